@@ -1,0 +1,85 @@
+# Every command of this repository; `make` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+MEMBERS := -e shared -e services/gateway -e services/console -e deploy/local
+SOURCES := services/gateway/src services/console/src shared/src deploy/local/src tests
+TEST_JOBS ?= 2
+
+.PHONY: help up demo check fix lint types imports test test-pure cover bench lock browser clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+# --- running -----------------------------------------------------------------------------------
+
+up: $(VENV)/.standalone ## run everything on http://localhost:1455
+	@exec $(BIN)/codex-proapi serve
+
+demo: $(VENV)/.standalone ## the same against the built-in simulated backend, with invented accounts
+	@exec $(BIN)/codex-proapi demo
+
+# --- checking ----------------------------------------------------------------------------------
+
+check: lint types imports test ## all that CI runs
+
+lint: $(VENV)/.dev ## format and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev ## strict types
+	$(BIN)/mypy $(SOURCES)
+
+imports: $(VENV)/.dev ## who may import whom
+	$(BIN)/lint-imports
+
+test: $(VENV)/.dev browser ## all tests, with a real Redis and a real browser
+	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
+
+test-pure: $(VENV)/.dev ## the pure heart only, in seconds
+	$(BIN)/pytest tests/gateway/translation tests/gateway/dialects tests/gateway/test_judgement.py tests/gateway/test_choice.py
+
+cover: $(VENV)/.dev browser ## all tests, with the coverage of branches
+	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered
+
+fix: $(VENV)/.dev ## format and autofix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## measure against a direct connection; prints a table, asserts nothing
+	$(BIN)/python -m tests.bench
+
+# --- setting up --------------------------------------------------------------------------------
+
+lock: $(VENV)/.uv ## renew the hash-pinned, host-free locks
+	PATH="$(abspath $(BIN)):$$PATH" bash locks/renew.sh
+
+browser: $(VENV)/.dev ## find or install a Chromium for the page tests
+	@bash tests/support/find_browser.sh $(BIN)/python
+
+clean: ## remove everything that was set up
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.uv:
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say make PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@touch $@
+
+$(VENV)/.standalone: $(VENV)/.uv locks/standalone.txt $(wildcard */pyproject.toml */*/pyproject.toml)
+	@echo "installing what running needs (locks/standalone.txt)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/standalone.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/build.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.standalone locks/dev.txt
+	@echo "installing what checking needs (locks/dev.txt)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt
+	@touch $@

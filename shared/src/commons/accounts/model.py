@@ -1,0 +1,112 @@
+"""What an account, a credential and a cooldown are. Pure values; the store keeps them."""
+
+import enum
+import hashlib
+
+import msgspec
+
+
+class AccountState(enum.StrEnum):
+    """Whether an account's login works. Pausing is the owner's choice and kept apart."""
+
+    ACTIVE = "active"
+    """The login works as far as we know."""
+    REVOKED = "revoked"
+    """Refused for good by the authorization server: sign in again. Usable until its token ends."""
+    DEACTIVATED = "deactivated"
+    """Banned, or its workspace or plan has no Codex: nothing we do can revive it."""
+
+
+class CooldownReason(enum.StrEnum):
+    """Why an account is passed over for a while."""
+
+    QUOTA = "quota"
+    """A usage window is spent; ends at its reset, or at any fresh sign of recovery."""
+    RATE = "rate"
+    """Too many requests in a short time."""
+    TRANSIENT = "transient"
+    """Several faults of infrastructure in a row. Never ejects the last account."""
+    CREDENTIAL = "credential"
+    """Its token was refused and could not be renewed for now."""
+    ENTITLEMENT = "entitlement"
+    """Its plan or workspace refused Codex, or the model."""
+
+
+class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
+    """Until when an account is passed over, and why."""
+
+    until: float
+    """End, seconds since the epoch (Redis' clock)."""
+    reason: CooldownReason
+    """Why."""
+    since: float
+    """Begin, seconds since the epoch."""
+    code: str = ""
+    """Upstream's error code, if it gave one."""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One ChatGPT login we may spend. Never holds a token."""
+
+    id: str
+    """Our opaque id, `acc_…`, derived from the identity; safe in logs and metrics."""
+    name: str
+    """What its owner calls it; the e-mail address unless renamed."""
+    email: str = ""
+    """E-mail address from the claims; one address may own several accounts."""
+    plan: str = ""
+    """ChatGPT plan, an open set of strings (`plus`, `pro`, `team`, …)."""
+    chatgpt_account_id: str
+    """Workspace id: the value of the `chatgpt-account-id` header."""
+    chatgpt_user_id: str = ""
+    """User id; with the workspace id it is the identity of an account."""
+    fedramp: bool = False
+    """Whether requests need `x-openai-fedramp: true`."""
+    source: str = "auth_json"
+    """How it came in: `auth_json`, `browser`, `pasted`, `device`."""
+    paused: bool = False
+    """Whether its owner has taken it out of rotation."""
+    weight: float = 1.0
+    """Its share of new conversations relative to the others."""
+    state: AccountState = AccountState.ACTIVE
+    """Whether its login works."""
+    state_reason: str = ""
+    """The error code behind a state other than active."""
+    token_expires_at: int = 0
+    """When its access token ends, seconds since the epoch; 0 is unknown."""
+    created_at: int = 0
+    """When it was added, seconds since the epoch."""
+    last_used_at: int = 0
+    """When it last served an answer, seconds since the epoch; 0 is never."""
+    last_error: str = ""
+    """Code of its last refusal; empty after a success."""
+    last_error_at: int = 0
+    """When that was, seconds since the epoch."""
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's tokens, with expiry and generation. Cannot print them."""
+
+    account_id: str
+    """Our account id; sealed in with the tokens and compared after opening."""
+    access_token: str
+    """Bearer of upstream requests."""
+    refresh_token: str = ""
+    """Single use, rotates; empty when the import had none."""
+    id_token: str = ""
+    """Kept for its claims."""
+    expires_at: int = 0
+    """`exp` of the access token, seconds since the epoch; 0 when unreadable."""
+    refreshed_at: int = 0
+    """When these tokens were issued to us, seconds since the epoch."""
+    generation: int = 0
+    """Counts refreshes; makes saving compare-and-set."""
+
+    def __repr__(self) -> str:
+        return f"<Credential of {self.account_id} g{self.generation} until {self.expires_at}>"
+
+
+def account_id_of(chatgpt_account_id: str, chatgpt_user_id: str) -> str:
+    """Our id for an identity: the same login imported twice is the same account."""
+    digest = hashlib.sha256(f"{chatgpt_account_id}\n{chatgpt_user_id}".encode()).hexdigest()
+    return f"acc_{digest[:12]}"

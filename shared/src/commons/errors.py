@@ -1,0 +1,32 @@
+"""The errors both services share, named for what happened.
+
+CommonsError                     cannot be raised itself
+├── CredentialUnavailable        no usable access token for now; another try may succeed
+│   └── CredentialRevoked        the login is dead: only signing in again helps
+├── StoreUnavailable             Redis did not answer
+└── SettingsError                the environment is wrong; lists every fault
+"""
+
+
+class CommonsError(Exception):
+    """Root of the tree; never raised itself."""
+
+
+class CredentialUnavailable(CommonsError):
+    """An account has no usable access token for now."""
+
+
+class CredentialRevoked(CredentialUnavailable):
+    """The authorization server refuses the login for good: sign in again."""
+
+
+class StoreUnavailable(CommonsError):
+    """Redis did not answer in time or refused the command."""
+
+
+class SettingsError(CommonsError):
+    """The environment is wrong. `faults` has one sentence for each fault."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))

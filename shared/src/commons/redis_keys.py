@@ -1,0 +1,183 @@
+"""Every Redis key and its lifetime, one function each. docs/redis.md is kept true by a test.
+
+All keys share one hash tag, so any script may touch any of them on a Redis Cluster too
+(they live in one slot), and the product can share a Redis with others.
+"""
+
+TAG = "{codex-proapi}"
+
+DAY = 86_400
+"""Seconds of a day."""
+
+REFRESH_LOCK_SECONDS = 30
+"""Lifetime of a refresh lock; its holder renews it while the token call is under way."""
+AFFINITY_SECONDS = 2 * 3600
+"""How long a quiet conversation stays tied to its account."""
+RESPONSE_SECONDS = 6 * 3600
+"""How long a stored response can be continued by `previous_response_id`."""
+SETTLED_SECONDS = DAY
+"""How long a settled exchange's id is remembered, so that it is counted once."""
+USAGE_SECONDS = 400 * DAY
+"""How long usage counters are kept."""
+PENDING_LOGIN_SECONDS = 600
+"""How long a login may take."""
+
+
+def accounts() -> str:
+    """Set of account ids; no expiry."""
+    return f"{TAG}:accounts"
+
+
+def accounts_version() -> str:
+    """Counter of changes to any account or credential; no expiry."""
+    return f"{TAG}:accounts-version"
+
+
+def account(account_id: str) -> str:
+    """Hash of one account; no expiry."""
+    return f"{TAG}:account:{account_id}"
+
+
+def credential(account_id: str) -> str:
+    """Hash `generation`, `sealed` (encrypted JSON); no expiry."""
+    return f"{TAG}:credential:{account_id}"
+
+
+def refresh_lock(account_id: str) -> str:
+    """String with the owner's token; REFRESH_LOCK_SECONDS."""
+    return f"{TAG}:refresh-lock:{account_id}"
+
+
+def cooldown(account_id: str) -> str:
+    """String, JSON of a Cooldown; expires when it ends."""
+    return f"{TAG}:cooldown:{account_id}"
+
+
+def model_cooldown(account_id: str, model: str) -> str:
+    """String, JSON of a Cooldown for one model of an account; expires when it ends."""
+    return f"{TAG}:cooldown:{account_id}:{model}"
+
+
+def faults(account_id: str) -> str:
+    """Counter of consecutive transient faults of an account; one hour."""
+    return f"{TAG}:faults:{account_id}"
+
+
+def cursor() -> str:
+    """Counter: the shared position of the round robin; no expiry."""
+    return f"{TAG}:cursor"
+
+
+def affinity(fingerprint: str) -> str:
+    """String: the account a conversation is tied to; AFFINITY_SECONDS, renewed by each turn."""
+    return f"{TAG}:affinity:{fingerprint}"
+
+
+def turn_state(fingerprint: str) -> str:
+    """Hash `account`, `state`: upstream's sticky routing token of a turn; ten minutes."""
+    return f"{TAG}:turn-state:{fingerprint}"
+
+
+def quota(account_id: str) -> str:
+    """String, JSON of the quota windows last seen and when; no expiry."""
+    return f"{TAG}:quota:{account_id}"
+
+
+def quota_poll(account_id: str) -> str:
+    """String: the replica that polls an account's quota in this interval; the interval."""
+    return f"{TAG}:quota-poll:{account_id}"
+
+
+def catalogue(account_id: str) -> str:
+    """String, JSON of the models an account may use, with etag and time; one day."""
+    return f"{TAG}:catalogue:{account_id}"
+
+
+def keys() -> str:
+    """Set of API key ids; no expiry."""
+    return f"{TAG}:keys"
+
+
+def keys_version() -> str:
+    """Counter of changes to any API key; no expiry."""
+    return f"{TAG}:keys-version"
+
+
+def key(key_id: str) -> str:
+    """Hash of one API key; the key itself is never stored; no expiry."""
+    return f"{TAG}:key:{key_id}"
+
+
+def key_digest(digest: str) -> str:
+    """String: the id of the API key with this HMAC; no expiry, or the end of a rotation overlap."""
+    return f"{TAG}:key-digest:{digest}"
+
+
+def response(key_id: str, response_id: str) -> str:
+    """String, encrypted items of a stored response; RESPONSE_SECONDS."""
+    return f"{TAG}:response:{key_id}:{response_id}"
+
+
+def response_item(key_id: str, item_id: str) -> str:
+    """String, one encrypted output item that may be referred to; RESPONSE_SECONDS."""
+    return f"{TAG}:response-item:{key_id}:{item_id}"
+
+
+def responses_of_key(key_id: str) -> str:
+    """Sorted set of a key's stored responses by time: bounds their number; RESPONSE_SECONDS."""
+    return f"{TAG}:responses:{key_id}"
+
+
+def usage(day: str, kind: str, subject: str) -> str:
+    """Hash of counters of one day (`2026-11-24`), kind `key`, `account` or `model`; USAGE_SECONDS."""
+    return f"{TAG}:usage:{day}:{kind}:{subject}"
+
+
+def usage_subjects(day: str, kind: str) -> str:
+    """Set of the subjects that have counters on a day; USAGE_SECONDS."""
+    return f"{TAG}:usage-subjects:{day}:{kind}"
+
+
+def settled(request_id: str) -> str:
+    """String: this exchange is counted; SETTLED_SECONDS."""
+    return f"{TAG}:settled:{request_id}"
+
+
+def logs() -> str:
+    """Stream of log entries, trimmed to about 10,000."""
+    return f"{TAG}:logs"
+
+
+def settings() -> str:
+    """Hash of the settings that can be changed while running; no expiry."""
+    return f"{TAG}:settings"
+
+
+def login(state: str) -> str:
+    """String, JSON of a pending login; PENDING_LOGIN_SECONDS."""
+    return f"{TAG}:login:{state}"
+
+
+def session(session_id: str) -> str:
+    """String, JSON of an administrator's session; its idle limit."""
+    return f"{TAG}:session:{session_id}"
+
+
+def admin() -> str:
+    """Hash with the administrator's password hash and setup token digest; no expiry."""
+    return f"{TAG}:admin"
+
+
+def admin_token(digest: str) -> str:
+    """Hash of one admin token for scripts, by its digest; no expiry."""
+    return f"{TAG}:admin-token:{digest}"
+
+
+def admin_tokens() -> str:
+    """Set of admin token digests; no expiry."""
+    return f"{TAG}:admin-tokens"
+
+
+def replica(service: str, replica_id: str) -> str:
+    """String: a replica is alive (JSON: version, started, in flight); thirty seconds."""
+    return f"{TAG}:replica:{service}:{replica_id}"

@@ -1,0 +1,1 @@
+"""Lua scripts that Redis runs atomically; loaded by commons.redis_pool."""

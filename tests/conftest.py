@@ -1,0 +1,30 @@
+"""Fixtures every test may use: a real Redis, fresh for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from commons.redis_pool import connect
+from redis.asyncio import Redis
+from support.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One real server for each test process, on a unix socket."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """Address of an empty database."""
+    redis_server.flush()
+    return redis_server.url
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of that database, made as the services make it."""
+    client = connect(redis_url)
+    yield client
+    await client.aclose()
