@@ -1,0 +1,50 @@
+"""The repository as the architecture tests see it: members, modules, functions."""
+
+import ast
+import pathlib
+from collections.abc import Iterator
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+MEMBERS = {
+    "gateway": ROOT / "services/gateway/src/gateway",
+    "console": ROOT / "services/console/src/console",
+    "commons": ROOT / "shared/src/commons",
+    "standalone": ROOT / "deploy/local/src/standalone",
+}
+
+
+def modules(*members: str) -> Iterator[tuple[str, pathlib.Path]]:
+    """Every module of the members as (dotted name, path); packages by their `__init__`."""
+    for member in members or MEMBERS:
+        source = MEMBERS[member]
+        for path in sorted(source.rglob("*.py")):
+            parts = path.relative_to(source.parent).with_suffix("").parts
+            name = ".".join(part for part in parts if part != "__init__")
+            yield name, path
+
+
+def imports_of(path: pathlib.Path) -> set[str]:
+    """Dotted names that a module imports, `from a import b` as both `a` and `a.b`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def functions(path: pathlib.Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function and method of a module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def classes(path: pathlib.Path) -> Iterator[ast.ClassDef]:
+    """Every class of a module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            yield node
