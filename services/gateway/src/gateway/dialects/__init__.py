@@ -1,0 +1,1 @@
+"""Wire shapes and nothing else: what bytes of each protocol mean, without deciding anything."""
