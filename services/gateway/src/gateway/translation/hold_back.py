@@ -1,0 +1,74 @@
+"""The commit point: holds an answer back until it says something, or refuses.
+
+Until then another account can still be asked, because the client has seen nothing. What a refusal
+allows is `judgement`'s business.
+"""
+
+from typing import Final
+
+import msgspec
+
+from gateway.dialects.codex_errors import Refusal, refusal_of_event
+from gateway.dialects.codex_events import (
+    ResponseFailed,
+    UpstreamErrorEvent,
+    decode_event,
+    speaks,
+)
+from gateway.dialects.sse import SSEDecoder
+
+MAX_EVENTS: Final = 16
+MAX_BYTES: Final = 1024 * 1024
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Nothing has been said yet."""
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """The commit point is reached."""
+
+    held: bytes
+    """All bytes so far, for the wire."""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """Upstream refused inside its 200."""
+
+    refusal: Refusal
+
+
+WAITING: Final = Waiting()
+
+
+class HoldBack:
+    """The beginning of one upstream answer. Feed it until it gives something but `Waiting`."""
+
+    def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
+        self._decoder = SSEDecoder()
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._events = 0
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+
+    def __repr__(self) -> str:
+        return f"<HoldBack of {self._events} events>"
+
+    def feed(self, data: bytes) -> Waiting | Spoken | Failed:
+        """Take upstream's bytes. Raises `Malformed` where they cannot be read."""
+        self._pieces.append(data)
+        self._size += len(data)
+        for message in self._decoder.feed(data):
+            event = decode_event(message.event, message.data)
+            if isinstance(event, ResponseFailed | UpstreamErrorEvent):
+                return Failed(refusal_of_event(event))
+            self._events += 1
+            if speaks(event) or self._events >= self._max_events:
+                return Spoken(self.held)
+        return Spoken(self.held) if self._size > self._max_bytes else WAITING
+
+    @property
+    def held(self) -> bytes:
+        """All bytes so far; after an end without a word, what there is to judge."""
+        return b"".join(self._pieces)

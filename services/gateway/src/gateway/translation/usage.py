@@ -1,0 +1,67 @@
+"""Upstream's usage as tokens, and tokens as the usage of each dialect."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from commons.tokens import Tokens
+from gateway.dialects.codex_events import DECODE_ERRORS, NOTHING
+
+
+class _Response(msgspec.Struct):
+    usage: Raw = NOTHING
+
+
+_read: Final = msgspec.json.Decoder(_Response).decode
+
+
+def tokens_of(response: bytes | Raw) -> Tokens | None:
+    """Tokens in a response object's usage; None when it has none, or one that cannot be read."""
+    try:
+        usage = msgspec.json.decode(_read(response).usage or b"null")
+    except DECODE_ERRORS:
+        return None
+    return tokens_of_usage(usage) if isinstance(usage, dict) else None
+
+
+def tokens_of_usage(usage: dict[str, Any]) -> Tokens:
+    """Tokens in a usage object; a count that is missing or no number is nought."""
+    input_details = usage.get("input_tokens_details")
+    output_details = usage.get("output_tokens_details")
+    return Tokens(
+        input=_count(usage, "input_tokens"),
+        cached=_count(input_details, "cached_tokens"),
+        cache_write=_count(input_details, "cache_write_tokens"),
+        output=_count(usage, "output_tokens"),
+        reasoning=_count(output_details, "reasoning_tokens"),
+    )
+
+
+def chat_usage(tokens: Tokens) -> dict[str, Any]:
+    """The usage of a chat answer: all three counts, and the details clients read."""
+    return {
+        "prompt_tokens": tokens.input,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.total,
+        "prompt_tokens_details": {"cached_tokens": tokens.cached},
+        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
+    }
+
+
+def response_usage(tokens: Tokens) -> dict[str, Any]:
+    """The usage of a response, for answers that came without one."""
+    return {
+        "input_tokens": tokens.input,
+        "input_tokens_details": {"cached_tokens": tokens.cached},
+        "output_tokens": tokens.output,
+        "output_tokens_details": {"reasoning_tokens": tokens.reasoning},
+        "total_tokens": tokens.total,
+    }
+
+
+def _count(counts: object, name: str) -> int:
+    value = counts.get(name) if isinstance(counts, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return max(0, int(value))
