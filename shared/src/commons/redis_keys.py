@@ -19,6 +19,14 @@ SETTLED_SECONDS = DAY
 """How long a settled exchange's id is remembered, so that it is counted once."""
 USAGE_SECONDS = 400 * DAY
 """How long usage counters are kept."""
+SERIES_SECONDS = 9 * DAY
+"""How long the counters behind the charts are kept."""
+CLEARED_LOGS_SECONDS = 600
+"""How long clearing the log can be undone."""
+REFUSED_GRANT_SECONDS = 30 * DAY
+"""How long the verdict on a refresh token is remembered."""
+FAULTS_SECONDS = 3600
+"""How long faults count as consecutive."""
 PENDING_LOGIN_SECONDS = 600
 """How long a login may take."""
 
@@ -48,14 +56,19 @@ def refresh_lock(account_id: str) -> str:
     return f"{TAG}:refresh-lock:{account_id}"
 
 
-def cooldown(account_id: str) -> str:
-    """String, JSON of a Cooldown; expires when it ends."""
-    return f"{TAG}:cooldown:{account_id}"
+def refused_grant(digest: str) -> str:
+    """String: why a refresh token (by its digest) was refused for good; REFUSED_GRANT_SECONDS."""
+    return f"{TAG}:refused-grant:{digest}"
 
 
-def model_cooldown(account_id: str, model: str) -> str:
-    """String, JSON of a Cooldown for one model of an account; expires when it ends."""
-    return f"{TAG}:cooldown:{account_id}:{model}"
+def refresh_pause(account_id: str) -> str:
+    """String: a refresh failed for now, no replica tries again; some seconds."""
+    return f"{TAG}:refresh-pause:{account_id}"
+
+
+def cooldowns() -> str:
+    """Hash of JSON Cooldowns by `account`, or `account:model`; entries go when they have ended."""
+    return f"{TAG}:cooldowns"
 
 
 def faults(account_id: str) -> str:
@@ -138,14 +151,24 @@ def usage_subjects(day: str, kind: str) -> str:
     return f"{TAG}:usage-subjects:{day}:{kind}"
 
 
-def settled(request_id: str) -> str:
-    """String: this exchange is counted; SETTLED_SECONDS."""
-    return f"{TAG}:settled:{request_id}"
+def usage_series(day: str) -> str:
+    """Hash of the pool's counters of one day by five-minute slot (`14:05 requests`); SERIES_SECONDS."""
+    return f"{TAG}:usage-series:{day}"
+
+
+def settled(hour: str) -> str:
+    """Set of the ids of exchanges admitted in an hour that are counted; SETTLED_SECONDS."""
+    return f"{TAG}:settled:{hour}"
 
 
 def logs() -> str:
     """Stream of log entries, trimmed to about 10,000."""
     return f"{TAG}:logs"
+
+
+def cleared_logs() -> str:
+    """Stream of the entries cleared last, for undoing it; CLEARED_LOGS_SECONDS."""
+    return f"{TAG}:cleared-logs"
 
 
 def settings() -> str:
@@ -154,13 +177,38 @@ def settings() -> str:
 
 
 def login(state: str) -> str:
-    """String, JSON of a pending login; PENDING_LOGIN_SECONDS."""
+    """String, sealed JSON of a pending login by state or handle; PENDING_LOGIN_SECONDS or its code's."""
     return f"{TAG}:login:{state}"
+
+
+def login_outcome(login_id: str) -> str:
+    """String, JSON of how a login stands, for whoever waits for it; its time and ten minutes more."""
+    return f"{TAG}:login-outcome:{login_id}"
 
 
 def session(session_id: str) -> str:
     """String, JSON of an administrator's session; its idle limit."""
     return f"{TAG}:session:{session_id}"
+
+
+def sessions() -> str:
+    """Sorted set of the digests of administrators' sessions by their absolute end; no expiry."""
+    return f"{TAG}:sessions"
+
+
+def login_poll(login_id: str) -> str:
+    """String: a replica asks about this device code in this interval; the interval."""
+    return f"{TAG}:login-poll:{login_id}"
+
+
+def attempts() -> str:
+    """Prefix of the counters of sign-in attempts, by kind and address; their windows."""
+    return f"{TAG}:attempts"
+
+
+def audit() -> str:
+    """Stream of what administrators did, trimmed to about 10,000; clearing the log leaves it."""
+    return f"{TAG}:audit"
 
 
 def admin() -> str:

@@ -110,3 +110,8 @@ def account_id_of(chatgpt_account_id: str, chatgpt_user_id: str) -> str:
     """Our id for an identity: the same login imported twice is the same account."""
     digest = hashlib.sha256(f"{chatgpt_account_id}\n{chatgpt_user_id}".encode()).hexdigest()
     return f"acc_{digest[:12]}"
+
+
+def token_digest(token: str) -> str:
+    """Names a refresh token in Redis without telling it; tokens are random, so no pepper is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()[:40]

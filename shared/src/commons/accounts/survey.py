@@ -1,0 +1,88 @@
+"""The one round trip before upstream: what every replica must agree on, in one atomic look.
+
+The survey decides nothing but the cursor; gateway.choice chooses an account from it.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from redis.asyncio import Redis
+
+from commons import redis_keys
+from commons.accounts.model import Cooldown
+from commons.redis_pool import Scripts, mapped
+
+_decode_cooldown = msgspec.json.Decoder(Cooldown).decode
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """What Redis said in one moment."""
+
+    now: float
+    """Redis' clock, seconds since the epoch: the same for every replica."""
+    accounts_version: int
+    """For `AccountView.refresh_if`."""
+    keys_version: int
+    """For `KeyView.confirm`."""
+    cursor: int | None
+    """Our turn in the round robin; None when the affine account is free."""
+    affine: str | None
+    """The account this conversation is tied to, if it is eligible and not cooling."""
+    cooldowns: dict[str, Cooldown] = {}
+    """Who is passed over, wholly or for the model asked for, the longer of both."""
+
+
+class Surveyor:
+    """Takes surveys, and ties conversations to accounts."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._scripts = Scripts(redis)
+        self._keys = [
+            *(redis_keys.accounts_version(), redis_keys.keys_version()),
+            *(redis_keys.cursor(), redis_keys.cooldowns()),
+        ]
+
+    def __repr__(self) -> str:
+        return "<Surveyor>"
+
+    async def survey(
+        self, *, account_ids: Sequence[str], model: str, affinity: str | None = None
+    ) -> Survey:
+        """Look once. `affinity` is the conversation's fingerprint; None asks for the next turn.
+
+        StoreUnavailable means nobody can be admitted: the choice is to fail closed.
+        """
+        keys = self._keys if affinity is None else [*self._keys, redis_keys.affinity(affinity)]
+        args = [model, redis_keys.AFFINITY_SECONDS, f" {' '.join(account_ids)} "]
+        seconds, micros, accounts, api_keys, cursor, affine, cooling = await self._scripts.repeat(
+            "survey", keys, args
+        )
+        return Survey(
+            now=seconds + micros / 1e6,
+            accounts_version=accounts,
+            keys_version=api_keys,
+            cursor=None if cursor < 0 else cursor,
+            affine=affine or None,
+            cooldowns=_cooldowns(cooling) if cooling else {},
+        )
+
+    async def tie(self, fingerprints: dict[str, str]) -> None:
+        """Tie conversations (by fingerprint) to the accounts that answered them."""
+        with mapped():
+            pipe = self._redis.pipeline(transaction=False)
+            for fingerprint, account_id in fingerprints.items():
+                key = redis_keys.affinity(fingerprint)
+                pipe.set(key, account_id, ex=redis_keys.AFFINITY_SECONDS)
+            await pipe.execute()
+
+
+def _cooldowns(cooling: Sequence[str | int]) -> dict[str, Cooldown]:
+    """From the flat triples of the script; where an account has two, the later end counts."""
+    found: dict[str, Cooldown] = {}
+    for account_id, json in zip(cooling[::3], cooling[2::3], strict=True):
+        cooldown = _decode_cooldown(str(json))
+        held = found.get(str(account_id))
+        if held is None or cooldown.until > held.until:
+            found[str(account_id)] = cooldown
+    return found

@@ -1,0 +1,238 @@
+"""API keys: what one may do, where they are kept, and the cache that admits requests.
+
+A key is shown once and never stored; its HMAC finds it. The pepper is derived from the encryption
+keys, so a copy of Redis alone tells nothing and the rotation of encryption keys keeps API keys.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from commons import redis_keys
+from commons.accounts.cipher import CredentialCipher
+from commons.redis_pool import Scripts, ask, text
+
+SECRET_PREFIX = "cpa-"  # noqa: S105 - how every key begins, so that scanners can find one
+"""Begin of every key we make."""
+SHOWN = 8
+"""Characters of a key that are kept to recognise it by."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a key may spend; 0 is no limit."""
+
+    rpm: int = 0
+    """Requests a minute."""
+    tpm: int = 0
+    """Tokens a minute."""
+    concurrent: int = 0
+    """Requests at the same time."""
+    tokens_day: int = 0
+    """Tokens a day (UTC)."""
+    tokens_week: int = 0
+    """Tokens in seven days."""
+    tokens_month: int = 0
+    """Tokens a calendar month (UTC)."""
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of ours, with its owner and limits. The key itself is not in it."""
+
+    id: str
+    """Our opaque id, `key_…`; safe in logs and metrics."""
+    name: str
+    """What it is for."""
+    owner: str = ""
+    """Whose it is."""
+    prefix: str = ""
+    """Its first characters, to recognise it by."""
+    created_at: int = 0
+    """Seconds since the epoch."""
+    expires_at: int = 0
+    """Seconds since the epoch; 0 is never."""
+    revoked: bool = False
+    """Whether it was taken back."""
+    last_used_at: int = 0
+    """When it last made a request, seconds since the epoch; 0 is never."""
+    allowed_models: tuple[str, ...] = ()
+    """Models it may ask for; empty is all."""
+    default_model: str = ""
+    """Model when a client names none or one that we do not have; empty is ours."""
+    default_effort: str = ""
+    """Reasoning effort when a client names none; empty is the model's."""
+    allowed_accounts: tuple[str, ...] = ()
+    """Account ids it may spend; empty is all."""
+    limits: Limits = Limits()
+    """What it may spend."""
+
+    def expired(self, now: float) -> bool:
+        """Whether its time is over."""
+        return 0 < self.expires_at <= now
+
+
+class KeyStore:
+    """The API keys, shared by every replica."""
+
+    def __init__(self, redis: Redis, cipher: CredentialCipher) -> None:
+        self._redis = redis
+        self._cipher = cipher
+        self._scripts = Scripts(redis)
+
+    def __repr__(self) -> str:
+        return "<KeyStore>"
+
+    async def create(self, name: str, **facts: Any) -> tuple[ApiKey, str]:
+        """Make a key; `facts` are fields of ApiKey. Gives it and its secret, shown this once."""
+        secret = _secret()
+        key = ApiKey(id=f"key_{secrets.token_hex(6)}", name=name, prefix=_prefix(secret), **facts)
+        await self._keep(key, secret)
+        return key, secret
+
+    async def find(self, secret: str) -> ApiKey | None:
+        """The key with this secret, revoked ones too; None if there is none."""
+        return (await self.find_at_version(secret))[1]
+
+    async def find_at_version(self, secret: str) -> tuple[int, ApiKey | None]:
+        """The keys' version, read first, and the key with this secret."""
+        names = [redis_keys.key_digest(digest) for digest in self._digests(secret)]
+        version_key = redis_keys.keys_version()
+        version, *ids = await ask(lambda: self._redis.mget([version_key, *names]))
+        found = next((text(key_id) for key_id in ids if key_id), "")
+        return int(version or 0), await self.get(found) if found else None
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """One key, or None."""
+        return _key(await ask(lambda: self._redis.hgetall(redis_keys.key(key_id))))
+
+    async def list(self) -> Sequence[ApiKey]:
+        """Every key, oldest first."""
+        ids = sorted(map(text, await ask(lambda: self._redis.smembers(redis_keys.keys()))))
+        if not ids:
+            return []
+
+        async def read() -> Sequence[Any]:
+            pipe = self._redis.pipeline(transaction=False)
+            for key_id in ids:
+                pipe.hgetall(redis_keys.key(key_id))
+            return await pipe.execute()
+
+        found = [key for fields in await ask(read) if (key := _key(fields)) is not None]
+        return sorted(found, key=lambda key: (key.created_at, key.id))
+
+    async def patch(self, key_id: str, **changes: Any) -> ApiKey | None:
+        """Change fields of a key; None if it is unknown. Raises TypeError for an unknown field."""
+        key = await self.get(key_id)
+        if key is None:
+            return None
+        changed = msgspec.structs.replace(key, **changes)
+        fields = {name: value for name, value in _fields(changed).items() if name in changes}
+        pairs = [part for pair in fields.items() for part in pair]
+        keys = [redis_keys.key(key_id), redis_keys.keys_version()]
+        return changed if await self._scripts.repeat("change_key", keys, pairs) else None
+
+    async def revoke(self, key_id: str) -> bool:
+        """Take a key back, on every replica with its next request; False if it is unknown."""
+        return await self.patch(key_id, revoked=True) is not None
+
+    async def remove(self, key_id: str) -> bool:
+        """Forget a key; its usage stays. False if it is unknown."""
+        keys = [redis_keys.keys(), redis_keys.keys_version(), redis_keys.key(key_id)]
+        return bool(await self._scripts.repeat("remove_key", keys, [key_id]))
+
+    async def rotate(self, key_id: str, *, overlap: int = 0) -> str | None:
+        """Give a key another secret; the one before works for `overlap` seconds more."""
+        key = await self.get(key_id)
+        if key is None:
+            return None
+        secret = _secret()
+        changed = msgspec.structs.replace(key, prefix=_prefix(secret))
+        await self._keep(changed, secret, overlap=overlap)
+        return secret
+
+    async def version(self) -> int:
+        """Counter of changes to any key."""
+        return int(await ask(lambda: self._redis.get(redis_keys.keys_version())) or 0)
+
+    async def any(self) -> bool:
+        """Whether a key was ever made and not removed: ends the open policy."""
+        return bool(await ask(lambda: self._redis.scard(redis_keys.keys())))
+
+    async def _keep(self, key: ApiKey, secret: str, *, overlap: int = 0) -> None:
+        digest = self._digests(secret)[0]
+        keys = [
+            *(redis_keys.keys(), redis_keys.keys_version(), redis_keys.key(key.id)),
+            redis_keys.key_digest(digest),
+        ]
+        pairs = [part for pair in _fields(key).items() for part in pair]
+        # The digest before is known to the key's hash only, so its name is built from a prefix.
+        args = [key.id, digest, overlap, redis_keys.key_digest(""), *pairs]
+        await self._scripts.repeat("keep_key", keys, args)
+
+    def _digests(self, secret: str) -> Sequence[str]:
+        return self._cipher.digests("api-key", secret)
+
+
+class KeyView:
+    """The keys this process has seen, exact for the version the last survey brought."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self._found: dict[str, ApiKey] = {}
+        self.version = -1
+
+    def __repr__(self) -> str:
+        return f"<KeyView {len(self._found)} keys, version {self.version}>"
+
+    async def find(self, secret: str) -> ApiKey | None:
+        """The key with this secret; asks Redis once for each version. Misses are not remembered."""
+        if (held := self._found.get(secret)) is not None:
+            return held
+        version, key = await self._store.find_at_version(secret)
+        self.confirm(version)
+        if key is not None:
+            self._found[secret] = key
+        return key
+
+    def confirm(self, version: int) -> bool:
+        """Whether what `find` gave holds at this version; if not, all is forgotten: find again."""
+        if version == self.version:
+            return True
+        self._found.clear()
+        self.version = version
+        return False
+
+
+def _secret() -> str:
+    return SECRET_PREFIX + secrets.token_urlsafe(32)
+
+
+def _prefix(secret: str) -> str:
+    return secret[: len(SECRET_PREFIX) + SHOWN]
+
+
+def _fields(key: ApiKey) -> Mapping[str, str]:
+    """A key as a Redis hash: texts, with JSON for what has parts."""
+    return {
+        name: str(int(value))
+        if isinstance(value, bool)
+        else value
+        if isinstance(value, str)
+        else msgspec.json.encode(value).decode()
+        for name in key.__struct_fields__
+        for value in [getattr(key, name)]
+    }
+
+
+def _key(fields: Mapping[Any, Any]) -> ApiKey | None:
+    """A key from its hash; None if it is gone."""
+    if "name" not in fields:
+        return None
+    parts = {"allowed_models", "allowed_accounts", "limits"}
+    values = {
+        name: msgspec.json.decode(value) if name in parts else value
+        for name, value in fields.items()
+    }
+    return msgspec.convert(values, ApiKey, strict=False)

@@ -1,0 +1,170 @@
+"""Redis clients from an address, the Lua scripts, and the border where their errors stop.
+
+Every client speaks RESP3 with the uniform Python shapes, gives text, waits for a connection
+instead of refusing the 101st, and repeats nothing by itself: a blind repeat of a write that adds
+counts it twice (redis-py 8 repeats ten times by default; one INCR was seen to count eleven).
+Reads are repeated once, visibly, by `ask`.
+"""
+
+import contextlib
+import hashlib
+import importlib.resources
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionBroken
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as TimedOut
+
+from commons.errors import StoreUnavailable
+
+MAX_CONNECTIONS = 50
+"""Connections of the client for ordinary commands; the next command waits for one."""
+MAX_TAILS = 20
+"""Connections of the client for blocking reads; each holds one while it waits."""
+BLOCK_SECONDS = 15
+"""How long a blocking read waits on the server."""
+
+T = TypeVar("T")
+
+
+def connect(url: str, *, max_connections: int = MAX_CONNECTIONS, timeout: float = 1.0) -> Redis:
+    """A client for ordinary commands; each may take `timeout` seconds."""
+    return _client(url, max_connections=max_connections, timeout=timeout)
+
+
+def connect_for_tails(url: str, *, max_connections: int = MAX_TAILS) -> Redis:
+    """A client for blocking reads: its patience outlasts BLOCK_SECONDS."""
+    return _client(url, max_connections=max_connections, timeout=BLOCK_SECONDS + 5)
+
+
+@contextlib.contextmanager
+def mapped() -> Iterator[None]:
+    """Turn any failure of Redis into StoreUnavailable."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise StoreUnavailable(f"Redis: {type(error).__name__}") from error
+
+
+async def ask(read: Callable[[], Awaitable[T]]) -> T:
+    """Run a read, once more if its connection broke; failures become StoreUnavailable."""
+    with mapped():
+        try:
+            return await read()
+        except (ConnectionBroken, TimedOut):
+            return await read()
+
+
+def text(value: object) -> str:
+    """A reply as text; our clients decode, redis-py's types do not know it."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+class Scripts:
+    """The Lua scripts of `commons.scripts`, each one atomic step on the server."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._known: dict[str, tuple[str, str]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Scripts {sorted(self._known)}>"
+
+    async def run(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
+        """Run a script once; failures become StoreUnavailable and may have taken effect."""
+        digest, source = self._known.get(name) or self._load(name)
+        run: Callable[..., Awaitable[Any]] = self._redis.execute_command
+        with mapped():
+            try:
+                return await run("EVALSHA", digest, len(keys), *keys, *args)
+            except NoScriptError:
+                return await run("EVAL", source, len(keys), *keys, *args)
+
+    async def repeat(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
+        """Run a script that may take effect twice without harm, once more if it failed."""
+        try:
+            return await self.run(name, keys, args)
+        except StoreUnavailable:
+            return await self.run(name, keys, args)
+
+    def _load(self, name: str) -> tuple[str, str]:
+        folder = importlib.resources.files("commons.scripts")
+        source = folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+        digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._known[name] = digest, source
+        return digest, source
+
+
+def _client(url: str, *, max_connections: int, timeout: float) -> Redis:
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "legacy_responses": False,
+        "protocol": 3,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": 1.0,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    scheme = urlsplit(url).scheme
+    if scheme.endswith("+sentinel"):
+        return _sentinel_client(url, {**options, "max_connections": max_connections})
+    if scheme.endswith("+cluster"):
+        return _cluster_client(url, {**options, "max_connections": max_connections})
+    # The pool needs these as the client would pass them on.
+    pool = BlockingConnectionPool(
+        max_connections=max_connections, timeout=timeout, **{**options, **parse_url(url)}
+    )
+    return Redis.from_pool(pool)
+
+
+def _sentinel_client(url: str, options: dict[str, Any]) -> Redis:
+    """`redis+sentinel://[user:password@]h1:26379,h2:26379/service/0[?sentinel_password=…]`."""
+    parts = urlsplit(url)
+    service, _, database = parts.path.strip("/").partition("/")
+    query = parse_qs(parts.query)
+    login = _login(parts.username, parts.password)
+    guards: dict[str, Any] = {
+        "socket_timeout": 1.0,
+        "socket_connect_timeout": 1.0,
+        "decode_responses": True,
+    }
+    if "sentinel_password" in query:
+        guards["password"] = query["sentinel_password"][0]
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        _hosts(parts.netloc, 26379), sentinel_kwargs=guards
+    )
+    if parts.scheme == "rediss+sentinel":
+        options["ssl"] = True
+    client = sentinel.master_for(service, db=int(database or 0), **login, **options)
+    return cast("Redis", client)
+
+
+def _cluster_client(url: str, options: dict[str, Any]) -> Redis:
+    """`redis+cluster://[user:password@]h1:6379,h2:6379`; our keys share one slot by their tag."""
+    parts = urlsplit(url)
+    host, port = _hosts(parts.netloc, 6379)[0]
+    login = _login(parts.username, parts.password)
+    secure = parts.scheme == "rediss+cluster"
+    client = RedisCluster(host=host, port=port, ssl=secure, **login, **options)
+    return cast("Redis", client)
+
+
+def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:
+    found = []
+    for part in netloc.rpartition("@")[2].split(","):
+        host, _, given = (
+            part.rpartition(":") if part.rpartition(":")[2].isdigit() else (part, "", "")
+        )
+        found.append((host.strip("[]"), int(given or port)))
+    return found
+
+
+def _login(username: str | None, password: str | None) -> dict[str, Any]:
+    login = {"username": username, "password": password}
+    return {name: unquote(value) for name, value in login.items() if value}

@@ -1,0 +1,6 @@
+-- Change fields of an API key, if it is there.
+-- KEYS key, keys-version; ARGV pairs
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if #ARGV > 0 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
+redis.call('INCR', KEYS[2])
+return 1

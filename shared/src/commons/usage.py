@@ -1,0 +1,169 @@
+"""Usage: counters by day of each key, account and model, and of the pool by five minutes.
+
+`add` takes whole batches and counts each request id once, however often a batch is tried again:
+a write whose reply was lost may be repeated without harm. Settled in the open: when Redis is away
+the caller keeps the batch and tries later.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from redis.asyncio import Redis
+
+from commons import redis_keys
+from commons.log_stream import LENGTH, encode_entry, entry_of
+from commons.records import AttemptRecord, Ending, ExchangeRecord
+from commons.redis_pool import Scripts, ask, text
+
+UsageKind: TypeAlias = Literal["key", "account", "model"]
+"""By what usage is counted."""
+SLOT_SECONDS = 300
+"""Length of one slot of the series behind the charts."""
+
+
+class Counters(msgspec.Struct, kw_only=True):
+    """Sums over exchanges."""
+
+    requests: int = 0
+    """Exchanges settled."""
+    errors: int = 0
+    """Of these, refused or broken."""
+    input: int = 0
+    """Prompt tokens, cached ones included."""
+    cached: int = 0
+    """Prompt tokens read from the prompt cache."""
+    cache_write: int = 0
+    """Prompt tokens written to the prompt cache."""
+    output: int = 0
+    """Completion tokens, reasoning included."""
+    reasoning: int = 0
+    """Completion tokens spent on reasoning."""
+    first_bytes: int = 0
+    """Exchanges that reached their first word."""
+    first_byte_ms: int = 0
+    """Milliseconds to the first word, summed over `first_bytes`."""
+    total_ms: int = 0
+    """Milliseconds to the end, summed over `requests`."""
+
+    def add(self, other: "Counters") -> None:
+        """Take in the sums of another."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class UsageStore:
+    """The counters, shared by every replica."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._scripts = Scripts(redis)
+
+    def __repr__(self) -> str:
+        return "<UsageStore>"
+
+    async def add(self, records: Sequence[ExchangeRecord]) -> int:
+        """Count settled exchanges and append their log entries; gives how many were counted."""
+        if not records:
+            return 0
+        args: list[Any] = [
+            *(redis_keys.SETTLED_SECONDS, redis_keys.USAGE_SECONDS, LENGTH, _NAMES),
+            *(msgspec.json.encode(_settlement(record)).decode() for record in records),
+        ]
+        return int(await self._scripts.repeat("settle", [redis_keys.logs()], args))
+
+    async def read(
+        self, kind: UsageKind, days: Iterable[str], *, subjects: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Counters]]:
+        """Counters by day (`2026-11-24`) and subject; all subjects unless some are named."""
+        found: dict[str, dict[str, Counters]] = {}
+        for day in days:
+            names = list(subjects) if subjects is not None else await self._subjects(day, kind)
+            found[day] = dict(zip(names, await self._counters(day, kind, names), strict=True))
+        return found
+
+    async def series(self, days: Iterable[str]) -> dict[int, Counters]:
+        """The pool's counters by begin of five-minute slot, seconds since the epoch."""
+        found: dict[int, Counters] = {}
+        for day in days:
+            begin = int(dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp())
+            key = redis_keys.usage_series(day)
+            fields = await ask(lambda key=key: self._redis.hgetall(key))  # type: ignore[misc]
+            for field, value in fields.items():
+                slot, _, name = text(field).partition(" ")
+                counters = found.setdefault(begin + int(slot) * SLOT_SECONDS, Counters())
+                setattr(counters, name, int(value))
+        return dict(sorted(found.items()))
+
+    async def _subjects(self, day: str, kind: UsageKind) -> list[str]:
+        key = redis_keys.usage_subjects(day, kind)
+        return sorted(map(text, await ask(lambda: self._redis.smembers(key))))
+
+    async def _counters(self, day: str, kind: str, subjects: Sequence[str]) -> list[Counters]:
+        async def read() -> list[Any]:
+            pipe = self._redis.pipeline(transaction=False)
+            for subject in subjects:
+                pipe.hgetall(redis_keys.usage(day, kind, subject))
+            return await pipe.execute()
+
+        replies = await ask(read) if subjects else []
+        return [msgspec.convert(fields, Counters, strict=False) for fields in replies]
+
+
+_NAMES = msgspec.json.encode(Counters.__struct_fields__).decode()
+"""Names of the counters, in the order the script takes their counts."""
+
+
+def day_of(at: float) -> str:
+    """The day (UTC) a moment belongs to, `2026-11-24`."""
+    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d")
+
+
+def _settlement(record: ExchangeRecord) -> dict[str, Any]:
+    """One exchange as the script takes it."""
+    day, at = day_of(record.at), int(record.at)
+    hour = dt.datetime.fromtimestamp(record.at, dt.UTC).strftime("%Y-%m-%dT%H")
+    subjects = {
+        "key": record.key_id or "open",
+        "account": record.account or "none",
+        "model": record.answered_model or record.sent_model or "none",
+    }
+    slot = f"{at % redis_keys.DAY // SLOT_SECONDS} "
+    series = (redis_keys.usage_series(day), redis_keys.SERIES_SECONDS, slot)
+    return {
+        "settled": redis_keys.settled(hour),
+        "id": record.request_id,
+        "entry": encode_entry(entry_of(record)),
+        "at": at,
+        "sums": [
+            series,
+            *(
+                (redis_keys.usage(day, kind, subject), redis_keys.USAGE_SECONDS, "")
+                for kind, subject in subjects.items()
+            ),
+        ],
+        "counts": _counts(record),
+        "subjects": [
+            (redis_keys.usage_subjects(day, kind), subject) for kind, subject in subjects.items()
+        ],
+        "key": redis_keys.key(record.key_id) if record.key_id else "",
+        "attempts": [(redis_keys.account(each.account), _error(each)) for each in record.attempts],
+    }
+
+
+def _counts(record: ExchangeRecord) -> tuple[int, ...]:
+    """What one exchange adds, in the order of Counters."""
+    tokens = record.tokens
+    return (
+        *(1, int(record.ending in (Ending.REFUSED, Ending.BROKEN))),
+        *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
+        *(int(record.first_byte_ms > 0), record.first_byte_ms, record.total_ms),
+    )
+
+
+def _error(attempt: AttemptRecord) -> str:
+    """What an attempt failed with; empty for the one that was answered."""
+    if attempt.verdict == "committed":
+        return ""
+    return attempt.code or str(attempt.status or attempt.verdict)
