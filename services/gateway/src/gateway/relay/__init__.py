@@ -1,0 +1,1 @@
+"""The imperative shell of one exchange: lease, attempt, settle."""

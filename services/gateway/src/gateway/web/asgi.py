@@ -1,0 +1,42 @@
+"""The ASGI protocol as the hot path speaks it: plain mappings, and what every answer carries."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header: TypeAlias = tuple[bytes, bytes]
+
+CORS_HEADERS: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"x-request-id, retry-after, x-should-retry"),
+)
+"""On every answer: keys travel in headers, never in cookies, so any page may ask."""
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """The request's headers by lower-case name; of several with one name the last."""
+    return dict(scope["headers"])
+
+
+def texts_of(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The same as text."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+
+
+async def answer(
+    send: Send, status: int, body: bytes, *, request_id: str, headers: Iterable[Header] = ()
+) -> None:
+    """Send one whole JSON answer."""
+    start = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *CORS_HEADERS,
+        *headers,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

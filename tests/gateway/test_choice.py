@@ -1,0 +1,119 @@
+from collections import Counter
+
+import pytest
+
+from commons.accounts.model import Cooldown, CooldownReason
+from gateway.choice import Cause, Choice, NoChoice, Standing, choose, schedule
+
+NOW = 1_790_000_000.0
+
+
+def cooling(reason=CooldownReason.QUOTA, *, seconds=30.0):
+    return Cooldown(until=NOW + seconds, reason=reason, since=NOW - 1)
+
+
+def standings(**cooldowns):
+    return [Standing(id=account, cooldown=cooldown) for account, cooldown in cooldowns.items()]
+
+
+def chosen(found, *, cursor=None, affine=None, follow_affinity=True):
+    return choose(found, now=NOW, cursor=cursor, affine=affine, follow_affinity=follow_affinity)
+
+
+def test_new_conversations_go_strictly_in_turn_by_id():
+    pool = standings(c=None, a=None, b=None)
+
+    turns = [chosen(pool, cursor=cursor).account_id for cursor in range(6)]
+
+    assert turns == ["a", "b", "c", "a", "b", "c"]
+
+
+def test_a_conversation_returns_to_its_account():
+    choice = chosen(standings(a=None, b=None), affine="b")
+
+    assert choice == Choice(account_id="b", why="affinity")
+
+
+def test_a_conversation_whose_account_is_out_goes_in_turn_and_says_so():
+    pool = standings(a=None, b=cooling())
+
+    assert chosen(pool, cursor=1, affine="b") == Choice(
+        account_id="a", why="round robin, affine account out"
+    )
+
+
+def test_without_affinity_every_request_takes_its_turn():
+    pool = standings(a=None, b=None)
+
+    assert chosen(pool, cursor=0, affine="b", follow_affinity=False).account_id == "a"
+
+
+def test_without_a_cursor_the_turn_begins_at_the_first():
+    assert chosen(standings(b=None, a=None)).account_id == "a"
+
+
+def test_cooling_accounts_are_passed_over_and_a_cooldown_that_has_ended_is_none():
+    pool = standings(a=cooling(), b=cooling(seconds=-1))
+
+    assert chosen(pool, cursor=0).account_id == "b"
+
+
+def test_an_account_whose_breaker_is_half_open_is_a_probe():
+    pool = [Standing(id="a", half_open=True)]
+
+    assert chosen(pool, cursor=0).probe
+
+
+def test_transient_faults_never_take_out_the_last_account():
+    pool = standings(
+        a=cooling(CooldownReason.TRANSIENT, seconds=90),
+        b=cooling(CooldownReason.TRANSIENT, seconds=40),
+        c=cooling(CooldownReason.QUOTA, seconds=5),
+    )
+
+    assert chosen(pool, cursor=0) == Choice(account_id="b", why="last account left, despite faults")
+
+
+@pytest.mark.parametrize(
+    ("cooldowns", "expected"),
+    [
+        ({}, NoChoice(cause=Cause.EMPTY)),
+        (
+            {"a": cooling(seconds=7000), "b": cooling(CooldownReason.RATE, seconds=20)},
+            NoChoice(cause=Cause.COOLING, until=NOW + 20),
+        ),
+        (
+            {"a": cooling(seconds=7000), "b": cooling(seconds=9000)},
+            NoChoice(cause=Cause.SPENT, until=NOW + 7000),
+        ),
+        (
+            {"a": cooling(seconds=7000), "b": cooling(CooldownReason.CREDENTIAL, seconds=600)},
+            NoChoice(cause=Cause.SPENT, until=NOW + 7000),
+        ),
+        (
+            {"a": cooling(CooldownReason.CREDENTIAL, seconds=600)},
+            NoChoice(cause=Cause.COOLING, until=NOW + 600),
+        ),
+        (
+            {"a": cooling(CooldownReason.ENTITLEMENT, seconds=9000)},
+            NoChoice(cause=Cause.UNENTITLED, until=NOW + 9000),
+        ),
+        (
+            {"a": cooling(CooldownReason.ENTITLEMENT, seconds=10), "b": cooling(seconds=7000)},
+            NoChoice(cause=Cause.SPENT, until=NOW + 7000),
+        ),
+    ],
+)
+def test_when_nobody_can_be_asked_the_most_telling_cause_is_given(cooldowns, expected):
+    assert chosen(standings(**cooldowns), cursor=3) == expected
+
+
+def test_a_weight_is_a_share_of_the_turns_spread_out():
+    turns = schedule((("a", 1.0), ("b", 0.5), ("c", 0.0)))
+
+    assert Counter(turns) == {"a": 2, "b": 1}
+    assert turns == ("a", "b", "a")
+
+
+def test_weights_that_are_all_nought_count_as_equal():
+    assert schedule((("b", 0.0), ("a", 0.0))) == ("a", "b")

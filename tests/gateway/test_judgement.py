@@ -1,0 +1,232 @@
+import pytest
+from msgspec import Raw, json
+
+from commons.accounts.model import AccountState, CooldownReason
+from gateway.dialects.codex_errors import Refusal, decode_refusal, refusal_of_event
+from gateway.dialects.codex_events import ResponseFailed, UpstreamErrorEvent
+from gateway.judgement import (
+    HOUR,
+    LONGEST_RATE_WAIT,
+    MINUTE,
+    TABLE,
+    Change,
+    Fault,
+    Kind,
+    Verdict,
+    judge,
+    kind_of,
+    parameter_of,
+)
+
+NOW = 1_790_000_000.0
+HTML = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
+
+
+def answer(status, body=b"", **headers):
+    """The refusal in one HTTP answer."""
+    content = body if isinstance(body, bytes) else json.encode(body)
+    return decode_refusal(status, {k.replace("_", "-"): v for k, v in headers.items()}, content)
+
+
+def coded(status, code, message="no", **fields):
+    """A refusal in the error envelope."""
+    return answer(status, {"error": {"code": code, "message": message, **fields}})
+
+
+def typed(status, kind, **fields):
+    return answer(status, {"error": {"type": kind, "message": "no", **fields}})
+
+
+def detail(status, text):
+    return answer(status, {"detail": text})
+
+
+NOT_IN_PLAN = "The 'gpt-6-sol' model is not supported when using Codex with a ChatGPT account."
+TOO_OLD = "The 'gpt-6-sol' model requires a newer version of Codex. Please upgrade."
+INVALIDATED = "Your authentication token has been invalidated. Please try signing in again."
+
+ROWS = [
+    # Every row of the backend's errors: refusal, kind, first verdict, change, verdict after it.
+    (detail(400, "Unsupported parameter: top_p"), Kind.PARAMETER, Change.WITHOUT_PARAMETER),
+    (detail(400, "Store must be set to false"), Kind.REQUEST, None),
+    (detail(400, "Stream must be set to true"), Kind.REQUEST, None),
+    (detail(400, "Instructions are required"), Kind.SHAPE, Change.OTHER_SHAPE),
+    (coded(400, "invalid_value"), Kind.REQUEST, None),
+    (coded(400, "invalid_function_parameters"), Kind.REQUEST, None),
+    (typed(400, "invalid_request_error"), Kind.REQUEST, None),
+    (coded(400, "unknown_parameter"), Kind.PARAMETER, Change.WITHOUT_PARAMETER),
+    (coded(400, "context_length_exceeded"), Kind.REQUEST, None),
+    (coded(400, "invalid_encrypted_content"), Kind.ENCRYPTED, Change.WITHOUT_ENCRYPTED),
+    (coded(400, "unsupported_value", param="reasoning.context"), Kind.SHAPE, Change.OTHER_SHAPE),
+    (detail(400, NOT_IN_PLAN), Kind.MODEL_NOT_IN_PLAN, None),
+    (answer(400, {"error": {"message": NOT_IN_PLAN}}), Kind.MODEL_NOT_IN_PLAN, None),
+    (detail(400, TOO_OLD), Kind.CLIENT_TOO_OLD, None),
+    (coded(400, "cyber_policy"), Kind.REQUEST, None),
+    (coded(400, "invalid_prompt"), Kind.REQUEST, None),
+    (coded(401, "token_expired"), Kind.EXPIRED, Change.CREDENTIAL),
+    (coded(401, "token_invalidated", INVALIDATED), Kind.SESSION, Change.CREDENTIAL),
+    (coded(401, "token_revoked"), Kind.SESSION, Change.CREDENTIAL),
+    (coded(401, None, "Your session has ended"), Kind.EXPIRED, Change.CREDENTIAL),
+    (answer(401), Kind.EXPIRED, Change.CREDENTIAL),
+    (coded(401, "account_deactivated"), Kind.DEACTIVATED, None),
+    (coded(403, "account_deactivated"), Kind.DEACTIVATED, None),
+    (coded(403, None, "This workspace has been deactivated."), Kind.DEACTIVATED, None),
+    (answer(402, {"detail": {"code": "deactivated_workspace"}}), Kind.DEACTIVATED, None),
+    (answer(402), Kind.DEACTIVATED, None),
+    (answer(403, HTML), Kind.CHALLENGE, Change.NOTHING),
+    (answer(403, b"", cf_mitigated="challenge"), Kind.CHALLENGE, Change.NOTHING),
+    (answer(429, HTML), Kind.CHALLENGE, Change.NOTHING),
+    (coded(403, "unsupported_country_region_territory"), Kind.COUNTRY, None),
+    (coded(403, "codex_not_allowed"), Kind.FORBIDDEN, None),
+    (
+        coded(404, None, "Model not found gpt-5.6-luna", param="model"),
+        Kind.SHAPE,
+        Change.OTHER_SHAPE,
+    ),
+    (coded(404, None, "No such thing", param="model"), Kind.SHAPE, Change.OTHER_SHAPE),
+    (coded(404, "model_not_found"), Kind.SHAPE, Change.OTHER_SHAPE),
+    (detail(404, "Not Found"), Kind.REQUEST, None),
+    *((answer(status), Kind.TRANSIENT, Change.NOTHING) for status in (408, 409, 425)),
+    (answer(413), Kind.REQUEST, None),
+    (answer(422), Kind.REQUEST, None),
+    (answer(426), Kind.REQUEST, None),
+    (typed(429, "usage_limit_reached", resets_in_seconds=500), Kind.SPENT, None),
+    (typed(429, "usage_limit_reached", code="rate_limit_exceeded"), Kind.SPENT, None),
+    (typed(429, "usage_not_included"), Kind.NOT_INCLUDED, None),
+    (coded(429, "insufficient_quota"), Kind.SPENT, None),
+    (coded(429, "credit_balance_exhausted"), Kind.SPENT, None),
+    (coded(429, "project_spend_limit_exceeded"), Kind.SPENT, None),
+    (coded(429, "rate_limit_exceeded"), Kind.RATE, None),
+    (coded(429, "slow_down"), Kind.RATE, None),
+    (answer(429), Kind.RATE, None),
+    (coded(429, "flex_unavailable"), Kind.TIER, Change.WITHOUT_TIER),
+    *((answer(s), Kind.TRANSIENT, Change.NOTHING) for s in (500, 502, 504, 520, 524, 529)),
+    (answer(502, HTML), Kind.TRANSIENT, Change.NOTHING),
+    (coded(503, "server_is_overloaded"), Kind.CAPACITY, Change.NOTHING),
+    (answer(503), Kind.CAPACITY, Change.NOTHING),
+    (coded(400, "a_code_from_next_year"), Kind.REQUEST, None),
+    (coded(500, "a_code_from_next_year"), Kind.TRANSIENT, Change.NOTHING),
+    (Refusal(status=0, code="upstream_unreachable"), Kind.TRANSIENT, Change.NOTHING),
+]
+
+IN_STREAM = {
+    "context_length_exceeded": Kind.REQUEST,
+    "insufficient_quota": Kind.SPENT,
+    "credit_balance_exhausted": Kind.SPENT,
+    "organization_spend_limit_exceeded": Kind.SPENT,
+    "project_spend_limit_exceeded": Kind.SPENT,
+    "organization_usage_limit_exceeded": Kind.SPENT,
+    "usage_not_included": Kind.NOT_INCLUDED,
+    "usage_limit_reached": Kind.SPENT,
+    "invalid_prompt": Kind.REQUEST,
+    "cyber_policy": Kind.REQUEST,
+    "bio_policy": Kind.REQUEST,
+    "content_policy_violation": Kind.REQUEST,
+    "misalignment_policy_violation": Kind.REQUEST,
+    "model_not_found": Kind.SHAPE,
+    "server_is_overloaded": Kind.CAPACITY,
+    "flex_unavailable": Kind.TIER,
+    "rate_limit_exceeded": Kind.RATE,
+    "slow_down": Kind.RATE,
+    "server_error": Kind.TRANSIENT,
+    "previous_response_not_found": Kind.TRANSIENT,
+    "websocket_connection_limit_reached": Kind.TRANSIENT,
+    "a_code_from_next_year": Kind.TRANSIENT,
+}
+
+
+@pytest.mark.parametrize(("refusal", "kind", "change"), ROWS)
+def test_every_refusal_has_its_row(refusal, kind, change):
+    judgement = judge(refusal, now=NOW)
+
+    assert (judgement.kind, judgement.change) == (kind, change)
+
+
+@pytest.mark.parametrize(("code", "kind"), IN_STREAM.items())
+def test_a_failure_inside_the_stream_is_judged_like_a_status(code, kind):
+    failed = ResponseFailed(Raw(json.encode({"error": {"code": code, "message": "no"}})))
+    error = UpstreamErrorEvent(Raw(json.encode({"type": "error", "code": code, "message": "no"})))
+
+    assert kind_of(refusal_of_event(failed)) is kind
+    assert kind_of(refusal_of_event(error)) is kind
+
+
+@pytest.mark.parametrize(("refusal", "kind", "change"), [r for r in ROWS if r[2]])
+def test_what_is_tried_once_is_not_tried_twice(refusal, kind, change):
+    first = judge(refusal, now=NOW)
+    second = judge(refusal, now=NOW, tried={change})
+
+    fresh = change is Change.CREDENTIAL
+    assert first.verdict is (Verdict.SAME_ACCOUNT_FRESH if fresh else Verdict.SAME_ACCOUNT_AGAIN)
+    assert second.verdict is TABLE[kind].then
+    assert second.change is None
+
+
+def test_the_requests_own_faults_touch_no_account_and_are_tried_on_one():
+    own = [row for row in TABLE.values() if row.fault is Fault.REQUEST and not row.model_only]
+
+    assert {row.then for row in own} == {Verdict.GIVE_UP}
+    assert not any(row.cooldown or row.state or row.counts for row in own)
+
+
+def test_only_quota_uses_reset_times():
+    with_reset = {"resets_at": int(NOW) + 900, "retry_after": 5.0}
+    seconds = {
+        kind: judge(Refusal(status=s, code=c, **with_reset), now=NOW, tried=set(Change)).seconds
+        for kind, s, c in [
+            (Kind.SPENT, 429, "usage_limit_reached"),
+            (Kind.RATE, 429, "rate_limit_exceeded"),
+            (Kind.EXPIRED, 401, "token_expired"),
+            (Kind.FORBIDDEN, 403, "forbidden"),
+        ]
+    }
+
+    assert seconds == {
+        Kind.SPENT: 900,
+        Kind.RATE: 5,
+        Kind.EXPIRED: 10 * MINUTE,
+        Kind.FORBIDDEN: 20 * MINUTE,
+    }
+
+
+def test_a_limit_without_a_time_has_our_own():
+    assert judge(Refusal(status=429, type="usage_limit_reached"), now=NOW).seconds == HOUR
+    assert judge(Refusal(status=429), now=NOW).seconds == 30
+    assert judge(Refusal(status=429, retry_after=9e9), now=NOW).seconds == LONGEST_RATE_WAIT
+
+
+def test_a_dead_session_is_marked_only_after_a_renewed_credential_was_refused():
+    refusal = coded(401, "token_invalidated")
+
+    assert judge(refusal, now=NOW).change is Change.CREDENTIAL
+    final = judge(refusal, now=NOW, tried={Change.CREDENTIAL})
+    assert (final.row.state, final.row.cooldown) == (
+        AccountState.REVOKED,
+        CooldownReason.CREDENTIAL,
+    )
+
+
+def test_a_plain_401_after_a_renewal_cools_and_condemns_nobody():
+    final = judge(answer(401), now=NOW, tried={Change.CREDENTIAL})
+
+    assert (final.verdict, final.row.state) == (Verdict.NEXT_ACCOUNT, None)
+
+
+def test_a_model_outside_the_plan_cools_that_model_alone():
+    judgement = judge(detail(400, NOT_IN_PLAN), now=NOW)
+
+    assert judgement.row.model_only
+    assert judgement.seconds == 6 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("refusal", "name"),
+    [
+        (detail(400, "Unsupported parameter: max_output_tokens"), "max_output_tokens"),
+        (detail(400, "Unknown parameter: 'input[3].namespace'."), "input[3].namespace"),
+        (coded(400, "unknown_parameter", param="text.verbosity"), "text.verbosity"),
+        (answer(400), ""),
+    ],
+)
+def test_the_refused_parameter_is_found(refusal, name):
+    assert parameter_of(refusal) == name
