@@ -170,9 +170,11 @@ def test_the_requests_own_faults_touch_no_account_and_are_tried_on_one():
 
 
 def test_only_quota_uses_reset_times():
-    with_reset = {"resets_at": int(NOW) + 900, "retry_after": 5.0}
+    def refused(status, code):
+        return Refusal(status=status, code=code, resets_at=int(NOW) + 900, retry_after=5.0)
+
     seconds = {
-        kind: judge(Refusal(status=s, code=c, **with_reset), now=NOW, tried=set(Change)).seconds
+        kind: judge(refused(s, c), now=NOW, tried=set(Change)).seconds
         for kind, s, c in [
             (Kind.SPENT, 429, "usage_limit_reached"),
             (Kind.RATE, 429, "rate_limit_exceeded"),
