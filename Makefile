@@ -52,7 +52,7 @@ fix: $(VENV)/.dev ## format and autofix
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev ## measure against a direct connection; prints a table, asserts nothing
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench
 
 # --- setting up --------------------------------------------------------------------------------
 

@@ -1,0 +1,32 @@
+"""An account for the benchmark's gateway, with a token that does not end while it runs."""
+
+import asyncio
+import time
+
+from cryptography.fernet import Fernet
+
+from commons.accounts.cipher import CredentialCipher
+from commons.accounts.store import AccountStore, NewAccount
+from commons.redis_pool import connect
+
+
+def seed(url: str) -> str:
+    """Put one account into an empty Redis; gives the encryption key it is sealed with."""
+    key = Fernet.generate_key().decode()
+    asyncio.run(_seed(url, key))
+    return key
+
+
+async def _seed(url: str, key: str) -> None:
+    now = int(time.time())
+    redis = connect(url)
+    account = NewAccount(
+        chatgpt_account_id="bench",
+        access_token="bench",
+        refresh_token="bench",
+        expires_at=now + 86_400,
+        refreshed_at=now,
+        created_at=now,
+    )
+    await AccountStore(redis, CredentialCipher([key])).add(account)
+    await redis.aclose()

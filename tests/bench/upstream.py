@@ -1,0 +1,117 @@
+"""A fast upstream for the benchmark: POST …/responses as SSE, as many deltas as the prompt says.
+
+Not the simulator: it checks nothing, so that it costs little. `python tests/bench/upstream.py PORT`
+"""
+
+import asyncio
+import json
+import sys
+import time
+
+import uvloop
+from marker import Marker
+
+RESPONSE = {
+    "id": "resp_bench",
+    "object": "response",
+    "created_at": 1763790000,
+    "status": "in_progress",
+    "model": "gpt-5.5",
+    "output": [],
+    "instructions": "Follow the instructions of the user. " * 8,
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+    "usage": None,
+}
+ITEM = {"id": "msg_1", "type": "message", "status": "in_progress", "role": "assistant"}
+PLACE = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
+    b"x-request-id: bench\r\n\r\n"
+)
+MODELS = json.dumps({"models": [{"slug": "gpt-5.5", "visibility": "list", "priority": 1}]}).encode()
+
+
+def _event(kind: str, **fields: object) -> bytes:
+    content = json.dumps({"type": kind, **fields}, separators=(",", ":"))
+    return f"event: {kind}\ndata: {content}\n\n".encode()
+
+
+def _chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+OPENING = (
+    _event("response.created", sequence_number=0, response=RESPONSE)
+    + _event("response.in_progress", sequence_number=1, response=RESPONSE)
+    + _event("response.output_item.added", sequence_number=2, output_index=0, item=ITEM)
+)
+BEFORE, AFTER = _event(
+    "response.output_text.delta", sequence_number=4, **PLACE, delta=" tok@STAMP@", logprobs=[]
+).split(b"STAMP")
+
+
+def _closing(deltas: int) -> bytes:
+    done = ITEM | {"status": "completed", "content": [{"type": "output_text", "text": "…"}]}
+    usage = {"input_tokens": 900, "output_tokens": deltas, "total_tokens": 900 + deltas}
+    response = RESPONSE | {"status": "completed", "usage": usage}
+    return _event(
+        "response.output_item.done", sequence_number=8, output_index=0, item=done
+    ) + _event("response.completed", sequence_number=9, response=response)
+
+
+class Upstream(asyncio.Protocol):
+    """One connection; requests one after another."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Collect one request; answer it when it is whole."""
+        self.buffer += data
+        head, found, rest = self.buffer.partition(b"\r\n\r\n")
+        if not found:
+            return
+        lowered = head.lower()
+        if b"transfer-encoding: chunked" in lowered:
+            if not rest.endswith(b"0\r\n\r\n"):
+                return
+        elif b"content-length:" in lowered:
+            length = int(lowered.split(b"content-length:")[1].split(b"\r\n")[0])
+            if len(rest) < length:
+                return
+        self.buffer = b""
+        if head.startswith(b"GET"):
+            self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(MODELS))
+            self.transport.write(MODELS)
+            return
+        marker = Marker.found_in(rest)
+        self.transport.write(HEAD + _chunk(OPENING))
+        self._send(marker, marker.deltas)
+
+    def _send(self, marker: Marker, left: int) -> None:
+        if self.transport.is_closing():
+            return
+        while left > 0:
+            count = min(marker.per_write, left)
+            delta = BEFORE + str(time.monotonic_ns()).encode() + AFTER
+            self.transport.write(_chunk(delta * count))
+            left -= count
+            if marker.gap_ms:
+                loop = asyncio.get_running_loop()
+                loop.call_later(marker.gap_ms / 1000, self._send, marker, left)
+                return
+        self.transport.write(_chunk(_closing(marker.deltas)) + b"0\r\n\r\n")
+
+
+async def _serve(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(int(sys.argv[1])))
