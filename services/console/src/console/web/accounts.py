@@ -1,0 +1,232 @@
+"""The accounts: list, add, change, remove. What they are is commons.accounts."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.model import Account, Cooldown
+from commons.accounts.store import AccountStore
+from console.admin.audit import Audit, Deed
+from console.errors import Code, NotFound
+from console.login.auth_json import MAX_BYTES, Preview, read_auth_json
+from console.login.desk import LoginDesk
+from console.web.deeds import deed
+
+AnyRequest = Request[Any, Any, Any]
+AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Weight = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+
+class CooldownBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Until when an account, or one model of it, is passed over."""
+
+    model: str
+    """The model; empty is the whole account."""
+    until: float
+    since: float
+    reason: str
+    code: str
+
+
+class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One account. Never holds a token."""
+
+    id: str
+    name: str
+    email: str
+    plan: str
+    workspace: str
+    source: str
+    paused: bool
+    weight: float
+    state: str
+    state_reason: str
+    token_expires_at: int
+    created_at: int
+    last_used_at: int
+    last_error: str
+    last_error_at: int
+    cooldowns: tuple[CooldownBody, ...]
+
+
+class AccountList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every account, oldest first."""
+
+    accounts: list[AccountBody]
+
+
+class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An account to add."""
+
+    auth_json: dict[str, Any] | str
+    """The content of a Codex auth.json, as JSON or as its text."""
+    name: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    """What to call it; empty takes the e-mail address."""
+    account: str = ""
+    """The account to renew; another identity is then refused."""
+
+
+class AuthFileBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An auth.json to look at."""
+
+    auth_json: dict[str, Any] | str
+    """The content of a Codex auth.json, as JSON or as its text."""
+
+
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change of an account; what is left out stays."""
+
+    name: AccountName | msgspec.UnsetType = msgspec.UNSET
+    paused: bool | msgspec.UnsetType = msgspec.UNSET
+    weight: Weight | msgspec.UnsetType = msgspec.UNSET
+
+
+@get("/api/accounts", tags=["accounts"])
+async def list_accounts(
+    accounts: NamedDependency[AccountStore],
+    cooldowns: NamedDependency[CooldownStore],
+    clock: NamedDependency[Callable[[], float]],
+) -> AccountList:
+    """Every account, oldest first."""
+    found = await accounts.list()
+    cooling = await cooldowns.all((account.id for account in found), now=clock())
+    return AccountList(accounts=[body_of(a, cooling.get(a.id, {})) for a in found])
+
+
+@get("/api/accounts/{account_id:str}", tags=["accounts"])
+async def show_account(
+    account_id: FromPath[str],
+    accounts: NamedDependency[AccountStore],
+    cooldowns: NamedDependency[CooldownStore],
+    clock: NamedDependency[Callable[[], float]],
+) -> AccountBody:
+    """One account."""
+    account = await accounts.get(account_id)
+    if account is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    cooling = await cooldowns.all([account_id], now=clock())
+    return body_of(account, cooling.get(account_id, {}))
+
+
+@post("/api/accounts", tags=["accounts"], request_max_body_size=4 * MAX_BYTES)
+async def add_account(
+    *,
+    request: AnyRequest,
+    data: JSONBody[NewAccountBody],
+    desk: NamedDependency[LoginDesk],
+    audit: NamedDependency[Audit],
+    clock: NamedDependency[Callable[[], float]],
+) -> AccountBody:
+    """Add the account of an auth.json; the same login again renews it in place."""
+    file = read_auth_json(data.auth_json, now=clock(), name=data.name.strip())
+    account = await desk.import_file(file, account=data.account)
+    after = {"name": account.name, "plan": account.plan, "source": account.source}
+    await audit.note(deed(request, "account.added", account=account.id, after=after))
+    return body_of(account, {})
+
+
+@post(
+    "/api/accounts/preview", tags=["accounts"], request_max_body_size=4 * MAX_BYTES, status_code=200
+)
+async def preview_account(
+    data: JSONBody[AuthFileBody], clock: NamedDependency[Callable[[], float]]
+) -> Preview:
+    """What an auth.json would add; nothing is saved."""
+    return read_auth_json(data.auth_json, now=clock()).preview
+
+
+@patch("/api/accounts/{account_id:str}", tags=["accounts"])
+async def change_account(
+    *,
+    request: AnyRequest,
+    account_id: FromPath[str],
+    data: JSONBody[AccountChange],
+    accounts: NamedDependency[AccountStore],
+    audit: NamedDependency[Audit],
+) -> AccountBody:
+    """Rename, pause, resume or weigh an account."""
+    before = await accounts.get(account_id)
+    if before is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    if isinstance(data.name, str):
+        await accounts.rename(account_id, data.name.strip())
+    if isinstance(data.weight, float):
+        await accounts.set_weight(account_id, data.weight)
+    if isinstance(data.paused, bool):
+        await (accounts.pause if data.paused else accounts.resume)(account_id)
+    after = await accounts.get(account_id)
+    if after is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    await audit.note(_change(request, before, after))
+    return body_of(after, {})
+
+
+@delete("/api/accounts/{account_id:str}", tags=["accounts"], status_code=204)
+async def remove_account(
+    *,
+    request: AnyRequest,
+    account_id: FromPath[str],
+    accounts: NamedDependency[AccountStore],
+    desk: NamedDependency[LoginDesk],
+    audit: NamedDependency[Audit],
+    logout: FromQuery[bool] = True,
+) -> None:
+    """Remove an account. Its login is revoked first unless `logout=false`; its usage stays."""
+    account = await accounts.get(account_id)
+    if account is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    revoked = logout and await desk.log_out(account_id)
+    await accounts.remove(account_id)
+    before = {"name": account.name, "login_revoked": revoked}
+    await audit.note(deed(request, "account.removed", account=account_id, before=before))
+
+
+def body_of(account: Account, cooldowns: dict[str, Cooldown]) -> AccountBody:
+    """An account as the API shows it."""
+    return AccountBody(
+        id=account.id,
+        name=account.name,
+        email=account.email,
+        plan=account.plan,
+        workspace=account.chatgpt_account_id,
+        source=account.source,
+        paused=account.paused,
+        weight=account.weight,
+        state=account.state.value,
+        state_reason=account.state_reason,
+        token_expires_at=account.token_expires_at,
+        created_at=account.created_at,
+        last_used_at=account.last_used_at,
+        last_error=account.last_error,
+        last_error_at=account.last_error_at,
+        cooldowns=tuple(
+            CooldownBody(
+                model=model,
+                until=cooldown.until,
+                since=cooldown.since,
+                reason=cooldown.reason.value,
+                code=cooldown.code,
+            )
+            for model, cooldown in sorted(cooldowns.items())
+        ),
+    )
+
+
+def _change(request: AnyRequest, before: Account, after: Account) -> Deed:
+    """The audit entry of a change: only what differs, and paused accounts by their own name."""
+    names = [n for n in ("name", "paused", "weight") if getattr(before, n) != getattr(after, n)]
+    action = "account.changed"
+    if names == ["paused"]:
+        action = "account.paused" if after.paused else "account.resumed"
+    return deed(
+        request,
+        action,
+        account=after.id,
+        before={name: getattr(before, name) for name in names},
+        after={name: getattr(after, name) for name in names},
+    )

@@ -1,0 +1,197 @@
+"""Who visits: an administrator's browser, a script with a token, this machine itself, a stranger.
+
+Every route asks for an administrator unless its `opt` says `public=True`. Whatever a browser
+changes needs the CSRF token of its cookie; a script with a token, or on this machine where no
+login is asked, needs none, because no page of a stranger can make such a request.
+"""
+
+import enum
+import hmac
+from typing import cast
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.datastructures import MutableScopeHeaders
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from console.admin.administrator import Administrator
+from console.admin.script_tokens import ScriptTokens
+from console.admin.sessions import Session, Sessions, csrf_token, digest_of, new_sid
+from console.errors import Code, NotSignedIn, Refused
+from console.settings import ConsoleSettings, is_loopback
+from console.web.front import Origin, origin_of
+
+CSRF_HEADER = "x-csrf-token"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SID_LENGTH = 43
+"""What `new_sid` makes; anything else in the cookie is no id of ours."""
+
+
+class Kind(enum.StrEnum):
+    """How a visitor is known."""
+
+    SESSION = "session"
+    """An administrator's browser."""
+    TOKEN = "token"  # noqa: S105 - a kind, no token
+    """A script with an admin token."""
+    LOCAL = "local"
+    """This machine itself, where no login is asked."""
+    STRANGER = "stranger"
+    """Nobody we know."""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """One request's visitor."""
+
+    kind: Kind
+    actor: str
+    """Who is named in the audit."""
+    owner: str
+    """To whom a login begun in this visit belongs."""
+    csrf: str = ""
+    """The token this browser must send with each change; empty without a cookie."""
+    session: Session | None = None
+    """The session, if there is one."""
+    setup_needed: bool = False
+    """Whether there is no password yet although one is needed."""
+
+    @property
+    def admitted(self) -> bool:
+        """Whether this visitor is an administrator."""
+        return self.kind is not Kind.STRANGER
+
+
+def visit_of(scope: Scope) -> Visit:
+    """Who made this request."""
+    return cast("Visit", scope["state"]["visit"])
+
+
+def sid_cookie(*, secure: bool) -> str:
+    """The cookie's name; the prefix makes browsers refuse one that a neighbour host has set."""
+    return "__Host-sid" if secure else "sid"
+
+
+def set_cookie(sid: str, *, secure: bool, delete: bool = False) -> str:
+    """The Set-Cookie header of a session."""
+    parts = [f"{sid_cookie(secure=secure)}={'' if delete else sid}", "Path=/", "HttpOnly"]
+    parts += ["SameSite=Lax", *(["Secure"] if secure else []), *(["Max-Age=0"] if delete else [])]
+    return "; ".join(parts)
+
+
+class VisitMiddleware(ASGIMiddleware):
+    """Finds out who visits, before any handler runs."""
+
+    def __init__(
+        self,
+        *,
+        settings: ConsoleSettings,
+        administrator: Administrator,
+        sessions: Sessions,
+        tokens: ScriptTokens,
+    ) -> None:
+        self._settings = settings
+        self._administrator = administrator
+        self._sessions = sessions
+        self._tokens = tokens
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Refuse what may not be done, else go on with the visit in the scope."""
+        opt = scope["route_handler"].opt
+        if opt.get("probe"):
+            await next_app(scope, receive, send)
+            return
+        connection: Connection = ASGIConnection(scope)
+        origin = origin_of(scope)
+        sid = connection.cookies.get(sid_cookie(secure=origin.secure), "")
+        fresh = ""
+        if len(sid) != SID_LENGTH:
+            sid = fresh = new_sid() if _may_get_cookie(connection) else ""
+        visit = await self._visit(connection, origin=origin, sid=sid)
+        scope["state"]["visit"] = visit
+        if visit.kind is not Kind.TOKEN:
+            _refuse_cross_site(connection, origin=origin)
+            if connection.scope["method"] not in SAFE:
+                _refuse_forged(connection, visit)
+        if not (visit.admitted or opt.get("public")):
+            raise _stranger(visit, self._settings)
+        if fresh:
+            send = _with_cookie(send, set_cookie(fresh, secure=origin.secure))
+        await next_app(scope, receive, send)
+
+    async def _visit(self, connection: "Connection", *, origin: Origin, sid: str) -> Visit:
+        scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            token = await self._tokens.find(secret.strip())
+            if token is None:
+                return Visit(kind=Kind.STRANGER, actor="nobody", owner="")
+            return Visit(kind=Kind.TOKEN, actor=f"token:{token.name}", owner=f"token:{token.id}")
+        csrf = csrf_token(sid) if sid else ""
+        if not await self._administrator.has_password():
+            if self._settings.on_loopback and is_loopback(origin.client_ip or "127.0.0.1"):
+                owner = f"browser:{digest_of(sid)[:16]}" if sid else "local"
+                return Visit(kind=Kind.LOCAL, actor="local", owner=owner, csrf=csrf)
+            return Visit(kind=Kind.STRANGER, actor="nobody", owner="", csrf=csrf, setup_needed=True)
+        passive = bool(connection.scope["route_handler"].opt.get("passive"))
+        session = await self._sessions.find(sid, touch=not passive) if sid else None
+        if session is None:
+            return Visit(kind=Kind.STRANGER, actor="nobody", owner="", csrf=csrf)
+        owner = f"session:{session.id[:16]}"
+        return Visit(kind=Kind.SESSION, actor="admin", owner=owner, csrf=csrf, session=session)
+
+
+Connection = ASGIConnection[object, object, object, object]  # type: ignore[type-var]
+
+
+def _stranger(visit: Visit, settings: ConsoleSettings) -> Exception:
+    """Why a stranger may not go on."""
+    if not visit.setup_needed:
+        return NotSignedIn()
+    if settings.on_loopback:
+        return Refused(Code.LOOPBACK_ONLY)
+    return NotSignedIn(Code.SETUP_NEEDED)
+
+
+def _refuse_cross_site(connection: "Connection", *, origin: Origin) -> None:
+    """Nothing is answered to another site's script, and nothing changed for its forms."""
+    headers = connection.headers
+    method = connection.scope["method"]
+    site = headers.get("sec-fetch-site", "none")
+    navigates = method == "GET" and headers.get("sec-fetch-mode", "navigate") == "navigate"
+    if site not in {"same-origin", "none"} and not navigates:
+        raise Refused(Code.CROSS_SITE)
+    if method not in SAFE and (source := headers.get("origin")) is not None:
+        host = source.lower().rpartition("://")[2]
+        if host not in {origin.host, origin.forwarded.rpartition("://")[2] or origin.host}:
+            raise Refused(Code.CROSS_SITE)
+
+
+def _refuse_forged(connection: "Connection", visit: Visit) -> None:
+    """A browser must prove that our own page made it ask."""
+    headers = connection.headers
+    browser = visit.csrf or any(
+        name in headers for name in ("origin", "referer", "sec-fetch-site", "sec-fetch-mode")
+    )
+    if not browser and visit.kind is not Kind.SESSION:
+        return
+    sent = headers.get(CSRF_HEADER, "")
+    if not (visit.csrf and hmac.compare_digest(sent.encode(), visit.csrf.encode())):
+        raise Refused(Code.CSRF)
+
+
+def _may_get_cookie(connection: "Connection") -> bool:
+    """A page, or the call that gives a script its CSRF token."""
+    if connection.scope["method"] != "GET":
+        return False
+    path = connection.scope["path"]
+    page = "text/html" in connection.headers.get("accept", "") and not path.startswith("/api")
+    return page or path == "/api/session"
+
+
+def _with_cookie(send: Send, cookie: str) -> Send:
+    async def send_with_cookie(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableScopeHeaders.from_message(message).add("set-cookie", cookie)
+        await send(message)
+
+    return send_with_cookie
