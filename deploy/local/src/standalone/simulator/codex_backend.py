@@ -20,7 +20,7 @@ from standalone.simulator.quota import is_spent, limit_event, limit_headers, usa
 from standalone.simulator.refusals import Circumstance, Refusal, detail, refuse
 from standalone.simulator.seals import seal
 from standalone.simulator.streams import Envelope, compose
-from standalone.simulator.strict_tools import Refused
+from standalone.simulator.strict_values import Refused
 from standalone.simulator.strictness import CheckedRequest, check_request
 from standalone.simulator.world import World
 

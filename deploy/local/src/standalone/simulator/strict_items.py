@@ -8,10 +8,11 @@ from typing import Any
 
 from standalone.simulator.refusals import REFUSALS, Circumstance, detail, invalid
 from standalone.simulator.seals import is_sealed_by
-from standalone.simulator.strict_tools import (
+from standalone.simulator.strict_values import (
     Refused,
     check_length,
     check_name,
+    refuse_missing,
     refuse_type,
     refuse_unknown_keys,
     refuse_value,
@@ -89,7 +90,7 @@ def _kind_of(item: dict[str, Any], *, where: str) -> str:
         if "role" in item:
             return "message"
         param = f"{where}.type"
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+        refuse_missing(param)
     if kind == "item_reference":
         raise Refused(
             invalid(
@@ -191,7 +192,7 @@ def _check_message(item: dict[str, Any], *, where: str, lite: bool) -> None:
         return
     if content is None:
         param = f"{where}.content"
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+        refuse_missing(param)
     if not isinstance(content, list):
         refuse_type(f"{where}.content", "one of an array or string", content)
     allowed = _OUTPUT_PARTS if role == "assistant" else _INPUT_PARTS
@@ -251,18 +252,14 @@ def _check_file(part: dict[str, Any], *, where: str) -> None:
     if isinstance(part.get("file_id"), str):
         return
     if not isinstance(part.get("file_data"), str) or not isinstance(part.get("filename"), str):
-        refuse_value(
-            f"Missing required parameter: '{where}.file_id'.",
-            f"{where}.file_id",
-            "missing_required_parameter",
-        )
+        refuse_missing(f"{where}.file_id")
 
 
 def _check_reasoning(item: dict[str, Any], *, where: str) -> None:
     summary = item.get("summary")
     if summary is None:
         param = f"{where}.summary"
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+        refuse_missing(param)
     if not isinstance(summary, list):
         refuse_type(f"{where}.summary", "an array", summary)
     for index, part in enumerate(summary):
@@ -302,7 +299,7 @@ def _check_call_id(item: dict[str, Any], *, where: str) -> None:
 def _check_output(item: dict[str, Any], *, where: str, lite: bool) -> None:
     output, param = item.get("output"), f"{where}.output"
     if "output" not in item:
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+        refuse_missing(param)
     if isinstance(output, list):
         _check_parts(output, _INPUT_PARTS, where=param, lite=lite)
     elif not isinstance(output, str):
@@ -341,7 +338,7 @@ def _check_pairs(items: list[dict[str, Any]]) -> None:
 def _require_text(value: dict[str, Any], key: str, *, where: str) -> None:
     param = f"{where}.{key}"
     if key not in value:
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+        refuse_missing(param)
     if not isinstance(value[key], str):
         refuse_type(param, "a string", value[key])
 

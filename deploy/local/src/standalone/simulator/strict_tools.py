@@ -3,7 +3,15 @@
 import re
 from typing import Any, NoReturn
 
-from standalone.simulator.refusals import Refusal, detail, invalid
+from standalone.simulator.refusals import detail
+from standalone.simulator.strict_values import (
+    Refused,
+    check_name,
+    refuse_missing,
+    refuse_type,
+    refuse_unknown_keys,
+    refuse_value,
+)
 
 HOSTED_TOOLS = frozenset({"web_search", "image_generation", "tool_search", "local_shell"})
 LITE_TOOLS = frozenset({"function", "custom", "namespace", "tool_search"})
@@ -22,23 +30,8 @@ _TOOL_KEYS = {
     "tool_search": {"type", "execution", "description", "parameters"},
     "local_shell": {"type"},
 }
-_NAME = re.compile(r"[a-zA-Z0-9_-]+")
-_MAX_NAME = 64
 _LOOKAROUND = re.compile(r"\(\?[=!<]|\\[1-9]|\\p\{")
 _TOP_LEVEL_FORBIDDEN = ("oneOf", "anyOf", "allOf", "enum", "not")
-
-
-class Refused(Exception):
-    """The request breaks a rule; `refusal` is the answer."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
-
-
-def refuse_value(message: str, param: str, code: str = "invalid_value") -> NoReturn:
-    """Refuse in the long form."""
-    raise Refused(invalid(message, param=param, code=code))
 
 
 def check_tools(tools: Any, *, where: str, lite: bool, reserved: bool) -> list[dict[str, Any]]:
@@ -51,65 +44,6 @@ def check_tools(tools: Any, *, where: str, lite: bool, reserved: bool) -> list[d
     for index, tool in enumerate(tools):
         flat += _check_tool(tool, where=f"{where}[{index}]", lite=lite)
     return flat
-
-
-def refuse_type(param: str, expected: str, value: Any) -> NoReturn:
-    """Refuse a value of the wrong JSON type."""
-    refuse_value(
-        f"Invalid type for '{param}': expected {expected}, but got {json_type(value)} instead.",
-        param,
-        "invalid_type",
-    )
-
-
-def json_type(value: Any) -> str:
-    """The type of a JSON value in words."""
-    names: dict[type, str] = {
-        type(None): "null",
-        bool: "a boolean",
-        int: "an integer",
-        float: "a decimal",
-        str: "a string",
-        list: "an array",
-        dict: "an object",
-    }
-    return names.get(type(value), "something else")
-
-
-def refuse_unknown_keys(value: dict[str, Any], known: set[str], *, where: str) -> None:
-    """Refuse the first key that does not belong there."""
-    for key in value:
-        if key not in known:
-            refuse_value(
-                f"Unknown parameter: '{where}.{key}'.", f"{where}.{key}", "unknown_parameter"
-            )
-
-
-def check_name(name: Any, *, where: str) -> None:
-    """Refuse a function name the backend could not call."""
-    param = f"{where}.name"
-    if name is None:
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
-    if not isinstance(name, str):
-        refuse_type(param, "a string", name)
-    check_length(name, param=param, limit=_MAX_NAME)
-    if not _NAME.fullmatch(name):
-        refuse_value(
-            f"Invalid '{param}': string does not match pattern. "
-            "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
-            param,
-        )
-
-
-def check_length(text: str, *, param: str, limit: int) -> None:
-    """Refuse a string above its limit."""
-    if len(text) > limit:
-        refuse_value(
-            f"Invalid '{param}': string too long. Expected a string with maximum length {limit}, "
-            f"but got a string with length {len(text)} instead.",
-            param,
-            "string_above_max_length",
-        )
 
 
 def check_strict_schema(schema: Any, *, where: str, subject: str, code: str) -> None:
@@ -144,7 +78,7 @@ def _check_tool(tool: Any, *, where: str, lite: bool) -> list[dict[str, Any]]:
     kind = tool.get("type")
     if kind is None:
         param = f"{where}.type"
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+        refuse_missing(param)
     if kind not in _TOOL_KEYS:
         raise Refused(detail(f"Unsupported tool type: {kind}"))
     if lite and kind not in LITE_TOOLS:
@@ -179,8 +113,8 @@ def _check_namespace(tool: dict[str, Any], *, where: str, lite: bool) -> list[di
             refuse_value(
                 "Namespaces hold function and custom tools only.", f"{where}.tools[{index}]"
             )
-        for found in _check_tool(part, where=f"{where}.tools[{index}]", lite=lite):
-            flat.append({**found, "namespace": tool["name"]})
+        found = _check_tool(part, where=f"{where}.tools[{index}]", lite=lite)
+        flat += [{**one, "namespace": tool["name"]} for one in found]
     return flat
 
 
@@ -205,7 +139,7 @@ def _check_function(tool: dict[str, Any], *, where: str) -> None:
         where=param, subject=f"function '{tool['name']}'", code="invalid_function_parameters"
     )
     if "parameters" not in tool:
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+        refuse_missing(param)
     schema = tool["parameters"]
     for key in ("description", "strict"):
         expected = str if key == "description" else bool

@@ -11,12 +11,12 @@ from standalone.simulator.catalogue import MODELS, SimulatedModel, models_for, p
 from standalone.simulator.refusals import REFUSALS, Circumstance, detail, invalid, refuse
 from standalone.simulator.seals import is_sealed_by
 from standalone.simulator.strict_items import check_items
-from standalone.simulator.strict_tools import (
+from standalone.simulator.strict_tools import check_strict_schema, check_tools
+from standalone.simulator.strict_values import (
     Refused,
     check_length,
     check_name,
-    check_strict_schema,
-    check_tools,
+    refuse_missing,
     refuse_type,
     refuse_unknown_keys,
     refuse_value,
@@ -93,6 +93,10 @@ def _check_parameters(body: dict[str, Any]) -> None:
             "input",
             "missing_required_parameter",
         )
+    _check_labels(body)
+
+
+def _check_labels(body: dict[str, Any]) -> None:
     tier = body.get("service_tier", "priority")
     if tier not in _TIERS:
         raise Refused(detail(f"Unsupported service_tier: {tier}"))
@@ -105,10 +109,6 @@ def _check_parameters(body: dict[str, Any]) -> None:
                 f"Invalid value: {wish!r}. Supported values are: 'reasoning.encrypted_content'.",
                 f"include[{index}]",
             )
-    _check_labels(body)
-
-
-def _check_labels(body: dict[str, Any]) -> None:
     key = body.get("prompt_cache_key", "")
     if not isinstance(key, str):
         refuse_type("prompt_cache_key", "a string", key)
@@ -126,7 +126,7 @@ def _check_model(
 ) -> SimulatedModel:
     slug = body.get("model")
     if slug is None:
-        refuse_value("Missing required parameter: 'model'.", "model", "missing_required_parameter")
+        refuse_missing("model")
     if not isinstance(slug, str):
         refuse_type("model", "a string", slug)
     at = Circumstance(model=slug)
@@ -294,7 +294,7 @@ def _check_schema_format(form: dict[str, Any]) -> None:
     schema = form.get("schema")
     if schema is None:
         param = "text.format.schema"
-        refuse_value(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+        refuse_missing(param)
     if not isinstance(schema, dict):
         refuse_type("text.format.schema", "an object", schema)
     if form.get("strict"):
