@@ -28,5 +28,6 @@ put redis_password word
 redis=$(cat "$folder/redis_password")
 put redis_auth printf 'requirepass %s\nmasterauth %s\n' "$redis" "$redis"
 put redis_url printf 'redis://:%s@redis:6379/0' "$redis"
-put redis_exporter printf '{"redis://redis:6379": "%s"}' "$redis"
+# Compose reaches it by its name, the exporter in its own pod by localhost.
+put redis_exporter printf '{"redis://redis:6379": "%s", "redis://localhost:6379": "%s"}\n' "$redis" "$redis"
 echo "The first sign-in at the console asks for $folder/admin_password."
