@@ -27,6 +27,8 @@ REFUSED_GRANT_SECONDS = 30 * DAY
 """How long the verdict on a refresh token is remembered."""
 FAULTS_SECONDS = 3600
 """How long faults count as consecutive."""
+REPLICA_SECONDS = 30
+"""How long after its last beat a replica counts as alive."""
 PENDING_LOGIN_SECONDS = 600
 """How long a login may take."""
 
@@ -226,6 +228,11 @@ def admin_tokens() -> str:
     return f"{TAG}:admin-tokens"
 
 
+def replicas() -> str:
+    """Set of the replicas that may be alive, `service id`; no expiry."""
+    return f"{TAG}:replicas"
+
+
 def replica(service: str, replica_id: str) -> str:
-    """String: a replica is alive (JSON: version, started, in flight); thirty seconds."""
+    """String, JSON of a replica: version, start, in flight; REPLICA_SECONDS."""
     return f"{TAG}:replica:{service}:{replica_id}"
