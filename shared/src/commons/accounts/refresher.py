@@ -51,6 +51,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Without another try after a failure that may pass; doubles with each, to a minute."""
     reuse: float = 3.0
     """How long to look for the other one's answer when our refresh token was used already."""
+    lock: int = redis_keys.REFRESH_LOCK_SECONDS
+    """How long the lock of a dead replica keeps the others waiting."""
 
 
 DEFAULT_PACE = Pace()
@@ -75,8 +77,7 @@ class CredentialRefresher:
         self._clock = clock
         self._hook = hook
         self._pace = pace
-        seconds = redis_keys.REFRESH_LOCK_SECONDS
-        self._locks = Locks(redis, redis_keys.refresh_lock, seconds=seconds)
+        self._locks = Locks(redis, redis_keys.refresh_lock, seconds=pace.lock)
         self._tasks = Tasks()
         self._flights: dict[tuple[str, int], _Flight] = {}
         self._failures: dict[str, int] = {}

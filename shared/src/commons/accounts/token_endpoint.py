@@ -17,6 +17,15 @@ TIMEOUT = httpx.Timeout(connect=10, read=110, write=20, pool=10)
 
 _PENDING = frozenset({"deviceauth_authorization_unknown", "authorization_pending"})
 _ENDED = frozenset({"expired_token", "deviceauth_expired", "access_denied"})
+_OUR_FAULTS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
+_DEAD = frozenset(
+    {
+        *("invalid_grant", "refresh_token_expired", "refresh_token_reused"),
+        *("refresh_token_invalidated", "account_deactivated", "app_session_terminated"),
+        *("account_session_expired", "token_expired"),
+    }
+)
+"""Codes that end a login whatever the status."""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +129,10 @@ class TokenEndpoint:
             "refresh_reason": reason,
             "refresh_token": refresh_token,
         }
-        return _grant(await self._post("/oauth/token", json=body, headers=self._identity))
+        grant = _grant(await self._post("/oauth/token", json=body, headers=self._identity))
+        if not (grant.access_token or grant.refresh_token):
+            raise GrantUnavailable("empty_answer", sent=True)
+        return grant
 
     async def exchange(self, code: str, *, verifier: str, redirect_uri: str) -> Grant:
         """Trade an authorization code for tokens."""
@@ -199,21 +211,32 @@ def _grant(answer: httpx.Response) -> Grant:
 
 
 def _error(answer: httpx.Response) -> GrantError:
-    """What a status other than 2xx means for a grant."""
+    """What a status other than 2xx means for a grant.
+
+    A 401 is the end of the login whatever its code (seen from the CLI 0.169.0), unless a proxy on
+    the way said it, or it is our own client id that is refused. A 400 is the end if it names the
+    grant or the token; otherwise our request is wrong and the login is not to blame.
+    """
     status = answer.status_code
     code, message = _code(answer)
-    if status == httpx.codes.UNAUTHORIZED:
-        return GrantRefused(code or "unauthorized", permanent=True, status=status, message=message)
-    if status == httpx.codes.BAD_REQUEST or code:
-        permanent = status == httpx.codes.BAD_REQUEST
-        if status < httpx.codes.INTERNAL_SERVER_ERROR and status != httpx.codes.TOO_MANY_REQUESTS:
-            return GrantRefused(
-                code or "bad_request", permanent=permanent, status=status, message=message
-            )
     wait = answer.headers.get("retry-after", "")
-    return GrantUnavailable(
-        code or f"http_{status}", sent=True, retry_after=float(wait) if wait.isdecimal() else 0
+    seconds = float(wait) if wait.isdecimal() else 0
+    if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return GrantUnavailable(code or f"http_{status}", sent=True, retry_after=seconds)
+    if _is_page(answer):
+        return GrantUnavailable(f"http_{status}_page", sent=True, retry_after=seconds)
+    permanent = code not in _OUR_FAULTS and (
+        status == httpx.codes.UNAUTHORIZED or code in _DEAD or "refresh_token" in message
     )
+    return GrantRefused(
+        code or f"http_{status}", permanent=permanent, status=status, message=message
+    )
+
+
+def _is_page(answer: httpx.Response) -> bool:
+    """Whether this is a web page: a proxy or a bot check answered, not the server."""
+    kind = answer.headers.get("content-type", "")
+    return "html" in kind or answer.content.lstrip()[:1] == b"<"
 
 
 def _code(answer: httpx.Response) -> tuple[str, str]:

@@ -1,0 +1,49 @@
+"""Invented logins: tokens with the claims of real ones."""
+
+from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from commons.accounts.claims import AUTH_CLAIM
+from commons.accounts.store import NewAccount
+
+_KEY = OctKey.import_key("a key nobody checks, of a length nobody minds")
+
+
+def a_jwt(**claims: Any) -> str:
+    """A signed token with these claims."""
+    return jwt.encode({"alg": "HS256"}, claims, _KEY)
+
+
+def an_access_token(
+    *, exp: int, workspace: str = "ws-1", user: str = "user-1", mark: str = "", plan: str = "plus"
+) -> str:
+    """An access token; `mark` tells it from others of the same time."""
+    auth = {
+        "chatgpt_account_id": workspace,
+        "chatgpt_user_id": user,
+        "chatgpt_plan_type": plan,
+    }
+    return a_jwt(
+        exp=exp, iat=exp - 864_000, jti=mark, email="ada@example.com", **{AUTH_CLAIM: auth}
+    )
+
+
+def a_login(
+    *, exp: int, refresh_token: str = "rt_first", workspace: str = "ws-1", **fields: Any
+) -> NewAccount:
+    """A login whose access token ends at `exp`."""
+    given: dict[str, Any] = {
+        "chatgpt_account_id": workspace,
+        "chatgpt_user_id": "user-1",
+        "access_token": an_access_token(exp=exp, workspace=workspace),
+        "refresh_token": refresh_token,
+        "expires_at": exp,
+        "refreshed_at": exp - 864_000,
+        "email": "ada@example.com",
+        "plan": "plus",
+        "created_at": 1_790_000_000,
+        **fields,
+    }
+    return NewAccount(**given)
