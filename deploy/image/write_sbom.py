@@ -36,9 +36,9 @@ def document(name: str, dpkg: pathlib.Path = DPKG) -> dict[str, Any]:
 def distributions() -> Iterator[dict[str, Any]]:
     """Every Python distribution that can be imported here."""
     for distribution in importlib.metadata.distributions():
-        facts = distribution.metadata
-        name = re.sub(r"[-_.]+", "-", facts["Name"]).lower()
-        licence = facts["License-Expression"] if "License-Expression" in facts else ""
+        facts = distribution.metadata.json
+        name = re.sub(r"[-_.]+", "-", str(facts["name"])).lower()
+        licence = facts.get("license_expression", "")
         yield {
             "type": "library",
             "name": name,

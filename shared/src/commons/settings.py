@@ -74,7 +74,7 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Address to listen on; containers say `0.0.0.0`."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 1455
     """Port to listen on; 0 takes a free one."""
-    redis_url: str = "redis://localhost:6379/0"
+    redis_url: Annotated[str, Secret] = "redis://localhost:6379/0"
     """`redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `redis+cluster://`."""
     data_dir: pathlib.Path = pathlib.Path("~/.codex-proapi")
     """Folder of the embedded Redis and of generated secrets."""
