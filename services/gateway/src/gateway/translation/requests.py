@@ -4,100 +4,54 @@ Total: any JSON gives a `Translated`, or raises BadRequest or UnknownModel with 
 the argument is never changed. The rules themselves live beside: tools, messages, items, parameters.
 """
 
-import enum
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from gateway.dialects.catalogue import Catalogue
-from gateway.dialects.codex_requests import UpstreamRequest
+from gateway.dialects.catalogue import FAST_TIER, Catalogue, Resolved
+from gateway.dialects.codex_requests import COMPACTION_TRIGGER, Item, Shape, UpstreamRequest
+from gateway.dialects.openai_chat import ClientBody, decode_body
+from gateway.errors import BadRequest
+from gateway.translation import codex_bodies, parameters
+from gateway.translation.conversation import finished
+from gateway.translation.dropped import Dropped
+from gateway.translation.expansion import expand
+from gateway.translation.items import history_items, references_of
+from gateway.translation.messages import message
+from gateway.translation.parts import joined_text, text_part
+from gateway.translation.reading import Reading
+from gateway.translation.tool_choice import forces, read_choice
+from gateway.translation.tool_names import ToolNames
+from gateway.translation.tools import (
+    WEB_SEARCH,
+    ToolSet,
+    declared_names,
+    read_tools,
+    tools_inside,
+)
+from gateway.translation.translated import (
+    AnswerForm,
+    Basis,
+    ClientTraits,
+    Endpoint,
+    HistoryMode,
+    RequestOptions,
+    Translated,
+)
 
-Endpoint = Literal["chat", "responses", "compact"]
-"""Which of our routes the body came in by."""
-AnswerForm = Literal["chat", "responses"]
-"""Which dialect the answer must speak."""
+__all__ = [
+    "AnswerForm",
+    "ClientTraits",
+    "Endpoint",
+    "HistoryMode",
+    "RequestOptions",
+    "Translated",
+    "expand",
+    "to_upstream",
+]
 
-
-class HistoryMode(enum.StrEnum):
-    """How a conversation is put into `input`."""
-
-    STRUCTURED = "structured"
-    """Roles, tools and images stay items."""
-    TRANSCRIPT = "transcript"
-    """The whole history becomes one user text."""
-
-
-class RequestOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What settings and the client's key say about its requests."""
-
-    key_id: str = ""
-    """Keeps one key's conversations apart from another's; empty in open mode."""
-    history_mode: HistoryMode = HistoryMode.STRUCTURED
-    default_model: str | None = None
-    """The key's own default, where the body names no model."""
-    default_effort: str | None = None
-    """The key's own default effort, where neither body nor model name says one."""
-    reasoning_summary: str | None = None
-    """`auto`, `concise` or `detailed` asks for one by default; None leaves it to the catalogue."""
-
-
-class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the request's headers say about the client."""
-
-    is_codex: bool = False
-    """Codex itself: its items are passed as they are."""
-    session: str | None = None
-    """Its session header, if any."""
-    lite: bool = False
-    """A Codex client that speaks the lite shape."""
-
-    @classmethod
-    def of(cls, headers: Mapping[str, str]) -> "ClientTraits":
-        """Read them off lower-cased headers."""
-        raise NotImplementedError
-
-
-class Translated(msgspec.Struct, frozen=True, kw_only=True):
-    """An upstream request, and all the answer's way back must know about the asking."""
-
-    request: UpstreamRequest
-    """To be sent; not before `expand`, where `unresolved`."""
-    asked_model: str
-    """What the client wrote, to be echoed; the sent model where it wrote none."""
-    stream: bool
-    """Whether it wants a stream."""
-    include_usage: bool = False
-    """Chat streams: whether it wants a usage chunk."""
-    answer_form: AnswerForm
-    """The dialect of the answer."""
-    verbatim: bool = False
-    """Codex itself asked: its answer passes untouched."""
-    tool_names: dict[str, str] = {}
-    """Sent name to the client's name, for the shortened ones only."""
-    custom_tools: frozenset[str] = frozenset()
-    """Sent names of tools declared in the chat form of `custom`: answered as `custom` calls."""
-    legacy_functions: bool = False
-    """Asked with `functions`: answer with `function_call`."""
-    refusal_as_refusal: bool = False
-    """A JSON schema was asked for: a refusal goes into `refusal`, not into the text."""
-    stop: tuple[str, ...] = ()
-    """Strings to cut the text at, which upstream cannot."""
-    dropped: tuple[str, ...] = ()
-    """Names of what was accepted and left out, cleaned for a header."""
-    store: bool = False
-    """Whether the client counts on its answer being kept."""
-    previous_response_id: str | None = None
-    """A response whose items must be put in front, by `expand`."""
-    references: tuple[str, ...] = ()
-    """Ids of kept items that must be put in, by `expand`."""
-    fingerprint_source: str = ""
-    """Digest that names the conversation: the same over its turns, another for another key."""
-
-    @property
-    def unresolved(self) -> bool:
-        """Whether `expand` must be called before the request is sent."""
-        return self.previous_response_id is not None or bool(self.references)
+_SHOWN_MODEL = 128
 
 
 def to_upstream(
@@ -109,19 +63,189 @@ def to_upstream(
     client: ClientTraits,
 ) -> Translated:
     """Give the upstream request a body means. Raises BadRequest or UnknownModel."""
-    raise NotImplementedError
+    try:
+        asked = _Asked(decode_body(body), endpoint, catalogue, options=options, client=client)
+        return asked.from_codex() if asked.verbatim else asked.from_client()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise BadRequest("The body cannot be read", param="body") from None
 
 
-def expand(
-    translated: Translated,
-    *,
-    previous_items: list[bytes] | None,
-    referenced_items: Mapping[str, bytes],
-) -> Translated:
-    """Put kept items where the client only named them.
+class _Asked:
+    """One body under translation: what is common to Codex and everybody else."""
 
-    `previous_items` are those of its `previous_response_id` (None when unknown),
-    `referenced_items` what the store has of its `references`, by id.
-    Raises BadRequest where something named is not there.
-    """
-    raise NotImplementedError
+    def __init__(
+        self,
+        body: ClientBody,
+        endpoint: Endpoint,
+        catalogue: Catalogue,
+        *,
+        options: RequestOptions,
+        client: ClientTraits,
+    ) -> None:
+        self.body = body
+        self.endpoint = endpoint
+        self.options = options
+        self.client = client
+        self.verbatim = client.is_codex and endpoint != "chat" and body.get("messages") is None
+        self.asked_model = body.text("model") or options.default_model or ""
+        self.resolved: Resolved = catalogue.resolve(self.asked_model)
+        self.dropped = Dropped()
+
+    def from_codex(self) -> Translated:
+        """Pass a Codex client's request on, all but untouched."""
+        body = self.body
+        codex_bodies.note_codex_dropped(body, self.dropped)
+        items = codex_bodies.codex_items(body.get("input"))
+        tier = FAST_TIER if self.resolved.fast else body.text("service_tier")
+        lite = self.client.lite or codex_bodies.is_lite(items)
+        request = UpstreamRequest(
+            model=self.resolved.model.slug,
+            shape=Shape.LITE if lite else Shape.CLASSIC,
+            session_id="",
+            input=(),
+            instructions=body.text("instructions"),
+            tools=codex_bodies.codex_tools(body.tools),
+            tool_choice=codex_bodies.codex_choice(body),
+            parallel_tool_calls=parameters.parallel_of(body),
+            reasoning=codex_bodies.codex_reasoning(body, self.resolved),
+            text=body.table("text"),
+            service_tier=None if tier in ("auto", "default") else tier,
+            prompt_cache_key=body.text("prompt_cache_key") or "",
+            client_metadata=body.table("client_metadata") or None,
+        )
+        return self._translated(request, items, field="input")
+
+    def from_client(self) -> Translated:
+        """Translate anybody else's request."""
+        body = self.body
+        parameters.refuse_impossible(body)
+        parameters.note_dropped(body, self.dropped)
+        field = self._history_field()
+        declared, tools_field = self._declared(field)
+        names = ToolNames(declared_names(declared))
+        offered = read_tools(declared, tools_field, names=names, dropped=self.dropped)
+        choice_field = "tool_choice" if body.get("tool_choice") is not None else "function_call"
+        choice = read_choice(body.get(choice_field), choice_field, offered=offered, names=names)
+        items = self._history(field, offered, names)
+        request = UpstreamRequest(
+            model=self.resolved.model.slug,
+            shape=self._shape(offered, choice),
+            session_id="",
+            input=(),
+            instructions=body.text("instructions") or "",
+            tools=offered.tools,
+            tool_choice=choice,
+            parallel_tool_calls=parameters.parallel_of(body),
+            reasoning=parameters.reasoning_of(
+                body,
+                self.resolved,
+                default_effort=self.options.default_effort,
+                summary=self.options.reasoning_summary,
+            ),
+            text=parameters.text_of(body, self.resolved.model, self.dropped),
+            service_tier=parameters.tier_of(body, self.resolved, self.dropped),
+            prompt_cache_key=body.text("prompt_cache_key") or "",
+        )
+        translated = self._translated(request, items, field=field)
+        return self._for_chat(translated, offered, names, field)
+
+    def _history_field(self) -> str:
+        """Tell the body's shape: the route's own field first, but a filled one of the other's."""
+        own, other = ("messages", "input") if self.endpoint == "chat" else ("input", "messages")
+        if self.body.get(own):
+            return own
+        if self.body.get(other) is not None:
+            return other
+        if self.body.get(own) is not None or self.body.get("previous_response_id"):
+            return own
+        raise BadRequest(f"'{own}' is required", code="missing_required_parameter", param=own)
+
+    def _declared(self, field: str) -> tuple[tuple[dict[str, msgspec.Raw], ...], str]:
+        body = self.body
+        inside = tools_inside(body.get(field))
+        if body.functions and not body.tools:
+            return (*inside, *body.functions), "functions"
+        return (*inside, *body.tools), "tools"
+
+    def _history(self, field: str, offered: ToolSet, names: ToolNames) -> list[Item]:
+        reading = Reading(
+            names=names,
+            dropped=self.dropped,
+            custom=offered.custom,
+            namespaces=offered.namespaces,
+            audio="audio" in self.resolved.model.input_modalities,
+        )
+        items: list[Item] = []
+        if system := joined_text(self.body.get("system"), "system"):
+            items.append(message("developer", [text_part(system)]))
+        entries = self.body.get(field)
+        items.extend(history_items([] if entries is None else entries, field, reading))
+        return items
+
+    def _shape(self, offered: ToolSet, choice: str | dict[str, Any]) -> Shape:
+        """Choose by the catalogue; only the classic shape is known to take a forced choice."""
+        if not self.resolved.model.use_responses_lite or forces(choice):
+            return Shape.CLASSIC
+        if any(tool.type == WEB_SEARCH for tool in offered.tools):
+            self.dropped.add(f"tools.{WEB_SEARCH}")
+        return Shape.LITE
+
+    def _translated(self, request: UpstreamRequest, items: list[Item], *, field: str) -> Translated:
+        """Give what both kinds have in common, its history finished unless parts are missing."""
+        body = self.body
+        if self.endpoint == "compact" and (not items or items[-1] != COMPACTION_TRIGGER):
+            items = [*items, COMPACTION_TRIGGER]
+        translated = Translated(
+            request=request,
+            asked_model=self.asked_model[:_SHOWN_MODEL] or request.model,
+            stream=body.flag("stream"),
+            answer_form="chat" if self.endpoint == "chat" else "responses",
+            verbatim=self.verbatim,
+            store=self.endpoint == "responses" and body.get("store") is not False,
+            previous_response_id=self._previous(),
+            references=references_of(items),
+            dropped=self.dropped.names,
+            basis=self._basis(),
+        )
+        if translated.unresolved:
+            pending = msgspec.structs.replace(request, input=tuple(items))
+            return msgspec.structs.replace(translated, request=pending)
+        if not any(item != COMPACTION_TRIGGER for item in items):
+            raise BadRequest("There is nothing to answer", param=field)
+        return finished(translated, items)
+
+    def _for_chat(
+        self, translated: Translated, offered: ToolSet, names: ToolNames, field: str
+    ) -> Translated:
+        """Add what the way back to a client that is not Codex needs."""
+        chat = translated.answer_form == "chat"
+        form = translated.request.text.get("format", {})
+        return msgspec.structs.replace(
+            translated,
+            tool_names=names.restored,
+            include_usage=chat and (field == "input" or parameters.wants_usage(self.body)),
+            custom_tools=offered.chat_custom if chat else frozenset(),
+            legacy_functions=bool(self.body.functions) and not self.body.tools,
+            refusal_as_refusal=chat and form.get("type") == "json_schema",
+            stop=parameters.stops_of(self.body),
+        )
+
+    def _previous(self) -> str | None:
+        """Give the response to continue; chat has none, its clients send the history anyway."""
+        previous = self.body.text("previous_response_id")
+        if previous and self.endpoint == "chat":
+            self.dropped.add("previous_response_id")
+            return None
+        return previous or None
+
+    def _basis(self) -> Basis:
+        metadata = self.body.get("metadata")
+        cursor = metadata.get("cursorConversationId") if isinstance(metadata, dict) else None
+        lane = self.body.text("prompt_cache_key") or self.client.session
+        return Basis(
+            key_id=self.options.key_id,
+            history_mode=self.options.history_mode,
+            verbatim=self.verbatim,
+            lane=lane or (cursor if isinstance(cursor, str) else None),
+            session=self.client.session,
+        )

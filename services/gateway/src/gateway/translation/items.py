@@ -1,0 +1,131 @@
+"""Entries with a type, as the Responses API has them, made into items upstream takes.
+
+Every entry is read by its own shape, on either route: chat messages occur inside `input`. Items
+of an unknown type pass untouched, for upstream knows more of them than we do.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gateway.dialects.codex_requests import Item
+from gateway.errors import BadRequest
+from gateway.translation.messages import call_item, message, message_items, result_item
+from gateway.translation.parts import FILE_TYPES, IMAGE_TYPES, TEXT_TYPES, input_part, text_part
+from gateway.translation.reading import Reading
+
+METADATA = "internal_chat_message_metadata_passthrough"
+"""Codex's own note on its items; only Codex may send it."""
+REFERENCE = "item_reference"
+
+
+def history_items(entries: Any, field: str, reading: Reading) -> list[Item]:
+    """Give the items of `messages` or `input`, in order. Raises BadRequest."""
+    if isinstance(entries, str):
+        return [message("user", [text_part(entries)])] if entries else []
+    if isinstance(entries, dict):
+        entries = [entries]
+    if not isinstance(entries, list):
+        raise BadRequest(f"'{field}' must be a list", param=field)
+    items: list[Item] = []
+    for index, entry in enumerate(entries):
+        items.extend(_entry_items(entry, f"{field}[{index}]", reading))
+    return items
+
+
+def references_of(items: list[Item]) -> tuple[str, ...]:
+    """Give the ids of kept items that are only named."""
+    return tuple(item["id"] for item in items if item["type"] == REFERENCE)
+
+
+def _entry_items(entry: Any, where: str, reading: Reading) -> Iterator[Item]:
+    if isinstance(entry, str):
+        entry = {"role": "user", "content": entry}
+    if not isinstance(entry, dict):
+        raise BadRequest("An entry must be an object", param=where)
+    kind = entry.get("type")
+    if kind is None and "role" not in entry and isinstance(entry.get("id"), str):
+        kind = REFERENCE
+    if kind is None or kind == "message":
+        yield from message_items(entry, where, reading)
+    elif not isinstance(kind, str):
+        raise BadRequest("'type' must be a string", param=f"{where}.type")
+    elif reader := _READERS.get(kind):
+        if found := reader(entry, where, reading):
+            yield found
+    else:
+        yield {name: value for name, value in entry.items() if name != METADATA}
+
+
+def _function_call(entry: Item, where: str, reading: Reading) -> Item:
+    given = entry.get("arguments") if "arguments" in entry else entry.get("input")
+    call_id = entry.get("call_id") or entry.get("id")
+    item = call_item(entry.get("name"), given, call_id=call_id, where=where, reading=reading)
+    namespace = entry.get("namespace")
+    if isinstance(namespace, str) and namespace in reading.namespaces:
+        item["namespace"] = namespace
+    return item
+
+
+def _custom_call(entry: Item, where: str, reading: Reading) -> Item:
+    item = _function_call(entry, where, reading)
+    if item["type"] == "function_call":
+        text = item.pop("arguments")
+        item["type"] = "custom_tool_call"
+        item["input"] = "" if text == "{}" else text
+    return item
+
+
+def _result(entry: Item, where: str, reading: Reading) -> Item:
+    found = entry.get("output") if "output" in entry else entry.get("content")
+    call_id = entry.get("call_id") or entry.get("tool_use_id")
+    return result_item(found, call_id=call_id, where=where, reading=reading)
+
+
+def _reasoning(entry: Item, _: str, reading: Reading) -> Item | None:
+    """Keep what upstream can use. Its id is not kept: with `store` false it names nothing."""
+    given = entry.get("summary")
+    summary = [
+        {"type": "summary_text", "text": part["text"]}
+        for part in (given if isinstance(given, list) else ())
+        if isinstance(part, dict) and isinstance(part.get("text"), str)
+    ]
+    item: Item = {"type": "reasoning", "summary": summary}
+    secret = entry.get("encrypted_content")
+    if isinstance(secret, str) and secret:
+        item["encrypted_content"] = secret
+    elif not summary:
+        reading.dropped.add("input.reasoning")
+        return None
+    return item
+
+
+def _reference(entry: Item, where: str, _: Reading) -> Item:
+    found = entry.get("id")
+    if not isinstance(found, str) or not found:
+        raise BadRequest("A reference needs the id of an item", param=f"{where}.id")
+    return {"type": REFERENCE, "id": found}
+
+
+def _nothing(_: Item, __: str, ___: Reading) -> None:
+    """Leave out what `tools_inside` has read already."""
+
+
+def _loose_part(entry: Item, where: str, reading: Reading) -> Item | None:
+    """Take a content part that lies in the list itself for a user's message."""
+    part = input_part(entry, where, reading)
+    return message("user", [part]) if part else None
+
+
+_Reader = Callable[[Item, str, Reading], Item | None]
+_READERS: dict[str, _Reader] = {
+    "function_call": _function_call,
+    "tool_use": _function_call,
+    "custom_tool_call": _custom_call,
+    "function_call_output": _result,
+    "custom_tool_call_output": _result,
+    "tool_result": _result,
+    "reasoning": _reasoning,
+    REFERENCE: _reference,
+    "additional_tools": _nothing,
+    **dict.fromkeys(TEXT_TYPES | IMAGE_TYPES | FILE_TYPES, _loose_part),
+}

@@ -1,0 +1,193 @@
+"""Entries with a role, chat or Responses: what was said, called and returned, as upstream items.
+
+Calls and results leave here with the ids the client gave them; `pairing` makes them agree.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from gateway.dialects.codex_requests import Item
+from gateway.errors import BadRequest
+from gateway.translation.parts import (
+    Part,
+    assistant_text,
+    each_part,
+    input_part,
+    kind_of,
+    output_part,
+    tool_output,
+)
+from gateway.translation.reading import Reading
+
+PHASES = frozenset({"commentary", "final_answer"})
+
+
+def message_items(message: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+    """Give the items of one entry; none where it says nothing. Raises BadRequest."""
+    role = message.get("role")
+    reader = _READERS.get(role) if isinstance(role, str) else None
+    if reader is None:
+        raise BadRequest(
+            f"'{where}.role' must be one of {', '.join(_READERS)}", param=f"{where}.role"
+        )
+    return reader(message, where, reading)
+
+
+def call_item(name: Any, arguments: Any, *, call_id: Any, where: str, reading: Reading) -> Item:
+    """Give a call of history; of a tool declared custom, a custom call however it arrives."""
+    if not isinstance(name, str) or not name:
+        raise BadRequest("A tool call needs the name of its tool", param=f"{where}.name")
+    sent = reading.names.sent(name)
+    known_id = call_id if isinstance(call_id, str) else ""
+    text = _arguments(arguments)
+    if sent in reading.custom:
+        return {"type": "custom_tool_call", "call_id": known_id, "name": sent, "input": text}
+    return {
+        "type": "function_call",
+        "call_id": known_id,
+        "name": sent,
+        "arguments": text or "{}",
+    }
+
+
+def result_item(
+    content: Any, *, call_id: Any, where: str, reading: Reading, name: Any = None
+) -> Item:
+    """Give a result of history. Without an id, the tool's `name` helps to find its call."""
+    item: Item = {
+        "type": "function_call_output",
+        "call_id": call_id if isinstance(call_id, str) else "",
+        "output": tool_output(content, f"{where}.content", reading),
+    }
+    if not item["call_id"] and isinstance(name, str) and name:
+        item["name"] = reading.names.sent(name)
+    return item
+
+
+def message(role: str, parts: list[Part]) -> Item:
+    """Give a message item."""
+    return {"type": "message", "role": role, "content": parts}
+
+
+def _developer(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+    """Upstream refuses the role `system`: every such message becomes the developer's, in place."""
+    where = f"{where}.content"
+    found = (input_part(part, where, reading) for part in each_part(entry.get("content"), where))
+    parts = [part for part in found if part]
+    if parts:
+        yield message("developer", parts)
+
+
+def _user(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+    """Give what the user says; Anthropic's results, which come in user messages, as results."""
+    parts: list[Part] = []
+    for part in each_part(entry.get("content"), f"{where}.content"):
+        if kind_of(part) == "tool_result":
+            if parts:
+                yield message("user", parts)
+            parts = []
+            yield result_item(
+                part.get("content"), call_id=part.get("tool_use_id"), where=where, reading=reading
+            )
+        elif found := input_part(part, f"{where}.content", reading):
+            parts.append(found)
+    if parts:
+        yield message("user", parts)
+
+
+def _assistant(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+    """Give text, then calls. `reasoning_content` and its kin are another dialect's echo: ignored."""
+    phase = entry.get("phase")
+    texts: list[Part] = []
+    for part in each_part(entry.get("content"), f"{where}.content"):
+        if kind_of(part) == "tool_use":
+            yield from _said(texts, phase)
+            texts = []
+            yield _tool_use(part, where, reading)
+        elif text := assistant_text(part, f"{where}.content", reading):
+            texts.append(output_part(text))
+    refusal = entry.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        texts.append(output_part(refusal))
+    yield from _said(texts, phase)
+    yield from _calls(entry, where, reading)
+
+
+def _said(texts: list[Part], phase: Any) -> Iterator[Item]:
+    if not texts:
+        return
+    item = message("assistant", texts)
+    if isinstance(phase, str) and phase in PHASES:
+        item["phase"] = phase
+    yield item
+
+
+def _calls(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+    calls = entry.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        raise BadRequest("'tool_calls' must be a list", param=f"{where}.tool_calls")
+    for index, call in enumerate(calls):
+        yield _tool_call(call, f"{where}.tool_calls[{index}]", reading)
+    legacy = entry.get("function_call")
+    if isinstance(legacy, dict):
+        yield call_item(
+            legacy.get("name"),
+            legacy.get("arguments"),
+            call_id="",
+            where=f"{where}.function_call",
+            reading=reading,
+        )
+
+
+def _tool_call(call: Any, where: str, reading: Reading) -> Item:
+    """Read a call nested as chat nests it (`function`, `custom`), or flat."""
+    if not isinstance(call, dict):
+        raise BadRequest("A tool call must be an object", param=where)
+    inner = call
+    for field in ("function", "custom"):
+        if isinstance(call.get(field), dict):
+            inner = call[field]
+            where = f"{where}.{field}"
+            break
+    given = inner.get("arguments") if "arguments" in inner else inner.get("input")
+    return call_item(inner.get("name"), given, call_id=call.get("id"), where=where, reading=reading)
+
+
+def _tool_use(part: Part, where: str, reading: Reading) -> Item:
+    return call_item(
+        part.get("name"),
+        part.get("input"),
+        call_id=part.get("id"),
+        where=f"{where}.content",
+        reading=reading,
+    )
+
+
+def _tool(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+    yield result_item(
+        entry.get("content"),
+        call_id=entry.get("tool_call_id"),
+        where=where,
+        reading=reading,
+        name=entry.get("name"),
+    )
+
+
+def _arguments(arguments: Any) -> str:
+    """Give arguments as the JSON text upstream takes; some clients send the object itself."""
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else msgspec.json.encode(arguments).decode()
+
+
+_Reader = Callable[[dict[str, Any], str, Reading], Iterator[Item]]
+_READERS: dict[str, _Reader] = {
+    "system": _developer,
+    "developer": _developer,
+    "user": _user,
+    "assistant": _assistant,
+    "tool": _tool,
+    "function": _tool,
+}

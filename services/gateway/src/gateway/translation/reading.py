@@ -1,0 +1,21 @@
+"""What all readers of one body share: its tools' names, and where to note what is left out."""
+
+import msgspec
+
+from gateway.translation.dropped import Dropped
+from gateway.translation.tool_names import ToolNames
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """The circumstances under which one body's history is read."""
+
+    names: ToolNames
+    """Grows as history mentions tools."""
+    dropped: Dropped
+    """Grows as parts are left out."""
+    custom: frozenset[str] = frozenset()
+    """Sent names of tools that are declared custom: their calls are custom calls."""
+    namespaces: frozenset[str] = frozenset()
+    """Namespaces the client declares itself: only these may stay on its calls."""
+    audio: bool = False
+    """Whether the model takes audio."""

@@ -1,0 +1,55 @@
+"""Names of tools: ours to shorten where upstream would refuse them, and to give back unchanged.
+
+The short form depends on the name alone, so a later turn, another replica or a stored item makes
+the same one and nothing needs to be remembered.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+TOOL_NAME_LIMIT = 64
+"""Longest name sent. Sources differ (64 or 128); nobody was seen refusing the smaller."""
+
+_LEGAL = re.compile(rf"[A-Za-z0-9_-]{{1,{TOOL_NAME_LIMIT}}}", re.ASCII)
+_ILLEGAL_LETTER = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+_DIGEST_LENGTH = 8
+
+
+class ToolNames:
+    """The names of one request: what the client calls a tool, and what upstream is told."""
+
+    def __init__(self, declared: Iterable[str] = ()) -> None:
+        self._sent = {name: name for name in declared if _LEGAL.fullmatch(name)}
+        self._original = dict(self._sent)
+
+    def __repr__(self) -> str:
+        return f"<ToolNames {len(self._sent)}, {len(self.restored)} shortened>"
+
+    def sent(self, name: str) -> str:
+        """Give the name upstream is told."""
+        if known := self._sent.get(name):
+            return known
+        salt = name
+        short = name if _LEGAL.fullmatch(name) else _shortened(name, salt)
+        while short in self._original:
+            salt += "+"
+            short = _shortened(name, salt)
+        self._sent[name] = short
+        self._original[short] = name
+        return short
+
+    @property
+    def restored(self) -> dict[str, str]:
+        """Sent name to the client's, for those that differ."""
+        return {short: name for short, name in self._original.items() if short != name}
+
+
+def _shortened(name: str, salt: str) -> str:
+    """Keep what tells most of a name, with a digest of the whole."""
+    digest = hashlib.sha256(salt.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
+    stem = name
+    if len(name) > TOOL_NAME_LIMIT and name.startswith("mcp__"):
+        stem = f"mcp__{name.rsplit('__', 1)[-1]}"
+    stem = _ILLEGAL_LETTER.sub("_", stem)[: TOOL_NAME_LIMIT - _DIGEST_LENGTH - 1]
+    return f"{stem or 'tool'}_{digest}"
