@@ -29,6 +29,8 @@ FAULTS_SECONDS = 3600
 """How long faults count as consecutive."""
 REPLICA_SECONDS = 30
 """How long after its last beat a replica counts as alive."""
+PROBE_SECONDS = 60
+"""How long a probe may take before another one is made."""
 PENDING_LOGIN_SECONDS = 600
 """How long a login may take."""
 
@@ -49,7 +51,7 @@ def account(account_id: str) -> str:
 
 
 def credential(account_id: str) -> str:
-    """Hash `generation`, `sealed` (encrypted JSON); no expiry."""
+    """Hash `generation`, `sealed` (encrypted JSON), digests `token` and `spent`; no expiry."""
     return f"{TAG}:credential:{account_id}"
 
 
@@ -88,9 +90,14 @@ def affinity(fingerprint: str) -> str:
     return f"{TAG}:affinity:{fingerprint}"
 
 
-def turn_state(fingerprint: str) -> str:
-    """Hash `account`, `state`: upstream's sticky routing token of a turn; ten minutes."""
-    return f"{TAG}:turn-state:{fingerprint}"
+def foreign(fingerprint: str) -> str:
+    """Set of digests of a conversation's encrypted items that its account cannot read; one day."""
+    return f"{TAG}:foreign:{fingerprint}"
+
+
+def probe(account_id: str) -> str:
+    """String: one request tries an account whose breaker is half open; PROBE_SECONDS."""
+    return f"{TAG}:probe:{account_id}"
 
 
 def quota(account_id: str) -> str:
@@ -108,6 +115,11 @@ def catalogue(account_id: str) -> str:
     return f"{TAG}:catalogue:{account_id}"
 
 
+def catalogue_poll(account_id: str) -> str:
+    """String: a replica fetches an account's models just now; one minute."""
+    return f"{TAG}:catalogue-poll:{account_id}"
+
+
 def keys() -> str:
     """Set of API key ids; no expiry."""
     return f"{TAG}:keys"
@@ -119,7 +131,7 @@ def keys_version() -> str:
 
 
 def key(key_id: str) -> str:
-    """Hash of one API key; the key itself is never stored; no expiry."""
+    """Hash of one API key and the `digests` of its secret; the secret is not kept; no expiry."""
     return f"{TAG}:key:{key_id}"
 
 

@@ -44,7 +44,7 @@ KNOWN_NAMES = frozenset(
         *("TRUSTED_PROXIES", "API_KEY_POLICY", "ADMIN_PASSWORD", "ENCRYPTION_KEYS"),
         *("CODEX_BASE_URL", "CODEX_AUTH_URL", "CODEX_CLIENT_ID", "CODEX_CLIENT_VERSION"),
         *("CODEX_ORIGINATOR", "DEFAULT_MODEL", "MODEL_ALIASES", "HISTORY_MODE", "ROUTING"),
-        *("LOG_LEVEL", "COMMIT_PATIENCE", "DRAIN_SECONDS"),
+        *("LOG_LEVEL", "COMMIT_PATIENCE", "DRAIN_SECONDS", "DRAIN_SETTLE_SECONDS"),
     }
 )
 """Names of all our processes together, so that one file of settings can serve them all."""
