@@ -13,11 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.dialects.codex_events import (
-    DECODE_ERRORS,
-    ResponseFailed,
-    UpstreamErrorEvent,
-)
+from gateway.dialects.codex_events import ResponseFailed, UpstreamErrorEvent
+from gateway.dialects.lenient_json import DECODE_ERRORS, read_any
 from gateway.dialects.quota import Quota, quota_of_headers
 
 MESSAGE_LIMIT: Final = 2000
@@ -233,7 +230,7 @@ def _unwrapped(encoded: str) -> bytes:
 
 def _json(payload: bytes | msgspec.Raw) -> object:
     try:
-        return msgspec.json.decode(payload)
+        return read_any(payload)
     except DECODE_ERRORS:
         return None
 

@@ -10,14 +10,12 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects.lenient_json import DECODE_ERRORS, reader
 from gateway.errors import Malformed
 
 NOTHING: Final = Raw(b"")
 NAME_LIMIT: Final = 64
 """Unknown names are cut here: they come from outside and end in counters."""
-
-DECODE_ERRORS: Final = (ValueError, RecursionError)
-"""What msgspec raises on bytes it cannot read: bad JSON, bad UTF-8, endless nesting."""
 
 
 class ResponseCreated(msgspec.Struct, frozen=True):
@@ -276,9 +274,9 @@ class _Status(msgspec.Struct):
     status: str | None = None
 
 
-_read_head: Final = msgspec.json.Decoder(_Head).decode
-_read_status: Final = msgspec.json.Decoder(_Status).decode
-_read: Final = {shape: msgspec.json.Decoder(shape).decode for shape in set(SHAPES.values())}
+_read_head: Final = reader(_Head)
+_read_status: Final = reader(_Status)
+_read: Final = {shape: reader(shape) for shape in set(SHAPES.values())}
 
 
 def decode_event(name: bytes | None, data: bytes) -> UpstreamEvent:

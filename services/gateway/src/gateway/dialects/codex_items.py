@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.codex_events import DECODE_ERRORS, NOTHING
+from gateway.dialects.codex_events import NOTHING
+from gateway.dialects.lenient_json import DECODE_ERRORS, reader
 from gateway.errors import Malformed
 
 
@@ -88,9 +89,10 @@ class _Head(msgspec.Struct):
     type: str = ""
 
 
-_read_head: Final = msgspec.json.Decoder(_Head).decode
-_read: Final = {shape: msgspec.json.Decoder(shape).decode for shape in SHAPES.values()}
-_read_citations: Final = msgspec.json.Decoder(list[Citation]).decode
+_read_head: Final = reader(_Head)
+_read: Final = {shape: reader(shape) for shape in SHAPES.values()}
+_read_citation: Final = reader(Citation)
+_read_citations: Final = reader(list[Citation])
 
 
 def decode_item(raw: Raw) -> OutputItem:
@@ -102,6 +104,15 @@ def decode_item(raw: Raw) -> OutputItem:
         return _read[SHAPES[kind]](raw)
     except DECODE_ERRORS:
         raise Malformed("An upstream output item has an unknown shape.") from None
+
+
+def citation_of(annotation: Raw) -> list[Citation]:
+    """The URL citation in one annotation, if it is one."""
+    try:
+        found = _read_citation(annotation)
+    except DECODE_ERRORS:
+        return []
+    return [found] if found.type == "url_citation" and found.url else []
 
 
 def citations_of(annotations: Raw) -> list[Citation]:

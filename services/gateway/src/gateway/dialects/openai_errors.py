@@ -6,16 +6,13 @@ The error itself is made elsewhere; here it only gets its bytes.
 from http import HTTPStatus
 from typing import Any, Final
 
-import msgspec
-
 from gateway.dialects.codex_errors import STATUS_OF_CODE, Refusal
+from gateway.dialects.lenient_json import write
 from gateway.dialects.sse import encode_sse
 from gateway.errors import AllSpent, GatewayError, UpstreamRefused
 
 LONGEST_WAIT: Final = 60.0
 """Some clients sleep for whatever `Retry-After` says."""
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 CONTEXT_CODES: Final = ("context_length_exceeded", "context_window_exceeded", "context_too_large")
@@ -110,7 +107,7 @@ def error_fields(error: GatewayError) -> dict[str, Any]:
 
 def error_body(error: GatewayError) -> bytes:
     """The body of an answer with an error status."""
-    return _encode({"error": error_fields(error)})
+    return write({"error": error_fields(error)})
 
 
 def chat_error_event(error: GatewayError) -> bytes:
@@ -124,7 +121,7 @@ def response_failed_event(
     """`response.failed`, which Codex and the AI SDK read."""
     failure = {"code": error.code or error.type, "message": error.message}
     return encode_sse(
-        _encode(
+        write(
             {
                 "type": "response.failed",
                 "sequence_number": sequence_number,
@@ -139,7 +136,7 @@ def response_error_event(error: GatewayError, *, sequence_number: int) -> bytes:
     """`error`, flat and nested: the OpenAI SDKs raise on it, Zed reads the nested form."""
     code = error.code or error.type
     return encode_sse(
-        _encode(
+        write(
             {
                 "type": "error",
                 "sequence_number": sequence_number,

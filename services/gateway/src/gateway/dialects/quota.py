@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.dialects.codex_events import DECODE_ERRORS
+from gateway.dialects.lenient_json import DECODE_ERRORS, read_any
 
 DEFAULT_FAMILY: Final = "codex"
 SPENT_PERCENT: Final = 100.0
@@ -231,7 +231,7 @@ def _credits(fields: Mapping[str, Any]) -> Credits | None:
 
 def _object(payload: bytes | msgspec.Raw) -> Mapping[str, Any]:
     try:
-        return _mapping(msgspec.json.decode(payload))
+        return _mapping(read_any(payload))
     except DECODE_ERRORS:
         return {}
 

@@ -1,4 +1,4 @@
-"""Upstream's usage as tokens, and tokens as the usage of each dialect."""
+"""Upstream's usage as tokens, and tokens as the usage of a response that came without one."""
 
 from typing import Any, Final
 
@@ -6,20 +6,21 @@ import msgspec
 from msgspec import Raw
 
 from commons.tokens import Tokens
-from gateway.dialects.codex_events import DECODE_ERRORS, NOTHING
+from gateway.dialects.codex_events import NOTHING
+from gateway.dialects.lenient_json import DECODE_ERRORS, read_any, reader
 
 
 class _Response(msgspec.Struct):
     usage: Raw = NOTHING
 
 
-_read: Final = msgspec.json.Decoder(_Response).decode
+_read: Final = reader(_Response)
 
 
 def tokens_of(response: bytes | Raw) -> Tokens | None:
     """Tokens in a response object's usage; None when it has none, or one that cannot be read."""
     try:
-        usage = msgspec.json.decode(_read(response).usage or b"null")
+        usage = read_any(_read(response).usage or b"null")
     except DECODE_ERRORS:
         return None
     return tokens_of_usage(usage) if isinstance(usage, dict) else None
@@ -36,17 +37,6 @@ def tokens_of_usage(usage: dict[str, Any]) -> Tokens:
         output=_count(usage, "output_tokens"),
         reasoning=_count(output_details, "reasoning_tokens"),
     )
-
-
-def chat_usage(tokens: Tokens) -> dict[str, Any]:
-    """The usage of a chat answer: all three counts, and the details clients read."""
-    return {
-        "prompt_tokens": tokens.input,
-        "completion_tokens": tokens.output,
-        "total_tokens": tokens.total,
-        "prompt_tokens_details": {"cached_tokens": tokens.cached},
-        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
-    }
 
 
 def response_usage(tokens: Tokens) -> dict[str, Any]:

@@ -1,0 +1,43 @@
+"""Stop sequences, which upstream cannot take: the text is cut here instead."""
+
+
+class StopCutter:
+    """One text on its way past its stop strings.
+
+    Only what may be the beginning of a stop string is held back.
+    """
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        self._stops = tuple(stop for stop in stops if stop)
+        self._held = ""
+        self.found = False
+        """Whether a stop string was met; nothing passes after it."""
+
+    def __repr__(self) -> str:
+        return f"<StopCutter {'found' if self.found else 'open'}>"
+
+    def feed(self, text: str) -> str:
+        """Take text; give what may be said of it."""
+        if self.found:
+            return ""
+        text = self._held + text
+        ends = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        if ends:
+            self.found, self._held = True, ""
+            return text[: min(ends)]
+        keep = self._suspicious(text)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+    def flush(self) -> str:
+        """The text is over: give what was held back."""
+        text, self._held = self._held, ""
+        return text
+
+    def _suspicious(self, text: str) -> int:
+        """The length of the longest end of the text that a stop string begins with."""
+        longest = max((len(stop) for stop in self._stops), default=1) - 1
+        for length in range(min(longest, len(text)), 0, -1):
+            if any(stop.startswith(text[-length:]) for stop in self._stops):
+                return length
+        return 0
