@@ -17,6 +17,9 @@ In a test:
         sim.turns                      # arrivals at POST /responses: headers, body, account, ending
         sim.token_calls                # calls of the token endpoint with their outcome
 
+        sim.world.leniency = Leniency(foreign_seals=True)  # for bodies recorded elsewhere
+        sim.world.leniency = Leniency(classic_on_lite=False)  # lite models want the lite shape
+
 `faults.NAMED` has every name, `faults.Fault` every field. An arrival's `ending` says how it closed:
 `whole`, `refused`, `failed`, `cut`, `dropped`, or `client_left` when the caller hung up (`ended_at`).
 
@@ -34,5 +37,6 @@ from standalone.simulator.accounts import SimulatedAccount
 from standalone.simulator.arrivals import Arrival, TokenCall
 from standalone.simulator.faults import Fault
 from standalone.simulator.server import Simulator
+from standalone.simulator.strictness import Leniency
 
-__all__ = ["Arrival", "Fault", "SimulatedAccount", "Simulator", "TokenCall"]
+__all__ = ["Arrival", "Fault", "Leniency", "SimulatedAccount", "Simulator", "TokenCall"]

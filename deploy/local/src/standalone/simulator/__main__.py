@@ -7,6 +7,7 @@ import sys
 import rich_click as click
 
 from standalone.simulator.server import Simulator
+from standalone.simulator.strictness import Leniency
 
 
 @click.command()
@@ -43,7 +44,8 @@ def main(
     simulator = Simulator(port=port)
     world = simulator.world
     world.pace, world.keep_bodies = pace, keep_bodies
-    world.classic_on_lite, world.device_interval = classic_on_lite, device_interval
+    world.leniency = Leniency(classic_on_lite=classic_on_lite)
+    world.device_interval = device_interval
     world.redirects |= frozenset(redirect_uri)
     asyncio.run(_serve(simulator))
 

@@ -226,7 +226,7 @@ class AuthorizationServer:
         )
         if raw:
             arrival.body = _form_of(raw, request)
-        self._world.requests.append(arrival)
+        self._world.note(arrival)
         return arrival
 
     def _account_of_form(self, form: dict[str, Any]) -> SimulatedAccount | None:

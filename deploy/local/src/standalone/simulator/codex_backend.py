@@ -74,9 +74,7 @@ class CodexBackend:
         if refusal is not None:
             return self._refuse(arrival, refusal, account)
         try:
-            checked = check_request(
-                body, request.headers, account, classic_on_lite=self._world.classic_on_lite
-            )
+            checked = check_request(body, request.headers, account, self._world.leniency)
         except Refused as refused:
             return self._refuse(arrival, refused.refusal, account)
         return await self._answer(
@@ -160,7 +158,7 @@ class CodexBackend:
             encoding=request.headers.get("content-encoding", ""),
             at=self._world.clock(),
         )
-        self._world.requests.append(arrival)
+        self._world.note(arrival)
         return arrival
 
     def _admit(

@@ -12,6 +12,7 @@ from standalone.simulator.accounts import SimulatedAccount, default_accounts
 from standalone.simulator.arrivals import Arrival, TokenCall
 from standalone.simulator.faults import FaultBook
 from standalone.simulator.logins import REDIRECTS, Logins
+from standalone.simulator.strictness import STRICT, Leniency
 
 _CACHE_STEP = 128
 _CACHE_LEAST = 1024
@@ -28,12 +29,14 @@ class World:
     faults: FaultBook = dataclasses.field(default_factory=FaultBook)
     requests: list[Arrival] = dataclasses.field(default_factory=list)
     token_calls: list[TokenCall] = dataclasses.field(default_factory=list)
-    classic_on_lite: bool = True
-    """Whether lite models accept the classic shape."""
+    leniency: Leniency = STRICT
+    """Where the backend looks away."""
     pace: float = 0.0
     """Seconds between deltas when no fault says otherwise."""
     keep_bodies: bool = True
     """Whether arrivals keep their bodies; benchmarks turn it off."""
+    record_limit: int = 10_000
+    """Arrivals kept; the older half is forgotten beyond it."""
     redirects: frozenset[str] = REDIRECTS
     """Redirect addresses registered for the client id."""
     device_interval: str = "5"
@@ -41,6 +44,12 @@ class World:
     catalogue_version: int = 1
     """Part of the etag of `/models`."""
     _prompts: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
+
+    def note(self, arrival: Arrival) -> None:
+        """Add to the record."""
+        if len(self.requests) >= self.record_limit:
+            del self.requests[: self.record_limit // 2]
+        self.requests.append(arrival)
 
     def account(self, name: str) -> SimulatedAccount:
         """The account of this name."""
