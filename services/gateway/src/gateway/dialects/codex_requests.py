@@ -149,7 +149,9 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         if shape is self.shape:
             return self
         tools = (*_tools_inside(self.input), *self.tools)
-        kept = tuple(item for item in self.input if item.get("type") != "additional_tools")
+        kept = tuple(
+            _without_wrapper(item) for item in self.input if item.get("type") != "additional_tools"
+        )
         return msgspec.structs.replace(self, shape=shape, input=kept, tools=tools)
 
     def without_encrypted(self) -> "UpstreamRequest":
@@ -286,6 +288,13 @@ def _tools_inside(items: Iterable[Item]) -> Iterator[Tool]:
 
 def _as_tool(tool: dict[str, Any]) -> Tool:
     return Tool(type=str(tool.get("type")), name=str(tool.get("name", "")), definition=tool)
+
+
+def _without_wrapper(item: Item) -> Item:
+    """Drop the namespace of plain tools from a call, as its tool has left it."""
+    if item.get("namespace") != LITE_NAMESPACE:
+        return item
+    return {name: value for name, value in item.items() if name != "namespace"}
 
 
 def _without_detail(item: Item) -> Item:

@@ -12,18 +12,7 @@ from gateway.dialects.codex_requests import Item, Tool
 from gateway.dialects.openai_chat import ClientBody, ToolFields, tool_value
 from gateway.errors import BadRequest
 from gateway.translation.dropped import Dropped
-
-ITEM_ID_LIMIT = 64
-"""Longest item id upstream takes."""
-ID_PREFIXES = {
-    "message": "msg_",
-    "reasoning": "rs_",
-    "function_call": "fc_",
-    "function_call_output": "fco_",
-    "custom_tool_call": "ctc_",
-    "custom_tool_call_output": "ctco_",
-}
-"""How upstream's ids of the common items begin; another id of theirs is made up elsewhere."""
+from gateway.translation.items import ITEM_ID_LIMIT, sound_id
 
 KEPT = frozenset(
     {
@@ -67,6 +56,16 @@ def codex_reasoning(body: ClientBody, resolved: Resolved) -> dict[str, Any]:
     return reasoning
 
 
+def codex_metadata(body: ClientBody) -> dict[str, str] | None:
+    """Give `client_metadata`: upstream takes nothing but strings in it."""
+    found = {
+        name: value
+        for name, value in body.table("client_metadata").items()
+        if isinstance(value, str)
+    }
+    return found or None
+
+
 def codex_choice(body: ClientBody) -> str | dict[str, Any]:
     """Give `tool_choice` as asked."""
     choice = body.get("tool_choice")
@@ -76,7 +75,7 @@ def codex_choice(body: ClientBody) -> str | dict[str, Any]:
 def _items(entries: list[Any]) -> Iterator[Item]:
     for index, entry in enumerate(entries):
         item = _item(entry, f"input[{index}]")
-        if "id" not in item or _sound_id(item["type"], item["id"]):
+        if "id" not in item or sound_id(item["type"], item["id"]):
             yield item
         elif not _foreign_secret(item):
             yield {name: value for name, value in item.items() if name != "id"}
@@ -115,12 +114,6 @@ def _check_tools(entry: Item, where: str) -> None:
     tools = entry.get("tools")
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
         raise BadRequest("'tools' must be a list of objects", param=f"{where}.tools")
-
-
-def _sound_id(kind: str, item_id: Any) -> bool:
-    if not isinstance(item_id, str) or len(item_id) > ITEM_ID_LIMIT:
-        return False
-    return item_id.startswith(ID_PREFIXES.get(kind, ""))
 
 
 def _foreign_secret(entry: Item) -> bool:

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from gateway.dialects.codex_requests import Item
+from gateway.dialects.codex_requests import COMPACTION_TRIGGER, Item
 from gateway.translation.fingerprints import cache_key, fingerprint, opening_words, session_uuid
 from gateway.translation.pairing import paired
 from gateway.translation.transcript import flattened
@@ -16,6 +16,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 def finished(translated: Translated, items: list[Item]) -> Translated:
     """Give the translation with its whole history in, and the conversation's names set."""
     basis = translated.basis
+    items = [item for item in items[:-1] if item != COMPACTION_TRIGGER] + items[-1:]
     history = items if basis.verbatim else paired(items)
     name = _name(basis, translated.request.instructions, history)
     derived = session_uuid(name)

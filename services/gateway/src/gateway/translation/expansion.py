@@ -72,7 +72,6 @@ class _Kept:
             names=self.names,
             dropped=Dropped(),
             custom=frozenset(tool.name for tool in tools if tool.type == "custom"),
-            namespaces=frozenset(tool.name for tool in tools if tool.type == "namespace"),
         )
 
     def read(self, kept: list[bytes]) -> list[Item]:

@@ -4,10 +4,10 @@ Every entry is read by its own shape, on either route: chat messages occur insid
 of an unknown type pass untouched, for upstream knows more of them than we do.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from gateway.dialects.codex_requests import Item
+from gateway.dialects.codex_requests import COMPACTION_TRIGGER, Item
 from gateway.errors import BadRequest
 from gateway.translation.messages import call_item, message, message_items, result_item
 from gateway.translation.parts import FILE_TYPES, IMAGE_TYPES, TEXT_TYPES, input_part, text_part
@@ -16,6 +16,20 @@ from gateway.translation.reading import Reading
 METADATA = "internal_chat_message_metadata_passthrough"
 """Codex's own note on its items; only Codex may send it."""
 REFERENCE = "item_reference"
+ITEM_ID_LIMIT = 64
+"""Longest item id upstream takes."""
+ID_PREFIXES = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "function_call": "fc_",
+    "function_call_output": "fco_",
+    "custom_tool_call": "ctc_",
+    "custom_tool_call_output": "ctco_",
+    "web_search_call": "ws_",
+    "image_generation_call": "ig_",
+    "compaction": "cmp_",
+}
+"""How upstream's ids begin; another id of these types is made up elsewhere."""
 
 
 def history_items(entries: Any, field: str, reading: Reading) -> list[Item]:
@@ -32,12 +46,19 @@ def history_items(entries: Any, field: str, reading: Reading) -> list[Item]:
     return items
 
 
+def sound_id(kind: str, item_id: Any) -> bool:
+    """Whether an id can be upstream's own; another is refused, and none is needed."""
+    if not isinstance(item_id, str) or len(item_id) > ITEM_ID_LIMIT:
+        return False
+    return item_id.startswith(ID_PREFIXES.get(kind, ""))
+
+
 def references_of(items: list[Item]) -> tuple[str, ...]:
     """Give the ids of kept items that are only named."""
     return tuple(item["id"] for item in items if item["type"] == REFERENCE)
 
 
-def _entry_items(entry: Any, where: str, reading: Reading) -> Iterator[Item]:
+def _entry_items(entry: Any, where: str, reading: Reading) -> list[Item]:
     if isinstance(entry, str):
         entry = {"role": "user", "content": entry}
     if not isinstance(entry, dict):
@@ -46,24 +67,19 @@ def _entry_items(entry: Any, where: str, reading: Reading) -> Iterator[Item]:
     if kind is None and "role" not in entry and isinstance(entry.get("id"), str):
         kind = REFERENCE
     if kind is None or kind == "message":
-        yield from message_items(entry, where, reading)
-    elif not isinstance(kind, str):
+        return message_items(entry, where, reading)
+    if not isinstance(kind, str):
         raise BadRequest("'type' must be a string", param=f"{where}.type")
-    elif reader := _READERS.get(kind):
-        if found := reader(entry, where, reading):
-            yield found
-    else:
-        yield {name: value for name, value in entry.items() if name != METADATA}
+    reader = _READERS.get(kind)
+    found = reader(entry, where, reading) if reader else _unknown(entry, kind)
+    return [found] if found else []
 
 
 def _function_call(entry: Item, where: str, reading: Reading) -> Item:
+    """Read a call. Its `namespace` is not kept: upstream was seen refusing it when replayed."""
     given = entry.get("arguments") if "arguments" in entry else entry.get("input")
     call_id = entry.get("call_id") or entry.get("id")
-    item = call_item(entry.get("name"), given, call_id=call_id, where=where, reading=reading)
-    namespace = entry.get("namespace")
-    if isinstance(namespace, str) and namespace in reading.namespaces:
-        item["namespace"] = namespace
-    return item
+    return call_item(entry.get("name"), given, call_id=call_id, where=where, reading=reading)
 
 
 def _custom_call(entry: Item, where: str, reading: Reading) -> Item:
@@ -99,6 +115,24 @@ def _reasoning(entry: Item, _: str, reading: Reading) -> Item | None:
     return item
 
 
+def _compaction(entry: Item, where: str, _: Reading) -> Item:
+    """Keep the compacted history: nothing else stands for what it replaced."""
+    secret = entry.get("encrypted_content")
+    if not isinstance(secret, str) or not secret:
+        raise BadRequest("Compacted history is missing", param=f"{where}.encrypted_content")
+    return {"type": "compaction", "encrypted_content": secret}
+
+
+def _unknown(entry: Item, kind: str) -> Item:
+    """Pass an item as it is, but for an id that cannot be upstream's and Codex's notes."""
+    out = {METADATA} if sound_id(kind, entry.get("id")) else {METADATA, "id"}
+    return {name: value for name, value in entry.items() if name not in out}
+
+
+def _trigger(_: Item, __: str, ___: Reading) -> Item:
+    return COMPACTION_TRIGGER
+
+
 def _reference(entry: Item, where: str, _: Reading) -> Item:
     found = entry.get("id")
     if not isinstance(found, str) or not found:
@@ -126,6 +160,8 @@ _READERS: dict[str, _Reader] = {
     "tool_result": _result,
     "reasoning": _reasoning,
     REFERENCE: _reference,
+    "compaction": _compaction,
+    "compaction_trigger": _trigger,
     "additional_tools": _nothing,
     **dict.fromkeys(TEXT_TYPES | IMAGE_TYPES | FILE_TYPES, _loose_part),
 }

@@ -3,7 +3,7 @@
 Calls and results leave here with the ids the client gave them; `pairing` makes them agree.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from gateway.translation.parts import (
     input_part,
     kind_of,
     output_part,
+    text_part,
     tool_output,
 )
 from gateway.translation.reading import Reading
@@ -24,15 +25,15 @@ from gateway.translation.reading import Reading
 PHASES = frozenset({"commentary", "final_answer"})
 
 
-def message_items(message: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+def message_items(entry: dict[str, Any], where: str, reading: Reading) -> list[Item]:
     """Give the items of one entry; none where it says nothing. Raises BadRequest."""
-    role = message.get("role")
+    role = entry.get("role")
     reader = _READERS.get(role) if isinstance(role, str) else None
     if reader is None:
         raise BadRequest(
             f"'{where}.role' must be one of {', '.join(_READERS)}", param=f"{where}.role"
         )
-    return reader(message, where, reading)
+    return reader(entry, where, reading)
 
 
 def call_item(name: Any, arguments: Any, *, call_id: Any, where: str, reading: Reading) -> Item:
@@ -71,74 +72,86 @@ def message(role: str, parts: list[Part]) -> Item:
     return {"type": "message", "role": role, "content": parts}
 
 
-def _developer(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+def _developer(entry: dict[str, Any], where: str, reading: Reading) -> list[Item]:
     """Upstream refuses the role `system`: every such message becomes the developer's, in place."""
+    content = entry.get("content")
+    if isinstance(content, str):
+        return [message("developer", [text_part(content)])] if content else []
     where = f"{where}.content"
-    found = (input_part(part, where, reading) for part in each_part(entry.get("content"), where))
+    found = (input_part(part, where, reading) for part in each_part(content, where))
     parts = [part for part in found if part]
-    if parts:
-        yield message("developer", parts)
+    return [message("developer", parts)] if parts else []
 
 
-def _user(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+def _user(entry: dict[str, Any], where: str, reading: Reading) -> list[Item]:
     """Give what the user says; Anthropic's results, which come in user messages, as results."""
+    content = entry.get("content")
+    if isinstance(content, str):
+        return [message("user", [text_part(content)])] if content else []
+    items: list[Item] = []
     parts: list[Part] = []
-    for part in each_part(entry.get("content"), f"{where}.content"):
+    for part in each_part(content, f"{where}.content"):
         if kind_of(part) == "tool_result":
             if parts:
-                yield message("user", parts)
+                items.append(message("user", parts))
             parts = []
-            yield result_item(
-                part.get("content"), call_id=part.get("tool_use_id"), where=where, reading=reading
-            )
+            result, call_id = part.get("content"), part.get("tool_use_id")
+            items.append(result_item(result, call_id=call_id, where=where, reading=reading))
         elif found := input_part(part, f"{where}.content", reading):
             parts.append(found)
     if parts:
-        yield message("user", parts)
+        items.append(message("user", parts))
+    return items
 
 
-def _assistant(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+def _assistant(entry: dict[str, Any], where: str, reading: Reading) -> list[Item]:
     """Give text, then calls. `reasoning_content` and its kin are another dialect's echo: ignored."""
-    phase = entry.get("phase")
+    items: list[Item] = []
     texts: list[Part] = []
-    for part in each_part(entry.get("content"), f"{where}.content"):
-        if kind_of(part) == "tool_use":
-            yield from _said(texts, phase)
-            texts = []
-            yield _tool_use(part, where, reading)
-        elif text := assistant_text(part, f"{where}.content", reading):
-            texts.append(output_part(text))
+    content = entry.get("content")
+    if isinstance(content, str):
+        texts = [output_part(content)] if content else []
+    else:
+        for part in each_part(content, f"{where}.content"):
+            if kind_of(part) == "tool_use":
+                _say(items, texts, entry)
+                texts = []
+                items.append(_tool_use(part, where, reading))
+            elif text := assistant_text(part, f"{where}.content", reading):
+                texts.append(output_part(text))
     refusal = entry.get("refusal")
     if isinstance(refusal, str) and refusal:
         texts.append(output_part(refusal))
-    yield from _said(texts, phase)
-    yield from _calls(entry, where, reading)
+    _say(items, texts, entry)
+    if "tool_calls" in entry or "function_call" in entry:
+        items.extend(_calls(entry, where, reading))
+    return items
 
 
-def _said(texts: list[Part], phase: Any) -> Iterator[Item]:
+def _say(items: list[Item], texts: list[Part], entry: dict[str, Any]) -> None:
     if not texts:
         return
     item = message("assistant", texts)
+    phase = entry.get("phase")
     if isinstance(phase, str) and phase in PHASES:
         item["phase"] = phase
-    yield item
+    items.append(item)
 
 
-def _calls(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
+def _calls(entry: dict[str, Any], where: str, reading: Reading) -> list[Item]:
     calls = entry.get("tool_calls") or ()
     if not isinstance(calls, list | tuple):
         raise BadRequest("'tool_calls' must be a list", param=f"{where}.tool_calls")
-    for index, call in enumerate(calls):
-        yield _tool_call(call, f"{where}.tool_calls[{index}]", reading)
+    items = [
+        _tool_call(call, f"{where}.tool_calls[{index}]", reading)
+        for index, call in enumerate(calls)
+    ]
     legacy = entry.get("function_call")
     if isinstance(legacy, dict):
-        yield call_item(
-            legacy.get("name"),
-            legacy.get("arguments"),
-            call_id="",
-            where=f"{where}.function_call",
-            reading=reading,
-        )
+        name, arguments = legacy.get("name"), legacy.get("arguments")
+        where = f"{where}.function_call"
+        items.append(call_item(name, arguments, call_id="", where=where, reading=reading))
+    return items
 
 
 def _tool_call(call: Any, where: str, reading: Reading) -> Item:
@@ -165,14 +178,10 @@ def _tool_use(part: Part, where: str, reading: Reading) -> Item:
     )
 
 
-def _tool(entry: dict[str, Any], where: str, reading: Reading) -> Iterator[Item]:
-    yield result_item(
-        entry.get("content"),
-        call_id=entry.get("tool_call_id"),
-        where=where,
-        reading=reading,
-        name=entry.get("name"),
-    )
+def _tool(entry: dict[str, Any], where: str, reading: Reading) -> list[Item]:
+    content, call_id = entry.get("content"), entry.get("tool_call_id")
+    name = entry.get("name")
+    return [result_item(content, call_id=call_id, where=where, reading=reading, name=name)]
 
 
 def _arguments(arguments: Any) -> str:
@@ -182,7 +191,7 @@ def _arguments(arguments: Any) -> str:
     return "" if arguments is None else msgspec.json.encode(arguments).decode()
 
 
-_Reader = Callable[[dict[str, Any], str, Reading], Iterator[Item]]
+_Reader = Callable[[dict[str, Any], str, Reading], list[Item]]
 _READERS: dict[str, _Reader] = {
     "system": _developer,
     "developer": _developer,

@@ -4,7 +4,6 @@ Chat, Responses and Anthropic parts are told apart by their own type, never by t
 item the parts belong to is decided in `messages` and `items`.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,7 +22,9 @@ THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reason
 
 _DETAILS = frozenset({"low", "high", "auto", "original"})
 _IMAGE_SCHEMES = ("http://", "https://", "data:")
-_SPOILT_BASE64 = re.compile(r"[\s_-]")
+_SPOILING = ("-", "_", "\n", "\r", " ", "\t")
+"""What base64 of an image must not hold; searched one by one, for images have millions of letters."""
+_SEND_FILE = "Files by id or address are not available here: send the file itself as 'file_data'"
 _FALLBACK_LIMIT = 8192
 """An unknown part longer than this is refused rather than poured into the prompt as text."""
 
@@ -120,7 +121,7 @@ def normal_image_url(url: Any, where: str) -> str:
     head, comma, payload = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64") or not comma:
         return url
-    if _SPOILT_BASE64.search(payload):
+    if any(letter in payload for letter in _SPOILING):
         payload = "".join(payload.split()).replace("-", "+").replace("_", "/")
     elif len(payload) % 4 == 0:
         return url
@@ -188,15 +189,10 @@ def _file(part: Part, where: str, _: Reading) -> Part | None:
     if isinstance(data, str) and data:
         return _file_part(data, name)
     if found is nested and found.get("file_id"):
-        raise BadRequest(
-            "Files by id are not available here: send the file itself as 'file_data'",
-            code="unsupported_value",
-            param=f"{where}.file.file_id",
-        )
-    for field in ("file_id", "file_url"):
-        if isinstance(found.get(field), str):
-            return {"type": "input_file", field: found[field]}
-    raise BadRequest("A file needs 'file_data'", param=f"{where}.file_data")
+        raise BadRequest(_SEND_FILE, code="unsupported_value", param=f"{where}.file.file_id")
+    if isinstance(found.get("file_id"), str):
+        return {"type": "input_file", "file_id": found["file_id"]}
+    raise BadRequest(_SEND_FILE, code="unsupported_value", param=f"{where}.file_data")
 
 
 def _sourced_file(part: Part, where: str) -> Part:
@@ -204,10 +200,8 @@ def _sourced_file(part: Part, where: str) -> Part:
     data = source.get("data")
     if source.get("type") == "text" and isinstance(data, str):
         return text_part(data)
-    if source.get("type") == "url" and isinstance(source.get("url"), str):
-        return {"type": "input_file", "file_url": source["url"]}
     if not isinstance(data, str) or not data:
-        raise BadRequest("A document needs its data", param=f"{where}.source.data")
+        raise BadRequest(_SEND_FILE, code="unsupported_value", param=f"{where}.source.data")
     kind = source.get("media_type") or "application/pdf"
     return _file_part(f"data:{kind};base64,{data}", part.get("title"))
 

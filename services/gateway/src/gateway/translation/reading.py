@@ -15,7 +15,5 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Grows as parts are left out."""
     custom: frozenset[str] = frozenset()
     """Sent names of tools that are declared custom: their calls are custom calls."""
-    namespaces: frozenset[str] = frozenset()
-    """Namespaces the client declares itself: only these may stay on its calls."""
     audio: bool = False
     """Whether the model takes audio."""

@@ -111,7 +111,7 @@ class _Asked:
             text=body.table("text"),
             service_tier=None if tier in ("auto", "default") else tier,
             prompt_cache_key=body.text("prompt_cache_key") or "",
-            client_metadata=body.table("client_metadata") or None,
+            client_metadata=codex_bodies.codex_metadata(body),
         )
         return self._translated(request, items, field="input")
 
@@ -172,7 +172,6 @@ class _Asked:
             names=names,
             dropped=self.dropped,
             custom=offered.custom,
-            namespaces=offered.namespaces,
             audio="audio" in self.resolved.model.input_modalities,
         )
         items: list[Item] = []

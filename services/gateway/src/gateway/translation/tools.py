@@ -14,6 +14,7 @@ from gateway.dialects.codex_requests import LITE_NAMESPACE, Tool
 from gateway.dialects.openai_chat import ToolFields, tool_value
 from gateway.errors import BadRequest
 from gateway.translation.dropped import Dropped
+from gateway.translation.schemas import is_object, sound_parameters
 from gateway.translation.tool_names import ToolNames
 
 WEB_SEARCH = "web_search"
@@ -25,9 +26,6 @@ _WEB_SEARCH_FIELDS = (
     "user_location",
     "filters",
 )
-_NO_PARAMETERS = {"type": "object", "properties": {}}
-_NULL = msgspec.Raw(b"null")
-_OBJECT = msgspec.Raw(b'"object"')
 
 
 class ToolSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,22 +42,6 @@ class ToolSet(msgspec.Struct, frozen=True, kw_only=True):
     def custom(self) -> frozenset[str]:
         """Sent names of custom tools."""
         return frozenset(tool.name for tool in self.tools if tool.type == "custom")
-
-    @property
-    def namespaces(self) -> frozenset[str]:
-        """Names of the client's own namespaces."""
-        return frozenset(tool.name for tool in self.tools if tool.type == "namespace")
-
-
-class _SchemaHead(msgspec.Struct, frozen=True):
-    """What of a schema decides whether its bytes may stay as they are."""
-
-    type: msgspec.Raw = _NULL
-    properties: msgspec.Raw = _NULL
-    dialect: msgspec.Raw = msgspec.field(default=_NULL, name="$schema")
-
-
-_HEAD = msgspec.json.Decoder(_SchemaHead)
 
 
 def kind_of_tool(fields: ToolFields) -> str:
@@ -138,13 +120,9 @@ def _inner(fields: ToolFields) -> ToolFields:
     """Give the object that holds the name: chat nests it, the others do not."""
     for field in ("function", "custom"):
         nested = fields.get(field)
-        if nested is not None and _is_object(nested):
+        if nested is not None and is_object(nested):
             return msgspec.json.decode(nested, type=ToolFields)
     return fields
-
-
-def _is_object(raw: msgspec.Raw) -> bool:
-    return memoryview(raw)[:1].tobytes() == b"{"
 
 
 def _name(fields: ToolFields, where: str, names: ToolNames) -> str:
@@ -188,29 +166,8 @@ def _function(fields: ToolFields, where: str, names: ToolNames, *, strict: bool 
         definition["strict"] = declared
     elif strict is not None:
         definition["strict"] = strict
-    definition["parameters"] = _parameters(fields.get("parameters"), f"{where}.parameters")
+    definition["parameters"] = sound_parameters(fields.get("parameters"), f"{where}.parameters")
     return Tool(type="function", name=name, definition=definition)
-
-
-def _parameters(raw: msgspec.Raw | None, where: str) -> Any:
-    """Give a schema upstream takes: an object's, with properties, without a dialect."""
-    if raw is None or raw == _NULL:
-        return _NO_PARAMETERS
-    try:
-        head = _HEAD.decode(raw)
-    except msgspec.ValidationError:
-        raise BadRequest("A tool's parameters must be a JSON Schema object", param=where) from None
-    if head.type == _OBJECT and head.dialect == _NULL and _is_object(head.properties):
-        return raw
-    schema: dict[str, Any] = msgspec.json.decode(raw)
-    kind = schema.get("type")
-    if kind is not None and kind != "object" and not (isinstance(kind, list) and "object" in kind):
-        raise BadRequest("A tool's parameters must be of type 'object'", param=f"{where}.type")
-    schema.pop("$schema", None)
-    if not isinstance(schema.get("properties"), dict):
-        schema["properties"] = {}
-    schema["type"] = "object"
-    return schema
 
 
 def _chat_custom(fields: ToolFields, where: str, names: ToolNames) -> Tool:
