@@ -1,0 +1,102 @@
+"""What people type: `codex-proapi` and its commands. Never prints a token of an account.
+
+The commands on accounts, keys and admin tokens have modules of their own.
+"""
+
+import importlib.metadata
+import sys
+from collections.abc import Mapping
+
+import rich_click as click
+
+from commons.errors import CommonsError, SettingsError
+from commons.logs import configure
+from console.errors import ConsoleError
+from standalone import cli_accounts, cli_admin, cli_keys
+from standalone.demo import serve_demo
+from standalone.embedded_redis import EmbeddedRedisFailed
+from standalone.environment import Start
+from standalone.secret_files import FolderUnusable
+from standalone.serving import PortTaken, serve
+
+click.rich_click.TEXT_MARKUP = "markdown"
+click.rich_click.SHOW_ARGUMENTS = True
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """An OpenAI-compatible gateway to the ChatGPT Codex backend, on one machine.
+
+    Without a command it serves. Settings come from the environment.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(serve_command)
+
+
+@cli.command("serve")
+@click.option("--host", help="Address to listen on; stands before HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; stands before PORT.")
+@click.pass_obj
+def serve_command(
+    environ: Mapping[str, str], host: str | None = None, port: int | None = None
+) -> None:
+    """Serve gateway and console on one port."""
+    start = Start(_with_options(environ, host, port))
+    configure(start.gateway.log_level)
+    serve(start)
+
+
+@cli.command("demo")
+@click.option("--host", help="Address to listen on; stands before HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; stands before PORT.")
+@click.pass_obj
+def demo_command(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
+    """The same against a simulated backend, with invented accounts; nothing stays."""
+    given = _with_options(environ, host, port)
+    configure(given.get("LOG_LEVEL") or "info")
+    serve_demo(given)
+
+
+@cli.command("version")
+def version_command() -> None:
+    """The version of this installation."""
+    print(importlib.metadata.version("codex-proapi"))
+
+
+cli.add_command(cli_accounts.accounts)
+cli.add_command(cli_keys.keys)
+cli.add_command(cli_admin.admin)
+
+
+def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
+    """Run one command; gives the exit code. What a person can mend is told in one sentence each."""
+    try:
+        cli.main(args=arguments, prog_name="codex-proapi", obj=environ, standalone_mode=False)
+    except SettingsError as wrong:
+        return _fail("the settings are wrong:", *(f"  {fault}" for fault in wrong.faults))
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except (EmbeddedRedisFailed, FolderUnusable, PortTaken, CommonsError, ConsoleError) as wrong:
+        return _fail(str(wrong))
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    return 0
+
+
+def _fail(*lines: str) -> int:
+    sys.stderr.write("codex-proapi: " + "\n".join(lines) + "\n")
+    return 1
+
+
+def _with_options(environ: Mapping[str, str], host: str | None, port: int | None) -> dict[str, str]:
+    given = dict(environ)
+    if host is not None:
+        given["HOST"] = host
+    if port is not None:
+        given["PORT"] = str(port)
+    return given

@@ -1,0 +1,68 @@
+"""`codex-proapi admin …`: tokens for scripts that use the console's JSON API."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import rich_click as click
+
+from console.admin.script_tokens import ScriptToken
+from standalone.cli_tables import moment, show_table
+from standalone.environment import Start
+from standalone.opened_store import opened
+
+
+@click.group()
+def admin() -> None:
+    """Administration of the console."""
+
+
+@admin.group("token")
+def token() -> None:
+    """Admin tokens: what scripts send as `Authorization: Bearer …`."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.pass_obj
+def create(environ: Mapping[str, str], name: str) -> None:
+    """Make an admin token called NAME; it is shown this once, on standard output."""
+    made, secret = asyncio.run(_create(Start(environ), name))
+    click.echo(f"made {made.id}", err=True)
+    print(secret)
+
+
+@token.command("list")
+@click.pass_obj
+def list_tokens(environ: Mapping[str, str]) -> None:
+    """Every admin token, without the token itself."""
+    found = asyncio.run(_all(Start(environ)))
+    if not found:
+        print("no admin tokens yet; `codex-proapi admin token create NAME` makes one")
+        return
+    rows = [(t.id, t.name, f"{t.prefix}…", moment(t.created_at)) for t in found]
+    show_table(("ID", "NAME", "BEGINS", "MADE"), rows)
+
+
+@token.command("revoke")
+@click.argument("token_id")
+@click.pass_obj
+def revoke(environ: Mapping[str, str], token_id: str) -> None:
+    """Take the admin token TOKEN_ID back, everywhere at once."""
+    if not asyncio.run(_revoke(Start(environ), token_id)):
+        raise click.ClickException(f"no admin token has the id {token_id}; see `admin token list`")
+    print(f"revoked {token_id}")
+
+
+async def _create(start: Start, name: str) -> tuple[ScriptToken, str]:
+    async with opened(start) as store:
+        return await store.tokens.create(name)
+
+
+async def _all(start: Start) -> Sequence[ScriptToken]:
+    async with opened(start) as store:
+        return await store.tokens.all()
+
+
+async def _revoke(start: Start, token_id: str) -> bool:
+    async with opened(start) as store:
+        return await store.tokens.revoke(token_id)

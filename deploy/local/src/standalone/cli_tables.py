@@ -1,0 +1,27 @@
+"""How commands show lists and times."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal, tab-separated lines elsewhere."""
+    screen = Console(highlight=False, markup=False, soft_wrap=True)
+    if not screen.is_terminal:
+        for row in [columns, *rows]:
+            screen.out("\t".join(row), highlight=False)
+        return
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table)
+
+
+def moment(seconds: int) -> str:
+    """A time in words everyone sorts alike; empty for never."""
+    if not seconds:
+        return ""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

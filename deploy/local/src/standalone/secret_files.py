@@ -1,0 +1,59 @@
+"""Secrets this machine makes for itself, in files only their owner can read."""
+
+import os
+import pathlib
+import secrets
+import stat
+
+from cryptography.fernet import Fernet
+
+KEYS_FILE = "encryption_keys"
+"""Comma-separated Fernet keys; the first one encrypts. Losing it means signing in again."""
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class FolderUnusable(Exception):
+    """The data directory cannot be made, read or written; the message says which and why."""
+
+
+def private_folder(path: pathlib.Path) -> pathlib.Path:
+    """Make a folder that only we can enter; a wider one that is ours is narrowed."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+            path.chmod(0o700)
+    except OSError as error:
+        raise FolderUnusable(f"cannot use {path}: {error.strerror}") from None
+    return path
+
+
+def encryption_keys(folder: pathlib.Path) -> str:
+    """The keys of this data directory; made once, by whoever comes first."""
+    path = private_folder(folder) / KEYS_FILE
+    try:
+        if not path.exists():
+            _create(path, Fernet.generate_key().decode() + "\n")
+        if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+            path.chmod(0o600)
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text file"
+        raise FolderUnusable(f"cannot use {path}: {reason}") from None
+
+
+def _create(path: pathlib.Path, text: str) -> None:
+    """Write a whole file that is not there yet; the loser of a race leaves the winner's."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink(missing_ok=True)
