@@ -113,5 +113,5 @@ def account_id_of(chatgpt_account_id: str, chatgpt_user_id: str) -> str:
 
 
 def token_digest(token: str) -> str:
-    """Names a refresh token in Redis without telling it; tokens are random, so no pepper is needed."""
-    return hashlib.sha256(token.encode()).hexdigest()[:40]
+    """Names a refresh token in Redis without telling it; they are random, so no pepper is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()[:40] if token else ""

@@ -67,7 +67,10 @@ class AccountStore:
         return "<AccountStore>"
 
     async def add(self, new: NewAccount) -> Account:
-        """Keep a login; the same identity again keeps its id, age, name, pause and weight."""
+        """Keep a login; the same identity again keeps its id, age, name, pause and weight.
+
+        Tokens that an account has outgrown (an old file imported again) change nothing of its login.
+        """
         account_id = account_id_of(new.chatgpt_account_id, new.chatgpt_user_id)
         credential = Credential(
             account_id=account_id,
@@ -77,22 +80,6 @@ class AccountStore:
             expires_at=new.expires_at,
             refreshed_at=new.refreshed_at,
         )
-        always: dict[str, Any] = {
-            "id": account_id,
-            "email": new.email,
-            "plan": new.plan,
-            "chatgpt_account_id": new.chatgpt_account_id,
-            "chatgpt_user_id": new.chatgpt_user_id,
-            "fedramp": new.fedramp,
-            "source": new.source,
-            "state": AccountState.ACTIVE,
-            "state_reason": "",
-            "token_expires_at": new.expires_at,
-            "last_error": "",
-        }
-        if new.name:
-            always["name"] = new.name
-        once = {"name": new.email or account_id, "created_at": new.created_at}
         keys = [
             *(redis_keys.accounts(), redis_keys.accounts_version()),
             *(redis_keys.account(account_id), redis_keys.credential(account_id)),
@@ -100,9 +87,15 @@ class AccountStore:
             redis_keys.refresh_pause(account_id),
             redis_keys.refused_grant(token_digest(new.refresh_token)),
         ]
-        sealed = self._cipher.seal(credential).decode()
-        args = [account_id, sealed, len(always), *_pairs(always), *_pairs(once)]
-        await self._scripts.run("add_account", keys, args)
+        order = {
+            "id": account_id,
+            "sealed": self._cipher.seal(credential).decode(),
+            "token": token_digest(new.refresh_token),
+            "ends": new.expires_at,
+            "opens": await self._opens(account_id),
+            **_facts_of(new, account_id),
+        }
+        await self._scripts.repeat("add_account", keys, [msgspec.json.encode(order).decode()])
         account = await self.get(account_id)
         if account is None:  # removed again by someone else in the same moment
             raise CredentialUnavailable(f"{account_id} was removed.")
@@ -164,7 +157,8 @@ class AccountStore:
             redis_keys.refresh_pause(account_id),
         ]
         sealed = self._cipher.seal(credential).decode()
-        args = [account_id, expected, sealed, *_pairs(fields)]
+        digest = token_digest(credential.refresh_token)
+        args = [account_id, expected, sealed, digest, *_pairs(fields)]
         return bool(await self._scripts.run("save_credential", keys, args))
 
     async def mark(
@@ -211,6 +205,13 @@ class AccountStore:
     async def version(self) -> int:
         """Counter of changes to any account or credential."""
         return int(await ask(lambda: self._redis.get(redis_keys.accounts_version())) or 0)
+
+    async def _opens(self, account_id: str) -> bool:
+        """Whether there is a credential that one of our keys opens."""
+        try:
+            return await self.credential(account_id) is not None
+        except CredentialUnavailable:
+            return False
 
     async def _change(
         self, account_id: str, fields: Mapping[str, Any], *, generation: int | None = None
@@ -274,12 +275,44 @@ class AccountView:
         self.version = version
 
 
+def _facts_of(new: NewAccount, account_id: str) -> dict[str, dict[str, str]]:
+    """What a login says about its account: always, with a login that works, and only at first."""
+    always: dict[str, Any] = {
+        "id": account_id,
+        "chatgpt_account_id": new.chatgpt_account_id,
+        "chatgpt_user_id": new.chatgpt_user_id,
+        **({"name": new.name} if new.name else {}),
+    }
+    login: dict[str, Any] = {
+        "email": new.email,
+        "plan": new.plan,
+        "fedramp": new.fedramp,
+        "source": new.source,
+        "state": AccountState.ACTIVE,
+        "state_reason": "",
+        "last_error": "",
+    }
+    once = {
+        **login,
+        "name": new.email or account_id,
+        "created_at": new.created_at,
+        "token_expires_at": 0,
+    }
+    groups = {"always": always, "login": login, "once": once}
+    return {
+        name: {field: _text(value) for field, value in fields.items()}
+        for name, fields in groups.items()
+    }
+
+
+def _text(value: object) -> str:
+    """A value as a field of a Redis hash."""
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
 def _pairs(fields: Mapping[str, Any]) -> list[str]:
     """Fields as alternating names and texts."""
-    flat: list[str] = []
-    for name, value in fields.items():
-        flat += [name, str(int(value)) if isinstance(value, bool) else str(value)]
-    return flat
+    return [part for name, value in fields.items() for part in (name, _text(value))]
 
 
 def _account(fields: Mapping[Any, Any]) -> Account | None:

@@ -1,23 +1,36 @@
 -- Keep an account under its identity: a new one, or a login again that keeps what its owner chose.
 -- KEYS accounts, accounts-version, account, credential, cooldowns, faults, refresh-pause,
 --      refused-grant of its refresh token (a person's word is worth another try)
--- ARGV id, sealed credential, count of fields that always change, those pairs, pairs for a new account
--- Gives {generation, 1 if the account is new}. Generations never come back after a removal.
-local version = redis.call('INCR', KEYS[2])
-local fresh = redis.call('SADD', KEYS[1], ARGV[1])
-local before = tonumber(redis.call('HGET', KEYS[4], 'generation') or '0')
-local generation = before + 1
-if before == 0 then generation = version end
-local always = tonumber(ARGV[3])
-redis.call('HSET', KEYS[3], unpack(ARGV, 4, 3 + 2 * always))
-for i = 4 + 2 * always, #ARGV, 2 do
-  redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1])
+-- ARGV JSON: id, sealed, token (digest of its refresh token or ''), ends (its access token),
+--      opens (whether the credential we have can be opened), and fields of the account as texts:
+--      always, login (its state), once (for a new account)
+-- A refresh token we have spent brings nothing, and one we hold only a later access token: an old
+-- file imported again must not take the place of what grew out of it. Generations never come back.
+local new = cjson.decode(ARGV[1])
+local held = redis.call('HMGET', KEYS[4], 'generation', 'token', 'spent')
+local ends = tonumber(redis.call('HGET', KEYS[3], 'token_expires_at') or '0')
+local known = new.opens and new.token ~= ''
+local spent = known and held[3] and string.find(held[3], new.token, 1, true)
+local same = known and held[2] == new.token and new.ends <= ends
+
+local function set(fields)
+  for name, value in pairs(fields) do redis.call('HSET', KEYS[3], name, value) end
 end
-redis.call('HSET', KEYS[4], 'generation', generation, 'sealed', ARGV[2])
+
+local version = redis.call('INCR', KEYS[2])
+redis.call('SADD', KEYS[1], new.id)
+set(new.always)
+for name, value in pairs(new.once) do redis.call('HSETNX', KEYS[3], name, value) end
+if spent then return 0 end
+set(new.login)
 redis.call('DEL', KEYS[6], KEYS[7], KEYS[8])
 for _, field in ipairs(redis.call('HKEYS', KEYS[5])) do
-  if field == ARGV[1] or string.sub(field, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then
+  if field == new.id or string.sub(field, 1, #new.id + 1) == new.id .. ':' then
     redis.call('HDEL', KEYS[5], field)
   end
 end
-return {generation, fresh}
+if same then return 0 end
+redis.call('HSET', KEYS[3], 'token_expires_at', new.ends)
+local generation = held[1] and tonumber(held[1]) + 1 or version
+redis.call('HSET', KEYS[4], 'generation', generation, 'sealed', new.sealed, 'token', new.token)
+return generation

@@ -1,12 +1,20 @@
 -- Save a refreshed credential if nobody saved another one meanwhile (compare-and-set).
 -- KEYS credential, account, accounts-version, cooldowns, refresh-pause
--- ARGV account id, expected generation, sealed credential, field/value pairs of the account
-if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], 'generation', tonumber(ARGV[2]) + 1, 'sealed', ARGV[3])
+-- ARGV account id, expected generation, sealed credential, digest of its refresh token,
+--      field/value pairs of the account
+-- The digests of the refresh tokens spent last are remembered, so that none of them is taken back.
+local held = redis.call('HMGET', KEYS[1], 'generation', 'token', 'spent')
+if held[1] ~= ARGV[2] then return 0 end
+local fields = {'generation', tonumber(ARGV[2]) + 1, 'sealed', ARGV[3], 'token', ARGV[4]}
+if held[2] and held[2] ~= '' and held[2] ~= ARGV[4] then
+  fields[#fields + 1] = 'spent'
+  fields[#fields + 1] = string.sub(held[2] .. ' ' .. (held[3] or ''), 1, 1024)
+end
+redis.call('HSET', KEYS[1], unpack(fields))
 if redis.call('HGET', KEYS[2], 'state') == 'revoked' then
   redis.call('HSET', KEYS[2], 'state', 'active', 'state_reason', '')
 end
-redis.call('HSET', KEYS[2], unpack(ARGV, 4))
+redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 local cooldown = redis.call('HGET', KEYS[4], ARGV[1])
 if cooldown and cjson.decode(cooldown).reason == 'credential' then
   redis.call('HDEL', KEYS[4], ARGV[1])
