@@ -30,6 +30,21 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Its own or the asked model's, whichever ends later."""
     half_open: bool = False
     """Its breaker was open and no answer has come since."""
+    used_percent: float = 0.0
+    """How much of its fullest quota window is used."""
+    resets_at: float = 0.0
+    """When that window begins anew, seconds since the epoch; 0 is unknown."""
+
+
+class Order(enum.Enum):
+    """How new conversations are spread."""
+
+    TURNS = "turns"
+    """Strictly in turn, by weight."""
+    LEAST_USED = "least_used"
+    """Whoever has most of its quota left."""
+    SOONEST_RESET = "soonest_reset"
+    """Whoever's quota begins anew first: what is not used until then is lost."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,25 +84,44 @@ def choose(
     now: float,
     cursor: int | None,
     affine: str | None,
-    follow_affinity: bool,
+    order: Order = Order.TURNS,
 ) -> Choice | NoChoice:
     """Choose from accounts that may serve the request.
 
-    `cursor` is None when the survey saw an affine account that is not cooling and left the round
-    robin untouched; if affinity is not to be followed after all, the turn begins at zero.
+    `cursor` is our turn; None when the survey saw that `affine`, the conversation's own account,
+    is free and left the turns untouched.
     """
     eligible = [s for s in standings if s.cooldown is None or s.cooldown.until <= now]
     if not eligible:
         return _last_resort(standings, now)
-    if follow_affinity and affine is not None:
-        for standing in eligible:
-            if standing.id == affine:
-                return _choice(standing, "affinity")
+    for standing in eligible:
+        if standing.id == affine:
+            return _choice(standing, "affinity")
     turns = schedule(tuple((s.id, s.weight) for s in eligible))
-    turn = turns[(cursor or 0) % len(turns)]
-    chosen = next(s for s in eligible if s.id == turn)
-    moved = follow_affinity and affine is not None
-    return _choice(chosen, "round robin, affine account out" if moved else "round robin")
+    start = (cursor or 0) % len(turns)
+    if order is Order.TURNS:
+        turn = turns[start]
+        return _choice(next(s for s in eligible if s.id == turn), "round robin")
+    # The turn breaks ties, so that accounts alike are still used alike.
+    rank = {account: place for place, account in enumerate([*turns[start:], *turns[:start]][::-1])}
+    if order is Order.LEAST_USED:
+        chosen = min(eligible, key=lambda s: (s.used_percent, -rank.get(s.id, -1)))
+        return _choice(chosen, "least used")
+    chosen = min(eligible, key=lambda s: (s.resets_at or math.inf, -rank.get(s.id, -1)))
+    return _choice(chosen, "soonest reset")
+
+
+def why_nobody(cooldowns: Sequence[Cooldown], now: float) -> NoChoice:
+    """Why nobody can be asked, by the cooldowns of everybody who could serve."""
+    if not cooldowns:
+        return NoChoice(cause=Cause.EMPTY)
+    waiting = [c.until for c in cooldowns if c.reason is not CooldownReason.ENTITLEMENT]
+    if not waiting:
+        return NoChoice(cause=Cause.UNENTITLED, until=min(c.until for c in cooldowns))
+    spent = [c.until for c in cooldowns if c.reason is CooldownReason.QUOTA]
+    if min(waiting) - now <= SHORT_WAIT or not spent:
+        return NoChoice(cause=Cause.COOLING, until=min(waiting))
+    return NoChoice(cause=Cause.SPENT, until=min(spent))
 
 
 @functools.lru_cache(maxsize=256)
@@ -121,16 +155,4 @@ def _last_resort(standings: Sequence[Standing], now: float) -> Choice | NoChoice
     if shaky:
         _, standing = min(shaky, key=lambda pair: (pair[0].until, pair[1].id))
         return Choice(account_id=standing.id, why="last account left, despite faults")
-    return _why_nobody([cooldown for cooldown, _ in cooling], now)
-
-
-def _why_nobody(cooldowns: Sequence[Cooldown], now: float) -> NoChoice:
-    if not cooldowns:
-        return NoChoice(cause=Cause.EMPTY)
-    waiting = [c.until for c in cooldowns if c.reason is not CooldownReason.ENTITLEMENT]
-    if not waiting:
-        return NoChoice(cause=Cause.UNENTITLED, until=min(c.until for c in cooldowns))
-    spent = [c.until for c in cooldowns if c.reason is CooldownReason.QUOTA]
-    if min(waiting) - now <= SHORT_WAIT or not spent:
-        return NoChoice(cause=Cause.COOLING, until=min(waiting))
-    return NoChoice(cause=Cause.SPENT, until=min(spent))
+    return why_nobody([cooldown for cooldown, _ in cooling], now)

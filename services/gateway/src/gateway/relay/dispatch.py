@@ -1,0 +1,242 @@
+"""The failover loop: accounts are tried in turn until one speaks.
+
+Everything here obeys: `choice` says who is asked, `judgement` what a refusal allows, `conclusion`
+what a client is told at the end. Nothing has been sent to the client when this returns.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from commons.clock import SharedClock
+from gateway.choice import NoChoice
+from gateway.dialects.codex_errors import Refusal
+from gateway.dialects.codex_requests import (
+    TURN_STATE_HEADER,
+    Identity,
+    UpstreamRequest,
+    upstream_headers,
+)
+from gateway.dialects.quota import Quota
+from gateway.errors import GatewayError, UpstreamRefused
+from gateway.judgement import Change, Fault, Judgement, Verdict, judge
+from gateway.metrics import Metrics
+from gateway.relay import turn_states
+from gateway.relay.brakes import Egress, RetryBudget, Spending
+from gateway.relay.changes import LASTING, changed
+from gateway.relay.ciphertexts import Ciphertexts
+from gateway.relay.conclusion import Refused, conclude
+from gateway.relay.exchange import Exchange
+from gateway.relay.lease import Lease, Wish
+from gateway.relay.ledger import Ledger
+from gateway.relay.lessons import Lessons
+from gateway.relay.rotation import Rotation
+from gateway.relay.upstream import Opening, Prepared, Upstream
+
+MOST_ACCOUNTS: Final = 3
+"""Accounts one request may ask."""
+RETRY_SECONDS: Final = 0.2
+"""Pause before the same account is asked the same again."""
+
+log = structlog.get_logger(__name__)
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client wants of upstream."""
+
+    request: UpstreamRequest
+    wish: Wish
+    codex_headers: Mapping[str, str] | None = None
+    """Headers of a Codex client; None for anybody else."""
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """An opening, and the lease that pays for it."""
+
+    opening: Opening
+    lease: Lease
+
+
+class _Course:
+    """One dispatch under way."""
+
+    def __init__(self, asked: Asked, spending: Spending) -> None:
+        self.asked = asked
+        self.spending = spending
+        self.request = asked.request
+        self.changes: set[Change] = set()
+        self.tried: set[str] = set()
+        self.refusals: list[Refused] = []
+
+    def __repr__(self) -> str:
+        return f"<_Course after {len(self.refusals)} refusals>"
+
+
+class Dispatcher:
+    """Finds an account that answers."""
+
+    def __init__(
+        self,
+        *,
+        rotation: Rotation,
+        lessons: Lessons,
+        upstream: Upstream,
+        ciphertexts: Ciphertexts,
+        ledger: Ledger,
+        desk: "Desk",
+    ) -> None:
+        self._rotation = rotation
+        self._lessons = lessons
+        self._upstream = upstream
+        self._ciphertexts = ciphertexts
+        self._ledger = ledger
+        self._desk = desk
+
+    def __repr__(self) -> str:
+        return f"<Dispatcher over {self._rotation!r}>"
+
+    async def dispatch(self, asked: Asked, exchange: Exchange) -> Committed:
+        """Try accounts in turn until one speaks. Raises the GatewayError that tells most."""
+        desk = self._desk
+        if pause := desk.egress.pause():
+            raise UpstreamRefused(
+                "The backend does not take requests from this address at the moment.",
+                status=503,
+                type="server_error",
+                code="upstream_unavailable",
+                retry_after=pause,
+            )
+        with desk.budget.exchange() as spending:
+            course = _Course(asked, spending)
+            while len(course.tried) < MOST_ACCOUNTS:
+                lease = await self._rotation.lease(asked.wish, course.tried)
+                if isinstance(lease, NoChoice):
+                    raise self._concluded(course, lease)
+                course.tried.add(lease.account.id)
+                committed = await self._ask(lease, course, exchange)
+                if committed is not None:
+                    return committed
+            nobody = await self._rotation.outlook(asked.wish, course.tried)
+            raise self._concluded(course, nobody)
+
+    async def _ask(self, lease: Lease, course: _Course, exchange: Exchange) -> Committed | None:
+        """Ask one account, again where a change may help; None when another may be asked."""
+        changes = set(course.changes)
+        held: Lease | None = lease
+        encrypted_refused = False
+        while held is not None:
+            sent = await self._fit(course, held, without_encrypted=encrypted_refused)
+            attempt = exchange.begin(held.account.id, held.why)
+            answer = await self._upstream.open(self._prepared(sent, held, course.asked))
+            if isinstance(answer, Opening):
+                attempt.commit()
+                exchange.own(answer, held.account.id)
+                committed = Committed(opening=answer, lease=held)
+                self._commit(course, sent, committed)
+                return committed
+            judgement = judge(answer, now=self._desk.clock(), tried=changes)
+            attempt.refuse(answer, judgement)
+            course.refusals.append((answer, judgement))
+            await self._lessons.learn(held, answer, judgement, model=course.asked.wish.model)
+            if answer.quota is not None:
+                self._desk.observer.saw_quota(held.account.id, answer.quota)
+            if not self._goes_on(judgement, course):
+                raise self._concluded(course, None)
+            if judgement.change is None:
+                return None
+            changes.add(judgement.change)
+            encrypted_refused |= judgement.change is Change.WITHOUT_ENCRYPTED
+            held = await self._after(judgement, answer, course, held)
+        return None
+
+    async def _after(
+        self, judgement: Judgement, refusal: Refusal, course: _Course, lease: Lease
+    ) -> Lease | None:
+        """What the same account is asked again with; None if it cannot be."""
+        change = judgement.change
+        if change in LASTING:
+            course.changes.add(change)
+            course.request = changed(course.request, change, refusal)
+        if judgement.verdict is Verdict.SAME_ACCOUNT_FRESH:
+            return await self._rotation.renew(lease)
+        if change is Change.NOTHING:
+            await self._desk.sleep(RETRY_SECONDS)
+        return lease
+
+    def _goes_on(self, judgement: Judgement, course: _Course) -> bool:
+        """Whether this exchange may ask again, whomever."""
+        if judgement.verdict is Verdict.GIVE_UP:
+            if judgement.row.egress:
+                self._desk.egress.refused()
+                log.error("egress.refused", kind=judgement.kind.value)
+            return False
+        if judgement.row.fault is Fault.TRANSIENT and not course.spending.retry():
+            self._desk.metrics.budget_refusals.inc()
+            return False
+        return True
+
+    async def _fit(
+        self, course: _Course, lease: Lease, *, without_encrypted: bool
+    ) -> UpstreamRequest:
+        """The request as this account can read it."""
+        if without_encrypted:
+            return course.request.without_encrypted()
+        fingerprint = course.asked.wish.fingerprint
+        return await self._ciphertexts.readable(course.request, lease, fingerprint)
+
+    def _concluded(self, course: _Course, nobody: NoChoice | None) -> GatewayError:
+        now, plan = self._desk.clock(), self._rotation.plan(course.asked.wish)
+        return conclude(course.refusals, nobody, now=now, plan=plan)
+
+    def _commit(self, course: _Course, sent: UpstreamRequest, committed: Committed) -> None:
+        """An account has begun to answer: the conversation is tied to it."""
+        lease = committed.lease
+        self._desk.egress.answered()
+        self._desk.observer.saw_headers(lease.account.id, committed.opening.headers)
+        self._rotation.prove(lease)
+        fingerprint = course.asked.wish.fingerprint
+        if fingerprint:
+            self._ledger.tie(fingerprint, lease.account.id)
+            self._ciphertexts.moved(course.request, sent, fingerprint)
+
+    def _prepared(self, request: UpstreamRequest, lease: Lease, asked: Asked) -> Prepared:
+        headers = asked.codex_headers
+        state = turn_states.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
+        if headers and state:
+            headers = {**headers, TURN_STATE_HEADER: state}
+        return Prepared(
+            upstream_headers(
+                self._desk.identity,
+                lease.account,
+                credential=lease.credential,
+                request=request,
+                client_headers=headers,
+                turn_state=bool(state),
+            ),
+            request.encode(),
+        )
+
+
+class Observer(Protocol):
+    """Somebody who learns from answers in passing; must not wait."""
+
+    def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
+        """An account has begun to answer, with these headers."""
+
+    def saw_quota(self, account_id: str, quota: Quota) -> None:
+        """An account has refused, and told its quota."""
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """What every dispatch on this replica shares."""
+
+    identity: Identity
+    clock: SharedClock
+    metrics: Metrics
+    budget: RetryBudget
+    egress: Egress
+    observer: Observer
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

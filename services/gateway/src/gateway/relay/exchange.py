@@ -1,0 +1,205 @@
+"""One client request, from admission to settlement: opened once, settled exactly once.
+
+Settling waits for nothing, so it cannot be cancelled half-way: it closes the upstream stream,
+freezes one record and hands it to every reader. What the record costs to write is the ledger's
+business; what a refusal means is `judgement`'s.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from commons.records import AttemptRecord, Ending, ExchangeRecord
+from commons.tokens import Tokens
+from gateway.dialects.codex_errors import Refusal
+from gateway.errors import GatewayError
+from gateway.judgement import Judgement
+
+if TYPE_CHECKING:
+    from commons.keys import ApiKey
+    from gateway.translation.wire import Report
+
+CLIENT_LEFT: Final = 499
+"""Status in the record of a client that left before it had one."""
+NO_STATUS: Final = 500
+"""Status in the record of an exchange that ended by a fault of our own."""
+SHOWN_MODEL: Final = 128
+
+Reader = Callable[[ExchangeRecord], None]
+"""Somebody who wants to know what happened; must not wait."""
+
+log = structlog.get_logger(__name__)
+
+
+class Closable(Protocol):
+    """An upstream stream, as far as settling is concerned."""
+
+    def close(self) -> None:
+        """Give it back or cut it; any number of times."""
+
+
+class Attempt:
+    """One try of an exchange on one account."""
+
+    __slots__ = ("_began", "_clock", "account", "record", "why")
+
+    def __init__(self, account: str, why: str, clock: Callable[[], float]) -> None:
+        self.account = account
+        self.why = why
+        self.record: AttemptRecord | None = None
+        self._clock = clock
+        self._began = clock()
+
+    def __repr__(self) -> str:
+        return f"<Attempt on {self.account}: {self.record.verdict if self.record else 'open'}>"
+
+    def commit(self) -> None:
+        """The account has begun to answer."""
+        self._note("committed", status=200)
+
+    def refuse(self, refusal: Refusal, judgement: Judgement) -> None:
+        """The account has refused."""
+        self._note(judgement.verdict.value, status=refusal.status, code=refusal.code)
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        if self.record is None:
+            self._note("abandoned")
+
+    def _note(self, verdict: str, *, status: int = 0, code: str = "") -> None:
+        self.record = AttemptRecord(
+            account=self.account,
+            verdict=verdict,
+            choice=self.why,
+            status=status,
+            code=code[:64],
+            milliseconds=round((self._clock() - self._began) * 1000),
+        )
+
+
+class Exchange:
+    """The facts of one request while it is under way."""
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        endpoint: str,
+        at: float,
+        readers: Sequence[Reader],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.request_id = request_id
+        self.endpoint = endpoint
+        self.key: ApiKey | None = None
+        self.streamed = False
+        self.asked_model = ""
+        self.sent_model = ""
+        self.account = ""
+        self.upstream_request_id = ""
+        self.dropped: tuple[str, ...] = ()
+        self.report: Report | None = None
+        self.settled = False
+        self.interruption: GatewayError | None = None
+        """Why the exchange was interrupted, if the client is to be told."""
+        self._attempts: list[Attempt] = []
+        self._opening: Closable | None = None
+        self._ending: Ending | None = None
+        self._status = 0
+        self._code = ""
+        self._at = at
+        self._readers = readers
+        self._clock = clock
+        self._began = clock()
+        self._first_byte = 0.0
+        self._task = asyncio.current_task()
+
+    def __repr__(self) -> str:
+        state = "settled" if self.settled else f"{len(self._attempts)} attempts"
+        return f"<Exchange {self.request_id} {state}>"
+
+    def begin(self, account: str, why: str) -> Attempt:
+        """Begin an attempt."""
+        attempt = Attempt(account, why, self._clock)
+        self._attempts.append(attempt)
+        return attempt
+
+    def own(self, opening: Closable, account: str) -> None:
+        """Take over an opening: settling closes it, whatever happens before."""
+        self._opening = opening
+        self.account = account
+
+    def speak(self) -> None:
+        """The first word goes to the client."""
+        if not self._first_byte:
+            self._first_byte = self._clock() - self._began
+
+    def end(self, ending: Ending, *, status: int = 0, code: str = "") -> None:
+        """Say how it closes; the first to say so is right."""
+        if self._ending is None:
+            self._ending, self._status, self._code = ending, status, code
+
+    def interrupt(self, reason: GatewayError | None) -> None:
+        """End it from outside: with an error the client is told, or None when it has left."""
+        if self.settled or self._task is None or self.interruption is not None:
+            return
+        if reason is None:
+            self.end(Ending.ABANDONED)
+        self.interruption = reason
+        self._task.cancel()
+
+    def settle(self) -> None:
+        """Close the stream and write the record. Runs once; the second call does nothing."""
+        if self.settled:
+            return
+        self.settled = True
+        self._task = None
+        if self._opening is not None:
+            self._opening.close()
+        record = self._record()
+        for read in self._readers:
+            try:
+                read(record)
+            except Exception:
+                log.exception("settlement.failed", reader=repr(read))
+
+    def _record(self) -> ExchangeRecord:
+        report = self.report
+        for attempt in self._attempts:
+            attempt.abandon()
+        ending = self._ending or (Ending.BROKEN if self._first_byte else Ending.REFUSED)
+        return ExchangeRecord(
+            request_id=self.request_id,
+            at=self._at,
+            endpoint=self.endpoint,
+            streamed=self.streamed,
+            key_id=self.key.id if self.key else "",
+            key_name=self.key.name if self.key else "",
+            asked_model=_shown(self.asked_model),
+            sent_model=self.sent_model,
+            answered_model=report.answered_model if report else "",
+            account=self.account,
+            attempts=tuple(a.record for a in self._attempts if a.record is not None),
+            tokens=(report.tokens if report else None) or Tokens(),
+            first_byte_ms=round(self._first_byte * 1000),
+            total_ms=round((self._clock() - self._began) * 1000),
+            ending=ending,
+            status=self._status or self._status_of(ending),
+            code=self._code,
+            upstream_request_id=self.upstream_request_id,
+            dropped=self.dropped,
+        )
+
+    def _status_of(self, ending: Ending) -> int:
+        """What the client saw where nobody said: a stream that has begun is a 200."""
+        if self._first_byte or ending in {Ending.WHOLE, Ending.SHORT}:
+            return 200
+        return CLIENT_LEFT if ending is Ending.ABANDONED else NO_STATUS
+
+
+def _shown(model: str) -> str:
+    """A client's own text, fit for a log."""
+    return "".join(letter for letter in model[:SHOWN_MODEL] if letter.isprintable())

@@ -1,0 +1,42 @@
+"""What an exchange wants of the pool, and what the pool lends it: values, no deeds."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from commons.accounts.model import Account, Credential
+
+
+async def _confirmed(version: int) -> None:
+    """Open mode without a key has nothing to confirm."""
+    del version
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account must serve."""
+
+    model: str
+    """The sent model."""
+    fingerprint: str = ""
+    """Names the conversation, for affinity; empty for one that cannot be told from others."""
+    allowed_accounts: tuple[str, ...] = ()
+    """Account ids the client's key may spend; empty is all."""
+    confirm: Callable[[int], Awaitable[None]] = _confirmed
+    """Told the version of the keys that the survey saw; raises BadKey if the key holds no more."""
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """An account with a fresh credential, lent to one attempt."""
+
+    account: Account
+    credential: Credential
+    why: str
+    """Why this account was chosen, in words."""
+    began: float
+    """Seconds since the epoch, by Redis' clock."""
+    own: bool = False
+    """Whether it is the conversation's own account: only that one can read its encrypted items."""
+    sole: bool = False
+    """Whether there is no other account at all."""
+    probe: bool = False
+    """Whether it tries an account whose breaker is half open."""

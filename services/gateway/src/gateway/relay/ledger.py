@@ -1,0 +1,173 @@
+"""What is still to be written to Redis after exchanges: collected, and written in batches.
+
+Nobody waits for it. It is bounded; while Redis is away it keeps what it has and tries again, and
+at shutdown it is written as far as possible. What is written twice is counted once, by request id.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from commons.errors import StoreUnavailable
+from commons.log_stream import LogEntry
+from commons.records import ExchangeRecord
+from gateway.metrics import Metrics
+
+FLUSH_SECONDS: Final = 0.075
+"""How long a settlement waits for others to be written with it."""
+RETRY_SECONDS: Final = 1.0
+"""Pause after a failure."""
+MOST: Final = 20_000
+"""How much of each kind is kept while Redis is away; beyond it the oldest is lost, and counted."""
+BATCH: Final = 250
+"""How many records one script takes."""
+CLOSE_SECONDS: Final = 5.0
+"""How long closing goes on trying."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+log = structlog.get_logger(__name__)
+
+
+class Books(Protocol):
+    """Where the ledger is written to. Each may raise StoreUnavailable and is then tried again."""
+
+    async def add(self, records: Sequence[ExchangeRecord]) -> object:
+        """Count settled exchanges and append them to the log stream, each id once."""
+
+    async def tie(self, fingerprints: dict[str, str]) -> object:
+        """Tie conversations to the accounts that answered them."""
+
+    async def disown(self, digests: Mapping[str, Iterable[str]]) -> object:
+        """Keep, by conversation, which encrypted items its account cannot read."""
+
+    async def succeed(self, accounts: Iterable[str]) -> object:
+        """Note that accounts answered."""
+
+    async def tell(self, entries: Sequence[LogEntry]) -> object:
+        """Append entries to the log stream."""
+
+
+class Ledger:
+    """The settlements waiting to be written."""
+
+    def __init__(
+        self,
+        books: Books,
+        metrics: Metrics,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._books = books
+        self._metrics = metrics
+        self._sleep = sleep
+        self._records: dict[str, ExchangeRecord] = {}
+        self._ties: dict[str, str] = {}
+        self._disowned: dict[str, frozenset[str]] = {}
+        self._answered: dict[str, None] = {}
+        self._entries: dict[int, LogEntry] = {}
+        self._entries_taken = 0
+        self._wake = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Ledger with {len(self)} waiting>"
+
+    def __len__(self) -> int:
+        marks = len(self._ties) + len(self._disowned) + len(self._answered)
+        return len(self._records) + marks + len(self._entries)
+
+    def settle(self, record: ExchangeRecord) -> None:
+        """Take a settled exchange: one of the four readers of a record."""
+        self._take(self._records, record.request_id, record)
+
+    def tie(self, fingerprint: str, account_id: str) -> None:
+        """Take note that a conversation is answered by an account."""
+        self._take(self._ties, fingerprint, account_id)
+
+    def disown(self, fingerprint: str, digests: frozenset[str]) -> None:
+        """Take note of a conversation's encrypted items that its account cannot read."""
+        known = self._disowned.get(fingerprint, frozenset())
+        self._take(self._disowned, fingerprint, known | digests)
+
+    def succeed(self, account_id: str) -> None:
+        """Take note that an account answered."""
+        self._take(self._answered, account_id, None)
+
+    def tell(self, entry: LogEntry) -> None:
+        """Take an entry of the log."""
+        self._entries_taken += 1
+        self._take(self._entries, self._entries_taken, entry)
+
+    async def run(self) -> None:
+        """Write what comes, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._sleep(FLUSH_SECONDS)
+            if not await self.flush():
+                await self._sleep(RETRY_SECONDS)
+                self._wake.set()
+
+    async def flush(self) -> bool:
+        """Write everything that waits; False if Redis did not take it and it waits on."""
+        try:
+            await self._write()
+        except StoreUnavailable as error:
+            self._metrics.settle_failures.inc()
+            log.warning("ledger.kept", waiting=len(self), error=str(error))
+            return False
+        finally:
+            self._metrics.ledger_pending.set(len(self))
+        return True
+
+    async def close(self) -> None:
+        """Write the rest, as far as Redis lets us."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while not await self.flush():
+                    await self._sleep(RETRY_SECONDS / 4)
+        except TimeoutError:
+            log.warning("ledger.lost", waiting=len(self))
+
+    async def _write(self) -> None:
+        # Ties come first: the next turn of a conversation may arrive any moment.
+        async with _taken(self._ties) as ties:
+            if ties:
+                await self._books.tie(ties)
+        async with _taken(self._disowned) as disowned:
+            if disowned:
+                await self._books.disown(disowned)
+        while self._records:
+            async with _taken(self._records, BATCH) as records:
+                await self._books.add(list(records.values()))
+        async with _taken(self._answered) as answered:
+            if answered:
+                await self._books.succeed(list(answered))
+        async with _taken(self._entries) as entries:
+            if entries:
+                await self._books.tell(list(entries.values()))
+
+    def _take(self, waiting: dict[K, V], key: K, value: V) -> None:
+        if len(waiting) >= MOST and key not in waiting:
+            waiting.pop(next(iter(waiting)))
+            self._metrics.settle_failures.inc()
+        waiting[key] = value
+        self._wake.set()
+
+
+@asynccontextmanager
+async def _taken(waiting: dict[K, V], most: int | None = None) -> AsyncIterator[dict[K, V]]:
+    """Take out what waits, oldest first; whatever goes wrong, also a cancellation, puts it back."""
+    keys = list(waiting)[:most]
+    batch = {key: waiting.pop(key) for key in keys}
+    try:
+        yield batch
+    except BaseException:
+        newer = dict(waiting)
+        waiting.clear()
+        waiting.update(batch | newer)
+        raise

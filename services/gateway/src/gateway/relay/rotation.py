@@ -1,0 +1,227 @@
+"""Eligible accounts, one look into Redis, one choice, a fresh credential: a lease.
+
+Which account is chosen is `choice`'s decision; what refusals teach is kept by `relay.lessons`.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final, Protocol
+
+from commons.accounts.model import Account, AccountState
+from commons.accounts.refresher import CredentialRefresher
+from commons.accounts.store import AccountView
+from commons.accounts.survey import Survey, Surveyor
+from commons.clock import SharedClock
+from commons.errors import CredentialRevoked, CredentialUnavailable
+from commons.live_settings import Routing
+from gateway.choice import Cause, Choice, NoChoice, Order, Standing, choose, why_nobody
+from gateway.relay.breakers import Breakers
+from gateway.relay.lease import Lease, Wish
+from gateway.relay.lessons import Lessons
+
+MOST_LOOKS: Final = 3
+"""Surveys taken in a row while the accounts change under our eyes."""
+
+ORDERS: Final = {
+    Routing.AFFINITY: Order.TURNS,
+    Routing.ROUND_ROBIN: Order.TURNS,
+    Routing.DRAIN_SOONEST: Order.SOONEST_RESET,
+    Routing.LEAST_USED: Order.LEAST_USED,
+}
+
+
+class Facts(Protocol):
+    """What is known of an account beside its record."""
+
+    def lists(self, account_id: str, model: str) -> bool:
+        """Whether an account lists a model; True where its catalogue is not known."""
+
+    def usage(self, account_id: str) -> tuple[float, float]:
+        """Percent used of its fullest quota window, and when that begins anew; zeros unknown."""
+
+
+class Rotation:
+    """Lends accounts."""
+
+    def __init__(
+        self,
+        *,
+        view: AccountView,
+        surveyor: Surveyor,
+        refresher: CredentialRefresher,
+        breakers: Breakers,
+        lessons: Lessons,
+        clock: SharedClock,
+        facts: Facts,
+    ) -> None:
+        self._view = view
+        self._surveyor = surveyor
+        self._refresher = refresher
+        self._breakers = breakers
+        self._lessons = lessons
+        self._clock = clock
+        self._facts = facts
+        self.routing = Routing.AFFINITY
+        """How accounts are chosen; may change while running."""
+
+    def __repr__(self) -> str:
+        return f"<Rotation over {self._view!r}>"
+
+    async def lease(self, wish: Wish, tried: Collection[str] = ()) -> Lease | NoChoice:
+        """Lend an account that has not been tried, or say why there is none.
+
+        Raises StoreUnavailable: without a survey nobody is admitted.
+        """
+        passed = set(tried)
+        busy: list[Choice] = []
+        while True:
+            survey, candidates = await self._look(wish, passed)
+            found = self._choose(wish, survey, [a for a in candidates if a.id not in passed])
+            if isinstance(found, NoChoice):
+                if not busy:
+                    return self._nobody(found, survey, candidates)
+                # Only accounts that somebody else is probing are left: better those than none.
+                found = busy.pop()
+            elif found.probe and not await self._breakers.may_probe(found.account_id):
+                passed.add(found.account_id)
+                busy.append(found)
+                continue
+            lease = await self._lend(found, survey)
+            if lease is not None:
+                return lease
+            passed.add(found.account_id)
+
+    async def outlook(self, wish: Wish, tried: Collection[str]) -> NoChoice | None:
+        """Why nobody else can be asked; None when somebody who has not been tried may be free."""
+        survey, candidates = await self._look(wish, {a.id for a in self._candidates(wish)})
+        free = [a for a in candidates if a.id not in tried and a.id not in survey.cooldowns]
+        return None if free else self._nobody(NoChoice(cause=Cause.EMPTY), survey, candidates)
+
+    def plan(self, wish: Wish) -> str:
+        """The plan of an account that may serve a wish, for an answer that must name one."""
+        return next((account.plan for account in self._candidates(wish) if account.plan), "")
+
+    async def renew(self, lease: Lease) -> Lease | None:
+        """The same account with a credential other than the refused one; None if there is none."""
+        account_id = lease.account.id
+        try:
+            credential = await self._refresher.fresh(account_id, rejected=lease.credential)
+        except CredentialUnavailable as error:
+            await self._without_credential(account_id, error)
+            return None
+        return Lease(
+            account=lease.account,
+            credential=credential,
+            why="renewed credential",
+            began=self._clock(),
+            own=lease.own,
+            sole=lease.sole,
+            probe=lease.probe,
+        )
+
+    def prove(self, lease: Lease) -> None:
+        """An answer has begun: if it was a probe, its breaker closes at once."""
+        if lease.probe:
+            self._lessons.succeed(lease)
+
+    async def _look(self, wish: Wish, passed: Collection[str]) -> tuple[Survey, list[Account]]:
+        """A survey for accounts that are known as they are now, and those that may serve."""
+        follow = self.routing is not Routing.ROUND_ROBIN and wish.fingerprint and not passed
+        for _ in range(MOST_LOOKS):
+            candidates = self._candidates(wish)
+            survey = await self._surveyor.survey(
+                account_ids=[a.id for a in candidates if a.id not in passed],
+                model=wish.model,
+                affinity=wish.fingerprint if follow else None,
+            )
+            self._clock.learn(survey.now)
+            if not await self._view.refresh_if(survey.accounts_version):
+                break
+        await wish.confirm(survey.keys_version)
+        return survey, self._candidates(wish)
+
+    def _candidates(self, wish: Wish) -> list[Account]:
+        """Accounts that may serve a wish, cooling or not."""
+        now = self._clock()
+        allowed = wish.allowed_accounts
+        return [
+            account
+            for account in self._view.accounts.values()
+            if not account.paused
+            and _works(account, now)
+            and (not allowed or account.id in allowed)
+            and self._facts.lists(account.id, wish.model)
+        ]
+
+    def _choose(
+        self, wish: Wish, survey: Survey, candidates: Sequence[Account]
+    ) -> Choice | NoChoice:
+        self._breakers.see(survey.cooldowns)
+        return choose(
+            [self._standing(account, survey) for account in candidates],
+            now=survey.now,
+            cursor=survey.cursor,
+            affine=survey.affine if wish.fingerprint else None,
+            order=ORDERS[self.routing],
+        )
+
+    def _standing(self, account: Account, survey: Survey) -> Standing:
+        used, resets_at = (
+            (0.0, 0.0) if ORDERS[self.routing] is Order.TURNS else self._facts.usage(account.id)
+        )
+        return Standing(
+            id=account.id,
+            weight=account.weight,
+            cooldown=survey.cooldowns.get(account.id),
+            half_open=self._breakers.half_open(account.id),
+            used_percent=used,
+            resets_at=resets_at,
+        )
+
+    async def _lend(self, choice: Choice, survey: Survey) -> Lease | None:
+        """A lease on the chosen account; None if it has no usable credential after all."""
+        account = self._view.accounts[choice.account_id]
+        credential = self._view.credential(account.id)
+        if credential is None or not self._refresher.is_fresh(credential):
+            try:
+                credential = await self._refresher.fresh(account.id, held=credential)
+            except CredentialUnavailable as error:
+                await self._without_credential(account.id, error)
+                return None
+        sole = len(self._view.accounts) == 1
+        return Lease(
+            account=account,
+            credential=credential,
+            why=choice.why,
+            began=survey.now,
+            own=sole or survey.affine == account.id,
+            sole=sole,
+            probe=choice.probe,
+        )
+
+    def _nobody(self, found: NoChoice, survey: Survey, candidates: Sequence[Account]) -> NoChoice:
+        """Why there is nobody, by all candidates' cooldowns: also of those tried just now."""
+        if found.cause is not Cause.EMPTY:
+            return found
+        if not candidates and any(_works(a, survey.now) for a in self._view.accounts.values()):
+            return NoChoice(cause=Cause.UNENTITLED)
+        cooldowns = [survey.cooldowns[a.id] for a in candidates if a.id in survey.cooldowns]
+        return why_nobody(cooldowns, survey.now)
+
+    async def _without_credential(self, account_id: str, error: CredentialUnavailable) -> None:
+        code = (
+            "credential_revoked"
+            if isinstance(error, CredentialRevoked)
+            else "credential_unavailable"
+        )
+        await self._lessons.unavailable(account_id, code=code)
+
+
+def _works(account: Account, now: float) -> bool:
+    """Whether a login can be used: a revoked one until its access token ends."""
+    match account.state:
+        case AccountState.ACTIVE:
+            return True
+        case AccountState.REVOKED:
+            return account.token_expires_at > now
+        case AccountState.DEACTIVATED:
+            return False

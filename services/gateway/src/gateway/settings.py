@@ -1,0 +1,51 @@
+"""What the gateway reads from its environment, once, in `__main__`."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from commons.settings import CommonSettings
+
+MOST_PATIENCE = 60.0
+"""Seconds of silence before the first byte that no client was seen to bear."""
+
+
+class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
+    """The gateway's settings; the shared ones are in CommonSettings."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    """Port to listen on; 0 takes a free one."""
+    api_key_policy: Literal["open", "required"] = "required"
+    """`open` takes any key, or none, until the first key is made; `required` never does."""
+    default_model: str = ""
+    """Model where a client names none, or one that only stands for the best; empty is the best."""
+    model_aliases: dict[str, str] = {}
+    """`name=model` pairs, as clients' names differ from the catalogue's; a name may end in `*`."""
+    history_mode: Literal["structured", "transcript"] = "structured"
+    """Whether a conversation stays items or becomes one text, for tools that expect the latter."""
+    routing: Literal["affinity", "round_robin"] = "affinity"
+    """Whether a conversation stays on its account; strict turns cost the upstream prompt cache."""
+    commit_patience: float = 10.0
+    """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""
+    max_concurrent: int = 2000
+    """Exchanges at a time; one more gets 503 at once. A setting because memory differs."""
+    drain_seconds: float = 600.0
+    """How long streams may go on after a SIGTERM; must fit the orchestrator's own patience."""
+    drain_settle_seconds: float = 0.0
+    """How long the door stays open after a SIGTERM, until load balancers have taken notice."""
+
+    def __repr__(self) -> str:
+        return super().__repr__()
+
+    def faults(self) -> list[str]:
+        """One sentence for each value that its type alone cannot refuse."""
+        found = super().faults()
+        if not 0 < self.commit_patience <= MOST_PATIENCE:
+            found.append(f"COMMIT_PATIENCE must be more than 0 and at most {MOST_PATIENCE:.0f}.")
+        if self.max_concurrent < 1:
+            found.append("MAX_CONCURRENT must be at least 1.")
+        if self.drain_seconds < 0:
+            found.append("DRAIN_SECONDS must not be negative.")
+        if self.drain_settle_seconds < 0:
+            found.append("DRAIN_SETTLE_SECONDS must not be negative.")
+        return found

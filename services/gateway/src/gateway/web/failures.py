@@ -1,0 +1,46 @@
+"""A GatewayError becomes an answer: the only place that turns errors into status and body.
+
+The body's shape is `dialects.openai_errors`' business; which error it is was decided below.
+"""
+
+import math
+
+import structlog
+
+from gateway.dialects.openai_errors import LONGEST_WAIT, error_body
+from gateway.errors import GatewayError, TooLarge, UpgradeRefused
+from gateway.web.asgi import Header, Send, answer
+
+log = structlog.get_logger(__name__)
+
+
+class InternalFault(GatewayError):
+    """A fault of our own. Its message says nothing of the cause: that is in the log."""
+
+    code = "internal_error"
+
+
+def headers_of_error(error: GatewayError) -> list[Header]:
+    """What clients' retry loops read, beside the status."""
+    headers: list[Header] = []
+    if error.retry_after is not None:
+        seconds = max(1, math.ceil(min(error.retry_after, LONGEST_WAIT)))
+        headers.append((b"retry-after", str(seconds).encode()))
+    if error.should_retry is not None:
+        headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
+    if isinstance(error, TooLarge | UpgradeRefused):
+        # What the client still sends on this connection is not read.
+        headers.append((b"connection", b"close"))
+    return headers
+
+
+async def refuse(send: Send, error: GatewayError, request_id: str) -> None:
+    """Answer with an error."""
+    headers = headers_of_error(error)
+    await answer(send, error.status, error_body(error), request_id=request_id, headers=headers)
+
+
+def fault_of(error: Exception) -> InternalFault:
+    """Our own fault, logged with its trace and told to the client without it."""
+    log.error("request.crashed", exc_info=error)
+    return InternalFault("Something went wrong here; the log knows under this request id.")
