@@ -4,11 +4,12 @@ Chat, Responses and Anthropic parts are told apart by their own type, never by t
 item the parts belong to is decided in `messages` and `items`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
+from gateway.dialects.codex_requests import Item
 from gateway.errors import BadRequest
 from gateway.translation.reading import Reading
 
@@ -112,6 +113,12 @@ def joined_text(content: Any, where: str) -> str:
     """Give all the text of some content, paragraphs apart."""
     texts = (_text(part, "text", where) for part in each_part(content, where) if "text" in part)
     return "\n\n".join(text for text in texts if text)
+
+
+def says_json(items: Iterable[Item]) -> bool:
+    """Whether some message holds the word JSON, without which `json_object` is refused."""
+    parts = (part for item in items if item["type"] == "message" for part in item["content"])
+    return any("json" in part.get("text", "").lower() for part in parts)
 
 
 def normal_image_url(url: Any, where: str) -> str:

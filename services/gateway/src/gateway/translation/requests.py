@@ -19,7 +19,7 @@ from gateway.translation.dropped import Dropped
 from gateway.translation.expansion import expand
 from gateway.translation.items import history_items, references_of
 from gateway.translation.messages import message
-from gateway.translation.parts import joined_text, text_part
+from gateway.translation.parts import joined_text, says_json, text_part
 from gateway.translation.reading import Reading
 from gateway.translation.tool_choice import forces, read_choice
 from gateway.translation.tool_names import ToolNames
@@ -51,6 +51,8 @@ __all__ = [
     "to_upstream",
 ]
 
+ASK_FOR_JSON = "Answer with one JSON object."
+"""Said where a client wants an object without saying so: upstream wants to read the word."""
 _SHOWN_MODEL = 128
 
 
@@ -113,6 +115,8 @@ class _Asked:
             prompt_cache_key=body.text("prompt_cache_key") or "",
             client_metadata=codex_bodies.codex_metadata(body),
         )
+        if not self.resolved.model.use_responses_lite:
+            request, items = _in_classic(request, items)
         return self._translated(request, items, field="input")
 
     def from_client(self) -> Translated:
@@ -146,6 +150,8 @@ class _Asked:
             service_tier=parameters.tier_of(body, self.resolved, self.dropped),
             prompt_cache_key=body.text("prompt_cache_key") or "",
         )
+        if request.text.get("format") == {"type": "json_object"} and not says_json(items):
+            items = [message("developer", [text_part(ASK_FOR_JSON)]), *items]
         translated = self._translated(request, items, field=field)
         return self._for_chat(translated, offered, names, field)
 
@@ -248,3 +254,9 @@ class _Asked:
             lane=lane or (cursor if isinstance(cursor, str) else None),
             session=self.client.session,
         )
+
+
+def _in_classic(request: UpstreamRequest, items: list[Item]) -> tuple[UpstreamRequest, list[Item]]:
+    """Turn a lite request for a model that has no lite shape (we renamed it) into a classic one."""
+    classic = msgspec.structs.replace(request, input=tuple(items)).in_shape(Shape.CLASSIC)
+    return msgspec.structs.replace(classic, input=()), list(classic.input)

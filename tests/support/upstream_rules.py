@@ -1,0 +1,35 @@
+"""What the backend refuses, applied to a request of ours without any socket."""
+
+from typing import Any
+
+import msgspec
+from commons.accounts.model import Account, Credential
+from gateway.dialects.codex_requests import Identity, UpstreamRequest, upstream_headers
+from standalone.simulator.accounts import SimulatedAccount
+from standalone.simulator.strict_items import _ITEM_KEYS
+from standalone.simulator.strict_values import Refused
+from standalone.simulator.strictness import Leniency, check_request
+
+ACCOUNT = Account(id="acc_1", name="one", chatgpt_account_id="workspace-1")
+CREDENTIAL = Credential(account_id="acc_1", access_token="token-1")
+LENIENCY = Leniency(foreign_seals=True)
+
+
+def broken_rule(request: UpstreamRequest) -> str | None:
+    """The rule a request breaks, in the backend's words; None for none.
+
+    Items of types we do not know ourselves are passed over: knowing them is the backend's business.
+    """
+    body: dict[str, Any] = msgspec.json.decode(request.encode())
+    headers = upstream_headers(Identity(), ACCOUNT, credential=CREDENTIAL, request=request)
+    known = [item for item in body["input"] if item["type"] in _ITEM_KEYS]
+    try:
+        check_request(
+            {**body, "input": known or body["input"]},
+            headers,
+            SimulatedAccount(name="pro", plan="pro"),
+            LENIENCY,
+        )
+    except Refused as refused:
+        return str(refused.refusal.body)
+    return None
