@@ -14,7 +14,7 @@ TEST_JOBS ?= 2
 .PHONY: help up demo check fix lint types imports test test-pure cover bench lock browser clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
 
 # --- running -----------------------------------------------------------------------------------
 
@@ -83,3 +83,45 @@ $(VENV)/.dev: $(VENV)/.standalone locks/dev.txt
 	@echo "installing what checking needs (locks/dev.txt)"
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt
 	@touch $@
+
+# --- deploying ---------------------------------------------------------------------------------
+
+DEPLOY_TOOLS := $(VENV)/deploy
+CHECKS := PATH="$(abspath $(DEPLOY_TOOLS))/bin:$$PATH" $(BIN)/pytest -o python_files='check_*.py' -o timeout=900
+COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f deploy/compose/compose.yaml
+OVERLAY ?= example
+IMAGE_PREFIX ?= codex-proapi/
+IMAGE_TAG ?= 0.1.0
+
+.PHONY: check-deploy check-live check-images images compose-secrets compose compose-roll render-k8s
+
+check-deploy: $(VENV)/.dev ## manifests, compose, images, rules, dashboards, proxies: read by their own tools
+	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) static
+	$(CHECKS) -n $(TEST_JOBS) tests/deploy/static
+
+check-live: $(VENV)/.dev ## a real Prometheus, real proxies, rolling restarts, killed processes
+	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) live
+	$(CHECKS) tests/deploy/live
+
+check-images: $(VENV)/.dev ## a real dockerd: build, compose up, a client, rolling restart, down
+	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) images
+	$(CHECKS) -o timeout=3600 -s tests/deploy/images
+
+images: ## build the three images; BASE_IMAGE, IMAGE_PREFIX and IMAGE_TAG may be said
+	for target in gateway console standalone; do \
+	  docker build --file deploy/Dockerfile --target $$target $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+	    --build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD) \
+	    --tag $(IMAGE_PREFIX)$$target:$(IMAGE_TAG) .; \
+	done
+
+compose-secrets: ## make the secrets of the compose stack, once
+	@PYTHON=$(PYTHON) bash deploy/compose/secrets.sh
+
+compose: compose-secrets ## build and start the whole product on this server
+	$(COMPOSE) up --detach --build --wait
+
+compose-roll: ## replace the services one by one; no stream breaks
+	@bash deploy/compose/roll.sh
+
+render-k8s: ## print the manifests of an OVERLAY: example, ha or dev
+	@kubectl kustomize deploy/k8s/overlays/$(OVERLAY)

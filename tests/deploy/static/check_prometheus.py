@@ -1,0 +1,104 @@
+"""Alert rules and the configuration of Prometheus and Alertmanager, by their own tools."""
+
+import pathlib
+import re
+import runpy
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from deploy.toolbox import DEPLOY, run
+from support.tree import ROOT
+
+RULES = DEPLOY / "prometheus" / "alerts.yml"
+CONFIG = DEPLOY / "compose" / "prometheus.yml"
+ALERTS = {
+    rule["alert"]: rule
+    for group in yaml.safe_load(RULES.read_text())["groups"]
+    for rule in group["rules"]
+    if "alert" in rule
+}
+
+
+def refused(*arguments: str | pathlib.Path, by: str = "promtool") -> str:
+    """What the tool says against a file; empty when nothing."""
+    done = run(by, *arguments)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def configured(folder: pathlib.Path, text: str) -> pathlib.Path:
+    path = folder / "prometheus.yml"
+    path.write_text(text.replace("/etc/prometheus/rules", str(DEPLOY / "prometheus")))
+    return path
+
+
+def test_the_rules_are_sound() -> None:
+    assert refused("check", "rules", RULES) == ""
+
+
+def test_a_broken_rule_is_refused(tmp_path: pathlib.Path) -> None:
+    broken = tmp_path / "alerts.yml"
+    broken.write_text(RULES.read_text().replace("sum(rate(", "sum(rat(", 1))
+
+    assert "rat" in refused("check", "rules", broken)
+
+
+def test_every_alert_fires_when_it_should_and_only_then() -> None:
+    assert refused("test", "rules", DEPLOY / "prometheus" / "alerts_test.yml") == ""
+
+
+def test_a_changed_threshold_fails_the_rule_tests(tmp_path: pathlib.Path) -> None:
+    rules = RULES.read_text().replace(
+        "codex_proapi:failed:ratio_rate5m > 0.05", "codex_proapi:failed:ratio_rate5m > 0.5"
+    )
+    tmp_path.joinpath("alerts.yml").write_text(rules)
+    tests = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
+    tmp_path.joinpath("alerts_test.yml").write_text(tests)
+
+    assert "ErrorsHigh" in refused("test", "rules", tmp_path / "alerts_test.yml")
+
+
+def test_every_alert_has_its_tests() -> None:
+    tested = yaml.safe_load((DEPLOY / "prometheus" / "alerts_test.yml").read_text())["tests"]
+    names = [case["name"] for case in tested]
+
+    assert {f"{alert} fires" for alert in ALERTS} <= set(names)
+    assert {f"{alert} stays silent" for alert in ALERTS} <= set(names)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_has_its_section_of_the_runbook(alert: str) -> None:
+    page = (ROOT / "docs" / "running.md").read_text()
+
+    assert ALERTS[alert]["annotations"]["runbook"] == f"docs/running.md#{alert.lower()}"
+    assert re.search(rf"^#+ {alert}$", page, re.MULTILINE)
+    assert ALERTS[alert]["labels"]["severity"] in {"page", "ticket", "info"}
+
+
+def test_prometheus_understands_its_configuration(tmp_path: pathlib.Path) -> None:
+    assert refused("check", "config", configured(tmp_path, CONFIG.read_text())) == ""
+
+
+def test_a_misspelt_field_of_the_configuration_is_refused(tmp_path: pathlib.Path) -> None:
+    broken = CONFIG.read_text().replace("static_configs", "static_config", 1)
+
+    assert "static_config" in refused("check", "config", configured(tmp_path, broken))
+
+
+def test_alertmanager_understands_its_configuration() -> None:
+    assert refused("check-config", DEPLOY / "compose" / "alertmanager.yml", by="amtool") == ""
+
+
+def test_an_unknown_receiver_is_refused(tmp_path: pathlib.Path) -> None:
+    text = (DEPLOY / "compose" / "alertmanager.yml").read_text()
+    broken = tmp_path / "alertmanager.yml"
+    broken.write_text(text.replace("receiver: nobody", "receiver: somebody", 1))
+
+    assert "somebody" in refused("check-config", broken, by="amtool")
+
+
+def test_the_operators_rules_are_the_same() -> None:
+    written = (DEPLOY / "k8s" / "components" / "monitoring" / "rules.yaml").read_text()
+    script = runpy.run_path(str(DEPLOY / "prometheus" / "operator_rules.py"))
+
+    assert written == script["text"](), "run: python deploy/prometheus/operator_rules.py"
+    assert yaml.safe_load(written)["spec"] == yaml.safe_load(RULES.read_text())
