@@ -14,7 +14,7 @@ TEST_JOBS ?= 2
 .PHONY: help up demo check fix lint types imports test test-pure cover bench lock browser clean
 
 help: ## list the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 # --- running -----------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ $(VENV)/.dev: $(VENV)/.standalone locks/dev.txt
 
 DEPLOY_TOOLS := $(VENV)/deploy
 CHECKS := PATH="$(abspath $(DEPLOY_TOOLS))/bin:$$PATH" $(BIN)/pytest -o python_files='check_*.py' -o timeout=900
-COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f deploy/compose/compose.yaml
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f deploy/compose/compose.yaml
 OVERLAY ?= example
 IMAGE_PREFIX ?= codex-proapi/
 IMAGE_TAG ?= 0.1.0
