@@ -3,7 +3,9 @@
 from typing import Any
 
 import msgspec
+
 from gateway.dialects.catalogue import Catalogue
+from gateway.dialects.codex_requests import UpstreamRequest
 from gateway.translation.requests import ClientTraits, RequestOptions, Translated, to_upstream
 
 CATALOGUE = Catalogue.built_in()
@@ -41,7 +43,12 @@ def asked(
 
 def sent(body: Any, **circumstances: Any) -> dict[str, Any]:
     """The body upstream is sent."""
-    found: dict[str, Any] = msgspec.json.decode(asked(body, **circumstances).request.encode())
+    return wire(asked(body, **circumstances).request)
+
+
+def wire(request: UpstreamRequest) -> dict[str, Any]:
+    """A request as upstream reads it."""
+    found: dict[str, Any] = msgspec.json.decode(request.encode())
     return found
 
 

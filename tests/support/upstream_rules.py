@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+
 from commons.accounts.model import Account, Credential
 from gateway.dialects.codex_requests import Identity, UpstreamRequest, upstream_headers
 from standalone.simulator.accounts import SimulatedAccount
