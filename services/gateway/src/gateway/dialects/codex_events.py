@@ -287,7 +287,7 @@ def decode_event(name: bytes | None, data: bytes) -> UpstreamEvent:
     except DECODE_ERRORS:
         if label in SHAPES or (not label and data.lstrip()[:1] == b"{"):
             raise Malformed("An upstream event is no JSON object.") from None
-        return UnknownEvent(label[:NAME_LIMIT] or "no JSON")
+        return UnknownEvent("[DONE]" if data == b"[DONE]" else label[:NAME_LIMIT] or "no JSON")
     shape = SHAPES.get(kind)
     if shape is None:
         return UnknownEvent(kind[:NAME_LIMIT])

@@ -1,11 +1,15 @@
-"""A Responses answer in one piece: upstream's bytes in, one response object out."""
+"""A Responses answer in one piece: upstream's bytes in, one response object out.
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
+It folds the very stream `ResponseWire` would have sent, so both always say the same.
+"""
 
+from typing import NoReturn
+
+from gateway.dialects.lenient_json import write
 from gateway.dialects.sse import KEEP_ALIVE
 from gateway.errors import GatewayError
-from gateway.translation.wire import Report
+from gateway.translation.response_options import ResponseOptions
+from gateway.translation.response_wire import ResponseWire
 
 
 class ResponseFold:
@@ -15,27 +19,43 @@ class ResponseFold:
 
     def __init__(
         self,
+        options: ResponseOptions,
         *,
         response_id: str,
         created: int,
-        model: str,
-        keep_items: bool = False,
         compact: bool = False,
-        tool_names: Mapping[str, str] | None = None,
-        echo: Mapping[str, Any] | None = None,
     ) -> None:
         """Take the same as `ResponseWire`; `compact` gives a `response.compaction` instead."""
-        self.report = Report()
-        self.done = False
+        self._wire = ResponseWire(options, response_id=response_id, created=created)
+        self._compact = compact
+        self.report = self._wire.report
+
+    def __repr__(self) -> str:
+        return f"<ResponseFold of {self._wire!r}>"
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer is whole: `finish` may be called."""
+        return self._wire.done
 
     def feed(self, data: bytes) -> bytes:
         """Take upstream's bytes; gives b""."""
-        raise NotImplementedError
+        self._wire.feed(data)
+        return b""
 
     def finish(self) -> bytes:
-        """The response as JSON; call it when `done`, or when upstream has closed."""
-        raise NotImplementedError
+        """The response as JSON, once `done` or when upstream has closed.
+
+        Raises `Truncated` if the answer is not whole.
+        """
+        self._wire.finish()
+        response = self._wire.response
+        if not self._compact:
+            return write(response)
+        shown = {name: response.get(name) for name in ("id", "created_at", "output", "usage")}
+        return write({**shown, "object": "response.compaction"})
 
     def fail(self, error: GatewayError) -> NoReturn:
-        """There is no stream to write into."""
+        """There is no stream to write into: raises the error."""
+        self._wire.fail(error)
         raise error

@@ -1,4 +1,4 @@
-"""Upstream's usage as tokens, and tokens as the usage of a response that came without one."""
+"""Upstream's usage as tokens. The usage of each dialect is written in `dialects`."""
 
 from typing import Any, Final
 
@@ -37,17 +37,6 @@ def tokens_of_usage(usage: dict[str, Any]) -> Tokens:
         output=_count(usage, "output_tokens"),
         reasoning=_count(output_details, "reasoning_tokens"),
     )
-
-
-def response_usage(tokens: Tokens) -> dict[str, Any]:
-    """The usage of a response, for answers that came without one."""
-    return {
-        "input_tokens": tokens.input,
-        "input_tokens_details": {"cached_tokens": tokens.cached},
-        "output_tokens": tokens.output,
-        "output_tokens_details": {"reasoning_tokens": tokens.reasoning},
-        "total_tokens": tokens.total,
-    }
 
 
 def _count(counts: object, name: str) -> int:

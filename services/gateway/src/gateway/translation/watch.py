@@ -20,6 +20,7 @@ from gateway.dialects.codex_events import (
     UpstreamEvent,
 )
 from gateway.dialects.lenient_json import DECODE_ERRORS, read_any, reader
+from gateway.dialects.openai_responses import PUBLIC_EVENTS, VENDOR_EVENTS
 from gateway.dialects.quota import quota_of_event
 from gateway.translation.usage import tokens_of
 from gateway.translation.wire import Report
@@ -34,6 +35,7 @@ class _Response(msgspec.Struct):
 
 _read: Final = reader(_Response)
 NAME_LIMIT: Final = 128
+KNOWN_EVENTS: Final = PUBLIC_EVENTS | VENDOR_EVENTS
 
 
 def watch(event: UpstreamEvent, report: Report) -> None:
@@ -61,7 +63,7 @@ def watch(event: UpstreamEvent, report: Report) -> None:
             report.quota = quota_of_event(body) or report.quota
         case Metadata(headers=headers):
             report.metadata |= _headers(headers)
-        case UnknownEvent(name=name):
+        case UnknownEvent(name=name) if name not in KNOWN_EVENTS:
             report.count_unknown(name)
         case _:
             pass

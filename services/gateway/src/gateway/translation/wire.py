@@ -67,11 +67,17 @@ class Wire(Protocol):
     translated before the fault, then the error in the stream's own form.
     """
 
-    report: Report
-    done: bool
-    """Whether the last byte is given: nothing upstream still sends matters."""
-    keep_alive: bytes
-    """What to write while upstream is silent."""
+    @property
+    def report(self) -> Report:
+        """What was learnt so far."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the last byte is given: nothing upstream still sends matters."""
+
+    @property
+    def keep_alive(self) -> bytes:
+        """What to write while upstream is silent."""
 
     def feed(self, data: bytes) -> bytes:
         """Take upstream's bytes; give the client's, b"" when there is nothing to write."""

@@ -1,0 +1,229 @@
+"""Upstream's events in, public events out: the state machine of one Responses answer.
+
+Every change of state is in TRANSITIONS; nothing else assigns `state`. Events are JSON objects: what
+this module does not know of them passes unchanged. Sequence numbers are given by the wire.
+"""
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+from gateway.dialects.openai_responses import (
+    PUBLIC_EVENTS,
+    complete_response,
+    whole_usage,
+)
+from gateway.errors import EmptyAnswer, Truncated
+from gateway.translation.response_gaps import (
+    BY_DELTA,
+    BY_DONE,
+    Body,
+    before_delta,
+    before_done,
+    before_item_done,
+    beginning_of,
+    item_added,
+    part_added,
+)
+from gateway.translation.response_items import ResponseItems, is_empty
+from gateway.translation.response_options import ResponseOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LITE_NAMESPACE: Final = "functions"
+"""Our requests in the lite shape put plain tools into this namespace; no client asked for it."""
+
+
+class ResponseState(enum.Enum):
+    """How far the answer has come."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class Move(enum.Enum):
+    """What may happen to an answer."""
+
+    SPEAKS = "speaks"
+    ENDS = "ends"
+    FAILS = "fails"
+
+
+TRANSITIONS: Final[dict[ResponseState, dict[Move, ResponseState]]] = {
+    ResponseState.WAITING: {
+        Move.SPEAKS: ResponseState.OPEN,
+        Move.FAILS: ResponseState.FAILED,
+    },
+    ResponseState.OPEN: {
+        Move.SPEAKS: ResponseState.OPEN,
+        Move.ENDS: ResponseState.FINISHED,
+        Move.FAILS: ResponseState.FAILED,
+    },
+    ResponseState.FINISHED: {},
+    ResponseState.FAILED: {},
+}
+"""An answer speaks before it ends: `response.created` comes first, if need be of our making."""
+
+
+class ResponseStream:
+    """One answer on its way to a Responses client."""
+
+    def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
+        """Take the id and time to show where upstream gives none."""
+        self.state = ResponseState.WAITING
+        self.items = ResponseItems(rename=options.tool_names, strip_namespace=LITE_NAMESPACE)
+        self.items.response_id = response_id
+        self.output: list[Body] = []
+        """The finished answer's items."""
+        self.response: Body = {}
+        """The finished response object."""
+        self._options = options
+        self._known: Body = {"id": response_id, "created_at": created, "model": options.model}
+        self._rules: dict[str, Callable[[Body], list[Body]]] = {
+            "response.created": self._under_way,
+            "response.queued": self._under_way,
+            "response.in_progress": self._under_way,
+            "response.output_item.added": self._item_added,
+            "response.output_item.done": self._item_done,
+            "response.content_part.added": self._part_added,
+            "response.reasoning_summary_part.added": self._part_added,
+            "response.completed": self._ended,
+            "response.incomplete": self._ended,
+        }
+
+    def __repr__(self) -> str:
+        return f"<ResponseStream {self.state.value}>"
+
+    def feed(self, body: Body) -> list[Body]:
+        """Take one event; give the events to pass on. Its dict may be changed.
+
+        Raises `EmptyAnswer` for a whole answer without a word or a call.
+        """
+        kind = str(body["type"])
+        if kind not in PUBLIC_EVENTS or Move.SPEAKS not in TRANSITIONS[self.state]:
+            return []
+        response = body.get("response")
+        if isinstance(response, dict):
+            self._learn(response)
+        opening = self._open()
+        if kind == "response.created":
+            return opening
+        rule = self._rules.get(kind, self._told)
+        return [*opening, *rule(body)]
+
+    def finish(self) -> None:
+        """Upstream has closed. Raises `Truncated` if the answer is not whole."""
+        if Move.FAILS in TRANSITIONS[self.state]:
+            self._go(Move.FAILS)
+            raise Truncated("The backend's stream ended before the answer did.")
+
+    def fail(self, response: object = None) -> tuple[list[Body], Body]:
+        """End in failure: give what must be told first, and the response object of the failure.
+
+        `response` is upstream's own, if it sent one.
+        """
+        self._learn(response if isinstance(response, dict) else {})
+        opening = self._open()
+        self._go(Move.FAILS)
+        known = {**self._known, "output": self.items.output([])}
+        return opening, self._shown({}, status="failed", known=known)
+
+    def _go(self, move: Move) -> None:
+        self.state = TRANSITIONS[self.state].get(move, self.state)
+
+    def _open(self) -> list[Body]:
+        """The first event, whatever upstream began with."""
+        if self.state is not ResponseState.WAITING:
+            return []
+        self._go(Move.SPEAKS)
+        response = self._shown({}, status="in_progress", known={**self._known, "output": []})
+        return [{"type": "response.created", "response": response}]
+
+    def _learn(self, response: Body) -> None:
+        """Remember what upstream says of the response, for events that say less."""
+        known = {name: value for name, value in response.items() if value is not None}
+        if self.state is not ResponseState.WAITING:
+            # The client knows it by the id it began with.
+            known.pop("id", None)
+        self._known |= known
+        self.items.response_id = str(self._known["id"])
+
+    def _shown(self, response: Body, *, status: str, known: Body) -> Body:
+        whole = complete_response(response, known=known, status=status)
+        whole |= self._options.echo
+        whole["id"] = self._known["id"]
+        whole["model"] = self._options.model or whole["model"]
+        return whole
+
+    def _under_way(self, body: Body) -> list[Body]:
+        response = body.get("response")
+        given = response if isinstance(response, dict) else {}
+        body["response"] = self._shown(given, status="in_progress", known=self._known)
+        return [body]
+
+    def _item_added(self, body: Body) -> list[Body]:
+        item = body.get("item")
+        if not isinstance(item, dict):
+            return []
+        passing, fresh = self.items.begin(item, body.get("output_index"))
+        if not fresh:
+            return []
+        body["item"] = {**beginning_of(passing.type), **self.items.shown(item, passing)}
+        body["output_index"] = passing.index
+        return [body]
+
+    def _item_done(self, body: Body) -> list[Body]:
+        item = body.get("item")
+        if not isinstance(item, dict):
+            return []
+        passing, fresh = self.items.begin(item, body.get("output_index"))
+        if passing.whole is not None:
+            return []
+        whole = self.items.shown(item, passing)
+        before = [item_added(whole, passing)] if fresh else []
+        before += before_item_done(whole, passing)
+        passing.whole = body["item"] = whole
+        body["output_index"] = passing.index
+        return [*before, body]
+
+    def _part_added(self, body: Body) -> list[Body]:
+        return part_added(body, self.items)
+
+    def _told(self, body: Body) -> list[Body]:
+        """A delta, an end of a part, or any other event about an item."""
+        kind = body["type"]
+        if kind in BY_DELTA:
+            before = before_delta(BY_DELTA[kind], body, self.items)
+        elif kind in BY_DONE:
+            before = before_done(BY_DONE[kind], body, self.items)
+        else:
+            before = []
+            if (passing := self.items.find(body)) is not None:
+                body |= {"item_id": passing.id, "output_index": passing.index}
+        return [] if before is None else [*before, body]
+
+    def _ended(self, body: Body) -> list[Body]:
+        complete = body["type"] == "response.completed"
+        response = body.get("response")
+        given = response if isinstance(response, dict) else {}
+        before = self._unheard(given.get("output"))
+        self.output = self.items.output(given.get("output"))
+        if complete and is_empty(self.output) and not self.items.anything_heard:
+            self._go(Move.FAILS)
+            raise EmptyAnswer("The backend's answer was empty: neither text nor a call.")
+        status = "completed" if complete else "incomplete"
+        shown = self._shown(given, status=status, known=self._known)
+        shown |= {"output": self.output, "usage": whole_usage(shown.get("usage"))}
+        self.response = body["response"] = shown
+        self._go(Move.ENDS)
+        return [*before, body]
+
+    def _unheard(self, output: object) -> list[Body]:
+        """Items that only the finished response has: told like any other before it ends."""
+        bodies: list[Body] = []
+        for i, item in enumerate(output if isinstance(output, list) else ()):
+            done = {"type": "response.output_item.done", "output_index": i, "item": item}
+            bodies += self._item_done(done)
+        return bodies

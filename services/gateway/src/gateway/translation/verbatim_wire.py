@@ -1,0 +1,217 @@
+"""A Responses answer on its way to Codex itself: upstream's bytes untouched, with two repairs.
+
+`output` is put into a terminal event that came without, and a failure is told as `response.failed`
+then `error`. What cannot be read passes all the same, and is counted.
+"""
+
+from typing import Any, Final
+
+from msgspec import Raw
+
+from commons.records import Ending
+from gateway.dialects.codex_errors import refusal_of_event
+from gateway.dialects.codex_events import (
+    ItemAdded,
+    ItemDone,
+    ResponseCompleted,
+    ResponseCreated,
+    ResponseFailed,
+    ResponseIncomplete,
+    UnknownEvent,
+    UpstreamErrorEvent,
+    UpstreamEvent,
+    decode_event,
+    speaks,
+)
+from gateway.dialects.lenient_json import DECODE_ERRORS, read_any, write
+from gateway.dialects.openai_errors import (
+    public_error,
+    response_error_event,
+    response_failed_event,
+)
+from gateway.dialects.openai_responses import complete_response, encode_response_event
+from gateway.dialects.sse import SSEMessage, SSESplitter, encode_sse, read_block
+from gateway.errors import GatewayError, Malformed, Truncated
+from gateway.translation.response_options import ResponseOptions
+from gateway.translation.watch import watch
+from gateway.translation.wire import Report
+
+KEEP_ALIVE_EVENT: Final = encode_sse(b'{"type":"keepalive"}', event=b"keepalive")
+"""Codex counts the seconds since the last event, and comments are none; it skips unknown events."""
+
+_DELTAS: Final = frozenset(
+    (
+        b"event: response.output_text.delta",
+        b"event: response.reasoning_summary_text.delta",
+        b"event: response.reasoning_text.delta",
+        b"event: response.function_call_arguments.delta",
+        b"event: response.custom_tool_call_input.delta",
+    )
+)
+"""First lines of messages that nothing here reads."""
+
+
+class VerbatimWire:
+    """One streamed answer on its way to Codex."""
+
+    keep_alive = KEEP_ALIVE_EVENT
+
+    def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
+        """Take the same as `ResponseWire`; id and time are for failures before upstream's own."""
+        self.report = Report()
+        self.done = False
+        self._options = options
+        self._splitter = SSESplitter()
+        self._items: dict[int, dict[str, Any]] = {}
+        self._known: dict[str, Any] = {
+            "id": response_id,
+            "created_at": created,
+            "model": options.model,
+        }
+        self._events = 0
+        self._failure_told = False
+        self._unsent: list[bytes] = []
+
+    def __repr__(self) -> str:
+        return f"<VerbatimWire {self._events} events>"
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream's bytes; give the client's, b"" when there is nothing to write."""
+        out = self._unsent
+        for block in self._splitter.feed(data):
+            if self.done:
+                break
+            if block[: block.find(b"\n")] in _DELTAS:
+                self._events += 1
+                out.append(block)
+            else:
+                self._look(block)
+        if not self.done:
+            self._splitter.check()
+        return self._send()
+
+    def finish(self) -> bytes:
+        """Upstream has closed: give the rest. Raises `Truncated` if the answer is not whole."""
+        if self.done:
+            return b""
+        rest = self._splitter.close()
+        message = read_block(rest)
+        if message is not None and _is_whole(message):
+            # A last event may lack only the blank line to end it.
+            self._look(rest)
+        if not self.done:
+            raise Truncated("The backend's stream ended before the answer did.")
+        return self._send()
+
+    def fail(self, error: GatewayError) -> bytes:
+        """End with what was passed before the fault, `response.failed` and `error`."""
+        if self.done:
+            return b""
+        self.done = True
+        self.report.ending = Ending.BROKEN
+        self.report.code = self.report.code or error.code or error.type
+        last = [self._send()]
+        if not self._failure_told:
+            known = {**self._known, "output": self._output()}
+            response = complete_response({}, known=known, status="failed")
+            last.append(response_failed_event(error, response, sequence_number=self._events))
+            self._events += 1
+        last.append(response_error_event(error, sequence_number=self._events))
+        return b"".join(last)
+
+    def _send(self) -> bytes:
+        blocks, self._unsent = self._unsent, []
+        return b"\n\n".join(blocks) + b"\n\n" if blocks else b""
+
+    def _look(self, block: bytes) -> None:
+        """Pass one block, after a look at what it says."""
+        message = read_block(block)
+        if message is None:
+            self._unsent.append(block)
+            return
+        try:
+            event = decode_event(message.event, message.data)
+        except Malformed:
+            self.report.malformed_events += 1
+            self._unsent.append(block)
+            return
+        watch(event, self.report)
+        self.report.spoke = self.report.spoke or speaks(event)
+        if isinstance(event, UpstreamErrorEvent):
+            raise public_error(refusal_of_event(event))
+        self._events += 1
+        self._unsent.append(self._seen(event, message))
+        if isinstance(event, ResponseFailed):
+            self._failure_told = True
+            raise public_error(refusal_of_event(event))
+
+    def _seen(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
+        """The block to pass for an event: its own, but for the two repairs and tool names."""
+        match event:
+            case ResponseCreated(response=response):
+                self._known |= _given(response)
+            case ItemAdded() | ItemDone():
+                return self._item(event, message)
+            case ResponseCompleted() | ResponseIncomplete():
+                return self._end(event, message)
+            case _:
+                pass
+        return message.raw
+
+    def _item(self, event: ItemAdded | ItemDone, message: SSEMessage) -> bytes:
+        item = _given(event.item)
+        renamed = self._options.tool_names.get(item.get("name", ""))
+        if renamed is not None:
+            item["name"] = renamed
+        if isinstance(event, ItemDone):
+            index = event.output_index
+            self._items[len(self._items) if index is None else index] = item
+        if renamed is None:
+            return message.raw
+        return _block({**_given(message.data), "item": item})
+
+    def _end(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
+        self.done = True
+        body = _given(message.data)
+        response = body.get("response")
+        response = response if isinstance(response, dict) else {}
+        output = response.get("output")
+        renamed = self._renamed(output) if isinstance(output, list) and output else self._output()
+        if self._options.keep_items:
+            self.report.output_items = [write(item) for item in renamed]
+        name = f"response.{'completed' if isinstance(event, ResponseCompleted) else 'incomplete'}"
+        if (output or []) == renamed and body.get("type", name) == name:
+            return message.raw
+        return _block({**body, "type": name, "response": {**response, "output": renamed}})
+
+    def _renamed(self, output: list[Any]) -> list[Any]:
+        names = self._options.tool_names
+        return [
+            {**item, "name": names[item["name"]]}
+            if isinstance(item, dict) and item.get("name") in names
+            else item
+            for item in output
+        ]
+
+    def _output(self) -> list[dict[str, Any]]:
+        return [item for _, item in sorted(self._items.items())]
+
+
+def _is_whole(message: SSEMessage) -> bool:
+    try:
+        return not isinstance(decode_event(message.event, message.data), UnknownEvent)
+    except Malformed:
+        return False
+
+
+def _given(payload: bytes | Raw) -> dict[str, Any]:
+    """A JSON object; empty where there is none to read."""
+    try:
+        value = read_any(payload)
+    except DECODE_ERRORS:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _block(body: dict[str, Any]) -> bytes:
+    return encode_response_event(body).removesuffix(b"\n\n")
