@@ -4,6 +4,7 @@ A key is shown once and never stored; its HMAC finds it. The pepper is derived f
 keys, so a copy of Redis alone tells nothing and the rotation of encryption keys keeps API keys.
 """
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -97,11 +98,15 @@ class KeyStore:
 
     async def find_at_version(self, secret: str) -> tuple[int, ApiKey | None]:
         """The keys' version, read first, and the key with this secret."""
-        names = [redis_keys.key_digest(digest) for digest in self._digests(secret)]
-        version_key = redis_keys.keys_version()
-        version, *ids = await ask(lambda: self._redis.mget([version_key, *names]))
-        found = next((text(key_id) for key_id in ids if key_id), "")
-        return int(version or 0), await self.get(found) if found else None
+        digests = self._digests(secret)
+        names = [redis_keys.keys_version(), *map(redis_keys.key_digest, digests)]
+        version, *ids = await ask(lambda: self._redis.mget(names))
+        for digest, found in zip(digests, ids, strict=True):
+            if found and (key := await self.get(text(found))) is not None:
+                if digest != digests[0]:
+                    await self._adopt(key.id, digest, digests[0])
+                return int(version or 0), key
+        return int(version or 0), None
 
     async def get(self, key_id: str) -> ApiKey | None:
         """One key, or None."""
@@ -140,7 +145,8 @@ class KeyStore:
     async def remove(self, key_id: str) -> bool:
         """Forget a key; its usage stays. False if it is unknown."""
         keys = [redis_keys.keys(), redis_keys.keys_version(), redis_keys.key(key_id)]
-        return bool(await self._scripts.repeat("remove_key", keys, [key_id]))
+        args = [key_id, redis_keys.key_digest("")]
+        return bool(await self._scripts.repeat("remove_key", keys, args))
 
     async def rotate(self, key_id: str, *, overlap: int = 0) -> str | None:
         """Give a key another secret; the one before works for `overlap` seconds more."""
@@ -157,8 +163,8 @@ class KeyStore:
         return int(await ask(lambda: self._redis.get(redis_keys.keys_version())) or 0)
 
     async def any(self) -> bool:
-        """Whether a key was ever made and not removed: ends the open policy."""
-        return bool(await ask(lambda: self._redis.scard(redis_keys.keys())))
+        """Whether a key was ever made: ends the open policy for good. So does a survey's version."""
+        return await self.version() > 0
 
     async def _keep(self, key: ApiKey, secret: str, *, overlap: int = 0) -> None:
         digest = self._digests(secret)[0]
@@ -167,9 +173,14 @@ class KeyStore:
             redis_keys.key_digest(digest),
         ]
         pairs = [part for pair in _fields(key).items() for part in pair]
-        # The digest before is known to the key's hash only, so its name is built from a prefix.
+        # Digests before are known to the key's hash only, so their names are built from a prefix.
         args = [key.id, digest, overlap, redis_keys.key_digest(""), *pairs]
         await self._scripts.repeat("keep_key", keys, args)
+
+    async def _adopt(self, key_id: str, found: str, first: str) -> None:
+        """Keep a key findable when the encryption key it was made under is dropped."""
+        keys = [redis_keys.key(key_id), redis_keys.key_digest(found), redis_keys.key_digest(first)]
+        await self._scripts.repeat("adopt_digest", keys, [key_id, first])
 
     def _digests(self, secret: str) -> Sequence[str]:
         return self._cipher.digests("api-key", secret)
@@ -180,7 +191,7 @@ class KeyView:
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
-        self._found: dict[str, ApiKey] = {}
+        self._found: dict[bytes, ApiKey] = {}
         self.version = -1
 
     def __repr__(self) -> str:
@@ -188,12 +199,13 @@ class KeyView:
 
     async def find(self, secret: str) -> ApiKey | None:
         """The key with this secret; asks Redis once for each version. Misses are not remembered."""
-        if (held := self._found.get(secret)) is not None:
+        digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+        if (held := self._found.get(digest)) is not None:
             return held
         version, key = await self._store.find_at_version(secret)
         self.confirm(version)
         if key is not None:
-            self._found[secret] = key
+            self._found[digest] = key
         return key
 
     def confirm(self, version: int) -> bool:

@@ -22,6 +22,9 @@ UsageKind: TypeAlias = Literal["key", "account", "model"]
 SLOT_SECONDS = 300
 """Length of one slot of the series behind the charts."""
 
+MOST_AT_ONCE = 200
+"""Exchanges in one run of the script: Redis serves nobody else meanwhile."""
+
 
 class Counters(msgspec.Struct, kw_only=True):
     """Sums over exchanges."""
@@ -65,13 +68,13 @@ class UsageStore:
 
     async def add(self, records: Sequence[ExchangeRecord]) -> int:
         """Count settled exchanges and append their log entries; gives how many were counted."""
-        if not records:
-            return 0
-        args: list[Any] = [
-            *(redis_keys.SETTLED_SECONDS, redis_keys.USAGE_SECONDS, LENGTH, _NAMES),
-            *(msgspec.json.encode(_settlement(record)).decode() for record in records),
-        ]
-        return int(await self._scripts.repeat("settle", [redis_keys.logs()], args))
+        settings = (redis_keys.SETTLED_SECONDS, redis_keys.USAGE_SECONDS, LENGTH, _NAMES)
+        counted = 0
+        for begin in range(0, len(records), MOST_AT_ONCE):
+            some = records[begin : begin + MOST_AT_ONCE]
+            args = [*settings, *(msgspec.json.encode(_settlement(each)).decode() for each in some)]
+            counted += await self._scripts.repeat("settle", [redis_keys.logs()], args)
+        return counted
 
     async def read(
         self, kind: UsageKind, days: Iterable[str], *, subjects: Sequence[str] | None = None

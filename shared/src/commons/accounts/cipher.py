@@ -58,7 +58,9 @@ class CredentialCipher:
         """HMACs of a secret, one under a pepper of each key; the first one is for storing."""
         return [
             hmac(
-                hmac(key.encode(), purpose.encode(), sha256).digest(), secret.encode(), sha256
+                hmac(key.encode(), purpose.encode(), sha256).digest(),
+                secret.encode("utf-8", "replace"),
+                sha256,
             ).hexdigest()
             for key in self._keys
         ]

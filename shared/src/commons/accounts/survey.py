@@ -53,8 +53,9 @@ class Surveyor:
 
         StoreUnavailable means nobody can be admitted: the choice is to fail closed.
         """
-        keys = self._keys if affinity is None else [*self._keys, redis_keys.affinity(affinity)]
-        args = [model, redis_keys.AFFINITY_SECONDS, f" {' '.join(account_ids)} "]
+        keys = [*self._keys, redis_keys.affinity(affinity or "")]
+        lifetime = 0 if affinity is None else redis_keys.AFFINITY_SECONDS
+        args = [model, lifetime, f" {' '.join(account_ids)} "]
         seconds, micros, accounts, api_keys, cursor, affine, cooling = await self._scripts.repeat(
             "survey", keys, args
         )

@@ -1,6 +1,9 @@
--- Forget an API key. Digests that still point at it find nothing.
--- KEYS keys, keys-version, key; ARGV id
-local known = redis.call('SREM', KEYS[1], ARGV[1])
+-- Forget an API key and every digest that finds it.
+-- KEYS keys, keys-version, key; ARGV id, prefix of digest keys
+for digest in string.gmatch(redis.call('HGET', KEYS[3], 'digests') or '', '%S+') do
+  redis.call('DEL', ARGV[2] .. digest)
+end
 redis.call('DEL', KEYS[3])
-redis.call('INCR', KEYS[2])
+local known = redis.call('SREM', KEYS[1], ARGV[1])
+if known == 1 then redis.call('INCR', KEYS[2]) end
 return known

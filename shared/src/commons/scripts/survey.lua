@@ -1,6 +1,6 @@
 -- The one look at Redis before upstream: the time, what changed, whose turn it is, who is cooling.
--- KEYS accounts-version, keys-version, cursor, cooldowns, affinity (left out when there is none)
--- ARGV model, affinity lifetime, eligible accounts as ' id id … '
+-- KEYS accounts-version, keys-version, cursor, cooldowns, affinity
+-- ARGV model, affinity lifetime or 0 for none, eligible accounts as ' id id … '
 -- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        {account, 0 or 1 for 'this model only', JSON of its cooldown, …}}.
 -- The cursor moves only if no eligible affine account is free; a conversation found is kept alive.
@@ -26,7 +26,7 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
     end
   end
 end
-local affine = KEYS[5] and redis.call('GET', KEYS[5]) or ''
+local affine = ARGV[2] ~= '0' and redis.call('GET', KEYS[5]) or ''
 local cursor = -1
 if affine ~= '' and string.find(ARGV[3], ' ' .. affine .. ' ', 1, true) and not cooled[affine] then
   redis.call('EXPIRE', KEYS[5], ARGV[2])

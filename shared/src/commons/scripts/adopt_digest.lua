@@ -1,0 +1,12 @@
+-- Let an API key be found under another digest of the same secret: the encryption keys rotate.
+-- KEYS key, key-digest found, key-digest to add; ARGV id, digest to add
+-- A secret that a rotation of the key let live on for a while ends with its other digest.
+if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local left = redis.call('PTTL', KEYS[2])
+redis.call('SET', KEYS[3], ARGV[1])
+if left > 0 then redis.call('PEXPIRE', KEYS[3], left) end
+local digests = redis.call('HGET', KEYS[1], 'digests') or ''
+if left < 0 and not string.find(digests, ARGV[2], 1, true) then
+  redis.call('HSET', KEYS[1], 'digests', digests .. ' ' .. ARGV[2])
+end
+return 1
