@@ -76,7 +76,7 @@ def _text_of(item: dict[str, Any]) -> str:
     if not isinstance(content, list):
         return ""
     return "\n".join(
-        str(part.get("text", "")) or f"[{part.get('type', 'part')}]"
+        str(part["text"]) if "text" in part else f"[{part.get('type', 'part')}]"
         for part in content
         if isinstance(part, dict)
     )
