@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from commons.accounts.model import Account, Credential
+from gateway.errors import BadRequest
 
 Item = dict[str, Any]
 """One entry of `input`, as upstream takes it."""
@@ -122,8 +123,11 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A Codex client's own, passed on."""
 
     def encode(self) -> bytes:
-        """Give the body in this request's shape."""
-        return msgspec.json.encode(self.body())
+        """Give the body in this request's shape. Raises BadRequest for bottomless nesting."""
+        try:
+            return msgspec.json.encode(self.body())
+        except RecursionError:
+            raise BadRequest("The body is nested too deeply", param="input") from None
 
     def body(self) -> dict[str, Any]:
         """Give the body before encoding, its keys in the CLI's order; anything else is refused."""
