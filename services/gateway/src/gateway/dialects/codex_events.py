@@ -57,30 +57,35 @@ class ItemDone(msgspec.Struct, frozen=True):
     output_index: int | None = None
 
 
-class PartAdded(msgspec.Struct, frozen=True):
-    """A content part begins."""
+class OfItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What events about an item have in common; each field may be missing."""
 
     item_id: str | None = None
     output_index: int | None = None
+
+
+class OfPart(OfItem, frozen=True, kw_only=True):
+    """The same for events about one content part of an item."""
+
     content_index: int | None = None
 
 
-class TextDelta(msgspec.Struct, frozen=True):
+class OfSummary(OfItem, frozen=True, kw_only=True):
+    """The same for events about one part of a reasoning summary."""
+
+    summary_index: int | None = None
+
+
+class TextDelta(OfPart, frozen=True):
     """A piece of the answer's text."""
 
     delta: str
-    item_id: str | None = None
-    output_index: int | None = None
-    content_index: int | None = None
 
 
-class TextDone(msgspec.Struct, frozen=True):
+class TextDone(OfPart, frozen=True):
     """The text of one part, whole."""
 
     text: str
-    item_id: str | None = None
-    output_index: int | None = None
-    content_index: int | None = None
 
 
 class AnnotationAdded(msgspec.Struct, frozen=True):
@@ -89,90 +94,64 @@ class AnnotationAdded(msgspec.Struct, frozen=True):
     annotation: Raw = NOTHING
 
 
-class RefusalDelta(msgspec.Struct, frozen=True):
+class RefusalDelta(OfPart, frozen=True):
     """A piece of the model's own refusal to answer."""
 
     delta: str
-    item_id: str | None = None
-    output_index: int | None = None
-    content_index: int | None = None
 
 
-class RefusalDone(msgspec.Struct, frozen=True):
+class RefusalDone(OfPart, frozen=True):
     """The model's refusal, whole."""
 
     refusal: str
-    item_id: str | None = None
-    output_index: int | None = None
-    content_index: int | None = None
 
 
-class ReasoningDelta(msgspec.Struct, frozen=True):
+class ReasoningDelta(OfSummary, frozen=True):
     """A piece of a reasoning summary."""
 
     delta: str
-    item_id: str | None = None
-    output_index: int | None = None
-    summary_index: int | None = None
 
 
-class ReasoningDone(msgspec.Struct, frozen=True):
+class ReasoningDone(OfSummary, frozen=True):
     """One part of a reasoning summary, whole."""
 
     text: str
-    item_id: str | None = None
-    output_index: int | None = None
-    summary_index: int | None = None
 
 
-class RawReasoningDelta(msgspec.Struct, frozen=True):
+class RawReasoningDelta(OfPart, frozen=True):
     """A piece of reasoning itself, which few models show."""
 
     delta: str
-    item_id: str | None = None
-    output_index: int | None = None
-    content_index: int | None = None
 
 
-class RawReasoningDone(msgspec.Struct, frozen=True):
+class RawReasoningDone(OfPart, frozen=True):
     """One part of the reasoning itself, whole."""
 
     text: str
-    item_id: str | None = None
-    output_index: int | None = None
-    content_index: int | None = None
 
 
-class ArgumentsDelta(msgspec.Struct, frozen=True):
+class ArgumentsDelta(OfItem, frozen=True):
     """A piece of a function call's arguments."""
 
     delta: str
-    item_id: str | None = None
-    output_index: int | None = None
 
 
-class ArgumentsDone(msgspec.Struct, frozen=True):
+class ArgumentsDone(OfItem, frozen=True):
     """A function call's arguments, whole."""
 
     arguments: str
-    item_id: str | None = None
-    output_index: int | None = None
 
 
-class InputDelta(msgspec.Struct, frozen=True):
+class InputDelta(OfItem, frozen=True):
     """A piece of a custom tool call's input."""
 
     delta: str
-    item_id: str | None = None
-    output_index: int | None = None
 
 
-class InputDone(msgspec.Struct, frozen=True):
+class InputDone(OfItem, frozen=True):
     """A custom tool call's input, whole."""
 
     input: str
-    item_id: str | None = None
-    output_index: int | None = None
 
 
 class ResponseCompleted(msgspec.Struct, frozen=True):
@@ -212,7 +191,6 @@ UpstreamEvent = (
     | RateLimits
     | ItemAdded
     | ItemDone
-    | PartAdded
     | TextDelta
     | TextDone
     | AnnotationAdded
@@ -242,7 +220,6 @@ SHAPES: Final[dict[str, type[UpstreamEvent]]] = {
     "codex.rate_limits": RateLimits,
     "response.output_item.added": ItemAdded,
     "response.output_item.done": ItemDone,
-    "response.content_part.added": PartAdded,
     "response.output_text.delta": TextDelta,
     "response.output_text.done": TextDone,
     "response.output_text.annotation.added": AnnotationAdded,

@@ -20,6 +20,8 @@ from gateway.dialects.codex_events import (
     InputDone,
     ItemAdded,
     ItemDone,
+    OfPart,
+    OfSummary,
     RawReasoningDelta,
     RawReasoningDone,
     ReasoningDelta,
@@ -274,11 +276,9 @@ class ChatStream:
         return [chunk for i, raw in enumerate(output) for chunk in self._item(decode_item(raw), i)]
 
 
-def _place(
-    event: TextDelta | TextDone | RefusalDelta | RefusalDone | RawReasoningDelta | RawReasoningDone,
-) -> Place:
+def _place(event: OfPart) -> Place:
     return event.item_id, event.output_index, event.content_index
 
 
-def _thought(event: ReasoningDelta | ReasoningDone) -> Place:
+def _thought(event: OfSummary) -> Place:
     return event.item_id, event.output_index, event.summary_index
