@@ -1,0 +1,219 @@
+"""What each proxy must do with a stream: pass words on at once, and pass on that a client left."""
+
+import asyncio
+import contextlib
+import pathlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+from bench.marker import Marker
+from deploy.live.clients import body, session, stream
+from deploy.live.stage import PROXIES, Process, Stage, free_port
+from deploy.toolbox import DEPLOY, tool
+
+WORDS = Marker(deltas=30, gap_ms=100, per_write=1)
+PROXY = ["nginx", "haproxy", "caddy", "compose"]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with Stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gateway(stage: Stage) -> Process:
+    return stage.gateways(1)[0]
+
+
+@pytest.fixture(scope="module")
+def console(stage: Stage) -> Process:
+    made = stage.service("console", "console", ADMIN_PASSWORD="invented-password")
+    made.start(ready="/readyz")
+    return made
+
+
+@pytest.fixture(scope="module", params=PROXY)
+def front(
+    request: pytest.FixtureRequest, stage: Stage, gateway: Process, console: Process
+) -> Process:
+    if request.param == "compose":
+        return compose_ingress(stage, gateway, console)
+    made = stage.proxy(request.param, [gateway, gateway], console)
+    time.sleep(2)
+    return made
+
+
+def compose_ingress(stage: Stage, gateway: Process, console: Process) -> Process:
+    """The ingress of the compose stack, with its own Caddyfile."""
+    port = free_port()
+    command = [tool("caddy"), "run", "--adapter", "caddyfile", "--config"]
+    command.append(str(DEPLOY / "compose" / "Caddyfile"))
+    made = stage.process(
+        *("compose-ingress", command),
+        port=port,
+        SITE_ADDRESS=f"http://127.0.0.1:{port}",
+        GATEWAYS=f"{gateway.address} {gateway.address}",
+        CONSOLES=console.address,
+        OUTER_PROXIES="127.0.0.1/32",
+        HOME=str(stage.folder),
+    )
+    made.start()
+    time.sleep(2)
+    return made
+
+
+async def test_words_come_out_as_they_go_in(front: Process) -> None:
+    async with session() as client:
+        seen = await stream(client, f"http://{front.address}", WORDS)
+
+    assert seen.unbroken, seen
+    # Thirty words, a tenth of a second apart: none waits for the next ones.
+    assert seen.first - seen.began < 1
+    assert max(seen.gaps[1:]) < 0.5, seen.gaps
+
+
+async def test_a_client_that_leaves_ends_the_answer(front: Process, gateway: Process) -> None:
+    abandoned = endings(gateway).get("abandoned", 0)
+    async with session() as client:
+        url = f"http://{front.address}/v1/chat/completions"
+        async with client.post(url, json=body(Marker(600, 100, 1))) as answer:
+            assert answer.status == 200
+            await answer.content.readany()
+        # Leaving the block closes the connection in the middle of the answer.
+
+    left = time.monotonic()
+    while endings(gateway).get("abandoned", 0) == abandoned:
+        await asyncio.sleep(0.1)
+        assert time.monotonic() - left < 3, "the proxy did not tell the gateway"
+
+
+def endings(gateway: Process) -> dict[str, int]:
+    """Settled exchanges by ending."""
+    pattern = r'^gateway_exchanges_total\{[^}]*ending="(\w+)"[^}]*\} (\S+)'
+    found: dict[str, int] = {}
+    for ending, count in re.findall(pattern, gateway.get("/metrics"), re.MULTILINE):
+        found[ending] = found.get(ending, 0) + int(float(count))
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/metrics", "/metrics/", "/metrics?x=1", "//metrics", "/./metrics", "/%6detrics"),
+        *("/v1/metrics", "/v1/../metrics", "/models/../metrics", "/METRICS", "/metrics/x"),
+    ],
+)
+def test_figures_stay_inside(front: Process, path: str) -> None:
+    # A bare socket: clients tidy paths before they send them.
+    answer = raw(front, path)
+
+    assert b"process_cpu_seconds" not in answer
+    assert b"gateway_exchanges" not in answer
+    assert b"console_http" not in answer
+    assert b"200 OK" not in answer.split(b"\r\n", 1)[0]
+
+
+def raw(front: Process, path: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", front.port), 5) as peer:
+        request = f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        peer.sendall(request.encode())
+        answer = b""
+        while data := peer.recv(65536):
+            answer += data
+    return answer
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/models", "/v1/models/", "/health", "/readyz"])
+async def test_the_gateways_paths_reach_it(front: Process, path: str) -> None:
+    async with session() as client, client.get(f"http://{front.address}{path}") as answer:
+        assert answer.status == 200, await answer.text()
+        assert answer.headers["x-request-id"].startswith("req_")
+        assert "gateway" in await answer.text() or "models" in path
+
+
+async def test_all_else_reaches_the_console(front: Process) -> None:
+    async with (
+        session() as client,
+        client.get(f"http://{front.address}/api/version", allow_redirects=False) as answer,
+    ):
+        assert answer.headers["x-frame-options"] == "DENY"
+
+
+async def test_a_body_beyond_the_limit_gets_the_gateways_own_answer(front: Process) -> None:
+    large = (
+        b'{"model":"gpt-5.5","messages":[{"role":"user","content":"' + b"x" * (66 << 20) + b'"}]}'
+    )
+    async with session() as client:
+        url = f"http://{front.address}/v1/chat/completions"
+        with contextlib.suppress(aiohttp.ClientConnectionError):
+            async with client.post(
+                url, data=large, headers={"content-type": "application/json"}
+            ) as answer:
+                assert answer.status == 413
+                assert (await answer.json())["error"]["code"] == "request_too_large"
+
+
+def test_the_buffering_check_bites(stage: Stage, tmp_path: pathlib.Path) -> None:
+    """The planted fault: an upstream that speaks HTTP/1.0, the only one whose words nginx holds."""
+    with old_upstream() as upstream:
+        gaps = {}
+        for buffering in ("off", "on"):
+            text = (PROXIES / "nginx.conf").read_text()
+            assert "proxy_buffering off;" in text
+            text = text.replace("proxy_buffering off;", f"proxy_buffering {buffering};")
+            gaps[buffering] = first_word_through_nginx(stage, tmp_path, text, upstream)
+
+    assert gaps["off"] < 0.3
+    assert gaps["on"] > 0.8
+
+
+@contextlib.contextmanager
+def old_upstream() -> Iterator[int]:
+    """Ten words in a second, the end told by closing the connection."""
+
+    def serve(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for number in range(10):
+            peer.sendall(b"data: %d\n\n" % number)
+            time.sleep(0.1)
+        peer.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=serve, args=(door.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield door.getsockname()[1]
+
+
+def first_word_through_nginx(stage: Stage, folder: pathlib.Path, text: str, upstream: int) -> float:
+    """Seconds until the first word."""
+    port = free_port()
+    text = text.replace("listen 1455", f"listen 127.0.0.1:{port}")
+    for example in ("8080", "8090", "8081"):
+        text = text.replace(f"127.0.0.1:{example}", f"127.0.0.1:{upstream}")
+    config = folder / f"nginx-{port}.conf"
+    config.write_text(
+        f"daemon off; pid {folder}/{port}.pid; events {{}}\nhttp {{ access_log off;\n{text}}}\n"
+    )
+    command = [tool("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
+    made = stage.process(f"nginx-{port}", command, port=port)
+    made.start()
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), 5) as peer:
+        peer.sendall(b"GET /v1/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answer = b""
+        while b"data: 0" not in answer:
+            answer += peer.recv(65536)
+    made.end()
+    return time.monotonic() - began

@@ -1,0 +1,230 @@
+"""Real processes on loopback, each on a port of its own: services, a fast upstream, proxies."""
+
+import contextlib
+import http.client
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from bench.seed import seed
+from deploy.toolbox import DEPLOY, ENVIRONMENT, tool
+from support.redis_server import RedisServer
+from support.tree import ROOT
+
+PROXIES = DEPLOY / "proxies"
+SETTLE = {"nginx": "0", "haproxy": "3", "caddy": "3"}
+"""DRAIN_SETTLE_SECONDS of gateways behind each proxy, as docs/running.md tells to set it."""
+
+
+def free_port() -> int:
+    """A port of this machine nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """One process that can be ended, killed and started again on the same port."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, folder: pathlib.Path, port: int, **environ: str
+    ) -> None:
+        self.name, self.port = name, port
+        self.log = folder / f"{name}.log"
+        self._command, self._environ = list(command), {**ENVIRONMENT, **environ}
+        self._folder = folder
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._running is not None
+        return self._running.pid
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self, *, ready: str | None = None) -> None:
+        """Start it and wait until it listens, or until this path answers 200."""
+        with self.log.open("ab") as log:
+            self._running = subprocess.Popen(
+                self._command, env=self._environ, cwd=self._folder, stdout=log, stderr=log
+            )
+        self.until(lambda: self.status(ready) == 200 if ready else listens(self.port), seconds=60)
+
+    def until(self, holds: Callable[[], bool], *, seconds: float) -> None:
+        """Wait until something holds; a process that has ended, or time, is a failure."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert self._running is not None
+            assert self._running.poll() is None, f"{self.name} ended:\n{self.tail()}"
+            assert time.monotonic() < deadline, f"{self.name} is not ready:\n{self.tail()}"
+            time.sleep(0.05)
+
+    def status(self, path: str) -> int:
+        """Status of a GET; 0 when nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return 0
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> str:
+        """Body of a GET."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        assert self._running is not None
+        self._running.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end; gives the exit code."""
+        assert self._running is not None
+        code = self._running.wait(seconds)
+        self._running = None
+        return code
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+        if self._running is not None:
+            self._running.kill()
+            self.wait(10)
+
+    def end(self) -> None:
+        """Ask it to end; kill it if it does not."""
+        if self._running is not None:
+            self.signal(signal.SIGTERM)
+            try:
+                self.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def tail(self) -> str:
+        """The end of what it printed."""
+        return self.log.read_text(errors="replace")[-3000:]
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+        return True
+    return False
+
+
+class Stage:
+    """Everything that runs for one test, ended with it."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self._stack = contextlib.ExitStack()
+        self.redis = RedisServer("--appendonly", "yes")
+        self._settings: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.redis)
+        upstream = self.process("upstream", [sys.executable, str(ROOT / "tests/bench/upstream.py")])
+        upstream.start()
+        self.upstream = upstream
+        self._settings = {
+            "REDIS_URL": self.redis.url,
+            "ENCRYPTION_KEYS": seed(self.redis.url),
+            "API_KEY_POLICY": "open",
+            "CODEX_BASE_URL": f"http://{upstream.address}/backend-api/codex",
+            "CODEX_AUTH_URL": f"http://{upstream.address}",
+            "DATA_DIR": str(self.folder),
+            "LOG_LEVEL": "warning",
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def process(
+        self, name: str, command: Sequence[str], *, port: int = 0, **environ: str
+    ) -> Process:
+        """A process that is ended with the stage; its port is the last argument if none is said."""
+        command = list(command)
+        if not port:
+            port = free_port()
+            command.append(str(port))
+        made = Process(name, command, folder=self.folder, port=port, **environ)
+        self._stack.callback(made.end)
+        return made
+
+    def service(self, name: str, module: str, **environ: str) -> Process:
+        """A gateway or a console, not started yet."""
+        port = free_port()
+        command = [sys.executable, "-m", module]
+        settings = {**self._settings, **environ, "PORT": str(port)}
+        return self.process(name, command, port=port, **settings)
+
+    def gateways(self, count: int, **environ: str) -> list[Process]:
+        """So many gateways, ready."""
+        made = [self.service(f"gateway-{n}", "gateway", **environ) for n in range(count)]
+        for each in made:
+            each.start(ready="/readyz")
+        return made
+
+    def proxy(self, name: str, gateways: Sequence[Process], console: Process | None) -> Process:
+        """A proxy with its configuration from deploy/proxies, for these processes."""
+        port = free_port()
+        text = {
+            "nginx": _nginx(port),
+            "haproxy": (PROXIES / "haproxy.cfg").read_text().replace(":1455", f"127.0.0.1:{port}"),
+            "caddy": (PROXIES / "Caddyfile").read_text().replace(":1455", f"127.0.0.1:{port}"),
+        }[name]
+        inside = console.address if console else f"127.0.0.1:{free_port()}"
+        text = aimed(text, [g.address for g in gateways], inside)
+        config = self.folder / f"{name}-{port}.conf"
+        config.write_text(text)
+        command = {
+            "nginx": [tool("nginx"), "-e", "stderr", "-p", str(self.folder), "-c", str(config)],
+            "haproxy": [tool("haproxy"), "-db", "-f", str(config)],
+            "caddy": [tool("caddy"), "run", "--config", str(config), "--adapter", "caddyfile"],
+        }[name]
+        made = self.process(f"{name}-{port}", command, port=port, HOME=str(self.folder))
+        made.start()
+        return made
+
+
+def _nginx(port: int) -> str:
+    inside = (PROXIES / "nginx.conf").read_text().replace("listen 1455", f"listen 127.0.0.1:{port}")
+    return (
+        "daemon off; worker_processes 1; pid nginx.pid;\nevents { worker_connections 4096; }\n"
+        "http { access_log off; client_body_temp_path cb; proxy_temp_path pt;\n"
+        "fastcgi_temp_path ft; uwsgi_temp_path ut; scgi_temp_path st;\n" + inside + "}\n"
+    )
+
+
+def aimed(text: str, gateways: Sequence[str], console: str) -> str:
+    """A configuration with our gateways and console in place of the example's."""
+    text = text.replace("127.0.0.1:8081", console)
+    if "127.0.0.1:8080 127.0.0.1:8090" in text:  # Caddy has them on one line.
+        return text.replace("127.0.0.1:8080 127.0.0.1:8090", " ".join(gateways))
+    made = []
+    for line in text.splitlines():
+        if "127.0.0.1:8080" in line:
+            for number, gateway in enumerate(gateways):
+                of_this = line.replace("127.0.0.1:8080", gateway)
+                made.append(re.sub(r"server a\b", f"server g{number}", of_this))
+        elif "127.0.0.1:8090" not in line:
+            made.append(line)
+    return "\n".join(made) + "\n"
