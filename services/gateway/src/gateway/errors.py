@@ -10,6 +10,7 @@ GatewayError                     status, code, public message; cannot be raised 
 │   ├── NoAccounts 503           AllCooling 429 (retry_after)  AllSpent 429 (resets_at)
 ├── Overloaded 503               this replica is full or draining
 ├── StoreAway 503                Redis does not answer: admission fails closed
+├── InternalFault 500            a fault of our own; the log has its trace
 └── UpstreamFault                the backend's
     ├── UpstreamRefused          the final refusal, its status mapped
     ├── UpstreamUnreachable 502  UpstreamSlow 504
@@ -169,6 +170,12 @@ class StoreAway(GatewayError):
     status = 503
     code = "store_unavailable"
     retry_after = 2
+
+
+class InternalFault(GatewayError):
+    """A fault of our own; its message says nothing of the cause."""
+
+    code = "internal_error"
 
 
 class UpstreamFault(GatewayError):

@@ -1,9 +1,10 @@
 """What the gateway reads from its environment, once, in `__main__`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
+from commons.live_settings import HistoryMode, KeyPolicy, Routing
 from commons.settings import CommonSettings
 
 MOST_PATIENCE = 60.0
@@ -15,15 +16,15 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
 
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     """Port to listen on; 0 takes a free one."""
-    api_key_policy: Literal["open", "required"] = "required"
+    api_key_policy: KeyPolicy = KeyPolicy.REQUIRED
     """`open` takes any key, or none, until the first key is made; `required` never does."""
     default_model: str = ""
     """Model where a client names none, or one that only stands for the best; empty is the best."""
-    model_aliases: dict[str, str] = {}
+    model_aliases: dict[str, str] = msgspec.field(default_factory=dict)
     """`name=model` pairs, as clients' names differ from the catalogue's; a name may end in `*`."""
-    history_mode: Literal["structured", "transcript"] = "structured"
+    history_mode: HistoryMode = HistoryMode.STRUCTURED
     """Whether a conversation stays items or becomes one text, for tools that expect the latter."""
-    routing: Literal["affinity", "round_robin"] = "affinity"
+    routing: Routing = Routing.AFFINITY
     """Whether a conversation stays on its account; strict turns cost the upstream prompt cache."""
     commit_patience: float = 10.0
     """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""

@@ -35,6 +35,7 @@ from gateway.relay.ledger import Ledger
 from gateway.relay.lessons import Lessons
 from gateway.relay.rotation import Rotation
 from gateway.relay.upstream import Opening, Prepared, Upstream
+from gateway.translation.wire import Report
 
 MOST_ACCOUNTS: Final = 3
 """Accounts one request may ask."""
@@ -122,6 +123,25 @@ class Dispatcher:
             nobody = await self._rotation.outlook(asked.wish, course.tried)
             raise self._concluded(course, nobody)
 
+    async def broke_off(
+        self, committed: Committed, report: Report | None, error: GatewayError
+    ) -> None:
+        """An answer broke off after its commit point: too late for another account, not to learn."""
+        lease = committed.lease
+        refusal = report.refusal if report is not None else None
+        if refusal is None:
+            await self._lessons.break_off(lease, error.code or error.type)
+            return
+        judgement = judge(refusal, now=self._desk.clock(), tried=tuple(Change))
+        model = report.answered_model if report is not None else ""
+        await self._lessons.learn(lease, refusal, judgement, model=model)
+
+    def came_through(self, committed: Committed, report: Report | None) -> None:
+        """An answer is whole."""
+        self._lessons.succeed(committed.lease)
+        if report is not None and report.quota is not None:
+            self._desk.observer.saw_quota(committed.lease.account.id, report.quota)
+
     async def _ask(self, lease: Lease, course: _Course, exchange: Exchange) -> Committed | None:
         """Ask one account, again where a change may help; None when another may be asked."""
         changes = set(course.changes)
@@ -134,6 +154,7 @@ class Dispatcher:
             if isinstance(answer, Opening):
                 attempt.commit()
                 exchange.own(answer, held.account.id)
+                exchange.upstream_request_id = request_id_of(answer.headers)
                 committed = Committed(opening=answer, lease=held)
                 self._commit(course, sent, committed)
                 return committed
@@ -218,6 +239,12 @@ class Dispatcher:
             ),
             request.encode(),
         )
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Upstream's own id of a request, for its support."""
+    found = headers.get("x-request-id") or headers.get("x-oai-request-id") or ""
+    return found[:128] if found.isascii() and found.isprintable() else ""
 
 
 class Observer(Protocol):

@@ -103,8 +103,10 @@ class Exchange:
         self.dropped: tuple[str, ...] = ()
         self.report: Report | None = None
         self.settled = False
+        self.interrupted = False
+        """Whether it was ended from outside."""
         self.interruption: GatewayError | None = None
-        """Why the exchange was interrupted, if the client is to be told."""
+        """What the client is told of that; None when it has left."""
         self._attempts: list[Attempt] = []
         self._opening: Closable | None = None
         self._ending: Ending | None = None
@@ -144,11 +146,12 @@ class Exchange:
 
     def interrupt(self, reason: GatewayError | None) -> None:
         """End it from outside: with an error the client is told, or None when it has left."""
-        if self.settled or self._task is None or self.interruption is not None:
+        if self._ending is not None or self._task is None or self.interrupted:
             return
+        self.interrupted = True
+        self.interruption = reason
         if reason is None:
             self.end(Ending.ABANDONED)
-        self.interruption = reason
         self._task.cancel()
 
     def settle(self) -> None:

@@ -21,7 +21,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """Names the conversation, for affinity; empty for one that cannot be told from others."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids the client's key may spend; empty is all."""
-    confirm: Callable[[int], Awaitable[None]] = _confirmed
+    confirm: Callable[[int], Awaitable[object]] = _confirmed
     """Told the version of the keys that the survey saw; raises BadKey if the key holds no more."""
 
 

@@ -8,16 +8,10 @@ import math
 import structlog
 
 from gateway.dialects.openai_errors import LONGEST_WAIT, error_body
-from gateway.errors import GatewayError, TooLarge, UpgradeRefused
+from gateway.errors import GatewayError, InternalFault, TooLarge, UpgradeRefused
 from gateway.web.asgi import Header, Send, answer
 
 log = structlog.get_logger(__name__)
-
-
-class InternalFault(GatewayError):
-    """A fault of our own. Its message says nothing of the cause: that is in the log."""
-
-    code = "internal_error"
 
 
 def headers_of_error(error: GatewayError) -> list[Header]:

@@ -6,6 +6,7 @@ for any of them. What an answer says when the drain ends is `app.Gateway`'s busi
 """
 
 import asyncio
+import gc
 import signal
 import socket
 from types import FrameType
@@ -232,6 +233,16 @@ class GatewayServer(uvicorn.Server):
 
     def _close_door(self) -> None:
         self.should_exit = True
+
+
+def settle_heap() -> None:
+    """Take what the start has made out of the collector's sight, and let it run seldom.
+
+    With 2000 streams a full collection stops the loop for 25 ms, half of it for the start-up heap.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1000)
 
 
 def configure(app: ASGIApp, *, host: str, port: int, drain_seconds: float) -> Config:

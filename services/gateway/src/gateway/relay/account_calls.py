@@ -1,0 +1,85 @@
+"""Calls to the backend for an account that are no exchange: its models, its quota.
+
+They are rare and small. A failure is never the account's: whoever called tries again later.
+"""
+
+import asyncio
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from commons.accounts.model import Account
+from commons.accounts.refresher import CredentialRefresher
+from commons.accounts.store import AccountView
+from commons.errors import CredentialUnavailable
+from gateway.dialects.codex_requests import Identity
+
+SECONDS: Final = 20.0
+"""How long one call may take."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the backend told."""
+
+    body: bytes
+    etag: str = ""
+
+
+class AccountCalls:
+    """Asks the backend about accounts."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        base_url: str,
+        identity: Identity,
+        view: AccountView,
+        refresher: CredentialRefresher,
+    ) -> None:
+        self._session = session
+        self._base_url = base_url
+        self._identity = identity
+        self._view = view
+        self._refresher = refresher
+
+    def __repr__(self) -> str:
+        return f"<AccountCalls to {self._base_url}>"
+
+    async def models(self, account: Account) -> Told | None:
+        """The models an account may use; None when they cannot be had now."""
+        url = f"{self._base_url}/models?client_version={self._identity.version}"
+        return await self._get(url, account)
+
+    async def usage(self, account: Account) -> Told | None:
+        """An account's quota; None when it cannot be had now. Costs no quota."""
+        return await self._get(usage_url(self._base_url), account)
+
+    async def _get(self, url: str, account: Account) -> Told | None:
+        held = self._view.credential(account.id)
+        try:
+            credential = await self._refresher.fresh(account.id, held=held)
+            headers = {
+                "authorization": f"Bearer {credential.access_token}",
+                "chatgpt-account-id": account.chatgpt_account_id,
+                "originator": self._identity.originator,
+                "user-agent": self._identity.user_agent,
+                "version": self._identity.version,
+                **({"x-openai-fedramp": "true"} if account.fedramp else {}),
+            }
+            async with (
+                asyncio.timeout(SECONDS),
+                self._session.get(url, headers=headers, allow_redirects=False) as answer,
+            ):
+                if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
+                    return None
+                body = await answer.read()
+                return Told(body, answer.headers.get("etag", ""))
+        except (CredentialUnavailable, TimeoutError, aiohttp.ClientError, OSError):
+            return None
+
+
+def usage_url(base_url: str) -> str:
+    """Where the backend tells a quota: beside the `codex` of its base address."""
+    return f"{base_url.removesuffix('/codex')}/wham/usage"

@@ -1,0 +1,36 @@
+"""What passing answers teach, and what the rotation knows of accounts beside their record."""
+
+from collections.abc import Mapping
+
+from gateway.dialects.quota import Quota
+from gateway.relay.catalogues import Catalogues
+from gateway.relay.quotas import Quotas
+
+
+class Knowledge:
+    """Catalogues and quotas, as the relay meets them."""
+
+    def __init__(self, catalogues: Catalogues, quotas: Quotas) -> None:
+        self._catalogues = catalogues
+        self._quotas = quotas
+
+    def __repr__(self) -> str:
+        return f"<Knowledge {self._catalogues!r} {self._quotas!r}>"
+
+    def lists(self, account_id: str, model: str) -> bool:
+        """Whether an account lists a model."""
+        return self._catalogues.lists(account_id, model)
+
+    def usage(self, account_id: str) -> tuple[float, float]:
+        """Percent used of its fullest quota window, and when that begins anew."""
+        return self._quotas.usage(account_id)
+
+    def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
+        """An account has begun to answer, with these headers."""
+        self._quotas.saw_headers(account_id, headers)
+        if etag := headers.get("x-models-etag"):
+            self._catalogues.saw_etag(account_id, etag)
+
+    def saw_quota(self, account_id: str, quota: Quota) -> None:
+        """An account has told its quota."""
+        self._quotas.saw_quota(account_id, quota)

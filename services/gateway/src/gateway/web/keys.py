@@ -1,0 +1,118 @@
+"""Who may come in: the key in a request's headers becomes an ApiKey, or a 401.
+
+Keys are kept by `commons.keys`; this process remembers those it has seen under the keys' version,
+which every survey brings. Without Redis nobody new is admitted: the choice is to fail closed.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from commons.errors import StoreUnavailable
+from commons.keys import ApiKey, KeyStore, KeyView
+from commons.live_settings import KeyPolicy
+from gateway.errors import BadKey, StoreAway
+
+MISS_SECONDS: Final = 5.0
+"""How long a wrong key is refused without another look: some clients try six times in a row."""
+MOST_MISSES: Final = 10_000
+MOST_SECRET: Final = 512
+"""Length beyond which nothing is a key."""
+MISSING: Final = (
+    "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'; "
+    "keys are made in the console."
+)
+WRONG: Final = "Incorrect API key provided. Keys are made in the console."
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A request that may come in."""
+
+    secret: str
+    """What it showed; empty for nothing. Never printed."""
+    key: ApiKey | None
+    """Its key; None where the open policy let it in."""
+
+    def __repr__(self) -> str:
+        return f"<Admitted {self.key.id if self.key else 'openly'}>"
+
+
+class Admission:
+    """The door."""
+
+    def __init__(self, store: KeyStore, *, policy: KeyPolicy, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._view = KeyView(store)
+        self._clock = clock
+        self._misses: dict[str, float] = {}
+        self._open_until = 0.0
+        self.policy = policy
+        """Whether a key is needed; may change while running."""
+
+    def __repr__(self) -> str:
+        return f"<Admission {self.policy.value}, {self._view!r}>"
+
+    async def admit(self, headers: Mapping[bytes, bytes]) -> Admitted:
+        """Let a request in. Raises BadKey, or StoreAway where Redis cannot tell."""
+        secret = secret_of(headers)
+        try:
+            key = await self._find(secret)
+            if key is None and await self._is_open():
+                return Admitted(secret, None)
+        except StoreUnavailable:
+            raise StoreAway("The key store does not answer. Please try again.") from None
+        if key is None:
+            self._remember_miss(secret)
+            raise BadKey(WRONG if secret else MISSING)
+        if key.revoked or key.expired(self._clock()):
+            raise BadKey("This API key has been revoked or has expired.")
+        return Admitted(secret, key)
+
+    async def confirm(self, admitted: Admitted, version: int) -> Admitted:
+        """The same admission, looked at again if keys have changed. Raises what `admit` raises."""
+        if self._view.confirm(version):
+            return admitted
+        self._misses.clear()
+        self._open_until = 0.0
+        return await self.admit({b"x-api-key": admitted.secret.encode("latin-1")})
+
+    async def _find(self, secret: str) -> ApiKey | None:
+        if not secret or len(secret) > MOST_SECRET:
+            return None
+        missed_until = self._misses.get(secret)
+        if missed_until is not None and missed_until > self._clock():
+            return None
+        return await self._view.find(secret)
+
+    async def _is_open(self) -> bool:
+        """Whether anybody may come in: the policy is open and no key was ever made."""
+        if self.policy is not KeyPolicy.OPEN:
+            return False
+        now = self._clock()
+        if now < self._open_until:
+            return True
+        if await self._store.any():
+            return False
+        self._open_until = now + MISS_SECONDS
+        return True
+
+    def _remember_miss(self, secret: str) -> None:
+        if secret and len(secret) <= MOST_SECRET:
+            if len(self._misses) >= MOST_MISSES:
+                self._misses.clear()
+            self._misses[secret] = self._clock() + MISS_SECONDS
+
+
+def secret_of(headers: Mapping[bytes, bytes]) -> str:
+    """The key in a request's headers, in any spelling clients were seen to use; empty for none."""
+    given = headers.get(b"authorization")
+    if given is not None:
+        scheme, _, rest = given.strip().partition(b" ")
+        secret = rest.strip() if scheme.lower() == b"bearer" else given.strip()
+        if secret and secret.lower() != b"bearer":
+            return secret.decode("latin-1")
+    for name in (b"x-api-key", b"api-key"):
+        if secret := headers.get(name, b"").strip():
+            return secret.decode("latin-1")
+    return ""

@@ -1,0 +1,197 @@
+"""An answer on its way to the client: the pump, its keep-alives, and how it fails.
+
+One write for each read of upstream, no timer and no task for any chunk; the process' pulse tells
+of passing seconds. What the bytes say is the wire's business, who pays for them the dispatcher's.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+from commons.tasks import Tasks
+from gateway.errors import GatewayError, UpstreamSlow
+from gateway.relay.exchange import Exchange
+from gateway.translation.wire import Wire
+from gateway.web.asgi import CORS_HEADERS, Header, Send, answer
+from gateway.web.failures import refuse
+
+KEEP_ALIVE_BEATS: Final = 10
+"""Seconds of silence towards the client before it is told that we are still there."""
+SILENCE_BEATS: Final = 300
+"""Seconds upstream may be silent in the middle of an answer."""
+STREAM_HEADERS: Final[tuple[Header, ...]] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+    *CORS_HEADERS,
+)
+
+
+class Source(Protocol):
+    """An upstream stream that has reached the commit point."""
+
+    held: bytes
+
+    async def read(self) -> bytes:
+        """More bytes, b"" at the end."""
+
+    def release(self) -> None:
+        """The answer is whole: let the stream close by itself."""
+
+
+async def _nothing() -> None:
+    """There is nothing to do before the last byte."""
+
+
+class Reply:
+    """One answer on its way to its client; a member of the pulse."""
+
+    def __init__(
+        self, send: Send, exchange: Exchange, *, tasks: Tasks, patience_beats: int
+    ) -> None:
+        self._send = send
+        self._exchange = exchange
+        self._tasks = tasks
+        self._patience_beats = patience_beats
+        self._wire: Wire | None = None
+        self._streams = False
+        self._started = False
+        self._sending = False
+        self._reading = False
+        self._age = 0
+        self._silent = 0
+        self._idle = 0
+
+    def __repr__(self) -> str:
+        state = "started" if self._started else "waiting"
+        return f"<Reply {self._exchange.request_id} {state} after {self._age} beats>"
+
+    def travel_on(self, wire: Wire, *, streams: bool) -> None:
+        """Take the wire; from now on a streaming client may be given its 200 early."""
+        self._wire = wire
+        self._streams = streams
+
+    def beat(self) -> None:
+        """A second has passed."""
+        self._age += 1
+        if self._sending:
+            # The client reads slowly; upstream waits for it and is not to blame.
+            self._silent = self._idle = 0
+            return
+        self._silent += 1
+        self._idle += 1
+        if self._reading and self._idle > SILENCE_BEATS:
+            self._exchange.interrupt(UpstreamSlow("The backend has been silent for too long."))
+        elif self._streams:
+            if not self._started:
+                if self._age >= self._patience_beats:
+                    self._tasks.start(self._reassure(), name="start early")
+            elif self._silent >= KEEP_ALIVE_BEATS:
+                self._tasks.start(self._reassure(), name="keep alive")
+
+    async def stream(
+        self,
+        source: Source,
+        *,
+        headers: Sequence[Header] = (),
+        before_last: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        """Pump until the answer is whole. Raises the GatewayError that broke it off."""
+        wire, send, read = self._wire, self._send, source.read
+        if wire is None:
+            raise RuntimeError("a reply needs its wire first")
+        out = wire.feed(source.held)
+        if not self._started:
+            await self._start(headers)
+        self._exchange.speak()
+        self._reading = True
+        while not wire.done:
+            if out:
+                self._silent = 0
+                self._sending = True
+                await send({"type": "http.response.body", "body": out, "more_body": True})
+                self._sending = False
+            data = await read()
+            self._idle = 0
+            if not data:
+                out = wire.finish()
+                break
+            out = wire.feed(data)
+        self._reading = False
+        source.release()
+        await before_last()
+        await self._finish(out)
+
+    async def whole(
+        self,
+        source: Source,
+        *,
+        headers: Sequence[Header] = (),
+        before_last: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        """Fold until the answer is whole, then send it. Raises the GatewayError that broke it."""
+        fold, read = self._wire, source.read
+        if fold is None:
+            raise RuntimeError("a reply needs its wire first")
+        fold.feed(source.held)
+        self._reading = True
+        while not fold.done:
+            data = await read()
+            self._idle = 0
+            if not data:
+                break
+            fold.feed(data)
+        self._reading = False
+        body = fold.finish()
+        source.release()
+        await before_last()
+        self._exchange.speak()
+        self._end()
+        self._started = True
+        await answer(self._send, 200, body, request_id=self._exchange.request_id, headers=headers)
+
+    async def fail(self, error: GatewayError) -> None:
+        """End with an error: a status if nothing was sent, else the stream's own last words."""
+        self._reading = False
+        if not self._started or self._wire is None:
+            self._started = True
+            await refuse(self._send, error, self._exchange.request_id)
+            return
+        last = self._wire.fail(error)
+        self._sending = True
+        await self._send({"type": "http.response.body", "body": last, "more_body": False})
+
+    @property
+    def started(self) -> bool:
+        """Whether the client has its status."""
+        return self._started
+
+    async def _start(self, headers: Sequence[Header]) -> None:
+        self._started = True
+        start = [
+            *STREAM_HEADERS,
+            (b"x-request-id", self._exchange.request_id.encode()),
+            *headers,
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": start})
+
+    async def _reassure(self) -> None:
+        """Tell the client that we are still there; before the commit point with an early 200."""
+        wire = self._wire
+        if wire is None or self._sending or self._exchange.settled:
+            return
+        self._silent = 0
+        self._sending = True
+        if not self._started:
+            await self._start(())
+        await self._send({"type": "http.response.body", "body": wire.keep_alive, "more_body": True})
+        self._sending = False
+
+    async def _finish(self, last: bytes) -> None:
+        self._end()
+        self._sending = True
+        await self._send({"type": "http.response.body", "body": last, "more_body": False})
+
+    def _end(self) -> None:
+        report = self._wire.report if self._wire else None
+        if report is not None and report.ending is not None:
+            self._exchange.end(report.ending, status=200, code=report.code)

@@ -1,0 +1,151 @@
+"""Everything but the hot routes, in Litestar: models and probes.
+
+`web.front` has checked path and method and adds the headers every answer carries.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.exceptions import HTTPException
+
+from commons.errors import StoreUnavailable
+from commons.keys import ApiKey, KeyStore
+from gateway.dialects.openai_errors import error_body
+from gateway.errors import GatewayError, StoreAway, UnknownRoute
+from gateway.metrics import Metrics
+from gateway.relay.catalogues import Catalogues
+from gateway.web import models
+from gateway.web.asgi import ASGIApp
+from gateway.web.failures import fault_of, headers_of_error
+from gateway.web.floor import Floor
+from gateway.web.keys import Admission
+
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+AnyRequest = Request[Any, Any, Any]
+
+
+class Rooms:
+    """What the routes show."""
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        keys: KeyStore,
+        catalogues: Catalogues,
+        floor: Floor,
+        metrics: Metrics,
+        ping: Callable[[], Awaitable[bool]],
+        version: str,
+    ) -> None:
+        self._admission = admission
+        self._keys = keys
+        self._catalogues = catalogues
+        self._floor = floor
+        self._metrics = metrics
+        self._ping = ping
+        self._version = version
+
+    def __repr__(self) -> str:
+        return f"<Rooms of {self._version}>"
+
+    async def models(self, request: AnyRequest) -> Response[bytes]:
+        """List what the client's key may ask for."""
+        key = await self._admit(request)
+        described = "client_version" in request.query_params
+        body = models.listing(
+            self._catalogues.current,
+            allowed=key.allowed_models if key else (),
+            entries=self._catalogues.entries() if described else None,
+        )
+        return _json(200, body)
+
+    async def model(self, request: AnyRequest, name: str) -> Response[bytes]:
+        """Show one model."""
+        key = await self._admit(request)
+        allowed = key.allowed_models if key else ()
+        return _json(200, models.one(self._catalogues.current, name, allowed=allowed))
+
+    async def health(self) -> dict[str, str]:
+        """Tell that the process lives."""
+        return {"status": "ok", "service": "gateway", "version": self._version}
+
+    async def readiness(self) -> Response[dict[str, str]]:
+        """Tell whether requests are welcome: not while draining, not without Redis."""
+        if self._floor.draining:
+            return Response({"status": "draining", "service": "gateway"}, status_code=503)
+        if not await self._ping():
+            return Response({"status": "no redis", "service": "gateway"}, status_code=503)
+        return Response({"status": "ok", "service": "gateway"})
+
+    async def metrics(self) -> Response[bytes]:
+        """Give Prometheus its text."""
+        self._metrics.in_flight.set(len(self._floor))
+        return Response(self._metrics.exposition(), media_type=EXPOSITION)
+
+    async def _admit(self, request: AnyRequest) -> ApiKey | None:
+        """The same check as on every other route; no survey tells here whether a key holds."""
+        admitted = await self._admission.admit(dict(request.scope["headers"]))
+        try:
+            version = await self._keys.version()
+        except StoreUnavailable:
+            raise StoreAway("The key store does not answer. Please try again.") from None
+        return (await self._admission.confirm(admitted, version)).key
+
+
+def routes(rooms: Rooms) -> ASGIApp:
+    """The application behind the front."""
+
+    @get("/models")
+    async def list_models(request: AnyRequest) -> Response[bytes]:
+        return await rooms.models(request)
+
+    @get("/models/{name:path}")
+    async def show_model(request: AnyRequest, name: str) -> Response[bytes]:
+        return await rooms.model(request, name.strip("/"))
+
+    @get(["/", "/health"])
+    async def health() -> dict[str, str]:
+        return await rooms.health()
+
+    @get("/readyz")
+    async def readyz() -> Response[dict[str, str]]:
+        return await rooms.readiness()
+
+    @get("/metrics")
+    async def metrics() -> Response[bytes]:
+        return await rooms.metrics()
+
+    application = Litestar(
+        [list_models, show_model, health, readyz, metrics],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={
+            GatewayError: _refused,
+            HTTPException: _unknown,
+            Exception: _crashed,
+        },
+    )
+    return cast("ASGIApp", application)
+
+
+def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
+
+
+def _refused(request: AnyRequest, error: GatewayError) -> Response[bytes]:
+    del request
+    headers = {name.decode(): value.decode() for name, value in headers_of_error(error)}
+    return _json(error.status, error_body(error), headers)
+
+
+def _unknown(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """Whatever Litestar itself refuses; the front lets little through to it."""
+    fault = UnknownRoute(error.detail or "This cannot be served.")
+    fault.status = error.status_code
+    return _refused(request, fault)
+
+
+def _crashed(request: AnyRequest, error: Exception) -> Response[bytes]:
+    return _refused(request, fault_of(error))

@@ -1,0 +1,142 @@
+"""What a replica does beside serving: it shows that it lives, and takes over changed settings.
+
+Every few seconds it looks whether settings or accounts have changed, so that a change reaches a
+replica that serves nobody, too. While Redis is away everything stays as it was.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from commons.accounts.model import AccountState
+from commons.accounts.store import AccountStore, AccountView
+from commons.clock import SharedClock
+from commons.errors import StoreUnavailable
+from commons.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
+from commons.replicas import BEAT_SECONDS, Replica, ReplicaStore
+from gateway.metrics import Metrics
+from gateway.relay.catalogues import Catalogues, Names
+from gateway.relay.rotation import Rotation
+from gateway.settings import GatewaySettings
+from gateway.web.endpoint import House
+from gateway.web.floor import Floor
+from gateway.web.keys import Admission
+
+ROUNDS_PER_BEAT = max(1, round(BEAT_SECONDS / READ_SECONDS))
+
+log = structlog.get_logger(__name__)
+
+
+class Switches:
+    """Where settings that change while running take effect."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        admission: Admission,
+        rotation: Rotation,
+        catalogues: Catalogues,
+        house: House,
+    ) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._rotation = rotation
+        self._catalogues = catalogues
+        self._house = house
+
+    def __repr__(self) -> str:
+        return f"<Switches, routing {self._rotation.routing.value}>"
+
+    def apply(self, live: LiveSettings) -> None:
+        """Put what was changed in force; what was not is as the environment says."""
+        settings = self._settings
+        self._admission.policy = live.api_key_policy or settings.api_key_policy
+        self._rotation.routing = live.routing or settings.routing
+        self._house.history_mode = live.history_mode or settings.history_mode
+        aliases = live.model_aliases
+        self._catalogues.configure(
+            Names(
+                default_model=live.default_model or settings.default_model,
+                aliases=settings.model_aliases if aliases is None else aliases,
+                disabled=live.disabled_models or (),
+            )
+        )
+
+
+class Upkeep:
+    """The rounds of one replica."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        *,
+        replicas: ReplicaStore,
+        live: LiveSettingsStore,
+        switches: Switches,
+        accounts: AccountStore,
+        view: AccountView,
+        shown: "Shown",
+    ) -> None:
+        self._replica = replica
+        self._replicas = replicas
+        self._live = live
+        self._switches = switches
+        self._accounts = accounts
+        self._view = view
+        self._shown = shown
+        self._rounds = 0
+
+    def __repr__(self) -> str:
+        return f"<Upkeep of {self._replica.id}>"
+
+    async def round(self) -> None:
+        """One round. Raises StoreUnavailable."""
+        if await self._view.refresh_if(await self._accounts.version()):
+            self._show_accounts()
+        self._switches.apply(await self._live.read())
+        if self._rounds % ROUNDS_PER_BEAT == 0:
+            await self._replicas.beat(self._now())
+        self._rounds += 1
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Make rounds until cancelled."""
+        while True:
+            try:
+                await self.round()
+            except StoreUnavailable as error:
+                log.debug("upkeep.waited", error=str(error))
+            await sleep(READ_SECONDS)
+
+    async def leave(self) -> None:
+        """Say goodbye, if somebody listens."""
+        try:
+            await self._replicas.leave(self._replica)
+        except StoreUnavailable as error:
+            log.debug("upkeep.waited", error=str(error))
+
+    def _now(self) -> Replica:
+        """The replica as it is at this moment."""
+        return msgspec.structs.replace(
+            self._replica,
+            beat_at=self._shown.clock(),
+            draining=self._shown.floor.draining,
+            in_flight=self._shown.floor.by_account(),
+        )
+
+    def _show_accounts(self) -> None:
+        accounts = self._view.accounts.values()
+        found = Counter("paused" if a.paused else a.state.value for a in accounts)
+        states = [*(state.value for state in AccountState), "paused"]
+        self._shown.metrics.show_accounts({state: found[state] for state in states})
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round shows of the replica."""
+
+    clock: SharedClock
+    floor: Floor
+    metrics: Metrics
