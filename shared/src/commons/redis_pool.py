@@ -14,9 +14,10 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import NoScriptError, RedisError
@@ -28,6 +29,8 @@ MAX_CONNECTIONS = 50
 """Connections of the client for ordinary commands; the next command waits for one."""
 MAX_TAILS = 20
 """Connections of the client for blocking reads; each holds one while it waits."""
+CLUSTER_CONNECTIONS = 1000
+"""Connections to one node of a cluster: redis-py's cluster client knows no waiting, only refusing."""
 BLOCK_SECONDS = 15
 """How long a blocking read waits on the server."""
 
@@ -141,18 +144,24 @@ def _sentinel_client(url: str, options: dict[str, Any]) -> Redis:
     )
     if parts.scheme == "rediss+sentinel":
         options["ssl"] = True
-    client = sentinel.master_for(service, db=int(database or 0), **login, **options)
+    pool = {"connection_pool_class": _WaitingSentinelPool, "timeout": options["socket_timeout"]}
+    client = sentinel.master_for(service, db=int(database or 0), **login, **pool, **options)
     return cast("Redis", client)
 
 
 def _cluster_client(url: str, options: dict[str, Any]) -> Redis:
     """`redis+cluster://[user:password@]h1:6379,h2:6379`; our keys share one slot by their tag."""
     parts = urlsplit(url)
-    host, port = _hosts(parts.netloc, 6379)[0]
+    nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
     login = _login(parts.username, parts.password)
+    options["max_connections"] = CLUSTER_CONNECTIONS
     secure = parts.scheme == "rediss+cluster"
-    client = RedisCluster(host=host, port=port, ssl=secure, **login, **options)
+    client = RedisCluster(startup_nodes=nodes, ssl=secure, **login, **options)
     return cast("Redis", client)
+
+
+class _WaitingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """A pool that follows the primary and lets commands wait for a connection."""
 
 
 def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:

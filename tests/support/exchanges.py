@@ -1,0 +1,32 @@
+"""Invented exchanges whose sums are known."""
+
+from commons.records import AttemptRecord, Ending, ExchangeRecord
+from commons.tokens import Tokens
+
+AT = 1_795_000_000.0
+"""2026-11-18, 13:46:40 UTC."""
+
+
+def a_record(number: int) -> ExchangeRecord:
+    """The exchange with this number: every third is refused, keys and accounts take turns."""
+    refused = number % 3 == 0
+    account = f"acc_{number % 2}"
+    return ExchangeRecord(
+        request_id=f"req_{number}",
+        at=AT,
+        endpoint="chat",
+        key_id=f"key_{number % 5}",
+        sent_model="gpt-5.5",
+        account="" if refused else account,
+        attempts=(
+            AttemptRecord(
+                account=account, verdict="give_up" if refused else "committed", code="usage_limit"
+            ),
+        ),
+        tokens=Tokens()
+        if refused
+        else Tokens(input=number, cached=1, output=2 * number, reasoning=3),
+        first_byte_ms=0 if refused else 10,
+        total_ms=100,
+        ending=Ending.REFUSED if refused else Ending.WHOLE,
+    )
