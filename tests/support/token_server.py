@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiohttp import web
 from support.logins import an_access_token
 
-Answer = Callable[[dict[str, Any]], Awaitable[web.StreamResponse]]
+Answer = Callable[[dict[str, Any]], Awaitable[web.StreamResponse | None]]
 
 REUSED = {
     "error": {
@@ -70,7 +70,12 @@ class TokenServer:
         self.calls.append({"path": request.path, **fields})
         self.arrived.set()
         if self.script:
-            return await self.script.pop(0)(fields)
+            answer = await self.script.pop(0)(fields)
+            if answer is None:
+                assert request.transport is not None
+                request.transport.close()
+                return web.Response()
+            return answer
         await self.gate.wait()
         if request.transport is None:  # the client died before its token was taken
             return web.Response()
@@ -102,3 +107,7 @@ def says(body: Any, *, status: int = 200, **headers: str) -> Answer:
         return web.json_response(body, status=status, headers=headers)
 
     return answer
+
+
+async def hangs_up(_: dict[str, Any]) -> None:
+    """No answer: the connection ends."""

@@ -35,6 +35,10 @@ class CredentialCipher:
             credential = msgspec.json.decode(self._fernet.decrypt(sealed), type=Credential)
         except InvalidToken:
             raise CredentialUnavailable(f"No encryption key opens {account_id}.") from None
+        except msgspec.DecodeError:
+            raise CredentialUnavailable(
+                f"What is stored for {account_id} is no credential."
+            ) from None
         if credential.account_id != account_id:
             raise CredentialUnavailable(f"The stored credential is not that of {account_id}.")
         return credential

@@ -297,6 +297,8 @@ def _facts_of(new: NewAccount, account_id: str) -> dict[str, dict[str, str]]:
         "name": new.email or account_id,
         "created_at": new.created_at,
         "token_expires_at": 0,
+        "paused": False,
+        "weight": 1.0,
     }
     groups = {"always": always, "login": login, "once": once}
     return {

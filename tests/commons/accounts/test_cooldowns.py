@@ -1,0 +1,99 @@
+"""Which accounts are passed over, and what ends that."""
+
+import pytest
+from redis.asyncio import Redis
+
+from commons import redis_keys
+from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.model import Cooldown, CooldownReason
+
+NOW = 1_795_000_000.25
+
+
+def a_cooldown(reason: CooldownReason, seconds: float) -> Cooldown:
+    return Cooldown(until=NOW + seconds, reason=reason, since=NOW, code="a_code")
+
+
+@pytest.fixture
+def cooldowns(redis_client: Redis) -> CooldownStore:
+    return CooldownStore(redis_client)
+
+
+async def test_cooldowns_are_kept_by_account_and_model(cooldowns: CooldownStore) -> None:
+    quota = a_cooldown(CooldownReason.QUOTA, 100)
+    rate = a_cooldown(CooldownReason.RATE, 10)
+
+    assert await cooldowns.cool("acc_1", quota)
+    assert await cooldowns.cool("acc_1", rate, model="gpt-5.5:fast")
+    assert await cooldowns.cool("acc_2", rate)
+
+    assert await cooldowns.all(["acc_1", "acc_3"], now=NOW) == {
+        "acc_1": {"": quota, "gpt-5.5:fast": rate}
+    }
+
+
+async def test_a_cooldown_that_has_ended_is_none(cooldowns: CooldownStore) -> None:
+    await cooldowns.cool("acc_1", a_cooldown(CooldownReason.RATE, 10))
+
+    assert await cooldowns.all(["acc_1"], now=NOW + 10) == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wins"),
+    [
+        ((CooldownReason.QUOTA, 100), (CooldownReason.TRANSIENT, 30), "first"),
+        ((CooldownReason.TRANSIENT, 30), (CooldownReason.QUOTA, 100), "second"),
+        ((CooldownReason.QUOTA, 100), (CooldownReason.QUOTA, 20), "second"),
+        ((CooldownReason.QUOTA, 20), (CooldownReason.QUOTA, 100), "second"),
+    ],
+)
+async def test_another_reason_that_lasts_longer_stays_and_the_same_reason_is_replaced(
+    cooldowns: CooldownStore,
+    first: tuple[CooldownReason, float],
+    second: tuple[CooldownReason, float],
+    wins: str,
+) -> None:
+    given = {"first": a_cooldown(*first), "second": a_cooldown(*second)}
+
+    assert await cooldowns.cool("acc_1", given["first"])
+    assert await cooldowns.cool("acc_1", given["second"]) is (wins == "second")
+
+    assert await cooldowns.all(["acc_1"], now=NOW) == {"acc_1": {"": given[wins]}}
+
+
+async def test_clearing_ends_all_of_one_account_or_some_reasons(cooldowns: CooldownStore) -> None:
+    quota = a_cooldown(CooldownReason.QUOTA, 100)
+    transient = a_cooldown(CooldownReason.TRANSIENT, 30)
+    for account in ("acc_1", "acc_11"):
+        await cooldowns.cool(account, quota)
+        await cooldowns.cool(account, transient, model="gpt-5.5")
+
+    assert await cooldowns.clear("acc_1", reasons=[CooldownReason.TRANSIENT]) == 1
+    assert await cooldowns.clear("acc_11") == 2
+
+    assert await cooldowns.all(["acc_1", "acc_11"], now=NOW) == {"acc_1": {"": quota}}
+
+
+async def test_faults_count_in_a_row_and_a_success_begins_again(
+    cooldowns: CooldownStore, redis_client: Redis
+) -> None:
+    assert [await cooldowns.fault("acc_1") for _ in range(3)] == [1, 2, 3]
+    assert 0 < await redis_client.ttl(redis_keys.faults("acc_1")) <= redis_keys.FAULTS_SECONDS
+
+    await cooldowns.succeed("acc_1")
+
+    assert await cooldowns.fault("acc_1") == 1
+    assert await cooldowns.fault("acc_2") == 1
+
+
+async def test_a_success_ends_what_it_disproves_and_no_quota(cooldowns: CooldownStore) -> None:
+    quota = a_cooldown(CooldownReason.QUOTA, 100)
+    await cooldowns.cool("acc_1", a_cooldown(CooldownReason.TRANSIENT, 30))
+    await cooldowns.cool("acc_2", a_cooldown(CooldownReason.CREDENTIAL, 30))
+    await cooldowns.cool("acc_3", quota)
+
+    for account in ("acc_1", "acc_2", "acc_3"):
+        await cooldowns.succeed(account)
+
+    assert await cooldowns.all(["acc_1", "acc_2", "acc_3"], now=NOW) == {"acc_3": {"": quota}}
+    assert repr(cooldowns) == "<CooldownStore>"

@@ -1,0 +1,416 @@
+"""Accounts in Redis: what a login changes, what its owner chose, and who wins a race."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+from support.logins import a_login, an_access_token
+
+from commons import redis_keys
+from commons.accounts.cipher import CredentialCipher
+from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.model import (
+    Account,
+    AccountState,
+    Cooldown,
+    CooldownReason,
+    Credential,
+    account_id_of,
+)
+from commons.accounts.store import AccountStore, AccountView
+from commons.errors import CredentialUnavailable, StoreUnavailable
+from commons.redis_pool import connect
+
+NOW = 1_795_000_000
+LATER = NOW + 864_000
+OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
+
+
+@pytest.fixture
+def store(redis_client: Redis) -> AccountStore:
+    return AccountStore(redis_client, CredentialCipher([OLD]))
+
+
+async def held_by(store: AccountStore, account: Account) -> Credential:
+    held = await store.credential(account.id)
+    assert held is not None
+    return held
+
+
+async def refreshed(store: AccountStore, account: Account, refresh_token: str) -> Credential:
+    """Save the next credential of an account, as the refresher does."""
+    held = await held_by(store, account)
+    renewed = msgspec.structs.replace(
+        held,
+        access_token=an_access_token(exp=LATER, mark=refresh_token),
+        refresh_token=refresh_token,
+        expires_at=LATER,
+        generation=held.generation + 1,
+    )
+    assert await store.save_credential(renewed, expected=held.generation)
+    return renewed
+
+
+async def test_an_account_is_what_its_login_says(store: AccountStore) -> None:
+    account = await store.add(a_login(exp=LATER, fedramp=True, source="device"))
+
+    assert account == Account(
+        id=account_id_of("ws-1", "user-1"),
+        name="ada@example.com",
+        email="ada@example.com",
+        plan="plus",
+        chatgpt_account_id="ws-1",
+        chatgpt_user_id="user-1",
+        fedramp=True,
+        source="device",
+        token_expires_at=LATER,
+        created_at=1_790_000_000,
+    )
+    assert await store.get(account.id) == account
+    assert await store.list() == [account]
+    held = await held_by(store, account)
+    assert (held.refresh_token, held.expires_at, held.generation) == ("rt_first", LATER, 1)
+
+
+async def test_a_login_without_an_address_is_named_by_its_id(store: AccountStore) -> None:
+    account = await store.add(a_login(exp=LATER, email=""))
+
+    assert account.name == account.id
+
+
+async def test_no_token_is_readable_at_rest(store: AccountStore, redis_client: Redis) -> None:
+    account = await store.add(a_login(exp=LATER, refresh_token="rt_canary"))
+    await refreshed(store, account, "rt_canary_2")
+
+    for key in (redis_keys.account(account.id), redis_keys.credential(account.id)):
+        text = str(await redis_client.hgetall(key))
+        assert "canary" not in text
+        assert "eyJ" not in text
+    assert "canary" not in repr(a_login(exp=LATER, refresh_token="rt_canary"))
+
+
+async def test_one_person_may_own_several_accounts(store: AccountStore) -> None:
+    first = await store.add(a_login(exp=LATER, workspace="personal", created_at=2))
+    second = await store.add(a_login(exp=LATER, workspace="team", created_at=1))
+
+    assert await store.list() == [second, first]
+
+
+async def test_signing_in_again_keeps_what_the_owner_chose(
+    store: AccountStore, redis_client: Redis
+) -> None:
+    account = await store.add(a_login(exp=NOW))
+    await store.rename(account.id, "Ada's")
+    await store.set_weight(account.id, 2.5)
+    await store.pause(account.id)
+    await store.mark(account.id, AccountState.REVOKED, "refresh_token_expired")
+    await CooldownStore(redis_client).cool(
+        account.id, Cooldown(until=LATER, reason=CooldownReason.QUOTA, since=NOW), model="gpt-5.5"
+    )
+
+    again = await store.add(
+        a_login(
+            exp=LATER, refresh_token="rt_new", plan="pro", created_at=9, email="new@example.com"
+        )
+    )
+
+    assert (again.id, again.created_at) == (account.id, account.created_at)
+    assert (again.name, again.weight, again.paused) == ("Ada's", 2.5, True)
+    assert (again.state, again.state_reason) == (AccountState.ACTIVE, "")
+    assert (again.plan, again.email, again.token_expires_at) == ("pro", "new@example.com", LATER)
+    assert await redis_client.hlen(redis_keys.cooldowns()) == 0
+    held = await held_by(store, account)
+    assert (held.generation, held.refresh_token) == (2, "rt_new")
+
+
+async def test_a_name_given_with_a_login_is_taken(store: AccountStore) -> None:
+    await store.add(a_login(exp=LATER))
+
+    assert (await store.add(a_login(exp=LATER, name="Team"))).name == "Team"
+
+
+async def test_an_old_file_imported_again_takes_nothing_from_what_grew_out_of_it(
+    store: AccountStore,
+) -> None:
+    file = a_login(exp=NOW, refresh_token="rt_1")
+    account = await store.add(file)
+    await refreshed(store, account, "rt_2")
+    newest = await refreshed(store, account, "rt_3")
+
+    again = await store.add(file)
+
+    assert await held_by(store, account) == newest
+    assert again.token_expires_at == LATER
+    assert again.state is AccountState.ACTIVE
+
+
+async def test_the_same_file_imported_twice_does_not_disturb_a_refresh_under_way(
+    store: AccountStore,
+) -> None:
+    file = a_login(exp=NOW, refresh_token="rt_1")
+    account = await store.add(file)
+    before = await held_by(store, account)
+
+    await store.add(file)
+
+    assert await held_by(store, account) == before
+
+
+async def test_the_same_refresh_token_with_a_later_access_token_is_taken(
+    store: AccountStore,
+) -> None:
+    account = await store.add(a_login(exp=NOW, refresh_token="rt_1"))
+
+    await store.add(a_login(exp=LATER, refresh_token="rt_1"))
+
+    held = await held_by(store, account)
+    assert (held.expires_at, held.generation) == (LATER, 2)
+
+
+async def test_a_spent_token_does_not_revive_a_revoked_account(store: AccountStore) -> None:
+    file = a_login(exp=NOW, refresh_token="rt_1")
+    account = await store.add(file)
+    await refreshed(store, account, "rt_2")
+    await store.mark(account.id, AccountState.REVOKED, "refresh_token_invalidated")
+
+    assert (await store.add(file)).state is AccountState.REVOKED
+
+
+async def test_when_the_encryption_key_is_lost_any_file_helps(
+    store: AccountStore, redis_client: Redis
+) -> None:
+    file = a_login(exp=NOW, refresh_token="rt_1")
+    account = await store.add(file)
+    renewed = AccountStore(redis_client, CredentialCipher([NEW]))
+    with pytest.raises(CredentialUnavailable):
+        await renewed.credential(account.id)
+
+    await renewed.add(file)
+
+    assert (await held_by(renewed, account)).refresh_token == "rt_1"
+
+
+async def test_logins_without_refresh_tokens_replace_each_other(store: AccountStore) -> None:
+    account = await store.add(a_login(exp=LATER, refresh_token=""))
+    await store.add(a_login(exp=LATER + 1, refresh_token=""))
+
+    assert (await held_by(store, account)).expires_at == LATER + 1
+
+
+async def test_of_many_savers_of_one_generation_exactly_one_wins(store: AccountStore) -> None:
+    account = await store.add(a_login(exp=NOW))
+    held = await held_by(store, account)
+    rivals = [
+        msgspec.structs.replace(held, refresh_token=f"rt_{number}", generation=2)
+        for number in range(20)
+    ]
+
+    won = await asyncio.gather(*(store.save_credential(each, expected=1) for each in rivals))
+
+    assert sum(won) == 1
+    assert await held_by(store, account) == rivals[won.index(True)]
+
+
+async def test_saving_notes_the_new_end_and_the_new_plan_and_ends_revocation(
+    store: AccountStore,
+) -> None:
+    account = await store.add(a_login(exp=NOW))
+    held = await held_by(store, account)
+    await store.mark(account.id, AccountState.REVOKED, "refresh_token_reused")
+    token = an_access_token(exp=LATER, plan="team")
+
+    await store.save_credential(
+        msgspec.structs.replace(held, access_token=token, expires_at=LATER), expected=1
+    )
+
+    found = await store.get(account.id)
+    assert found is not None
+    assert (found.state, found.state_reason) == (AccountState.ACTIVE, "")
+    assert (found.token_expires_at, found.plan) == (LATER, "team")
+
+
+async def test_saving_does_not_revive_a_deactivated_account(store: AccountStore) -> None:
+    account = await store.add(a_login(exp=NOW))
+    await store.mark(account.id, AccountState.DEACTIVATED, "deactivated_workspace")
+
+    await refreshed(store, account, "rt_2")
+
+    found = await store.get(account.id)
+    assert found is not None
+    assert found.state is AccountState.DEACTIVATED
+
+
+async def test_a_state_is_noted_only_for_the_generation_it_was_seen_with(
+    store: AccountStore,
+) -> None:
+    account = await store.add(a_login(exp=NOW))
+    await refreshed(store, account, "rt_2")
+
+    stale = await store.mark(account.id, AccountState.REVOKED, "reused", generation=1)
+    exact = await store.mark(
+        account.id, AccountState.REVOKED, "expired", generation=2, token_expires_at=NOW
+    )
+
+    assert (stale, exact) == (False, True)
+    found = await store.get(account.id)
+    assert found is not None
+    assert (found.state, found.state_reason) == (AccountState.REVOKED, "expired")
+    assert found.token_expires_at == NOW
+
+
+async def test_a_removed_account_leaves_nothing_and_its_late_refresh_is_not_saved(
+    store: AccountStore, redis_client: Redis
+) -> None:
+    account = await store.add(a_login(exp=NOW))
+    held = await held_by(store, account)
+    cooldown = Cooldown(until=LATER, reason=CooldownReason.RATE, since=NOW)
+    await CooldownStore(redis_client).cool(account.id, cooldown)
+
+    assert await store.remove(account.id)
+
+    assert not await store.save_credential(held, expected=1)
+    assert await store.get(account.id) is None
+    assert await store.credential(account.id) is None
+    assert await store.list() == []
+    assert await redis_client.keys("*") == [redis_keys.accounts_version()]
+    assert not await store.remove(account.id)
+
+
+async def test_an_account_added_again_after_removal_is_of_another_generation(
+    store: AccountStore,
+) -> None:
+    account = await store.add(a_login(exp=NOW))
+    late = await held_by(store, account)
+    await store.remove(account.id)
+
+    await store.add(a_login(exp=NOW, refresh_token="rt_other"))
+
+    assert not await store.save_credential(late, expected=late.generation)
+    assert (await held_by(store, account)).refresh_token == "rt_other"
+
+
+async def test_every_change_raises_the_version_and_what_changes_nothing_does_not(
+    store: AccountStore,
+) -> None:
+    account = await store.add(a_login(exp=NOW))
+    changes: list[Any] = [
+        lambda: store.pause(account.id),
+        lambda: store.resume(account.id),
+        lambda: store.rename(account.id, "x"),
+        lambda: store.set_weight(account.id, 3),
+        lambda: store.mark(account.id, AccountState.REVOKED, "r"),
+        lambda: refreshed(store, account, "rt_2"),
+        lambda: store.add(a_login(exp=NOW)),
+        lambda: store.remove(account.id),
+    ]
+    versions = [await store.version()]
+    for change in changes:
+        assert await change()
+        versions.append(await store.version())
+    assert versions == list(range(1, 10))
+
+    account = await store.add(a_login(exp=NOW))
+    before = await store.version()
+    assert await store.resume(account.id)
+    assert await store.mark(account.id, AccountState.ACTIVE, "")
+    assert await store.version() == before
+
+
+async def test_an_unknown_account_can_not_be_changed(store: AccountStore) -> None:
+    assert not await store.pause("acc_0")
+    assert not await store.rename("acc_0", "x")
+    assert not await store.mark("acc_0", AccountState.REVOKED, "r", generation=1)
+    assert await store.get("acc_0") is None
+    assert await store.version() == 0
+
+
+async def test_without_redis_nothing_is_known() -> None:
+    client = connect("unix:///nowhere")
+    store = AccountStore(client, CredentialCipher([OLD]))
+    for call in (store.list, store.version, lambda: store.get("acc_1")):
+        with pytest.raises(StoreUnavailable):
+            await call()
+    await client.aclose()
+    assert repr(store) == "<AccountStore>"
+
+
+class CountingStore(AccountStore):
+    """Counts how often everything is loaded."""
+
+    loads = 0
+
+    async def load(self) -> Any:
+        self.loads += 1
+        return await super().load()
+
+
+async def test_a_view_reloads_when_the_version_differs_and_only_then(redis_client: Redis) -> None:
+    store = CountingStore(redis_client, CredentialCipher([OLD]))
+    view = AccountView(store)
+    account = await store.add(a_login(exp=LATER))
+
+    assert await view.refresh_if(await store.version())
+    assert not await view.refresh_if(await store.version())
+    assert view.accounts == {account.id: account}
+    assert repr(view) == "<AccountView 1 accounts, version 1>"
+
+    await store.pause(account.id)
+    assert await view.refresh_if(await store.version())
+    assert view.accounts[account.id].paused
+    assert store.loads == 2
+
+
+async def test_requests_at_once_share_one_reload(redis_client: Redis) -> None:
+    store = CountingStore(redis_client, CredentialCipher([OLD]))
+    view = AccountView(store)
+    await store.add(a_login(exp=LATER))
+
+    done = await asyncio.gather(*(view.refresh_if(1) for _ in range(50)))
+
+    assert (sum(done), store.loads) == (1, 1)
+
+
+async def test_a_version_that_went_back_is_a_change_too(redis_client: Redis) -> None:
+    store = CountingStore(redis_client, CredentialCipher([OLD]))
+    view = AccountView(store)
+    await store.add(a_login(exp=LATER))
+    await view.refresh_if(1)
+    await redis_client.flushall()
+
+    assert await view.refresh_if(0)
+    assert view.accounts == {}
+
+
+async def test_a_view_opens_credentials_when_asked_and_knows_their_generation(
+    store: AccountStore,
+) -> None:
+    view = AccountView(store)
+    account = await store.add(a_login(exp=NOW))
+    await view.refresh_if(await store.version())
+    first = view.credential(account.id)
+    assert first is not None
+    assert first is view.credential(account.id)
+
+    renewed = await refreshed(store, account, "rt_2")
+    assert view.credential(account.id) == first
+    await view.refresh_if(await store.version())
+
+    assert view.credential(account.id) == renewed
+    await store.remove(account.id)
+    await view.refresh_if(await store.version())
+    assert view.credential(account.id) is None
+
+
+async def test_a_credential_that_does_not_open_is_none_in_a_view(
+    store: AccountStore, redis_client: Redis
+) -> None:
+    account = await store.add(a_login(exp=NOW))
+    view = AccountView(AccountStore(redis_client, CredentialCipher([NEW])))
+    await view.refresh_if(1)
+
+    assert account.id in view.accounts
+    assert view.credential(account.id) is None
+    assert view.credential("acc_0") is None
