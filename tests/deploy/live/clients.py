@@ -96,7 +96,10 @@ class Crowd:
     async def _client(self, session: aiohttp.ClientSession, number: int) -> None:
         await asyncio.sleep(number * 2 / self._streams)
         while not self._stop.is_set():
-            self.finished.append(await stream(session, self._url, self._marker, number=number))
+            seen = await stream(session, self._url, self._marker, number=number)
+            self.finished.append(seen)
+            if not seen.unbroken:
+                await asyncio.sleep(0.5)
 
     async def _short_requests(self, session: aiohttp.ClientSession) -> None:
         """Twenty answers a second that do not stream, beside the streams."""
