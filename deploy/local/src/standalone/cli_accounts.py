@@ -33,12 +33,13 @@ def import_account(environ: Mapping[str, str], file: IO[bytes], name: str) -> No
     must not go on using the same file.
     """
     content = file.read(MAX_BYTES + 1)
+    told = getattr(file, "name", "-")
     if len(content) > MAX_BYTES:
-        raise click.ClickException(f"{file.name}: too large for an auth.json")
+        raise click.ClickException(f"{told}: too large for an auth.json")
     try:
         read = read_auth_json(content, now=time.time(), name=name)
     except BadAuthFile as wrong:
-        raise click.ClickException(f"{file.name}: {explain(wrong)}") from None
+        raise click.ClickException(f"{told}: {explain(wrong)}") from None
     account = asyncio.run(_add(Start(environ), read.account))
     print(f"added {account.name} ({account.plan or 'unknown plan'}) as {account.id}")
     if not read.preview.renewable:

@@ -12,7 +12,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     screen = Console(highlight=False, markup=False, soft_wrap=True)
     if not screen.is_terminal:
         for row in [columns, *rows]:
-            screen.out("\t".join(row), highlight=False)
+            print("\t".join(row))
         return
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:

@@ -81,12 +81,13 @@ def merge_expositions(bodies: Iterable[bytes]) -> bytes:
     merged: dict[bytes, list[bytes]] = {}
     for body in bodies:
         family, taken = b"", True
-        seen_here: set[bytes] = set()
+        mine: set[bytes] = set()
         for line in body.splitlines():
             if line.startswith((b"# HELP ", b"# TYPE ")):
                 family = line.split(b" ", 3)[2]
-                taken = family not in merged or family in seen_here
-                seen_here.add(family)
+                taken = family not in merged or family in mine
+                if taken:
+                    mine.add(family)
             if taken and line and line != b"# EOF":
                 merged.setdefault(family, []).append(line)
     return b"\n".join(line for lines in merged.values() for line in lines) + b"\n"

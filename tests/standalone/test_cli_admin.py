@@ -1,0 +1,29 @@
+"""Admin tokens from the command line."""
+
+from click.testing import CliRunner, Result
+from standalone.cli_admin import admin
+
+
+def run(environ: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(admin, ["token", *arguments], obj=environ)
+
+
+def test_a_token_is_made_listed_and_revoked(environ: dict[str, str]) -> None:
+    made = run(environ, "create", "deploy")
+    listed = run(environ, "list").stdout
+    token_id = listed.splitlines()[1].split("\t")[0]
+    revoked = run(environ, "revoke", token_id)
+
+    secret = made.stdout.strip()
+    assert secret.startswith("cpadm-")
+    assert secret not in listed
+    assert "\tdeploy\t" in listed
+    assert revoked.stdout == f"revoked {token_id}\n"
+    assert run(environ, "list").stdout.startswith("no admin tokens yet")
+
+
+def test_an_unknown_token_is_told(environ: dict[str, str]) -> None:
+    result = run(environ, "revoke", "abc")
+
+    assert result.exit_code == 1
+    assert "no admin token has the id abc" in result.output

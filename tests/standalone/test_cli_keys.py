@@ -1,0 +1,44 @@
+"""API keys from the command line."""
+
+from click.testing import CliRunner, Result
+from standalone.cli_keys import keys
+
+
+def run(environ: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(keys, arguments, obj=environ)
+
+
+def test_a_key_is_shown_once_alone_on_standard_output(environ: dict[str, str]) -> None:
+    made = run(environ, "create", "laptop", "--owner", "ada")
+    listed = run(environ, "list").stdout
+
+    secret = made.stdout.strip()
+    assert secret.startswith("cpa-")
+    assert "made key_" in made.stderr
+    assert secret not in listed
+    assert listed.splitlines()[1].split("\t")[1:5] == ["laptop", "ada", f"{secret[:12]}…", "active"]
+
+
+def test_a_key_is_revoked_by_id_or_name(environ: dict[str, str]) -> None:
+    run(environ, "create", "laptop")
+    run(environ, "create", "phone")
+
+    by_name = run(environ, "revoke", "laptop")
+    key_id = run(environ, "list").stdout.splitlines()[2].split("\t")[0]
+    by_id = run(environ, "revoke", key_id)
+
+    assert by_name.stdout.startswith("revoked laptop (key_")
+    assert key_id in by_id.stdout
+    assert run(environ, "list").stdout.count("revoked") == 2
+
+
+def test_an_unknown_or_twofold_name_is_told(environ: dict[str, str]) -> None:
+    run(environ, "create", "laptop")
+    run(environ, "create", "laptop")
+
+    assert "no key is called phone" in run(environ, "revoke", "phone").output
+    assert "may be any of key_" in run(environ, "revoke", "laptop").output
+
+
+def test_no_keys_is_told(environ: dict[str, str]) -> None:
+    assert run(environ, "list").stdout.startswith("no keys yet")
