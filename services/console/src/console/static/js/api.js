@@ -1,0 +1,73 @@
+// Calls of the console's JSON API. A refusal becomes a Fault with its code; a session that has
+// ended asks for the password over the page and then repeats the call.
+import { $ } from "./dom.js";
+import { faultTexts, t } from "./texts.js";
+
+export class Fault extends Error {
+  constructor({ code = "internal", message = "", status = 0, requestId = "" }) {
+    super(message || code);
+    this.code = code;
+    this.status = status;
+    this.requestId = requestId;
+  }
+
+  // What happened, what to do, and what to quote when asking for help.
+  describe() {
+    const { what, cure } = faultTexts(this.code);
+    const trace = [this.code, this.requestId].filter(Boolean).join(" · ");
+    return [what || this.message || t("Something went wrong."), cure, `(${trace})`].filter(Boolean).join(" ");
+  }
+}
+
+let askForPassword = null;
+export function whenSignedOut(ask) {
+  askForPassword = ask;
+}
+
+export async function call(method, path, body, { again = true } = {}) {
+  const headers = { accept: "application/json" };
+  if (method !== "GET") headers["x-csrf-token"] = csrf();
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw new Fault({ code: "offline" });
+  }
+  const content = await readJson(answer);
+  if (answer.ok) {
+    if (content?.csrf_token) $('meta[name="csrf"]').content = content.csrf_token;
+    return content;
+  }
+  const fault = faultOf(answer, content);
+  if (fault.code === "signed_out" && again && askForPassword && (await askForPassword())) {
+    return call(method, path, body, { again: false });
+  }
+  // Another tab has signed in anew, so this page's token is of a session that has gone.
+  if (fault.code === "csrf" && again) {
+    await call("GET", "/api/session");
+    return call(method, path, body, { again: false });
+  }
+  throw fault;
+}
+
+const csrf = () => $('meta[name="csrf"]').content;
+
+export function faultOf(answer, content) {
+  const error = (content && content.error) || {};
+  return new Fault({
+    code: error.code || (answer.status === 404 ? "not_found" : "internal"),
+    message: error.message,
+    status: answer.status,
+    requestId: answer.headers.get("x-request-id") || "",
+  });
+}
+
+async function readJson(answer) {
+  if (!(answer.headers.get("content-type") || "").includes("json")) return null;
+  try {
+    return await answer.json();
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,31 @@
+// Where every page begins: what all pages do, then what this one does.
+import { keepActions } from "./actions.js";
+import { call } from "./api.js";
+import { $ } from "./dom.js";
+import { keepDialogs } from "./dialogs.js";
+import { watch } from "./live.js";
+import { keepManners } from "./manners.js";
+import { keepShortcuts } from "./shortcuts.js";
+import { keepTimes } from "./times.js";
+
+const pages = {
+  dashboard: () => import("./pages/dashboard.js"),
+  accounts: () => import("./pages/accounts.js"),
+  keys: () => import("./pages/keys.js"),
+  connect: () => import("./pages/connect.js"),
+  logs: () => import("./pages/logs.js"),
+  settings: () => import("./pages/settings.js"),
+};
+
+keepTimes();
+keepManners();
+keepDialogs();
+keepActions();
+keepShortcuts();
+watch();
+$("#sign-out")?.addEventListener("click", async () => {
+  await call("DELETE", "/api/session").catch(() => null);
+  location.assign("/");
+});
+await pages[document.documentElement.dataset.page]?.();
+document.documentElement.dataset.ready = "";

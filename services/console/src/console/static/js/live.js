@@ -1,0 +1,110 @@
+// Keeps the page's live regions fresh: told by server-sent events what has changed, or asking every
+// five seconds while there is no stream. The state stands in the sidebar.
+import { $, $$ } from "./dom.js";
+import { morph } from "./morph.js";
+import { showTimes } from "./times.js";
+import { t } from "./texts.js";
+import { signedOut } from "./session.js";
+
+const POLL = 5000, QUIET = 2000, SOON = 150;
+let timer = 0, lastRun = 0, running = false, again = false, polling = 0, lostSince = 0;
+const after = [];
+
+export const whenRefreshed = (act) => after.push(act);
+
+export function refresh() {
+  clearTimeout(timer);
+  const wait = Math.max(SOON, lastRun + QUIET - performance.now());
+  timer = setTimeout(run, wait);
+}
+
+export async function refreshNow() {
+  clearTimeout(timer);
+  await run();
+}
+
+async function run() {
+  if (running) {
+    again = true;
+    return;
+  }
+  running = true;
+  lastRun = performance.now();
+  try {
+    await fetchRegions();
+  } finally {
+    running = false;
+    if (again) {
+      again = false;
+      refresh();
+    }
+  }
+}
+
+async function fetchRegions() {
+  let answer;
+  try {
+    answer = await fetch(location.href, { headers: { "x-live": "1", accept: "text/html" }, redirect: "manual" });
+  } catch {
+    return lost();
+  }
+  if (answer.type === "opaqueredirect" || answer.status === 401) return signedOut();
+  if (!answer.ok) return lost();
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const region of $$("[data-live]")) {
+    const wanted = $(`[data-live="${region.dataset.live}"]`, fresh);
+    if (wanted) morph(region, wanted);
+  }
+  showTimes();
+  lostSince = 0;
+  if (polling) say("polling");
+  for (const act of after) act();
+}
+
+function lost() {
+  lostSince ||= Date.now();
+  say("lost");
+}
+
+function say(state) {
+  const place = $("#live-state");
+  if (!place) return;
+  const since = new Date(lostSince || Date.now()).toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" });
+  const words = {
+    live: t("live"), polling: t("every 5 s"), lost: t("disconnected since %(time)s", { time: since }), connecting: t("connecting"),
+  };
+  if (place.dataset.state === state && state !== "lost") return;
+  place.dataset.state = state;
+  $("[data-live-word]", place).textContent = words[state];
+}
+
+export function watch() {
+  if (!$("[data-live]")) return;
+  document.addEventListener("visibilitychange", () => document.hidden || refresh());
+  listen();
+}
+
+function listen() {
+  const source = new EventSource("/api/events");
+  source.addEventListener("open", () => {
+    if (polling) refresh();
+    clearInterval(polling);
+    polling = lostSince = 0;
+    say("live");
+  });
+  source.addEventListener("changed", refresh);
+  source.addEventListener("signed_out", () => {
+    source.close();
+    signedOut().then((again) => again && listen());
+  });
+  source.addEventListener("error", () => {
+    if (!polling) {
+      polling = setInterval(() => document.hidden || refresh(), POLL);
+      say("polling");
+      refresh();
+    }
+    // A stream the server refused (signed out, too many) is asked for anew while we poll.
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, POLL);
+  });
+  addEventListener("pagehide", () => source.close(), { once: true });
+}

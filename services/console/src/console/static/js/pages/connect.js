@@ -1,0 +1,81 @@
+// Connect: snippets filled with the chosen model and key, a test request, a small chat.
+import { $, $$ } from "../dom.js";
+import { busy, textOf } from "../actions.js";
+import { Fault } from "../api.js";
+import { choose } from "../manners.js";
+import { numbers, t, tn } from "../texts.js";
+import { carried } from "./carried.js";
+import { address, ask, chat, model } from "./gateway.js";
+import { keepChat } from "./chat.js";
+import { showStep } from "./steps.js";
+
+const keyInput = $("#key");
+const placeholder = $('[data-fill="key"]')?.textContent || "";
+
+function fill() {
+  for (const slot of $$('[data-fill="model"]')) slot.textContent = model();
+  for (const slot of $$('[data-fill="key"]')) slot.textContent = keyInput.value.trim() || placeholder;
+}
+
+keyInput.value = carried();
+keyInput.addEventListener("input", fill);
+$("#model").addEventListener("change", fill);
+fill();
+
+// The chosen client stays in the address, so that a link can be passed on.
+const wanted = new URL(location.href).searchParams.get("client");
+const tab = wanted && document.getElementById(`tab-${wanted}`);
+if (tab) choose(tab);
+$(".client-tabs").addEventListener("chosen", (event) => {
+  const url = new URL(location.href);
+  url.searchParams.set("client", event.target.id.replace("tab-", ""));
+  history.replaceState(null, "", url);
+});
+
+const list = $("#test-steps");
+
+async function step(title, deed) {
+  const began = performance.now();
+  try {
+    const note = await deed();
+    showStep(list, { title, ok: true, milliseconds: performance.now() - began, note });
+    return true;
+  } catch (fault) {
+    if (!(fault instanceof Fault)) throw fault;
+    const failed = { title, ok: false, milliseconds: performance.now() - began, code: fault.code };
+    showStep(list, { ...failed, message: textOf(fault) });
+    return false;
+  }
+}
+
+async function test() {
+  list.replaceChildren();
+  let models = [];
+  const listed = await step(t("Address and key"), async () => {
+    const answer = await ask("/models");
+    models = (await answer.json()).data.map((each) => each.id);
+    return address("/models");
+  });
+  if (!listed) return;
+  const found = await step(t("Model"), async () => {
+    if (!models.includes(model())) throw new Fault({ code: "model_not_found" });
+    return tn("%(num)s model is offered", "%(num)s models are offered", models.length);
+  });
+  if (!found) return;
+  let first = 0;
+  const began = performance.now();
+  let said = "";
+  await step(t("Answer"), async () => {
+    const { usage, requestId } = await chat([{ role: "user", content: "Say OK." }], (piece) => {
+      first ||= performance.now() - began;
+      said += piece;
+    });
+    if (!said) throw new Fault({ code: "upstream_empty_answer", requestId });
+    const parts = [t("first word after %(time)s ms", { time: numbers.format(Math.round(first)) })];
+    if (usage) parts.push(tn("%(num)s token", "%(num)s tokens", usage.total_tokens));
+    return `“${said.trim().slice(0, 80)}” · ${parts.join(" · ")} · ${requestId}`;
+  });
+}
+
+$("#run-test").addEventListener("click", (event) => busy(event.currentTarget, test));
+keepChat();

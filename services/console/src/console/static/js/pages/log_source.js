@@ -1,0 +1,92 @@
+// Where the log's entries come from: a stream that resumes where it broke, or a poll every 5 s.
+import { call, Fault } from "../api.js";
+import { signedOut } from "../session.js";
+
+const POLL = 5000;
+
+export class LogSource {
+  // `take` gets entries, oldest first; `say` the state: live, polling, paused, lost, connecting.
+  constructor({ query, take, say }) {
+    this.query = query;
+    this.take = take;
+    this.say = say;
+    this.last = "";
+    this.source = null;
+    this.poll = 0;
+  }
+
+  start() {
+    this.stop();
+    this.say("connecting");
+    const query = this.query();
+    if (this.last) query.set("after", this.last);
+    const source = new EventSource(`/api/logs/stream?${query}`);
+    this.source = source;
+    source.addEventListener("open", () => {
+      this.endPoll();
+      this.say("live");
+    });
+    source.addEventListener("signed_out", () => {
+      this.stop();
+      this.say("lost");
+      signedOut().then((again) => again && this.start());
+    });
+    source.addEventListener("log", (event) => this.give([{ id: event.lastEventId, entry: JSON.parse(event.data) }]));
+    source.addEventListener("error", () => this.broken(source));
+  }
+
+  give(entries) {
+    const fresh = entries.filter(({ id }) => !this.last || later(id, this.last));
+    if (!fresh.length) return;
+    this.last = fresh.at(-1).id;
+    this.take(fresh);
+  }
+
+  // The browser tries the stream again by itself, with Last-Event-ID; until then we poll.
+  broken(source) {
+    if (source !== this.source) return;
+    this.startPoll();
+    if (source.readyState === EventSource.CLOSED) {
+      this.again = setTimeout(() => source === this.source && this.start(), POLL);
+    }
+  }
+
+  startPoll() {
+    if (this.poll) return;
+    this.poll = setInterval(() => this.ask(), POLL);
+    this.ask();
+  }
+
+  async ask() {
+    try {
+      const query = this.query();
+      query.set("limit", "100");
+      const { entries } = await call("GET", `/api/logs?${query}`);
+      this.give([...entries].reverse());
+      if (this.poll) this.say("polling");
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      if (this.poll) this.say("lost");
+      if (fault.code === "signed_out") signedOut();
+    }
+  }
+
+  endPoll() {
+    clearInterval(this.poll);
+    this.poll = 0;
+  }
+
+  stop() {
+    this.endPoll();
+    clearTimeout(this.again);
+    this.source?.close();
+    this.source = null;
+  }
+}
+
+// Stream ids are "milliseconds-number".
+export function later(id, than) {
+  const [a, b] = id.split("-").map(Number);
+  const [c, d] = than.split("-").map(Number);
+  return a > c || (a === c && b > d);
+}

@@ -1,0 +1,120 @@
+// Three ways to sign an account in: device code, pasted address, this browser.
+import { $, el } from "../dom.js";
+import { call, Fault } from "../api.js";
+import { busy, showError } from "../actions.js";
+import { refreshNow } from "../live.js";
+import { showTimes } from "../times.js";
+import { toast } from "../toasts.js";
+import { t } from "../texts.js";
+
+const dialog = $("#add-account");
+let account = "";
+let waiting = 0;
+
+export function beginFor(accountId) {
+  account = accountId;
+  stop();
+  const device = $("#way-device");
+  if (device) {
+    $('[data-step="begin"]', device).hidden = false;
+    $('[data-step="code"]', device).hidden = true;
+  }
+  const link = $("[data-login-link]", dialog);
+  if (link) link.hidden = true;
+  const browser = $("[data-browser-login]", dialog);
+  if (browser) browser.href = account ? `/auth/login?account=${encodeURIComponent(account)}` : "/auth/login";
+}
+
+export const renewing = () => account;
+
+export function stop() {
+  clearTimeout(waiting);
+  waiting = 0;
+}
+
+const begin = (way) => call("POST", "/api/logins", { way, account });
+const errorOf = (way) => $(`#way-${way} > [data-way-error]`);
+
+export async function done(name) {
+  stop();
+  dialog.close();
+  toast(t("%(name)s is signed in and ready.", { name }));
+  await refreshNow();
+}
+
+async function beginDevice(button) {
+  await busy(
+    button,
+    async () => {
+      const login = await begin("device");
+      const way = $("#way-device");
+      $('[data-step="begin"]', way).hidden = true;
+      $('[data-step="code"]', way).hidden = false;
+      $("#device-code").textContent = login.user_code;
+      $("[data-device-link]", way).href = login.verification_url;
+      $("[data-device-ends]", way).dateTime = new Date(login.expires_at * 1000).toISOString();
+      showTimes(way);
+      waiting = setTimeout(() => poll(login), login.interval * 1000);
+    },
+    errorOf("device"),
+  );
+}
+
+async function poll(login) {
+  try {
+    const state = await call("POST", `/api/logins/${encodeURIComponent(login.id)}/poll`);
+    if (!waiting) return undefined;
+    if (state.standing === "done") return done((await call("GET", `/api/accounts/${encodeURIComponent(state.account)}`)).name);
+    if (state.standing === "failed") throw new Fault({ code: state.code });
+    waiting = setTimeout(() => poll(login), login.interval * 1000);
+  } catch (fault) {
+    if (fault.code === "offline") return (waiting = setTimeout(() => poll(login), 5000));
+    beginFor(account);
+    showError(errorOf("device"), fault);
+  }
+  return undefined;
+}
+
+// The page opens in a tab of its own; a blocked pop-up still leaves the link.
+async function beginPasted(button) {
+  const tab = open("about:blank", "_blank");
+  if (tab) tab.opener = null;
+  await busy(
+    button,
+    async () => {
+      const login = await begin("pasted");
+      const link = $("[data-login-link]", dialog);
+      link.href = login.authorize_url;
+      link.hidden = false;
+      if (tab) tab.location.href = login.authorize_url;
+    },
+    errorOf("pasted"),
+  );
+  if (tab && $("[data-login-link]", dialog).hidden) tab.close();
+}
+
+async function finishPasted(form, button) {
+  await busy(
+    button,
+    async () => {
+      const made = await call("POST", "/api/logins/callback", { url: form.elements.url.value.trim() });
+      form.reset();
+      await done(made.name);
+    },
+    $("[data-error]", form),
+  );
+}
+
+export function keepLogins() {
+  for (const button of dialog.querySelectorAll("[data-begin]")) {
+    button.addEventListener("click", () => (button.dataset.begin === "device" ? beginDevice : beginPasted)(button));
+  }
+  dialog.addEventListener("submit", (event) => {
+    if (event.target.dataset.way !== "pasted") return;
+    event.preventDefault();
+    finishPasted(event.target, event.submitter);
+  });
+  dialog.addEventListener("close", stop);
+}
+
+export const facts = (list) => list.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));

@@ -1,0 +1,18 @@
+// One line of a test: done or failed, how long it took, and why.
+import { el, icon } from "../dom.js";
+import { faultTexts, numbers, t } from "../texts.js";
+
+export function showStep(list, { title, ok, milliseconds, code = "", message = "", note = "" }) {
+  const { what, cure } = faultTexts(code);
+  const why = ok ? note : [what || message, cure, code && `(${code})`].filter(Boolean).join(" ");
+  const line = el(
+    "li",
+    { class: ok ? "good" : "failed" },
+    icon(ok ? "check" : "x"),
+    el("span", {}, title, el("span", { class: "unseen" }, ok ? ` – ${t("passed")}` : ` – ${t("failed")}`)),
+    el("span", { class: "muted" }, milliseconds === undefined || milliseconds === null ? "" : `${numbers.format(Math.round(milliseconds))} ms`),
+    why ? el("small", {}, why) : null,
+  );
+  list.append(line);
+  return line;
+}

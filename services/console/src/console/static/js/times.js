@@ -1,0 +1,70 @@
+// Moments in the reader's own clock and language: `<time data-when="ago|in|point|date|full">`.
+import { $$ } from "./dom.js";
+import { language, t } from "./texts.js";
+
+const MINUTE = 60, HOUR = 3600, DAY = 86400;
+const format = (options) => new Intl.DateTimeFormat(language, options);
+const full = format({ dateStyle: "medium", timeStyle: "short" });
+const date = format({ dateStyle: "medium" });
+const hour = format({ hour: "2-digit", minute: "2-digit" });
+const weekday = format({ weekday: "short", hour: "2-digit", minute: "2-digit" });
+const day = format({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const seconds = format({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+const unit = (name) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" });
+const units = { day: unit("day"), hour: unit("hour"), minute: unit("minute"), second: unit("second") };
+
+export const clock = (at) => seconds.format(new Date(at * 1000));
+export const fullTime = (at) => full.format(new Date(at * 1000));
+export const pointTime = (at, now = Date.now() / 1000) => words.point(at, now);
+
+// "2 hr 29 min": the two largest units of a span.
+export function span(length) {
+  const whole = Math.max(0, Math.round(length));
+  if (whole < 100) return units.second.format(whole);
+  const minutes = Math.round(whole / MINUTE);
+  if (whole < HOUR) return units.minute.format(minutes);
+  const [big, small, size] = whole < 2 * DAY ? ["hour", "minute", 60] : ["day", "hour", 24];
+  const count = size === 60 ? minutes : Math.round(whole / HOUR);
+  const rest = count % size;
+  return units[big].format(Math.floor(count / size)) + (rest ? ` ${units[small].format(rest)}` : "");
+}
+
+const words = {
+  ago(at, now) {
+    const past = now - at;
+    if (past < 45) return t("just now");
+    if (past < HOUR) return relative.format(-Math.round(past / MINUTE), "minute");
+    if (past < DAY) return relative.format(-Math.round(past / HOUR), "hour");
+    if (past < 30 * DAY) return relative.format(-Math.round(past / DAY), "day");
+    return date.format(new Date(at * 1000));
+  },
+  in: (at, now) => (at <= now ? t("now") : t("in %(time)s", { time: span(at - now) })),
+  point(at, now) {
+    const moment = new Date(at * 1000);
+    if (moment.toDateString() === new Date(now * 1000).toDateString()) return hour.format(moment);
+    return (Math.abs(at - now) < 6 * DAY ? weekday : day).format(moment);
+  },
+  date: (at) => date.format(new Date(at * 1000)),
+  full: (at) => full.format(new Date(at * 1000)),
+};
+
+export function showTimes(within = document) {
+  const now = Date.now() / 1000;
+  let next = 20;
+  for (const time of $$("time[data-when]", within)) {
+    const at = Date.parse(time.dateTime) / 1000;
+    if (!Number.isFinite(at)) continue;
+    const how = time.dataset.when;
+    const text = words[how](at, now);
+    if (time.textContent !== text) time.textContent = text;
+    if (how !== "full") time.dataset.tip = full.format(new Date(at * 1000));
+    if (how === "in" && at - now < 120 && at > now) next = 1;
+  }
+  return next;
+}
+
+export function keepTimes() {
+  const next = showTimes();
+  setTimeout(keepTimes, (document.hidden ? 20 : next) * 1000);
+}

@@ -1,0 +1,180 @@
+"""Phrases chosen by a code: what went wrong, why, and what to do. Pure tables of marked messages."""
+
+from typing import Final
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "mark, do not translate yet"
+    """Mark a message for the catalogue; whoever shows it translates it."""
+    return message
+
+
+FAULTS: Final[dict[str, str]] = {
+    # --- signing in to the console ---
+    "wrong_password": N_("That password is not right."),
+    "too_many_attempts": N_("Too many attempts."),
+    "signed_out": N_("You are signed out."),
+    "wrong_setup_token": N_("That setup token is not right, or it has been used."),
+    "already_set_up": N_("This console is already set up."),
+    "weak_password": N_("That password is too easy to guess."),
+    "csrf": N_("The page is out of date."),
+    "setup_needed": N_("This console has no administrator yet."),
+    "cross_site": N_("Another site asked for this."),
+    "host_refused": N_("This console does not answer to that address."),
+    "loopback_only": N_("Without a password this console answers its own machine only."),
+    "unknown_session": N_("There is no such session any more."),
+    "unknown_admin_token": N_("There is no such admin token."),
+    # --- signing in an account ---
+    "login_expired": N_("This login took too long and has expired."),
+    "login_unknown": N_("This login is unknown, or it has been used already."),
+    "login_other_session": N_("This login was begun in another browser session."),
+    "login_pending": N_("The login is not finished yet."),
+    "access_denied": N_("The sign-in was cancelled or refused at OpenAI."),
+    "login_refused": N_("OpenAI refused the sign-in."),
+    "missing_codex_entitlement": N_("This ChatGPT plan or workspace may not use Codex."),
+    "authorize_hydra_invalid_request": N_("OpenAI does not accept this console's return address."),
+    "exchange_refused": N_("OpenAI refused to exchange the login for tokens."),
+    "exchange_forbidden": N_("OpenAI does not let this server exchange the login for tokens."),
+    "no_account_in_login": N_("The login names no workspace that could be used."),
+    "device_login_disabled": N_("Device login is not enabled for this account."),
+    "device_code_expired": N_("The device code has expired."),
+    "authorization_unreachable": N_("OpenAI's sign-in server could not be reached."),
+    "not_a_callback_url": N_("That is not the address OpenAI sent your browser to."),
+    "invalid_auth_json": N_("That is not the content of a Codex auth.json file."),
+    "auth_json_api_key": N_("This auth.json holds an API key, not a ChatGPT login."),
+    "auth_json_personal_token": N_("This auth.json holds a personal access token, not a login."),
+    "auth_json_no_tokens": N_("This auth.json holds no tokens."),
+    "auth_json_no_access_token": N_("This auth.json holds no access token."),
+    "auth_json_unreadable_token": N_("The tokens in this auth.json cannot be read."),
+    "auth_json_no_account_id": N_("This auth.json does not say which workspace it is for."),
+    "auth_json_expired": N_("This login has ended and cannot be renewed."),
+    "other_identity": N_("You signed in to a different account than the one to renew."),
+    # --- an account ---
+    "refresh_token_expired": N_("The login of this account has expired."),
+    "refresh_token_reused": N_("The login of this account was used by another program."),
+    "refresh_token_invalidated": N_("The login of this account was revoked."),
+    "invalid_grant": N_("The login of this account is no longer valid."),
+    "app_session_terminated": N_("The login of this account was ended."),
+    "account_session_expired": N_("The login of this account has expired."),
+    "token_expired": N_("The token of this account has expired."),
+    "account_deactivated": N_("OpenAI has deactivated this account."),
+    "deactivated_workspace": N_("The workspace of this account is deactivated."),
+    "usage_limit_reached": N_("The usage limit of this account is reached."),
+    "usage_not_included": N_("The plan of this account does not include Codex."),
+    "insufficient_quota": N_("This account has no quota left."),
+    "rate_limit_exceeded": N_("Too many requests in a short time."),
+    "server_is_overloaded": N_("OpenAI's servers are overloaded."),
+    "unknown_account": N_("There is no such account."),
+    # --- the gateway ---
+    "invalid_api_key": N_("The gateway does not accept this API key."),
+    "model_not_found": N_("No account serves this model."),
+    "no_accounts": N_("There is no account that could answer."),
+    "context_length_exceeded": N_("The conversation is longer than the model can read."),
+    "store_unavailable": N_("Redis does not answer."),
+    "server_overloaded": N_("The gateway is busy or restarting."),
+    "upstream_unreachable": N_("OpenAI could not be reached."),
+    "upstream_timeout": N_("OpenAI did not answer in time."),
+    "upstream_stream_truncated": N_("The answer broke off."),
+    "upstream_empty_answer": N_("The answer was empty."),
+    "credential_unavailable": N_("The account's token could not be renewed just now."),
+    "credential_revoked": N_("The login of this account is no longer valid."),
+    "server_error": N_("OpenAI's servers failed."),
+    "egress_refused": N_("OpenAI does not let this server through."),
+    # --- the console itself ---
+    "unknown_key": N_("There is no such API key."),
+    "key_revoked": N_("This API key is revoked."),
+    "nothing_to_undo": N_("There is nothing left to undo."),
+    "method_not_allowed": N_("That cannot be done here."),
+    "request_too_large": N_("That is too large."),
+    "unsupported_media_type": N_("That is not JSON."),
+    "too_many_streams": N_("Too many pages of this console are open."),
+    "other_host": N_("This page cannot reach the gateway, because it has another address."),
+    "invalid_value": N_("A value is not valid."),
+    "not_found": N_("There is no such page or object."),
+    "offline": N_("The console does not answer."),
+    "internal": N_("Something went wrong in the console."),
+}
+"""What happened, by error code."""
+
+CURES: Final[dict[str, str]] = {
+    "wrong_password": N_(
+        "Try again. A forgotten password is set anew on the server with “codex-proapi admin”."
+    ),
+    "too_many_attempts": N_("Wait a minute, then try again."),
+    "signed_out": N_("Sign in again; this page stays as it is."),
+    "wrong_setup_token": N_("The token is in the log of the console's last start."),
+    "already_set_up": N_("Sign in with the administrator's password."),
+    "weak_password": N_("Use at least 12 characters that are no common password."),
+    "csrf": N_("Reload the page, then try again."),
+    "setup_needed": N_("Set the administrator's password first."),
+    "cross_site": N_("Open the console itself and try again there."),
+    "host_refused": N_("Use the address of PUBLIC_URL, or add this one to ALLOWED_HOSTS."),
+    "loopback_only": N_("Open it on that machine, or set ADMIN_PASSWORD."),
+    "login_expired": N_("Begin the login again; you have ten minutes."),
+    "login_unknown": N_("Begin the login again and use the newest link."),
+    "login_other_session": N_("Begin the login again in this browser."),
+    "access_denied": N_("Begin again and choose the account that may use Codex."),
+    "login_refused": N_("Begin again; if it stays, use another way to sign in."),
+    "missing_codex_entitlement": N_(
+        "Ask the workspace's administrator to allow Codex, or sign in with another account."
+    ),
+    "authorize_hydra_invalid_request": N_(
+        "Use the device code or paste the callback address: both work from everywhere."
+    ),
+    "exchange_refused": N_("Begin the login again. A code can be used only once."),
+    "exchange_forbidden": N_(
+        "Its address or country may be refused: sign in with the Codex CLI elsewhere and bring the"
+        " auth.json."
+    ),
+    "no_account_in_login": N_("Sign in again and choose a workspace, or use another account."),
+    "device_login_disabled": N_("Switch it on in ChatGPT's security settings, or use another way."),
+    "device_code_expired": N_("Get a new code."),
+    "authorization_unreachable": N_("Check the server's connection to auth.openai.com."),
+    "not_a_callback_url": N_(
+        "Copy the whole address from the address bar; it begins with"
+        " http://localhost:1455/auth/callback?code="
+    ),
+    "invalid_auth_json": N_("Paste the whole file ~/.codex/auth.json of a signed-in Codex."),
+    "auth_json_api_key": N_("Run “codex login”, sign in with ChatGPT, and bring the file again."),
+    "auth_json_personal_token": N_("Run “codex login” with ChatGPT, and bring the file again."),
+    "auth_json_no_tokens": N_("Run “codex login” with ChatGPT, and bring the file again."),
+    "auth_json_no_access_token": N_("Run “codex login” with ChatGPT, and bring the file again."),
+    "auth_json_unreadable_token": N_("Run “codex login” with ChatGPT, and bring the file again."),
+    "auth_json_no_account_id": N_("Run “codex login” with ChatGPT, and bring the file again."),
+    "auth_json_expired": N_("Run “codex login” with ChatGPT, and bring the file again."),
+    "other_identity": N_("Sign in with the account named here, or add the other one as new."),
+    "refresh_token_expired": N_("Sign in again; name, history and keys stay."),
+    "refresh_token_reused": N_(
+        "Sign in again here, and do not use the same auth.json in two programs."
+    ),
+    "refresh_token_invalidated": N_("Sign in again; name, history and keys stay."),
+    "invalid_grant": N_("Sign in again; name, history and keys stay."),
+    "app_session_terminated": N_("Sign in again; name, history and keys stay."),
+    "account_session_expired": N_("Sign in again; name, history and keys stay."),
+    "token_expired": N_("Sign in again; name, history and keys stay."),
+    "account_deactivated": N_("Ask OpenAI's support, or remove the account."),
+    "deactivated_workspace": N_("Ask the workspace's administrator, or remove the account."),
+    "usage_limit_reached": N_("It comes back by itself when the window resets."),
+    "usage_not_included": N_("Upgrade the plan, or remove the account."),
+    "insufficient_quota": N_("It comes back by itself when the window resets."),
+    "rate_limit_exceeded": N_("It is asked again by itself in a moment."),
+    "server_is_overloaded": N_("Nothing to do: the next account is asked."),
+    "invalid_api_key": N_("Make a key on the page API keys, or check for a typing error."),
+    "model_not_found": N_("Choose one of the models on the page Models."),
+    "no_accounts": N_("Add an account, or resume a paused one."),
+    "context_length_exceeded": N_("Begin a new conversation, or let the client compact it."),
+    "store_unavailable": N_("Check that Redis runs and that REDIS_URL is right."),
+    "server_overloaded": N_("Try again in a moment."),
+    "credential_unavailable": N_("Try again in a moment; if it stays, sign in again."),
+    "credential_revoked": N_("Sign in again; name, history and keys stay."),
+    "server_error": N_("Try again; if it stays, look at status.openai.com."),
+    "egress_refused": N_("Its address or country may be refused; use another way out."),
+    "key_revoked": N_("Make a new key."),
+    "too_many_streams": N_("Close some of them."),
+    "other_host": N_("Send the request from a terminal with the snippet above."),
+    "unknown_account": N_("Reload the page; somebody may have removed it."),
+    "upstream_unreachable": N_("Check the server's connection to chatgpt.com."),
+    "upstream_timeout": N_("Try again; if it stays, look at status.openai.com."),
+    "offline": N_("Check that it runs; the page tries again by itself."),
+    "internal": N_("Try again. If it stays, look for the request id in the console's log."),
+}
+"""What to do about it, by error code; a code without a row needs nothing done."""

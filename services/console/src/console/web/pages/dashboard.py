@@ -1,0 +1,103 @@
+"""The dashboard: does it work, how much is left, who needs a hand, what failed."""
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from commons.usage import day_of
+from console.web.points import HOUR, Span
+from console.web.pages.checklist import Checklist
+from console.web.pages.figures import (
+    FAILED,
+    Failure,
+    Figures,
+    Share,
+    failure_of,
+    figures_of,
+    shares_of,
+)
+from console.web.pages.roster import AccountRow, Roster, load_roster
+from console.web.pages.shell import AnyRequest, page
+from console.web.pages.sources import Sources
+from console.web.pages.windows import Bar, Tone
+
+_SPANS = frozenset(Span)
+ENTRIES = 500
+"""Log entries looked at for the last hour's details."""
+FAILURES = 6
+SHARES = 6
+FAILING_SHARE = 20.0
+"""Percent of failed requests from which the dashboard says so."""
+FAILING_LEAST = 5
+"""Requests there must have been before a share says anything."""
+
+
+class DashboardView(msgspec.Struct, frozen=True, kw_only=True):
+    """All the dashboard shows."""
+
+    total: int
+    ready: int
+    verdict: str
+    """`steady`, `attention`, `failing` or `down`."""
+    verdict_tone: Tone
+    recovers_at: int
+    in_flight: int | None
+    pool: tuple[Bar, ...]
+    attention: tuple[AccountRow, ...]
+    figures: Figures
+    by_key: list[Share]
+    by_model: list[Share]
+    failures: list[Failure]
+    checklist: Checklist
+    span: str
+
+
+@get("/", opt={"page": True}, include_in_schema=False)
+async def dashboard(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+    """One screen that answers the daily questions."""
+    roster = await load_roster(sources)
+    wanted = request.query_params.get("span", "")
+    view = await _view(sources, roster, shown=wanted if wanted in _SPANS else Span.DAY)
+    return await page(request, sources, roster, "dashboard.html", view=view)
+
+
+async def _view(sources: Sources, roster: Roster, *, shown: str) -> DashboardView:
+    now = sources.clock()
+    day = day_of(now)
+    series = await sources.usage.series(sorted({day_of(now - HOUR), day}))
+    by_key = (await sources.usage.read("key", [day]))[day]
+    by_model = (await sources.usage.read("model", [day]))[day]
+    keys = await sources.keys.list()
+    entries = [stored.entry for stored in await sources.logs.page(count=ENTRIES)]
+    figures = figures_of(series=series, today=by_key.values(), entries=entries, now=now)
+    names = {row.id: row.name for row in roster.rows}
+    failed = [e for e in entries if e.exchange is not None and e.exchange.ending in FAILED]
+    verdict, tone = verdict_of(roster, figures)
+    answered = any(row.last_used_at for row in roster.rows)
+    return DashboardView(
+        total=len(roster.rows),
+        ready=roster.ready,
+        verdict=verdict,
+        verdict_tone=tone,
+        recovers_at=roster.recovers_at,
+        in_flight=roster.in_flight,
+        pool=roster.pool,
+        attention=roster.attention,
+        figures=figures,
+        by_key=shares_of(by_key, {key.id: key.name for key in keys})[:SHARES],
+        by_model=shares_of(by_model, {})[:SHARES],
+        failures=[failure_of(entry, names) for entry in failed[:FAILURES]],
+        checklist=Checklist(accounts=bool(roster.rows), keys=bool(keys), answered=answered),
+        span=shown,
+    )
+
+
+def verdict_of(roster: Roster, figures: Figures) -> tuple[str, Tone]:
+    """The state of the whole in one word; the worst that is true."""
+    if not roster.ready:
+        return "down", Tone.BAD
+    if figures.requests >= FAILING_LEAST and figures.error_share >= FAILING_SHARE:
+        return "failing", Tone.BAD
+    if roster.attention:
+        return "attention", Tone.WARN
+    return "steady", Tone.OK

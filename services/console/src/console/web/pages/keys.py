@@ -1,0 +1,86 @@
+"""The page of the API keys."""
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from commons.keys import ApiKey
+from commons.live_settings import KeyPolicy
+from commons.usage import day_of
+from console.web.pages.catalogue import offered_models
+from console.web.pages.roster import load_roster
+from console.web.pages.shell import AnyRequest, page, policy
+from console.web.pages.sources import Sources
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One key, ready to be shown."""
+
+    id: str
+    name: str
+    owner: str
+    prefix: str
+    state: str
+    """`active`, `expired` or `revoked`."""
+    last_used_at: int
+    expires_at: int
+    limits: tuple[tuple[str, int], ...]
+    """The limits that are set."""
+    models: tuple[str, ...]
+    tokens_today: int
+    form: str
+    """What its form begins with, as JSON."""
+
+
+class KeysView(msgspec.Struct, frozen=True, kw_only=True):
+    """All the page shows."""
+
+    keys: tuple[KeyRow, ...]
+    total: int
+    required: bool
+    """Whether requests without a key are refused even before the first is made."""
+    models: list[str]
+
+
+@get("/keys", opt={"page": True}, include_in_schema=False)
+async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+    """Every API key."""
+    roster = await load_roster(sources)
+    now = sources.clock()
+    day = day_of(now)
+    found = await sources.keys.list()
+    used = (await sources.usage.read("key", [day], subjects=[key.id for key in found]))[day]
+    tokens = {key_id: counters.input + counters.output for key_id, counters in used.items()}
+    rows = [row_of(key, now=now, tokens_today=tokens.get(key.id, 0)) for key in found]
+    view = KeysView(
+        keys=tuple(sorted(rows, key=lambda row: (row.state != "active", row.name.casefold()))),
+        total=len(rows),
+        required=await policy(sources) is KeyPolicy.REQUIRED,
+        models=await offered_models(sources, roster),
+    )
+    return await page(request, sources, roster, "keys.html", view=view)
+
+
+def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
+    """One key as the page shows it."""
+    limits = msgspec.structs.asdict(key.limits)
+    form = {
+        "id": key.id,
+        "name": key.name,
+        "owner": key.owner,
+        "limits": limits,
+        "allowed_models": key.allowed_models,
+    }
+    return KeyRow(
+        id=key.id,
+        name=key.name,
+        owner=key.owner,
+        prefix=key.prefix,
+        state="revoked" if key.revoked else "expired" if key.expired(now) else "active",
+        last_used_at=key.last_used_at,
+        expires_at=key.expires_at,
+        limits=tuple((name, value) for name, value in limits.items() if value),
+        models=key.allowed_models,
+        tokens_today=tokens_today,
+        form=msgspec.json.encode(form).decode(),
+    )

@@ -1,0 +1,175 @@
+"""The accounts as the pages show them: state in words, windows as bars, what they did today."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from commons.accounts.model import Account
+from commons.accounts.quota import SeenQuota
+from commons.replicas import Replica
+from commons.usage import day_of
+from console.web.pages.conditions import Condition, Word, condition_of
+from console.web.pages.sources import Sources
+from console.web.pages.windows import Bar, Reading, bars_of, pool_bars
+
+GATEWAY = "gateway"
+"""Name of the service whose replicas serve clients."""
+
+
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One account, ready to be shown."""
+
+    id: str
+    name: str
+    email: str
+    plan: str
+    workspace: str
+    source: str
+    paused: bool
+    weight: float
+    condition: Condition
+    bars: tuple[Bar, ...]
+    in_flight: int | None
+    """Answers under way; None when no gateway is seen."""
+    tokens_today: int
+    created_at: int
+    token_expires_at: int
+    last_used_at: int
+    last_error: str
+    last_error_at: int
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may be asked now."""
+        return self.condition.word is Word.READY
+
+    @property
+    def left(self) -> float:
+        """Percent left of its tightest known window; unknown counts as nothing to rely on."""
+        known = [bar.left for bar in self.bars if bar.left is not None]
+        return min(known, default=-1.0)
+
+
+class Roster(msgspec.Struct, frozen=True, kw_only=True):
+    """All accounts at one moment, and the gateways that serve with them."""
+
+    rows: tuple[AccountRow, ...]
+    gateways: tuple[Replica, ...]
+    quota_seen_at: int
+    """When a quota was seen last, seconds since the epoch; 0 is never."""
+
+    @property
+    def ready(self) -> int:
+        """How many may be asked now."""
+        return sum(row.ready for row in self.rows)
+
+    @property
+    def attention(self) -> tuple[AccountRow, ...]:
+        """Those a person has to look at."""
+        return tuple(row for row in self.rows if row.condition.needs_attention)
+
+    @property
+    def pool(self) -> tuple[Bar, ...]:
+        """One bar for each kind of window, over the accounts that are in use."""
+        return pool_bars([row.bars for row in self.rows if row.condition.word is not Word.PAUSED])
+
+    @property
+    def recovers_at(self) -> int:
+        """When the next account that waits comes back by itself; 0 if none waits."""
+        return min((row.condition.until for row in self.rows if row.condition.until), default=0)
+
+    @property
+    def in_flight(self) -> int | None:
+        """Answers under way on all gateways; None when none is seen."""
+        if not self.gateways:
+            return None
+        return sum(sum(gateway.in_flight.values()) for gateway in self.gateways)
+
+
+async def load_roster(sources: Sources) -> Roster:
+    """Read all there is to know of the accounts."""
+    now = sources.clock()
+    accounts = await sources.accounts.list()
+    ids = [account.id for account in accounts]
+    cooldowns = await sources.cooldowns.all(ids, now=now)
+    quotas = await sources.quotas.all(ids)
+    gateways = [r for r in await sources.replicas.all() if r.service == GATEWAY and not r.draining]
+    day = day_of(now)
+    used = (await sources.usage.read("account", [day], subjects=ids))[day]
+
+    def row(account: Account) -> AccountRow:
+        bars = bars_of(readings_of(quotas.get(account.id)), now=now)
+        cooldown = cooldowns.get(account.id, {}).get("")
+        counters = used.get(account.id)
+        return AccountRow(
+            id=account.id,
+            name=account.name or account.email or account.id,
+            email=account.email,
+            plan=account.plan,
+            workspace=account.chatgpt_account_id,
+            source=account.source,
+            paused=account.paused,
+            weight=account.weight,
+            condition=condition_of(account, cooldown=cooldown, bars=bars, now=now),
+            bars=bars,
+            in_flight=_in_flight(account.id, gateways),
+            tokens_today=counters.input + counters.output if counters else 0,
+            created_at=account.created_at,
+            token_expires_at=account.token_expires_at,
+            last_used_at=account.last_used_at,
+            last_error=account.last_error,
+            last_error_at=account.last_error_at,
+        )
+
+    return Roster(
+        rows=tuple(row(account) for account in accounts),
+        gateways=tuple(gateways),
+        quota_seen_at=int(max((quota.seen_at for quota in quotas.values()), default=0)),
+    )
+
+
+def readings_of(quota: SeenQuota | None) -> Sequence[Reading]:
+    """The general windows of a quota as it was last seen."""
+    if quota is None:
+        return ()
+    return [
+        Reading(
+            minutes=window.minutes,
+            used=window.used_percent,
+            resets_at=window.resets_at,
+            seen_at=int(quota.seen_at),
+        )
+        for window in quota.windows
+    ]
+
+
+_SORTS: Mapping[str, Callable[[AccountRow], object]] = {
+    "attention": lambda row: (not row.condition.needs_attention, row.ready, row.paused),
+    "name": lambda row: row.name.casefold(),
+    "left": lambda row: -row.left,
+    "recovery": lambda row: row.condition.until or min_reset(row.bars),
+    "used": lambda row: -row.last_used_at,
+}
+
+
+def sort_rows(rows: Sequence[AccountRow], order: str) -> tuple[AccountRow, ...]:
+    """Rows in one of the orders the page offers; an unknown one is the first."""
+    key = _SORTS.get(order, _SORTS["attention"])
+    by_name = sorted(rows, key=lambda row: (row.name.casefold(), row.id))
+    return tuple(sorted(by_name, key=key))  # type: ignore[arg-type,unused-ignore]
+
+
+def sort_of(wanted: str) -> str:
+    """The order asked for, if there is such a one."""
+    return wanted if wanted in _SORTS else "attention"
+
+
+def min_reset(bars: Sequence[Bar]) -> int:
+    """When the first of these windows begins anew; unknown is far away."""
+    return min((bar.resets_at for bar in bars if bar.resets_at), default=1 << 40)
+
+
+def _in_flight(account_id: str, gateways: Sequence[Replica]) -> int | None:
+    if not gateways:
+        return None
+    return sum(gateway.in_flight.get(account_id, 0) for gateway in gateways)

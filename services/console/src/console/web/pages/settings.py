@@ -1,0 +1,181 @@
+"""The page of the settings: looks, requests, sessions, tokens, audit, about."""
+
+from collections.abc import Sequence
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings, Routing
+from console.admin.audit import Deed
+from console.admin.script_tokens import ScriptToken
+from console.admin.sessions import Session
+from console.texts.events import EVENTS
+from console.texts.phrases import N_
+from console.web.front import origin_of
+from console.web.pages.catalogue import offered_models
+from console.web.pages.roster import Roster, load_roster
+from console.web.pages.shell import AnyRequest, base_url, page
+from console.web.pages.sources import Sources
+from console.web.visit import visit_of
+
+DEEDS = 100
+ROUTINGS: Sequence[tuple[Routing, str, str]] = (
+    (
+        Routing.AFFINITY,
+        N_("Conversations stay"),
+        N_(
+            "A conversation stays on its account while that is healthy, which keeps OpenAI's"
+            " prompt cache warm; new ones go round in turn."
+        ),
+    ),
+    (
+        Routing.ROUND_ROBIN,
+        N_("Strictly in turn"),
+        N_("Each request goes to the next account; the prompt cache is used less."),
+    ),
+    (
+        Routing.LEAST_USED,
+        N_("Most left first"),
+        N_("New conversations go to the account with the most quota left."),
+    ),
+    (
+        Routing.DRAIN_SOONEST,
+        N_("Soonest reset first"),
+        N_("New conversations use up the window that resets soonest."),
+    ),
+)
+HISTORIES: Sequence[tuple[HistoryMode, str, str]] = (
+    (
+        HistoryMode.STRUCTURED,
+        N_("Structured"),
+        N_("Roles, tools and images are kept as they are."),
+    ),
+    (
+        HistoryMode.TRANSCRIPT,
+        N_("Transcript"),
+        N_("The whole history is sent as one text, for tools that expect that."),
+    ),
+)
+POLICIES: Sequence[tuple[KeyPolicy, str, str]] = (
+    (KeyPolicy.REQUIRED, N_("Always needed"), N_("Requests without a key are refused.")),
+    (
+        KeyPolicy.OPEN,
+        N_("Open until the first key"),
+        N_("Any key is accepted until the first one is made."),
+    ),
+)
+
+
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One signed-in browser."""
+
+    id: str
+    agent: str
+    ip: str
+    seen_at: float
+    current: bool
+
+
+class DeedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the audit."""
+
+    at: float
+    label: str
+    """What was done, untranslated; empty when only the name is known."""
+    action: str
+    target: str
+    change: str
+    actor: str
+    ip: str
+    code: str
+
+
+class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
+    """All the page shows."""
+
+    live: LiveSettings
+    aliases: str
+    """The model aliases, one `name = model` a line."""
+    models: list[str]
+    routings: Sequence[tuple[Routing, str, str]] = ROUTINGS
+    histories: Sequence[tuple[HistoryMode, str, str]] = HISTORIES
+    policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
+    facts: tuple[tuple[str, str], ...]
+    """What comes from the environment: names and values."""
+    base_url: str
+    sessions: tuple[SessionRow, ...]
+    tokens: Sequence[ScriptToken]
+    audit: tuple[DeedRow, ...]
+
+
+@get("/settings", opt={"page": True}, include_in_schema=False)
+async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+    """Everything that can be set, and who set it."""
+    roster = await load_roster(sources)
+    live = await sources.live_settings.read()
+    own = visit_of(request.scope).session
+    settings = sources.settings
+    view = SettingsView(
+        live=live,
+        aliases="\n".join(f"{name} = {model}" for name, model in (live.model_aliases or {}).items()),
+        models=await offered_models(sources, roster),
+        facts=(
+            ("PUBLIC_URL", settings.public_url),
+            ("OAUTH_REDIRECT_URI", settings.redirect_uri(origin_of(request.scope).forwarded)),
+            ("TRUSTED_PROXIES", ", ".join(map(str, settings.trusted_proxies))),
+            ("CODEX_BASE_URL", settings.codex_base_url),
+            ("CODEX_AUTH_URL", settings.codex_auth_url),
+            ("CODEX_CLIENT_VERSION", settings.codex_client_version),
+        ),
+        base_url=base_url(request, sources),
+        sessions=tuple(session_row(s, own=own) for s in await sources.sessions.all()),
+        tokens=await sources.script_tokens.all(),
+        audit=await _audit(sources, roster),
+    )
+    return await page(request, sources, roster, "settings.html", view=view)
+
+
+async def _audit(sources: Sources, roster: Roster) -> tuple[DeedRow, ...]:
+    names = {row.id: row.name for row in roster.rows}
+    names |= {key.id: key.name for key in await sources.keys.list()}
+    return tuple(deed_row(kept.deed, names) for kept in await sources.audit.page(count=DEEDS))
+
+
+def session_row(session: Session, *, own: Session | None) -> SessionRow:
+    """One session as the page shows it."""
+    return SessionRow(
+        id=session.id,
+        agent=browser_of(session.agent),
+        ip=session.ip,
+        seen_at=session.seen_at,
+        current=own is not None and own.id == session.id,
+    )
+
+
+def browser_of(agent: str) -> str:
+    """A browser's user agent in two words; empty when it is none we know."""
+    browsers = ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome")
+    systems = (
+        *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad")),
+        *(("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux")),
+    )
+    browser = next((name for mark, name in (*browsers, ("Safari/", "Safari")) if mark in agent), "")
+    system = next((name for mark, name in systems if mark in agent), "")
+    return " · ".join(filter(None, (browser, system)))
+
+
+def deed_row(deed: Deed, names: dict[str, str]) -> DeedRow:
+    """One deed as the page shows it: the target by its name, what changed in short."""
+    target = deed.account or deed.key_id
+    said = [f"{name}: {deed.before[name]} → {value}" for name, value in deed.after.items() if name in deed.before]
+    return DeedRow(
+        at=deed.at,
+        label=EVENTS.get(deed.action, ""),
+        action=deed.action,
+        target=names.get(target, str(deed.after.get("name") or deed.before.get("name") or target)),
+        change=", ".join(said),
+        actor=deed.actor,
+        ip=deed.ip,
+        code=deed.code,
+    )

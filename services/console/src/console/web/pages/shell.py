@@ -1,0 +1,97 @@
+"""What every page shows around its content, and how a page is answered."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.enums import MediaType
+
+from commons.live_settings import KeyPolicy
+from console.web.front import origin_of
+from console.web.pages.look import Look, look_of
+from console.web.pages.rendering import render
+from console.web.pages.roster import Roster
+from console.web.pages.sources import Sources
+from console.web.visit import Kind, visit_of
+
+AnyRequest = Request[Any, Any, Any]
+
+QUOTA_STALE = 5 * 60
+"""Seconds after which the quota figures count as old."""
+LIVE_HEADER = "x-live"
+"""A script that refreshes a page in place sends it, and gets the live regions alone."""
+
+
+class Pulse(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the system, for the foot of the sidebar."""
+
+    replicas: int
+    quota_seen_at: int
+    quota_stale: bool
+
+
+class Shell(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around the content."""
+
+    page: str
+    version: str
+    csrf: str
+    guarded: bool
+    """Whether a password was asked, so that one can sign out."""
+    demo: bool
+    open_door: bool
+    """Whether strangers can use the accounts: no key is asked, and not only this machine asks."""
+    attention: int
+    pulse: Pulse
+
+
+async def page(
+    request: AnyRequest, sources: Sources, roster: Roster, template: str, **context: Any
+) -> Response[str]:
+    """Answer with a page, or with its live regions alone."""
+    live = LIVE_HEADER in request.headers
+    shell = await _shell(request, sources, roster, name=template.removesuffix(".html"))
+    html = render(template, look(request), shell=shell, live=live, **context)
+    return Response(html, media_type=MediaType.HTML, headers={"vary": "cookie, accept-language"})
+
+
+def look(request: AnyRequest) -> Look:
+    """How this visitor wants the page."""
+    accept = request.headers.get("accept-language", "")
+    return look_of(cookies=request.cookies, accept_language=accept)
+
+
+def base_url(request: AnyRequest, sources: Sources) -> str:
+    """What clients are configured with."""
+    return f"{sources.settings.public_url or origin_of(request.scope).address}/v1"
+
+
+async def key_needed(sources: Sources) -> bool:
+    """Whether the gateway refuses a request without a key of ours."""
+    return await policy(sources) is KeyPolicy.REQUIRED or await sources.keys.any()
+
+
+async def policy(sources: Sources) -> KeyPolicy:
+    """The key policy in force."""
+    live = await sources.live_settings.read()
+    return live.api_key_policy or KeyPolicy(sources.settings.api_key_policy)
+
+
+async def _shell(request: AnyRequest, sources: Sources, roster: Roster, *, name: str) -> Shell:
+    visit = visit_of(request.scope)
+    seen = roster.quota_seen_at
+    open_door = not sources.settings.on_loopback and not await key_needed(sources)
+    return Shell(
+        page=name,
+        version=sources.version,
+        csrf=visit.csrf,
+        guarded=visit.kind is Kind.SESSION,
+        demo=sources.demo,
+        open_door=open_door,
+        attention=len(roster.attention),
+        pulse=Pulse(
+            replicas=len(roster.gateways),
+            quota_seen_at=seen,
+            quota_stale=bool(seen) and sources.clock() - seen > QUOTA_STALE,
+        ),
+    )

@@ -1,0 +1,63 @@
+"""Where the pages read from: the stores both services share, and what the console keeps itself."""
+
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+
+from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.quota import QuotaStore
+from commons.accounts.store import AccountStore
+from commons.keys import KeyStore
+from commons.live_settings import LiveSettingsStore
+from commons.log_stream import LogStream
+from commons.replicas import ReplicaStore
+from commons.usage import UsageStore
+from console.admin.audit import Audit
+from console.admin.script_tokens import ScriptTokens
+from console.admin.sessions import Sessions
+from console.settings import ConsoleSettings
+
+
+class Sources:
+    """Everything a page may ask."""
+
+    def __init__(  # noqa: PLR0913 - it only receives
+        self,
+        *,
+        settings: ConsoleSettings,
+        clock: Callable[[], float],
+        version: str,
+        redis: Redis,
+        accounts: AccountStore,
+        cooldowns: CooldownStore,
+        quotas: QuotaStore,
+        keys: KeyStore,
+        usage: UsageStore,
+        logs: LogStream,
+        replicas: ReplicaStore,
+        live_settings: LiveSettingsStore,
+        sessions: Sessions,
+        script_tokens: ScriptTokens,
+        audit: Audit,
+        demo: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.version = version
+        self.redis = redis
+        self.accounts = accounts
+        self.cooldowns = cooldowns
+        self.quotas = quotas
+        self.keys = keys
+        self.usage = usage
+        self.logs = logs
+        self.replicas = replicas
+        self.live_settings = live_settings
+        self.sessions = sessions
+        self.script_tokens = script_tokens
+        self.audit = audit
+        self.demo = demo
+        """Whether accounts and answers are invented."""
+
+    def __repr__(self) -> str:
+        return f"<Sources {self.version}>"
