@@ -1,6 +1,7 @@
 """Background tasks are remembered, reported and ended."""
 
 import asyncio
+import contextlib
 
 import pytest
 from structlog.testing import capture_logs
@@ -73,3 +74,19 @@ async def test_closing_with_patience_lets_work_finish() -> None:
     await tasks.close(patience=5)
 
     assert done == ["done"]
+
+
+async def test_a_task_that_lost_its_cancellation_is_cancelled_again() -> None:
+    async def deaf_once() -> None:
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+                return
+        await asyncio.Event().wait()
+
+    tasks = Tasks()
+    task = tasks.start(deaf_once(), name="deaf")
+    await asyncio.sleep(0)
+    await tasks.close()
+
+    assert task.cancelled()

@@ -13,6 +13,9 @@ import structlog
 
 T = TypeVar("T")
 
+CANCEL_AGAIN = 0.5
+"""Seconds after which a task that still runs is cancelled once more."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -50,10 +53,12 @@ class Tasks:
         """Wait so long for what runs, then cancel the rest and wait for its end."""
         if self._running and patience:
             await asyncio.wait(set(self._running), timeout=patience)
-        left = set(self._running)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        # Once is not enough: redis-py 8.1 loses a cancellation that arrives together with a reply
+        # (seen with XREAD), and the task then waits for the next entry.
+        while left := set(self._running):
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=CANCEL_AGAIN)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
