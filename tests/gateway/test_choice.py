@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from commons.accounts.model import Cooldown, CooldownReason
-from gateway.choice import Cause, Choice, NoChoice, Standing, choose, schedule
+from gateway.choice import Cause, Choice, NoChoice, Order, Standing, choose, schedule
 
 NOW = 1_790_000_000.0
 
@@ -16,8 +16,8 @@ def standings(**cooldowns):
     return [Standing(id=account, cooldown=cooldown) for account, cooldown in cooldowns.items()]
 
 
-def chosen(found, *, cursor=None, affine=None, follow_affinity=True):
-    return choose(found, now=NOW, cursor=cursor, affine=affine, follow_affinity=follow_affinity)
+def chosen(found, *, cursor=None, affine=None, order=Order.TURNS):
+    return choose(found, now=NOW, cursor=cursor, affine=affine, order=order)
 
 
 def test_new_conversations_go_strictly_in_turn_by_id():
@@ -34,18 +34,36 @@ def test_a_conversation_returns_to_its_account():
     assert choice == Choice(account_id="b", why="affinity")
 
 
-def test_a_conversation_whose_account_is_out_goes_in_turn_and_says_so():
+def test_a_conversation_whose_account_is_out_goes_in_turn():
     pool = standings(a=None, b=cooling())
 
-    assert chosen(pool, cursor=1, affine="b") == Choice(
-        account_id="a", why="round robin, affine account out"
-    )
+    assert chosen(pool, cursor=1, affine="b") == Choice(account_id="a", why="round robin")
 
 
-def test_without_affinity_every_request_takes_its_turn():
-    pool = standings(a=None, b=None)
+def test_the_least_used_account_comes_first_and_turns_decide_between_equals():
+    pool = [
+        Standing(id="a", used_percent=50),
+        Standing(id="b", used_percent=10),
+        Standing(id="c", used_percent=10),
+    ]
 
-    assert chosen(pool, cursor=0, affine="b", follow_affinity=False).account_id == "a"
+    turns = [chosen(pool, cursor=c, order=Order.LEAST_USED) for c in range(3)]
+
+    assert [turn.account_id for turn in turns] == ["b", "b", "c"]
+    assert turns[0].why == "least used"
+
+
+def test_the_quota_that_begins_anew_first_is_spent_first_and_an_unknown_one_last():
+    pool = [
+        Standing(id="a"),
+        Standing(id="b", resets_at=NOW + 9000),
+        Standing(id="c", resets_at=NOW + 60),
+        Standing(id="d", resets_at=NOW + 60, weight=0),
+    ]
+
+    choice = chosen(pool, cursor=0, order=Order.SOONEST_RESET)
+
+    assert choice == Choice(account_id="c", why="soonest reset")
 
 
 def test_without_a_cursor_the_turn_begins_at_the_first():
@@ -92,7 +110,7 @@ def test_transient_faults_never_take_out_the_last_account():
         ),
         (
             {"a": cooling(CooldownReason.CREDENTIAL, seconds=600)},
-            NoChoice(cause=Cause.COOLING, until=NOW + 600),
+            NoChoice(cause=Cause.REFUSED, until=NOW + 600),
         ),
         (
             {"a": cooling(CooldownReason.ENTITLEMENT, seconds=9000)},

@@ -16,6 +16,8 @@ from commons.accounts.model import Cooldown, CooldownReason
 
 SHORT_WAIT = 60.0
 """Seconds a client may be told to wait; beyond it, retrying soon makes no sense."""
+LOGIN_REASONS = frozenset({CooldownReason.ENTITLEMENT, CooldownReason.CREDENTIAL})
+"""Reasons that waiting a little does not end."""
 WEIGHT_STEPS = 10
 """A weight counts in tenths: 1.0 is ten slots before the fraction is reduced."""
 
@@ -68,6 +70,8 @@ class Cause(enum.StrEnum):
     """Quota is spent for longer."""
     UNENTITLED = "unentitled"
     """Every account was refused Codex, or the model, by its plan."""
+    REFUSED = "refused"
+    """The login of everybody who could serve is refused for now."""
 
 
 class NoChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,9 +119,11 @@ def why_nobody(cooldowns: Sequence[Cooldown], now: float) -> NoChoice:
     """Why nobody can be asked, by the cooldowns of everybody who could serve."""
     if not cooldowns:
         return NoChoice(cause=Cause.EMPTY)
-    waiting = [c.until for c in cooldowns if c.reason is not CooldownReason.ENTITLEMENT]
+    waiting = [c.until for c in cooldowns if c.reason not in LOGIN_REASONS]
     if not waiting:
-        return NoChoice(cause=Cause.UNENTITLED, until=min(c.until for c in cooldowns))
+        entitled = any(c.reason is CooldownReason.CREDENTIAL for c in cooldowns)
+        cause = Cause.REFUSED if entitled else Cause.UNENTITLED
+        return NoChoice(cause=cause, until=min(c.until for c in cooldowns))
     spent = [c.until for c in cooldowns if c.reason is CooldownReason.QUOTA]
     if min(waiting) - now <= SHORT_WAIT or not spent:
         return NoChoice(cause=Cause.COOLING, until=min(waiting))

@@ -19,6 +19,8 @@ CONTEXT_CODES: Final = ("context_length_exceeded", "context_window_exceeded", "c
 CONTEXT_WORDS: Final = ("context window", "maximum context length")
 """Agents look for these words to begin compaction."""
 
+GENERAL_TYPE: Final = "invalid_request_error"
+
 SPENT_CODES: Final = (
     "usage_limit_reached",
     "usage_not_included",
@@ -37,7 +39,9 @@ def public_error(refusal: Refusal) -> UpstreamRefused:
     the backend is `server_error`, which clients retry, and never a 401 or 403, which they would
     take for a bad key.
     """
-    code = refusal.code or (refusal.type if refusal.type in STATUS_OF_CODE else "")
+    # A type that says what happened stands in for a missing code; the general one does not.
+    telling = refusal.type in STATUS_OF_CODE and refusal.type != GENERAL_TYPE
+    code = refusal.code or (refusal.type if telling else "")
     status = STATUS_OF_CODE.get(code, refusal.status)
     message = refusal.message or "The backend refused without a reason."
     if code in CONTEXT_CODES:

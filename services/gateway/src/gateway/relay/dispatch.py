@@ -161,12 +161,13 @@ class Dispatcher:
             judgement = judge(answer, now=self._desk.clock(), tried=changes)
             attempt.refuse(answer, judgement)
             course.refusals.append((answer, judgement))
-            await self._lessons.learn(held, answer, judgement, model=course.asked.wish.model)
+            model = course.asked.wish.model
+            opened = await self._lessons.learn(held, answer, judgement, model=model)
             if answer.quota is not None:
                 self._desk.observer.saw_quota(held.account.id, answer.quota)
             if not self._goes_on(judgement, course):
                 raise self._concluded(course, None)
-            if judgement.change is None:
+            if judgement.change is None or (opened and not held.sole):
                 return None
             changes.add(judgement.change)
             encrypted_refused |= judgement.change is Change.WITHOUT_ENCRYPTED

@@ -52,13 +52,14 @@ class Lessons:
 
     async def learn(
         self, lease: Lease, refusal: Refusal, judgement: Judgement, *, model: str
-    ) -> None:
-        """Keep what a refusal means for its account."""
+    ) -> bool:
+        """Keep what a refusal means for its account; True if that opened its breaker."""
+        opened = False
         try:
             if judgement.row.counts:
-                await self._count_fault(lease, refusal.code)
+                opened = await self._count_fault(lease, refusal.code)
             if judgement.change is not None:
-                return
+                return opened
             if judgement.row.state is not None:
                 await self._mark(lease, judgement.row.state, refusal.code)
             if judgement.row.cooldown is not None:
@@ -72,6 +73,7 @@ class Lessons:
         except StoreUnavailable as error:
             self._metrics.settle_failures.inc()
             log.warning("lesson.lost", account=lease.account.id, error=str(error))
+        return opened
 
     async def break_off(self, lease: Lease, code: str) -> None:
         """A stream broke after its commit point: a transient fault like any other."""
@@ -114,10 +116,11 @@ class Lessons:
         }
         self._tell("account.cooled", account_id, code=code, model=model or "", **facts)
 
-    async def _count_fault(self, lease: Lease, code: str) -> None:
+    async def _count_fault(self, lease: Lease, code: str) -> bool:
         seconds = await self._breakers.fault(lease)
         if seconds is not None:
             await self.cool(lease.account.id, CooldownReason.TRANSIENT, seconds, code=code)
+        return seconds is not None
 
     async def _mark(self, lease: Lease, state: AccountState, code: str) -> None:
         """Note the state a login has shown; a renewed credential in between makes it void."""

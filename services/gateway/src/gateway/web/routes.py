@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.exceptions import HTTPException
+from litestar.params import FromPath
 
 from commons.errors import StoreUnavailable
 from commons.keys import ApiKey, KeyStore
@@ -102,7 +103,7 @@ def routes(rooms: Rooms) -> ASGIApp:
         return await rooms.models(request)
 
     @get("/models/{name:path}")
-    async def show_model(request: AnyRequest, name: str) -> Response[bytes]:
+    async def show_model(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         return await rooms.model(request, name.strip("/"))
 
     @get(["/", "/health"])

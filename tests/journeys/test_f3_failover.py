@@ -1,0 +1,370 @@
+"""F3: until the commit point a refusal is tried elsewhere or told honestly; only its own account pays."""
+
+import asyncio
+import time
+
+import pytest
+from support.gateways import a_chat, a_response, events_of, reading, stage, text_of
+
+from commons.accounts.model import AccountState, Cooldown, CooldownReason
+from commons.live_settings import Routing
+from commons.records import Ending
+
+# What goes wrong with ada: how often she is asked, and why she is passed over afterwards.
+RESCUED = [
+    ("usage_limit_reached", 1, {"ada": "quota"}),
+    ("usage_not_included", 1, {"ada": "entitlement"}),
+    ("insufficient_quota", 1, {"ada": "quota"}),
+    ("credit_balance_exhausted", 1, {"ada": "quota"}),
+    ("rate_limit_exceeded", 1, {"ada": "rate"}),
+    ("slow_down", 1, {"ada": "rate"}),
+    ("plain_429", 1, {"ada": "rate"}),
+    ("unsupported_model", 1, {"ada gpt-5.5": "entitlement"}),
+    ("no_entitlement", 1, {"ada": "entitlement"}),
+    ("account_deactivated", 1, {}),
+    ("account_deactivated_403", 1, {}),
+    ("deactivated_workspace", 1, {}),
+    ("unauthorized", 2, {"ada": "credential"}),
+    ("token_invalidated", 2, {"ada": "credential"}),
+    ("server_error", 2, {}),
+    ("bad_gateway", 2, {}),
+    ("edge_520", 2, {}),
+    ("overloaded", 2, {}),
+    ("request_timeout", 2, {}),
+    ("failed", 2, {}),
+    ("error_event", 2, {}),
+    ("overloaded_in_stream", 2, {}),
+    ("usage_limit_in_stream", 1, {"ada": "quota"}),
+    ("rate_limit_in_stream", 1, {"ada": "rate"}),
+    ("slow_down_in_stream", 1, {"ada": "rate"}),
+    ("connection_reset", 2, {}),
+    ("answer_lost", 2, {}),
+    ("truncated", 2, {}),
+    ("reset", 2, {}),
+]
+
+OWN = [
+    ("context_length_exceeded", 1, 400, "context_length_exceeded"),
+    ("invalid_value", 1, 400, "invalid_value"),
+    ("invalid_function_parameters", 1, 400, "invalid_function_parameters"),
+    ("invalid_prompt", 1, 400, "invalid_prompt"),
+    ("cyber_policy", 1, 400, "cyber_policy"),
+    ("newer_version_required", 1, 400, None),
+    ("too_large", 1, 413, "request_too_large"),
+    ("unprocessable", 1, 400, None),
+    ("model_not_found", 2, 404, "model_not_found"),
+    ("unsupported_parameter", 2, 400, None),
+]
+
+
+@pytest.mark.parametrize(("fault", "calls", "cooling"), RESCUED)
+async def test_another_account_answers_and_the_client_sees_nothing(
+    redis_url, fault, calls, cooling
+):
+    async with stage(redis_url, "ada", "ben") as play:
+        changes = {"cut_after": 200} if fault in {"truncated", "reset"} else {}
+        play.sim.script(fault, account="ada", times=None, **changes)
+
+        answers = [await play.chat(f"say word{n}") for n in range(2)]
+
+        assert [a.status_code for a in answers] == [200, 200], [a.text for a in answers]
+        assert play.asked("ada") == calls
+        [rescued] = [r for r in await play.records(2) if len(r.attempts) > 1]
+        assert rescued.ending is Ending.WHOLE
+        assert [a.verdict for a in rescued.attempts][-1] == "committed"
+        assert await play.cooling() == cooling
+
+
+@pytest.mark.parametrize(("fault", "calls", "status", "code"), OWN)
+async def test_a_clients_own_mistake_is_tried_on_one_account(redis_url, fault, calls, status, code):
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script(fault, times=None)
+
+        answer = await play.chat()
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert len(play.sim.turns) == calls
+        assert len({turn.account for turn in play.sim.turns}) == 1
+        assert await play.cooling() == {}
+
+
+async def test_a_failed_login_is_marked_and_the_others_carry_on(redis_url):
+    async with stage(redis_url) as play:
+        [ada, _] = await play.log_in("ada", "ben")
+        play.sim.account("ada").deactivated = True
+
+        answers = [await play.chat(f"say word{n}") for n in range(3)]
+
+        assert [a.status_code for a in answers] == [200, 200, 200]
+        assert (await play.accounts.get(ada)).state is AccountState.DEACTIVATED
+        attempts = [a.account for record in await play.records(3) for a in record.attempts]
+        assert attempts.count(ada) == 1
+
+
+async def test_when_every_quota_is_spent_the_client_learns_until_when_without_asking_upstream(
+    redis_url,
+):
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("usage_limit_reached", account="ada", times=None, resets_in=7200)
+        play.sim.script("usage_limit_reached", account="ben", times=None, resets_in=3600)
+
+        first = await play.chat()
+        second = await play.chat()
+
+        for answer in (first, second):
+            error = answer.json()["error"]
+            assert answer.status_code == 429
+            assert "retry-after" not in answer.headers
+            assert answer.headers["x-should-retry"] == "false"
+            assert (error["type"], error["code"]) == ("usage_limit_reached", "rate_limit_exceeded")
+            assert 3500 < error["resets_in_seconds"] <= 3600
+            assert abs(error["resets_at"] - time.time() - 3600) < 60
+            assert error["plan_type"] in {"plus", "pro"}
+        assert len(play.sim.turns) == 2
+
+
+async def test_a_short_limit_of_every_account_names_a_short_wait(redis_url):
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("rate_limit_exceeded", times=None, retry_after=20)
+
+        answers = [await play.chat(), await play.chat()]
+
+        for answer in answers:
+            assert answer.status_code == 429
+            assert answer.json()["error"]["code"] == "rate_limit_exceeded"
+            assert 1 <= int(answer.headers["retry-after"]) <= 20
+            assert "try again in" in answer.json()["error"]["message"]
+        assert len(play.sim.turns) == 1
+
+
+async def test_at_most_three_accounts_are_asked(redis_url):
+    async with stage(redis_url) as play:
+        for name in ("dan", "eve"):
+            play.sim.accounts.append(type(play.sim.account("ada"))(name=name))
+        await play.log_in("ada", "ben", "cleo", "dan", "eve")
+        play.sim.script("usage_limit_reached", times=None)
+
+        answer = await play.chat()
+
+        assert len({turn.account for turn in play.sim.turns}) == 3
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "1"
+
+
+async def test_trouble_with_an_account_never_looks_like_a_bad_key(redis_url):
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("unauthorized", times=None)
+
+        answer = await play.chat()
+
+        assert answer.status_code == 503
+        assert answer.json()["error"]["type"] == "server_error"
+
+
+async def test_a_challenge_page_blames_no_account_and_pauses_our_address(redis_url):
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("cloudflare", times=None)
+
+        first, second = await play.chat(), await play.chat()
+
+        assert (first.status_code, second.status_code) == (503, 503)
+        assert len(play.sim.turns) == 2
+        assert await play.cooling() == {}
+        assert int(second.headers["retry-after"]) <= 60
+
+
+async def test_the_last_account_is_never_taken_out_for_transient_faults(redis_url):
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("bad_gateway", times=12)
+
+        bad = [await play.chat(f"say word{n}") for n in range(6)]
+        good = await play.chat()
+
+        assert {a.status_code for a in bad} == {502}
+        assert good.status_code == 200
+        assert await play.cooling() == {}
+
+
+async def test_five_faults_in_a_row_open_the_breaker_and_one_probe_closes_it(redis_url):
+    async with stage(redis_url, "ada", "ben", routing=Routing.ROUND_ROBIN) as play:
+        play.sim.script("bad_gateway", account="ada", times=5)
+
+        for n in range(8):
+            assert (await play.chat(f"say word{n}")).status_code == 200
+
+        assert await play.cooling() == {"ada": "transient"}
+        assert play.asked("ada") == 5
+
+
+async def test_a_retry_budget_keeps_a_storm_small(redis_url):
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("overloaded", times=None)
+
+        answers = await asyncio.gather(*(play.chat(f"say word{n}") for n in range(30)))
+
+        assert {a.status_code for a in answers} == {503}
+        assert len(play.sim.turns) < 60
+
+
+async def test_new_conversations_go_round_exactly_on_all_replicas(redis_url):
+    async with stage(redis_url, "ada", "ben", "cleo") as play:
+        await play.add_replica()
+        await play.add_replica()
+
+        for n in range(18):
+            replica = play.replicas[n % 3]
+            await play.client.post(
+                f"{replica.url}/v1/chat/completions", json=a_chat(f"say word{n}")
+            )
+
+        assert {name: play.asked(name) for name in ("ada", "ben", "cleo")} == {
+            "ada": 6,
+            "ben": 6,
+            "cleo": 6,
+        }
+
+
+async def test_a_conversation_stays_on_its_account(redis_url):
+    async with stage(redis_url, "ada", "ben", "cleo") as play:
+        headers = {"x-session-id": "one-and-the-same"}
+        for n in range(4):
+            await play.chat(f"say word{n}", headers=headers)
+            await play.until(lambda: not play.replicas[0].gateway._ledger)
+
+        assert len({turn.account for turn in play.sim.turns}) == 1
+
+
+async def test_encrypted_reasoning_stays_with_its_account(redis_url):
+    async with stage(redis_url, "ada", "ben") as play:
+        headers = {"session-id": "s1", "originator": "codex_exec"}
+        asked = {"store": False, "include": ["reasoning.encrypted_content"]}
+        turns = [{"role": "user", "content": "say one"}]
+        first = await play.client.post(
+            "/v1/responses", json=a_response(turns, **asked), headers=headers
+        )
+        owner = play.sim.turns[-1].account
+        history = [*turns, *first.json()["output"], {"role": "user", "content": "say two"}]
+        assert any(item.get("encrypted_content") for item in history)
+        play.sim.script("usage_limit_reached", account=owner, times=None)
+
+        second = await play.client.post(
+            "/v1/responses", json=a_response(history, **asked), headers=headers
+        )
+        assert second.status_code == 200, second.text
+        moved = play.sim.turns[-1]
+        assert moved.account != owner
+        assert not any(item.get("encrypted_content") for item in moved.body["input"])
+        await play.until(lambda: not play.replicas[0].gateway._ledger)
+
+        # What the conversation's account cannot read stays away; what it made itself goes along.
+        history += [*second.json()["output"], {"role": "user", "content": "say three"}]
+        third = await play.client.post(
+            "/v1/responses", json=a_response(history, **asked), headers=headers
+        )
+        assert third.status_code == 200, third.text
+        sent = [i for i in play.sim.turns[-1].body["input"] if i.get("encrypted_content")]
+        made = [i for i in second.json()["output"] if i.get("encrypted_content")]
+        assert [i["encrypted_content"] for i in sent] == [i["encrypted_content"] for i in made]
+        assert all(turn.code != "invalid_encrypted_content" for turn in play.sim.turns)
+
+
+async def test_encrypted_items_nobody_can_read_are_left_out_on_the_same_account(redis_url):
+    async with stage(redis_url, "ada") as play:
+        foreign = {"type": "reasoning", "summary": [], "encrypted_content": "gAAAAforeign"}
+        history = [
+            {"role": "user", "content": "say one"},
+            foreign,
+            {"role": "user", "content": "say two"},
+        ]
+
+        answer = await play.client.post("/v1/responses", json=a_response(history))
+
+        assert answer.status_code == 200, answer.text
+        assert [turn.code for turn in play.sim.turns] == ["invalid_encrypted_content", ""]
+
+
+async def test_a_turn_state_goes_back_to_its_account_only(redis_url):
+    async with stage(redis_url, "ada", "ben") as play:
+        headers = {"session-id": "s1", "originator": "codex_exec"}
+        first = await play.client.post(
+            "/v1/responses", json=a_response(stream=True), headers=headers
+        )
+        state = first.headers["x-codex-turn-state"]
+        owner = play.sim.turns[-1].account
+        await play.until(lambda: not play.replicas[0].gateway._ledger)
+
+        await play.client.post(
+            "/v1/responses",
+            json=a_response(stream=True),
+            headers={**headers, "x-codex-turn-state": state},
+        )
+        assert play.sim.turns[-1].account == owner
+        assert state.endswith(play.sim.turns[-1].headers["x-codex-turn-state"])
+
+        play.sim.script("usage_limit_reached", account=owner, times=None)
+        moved = await play.client.post(
+            "/v1/responses",
+            json=a_response(stream=True),
+            headers={**headers, "x-codex-turn-state": state},
+        )
+        assert moved.status_code == 200
+        assert play.sim.turns[-1].account != owner
+        assert "x-codex-turn-state" not in play.sim.turns[-1].headers
+
+
+async def test_after_ten_silent_seconds_a_stream_begins_while_failover_goes_on(redis_url):
+    async with stage(redis_url, "ada", "ben", commit_patience=1) as play:
+        play.sim.script("usage_limit_reached", account="ada", times=None, delay=2.5)
+        play.sim.script("usage_limit_reached", account="ben", times=None, delay=2.5)
+        play.sim.clear()
+        play.sim.script("overloaded", account="ada", times=1, delay=2.5)
+        play.sim.script("overloaded", account="ben", times=1, delay=2.5)
+        began = time.monotonic()
+        async with reading(play.replicas[0], "/v1/chat/completions", a_chat(stream=True)) as answer:
+            waited = time.monotonic() - began
+            body = await answer.read()
+
+        assert answer.status == 200
+        assert waited < 2.4
+        assert body.startswith(b": keep-alive\n\n")
+        assert text_of(events_of(body)) == "hello"
+
+
+async def test_a_failure_after_an_early_start_is_an_error_event(redis_url):
+    async with stage(redis_url, "ada", commit_patience=1) as play:
+        play.sim.script("context_length_exceeded", delay=2.5)
+
+        answer = await play.chat(stream=True)
+
+        assert answer.status_code == 200
+        [error] = [event for event in events_of(answer.content) if "error" in event]
+        assert error["error"]["code"] == "context_length_exceeded"
+        assert b"[DONE]" not in answer.content
+        [record] = await play.records()
+        assert (record.ending, record.status) == (Ending.BROKEN, 200)
+
+
+async def test_a_codex_client_gets_events_as_keep_alives(redis_url):
+    async with stage(redis_url, "ada", commit_patience=1) as play:
+        play.sim.script("silent", silence=2.5)
+
+        answer = await play.client.post(
+            "/v1/responses", json=a_response(stream=True), headers={"originator": "codex_exec"}
+        )
+
+        assert answer.content.startswith(b'event: keepalive\ndata: {"type":"keepalive"}\n\n')
+        assert events_of(answer.content)[-1]["type"] == "response.completed"
+
+
+async def test_an_answer_on_an_account_ends_its_credential_cooldown(redis_url):
+    async with stage(redis_url) as play:
+        [ada] = await play.log_in("ada")
+        now = time.time()
+        shaky = Cooldown(until=now + 30, reason=CooldownReason.TRANSIENT, since=now)
+        await play.cooldowns.cool(ada, shaky)
+
+        answer = await play.chat()
+
+        assert answer.status_code == 200
+        await play.until(lambda: not play.replicas[0].gateway._ledger)
+        assert await play.cooling() == {}

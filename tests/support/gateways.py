@@ -1,0 +1,208 @@
+"""A gateway on loopback before a simulated backend, as the journeys drive it: real sockets, real Redis."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import httpx
+import msgspec
+from cryptography.fernet import Fernet
+from gateway.app import Gateway, build
+from gateway.settings import GatewaySettings
+from gateway.web.server import GatewayServer, configure
+from standalone.simulator import Simulator
+
+from commons.accounts.cipher import CredentialCipher
+from commons.accounts.claims import claims_of_login
+from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.store import AccountStore, NewAccount
+from commons.keys import ApiKey, KeyStore
+from commons.live_settings import KeyPolicy
+from commons.log_stream import LogStream
+from commons.records import ExchangeRecord
+from commons.redis_pool import connect
+
+KEY = Fernet.generate_key().decode()
+"""One encryption key for all replicas of a test."""
+
+
+class Replica:
+    """One gateway process' worth of objects, listening on a port of its own."""
+
+    def __init__(self, gateway: Gateway, server: GatewayServer, port: int) -> None:
+        self.gateway = gateway
+        self.server = server
+        self.url = f"http://127.0.0.1:{port}"
+        self.port = port
+
+
+class Stage:
+    """A backend, a Redis and one or more gateways, with a client in front."""
+
+    def __init__(self, simulator: Simulator, redis_url: str, stack: contextlib.AsyncExitStack):
+        self.sim = simulator
+        self._redis_url = redis_url
+        self._stack = stack
+        self.redis = connect(redis_url)
+        cipher = CredentialCipher((KEY,))
+        self.accounts = AccountStore(self.redis, cipher)
+        self.keys = KeyStore(self.redis, cipher)
+        self.cooldowns = CooldownStore(self.redis)
+        self.logs = LogStream(self.redis)
+        self.replicas: list[Replica] = []
+        self.client: httpx.AsyncClient = httpx.AsyncClient()
+
+    async def log_in(self, *names: str, expires_in: float | None = None) -> list[str]:
+        """Add simulated accounts, a second apart in age; gives our ids."""
+        ids = []
+        for place, name in enumerate(names):
+            tokens = self.sim.auth_json(name, expires_in=expires_in)["tokens"]
+            claims = claims_of_login(tokens["id_token"], tokens["access_token"])
+            now = int(time.time())
+            account = await self.accounts.add(
+                NewAccount(
+                    chatgpt_account_id=claims.chatgpt_account_id,
+                    chatgpt_user_id=claims.chatgpt_user_id,
+                    access_token=tokens["access_token"],
+                    refresh_token=tokens["refresh_token"],
+                    id_token=tokens["id_token"],
+                    expires_at=claims_of_login(tokens["access_token"], "").expires_at,
+                    refreshed_at=now,
+                    name=name,
+                    plan=claims.plan,
+                    created_at=now + place,
+                )
+            )
+            ids.append(account.id)
+        return ids
+
+    async def make_key(self, **fields: Any) -> tuple[ApiKey, str]:
+        """A key and its secret."""
+        return await self.keys.create(ApiKey(id="", name="test", **fields))
+
+    async def add_replica(self, **changes: Any) -> Replica:
+        """Start one more gateway."""
+        settings = GatewaySettings(
+            redis_url=self._redis_url,
+            encryption_keys=(KEY,),
+            codex_base_url=self.sim.base_url,
+            codex_auth_url=self.sim.auth_url,
+            **{"api_key_policy": KeyPolicy.OPEN, "drain_seconds": 5.0, **changes},
+        )
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        gateway = build(settings)
+        self._stack.push_async_callback(gateway.close)
+        await gateway.start()
+        config = configure(gateway.asgi, host="127.0.0.1", port=port, drain_seconds=5)
+        server = GatewayServer(config, gateway, settle_seconds=0, drain_seconds=5)
+        serving = asyncio.ensure_future(server._serve([listener]))
+
+        async def stop() -> None:
+            server.should_exit = server.force_exit = True
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+
+        self._stack.push_async_callback(stop)
+        while not server.started:
+            await asyncio.sleep(0.005)
+        replica = Replica(gateway, server, port)
+        self.replicas.append(replica)
+        return replica
+
+    async def chat(self, content: str = "say hello", **fields: Any) -> httpx.Response:
+        """One chat completion, not streamed unless asked."""
+        headers = fields.pop("headers", {})
+        return await self.client.post(
+            "/v1/chat/completions", json=a_chat(content, **fields), headers=headers
+        )
+
+    async def records(self, count: int = 1) -> list[ExchangeRecord]:
+        """The settled exchanges, oldest first, once there are so many."""
+        found: list[ExchangeRecord] = []
+        for _ in range(200):
+            entries = await self.logs.page(count=1000)
+            found = [e.entry.exchange for e in reversed(entries) if e.entry.exchange]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{len(found)} of {count} exchanges were settled")
+
+    async def cooling(self) -> dict[str, str]:
+        """Why accounts are passed over now, by their simulated name; a model's beside it."""
+        names = {account.id: account.name for account in await self.accounts.list()}
+        found = await self.cooldowns.all(names, now=time.time())
+        return {
+            " ".join(filter(None, (names[account_id], model))): cooldown.reason.value
+            for account_id, by_model in found.items()
+            for model, cooldown in by_model.items()
+        }
+
+    def asked(self, name: str) -> int:
+        """How often a simulated account was asked."""
+        return sum(turn.account == name for turn in self.sim.turns)
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 5.0) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError("it did not come about")
+            await asyncio.sleep(0.01)
+
+
+def a_chat(content: str = "say hello", **fields: Any) -> dict[str, Any]:
+    """A chat request."""
+    return {"model": "gpt-5.5", "messages": [{"role": "user", "content": content}], **fields}
+
+
+def a_response(content: str = "say hello", **fields: Any) -> dict[str, Any]:
+    """A Responses request."""
+    return {"model": "gpt-5.5", "input": content, **fields}
+
+
+def events_of(body: bytes) -> list[Any]:
+    """The JSON of every `data:` line of a stream; `[DONE]` as text."""
+    lines = [line[6:] for line in body.split(b"\n") if line.startswith(b"data: ")]
+    return ["[DONE]" if line == b"[DONE]" else msgspec.json.decode(line) for line in lines]
+
+
+def text_of(chunks: list[Any]) -> str:
+    """The text of a chat stream."""
+    return "".join(
+        choice["delta"].get("content") or ""
+        for chunk in chunks
+        if isinstance(chunk, dict)
+        for choice in chunk.get("choices", ())
+    )
+
+
+@contextlib.asynccontextmanager
+async def stage(redis_url: str, *accounts: str, **changes: Any) -> AsyncIterator[Stage]:
+    """A stage with these accounts logged in and one gateway."""
+    async with contextlib.AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(Simulator())
+        made = Stage(simulator, redis_url, stack)
+        stack.push_async_callback(made.redis.aclose)
+        if accounts:
+            await made.log_in(*accounts)
+        first = await made.add_replica(**changes)
+        await made.client.aclose()
+        made.client = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=first.url, timeout=30, trust_env=False)
+        )
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def reading(replica: Replica, path: str, body: Any, **headers: str) -> AsyncIterator[Any]:
+    """A streamed answer, read as it comes."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{replica.url}{path}", json=body, headers=headers) as answer,
+    ):
+        yield answer
