@@ -259,6 +259,34 @@ async def test_a_call_slower_than_the_lock_and_than_every_waiter_is_saved_all_th
         assert await one.state(account) == (AccountState.ACTIVE, "")
 
 
+async def test_whoever_gets_the_lock_looks_again_before_calling(
+    redis_url: str, server: TokenServer, clock: Clock
+) -> None:
+    async with replicas(redis_url, server.url, clock, 2) as (one, other):
+        account = await one.store.add(a_login(exp=NOW - 1))
+        hold = one.refresher._locks.hold
+
+        @contextlib.asynccontextmanager
+        async def late(name: str) -> AsyncIterator[bool]:
+            await other.fresh(account)  # between our look and our lock
+            async with hold(name) as ours:
+                yield ours
+
+        one.refresher._locks.hold = late  # type: ignore[method-assign]
+
+        assert (await one.fresh(account)).generation == 2
+        assert len(server.calls) == 1
+
+
+async def test_the_lock_is_free_after_the_call(
+    replica: Replica, server: TokenServer, redis_client: Redis
+) -> None:
+    account = await replica.store.add(a_login(exp=NOW - 1))
+    await replica.fresh(account)
+
+    assert await redis_client.exists(redis_keys.refresh_lock(account.id)) == 0
+
+
 async def test_when_redis_forgets_the_lock_the_holder_takes_it_again(
     redis_url: str, redis_client: Redis, server: TokenServer, clock: Clock
 ) -> None:
