@@ -1,26 +1,37 @@
 """The console's composition root: makes every object, once, and hands them over."""
 
+import asyncio
+import secrets
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
+import msgspec
+import structlog
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.router import Router
 from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
 from commons.accounts.cipher import CredentialCipher
 from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.quota import QuotaStore
+from commons.accounts.refresher import CredentialRefresher
 from commons.accounts.store import AccountStore
 from commons.accounts.token_endpoint import TokenEndpoint
+from commons.errors import StoreUnavailable
+from commons.keys import KeyStore
+from commons.live_settings import LiveSettingsStore
 from commons.log_stream import LogStream
 from commons.redis_pool import connect, connect_for_tails
+from commons.replicas import BEAT_SECONDS, Replica, ReplicaStore
+from commons.tasks import Tasks
+from commons.usage import UsageStore
 from console.admin.administrator import Administrator
+from console.admin.attempts import Attempts
 from console.admin.audit import Audit
 from console.admin.passwords import Passwords
 from console.admin.script_tokens import ScriptTokens
@@ -28,36 +39,64 @@ from console.admin.sessions import Sessions
 from console.login.desk import LoginDesk
 from console.login.device import DeviceLogins
 from console.login.pending import PendingLogins
+from console.login.trial import Trial
 from console.metrics import Metrics
 from console.settings import ConsoleSettings
-from console.web import accounts, health
+from console.web.changes import Changes
 from console.web.failures import handlers_of
+from console.web.fan import LogFan
 from console.web.front import Front
-from console.web.health import Lights
+from console.web.health import SERVICE, Lights
+from console.web.logs import concerned, log_filter
+from console.web.routes import API_ROUTES, openapi_config
+from console.web.sign_in import SignInDesk
+from console.web.streams import Gate
+from console.web.usage import Names
+from console.web.version import own_version
 from console.web.visit import VisitMiddleware
 
 Clock = Callable[[], float]
+Announce = Callable[[str], None]
+
+MAX_BODY = 64 * 1024
+"""No body of the API is larger, but for an auth.json."""
+
+log = structlog.get_logger(__name__)
+
+
+def build(
+    settings: ConsoleSettings, *, clock: Clock = time.time, announce: Announce | None = None
+) -> "Console":
+    """A console that is ready to be started; `announce` gets the lines people read at a start."""
+    return Console(settings, clock=clock, announce=announce or _to_stderr)
 
 
 class Console:
     """One replica of the console."""
 
-    def __init__(
-        self, settings: ConsoleSettings, *, clock: Clock, announce: Callable[[str], None]
-    ) -> None:
+    def __init__(self, settings: ConsoleSettings, *, clock: Clock, announce: Announce) -> None:
         self._settings = settings
+        self._clock = clock
         self._announce = announce
+        self._tasks = Tasks()
         self._started = False
+        self._replica = Replica(
+            id=secrets.token_hex(6),
+            service=SERVICE,
+            host=socket.gethostname(),
+            version=own_version(),
+            started_at=int(clock()),
+        )
         self.metrics = Metrics(CollectorRegistry())
         self.lights = Lights()
         self.redis = connect(settings.redis_url)
         self.tails = connect_for_tails(settings.redis_url)
         self.http = httpx.AsyncClient(trust_env=False, follow_redirects=False)
-        self.administrator = Administrator(self.redis, Passwords(), clock=clock)
-        self.asgi: ASGIApp = Front(self._litestar(clock), settings=settings, metrics=self.metrics)
+        self.parts = _Parts(self)
+        self.asgi: ASGIApp = Front(self._litestar(), settings=settings, metrics=self.metrics)
 
     def __repr__(self) -> str:
-        return f"<Console on port {self._settings.port}>"
+        return f"<Console {self._replica.id} on port {self._settings.port}>"
 
     async def start(self) -> None:
         """Begin the background work; once, however often it is called."""
@@ -65,123 +104,162 @@ class Console:
             return
         self._started = True
         self._announce(f"browser logins return to {self._settings.redirect_uri()}")
-        await self._welcome()
+        try:
+            await self._welcome()
+        except StoreUnavailable:  # nobody is let in before it has succeeded
+            self._tasks.start(self._welcome_later(), name="welcome")
+        self._tasks.start(self.parts.fan.run(), name="log-fan")
+        self._tasks.start(self.parts.changes.run(), name="changes")
+        self._tasks.start(self._beat(), name="beat")
+
+    def stop_streams(self) -> None:
+        """End every open stream and tell the probes; safe to call from a signal handler."""
+        self.lights.closing.set()
+        self.parts.fan.close()
+        self.parts.changes.close()
 
     async def close(self) -> None:
         """End streams and background work, and let go of every connection."""
-        self.lights.closing.set()
+        self.stop_streams()
+        await self._tasks.close()
+        await self.parts.refresher.close()
+        try:
+            await self.parts.replicas.leave(self._replica)
+        except StoreUnavailable:  # it counts as gone in half a minute anyway
+            log.warning("replica.left_unnoticed")
         await self.http.aclose()
         await self.tails.aclose()
         await self.redis.aclose()
 
     async def _welcome(self) -> None:
         """Set the first password, or print the token that may."""
-        if await self.administrator.has_password():
+        administrator = self.parts.administrator
+        if await administrator.has_password():
             return
         if self._settings.admin_password:
-            await self.administrator.set_first(self._settings.admin_password)
+            await administrator.set_first(self._settings.admin_password)
         elif not self._settings.on_loopback:
-            token = await self.administrator.issue_setup_token()
+            token = await administrator.issue_setup_token()
             self._announce(f"no administrator yet; set the password with this token: {token}")
 
-    def _litestar(self, clock: Clock) -> ASGIApp:
-        sessions = Sessions(self.redis, clock=clock)
-        tokens = ScriptTokens(self.redis, clock=clock)
+    async def _welcome_later(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            try:
+                return await self._welcome()
+            except StoreUnavailable:
+                log.warning("console.waits_for_redis")
+
+    async def _beat(self) -> None:
+        while True:
+            beat = msgspec.structs.replace(self._replica, beat_at=self._clock())
+            try:
+                await self.parts.replicas.beat(beat)
+            except StoreUnavailable:
+                log.warning("replica.beat_missed")
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def _litestar(self) -> ASGIApp:
+        parts = self.parts
         return Litestar(
-            route_handlers=list(ROUTES),
+            route_handlers=list(API_ROUTES),
             middleware=[
                 VisitMiddleware(
                     settings=self._settings,
-                    administrator=self.administrator,
-                    sessions=sessions,
-                    tokens=tokens,
+                    administrator=parts.administrator,
+                    sessions=parts.sessions,
+                    tokens=parts.script_tokens,
                 )
             ],
-            dependencies=_provided(
-                {
-                    **self._stores(clock),
-                    "sessions": sessions,
-                    "script_tokens": tokens,
-                    "administrator": self.administrator,
-                    "clock": clock,
-                    "lights": self.lights,
-                    "metrics": self.metrics,
-                    "redis": self.redis,
-                    "settings": self._settings,
-                }
-            ),
+            dependencies={
+                **_provided(vars(parts)),
+                **_provided(
+                    {
+                        "clock": self._clock,
+                        "lights": self.lights,
+                        "metrics": self.metrics,
+                        "redis": self.redis,
+                        "settings": self._settings,
+                    }
+                ),
+                "about": Provide(concerned, sync_to_thread=False),
+                "wanted": Provide(log_filter, sync_to_thread=False),
+            },
             exception_handlers=handlers_of(
                 error_page=None, store_failed=self.metrics.store_failures.inc
             ),
-            openapi_config=_openapi(),
+            openapi_config=openapi_config(),
             request_max_body_size=MAX_BODY,
             logging_config=None,
         )
 
-    def _stores(self, clock: Clock) -> dict[str, Any]:
-        cipher = CredentialCipher(self._settings.encryption_keys)
-        store = AccountStore(self.redis, cipher)
-        logs = LogStream(self.redis, tails=self.tails)
+
+class _Parts:
+    """What the handlers are handed, each under the name they ask for."""
+
+    def __init__(self, console: Console) -> None:
+        settings, clock, redis = console._settings, console._clock, console.redis  # noqa: SLF001 - one object in two pieces
+        metrics = console.metrics
+        cipher = CredentialCipher(settings.encryption_keys)
+        identity = {
+            "originator": settings.codex_originator,
+            "user-agent": (
+                f"{settings.codex_originator}/{settings.codex_client_version}"
+                f" (Debian 12.0.0; x86_64) xterm (codex-proapi; {own_version()})"
+            ),
+        }
         endpoint = TokenEndpoint(
-            self.http,
-            issuer=self._settings.codex_auth_url,
-            client_id=self._settings.codex_client_id,
-            identity={"originator": self._settings.codex_originator},
+            console.http,
+            issuer=settings.codex_auth_url,
+            client_id=settings.codex_client_id,
+            identity=identity,
         )
-        pending = PendingLogins(self.redis, cipher, clock=clock)
-        desk = LoginDesk(
-            settings=self._settings,
-            accounts=store,
+        self.accounts = AccountStore(redis, cipher)
+        self.cooldowns = CooldownStore(redis)
+        self.quotas = QuotaStore(redis)
+        self.keys = KeyStore(redis, cipher)
+        self.usage = UsageStore(redis)
+        self.names = Names(self.accounts, self.keys)
+        self.logs = LogStream(redis, tails=console.tails)
+        self.replicas = ReplicaStore(redis)
+        self.live_settings = LiveSettingsStore(redis)
+        self.refresher = CredentialRefresher(
+            self.accounts,
+            endpoint,
+            redis,
+            clock=clock,
+            hook=lambda _account, outcome: metrics.refreshes.labels(outcome).inc(),
+        )
+        self.trial = Trial(console.http, self.refresher, settings=settings, identity=identity)
+        self.administrator = Administrator(redis, Passwords(), clock=clock)
+        self.sessions = Sessions(redis, clock=clock)
+        self.script_tokens = ScriptTokens(redis, clock=clock)
+        self.audit = Audit(redis, self.logs, clock=clock)
+        self.sign_ins = SignInDesk(
+            administrator=self.administrator,
+            sessions=self.sessions,
+            attempts=Attempts(redis),
+            audit=self.audit,
+            metrics=metrics,
+        )
+        pending = PendingLogins(redis, cipher, clock=clock)
+        self.desk = LoginDesk(
+            settings=settings,
+            accounts=self.accounts,
             endpoint=endpoint,
             pending=pending,
             clock=clock,
-            hook=lambda way, outcome: self.metrics.logins.labels(way.value, outcome).inc(),
+            hook=lambda way, outcome: metrics.logins.labels(way.value, outcome).inc(),
         )
-        return {
-            "accounts": store,
-            "cooldowns": CooldownStore(self.redis),
-            "logs": logs,
-            "audit": Audit(self.redis, logs, clock=clock),
-            "desk": desk,
-            "devices": DeviceLogins(desk=desk, endpoint=endpoint, pending=pending, clock=clock),
-        }
-
-
-MAX_BODY = 64 * 1024
-"""No body of the API is larger, but for an auth.json."""
-
-ROUTES = (
-    health.health,
-    health.ready,
-    health.figures,
-    accounts.list_accounts,
-    accounts.show_account,
-    accounts.add_account,
-    accounts.preview_account,
-    accounts.change_account,
-    accounts.remove_account,
-)
-
-
-def build(
-    settings: ConsoleSettings,
-    *,
-    clock: Clock = time.time,
-    announce: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201 - people at a start read it
-) -> Console:
-    """A console that is ready to be started."""
-    return Console(settings, clock=clock, announce=announce)
-
-
-def _openapi() -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="Codex Pro API: console",
-        version="1",
-        use_handler_docstrings=True,
-        path="/api",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        openapi_router=Router(path="/api", route_handlers=[], opt={"public": True}),
-    )
+        self.devices = DeviceLogins(desk=self.desk, endpoint=endpoint, pending=pending, clock=clock)
+        self.fan = LogFan(self.logs)
+        self.changes = Changes(redis, self.fan)
+        self.gate = Gate(
+            administrator=self.administrator,
+            sessions=self.sessions,
+            tokens=self.script_tokens,
+            metrics=metrics,
+        )
 
 
 def _provided(objects: Mapping[str, Any]) -> dict[str, Provide]:
@@ -191,3 +269,7 @@ def _provided(objects: Mapping[str, Any]) -> dict[str, Provide]:
 
 def _provide(value: object) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - people read it at a start

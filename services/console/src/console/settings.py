@@ -1,7 +1,7 @@
 """What the console reads from its environment, once, in `__main__`."""
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,6 +27,8 @@ class ConsoleSettings(CommonSettings, frozen=True, kw_only=True):
     """Redirect address of the browser login; empty derives it (see `redirect_uri`)."""
     admin_password: Annotated[str, Secret] = ""
     """First administrator's password. Once one is stored this is ignored."""
+    api_key_policy: Literal["open", "required"] = "required"
+    """What the gateway beside us is told; the pages warn where anybody may use it."""
     allowed_hosts: tuple[str, ...] = ()
     """Further host names the console answers to; a setting because only the operator knows DNS."""
 

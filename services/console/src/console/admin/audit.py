@@ -4,7 +4,7 @@ The same fact is also an entry of the log, where it stands among the requests it
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import structlog
@@ -90,7 +90,7 @@ class Audit:
         """The newest deeds older than an id, newest first."""
         end = before if before == "+" else f"({before}"
         key = redis_keys.audit()
-        rows = await ask(lambda: self._redis.xrevrange(key, max=end, count=count))
+        rows: Any = await ask(lambda: self._redis.xrevrange(key, max=end, count=count))
         return [
             KeptDeed(id=str(row_id), deed=msgspec.json.decode(fields["deed"], type=Deed))
             for row_id, fields in rows

@@ -6,6 +6,7 @@ Shown once; Redis knows only the digest. A token has 256 random bits, so it need
 import hashlib
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -55,7 +56,7 @@ class ScriptTokens:
         )
         with mapped():
             pipe = self._redis.pipeline(transaction=True)
-            fields = {k: str(v) for k, v in msgspec.structs.asdict(token).items()}
+            fields: dict[Any, Any] = {k: str(v) for k, v in msgspec.structs.asdict(token).items()}
             pipe.hset(redis_keys.admin_token(digest), mapping=fields)
             if expires_at:
                 pipe.expireat(redis_keys.admin_token(digest), expires_at)
@@ -68,6 +69,10 @@ class ScriptTokens:
         if not secret.startswith(PREFIX):
             return None
         return await self._get(_digest(secret))
+
+    async def lives(self, token_id: str) -> bool:
+        """Whether a token is neither revoked nor expired."""
+        return any(token.id == token_id for token in await self.all())
 
     async def all(self) -> list[ScriptToken]:
         """Every token, oldest first."""

@@ -78,6 +78,10 @@ class Sessions:
             await self._redis.set(redis_keys.session(session.id), _json(session), ex=left, xx=True)
         return session
 
+    async def lives(self, session_id: str) -> bool:
+        """Whether a session has not ended; does not count as use of it."""
+        return await self._get(session_id) is not None
+
     async def end(self, session_id: str) -> bool:
         """End one session on every replica; False if there is none."""
         with mapped():

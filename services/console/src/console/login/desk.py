@@ -29,7 +29,7 @@ from console.login.pending import (
     PendingLogins,
     Standing,
     Way,
-    new_login_id,
+    login_id_of,
 )
 from console.login.pkce import make_proof_key, make_state
 from console.settings import ConsoleSettings
@@ -77,7 +77,7 @@ class LoginDesk:
         """Begin a browser or pasted login: the person signs in at the address given back."""
         proof, state = make_proof_key(), make_state()
         pending = PendingLogin(
-            id=new_login_id(),
+            id=login_id_of(state),
             way=way,
             owner=owner,
             expires_at=int(self._clock()) + redis_keys.PENDING_LOGIN_SECONDS,
@@ -86,7 +86,7 @@ class LoginDesk:
             verifier=proof.verifier,
             redirect_uri=redirect_uri,
         )
-        await self._pending.keep(pending, key=state)
+        await self._pending.keep(pending)
         url = prepare_grant_uri(
             f"{self._settings.codex_auth_url}/oauth/authorize",
             self._settings.codex_client_id,
@@ -106,7 +106,7 @@ class LoginDesk:
 
     async def finish(self, callback: Callback, *, owners: frozenset[str]) -> tuple[Account, str]:
         """Trade a callback for an account; also where the browser goes next."""
-        pending = await self._pending.take(callback.state) if callback.state else None
+        pending = await self._pending.take(login_id_of(callback.state))
         if pending is None:
             raise LoginRefused(Code.LOGIN_UNKNOWN)
         if pending.owner not in owners:
@@ -130,6 +130,13 @@ class LoginDesk:
             expired = Code.DEVICE_EXPIRED if outcome.way is Way.DEVICE else Code.LOGIN_EXPIRED
             return msgspec.structs.replace(outcome, standing=Standing.FAILED, code=expired.value)
         return outcome
+
+    async def give_up(self, login_id: str, *, owners: frozenset[str]) -> None:
+        """End a login that waits: its state or code works no more."""
+        outcome = await self.standing(login_id, owners=owners)
+        pending = await self._pending.take(login_id)
+        if pending is not None and outcome.standing is Standing.WAITING:
+            await self._pending.settle(_outcome(pending, code=Code.LOGIN_UNKNOWN))
 
     async def import_file(self, file: AuthFile, *, account: str = "") -> Account:
         """Keep the account of an auth.json."""

@@ -1,5 +1,6 @@
 """Device codes: the person types a short code elsewhere, any replica asks whether it is done."""
 
+import secrets
 from collections.abc import Callable
 
 import msgspec
@@ -13,7 +14,7 @@ from commons.accounts.token_endpoint import (
 )
 from console.errors import ConsoleError
 from console.login.desk import LoginDesk, meaning_of
-from console.login.pending import Outcome, PendingLogin, PendingLogins, Standing, Way, new_login_id
+from console.login.pending import Outcome, PendingLogin, PendingLogins, Standing, Way, login_id_of
 
 POLL_SECONDS = 60
 """Longest a poll may take before another replica may ask."""
@@ -49,14 +50,14 @@ class DeviceLogins:
             self._desk.hook(Way.DEVICE, failure.code)
             raise failure from error
         pending = PendingLogin(
-            id=new_login_id(),
+            id=login_id_of(secrets.token_urlsafe(32)),
             way=Way.DEVICE,
             owner=owner,
             expires_at=int(self._clock()) + device.expires_in,
             account=account,
             device=device,
         )
-        await self._pending.keep(pending, key=pending.id)
+        await self._pending.keep(pending)
         await self._pending.polled(pending.id, pause=device.interval)
         return pending
 
@@ -99,7 +100,5 @@ class DeviceLogins:
             return
         if slower:
             device = msgspec.structs.replace(device, interval=device.interval + SLOWER_SECONDS)
-            await self._pending.keep(
-                msgspec.structs.replace(pending, device=device), key=pending.id
-            )
+            await self._pending.keep(msgspec.structs.replace(pending, device=device))
         await self._pending.polled(pending.id, pause=device.interval)

@@ -5,7 +5,7 @@ login stands is kept apart, for the page that waits.
 """
 
 import enum
-import secrets
+import hashlib
 from collections.abc import Callable
 
 import msgspec
@@ -41,7 +41,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     """One login under way. Cannot print its secrets."""
 
     id: str
-    """Handle for the page that waits; not the state."""
+    """Handle for the page that waits; made from the state, which it does not tell."""
     way: Way
     owner: str
     """The visit that began it; only the same may finish it."""
@@ -89,12 +89,12 @@ class PendingLogins:
     def __repr__(self) -> str:
         return "<PendingLogins>"
 
-    async def keep(self, pending: PendingLogin, *, key: str) -> None:
-        """Remember a login until it is taken or expires; `key` is its state or handle."""
+    async def keep(self, pending: PendingLogin) -> None:
+        """Remember a login until it is taken or expires."""
         seconds = max(1, pending.expires_at - int(self._clock()))
         sealed = self._cipher.seal_bytes(msgspec.json.encode(pending))
         with mapped():
-            await self._redis.set(redis_keys.login(key), sealed, ex=seconds)
+            await self._redis.set(redis_keys.login(pending.id), sealed, ex=seconds)
         await self.settle(
             Outcome(
                 id=pending.id,
@@ -104,14 +104,14 @@ class PendingLogins:
             )
         )
 
-    async def look(self, key: str) -> PendingLogin | None:
+    async def look(self, login_id: str) -> PendingLogin | None:
         """A login without taking it."""
-        return self._open(await ask(lambda: self._redis.get(redis_keys.login(key))))
+        return self._open(await ask(lambda: self._redis.get(redis_keys.login(login_id))))
 
-    async def take(self, key: str) -> PendingLogin | None:
+    async def take(self, login_id: str) -> PendingLogin | None:
         """A login, once: whoever asks again gets None."""
         with mapped():
-            return self._open(await self._redis.getdel(redis_keys.login(key)))
+            return self._open(await self._redis.getdel(redis_keys.login(login_id)))
 
     async def settle(self, outcome: Outcome) -> None:
         """Note how a login stands."""
@@ -146,6 +146,6 @@ class PendingLogins:
         return pending if self._clock() < pending.expires_at else None
 
 
-def new_login_id() -> str:
-    """A handle that nobody guesses."""
-    return f"login_{secrets.token_hex(12)}"
+def login_id_of(secret: str) -> str:
+    """The handle of the login with this state or device secret; Redis never sees the state."""
+    return f"login_{hashlib.sha256(secret.encode()).hexdigest()[:32]}"

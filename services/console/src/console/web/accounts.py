@@ -6,16 +6,19 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody
 
 from commons.accounts.cooldowns import CooldownStore
 from commons.accounts.model import Account, Cooldown
+from commons.accounts.refresher import CredentialRefresher
 from commons.accounts.store import AccountStore
 from console.admin.audit import Audit, Deed
 from console.errors import Code, NotFound
 from console.login.auth_json import MAX_BYTES, Preview, read_auth_json
 from console.login.desk import LoginDesk
+from console.login.trial import Step, Trial
 from console.web.deeds import deed
+from console.web.places import Id
 
 AnyRequest = Request[Any, Any, Any]
 AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -86,6 +89,20 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
     weight: Weight | msgspec.UnsetType = msgspec.UNSET
 
 
+class TrialBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How to try an account."""
+
+    answer: bool = False
+    """Whether to ask for one short answer at the end, which costs quota."""
+
+
+class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a trial went."""
+
+    passed: bool
+    steps: list[Step]
+
+
 @get("/api/accounts", tags=["accounts"])
 async def list_accounts(
     accounts: NamedDependency[AccountStore],
@@ -100,7 +117,7 @@ async def list_accounts(
 
 @get("/api/accounts/{account_id:str}", tags=["accounts"])
 async def show_account(
-    account_id: FromPath[str],
+    account_id: Id,
     accounts: NamedDependency[AccountStore],
     cooldowns: NamedDependency[CooldownStore],
     clock: NamedDependency[Callable[[], float]],
@@ -144,7 +161,7 @@ async def preview_account(
 async def change_account(
     *,
     request: AnyRequest,
-    account_id: FromPath[str],
+    account_id: Id,
     data: JSONBody[AccountChange],
     accounts: NamedDependency[AccountStore],
     audit: NamedDependency[Audit],
@@ -170,7 +187,7 @@ async def change_account(
 async def remove_account(
     *,
     request: AnyRequest,
-    account_id: FromPath[str],
+    account_id: Id,
     accounts: NamedDependency[AccountStore],
     desk: NamedDependency[LoginDesk],
     audit: NamedDependency[Audit],
@@ -184,6 +201,50 @@ async def remove_account(
     await accounts.remove(account_id)
     before = {"name": account.name, "login_revoked": revoked}
     await audit.note(deed(request, "account.removed", account=account_id, before=before))
+
+
+@post("/api/accounts/{account_id:str}/refresh", tags=["accounts"], status_code=200)
+async def refresh_account(
+    *,
+    request: AnyRequest,
+    account_id: Id,
+    accounts: NamedDependency[AccountStore],
+    refresher: NamedDependency[CredentialRefresher],
+    audit: NamedDependency[Audit],
+) -> AccountBody:
+    """Renew an account's token now."""
+    if await accounts.get(account_id) is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    held = await accounts.credential(account_id)
+    await refresher.fresh(account_id, rejected=held)
+    await audit.note(deed(request, "account.refreshed", account=account_id))
+    account = await accounts.get(account_id)
+    if account is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    return body_of(account, {})
+
+
+@post("/api/accounts/{account_id:str}/test", tags=["accounts"], status_code=200)
+async def try_account(
+    *,
+    request: AnyRequest,
+    account_id: Id,
+    data: JSONBody[TrialBody],
+    accounts: NamedDependency[AccountStore],
+    trial: NamedDependency[Trial],
+    audit: NamedDependency[Audit],
+) -> TrialReport:
+    """Try an account step by step; `answer` asks for one short answer, which costs quota."""
+    account = await accounts.get(account_id)
+    if account is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    steps = await trial.run(account, answer=data.answer)
+    passed = all(step.passed for step in steps)
+    after = {"passed": passed, "answer": data.answer}
+    await audit.note(
+        deed(request, "account.tested", account=account_id, code=steps[-1].code, after=after)
+    )
+    return TrialReport(passed=passed, steps=steps)
 
 
 def body_of(account: Account, cooldowns: dict[str, Cooldown]) -> AccountBody:

@@ -1,0 +1,202 @@
+"""The log: one page at a time, live, cleared and brought back."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter
+from litestar.response import Stream
+
+from commons import redis_keys
+from commons.log_stream import LENGTH, LogKind, LogLevel, LogStream, StoredEntry
+from console.admin.audit import Audit
+from console.errors import BadRequest, Code, Conflict
+from console.web.changes import Changes
+from console.web.deeds import deed
+from console.web.fan import LogFan
+from console.web.log_filter import LogFilter, words
+from console.web.places import Before, Limit, StreamPlace, Word, is_place
+from console.web.streams import (
+    HEARTBEAT,
+    PATIENCE,
+    RETRY_MILLISECONDS,
+    SIGNED_OUT,
+    Gate,
+    event,
+    event_stream,
+)
+from console.web.visit import Visit, visit_of
+
+AnyRequest = Request[Any, Any, Any]
+SCAN = 500
+"""Entries read at once while looking for those that pass a filter."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries, newest first."""
+
+    entries: list[StoredEntry]
+    before: str
+    """What to pass as `before` for older ones; empty when there are none."""
+    scanned: int
+    """How many entries were looked at."""
+    latest: str
+    """Where a stream has to begin to miss nothing that comes after this page."""
+
+
+class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+    """What clearing did."""
+
+    cleared: int
+    """How many entries were set aside."""
+    undo_seconds: int
+    """How long it can be undone."""
+
+
+def concerned(
+    account: Word = "", key: Word = "", model: Word = "", request_id: Word = ""
+) -> LogFilter:
+    """Whom the wanted entries concern, as a request says it."""
+    return LogFilter(account=account, key=key, model=model, request_id=request_id)
+
+
+def log_filter(
+    about: NamedDependency[LogFilter],
+    *,
+    level: Word = "",
+    kind: Word = "",
+    status: Word = "",
+    q: Word = "",
+) -> LogFilter:
+    """The filter of a request: `level` and `kind` are lists with commas."""
+    levels, kinds = words(level), words(kind)
+    if not levels <= {each.value for each in LogLevel}:
+        raise BadRequest(Code.INVALID_VALUE, param="level")
+    if not kinds <= {each.value for each in LogKind}:
+        raise BadRequest(Code.INVALID_VALUE, param="kind")
+    return msgspec.structs.replace(about, levels=levels, kinds=kinds, status=status, text=q)
+
+
+@get("/api/logs", tags=["logs"])
+async def list_logs(
+    logs: NamedDependency[LogStream],
+    wanted: NamedDependency[LogFilter],
+    before: Before = "",
+    limit: Limit = 100,
+) -> LogPage:
+    """Entries that pass the filters, newest first."""
+    return await read_page(logs, wanted, before=before, limit=limit)
+
+
+async def read_page(
+    logs: LogStream, wanted: LogFilter, *, before: str = "", limit: int = 100
+) -> LogPage:
+    """One page of what passes, however far back it has to look."""
+    place, scanned, latest = before or "+", 0, ""
+    passed: list[StoredEntry] = []
+    while scanned < 2 * LENGTH:
+        found = await logs.page(before=place, count=SCAN)
+        latest = latest or (found[0].id if found and not before else "")
+        for kept in found:
+            scanned, place = scanned + 1, kept.id
+            if wanted.lets(kept.entry):
+                passed.append(kept)
+            if len(passed) == limit:
+                return LogPage(entries=passed, before=place, scanned=scanned, latest=latest)
+        if len(found) < SCAN:
+            break
+    return LogPage(entries=passed, before="", scanned=scanned, latest=latest or "0-0")
+
+
+@delete("/api/logs", tags=["logs"], status_code=200)
+async def clear_logs(
+    request: AnyRequest, logs: NamedDependency[LogStream], audit: NamedDependency[Audit]
+) -> Cleared:
+    """Set all entries aside; for ten minutes this can be undone."""
+    cleared = await logs.clear()
+    await audit.note(deed(request, "log.cleared", before={"entries": cleared}))
+    return Cleared(cleared=cleared, undo_seconds=redis_keys.CLEARED_LOGS_SECONDS)
+
+
+@post("/api/logs/undo", tags=["logs"], status_code=204)
+async def restore_logs(
+    request: AnyRequest, logs: NamedDependency[LogStream], audit: NamedDependency[Audit]
+) -> None:
+    """Bring the entries back that were cleared last."""
+    if not await logs.restore():
+        raise Conflict(Code.NOTHING_TO_UNDO)
+    await audit.note(deed(request, "log.restored"))
+
+
+@get("/api/logs/stream", tags=["logs"], opt={"passive": True}, media_type="text/event-stream")
+async def stream_logs(
+    request: AnyRequest,
+    *,
+    fan: NamedDependency[LogFan],
+    gate: NamedDependency[Gate],
+    wanted: NamedDependency[LogFilter],
+    last_event_id: Annotated[str, HeaderParameter(name="last-event-id", max_length=64)] = "",
+    after: StreamPlace = "",
+) -> Stream:
+    """Entries as they come, as server-sent events; `Last-Event-ID` or `after` resumes.
+
+    Comments are heartbeats. `event: signed_out` is the last event of a session that has ended.
+    """
+    visit = visit_of(request.scope)
+    gate.check(visit)
+    # A browser that comes back says more than the address it first came with.
+    place = last_event_id if is_place(last_event_id) else after
+    return event_stream(_log_events(fan, gate, visit, wanted=wanted, after=place))
+
+
+@get("/api/events", tags=["events"], opt={"passive": True}, media_type="text/event-stream")
+async def stream_changes(
+    request: AnyRequest, changes: NamedDependency[Changes], gate: NamedDependency[Gate]
+) -> Stream:
+    """Which of `accounts`, `keys`, `settings`, `logs`, `usage` changed, as server-sent events."""
+    visit = visit_of(request.scope)
+    gate.check(visit)
+    return event_stream(_change_events(changes, gate, visit))
+
+
+async def _log_events(
+    fan: LogFan, gate: Gate, visit: Visit, *, wanted: LogFilter, after: str
+) -> AsyncIterator[bytes]:
+    with gate.open(visit, "logs"):
+        yield b"retry: %d\n\n" % RETRY_MILLISECONDS
+        ticket = gate.ticket(visit)
+        async with contextlib.aclosing(fan.follow(after, patience=PATIENCE)) as batches:
+            async for batch in batches:
+                if not await ticket.holds():
+                    yield SIGNED_OUT
+                    return
+                passed = [
+                    event(_encode(kept.entry), name="log", event_id=kept.id)
+                    for kept in batch
+                    if wanted.lets(kept.entry)
+                ]
+                # A place that moves on without an event would make a return read it all again.
+                if batch and not passed:
+                    passed = [b"id: %s\n" % batch[-1].id.encode() + HEARTBEAT]
+                yield b"".join(passed) or HEARTBEAT
+
+
+async def _change_events(changes: Changes, gate: Gate, visit: Visit) -> AsyncIterator[bytes]:
+    with gate.open(visit, "events"):
+        yield b"retry: %d\n\n" % RETRY_MILLISECONDS
+        ticket = gate.ticket(visit)
+        async with contextlib.aclosing(changes.follow(patience=PATIENCE)) as found:
+            async for topics in found:
+                if not await ticket.holds():
+                    yield SIGNED_OUT
+                    return
+                if topics:
+                    named = sorted(topic.value for topic in topics)
+                    yield event(_encode({"changed": named}), name="changed")
+                else:
+                    yield HEARTBEAT

@@ -1,0 +1,65 @@
+"""Every route of the API, and the OpenAPI document that tells them."""
+
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.router import Router
+
+from console.web import (
+    accounts,
+    audit,
+    authorize,
+    health,
+    keys,
+    logins,
+    logs,
+    script_tokens,
+    settings,
+    sign_in,
+    usage,
+    version,
+)
+
+API_ROUTES = (
+    *(health.health, health.ready, health.figures),
+    *(sign_in.show_session, sign_in.sign_in, sign_in.sign_out, sign_in.set_up),
+    *(sign_in.change_password, sign_in.list_sessions, sign_in.end_sessions, sign_in.end_session),
+    *(accounts.list_accounts, accounts.show_account, accounts.add_account),
+    *(accounts.preview_account, accounts.change_account, accounts.remove_account),
+    *(accounts.refresh_account, accounts.try_account),
+    *(logins.begin_login, logins.show_login, logins.poll_login, logins.paste_callback),
+    *(logins.give_up_login, authorize.leave, authorize.arrive),
+    *(keys.list_keys, keys.make_key, keys.change_key, keys.rotate_key, keys.revoke_key),
+    *(logs.list_logs, logs.clear_logs, logs.restore_logs, logs.stream_logs, logs.stream_changes),
+    *(usage.show_usage, usage.show_series),
+    *(settings.show_settings, settings.change_settings),
+    *(script_tokens.list_tokens, script_tokens.make_token, script_tokens.revoke_token),
+    *(audit.list_deeds, version.show_version, version.list_replicas),
+)
+"""Handlers of everything but the pages."""
+
+
+def openapi_config() -> OpenAPIConfig:
+    """The document at `/api/openapi.json`; it needs no login and no asset from outside."""
+    schemes = {
+        "session": SecurityScheme(
+            type="apiKey",
+            security_scheme_in="cookie",
+            name="__Host-sid",
+            description="A signed-in browser; changes need the header x-csrf-token too.",
+        ),
+        "admin_token": SecurityScheme(
+            type="http", scheme="bearer", description="An admin token, for scripts."
+        ),
+    }
+    return OpenAPIConfig(
+        title="Codex Pro API: console",
+        version=version.own_version(),
+        description="Errors are `{error: {code, message, param, request_id}}`.",
+        use_handler_docstrings=True,
+        components=Components(security_schemes=schemes),
+        security=[{"session": []}, {"admin_token": []}],
+        path="/api",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        openapi_router=Router(path="/api", route_handlers=[], opt={"public": True}),
+    )

@@ -1,0 +1,126 @@
+"""The settings: those of this process as they are, and those that can be changed while running."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, get, patch
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings, LiveSettingsStore, Routing
+from console.admin.audit import Audit
+from console.settings import ConsoleSettings
+from console.web.deeds import deed
+from console.web.front import origin_of
+
+AnyRequest = Request[Any, Any, Any]
+Model = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Aliases = Annotated[dict[Model, Model], msgspec.Meta(max_length=200)]
+Models = Annotated[tuple[Model, ...], msgspec.Meta(max_length=200)]
+Days = Annotated[int, msgspec.Meta(ge=1, le=400)]
+
+
+class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What was changed while running; null is the value of the gateway's environment."""
+
+    routing: Routing | None
+    default_model: str | None
+    model_aliases: dict[str, str] | None
+    history_mode: HistoryMode | None
+    api_key_policy: KeyPolicy | None
+    disabled_models: tuple[str, ...] | None
+    usage_days: int | None
+
+
+class FixedBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What this process was started with; no secret."""
+
+    public_url: str
+    redirect_uri: str
+    """The redirect address of browser logins in force for this visitor."""
+    base_url: str
+    """What clients are configured with, as this visitor reaches us."""
+    trusted_proxies: tuple[str, ...]
+    codex_base_url: str
+    codex_auth_url: str
+    codex_client_version: str
+    codex_originator: str
+    log_level: str
+
+
+class SettingsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting people may see."""
+
+    live: LiveBody
+    fixed: FixedBody
+
+
+class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; null goes back to the gateway's environment, what is left out stays."""
+
+    routing: Routing | msgspec.UnsetType | None = msgspec.UNSET
+    default_model: Model | msgspec.UnsetType | None = msgspec.UNSET
+    model_aliases: Aliases | msgspec.UnsetType | None = msgspec.UNSET
+    history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
+    api_key_policy: KeyPolicy | msgspec.UnsetType | None = msgspec.UNSET
+    disabled_models: Models | msgspec.UnsetType | None = msgspec.UNSET
+    usage_days: Days | msgspec.UnsetType | None = msgspec.UNSET
+
+
+@get("/api/settings", tags=["settings"])
+async def show_settings(
+    request: AnyRequest,
+    live_settings: NamedDependency[LiveSettingsStore],
+    settings: NamedDependency[ConsoleSettings],
+) -> SettingsBody:
+    """Every setting people may see."""
+    return _body(request, await live_settings.read(), settings)
+
+
+@patch("/api/settings", tags=["settings"])
+async def change_settings(
+    *,
+    request: AnyRequest,
+    data: JSONBody[SettingsChange],
+    live_settings: NamedDependency[LiveSettingsStore],
+    settings: NamedDependency[ConsoleSettings],
+    audit: NamedDependency[Audit],
+) -> SettingsBody:
+    """Change settings on every replica within seconds."""
+    changes = {
+        name: value
+        for name in data.__struct_fields__
+        if (value := getattr(data, name)) is not msgspec.UNSET
+    }
+    before = await live_settings.read()
+    after = await live_settings.change(changes) if changes else before
+    await audit.note(
+        deed(
+            request,
+            "settings.changed",
+            before={name: _fact(getattr(before, name)) for name in changes},
+            after={name: _fact(getattr(after, name)) for name in changes},
+        )
+    )
+    return _body(request, after, settings)
+
+
+def _body(request: AnyRequest, live: LiveSettings, settings: ConsoleSettings) -> SettingsBody:
+    origin = origin_of(request.scope)
+    fixed = FixedBody(
+        public_url=settings.public_url,
+        redirect_uri=settings.redirect_uri(origin.forwarded),
+        base_url=f"{settings.public_url or origin.address}/v1",
+        trusted_proxies=tuple(str(network) for network in settings.trusted_proxies),
+        codex_base_url=settings.codex_base_url,
+        codex_auth_url=settings.codex_auth_url,
+        codex_client_version=settings.codex_client_version,
+        codex_originator=settings.codex_originator,
+        log_level=settings.log_level.value,
+    )
+    return SettingsBody(live=LiveBody(**msgspec.structs.asdict(live)), fixed=fixed)
+
+
+def _fact(value: object) -> str:
+    """A setting as the audit writes it."""
+    return "" if value is None else msgspec.json.encode(value).decode().strip('"')

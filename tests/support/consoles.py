@@ -1,0 +1,86 @@
+"""Consoles for tests: in this process, with visitors that behave like browsers or like scripts."""
+
+import contextlib
+import ipaddress
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+from cryptography.fernet import Fernet
+from support.clock import Clock
+
+from console.app import Console, build
+from console.settings import ConsoleSettings
+
+KEY = Fernet.generate_key().decode()
+PASSWORD = "correct mule battery clip"
+HERE = "http://localhost:1455"
+
+
+def console_settings(redis_url: str, **given: Any) -> ConsoleSettings:
+    """Settings of a console on loopback."""
+    return ConsoleSettings(**{"redis_url": redis_url, "encryption_keys": (KEY,), **given})
+
+
+def guarded(redis_url: str, **given: Any) -> ConsoleSettings:
+    """Settings of a console that asks for the password."""
+    return console_settings(redis_url, admin_password=PASSWORD, **given)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: ConsoleSettings,
+    *,
+    clock: Callable[[], float] | None = None,
+    announce: Callable[[str], None] = lambda _line: None,
+) -> AsyncIterator[Console]:
+    """A started console."""
+    console = build(settings, clock=clock or Clock(), announce=announce)
+    await console.start()
+    try:
+        yield console
+    finally:
+        await console.close()
+
+
+def script(
+    console: Console, *, base: str = HERE, peer: str = "127.0.0.1", **headers: str
+) -> httpx.AsyncClient:
+    """A visitor without a browser's headers."""
+    assert ipaddress.ip_address(peer)
+    transport = httpx.ASGITransport(console.asgi, client=(peer, 50_000))  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=transport, base_url=base, headers=headers)
+
+
+class Browser(httpx.AsyncClient):
+    """A visitor with a browser's headers; sends the CSRF token once it has learnt it."""
+
+    def __init__(
+        self, console: Console, *, base: str = HERE, peer: str = "127.0.0.1", **headers: str
+    ) -> None:
+        transport = httpx.ASGITransport(console.asgi, client=(peer, 50_000))  # type: ignore[arg-type]
+        super().__init__(
+            transport=transport,
+            base_url=base,
+            headers={
+                "sec-fetch-site": "same-origin",
+                "sec-fetch-mode": "cors",
+                "origin": base,
+                "user-agent": "Mozilla/5.0 (test)",
+                **headers,
+            },
+        )
+
+    async def learn(self) -> dict[str, Any]:
+        """Ask who we are, and take the cookie and the CSRF token along."""
+        body: dict[str, Any] = (await self.get("/api/session")).json()
+        self.headers["x-csrf-token"] = body["csrf_token"]
+        return body
+
+    async def sign_in(self, password: str = PASSWORD) -> httpx.Response:
+        """Sign in with the password."""
+        await self.learn()
+        answer = await self.post("/api/session", json={"password": password})
+        if answer.is_success:
+            self.headers["x-csrf-token"] = answer.json()["csrf_token"]
+        return answer
