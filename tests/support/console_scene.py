@@ -43,7 +43,7 @@ class Scene:
         self.accounts = AccountStore(redis, cipher)
         self.keys = KeyStore(redis, cipher)
         self.ids: list[str] = []
-        self.key_ids: list[str] = []
+        self.key_names: dict[str, str] = {}
         self._dice = random.Random(7)
 
     async def furnish(self) -> "Scene":
@@ -81,9 +81,7 @@ class Scene:
             ),
         )
         await self.accounts.pause(self.ids[3])
-        await self.accounts.mark(
-            self.ids[5], AccountState.REVOKED, "refresh_token_reused"
-        )
+        await self.accounts.mark(self.ids[5], AccountState.REVOKED, "refresh_token_reused")
 
     async def make_keys(self) -> None:
         """Three keys: plain, limited, revoked."""
@@ -95,15 +93,13 @@ class Scene:
             key, _ = await self.keys.create(
                 name, owner=owner, limits=limits, created_at=int(self.now) - DAY
             )
-            self.key_ids.append(key.id)
-        await self.keys.revoke(self.key_ids[2])
+            self.key_names[key.id] = name
+        await self.keys.revoke(key.id)
 
     async def traffic(self, count: int = 900) -> None:
         """Some days of requests, most of them today."""
         ages = sorted((self._dice.expovariate(1 / (20 * HOUR)) for _ in range(count)), reverse=True)
-        records = [
-            self.record(n, at=self.now - min(age, 6.9 * DAY)) for n, age in enumerate(ages)
-        ]
+        records = [self.record(n, at=self.now - min(age, 6.9 * DAY)) for n, age in enumerate(ages)]
         usage = UsageStore(self.redis)
         for begin in range(0, count, 100):
             await usage.add(records[begin : begin + 100])
@@ -115,24 +111,48 @@ class Scene:
         failed = dice.random() < 0.06
         read = dice.randrange(2_000, 90_000)
         model = dice.choice(MODELS)
-        attempts = [AttemptRecord(account=account, verdict="committed", choice="affinity", status=200, milliseconds=640)]
+        attempts = [
+            AttemptRecord(
+                account=account,
+                verdict="committed",
+                choice="affinity",
+                status=200,
+                milliseconds=640,
+            )
+        ]
         if failed or dice.random() < 0.1:
-            first = AttemptRecord(account=self.ids[2], verdict="next_account", choice="round robin", status=429, code="usage_limit_reached", milliseconds=210)
+            first = AttemptRecord(
+                account=self.ids[2],
+                verdict="next_account",
+                choice="round robin",
+                status=429,
+                code="usage_limit_reached",
+                milliseconds=210,
+            )
             attempts = [first, msgspec.structs.replace(attempts[0], choice="round robin")]
         if failed:
-            attempts[1] = msgspec.structs.replace(attempts[1], verdict="give_up", status=503, code="server_is_overloaded")
+            attempts[1] = msgspec.structs.replace(
+                attempts[1], verdict="give_up", status=503, code="server_is_overloaded"
+            )
         given: dict[str, Any] = {
             "request_id": f"req_{number:024x}",
             "at": at,
             "endpoint": dice.choice(("chat", "responses", "responses")),
             "streamed": True,
-            "key_id": dice.choice(self.key_ids[:2]) if self.key_ids else "",
+            "key_id": dice.choice(list(self.key_names)[:2]) if self.key_names else "",
             "asked_model": model,
             "sent_model": model,
             "answered_model": "" if failed else model,
             "account": account,
             "attempts": tuple(attempts),
-            "tokens": Tokens() if failed else Tokens(input=read, cached=int(read * dice.uniform(0.6, 0.95)), output=dice.randrange(80, 2400), reasoning=60),
+            "tokens": Tokens()
+            if failed
+            else Tokens(
+                input=read,
+                cached=int(read * dice.uniform(0.6, 0.95)),
+                output=dice.randrange(80, 2400),
+                reasoning=60,
+            ),
             "first_byte_ms": 0 if failed else int(dice.lognormvariate(7.1, 0.4)),
             "total_ms": int(dice.lognormvariate(9.0, 0.5)),
             "ending": Ending.REFUSED if failed else Ending.WHOLE,
@@ -141,7 +161,7 @@ class Scene:
             "upstream_request_id": f"oai-{number:08x}",
             **fields,
         }
-        given["key_name"] = {k: n for k, n in zip(self.key_ids, ("Codex on the laptop", "CI", "Old Cursor"), strict=False)}.get(given["key_id"], "")
+        given["key_name"] = self.key_names.get(given["key_id"], "")
         return ExchangeRecord(**given)
 
     async def gateways(self) -> None:
@@ -149,7 +169,13 @@ class Scene:
         store = ReplicaStore(self.redis)
         for number in range(2):
             busy = {self.ids[0]: 2 + number} if self.ids else {}
-            replica = Replica(id=f"g{number}", service="gateway", host=f"gw-{number}", beat_at=self.now, in_flight=busy)
+            replica = Replica(
+                id=f"g{number}",
+                service="gateway",
+                host=f"gw-{number}",
+                beat_at=self.now,
+                in_flight=busy,
+            )
             await store.beat(replica)
 
 
@@ -157,7 +183,9 @@ def a_quota(now: float, five: float | None, week: float) -> SeenQuota:
     """A quota with a weekly window, and a five-hour one where it is given."""
     windows = [SeenWindow(minutes=10_080, used_percent=week, resets_at=int(now + 3.4 * DAY))]
     if five is not None:
-        windows.insert(0, SeenWindow(minutes=300, used_percent=five, resets_at=int(now + 2.5 * HOUR)))
+        windows.insert(
+            0, SeenWindow(minutes=300, used_percent=five, resets_at=int(now + 2.5 * HOUR))
+        )
     return SeenQuota(seen_at=now - 40, families=(SeenFamily(id="codex", windows=tuple(windows)),))
 
 
@@ -174,7 +202,9 @@ def a_catalogue() -> bytes:
                     "priority": number,
                     "visibility": "list",
                     "default_reasoning_level": "medium",
-                    "supported_reasoning_levels": [{"effort": e, "description": ""} for e in efforts],
+                    "supported_reasoning_levels": [
+                        {"effort": e, "description": ""} for e in efforts
+                    ],
                 }
                 for number, slug in enumerate(MODELS)
             ]

@@ -9,7 +9,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
@@ -28,7 +28,9 @@ def said() -> Iterator[Found]:
         content = path.read_bytes() if path.is_file() else b""
         if path.suffix == ".html":
             options = {"newstyle_gettext": "true"}
-            for line, _, message, _ in babel_extract(io.BytesIO(content), KEYWORDS, (), options):
+            for line, _, message, _ in babel_extract(
+                io.BytesIO(content), tuple(KEYWORDS), (), options
+            ):
                 if message is not None:  # a message from a table, marked where the table stands
                     yield name, line, _plain(message)
         elif path.suffix in {".js", ".py"} and "vendor" not in path.parts:
@@ -44,10 +46,15 @@ def renewed() -> Catalog:
     header = "# Simplified Chinese of the console."
     fresh = Catalog(locale="zh_Hans_CN", header_comment=header, fuzzy=False)
     for name, line, message in said():
-        key = message if isinstance(message, tuple) else message
-        old = known.get(key if isinstance(key, str) else key[0])
-        fresh.add(key, string=old.string if old else None, locations=[(name, line)])
+        old = known.get(message if isinstance(message, str) else message[0])
+        fresh.add(message, string=old.string if old else None, locations=[(name, line)])
     return fresh
+
+
+def is_translated(message: Message) -> bool:
+    """Whether every form of a message has words."""
+    forms = [message.string] if isinstance(message.string, str) else message.string or ()
+    return bool(forms) and all(forms)
 
 
 def _plain(message: str | tuple[str | None, ...]) -> str | tuple[str, ...]:
@@ -61,9 +68,13 @@ def main() -> None:
     """Write the renewed catalogue."""
     out = io.BytesIO()
     write_po(out, renewed(), width=100, omit_header=False, sort_by_file=True, include_lineno=False)
-    text = re.sub(rb'"(POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|Generated-By|Project-Id-Version|Report-Msgid-Bugs-To): [^\n]*\n', b"", out.getvalue())
+    text = re.sub(
+        rb'"(POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|Generated-By|Project-Id-Version|Report-Msgid-Bugs-To): [^\n]*\n',
+        b"",
+        out.getvalue(),
+    )
     CATALOGUE.write_bytes(text)
-    missing = [m.id for m in renewed() if m.id and not all(m.string if m.pluralizable else [m.string])]
+    missing = [message.id for message in renewed() if message.id and not is_translated(message)]
     print(f"{len(missing)} messages want a translation")
     for message in missing:
         print(" ", message)

@@ -12,6 +12,7 @@ EVENTS: Final[dict[str, str]] = {
     "account.resumed": N_("Account resumed"),
     "account.removed": N_("Account removed"),
     "account.tested": N_("Account tested"),
+    "account.refreshed": N_("Token of an account renewed"),
     "account.exported": N_("Login exported"),
     "account.cooled": N_("Account cools down"),
     "account.revoked": N_("Account must sign in again"),

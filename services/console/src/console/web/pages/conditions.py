@@ -76,7 +76,9 @@ _TONES: dict[Word, Tone] = {
     Word.TOKEN: Tone.BAD,
     Word.ENTITLEMENT: Tone.BAD,
 }
-_ATTENTION = frozenset({Word.SIGN_IN, Word.DISABLED, Word.ENTITLEMENT, Word.UNREACHABLE, Word.TOKEN})
+_ATTENTION = frozenset(
+    {Word.SIGN_IN, Word.DISABLED, Word.ENTITLEMENT, Word.UNREACHABLE, Word.TOKEN}
+)
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):

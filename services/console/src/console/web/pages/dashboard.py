@@ -5,7 +5,6 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from commons.usage import day_of
-from console.web.points import HOUR, Span
 from console.web.pages.checklist import Checklist
 from console.web.pages.figures import (
     FAILED,
@@ -20,6 +19,7 @@ from console.web.pages.roster import AccountRow, Roster, load_roster
 from console.web.pages.shell import AnyRequest, page
 from console.web.pages.sources import Sources
 from console.web.pages.windows import Bar, Tone
+from console.web.points import HOUR, Span
 
 _SPANS = frozenset(Span)
 ENTRIES = 500
@@ -49,6 +49,8 @@ class DashboardView(msgspec.Struct, frozen=True, kw_only=True):
     by_model: list[Share]
     failures: list[Failure]
     checklist: Checklist
+    begun: bool
+    """Whether there is anything to show beside the checklist."""
     span: str
 
 
@@ -88,6 +90,7 @@ async def _view(sources: Sources, roster: Roster, *, shown: str) -> DashboardVie
         by_model=shares_of(by_model, {})[:SHARES],
         failures=[failure_of(entry, names) for entry in failed[:FAILURES]],
         checklist=Checklist(accounts=bool(roster.rows), keys=bool(keys), answered=answered),
+        begun=bool(roster.rows) or answered or figures.requests > 0,
         span=shown,
     )
 

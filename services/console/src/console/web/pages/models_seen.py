@@ -83,7 +83,9 @@ def _decoded(body: str | bytes) -> list[Mapping[str, Any]]:
     except msgspec.DecodeError:
         return []
     models = kept.get("models") if isinstance(kept, dict) else kept
-    return [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    return (
+        [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    )
 
 
 def _text(value: object) -> str:

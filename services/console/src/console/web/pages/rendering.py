@@ -4,7 +4,7 @@ Everything is escaped; a name a template does not know is an error, not an empty
 rendered as `<time>` in UTC and put into the reader's own clock by the browser.
 """
 
-import datetime
+import datetime as dt
 import functools
 from typing import Any
 
@@ -63,7 +63,7 @@ def render(template: str, look: Look, **context: Any) -> str:
 
 def _iso(seconds: float) -> str:
     """A moment as the machine-readable value of a `<time>`."""
-    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
+    moment = dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -118,7 +118,9 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
     settings = sources.settings
     view = SettingsView(
         live=live,
-        aliases="\n".join(f"{name} = {model}" for name, model in (live.model_aliases or {}).items()),
+        aliases="\n".join(
+            f"{name} = {model}" for name, model in (live.model_aliases or {}).items()
+        ),
         models=await offered_models(sources, roster),
         facts=(
             ("PUBLIC_URL", settings.public_url),
@@ -168,7 +170,11 @@ def browser_of(agent: str) -> str:
 def deed_row(deed: Deed, names: dict[str, str]) -> DeedRow:
     """One deed as the page shows it: the target by its name, what changed in short."""
     target = deed.account or deed.key_id
-    said = [f"{name}: {deed.before[name]} → {value}" for name, value in deed.after.items() if name in deed.before]
+    said = [
+        f"{name}: {deed.before[name]} → {value}"
+        for name, value in deed.after.items()
+        if name in deed.before
+    ]
     return DeedRow(
         at=deed.at,
         label=EVENTS.get(deed.action, ""),

@@ -102,6 +102,16 @@ models:
     apiKey: {key}
     roles: [chat, edit, apply]
 """
+_AIDER_BASH = """
+export OPENAI_API_BASE={base_url}
+export OPENAI_API_KEY={key}
+aider --model openai/{model}
+"""
+_AIDER_POWERSHELL = """
+$env:OPENAI_API_BASE = "{base_url}"
+$env:OPENAI_API_KEY = "{key}"
+aider --model openai/{model}
+"""
 _OPENCODE = """
 {
   "$schema": "https://opencode.ai/config.json",
@@ -197,13 +207,11 @@ _STEPS: Mapping[str, tuple[tuple[str, dict[str, str]], ...]] = {
     ),
     "aider": (
         (
-            "export OPENAI_API_BASE={base_url}\nexport OPENAI_API_KEY={key}\n"
-            "aider --model openai/{model}",
+            _AIDER_BASH,
             {"shell": "bash"},
         ),
         (
-            '$env:OPENAI_API_BASE = "{base_url}"\n$env:OPENAI_API_KEY = "{key}"\n'
-            "aider --model openai/{model}",
+            _AIDER_POWERSHELL,
             {"shell": "PowerShell"},
         ),
     ),

@@ -7,7 +7,8 @@ import { refreshNow } from "../live.js";
 import { beginFor, keepLogins } from "./logins.js";
 import { keepAuthFile } from "./auth_file.js";
 import { showStep } from "./steps.js";
-import { t } from "../texts.js";
+import { t, tn } from "../texts.js";
+import { fullTime } from "../times.js";
 
 const dialog = $("#add-account");
 keepLogins();
@@ -28,15 +29,23 @@ $("[data-sort]")?.addEventListener("change", (event) => {
 });
 
 const names = {
-  network: t("Network to OpenAI"), token: t("Token"), models: t("Models"), answer: t("A short answer"),
+  connection: t("Connection to OpenAI"), token: t("Token"), models: t("Models"), quota: t("Quota"), answer: t("A short answer"),
 };
+
+// What a step has found, in words.
+function noteOf({ host, expires_at: end, models, plan, model }) {
+  if (models !== undefined) return tn("%(num)s model", "%(num)s models", models);
+  return end ? t("ends %(time)s", { time: fullTime(end) }) : host || plan || model || "";
+}
 
 on("click", "[data-test]", (button) =>
   busy(button, async () => {
     const list = $("#test-steps");
     list.replaceChildren();
-    const { steps } = await call("POST", button.dataset.test);
-    for (const step of steps) showStep(list, { ...step, title: names[step.name] || step.name });
+    const { steps } = await call("POST", button.dataset.test, { answer: "answer" in button.dataset });
+    for (const step of steps) {
+      showStep(list, { ...step, ok: step.passed, title: names[step.name] || step.name, note: noteOf(step.facts) });
+    }
   }),
 );
 

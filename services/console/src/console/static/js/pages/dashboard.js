@@ -11,8 +11,9 @@ let last = "";
 async function show() {
   try {
     const usage = await call("GET", `/api/series?span=${range}`);
-    const key = JSON.stringify(usage.points) + range;
-    if (key !== last) await draw(usage.points, range);
+    const seen = $("#charts").clientWidth > 0;
+    const key = JSON.stringify(usage.points) + range + seen;
+    if (seen && key !== last) await draw(usage.points, range);
     last = key;
   } catch (fault) {
     if (!(fault instanceof Fault)) throw fault;

@@ -7,11 +7,12 @@ const sameHost = () => new URL(baseUrl()).host === location.host;
 
 // The gateway's address for this page: its own host, or the Base URL, which the browser may refuse.
 export const address = (path) => (sameHost() ? `${new URL(baseUrl()).pathname.replace(/\/$/, "")}${path}` : `${baseUrl()}${path}`);
-export const key = () => $("#key").value.trim() || "no-key";
+export const key = () => $("#key").value.trim();
 export const model = () => $("#model").value;
 
 export async function ask(path, { method = "GET", body } = {}) {
-  const headers = { authorization: `Bearer ${key()}` };
+  if (!key() && "needed" in $("#key").dataset) throw new Fault({ code: "key_missing" });
+  const headers = { authorization: `Bearer ${key() || "any"}` };
   if (body) headers["content-type"] = "application/json";
   let answer;
   try {
