@@ -188,6 +188,28 @@ def test_a_clients_own_lite_tools_move_to_the_top_level_and_back() -> None:
     ]
 
 
+def test_lite_says_instructions_as_the_developer() -> None:
+    said = {
+        "type": "message",
+        "role": "developer",
+        "content": [{"type": "input_text", "text": "Be"}],
+    }
+
+    assert _wire(_request(shape=Shape.LITE, instructions="Be"))["input"] == [said, USER]
+
+
+def test_a_call_leaves_the_namespace_its_tool_has_left() -> None:
+    own = {"type": "function_call", "call_id": "c", "namespace": "functions", "name": "f"}
+    other = {"type": "function_call", "call_id": "d", "namespace": "n", "name": "f"}
+    request = _request(shape=Shape.LITE, input=(own, other))
+
+    assert _wire(request)["input"] == [own, other]
+    assert _wire(request.in_shape(Shape.CLASSIC))["input"] == [
+        {"type": "function_call", "call_id": "c", "name": "f"},
+        other,
+    ]
+
+
 def test_the_same_shape_is_the_same_request() -> None:
     request = _request()
 

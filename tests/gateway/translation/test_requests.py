@@ -464,6 +464,21 @@ class TestWhatTheAnswerNeeds:
         assert not asked({"messages": [HI], "store": True}).store
 
 
+def test_what_only_names_its_items_waits_for_them() -> None:
+    translated = asked(
+        {"input": [{"type": "item_reference", "id": "msg_1"}], "previous_response_id": "resp_1"},
+        endpoint="responses",
+    )
+
+    assert translated.unresolved
+    assert (translated.previous_response_id, translated.references) == ("resp_1", ("msg_1",))
+    assert translated.history == ()
+
+
+def test_a_previous_response_alone_is_enough_to_go_on() -> None:
+    assert asked({"previous_response_id": "resp_1"}, endpoint="responses").unresolved
+
+
 def test_an_object_asked_for_without_the_word_is_asked_for_in_words() -> None:
     form = {"type": "json_object"}
 

@@ -64,7 +64,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     """Empty for hosted tools."""
     definition: Any
-    """The wire form: a `msgspec.Raw` where the client's bytes serve, else a dict."""
+    """The wire form; what need not be read in it may still be the client's bytes (`msgspec.Raw`)."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

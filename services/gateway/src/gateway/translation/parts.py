@@ -235,7 +235,7 @@ def _fallback(part: Part, where: str, reading: Reading) -> str:
         raise BadRequest(
             "Content of this type is not supported", code="unsupported_value", param=f"{where}.type"
         )
-    reading.dropped.add(f"content.{kind_of(part)}")
+    reading.dropped.add(f"content.{kind_of(part) or 'unknown'}")
     return shown
 
 
