@@ -1,0 +1,82 @@
+import pytest
+
+from commons.accounts.model import Account, AccountState, Cooldown, CooldownReason
+from console.web.pages.conditions import CAUSES, CURES, WORDS, Condition, Word, condition_of
+from console.web.pages.windows import Bar, Tone, WindowKind
+
+NOW = 1_000_000.0
+
+
+def _account(**facts: object) -> Account:
+    return Account(id="acc_1", name="ada", chatgpt_account_id="ws-1", **facts)
+
+
+def _cooldown(reason: CooldownReason, *, until: float = NOW + 60) -> Cooldown:
+    return Cooldown(until=until, since=NOW, reason=reason, code="why")
+
+
+def _seen(account: Account, *, cooldown: Cooldown | None = None, left: float = 50) -> Condition:
+    bar = Bar(kind=WindowKind.WEEKLY, minutes=10_080, left=left, tone=Tone.OK, resets_at=2_000_000)
+    return condition_of(account, cooldown=cooldown, bars=[bar], now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        (CooldownReason.QUOTA, Word.SPENT),
+        (CooldownReason.RATE, Word.COOLING),
+        (CooldownReason.TRANSIENT, Word.UNREACHABLE),
+        (CooldownReason.CREDENTIAL, Word.TOKEN),
+        (CooldownReason.ENTITLEMENT, Word.ENTITLEMENT),
+    ],
+)
+def test_a_cooldown_gives_the_word_its_end_and_its_code(reason, word) -> None:
+    assert _seen(_account(), cooldown=_cooldown(reason)) == Condition(
+        word=word, until=int(NOW + 60), code="why"
+    )
+
+
+def test_an_account_without_trouble_is_ready() -> None:
+    assert _seen(_account()) == Condition(word=Word.READY)
+
+
+def test_a_cooldown_that_has_ended_counts_no_more() -> None:
+    ended = _cooldown(CooldownReason.RATE, until=NOW)
+
+    assert _seen(_account(), cooldown=ended).word is Word.READY
+
+
+def test_a_spent_window_counts_before_anybody_was_refused() -> None:
+    assert _seen(_account(), left=0) == Condition(word=Word.SPENT, until=2_000_000)
+
+
+def test_a_pause_comes_before_a_cooldown() -> None:
+    assert _seen(_account(paused=True), cooldown=_cooldown(CooldownReason.RATE)).word is Word.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [(AccountState.REVOKED, Word.SIGN_IN), (AccountState.DEACTIVATED, Word.DISABLED)],
+)
+def test_what_only_a_person_can_cure_comes_first(state, word) -> None:
+    account = _account(state=state, state_reason="token_expired", paused=True)
+
+    condition = _seen(account, cooldown=_cooldown(CooldownReason.QUOTA))
+
+    assert condition == Condition(word=word, code="token_expired")
+    assert condition.needs_attention
+
+
+@pytest.mark.parametrize("word", list(Word))
+def test_every_state_is_told_in_words_with_cause_and_cure(word) -> None:
+    condition = Condition(word=word)
+
+    assert condition.label == WORDS[word]
+    assert condition.tone in Tone
+    assert bool(condition.cause) == bool(condition.cure) == (word is not Word.READY)
+    assert CAUSES.keys() == CURES.keys()
+
+
+@pytest.mark.parametrize("word", [Word.READY, Word.PAUSED, Word.SPENT, Word.COOLING])
+def test_what_passes_by_itself_needs_nobody(word) -> None:
+    assert not Condition(word=word).needs_attention
