@@ -48,6 +48,7 @@ from console.web.fan import LogFan
 from console.web.front import Front
 from console.web.health import SERVICE, Lights
 from console.web.logs import concerned, log_filter
+from console.web.pages import Sources, error_page, page_handlers
 from console.web.routes import API_ROUTES, openapi_config
 from console.web.sign_in import SignInDesk
 from console.web.streams import Gate
@@ -162,7 +163,7 @@ class Console:
     def _litestar(self) -> ASGIApp:
         parts = self.parts
         return Litestar(
-            route_handlers=list(API_ROUTES),
+            route_handlers=[*API_ROUTES, *page_handlers],
             middleware=[
                 VisitMiddleware(
                     settings=self._settings,
@@ -186,7 +187,7 @@ class Console:
                 "wanted": Provide(log_filter, sync_to_thread=False),
             },
             exception_handlers=handlers_of(
-                error_page=None, store_failed=self.metrics.store_failures.inc
+                error_page=error_page, store_failed=self.metrics.store_failures.inc
             ),
             openapi_config=openapi_config(),
             request_max_body_size=MAX_BODY,
@@ -252,6 +253,23 @@ class _Parts:
             hook=lambda way, outcome: metrics.logins.labels(way.value, outcome).inc(),
         )
         self.devices = DeviceLogins(desk=self.desk, endpoint=endpoint, pending=pending, clock=clock)
+        self.sources = Sources(
+            settings=settings,
+            clock=clock,
+            version=own_version(),
+            redis=redis,
+            accounts=self.accounts,
+            cooldowns=self.cooldowns,
+            quotas=self.quotas,
+            keys=self.keys,
+            usage=self.usage,
+            logs=self.logs,
+            replicas=self.replicas,
+            live_settings=self.live_settings,
+            sessions=self.sessions,
+            script_tokens=self.script_tokens,
+            audit=self.audit,
+        )
         self.fan = LogFan(self.logs)
         self.changes = Changes(redis, self.fan)
         self.gate = Gate(
