@@ -97,12 +97,13 @@ class ChatFold:
 
     def feed(self, data: bytes) -> bytes:
         """Take upstream's bytes; gives b""."""
+        if self.done:
+            return b""
         for block in self._splitter.feed(data):
+            self._take(block)
             if self.done:
                 return b""
-            self._take(block)
-        if not self.done:
-            self._splitter.check()
+        self._splitter.check()
         return b""
 
     def finish(self) -> bytes:

@@ -198,19 +198,18 @@ class ChatStream:
                 return speech.thought_done(text, _place(event), RAW)
             case AnnotationAdded(annotation=raw):
                 speech.cite(citation_of(raw))
-                return []
             case _:
-                return []
+                pass
+        return []
 
     def _call(
         self, event: ArgumentsDelta | ArgumentsDone | InputDelta | InputDone
     ) -> list[ChatChunk]:
         item_id, output_index = event.item_id, event.output_index
-        match event:
-            case ArgumentsDelta(delta=text) | InputDelta(delta=text):
-                return self._told(self.calls.text(text, item_id, output_index))
-            case ArgumentsDone(arguments=text) | InputDone(input=text):
-                return self._told(self.calls.end(text, item_id, output_index))
+        if isinstance(event, ArgumentsDelta | InputDelta):
+            return self._told(self.calls.text(event.delta, item_id, output_index))
+        text = event.arguments if isinstance(event, ArgumentsDone) else event.input
+        return self._told(self.calls.end(text, item_id, output_index))
 
     def _begin_item(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
         if isinstance(item, FunctionCallItem | CustomCallItem):

@@ -114,6 +114,8 @@ class ResponseWire:
 
     def feed(self, data: bytes) -> bytes:
         """Take upstream's bytes; give the client's, b"" when there is nothing to write."""
+        if self.done:
+            return b""
         out = self._unsent
         for block in self._splitter.feed(data):
             if self.done:

@@ -21,10 +21,11 @@ class StopCutter:
         if self.found:
             return ""
         text = self._held + text
-        ends = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if ends:
+        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
+            # The one that is complete first counts, as if the text came letter by letter.
             self.found, self._held = True, ""
-            return text[: min(ends)]
+            return text[: min(found)[1]]
         keep = self._suspicious(text)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
