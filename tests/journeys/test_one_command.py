@@ -4,96 +4,16 @@ These are real processes, started as a person starts them.
 """
 
 import asyncio
-import contextlib
 import json
-import os
 import pathlib
 import signal
-import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import openai
-import psutil
 import pytest
+from support.standalone_process import COMMAND, ROOT, command, started
 
 from standalone.simulator import Simulator
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-m", "standalone")
-
-
-class Running:
-    """A start in a process of its own, and what it told."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.told = ""
-        self.address = ""
-
-    async def until_up(self) -> None:
-        """Read until the welcome has named the address and is over."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(60):
-            while "Ctrl-C stops." not in self.told:
-                line = (await self.process.stderr.readline()).decode()
-                assert line, self.told
-                self.told += line
-                if "runs on http://" in line:
-                    self.address = line.split("runs on ")[1].split()[0]
-        async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(30):
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    if (await http.get(f"{self.address}/readyz")).status_code == 200:
-                        return
-                await asyncio.sleep(0.05)
-
-    def children(self) -> list[psutil.Process]:
-        """Everything it has started: the store's server among it."""
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    async def stop(self, how: signal.Signals) -> int:
-        """Signal it as a terminal does, the whole group; give its exit code."""
-        os.killpg(self.process.pid, how)
-        async with asyncio.timeout(30):
-            _, rest = await self.process.communicate()
-        self.told += rest.decode()
-        return self.process.returncode or 0
-
-
-@contextlib.asynccontextmanager
-async def started(*command: str, environ: dict[str, str]) -> AsyncIterator[Running]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=ROOT,
-        env={**kept, **environ},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    running = Running(process)
-    try:
-        await running.until_up()
-        yield running
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.communicate()
-
-
-async def command(*arguments: str, environ: dict[str, str], given: bytes = b"") -> str:
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        env={"PATH": os.environ["PATH"], **environ},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate(given)
-    assert process.returncode == 0
-    return out.decode()
 
 
 async def chat(address: str, prompt: str, **changes: Any) -> str:
@@ -108,6 +28,13 @@ async def chat(address: str, prompt: str, **changes: Any) -> str:
         return "".join(
             [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
         )
+
+
+async def until_refused(address: str) -> None:
+    """Ask until a key is asked for; other processes learn of a key within a moment."""
+    async with asyncio.timeout(20):
+        while True:
+            await chat(address, "say two")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -154,9 +81,7 @@ async def test_the_first_key_ends_the_open_policy(tmp_path: pathlib.Path) -> Non
             key = (await command("keys", "create", "laptop", environ=environ)).strip()
 
             with pytest.raises(openai.AuthenticationError):
-                async with asyncio.timeout(20):
-                    while True:
-                        await chat(running.address, "say two")
+                await until_refused(running.address)
 
             async with openai.AsyncOpenAI(base_url=running.address, api_key=key) as client:
                 answer = await client.responses.create(model="gpt-5.5", input="say three")
@@ -170,12 +95,11 @@ async def test_a_running_answer_finishes_before_the_stop(tmp_path: pathlib.Path)
         environ = {"DATA_DIR": str(tmp_path), "PORT": "0", **sim.environ}
         content = json.dumps(sim.auth_json("ada")).encode()
         await command("accounts", "import", "-", environ=environ, given=content)
-        async with started(*COMMAND, environ=environ) as running:
-            async with asyncio.TaskGroup() as tasks:
-                answer = tasks.create_task(chat(running.address, "count to 20"))
-                while not sim.turns:
-                    await asyncio.sleep(0.01)
-                stopped = tasks.create_task(running.stop(signal.SIGINT))
+        async with started(*COMMAND, environ=environ) as running, asyncio.TaskGroup() as tasks:
+            answer = tasks.create_task(chat(running.address, "count to 20"))
+            while not sim.turns:
+                await asyncio.sleep(0.01)
+            stopped = tasks.create_task(running.stop(signal.SIGINT))
 
     assert answer.result().endswith("19 20")
     assert stopped.result() == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+
 from standalone.cli_accounts import accounts
 from standalone.simulator import SimulatedAccount, Simulator
 

@@ -1,6 +1,7 @@
 """Admin tokens from the command line."""
 
 from click.testing import CliRunner, Result
+
 from standalone.cli_admin import admin
 
 
@@ -27,3 +28,19 @@ def test_an_unknown_token_is_told(environ: dict[str, str]) -> None:
 
     assert result.exit_code == 1
     assert "no admin token has the id abc" in result.output
+
+
+def test_a_password_is_set_also_a_forgotten_one(environ: dict[str, str]) -> None:
+    command = ["password", "--stdin"]
+    first = CliRunner().invoke(admin, command, obj=environ, input="correct horse battery\n")
+    second = CliRunner().invoke(admin, ["password"], obj=environ, input="new horse battery\n" * 2)
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "horse" not in first.output + second.output
+
+
+def test_a_weak_password_is_told(environ: dict[str, str]) -> None:
+    result = CliRunner().invoke(admin, ["password", "--stdin"], obj=environ, input="short\n")
+
+    assert result.exit_code == 1
+    assert "12 characters" in result.output

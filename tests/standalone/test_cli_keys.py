@@ -1,6 +1,7 @@
 """API keys from the command line."""
 
 from click.testing import CliRunner, Result
+
 from standalone.cli_keys import keys
 
 

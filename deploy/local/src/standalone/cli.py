@@ -11,7 +11,6 @@ import rich_click as click
 
 from commons.errors import CommonsError, SettingsError
 from commons.logs import configure
-from console.errors import ConsoleError
 from standalone import cli_accounts, cli_admin, cli_keys
 from standalone.demo import serve_demo
 from standalone.embedded_redis import EmbeddedRedisFailed
@@ -81,7 +80,7 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
     except click.ClickException as wrong:
         wrong.show()
         return wrong.exit_code
-    except (EmbeddedRedisFailed, FolderUnusable, PortTaken, CommonsError, ConsoleError) as wrong:
+    except (EmbeddedRedisFailed, FolderUnusable, PortTaken, CommonsError) as wrong:
         return _fail(str(wrong))
     except (click.Abort, KeyboardInterrupt):
         return 130

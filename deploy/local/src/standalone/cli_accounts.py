@@ -11,8 +11,7 @@ from commons.accounts.model import Account, AccountState
 from commons.accounts.store import AccountStore, NewAccount
 from console.errors import BadAuthFile
 from console.login.auth_json import MAX_BYTES, read_auth_json
-from console.texts.phrases import CURES, FAULTS
-from standalone.cli_tables import moment, show_table
+from standalone.cli_tables import explain, moment, show_table
 from standalone.environment import Start
 from standalone.opened_store import opened
 
@@ -39,7 +38,7 @@ def import_account(environ: Mapping[str, str], file: IO[bytes], name: str) -> No
     try:
         read = read_auth_json(content, now=time.time(), name=name)
     except BadAuthFile as wrong:
-        raise click.ClickException(f"{told}: {explain(wrong)}") from None
+        raise click.ClickException(f"{told}: {explain(wrong.code)}") from None
     account = asyncio.run(_add(Start(environ), read.account))
     print(f"added {account.name} ({account.plan or 'unknown plan'}) as {account.id}")
     if not read.preview.renewable:
@@ -99,11 +98,6 @@ def remove(environ: Mapping[str, str], account: str, *, yes: bool) -> None:
         click.confirm(f"Forget {account} and its tokens?", abort=True)
     changed = asyncio.run(_change(Start(environ), account, AccountStore.remove))
     print(f"removed {changed.name}")
-
-
-def explain(wrong: BadAuthFile) -> str:
-    """What is wrong with a file and what helps, as the console says it."""
-    return " ".join(filter(None, (FAULTS[wrong.code], CURES.get(wrong.code, ""))))
 
 
 async def _add(start: Start, new: NewAccount) -> Account:

@@ -1,12 +1,15 @@
-"""`codex-proapi admin …`: tokens for scripts that use the console's JSON API."""
+"""`codex-proapi admin …`: the console's password, and tokens for scripts that use its JSON API."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 
 import rich_click as click
+from click import prompt
 
 from console.admin.script_tokens import ScriptToken
-from standalone.cli_tables import moment, show_table
+from console.errors import ConsoleError
+from standalone.cli_tables import explain, moment, show_table
 from standalone.environment import Start
 from standalone.opened_store import opened
 
@@ -14,6 +17,22 @@ from standalone.opened_store import opened
 @click.group()
 def admin() -> None:
     """Administration of the console."""
+
+
+@admin.command("password")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Read it from standard input.")
+@click.pass_obj
+def password(environ: Mapping[str, str], *, from_stdin: bool) -> None:
+    """Set the administrator's password, also a forgotten one; every session ends."""
+    if from_stdin:
+        given = sys.stdin.readline().rstrip("\n")
+    else:
+        given = prompt("New password", hide_input=True, confirmation_prompt=True)
+    try:
+        asyncio.run(_set_password(Start(environ), given))
+    except ConsoleError as wrong:
+        raise click.ClickException(explain(wrong.code)) from None
+    print("the password is set; the console asks for it from now on")
 
 
 @admin.group("token")
@@ -51,6 +70,12 @@ def revoke(environ: Mapping[str, str], token_id: str) -> None:
     if not asyncio.run(_revoke(Start(environ), token_id)):
         raise click.ClickException(f"no admin token has the id {token_id}; see `admin token list`")
     print(f"revoked {token_id}")
+
+
+async def _set_password(start: Start, given: str) -> None:
+    async with opened(start) as store:
+        await store.administrator.change(given)
+        await store.sessions.end_all()
 
 
 async def _create(start: Start, name: str) -> tuple[ScriptToken, str]:

@@ -1,10 +1,13 @@
-"""How commands show lists and times."""
+"""How commands show lists, times and faults."""
 
 import datetime as dt
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+
+from console.errors import Code
+from console.texts.phrases import CURES, FAULTS
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -25,3 +28,8 @@ def moment(seconds: int) -> str:
     if not seconds:
         return ""
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def explain(code: Code) -> str:
+    """What is wrong and what helps, in the console's words."""
+    return " ".join(filter(None, (FAULTS[code], CURES.get(code, ""))))

@@ -165,7 +165,9 @@ class EmbeddedRedis:
         except ValkeyBinaryNotFoundError as error:
             raise EmbeddedRedisFailed(f"{error} Set REDIS_URL to a Redis of yours.") from None
         command = [
-            *(binary, "--port", "0", "--unixsocket", str(self.socket)),
+            # uvloop's subprocesses take no umask, so a shell sets it.
+            *("/bin/sh", "-c", 'umask 077; exec "$0" "$@"', binary),
+            *("--port", "0", "--unixsocket", str(self.socket)),
             *("--unixsocketperm", "700", "--dir", str(self._folder), "--daemonize", "no"),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
             *("--maxmemory-policy", "noeviction", "--loglevel", "notice"),
@@ -178,7 +180,6 @@ class EmbeddedRedis:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                umask=0o077,
             )
 
     @property

@@ -8,7 +8,10 @@ from commons.accounts.cipher import CredentialCipher
 from commons.accounts.store import AccountStore
 from commons.keys import KeyStore
 from commons.redis_pool import connect
+from console.admin.administrator import Administrator
+from console.admin.passwords import Passwords
 from console.admin.script_tokens import ScriptTokens
+from console.admin.sessions import Sessions
 from standalone.environment import Start
 
 
@@ -21,6 +24,8 @@ class OpenedStore:
         self.accounts = AccountStore(self._redis, cipher)
         self.keys = KeyStore(self._redis, cipher)
         self.tokens = ScriptTokens(self._redis, clock=time.time)
+        self.administrator = Administrator(self._redis, Passwords(), clock=time.time)
+        self.sessions = Sessions(self._redis, clock=time.time)
 
     def __repr__(self) -> str:
         return "<OpenedStore>"

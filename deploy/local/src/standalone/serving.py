@@ -10,10 +10,10 @@ from console.app import build as build_console
 from gateway.app import Gateway
 from gateway.app import build as build_gateway
 from gateway.web.front import owns
-from gateway.web.server import GatewayServer, configure
+from gateway.web.server import GatewayServer, configure, settle_heap
 from standalone.environment import Start
 from standalone.one_port import OnePort
-from standalone.welcome import announce, goodbye, welcome
+from standalone.welcome import goodbye, welcome
 
 _LOOPBACK = "127.0.0.1"
 
@@ -35,7 +35,7 @@ class Together:
     def begin_drain(self) -> None:
         """Say no at `/readyz`; the console's live streams end, answers go on."""
         goodbye()
-        self._console.lights.closing.set()
+        self._console.stop_streams()
         self._gateway.begin_drain()
 
     def end_drain(self) -> None:
@@ -60,7 +60,8 @@ async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = F
             await stack.enter_async_context(start.redis)
         gateway = build_gateway(start.gateway)
         stack.push_async_callback(gateway.close)
-        console = build_console(start.console, announce=announce)
+        announcements: list[str] = []
+        console = build_console(start.console, announce=announcements.append)
         stack.push_async_callback(console.close)
         await gateway.start()
         await console.start()
@@ -73,7 +74,8 @@ async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = F
             settle_seconds=0,
             drain_seconds=drain,
         )
-        await welcome(start, port=port, demo=demo)
+        await welcome(start, port=port, demo=demo, announcements=announcements)
+        settle_heap()
         await server.serve(sockets=sockets)
 
 

@@ -1,6 +1,7 @@
 """What a start tells the person in front of it. To stderr: stdout has the log."""
 
 import sys
+from collections.abc import Sequence
 
 from standalone.environment import Start
 from standalone.opened_store import OpenedStore
@@ -17,8 +18,10 @@ def goodbye() -> None:
     announce("stopping: running answers may finish; Ctrl-C again stops at once")
 
 
-async def welcome(start: Start, *, port: int, demo: bool) -> None:
-    """Tell where we are, in which state, and what to do next."""
+async def welcome(
+    start: Start, *, port: int, demo: bool, announcements: Sequence[str] = ()
+) -> None:
+    """Tell where we are, in which state, what the console has to say, and what to do next."""
     store = OpenedStore(start)
     try:
         accounts = len(await store.accounts.list())
@@ -34,8 +37,8 @@ async def welcome(start: Start, *, port: int, demo: bool) -> None:
         f"  Console                {address}/",
         f"  API keys               {_policy(start.gateway.api_key_policy, has_keys=has_keys)}",
         f"  Accounts               {accounts or 'none yet'}",
-        f"  Login returns to       {start.console.redirect_uri()}",
         f"  Data                   {_data(start)}",
+        *(f"  Note: {line}" for line in announcements),
         "",
         *_next_steps(address, accounts=accounts, has_keys=has_keys, demo=demo),
     ]

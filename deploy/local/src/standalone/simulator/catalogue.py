@@ -146,7 +146,7 @@ def describe_model(model: SimulatedModel, *, plan: str) -> dict[str, Any]:
     """A model as `/models` tells it."""
     return {
         "slug": model.slug,
-        "display_name": model.slug.upper().replace("GPT-", "GPT-"),
+        "display_name": model.slug.title().replace("Gpt-", "GPT-"),
         "description": f"Simulated {model.slug}.",
         "default_reasoning_level": model.default_effort,
         "supported_reasoning_levels": [
