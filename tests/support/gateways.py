@@ -82,7 +82,7 @@ class Stage:
 
     async def make_key(self, **fields: Any) -> tuple[ApiKey, str]:
         """A key and its secret."""
-        return await self.keys.create(ApiKey(id="", name="test", **fields))
+        return await self.keys.create("test", **fields)
 
     async def add_replica(self, **changes: Any) -> Replica:
         """Start one more gateway."""

@@ -56,6 +56,16 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def freeze(self) -> None:
+        """Let it answer nothing, as one that is overloaded or cut off; `thaw` ends it."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def flush(self) -> None:
         """Empty the database."""
         with redis.Redis(unix_socket_path=str(self.socket)) as client:

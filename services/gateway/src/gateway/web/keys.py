@@ -47,6 +47,7 @@ class Admission:
         self._clock = clock
         self._misses: dict[str, float] = {}
         self._open_until = 0.0
+        self._open_version = -2
         self.policy = policy
         """Whether a key is needed; may change while running."""
 
@@ -89,12 +90,12 @@ class Admission:
         """Whether anybody may come in: the policy is open and no key was ever made."""
         if self.policy is not KeyPolicy.OPEN:
             return False
-        now = self._clock()
-        if now < self._open_until:
+        now, version = self._clock(), self._view.version
+        if now < self._open_until and version == self._open_version:
             return True
         if await self._store.any():
             return False
-        self._open_until = now + MISS_SECONDS
+        self._open_until, self._open_version = now + MISS_SECONDS, version
         return True
 
     def _remember_miss(self, secret: str) -> None:

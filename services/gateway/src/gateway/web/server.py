@@ -9,6 +9,8 @@ import asyncio
 import gc
 import signal
 import socket
+import struct
+import sys
 from types import FrameType
 from typing import Protocol, cast
 
@@ -28,6 +30,16 @@ STALL_SECONDS = 60
 """How long a client may leave written bytes untouched before it is cut off."""
 KEEP_ALIVE_SECONDS = 75
 """Idle time of a connection between requests; clients' pools assume at least 65."""
+LINGER_SECONDS = 1
+"""How long an idle connection is still answered on after the door has closed.
+
+A load balancer that keeps connections (nginx) may have sent a request that is not read yet: closing
+at once would lose it, and a lost POST is not sent again. It was seen as 502s in a rolling restart.
+"""
+LET_IN_SECONDS = 5
+"""How long those who stand at the door are let in, when it is to be closed and many come."""
+UNACCEPTED = struct.Struct("=24xI")
+"""Where Linux' tcp_info tells of a listening socket how many wait to be accepted."""
 LAST_WORDS_SECONDS = 5
 """Time for the error events after the drain, before connections are cut."""
 
@@ -84,6 +96,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _unread_bytes = 0
     _stalled_sweeps = 0
     _answer_to_fault = MALFORMED
+    _leaving = False
 
     def __repr__(self) -> str:
         return f"<GuardedProtocol {self.client} head={self._in_head}>"
@@ -111,6 +124,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """End the head; uvicorn starts the application."""
         self._in_head = False
         super().on_headers_complete()
+        if self._leaving:
+            self.leave()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; count the bytes of a head that is still open after that.
@@ -135,6 +150,22 @@ class GuardedProtocol(HttpToolsProtocol):
         # the parser takes no second request from this connection.
         if self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def leave(self) -> None:
+        """Say `connection: close` with the next answer, so that the client's pool lets go of us."""
+        self._leaving = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close once idle: after the answer under way, or after a moment for one that may come."""
+        self.leave()
+        self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and not self._in_head and not self.transport.is_closing():
+            self.transport.close()
 
     def refuse(self, answer: bytes) -> None:
         """Write a complete answer and close."""
@@ -212,6 +243,8 @@ class GatewayServer(uvicorn.Server):
         """Begin to stop: `/readyz` says no at once, the door closes after the settling time."""
         self._drain_began = True
         self._drainable.begin_drain()
+        for connection in list(self.server_state.connections):
+            cast("GuardedProtocol", connection).leave()
         loop = asyncio.get_running_loop()
         loop.call_later(settle_seconds, self._close_door)
         self._deadline = loop.call_later(
@@ -227,6 +260,7 @@ class GatewayServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for the streams, then forget the deadline that would have ended them."""
+        await self._let_in()
         await super().shutdown(sockets)
         if self._deadline is not None:
             self._deadline.cancel()
@@ -234,15 +268,25 @@ class GatewayServer(uvicorn.Server):
     def _close_door(self) -> None:
         self.should_exit = True
 
+    async def _let_in(self) -> None:
+        """Accept those who already stand at the door; closing it would cut them off unheard."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LET_IN_SECONDS
+        with contextlib.ExitStack() as stack:
+            doors = [each.dup() for server in self.servers for each in server.sockets]
+            for door in doors:
+                stack.callback(door.close)
+            while any(map(waiting_at, doors)) and loop.time() < deadline and not self.force_exit:
+                await asyncio.sleep(0)  # noqa: ASYNC110 - the loop accepts meanwhile
 
-def settle_heap() -> None:
-    """Take what the start has made out of the collector's sight, and let it run seldom.
 
-    With 2000 streams a full collection stops the loop for 25 ms, half of it for the start-up heap.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 1000)
+def waiting_at(door: socket.socket) -> int:
+    """How many connections nobody has accepted yet; 0 where the system does not tell."""
+    if door.family not in {socket.AF_INET, socket.AF_INET6} or sys.platform != "linux":
+        return 0
+    facts = door.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, UNACCEPTED.size)
+    waiting: int = UNACCEPTED.unpack(facts)[0]
+    return waiting
 
 
 def configure(app: ASGIApp, *, host: str, port: int, drain_seconds: float) -> Config:
