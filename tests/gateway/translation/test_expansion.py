@@ -42,6 +42,7 @@ def test_a_previous_response_stands_before_what_is_new() -> None:
         result("c1", "text"),
     ]
     assert not found.unresolved
+    assert found.previous_response_id == "resp_1"
     assert found.history == found.request.input
     assert broken_rule(found.request) is None
 

@@ -131,6 +131,17 @@ def test_a_result_without_an_id_goes_to_the_tool_it_names() -> None:
     ]
 
 
+def test_a_call_that_has_its_result_is_passed_over() -> None:
+    named = {**result("", "2"), "name": "f"}
+
+    assert _paired(call("", "f"), call("", "f"), result("", "1"), named) == [
+        call("call_0", "f"),
+        call("call_1", "f"),
+        result("call_0", "1"),
+        result("call_1", "2"),
+    ]
+
+
 def test_a_result_without_an_id_never_goes_to_a_later_call() -> None:
     assert _paired(result("", "1"), call("", "f")) == [
         _orphan("1"),
@@ -169,3 +180,10 @@ def test_reasoning_stays_before_its_call() -> None:
         call("b", "f"),
         result("b", "2"),
     ]
+
+
+def test_a_long_history_of_bad_ids_takes_no_longer_than_its_length() -> None:
+    calls = [call("", "f"), call("same", "f"), call("same", "f"), result("", "1")]
+    found = paired(calls * 20_000)
+
+    assert len({item["call_id"] for item in found if item["type"] == "function_call"}) == 60_000

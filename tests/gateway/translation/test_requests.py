@@ -453,6 +453,10 @@ class TestWhatTheAnswerNeeds:
         assert body["tool_choice"]["name"] == body["tools"][0]["name"]
         assert translated.tool_names[body["input"][1]["name"]] == "päth"
 
+    def test_metadata_can_be_echoed(self) -> None:
+        assert asked({"messages": [HI], "metadata": {"a": "b"}}).metadata == {"a": "b"}
+        assert asked({"messages": [HI], "metadata": 7}).metadata == {}
+
     def test_stop_is_carried(self) -> None:
         assert asked({"messages": [HI], "stop": ["a", "", 7, "b"]}).stop == ("a", "b")
 

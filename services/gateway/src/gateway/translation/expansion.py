@@ -54,8 +54,7 @@ def expand(
             items.append(item)
     resolved = msgspec.structs.replace(
         translated,
-        previous_response_id=None,
-        references=(),
+        unresolved=False,
         tool_names={**translated.tool_names, **reader.names.restored},
     )
     return finished(resolved, items)

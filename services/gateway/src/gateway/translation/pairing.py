@@ -81,15 +81,17 @@ class _Pairs:
         """Give every call an id of its own; those the clients gave stay where they can."""
         given = {item["call_id"] for item in self._items if item["type"] in RESULT_OF}
         used: set[str] = set()
+        next_suffix: dict[str, int] = {}
         calls: dict[int, _Call] = {}
         for position, item in enumerate(self._items):
             if item["type"] not in RESULT_OF:
                 continue
             call_id = wanted = _fitting(item["call_id"] or f"call_{position}")
-            suffix = 2
+            suffix = next_suffix.get(wanted, 2)
             while call_id in used or (call_id != item["call_id"] and call_id in given):
                 call_id = _fitting(f"{wanted}_{suffix}")
                 suffix += 1
+            next_suffix[wanted] = suffix
             used.add(call_id)
             calls[position] = _Call(position=position, item=item, call_id=call_id)
         return calls
@@ -109,19 +111,23 @@ class _Pairs:
                 found.popleft().result = position
             else:
                 self._orphans.add(position)
-        for position in nameless:
-            self._match_nameless(position)
+        if nameless:
+            self._match_nameless(nameless)
 
-    def _match_nameless(self, position: int) -> None:
-        """Give a result without an id to the next open call before it, of its tool if it says."""
-        name = self._items[position].get("name")
-        for call in self._calls.values():
-            if call.position > position:
-                break
-            if call.result is None and name in (None, call.item["name"]):
-                call.result = position
-                return
-        self._orphans.add(position)
+    def _match_nameless(self, positions: list[int]) -> None:
+        """Give results without an id to the next open calls before them, of the tool they name."""
+        open_calls = [call for call in self._calls.values() if call.result is None]
+        by_name: dict[str | None, deque[_Call]] = {None: deque(open_calls)}
+        for call in open_calls:
+            by_name.setdefault(call.item["name"], deque()).append(call)
+        for position in positions:
+            waiting = by_name.get(self._items[position].get("name"), deque())
+            while waiting and waiting[0].result is not None:
+                waiting.popleft()
+            if waiting and waiting[0].position < position:
+                waiting.popleft().result = position
+            else:
+                self._orphans.add(position)
 
     def _late_result(self, call: _Call) -> Item:
         output = INTERRUPTED if call.result is None else self._items[call.result]["output"]

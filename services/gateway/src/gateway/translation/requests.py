@@ -200,6 +200,7 @@ class _Asked:
         body = self.body
         if self.endpoint == "compact" and (not items or items[-1] != COMPACTION_TRIGGER):
             items = [*items, COMPACTION_TRIGGER]
+        previous, references = self._previous(), references_of(items)
         translated = Translated(
             request=request,
             asked_model=self.asked_model[:_SHOWN_MODEL] or request.model,
@@ -207,8 +208,10 @@ class _Asked:
             answer_form="chat" if self.endpoint == "chat" else "responses",
             verbatim=self.verbatim,
             store=self.endpoint == "responses" and body.get("store") is not False,
-            previous_response_id=self._previous(),
-            references=references_of(items),
+            metadata=self._metadata(),
+            unresolved=previous is not None or bool(references),
+            previous_response_id=previous,
+            references=references,
             dropped=self.dropped.names,
             basis=self._basis(),
         )
@@ -243,9 +246,12 @@ class _Asked:
             return None
         return previous or None
 
-    def _basis(self) -> Basis:
+    def _metadata(self) -> dict[str, Any]:
         metadata = self.body.get("metadata")
-        cursor = metadata.get("cursorConversationId") if isinstance(metadata, dict) else None
+        return metadata if isinstance(metadata, dict) else {}
+
+    def _basis(self) -> Basis:
+        cursor = self._metadata().get("cursorConversationId")
         lane = self.body.text("prompt_cache_key") or self.client.session
         return Basis(
             key_id=self.options.key_id,

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -113,6 +113,10 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """Names of what was accepted and left out, clean enough for a header."""
     store: bool = False
     """Whether the client counts on its answer being kept."""
+    metadata: dict[str, Any] = {}
+    """The client's own notes, to be echoed where its dialect does so; never sent."""
+    unresolved: bool = False
+    """Whether `expand` must be called before the request is sent."""
     previous_response_id: str | None = None
     """A response whose items must be put in front, by `expand`."""
     references: tuple[str, ...] = ()
@@ -123,11 +127,6 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """The conversation as items, even where `input` is a transcript of it."""
     basis: Basis
     """For `expand`."""
-
-    @property
-    def unresolved(self) -> bool:
-        """Whether `expand` must be called before the request is sent."""
-        return self.previous_response_id is not None or bool(self.references)
 
     def kept_items(self) -> list[bytes]:
         """Give the history as it is kept, for a later `previous_response_id`."""
