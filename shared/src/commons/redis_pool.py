@@ -24,6 +24,7 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as TimedOut
 
 from commons.errors import StoreUnavailable
+from commons.redis_line import Line
 
 MAX_CONNECTIONS = 50
 """Connections of the client for ordinary commands; the next command waits for one."""
@@ -73,8 +74,8 @@ def text(value: object) -> str:
 class Scripts:
     """The Lua scripts of `commons.scripts`, each one atomic step on the server."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, *, line: Line | None = None) -> None:
+        self._execute: Callable[..., Awaitable[Any]] = line.call if line else redis.execute_command
         self._known: dict[str, tuple[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -83,7 +84,7 @@ class Scripts:
     async def run(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
         """Run a script once; failures become StoreUnavailable and may have taken effect."""
         digest, source = self._known.get(name) or self._load(name)
-        run: Callable[..., Awaitable[Any]] = self._redis.execute_command
+        run = self._execute
         with mapped():
             try:
                 return await run("EVALSHA", digest, len(keys), *keys, *args)

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.accounts.model import Cooldown
+from commons.redis_line import Line
 from commons.redis_pool import Scripts, mapped
 
 _decode_cooldown = msgspec.json.Decoder(Cooldown).decode
@@ -33,11 +34,11 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Surveyor:
-    """Takes surveys, and ties conversations to accounts."""
+    """Takes surveys (over the line, if there is one), and ties conversations to accounts."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, line: Line | None = None) -> None:
         self._redis = redis
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, line=line)
         self._keys = [
             *(redis_keys.accounts_version(), redis_keys.keys_version()),
             *(redis_keys.cursor(), redis_keys.cooldowns()),
