@@ -89,29 +89,29 @@ def _line(*cells: object) -> None:
     print("".join(str(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)))
 
 
-async def _run() -> None:
+async def _run(all_targets: list[Target]) -> None:
     print(f"Python {sys.version.split()[0]}, {psutil.cpu_count()} CPUs, one process each\n")
     _line("shape", "target", "CPU ms/req", "CPU s/100k", "first p50", "first p99", "delay p50",
           "delay p99", "errors")  # fmt: skip
-    with targets() as all_targets:
-        for shape in SHAPES:
-            for target in all_targets:
-                seen, cpu = await _measure(target, shape)
-                cells = [
-                    f"{1000 * cpu / shape.requests:.3f}",
-                    f"{cpu / max(seen.deltas, 1) * 1e5:.2f}",
-                    *(f"{seen.percentile(seen.first_delta, p):.2f}" for p in (0.5, 0.99)),
-                    *(f"{seen.percentile(seen.delays, p):.2f}" for p in (0.5, 0.99)),
-                ]
-                _line(shape.name, target.name, *cells, seen.errors)
-        print("\nmemory, 500 open streams:")
+    for shape in SHAPES:
         for target in all_targets:
-            if target.process:
-                print(f"  {target.name:22}{await _memory(target, streams=500):.1f} KiB a stream")
+            seen, cpu = await _measure(target, shape)
+            cells = [
+                f"{1000 * cpu / shape.requests:.3f}",
+                f"{cpu / max(seen.deltas, 1) * 1e5:.2f}",
+                *(f"{seen.percentile(seen.first_delta, p):.2f}" for p in (0.5, 0.99)),
+                *(f"{seen.percentile(seen.delays, p):.2f}" for p in (0.5, 0.99)),
+            ]
+            _line(shape.name, target.name, *cells, seen.errors)
+    print("\nmemory, 500 open streams:")
+    for target in all_targets:
+        if target.process:
+            print(f"  {target.name:22}{await _memory(target, streams=500):.1f} KiB a stream")
     print("\nCPU is user + system of the target's process; times in ms; 100k = deltas.")
 
 
 if __name__ == "__main__":
     begun = time.monotonic()
-    uvloop.run(_run())
+    with targets() as everything:
+        uvloop.run(_run(everything))
     print(f"took {time.monotonic() - begun:.0f} s")
