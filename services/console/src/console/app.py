@@ -66,16 +66,32 @@ log = structlog.get_logger(__name__)
 
 
 def build(
-    settings: ConsoleSettings, *, clock: Clock = time.time, announce: Announce | None = None
+    settings: ConsoleSettings,
+    *,
+    clock: Clock = time.time,
+    announce: Announce | None = None,
+    passwords: Passwords | None = None,
 ) -> "Console":
     """A console that is ready to be started; `announce` gets the lines people read at a start."""
-    return Console(settings, clock=clock, announce=announce or _to_stderr)
+    return Console(
+        settings,
+        clock=clock,
+        announce=announce or _to_stderr,
+        passwords=passwords or Passwords(),
+    )
 
 
 class Console:
     """One replica of the console."""
 
-    def __init__(self, settings: ConsoleSettings, *, clock: Clock, announce: Announce) -> None:
+    def __init__(
+        self,
+        settings: ConsoleSettings,
+        *,
+        clock: Clock,
+        announce: Announce,
+        passwords: Passwords,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._announce = announce
@@ -93,7 +109,7 @@ class Console:
         self.redis = connect(settings.redis_url)
         self.tails = connect_for_tails(settings.redis_url)
         self.http = httpx.AsyncClient(trust_env=False, follow_redirects=False)
-        self.parts = _Parts(self)
+        self.parts = _Parts(self, passwords)
         self.asgi: ASGIApp = Front(self._litestar(), settings=settings, metrics=self.metrics)
 
     def __repr__(self) -> str:
@@ -198,7 +214,7 @@ class Console:
 class _Parts:
     """What the handlers are handed, each under the name they ask for."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, passwords: Passwords) -> None:
         settings, clock, redis = console._settings, console._clock, console.redis  # noqa: SLF001 - one object in two pieces
         metrics = console.metrics
         cipher = CredentialCipher(settings.encryption_keys)
@@ -232,7 +248,7 @@ class _Parts:
             hook=lambda _account, outcome: metrics.refreshes.labels(outcome).inc(),
         )
         self.trial = Trial(console.http, self.refresher, settings=settings, identity=identity)
-        self.administrator = Administrator(redis, Passwords(), clock=clock)
+        self.administrator = Administrator(redis, passwords, clock=clock)
         self.sessions = Sessions(redis, clock=clock)
         self.script_tokens = ScriptTokens(redis, clock=clock)
         self.audit = Audit(redis, self.logs, clock=clock)

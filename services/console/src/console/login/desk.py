@@ -197,7 +197,7 @@ class LoginDesk:
 def meaning_of(error: GrantError) -> ConsoleError:
     """What the authorization server's failure means to the person who signs in."""
     match error:
-        case GrantUnavailable(code="http_403"):
+        case GrantUnavailable(code=code) if code.startswith("http_403"):
             return LoginRefused(Code.EXCHANGE_FORBIDDEN)
         case GrantUnavailable():
             return AuthServerAway()

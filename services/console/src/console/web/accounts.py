@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, delete, get, patch, post
-from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from commons.accounts.cooldowns import CooldownStore
@@ -18,6 +17,7 @@ from console.login.auth_json import MAX_BYTES, Preview, read_auth_json
 from console.login.desk import LoginDesk
 from console.login.trial import Step, Trial
 from console.web.deeds import deed
+from console.web.given import Given
 from console.web.places import Id
 
 AnyRequest = Request[Any, Any, Any]
@@ -105,9 +105,9 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/api/accounts", tags=["accounts"])
 async def list_accounts(
-    accounts: NamedDependency[AccountStore],
-    cooldowns: NamedDependency[CooldownStore],
-    clock: NamedDependency[Callable[[], float]],
+    accounts: Given[AccountStore],
+    cooldowns: Given[CooldownStore],
+    clock: Given[Callable[[], float]],
 ) -> AccountList:
     """Every account, oldest first."""
     found = await accounts.list()
@@ -118,9 +118,9 @@ async def list_accounts(
 @get("/api/accounts/{account_id:str}", tags=["accounts"])
 async def show_account(
     account_id: Id,
-    accounts: NamedDependency[AccountStore],
-    cooldowns: NamedDependency[CooldownStore],
-    clock: NamedDependency[Callable[[], float]],
+    accounts: Given[AccountStore],
+    cooldowns: Given[CooldownStore],
+    clock: Given[Callable[[], float]],
 ) -> AccountBody:
     """One account."""
     account = await accounts.get(account_id)
@@ -135,9 +135,9 @@ async def add_account(
     *,
     request: AnyRequest,
     data: JSONBody[NewAccountBody],
-    desk: NamedDependency[LoginDesk],
-    audit: NamedDependency[Audit],
-    clock: NamedDependency[Callable[[], float]],
+    desk: Given[LoginDesk],
+    audit: Given[Audit],
+    clock: Given[Callable[[], float]],
 ) -> AccountBody:
     """Add the account of an auth.json; the same login again renews it in place."""
     file = read_auth_json(data.auth_json, now=clock(), name=data.name.strip())
@@ -151,7 +151,7 @@ async def add_account(
     "/api/accounts/preview", tags=["accounts"], request_max_body_size=4 * MAX_BYTES, status_code=200
 )
 async def preview_account(
-    data: JSONBody[AuthFileBody], clock: NamedDependency[Callable[[], float]]
+    data: JSONBody[AuthFileBody], clock: Given[Callable[[], float]]
 ) -> Preview:
     """What an auth.json would add; nothing is saved."""
     return read_auth_json(data.auth_json, now=clock()).preview
@@ -163,8 +163,8 @@ async def change_account(
     request: AnyRequest,
     account_id: Id,
     data: JSONBody[AccountChange],
-    accounts: NamedDependency[AccountStore],
-    audit: NamedDependency[Audit],
+    accounts: Given[AccountStore],
+    audit: Given[Audit],
 ) -> AccountBody:
     """Rename, pause, resume or weigh an account."""
     before = await accounts.get(account_id)
@@ -188,9 +188,9 @@ async def remove_account(
     *,
     request: AnyRequest,
     account_id: Id,
-    accounts: NamedDependency[AccountStore],
-    desk: NamedDependency[LoginDesk],
-    audit: NamedDependency[Audit],
+    accounts: Given[AccountStore],
+    desk: Given[LoginDesk],
+    audit: Given[Audit],
     logout: FromQuery[bool] = True,
 ) -> None:
     """Remove an account. Its login is revoked first unless `logout=false`; its usage stays."""
@@ -208,9 +208,9 @@ async def refresh_account(
     *,
     request: AnyRequest,
     account_id: Id,
-    accounts: NamedDependency[AccountStore],
-    refresher: NamedDependency[CredentialRefresher],
-    audit: NamedDependency[Audit],
+    accounts: Given[AccountStore],
+    refresher: Given[CredentialRefresher],
+    audit: Given[Audit],
 ) -> AccountBody:
     """Renew an account's token now."""
     if await accounts.get(account_id) is None:
@@ -230,9 +230,9 @@ async def try_account(
     request: AnyRequest,
     account_id: Id,
     data: JSONBody[TrialBody],
-    accounts: NamedDependency[AccountStore],
-    trial: NamedDependency[Trial],
-    audit: NamedDependency[Audit],
+    accounts: Given[AccountStore],
+    trial: Given[Trial],
+    audit: Given[Audit],
 ) -> TrialReport:
     """Try an account step by step; `answer` asks for one short answer, which costs quota."""
     account = await accounts.get(account_id)

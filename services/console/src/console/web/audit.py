@@ -2,9 +2,9 @@
 
 import msgspec
 from litestar import get
-from litestar.di import NamedDependency
 
 from console.admin.audit import Audit, KeptDeed
+from console.web.given import Given
 from console.web.places import Before, Limit
 
 
@@ -18,7 +18,7 @@ class DeedList(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/api/audit", tags=["audit"])
 async def list_deeds(
-    audit: NamedDependency[Audit],
+    audit: Given[Audit],
     before: Before = "",
     limit: Limit = 100,
 ) -> DeedList:

@@ -4,7 +4,6 @@ from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote, urlencode
 
 from litestar import Request, get
-from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Redirect
 
@@ -16,6 +15,7 @@ from console.login.desk import LoginDesk
 from console.login.pending import Way
 from console.settings import ConsoleSettings
 from console.web.front import origin_of
+from console.web.given import Given
 from console.web.logins import note_outcome, owner_of, owners_of
 from console.web.places import Word
 
@@ -30,9 +30,9 @@ AFTER = "/accounts"
 async def leave(
     *,
     request: AnyRequest,
-    desk: NamedDependency[LoginDesk],
-    accounts: NamedDependency[AccountStore],
-    settings: NamedDependency[ConsoleSettings],
+    desk: Given[LoginDesk],
+    accounts: Given[AccountStore],
+    settings: Given[ConsoleSettings],
     account: Word = "",
     after: Annotated[str, QueryParameter(name="next", max_length=500)] = "",
 ) -> Redirect:
@@ -53,8 +53,8 @@ async def leave(
 async def arrive(
     *,
     request: AnyRequest,
-    desk: NamedDependency[LoginDesk],
-    audit: NamedDependency[Audit],
+    desk: Given[LoginDesk],
+    audit: Given[Audit],
     code: Said = "",
     # Litestar keeps the name `state` for itself.
     given_state: Annotated[str, QueryParameter(name="state", max_length=4096)] = "",

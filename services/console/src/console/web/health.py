@@ -4,12 +4,12 @@ import asyncio
 
 import msgspec
 from litestar import Response, get
-from litestar.di import NamedDependency
 from redis.asyncio import Redis
 
 from commons.errors import StoreUnavailable
 from commons.redis_pool import ask
 from console.metrics import Metrics
+from console.web.given import Given
 
 SERVICE = "console"
 
@@ -39,7 +39,7 @@ async def health() -> Health:
 
 
 @get("/readyz", opt={"probe": True}, include_in_schema=False)
-async def ready(redis: NamedDependency[Redis], lights: NamedDependency[Lights]) -> Response[Health]:
+async def ready(redis: Given[Redis], lights: Given[Lights]) -> Response[Health]:
     """Whether it can serve: Redis answers and it is not closing."""
     if lights.closing.is_set():
         return Response(Health(status="closing"), status_code=503)
@@ -51,7 +51,7 @@ async def ready(redis: NamedDependency[Redis], lights: NamedDependency[Lights]) 
 
 
 @get("/metrics", opt={"probe": True}, include_in_schema=False)
-async def figures(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+async def figures(metrics: Given[Metrics]) -> Response[bytes]:
     """Every series, for Prometheus; never through the ingress."""
     body, content_type = metrics.exposition()
     return Response(body, media_type=content_type)

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, delete, get, patch, post
-from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from commons.keys import ApiKey, KeyStore, Limits
 from console.admin.audit import Audit
 from console.errors import BadRequest, Code, Conflict, NotFound
 from console.web.deeds import deed
+from console.web.given import Given
 from console.web.places import Id
 
 AnyRequest = Request[Any, Any, Any]
@@ -113,7 +113,7 @@ class KeyList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/api/keys", tags=["keys"])
-async def list_keys(keys: NamedDependency[KeyStore], clock: NamedDependency[Clock]) -> KeyList:
+async def list_keys(keys: Given[KeyStore], clock: Given[Clock]) -> KeyList:
     """Every API key, revoked ones too."""
     now = clock()
     return KeyList(keys=[key_body(key, now=now) for key in await keys.list()])
@@ -124,9 +124,9 @@ async def make_key(
     *,
     request: AnyRequest,
     data: JSONBody[NewKey],
-    keys: NamedDependency[KeyStore],
-    audit: NamedDependency[Audit],
-    clock: NamedDependency[Clock],
+    keys: Given[KeyStore],
+    audit: Given[Audit],
+    clock: Given[Clock],
 ) -> MadeKey:
     """Make an API key; its secret is shown here and nowhere else."""
     now = clock()
@@ -145,9 +145,9 @@ async def change_key(
     request: AnyRequest,
     key_id: Id,
     data: JSONBody[KeyChange],
-    keys: NamedDependency[KeyStore],
-    audit: NamedDependency[Audit],
-    clock: NamedDependency[Clock],
+    keys: Given[KeyStore],
+    audit: Given[Audit],
+    clock: Given[Clock],
 ) -> KeyBody:
     """Change an API key, on every replica with its next request."""
     before = await _living(keys, key_id)
@@ -181,9 +181,9 @@ async def rotate_key(
     request: AnyRequest,
     key_id: Id,
     data: JSONBody[Rotation],
-    keys: NamedDependency[KeyStore],
-    audit: NamedDependency[Audit],
-    clock: NamedDependency[Clock],
+    keys: Given[KeyStore],
+    audit: Given[Audit],
+    clock: Given[Clock],
 ) -> MadeKey:
     """Give a key another secret; the old one may go on working for a while."""
     await _living(keys, key_id)
@@ -201,8 +201,8 @@ async def revoke_key(
     *,
     request: AnyRequest,
     key_id: Id,
-    keys: NamedDependency[KeyStore],
-    audit: NamedDependency[Audit],
+    keys: Given[KeyStore],
+    audit: Given[Audit],
     forget: FromQuery[bool] = False,
 ) -> None:
     """Revoke a key at once; it stays in the list until it is deleted with `forget=true`."""

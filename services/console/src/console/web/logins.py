@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, delete, get, post
-from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from commons.accounts.store import AccountStore
@@ -18,6 +17,7 @@ from console.settings import ConsoleSettings
 from console.web.accounts import AccountBody, body_of
 from console.web.deeds import deed
 from console.web.front import origin_of
+from console.web.given import Given
 from console.web.places import Id
 from console.web.visit import Kind, visit_of
 
@@ -69,10 +69,10 @@ async def begin_login(
     *,
     request: AnyRequest,
     data: JSONBody[NewLogin],
-    desk: NamedDependency[LoginDesk],
-    devices: NamedDependency[DeviceLogins],
-    accounts: NamedDependency[AccountStore],
-    settings: NamedDependency[ConsoleSettings],
+    desk: Given[LoginDesk],
+    devices: Given[DeviceLogins],
+    accounts: Given[AccountStore],
+    settings: Given[ConsoleSettings],
 ) -> LoginBody:
     """Begin a login of an account."""
     if data.account and await accounts.get(data.account) is None:
@@ -96,9 +96,7 @@ async def begin_login(
 
 
 @get("/api/logins/{login_id:str}", tags=["logins"], opt={"passive": True})
-async def show_login(
-    request: AnyRequest, login_id: Id, desk: NamedDependency[LoginDesk]
-) -> LoginBody:
+async def show_login(request: AnyRequest, login_id: Id, desk: Given[LoginDesk]) -> LoginBody:
     """How a login stands."""
     return _outcome_body(await desk.standing(login_id, owners=owners_of(request)))
 
@@ -108,9 +106,9 @@ async def poll_login(
     *,
     request: AnyRequest,
     login_id: Id,
-    devices: NamedDependency[DeviceLogins],
-    desk: NamedDependency[LoginDesk],
-    audit: NamedDependency[Audit],
+    devices: Given[DeviceLogins],
+    desk: Given[LoginDesk],
+    audit: Given[Audit],
 ) -> LoginBody:
     """Ask upstream whether the person has confirmed a device code, not oftener than it wants."""
     before = await desk.standing(login_id, owners=owners_of(request))
@@ -125,8 +123,8 @@ async def paste_callback(
     *,
     request: AnyRequest,
     data: JSONBody[PastedCallback],
-    desk: NamedDependency[LoginDesk],
-    audit: NamedDependency[Audit],
+    desk: Given[LoginDesk],
+    audit: Given[Audit],
 ) -> AccountBody:
     """Finish a login with the address the person's browser landed on."""
     callback = pasted_callback(data.url)
@@ -140,9 +138,7 @@ async def paste_callback(
 
 
 @delete("/api/logins/{login_id:str}", tags=["logins"], status_code=204)
-async def give_up_login(
-    request: AnyRequest, login_id: Id, desk: NamedDependency[LoginDesk]
-) -> None:
+async def give_up_login(request: AnyRequest, login_id: Id, desk: Given[LoginDesk]) -> None:
     """Give a login up; its code or address works no more."""
     await desk.give_up(login_id, owners=owners_of(request))
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, delete, get, post
-from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 from litestar.response import Stream
 
@@ -17,6 +16,7 @@ from console.errors import BadRequest, Code, Conflict
 from console.web.changes import Changes
 from console.web.deeds import deed
 from console.web.fan import LogFan
+from console.web.given import Given
 from console.web.log_filter import LogFilter, words
 from console.web.places import Before, Limit, StreamPlace, Word, is_place
 from console.web.streams import (
@@ -66,7 +66,7 @@ def concerned(
 
 
 def log_filter(
-    about: NamedDependency[LogFilter],
+    about: Given[LogFilter],
     *,
     level: Word = "",
     kind: Word = "",
@@ -84,8 +84,8 @@ def log_filter(
 
 @get("/api/logs", tags=["logs"])
 async def list_logs(
-    logs: NamedDependency[LogStream],
-    wanted: NamedDependency[LogFilter],
+    logs: Given[LogStream],
+    wanted: Given[LogFilter],
     before: Before = "",
     limit: Limit = 100,
 ) -> LogPage:
@@ -114,9 +114,7 @@ async def read_page(
 
 
 @delete("/api/logs", tags=["logs"], status_code=200)
-async def clear_logs(
-    request: AnyRequest, logs: NamedDependency[LogStream], audit: NamedDependency[Audit]
-) -> Cleared:
+async def clear_logs(request: AnyRequest, logs: Given[LogStream], audit: Given[Audit]) -> Cleared:
     """Set all entries aside; for ten minutes this can be undone."""
     cleared = await logs.clear()
     await audit.note(deed(request, "log.cleared", before={"entries": cleared}))
@@ -124,9 +122,7 @@ async def clear_logs(
 
 
 @post("/api/logs/undo", tags=["logs"], status_code=204)
-async def restore_logs(
-    request: AnyRequest, logs: NamedDependency[LogStream], audit: NamedDependency[Audit]
-) -> None:
+async def restore_logs(request: AnyRequest, logs: Given[LogStream], audit: Given[Audit]) -> None:
     """Bring the entries back that were cleared last."""
     if not await logs.restore():
         raise Conflict(Code.NOTHING_TO_UNDO)
@@ -137,9 +133,9 @@ async def restore_logs(
 async def stream_logs(
     request: AnyRequest,
     *,
-    fan: NamedDependency[LogFan],
-    gate: NamedDependency[Gate],
-    wanted: NamedDependency[LogFilter],
+    fan: Given[LogFan],
+    gate: Given[Gate],
+    wanted: Given[LogFilter],
     last_event_id: Annotated[str, HeaderParameter(name="last-event-id", max_length=64)] = "",
     after: StreamPlace = "",
 ) -> Stream:
@@ -155,9 +151,7 @@ async def stream_logs(
 
 
 @get("/api/events", tags=["events"], opt={"passive": True}, media_type="text/event-stream")
-async def stream_changes(
-    request: AnyRequest, changes: NamedDependency[Changes], gate: NamedDependency[Gate]
-) -> Stream:
+async def stream_changes(request: AnyRequest, changes: Given[Changes], gate: Given[Gate]) -> Stream:
     """Which of `accounts`, `keys`, `settings`, `logs`, `usage` changed, as server-sent events."""
     visit = visit_of(request.scope)
     gate.check(visit)

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, delete, get, post
-from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from console.admin.audit import Audit
 from console.admin.script_tokens import ScriptToken, ScriptTokens
 from console.errors import BadRequest, Code, NotFound
 from console.web.deeds import deed
+from console.web.given import Given
 from console.web.places import Id
 
 AnyRequest = Request[Any, Any, Any]
@@ -39,7 +39,7 @@ class TokenList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/api/tokens", tags=["tokens"])
-async def list_tokens(script_tokens: NamedDependency[ScriptTokens]) -> TokenList:
+async def list_tokens(script_tokens: Given[ScriptTokens]) -> TokenList:
     """Every admin token."""
     return TokenList(tokens=await script_tokens.all())
 
@@ -49,9 +49,9 @@ async def make_token(
     *,
     request: AnyRequest,
     data: JSONBody[NewToken],
-    script_tokens: NamedDependency[ScriptTokens],
-    audit: NamedDependency[Audit],
-    clock: NamedDependency[Callable[[], float]],
+    script_tokens: Given[ScriptTokens],
+    audit: Given[Audit],
+    clock: Given[Callable[[], float]],
 ) -> MadeToken:
     """Make an admin token; its secret is shown here and nowhere else."""
     if 0 < data.expires_at <= clock():
@@ -65,8 +65,8 @@ async def make_token(
 async def revoke_token(
     request: AnyRequest,
     token_id: Id,
-    script_tokens: NamedDependency[ScriptTokens],
-    audit: NamedDependency[Audit],
+    script_tokens: Given[ScriptTokens],
+    audit: Given[Audit],
 ) -> None:
     """Revoke an admin token on every replica at once."""
     if not await script_tokens.revoke(token_id):

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, patch
-from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings, LiveSettingsStore, Routing
@@ -12,6 +11,7 @@ from console.admin.audit import Audit
 from console.settings import ConsoleSettings
 from console.web.deeds import deed
 from console.web.front import origin_of
+from console.web.given import Given
 
 AnyRequest = Request[Any, Any, Any]
 Model = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -70,8 +70,8 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
 @get("/api/settings", tags=["settings"])
 async def show_settings(
     request: AnyRequest,
-    live_settings: NamedDependency[LiveSettingsStore],
-    settings: NamedDependency[ConsoleSettings],
+    live_settings: Given[LiveSettingsStore],
+    settings: Given[ConsoleSettings],
 ) -> SettingsBody:
     """Every setting people may see."""
     return _body(request, await live_settings.read(), settings)
@@ -82,9 +82,9 @@ async def change_settings(
     *,
     request: AnyRequest,
     data: JSONBody[SettingsChange],
-    live_settings: NamedDependency[LiveSettingsStore],
-    settings: NamedDependency[ConsoleSettings],
-    audit: NamedDependency[Audit],
+    live_settings: Given[LiveSettingsStore],
+    settings: Given[ConsoleSettings],
+    audit: Given[Audit],
 ) -> SettingsBody:
     """Change settings on every replica within seconds."""
     changes = {

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, delete, get, post, put
-from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from console.admin.administrator import Administrator
@@ -19,6 +18,7 @@ from console.errors import BadSignIn, Code, Conflict, ConsoleError, NotFound, To
 from console.metrics import Metrics
 from console.web.deeds import deed
 from console.web.front import origin_of
+from console.web.given import Given
 from console.web.places import Id
 from console.web.visit import Kind, set_cookie, visit_of
 
@@ -167,9 +167,7 @@ class SignInDesk:
 
 
 @get("/api/session", opt={"public": True, "passive": True}, tags=["session"])
-async def show_session(
-    request: AnyRequest, administrator: NamedDependency[Administrator]
-) -> VisitBody:
+async def show_session(request: AnyRequest, administrator: Given[Administrator]) -> VisitBody:
     """Who is visiting, and the CSRF token of this browser."""
     visit = visit_of(request.scope)
     return VisitBody(
@@ -185,7 +183,7 @@ async def show_session(
 
 @post("/api/session", opt={"public": True}, tags=["session"])
 async def sign_in(
-    request: AnyRequest, data: JSONBody[SignIn], sign_ins: NamedDependency[SignInDesk]
+    request: AnyRequest, data: JSONBody[SignIn], sign_ins: Given[SignInDesk]
 ) -> Response[VisitBody]:
     """Sign this browser in."""
     return await sign_ins.sign_in(request, data.password)
@@ -193,7 +191,7 @@ async def sign_in(
 
 @delete("/api/session", tags=["session"], status_code=204)
 async def sign_out(
-    request: AnyRequest, sessions: NamedDependency[Sessions], audit: NamedDependency[Audit]
+    request: AnyRequest, sessions: Given[Sessions], audit: Given[Audit]
 ) -> Response[None]:
     """Sign this browser out."""
     session = visit_of(request.scope).session
@@ -205,7 +203,7 @@ async def sign_out(
 
 @post("/api/setup", opt={"public": True}, tags=["session"])
 async def set_up(
-    request: AnyRequest, data: JSONBody[Setup], sign_ins: NamedDependency[SignInDesk]
+    request: AnyRequest, data: JSONBody[Setup], sign_ins: Given[SignInDesk]
 ) -> Response[VisitBody]:
     """Set the first password and sign in; of several at once exactly one wins."""
     return await sign_ins.set_up(request, data)
@@ -213,14 +211,14 @@ async def set_up(
 
 @put("/api/password", tags=["session"], status_code=201)
 async def change_password(
-    request: AnyRequest, data: JSONBody[PasswordChange], sign_ins: NamedDependency[SignInDesk]
+    request: AnyRequest, data: JSONBody[PasswordChange], sign_ins: Given[SignInDesk]
 ) -> Response[VisitBody]:
     """Change the password, or ask for one from now on; every other session ends."""
     return await sign_ins.change_password(request, data)
 
 
 @get("/api/sessions", tags=["session"])
-async def list_sessions(request: AnyRequest, sessions: NamedDependency[Sessions]) -> SessionList:
+async def list_sessions(request: AnyRequest, sessions: Given[Sessions]) -> SessionList:
     """Every signed-in browser."""
     own = visit_of(request.scope).session
     found = await sessions.all()
@@ -230,9 +228,7 @@ async def list_sessions(request: AnyRequest, sessions: NamedDependency[Sessions]
 
 
 @delete("/api/sessions", tags=["session"], status_code=204)
-async def end_sessions(
-    request: AnyRequest, sessions: NamedDependency[Sessions], audit: NamedDependency[Audit]
-) -> None:
+async def end_sessions(request: AnyRequest, sessions: Given[Sessions], audit: Given[Audit]) -> None:
     """Sign out everywhere, here too."""
     ended = await sessions.end_all()
     await audit.note(deed(request, "admin.signed_out_everywhere", after={"sessions": ended}))
@@ -242,8 +238,8 @@ async def end_sessions(
 async def end_session(
     request: AnyRequest,
     session_id: Id,
-    sessions: NamedDependency[Sessions],
-    audit: NamedDependency[Audit],
+    sessions: Given[Sessions],
+    audit: Given[Audit],
 ) -> None:
     """Sign one browser out."""
     if not await sessions.end(session_id):

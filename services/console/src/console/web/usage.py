@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response, get
-from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
 from commons.accounts.store import AccountStore
 from commons.keys import KeyStore
 from commons.usage import Counters, UsageKind, UsageStore, day_of
 from console.errors import BadRequest, Code
+from console.web.given import Given
 from console.web.points import DAY, Point, Span, begin_of, points_of
 
 Clock = Callable[[], float]
@@ -87,9 +87,9 @@ class Names:
 @get("/api/usage", tags=["usage"])
 async def show_usage(
     *,
-    usage: NamedDependency[UsageStore],
-    names: NamedDependency[Names],
-    clock: NamedDependency[Clock],
+    usage: Given[UsageStore],
+    names: Given[Names],
+    clock: Given[Clock],
     by: FromQuery[Literal["key", "account", "model"]] = "key",
     since: Day = "",
     until: Day = "",
@@ -110,8 +110,8 @@ async def show_usage(
 
 @get("/api/series", tags=["usage"])
 async def show_series(
-    usage: NamedDependency[UsageStore],
-    clock: NamedDependency[Clock],
+    usage: Given[UsageStore],
+    clock: Given[Clock],
     span: FromQuery[Span] = Span.HOUR,
 ) -> Series:
     """Requests, tokens, errors and times of the pool, ready for a chart."""

@@ -5,9 +5,9 @@ import platform
 
 import msgspec
 from litestar import get
-from litestar.di import NamedDependency
 
 from commons.replicas import Replica, ReplicaStore
+from console.web.given import Given
 from console.web.health import SERVICE
 
 
@@ -37,6 +37,6 @@ async def show_version() -> VersionBody:
 
 
 @get("/api/replicas", opt={"passive": True}, tags=["system"])
-async def list_replicas(replicas: NamedDependency[ReplicaStore]) -> ReplicaList:
+async def list_replicas(replicas: Given[ReplicaStore]) -> ReplicaList:
     """Every living replica of both services, with what it is doing."""
     return ReplicaList(replicas=await replicas.all())
