@@ -6,7 +6,12 @@ from console.web.pages.look import Look, Theme, look_of
 
 @pytest.mark.parametrize(
     ("theme", "seen"),
-    [("dark", Theme.DARK), ("light", Theme.LIGHT), ("system", Theme.SYSTEM), ("neon", Theme.SYSTEM)],
+    [
+        ("dark", Theme.DARK),
+        ("light", Theme.LIGHT),
+        ("system", Theme.SYSTEM),
+        ("neon", Theme.SYSTEM),
+    ],
 )
 def test_the_theme_is_the_cookies_or_the_systems(theme, seen) -> None:
     assert look_of(cookies={"theme": theme}, accept_language="").theme is seen

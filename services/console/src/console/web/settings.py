@@ -116,7 +116,7 @@ def _body(request: AnyRequest, live: LiveSettings, settings: ConsoleSettings) ->
         codex_auth_url=settings.codex_auth_url,
         codex_client_version=settings.codex_client_version,
         codex_originator=settings.codex_originator,
-        log_level=settings.log_level.value,
+        log_level=settings.log_level,
     )
     return SettingsBody(live=LiveBody(**msgspec.structs.asdict(live)), fixed=fixed)
 

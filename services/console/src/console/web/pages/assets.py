@@ -16,13 +16,13 @@ from console.texts.catalogue import texts_of
 from console.texts.language import Language
 
 TYPES = {
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
+    "css": "text/css",
+    "js": "text/javascript",
     "svg": "image/svg+xml",
     "png": "image/png",
-    "txt": "text/plain; charset=utf-8",
+    "txt": "text/plain",
 }
-"""What is served, by the end of its name; anything else is not."""
+"""What is served, by the end of its name; anything else is not. Litestar adds the charset."""
 COMPRESSIBLE = 600
 """Bytes below which compressing is not worth a header."""
 

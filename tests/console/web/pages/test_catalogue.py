@@ -1,0 +1,96 @@
+import pytest
+from support.furnished import furnished
+
+from commons import redis_keys
+from console.web.pages.catalogue import default_of, offered_models
+from console.web.pages.models_seen import ALWAYS, unite
+from console.web.pages.roster import load_roster
+
+
+async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url) -> None:
+    async with furnished(redis_url) as visit:
+        text = await visit.read("/catalogue")
+
+    first = text.partition("gpt-6.1-sol")[2].partition("gpt-6-astra")[0]
+    assert "default" in first
+    assert "6 accounts (3 ready)" in first
+    assert "272K" in first
+    assert "gpt-5-codex" in first, "names that stand for the default are told"
+
+
+async def test_a_model_somebody_holds_alone_lists_that_account(redis_url) -> None:
+    async with furnished(redis_url) as visit:
+        alone = b'{"models": [{"slug": "gpt-solo", "visibility": "list"}]}'
+        await visit.console.redis.set(redis_keys.catalogue(visit.scene.ids[1]), alone)
+        text = await visit.read("/catalogue")
+
+    assert "1 account grace@example.com" in text.partition("gpt-solo")[2]
+
+
+async def test_a_model_can_be_withheld_and_offered_again(redis_url) -> None:
+    async with furnished(redis_url) as visit:
+        await visit.browser.learn()
+        body = {"disabled_models": ["gpt-6-sol"]}
+        changed = await visit.browser.patch("/api/settings", json=body)
+        html = (await visit.get("/catalogue")).text
+
+    assert changed.is_success
+    row = html.partition('id="row-gpt-6-sol"')[2].partition("</tr>")[0]
+    assert 'aria-checked="false"' in row
+    assert "&#34;disabled_models&#34;: []" in row or '"disabled_models": []' in row
+
+
+async def test_other_names_are_told_beside_their_model(redis_url) -> None:
+    async with furnished(redis_url) as visit:
+        await visit.browser.learn()
+        body = {"model_aliases": {"house-model": "gpt-5.5"}, "default_model": "gpt-5.5"}
+        await visit.browser.patch("/api/settings", json=body)
+        text = await visit.read("/catalogue")
+
+    row = text.partition("GPT-5.5")[2]
+    assert "house-model" in row
+    assert text.count("default") == 1
+
+
+async def test_without_accounts_the_page_says_what_to_do(redis_url) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        assert "Models appear once the first account is added." in await visit.read("/catalogue")
+
+
+async def test_accounts_that_have_not_reported_yet_are_waited_for(redis_url) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        await visit.scene.people()
+        await visit.console.redis.delete(*map(redis_keys.catalogue, visit.scene.ids))
+
+        assert "No model reported yet" in await visit.read("/catalogue")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "disabled", "chosen"),
+    [
+        ("", (), "a"),
+        ("b", (), "b"),
+        ("b", ("b",), "a"),
+        ("none", (), "a"),
+        ("", ("a",), "b"),
+        ("", ("a", "b"), ""),
+    ],
+)
+def test_the_default_is_what_is_set_else_the_best_offered(wanted, disabled, chosen) -> None:
+    models = unite({"acc": [{"slug": "a", "priority": 1}, {"slug": "b", "priority": 2}]})
+
+    assert default_of(models, disabled=disabled, wanted=wanted) == chosen
+
+
+async def test_elsewhere_the_default_comes_first_and_there_is_always_a_name(redis_url) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        sources = visit.console.parts.sources
+        nobody = await offered_models(sources, await load_roster(sources))
+        await visit.scene.people()
+        await sources.live_settings.change(
+            {"default_model": "gpt-5.5", "disabled_models": ["gpt-6-sol"]}
+        )
+        somebody = await offered_models(sources, await load_roster(sources))
+
+    assert nobody == list(ALWAYS)
+    assert somebody == ["gpt-5.5", "gpt-6.1-sol", "gpt-6-astra"]
