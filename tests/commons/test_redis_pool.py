@@ -4,12 +4,16 @@ import asyncio
 from typing import Any
 
 import pytest
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import RedisCluster as ClusterClient
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import ResponseError
 from support.redis_server import RedisServer
+from support.redis_sets import RedisCluster, RedisSentinels
+from support.store_walk import CIPHER, walk
 
+from commons.accounts.store import AccountStore
 from commons.errors import StoreUnavailable
 from commons.redis_pool import BLOCK_SECONDS, Scripts, ask, connect, connect_for_tails, mapped, text
 
@@ -41,7 +45,7 @@ def test_every_client_gives_text_waits_its_turn_and_repeats_nothing() -> None:
         connect("redis+cluster://a"),
     ):
         settings = (
-            client.connection_kwargs if isinstance(client, RedisCluster) else settings_of(client)
+            client.connection_kwargs if isinstance(client, ClusterClient) else settings_of(client)
         )
         assert settings["decode_responses"] is True
         assert settings["legacy_responses"] is False
@@ -76,7 +80,7 @@ def test_a_sentinel_address_names_the_sentinels_the_service_and_the_database() -
 def test_a_cluster_address_names_its_nodes() -> None:
     client = connect("redis+cluster://ada:pw@c1:7000,c2:7001")
 
-    assert isinstance(client, RedisCluster)
+    assert isinstance(client, ClusterClient)
     nodes = [(node.host, node.port) for node in client.nodes_manager.startup_nodes.values()]
     assert nodes == [("c1", 7000), ("c2", 7001)]
     assert client.connection_kwargs["password"] == "pw"
@@ -165,3 +169,45 @@ def test_other_errors_pass() -> None:
 
 def test_a_reply_is_text_whatever_the_types_say() -> None:
     assert [text("a"), text(b"a"), text(1)] == ["a", "a", "1"]
+
+
+async def test_everything_works_on_one_server(redis_url: str) -> None:
+    client, tails = connect(redis_url), connect_for_tails(redis_url)
+    await walk(client, tails)
+    await client.aclose()
+    await tails.aclose()
+
+
+async def test_everything_works_on_a_real_cluster() -> None:
+    with RedisCluster() as cluster:
+        client, tails = connect(cluster.url), connect_for_tails(cluster.url)
+        await walk(client, tails)
+        await client.aclose()
+        await tails.aclose()
+
+
+async def test_everything_goes_on_after_a_real_failover() -> None:
+    """A primary dies without a word; its replica takes over, and no process restarts."""
+    with RedisSentinels() as servers:
+        client, tails = connect(servers.url), connect_for_tails(servers.url)
+        await walk(client, tails)
+        store = AccountStore(client, CIPHER)
+        before = await store.list()
+        await client.wait(1, 1000)
+
+        servers.kill(servers.primary)
+        with pytest.raises(StoreUnavailable):
+            await store.version()
+        while True:
+            try:
+                await store.rename(before[0].id, "after")
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+            else:
+                break
+
+        assert [account.name for account in await store.list()] == ["after"]
+        got = await asyncio.gather(*(client.incr("n") for _ in range(200)))
+        assert sorted(got) == list(range(1, 201))
+        await client.aclose()
+        await tails.aclose()

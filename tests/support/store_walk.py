@@ -1,0 +1,71 @@
+"""Every kind of thing commons keeps in Redis, once through: for servers of any kind."""
+
+import time
+
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+from support.exchanges import a_record
+from support.logins import a_login
+
+from commons import redis_keys
+from commons.accounts.cipher import CredentialCipher
+from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.model import Cooldown, CooldownReason
+from commons.accounts.store import AccountStore, AccountView
+from commons.accounts.survey import Surveyor
+from commons.keys import KeyStore, KeyView
+from commons.locks import Locks
+from commons.log_stream import LogEntry, LogKind, LogStream
+from commons.responses import ResponseStore
+from commons.usage import UsageStore
+
+CIPHER = CredentialCipher([Fernet.generate_key().decode()])
+
+
+async def walk(redis: Redis, tails: Redis) -> None:
+    """Write and read everything; leaves one account and one key."""
+    accounts, keys = AccountStore(redis, CIPHER), KeyStore(redis, CIPHER)
+    gone = await accounts.add(a_login(exp=1, workspace="gone"))
+    account = await accounts.add(a_login(exp=1))
+    held = await accounts.credential(account.id)
+    assert held is not None
+    assert await accounts.save_credential(held, expected=held.generation)
+    assert await accounts.pause(account.id)
+    assert await accounts.remove(gone.id)
+    view = AccountView(accounts)
+    await view.refresh_if(await accounts.version())
+    assert list(view.accounts) == [account.id]
+
+    key, _ = await keys.create("laptop")
+    secret = await keys.rotate(key.id, overlap=10)
+    assert secret is not None
+    assert await KeyView(keys).find(secret) is not None
+    assert len(await keys.list()) == 1
+
+    cooldowns, surveyor = CooldownStore(redis), Surveyor(redis)
+    cooldown = Cooldown(until=time.time() + 60, reason=CooldownReason.RATE, since=time.time())
+    await surveyor.tie({"f": account.id})
+    assert await cooldowns.fault(account.id) == 1
+    assert await cooldowns.cool(account.id, cooldown)
+    survey = await surveyor.survey(account_ids=[account.id], model="m", affinity="f")
+    assert survey.cooldowns == {account.id: cooldown}
+    await cooldowns.clear(account.id)
+    survey = await surveyor.survey(account_ids=[account.id], model="m", affinity="f")
+    assert survey.affine == account.id
+
+    usage, log = UsageStore(redis), LogStream(redis, tails=tails)
+    assert await usage.add([a_record(number) for number in range(10)]) == 10
+    assert len((await usage.read("key", ["2026-11-18"]))["2026-11-18"]) == 5
+    assert await usage.series(["2026-11-18"])
+    last = await log.last_id()
+    await log.append(LogEntry(at=1.0, kind=LogKind.SYSTEM, event="walk.begun"))
+    assert len(await log.tail(last)) == 1
+    assert await log.clear() == 11
+    assert await log.restore()
+    assert len(await log.page()) == 11
+
+    responses = ResponseStore(redis, CIPHER)
+    assert await responses.keep("key_1", "resp_1", [b'{"id":"msg_1"}'], now=time.time())
+    assert await responses.item("key_1", "msg_1") == b'{"id":"msg_1"}'
+    async with Locks(redis, redis_keys.refresh_lock, seconds=30).hold("a") as ours:
+        assert ours
