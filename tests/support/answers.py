@@ -48,7 +48,7 @@ items = st.lists(
     ),
     max_size=3,
 )
-strange = st.sampled_from(
+strange: st.SearchStrategy[says.Body] = st.sampled_from(
     [
         {"type": "codex.rate_limits", "rate_limits": {}},
         {"type": "keepalive"},
@@ -88,7 +88,8 @@ def answers(draw: st.DrawFn) -> list[says.Body]:
     made: list[tuple[Maker, list[str], str]] = draw(items)
     groups = [make(at, deltas, form) for at, (make, deltas, form) in enumerate(made)]
     told = _shuffled(groups, draw(st.lists(st.integers(0, 3), max_size=12)))
-    for body in draw(st.lists(strange, max_size=2)):
+    some: list[says.Body] = draw(st.lists(strange, max_size=2))
+    for body in some:
         told.insert(draw(st.integers(0, len(told))), body)
     begun = [says.created()] if draw(st.integers(0, 4)) else []
     return [*begun, *told, *draw(endings)]

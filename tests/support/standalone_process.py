@@ -69,8 +69,9 @@ async def started(*command: str, environ: dict[str, str]) -> AsyncIterator[Runni
         await running.until_up()
         yield running
     finally:
-        if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode is None:
             await process.communicate()
 
 

@@ -19,7 +19,7 @@ from gateway.errors import Malformed
 STREAM = transcript("text_reasoning_tool")
 
 field_values = st.text(
-    alphabet=st.characters(blacklist_characters="\r\n\0", blacklist_categories=("Cs",)), max_size=8
+    alphabet=st.characters(exclude_characters="\r\n\0", codec="utf-8"), max_size=8
 )
 data_lines = st.builds(
     lambda space, value: f"data:{space}{value}", st.sampled_from(["", " "]), field_values
