@@ -6,6 +6,7 @@
 import importlib.metadata
 import secrets
 import socket
+import sys
 import time
 
 import httpx
@@ -22,6 +23,7 @@ from commons.clock import SharedClock
 from commons.errors import StoreUnavailable
 from commons.keys import KeyStore
 from commons.live_settings import LiveSettings, LiveSettingsStore
+from commons.redis_line import connect_line
 from commons.redis_pool import connect, mapped
 from commons.replicas import Replica, ReplicaStore
 from commons.responses import ResponseStore
@@ -36,7 +38,7 @@ from gateway.relay.breakers import Breakers
 from gateway.relay.catalogues import Catalogues
 from gateway.relay.ciphertexts import Ciphertexts
 from gateway.relay.dispatch import Desk, Dispatcher
-from gateway.relay.exchange_log import log_settled
+from gateway.relay.exchange_log import ExchangeLog
 from gateway.relay.knowledge import Knowledge
 from gateway.relay.ledger import Ledger
 from gateway.relay.lessons import Lessons
@@ -74,6 +76,8 @@ class Gateway:
         self._tasks = Tasks()
         self._started = False
         self._clock = SharedClock(time.time)
+        quiet = settings.log_level in {"warning", "error"}
+        self._log = ExchangeLog(sys.stdout, quiet=quiet)
         self.metrics = Metrics(_registry())
         self.floor = Floor(most=settings.max_concurrent)
         self._identity = Identity(
@@ -128,6 +132,8 @@ class Gateway:
         self._upstream.lingering.close()
         await self._session.close()
         await self._http.aclose()
+        if self._line is not None:
+            await self._line.aclose()
         await self._redis.aclose()
 
     def _open_stores(self) -> None:
@@ -138,7 +144,8 @@ class Gateway:
         self._view = AccountView(self._accounts)
         self._keys = KeyStore(self._redis, cipher)
         self._cooldowns = CooldownStore(self._redis)
-        self._surveyor = Surveyor(self._redis)
+        self._line = connect_line(settings.redis_url)
+        self._surveyor = Surveyor(self._redis, line=self._line)
         self._responses = ResponseStore(self._redis, cipher)
         books = RedisBooks(
             self._redis,
@@ -146,7 +153,7 @@ class Gateway:
             surveyor=self._surveyor,
             cooldowns=self._cooldowns,
         )
-        self._ledger = Ledger(books, self.metrics)
+        self._ledger = Ledger(books, self.metrics, flushed=self._log.flush)
 
     def _open_upstream(self) -> None:
         settings, identity = self._settings, self._identity
@@ -232,7 +239,7 @@ class Gateway:
                 metrics=self.metrics,
                 pulse=self._pulse,
                 tasks=self._tasks,
-                readers=(self._ledger.settle, self.metrics.settle, log_settled),
+                readers=(self._ledger.settle, self.metrics.settle, self._log.settle),
                 patience=settings.commit_patience,
             ),
         )

@@ -1,38 +1,88 @@
-"""The one line that stdout gets for each settled exchange."""
+"""The one line that stdout gets for each settled exchange.
 
+It is written for every request, so where nobody reads along it is encoded at once, without the
+processors other lines pass through; what comes from a client or from upstream is redacted here.
+"""
+
+import datetime as dt
+from typing import Any, Final, TextIO
+
+import msgspec
 import structlog
 
-from commons.records import ExchangeRecord
+from commons.logs import redacted
+from commons.records import AttemptRecord, ExchangeRecord
+
+EVENT: Final = "exchange.settled"
 
 log = structlog.get_logger(__name__)
 
+_encode: Final = msgspec.json.Encoder().encode
 
-def log_settled(record: ExchangeRecord) -> None:
-    """Write the line: one of the four readers of a record."""
+
+class ExchangeLog:
+    """Writes the line: one of the four readers of a record."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+        self._stream = stream
+        self._readable = stream.isatty()
+        self._quiet = quiet
+
+    def __repr__(self) -> str:
+        return f"<ExchangeLog to {getattr(self._stream, 'name', self._stream)}>"
+
+    def settle(self, record: ExchangeRecord) -> None:
+        """Write one line."""
+        if self._quiet:
+            return
+        facts = facts_of(record)
+        if self._readable:
+            log.info(EVENT, **{name: value for name, value in facts.items() if value not in _NIL})
+            return
+        at = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+        line = {"event": EVENT, "level": "info", "timestamp": at, **facts}
+        self._stream.write(_encode(line).decode() + "\n")
+
+    def flush(self) -> None:
+        """Let the lines go out."""
+        if not self._quiet:
+            self._stream.flush()
+
+
+_NIL: Final[tuple[object, ...]] = ("", 0, False, [])
+"""What a reader on a terminal can do without."""
+
+
+def facts_of(record: ExchangeRecord) -> dict[str, Any]:
+    """What the line says."""
     tokens = record.tokens
-    log.info(
-        "exchange.settled",
-        request_id=record.request_id,
-        endpoint=record.endpoint,
-        ending=record.ending.value,
-        status=record.status,
-        code=record.code,
-        streamed=record.streamed,
-        key_id=record.key_id,
-        account=record.account,
-        asked_model=record.asked_model,
-        sent_model=record.sent_model,
-        answered_model=record.answered_model,
-        attempts=[
-            f"{a.account} {a.verdict} {a.status} {a.code} ({a.choice}, {a.milliseconds} ms)"
-            for a in record.attempts
-        ],
-        input_tokens=tokens.input,
-        cached_tokens=tokens.cached,
-        output_tokens=tokens.output,
-        reasoning_tokens=tokens.reasoning,
-        first_byte_ms=record.first_byte_ms,
-        total_ms=record.total_ms,
-        upstream_request_id=record.upstream_request_id,
-        dropped=list(record.dropped),
+    return {
+        "request_id": record.request_id,
+        "endpoint": record.endpoint,
+        "ending": record.ending.value,
+        "status": record.status,
+        "code": record.code,
+        "streamed": record.streamed,
+        "key_id": record.key_id,
+        "account": record.account,
+        "asked_model": redacted(record.asked_model),
+        "sent_model": record.sent_model,
+        "answered_model": record.answered_model,
+        "attempts": [_attempt(attempt) for attempt in record.attempts],
+        "input_tokens": tokens.input,
+        "cached_tokens": tokens.cached,
+        "output_tokens": tokens.output,
+        "reasoning_tokens": tokens.reasoning,
+        "first_byte_ms": record.first_byte_ms,
+        "total_ms": record.total_ms,
+        "upstream_request_id": record.upstream_request_id,
+        "dropped": record.dropped,
+    }
+
+
+def _attempt(attempt: AttemptRecord) -> str:
+    """`acc_… next_account: 429 usage_limit_reached, round robin, 31 ms`."""
+    why = f"{attempt.status} {redacted(attempt.code)}" if attempt.code else f"{attempt.status}"
+    return (
+        f"{attempt.account} {attempt.verdict}: {why}, {attempt.choice}, {attempt.milliseconds} ms"
     )

@@ -60,10 +60,12 @@ class Ledger:
         books: Books,
         metrics: Metrics,
         *,
+        flushed: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._books = books
         self._metrics = metrics
+        self._flushed = flushed
         self._sleep = sleep
         self._records: dict[str, ExchangeRecord] = {}
         self._ties: dict[str, str] = {}
@@ -122,6 +124,7 @@ class Ledger:
             return False
         finally:
             self._metrics.ledger_pending.set(len(self))
+            self._flushed()
         return True
 
     async def close(self) -> None:

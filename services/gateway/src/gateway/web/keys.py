@@ -59,13 +59,13 @@ class Admission:
         secret = secret_of(headers)
         try:
             key = await self._find(secret)
-            if key is None and await self._is_open():
-                return Admitted(secret, None)
+            if key is None:
+                self._remember_miss(secret)
+                if await self._is_open():
+                    return Admitted(secret, None)
+                raise BadKey(WRONG if secret else MISSING)
         except StoreUnavailable:
             raise StoreAway("The key store does not answer. Please try again.") from None
-        if key is None:
-            self._remember_miss(secret)
-            raise BadKey(WRONG if secret else MISSING)
         if key.revoked or key.expired(self._clock()):
             raise BadKey("This API key has been revoked or has expired.")
         return Admitted(secret, key)
@@ -82,8 +82,10 @@ class Admission:
         if not secret or len(secret) > MOST_SECRET:
             return None
         missed_until = self._misses.get(secret)
-        if missed_until is not None and missed_until > self._clock():
-            return None
+        if missed_until is not None:
+            if missed_until > self._clock():
+                return None
+            del self._misses[secret]
         return await self._view.find(secret)
 
     async def _is_open(self) -> bool:
@@ -99,7 +101,7 @@ class Admission:
         return True
 
     def _remember_miss(self, secret: str) -> None:
-        if secret and len(secret) <= MOST_SECRET:
+        if secret and len(secret) <= MOST_SECRET and secret not in self._misses:
             if len(self._misses) >= MOST_MISSES:
                 self._misses.clear()
             self._misses[secret] = self._clock() + MISS_SECONDS
