@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,11 +9,11 @@ from console.texts.language import Language
 from console.texts.phrases import FAULTS
 
 
-def _table(language: Language, name: str) -> dict[str, object]:
+def _table(language: Language, name: str) -> dict[str, Any]:
     script = texts_of(language).script().decode()
     found = re.search(rf"^export const {name} = (.*);$", script, flags=re.MULTILINE)
     assert found
-    return msgspec.json.decode(found[1], type=dict[str, object])
+    return msgspec.json.decode(found[1], type=dict[str, Any])
 
 
 def test_english_stands_in_the_source() -> None:
@@ -35,7 +36,7 @@ def test_scripts_get_their_messages_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("language", list(Language))
-def test_scripts_get_the_sentences_of_every_code(language) -> None:
+def test_scripts_get_the_sentences_of_every_code(language: Language) -> None:
     faults = _table(language, "faults")
 
     assert faults.keys() == FAULTS.keys()

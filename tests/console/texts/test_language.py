@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from console.texts.language import Language, choose_language
@@ -20,7 +22,9 @@ from console.texts.language import Language, choose_language
         ("<script>", "zh-CN", Language.CHINESE),
     ],
 )
-def test_the_cookie_decides_then_the_browser_then_english(cookie, accept_language, chosen) -> None:
+def test_the_cookie_decides_then_the_browser_then_english(
+    cookie: Any, accept_language: Any, chosen: Any
+) -> None:
     assert choose_language(cookie=cookie, accept_language=accept_language) is chosen
 
 

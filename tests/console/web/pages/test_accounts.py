@@ -1,12 +1,16 @@
+from typing import Any
+
 import msgspec
 import pytest
-from support.furnished import furnished
+from support.furnished import Visit, furnished
 from support.logins import a_login
+
+from commons.accounts.store import NewAccount
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-async def test_each_account_is_told_in_words_with_cause_and_cure(redis_url) -> None:
+async def test_each_account_is_told_in_words_with_cause_and_cure(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read("/accounts")
 
@@ -16,7 +20,7 @@ async def test_each_account_is_told_in_words_with_cause_and_cure(redis_url) -> N
     assert "Paused You took it out of rotation." in text
 
 
-async def test_windows_are_told_apart_by_their_length(redis_url) -> None:
+async def test_windows_are_told_apart_by_their_length(redis_url: str) -> None:
     """A free plan carries its week in the first slot; it is a week all the same."""
     async with furnished(redis_url) as visit:
         text = await visit.read("/accounts?sort=name")
@@ -26,7 +30,7 @@ async def test_windows_are_told_apart_by_their_length(redis_url) -> None:
     assert "5 hours" not in edsger
 
 
-async def test_an_account_without_figures_is_never_drawn_as_full(redis_url) -> None:
+async def test_an_account_without_figures_is_never_drawn_as_full(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         await visit.scene.people()
         await visit.console.redis.delete(
@@ -38,7 +42,7 @@ async def test_an_account_without_figures_is_never_drawn_as_full(redis_url) -> N
     assert "<meter" not in html
 
 
-async def test_no_account_has_one_thing_to_do(redis_url) -> None:
+async def test_no_account_has_one_thing_to_do(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         text = await visit.read("/accounts")
 
@@ -47,7 +51,7 @@ async def test_no_account_has_one_thing_to_do(redis_url) -> None:
 
 
 @pytest.mark.parametrize("page", ["/accounts", "/", "/catalogue", "/logs"])
-async def test_a_hostile_name_is_only_text(redis_url, page) -> None:
+async def test_a_hostile_name_is_only_text(redis_url: str, page: Any) -> None:
     async with furnished(redis_url) as visit:
         await visit.scene.accounts.rename(visit.scene.ids[0], HOSTILE)
         await visit.scene.accounts.rename(visit.scene.ids[5], HOSTILE)
@@ -57,7 +61,7 @@ async def test_a_hostile_name_is_only_text(redis_url, page) -> None:
     assert "<img" not in html
 
 
-async def test_a_failed_login_is_told_where_the_visitor_is(redis_url) -> None:
+async def test_a_failed_login_is_told_where_the_visitor_is(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         answer = await visit.get("/auth/callback?error=access_denied&state=none")
         text = await visit.read(answer.headers["location"])
@@ -68,7 +72,7 @@ async def test_a_failed_login_is_told_where_the_visitor_is(redis_url) -> None:
     assert "Begin the login again and use the newest link." in text
 
 
-async def test_words_somebody_put_into_the_address_are_not_repeated(redis_url) -> None:
+async def test_words_somebody_put_into_the_address_are_not_repeated(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read("/accounts?login_error=Call+0900&request_id=" + "x" * 99)
 
@@ -76,7 +80,7 @@ async def test_words_somebody_put_into_the_address_are_not_repeated(redis_url) -
     assert "OpenAI refused the sign-in." in text
 
 
-async def test_a_finished_login_is_told_by_the_accounts_name(redis_url) -> None:
+async def test_a_finished_login_is_told_by_the_accounts_name(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read(f"/accounts?signed_in={visit.scene.ids[0]}")
         unknown = await visit.read("/accounts?signed_in=acc_000000000000")
@@ -85,7 +89,7 @@ async def test_a_finished_login_is_told_by_the_accounts_name(redis_url) -> None:
     assert "is signed in and ready" not in unknown
 
 
-async def _first_way(visit, base: str) -> str:
+async def _first_way(visit: Visit, base: str) -> str:
     visit.browser.base_url = base
     visit.browser.headers["origin"] = base
     html = (await visit.get("/accounts")).text
@@ -102,13 +106,13 @@ async def _first_way(visit, base: str) -> str:
     ],
 )
 async def test_the_browser_leads_only_where_openai_can_send_it_back(
-    redis_url, base, given, first
+    redis_url: str, base: Any, given: Any, first: Any
 ) -> None:
     async with furnished(redis_url, empty=True, **given) as visit:
         assert await _first_way(visit, base) == first
 
 
-async def test_where_it_cannot_return_the_page_says_so(redis_url) -> None:
+async def test_where_it_cannot_return_the_page_says_so(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         here = await visit.read("/accounts")
         await _first_way(visit, "http://localhost:8081")
@@ -118,7 +122,7 @@ async def test_where_it_cannot_return_the_page_says_so(redis_url) -> None:
     assert "OpenAI cannot send you back" in there
 
 
-async def test_one_account_shows_its_facts_and_its_last_requests(redis_url) -> None:
+async def test_one_account_shows_its_facts_and_its_last_requests(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read(f"/accounts/{visit.scene.ids[0]}")
 
@@ -128,7 +132,7 @@ async def test_one_account_shows_its_facts_and_its_last_requests(redis_url) -> N
     assert visit.scene.ids[0] in text
 
 
-async def test_an_account_that_is_not_there_is_a_page_of_its_own(redis_url) -> None:
+async def test_an_account_that_is_not_there_is_a_page_of_its_own(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         answer = await visit.get("/accounts/acc_000000000000")
 
@@ -136,7 +140,7 @@ async def test_an_account_that_is_not_there_is_a_page_of_its_own(redis_url) -> N
     assert "There is no such account." in answer.text
 
 
-async def test_an_account_with_traffic_is_removed_only_by_its_name(redis_url) -> None:
+async def test_an_account_with_traffic_is_removed_only_by_its_name(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         await visit.scene.accounts.add(a_new_account())
         html = (await visit.get("/accounts?sort=name")).text
@@ -147,7 +151,7 @@ async def test_an_account_with_traffic_is_removed_only_by_its_name(redis_url) ->
     assert "data-confirm-type" not in unused
 
 
-def a_new_account():
+def a_new_account() -> NewAccount:
     return msgspec.structs.replace(
         a_login(exp=1_900_000_000, workspace="ws-new"), email="zoe@example.com"
     )

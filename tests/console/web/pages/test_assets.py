@@ -2,13 +2,14 @@ import gzip
 import hashlib
 import importlib.resources
 import pathlib
+from typing import Any
 
 import pytest
 
 from console.web.pages.assets import Asset, Assets, assets
 
 
-def test_every_file_is_served_with_its_type(tmp_path) -> None:
+def test_every_file_is_served_with_its_type(tmp_path: pathlib.Path) -> None:
     (tmp_path / "js").mkdir()
     (tmp_path / "js/a.js").write_text("export {};")
     (tmp_path / "notes.md").write_text("not for browsers")
@@ -27,12 +28,14 @@ def test_every_file_is_served_with_its_type(tmp_path) -> None:
     assert repr(found) == f"<Assets {found.build}, 1 files>"
 
 
-def test_an_address_of_a_file_that_is_not_there_is_a_fault_of_the_template(tmp_path) -> None:
+def test_an_address_of_a_file_that_is_not_there_is_a_fault_of_the_template(
+    tmp_path: pathlib.Path,
+) -> None:
     with pytest.raises(KeyError):
         Assets(tmp_path).url("js/none.js")
 
 
-def test_any_change_changes_every_address(tmp_path) -> None:
+def test_any_change_changes_every_address(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.css").write_text("a {}")
     before = Assets(tmp_path).build
     words = Assets(tmp_path, beside=b"other words").build
@@ -98,5 +101,5 @@ def test_styles_scripts_and_templates_hold_nothing_inline_and_nothing_from_outsi
     ],
     ids=lambda path: path.name,
 )
-def test_our_own_files_stay_short(path) -> None:
+def test_our_own_files_stay_short(path: Any) -> None:
     assert len(path.read_text().splitlines()) <= 300

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from support.furnished import furnished
 
@@ -7,7 +9,7 @@ from console.web.pages.models_seen import ALWAYS, unite
 from console.web.pages.roster import load_roster
 
 
-async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url) -> None:
+async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read("/catalogue")
 
@@ -18,7 +20,7 @@ async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url) -> Non
     assert "gpt-5-codex" in first, "names that stand for the default are told"
 
 
-async def test_a_model_somebody_holds_alone_lists_that_account(redis_url) -> None:
+async def test_a_model_somebody_holds_alone_lists_that_account(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         alone = b'{"models": [{"slug": "gpt-solo", "visibility": "list"}]}'
         await visit.console.redis.set(redis_keys.catalogue(visit.scene.ids[1]), alone)
@@ -27,7 +29,7 @@ async def test_a_model_somebody_holds_alone_lists_that_account(redis_url) -> Non
     assert "1 account grace@example.com" in text.partition("gpt-solo")[2]
 
 
-async def test_a_model_can_be_withheld_and_offered_again(redis_url) -> None:
+async def test_a_model_can_be_withheld_and_offered_again(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         await visit.browser.learn()
         body = {"disabled_models": ["gpt-6-sol"]}
@@ -40,7 +42,7 @@ async def test_a_model_can_be_withheld_and_offered_again(redis_url) -> None:
     assert "&#34;disabled_models&#34;: []" in row or '"disabled_models": []' in row
 
 
-async def test_other_names_are_told_beside_their_model(redis_url) -> None:
+async def test_other_names_are_told_beside_their_model(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         await visit.browser.learn()
         body = {"model_aliases": {"house-model": "gpt-5.5"}, "default_model": "gpt-5.5"}
@@ -52,12 +54,12 @@ async def test_other_names_are_told_beside_their_model(redis_url) -> None:
     assert text.count("default") == 1
 
 
-async def test_without_accounts_the_page_says_what_to_do(redis_url) -> None:
+async def test_without_accounts_the_page_says_what_to_do(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         assert "Models appear once the first account is added." in await visit.read("/catalogue")
 
 
-async def test_accounts_that_have_not_reported_yet_are_waited_for(redis_url) -> None:
+async def test_accounts_that_have_not_reported_yet_are_waited_for(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         await visit.scene.people()
         await visit.console.redis.delete(*map(redis_keys.catalogue, visit.scene.ids))
@@ -76,13 +78,15 @@ async def test_accounts_that_have_not_reported_yet_are_waited_for(redis_url) -> 
         ("", ("a", "b"), ""),
     ],
 )
-def test_the_default_is_what_is_set_else_the_best_offered(wanted, disabled, chosen) -> None:
+def test_the_default_is_what_is_set_else_the_best_offered(
+    wanted: Any, disabled: Any, chosen: Any
+) -> None:
     models = unite({"acc": [{"slug": "a", "priority": 1}, {"slug": "b", "priority": 2}]})
 
     assert default_of(models, disabled=disabled, wanted=wanted) == chosen
 
 
-async def test_elsewhere_the_default_comes_first_and_there_is_always_a_name(redis_url) -> None:
+async def test_elsewhere_the_default_comes_first_and_there_is_always_a_name(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         sources = visit.console.parts.sources
         nobody = await offered_models(sources, await load_roster(sources))

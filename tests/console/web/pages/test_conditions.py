@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from commons.accounts.model import Account, AccountState, Cooldown, CooldownReason
@@ -7,7 +9,7 @@ from console.web.pages.windows import Bar, Tone, WindowKind
 NOW = 1_000_000.0
 
 
-def _account(**facts: object) -> Account:
+def _account(**facts: Any) -> Account:
     return Account(id="acc_1", name="ada", chatgpt_account_id="ws-1", **facts)
 
 
@@ -30,7 +32,7 @@ def _seen(account: Account, *, cooldown: Cooldown | None = None, left: float = 5
         (CooldownReason.ENTITLEMENT, Word.ENTITLEMENT),
     ],
 )
-def test_a_cooldown_gives_the_word_its_end_and_its_code(reason, word) -> None:
+def test_a_cooldown_gives_the_word_its_end_and_its_code(reason: Any, word: Any) -> None:
     assert _seen(_account(), cooldown=_cooldown(reason)) == Condition(
         word=word, until=int(NOW + 60), code="why"
     )
@@ -58,7 +60,7 @@ def test_a_pause_comes_before_a_cooldown() -> None:
     ("state", "word"),
     [(AccountState.REVOKED, Word.SIGN_IN), (AccountState.DEACTIVATED, Word.DISABLED)],
 )
-def test_what_only_a_person_can_cure_comes_first(state, word) -> None:
+def test_what_only_a_person_can_cure_comes_first(state: Any, word: Any) -> None:
     account = _account(state=state, state_reason="token_expired", paused=True)
 
     condition = _seen(account, cooldown=_cooldown(CooldownReason.QUOTA))
@@ -68,7 +70,7 @@ def test_what_only_a_person_can_cure_comes_first(state, word) -> None:
 
 
 @pytest.mark.parametrize("word", list(Word))
-def test_every_state_is_told_in_words_with_cause_and_cure(word) -> None:
+def test_every_state_is_told_in_words_with_cause_and_cure(word: Any) -> None:
     condition = Condition(word=word)
 
     assert condition.label == WORDS[word]
@@ -78,5 +80,5 @@ def test_every_state_is_told_in_words_with_cause_and_cure(word) -> None:
 
 
 @pytest.mark.parametrize("word", [Word.READY, Word.PAUSED, Word.SPENT, Word.COOLING])
-def test_what_passes_by_itself_needs_nobody(word) -> None:
+def test_what_passes_by_itself_needs_nobody(word: Any) -> None:
     assert not Condition(word=word).needs_attention

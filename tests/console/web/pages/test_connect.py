@@ -1,11 +1,12 @@
 import html as html_lib
+from typing import Any
 
 import pytest
 from support.consoles import PASSWORD
 from support.furnished import furnished
 
 
-async def test_snippets_are_filled_with_the_real_address_and_model(redis_url) -> None:
+async def test_snippets_are_filled_with_the_real_address_and_model(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         html = html_lib.unescape((await visit.get("/connect")).text)
 
@@ -14,15 +15,15 @@ async def test_snippets_are_filled_with_the_real_address_and_model(redis_url) ->
     assert '<var data-fill="key">YOUR_KEY</var>' in html
 
 
-async def test_the_public_address_is_the_operators_word(redis_url) -> None:
-    given = {"public_url": "https://pool.example", "admin_password": PASSWORD}
+async def test_the_public_address_is_the_operators_word(redis_url: str) -> None:
+    given: dict[str, Any] = {"public_url": "https://pool.example", "admin_password": PASSWORD}
     async with furnished(redis_url, **given) as visit:
         await visit.browser.sign_in()
 
         assert "https://pool.example/v1" in await visit.read("/connect")
 
 
-async def test_a_hostile_forwarded_host_never_reaches_a_snippet(redis_url) -> None:
+async def test_a_hostile_forwarded_host_never_reaches_a_snippet(redis_url: str) -> None:
     async with furnished(redis_url, trusted_proxies=()) as visit:
         html = (
             await visit.get(
@@ -36,14 +37,14 @@ async def test_a_hostile_forwarded_host_never_reaches_a_snippet(redis_url) -> No
 @pytest.mark.parametrize(
     ("asked", "shown"), [("cline", "cline"), ("nonsense", "codex"), ("", "codex")]
 )
-async def test_the_client_stands_in_the_address(redis_url, asked, shown) -> None:
+async def test_the_client_stands_in_the_address(redis_url: str, asked: Any, shown: Any) -> None:
     async with furnished(redis_url) as visit:
         html = (await visit.get(f"/connect?client={asked}")).text
 
     assert f'id="tab-{shown}" aria-controls="client-{shown}" aria-selected="true"' in html
 
 
-async def test_whether_a_key_is_needed_is_told(redis_url) -> None:
+async def test_whether_a_key_is_needed_is_told(redis_url: str) -> None:
     async with furnished(redis_url, empty=True, api_key_policy="open") as visit:
         before = await visit.read("/connect")
         await visit.scene.make_keys()

@@ -1,6 +1,8 @@
+from typing import Any
+
 import msgspec
 import pytest
-from support.furnished import furnished
+from support.furnished import Visit, furnished
 
 from commons.accounts.model import AccountState
 from console.web.pages.dashboard import verdict_of
@@ -9,7 +11,7 @@ from console.web.pages.roster import Roster, load_roster
 from console.web.pages.windows import Tone
 
 
-async def test_an_empty_console_shows_the_three_steps_alone(redis_url) -> None:
+async def test_an_empty_console_shows_the_three_steps_alone(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         html = (await visit.get("/")).text
 
@@ -17,7 +19,7 @@ async def test_an_empty_console_shows_the_three_steps_alone(redis_url) -> None:
     assert '<div data-live="dashboard" class="stack" hidden>' in html
 
 
-async def test_the_steps_tick_themselves_and_then_go(redis_url) -> None:
+async def test_the_steps_tick_themselves_and_then_go(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         await visit.scene.people()
         with_accounts = await visit.read("/")
@@ -31,7 +33,7 @@ async def test_the_steps_tick_themselves_and_then_go(redis_url) -> None:
     assert "Three steps" not in with_answers
 
 
-async def test_one_screen_answers_the_daily_questions(redis_url) -> None:
+async def test_one_screen_answers_the_daily_questions(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read("/")
 
@@ -46,7 +48,7 @@ async def test_one_screen_answers_the_daily_questions(redis_url) -> None:
     assert "OpenAI&#39;s servers are overloaded." in text
 
 
-async def test_the_pool_is_no_minimum_of_its_accounts(redis_url) -> None:
+async def test_the_pool_is_no_minimum_of_its_accounts(redis_url: str) -> None:
     """One spent account must not make the whole pool look empty."""
     async with furnished(redis_url) as visit:
         text = await visit.read("/")
@@ -57,14 +59,16 @@ async def test_the_pool_is_no_minimum_of_its_accounts(redis_url) -> None:
 @pytest.mark.parametrize(
     ("span", "pressed"), [("7d", "7d"), ("1h", "1h"), ("<b>", "24h"), ("", "24h")]
 )
-async def test_the_span_of_the_charts_stands_in_the_address(redis_url, span, pressed) -> None:
+async def test_the_span_of_the_charts_stands_in_the_address(
+    redis_url: str, span: Any, pressed: Any
+) -> None:
     async with furnished(redis_url) as visit:
         html = (await visit.get(f"/?span={span}")).text
 
     assert f'data-span="{pressed}" aria-pressed="true"' in html
 
 
-async def test_a_refresh_brings_the_live_regions_alone(redis_url) -> None:
+async def test_a_refresh_brings_the_live_regions_alone(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         whole = (await visit.get("/")).text
         live = (await visit.get("/", **{"x-live": "1"})).text
@@ -75,7 +79,7 @@ async def test_a_refresh_brings_the_live_regions_alone(redis_url) -> None:
     assert 'data-live="pulse"' in live
 
 
-async def test_a_page_says_what_it_depends_on(redis_url) -> None:
+async def test_a_page_says_what_it_depends_on(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         answer = await visit.get("/")
 
@@ -83,11 +87,11 @@ async def test_a_page_says_what_it_depends_on(redis_url) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def _roster(visit) -> Roster:
+async def _roster(visit: Visit) -> Roster:
     return await load_roster(visit.console.parts.sources)
 
 
-async def test_the_verdict_is_the_worst_that_is_true(redis_url) -> None:
+async def test_the_verdict_is_the_worst_that_is_true(redis_url: str) -> None:
     quiet = figures_of(series={}, today=[], entries=[], now=0)
     async with furnished(redis_url, empty=True) as visit:
         await visit.scene.people()

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from commons.log_stream import LogEntry, LogKind, entry_of
@@ -16,7 +18,7 @@ from console.web.pages.figures import (
 NOW = 1_000_000.0
 
 
-def _entry(*, at: float = NOW - 60, **facts: object) -> LogEntry:
+def _entry(*, at: float = NOW - 60, **facts: Any) -> LogEntry:
     record = {"request_id": "req_1", "at": at, "endpoint": "chat", "ending": Ending.WHOLE, **facts}
     return entry_of(ExchangeRecord(**record))
 
@@ -74,7 +76,7 @@ def test_errors_that_are_equally_frequent_have_a_fixed_order() -> None:
     ("values", "percent", "value"),
     [([], 50, None), ([7], 50, 7), ([7], 95, 7), ([1, 2, 3, 4], 50, 2), ([1, 2, 3, 4], 95, 4)],
 )
-def test_a_quantile_is_one_of_the_values(values, percent, value) -> None:
+def test_a_quantile_is_one_of_the_values(values: Any, percent: Any, value: Any) -> None:
     assert quantile(values, percent) == value
 
 

@@ -1,4 +1,5 @@
 import gzip
+from typing import Any
 
 import pytest
 from support.consoles import PASSWORD
@@ -7,7 +8,7 @@ from support.furnished import furnished
 from console.web.pages.assets import assets
 
 
-async def test_files_are_kept_for_ever_under_their_own_address(redis_url) -> None:
+async def test_files_are_kept_for_ever_under_their_own_address(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         answer = await visit.get(assets().url("css/parts.css"), **{"accept-encoding": "identity"})
 
@@ -17,7 +18,7 @@ async def test_files_are_kept_for_ever_under_their_own_address(redis_url) -> Non
     assert "content-encoding" not in answer.headers
 
 
-async def test_another_releases_address_gives_this_releases_file(redis_url) -> None:
+async def test_another_releases_address_gives_this_releases_file(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         answer = await visit.get("/static/000000000000/js/app.js")
 
@@ -25,7 +26,7 @@ async def test_another_releases_address_gives_this_releases_file(redis_url) -> N
     assert answer.headers["cache-control"] == "public, no-cache"
 
 
-async def test_a_browser_that_has_it_gets_nothing_again(redis_url) -> None:
+async def test_a_browser_that_has_it_gets_nothing_again(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         url = assets().url("css/parts.css")
         etag = (await visit.get(url)).headers["etag"]
@@ -34,7 +35,7 @@ async def test_a_browser_that_has_it_gets_nothing_again(redis_url) -> None:
     assert (answer.status_code, answer.content) == (304, b"")
 
 
-async def test_files_are_compressed_for_who_can_read_it(redis_url) -> None:
+async def test_files_are_compressed_for_who_can_read_it(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         url = assets().url("css/parts.css")
         request = visit.browser.build_request("GET", url, headers={"accept-encoding": "gzip"})
@@ -59,12 +60,12 @@ async def test_files_are_compressed_for_who_can_read_it(redis_url) -> None:
         "/texts/zh-CN.po",
     ],
 )
-async def test_nothing_else_is_served(redis_url, path) -> None:
+async def test_nothing_else_is_served(redis_url: str, path: Any) -> None:
     async with furnished(redis_url, empty=True) as visit:
         assert (await visit.get(path)).status_code == 404
 
 
-async def test_scripts_get_their_words(redis_url) -> None:
+async def test_scripts_get_their_words(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         answer = await visit.get(f"/texts/zh-CN.js?{assets().build}")
         other = await visit.get("/texts/en.js")
@@ -75,7 +76,7 @@ async def test_scripts_get_their_words(redis_url) -> None:
     assert other.headers["cache-control"] == "public, no-cache"
 
 
-async def test_a_stranger_sees_the_door_with_its_styles(redis_url) -> None:
+async def test_a_stranger_sees_the_door_with_its_styles(redis_url: str) -> None:
     async with furnished(redis_url, empty=True, admin_password=PASSWORD) as visit:
         found = [
             (await visit.get(path)).status_code

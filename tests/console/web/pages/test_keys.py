@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 from support.furnished import NOW, furnished
@@ -6,7 +8,7 @@ from commons.keys import ApiKey, Limits
 from console.web.pages.keys import row_of
 
 
-async def test_keys_are_listed_without_their_secret(redis_url) -> None:
+async def test_keys_are_listed_without_their_secret(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         _, secret = await visit.scene.keys.create("Fresh", created_at=int(NOW))
         html = (await visit.get("/keys")).text
@@ -17,7 +19,7 @@ async def test_keys_are_listed_without_their_secret(redis_url) -> None:
     assert "2M tokens a day" in html
 
 
-async def test_active_keys_come_before_those_that_are_no_more(redis_url) -> None:
+async def test_active_keys_come_before_those_that_are_no_more(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read("/keys")
 
@@ -29,7 +31,9 @@ async def test_active_keys_come_before_those_that_are_no_more(redis_url) -> None
     ("policy", "said"),
     [("required", "Give each client its own key"), ("open", "Any key is accepted until you make")],
 )
-async def test_without_keys_the_page_tells_what_that_means(redis_url, policy, said) -> None:
+async def test_without_keys_the_page_tells_what_that_means(
+    redis_url: str, policy: Any, said: Any
+) -> None:
     async with furnished(redis_url, empty=True, api_key_policy=policy) as visit:
         assert said in await visit.read("/keys")
 
@@ -43,7 +47,7 @@ async def test_without_keys_the_page_tells_what_that_means(redis_url, policy, sa
         ({"revoked": True, "expires_at": 1}, "revoked"),
     ],
 )
-def test_a_key_is_active_expired_or_revoked(facts, state) -> None:
+def test_a_key_is_active_expired_or_revoked(facts: Any, state: Any) -> None:
     assert row_of(ApiKey(id="key_1", name="CI", **facts), now=NOW, tokens_today=0).state == state
 
 

@@ -1,5 +1,6 @@
 import html
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,10 +12,10 @@ from console.web.pages.logs import FilterView
 def _names(page: str) -> dict[str, dict[str, str]]:
     found = re.search(r"data-names='([^']*)'", page)
     assert found
-    return msgspec.json.decode(html.unescape(found[1]))
+    return msgspec.json.decode(html.unescape(found[1]), type=dict[str, dict[str, str]])
 
 
-async def test_the_script_gets_names_and_words(redis_url) -> None:
+async def test_the_script_gets_names_and_words(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         english = _names((await visit.get("/logs")).text)
         chinese = _names((await visit.get("/logs", cookie="language=zh-CN")).text)
@@ -29,7 +30,7 @@ async def test_the_script_gets_names_and_words(redis_url) -> None:
     assert chinese["events"]["account.cooled"] == "账号进入冷却"
 
 
-async def test_filters_stand_in_the_address(redis_url) -> None:
+async def test_filters_stand_in_the_address(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         page = (await visit.get("/logs?level=error&status=5xx&q=%22%3Cb%3E")).text
 
@@ -47,5 +48,5 @@ async def test_filters_stand_in_the_address(redis_url) -> None:
         (FilterView(account="acc_1", status="4xx", q="x"), 2),
     ],
 )
-def test_filters_beside_search_and_level_are_counted(filter_, more) -> None:
+def test_filters_beside_search_and_level_are_counted(filter_: Any, more: Any) -> None:
     assert filter_.more == more

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from console.texts.language import Language
@@ -13,7 +15,7 @@ from console.web.pages.look import Look, Theme, look_of
         ("neon", Theme.SYSTEM),
     ],
 )
-def test_the_theme_is_the_cookies_or_the_systems(theme, seen) -> None:
+def test_the_theme_is_the_cookies_or_the_systems(theme: Any, seen: Any) -> None:
     assert look_of(cookies={"theme": theme}, accept_language="").theme is seen
 
 

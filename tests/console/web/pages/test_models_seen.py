@@ -1,11 +1,14 @@
+from typing import Any
+
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from commons import redis_keys
 from console.web.pages.models_seen import SeenModel, load_models, unite
 
 
-def _model(slug: str, **facts: object) -> dict[str, object]:
+def _model(slug: str, **facts: Any) -> dict[str, Any]:
     return {"slug": slug, "visibility": "list", **facts}
 
 
@@ -64,7 +67,7 @@ def test_facts_of_another_kind_count_as_unknown() -> None:
     ],
     ids=["upstream's own", "kept with an etag", "a plain list"],
 )
-async def test_the_list_is_found_in_what_the_gateway_keeps(redis_client, kept) -> None:
+async def test_the_list_is_found_in_what_the_gateway_keeps(redis_client: Redis, kept: Any) -> None:
     await redis_client.set(redis_keys.catalogue("acc_1"), kept)
 
     found = await load_models(redis_client, ["acc_1", "acc_2"])
@@ -73,11 +76,11 @@ async def test_the_list_is_found_in_what_the_gateway_keeps(redis_client, kept) -
 
 
 @pytest.mark.parametrize("kept", [b"not json", b"3", b'{"models": 3}', b'{"body": "{"}'])
-async def test_what_cannot_be_read_is_no_model(redis_client, kept) -> None:
+async def test_what_cannot_be_read_is_no_model(redis_client: Redis, kept: Any) -> None:
     await redis_client.set(redis_keys.catalogue("acc_1"), kept)
 
     assert await load_models(redis_client, ["acc_1"]) == []
 
 
-async def test_no_account_has_no_models(redis_client) -> None:
+async def test_no_account_has_no_models(redis_client: Redis) -> None:
     assert await load_models(redis_client, []) == []

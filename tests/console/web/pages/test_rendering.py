@@ -1,3 +1,5 @@
+from typing import Any
+
 import jinja2
 import pytest
 
@@ -8,7 +10,7 @@ from console.web.pages.rendering import environment, render
 ENGLISH, CHINESE = environment(Language.ENGLISH), environment(Language.CHINESE)
 
 
-def _said(text: str, *, environment: jinja2.Environment = ENGLISH, **context: object) -> str:
+def _said(text: str, *, environment: jinja2.Environment = ENGLISH, **context: Any) -> str:
     return environment.from_string(text).render(**context)
 
 
@@ -53,13 +55,15 @@ def test_words_are_in_the_environments_language() -> None:
         ('{{ "internal_of_nobody" | cure }}', "", ""),
     ],
 )
-def test_figures_times_and_codes_are_told_in_both_languages(text, english, chinese) -> None:
+def test_figures_times_and_codes_are_told_in_both_languages(
+    text: Any, english: Any, chinese: Any
+) -> None:
     assert _said(text) == english
     assert _said(text, environment=CHINESE) == chinese
 
 
 @pytest.mark.parametrize("theme", list(Theme))
-def test_the_theme_is_in_the_page_so_that_nothing_flashes(theme) -> None:
+def test_the_theme_is_in_the_page_so_that_nothing_flashes(theme: Any) -> None:
     look = Look(theme=theme)
 
     html = render(

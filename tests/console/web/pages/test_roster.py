@@ -6,7 +6,7 @@ from console.web.pages.conditions import Word
 from console.web.pages.roster import load_roster, min_reset, readings_of, sort_of, sort_rows
 
 
-async def test_every_account_with_what_it_is_up_to(redis_url) -> None:
+async def test_every_account_with_what_it_is_up_to(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         roster = await load_roster(visit.console.parts.sources)
 
@@ -26,7 +26,7 @@ async def test_every_account_with_what_it_is_up_to(redis_url) -> None:
     assert ada.tokens_today > 0
 
 
-async def test_a_paused_account_is_no_part_of_the_pool(redis_url) -> None:
+async def test_a_paused_account_is_no_part_of_the_pool(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         before = (await load_roster(visit.console.parts.sources)).pool
         await visit.scene.accounts.resume(visit.scene.ids[3])
@@ -35,7 +35,7 @@ async def test_a_paused_account_is_no_part_of_the_pool(redis_url) -> None:
     assert (before[0].known, after[0].known) == (4, 5)
 
 
-async def test_without_a_gateway_nobody_knows_what_is_under_way(redis_url) -> None:
+async def test_without_a_gateway_nobody_knows_what_is_under_way(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         await visit.scene.people()
         draining = Replica(id="g1", service="gateway", draining=True)
@@ -46,7 +46,7 @@ async def test_without_a_gateway_nobody_knows_what_is_under_way(redis_url) -> No
     assert {row.in_flight for row in roster.rows} == {None}
 
 
-async def test_rows_come_in_the_order_that_was_asked_for(redis_url) -> None:
+async def test_rows_come_in_the_order_that_was_asked_for(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         rows = (await load_roster(visit.console.parts.sources)).rows
 

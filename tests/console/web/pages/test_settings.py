@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from support.consoles import PASSWORD
 from support.furnished import NOW, furnished
@@ -13,7 +15,7 @@ EDGE = (
 )
 
 
-async def test_settings_show_what_is_set_and_where_the_rest_comes_from(redis_url) -> None:
+async def test_settings_show_what_is_set_and_where_the_rest_comes_from(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         await visit.browser.learn()
         body = {"routing": "least_used", "model_aliases": {"house": "gpt-5.5"}}
@@ -27,7 +29,7 @@ async def test_settings_show_what_is_set_and_where_the_rest_comes_from(redis_url
     assert "CODEX_BASE_URL" in page
 
 
-async def test_every_deed_is_in_the_audit_by_its_words(redis_url) -> None:
+async def test_every_deed_is_in_the_audit_by_its_words(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         await visit.browser.learn()
         await visit.browser.patch(f"/api/accounts/{visit.scene.ids[0]}", json={"paused": True})
@@ -36,7 +38,7 @@ async def test_every_deed_is_in_the_audit_by_its_words(redis_url) -> None:
     assert "Account paused ada@example.com paused: False → True local 127.0.0.1" in text
 
 
-async def test_terms_are_said_plainly(redis_url) -> None:
+async def test_terms_are_said_plainly(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read("/settings")
 
@@ -44,7 +46,7 @@ async def test_terms_are_said_plainly(redis_url) -> None:
     assert "This product is not made by OpenAI." in text
 
 
-async def test_passwords_and_sessions_are_there_where_a_login_is_asked(redis_url) -> None:
+async def test_passwords_and_sessions_are_there_where_a_login_is_asked(redis_url: str) -> None:
     async with furnished(redis_url, admin_password=PASSWORD) as visit:
         await visit.browser.sign_in()
         guarded = await visit.read("/settings")
@@ -52,7 +54,7 @@ async def test_passwords_and_sessions_are_there_where_a_login_is_asked(redis_url
     assert "this browser" in guarded
 
 
-async def test_where_no_login_is_asked_there_are_no_sessions(redis_url) -> None:
+async def test_where_no_login_is_asked_there_are_no_sessions(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         assert "Sign out everywhere" not in await visit.read("/settings")
 
@@ -67,7 +69,7 @@ async def test_where_no_login_is_asked_there_are_no_sessions(redis_url) -> None:
         ("<script>", ""),
     ],
 )
-def test_a_browser_in_two_words(agent, words) -> None:
+def test_a_browser_in_two_words(agent: Any, words: Any) -> None:
     assert browser_of(agent) == words
 
 

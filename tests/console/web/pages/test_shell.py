@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from support.consoles import PASSWORD
 from support.furnished import furnished
@@ -7,7 +9,7 @@ from commons.replicas import Replica, ReplicaStore
 BANNER = "Anyone who reaches this server can use your accounts."
 
 
-async def test_the_foot_tells_how_the_system_is(redis_url) -> None:
+async def test_the_foot_tells_how_the_system_is(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         text = await visit.read("/keys")
 
@@ -15,7 +17,7 @@ async def test_the_foot_tells_how_the_system_is(redis_url) -> None:
     assert "Redis connected" in text
 
 
-async def test_no_gateway_and_no_quota_are_said_as_such(redis_url) -> None:
+async def test_no_gateway_and_no_quota_are_said_as_such(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         text = await visit.read("/keys")
 
@@ -23,7 +25,7 @@ async def test_no_gateway_and_no_quota_are_said_as_such(redis_url) -> None:
     assert "Quota not reported yet" in text
 
 
-async def test_a_console_is_no_gateway(redis_url) -> None:
+async def test_a_console_is_no_gateway(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         await ReplicaStore(visit.console.redis).beat(Replica(id="c1", service="console"))
 
@@ -40,7 +42,9 @@ async def test_a_console_is_no_gateway(redis_url) -> None:
     ],
     ids=["this machine only", "open to all", "open until the first key", "keys required"],
 )
-async def test_an_open_door_is_warned_of_in_red(redis_url, given, made, warned) -> None:
+async def test_an_open_door_is_warned_of_in_red(
+    redis_url: str, given: Any, made: Any, warned: Any
+) -> None:
     async with furnished(redis_url, empty=True, admin_password=PASSWORD, **given) as visit:
         await visit.browser.sign_in()
         if made:
@@ -49,14 +53,14 @@ async def test_an_open_door_is_warned_of_in_red(redis_url, given, made, warned) 
         assert (BANNER in await visit.read("/keys")) is warned
 
 
-async def test_who_had_to_sign_in_can_sign_out(redis_url) -> None:
+async def test_who_had_to_sign_in_can_sign_out(redis_url: str) -> None:
     async with furnished(redis_url, empty=True, admin_password=PASSWORD) as visit:
         await visit.browser.sign_in()
 
         assert "Sign out" in await visit.read("/keys")
 
 
-async def test_where_no_login_is_asked_nobody_can_sign_out(redis_url) -> None:
+async def test_where_no_login_is_asked_nobody_can_sign_out(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         assert "Sign out" not in await visit.read("/keys")
 
@@ -69,6 +73,6 @@ async def test_where_no_login_is_asked_nobody_can_sign_out(redis_url) -> None:
         ({}, "Dashboard"),
     ],
 )
-async def test_a_page_is_in_the_visitors_language(redis_url, headers, said) -> None:
+async def test_a_page_is_in_the_visitors_language(redis_url: str, headers: Any, said: Any) -> None:
     async with furnished(redis_url, empty=True) as visit:
         assert said in await visit.read("/keys", **headers)

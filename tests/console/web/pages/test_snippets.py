@@ -1,4 +1,5 @@
 import tomllib
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,7 +23,7 @@ def test_every_client_is_there_in_the_order_of_the_page() -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_client_gets_address_model_and_key(client) -> None:
+def test_a_client_gets_address_model_and_key(client: Any) -> None:
     whole = "\n".join(_codes(client))
 
     assert BASE in whole
@@ -31,7 +32,7 @@ def test_a_client_gets_address_model_and_key(client) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_no_slot_is_left_open(client) -> None:
+def test_no_slot_is_left_open(client: Any) -> None:
     assert not any(
         slot in code for code in _codes(client) for slot in ("{base_url}", "{model}", "{key}")
     )

@@ -1,7 +1,7 @@
 from support.furnished import furnished
 
 
-async def test_pages_read_from_the_stores_the_console_has(redis_url) -> None:
+async def test_pages_read_from_the_stores_the_console_has(redis_url: str) -> None:
     async with furnished(redis_url, empty=True) as visit:
         sources = visit.console.parts.sources
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from console.web.pages.windows import (
@@ -16,8 +18,13 @@ NOW = 1_000_000.0
 HOUR, DAY = 3600, 86_400
 
 
-def _bar(left: float | None, *, minutes: int = 300, **fields: object) -> Bar:
-    facts = {"kind": kind_of(minutes), "minutes": minutes, "left": left, "tone": tone_of(left)}
+def _bar(left: float | None, *, minutes: int = 300, **fields: Any) -> Bar:
+    facts: dict[str, Any] = {
+        "kind": kind_of(minutes),
+        "minutes": minutes,
+        "left": left,
+        "tone": tone_of(left),
+    }
     return Bar(**(facts | fields))
 
 
@@ -34,7 +41,7 @@ def _bar(left: float | None, *, minutes: int = 300, **fields: object) -> Bar:
         (20_160, WindowKind.OTHER),
     ],
 )
-def test_a_window_is_told_by_its_length(minutes, kind) -> None:
+def test_a_window_is_told_by_its_length(minutes: Any, kind: Any) -> None:
     assert kind_of(minutes) is kind
 
 
@@ -50,7 +57,7 @@ def test_a_window_is_told_by_its_length(minutes, kind) -> None:
         (None, Tone.UNKNOWN),
     ],
 )
-def test_what_is_left_has_a_tone(left, tone) -> None:
+def test_what_is_left_has_a_tone(left: Any, tone: Any) -> None:
     assert tone_of(left) is tone
 
 
@@ -74,7 +81,7 @@ def test_a_window_whose_reset_has_passed_is_unknown_until_it_is_seen_again() -> 
 
 
 @pytest.mark.parametrize(("used", "left"), [(-5, 100), (130, 0)])
-def test_figures_beyond_their_range_are_kept_in_it(used, left) -> None:
+def test_figures_beyond_their_range_are_kept_in_it(used: Any, left: Any) -> None:
     assert bar_of(Reading(minutes=300, used=used), now=NOW).left == left
 
 
@@ -89,7 +96,7 @@ def test_a_pace_beyond_the_window_says_when_it_is_spent() -> None:
     [(40, 2.5), (90, 4.9), (0, 2.5)],
     ids=["lasts until the reset", "too early to tell", "nothing used"],
 )
-def test_a_pace_says_nothing_where(used, rest) -> None:
+def test_a_pace_says_nothing_where(used: Any, rest: Any) -> None:
     reading = Reading(minutes=300, used=used, resets_at=int(NOW + rest * HOUR))
 
     assert bar_of(reading, now=NOW).spent_at == 0
