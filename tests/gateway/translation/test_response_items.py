@@ -86,7 +86,8 @@ def test_the_finished_items_stand_in_for_an_empty_output() -> None:
     passing.begin(message, 0)[0].whole = message
     passing.begin(says.reasoning(), 2)
 
-    for given in ([], None, {}, [says.message("x")]):
+    shorter: list[Any] = [[], None, {}, [says.message("x")]]
+    for given in shorter:
         assert passing.output(given) == [message, call]
 
 

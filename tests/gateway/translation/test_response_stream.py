@@ -221,6 +221,14 @@ def test_an_answer_without_a_word_or_a_call_is_an_error(bodies: tuple[says.Body,
     assert answer.state is ResponseState.FAILED
 
 
+def test_an_empty_answer_of_one_event_is_begun_before_it_fails() -> None:
+    answer = stream()
+    with pytest.raises(EmptyAnswer):
+        passed(answer, says.completed())
+
+    assert kinds(answer.fail()[0]) == ["created"]
+
+
 def test_an_answer_told_in_deltas_alone_is_not_empty() -> None:
     out = passed(stream(), says.text("Hi"), says.completed())
 

@@ -149,6 +149,8 @@ def follow(out: list[Any]) -> str:
             case "response.completed" | "response.incomplete" | "response.failed":
                 assert all(item["id"] for item in body["response"]["output"])
                 return str(body["response"]["status"])
+            case _:
+                pass
     return ""
 
 

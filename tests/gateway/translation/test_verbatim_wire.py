@@ -239,3 +239,16 @@ def test_a_created_event_of_another_shape_teaches_nothing() -> None:
     answer.feed(b'data: {"type":"response.created","response":5}\n\n')
 
     assert messages(answer.fail(Truncated("x")))[0]["response"]["id"] == "resp_ours"
+
+
+def test_an_item_of_another_shape_passes_and_is_not_put_into_the_end() -> None:
+    stream = b'data: {"type":"response.output_item.done","item":5}\n\n' + sse(says.completed())
+
+    assert wire().feed(stream) == stream
+
+
+def test_an_end_that_cannot_be_repaired_passes_as_it_is() -> None:
+    stream = sse(says.done(says.message("x")))
+    end = b'data: {"type":"response.completed","response":{"id":"resp_1"},"x":"\xff"}\n\n'
+
+    assert wire().feed(stream + end) == stream + end

@@ -56,8 +56,9 @@ class ResponseItems:
 
     @property
     def anything_heard(self) -> bool:
-        """Whether any delta of any item was told."""
-        return any(passing.heard for passing in self._by_index.values())
+        """Whether any delta was told that is not mere reasoning."""
+        passing = self._by_index.values()
+        return any(item.heard and item.type != "reasoning" for item in passing)
 
     def begin(self, item: Mapping[str, Any], output_index: object) -> tuple[Passing, bool]:
         """The place of an item, and whether it was made for it."""

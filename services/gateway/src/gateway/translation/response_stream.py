@@ -80,6 +80,7 @@ class ResponseStream:
         self.response: Body = {}
         """The finished response object."""
         self._options = options
+        self._first: list[Body] = []
         self._known: Body = {"id": response_id, "created_at": created, "model": options.model}
         self._rules: dict[str, Callable[[Body], list[Body]]] = {
             "response.created": self._under_way,
@@ -107,16 +108,16 @@ class ResponseStream:
         response = body.get("response")
         if isinstance(response, dict):
             self._learn(response)
-        opening = self._open()
+        self._open()
         if kind == "response.created":
-            return opening
+            return self._opened()
         rule = self._rules.get(kind, self._told)
-        return [*opening, *rule(body)]
+        bodies = rule(body)
+        return [*self._opened(), *bodies]
 
     def finish(self) -> None:
-        """Upstream has closed. Raises `Truncated` if the answer is not whole."""
+        """Upstream has closed. Raises `Truncated` if the answer is not whole; `fail` ends it."""
         if Move.FAILS in TRANSITIONS[self.state]:
-            self._go(Move.FAILS)
             raise Truncated("The backend's stream ended before the answer did.")
 
     def fail(self, response: object = None) -> tuple[list[Body], Body]:
@@ -125,7 +126,8 @@ class ResponseStream:
         `response` is upstream's own, if it sent one.
         """
         self._learn(response if isinstance(response, dict) else {})
-        opening = self._open()
+        self._open()
+        opening = self._opened()
         self._go(Move.FAILS)
         known = {**self._known, "output": self.items.output([])}
         return opening, self._shown({}, status="failed", known=known)
@@ -133,13 +135,17 @@ class ResponseStream:
     def _go(self, move: Move) -> None:
         self.state = TRANSITIONS[self.state].get(move, self.state)
 
-    def _open(self) -> list[Body]:
-        """The first event, whatever upstream began with."""
-        if self.state is not ResponseState.WAITING:
-            return []
-        self._go(Move.SPEAKS)
-        response = self._shown({}, status="in_progress", known={**self._known, "output": []})
-        return [{"type": "response.created", "response": response}]
+    def _open(self) -> None:
+        """Make the first event, whatever upstream began with."""
+        if self.state is ResponseState.WAITING:
+            self._go(Move.SPEAKS)
+            response = self._shown({}, status="in_progress", known={**self._known, "output": []})
+            self._first = [{"type": "response.created", "response": response}]
+
+    def _opened(self) -> list[Body]:
+        """The first event, if it is not told yet."""
+        first, self._first = self._first, []
+        return first
 
     def _learn(self, response: Body) -> None:
         """Remember what upstream says of the response, for events that say less."""

@@ -96,7 +96,7 @@ class VerbatimWire:
         """Upstream has closed: give the rest. Raises `Truncated` if the answer is not whole."""
         if self.done:
             return b""
-        rest = self._splitter.close()
+        rest = self._splitter.close().removesuffix(b"\n")
         message = read_block(rest)
         if message is not None and _is_whole(message):
             # A last event may lack only the blank line to end it.
@@ -165,7 +165,7 @@ class VerbatimWire:
         renamed = self._options.tool_names.get(item.get("name", ""))
         if renamed is not None:
             item["name"] = renamed
-        if isinstance(event, ItemDone):
+        if isinstance(event, ItemDone) and item:
             index = event.output_index
             self._items[len(self._items) if index is None else index] = item
         if renamed is None:
@@ -182,7 +182,8 @@ class VerbatimWire:
         if self._options.keep_items:
             self.report.output_items = [write(item) for item in renamed]
         name = f"response.{'completed' if isinstance(event, ResponseCompleted) else 'incomplete'}"
-        if (output or []) == renamed and body.get("type", name) == name:
+        sound = (output or []) == renamed and body.get("type", name) == name
+        if sound or not response:
             return message.raw
         return _block({**body, "type": name, "response": {**response, "output": renamed}})
 
