@@ -146,7 +146,7 @@ def response(key_id: str, response_id: str) -> str:
 
 
 def response_item(key_id: str, item_id: str) -> str:
-    """String, one encrypted output item that may be referred to; RESPONSE_SECONDS."""
+    """String: the stored response that holds an item one may refer to; RESPONSE_SECONDS."""
     return f"{TAG}:response-item:{key_id}:{item_id}"
 
 
@@ -166,7 +166,7 @@ def usage_subjects(day: str, kind: str) -> str:
 
 
 def usage_series(day: str) -> str:
-    """Hash of the pool's counters of one day by five-minute slot (`14:05 requests`); SERIES_SECONDS."""
+    """Hash of the pool's counters of a day, `slot counter`: slots of five minutes; SERIES_SECONDS."""
     return f"{TAG}:usage-series:{day}"
 
 
