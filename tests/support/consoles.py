@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
+import structlog
 from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
 from support.clock import Clock
@@ -13,6 +14,15 @@ from support.clock import Clock
 from console.admin.passwords import Passwords
 from console.app import Console, build
 from console.settings import ConsoleSettings
+
+# Locals in tracebacks would fill the screen, and hold what no log may have.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ]
+)
 
 KEY = Fernet.generate_key().decode()
 PASSWORD = "correct mule battery clip"

@@ -96,7 +96,10 @@ def test_without_a_refresh_token_an_account_lasts_as_long_as_its_token() -> None
         ({"OPENAI_API_KEY": None, "personal_access_token": "at-1"}, "auth_json_personal_token"),
         (a_file(access_token="at-1"), "auth_json_personal_token"),
         (a_file(access_token="opaque", id_token="opaque"), "auth_json_unreadable_token"),
-        (a_file(access_token=a_jwt(exp=LATER, sub="user-1"), id_token=""), "auth_json_no_account_id"),
+        (
+            a_file(access_token=a_jwt(exp=LATER, sub="user-1"), id_token=""),
+            "auth_json_no_account_id",
+        ),
         (
             a_file(access_token=an_access_token(exp=NOW - 1), refresh_token=""),
             "auth_json_expired",

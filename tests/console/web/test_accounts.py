@@ -63,7 +63,9 @@ async def test_an_auth_json_becomes_an_account_without_its_tokens(api: httpx.Asy
         "last_used_at": 0,
         "last_error": "",
         "last_error_at": 0,
+        "in_flight": 0,
         "cooldowns": [],
+        "quota": None,
     }
     assert (await api.get("/api/accounts")).json() == {"accounts": [account]}
     assert (await api.get(f"/api/accounts/{account['id']}")).json() == account

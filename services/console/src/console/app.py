@@ -42,6 +42,7 @@ from console.login.pending import PendingLogins
 from console.login.trial import Trial
 from console.metrics import Metrics
 from console.settings import ConsoleSettings
+from console.web.account_bodies import AccountBodies
 from console.web.changes import Changes
 from console.web.failures import handlers_of
 from console.web.fan import LogFan
@@ -240,6 +241,13 @@ class _Parts:
         self.logs = LogStream(redis, tails=console.tails)
         self.replicas = ReplicaStore(redis)
         self.live_settings = LiveSettingsStore(redis)
+        self.bodies = AccountBodies(
+            accounts=self.accounts,
+            cooldowns=self.cooldowns,
+            quotas=self.quotas,
+            replicas=self.replicas,
+            clock=clock,
+        )
         self.refresher = CredentialRefresher(
             self.accounts,
             endpoint,

@@ -87,10 +87,10 @@ def read_auth_json(content: Any, *, now: float, name: str = "") -> AuthFile:
 def _table(content: Any) -> dict[str, Any]:
     """The file as a table; people paste it as text as often as they send it as JSON."""
     if isinstance(content, str | bytes):
-        text = content.encode() if isinstance(content, str) else content
         try:
+            text = content.encode() if isinstance(content, str) else content
             content = msgspec.json.decode(text.strip().removeprefix(b"\xef\xbb\xbf"))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise BadAuthFile(Code.AUTH_JSON, param="auth_json") from None
     if not isinstance(content, dict):
         raise BadAuthFile(Code.AUTH_JSON, param="auth_json")

@@ -7,8 +7,7 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import Account, Cooldown
+from commons.accounts.model import Account
 from commons.accounts.refresher import CredentialRefresher
 from commons.accounts.store import AccountStore
 from console.admin.audit import Audit, Deed
@@ -16,6 +15,7 @@ from console.errors import Code, NotFound
 from console.login.auth_json import MAX_BYTES, Preview, read_auth_json
 from console.login.desk import LoginDesk
 from console.login.trial import Step, Trial
+from console.web.account_bodies import AccountBodies, AccountBody
 from console.web.deeds import deed
 from console.web.given import Given
 from console.web.places import Id
@@ -23,38 +23,6 @@ from console.web.places import Id
 AnyRequest = Request[Any, Any, Any]
 AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=100)]
-
-
-class CooldownBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Until when an account, or one model of it, is passed over."""
-
-    model: str
-    """The model; empty is the whole account."""
-    until: float
-    since: float
-    reason: str
-    code: str
-
-
-class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One account. Never holds a token."""
-
-    id: str
-    name: str
-    email: str
-    plan: str
-    workspace: str
-    source: str
-    paused: bool
-    weight: float
-    state: str
-    state_reason: str
-    token_expires_at: int
-    created_at: int
-    last_used_at: int
-    last_error: str
-    last_error_at: int
-    cooldowns: tuple[CooldownBody, ...]
 
 
 class AccountList(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,30 +72,15 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/api/accounts", tags=["accounts"])
-async def list_accounts(
-    accounts: Given[AccountStore],
-    cooldowns: Given[CooldownStore],
-    clock: Given[Callable[[], float]],
-) -> AccountList:
+async def list_accounts(bodies: Given[AccountBodies]) -> AccountList:
     """Every account, oldest first."""
-    found = await accounts.list()
-    cooling = await cooldowns.all((account.id for account in found), now=clock())
-    return AccountList(accounts=[body_of(a, cooling.get(a.id, {})) for a in found])
+    return AccountList(accounts=await bodies.all())
 
 
 @get("/api/accounts/{account_id:str}", tags=["accounts"])
-async def show_account(
-    account_id: Id,
-    accounts: Given[AccountStore],
-    cooldowns: Given[CooldownStore],
-    clock: Given[Callable[[], float]],
-) -> AccountBody:
+async def show_account(account_id: Id, bodies: Given[AccountBodies]) -> AccountBody:
     """One account."""
-    account = await accounts.get(account_id)
-    if account is None:
-        raise NotFound(Code.UNKNOWN_ACCOUNT)
-    cooling = await cooldowns.all([account_id], now=clock())
-    return body_of(account, cooling.get(account_id, {}))
+    return await bodies.one(account_id)
 
 
 @post("/api/accounts", tags=["accounts"], request_max_body_size=4 * MAX_BYTES)
@@ -137,6 +90,7 @@ async def add_account(
     data: JSONBody[NewAccountBody],
     desk: Given[LoginDesk],
     audit: Given[Audit],
+    bodies: Given[AccountBodies],
     clock: Given[Callable[[], float]],
 ) -> AccountBody:
     """Add the account of an auth.json; the same login again renews it in place."""
@@ -144,7 +98,7 @@ async def add_account(
     account = await desk.import_file(file, account=data.account)
     after = {"name": account.name, "plan": account.plan, "source": account.source}
     await audit.note(deed(request, "account.added", account=account.id, after=after))
-    return body_of(account, {})
+    return await bodies.one(account.id)
 
 
 @post(
@@ -164,6 +118,7 @@ async def change_account(
     account_id: Id,
     data: JSONBody[AccountChange],
     accounts: Given[AccountStore],
+    bodies: Given[AccountBodies],
     audit: Given[Audit],
 ) -> AccountBody:
     """Rename, pause, resume or weigh an account."""
@@ -180,7 +135,7 @@ async def change_account(
     if after is None:
         raise NotFound(Code.UNKNOWN_ACCOUNT)
     await audit.note(_change(request, before, after))
-    return body_of(after, {})
+    return await bodies.one(account_id)
 
 
 @delete("/api/accounts/{account_id:str}", tags=["accounts"], status_code=204)
@@ -210,6 +165,7 @@ async def refresh_account(
     account_id: Id,
     accounts: Given[AccountStore],
     refresher: Given[CredentialRefresher],
+    bodies: Given[AccountBodies],
     audit: Given[Audit],
 ) -> AccountBody:
     """Renew an account's token now."""
@@ -218,10 +174,7 @@ async def refresh_account(
     held = await accounts.credential(account_id)
     await refresher.fresh(account_id, rejected=held)
     await audit.note(deed(request, "account.refreshed", account=account_id))
-    account = await accounts.get(account_id)
-    if account is None:
-        raise NotFound(Code.UNKNOWN_ACCOUNT)
-    return body_of(account, {})
+    return await bodies.one(account_id)
 
 
 @post("/api/accounts/{account_id:str}/test", tags=["accounts"], status_code=200)
@@ -245,37 +198,6 @@ async def try_account(
         deed(request, "account.tested", account=account_id, code=steps[-1].code, after=after)
     )
     return TrialReport(passed=passed, steps=steps)
-
-
-def body_of(account: Account, cooldowns: dict[str, Cooldown]) -> AccountBody:
-    """An account as the API shows it."""
-    return AccountBody(
-        id=account.id,
-        name=account.name,
-        email=account.email,
-        plan=account.plan,
-        workspace=account.chatgpt_account_id,
-        source=account.source,
-        paused=account.paused,
-        weight=account.weight,
-        state=account.state.value,
-        state_reason=account.state_reason,
-        token_expires_at=account.token_expires_at,
-        created_at=account.created_at,
-        last_used_at=account.last_used_at,
-        last_error=account.last_error,
-        last_error_at=account.last_error_at,
-        cooldowns=tuple(
-            CooldownBody(
-                model=model,
-                until=cooldown.until,
-                since=cooldown.since,
-                reason=cooldown.reason.value,
-                code=cooldown.code,
-            )
-            for model, cooldown in sorted(cooldowns.items())
-        ),
-    )
 
 
 def _change(request: AnyRequest, before: Account, after: Account) -> Deed:

@@ -98,6 +98,8 @@ def known_as(error: Exception) -> ConsoleError:
             return error
         case StoreUnavailable():
             return StoreAway()
+        case RecursionError() | UnicodeDecodeError():  # a body no JSON decoder gets through
+            return BadRequest()
         case CredentialRevoked():
             return Conflict(Code.CREDENTIAL_REVOKED)
         case CredentialUnavailable():

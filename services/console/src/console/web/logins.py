@@ -14,7 +14,7 @@ from console.login.desk import LoginDesk
 from console.login.device import DeviceLogins
 from console.login.pending import Outcome, PendingLogin, Standing, Way
 from console.settings import ConsoleSettings
-from console.web.accounts import AccountBody, body_of
+from console.web.account_bodies import AccountBodies, AccountBody
 from console.web.deeds import deed
 from console.web.front import origin_of
 from console.web.given import Given
@@ -124,6 +124,7 @@ async def paste_callback(
     request: AnyRequest,
     data: JSONBody[PastedCallback],
     desk: Given[LoginDesk],
+    bodies: Given[AccountBodies],
     audit: Given[Audit],
 ) -> AccountBody:
     """Finish a login with the address the person's browser landed on."""
@@ -134,7 +135,7 @@ async def paste_callback(
         await note_outcome(request, audit, way=Way.PASTED, code=error.code.value)
         raise
     await note_outcome(request, audit, way=Way.PASTED, account=account.id)
-    return body_of(account, {})
+    return await bodies.one(account.id)
 
 
 @delete("/api/logins/{login_id:str}", tags=["logins"], status_code=204)

@@ -1,5 +1,9 @@
 """Every route of the API, and the OpenAPI document that tells them."""
 
+from typing import Any
+
+import msgspec
+from litestar.enums import MediaType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -13,12 +17,14 @@ from console.web import (
     keys,
     logins,
     logs,
+    overview,
     script_tokens,
     settings,
     sign_in,
     usage,
     version,
 )
+from console.web.failures import AnyRequest, ErrorEnvelope
 
 API_ROUTES = (
     *(health.health, health.ready, health.figures),
@@ -34,9 +40,39 @@ API_ROUTES = (
     *(usage.show_usage, usage.show_series),
     *(settings.show_settings, settings.change_settings),
     *(script_tokens.list_tokens, script_tokens.make_token, script_tokens.revoke_token),
+    *(overview.show_overview, overview.list_models),
     *(audit.list_deeds, version.show_version, version.list_replicas),
 )
 """Handlers of everything but the pages."""
+
+
+DOCUMENT = "/api/openapi.json"
+"""Where the OpenAPI document is."""
+
+
+class Document(JsonRenderPlugin):
+    """The document, with our own errors in the place of Litestar's."""
+
+    def render(self, request: AnyRequest, openapi_schema: dict[str, Any]) -> bytes:
+        """The document as JSON; Litestar keeps what is made here."""
+        del request
+        _, components = msgspec.json.schema_components(
+            [ErrorEnvelope], ref_template="#/components/schemas/{name}"
+        )
+        openapi_schema["components"]["schemas"].update(components)
+        for path in openapi_schema["paths"].values():
+            for operation in path.values():
+                answers = operation["responses"]
+                for status in [each for each in answers if each[0] in "45"]:
+                    del answers[status]
+                answers["default"] = ERROR
+        return msgspec.json.encode(openapi_schema)
+
+
+ERROR = {
+    "description": "What went wrong; docs/console-errors.md has every code.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
+}
 
 
 def openapi_config() -> OpenAPIConfig:
@@ -59,7 +95,10 @@ def openapi_config() -> OpenAPIConfig:
         use_handler_docstrings=True,
         components=Components(security_schemes=schemes),
         security=[{"session": []}, {"admin_token": []}],
-        path="/api",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        openapi_router=Router(path="/api", route_handlers=[], opt={"public": True}),
+        # Litestar answers everything beneath this path, so it is the document's own.
+        path=DOCUMENT,
+        render_plugins=[Document(path="/", media_type=MediaType.JSON)],
+        openapi_router=Router(
+            path=DOCUMENT, route_handlers=[], opt={"public": True}, include_in_schema=False
+        ),
     )
