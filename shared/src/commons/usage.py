@@ -22,7 +22,7 @@ UsageKind: TypeAlias = Literal["key", "account", "model"]
 SLOT_SECONDS = 300
 """Length of one slot of the series behind the charts."""
 
-MOST_AT_ONCE = 200
+MOST_AT_ONCE = 100
 """Exchanges in one run of the script: Redis serves nobody else meanwhile."""
 
 
