@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from support.requests_upstream import a_turn
 
-from standalone.simulator.answers import Call, Compaction, Reasoning, Search, Words
+from standalone.simulator.answer_parts import Call, Compaction, Reasoning, Search, Words
 from standalone.simulator.faults import Fault
 from standalone.simulator.seals import is_sealed_by
 from standalone.simulator.streams import Envelope, Line, compose, encode_line

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from standalone.simulator.accounts import SimulatedAccount
 from standalone.simulator.admission import authenticate, unpack_body
-from standalone.simulator.answers import Answer, Call, Reasoning, Words, answer_to
+from standalone.simulator.answer_parts import Answer, Call, Reasoning, Words
+from standalone.simulator.answers import answer_to
 from standalone.simulator.arrivals import Arrival
 from standalone.simulator.catalogue import describe_model, models_for, parse_version
 from standalone.simulator.conversation import read_conversation

@@ -12,6 +12,12 @@ _INJECTED = re.compile(
     r"<(environment_context|user_instructions|system-reminder|environment_details|INSTRUCTIONS)\b.*?</\1>",
     re.DOTALL,
 )
+ECHO = re.compile(
+    r"\s*(?:please\s+)?(?:echo|say|repeat|(?:reply|answer|respond)(?:\s+(?:only|just|exactly))?\s+with)"
+    r"(?:\s+(?:only|just|exactly|the words?|the text|the following|back))*\s*:?\s+(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A prompt that says what is to be said; the words are its group."""
 _CALLS = ("function_call", "custom_tool_call")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 

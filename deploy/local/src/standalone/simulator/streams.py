@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from standalone.simulator.answers import Answer, Call, Compaction, Reasoning, Search, Words
+from standalone.simulator.answer_parts import Answer, Call, Compaction, Reasoning, Search, Words
 from standalone.simulator.faults import Fault
 from standalone.simulator.refusals import FAILURE_MESSAGES
 from standalone.simulator.seals import seal
