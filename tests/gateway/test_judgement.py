@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from msgspec import Raw, json
 
@@ -22,22 +24,22 @@ NOW = 1_790_000_000.0
 HTML = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
 
 
-def answer(status, body=b"", **headers):
+def answer(status: int, body: Any = b"", **headers: Any) -> Any:
     """The refusal in one HTTP answer."""
     content = body if isinstance(body, bytes) else json.encode(body)
     return decode_refusal(status, {k.replace("_", "-"): v for k, v in headers.items()}, content)
 
 
-def coded(status, code, message="no", **fields):
+def coded(status: int, code: str | None, message: Any = "no", **fields: Any) -> Any:
     """A refusal in the error envelope."""
     return answer(status, {"error": {"code": code, "message": message, **fields}})
 
 
-def typed(status, kind, **fields):
+def typed(status: int, kind: Any, **fields: Any) -> Any:
     return answer(status, {"error": {"type": kind, "message": "no", **fields}})
 
 
-def detail(status, text):
+def detail(status: int, text: Any) -> Any:
     return answer(status, {"detail": text})
 
 
@@ -136,14 +138,14 @@ IN_STREAM = {
 
 
 @pytest.mark.parametrize(("refusal", "kind", "change"), ROWS)
-def test_every_refusal_has_its_row(refusal, kind, change):
+def test_every_refusal_has_its_row(refusal: Any, kind: Any, change: Any) -> None:
     judgement = judge(refusal, now=NOW)
 
     assert (judgement.kind, judgement.change) == (kind, change)
 
 
 @pytest.mark.parametrize(("code", "kind"), IN_STREAM.items())
-def test_a_failure_inside_the_stream_is_judged_like_a_status(code, kind):
+def test_a_failure_inside_the_stream_is_judged_like_a_status(code: str | None, kind: Any) -> None:
     failed = ResponseFailed(Raw(json.encode({"error": {"code": code, "message": "no"}})))
     error = UpstreamErrorEvent(Raw(json.encode({"type": "error", "code": code, "message": "no"})))
 
@@ -152,7 +154,7 @@ def test_a_failure_inside_the_stream_is_judged_like_a_status(code, kind):
 
 
 @pytest.mark.parametrize(("refusal", "kind", "change"), [r for r in ROWS if r[2]])
-def test_what_is_tried_once_is_not_tried_twice(refusal, kind, change):
+def test_what_is_tried_once_is_not_tried_twice(refusal: Any, kind: Any, change: Any) -> None:
     first = judge(refusal, now=NOW)
     second = judge(refusal, now=NOW, tried={change})
 
@@ -162,15 +164,15 @@ def test_what_is_tried_once_is_not_tried_twice(refusal, kind, change):
     assert second.change is None
 
 
-def test_the_requests_own_faults_touch_no_account_and_are_tried_on_one():
+def test_the_requests_own_faults_touch_no_account_and_are_tried_on_one() -> None:
     own = [row for row in TABLE.values() if row.fault is Fault.REQUEST and not row.model_only]
 
     assert {row.then for row in own} == {Verdict.GIVE_UP}
     assert not any(row.cooldown or row.state or row.counts for row in own)
 
 
-def test_only_quota_uses_reset_times():
-    def refused(status, code):
+def test_only_quota_uses_reset_times() -> Any:
+    def refused(status: int, code: str) -> Any:
         return Refusal(status=status, code=code, resets_at=int(NOW) + 900, retry_after=5.0)
 
     seconds = {
@@ -191,13 +193,13 @@ def test_only_quota_uses_reset_times():
     }
 
 
-def test_a_limit_without_a_time_has_our_own():
+def test_a_limit_without_a_time_has_our_own() -> None:
     assert judge(Refusal(status=429, type="usage_limit_reached"), now=NOW).seconds == HOUR
     assert judge(Refusal(status=429), now=NOW).seconds == 30
     assert judge(Refusal(status=429, retry_after=9e9), now=NOW).seconds == LONGEST_RATE_WAIT
 
 
-def test_a_dead_session_is_marked_only_after_a_renewed_credential_was_refused():
+def test_a_dead_session_is_marked_only_after_a_renewed_credential_was_refused() -> None:
     refusal = coded(401, "token_invalidated")
 
     assert judge(refusal, now=NOW).change is Change.CREDENTIAL
@@ -208,13 +210,13 @@ def test_a_dead_session_is_marked_only_after_a_renewed_credential_was_refused():
     )
 
 
-def test_a_plain_401_after_a_renewal_cools_and_condemns_nobody():
+def test_a_plain_401_after_a_renewal_cools_and_condemns_nobody() -> None:
     final = judge(answer(401), now=NOW, tried={Change.CREDENTIAL})
 
     assert (final.verdict, final.row.state) == (Verdict.NEXT_ACCOUNT, None)
 
 
-def test_a_model_outside_the_plan_cools_that_model_alone():
+def test_a_model_outside_the_plan_cools_that_model_alone() -> None:
     judgement = judge(detail(400, NOT_IN_PLAN), now=NOW)
 
     assert judgement.row.model_only
@@ -230,5 +232,5 @@ def test_a_model_outside_the_plan_cools_that_model_alone():
         (answer(400), ""),
     ],
 )
-def test_the_refused_parameter_is_found(refusal, name):
+def test_the_refused_parameter_is_found(refusal: Any, name: str) -> None:
     assert parameter_of(refusal) == name

@@ -12,7 +12,9 @@ WEATHER = {
 }
 
 
-async def test_a_stream_has_the_public_events_and_a_whole_response_at_its_end(redis_url):
+async def test_a_stream_has_the_public_events_and_a_whole_response_at_its_end(
+    redis_url: str,
+) -> None:
     async with stage(redis_url, "ada") as play:
         answer = await play.client.post("/v1/responses", json=a_response("say hello", stream=True))
 
@@ -28,7 +30,7 @@ async def test_a_stream_has_the_public_events_and_a_whole_response_at_its_end(re
         assert record.tokens.total > 0
 
 
-async def test_codex_gets_the_bytes_of_upstream(redis_url):
+async def test_codex_gets_the_bytes_of_upstream(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         answer = await play.client.post(
             "/v1/responses",
@@ -41,7 +43,7 @@ async def test_codex_gets_the_bytes_of_upstream(redis_url):
         assert answer.headers["x-codex-turn-state"].startswith("acc_")
 
 
-async def test_an_answer_in_one_piece_is_the_finished_response(redis_url):
+async def test_an_answer_in_one_piece_is_the_finished_response(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         answer = await play.client.post("/responses", json=a_response("say hello"))
 
@@ -50,7 +52,9 @@ async def test_an_answer_in_one_piece_is_the_finished_response(redis_url):
         assert body["output"][-1]["content"][0]["text"] == "hello"
 
 
-async def test_a_response_can_be_continued_by_its_id_at_once_and_only_by_its_key(redis_url):
+async def test_a_response_can_be_continued_by_its_id_at_once_and_only_by_its_key(
+    redis_url: str,
+) -> None:
     async with stage(redis_url, "ada") as play:
         _, secret = await play.make_key()
         _, other = await play.make_key()
@@ -89,7 +93,7 @@ async def test_a_response_can_be_continued_by_its_id_at_once_and_only_by_its_key
         }
 
 
-async def test_items_that_are_only_referred_to_are_put_in(redis_url):
+async def test_items_that_are_only_referred_to_are_put_in(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         first = await play.client.post("/v1/responses", json=a_response("say one"))
         message = first.json()["output"][-1]
@@ -109,7 +113,7 @@ async def test_items_that_are_only_referred_to_are_put_in(redis_url):
         assert "one" in str(play.sim.turns[1].body["input"])
 
 
-async def test_what_is_not_to_be_stored_is_not(redis_url):
+async def test_what_is_not_to_be_stored_is_not(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         first = await play.client.post("/v1/responses", json=a_response("say one", store=False))
 
@@ -121,7 +125,7 @@ async def test_what_is_not_to_be_stored_is_not(redis_url):
         assert second.json()["error"]["code"] == "previous_response_not_found"
 
 
-async def test_a_history_is_compacted(redis_url):
+async def test_a_history_is_compacted(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         history = [{"role": "user", "content": "say one"}]
 
@@ -135,7 +139,7 @@ async def test_a_history_is_compacted(redis_url):
         assert record.endpoint == "compact"
 
 
-async def test_tools_are_called_and_answered(redis_url):
+async def test_tools_are_called_and_answered(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         asked = a_response("get_weather for Paris", tools=[WEATHER])
         first = (await play.client.post("/v1/responses", json=asked)).json()
@@ -150,7 +154,9 @@ async def test_tools_are_called_and_answered(redis_url):
         assert "rain" in second.json()["output"][-1]["content"][0]["text"]
 
 
-async def test_a_failure_in_the_stream_is_told_twice_so_that_every_client_sees_it(redis_url):
+async def test_a_failure_in_the_stream_is_told_twice_so_that_every_client_sees_it(
+    redis_url: str,
+) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.script("failed_after_words", words=3, pace=0.05)
 
@@ -164,7 +170,9 @@ async def test_a_failure_in_the_stream_is_told_twice_so_that_every_client_sees_i
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/responses", "/v1/v1/responses/"])
-async def test_a_websocket_upgrade_is_refused_so_that_clients_fall_back_at_once(redis_url, path):
+async def test_a_websocket_upgrade_is_refused_so_that_clients_fall_back_at_once(
+    redis_url: str, path: str
+) -> None:
     async with stage(redis_url, "ada") as play:
         answer = await play.client.get(
             path,

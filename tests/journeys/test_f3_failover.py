@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from support.gateways import a_chat, a_response, events_of, reading, stage, text_of
@@ -59,10 +60,10 @@ OWN = [
 
 @pytest.mark.parametrize(("fault", "calls", "cooling"), RESCUED)
 async def test_another_account_answers_and_the_client_sees_nothing(
-    redis_url, fault, calls, cooling
-):
+    redis_url: str, fault: str, calls: int, cooling: Any
+) -> None:
     async with stage(redis_url, "ada", "ben") as play:
-        changes = {"cut_after": 200} if fault in {"truncated", "reset"} else {}
+        changes: Any = {"cut_after": 200} if fault in {"truncated", "reset"} else {}
         play.sim.script(fault, account="ada", times=None, **changes)
 
         answers = [await play.chat(f"say word{n}") for n in range(2)]
@@ -76,7 +77,9 @@ async def test_another_account_answers_and_the_client_sees_nothing(
 
 
 @pytest.mark.parametrize(("fault", "calls", "status", "code"), OWN)
-async def test_a_clients_own_mistake_is_tried_on_one_account(redis_url, fault, calls, status, code):
+async def test_a_clients_own_mistake_is_tried_on_one_account(
+    redis_url: str, fault: str, calls: int, status: int, code: str | None
+) -> None:
     async with stage(redis_url, "ada", "ben") as play:
         play.sim.script(fault, times=None)
 
@@ -88,7 +91,7 @@ async def test_a_clients_own_mistake_is_tried_on_one_account(redis_url, fault, c
         assert await play.cooling() == {}
 
 
-async def test_a_failed_login_is_marked_and_the_others_carry_on(redis_url):
+async def test_a_failed_login_is_marked_and_the_others_carry_on(redis_url: str) -> None:
     async with stage(redis_url) as play:
         [ada, _] = await play.log_in("ada", "ben")
         play.sim.account("ada").deactivated = True
@@ -96,14 +99,14 @@ async def test_a_failed_login_is_marked_and_the_others_carry_on(redis_url):
         answers = [await play.chat(f"say word{n}") for n in range(3)]
 
         assert [a.status_code for a in answers] == [200, 200, 200]
-        assert (await play.accounts.get(ada)).state is AccountState.DEACTIVATED
+        assert await play.state_of(ada) is AccountState.DEACTIVATED
         attempts = [a.account for record in await play.records(3) for a in record.attempts]
         assert attempts.count(ada) == 1
 
 
 async def test_when_every_quota_is_spent_the_client_learns_until_when_without_asking_upstream(
-    redis_url,
-):
+    redis_url: str,
+) -> None:
     async with stage(redis_url, "ada", "ben") as play:
         play.sim.script("usage_limit_reached", account="ada", times=None, resets_in=7200)
         play.sim.script("usage_limit_reached", account="ben", times=None, resets_in=3600)
@@ -123,7 +126,7 @@ async def test_when_every_quota_is_spent_the_client_learns_until_when_without_as
         assert len(play.sim.turns) == 2
 
 
-async def test_a_short_limit_of_every_account_names_a_short_wait(redis_url):
+async def test_a_short_limit_of_every_account_names_a_short_wait(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.script("rate_limit_exceeded", times=None, retry_after=20)
 
@@ -137,7 +140,7 @@ async def test_a_short_limit_of_every_account_names_a_short_wait(redis_url):
         assert len(play.sim.turns) == 1
 
 
-async def test_at_most_three_accounts_are_asked(redis_url):
+async def test_at_most_three_accounts_are_asked(redis_url: str) -> None:
     async with stage(redis_url) as play:
         for name in ("dan", "eve"):
             play.sim.accounts.append(type(play.sim.account("ada"))(name=name))
@@ -151,7 +154,7 @@ async def test_at_most_three_accounts_are_asked(redis_url):
         assert answer.headers["retry-after"] == "1"
 
 
-async def test_trouble_with_an_account_never_looks_like_a_bad_key(redis_url):
+async def test_trouble_with_an_account_never_looks_like_a_bad_key(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.script("unauthorized", times=None)
 
@@ -161,7 +164,7 @@ async def test_trouble_with_an_account_never_looks_like_a_bad_key(redis_url):
         assert answer.json()["error"]["type"] == "server_error"
 
 
-async def test_a_challenge_page_blames_no_account_and_pauses_our_address(redis_url):
+async def test_a_challenge_page_blames_no_account_and_pauses_our_address(redis_url: str) -> None:
     async with stage(redis_url, "ada", "ben") as play:
         play.sim.script("cloudflare", times=None)
 
@@ -173,7 +176,7 @@ async def test_a_challenge_page_blames_no_account_and_pauses_our_address(redis_u
         assert int(second.headers["retry-after"]) <= 60
 
 
-async def test_the_last_account_is_never_taken_out_for_transient_faults(redis_url):
+async def test_the_last_account_is_never_taken_out_for_transient_faults(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.script("bad_gateway", times=12)
 
@@ -185,7 +188,9 @@ async def test_the_last_account_is_never_taken_out_for_transient_faults(redis_ur
         assert await play.cooling() == {}
 
 
-async def test_five_faults_in_a_row_open_the_breaker_and_one_probe_closes_it(redis_url):
+async def test_five_faults_in_a_row_open_the_breaker_and_one_probe_closes_it(
+    redis_url: str,
+) -> None:
     async with stage(redis_url, "ada", "ben", routing=Routing.ROUND_ROBIN) as play:
         play.sim.script("bad_gateway", account="ada", times=5)
 
@@ -196,7 +201,7 @@ async def test_five_faults_in_a_row_open_the_breaker_and_one_probe_closes_it(red
         assert play.asked("ada") == 5
 
 
-async def test_a_retry_budget_keeps_a_storm_small(redis_url):
+async def test_a_retry_budget_keeps_a_storm_small(redis_url: str) -> None:
     async with stage(redis_url, "ada", "ben") as play:
         play.sim.script("overloaded", times=None)
 
@@ -206,7 +211,7 @@ async def test_a_retry_budget_keeps_a_storm_small(redis_url):
         assert len(play.sim.turns) < 60
 
 
-async def test_new_conversations_go_round_exactly_on_all_replicas(redis_url):
+async def test_new_conversations_go_round_exactly_on_all_replicas(redis_url: str) -> None:
     async with stage(redis_url, "ada", "ben", "cleo") as play:
         await play.add_replica()
         await play.add_replica()
@@ -224,7 +229,7 @@ async def test_new_conversations_go_round_exactly_on_all_replicas(redis_url):
         }
 
 
-async def test_a_conversation_stays_on_its_account(redis_url):
+async def test_a_conversation_stays_on_its_account(redis_url: str) -> None:
     async with stage(redis_url, "ada", "ben", "cleo") as play:
         headers = {"x-session-id": "one-and-the-same"}
         for n in range(4):
@@ -234,7 +239,7 @@ async def test_a_conversation_stays_on_its_account(redis_url):
         assert len({turn.account for turn in play.sim.turns}) == 1
 
 
-async def test_encrypted_reasoning_stays_with_its_account(redis_url):
+async def test_encrypted_reasoning_stays_with_its_account(redis_url: str) -> None:
     async with stage(redis_url, "ada", "ben") as play:
         headers = {"session-id": "s1", "originator": "codex_exec"}
         asked = {"store": False, "include": ["reasoning.encrypted_content"]}
@@ -268,7 +273,9 @@ async def test_encrypted_reasoning_stays_with_its_account(redis_url):
         assert all(turn.code != "invalid_encrypted_content" for turn in play.sim.turns)
 
 
-async def test_encrypted_items_nobody_can_read_are_left_out_on_the_same_account(redis_url):
+async def test_encrypted_items_nobody_can_read_are_left_out_on_the_same_account(
+    redis_url: str,
+) -> None:
     async with stage(redis_url, "ada") as play:
         foreign = {"type": "reasoning", "summary": [], "encrypted_content": "gAAAAforeign"}
         history = [
@@ -283,7 +290,7 @@ async def test_encrypted_items_nobody_can_read_are_left_out_on_the_same_account(
         assert [turn.code for turn in play.sim.turns] == ["invalid_encrypted_content", ""]
 
 
-async def test_a_turn_state_goes_back_to_its_account_only(redis_url):
+async def test_a_turn_state_goes_back_to_its_account_only(redis_url: str) -> None:
     async with stage(redis_url, "ada", "ben") as play:
         headers = {"session-id": "s1", "originator": "codex_exec"}
         first = await play.client.post(
@@ -312,7 +319,9 @@ async def test_a_turn_state_goes_back_to_its_account_only(redis_url):
         assert "x-codex-turn-state" not in play.sim.turns[-1].headers
 
 
-async def test_after_ten_silent_seconds_a_stream_begins_while_failover_goes_on(redis_url):
+async def test_after_ten_silent_seconds_a_stream_begins_while_failover_goes_on(
+    redis_url: str,
+) -> None:
     async with stage(redis_url, "ada", "ben", commit_patience=1) as play:
         play.sim.script("usage_limit_reached", account="ada", times=None, delay=2.5)
         play.sim.script("usage_limit_reached", account="ben", times=None, delay=2.5)
@@ -330,7 +339,7 @@ async def test_after_ten_silent_seconds_a_stream_begins_while_failover_goes_on(r
         assert text_of(events_of(body)) == "hello"
 
 
-async def test_a_failure_after_an_early_start_is_an_error_event(redis_url):
+async def test_a_failure_after_an_early_start_is_an_error_event(redis_url: str) -> None:
     async with stage(redis_url, "ada", commit_patience=1) as play:
         play.sim.script("context_length_exceeded", delay=2.5)
 
@@ -344,7 +353,7 @@ async def test_a_failure_after_an_early_start_is_an_error_event(redis_url):
         assert (record.ending, record.status) == (Ending.BROKEN, 200)
 
 
-async def test_a_codex_client_gets_events_as_keep_alives(redis_url):
+async def test_a_codex_client_gets_events_as_keep_alives(redis_url: str) -> None:
     async with stage(redis_url, "ada", commit_patience=1) as play:
         play.sim.script("silent", silence=2.5)
 
@@ -356,7 +365,7 @@ async def test_a_codex_client_gets_events_as_keep_alives(redis_url):
         assert events_of(answer.content)[-1]["type"] == "response.completed"
 
 
-async def test_an_answer_on_an_account_ends_its_credential_cooldown(redis_url):
+async def test_an_answer_on_an_account_ends_its_credential_cooldown(redis_url: str) -> None:
     async with stage(redis_url) as play:
         [ada] = await play.log_in("ada")
         now = time.time()

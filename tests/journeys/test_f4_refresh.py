@@ -8,8 +8,8 @@ from commons.accounts.model import AccountState
 
 
 async def test_fifty_requests_on_five_replicas_with_one_expired_account_make_one_token_call(
-    redis_url,
-):
+    redis_url: str,
+) -> None:
     async with stage(redis_url) as play:
         await play.log_in("ada", expires_in=-60)
         for _ in range(4):
@@ -28,7 +28,7 @@ async def test_fifty_requests_on_five_replicas_with_one_expired_account_make_one
         assert len(play.sim.token_calls) == 1
 
 
-async def test_a_refused_token_is_renewed_once_and_the_same_account_answers(redis_url):
+async def test_a_refused_token_is_renewed_once_and_the_same_account_answers(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.invalidate_access_tokens("ada")
 
@@ -40,7 +40,7 @@ async def test_a_refused_token_is_renewed_once_and_the_same_account_answers(redi
         assert [a.verdict for a in record.attempts] == ["same_account_fresh", "committed"]
 
 
-async def test_a_dead_login_waits_for_its_owner_while_others_carry_on(redis_url):
+async def test_a_dead_login_waits_for_its_owner_while_others_carry_on(redis_url: str) -> None:
     async with stage(redis_url) as play:
         [ada, _] = await play.log_in("ada", "ben")
         play.sim.end_login("ada")
@@ -48,11 +48,13 @@ async def test_a_dead_login_waits_for_its_owner_while_others_carry_on(redis_url)
         answers = [await play.chat(f"say word{n}") for n in range(4)]
 
         assert {a.status_code for a in answers} == {200}
-        assert (await play.accounts.get(ada)).state is AccountState.REVOKED
+        assert await play.state_of(ada) is AccountState.REVOKED
         assert len(play.sim.token_calls) == 1
 
 
-async def test_while_the_token_server_is_away_a_token_that_still_lives_is_used(redis_url):
+async def test_while_the_token_server_is_away_a_token_that_still_lives_is_used(
+    redis_url: str,
+) -> None:
     async with stage(redis_url) as play:
         await play.log_in("ada", expires_in=200)
         play.sim.script("bad_gateway", on="token", times=None)
@@ -62,7 +64,7 @@ async def test_while_the_token_server_is_away_a_token_that_still_lives_is_used(r
         assert answer.status_code == 200
 
 
-async def test_without_a_usable_credential_another_account_answers(redis_url):
+async def test_without_a_usable_credential_another_account_answers(redis_url: str) -> None:
     async with stage(redis_url) as play:
         await play.log_in("ada", expires_in=-60)
         await play.log_in("ben")

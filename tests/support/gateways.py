@@ -11,20 +11,21 @@ import aiohttp
 import httpx
 import msgspec
 from cryptography.fernet import Fernet
-from gateway.app import Gateway, build
-from gateway.settings import GatewaySettings
-from gateway.web.server import GatewayServer, configure
-from standalone.simulator import Simulator
 
 from commons.accounts.cipher import CredentialCipher
 from commons.accounts.claims import claims_of_login
 from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.model import AccountState
 from commons.accounts.store import AccountStore, NewAccount
 from commons.keys import ApiKey, KeyStore
 from commons.live_settings import KeyPolicy
 from commons.log_stream import LogStream
 from commons.records import ExchangeRecord
 from commons.redis_pool import connect
+from gateway.app import Gateway, build
+from gateway.settings import GatewaySettings
+from gateway.web.server import GatewayServer, configure
+from standalone.simulator import Simulator
 
 KEY = Fernet.generate_key().decode()
 """One encryption key for all replicas of a test."""
@@ -34,16 +35,23 @@ class Replica:
     """One gateway process' worth of objects, listening on a port of its own."""
 
     def __init__(self, gateway: Gateway, server: GatewayServer, port: int) -> None:
-        self.gateway = gateway
+        self.gateway: Any = gateway
         self.server = server
         self.url = f"http://127.0.0.1:{port}"
         self.port = port
+
+    @property
+    def connections(self) -> list[Any]:
+        """The connections of its clients."""
+        return list(self.server.server_state.connections)
 
 
 class Stage:
     """A backend, a Redis and one or more gateways, with a client in front."""
 
-    def __init__(self, simulator: Simulator, redis_url: str, stack: contextlib.AsyncExitStack):
+    def __init__(
+        self, simulator: Simulator, redis_url: str, stack: contextlib.AsyncExitStack
+    ) -> None:
         self.sim = simulator
         self._redis_url = redis_url
         self._stack = stack
@@ -142,6 +150,11 @@ class Stage:
             for model, cooldown in by_model.items()
         }
 
+    async def state_of(self, account_id: str) -> AccountState | None:
+        """The state of an account's login."""
+        account = await self.accounts.get(account_id)
+        return account.state if account else None
+
     def asked(self, name: str) -> int:
         """How often a simulated account was asked."""
         return sum(turn.account == name for turn in self.sim.turns)
@@ -160,7 +173,7 @@ def a_chat(content: str = "say hello", **fields: Any) -> dict[str, Any]:
     return {"model": "gpt-5.5", "messages": [{"role": "user", "content": content}], **fields}
 
 
-def a_response(content: str = "say hello", **fields: Any) -> dict[str, Any]:
+def a_response(content: Any = "say hello", **fields: Any) -> dict[str, Any]:
     """A Responses request."""
     return {"model": "gpt-5.5", "input": content, **fields}
 

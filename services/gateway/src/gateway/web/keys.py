@@ -33,6 +33,8 @@ class Admitted(msgspec.Struct, frozen=True):
     """What it showed; empty for nothing. Never printed."""
     key: ApiKey | None
     """Its key; None where the open policy let it in."""
+    version: int
+    """The version of the keys this was decided by."""
 
     def __repr__(self) -> str:
         return f"<Admitted {self.key.id if self.key else 'openly'}>"
@@ -62,20 +64,21 @@ class Admission:
             if key is None:
                 self._remember_miss(secret)
                 if await self._is_open():
-                    return Admitted(secret, None)
+                    return Admitted(secret, None, self._view.version)
                 raise BadKey(WRONG if secret else MISSING)
         except StoreUnavailable:
             raise StoreAway("The key store does not answer. Please try again.") from None
         if key.revoked or key.expired(self._clock()):
             raise BadKey("This API key has been revoked or has expired.")
-        return Admitted(secret, key)
+        return Admitted(secret, key, self._view.version)
 
     async def confirm(self, admitted: Admitted, version: int) -> Admitted:
         """The same admission, looked at again if keys have changed. Raises what `admit` raises."""
-        if self._view.confirm(version):
+        if not self._view.confirm(version):
+            self._misses.clear()
+            self._open_until = 0.0
+        if admitted.version == version:
             return admitted
-        self._misses.clear()
-        self._open_until = 0.0
         return await self.admit({b"x-api-key": admitted.secret.encode("latin-1")})
 
     async def _find(self, secret: str) -> ApiKey | None:

@@ -1,0 +1,57 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.errors import Overloaded
+from gateway.relay.exchange import Exchange
+from gateway.web.floor import Floor
+
+
+def an_exchange(account: Any = "") -> Any:
+    exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=())
+    exchange.account = account
+    return exchange
+
+
+async def test_one_too_many_is_refused_at_once() -> None:
+    floor = Floor(most=2)
+    exchanges = [an_exchange(), an_exchange()]
+    for exchange in exchanges:
+        floor.check()
+        floor.enter(exchange)
+
+    with pytest.raises(Overloaded):
+        floor.check()
+    floor.leave(exchanges[0])
+    floor.check()
+    assert len(floor) == 1
+
+
+async def test_it_knows_how_busy_each_account_is() -> None:
+    floor = Floor(most=9)
+    for account in ("acc_a", "acc_a", "acc_b", ""):
+        floor.enter(an_exchange(account))
+
+    assert floor.by_account() == {"acc_a": 2, "acc_b": 1}
+
+
+async def test_at_the_end_every_exchange_is_told_why() -> Any:
+    floor = Floor(most=9)
+    entered = asyncio.Event()
+
+    async def work() -> Any:
+        exchange = an_exchange()
+        floor.enter(exchange)
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return exchange.interruption
+
+    task = asyncio.ensure_future(work())
+    await entered.wait()
+
+    floor.end_all()
+
+    assert isinstance(await task, Overloaded)

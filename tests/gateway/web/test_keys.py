@@ -1,0 +1,150 @@
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from support.clock import Clock
+from support.gateways import KEY
+
+from commons.accounts.cipher import CredentialCipher
+from commons.errors import StoreUnavailable
+from commons.keys import KeyStore
+from commons.live_settings import KeyPolicy
+from gateway.errors import BadKey, StoreAway
+from gateway.web.keys import Admission, secret_of
+
+
+@pytest.mark.parametrize(
+    ("headers", "secret"),
+    [
+        ({b"authorization": b"Bearer cpa-1"}, "cpa-1"),
+        ({b"authorization": b"bearer cpa-1"}, "cpa-1"),
+        ({b"authorization": b"  BEARER   cpa-1\n "}, "cpa-1"),
+        ({b"authorization": b"cpa-1"}, "cpa-1"),
+        ({b"x-api-key": b" cpa-1 "}, "cpa-1"),
+        ({b"api-key": b"cpa-1"}, "cpa-1"),
+        ({b"authorization": b"Bearer ", b"x-api-key": b"cpa-1"}, "cpa-1"),
+        ({b"authorization": b"", b"api-key": b"cpa-1"}, "cpa-1"),
+        ({b"authorization": b"Bearer cpa-1", b"x-api-key": b"cpa-2"}, "cpa-1"),
+        ({}, ""),
+    ],
+)
+def test_a_key_is_found_in_every_spelling(headers: Any, secret: Any) -> None:
+    assert secret_of(headers) == secret
+
+
+class Counted(KeyStore):
+    """A store that counts how often it is asked."""
+
+    asked = 0
+    away = False
+
+    async def find_at_version(self, secret: Any) -> Any:
+        self.asked += 1
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().find_at_version(secret)
+
+
+@pytest.fixture
+def store(redis_client: Redis) -> Any:
+    return Counted(redis_client, CredentialCipher((KEY,)))
+
+
+def an_admission(store: Any, policy: Any = KeyPolicy.REQUIRED, clock: Any = None) -> Any:
+    return Admission(store, policy=policy, clock=clock or Clock())
+
+
+def bearer(secret: Any) -> Any:
+    return {b"authorization": f"Bearer {secret}".encode()}
+
+
+async def test_a_key_is_looked_up_once(store: Any) -> None:
+    key, secret = await store.create("mine")
+    door = an_admission(store)
+
+    admitted = [await door.admit(bearer(secret)) for _ in range(3)]
+
+    assert {a.key.id for a in admitted if a.key} == {key.id}
+    assert store.asked == 1
+    assert secret not in repr(admitted[0])
+
+
+async def test_a_wrong_key_is_refused_and_not_looked_up_again_for_a_while(store: Any) -> None:
+    clock = Clock()
+    door = an_admission(store, clock=clock)
+
+    for _ in range(6):
+        with pytest.raises(BadKey, match="Incorrect"):
+            await door.admit(bearer("wrong"))
+    assert store.asked == 1
+
+    clock.pass_(6)
+    with pytest.raises(BadKey):
+        await door.admit(bearer("wrong"))
+    assert store.asked == 2
+
+
+async def test_no_key_and_a_monster_are_refused_without_a_look(store: Any) -> None:
+    door = an_admission(store)
+
+    with pytest.raises(BadKey, match="didn't provide"):
+        await door.admit({})
+    with pytest.raises(BadKey):
+        await door.admit(bearer("x" * 10_000))
+    assert store.asked == 0
+
+
+@pytest.mark.parametrize("facts", [{"revoked": True}, {"expires_at": 1_794_999_999}])
+async def test_a_key_whose_time_is_over_is_refused(store: Any, facts: Any) -> None:
+    _, secret = await store.create("mine", **facts)
+
+    with pytest.raises(BadKey, match="revoked or has expired"):
+        await an_admission(store).admit(bearer(secret))
+
+
+async def test_a_change_of_keys_is_seen_when_the_survey_tells_of_it(store: Any) -> None:
+    key, secret = await store.create("mine")
+    door = an_admission(store)
+    admitted = await door.admit(bearer(secret))
+    assert await door.confirm(admitted, await store.version()) is admitted
+
+    await store.revoke(key.id)
+
+    with pytest.raises(BadKey):
+        await door.confirm(admitted, await store.version())
+
+
+async def test_openly_anybody_comes_in_until_the_first_key_is_made(store: Any) -> None:
+    door = an_admission(store, KeyPolicy.OPEN)
+    nobody, anybody = await door.admit({}), await door.admit(bearer("anything"))
+    assert (nobody.key, anybody.key) == (None, None)
+    assert repr(nobody) == "<Admitted openly>"
+
+    _, secret = await store.create("mine")
+
+    for admitted in (nobody, anybody):
+        with pytest.raises(BadKey):
+            await door.confirm(admitted, await store.version())
+    assert (await door.admit(bearer(secret))).key is not None
+
+
+async def test_without_redis_nobody_new_comes_in(store: Any) -> None:
+    _, secret = await store.create("mine")
+    door = an_admission(store)
+    store.away = True
+
+    with pytest.raises(StoreAway):
+        await door.admit(bearer(secret))
+
+
+async def test_the_memory_of_wrong_keys_is_bounded(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.keys.MOST_MISSES", 3)
+    door = an_admission(store)
+
+    for n in range(10):
+        with pytest.raises(BadKey):
+            await door.admit(bearer(f"wrong{n}"))
+
+    assert len(door._misses) <= 3
