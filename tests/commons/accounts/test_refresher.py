@@ -594,6 +594,32 @@ async def test_while_redis_is_away_the_answer_waits_to_be_saved(clock: Clock) ->
             assert len(server.calls) == 1
 
 
+async def test_a_token_that_still_works_serves_while_redis_is_away(
+    server: TokenServer, clock: Clock
+) -> None:
+    async with replicas("unix:///nowhere", server.url, clock) as (replica,):
+        held = Credential(
+            account_id="acc_1", access_token="a", refresh_token="rt_1", expires_at=NOW + 100
+        )
+
+        assert await replica.refresher.fresh("acc_1", held=held) is held
+
+
+async def test_closing_does_not_wait_for_the_calls_of_others(
+    replica: Replica, server: TokenServer, redis_client: Redis
+) -> None:
+    account = await replica.store.add(a_login(exp=NOW - 1))
+    await redis_client.set(redis_keys.refresh_lock(account.id), "somebody else")
+    waiter = asyncio.ensure_future(replica.fresh(account))
+    await asyncio.sleep(0.05)
+
+    await replica.refresher.close()
+
+    with pytest.raises(CredentialUnavailable):
+        await waiter
+    assert repr(replica.refresher) == "<CredentialRefresher 0 under way>"
+
+
 async def test_redis_away_before_the_call_is_unavailable(
     redis_url: str, server: TokenServer, clock: Clock
 ) -> None:

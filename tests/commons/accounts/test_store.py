@@ -193,6 +193,22 @@ async def test_when_the_encryption_key_is_lost_any_file_helps(
     assert (await held_by(renewed, account)).refresh_token == "rt_1"
 
 
+async def test_credentials_can_be_sealed_under_another_key(
+    store: AccountStore, redis_client: Redis
+) -> None:
+    account = await store.add(a_login(exp=NOW, workspace="one"))
+    await store.add(a_login(exp=NOW, workspace="two"))
+    held, version = await held_by(store, account), await store.version()
+    after = AccountStore(redis_client, CredentialCipher([NEW]))
+    lost = await after.add(a_login(exp=NOW, workspace="three"))
+
+    assert await AccountStore(redis_client, CredentialCipher([NEW, OLD])).reseal() == 3
+    assert await store.reseal() == 0
+
+    assert await held_by(after, account) == held
+    assert (await held_by(after, lost)).generation == await store.version() == version + 1
+
+
 async def test_logins_without_refresh_tokens_replace_each_other(store: AccountStore) -> None:
     account = await store.add(a_login(exp=LATER, refresh_token=""))
     await store.add(a_login(exp=LATER + 1, refresh_token=""))

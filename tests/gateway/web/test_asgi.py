@@ -1,6 +1,6 @@
 from support.asgi import Sent
 
-from gateway.web.asgi import answer, headers_of, texts_of
+from gateway.web.asgi import answer, headers_of, make_request_id, texts_of
 
 
 def test_headers_become_a_mapping_and_its_last_word_counts() -> None:
@@ -25,3 +25,7 @@ async def test_an_answer_has_its_id_its_length_and_the_cors_headers() -> None:
         "access-control-expose-headers": "x-request-id, retry-after, x-should-retry",
         "x-more": "y",
     }
+
+
+def test_ids_are_our_own_and_never_the_same() -> None:
+    assert len({make_request_id() for _ in range(1000)}) == 1000

@@ -5,7 +5,7 @@ from support.asgi import Received, Sent, a_scope
 
 from gateway.web.asgi import answer
 from gateway.web.failures import refuse
-from gateway.web.front import Front, make_request_id, owns, route_of
+from gateway.web.front import Front, owns, route_of
 
 
 class Seen:
@@ -152,10 +152,6 @@ async def test_the_lifespan_is_litestars_and_nothing_but_http_is_served() -> Non
     assert seen.scopes == [{"type": "lifespan"}]
     with pytest.raises(RuntimeError):
         await front({"type": "websocket"}, Received(), Sent())
-
-
-def test_ids_are_our_own_and_never_the_same() -> None:
-    assert len({make_request_id() for _ in range(1000)}) == 1000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from support.asgi import Received, Sent, a_scope
+from support.clock import Clock
+from support.gateways import KEY
+
+from commons.accounts.cipher import CredentialCipher
+from commons.errors import StoreUnavailable
+from commons.keys import KeyStore
+from commons.live_settings import KeyPolicy
+from gateway.dialects.catalogue import Catalogue
+from gateway.metrics import Metrics
+from gateway.web.failures import refuse
+from gateway.web.floor import Floor
+from gateway.web.front import Front
+from gateway.web.keys import Admission
+from gateway.web.routes import Rooms, routes
+
+
+class Catalogues:
+    current = Catalogue.built_in()
+
+    def entries(self) -> Any:
+        return [{"slug": "gpt-5.5", "shell_type": "default"}]
+
+
+class Scene:
+    def __init__(self, redis: Any) -> None:
+        self.keys = KeyStore(redis, CredentialCipher((KEY,)))
+        self.floor = Floor(most=9)
+        self.redis_answers = True
+        self.catalogues: Any = Catalogues()
+        metrics = Metrics(CollectorRegistry())
+        rooms = Rooms(
+            admission=Admission(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock()),
+            keys=self.keys,
+            catalogues=self.catalogues,
+            floor=self.floor,
+            metrics=metrics,
+            ping=self.ping,
+            version="1.2.3",
+        )
+        self.app = Front(hot={}, rest=routes(rooms), refuse=refuse)
+
+    async def ping(self) -> Any:
+        return self.redis_answers
+
+    async def get(self, path: str, secret: Any = "", query: Any = b"") -> Any:
+        sent = Sent()
+        headers = [(b"authorization", f"Bearer {secret}".encode())] if secret else []
+        await self.app(a_scope(path, headers=headers, query=query), Received(b""), sent)
+        return sent
+
+
+@pytest.fixture
+def scene(redis_client: Redis) -> Any:
+    return Scene(redis_client)
+
+
+async def test_the_models_are_shown_to_whoever_has_a_key(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+
+    plain = await scene.get("/v1/models", secret)
+    codex = await scene.get("/v1/models", secret, b"client_version=0.169.0")
+    one = await scene.get("/v1/models/openai/gpt-5.5", secret)
+
+    assert "models" not in msgspec.json.decode(plain.body)
+    assert msgspec.json.decode(codex.body)["models"] == scene.catalogues.entries()
+    assert msgspec.json.decode(one.body)["id"] == "openai/gpt-5.5"
+    assert one.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/models/", "/v1/v1/models", "/v1/models/gpt-5.5"])
+async def test_every_spelling_passes_the_same_key_check(scene: Any, path: str) -> None:
+    sent = await scene.get(path, "wrong")
+
+    assert (sent.status, sent.error["code"]) == (401, "invalid_api_key")
+
+
+async def test_a_revoked_key_sees_nothing_although_no_survey_tells_of_it(scene: Any) -> None:
+    key, secret = await scene.keys.create("mine")
+    assert (await scene.get("/v1/models", secret)).status == 200
+
+    await scene.keys.revoke(key.id)
+
+    assert (await scene.get("/v1/models", secret)).status == 401
+
+
+async def test_without_redis_the_models_are_not_shown(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+
+    async def version() -> None:
+        raise StoreUnavailable("away")
+
+    scene.keys.version = version
+
+    sent = await scene.get("/v1/models", secret)
+    assert (sent.status, sent.error["code"]) == (503, "store_unavailable")
+
+
+async def test_an_unknown_model_names_those_there_are(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+
+    sent = await scene.get("/v1/models/gpt-2", secret)
+
+    assert (sent.status, sent.error["code"]) == (404, "model_not_found")
+    assert "gpt-5.5" in sent.error["message"]
+
+
+async def test_the_process_tells_that_it_lives(scene: Any) -> None:
+    for path in ("/health", "/", "/health/"):
+        sent = await scene.get(path)
+        assert msgspec.json.decode(sent.body) == {
+            "status": "ok",
+            "service": "gateway",
+            "version": "1.2.3",
+        }
+
+
+async def test_it_is_ready_unless_it_drains_or_has_no_redis(scene: Any) -> None:
+    assert (await scene.get("/readyz")).status == 200
+    scene.redis_answers = False
+    assert (await scene.get("/readyz")).status == 503
+    scene.floor.draining = True
+    sent = await scene.get("/readyz")
+    assert (sent.status, msgspec.json.decode(sent.body)["status"]) == (503, "draining")
+
+
+async def test_metrics_are_prometheus_text(scene: Any) -> None:
+    sent = await scene.get("/metrics")
+
+    assert sent.headers["content-type"].startswith("text/plain")
+    assert b"gateway_exchanges_in_flight 0.0" in sent.body
+
+
+async def test_a_fault_of_our_own_is_an_answer_too(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+    scene.catalogues.current = None
+
+    sent = await scene.get("/v1/models", secret)
+
+    assert (sent.status, sent.error["code"]) == (500, "internal_error")
+
+
+async def test_what_litestar_itself_refuses_has_openais_shape(scene: Any) -> None:
+    sent = Sent()
+    application = scene.app._rest
+
+    await application(a_scope("/nothing"), Received(b""), sent)
+
+    assert (sent.status, sent.error["type"]) == (404, "invalid_request_error")

@@ -1,0 +1,131 @@
+"""A real Chromium for the page tests, and tabs that remember everything that went wrong."""
+
+import contextlib
+import pathlib
+import shutil
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    async_playwright,
+)
+
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+DESKTOP = {"width": 1400, "height": 900}
+PHONE = {"width": 390, "height": 844}
+AXE = (pathlib.Path(__file__).parents[1] / "vendor/axe-4.14.1.min.js").read_text()
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser process; the one of the machine, else Playwright's own."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    async with async_playwright() as playwright:
+        browser = await _launch(playwright, path)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def _launch(playwright: Playwright, path: str | None) -> Browser:
+    try:
+        return await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+    except Exception as error:  # whatever is missing, the cure is the same
+        raise RuntimeError("No Chromium: apt-get install chromium") from error
+
+
+class Tab:
+    """One tab of a visitor, on one console."""
+
+    def __init__(self, page: Page, base: str) -> None:
+        self.page, self.base = page, base
+        self.problems: list[str] = []
+        """Console errors, refused resources, uncaught faults, dialogs, requests to elsewhere."""
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        page.on("dialog", lambda dialog: self.problems.append(f"dialog: {dialog.message}"))
+        page.on("request", self._request)
+
+    async def open(self, path: str, *, ready: bool = True) -> "Tab":
+        """Go to a page and wait until its scripts are there."""
+        await self.page.goto(f"{self.base}{path}")
+        if ready:
+            await self.page.wait_for_selector("html[data-ready]", state="attached")
+        return self
+
+    async def click(self, selector: str) -> None:
+        """Click what is shown."""
+        await self.page.click(selector)
+
+    async def text(self, selector: str) -> str:
+        """What an element shows."""
+        return " ".join((await self.page.inner_text(selector)).split())
+
+    async def see(self, selector: str, words: str = "", *, timeout: float = 5_000) -> None:
+        """Wait until something is shown."""
+        found = (
+            self.page.locator(selector, has_text=words) if words else self.page.locator(selector)
+        )
+        await found.first.wait_for(state="visible", timeout=timeout)
+
+    async def gone(self, selector: str) -> None:
+        """Wait until something is shown no more."""
+        await self.page.locator(selector).first.wait_for(state="hidden")
+
+    async def eval(self, script: str, argument: Any = None) -> Any:
+        """What an expression gives in the page."""
+        return await self.page.evaluate(script, argument)
+
+    async def axe(self, *, without: tuple[str, ...] = ()) -> list[str]:
+        """What axe finds against WCAG 2.2 AA, one line each; some rules may be left out."""
+        await self.page.evaluate(AXE)
+        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+        found = await self.page.evaluate(
+            "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", tags
+        )
+        return [
+            f"{violation['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
+            for violation in found["violations"]
+            if violation["id"] not in without
+            for node in violation["nodes"]
+        ]
+
+    def _console(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.problems.append(f"{message.type}: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        if urlsplit(request.url).scheme in {"http", "https"} and not request.url.startswith(
+            self.base
+        ):
+            self.problems.append(f"elsewhere: {request.url}")
+
+
+@contextlib.asynccontextmanager
+async def tab(
+    browser: Browser, base: str, *, phone: bool = False, **given: Any
+) -> AsyncIterator[Tab]:
+    """A fresh visitor with one tab; `given` goes to Playwright's context."""
+    shape: dict[str, Any] = (
+        {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+        if phone
+        else {"viewport": DESKTOP}
+    )
+    context: BrowserContext = await browser.new_context(
+        **(shape | {"locale": "en-US", "timezone_id": "Europe/Berlin"} | given)
+    )
+    try:
+        yield Tab(await context.new_page(), base)
+    finally:
+        await context.close()

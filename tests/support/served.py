@@ -1,0 +1,62 @@
+"""Consoles behind real sockets on loopback, for browsers."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import uvicorn
+from support.console_scene import FERNET, Scene
+from support.consoles import console_settings
+
+from console.app import Console, build
+from console.web.server import configure
+
+
+class Served:
+    """One console, its address and its scene."""
+
+    def __init__(self, console: Console, scene: Scene, base: str) -> None:
+        self.console, self.scene, self.base = console, scene, base
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any, listener: socket.socket) -> AsyncIterator[uvicorn.Server]:
+    """An ASGI app on a listening socket, served in this loop."""
+    server = uvicorn.Server(configure(app, host="127.0.0.1", port=0))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            await asyncio.sleep(0.005)
+        yield server
+    finally:
+        server.should_exit = True
+        await task
+
+
+def listening() -> tuple[socket.socket, str]:
+    """A free port of this machine, and its address as a browser writes it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    return listener, f"http://localhost:{listener.getsockname()[1]}"
+
+
+@contextlib.asynccontextmanager
+async def served(redis_url: str, *, empty: bool = False, **given: Any) -> AsyncIterator[Served]:
+    """A console on loopback, furnished unless it is to be empty."""
+    listener, base = listening()
+    settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **given})
+    console = build(settings, clock=time.time, announce=lambda _line: None)
+    scene = Scene(console.redis, now=time.time())
+    if not empty:
+        await scene.furnish()
+    await console.start()
+    try:
+        async with serving(console.asgi, listener):
+            try:
+                yield Served(console, scene, base)
+            finally:
+                console.stop_streams()
+    finally:
+        await console.close()
