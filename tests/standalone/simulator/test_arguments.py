@@ -40,8 +40,17 @@ def test_a_string_suits_its_name_and_the_prompt(key: Any, prompt: Any, text: Any
     assert arguments(prompt, **{key: STRING}) == {key: text}
 
 
-def test_a_path_is_absolute_where_the_folder_is_known() -> None:
-    made = arguments("read a.txt", "Working directory: /home/ada/work", filePath=STRING)
+FOLDERS = [
+    "Working directory: /home/ada/work",
+    "<cwd>/home/ada/work</cwd>",
+    "I'm currently working in the directory: /home/ada/work\nHere",
+    "</workspace></description>  Workspace root folder: /home/ada/work",
+]
+
+
+@pytest.mark.parametrize("surroundings", FOLDERS)
+def test_a_path_is_absolute_where_the_folder_is_known(surroundings: str) -> None:
+    made = arguments("read a.txt", surroundings, filePath=STRING)
 
     assert made == {"filePath": "/home/ada/work/a.txt"}
 

@@ -47,3 +47,8 @@ def test_without_a_user_the_last_message_is_the_prompt() -> None:
 
 def test_a_trigger_at_the_end_asks_for_compaction() -> None:
     assert read_conversation([a_message("go"), {"type": "compaction_trigger"}]).compact
+
+
+def test_quotes_around_a_whole_prompt_are_not_part_of_it() -> None:
+    assert read_conversation([a_message("\"say 'x'\"")]).prompt == "say 'x'"
+    assert read_conversation([a_message('"a" and "b"')]).prompt == '"a" and "b"'

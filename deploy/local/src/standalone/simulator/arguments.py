@@ -20,7 +20,8 @@ _RUN = re.compile(
     r"\b(?:run|execute)\s+(?:the\s+command\s+|command\s+)?`?([^`\n.]+)`?", re.IGNORECASE
 )
 _FOLDER = re.compile(
-    r"(?:cwd|working directory|current directory|workspace|project root)\W{1,24}?(/[\w./-]+)",
+    r"(?:\bcwd|working directory|working in the directory|current directory|workspace root"
+    r"(?: folder)?|project root)[^\w/<\n]{1,8}(/[\w./-]+)",
     re.IGNORECASE,
 )
 _DATES = {"date": "2026-11-24", "date-time": "2026-11-24T12:00:00Z", "time": "12:00:00Z"}

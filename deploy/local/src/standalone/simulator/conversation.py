@@ -18,6 +18,7 @@ ECHO = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """A prompt that says what is to be said; the words are its group."""
+_QUOTED_WHOLE = re.compile(r"\"[^\"]*\"|'[^']*'")
 _CALLS = ("function_call", "custom_tool_call")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
@@ -72,7 +73,9 @@ def _last_prompt(items: list[dict[str, Any]], texts: list[str]) -> int:
 
 
 def _without_injected(text: str) -> str:
-    return _INJECTED.sub("", text).strip()
+    bare = _INJECTED.sub("", text).strip()
+    # Some programs hand their command line on with its quotes.
+    return bare[1:-1].strip() if _QUOTED_WHOLE.fullmatch(bare) else bare
 
 
 def _text_of(item: dict[str, Any]) -> str:
