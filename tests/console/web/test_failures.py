@@ -86,7 +86,7 @@ async def test_redis_away_is_a_503_that_says_so(
 ) -> None:
     await console.redis.aclose()
     console.redis.connection_pool.connection_kwargs["path"] = "/nowhere"
-    console.redis.connection_pool.reset()
+    console.redis.connection_pool.reset()  # type: ignore[no-untyped-call]
     answer = await api.get("/api/accounts")
     metrics = (await api.get("/metrics")).text
 

@@ -117,8 +117,10 @@ async def test_a_trusted_proxy_says_where_we_are(console: Console) -> None:
     ("given", "expected"),
     [
         ({"public_url": "http://localhost:9"}, "http://localhost:9/auth/callback"),
-        ({"oauth_redirect_uri": "http://localhost:1457/auth/callback"},
-         "http://localhost:1457/auth/callback"),
+        (
+            {"oauth_redirect_uri": "http://localhost:1457/auth/callback"},
+            "http://localhost:1457/auth/callback",
+        ),
     ],
 )
 async def test_settings_come_before_any_proxy(

@@ -46,10 +46,8 @@ def unsafe_routes(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for path, operations in document["paths"].items():
         for method in operations:
             if method in UNSAFE:
-                names = [part for part in path.split("/") if part.startswith("{")]
-                for name in names:
-                    path = path.replace(name, "x1")
-                yield method.upper(), path
+                parts = ("x1" if part.startswith("{") else part for part in path.split("/"))
+                yield method.upper(), "/".join(parts)
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
@@ -148,9 +146,9 @@ async def test_signing_in_gives_an_id_nobody_has_seen(console: Console) -> None:
     assert chosen != planted
 
 
-@pytest.mark.parametrize("sid", ["", "x", "A" * 43, "../../etc", "é" * 43])
+@pytest.mark.parametrize("sid", ["", "x", "A" * 43, "../../etc"])
 async def test_an_unknown_id_is_no_session(console: Console, sid: str) -> None:
-    async with script(console, cookie=f"sid={sid}".encode().decode("latin-1")) as stranger:
+    async with script(console, cookie=f"sid={sid}") as stranger:
         assert code_of(await stranger.get("/api/accounts")) == (401, "signed_out")
 
 
@@ -189,7 +187,8 @@ async def test_redis_knows_only_the_digest_of_a_session(
     names = [name async for name in redis_client.scan_iter(redis_keys.session("*"))]
 
     assert len(names) == 1
-    assert browser.cookies["sid"] not in f"{names} {await redis_client.get(names[0])}"
+    kept = str(await redis_client.get(names[0]))
+    assert browser.cookies["sid"] not in f"{names!r} {kept}"
 
 
 async def test_a_script_s_token_needs_neither_cookie_nor_csrf(

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import TypeAlias, cast
 
 import msgspec
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped]  # no stubs
+    prepare_grant_uri,
+)
 
 from commons import redis_keys
 from commons.accounts.model import Account, account_id_of

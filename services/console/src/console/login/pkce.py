@@ -3,7 +3,9 @@
 import secrets
 from typing import NamedTuple, cast
 
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oauth2.rfc7636 import (  # type: ignore[import-untyped]  # no stubs
+    create_s256_code_challenge,
+)
 
 
 class ProofKey(NamedTuple):

@@ -10,7 +10,7 @@ from litestar.params import FromQuery, JSONBody
 from commons.accounts.model import Account
 from commons.accounts.refresher import CredentialRefresher
 from commons.accounts.store import AccountStore
-from console.admin.audit import Audit, Deed
+from console.admin.audit import Audit, Deed, Facts
 from console.errors import Code, NotFound
 from console.login.auth_json import MAX_BYTES, Preview, read_auth_json
 from console.login.desk import LoginDesk
@@ -154,7 +154,7 @@ async def remove_account(
         raise NotFound(Code.UNKNOWN_ACCOUNT)
     revoked = logout and await desk.log_out(account_id)
     await accounts.remove(account_id)
-    before = {"name": account.name, "login_revoked": revoked}
+    before: Facts = {"name": account.name, "login_revoked": revoked}
     await audit.note(deed(request, "account.removed", account=account_id, before=before))
 
 

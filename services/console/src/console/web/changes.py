@@ -7,7 +7,7 @@ its checks.
 import asyncio
 import contextlib
 import enum
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import structlog
 from redis.asyncio import Redis
@@ -64,7 +64,7 @@ class Changes:
         self._closed = True
         self._wake()
 
-    async def follow(self, *, patience: float) -> AsyncIterator[frozenset[Topic]]:
+    async def follow(self, *, patience: float) -> AsyncGenerator[frozenset[Topic], None]:
         """Topics that changed since the last time, empty when none did in time."""
         self._followers += 1
         self._wanted.set()

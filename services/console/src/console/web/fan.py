@@ -7,7 +7,7 @@ the ring, is caught up from Redis first; nothing is skipped and nothing comes tw
 import asyncio
 import collections
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import structlog
 
@@ -66,7 +66,7 @@ class LogFan:
 
     async def follow(
         self, after: str = "", *, patience: float
-    ) -> AsyncIterator[Sequence[StoredEntry]]:
+    ) -> AsyncGenerator[Sequence[StoredEntry], None]:
         """Entries after a place (empty: from now on), as they come; empty when none did in time.
 
         Ends when the fan is closed. Redis away shows as silence.

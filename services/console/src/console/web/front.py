@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import msgspec
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -71,6 +72,11 @@ def origin_of(scope: Scope) -> Origin:
     return cast("Origin", scope["state"]["origin"])
 
 
+def method_of(scope: Scope) -> str:
+    """The request's method, in capitals."""
+    return str(cast("Any", scope)["method"])
+
+
 class Front:
     """The console's outermost ASGI layer."""
 
@@ -97,7 +103,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; anything but HTTP is passed on as it is."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         forwarded = ""
@@ -132,7 +138,7 @@ class Front:
             await refuse(HostRefused(), scope=scope, receive=receive, send=send_all)
         route = str(scope.get("path_template") or "unmatched")
         self._metrics.answered(
-            method=scope["method"], route=route, status=status, seconds=self._clock() - began
+            method=method_of(scope), route=route, status=status, seconds=self._clock() - began
         )
 
 

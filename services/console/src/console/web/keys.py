@@ -8,7 +8,7 @@ from litestar import Request, delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
 from commons.keys import ApiKey, KeyStore, Limits
-from console.admin.audit import Audit
+from console.admin.audit import Audit, Facts
 from console.errors import BadRequest, Code, Conflict, NotFound
 from console.web.deeds import deed
 from console.web.given import Given
@@ -131,10 +131,10 @@ async def make_key(
     """Make an API key; its secret is shown here and nowhere else."""
     now = clock()
     _check_end(data.expires_at, now=now)
-    fields = {name: getattr(data, name) for name in data.__struct_fields__ if name != "limits"}
-    asked = ApiKey(id="", created_at=int(now), limits=_limits(data.limits), **fields)
-    key, secret = await keys.create(msgspec.structs.replace(asked, name=data.name.strip()))
-    after = {"name": key.name, "owner": key.owner, "expires_at": key.expires_at}
+    facts = {name: getattr(data, name) for name in data.__struct_fields__ if name != "name"}
+    facts |= {"created_at": int(now), "limits": _limits(data.limits)}
+    key, secret = await keys.create(data.name.strip(), **facts)
+    after: Facts = {"name": key.name, "owner": key.owner, "expires_at": key.expires_at}
     await audit.note(deed(request, "key.made", key_id=key.id, after=after))
     return MadeKey(key=key_body(key, now=now), secret=secret)
 

@@ -78,7 +78,7 @@ async def begin_login(
     if data.account and await accounts.get(data.account) is None:
         raise NotFound(Code.UNKNOWN_ACCOUNT, param="account")
     owner = owner_of(request, settings)
-    if data.way == Way.DEVICE:
+    if data.way == "device":
         return _device_body(await devices.begin(owner=owner, account=data.account))
     redirect_uri = settings.redirect_uri(origin_of(request.scope).forwarded)
     begun = await desk.begin(

@@ -6,7 +6,7 @@ import msgspec
 from litestar.enums import MediaType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.router import Router
 
 from console.web import (
@@ -77,7 +77,7 @@ ERROR = {
 
 def openapi_config() -> OpenAPIConfig:
     """The document at `/api/openapi.json`; it needs no login and no asset from outside."""
-    schemes = {
+    schemes: dict[str, SecurityScheme | Reference] = {
         "session": SecurityScheme(
             type="apiKey",
             security_scheme_in="cookie",

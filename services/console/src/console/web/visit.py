@@ -20,9 +20,11 @@ from console.admin.script_tokens import ScriptTokens
 from console.admin.sessions import Session, Sessions, csrf_token, digest_of, new_sid
 from console.errors import Code, NotSignedIn, Refused
 from console.settings import ConsoleSettings, is_loopback
-from console.web.front import Origin, origin_of
+from console.web.front import Origin, method_of, origin_of
 
 CSRF_HEADER = "x-csrf-token"
+PASSIVE_HEADERS = ("x-live", "x-passive")
+"""Sent by our own pages when they refresh themselves."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 SID_LENGTH = 43
 """What `new_sid` makes; anything else in the cookie is no id of ours."""
@@ -111,7 +113,7 @@ class VisitMiddleware(ASGIMiddleware):
         scope["state"]["visit"] = visit
         if visit.kind is not Kind.TOKEN:
             _refuse_cross_site(connection, origin=origin)
-            if connection.scope["method"] not in SAFE:
+            if method_of(connection.scope) not in SAFE:
                 _refuse_forged(connection, visit)
         if not (visit.admitted or opt.get("public")):
             raise _stranger(visit, self._settings)
@@ -128,26 +130,37 @@ class VisitMiddleware(ASGIMiddleware):
             return Visit(kind=Kind.TOKEN, actor=f"token:{token.name}", owner=f"token:{token.id}")
         csrf = csrf_token(sid) if sid else ""
         if not await self._administrator.has_password():
-            if self._settings.on_loopback and is_loopback(origin.client_ip or "127.0.0.1"):
+            if self._trusts(origin):
                 owner = f"browser:{digest_of(sid)[:16]}" if sid else "local"
                 return Visit(kind=Kind.LOCAL, actor="local", owner=owner, csrf=csrf)
             return Visit(kind=Kind.STRANGER, actor="nobody", owner="", csrf=csrf, setup_needed=True)
-        passive = bool(connection.scope["route_handler"].opt.get("passive"))
-        session = await self._sessions.find(sid, touch=not passive) if sid else None
+        touch = not _is_passive(connection)
+        session = await self._sessions.find(sid, touch=touch) if sid else None
         if session is None:
             return Visit(kind=Kind.STRANGER, actor="nobody", owner="", csrf=csrf)
         owner = f"session:{session.id[:16]}"
         return Visit(kind=Kind.SESSION, actor="admin", owner=owner, csrf=csrf, session=session)
 
+    def _trusts(self, origin: Origin) -> bool:
+        """Whether no login is asked of this visitor, as long as there is no password."""
+        asked = bool(self._settings.admin_password) or not self._settings.on_loopback
+        return not asked and is_loopback(origin.client_ip or "127.0.0.1")
+
 
 Connection = ASGIConnection[object, object, object, object]  # type: ignore[type-var]
+
+
+def _is_passive(connection: "Connection") -> bool:
+    """Whether a page asks by itself: that is no sign of a person, so it keeps no session alive."""
+    opt = connection.scope["route_handler"].opt
+    return bool(opt.get("passive")) or any(name in connection.headers for name in PASSIVE_HEADERS)
 
 
 def _stranger(visit: Visit, settings: ConsoleSettings) -> Exception:
     """Why a stranger may not go on."""
     if not visit.setup_needed:
         return NotSignedIn()
-    if settings.on_loopback:
+    if settings.on_loopback and not settings.admin_password:
         return Refused(Code.LOOPBACK_ONLY)
     return NotSignedIn(Code.SETUP_NEEDED)
 
@@ -155,7 +168,7 @@ def _stranger(visit: Visit, settings: ConsoleSettings) -> Exception:
 def _refuse_cross_site(connection: "Connection", *, origin: Origin) -> None:
     """Nothing is answered to another site's script, and nothing changed for its forms."""
     headers = connection.headers
-    method = connection.scope["method"]
+    method = method_of(connection.scope)
     site = headers.get("sec-fetch-site", "none")
     navigates = method == "GET" and headers.get("sec-fetch-mode", "navigate") == "navigate"
     if site not in {"same-origin", "none"} and not navigates:
@@ -181,7 +194,7 @@ def _refuse_forged(connection: "Connection", visit: Visit) -> None:
 
 def _may_get_cookie(connection: "Connection") -> bool:
     """A page, or the call that gives a script its CSRF token."""
-    if connection.scope["method"] != "GET":
+    if method_of(connection.scope) != "GET":
         return False
     path = connection.scope["path"]
     page = "text/html" in connection.headers.get("accept", "") and not path.startswith("/api")
