@@ -199,3 +199,9 @@ def test_a_name_that_begins_with_the_word_is_preferred() -> None:
     [call] = answer("read hello.txt", tools=tools)
 
     assert call.name == "read_files"
+
+
+def test_a_patch_tool_that_is_a_function_gets_a_patch_too() -> None:
+    [call] = answer("create a.txt with 'x'", tools=[a_function("apply_patch", input=STRING)])
+
+    assert msgspec.json.decode(call.arguments)["input"].startswith("*** Begin Patch")

@@ -39,8 +39,11 @@ _FORMATS = {
 class Wish:
     """What the prompt says that arguments may be made of."""
 
-    def __init__(self, prompt: str, *, surroundings: str = "", answer: str = "") -> None:
+    def __init__(
+        self, prompt: str, *, surroundings: str = "", answer: str = "", tool: str = ""
+    ) -> None:
         self.prompt = prompt
+        self.tool = tool
         folder = _FOLDER.search(surroundings) or _FOLDER.search(prompt)
         self.folder = folder.group(1).rstrip("/.") if folder else ""
         self.answer = answer or prompt
@@ -243,6 +246,8 @@ def _by_name(key: str, schema: dict[str, Any], wish: Wish) -> str:
         if folderish:
             return wish.folder or "."
         return wish.absolute_path if "absolute" in told or wish.folder else wish.path
+    if "patch" in wish.tool.lower() and key in ("input", "text"):
+        return apply_patch_text(wish)
     for names, text in _suggestions(wish):
         if any(name in key for name in names):
             return text

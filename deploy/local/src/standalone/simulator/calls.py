@@ -114,7 +114,7 @@ def _completion_tool(tools: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _call(tool: dict[str, Any], talk: Conversation, says: str, index: int) -> Call:
-    wish = Wish(talk.prompt, surroundings=talk.surroundings, answer=says)
+    wish = Wish(talk.prompt, surroundings=talk.surroundings, answer=says, tool=str(tool["name"]))
     namespace = str(tool.get("namespace", ""))
     if tool["type"] == "custom":
         text = _free_text(tool, wish)
