@@ -31,9 +31,9 @@ async def test_the_lock_ends_by_itself_when_its_owner_dies(redis_client: Redis) 
 
 async def test_the_lock_outlives_its_lifetime_while_the_block_runs(redis_client: Redis) -> None:
     key = redis_keys.refresh_lock("a")
-    async with locks_on(redis_client, 1).hold("a"):
+    async with locks_on(redis_client, 2).hold("a"):
         owner = await redis_client.get(key)
-        for _ in range(8):
+        for _ in range(12):
             await asyncio.sleep(0.2)
             assert await redis_client.get(key) == owner
     assert await redis_client.get(key) is None

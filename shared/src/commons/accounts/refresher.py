@@ -81,12 +81,14 @@ class CredentialRefresher:
         self._tasks = Tasks()
         self._flights: dict[tuple[str, int], _Flight] = {}
         self._failures: dict[str, int] = {}
+        self._closing = False
 
     def __repr__(self) -> str:
         return f"<CredentialRefresher {len(self._flights)} under way>"
 
     async def close(self) -> None:
-        """Wait for the calls under way: their answers must be saved."""
+        """Wait for the calls under way: their answers must be saved. Others' are not waited for."""
+        self._closing = True
         await self._tasks.close(patience=CLOSE_PATIENCE)
 
     def is_fresh(self, credential: Credential) -> bool:
@@ -118,11 +120,11 @@ class CredentialRefresher:
         still = held if rejected is None and held is not None and self._usable(held) else None
         patience = flight.began + self._pace.grace - _now() if still else self._pace.patience
         done, _ = await asyncio.wait({flight.task}, timeout=max(patience, 0))
-        if done:
-            return _given(flight.task.result(), rejected)
-        if still is not None:
+        slow = CredentialUnavailable(f"The refresh of {account_id} takes too long.")
+        outcome = flight.task.result() if done else slow
+        if isinstance(outcome, CredentialUnavailable) and still is not None:
             return still
-        raise CredentialUnavailable(f"The refresh of {account_id} takes too long.")
+        return _given(outcome, rejected)
 
     def _usable(self, credential: Credential) -> bool:
         """Whether the access token has not ended yet."""
@@ -150,15 +152,16 @@ class CredentialRefresher:
     async def _obtain(self, account_id: str, rejected: int) -> Credential:
         """Wait for whoever refreshes, or be it."""
         give_up = _now() + LAST_WORD
-        while _now() < give_up:
+        while True:
             current = await self._read(account_id)
             if (settled := await self._settled(current, rejected)) is not None:
                 return settled
             async with self._locks.hold(account_id) as ours:
                 if ours:
                     return await self._refresh(account_id, rejected)
+            if self._closing or _now() > give_up:
+                raise CredentialUnavailable(f"Another replica is still refreshing {account_id}.")
             await asyncio.sleep(self._pace.poll)
-        raise CredentialUnavailable(f"Another replica has been refreshing {account_id} for long.")
 
     async def _refresh(self, account_id: str, rejected: int) -> Credential:
         """Under the lock: look again, call, save, only then use."""

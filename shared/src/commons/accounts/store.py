@@ -161,6 +161,17 @@ class AccountStore:
         args = [account_id, expected, sealed, digest, *_pairs(fields)]
         return bool(await self._scripts.run("save_credential", keys, args))
 
+    async def reseal(self) -> int:
+        """Seal every credential under the first encryption key; gives how many could be opened."""
+        resealed = 0
+        for account, generation, sealed in await self.load():
+            with contextlib.suppress(CredentialUnavailable):
+                held = self.unseal(account.id, generation, sealed)
+                args = [generation, self._cipher.seal(held).decode()]
+                await self._scripts.repeat("reseal", [redis_keys.credential(account.id)], args)
+                resealed += 1
+        return resealed
+
     async def mark(
         self,
         account_id: str,
