@@ -8,7 +8,7 @@ import { numbers, t, tn } from "../texts.js";
 import { LogSource } from "./log_source.js";
 import { detailOf, rowOf } from "./log_rows.js";
 
-const MOST = 500, PAGE = 100;
+const MOST = 500, PAGE = 60;
 const log = $("#log"), form = $("#log-filter");
 const known = new Map();
 let waiting = [], paused = false, oldest = "", total = 0, lostSince = 0, typing = 0, streamState = "connecting";

@@ -1,0 +1,97 @@
+"""390 pixels: nothing wider than the screen, everything large enough for a thumb, a drawer."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser
+from support.browsers import Tab, tab
+from support.served import Served
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("/", "/accounts", "/catalogue", "/keys", "/connect", "/logs", "/settings")
+SMALL = """() => [...document.querySelectorAll("a.button, button, summary, input, select, [role=tab], .nav a")]
+  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".unseen, [inert]") && e.type !== "file")
+  .map((e) => {
+    const whole = e.closest("label.check, label.option, .switch") || e;
+    const box = whole.getBoundingClientRect();
+    const after = parseFloat(getComputedStyle(e, "::before").top) || 0;
+    return [e.outerHTML.slice(0, 90), Math.round(box.width), Math.round(box.height - Math.min(0, after) * 2)];
+  })
+  .filter(([, width, height]) => height < 43.5 && width > 0)"""
+
+
+@pytest.fixture
+async def phone(browser: Browser, site: Served) -> AsyncIterator[Tab]:
+    """A phone on the furnished console."""
+    async with tab(browser, site.base, phone=True) as opened:
+        yield opened
+        assert opened.problems == []
+
+
+async def test_no_page_scrolls_sideways(phone: Tab, site: Served) -> None:
+    wide = {}
+    for path in (*PAGES, f"/accounts/{site.scene.ids[0]}"):
+        await phone.open(path)
+        over = await phone.eval("document.documentElement.scrollWidth - innerWidth")
+        if over > 0:
+            wide[path] = over
+
+    assert wide == {}
+
+
+async def test_targets_are_large_enough_for_a_thumb(phone: Tab) -> None:
+    small = {}
+    for path in PAGES:
+        await phone.open(path)
+        if found := await phone.eval(SMALL):
+            small[path] = found
+
+    assert small == {}, small
+
+
+async def test_the_menu_is_a_drawer_that_gives_the_focus_back(phone: Tab) -> None:
+    await phone.open("/accounts")
+    assert not await phone.page.is_visible(".nav")
+
+    await phone.click("#open-drawer")
+    await phone.see(".nav")
+    assert await phone.eval("document.activeElement.closest('.nav') !== null")
+    await phone.page.keyboard.press("Escape")
+    await phone.gone(".nav")
+    assert await phone.eval("document.activeElement.id") == "open-drawer"
+
+
+async def test_the_drawer_leads_to_other_pages(phone: Tab) -> None:
+    await phone.open("/accounts")
+    await phone.click("#open-drawer")
+    await phone.click('.nav a[href="/keys"]')
+
+    await phone.see("h1", "API keys")
+
+
+async def test_tables_become_cards(phone: Tab) -> None:
+    await phone.open("/keys")
+
+    assert (
+        await phone.eval("getComputedStyle(document.querySelector('#key-list > tr')).display")
+        == "grid"
+    )
+    assert (
+        await phone.eval(
+            "getComputedStyle(document.querySelector('#key-list td'), '::before').content"
+        )
+        == '"Key"'
+    )
+
+
+async def test_the_dialog_fits_with_its_button_on_the_screen(phone: Tab) -> None:
+    await phone.open("/accounts")
+    for way in ("device", "pasted", "browser", "auth_json"):
+        await phone.click("[data-open=add-account]")
+        await phone.click(f"#tab-{way}")
+        box = await phone.page.locator("#add-account").bounding_box()
+        assert box
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 844
+        await phone.page.keyboard.press("Escape")
