@@ -70,6 +70,8 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Admission to the first word for the client; 0 when there was none."""
     total_ms: int = 0
     """Admission to settlement."""
+    silence_seconds: int = 0
+    """Longest silence of upstream inside the answer, in whole seconds."""
     ending: Ending
     """How it closed."""
     status: int = 200

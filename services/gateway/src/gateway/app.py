@@ -185,6 +185,7 @@ class Gateway:
             view=self._view,
             cooldowns=self._cooldowns,
             clock=self._clock,
+            show=self.metrics.show_quotas,
         )
 
     def _open_relay(self) -> None:

@@ -9,13 +9,17 @@ from collections.abc import Callable, Collection, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
+from commons.accounts.quota import SeenQuota
 from commons.records import ExchangeRecord
+from gateway.dialects.quota import window_name
 
 OTHER = "other"
 """Label of a model that no catalogue knows."""
 
 FIRST_BYTE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 """Seconds; a reasoning model may stay silent for minutes."""
+SILENCE_BUCKETS = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300)
+"""Seconds; silences are counted in whole ones."""
 EXCHANGE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 180, 300, 450, 600)
 """Seconds; a long answer takes ten minutes."""
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
@@ -60,6 +64,19 @@ class Metrics:
             buckets=EXCHANGE_BUCKETS,
             registry=registry,
         )
+        self.silence = Histogram(
+            "gateway_silence_seconds",
+            "Longest silence of upstream inside an answer, in whole seconds.",
+            ("endpoint",),
+            buckets=SILENCE_BUCKETS,
+            registry=registry,
+        )
+        self.key_tokens = Counter(
+            "gateway_key_tokens",
+            "Tokens by API key id and kind.",
+            ("key", "kind"),
+            registry=registry,
+        )
         self.tokens = Counter(
             "gateway_tokens",
             "Tokens by kind and by the model that answered; cached is part of input, "
@@ -92,6 +109,18 @@ class Metrics:
             "gateway_cooldowns",
             "Cooldowns begun, by account and reason.",
             ("account", "reason"),
+            registry=registry,
+        )
+        self.quota_used = Gauge(
+            "gateway_quota_used_ratio",
+            "Used part of a quota window, as last seen; 1 is spent.",
+            ("account", "window"),
+            registry=registry,
+        )
+        self.quota_reset = Gauge(
+            "gateway_quota_reset_timestamp_seconds",
+            "When a quota window begins anew.",
+            ("account", "window"),
             registry=registry,
         )
         self.refreshes = Counter(
@@ -142,6 +171,10 @@ class Metrics:
             self._child(self.attempts, attempt.account, attempt.verdict).inc()
         if record.status >= 400:  # noqa: PLR2004 - HTTP's own border
             self._child(self.errors, str(record.status)).inc()
+        if record.key_id:
+            for name in TOKEN_KINDS:
+                if amount := getattr(record.tokens, name):
+                    self._child(self.key_tokens, record.key_id, name).inc(amount)
         if record.dropped:
             self.dropped.inc(len(record.dropped))
 
@@ -149,6 +182,17 @@ class Metrics:
         """Set how many accounts are in each state."""
         for state, count in states.items():
             self.accounts.labels(state).set(count)
+
+    def show_quotas(self, quotas: Mapping[str, SeenQuota]) -> None:
+        """Set what is known of each account's general windows; accounts that are gone go."""
+        self.quota_used.clear()
+        self.quota_reset.clear()
+        for account, quota in quotas.items():
+            for window in quota.windows:
+                labels = account, window_name(window.minutes)
+                self.quota_used.labels(*labels).set(window.used_percent / 100)
+                if window.resets_at:
+                    self.quota_reset.labels(*labels).set(window.resets_at)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""
@@ -172,6 +216,7 @@ class Metrics:
         exchanges = self.exchanges.labels(endpoint, ending)
         first_byte = self.first_byte.labels(endpoint)
         duration = self.duration.labels(endpoint)
+        silence = self.silence.labels(endpoint)
         tokens = {kind: self.tokens.labels(kind, model) for kind in TOKEN_KINDS} if model else {}
 
         def count(record: ExchangeRecord) -> None:
@@ -179,6 +224,7 @@ class Metrics:
             duration.observe(record.total_ms / 1000)
             if record.first_byte_ms:
                 first_byte.observe(record.first_byte_ms / 1000)
+                silence.observe(record.silence_seconds)
             for name, counter in tokens.items():
                 amount = getattr(record.tokens, name)
                 if amount:

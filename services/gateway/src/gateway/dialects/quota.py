@@ -29,6 +29,14 @@ _WINDOW_HEADER: Final = re.compile(
 _NAME_HEADER: Final = re.compile(r"x-(codex-[a-z0-9-]+)-limit-name")
 
 
+def window_name(minutes: int) -> str:
+    """`five_hour`, `weekly`, `monthly`, else by the length in minutes."""
+    for name, shortest, longest in NAMED_WINDOWS:
+        if shortest <= minutes <= longest:
+            return name
+    return f"{minutes}_minutes"
+
+
 class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
     """How much of one window is used, and when it begins anew."""
 
@@ -44,10 +52,7 @@ class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """`five_hour`, `weekly`, `monthly`, else by its length in minutes."""
-        for name, shortest, longest in NAMED_WINDOWS:
-            if shortest <= self.minutes <= longest:
-                return name
-        return f"{self.minutes}_minutes"
+        return window_name(self.minutes)
 
     @property
     def spent(self) -> bool:

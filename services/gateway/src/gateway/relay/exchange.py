@@ -107,6 +107,8 @@ class Exchange:
         """Whether it was ended from outside."""
         self.interruption: GatewayError | None = None
         """What the client is told of that; None when it has left."""
+        self.silence_seconds = 0
+        """Longest silence of upstream since its first word, in whole seconds."""
         self._attempts: list[Attempt] = []
         self._opening: Closable | None = None
         self._ending: Ending | None = None
@@ -189,6 +191,7 @@ class Exchange:
             tokens=(report.tokens if report else None) or Tokens(),
             first_byte_ms=round(self._first_byte * 1000),
             total_ms=round((self._clock() - self._began) * 1000),
+            silence_seconds=self.silence_seconds,
             ending=ending,
             status=self._status or self._status_of(ending),
             code=self._code,

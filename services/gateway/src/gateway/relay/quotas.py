@@ -55,8 +55,10 @@ class Quotas:
         view: AccountView,
         cooldowns: CooldownStore,
         clock: Callable[[], float],
+        show: Callable[[Mapping[str, SeenQuota]], None] = lambda _: None,
     ) -> None:
         self._redis = redis
+        self._show = show
         self._store = QuotaStore(redis)
         self._calls = calls
         self._view = view
@@ -116,6 +118,8 @@ class Quotas:
                     await self.look()
             except StoreUnavailable as error:
                 log.debug("quota.kept", error=str(error))
+            present = self._view.accounts
+            self._show({id_: known for id_, known in self._known.items() if id_ in present})
             rounds += 1
             await sleep(KEEP_SECONDS)
 

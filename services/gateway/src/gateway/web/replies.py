@@ -79,6 +79,8 @@ class Reply:
             return
         self._silent += 1
         self._idle += 1
+        if self._reading:
+            self._exchange.silence_seconds = max(self._exchange.silence_seconds, self._idle)
         if self._reading and self._idle > SILENCE_BEATS:
             self._exchange.interrupt(UpstreamSlow("The backend has been silent for too long."))
         elif self._streams:
