@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -21,8 +21,8 @@ from gateway.web.keys import Admission
 from gateway.web.routes import Rooms, routes
 
 
-class Catalogues:
-    current = Catalogue.built_in()
+class FakeCatalogues:
+    current: Any = Catalogue.built_in()
 
     def entries(self) -> Any:
         return [{"slug": "gpt-5.5", "shell_type": "default"}]
@@ -33,7 +33,7 @@ class Scene:
         self.keys = KeyStore(redis, CredentialCipher((KEY,)))
         self.floor = Floor(most=9)
         self.redis_answers = True
-        self.catalogues: Any = Catalogues()
+        self.catalogues = cast("Any", FakeCatalogues())
         metrics = Metrics(CollectorRegistry())
         rooms = Rooms(
             admission=Admission(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock()),

@@ -1,5 +1,6 @@
 """The ASGI protocol as the hot path speaks it: plain mappings, and what every answer carries."""
 
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
@@ -15,6 +16,11 @@ CORS_HEADERS: Final[tuple[Header, ...]] = (
     (b"access-control-expose-headers", b"x-request-id, retry-after, x-should-retry"),
 )
 """On every answer: keys travel in headers, never in cookies, so any page may ask."""
+
+
+def make_request_id() -> str:
+    """Our own id: usage is counted once for each, so a client's id cannot serve."""
+    return f"req_{os.urandom(12).hex()}"
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:

@@ -4,12 +4,11 @@ The two hot routes are served from here directly; a route handler and its stream
 cost of a request. Whether a client may come in, and what it gets, is decided behind the routes.
 """
 
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 from gateway.errors import GatewayError, MethodRefused, UnknownRoute, UpgradeRefused
-from gateway.web.asgi import CORS_HEADERS, ASGIApp, Message, Receive, Scope, Send
+from gateway.web.asgi import CORS_HEADERS, ASGIApp, Message, Receive, Scope, Send, make_request_id
 
 PREFIXES: Final = ("", "/v1", "/v1/v1")
 """Users paste the Base URL with and without `/v1`; some clients add it themselves."""
@@ -34,11 +33,6 @@ class Refuse(Protocol):
 
     async def __call__(self, send: Send, error: GatewayError, request_id: str) -> None:
         """Answer with the error."""
-
-
-def make_request_id() -> str:
-    """Our own id: usage is counted once for each, so a client's id cannot serve."""
-    return f"req_{os.urandom(12).hex()}"
 
 
 def spellings(route: str) -> list[str]:

@@ -1,8 +1,7 @@
-"""uvicorn with the deadlines and limits it lacks, and a drain that streams survive.
+"""uvicorn with guarded connections, and a drain that streams survive.
 
-uvicorn has no deadline for a request's head, no limit on its size, and waits for ever on a
-reader that has stopped reading. One sweep a second looks at every connection; no timer is made
-for any of them. What an answer says when the drain ends is `app.Gateway`'s business.
+One sweep a second looks at every connection. What an answer says when the drain ends is
+`app.Gateway`'s business.
 """
 
 import asyncio
@@ -17,26 +16,10 @@ from typing import Protocol, cast
 
 import uvicorn
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.web.asgi import ASGIApp
+from gateway.web.guarded import KEEP_ALIVE_SECONDS, GuardedProtocol
 
-HEAD_SECONDS = 10
-"""Time a request's head may take from its first byte."""
-HEAD_BYTES = 32 * 1024
-"""Size of a head: request line and headers."""
-HEAD_COUNT = 101
-"""Headers of one request."""
-STALL_SECONDS = 60
-"""How long a client may leave written bytes untouched before it is cut off."""
-KEEP_ALIVE_SECONDS = 75
-"""Idle time of a connection between requests; clients' pools assume at least 65."""
-LINGER_SECONDS = 1
-"""How long an idle connection is still answered on after the door has closed.
-
-A load balancer that keeps connections (nginx) may have sent a request that is not read yet: closing
-at once would lose it, and a lost POST is not sent again. It was seen as 502s in a rolling restart.
-"""
 LET_IN_SECONDS = 5
 """How long those who stand at the door are let in, when it is to be closed and many come."""
 UNACCEPTED = struct.Struct("=24xI")
@@ -53,158 +36,6 @@ class Drainable(Protocol):
 
     def end_drain(self) -> None:
         """End what still streams with an honest error."""
-
-
-class HeadRefused(Exception):
-    """A head beyond the limits; becomes the status in `answer`."""
-
-    def __init__(self, answer: bytes) -> None:
-        super().__init__()
-        self.answer = answer
-
-
-def _refusal(status: bytes, code: bytes, message: bytes) -> bytes:
-    body = (
-        b'{"error":{"message":"' + message + b'","type":"invalid_request_error",'
-        b'"param":null,"code":"' + code + b'"}}'
-    )
-    head = (
-        b"HTTP/1.1 " + status + b"\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        b"content-length: " + str(len(body)).encode() + b"\r\n\r\n"
-    )
-    return head + body
-
-
-MALFORMED = _refusal(b"400 Bad Request", b"malformed_http", b"This is not an HTTP/1.1 request.")
-TOO_SLOW = _refusal(
-    b"408 Request Timeout", b"request_timeout", b"The request's head did not arrive in time."
-)
-TOO_MUCH = _refusal(
-    b"431 Request Header Fields Too Large",
-    b"request_head_too_large",
-    b"Too many or too large request headers.",
-)
-
-
-class GuardedProtocol(HttpToolsProtocol):
-    """One connection of a client, with limits on its head and on its patience."""
-
-    _in_head = False
-    _head_began = False
-    _head_bytes = 0
-    _head_sweeps = 0
-    _idle_sweeps = 0
-    _unread_bytes = 0
-    _stalled_sweeps = 0
-    _answer_to_fault = MALFORMED
-    _leaving = False
-
-    def __repr__(self) -> str:
-        return f"<GuardedProtocol {self.client} head={self._in_head}>"
-
-    def on_message_begin(self) -> None:
-        """Begin to count a head."""
-        super().on_message_begin()
-        self._in_head = self._head_began = True
-        self._head_bytes = self._head_sweeps = 0
-
-    def on_url(self, url: bytes) -> None:
-        """Take a piece of the path."""
-        super().on_url(url)
-        self._weigh(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header; refuse the head when it is one too many."""
-        super().on_header(name, value)
-        self._weigh(len(name) + len(value))
-        if len(self.headers) > HEAD_COUNT:
-            self._answer_to_fault = TOO_MUCH
-            raise HeadRefused(TOO_MUCH)
-
-    def on_headers_complete(self) -> None:
-        """End the head; uvicorn starts the application."""
-        self._in_head = False
-        super().on_headers_complete()
-        if self._leaving:
-            self.leave()
-
-    def data_received(self, data: bytes) -> None:
-        """Feed the parser; count the bytes of a head that is still open after that.
-
-        The parser tells of a header only when it is complete, so an endless one must be counted
-        here. A head that began in these very bytes may follow the end of another request.
-        """
-        self._head_began = False
-        super().data_received(data)
-        if self._in_head and not self._head_began and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > 2 * HEAD_BYTES:
-                self.refuse(TOO_MUCH)
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer a head the parser or our limits refused. Like all errors: OpenAI's shape."""
-        del msg
-        self.refuse(self._answer_to_fault)
-
-    def _unsupported_upgrade_warning(self) -> None:
-        # The request itself is answered (426 for the Responses route). After an upgrade header
-        # the parser takes no second request from this connection.
-        if self.cycle is not None:
-            self.cycle.keep_alive = False
-
-    def leave(self) -> None:
-        """Say `connection: close` with the next answer, so that the client's pool lets go of us."""
-        self._leaving = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
-
-    def shutdown(self) -> None:
-        """Close once idle: after the answer under way, or after a moment for one that may come."""
-        self.leave()
-        self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
-
-    def _close_if_idle(self) -> None:
-        idle = self.cycle is None or self.cycle.response_complete
-        if idle and not self._in_head and not self.transport.is_closing():
-            self.transport.close()
-
-    def refuse(self, answer: bytes) -> None:
-        """Write a complete answer and close."""
-        self.transport.write(answer)
-        self.transport.close()
-
-    def sweep(self) -> None:
-        """Look at this connection, once a second: a slow head, a reader that has stopped."""
-        transport = self.transport
-        if transport is None:
-            return
-        if not transport.is_closing():
-            self._sweep_head()
-        unread = transport.get_write_buffer_size()
-        if unread and unread >= self._unread_bytes:
-            self._stalled_sweeps += 1
-            if self._stalled_sweeps > STALL_SECONDS:
-                transport.abort()
-        else:
-            self._stalled_sweeps = 0
-        self._unread_bytes = unread
-
-    def _sweep_head(self) -> None:
-        if self._in_head:
-            self._head_sweeps += 1
-            if self._head_sweeps > HEAD_SECONDS:
-                self.refuse(TOO_SLOW)
-        elif self.cycle is None:
-            # uvicorn arms its keep-alive timer after the first answer only.
-            self._idle_sweeps += 1
-            if self._idle_sweeps > KEEP_ALIVE_SECONDS:
-                self.transport.close()
-
-    def _weigh(self, size: int) -> None:
-        self._head_bytes += size + 4
-        if self._head_bytes > HEAD_BYTES and self._in_head:
-            self._answer_to_fault = TOO_MUCH
-            raise HeadRefused(TOO_MUCH)
 
 
 class GatewayServer(uvicorn.Server):

@@ -1,0 +1,93 @@
+"""The gateway's server on loopback with an application that does little."""
+
+import asyncio
+import contextlib
+import socket
+from typing import Any
+
+from gateway.web.asgi import answer
+from gateway.web.bodies import read_body
+from gateway.web.server import GatewayServer, configure
+
+
+class App:
+    """Answers everything; a path of /slow waits until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.drains: list[str] = []
+        self.asked: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked.append(scope["path"])
+        if scope["path"] == "/flood":
+            start = {"type": "http.response.start", "status": 200, "headers": []}
+            await send(start)
+            while not self.go_on.is_set():
+                await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+                await asyncio.sleep(0)
+            return
+        body = await read_body(receive, {})
+        if scope["path"] == "/slow":
+            await self.go_on.wait()
+        await answer(send, 200, b"%d" % len(body), request_id="req_1")
+
+    def begin_drain(self) -> None:
+        self.drains.append("begin")
+
+    def end_drain(self) -> None:
+        self.drains.append("end")
+        self.go_on.set()
+
+
+class Scene:
+    def __init__(self, app: Any, server: Any, port: Any, serving: Any) -> None:
+        self.app = app
+        self.server = server
+        self.port = port
+        self.serving = serving
+
+    @property
+    def connections(self) -> Any:
+        return list(self.server.server_state.connections)
+
+    def sweep(self, count: int) -> None:
+        for _ in range(count):
+            for connection in self.connections:
+                connection.sweep()
+
+    async def connect(self) -> Any:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def ask(self, request: Any) -> Any:
+        """Everything that is answered until the server hangs up or says nothing more."""
+        reader, writer = await self.connect()
+        writer.write(request)
+        answered = b""
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while piece := await asyncio.wait_for(reader.read(65536), 0.3):
+                answered += piece
+        writer.close()
+        return answered
+
+
+@contextlib.asynccontextmanager
+async def serving(*, settle: Any = 0.0, drain: Any = 5.0) -> Any:
+    app = App()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = configure(app, host="127.0.0.1", port=port, drain_seconds=drain)
+    server = GatewayServer(config, app, settle_seconds=settle, drain_seconds=drain)
+    task = asyncio.ensure_future(server._serve([listener]))
+    while not server.started:
+        await asyncio.sleep(0.005)
+    try:
+        yield Scene(app, server, port, task)
+    finally:
+        app.go_on.set()
+        server.should_exit = server.force_exit = True
+        await task
+
+
+def a_head(*lines: Any) -> Any:
+    return "\r\n".join(["GET / HTTP/1.1", "host: x", *lines, "", ""]).encode()
