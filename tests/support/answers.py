@@ -25,7 +25,9 @@ def some_reasoning(at: int, deltas: list[str], form: str) -> list[says.Body]:
     id_, half = f"rs_{at}", len(deltas) // 2
     parts = ["".join(deltas[:half]), "".join(deltas[half:])]
     begun = [says.added(says.reasoning(id_=id_), at=at)] if "a" in form else []
-    told = [says.thought(delta, item=id_, at=at, part=i >= half) for i, delta in enumerate(deltas)]
+    told = [
+        says.thought(delta, item=id_, at=at, part=int(i >= half)) for i, delta in enumerate(deltas)
+    ]
     ended = [says.done(says.reasoning(*parts, id_=id_), at=at)] if "i" in form else []
     return [*begun, *(told if "d" in form else []), *ended]
 

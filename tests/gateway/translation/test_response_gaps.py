@@ -12,6 +12,7 @@ from gateway.translation.response_gaps import (
     before_done,
     before_item_done,
     beginning_of,
+    finished_item,
     item_added,
     part_added,
 )
@@ -96,6 +97,10 @@ def test_all_of_the_arguments_without_deltas_become_one() -> None:
         says.arguments("{}")
     ]
     assert before_done(done, says.arguments_done("{}"), items()) is None
+    assert (
+        before_done(done, {**says.arguments_done(""), "arguments": None}, items(says.call("f")))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,3 +190,42 @@ def test_an_item_of_which_only_the_end_is_known_begins_empty() -> None:
         {**call, "arguments": "", "status": "in_progress"}
     )
     assert beginning_of("compaction") == {}
+
+
+def test_an_item_whose_parts_all_ended_can_be_finished() -> None:
+    passing = items()
+    before_done(BY_DONE["response.output_text.done"], says.text_done("b", part=1), passing)
+    before_done(BY_DONE["response.output_text.done"], says.text_done("a"), passing)
+    (begun,) = passing.unfinished
+
+    assert finished_item(begun) == {
+        "id": "msg_1",
+        "type": "message",
+        "status": "completed",
+        "role": "assistant",
+        "content": [
+            {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+            for text in "ab"
+        ],
+    }
+
+
+def test_a_call_whose_arguments_ended_can_be_finished() -> None:
+    passing = items(says.call("f"))
+    before_done(
+        BY_DONE["response.function_call_arguments.done"], says.arguments_done("{}"), passing
+    )
+    begun, _ = passing.begin(says.call("f"), 0)
+    begun.begun = says.call("f")
+
+    assert finished_item(begun) == {**says.call("f", "{}"), "status": "completed"}
+
+
+def test_an_item_of_which_some_part_did_not_end_cannot() -> None:
+    passing = items()
+    before_delta(TEXT, says.text("a"), passing)
+    (begun,) = passing.unfinished
+    assert finished_item(begun) is None
+
+    before_done(BY_DONE["response.output_text.done"], says.text_done("b", part=1), passing)
+    assert finished_item(begun) is None

@@ -125,3 +125,15 @@ def test_anything_heard_but_reasoning_is_known() -> None:
 )
 def test_an_output_is_empty_without_a_word_or_a_call(output: Any, empty: bool) -> None:
     assert is_empty(output) is empty
+
+
+def test_items_that_began_and_did_not_end_are_unfinished() -> None:
+    passing = items()
+    one, _ = passing.begin(says.message(), 1)
+    two, _ = passing.begin(says.call("f"), 0)
+    passing.begin(says.reasoning(), 2)
+    one.begun = two.begun = says.message()
+    assert passing.unfinished == [two, one]
+
+    two.whole = says.call("f", "{}")
+    assert passing.unfinished == [one]

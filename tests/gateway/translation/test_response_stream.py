@@ -195,6 +195,28 @@ def test_deltas_of_a_call_nobody_announced_wait_for_its_end() -> None:
     assert out[2]["delta"] == "{}"
 
 
+def test_items_that_never_ended_end_with_the_answer_if_all_of_them_was_told() -> None:
+    answer = stream()
+    out = passed(
+        answer,
+        says.text_done("Hi"),
+        says.added(says.call("f"), at=1),
+        says.arguments_done("{}", at=1),
+        says.text("half", item="msg_2", at=2),
+        says.completed(),
+    )
+
+    assert kinds(out)[-3:] == ["output_item.done", "output_item.done", "completed"]
+    assert [item["id"] for item in out[-1]["response"]["output"]] == ["msg_1", "fc_1"]
+
+
+def test_items_of_a_cut_answer_stay_open() -> None:
+    out = passed(stream(), says.text_done("Hi"), says.incomplete())
+
+    assert kinds(out)[-2:] == ["output_text.done", "incomplete"]
+    assert out[-1]["response"]["output"] == []
+
+
 def test_tool_names_are_the_clients_own_everywhere() -> None:
     answer = stream(tool_names={"short": "long/name"})
     call = {**says.call("short", "{}"), "namespace": "functions"}

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+import openai
 import pytest
 from hypothesis import given
-from support import answers
+from support import answers, sdk_clients
 from support import upstream_says as says
 from support.playbook import (
     in_pieces,
@@ -319,3 +320,39 @@ def test_an_unreadable_field_nobody_needs_breaks_it_all_the_same() -> None:
 
     with pytest.raises(Malformed):
         wire().feed(data)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "types"),
+    [
+        ((says.text("Hi"), says.done(says.message("Hi"))), ["message"]),
+        ((says.text_done("Hi"),), ["message"]),
+        (
+            (says.done(says.reasoning("Hm")), says.done(says.call("f", "{}"), at=1)),
+            ["reasoning", "function_call"],
+        ),
+        ((says.completed(says.message("Hi"), says.call("f", "{}")),), ["message", "function_call"]),
+    ],
+)
+def test_the_official_helper_puts_the_answer_together(
+    bodies: tuple[says.Body, ...], types: list[str]
+) -> None:
+    stream = pumped(wire(), [sse(*bodies, says.completed())])
+
+    with sdk_clients.client(stream).responses.stream(model="m", input="x") as helper:
+        response = helper.get_final_response()
+
+    assert [item.type for item in response.output] == types
+    assert response.output_text == ("Hi" if "message" in types else "")
+    assert response.usage is not None
+    assert response.usage.total_tokens == 120
+
+
+def test_the_official_sdk_raises_at_a_failure() -> None:
+    stream = pumped(wire(), [sse(says.text("x"), says.failed("server_error", "Broke."))])
+
+    with (
+        pytest.raises(openai.APIError, match="Broke"),
+        sdk_clients.client(stream).responses.stream(model="m", input="x") as helper,
+    ):
+        helper.until_done()

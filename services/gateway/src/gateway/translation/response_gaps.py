@@ -114,9 +114,11 @@ def before_done(telling: Telling, body: Body, items: ResponseItems) -> list[Body
     part = _numbered(telling, body)
     bodies += _announce(telling, passing, part)
     whole = body.get(telling.whole)
-    if part not in passing.heard and isinstance(whole, str) and whole:
-        passing.heard.add(part)
-        bodies.append(_delta(telling, passing, part, whole))
+    if isinstance(whole, str):
+        passing.ends[part] = _shape(telling, whole)
+        if whole and part not in passing.heard:
+            passing.heard.add(part)
+            bodies.append(_delta(telling, passing, part, whole))
     return bodies
 
 
@@ -133,6 +135,20 @@ def before_item_done(item: Body, passing: Passing) -> list[Body]:
         if telling.part:
             bodies.append(_part_event("done", telling, passing, part, whole))
     return bodies
+
+
+def finished_item(passing: Passing) -> Body | None:
+    """The item that these parts make, if the ends of all that was heard of it were told."""
+    if not passing.ends or not passing.heard <= passing.ends.keys():
+        return None
+    item = {**passing.begun, "status": "completed"}
+    for (numbered, _), shape in sorted(passing.ends.items()):
+        if numbered:
+            field = _LISTS[numbered]
+            item[field] = [*item.get(field, ()), shape]
+        else:
+            item |= shape
+    return item
 
 
 def part_added(body: Body, items: ResponseItems) -> list[Body]:
@@ -157,8 +173,12 @@ def beginning_of(kind: str) -> Body:
 
 def item_added(item: Body, passing: Passing) -> Body:
     """The beginning of an item of which only the end is known."""
-    begun = {**item, "status": "in_progress", **beginning_of(passing.type)}
-    return {"type": "response.output_item.added", "output_index": passing.index, "item": begun}
+    passing.begun = {**item, "status": "in_progress", **beginning_of(passing.type)}
+    return {
+        "type": "response.output_item.added",
+        "output_index": passing.index,
+        "item": passing.begun,
+    }
 
 
 def _parts(item: Body) -> list[tuple[Telling, Part, str]]:
@@ -204,11 +224,18 @@ def _announce(telling: Telling, passing: Passing, part: Part) -> list[Body]:
 
 def _part_event(what: str, telling: Telling, passing: Passing, part: Part, text: str) -> Body:
     family = "reasoning_summary_part" if telling.part == "summary_text" else "content_part"
+    ids = _ids(telling, passing, part)
+    return {"type": f"response.{family}.{what}", **ids, "part": _shape(telling, text)}
+
+
+def _shape(telling: Telling, text: str) -> Body:
+    """A part as it stands in its item; of a call, the field that is told."""
+    if not telling.part:
+        return {telling.whole: text}
     shape: Body = {"type": telling.part, telling.whole: text}
     if telling.part == "output_text":
         shape |= {"annotations": [], "logprobs": []}
-    ids = _ids(telling, passing, part)
-    return {"type": f"response.{family}.{what}", **ids, "part": shape}
+    return shape
 
 
 def _delta(telling: Telling, passing: Passing, part: Part, text: str) -> Body:

@@ -26,6 +26,10 @@ class Passing(msgspec.Struct, kw_only=True):
     """Parts whose beginning was told."""
     heard: set[Part] = set()
     """Parts of which a delta was told."""
+    ends: dict[Part, dict[str, Any]] = {}
+    """Parts of which all was told, as they stand in the item."""
+    begun: dict[str, Any] = {}
+    """The item as its beginning showed it."""
     whole: dict[str, Any] | None = None
     """The finished item."""
 
@@ -53,6 +57,12 @@ class ResponseItems:
         if index is not None:
             return self._by_index.get(index)
         return self._last
+
+    @property
+    def unfinished(self) -> list[Passing]:
+        """Items that began and did not end, in order."""
+        passing = sorted(self._by_index.items())
+        return [item for _, item in passing if item.begun and item.whole is None]
 
     @property
     def anything_heard(self) -> bool:

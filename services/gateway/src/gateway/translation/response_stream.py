@@ -21,6 +21,7 @@ from gateway.translation.response_gaps import (
     before_done,
     before_item_done,
     beginning_of,
+    finished_item,
     item_added,
     part_added,
 )
@@ -176,8 +177,8 @@ class ResponseStream:
         passing, fresh = self.items.begin(item, body.get("output_index"))
         if not fresh:
             return []
-        body["item"] = {**beginning_of(passing.type), **self.items.shown(item, passing)}
-        body["output_index"] = passing.index
+        passing.begun = {**beginning_of(passing.type), **self.items.shown(item, passing)}
+        body |= {"item": passing.begun, "output_index": passing.index}
         return [body]
 
     def _item_done(self, body: Body) -> list[Body]:
@@ -215,6 +216,7 @@ class ResponseStream:
         response = body.get("response")
         given = response if isinstance(response, dict) else {}
         before = self._unheard(given.get("output"))
+        before += self._unended() if complete else []
         self.output = self.items.output(given.get("output"))
         if complete and is_empty(self.output) and not self.items.anything_heard:
             self._go(Move.FAILS)
@@ -225,6 +227,15 @@ class ResponseStream:
         self.response = body["response"] = shown
         self._go(Move.ENDS)
         return [*before, body]
+
+    def _unended(self) -> list[Body]:
+        """Ends of items whose parts all ended: SDK helpers throw at one that stays open."""
+        bodies: list[Body] = []
+        for passing in self.items.unfinished:
+            if (item := finished_item(passing)) is not None:
+                done = {"type": "response.output_item.done", "item": item}
+                bodies += self._item_done(done | {"output_index": passing.index})
+        return bodies
 
     def _unheard(self, output: object) -> list[Body]:
         """Items that only the finished response has: told like any other before it ends."""

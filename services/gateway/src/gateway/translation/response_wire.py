@@ -196,8 +196,9 @@ class ResponseWire:
             self._failed = body.get("response")
             raise public_error(refusal_of_event(event))
         bodies = self._stream.feed(body)
-        self.report.spoke = self.report.spoke or speaks(event)
-        if bodies and bodies[-1] is body and body["type"] in _SHAPES:
+        said_something = speaks(event)
+        self.report.spoke = self.report.spoke or said_something
+        if said_something and bodies and bodies[-1] is body and body["type"] in _SHAPES:
             self._pass_next(body)
         said = b"".join(map(self._encode, bodies))
         if self._stream.state is ResponseState.FINISHED:
