@@ -1,5 +1,10 @@
 from typing import Any
 
+from litestar import Litestar
+
+from console.app import build
+from gateway.web.front import owns
+from standalone.environment import Start
 from standalone.one_port import OnePort, merge_expositions
 
 
@@ -78,3 +83,17 @@ def test_a_family_with_many_series_stays_together() -> None:
     assert merge_expositions([one, two]) == (
         b'# HELP a A\n# TYPE a counter\na{x="1"} 1\na{x="2"} 2\n# HELP c C\nc 3\n'
     )
+
+
+async def test_no_page_of_the_console_is_hidden_by_the_gateway(
+    environ: dict[str, str], redis_url: str
+) -> None:
+    console = build(Start({**environ, "REDIS_URL": redis_url}).console)
+    application: Any = console.asgi
+    while not isinstance(application, Litestar):
+        application = application._app
+    paths = {route.path for route in application.routes}
+    await console.close()
+
+    assert "/api/accounts" in paths
+    assert {path for path in paths if owns(path)} == {"/health", "/readyz", "/metrics"}
