@@ -257,6 +257,13 @@ def test_an_answer_told_in_deltas_alone_is_not_empty() -> None:
     assert kinds(out)[-1] == "completed"
 
 
+def test_the_status_at_the_end_is_that_of_the_event() -> None:
+    for end, status in ((says.completed, "completed"), (says.incomplete, "incomplete")):
+        out = passed(stream(), says.text("x"), end(status="in_progress"))
+
+        assert out[-1]["response"]["status"] == status
+
+
 def test_a_compaction_alone_is_an_answer() -> None:
     item = {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}
     out = passed(stream(), says.created(), says.done(item), says.completed())

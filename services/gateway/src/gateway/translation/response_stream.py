@@ -223,7 +223,8 @@ class ResponseStream:
             raise EmptyAnswer("The backend's answer was empty: neither text nor a call.")
         status = "completed" if complete else "incomplete"
         shown = self._shown(given, status=status, known=self._known)
-        shown |= {"output": self.output, "usage": whole_usage(shown.get("usage"))}
+        usage = whole_usage(shown.get("usage"))
+        shown |= {"status": status, "output": self.output, "usage": usage}
         self.response = body["response"] = shown
         self._go(Move.ENDS)
         return [*before, body]
