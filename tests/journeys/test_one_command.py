@@ -118,3 +118,17 @@ async def test_make_starts_it(target: str, tmp_path: pathlib.Path) -> None:
         await running.stop(signal.SIGINT)
         assert not [child for child in children if child.is_running()]
     assert "stopping" in running.told
+
+
+async def test_a_killed_store_comes_back_with_what_it_held(tmp_path: pathlib.Path) -> None:
+    async with Simulator() as sim:
+        environ = {"DATA_DIR": str(tmp_path), "PORT": "0", **sim.environ}
+        content = json.dumps(sim.auth_json("ada")).encode()
+        await command("accounts", "import", "-", environ=environ, given=content)
+        async with started(*COMMAND, environ=environ) as running:
+            [store] = [child for child in running.children() if "valkey" in child.name()]
+            store.kill()
+            await running.until_ready(within=20)
+
+            assert await chat(running.address, "say back") == "back"
+            assert await running.stop(signal.SIGTERM) == 0
