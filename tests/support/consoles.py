@@ -1,7 +1,10 @@
 """Consoles for tests: in this process, with visitors that behave like browsers or like scripts."""
 
+import asyncio
 import contextlib
 import ipaddress
+import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,6 +17,7 @@ from support.clock import Clock
 from console.admin.passwords import Passwords
 from console.app import Console, build
 from console.settings import ConsoleSettings
+from console.web.server import ConsoleServer, configure
 
 # Locals in tracebacks would fill the screen, and hold what no log may have.
 structlog.configure(
@@ -98,3 +102,66 @@ class Browser(httpx.AsyncClient):
         if answer.is_success:
             self.headers["x-csrf-token"] = answer.json()["csrf_token"]
         return answer
+
+
+@contextlib.asynccontextmanager
+async def served(console: Console) -> AsyncIterator[str]:
+    """A console behind real sockets; gives its address."""
+    config = configure(console.asgi, host="127.0.0.1", port=0)
+    server = ConsoleServer(config, stop=console.stop_streams)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+        try:
+            while not server.started:
+                await asyncio.sleep(0.005)
+            yield f"http://localhost:{listening.getsockname()[1]}"
+        finally:
+            console.stop_streams()
+            server.should_exit = True
+            await serving
+
+
+class EventSource:
+    """A browser's open stream: events as they come, heartbeats counted."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._lines = answer.aiter_lines()
+        self.answer = answer
+        self.heartbeats = 0
+        self.last_id = ""
+
+    async def next(self, *, patience: float = 5.0) -> dict[str, Any] | None:
+        """The next event; None when the stream has ended."""
+        event: dict[str, Any] = {}
+        async with asyncio.timeout(patience):
+            async for line in self._lines:
+                name, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+                if not line and "data" in event:
+                    return event
+                if not line:
+                    event = {}
+                elif not name:
+                    self.heartbeats += 1
+                elif name == "data":
+                    event["data"] = json.loads(value)
+                elif name == "id":
+                    self.last_id = event["id"] = value
+                elif name == "event":
+                    event["event"] = value
+        return None
+
+
+@contextlib.asynccontextmanager
+async def event_source(
+    address: str, path: str, *, cookies: httpx.Cookies | None = None, **headers: str
+) -> AsyncIterator[EventSource]:
+    """Open a stream."""
+    async with (
+        httpx.AsyncClient(base_url=address, cookies=cookies, timeout=20) as client,
+        client.stream("GET", path, headers=headers) as answer,
+    ):
+        if answer.status_code != httpx.codes.OK:
+            await answer.aread()
+        yield EventSource(answer)

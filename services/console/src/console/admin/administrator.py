@@ -70,11 +70,11 @@ class Administrator:
 
     async def set_up(self, token: str, password: str) -> None:
         """Set the first password with a setup token; of several at once exactly one wins."""
-        if await self.has_password():
-            raise Conflict(Code.ALREADY_SET_UP)
         # The token's digest is looked up, so no comparison can leak how much of it was right.
-        field = _setup_field(token)
-        issued = await ask(lambda: self._redis.hget(redis_keys.admin(), field))
+        fields = ["password", _setup_field(token)]
+        kept, issued = await ask(lambda: self._redis.hmget(redis_keys.admin(), fields))
+        if kept:
+            raise Conflict(Code.ALREADY_SET_UP)
         if issued is None or int(issued) + SETUP_SECONDS <= self._clock():
             raise BadSignIn(Code.WRONG_SETUP_TOKEN)
         check_strength(password)

@@ -1,18 +1,19 @@
 """The log: one page at a time, live, cleared and brought back."""
 
 import contextlib
+import enum
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, delete, get, post
-from litestar.params import HeaderParameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from commons import redis_keys
 from commons.log_stream import LENGTH, LogKind, LogLevel, LogStream, StoredEntry
 from console.admin.audit import Audit
-from console.errors import BadRequest, Code, Conflict
+from console.errors import Code, Conflict
 from console.web.changes import Changes
 from console.web.deeds import deed
 from console.web.fan import LogFan
@@ -31,6 +32,18 @@ from console.web.streams import (
 from console.web.visit import Visit, visit_of
 
 AnyRequest = Request[Any, Any, Any]
+
+
+def _list_of(kinds: type[enum.StrEnum]) -> str:
+    """The pattern of a list of these words with commas; empty is all of them."""
+    word = "|".join(kinds)
+    return f"^$|^({word})(,({word}))*$"
+
+
+Levels = Annotated[str, QueryParameter(pattern=_list_of(LogLevel), max_length=100)]
+Kinds = Annotated[str, QueryParameter(pattern=_list_of(LogKind), max_length=100)]
+Status = Annotated[str, QueryParameter(pattern=r"^$|^[1-5](\d\d|xx)$", max_length=3)]
+
 SCAN = 500
 """Entries read at once while looking for those that pass a filter."""
 
@@ -68,17 +81,13 @@ def concerned(
 def log_filter(
     about: Given[LogFilter],
     *,
-    level: Word = "",
-    kind: Word = "",
-    status: Word = "",
+    level: Levels = "",
+    kind: Kinds = "",
+    status: Status = "",
     q: Word = "",
 ) -> LogFilter:
     """The filter of a request: `level` and `kind` are lists with commas."""
     levels, kinds = words(level), words(kind)
-    if not levels <= {each.value for each in LogLevel}:
-        raise BadRequest(Code.INVALID_VALUE, param="level")
-    if not kinds <= {each.value for each in LogKind}:
-        raise BadRequest(Code.INVALID_VALUE, param="kind")
     return msgspec.structs.replace(about, levels=levels, kinds=kinds, status=status, text=q)
 
 
