@@ -33,12 +33,12 @@ def a_credential(account_id: str = "acc_a", **fields: Any) -> Credential:
 
 def a_lease(account_id: str = "acc_a", *, began: float = NOW, **fields: Any) -> Lease:
     """A lease on it."""
-    return Lease(
-        account=an_account(account_id),
-        credential=a_credential(account_id),
-        began=began,
-        **{"why": "round robin", **fields},
-    )
+    given: dict[str, Any] = {
+        "account": an_account(account_id),
+        "credential": a_credential(account_id),
+        "why": "round robin",
+    }
+    return Lease(began=began, **{**given, **fields})
 
 
 def a_request(*items: Any, **fields: Any) -> UpstreamRequest:

@@ -1,0 +1,204 @@
+import asyncio
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from support.exchanges import a_record
+
+from commons.errors import StoreUnavailable
+from commons.log_stream import LogEntry, LogKind
+from gateway.metrics import Metrics
+from gateway.relay import ledger as ledgers
+from gateway.relay.ledger import Ledger
+
+
+class Books:
+    """Books that can be lost for a while."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.written: list[Any] = []
+
+    def _write(self, what: Any, entries: Any) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.written.append((what, entries))
+
+    async def add(self, records: Any) -> None:
+        self._write("add", [record.request_id for record in records])
+
+    async def tie(self, fingerprints: Any) -> None:
+        self._write("tie", dict(fingerprints))
+
+    async def disown(self, digests: Any) -> None:
+        self._write("disown", {key: sorted(items) for key, items in digests.items()})
+
+    async def succeed(self, accounts: Any) -> None:
+        self._write("succeed", list(accounts))
+
+    async def tell(self, entries: Any) -> None:
+        self._write("tell", [entry.event for entry in entries])
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.books: Any = Books()
+        self.slept: list[Any] = []
+        self.flushed = 0
+        self.metrics = Metrics(CollectorRegistry())
+        self.ledger = Ledger(self.books, self.metrics, flushed=self.count_flush, sleep=self.sleep)
+
+    def count_flush(self) -> None:
+        self.flushed += 1
+
+    async def sleep(self, seconds: Any) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+    def fill(self) -> None:
+        self.ledger.settle(a_record(1))
+        self.ledger.settle(a_record(2))
+        self.ledger.tie("f1", "acc_a")
+        self.ledger.disown("f1", frozenset({"b"}))
+        self.ledger.disown("f1", frozenset({"a"}))
+        self.ledger.succeed("acc_a")
+        self.ledger.succeed("acc_a")
+        self.ledger.tell(LogEntry(at=1.0, kind=LogKind.ACCOUNT, event="account.cooled"))
+
+    @property
+    def failures(self) -> Any:
+        return self.metrics.settle_failures._value.get()
+
+
+ALL = [
+    ("tie", {"f1": "acc_a"}),
+    ("disown", {"f1": ["a", "b"]}),
+    ("add", ["req_1", "req_2"]),
+    ("succeed", ["acc_a"]),
+    ("tell", ["account.cooled"]),
+]
+
+
+async def test_everything_that_waits_is_written_together_ties_first() -> None:
+    scene = Scene()
+    scene.fill()
+    assert len(scene.ledger) == 6
+
+    assert await scene.ledger.flush()
+
+    assert scene.books.written == ALL
+    assert len(scene.ledger) == 0
+    assert scene.flushed == 1
+
+
+async def test_nothing_is_written_when_nothing_waits() -> None:
+    scene = Scene()
+
+    assert await scene.ledger.flush()
+
+    assert scene.books.written == []
+
+
+async def test_while_redis_is_away_everything_is_kept_and_written_later_once() -> None:
+    scene = Scene()
+    scene.fill()
+    scene.books.away = True
+
+    assert not await scene.ledger.flush()
+    assert not await scene.ledger.flush()
+    assert (len(scene.ledger), scene.failures) == (6, 2)
+    scene.books.away = False
+
+    assert await scene.ledger.flush()
+    assert scene.books.written == ALL
+
+
+@pytest.mark.parametrize("part", ["tie", "disown", "add", "succeed", "tell"])
+async def test_each_part_that_fails_waits_on_while_those_before_it_are_written(part: Any) -> None:
+    scene = Scene()
+    scene.fill()
+
+    async def fail(_: Any) -> None:
+        raise StoreUnavailable("away")
+
+    written = getattr(scene.books, part)
+    setattr(scene.books, part, fail)
+    assert not await scene.ledger.flush()
+    setattr(scene.books, part, written)
+
+    assert await scene.ledger.flush()
+    assert sorted(scene.books.written) == sorted(ALL)
+
+
+async def test_a_write_that_is_cancelled_loses_nothing() -> None:
+    scene = Scene()
+    scene.ledger.settle(a_record(1))
+
+    async def hang(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    scene.books.add, add = hang, scene.books.add
+    task = asyncio.ensure_future(scene.ledger.flush())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    scene.books.add = add
+
+    assert await scene.ledger.flush()
+    assert scene.books.written == [("add", ["req_1"])]
+
+
+async def test_large_heaps_are_written_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "BATCH", 2)
+    scene = Scene()
+    for number in range(5):
+        scene.ledger.settle(a_record(number))
+
+    await scene.ledger.flush()
+
+    assert [len(ids) for _, ids in scene.books.written] == [2, 2, 1]
+
+
+async def test_it_is_bounded_and_what_is_lost_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "MOST", 3)
+    scene = Scene()
+    for number in range(5):
+        scene.ledger.settle(a_record(number))
+
+    await scene.ledger.flush()
+
+    assert scene.books.written == [("add", ["req_2", "req_3", "req_4"])]
+    assert scene.failures == 2
+
+
+async def test_it_waits_a_moment_for_more_and_a_second_after_a_failure() -> None:
+    scene = Scene()
+    running = asyncio.ensure_future(scene.ledger.run())
+    await asyncio.sleep(0)
+    scene.books.away = True
+    scene.ledger.settle(a_record(1))
+    while len(scene.slept) < 3:
+        await asyncio.sleep(0)
+    scene.books.away = False
+    while len(scene.ledger):
+        await asyncio.sleep(0)
+    running.cancel()
+
+    assert scene.slept[:3] == [ledgers.FLUSH_SECONDS, ledgers.RETRY_SECONDS, ledgers.FLUSH_SECONDS]
+    assert scene.books.written == [("add", ["req_1"])]
+
+
+async def test_closing_writes_the_rest_and_does_not_wait_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledgers, "CLOSE_SECONDS", 0.05)
+    scene = Scene()
+    scene.ledger.settle(a_record(1))
+    await scene.ledger.close()
+    assert scene.books.written == [("add", ["req_1"])]
+
+    scene.books.away = True
+    scene.ledger.settle(a_record(2))
+    await scene.ledger.close()
+    assert repr(scene.ledger) == "<Ledger with 1 waiting>"
