@@ -62,7 +62,13 @@ def refusal(delta: str, *, item: str = "msg_1", at: int = 0) -> Body:
 
 def message(*texts: str, id_: str = "msg_1", annotations: tuple[Body, ...] = ()) -> Body:
     parts = [{"type": "output_text", "text": t, "annotations": list(annotations)} for t in texts]
-    return {"id": id_, "type": "message", "role": "assistant", "content": parts}
+    return {
+        "id": id_,
+        "type": "message",
+        "status": "completed",
+        "role": "assistant",
+        "content": parts,
+    }
 
 
 def reasoning(*summaries: str, id_: str = "rs_1") -> Body:
@@ -74,6 +80,7 @@ def call(name: str, arguments: str = "", *, id_: str = "fc_1", call_id: str = "c
     return {
         "id": id_,
         "type": "function_call",
+        "status": "completed",
         "call_id": call_id,
         "name": name,
         "arguments": arguments,
@@ -84,6 +91,7 @@ def custom(name: str, input_: str = "", *, id_: str = "ctc_1", call_id: str = "c
     return {
         "id": id_,
         "type": "custom_tool_call",
+        "status": "completed",
         "call_id": call_id,
         "name": name,
         "input": input_,

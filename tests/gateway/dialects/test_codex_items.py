@@ -28,10 +28,10 @@ def raw(value: Any) -> msgspec.Raw:
 
 def test_items_become_their_structs() -> None:
     assert decode_item(raw(says.call("f", "{}"))) == FunctionCallItem(
-        "f", id="fc_1", call_id="call_1", arguments="{}"
+        "f", id="fc_1", call_id="call_1", arguments="{}", status="completed"
     )
     assert decode_item(raw(says.custom("p", "*"))) == CustomCallItem(
-        "p", id="ctc_1", call_id="call_1", input="*"
+        "p", id="ctc_1", call_id="call_1", input="*", status="completed"
     )
     assert decode_item(raw(says.reasoning("Hm"))) == ReasoningItem(
         "rs_1", [Part("summary_text", "Hm")]

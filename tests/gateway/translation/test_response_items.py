@@ -96,7 +96,7 @@ def test_upstreams_own_output_counts_and_gets_ids() -> None:
     passing.begin(says.message(), 0)[0].whole = says.message("x")
 
     assert passing.output([{"type": "message", "content": []}, "odd", {"type": "reasoning"}]) == [
-        {"type": "message", "content": [], "id": "msg_1"},
+        {"type": "message", "content": [], "id": "msg_1", "status": "completed"},
         {"type": "reasoning", "id": "rs_abc_1"},
     ]
 
@@ -137,3 +137,25 @@ def test_items_that_began_and_did_not_end_are_unfinished() -> None:
 
     two.whole = says.call("f", "{}")
     assert passing.unfinished == [one]
+
+
+@pytest.mark.parametrize(
+    ("item", "fields"),
+    [
+        ({"type": "function_call"}, {"status": "completed", "call_id": "fc_abc_0"}),
+        (
+            {"type": "custom_tool_call", "status": None},
+            {"status": "completed", "call_id": "ctc_abc_0"},
+        ),
+        ({"type": "message", "status": "incomplete"}, {"status": "incomplete"}),
+        ({"type": "web_search_call"}, {"status": "completed"}),
+        ({"type": "reasoning"}, {}),
+    ],
+)
+def test_items_have_the_fields_schemas_require(item: Any, fields: Any) -> None:
+    passing = items()
+    begun, _ = passing.begin(item, 0)
+
+    assert passing.shown(item, begun) == {**item, "id": begun.id, **fields}
+    if item.get("status") is None and "status" in fields:
+        assert passing.shown(item, begun, status="in_progress")["status"] == "in_progress"

@@ -166,6 +166,8 @@ def test_added_items_have_the_fields_helpers_add_to() -> None:
         "name": "f",
         "arguments": "",
         "id": "fc_ours_0",
+        "call_id": "fc_ours_0",
+        "status": "in_progress",
     }
     assert added["output_index"] == 0
 

@@ -14,6 +14,9 @@ Part = tuple[str, int]
 """A part of an item: the field that numbers it, and its number."""
 
 ID_LIMIT: Final = 64
+_CALLS: Final = frozenset(("function_call", "custom_tool_call"))
+_REQUIRED: Final = {"status": _CALLS | {"message", "web_search_call"}, "call_id": _CALLS}
+"""Fields that schema-checking clients refuse to miss, by the items that have them."""
 
 
 class Passing(msgspec.Struct, kw_only=True):
@@ -85,9 +88,17 @@ class ResponseItems:
         self._by_index[index] = self._by_id[passing.id] = self._last = passing
         return passing, True
 
-    def shown(self, item: Mapping[str, Any], passing: Passing) -> dict[str, Any]:
-        """An item as the client is to see it: with an id, under the client's own tool name."""
+    def shown(
+        self, item: Mapping[str, Any], passing: Passing, *, status: str = "completed"
+    ) -> dict[str, Any]:
+        """An item as the client is to see it.
+
+        It has the fields that clients require, and the client's own tool name.
+        """
         seen = {**item, "id": _id(item.get("id")) or passing.id}
+        for field, value in (("status", status), ("call_id", seen["id"])):
+            if passing.type in _REQUIRED[field] and not seen.get(field):
+                seen[field] = value
         name = seen.get("name")
         if isinstance(name, str) and name in self._rename:
             seen["name"] = self._rename[name]

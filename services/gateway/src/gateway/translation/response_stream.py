@@ -177,7 +177,8 @@ class ResponseStream:
         passing, fresh = self.items.begin(item, body.get("output_index"))
         if not fresh:
             return []
-        passing.begun = {**beginning_of(passing.type), **self.items.shown(item, passing)}
+        shown = self.items.shown(item, passing, status="in_progress")
+        passing.begun = {**beginning_of(passing.type), **shown}
         body |= {"item": passing.begun, "output_index": passing.index}
         return [body]
 
