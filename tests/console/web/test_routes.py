@@ -1,6 +1,5 @@
 """The API keeps what its OpenAPI document promises, whatever is sent to it."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -36,7 +35,6 @@ def address() -> Iterator[str]:
         port = free.getsockname()[1]
     with RedisServer() as redis:
         environ = {
-            **os.environ,
             "REDIS_URL": redis.url,
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "CODEX_AUTH_URL": NOWHERE,

@@ -2,7 +2,7 @@
 import { call, Fault } from "../api.js";
 import { signedOut } from "../session.js";
 
-const POLL = 5000;
+const POLL = 5000, GATHER = 40;
 
 export class LogSource {
   // `take` gets entries, oldest first; `say` the state: live, polling, paused, lost, connecting.
@@ -13,6 +13,8 @@ export class LogSource {
     this.last = "";
     this.source = null;
     this.poll = 0;
+    this.gathered = [];
+    this.giving = 0;
   }
 
   start() {
@@ -31,8 +33,19 @@ export class LogSource {
       this.say("lost");
       signedOut().then((again) => again && this.start());
     });
-    source.addEventListener("log", (event) => this.give([{ id: event.lastEventId, entry: JSON.parse(event.data) }]));
+    source.addEventListener("log", (event) => this.gather({ id: event.lastEventId, entry: JSON.parse(event.data) }));
     source.addEventListener("error", () => this.broken(source));
+  }
+
+  // A burst of hundreds comes as one: each entry on its own would lay the page out anew.
+  gather(stored) {
+    this.gathered.push(stored);
+    this.giving ||= setTimeout(() => {
+      const entries = this.gathered;
+      this.gathered = [];
+      this.giving = 0;
+      this.give(entries);
+    }, GATHER);
   }
 
   give(entries) {
@@ -79,6 +92,9 @@ export class LogSource {
   stop() {
     this.endPoll();
     clearTimeout(this.again);
+    clearTimeout(this.giving);
+    this.gathered = [];
+    this.giving = 0;
     this.source?.close();
     this.source = null;
   }

@@ -8,7 +8,7 @@ import { numbers, t, tn } from "../texts.js";
 import { LogSource } from "./log_source.js";
 import { detailOf, rowOf } from "./log_rows.js";
 
-const MOST = 500, PAGE = 60;
+const MOST = 500, PAGE = 60, GLOWING = 5;
 const log = $("#log"), form = $("#log-filter");
 const known = new Map();
 let waiting = [], paused = false, oldest = "", total = 0, lostSince = 0, typing = 0, streamState = "connecting";
@@ -39,7 +39,7 @@ function show(entries) {
   const rows = entries.filter(({ id }) => !known.has(id)).map((stored) => {
     known.set(stored.id, stored);
     const row = rowOf(stored);
-    row.classList.add("fresh");
+    if (entries.length <= GLOWING) row.classList.add("fresh");
     return row;
   });
   total += rows.length;

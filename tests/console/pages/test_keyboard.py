@@ -1,0 +1,129 @@
+"""Everything by keyboard: shortcuts, the skip link, dialogs that keep and give back the focus."""
+
+import pytest
+from support.browsers import Tab
+
+pytestmark = pytest.mark.browser
+
+FOCUS = "document.activeElement.id || document.activeElement.className"
+
+
+async def test_a_slash_goes_to_the_search(visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    await visitor.page.keyboard.press("/")
+    await visitor.page.keyboard.type("grace")
+
+    assert await visitor.page.input_value("#search") == "grace"
+    assert await visitor.page.locator("#account-list > li:visible").count() == 1
+
+
+async def test_a_search_without_a_match_says_so(visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    await visitor.page.fill("#search", "nobody at all")
+
+    await visitor.see("[data-nothing]", "No account matches the search.")
+
+
+@pytest.mark.parametrize(
+    ("key", "title"),
+    [("k", "API keys"), ("a", "Accounts"), ("m", "Models"), ("l", "Logs"), ("s", "Settings")],
+)
+async def test_g_and_a_letter_go_to_a_page(visitor: Tab, key: str, title: str) -> None:
+    await visitor.open("/connect")
+    await visitor.page.keyboard.press("g")
+    await visitor.page.keyboard.press(key)
+
+    await visitor.see("h1", title)
+
+
+async def test_letters_typed_into_a_field_are_only_letters(visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    await visitor.click("#search")
+    await visitor.page.keyboard.type("g k?n/")
+
+    assert await visitor.page.input_value("#search") == "g k?n/"
+    assert not await visitor.page.is_visible("dialog[open]")
+
+
+async def test_the_help_opens_closes_and_gives_the_focus_back(visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    await visitor.page.focus("#open-help")
+    await visitor.page.keyboard.press("?")
+    await visitor.see("#help", "Keyboard shortcuts")
+    await visitor.page.keyboard.press("Escape")
+    await visitor.gone("#help")
+
+    assert await visitor.eval("document.activeElement.id") == "open-help"
+
+
+async def test_n_is_the_pages_main_action(visitor: Tab) -> None:
+    await visitor.open("/keys")
+    await visitor.page.keyboard.press("n")
+
+    await visitor.see("#new-key")
+    assert await visitor.eval("document.activeElement.name") == "name"
+
+
+async def test_the_first_tab_skips_to_the_content(visitor: Tab) -> None:
+    await visitor.open("/keys")
+    await visitor.page.keyboard.press("Tab")
+    await visitor.see(".skip")
+    await visitor.page.keyboard.press("Enter")
+
+    assert await visitor.eval("document.activeElement.id") == "main"
+
+
+async def test_a_dialog_keeps_the_focus_inside(visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    await visitor.click("[data-open=add-account]")
+    for _ in range(12):
+        await visitor.page.keyboard.press("Tab")
+        inside = (
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        )
+        assert await visitor.eval(inside), await visitor.eval(FOCUS)
+
+
+async def test_the_submit_button_of_a_dialog_is_on_the_screen(visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    await visitor.click("[data-open=add-account]")
+    await visitor.click("#tab-auth_json")
+    box = await visitor.page.locator("[data-look]").bounding_box()
+
+    assert box
+    assert box["y"] + box["height"] < 900
+
+
+async def test_tabs_are_chosen_with_arrows(visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    await visitor.click("[data-open=add-account]")
+    await visitor.page.focus('#add-account [role="tab"]')
+    first = await visitor.eval("document.activeElement.id")
+    await visitor.page.keyboard.press("ArrowRight")
+    second = await visitor.eval("document.activeElement.id")
+    await visitor.page.keyboard.press("End")
+    last = await visitor.eval("document.activeElement.id")
+
+    assert (first, second, last) == ("tab-device", "tab-pasted", "tab-auth_json")
+    await visitor.see("#way-auth_json")
+
+
+async def test_escape_closes_a_menu_and_gives_the_focus_back(visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    summary = visitor.page.locator("details.menu summary").first
+    await summary.focus()
+    await visitor.page.keyboard.press("Enter")
+    await visitor.see(".menu-list")
+    await visitor.page.keyboard.press("Escape")
+    await visitor.gone(".menu-list")
+
+    assert await summary.evaluate("(e) => e === document.activeElement")
+
+
+async def test_log_lines_are_walked_with_arrows(visitor: Tab) -> None:
+    await visitor.open("/logs")
+    await visitor.page.focus(".log-row:nth-child(1) .log-line")
+    await visitor.page.keyboard.press("ArrowDown")
+    await visitor.page.keyboard.press("Enter")
+
+    await visitor.see(".log-row:nth-child(2) .log-detail")
