@@ -1,0 +1,388 @@
+"""The images and the compose stack in a real dockerd, with a real client, a rollout and a crash."""
+
+import asyncio
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from bench.marker import Marker
+from deploy.images.daemon import Docker, daemon, make_base, make_stand_ins
+from deploy.live.check_monitoring import post
+from deploy.live.check_rolling import report
+from deploy.live.clients import Crowd, session
+from deploy.live.stage import Process, free_port
+from deploy.toolbox import DEPLOY, TOOLS, tool
+from support.tree import ROOT
+
+TAG = "0.1.0"
+OURS = ("gateway", "console", "standalone")
+SERVICES = (
+    *("gateway-a", "gateway-b", "console", "redis", "ingress"),
+    *("redis-exporter", "prometheus", "alertmanager"),
+)
+"""All but Grafana, whose image cannot be made from anything at hand."""
+HOST = "172.31.145.1"
+"""This machine, as the containers see it."""
+WORDS = Marker(deltas=40, gap_ms=200, per_write=1)
+
+
+class Stack:
+    """The compose stack, its backend on this machine, and what a user has of it."""
+
+    def __init__(self, docker: Docker, folder: pathlib.Path) -> None:
+        self.docker, self.folder = docker, folder
+        self.port, self.prometheus_port = free_port(), free_port()
+        self._running: list[Process] = []
+        backend = self._backend()
+        self.environment = {
+            **docker.environment,
+            "PORT": str(self.port),
+            "PROMETHEUS_LISTEN": f"127.0.0.1:{self.prometheus_port}",
+            "GRAFANA_LISTEN": f"127.0.0.1:{free_port()}",
+            **backend,
+        }
+        self.key = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def compose(self, *arguments: str, **environ: str) -> str:
+        files = ["-f", str(self.folder / "deploy/compose/compose.yaml")]
+        done = subprocess.run(
+            [tool("docker-compose"), *files, *arguments],
+            env={**self.environment, **environ},
+            capture_output=True,
+            text=True,
+            timeout=1200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        return done.stdout
+
+    def command(self, *arguments: str, fed: str | None = None) -> str:
+        """Our command line, from the standalone image, on the stack's Redis."""
+        secrets = self.folder / "deploy/compose/secrets"
+        url = secrets.joinpath("redis_url").read_text()
+        keys = secrets.joinpath("encryption_keys").read_text()
+        return self.docker.run(
+            *("run", "--rm", "--interactive", "--network", "codex-proapi_store"),
+            *("--read-only", "--env", f"REDIS_URL={url}", "--env", f"ENCRYPTION_KEYS={keys}"),
+            *(f"codex-proapi/standalone:{TAG}", *arguments),
+            fed=fed,
+        )
+
+    def close(self) -> None:
+        for each in self._running:
+            each.end()
+
+    def _backend(self) -> dict[str, str]:
+        """A fast upstream and the simulator's logins, reachable from the containers."""
+        upstream, simulator = free_port(), free_port()
+        bench = str(ROOT / "tests/bench/upstream.py")
+        self._start("upstream", [sys.executable, bench, str(upstream)], upstream)
+        of_simulator = [sys.executable, "-m", "standalone.simulator", "--port", str(simulator)]
+        self.simulator = self._start("simulator", of_simulator, simulator)
+        found = {}
+        for name, inside in (("CODEX_BASE_URL", upstream), ("CODEX_AUTH_URL", simulator)):
+            port = free_port()
+            command = [tool("caddy"), "reverse-proxy", "--from", f"http://:{port}"]
+            self._start(f"relay-{name}", [*command, "--to", f"127.0.0.1:{inside}"], port)
+            path = "/backend-api/codex" if name == "CODEX_BASE_URL" else ""
+            found[name] = f"http://{HOST}:{port}{path}"
+        return found
+
+    def _start(self, name: str, command: list[str], port: int) -> Process:
+        made = Process(name, command, folder=self.folder, port=port, HOME=str(self.folder))
+        made.start()
+        self._running.append(made)
+        return made
+
+
+@pytest.fixture(scope="module")
+def docker() -> Iterator[Docker]:
+    # Not below the temporary folder of pytest, whose path is too long for a socket.
+    folder = TOOLS / "docker"
+    folder.mkdir(parents=True, exist_ok=True)
+    with daemon(folder) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def images(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Docker:
+    folder = tmp_path_factory.mktemp("images")
+    began = time.monotonic()
+    make_base(docker)
+    print(f"\nbase image after {time.monotonic() - began:.0f} s")
+    make_stand_ins(docker, folder)
+    print(f"stand-ins after {time.monotonic() - began:.0f} s")
+    for target in OURS:
+        docker.build(target, f"codex-proapi/{target}:{TAG}", folder)
+        print(f"{target} after {time.monotonic() - began:.0f} s")
+    return docker
+
+
+@pytest.fixture(scope="module")
+def stack(images: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    shutil.copytree(
+        DEPLOY, folder / "deploy", ignore=shutil.ignore_patterns("secrets", ".env", "local")
+    )
+    made = Stack(images, folder)
+    try:
+        subprocess.run(["bash", str(folder / "deploy/compose/secrets.sh")], check=True)
+        began = time.monotonic()
+        made.compose("up", "--detach", "--wait", "--no-build", "--pull", "never", *SERVICES)
+        print(f"\ncompose up --wait: {time.monotonic() - began:.0f} s")
+        auth = post(made.simulator, "/_simulator/accounts/ada/login", {"expires_in": 36_000})
+        made.command("accounts", "import", "-", "--name", "ada", fed=auth.decode())
+        found = re.search(r"cpa-[\w-]+", made.command("keys", "create", "laptop"))
+        assert found
+        made.key = found[0]
+        yield made
+    finally:
+        made.compose("down", "--volumes", "--timeout", "5")
+        made.close()
+
+
+# --- the images ----------------------------------------------------------------------------------
+
+
+def facts(docker: Docker, target: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(docker.run("inspect", f"codex-proapi/{target}:{TAG}"))[0]
+    return found
+
+
+@pytest.mark.parametrize("target", OURS)
+def test_an_image_says_what_it_is_and_runs_as_nobody(images: Docker, target: str) -> None:
+    config = facts(images, target)["Config"]
+
+    assert config["User"] == "10001:10001"
+    assert config["Labels"]["org.opencontainers.image.version"] == TAG
+    assert config["Healthcheck"]["Test"][0] == "CMD"
+    assert config["Entrypoint"][0].startswith("/app/bin/")
+
+
+@pytest.mark.parametrize("target", OURS)
+def test_an_image_has_no_installer_and_a_bill_of_materials(images: Docker, target: str) -> None:
+    image = f"codex-proapi/{target}:{TAG}"
+    base = int(json.loads(images.run("inspect", "codex-proapi-base:bookworm"))[0]["Size"])
+    size = int(facts(images, target)["Size"])
+    listing = images.run(
+        "run",
+        "--rm",
+        "--entrypoint",
+        "/app/bin/python",
+        image,
+        "-c",
+        "print(open('/app/sbom.cdx.json').read())",
+    )
+    bill = json.loads(listing)
+    names = {component["name"] for component in bill["components"]}
+
+    print(f"\n{target}: {(size - base) / 1e6:.0f} MB on top of the base, {len(names)} components")
+    assert images.attempt(
+        "run", "--rm", "--entrypoint", "/app/bin/python", image, "-m", "pip"
+    ).returncode
+    assert {
+        f"codex-proapi-{target}" if target != "standalone" else "codex-proapi",
+        "msgspec",
+        "python",
+    } <= names
+    # The wall made of absence: one service is not there in the other's image.
+    absent = {"gateway": "codex-proapi-console", "console": "codex-proapi-gateway"}.get(target)
+    assert absent not in names
+
+
+def test_a_missing_dependency_stops_the_build(images: Docker, tmp_path: pathlib.Path) -> None:
+    """The planted fault: a module of the gateway that imports what only the console declares."""
+    context = tmp_path / "context"
+    shutil.copytree(
+        ROOT, context, ignore=shutil.ignore_patterns(".git", ".venv", "*cache*", "node_modules")
+    )
+    context.joinpath("services/gateway/src/gateway/stray.py").write_text("import jinja2\n")
+    config = tmp_path / "pip.conf"
+    config.write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
+    done = images.attempt(
+        *("build", "--file", context / "deploy/Dockerfile", "--target", "gateway"),
+        *("--build-arg", "BASE_IMAGE=codex-proapi-base:bookworm", "--network", "host"),
+        *("--secret", f"id=pipconf,src={config}"),
+        *("--secret", "id=ca,src=/etc/ssl/certs/ca-certificates.crt", context),
+    )
+
+    assert done.returncode != 0
+    assert "No module named 'jinja2'" in done.stdout + done.stderr
+
+
+def test_the_standalone_image_serves_by_itself(images: Docker) -> None:
+    name, port = "codex-proapi-alone", free_port()
+    images.run(
+        *("run", "--detach", "--name", name, "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"),  # noqa: S108
+        *("--volume", "codex-proapi-alone:/data", "--publish", f"127.0.0.1:{port}:1455"),
+        f"codex-proapi/standalone:{TAG}",
+    )
+    try:
+        alone = Process(name, [], folder=pathlib.Path("/"), port=port)
+        for _ in range(300):
+            if alone.status("/readyz") == 200:
+                break
+            time.sleep(0.1)
+        assert alone.status("/readyz") == 200, images.attempt("logs", name).stderr
+        assert alone.status("/v1/models") == 401
+    finally:
+        images.run("rm", "--force", "--volumes", name)
+        images.run("volume", "rm", "--force", "codex-proapi-alone")
+
+
+# --- the stack -----------------------------------------------------------------------------------
+
+
+def test_every_container_is_up_and_hardened(stack: Stack) -> None:
+    ids = stack.compose("ps", "--quiet").split()
+    found = json.loads(stack.docker.run("inspect", *ids))
+
+    assert len(found) == len(SERVICES)
+    for each in found:
+        name, state, host = each["Name"], each["State"], each["HostConfig"]
+        assert state["Running"], name
+        assert state.get("Health", {"Status": "healthy"})["Status"] == "healthy", name
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert host["Memory"], name
+
+
+def test_a_real_client_is_answered_through_the_ingress(stack: Stack) -> None:
+    client = openai.OpenAI(base_url=f"{stack.url}/v1", api_key=stack.key, max_retries=0)
+    with client:
+        words = [
+            chunk.choices[0].delta.content or ""
+            for chunk in client.chat.completions.create(
+                model="gpt-5.5",
+                stream=True,
+                messages=[{"role": "user", "content": f"Say hello {Marker(5, 20, 1)}"}],
+            )
+            if chunk.choices
+        ]
+        answer = client.responses.create(model="gpt-5.5", input="Say hello")
+
+    assert "".join(words).count("tok@") == 5
+    assert answer.status == "completed"
+
+
+def test_a_key_is_asked_for(stack: Stack) -> None:
+    with (
+        openai.OpenAI(base_url=stack.url, api_key="cpa-wrong", max_retries=0) as client,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        client.models.list()
+
+
+async def test_the_console_is_behind_the_same_address(stack: Stack) -> None:
+    async with session() as client:
+        async with client.get(f"{stack.url}/", allow_redirects=False) as answer:
+            assert answer.status in {200, 302, 303}
+            assert "content-security-policy" in answer.headers
+        async with client.get(f"{stack.url}/metrics") as answer:
+            assert answer.status == 404
+
+
+def test_prometheus_scrapes_everything(stack: Stack) -> None:
+    prometheus = Process("prometheus", [], folder=stack.folder, port=stack.prometheus_port)
+    for _ in range(60):
+        targets = json.loads(prometheus.get("/api/v1/targets"))["data"]["activeTargets"]
+        if all(target["health"] == "up" for target in targets):
+            break
+        time.sleep(1)
+
+    assert {t["labels"]["job"] for t in targets} == {"gateway", "console", "redis", "prometheus"}
+    assert {t["health"] for t in targets} == {"up"}, targets
+    rules = json.loads(prometheus.get("/api/v1/rules"))["data"]["groups"]
+    assert sum(len(group["rules"]) for group in rules) > 20
+
+
+async def test_a_rollout_breaks_no_stream(stack: Stack) -> None:
+    """`make compose-roll` with a new version, while a hundred clients stream."""
+    for target in ("gateway", "console"):
+        stack.docker.run("tag", f"codex-proapi/{target}:{TAG}", f"codex-proapi/{target}:next")
+    crowd = Crowd(stack.url, streams=100, marker=WORDS)
+    headers = {"authorization": f"Bearer {stack.key}"}
+    folder = stack.folder / "bin"
+    folder.mkdir()
+    # roll.sh takes `docker compose` where that works, else docker-compose from the PATH.
+    folder.joinpath("docker").symlink_to("/bin/false")
+    script = (stack.folder / "deploy/compose/roll.sh").read_text()
+    last = '"${compose[@]}" "$@" up --detach --wait'
+    assert last in script
+    stack.folder.joinpath("deploy/compose/roll.sh").write_text(
+        script.rstrip().removesuffix(last) + f"{last} {' '.join(SERVICES)}\n"
+    )
+    async with session() as client:
+        client.headers.update(headers)
+        living = asyncio.ensure_future(crowd.run(client))
+        await asyncio.sleep(4)
+        rolled = await asyncio.create_subprocess_exec(
+            "bash",
+            str(stack.folder / "deploy/compose/roll.sh"),
+            env={
+                **stack.environment,
+                "IMAGE_TAG": "next",
+                "PATH": f"{folder}:{stack.environment['PATH']}",
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await rolled.communicate()
+        crowd.leave()
+        await living
+
+    print("\n" + report("rollout", crowd))
+    assert rolled.returncode == 0, said.decode()
+    running = stack.compose("ps", "--format", "json", IMAGE_TAG="next")
+    assert running.count("codex-proapi/gateway:next") == 2
+    assert not crowd.broken, report("rollout", crowd)
+    assert set(crowd.short) == {200}, report("rollout", crowd)
+
+
+async def test_a_crashed_gateway_comes_back_and_breaks_only_its_own(stack: Stack) -> None:
+    crowd = Crowd(stack.url, streams=40, marker=WORDS)
+    async with session() as client:
+        client.headers.update({"authorization": f"Bearer {stack.key}"})
+        living = asyncio.ensure_future(crowd.run(client))
+        await asyncio.sleep(4)
+        container = stack.compose("ps", "--quiet", "gateway-a", IMAGE_TAG="next").strip()
+        pid = json.loads(stack.docker.run("inspect", container))[0]["State"]["Pid"]
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(2)
+        broken, short = len(crowd.broken), len(crowd.short)
+        await asyncio.sleep(12)
+        crowd.leave()
+        await living
+
+    print("\n" + report("crash", crowd))
+    assert 0 < broken < 40
+    assert len(crowd.broken) == broken
+    assert set(crowd.short[short:]) == {200}
+    state = json.loads(stack.docker.run("inspect", container))[0]
+    assert state["State"]["Running"]
+    assert state["RestartCount"] == 1
+
+
+def test_logs_hold_no_secret(stack: Stack) -> None:
+    logs = stack.compose("logs", "--no-color", IMAGE_TAG="next")
+    secrets = stack.folder / "deploy/compose/secrets"
+
+    assert "exchange.settled" in logs
+    assert stack.key not in logs
+    for name in ("encryption_keys", "redis_password", "admin_password"):
+        assert secrets.joinpath(name).read_text() not in logs
+    assert not re.search(r"eyJ[\w-]{20}", logs)
