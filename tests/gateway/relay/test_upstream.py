@@ -1,0 +1,294 @@
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.dialects.codex_errors import Refusal
+from gateway.errors import Truncated
+from gateway.relay.upstream import (
+    LARGE_BODY,
+    LINGER_BEATS,
+    Opening,
+    Prepared,
+    Upstream,
+    connector,
+    session_for,
+)
+
+CREATED = b'event: response.created\ndata: {"type":"response.created","response":{}}\n\n'
+DELTA = (
+    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
+    b'"item_id":"m","output_index":0,"content_index":0,"delta":"hi"}\n\n'
+)
+FAILED = (
+    b'event: response.failed\ndata: {"type":"response.failed","response":{"error":'
+    b'{"code":"server_is_overloaded","message":"busy"}}}\n\n'
+)
+
+
+class Backend:
+    """A backend on loopback that does what a test tells it to."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+        self.go_on = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def answer(self, request: Any) -> Any:
+        body = await request.read()
+        self.seen.append((dict(request.headers), body, id(request.transport)))
+        return await getattr(self, request.path.strip("/"))(request)
+
+    async def stream(self, request: Any, *pieces: Any, end: Any = True) -> Any:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream", "x-a": "b"})
+        await response.prepare(request)
+        try:
+            for piece in pieces:
+                await response.write(piece)
+                await asyncio.sleep(0.01)
+            if not end:
+                await self.go_on.wait()
+        except asyncio.CancelledError:
+            self.gone.set()
+            raise
+        return response
+
+    async def whole(self, request: Any) -> Any:
+        return await self.stream(request, CREATED, DELTA, b"rest\n\n")
+
+    async def endless(self, request: Any) -> Any:
+        return await self.stream(request, CREATED + DELTA, end=False)
+
+    async def silent(self, request: Any) -> Any:
+        return await self.stream(request, CREATED, end=False)
+
+    async def failed(self, request: Any) -> Any:
+        return await self.stream(request, CREATED, FAILED)
+
+    async def early(self, request: Any) -> Any:
+        return await self.stream(request, CREATED)
+
+    async def garbage(self, request: Any) -> Any:
+        return await self.stream(request, b"event: response.created\ndata: {\n\n")
+
+    async def refused(self, request: Any) -> Any:
+        error = {"error": {"code": "usage_limit_reached", "message": "spent"}}
+        return web.json_response(error, status=429, headers={"retry-after": "7"})
+
+    async def endless_refusal(self, request: Any) -> None:
+        response = web.StreamResponse(status=502)
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 65536)
+
+    async def dropped(self, request: Any) -> Any:
+        request.transport.abort()
+        return web.Response()
+
+    async def cut(self, request: Any) -> Any:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(CREATED + DELTA)
+        await self.go_on.wait()
+        request.transport.abort()
+        return response
+
+
+class Scene:
+    def __init__(self, backend: Any, session: Any, port: Any) -> None:
+        self.backend = backend
+        self.session = session
+        self.port = port
+
+    def upstream(self, path: str, *, silence: Any = 5.0) -> Any:
+        return Upstream(self.session, f"http://127.0.0.1:{self.port}/{path}", silence=silence)
+
+    async def open(self, path: str, *, silence: Any = 5.0, body: Any = b"{}") -> Any:
+        prepared = Prepared({"authorization": "Bearer t", "user-agent": "codex"}, body)
+        return await self.upstream(path, silence=silence).open(prepared)
+
+
+@pytest.fixture
+async def scene() -> Any:
+    backend = Backend()
+    app = web.Application(client_max_size=2**30)
+    app.router.add_post("/{name}", backend.answer)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    session = session_for(connector())
+    yield Scene(backend, session, runner.addresses[0][1])
+    backend.go_on.set()
+    await session.close()
+    await runner.cleanup()
+
+
+async def read_all(opening: Any) -> Any:
+    pieces = [opening.held]
+    while piece := await opening.read():
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def test_an_opening_holds_everything_up_to_the_first_word_and_gives_the_rest(
+    scene: Any,
+) -> None:
+    opening = await scene.open("whole")
+
+    assert isinstance(opening, Opening)
+    assert opening.held == CREATED + DELTA
+    assert opening.headers["X-A"] == "b"
+    assert await read_all(opening) == CREATED + DELTA + b"rest\n\n"
+
+
+async def test_upstream_is_spoken_to_without_extras(scene: Any) -> None:
+    await scene.open("refused")
+
+    headers, body, _ = scene.backend.seen[0]
+    assert {name.lower() for name in headers} == {
+        *("host", "authorization", "user-agent", "accept", "content-length", "content-type")
+    }
+    assert body == b"{}"
+
+
+async def test_a_connection_is_used_again_after_an_answer_and_after_a_refusal(scene: Any) -> None:
+    for path in ("whole", "refused", "whole"):
+        opening = await scene.open(path)
+        if isinstance(opening, Opening):
+            await read_all(opening)
+            opening.release()
+            opening.close()
+
+    assert len({connection for _, _, connection in scene.backend.seen}) == 1
+
+
+async def test_a_large_body_arrives_whole(scene: Any) -> None:
+    body = bytes(range(256)) * (LARGE_BODY // 128)
+
+    await scene.open("refused", body=body)
+
+    assert scene.backend.seen[0][1] == body
+
+
+async def test_a_refusal_is_a_value(scene: Any) -> None:
+    refusal = await scene.open("refused")
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.code, refusal.retry_after) == (429, "usage_limit_reached", 7)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("failed", "server_is_overloaded"),
+        ("early", "upstream_stream_truncated"),
+        ("garbage", "upstream_malformed"),
+        ("dropped", "upstream_connection_lost"),
+    ],
+)
+async def test_whatever_comes_instead_of_a_word_is_a_refusal(
+    scene: Any, path: str, code: str | None
+) -> None:
+    refusal = await scene.open(path)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == code
+    assert not scene.session.connector._acquired
+
+
+async def test_silence_before_the_first_word_has_an_end(scene: Any) -> None:
+    refusal = await scene.open("silent", silence=0.1)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.code) == (0, "upstream_timeout")
+    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+
+
+async def test_an_unreachable_backend_is_a_refusal_too(scene: Any) -> None:
+    upstream = Upstream(scene.session, "http://127.0.0.1:9/responses")
+
+    refusal = await upstream.open(Prepared({}, b"{}"))
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "upstream_unreachable"
+
+
+async def test_an_endless_refusal_is_not_read_to_its_end(scene: Any) -> None:
+    refusal = await scene.open("endless_refusal")
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 502
+
+
+async def test_a_stream_that_breaks_later_raises(scene: Any) -> None:
+    opening = await scene.open("cut")
+    assert isinstance(opening, Opening)
+    scene.backend.go_on.set()
+
+    with pytest.raises(Truncated):
+        await read_all(opening)
+
+
+async def test_closing_ends_the_stream_upstream(scene: Any) -> None:
+    opening = await scene.open("endless")
+    assert isinstance(opening, Opening)
+
+    opening.close()
+    opening.close()
+
+    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+
+
+async def test_giving_up_while_waiting_ends_the_stream_upstream(scene: Any) -> None:
+    task = asyncio.ensure_future(scene.open("silent"))
+    while not scene.backend.seen:
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.03)
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+
+
+async def test_a_finished_stream_that_does_not_close_is_cut_after_a_moment(scene: Any) -> None:
+    upstream = scene.upstream("endless")
+    opening = await upstream.open(Prepared({}, b"{}"))
+    assert isinstance(opening, Opening)
+
+    opening.release()
+    for _ in range(LINGER_BEATS):
+        upstream.lingering.beat()
+    assert not scene.backend.gone.is_set()
+    upstream.lingering.beat()
+
+    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+    assert repr(upstream.lingering) == "<Lingering 0 streams>"
+
+
+async def test_a_finished_stream_that_closes_gives_its_connection_back(scene: Any) -> None:
+    upstream = scene.upstream("endless")
+    opening = await upstream.open(Prepared({}, b"{}"))
+    assert isinstance(opening, Opening)
+    opening.release()
+    scene.backend.go_on.set()
+
+    while scene.session.connector._acquired:
+        await asyncio.sleep(0.005)
+    upstream.lingering.beat()
+
+    assert len(upstream.lingering._beats) == 0
+
+
+async def test_lingering_streams_are_cut_at_the_end(scene: Any) -> None:
+    upstream = scene.upstream("endless")
+    opening = await upstream.open(Prepared({}, b"{}"))
+    assert isinstance(opening, Opening)
+    opening.release()
+
+    upstream.lingering.close()
+
+    await asyncio.wait_for(scene.backend.gone.wait(), 1)
