@@ -33,13 +33,13 @@ async def test_five_tries_a_minute_from_one_address(redis_client: Redis) -> None
 
 async def test_the_wait_grows_from_window_to_window(redis_client: Redis) -> None:
     attempts = Attempts(redis_client)
-    await tries(attempts, 6, ip="203.0.113.9")
-    async for name in redis_client.scan_iter(f"{redis_keys.attempts()}*/1/minute"):
-        await redis_client.delete(name)
-    waits = await tries(attempts, 6, ip="203.0.113.9")
+    for _ in range(2):
+        assert await tries(attempts, 5, ip="203.0.113.9") == [0] * 5
+        async for name in redis_client.scan_iter(f"{redis_keys.attempts()}*/1/minute"):
+            await redis_client.delete(name)
+    (wait,) = await tries(attempts, 1, ip="203.0.113.9")
 
-    assert waits[0] == 0
-    assert max(waits) > 60
+    assert 60 < wait <= 900
 
 
 async def test_replicas_count_together_and_at_once(redis_client: Redis) -> None:
@@ -72,9 +72,7 @@ async def test_an_ipv6_subscriber_is_one_address(redis_client: Redis) -> None:
 async def test_many_addresses_together_meet_a_limit_too(redis_client: Redis) -> None:
     attempts = Attempts(redis_client)
     waits = [
-        wait
-        for number in range(70)
-        for wait in await tries(attempts, 1, ip=f"198.51.100.{number}")
+        wait for number in range(70) for wait in await tries(attempts, 1, ip=f"198.51.100.{number}")
     ]
 
     assert waits[:60] == [0] * 60

@@ -54,10 +54,9 @@ def pasted_callback(text: str) -> Callback:
         raise BadRequest(Code.NOT_A_CALLBACK, param="url")
     # Without a scheme browsers show and people copy "localhost:1455/auth/callback?…".
     query = urlsplit(text).query if "?" in text else text
-    fields = dict(parse_qsl(query.partition("#")[0], max_num_fields=20))
     try:
-        return callback_of(fields)
-    except LoginRefused:
+        return callback_of(dict(parse_qsl(query.partition("#")[0], max_num_fields=20)))
+    except (LoginRefused, ValueError):
         raise BadRequest(Code.NOT_A_CALLBACK, param="url") from None
 
 

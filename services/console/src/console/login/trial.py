@@ -110,6 +110,8 @@ class Trial:
             code = "credential_unavailable"
         except httpx.TimeoutException:
             code = "upstream_timeout"
+        except httpx.RemoteProtocolError:
+            code = "upstream_stream_truncated"
         except httpx.HTTPError:
             code = "upstream_unreachable"
         milliseconds = round((self._clock() - began) * 1000)
@@ -216,8 +218,6 @@ def _question(model: str, session: str, *, lite: bool) -> dict[str, Any]:
         "prompt_cache_key": session,
     }
     if lite:
-        tools = {"type": "additional_tools", "role": "developer", "tools": []}
-        body["input"].insert(0, tools)
         body["reasoning"]["context"] = "all_turns"
     else:
         body["instructions"] = ""
