@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 MEMBERS := -e shared -e services/gateway -e services/console -e deploy/local
-SOURCES := services/gateway/src services/console/src shared/src deploy/local/src tests
+SOURCES := services/gateway/src services/console/src shared/src deploy/local/src
 TEST_JOBS ?= 2
 
 .PHONY: help up demo check fix lint types imports test test-pure cover bench lock browser clean
@@ -34,6 +34,7 @@ lint: $(VENV)/.dev ## format and lint
 
 types: $(VENV)/.dev ## strict types
 	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls tests
 
 imports: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports
