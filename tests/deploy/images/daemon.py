@@ -147,8 +147,18 @@ def daemon(folder: pathlib.Path) -> Iterator[Docker]:
 def firewall() -> str:
     """The rules of this machine as they are, without what an earlier daemon may have left."""
     saved = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
-    kept = [line for line in saved.splitlines() if "DOCKER" not in line]
-    return re.sub(r"^:FORWARD DROP", ":FORWARD ACCEPT", "\n".join(kept), flags=re.MULTILINE) + "\n"
+    ours = re.compile(r"DOCKER|docker0|\bbr-|10\.20[12]\.|172\.31\.145\.")
+    kept = "\n".join(line for line in saved.splitlines() if not ours.search(line))
+    kept = re.sub(r"^:FORWARD DROP", ":FORWARD ACCEPT", kept, flags=re.MULTILINE)
+    # A table nobody had used is not told of, and would not be emptied.
+    for table, chains in {
+        "filter": ("INPUT", "FORWARD", "OUTPUT"),
+        "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+    }.items():
+        if f"*{table}" not in kept:
+            empty = "".join(f":{chain} ACCEPT [0:0]\n" for chain in chains)
+            kept += f"\n*{table}\n{empty}COMMIT"
+    return kept.strip() + "\n"
 
 
 def make_base(docker: Docker) -> None:

@@ -1,5 +1,6 @@
 """The compose stack as Compose reads it, its secrets, and what its services are told."""
 
+import ipaddress
 import json
 import pathlib
 import re
@@ -88,6 +89,14 @@ def test_only_this_machine_is_listened_to_by_default(stack: dict[str, Any]) -> N
 
     assert ports
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
+
+
+def test_the_address_of_the_ingress_is_given_to_nobody_else(stack: dict[str, Any]) -> None:
+    front = stack["networks"]["front"]["ipam"]["config"][0]
+    own = ipaddress.ip_address(stack["services"]["ingress"]["networks"]["front"]["ipv4_address"])
+
+    assert own in ipaddress.ip_network(front["subnet"])
+    assert own not in ipaddress.ip_network(front["ip_range"])
 
 
 def test_only_the_services_reach_redis(stack: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@
 set -eu
 : "${SELF:?this Redis, as the others reach it}" "${FIRST:?the one that begins as primary}"
 : "${SENTINELS:?host:port of every Sentinel, separated by spaces}"
-: "${GROUP:=codex-proapi}" "${PORT:=6379}" "${CONFIG:=/etc/redis/redis.conf}" "${PATIENCE:=30}"
+: "${GROUP:=codex-proapi}" "${PORT:=6379}" "${CONFIG:=/usr/local/etc/redis/redis.conf}" "${PATIENCE:=30}"
 
 ask() { # the primary's host and port, by the first Sentinel that knows
   for sentinel in $SENTINELS; do
