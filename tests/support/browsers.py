@@ -102,7 +102,8 @@ class Tab:
         ]
 
     def _console(self, message: Any) -> None:
-        if message.type in {"error", "warning"}:
+        # Chromium breaks connections off when another process of this machine adds an interface.
+        if message.type in {"error", "warning"} and "ERR_NETWORK_CHANGED" not in message.text:
             self.problems.append(f"{message.type}: {message.text}")
 
     def _request(self, request: Request) -> None:

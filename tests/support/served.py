@@ -43,9 +43,15 @@ def listening() -> tuple[socket.socket, str]:
 
 
 @contextlib.asynccontextmanager
-async def served(redis_url: str, *, empty: bool = False, **given: Any) -> AsyncIterator[Served]:
+async def served(
+    redis_url: str,
+    *,
+    empty: bool = False,
+    at: tuple[socket.socket, str] | None = None,
+    **given: Any,
+) -> AsyncIterator[Served]:
     """A console on loopback, furnished unless it is to be empty."""
-    listener, base = listening()
+    listener, base = at or listening()
     settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **given})
     console = build(settings, clock=time.time, announce=lambda _line: None)
     scene = Scene(console.redis, now=time.time())

@@ -176,7 +176,9 @@ async def test_a_burst_does_not_freeze_the_page(site: Served, visitor: Tab) -> N
     newest = (await LogStream(site.console.redis).page(count=1))[0]
     await visitor.page.wait_for_selector(f"#log-{newest.id}", timeout=10_000)
 
-    assert await visitor.eval("window.longest") < 400, "one layout for all, though machines are slow"
+    assert await visitor.eval("window.longest") < 400, (
+        "one layout for all, though machines are slow"
+    )
 
 
 async def test_clearing_asks_first_and_can_be_undone(site: Served, visitor: Tab) -> None:

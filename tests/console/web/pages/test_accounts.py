@@ -2,7 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.furnished import Visit, furnished
+from support.furnished import Visit, furnished, words_of
 from support.logins import a_login
 
 from commons.accounts.store import NewAccount
@@ -124,9 +124,11 @@ async def test_where_it_cannot_return_the_page_says_so(redis_url: str) -> None:
 
 async def test_one_account_shows_its_facts_and_its_last_requests(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
-        text = await visit.read(f"/accounts/{visit.scene.ids[0]}")
+        html = (await visit.get(f"/accounts/{visit.scene.ids[0]}")).text
 
-    assert "Workspace ws-0" in text
+    text = words_of(html)
+    assert "Workspace ws-0" in words_of(html)
+    assert 'href="/accounts" data-key="a" aria-current="page"' in html
     assert "Added by auth.json" in text
     assert "Its last requests" in text
     assert visit.scene.ids[0] in text

@@ -22,6 +22,10 @@ LIVE_HEADER = "x-live"
 """A script that refreshes a page in place sends it, and gets the live regions alone."""
 
 
+_SECTIONS = {"account": "accounts"}
+"""Pages that belong to another one's place in the menu."""
+
+
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the system, for the foot of the sidebar."""
 
@@ -34,6 +38,7 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True):
     """What stands around the content."""
 
     page: str
+    """Its place in the menu, and which script it gets."""
     version: str
     csrf: str
     guarded: bool
@@ -50,7 +55,8 @@ async def page(
 ) -> Response[str]:
     """Answer with a page, or with its live regions alone."""
     live = LIVE_HEADER in request.headers
-    shell = await _shell(request, sources, roster, name=template.removesuffix(".html"))
+    name = template.removesuffix(".html")
+    shell = await _shell(request, sources, roster, name=_SECTIONS.get(name, name))
     html = render(template, look(request), shell=shell, live=live, **context)
     return Response(html, media_type=MediaType.HTML, headers={"vary": "cookie, accept-language"})
 

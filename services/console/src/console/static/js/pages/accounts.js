@@ -52,5 +52,5 @@ on("click", "[data-test]", (button) =>
 // `/accounts?add` opens the dialog, and the address forgets what has been said once.
 const url = new URL(location.href);
 if (url.searchParams.has("add")) openDialog("add-account");
-for (const said of ["add", "added", "login_error", "request_id"]) url.searchParams.delete(said);
+for (const said of ["add", "signed_in", "login_error", "request_id"]) url.searchParams.delete(said);
 history.replaceState(null, "", url);

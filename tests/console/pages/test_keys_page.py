@@ -1,0 +1,168 @@
+"""API keys: made and shown this once, changed, rotated, revoked, deleted."""
+
+import pytest
+from playwright.async_api import Browser
+from support.browsers import Tab, tab
+from support.served import Served
+
+pytestmark = pytest.mark.browser
+
+
+async def test_a_key_is_shown_this_once_and_works(site: Served, visitor: Tab) -> None:
+    await visitor.open("/keys")
+    await visitor.page.keyboard.press("n")
+    await visitor.page.fill("#new-key [name=name]", "My laptop")
+    await visitor.page.select_option("#new-key [name=expires_in]", "604800")
+    await visitor.click("#new-key summary")
+    await visitor.page.fill('#new-key [name="limits.rpm"]', "30")
+    await visitor.click("#new-key [value='gpt-5.5']")
+    await visitor.click("#new-key [type=submit]")
+    await visitor.see("#made-key", "it is shown this once only")
+    secret = await visitor.text("#made-secret")
+    key = await site.scene.keys.find(secret)
+
+    assert key
+    assert (key.name, key.limits.rpm, key.allowed_models) == ("My laptop", 30, ("gpt-5.5",))
+    assert key.expires_at > site.scene.now + 600_000
+
+    await visitor.click("#made-key [data-close].button:not(.icon-only)")
+    await visitor.see("#key-list", "My laptop")
+    assert secret not in await visitor.page.content()
+    await visitor.open("/keys")
+    assert secret not in await visitor.page.content()
+    assert secret[:12] in await visitor.page.content()
+
+
+async def test_a_click_beside_does_not_close_what_is_shown_once(visitor: Tab) -> None:
+    await visitor.open("/keys?new")
+    await visitor.page.fill("#new-key [name=name]", "Kept")
+    await visitor.click("#new-key [type=submit]")
+    await visitor.see("#made-key")
+    await visitor.page.mouse.click(5, 5)
+
+    assert await visitor.page.is_visible("#made-key")
+
+
+async def test_a_new_key_goes_along_to_the_snippets_once(visitor: Tab) -> None:
+    await visitor.open("/keys?new")
+    await visitor.page.fill("#new-key [name=name]", "Carried")
+    await visitor.click("#new-key [type=submit]")
+    await visitor.see("#made-key")
+    secret = await visitor.text("#made-secret")
+    await visitor.click("[data-carry-key]")
+    await visitor.page.wait_for_selector("html[data-ready]", state="attached")
+    await visitor.page.wait_for_url("**/connect")
+    await visitor.see("#client-codex pre", secret)
+
+    assert await visitor.eval("sessionStorage.length") == 0
+    await visitor.open("/connect")
+    assert secret not in await visitor.page.content()
+
+
+async def test_a_key_is_copied_with_a_word_of_success(browser: Browser, site: Served) -> None:
+    async with tab(
+        browser, site.base, permissions=["clipboard-read", "clipboard-write"]
+    ) as visitor:
+        await visitor.open("/keys?new")
+        await visitor.page.fill("#new-key [name=name]", "Copied")
+        await visitor.click("#new-key [type=submit]")
+        await visitor.see("#made-key")
+        await visitor.click("#made-key [data-copy]")
+        await visitor.see("#made-key [data-copy]", "Copied")
+
+        assert await visitor.eval("navigator.clipboard.readText()") == await visitor.text(
+            "#made-secret"
+        )
+
+
+async def test_where_the_browser_has_no_clipboard_copying_works_too(visitor: Tab) -> None:
+    """Plain http on another host: navigator.clipboard is not there."""
+    await visitor.page.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
+    )
+    await visitor.open("/connect")
+    await visitor.eval(
+        "document.addEventListener('copy', () => (window.copied = getSelection().toString() || document.activeElement.value))"
+    )
+    await visitor.click('[data-copy="#base-url"]')
+    await visitor.see('[data-copy="#base-url"]', "Copied")
+
+    assert await visitor.eval("window.copied") == f"{visitor.base}/v1"
+
+
+async def test_name_and_limits_are_changed(site: Served, visitor: Tab) -> None:
+    (laptop, *_) = site.scene.key_names
+    row = f"#row-{laptop}"
+    await visitor.open("/keys")
+    await visitor.click(f"{row} details.menu summary")
+    await visitor.click(f"{row} [data-open=edit-key]")
+    assert await visitor.page.input_value("#edit-key [name=name]") == "Codex on the laptop"
+    await visitor.page.fill("#edit-key [name=name]", "Desk")
+    await visitor.page.fill('#edit-key [name="limits.tokens_day"]', "1000000")
+    await visitor.click("#edit-key [type=submit]")
+    await visitor.see(row, "1M tokens a day")
+
+    key = await site.scene.keys.get(laptop)
+    assert key
+    assert (key.name, key.limits.tokens_day, key.owner) == ("Desk", 1_000_000, "Ada")
+
+
+async def test_rotating_gives_another_secret_and_lets_the_old_one_go_on(
+    site: Served, visitor: Tab
+) -> None:
+    key, old = await site.scene.keys.create("Turning", created_at=1)
+    row = f"#row-{key.id}"
+    await visitor.open("/keys")
+    await visitor.click(f"{row} details.menu summary")
+    await visitor.click(f"{row} [data-open=rotate-key]")
+    await visitor.see("#rotate-key", "Turning")
+    await visitor.click("#rotate-key [type=submit]")
+    await visitor.see("#made-key")
+    secret = await visitor.text("#made-secret")
+
+    assert secret != old
+    for each in (secret, old):
+        found = await site.scene.keys.find(each)
+        assert found
+        assert found.id == key.id
+
+
+async def test_revoking_names_the_key_and_its_effect(site: Served, visitor: Tab) -> None:
+    (laptop, *_) = site.scene.key_names
+    row = f"#row-{laptop}"
+    await visitor.open("/keys")
+    await visitor.click(f"{row} details.menu summary")
+    await visitor.click(f"{row} .danger-text:has-text('Revoke')")
+    await visitor.see("#confirm", "Revoke Codex on the laptop?")
+    await visitor.see("#confirm", "refused within two seconds")
+    await visitor.click("[data-confirm-do]")
+    await visitor.see(f"{row} .pill", "Revoked")
+
+    key = await site.scene.keys.get(laptop)
+    assert key
+    assert key.revoked
+
+
+async def test_deleting_forgets_the_key(site: Served, visitor: Tab) -> None:
+    old = list(site.scene.key_names)[2]
+    row = f"#row-{old}"
+    await visitor.open("/keys")
+    await visitor.click(f"{row} details.menu summary")
+    await visitor.click(f"{row} .danger-text:has-text('Delete')")
+    await visitor.click("[data-confirm-do]")
+    await visitor.gone(row)
+
+    assert await site.scene.keys.get(old) is None
+
+
+async def test_what_the_server_refuses_is_told_in_the_dialog(visitor: Tab) -> None:
+    await visitor.open("/keys?new")
+    await visitor.page.fill("#new-key [name=name]", "   x   ")
+    await visitor.eval(
+        "document.querySelector('#new-key [name=owner]').removeAttribute('maxlength')"
+    )
+    await visitor.page.fill("#new-key [name=owner]", "y" * 400)
+    await visitor.click("#new-key [type=submit]")
+    await visitor.see("#new-key [data-error]", "A value is not valid.")
+    await visitor.see("#new-key [data-error]", "req_")
+    visitor.problems.clear()
