@@ -10,14 +10,14 @@ from support.tree import ROOT, functions, modules
 BUDGETS = tomllib.loads((pathlib.Path(__file__).parent / "budgets.toml").read_text())
 
 
-@pytest.mark.parametrize(("name", "path"), list(modules()))
+@pytest.mark.parametrize(("name", "path"), modules())
 def test_a_module_fits_its_budget(name: str, path: pathlib.Path) -> None:
     limit = BUDGETS["exceptions"].get(name, BUDGETS["module"]["lines"])
 
     assert len(path.read_text().splitlines()) <= limit
 
 
-@pytest.mark.parametrize(("name", "path"), list(modules()))
+@pytest.mark.parametrize(("name", "path"), modules())
 def test_a_function_fits_its_budget(name: str, path: pathlib.Path) -> None:
     limit = BUDGETS["function"]["lines"]
 
@@ -26,7 +26,7 @@ def test_a_function_fits_its_budget(name: str, path: pathlib.Path) -> None:
     assert not long
 
 
-@pytest.mark.parametrize(("name", "path"), list(modules()))
+@pytest.mark.parametrize(("name", "path"), modules())
 def test_a_function_takes_few_parameters(name: str, path: pathlib.Path) -> None:
     limit = BUDGETS["function"]["parameters"]
 

@@ -11,12 +11,12 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.parametrize(("name", "path"), list(modules()))
+@pytest.mark.parametrize(("name", "path"), modules())
 def test_no_module_has_an_empty_name(name: str, path: pathlib.Path) -> None:
     assert name.rpartition(".")[2] not in FORBIDDEN
 
 
-@pytest.mark.parametrize(("name", "path"), list(modules()))
+@pytest.mark.parametrize(("name", "path"), modules())
 def test_no_class_ends_in_an_empty_word(name: str, path: pathlib.Path) -> None:
     endings = tuple(word.capitalize() for word in FORBIDDEN)
 

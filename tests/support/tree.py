@@ -1,6 +1,7 @@
 """The repository as the architecture tests see it: members, modules, functions."""
 
 import ast
+import functools
 import pathlib
 from collections.abc import Iterator
 
@@ -14,17 +15,23 @@ MEMBERS = {
 }
 
 
-def modules(*members: str) -> Iterator[tuple[str, pathlib.Path]]:
+@functools.cache
+def modules(*members: str) -> tuple[tuple[str, pathlib.Path], ...]:
     """Every module of the members as (dotted name, path); packages by their `__init__`."""
-    for member in members or MEMBERS:
-        source = MEMBERS[member]
-        for path in sorted(source.rglob("*.py")):
-            parts = path.relative_to(source.parent).with_suffix("").parts
-            name = ".".join(part for part in parts if part != "__init__")
-            yield name, path
+    return tuple(
+        (_dotted(path, MEMBERS[member].parent), path)
+        for member in members or MEMBERS
+        for path in sorted(MEMBERS[member].rglob("*.py"))
+    )
 
 
-def imports_of(path: pathlib.Path) -> set[str]:
+def _dotted(path: pathlib.Path, above: pathlib.Path) -> str:
+    parts = path.relative_to(above).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+@functools.cache
+def imports_of(path: pathlib.Path) -> frozenset[str]:
     """Dotted names that a module imports, `from a import b` as both `a` and `a.b`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -33,7 +40,7 @@ def imports_of(path: pathlib.Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+    return frozenset(found)
 
 
 def functions(path: pathlib.Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
