@@ -189,24 +189,21 @@ def a_quota(now: float, five: float | None, week: float) -> SeenQuota:
     return SeenQuota(seen_at=now - 40, families=(SeenFamily(id="codex", windows=tuple(windows)),))
 
 
-def a_catalogue() -> bytes:
-    """Upstream's list of models, shortened."""
+def a_catalogue(*slugs: str) -> bytes:
+    """A list of models as the gateway keeps it, shortened."""
     efforts = ("low", "medium", "high", "xhigh")
-    return msgspec.json.encode(
-        {
-            "models": [
-                {
-                    "slug": slug,
-                    "display_name": slug.replace("gpt", "GPT").title().replace("Gpt", "GPT"),
-                    "context_window": 272_000,
-                    "priority": number,
-                    "visibility": "list",
-                    "default_reasoning_level": "medium",
-                    "supported_reasoning_levels": [
-                        {"effort": e, "description": ""} for e in efforts
-                    ],
-                }
-                for number, slug in enumerate(MODELS)
-            ]
-        }
-    )
+    body = {
+        "models": [
+            {
+                "slug": slug,
+                "display_name": slug.replace("gpt", "GPT").title().replace("Gpt", "GPT"),
+                "context_window": 272_000,
+                "priority": number,
+                "visibility": "list",
+                "default_reasoning_level": "medium",
+                "supported_reasoning_levels": [{"effort": e, "description": ""} for e in efforts],
+            }
+            for number, slug in enumerate(slugs or MODELS)
+        ]
+    }
+    return msgspec.json.encode({"at": 1.0, "etag": "x", "body": body})

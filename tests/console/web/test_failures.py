@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from support.consoles import Browser, console_settings, guarded, running, script
+from support.redis_server import RedisServer
 
 from commons.errors import CredentialRevoked, CredentialUnavailable, StoreUnavailable
 from console.app import Console
@@ -81,14 +82,12 @@ async def test_a_browser_without_a_session_is_sent_to_sign_in(
     assert (answer.status_code, answer.headers["location"]) == (303, where)
 
 
-async def test_redis_away_is_a_503_that_says_so(
-    api: httpx.AsyncClient, console: Console, redis_url: str
-) -> None:
-    await console.redis.aclose()
-    console.redis.connection_pool.connection_kwargs["path"] = "/nowhere"
-    console.redis.connection_pool.reset()  # type: ignore[no-untyped-call]
-    answer = await api.get("/api/accounts")
-    metrics = (await api.get("/metrics")).text
+async def test_redis_away_is_a_503_that_says_so() -> None:
+    with RedisServer() as server:
+        async with running(console_settings(server.url)) as console, script(console) as api:
+            server.kill()
+            answer = await api.get("/api/accounts")
+            metrics = (await api.get("/metrics")).text
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert answer.json()["error"]["code"] == "store_unavailable"

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from support.console_scene import a_catalogue
 from support.furnished import furnished
 
 from commons import redis_keys
@@ -22,8 +23,8 @@ async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url: str) -
 
 async def test_a_model_somebody_holds_alone_lists_that_account(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
-        alone = b'{"models": [{"slug": "gpt-solo", "visibility": "list"}]}'
-        await visit.console.redis.set(redis_keys.catalogue(visit.scene.ids[1]), alone)
+        name = redis_keys.catalogue(visit.scene.ids[1])
+        await visit.console.redis.set(name, a_catalogue("gpt-solo"))
         text = await visit.read("/catalogue")
 
     assert "1 account grace@example.com" in text.partition("gpt-solo")[2]

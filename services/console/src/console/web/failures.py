@@ -4,6 +4,7 @@ Under `/api` and for scripts: `{"error": {"code", "message", "param", "request_i
 that asked for a page gets one (`ErrorPage`), or is sent to sign in.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -33,6 +34,8 @@ from console.texts.phrases import CURES, FAULTS
 log = structlog.get_logger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
+
+_MISSING = re.compile(r"required field `(\w+)`")
 
 SIGN_IN_PAGE = "/login"
 """Where a browser without a session is sent."""
@@ -161,7 +164,9 @@ def _param_of(error: HTTPException) -> str | None:
     """The field a validation stumbled over, if it says."""
     extra = error.extra if isinstance(error, ValidationException) else None
     if isinstance(extra, list) and extra and isinstance(extra[0], dict):
-        key = extra[0].get("key")
+        # A missing field is told as a fault of the whole body, which Litestar calls `data`.
+        missing = _MISSING.search(str(extra[0].get("message", "")))
+        key = missing[1] if missing else extra[0].get("key")
         return str(key)[:64] if key else None
     return None
 

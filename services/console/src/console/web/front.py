@@ -17,11 +17,15 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from commons.settings import Network
-from console.errors import HostRefused
+from console.errors import ConsoleError, HostRefused, TooLarge
 from console.metrics import Metrics
 from console.settings import ConsoleSettings
 from console.web.failures import refuse
 
+HEAD_BYTES = 32 * 1024
+"""Size of a request's headers; no honest one is larger."""
+HEAD_COUNT = 100
+"""Headers of one request."""
 PROBES = frozenset({"/health", "/readyz", "/metrics"})
 """Asked by address, inside the cluster: the host list does not apply."""
 
@@ -132,14 +136,23 @@ class Front:
                 message["headers"] = _completed(message["headers"], origin.request_id)
             await send(message)
 
-        if scope["path"] in PROBES or self._hosts.allows(origin):
+        if (fault := self._fault(scope, origin)) is None:
             await self._app(scope, receive, send_all)
         else:
-            await refuse(HostRefused(), scope=scope, receive=receive, send=send_all)
+            await refuse(fault, scope=scope, receive=receive, send=send_all)
         route = str(scope.get("path_template") or "unmatched")
         self._metrics.answered(
             method=method_of(scope), route=route, status=status, seconds=self._clock() - began
         )
+
+    def _fault(self, scope: Scope, origin: Origin) -> ConsoleError | None:
+        """Why this request goes no further; None if it may."""
+        headers = list(scope["headers"])
+        if len(headers) > HEAD_COUNT or sum(len(n) + len(v) for n, v in headers) > HEAD_BYTES:
+            return TooLarge()
+        if scope["path"] in PROBES or self._hosts.allows(origin):
+            return None
+        return HostRefused()
 
 
 class HostList:

@@ -42,7 +42,7 @@ def _list_of(kinds: type[enum.StrEnum]) -> str:
 
 Levels = Annotated[str, QueryParameter(pattern=_list_of(LogLevel), max_length=100)]
 Kinds = Annotated[str, QueryParameter(pattern=_list_of(LogKind), max_length=100)]
-Status = Annotated[str, QueryParameter(pattern=r"^$|^[1-5](\d\d|xx)$", max_length=3)]
+Status = Annotated[str, QueryParameter(pattern=r"^$|^[1-5]([0-9]{2}|xx)$", max_length=3)]
 
 SCAN = 500
 """Entries read at once while looking for those that pass a filter."""

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 from litestar.params import PathParameter, QueryParameter
 
-STREAM_ID = r"^(\d{1,19}(-\d{1,19})?)?$"
+STREAM_ID = r"^([0-9]{1,19}(-[0-9]{1,19})?)?$"
 """A place in a Redis stream; empty is the newest."""
 
 Before: TypeAlias = Annotated[str, QueryParameter(pattern=STREAM_ID)]

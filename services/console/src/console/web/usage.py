@@ -18,7 +18,7 @@ from console.web.given import Given
 from console.web.points import DAY, Point, Span, begin_of, points_of
 
 Clock = Callable[[], float]
-DAY_PATTERN = r"^(\d{4}-\d{2}-\d{2})?$"
+DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 Day = Annotated[str, QueryParameter(pattern=DAY_PATTERN)]
 """A day (UTC), `2026-11-24`."""
 MOST_DAYS = 400
@@ -102,7 +102,7 @@ async def show_usage(
         disposition = f'attachment; filename="usage-{by}-{days[0]}-{days[-1]}.csv"'
         return Response(
             csv_of(rows),
-            media_type="text/csv; charset=utf-8",
+            media_type="text/csv",
             headers={"content-disposition": disposition},
         )
     return Response(UsageBody(by=by, since=days[0], until=days[-1], rows=rows))

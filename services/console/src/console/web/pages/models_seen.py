@@ -75,14 +75,13 @@ def _seen(slug: str, model: Mapping[str, Any], accounts: tuple[str, ...]) -> See
 
 
 def _decoded(body: str | bytes) -> list[Mapping[str, Any]]:
-    """The list of models wherever it stands in what was kept; empty when there is none."""
+    """The list of models in what was kept; empty where another version kept something else."""
     try:
         kept = msgspec.json.decode(body)
-        if isinstance(kept, dict) and isinstance(kept.get("body"), str):
-            kept = msgspec.json.decode(kept["body"])
     except msgspec.DecodeError:
         return []
-    models = kept.get("models") if isinstance(kept, dict) else kept
+    listed = kept.get("body") if isinstance(kept, dict) else None
+    models = listed.get("models") if isinstance(listed, dict) else None
     return (
         [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
     )

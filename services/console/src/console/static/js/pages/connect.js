@@ -57,11 +57,8 @@ async function test() {
     return address("/models");
   });
   if (!listed) return;
-  const found = await step(t("Model"), async () => {
-    if (!models.includes(model())) throw new Fault({ code: "model_not_found" });
-    return tn("%(num)s model is offered", "%(num)s models are offered", models.length);
-  });
-  if (!found) return;
+  // Names that stand for another model are not listed and work all the same.
+  await step(t("Models"), async () => tn("%(num)s model is offered", "%(num)s models are offered", models.length));
   let first = 0;
   const began = performance.now();
   let said = "";

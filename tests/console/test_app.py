@@ -1,0 +1,49 @@
+"""The composition root: started once, closed cleanly, and patient with an absent Redis."""
+
+import asyncio
+
+import pytest
+from support.clock import Clock
+from support.consoles import PASSWORD, Browser, guarded, running, script
+from support.redis_server import RedisServer
+
+from console.app import build
+
+
+async def test_starting_twice_is_starting_once(redis_url: str) -> None:
+    lines: list[str] = []
+    async with running(guarded(redis_url), announce=lines.append) as console:
+        await console.start()
+
+    assert len(lines) == 1
+    assert repr(console).startswith("<Console ")
+
+
+async def test_a_console_that_was_never_started_closes_too(redis_url: str) -> None:
+    await build(guarded(redis_url)).close()
+
+
+async def test_a_console_whose_redis_comes_late_lets_nobody_in_before_its_password() -> None:
+    server = RedisServer()
+    async with running(guarded(server.url), clock=Clock()) as console, script(console) as api:
+        assert (await api.get("/readyz")).status_code == 503
+        assert (await api.get("/api/keys")).status_code == 503
+        with server:
+            async with asyncio.timeout(10):
+                while (await api.get("/readyz")).status_code != 200:
+                    await asyncio.sleep(0.05)
+            assert (await api.get("/api/keys")).status_code == 401
+            async with Browser(console) as browser, asyncio.timeout(10):
+                while (await browser.sign_in(PASSWORD)).status_code != 201:
+                    await asyncio.sleep(0.2)
+            await console.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/accounts", "/keys", "/logs", "/settings", "/connect"])
+async def test_the_pages_are_there(redis_url: str, path: str) -> None:
+    async with running(guarded(redis_url)) as console, Browser(console) as browser:
+        await browser.sign_in()
+        answer = await browser.get(path, headers={"accept": "text/html"})
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")

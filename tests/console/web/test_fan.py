@@ -1,0 +1,130 @@
+"""One reader for all followers: the rest is walked in tests/journeys/test_f6_live_log.py."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from redis.asyncio import Redis
+
+from commons.errors import StoreUnavailable
+from commons.log_stream import LogEntry, LogKind, LogStream, StoredEntry
+from commons.redis_pool import connect_for_tails
+from commons.tasks import Tasks
+from console.web import fan as fans
+from console.web.fan import LogFan
+
+
+def an_entry(event: str) -> LogEntry:
+    return LogEntry(at=1.0, kind=LogKind.SYSTEM, event=event)
+
+
+class Counting(LogStream):
+    """A stream that counts its readers, and fails when told."""
+
+    reads = 0
+    away = False
+
+    async def tail(
+        self, after: str = "$", *, block: float = 15, count: int = 200
+    ) -> Sequence[StoredEntry]:
+        self.reads += 1
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().tail(after, block=block, count=count)
+
+
+@pytest.fixture
+async def logs(redis_client: Redis, redis_url: str) -> AsyncIterator[Counting]:
+    tails = connect_for_tails(redis_url)
+    yield Counting(redis_client, tails=tails)
+    await tails.aclose()
+
+
+@pytest.fixture
+async def fan(logs: Counting) -> AsyncIterator[LogFan]:
+    fan = LogFan(logs)
+    async with Tasks() as tasks:
+        tasks.start(fan.run(), name="fan")
+        async with asyncio.timeout(5):
+            await fan._ready.wait()
+        yield fan
+        fan.close()
+
+
+async def read(fan: LogFan, count: int, after: str = "") -> list[str]:
+    seen: list[str] = []
+    async for batch in fan.follow(after, patience=3):
+        seen += [kept.entry.event for kept in batch]
+        if len(seen) >= count:
+            break
+    return seen
+
+
+async def test_a_hundred_followers_cost_one_read(fan: LogFan, logs: Counting) -> None:
+    followers = [asyncio.ensure_future(read(fan, 3)) for _ in range(100)]
+    await asyncio.sleep(0.05)
+    before = logs.reads
+    for number in range(3):
+        await logs.append(an_entry(f"system.n{number}"))
+    seen = await asyncio.gather(*followers)
+
+    assert seen == [["system.n0", "system.n1", "system.n2"]] * 100
+    assert logs.reads - before <= 4
+
+
+async def test_a_follower_begins_now_unless_it_names_a_place(fan: LogFan, logs: Counting) -> None:
+    first = await logs.append(an_entry("system.old"))
+    await logs.append(an_entry("system.older"))
+    await asyncio.sleep(0.1)
+    follower = asyncio.ensure_future(read(fan, 1))
+    await asyncio.sleep(0.05)
+    await logs.append(an_entry("system.fresh"))
+
+    assert await follower == ["system.fresh"]
+    assert await read(fan, 2, after=first) == ["system.older", "system.fresh"]
+
+
+async def test_after_redis_was_away_it_goes_on_where_it_stopped(
+    fan: LogFan, logs: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fans, "RETRY_SECONDS", 0.01)
+    follower = asyncio.ensure_future(read(fan, 3))
+    await asyncio.sleep(0.05)
+    await logs.append(an_entry("system.before"))
+    await asyncio.sleep(0.05)
+    logs.away = True
+    await logs.append(an_entry("system.while"))
+    await asyncio.sleep(0.1)
+    logs.away = False
+    await logs.append(an_entry("system.after"))
+
+    assert await follower == ["system.before", "system.while", "system.after"]
+
+
+async def test_silence_is_told_in_time_and_closing_ends_every_follower(fan: LogFan) -> None:
+    batches: list[Sequence[StoredEntry]] = []
+
+    async def follow() -> None:
+        async for batch in fan.follow(patience=0.02):
+            batches.append(batch)
+
+    following = asyncio.ensure_future(follow())
+    await asyncio.sleep(0.2)
+    fan.close()
+    async with asyncio.timeout(1):
+        await following
+
+    assert len(batches) >= 3
+    assert not any(batches)
+
+
+async def test_a_follower_that_came_before_redis_did_sees_what_comes(logs: Counting) -> None:
+    fan = LogFan(logs)
+    follower = asyncio.ensure_future(read(fan, 1))
+    await asyncio.sleep(0.05)
+    async with Tasks() as tasks:
+        tasks.start(fan.run(), name="fan")
+        await asyncio.sleep(0.1)
+        await logs.append(an_entry("system.first"))
+        assert await follower == ["system.first"]
+        fan.close()

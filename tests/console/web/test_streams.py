@@ -1,0 +1,116 @@
+"""Open streams: counted, and checked for whether their visitor is still admitted."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from support.clock import Clock
+
+from commons import redis_keys
+from commons.redis_pool import connect
+from console.admin.administrator import Administrator
+from console.admin.passwords import Passwords
+from console.admin.script_tokens import ScriptTokens
+from console.admin.sessions import Sessions
+from console.errors import TooMany
+from console.metrics import Metrics
+from console.web import streams
+from console.web.streams import Gate, event
+from console.web.visit import Kind, Visit
+
+
+class Scene:
+    """A gate and those it asks."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.clock = Clock()
+        self.metrics = Metrics(CollectorRegistry())
+        self.sessions = Sessions(redis, clock=self.clock)
+        self.tokens = ScriptTokens(redis, clock=self.clock)
+        self.administrator = Administrator(redis, Passwords(), clock=self.clock)
+        self.gate = Gate(
+            administrator=self.administrator,
+            sessions=self.sessions,
+            tokens=self.tokens,
+            metrics=self.metrics,
+        )
+
+
+@pytest.fixture
+def scene(redis_client: Redis) -> Scene:
+    return Scene(redis_client)
+
+
+def a_visit(kind: Kind, *, owner: str = "x") -> Visit:
+    return Visit(kind=kind, actor="x", owner=owner)
+
+
+async def test_a_session_is_admitted_until_it_ends(scene: Scene) -> None:
+    _, session = await scene.sessions.begin(ip="", agent="")
+    visit = Visit(kind=Kind.SESSION, actor="admin", owner="session:1", session=session)
+    assert await scene.gate.admits(visit)
+    await scene.sessions.end(session.id)
+
+    assert not await scene.gate.admits(visit)
+
+
+async def test_a_token_is_admitted_until_it_is_revoked(scene: Scene) -> None:
+    token, _ = await scene.tokens.create("t")
+    visit = a_visit(Kind.TOKEN, owner=f"token:{token.id}")
+    assert await scene.gate.admits(visit)
+    await scene.tokens.revoke(token.id)
+
+    assert not await scene.gate.admits(visit)
+
+
+async def test_this_machine_is_admitted_until_a_password_is_set(
+    scene: Scene, redis_client: Redis
+) -> None:
+    visit = a_visit(Kind.LOCAL)
+    assert await scene.gate.admits(visit)
+    await redis_client.hset(redis_keys.admin(), "password", "$argon2id$")
+    scene.clock.pass_(1)
+
+    assert not await scene.gate.admits(visit)
+    assert not await scene.gate.admits(a_visit(Kind.STRANGER))
+
+
+async def test_a_ticket_asks_only_every_few_seconds(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = scene.gate.ticket(a_visit(Kind.STRANGER))
+    assert await ticket.holds()
+    monkeypatch.setattr(ticket, "_good_until", 0.0)
+
+    assert not await ticket.holds()
+
+
+async def test_when_redis_cannot_say_a_ticket_does_not_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = connect("unix:///nowhere/at/all")
+    ticket = Scene(client).gate.ticket(a_visit(Kind.LOCAL))
+    monkeypatch.setattr(ticket, "_good_until", 0.0)
+
+    assert not await ticket.holds()
+    await client.aclose()
+
+
+def test_streams_are_counted_by_visitor_and_kind(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MOST_STREAMS", 1)
+    one, other = a_visit(Kind.LOCAL, owner="one"), a_visit(Kind.LOCAL, owner="other")
+    with scene.gate.open(one, "logs"):
+        scene.gate.check(other)
+        with pytest.raises(TooMany):
+            scene.gate.check(one)
+        assert b'console_streams{stream="logs"} 1.0' in scene.metrics.exposition()[0]
+    scene.gate.check(one)
+
+    assert b'console_streams{stream="logs"} 0.0' in scene.metrics.exposition()[0]
+    assert repr(scene.gate) == "<Gate with 0 streams>"
+
+
+def test_an_event_is_written_as_the_standard_says() -> None:
+    assert event(b"{}", name="log", event_id="5-0") == b"id: 5-0\nevent: log\ndata: {}\n\n"
+    assert event(b"{}") == b"data: {}\n\n"
