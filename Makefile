@@ -53,7 +53,7 @@ fix: $(VENV)/.dev ## format and autofix
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev ## measure against a direct connection; prints a table, asserts nothing
-	PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench
+	PYTHONPATH=tests $(BIN)/python -m bench
 
 # --- setting up --------------------------------------------------------------------------------
 

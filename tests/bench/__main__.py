@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import psutil
 import uvloop
-from load import Result, load
-from marker import Marker
-from targets import Target, targets
+from bench.load import Result, load
+from bench.marker import Marker
+from bench.targets import Target, targets
 
 FILLER = "Explain what this code does and why. " * 30
 
@@ -51,8 +51,17 @@ def _body(path: str, marker: Marker) -> bytes:
 def _cpu(process: psutil.Process | None) -> float:
     if process is None:
         return 0.0
-    family = [process, *process.children(recursive=True)]
-    return sum(t.user + t.system for t in (p.cpu_times() for p in family))
+    times = [member.cpu_times() for member in _family(process)]
+    return float(sum(t.user + t.system for t in times))
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def _resident(process: psutil.Process) -> int:
+    """Bytes in memory, children included."""
+    return sum(int(member.memory_info().rss) for member in _family(process))
 
 
 async def _measure(target: Target, shape: Shape) -> tuple[Result, float]:
@@ -72,14 +81,14 @@ async def _memory(target: Target, *, streams: int) -> float:
     if target.process is None:
         return 0.0
     body = _body(target.path, Marker(6, 500, 1))
-    before = target.process.memory_info().rss
+    before = _resident(target.process)
     run = asyncio.ensure_future(
         load(target.port, target.path, body, requests=streams, at_once=streams)
     )
     most = before
     while not run.done():
         await asyncio.sleep(0.1)
-        most = max(most, target.process.memory_info().rss)
+        most = max(most, _resident(target.process))
     await run
     return (most - before) / 1024 / streams
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import cast
 
-from marker import STAMP
+from bench.marker import STAMP
 
 
 @dataclass
@@ -31,6 +31,8 @@ class _Client(asyncio.Protocol):
         self.result = result
         self.done: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
+        self.first = self.spoke = False
+        self.begun, self.tail = 0, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclass of asyncio's.

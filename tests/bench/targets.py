@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
-from seed import seed
+from bench.seed import seed
 from support.redis_server import RedisServer
 
-HERE = pathlib.Path(__file__).parent
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log stderr crit;
 events {{ worker_connections 4096; }}
@@ -78,7 +77,7 @@ def targets() -> Iterator[list[Target]]:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         upstream = free_port()
         python = sys.executable
-        stack.enter_context(_process([python, str(HERE / "upstream.py"), str(upstream)], upstream))
+        stack.enter_context(_process([python, "-m", "bench.upstream", str(upstream)], upstream))
         chat, responses = "/v1/chat/completions", "/backend-api/codex/responses"
         found = [Target("direct", upstream, responses, None)]
         if nginx := shutil.which("nginx"):

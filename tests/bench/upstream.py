@@ -1,6 +1,6 @@
 """A fast upstream for the benchmark: POST …/responses as SSE, as many deltas as the prompt says.
 
-Not the simulator: it checks nothing, so that it costs little. `python tests/bench/upstream.py PORT`
+Not the simulator: it checks nothing, so that it costs little. `python -m bench.upstream PORT`
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import time
 from typing import cast
 
 import uvloop
-from marker import Marker
+from bench.marker import Marker
 
 RESPONSE = {
     "id": "resp_bench",
