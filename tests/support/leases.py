@@ -11,12 +11,12 @@ NOW = 1_795_000_000.0
 
 def an_account(account_id: str = "acc_a", **fields: Any) -> Account:
     """An account of this id."""
-    return Account(
-        id=account_id,
-        name=account_id,
-        chatgpt_account_id=f"ws-{account_id}",
-        **{"plan": "plus", **fields},
-    )
+    given: dict[str, Any] = {
+        "name": account_id,
+        "chatgpt_account_id": f"ws-{account_id}",
+        "plan": "plus",
+    }
+    return Account(id=account_id, **{**given, **fields})
 
 
 def a_credential(account_id: str = "acc_a", **fields: Any) -> Credential:

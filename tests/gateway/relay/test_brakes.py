@@ -1,4 +1,5 @@
 from contextlib import ExitStack
+from typing import Any
 
 from support.clock import Clock
 
@@ -32,7 +33,7 @@ def test_a_refused_address_pauses_longer_each_time_until_an_answer_comes() -> No
     egress = Egress(clock)
     assert egress.pause() == 0
 
-    waits = []
+    waits: list[Any] = []
     for _ in range(5):
         egress.refused()
         egress.refused()  # of those that were under way

@@ -157,7 +157,7 @@ async def test_an_attempt_nobody_waits_for_is_abandoned() -> None:
 
 async def interrupted(reason: Any, *, before: Any = None) -> Any:
     """What becomes of an exchange that is interrupted while it works."""
-    exchanges = []
+    exchanges: list[Any] = []
 
     async def work() -> Any:
         exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=())

@@ -44,7 +44,7 @@ async def test_one_that_fails_is_left_out_and_stops_nobody() -> None:
 async def test_it_beats_once_a_second() -> None:
     pulse, member = Pulse(), Member()
     pulse.join(member)
-    slept = []
+    slept: list[Any] = []
 
     async def sleep(seconds: Any) -> None:
         slept.append(seconds)

@@ -229,6 +229,7 @@ async def test_a_stream_that_breaks_later_raises(scene: Any) -> None:
 
     with pytest.raises(Truncated):
         await read_all(opening)
+    opening.close()
 
 
 async def test_closing_ends_the_stream_upstream(scene: Any) -> None:
