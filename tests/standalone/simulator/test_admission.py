@@ -114,7 +114,9 @@ PACKED = [
 ]
 
 
-@pytest.mark.parametrize(("coding", "raw"), PACKED)
+@pytest.mark.parametrize(
+    ("coding", "raw"), PACKED, ids=[coding or "absent" for coding, _ in PACKED]
+)
 def test_a_body_is_unpacked(coding: Any, raw: Any) -> None:
     assert unpack_body(raw, {**JSON, "content-encoding": coding}) == {"a": 1}
 
