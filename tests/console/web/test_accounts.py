@@ -93,12 +93,15 @@ async def test_a_preview_saves_nothing(api: httpx.AsyncClient) -> None:
     assert (await api.get("/api/accounts")).json() == {"accounts": []}
 
 
-async def test_the_same_login_again_renews_the_account_in_place(api: httpx.AsyncClient) -> None:
+async def test_the_same_login_again_renews_the_account_in_place(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
     first = (await add(api)).json()
     await api.patch(f"/api/accounts/{first['id']}", json={"name": "Mine", "paused": True})
     again = (await add(api)).json()
 
     assert (again["id"], again["name"], again["paused"]) == (first["id"], "Mine", True)
+    assert (await actions(redis_client))[-1] == "account.renewed"
 
 
 async def test_renewing_refuses_another_identity(api: httpx.AsyncClient) -> None:
@@ -201,3 +204,13 @@ async def test_a_body_larger_than_any_auth_json_is_413(api: httpx.AsyncClient) -
 async def actions(redis: Redis) -> list[str]:
     rows: Any = await redis.xrange(redis_keys.audit())
     return [json.loads(fields["deed"])["action"] for _, fields in rows]
+
+
+async def test_a_change_that_changes_nothing_leaves_no_record(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    account = (await add(api)).json()
+    for change in ({}, {"paused": False}, {"name": account["name"]}):
+        assert (await api.patch(f"/api/accounts/{account['id']}", json=change)).status_code == 200
+
+    assert await actions(redis_client) == ["account.added"]

@@ -80,6 +80,8 @@ async def test_where_a_login_is_asked_a_trusted_proxy_vouches_for_its_name(redis
     async with running(settings) as console:
         async with script(console, peer="10.0.0.1") as api:
             assert (await api.get("/api/session", headers=told)).status_code == 200
+            inside = {**told, "host": "console:8081"}
+            assert (await api.get("/api/session", headers=inside)).status_code == 200
         async with script(console, peer=ELSEWHERE) as api:
             assert (await api.get("/api/session", headers=told)).status_code == 400
 
@@ -217,3 +219,20 @@ def test_a_forwarded_origin_needs_both_parts() -> None:
 
     assert forwarded_origin(both) == "https://team.example:8443"
     assert forwarded_origin(both[:1]) == forwarded_origin(both[1:]) == ""
+
+
+async def test_a_head_request_is_answered_like_a_get_without_its_body(console: Console) -> None:
+    async with script(console) as api:
+        for path in ("/health", "/api/version", "/"):
+            assert (await api.head(path)).status_code == 200
+        assert (await api.head("/api/logs/stream")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/keys/", "//api/keys", "/api//keys", "/api/keys/.", "/API/keys", "/api/keys%2f"]
+)
+async def test_no_spelling_of_a_path_gets_round_the_login(redis_url: str, path: str) -> None:
+    async with running(guarded(redis_url)) as console, script(console) as api:
+        answer = await api.get(f"http://localhost:1455{path}")
+
+    assert answer.status_code in {401, 404}

@@ -289,3 +289,23 @@ def test_public_routes_are_few_and_known() -> None:
     public = {path for route in API_ROUTES for path in route.paths if route.opt.get("public")}
 
     assert public == {"/api/session", "/api/setup"}
+
+
+async def test_behind_a_proxy_that_renames_us_our_own_pages_are_still_ours(
+    redis_url: str,
+) -> None:
+    settings = guarded(redis_url, public_url="https://codex.example", allowed_hosts=("console",))
+    headers = {"origin": "https://codex.example", "x-forwarded-proto": "https"}
+    async with (
+        running(settings) as console,
+        Browser(console, base="http://console:8081", **headers) as browser,
+    ):
+        learnt = await browser.get("/api/session")
+        cookie = learnt.headers["set-cookie"].partition(";")[0]
+        answer = await browser.post(
+            "/api/session",
+            json={"password": "wrong one here"},
+            headers={"x-csrf-token": learnt.json()["csrf_token"], "cookie": cookie},
+        )
+
+    assert code_of(answer) == (401, "wrong_password")

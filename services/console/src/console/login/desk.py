@@ -4,6 +4,7 @@ Begin writes a pending login and says where the person must go; finish takes it,
 tokens and keeps the account. Renewing an account in place refuses another identity.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
@@ -36,6 +37,8 @@ from console.login.pending import (
 from console.login.pkce import make_proof_key, make_state
 from console.settings import ConsoleSettings
 
+LOG_OUT_SECONDS = 10.0
+"""How long a removal waits for the authorization server; it is removed in any case."""
 SCOPE = "openid profile email offline_access"
 
 Hook: TypeAlias = Callable[[Way, str], None]
@@ -154,10 +157,11 @@ class LoginDesk:
         if credential is None:
             return False
         try:
-            await self._endpoint.revoke(
-                refresh_token=credential.refresh_token, access_token=credential.access_token
-            )
-        except GrantError:
+            async with asyncio.timeout(LOG_OUT_SECONDS):
+                await self._endpoint.revoke(
+                    refresh_token=credential.refresh_token, access_token=credential.access_token
+                )
+        except (GrantError, TimeoutError):
             return False
         return True
 

@@ -36,9 +36,9 @@ class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True):
 
     auth_json: dict[str, Any] | str
     """The content of a Codex auth.json, as JSON or as its text."""
-    name: Annotated[str, msgspec.Meta(max_length=100)] = ""
-    """What to call it; empty takes the e-mail address."""
-    account: str = ""
+    name: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    """What to call it; without one it keeps its name, or takes the e-mail address."""
+    account: Annotated[str, msgspec.Meta(max_length=80)] = ""
     """The account to renew; another identity is then refused."""
 
 
@@ -89,15 +89,24 @@ async def add_account(
     request: AnyRequest,
     data: JSONBody[NewAccountBody],
     desk: Given[LoginDesk],
+    accounts: Given[AccountStore],
     audit: Given[Audit],
     bodies: Given[AccountBodies],
     clock: Given[Callable[[], float]],
 ) -> AccountBody:
     """Add the account of an auth.json; the same login again renews it in place."""
-    file = read_auth_json(data.auth_json, now=clock(), name=data.name.strip())
+    file = read_auth_json(data.auth_json, now=clock(), name=(data.name or "").strip())
+    known = await accounts.get(file.preview.id) is not None
     account = await desk.import_file(file, account=data.account)
     after = {"name": account.name, "plan": account.plan, "source": account.source}
-    await audit.note(deed(request, "account.added", account=account.id, after=after))
+    await audit.note(
+        deed(
+            request,
+            "account.renewed" if known else "account.added",
+            account=account.id,
+            after=after,
+        )
+    )
     return await bodies.one(account.id)
 
 
@@ -134,7 +143,8 @@ async def change_account(
     after = await accounts.get(account_id)
     if after is None:
         raise NotFound(Code.UNKNOWN_ACCOUNT)
-    await audit.note(_change(request, before, after))
+    if before != after:
+        await audit.note(_change(request, before, after))
     return await bodies.one(account_id)
 
 

@@ -31,6 +31,9 @@ PROBES = frozenset({"/health", "/readyz", "/metrics"})
 
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
+STREAMS = frozenset({"/api/logs/stream", "/api/events"})
+"""Answers without an end."""
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -137,7 +140,7 @@ class Front:
             await send(message)
 
         if (fault := self._fault(scope, origin)) is None:
-            await self._app(scope, receive, send_all)
+            await self._app(_as_get(scope), receive, send_all)
         else:
             await refuse(fault, scope=scope, receive=receive, send=send_all)
         route = str(scope.get("path_template") or "unmatched")
@@ -173,17 +176,15 @@ class HostList:
         """Whether a request under this host is for us.
 
         Where a login is asked, two more kinds of name are safe: a bare address, which no DNS
-        answer can fake, and the name a trusted proxy vouches for. Where none is asked, a page
-        of a stranger could send either header itself, so only the list counts.
+        answer can fake, and any name behind a trusted proxy that says what the visitor sees.
+        Where none is asked, a stranger's page could send either itself, so only the list counts.
         """
         if not _HOST.fullmatch(origin.host):
             return False
         name = _name(origin.host)
         if name in self._names:
             return True
-        return self._login_asked and (
-            _is_address(name) or origin.forwarded.rpartition("://")[2] == origin.host
-        )
+        return self._login_asked and (_is_address(name) or bool(origin.forwarded))
 
 
 def is_trusted(address: str, networks: Iterable[Network]) -> bool:
@@ -207,6 +208,13 @@ def forwarded_origin(headers: Iterable[tuple[bytes, bytes]]) -> str:
     if proto not in {"http", "https"} or not _HOST.fullmatch(host):
         return ""
     return f"{proto}://{host}"
+
+
+def _as_get(scope: Scope) -> Scope:
+    """A HEAD is a GET whose body the server leaves out; a stream that never ends has no head."""
+    if method_of(scope) != "HEAD" or scope["path"] in STREAMS:
+        return scope
+    return cast("Scope", {**scope, "method": "GET"})
 
 
 def _peer(scope: Scope) -> str:

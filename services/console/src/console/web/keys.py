@@ -160,7 +160,9 @@ async def change_key(
         _check_end(data.expires_at, now=clock())
     if isinstance(data.limits, LimitsBody):
         changes["limits"] = _limits(data.limits)
-    after = await keys.patch(key_id, **changes) if changes else before
+    if not changes:
+        return key_body(before, now=clock())
+    after = await keys.patch(key_id, **changes)
     if after is None:
         raise NotFound(Code.UNKNOWN_KEY)
     await audit.note(

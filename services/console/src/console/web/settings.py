@@ -93,7 +93,9 @@ async def change_settings(
         if (value := getattr(data, name)) is not msgspec.UNSET
     }
     before = await live_settings.read()
-    after = await live_settings.change(changes) if changes else before
+    if not changes:
+        return _body(request, before, settings)
+    after = await live_settings.change(changes)
     await audit.note(
         deed(
             request,

@@ -112,7 +112,7 @@ class VisitMiddleware(ASGIMiddleware):
         visit = await self._visit(connection, origin=origin, sid=sid)
         scope["state"]["visit"] = visit
         if visit.kind is not Kind.TOKEN:
-            _refuse_cross_site(connection, origin=origin)
+            _refuse_cross_site(connection, self._own_hosts(origin))
             if method_of(connection.scope) not in SAFE:
                 _refuse_forged(connection, visit)
         if not (visit.admitted or opt.get("public")):
@@ -141,6 +141,11 @@ class VisitMiddleware(ASGIMiddleware):
         owner = f"session:{session.id[:16]}"
         return Visit(kind=Kind.SESSION, actor="admin", owner=owner, csrf=csrf, session=session)
 
+    def _own_hosts(self, origin: Origin) -> set[str]:
+        """The hosts whose pages are ours: as asked for, as a proxy tells it, as it is set."""
+        addresses = (origin.forwarded, self._settings.public_url)
+        return {origin.host, *(address.rpartition("://")[2] for address in addresses if address)}
+
     def _trusts(self, origin: Origin) -> bool:
         """Whether no login is asked of this visitor, as long as there is no password."""
         asked = bool(self._settings.admin_password) or not self._settings.on_loopback
@@ -165,7 +170,7 @@ def _stranger(visit: Visit, settings: ConsoleSettings) -> Exception:
     return NotSignedIn(Code.SETUP_NEEDED)
 
 
-def _refuse_cross_site(connection: "Connection", *, origin: Origin) -> None:
+def _refuse_cross_site(connection: "Connection", own_hosts: set[str]) -> None:
     """Nothing is answered to another site's script, and nothing changed for its forms."""
     headers = connection.headers
     method = method_of(connection.scope)
@@ -173,10 +178,11 @@ def _refuse_cross_site(connection: "Connection", *, origin: Origin) -> None:
     navigates = method == "GET" and headers.get("sec-fetch-mode", "navigate") == "navigate"
     if site not in {"same-origin", "none"} and not navigates:
         raise Refused(Code.CROSS_SITE)
-    if method not in SAFE and (source := headers.get("origin")) is not None:
-        host = source.lower().rpartition("://")[2]
-        if host not in {origin.host, origin.forwarded.rpartition("://")[2] or origin.host}:
-            raise Refused(Code.CROSS_SITE)
+    source = headers.get("origin")
+    if method in SAFE or source is None:
+        return
+    if source.lower().rpartition("://")[2] not in own_hosts:
+        raise Refused(Code.CROSS_SITE)
 
 
 def _refuse_forged(connection: "Connection", visit: Visit) -> None:
