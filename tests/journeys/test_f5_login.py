@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 from support.clock import Clock
 from support.consoles import Browser, guarded, running
 
@@ -408,3 +409,49 @@ async def dump(redis: Redis) -> str:
             case other:
                 pytest.fail(f"{name} is a {other}")
     return json.dumps(found)
+
+
+async def test_no_secret_reaches_a_log_a_metric_an_error_or_the_audit(
+    scene: Scene, redis_client: Redis
+) -> None:
+    content = scene.sim.auth_json("ada")
+    secrets = [
+        *(str(token) for token in content["tokens"].values() if isinstance(token, str)),
+        *("wrong-password-canary", "cpadm-canary-0123456789", scene.here.cookies["sid"]),
+    ]
+    with capture_logs() as lines:
+        answers = [
+            await scene.here.post("/api/accounts", json={"auth_json": content}),
+            await scene.here.post("/api/accounts", json={"auth_json": json.dumps(content)[:-9]}),
+            await scene.here.post("/api/session", json={"password": "wrong-password-canary"}),
+            await scene.here.get(
+                "/api/keys", headers={"authorization": "Bearer cpadm-canary-0123456789"}
+            ),
+            await scene.here.get("/api/sessions"),
+        ]
+        account = answers[0].json()["id"]
+        answers += [
+            await scene.here.post(f"/api/accounts/{account}/test", json={"answer": True}),
+            await scene.here.post(f"/api/accounts/{account}/refresh"),
+            await scene.here.get("/api/audit"),
+            await scene.here.get("/api/logs"),
+            await scene.here.get("/metrics"),
+        ]
+        held = await scene.first.parts.accounts.credential(account)
+        assert held is not None
+        secrets += [held.access_token, held.refresh_token]
+        await scene.here.delete(f"/api/accounts/{account}")
+    everything = f"{lines} {await dump(redis_client)} " + " ".join(a.text for a in answers)
+
+    workspace = content["tokens"]["account_id"]
+    for secret in secrets:
+        assert secret == workspace or secret[:24] not in everything
+
+
+async def test_a_redirect_of_the_authorization_server_is_not_followed(scene: Scene) -> None:
+    elsewhere = {"location": f"{scene.sim.auth_url}/codex/device"}
+    scene.sim.script(Fault(status=307, body={"error": "x"}, headers=elsewhere), on="token")
+    back = path_of(scene.sim.authorize(await leave(scene.here), "ada"))
+
+    assert code_of(await scene.here.get(back))[0] in {400, 502}
+    assert [each.path for each in scene.sim.requests if each.path == "/codex/device"] == []
