@@ -20,7 +20,7 @@ from deploy.images.daemon import Docker, daemon, make_base, make_stand_ins
 from deploy.live.check_monitoring import post
 from deploy.live.check_rolling import report
 from deploy.live.clients import Crowd, session
-from deploy.live.stage import Process, free_port
+from deploy.live.stage import UPSTREAM, Process, free_port
 from deploy.toolbox import DEPLOY, TOOLS, tool
 from support.tree import ROOT
 
@@ -89,8 +89,7 @@ class Stack:
     def _backend(self) -> dict[str, str]:
         """A fast upstream and the simulator's logins, reachable from the containers."""
         upstream, simulator = free_port(), free_port()
-        bench = str(ROOT / "tests/bench/upstream.py")
-        self._start("upstream", [sys.executable, bench, str(upstream)], upstream)
+        self._start("upstream", [*UPSTREAM, str(upstream)], upstream)
         of_simulator = [sys.executable, "-m", "standalone.simulator", "--port", str(simulator)]
         self.simulator = self._start("simulator", of_simulator, simulator)
         found = {}
@@ -103,7 +102,8 @@ class Stack:
         return found
 
     def _start(self, name: str, command: list[str], port: int) -> Process:
-        made = Process(name, command, folder=self.folder, port=port, HOME=str(self.folder))
+        told = {"HOME": str(self.folder), "PYTHONPATH": str(ROOT / "tests")}
+        made = Process(name, command, folder=self.folder, port=port, **told)
         made.start()
         self._running.append(made)
         return made

@@ -18,6 +18,8 @@ from support.redis_server import RedisServer
 from support.tree import ROOT
 
 PROXIES = DEPLOY / "proxies"
+UPSTREAM = (sys.executable, "-m", "bench.upstream")
+"""The benchmark's upstream: its answers are shaped by a marker in the prompt."""
 SETTLE = {"nginx": "0", "haproxy": "3", "caddy": "3"}
 """DRAIN_SETTLE_SECONDS of gateways behind each proxy, as docs/running.md tells to set it."""
 
@@ -140,7 +142,7 @@ class Stage:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.redis)
-        upstream = self.process("upstream", [sys.executable, str(ROOT / "tests/bench/upstream.py")])
+        upstream = self.process("upstream", UPSTREAM, PYTHONPATH=str(ROOT / "tests"))
         upstream.start()
         self.upstream = upstream
         self._settings = {
