@@ -27,7 +27,7 @@ class App:
                 await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
                 await asyncio.sleep(0)
             return
-        body = await read_body(receive, {})
+        body = b"" if scope["path"] == "/early" else await read_body(receive, {})
         if scope["path"] == "/slow":
             await self.go_on.wait()
         await answer(send, 200, b"%d" % len(body), request_id="req_1")

@@ -27,7 +27,7 @@ from gateway.web.failures import fault_of, headers_of_error, refuse
             AllSpent("spent", resets_at=1, resets_in=1, plan="plus"),
             [(b"x-should-retry", b"false")],
         ),
-        (TooLarge("large"), [(b"connection", b"close")]),
+        (TooLarge("large"), []),
         (UpgradeRefused("no"), [(b"connection", b"close")]),
     ],
 )

@@ -3,7 +3,13 @@ import asyncio
 import pytest
 from support.listening import a_head, serving
 
-from gateway.web.guarded import HEAD_BYTES, HEAD_SECONDS, KEEP_ALIVE_SECONDS, STALL_SECONDS
+from gateway.web.guarded import (
+    HEAD_BYTES,
+    HEAD_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    REST_SECONDS,
+    STALL_SECONDS,
+)
 
 
 async def test_a_request_is_served_and_the_connection_kept() -> None:
@@ -131,3 +137,38 @@ async def test_a_body_after_an_offered_upgrade_is_read() -> None:
 
     assert body.endswith(b"\r\n\r\n5")
     assert in_pieces.endswith(b"\r\n\r\n300000")
+
+
+EARLY = b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n"
+
+
+async def test_a_request_answered_before_its_body_came_may_send_it_and_another_one() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(EARLY + b"\r\n" + b"x" * 50_000)
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        writer.write(b"x" * 50_000 + a_head("connection: close"))
+
+        assert (await reader.read()).count(b"HTTP/1.1 200 OK") == 1
+        assert scene.app.asked == ["/early", "/"]
+        writer.close()
+
+
+async def test_the_rest_of_a_body_is_not_taken_in_for_ever() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(EARLY + b"\r\n" + b"x" * 50_000)
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+
+        scene.sweep(REST_SECONDS + 1)
+
+        assert b"1.1 200" not in await reader.read()
+        writer.close()
+
+
+async def test_a_client_that_waits_for_our_word_before_its_body_is_let_go() -> None:
+    async with serving() as scene:
+        body = await scene.ask(EARLY + b"expect: 100-continue\r\n\r\n")
+
+    assert body.startswith(b"HTTP/1.1 200 OK")
+    assert b"100 Continue" not in body

@@ -189,7 +189,8 @@ class Exchange:
             account=self.account,
             attempts=tuple(a.record for a in self._attempts if a.record is not None),
             tokens=(report.tokens if report else None) or Tokens(),
-            first_byte_ms=round(self._first_byte * 1000),
+            # A millisecond at least: nought means that there was no first byte.
+            first_byte_ms=max(1, round(self._first_byte * 1000)) if self._first_byte else 0,
             total_ms=round((self._clock() - self._began) * 1000),
             silence_seconds=self.silence_seconds,
             ending=ending,

@@ -248,12 +248,16 @@ class Endpoint:
         headers = _headers(asked, committed, codex=codex)
         keep = functools.partial(self._keep, asked, exchange)
         pump = reply.stream if asked.stream else reply.whole
+        report = exchange.report
         try:
             await pump(committed.opening, headers=headers, before_last=keep)
         except GatewayError as error:
-            await self._house.dispatcher.broke_off(committed, exchange.report, error)
+            await self._house.dispatcher.broke_off(committed, report, error)
             raise
-        self._house.dispatcher.came_through(committed, exchange.report)
+        finally:
+            if report is not None and report.unknown_events:
+                self._hands.metrics.unknown_events.inc(report.unknown_events.total())
+        self._house.dispatcher.came_through(committed, report)
 
     async def _keep(self, asked: Translated, exchange: Exchange) -> None:
         """Keep what the client may continue, before it learns that the answer is whole."""

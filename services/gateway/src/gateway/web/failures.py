@@ -8,7 +8,7 @@ import math
 import structlog
 
 from gateway.dialects.openai_errors import LONGEST_WAIT, error_body
-from gateway.errors import GatewayError, InternalFault, TooLarge, UpgradeRefused
+from gateway.errors import GatewayError, InternalFault, UpgradeRefused
 from gateway.web.asgi import Header, Send, answer
 
 log = structlog.get_logger(__name__)
@@ -22,8 +22,8 @@ def headers_of_error(error: GatewayError) -> list[Header]:
         headers.append((b"retry-after", str(seconds).encode()))
     if error.should_retry is not None:
         headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
-    if isinstance(error, TooLarge | UpgradeRefused):
-        # What the client still sends on this connection is not read.
+    if isinstance(error, UpgradeRefused):
+        # After an upgrade was offered the parser takes no second request.
         headers.append((b"connection", b"close"))
     return headers
 

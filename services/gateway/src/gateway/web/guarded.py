@@ -18,6 +18,8 @@ HEAD_BYTES = 32 * 1024
 """Size of a head: request line and headers."""
 HEAD_COUNT = 101
 """Headers of one request."""
+REST_SECONDS = 30
+"""How long the rest of a body is taken in, and dropped, after its request was answered."""
 STALL_SECONDS = 60
 """How long a client may leave written bytes untouched before it is cut off."""
 KEEP_ALIVE_SECONDS = 75
@@ -74,6 +76,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _head_sweeps = 0
     _idle_sweeps = 0
     _body_left: int | None = None
+    _rest_sweeps = 0
     _unread_bytes = 0
     _stalled_sweeps = 0
     _fault = MALFORMED
@@ -107,6 +110,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._leaving:
             self.leave()
+
+    def on_message_complete(self) -> None:
+        """End a body, also one that nobody waited for."""
+        super().on_message_complete()
+        self.cycle.more_body = False
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; count the bytes of a head that is still open after that.
@@ -154,6 +162,15 @@ class GuardedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
         self.cycle.message_event.set()
 
+    def on_response_complete(self) -> None:
+        """Go on with the next request; one that was answered before its body came is let finish.
+
+        Closing while a client still sends would reset the connection, and the answer be lost.
+        """
+        super().on_response_complete()
+        if self.cycle.more_body and self.expect_100_continue and not self.transport.is_closing():
+            self.transport.close()  # it may wait for our word and send no body at all
+
     def leave(self) -> None:
         """Say `connection: close` with the next answer, so that the client's pool lets go of us."""
         self._leaving = True
@@ -192,6 +209,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unread_bytes = unread
 
     def _sweep_head(self) -> None:
+        cycle = self.cycle
+        self._rest_sweeps += 1
+        if cycle is None or not (cycle.response_complete and cycle.more_body):
+            self._rest_sweeps = 0
+        elif self._rest_sweeps > REST_SECONDS:
+            self.transport.close()
         if self._in_head:
             self._head_sweeps += 1
             if self._head_sweeps > HEAD_SECONDS:

@@ -1,0 +1,88 @@
+"""The whole gateway, put together once."""
+
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from support.asgi import Received, Sent, a_scope
+from support.gateways import stage
+
+from gateway.app import build, own_version
+from gateway.settings import GatewaySettings
+
+NOWHERE = "unix:///nowhere/at/all"
+
+
+def settings(**changes: Any) -> Any:
+    keys = (Fernet.generate_key().decode(),)
+    return GatewaySettings(encryption_keys=keys, redis_url=NOWHERE, **changes)
+
+
+async def asked(gateway: Any, path: str) -> Any:
+    sent = Sent()
+    await gateway.asgi(a_scope(path), Received(b""), sent)
+    return sent
+
+
+async def test_it_starts_without_redis_and_says_that_it_is_not_ready() -> None:
+    gateway = build(settings())
+    await gateway.start()
+    await gateway.start()
+    try:
+        assert (await asked(gateway, "/readyz")).status == 503
+        assert (await asked(gateway, "/health")).status == 200
+    finally:
+        await gateway.close()
+
+
+async def test_it_tells_prometheus_of_its_process_too(redis_url: str) -> None:
+    async with stage(redis_url) as play:
+        text = (await play.client.get("/metrics")).text
+
+        assert "process_resident_memory_bytes" in text
+        assert "gateway_exchanges_in_flight 0.0" in text
+
+
+async def test_draining_is_told_to_probes_and_prometheus(redis_url: str) -> None:
+    async with stage(redis_url) as play:
+        assert (await play.client.get("/readyz")).status_code == 200
+        play.replicas[0].gateway.begin_drain()
+
+        assert (await play.client.get("/readyz")).status_code == 503
+        assert "gateway_draining 1.0" in (await play.client.get("/metrics")).text
+
+
+async def test_what_is_settled_is_written_before_it_goes(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        gateway = play.replicas[0].gateway
+        await play.chat()
+
+        await gateway.close()
+
+        assert len(gateway._ledger) == 0
+        assert len(await play.records()) == 1
+
+
+async def test_refreshes_are_counted_by_their_outcome(redis_url: str) -> None:
+    async with stage(redis_url) as play:
+        await play.log_in("ada", expires_in=-60)
+        await play.chat()
+
+        metrics = (await play.client.get("/metrics")).text
+        assert 'gateway_refreshes_total{outcome="refreshed"} 1.0' in metrics
+
+
+def test_it_knows_its_version() -> None:
+    assert own_version()
+
+
+@pytest.mark.parametrize(("level", "quiet"), [("info", False), ("warning", True)])
+async def test_where_only_warnings_are_wanted_exchanges_are_not_logged(
+    level: Any, quiet: Any
+) -> None:
+    gateway = build(settings(log_level=level))
+    try:
+        assert gateway._log._quiet is quiet
+        assert "8080" in repr(gateway)
+    finally:
+        await gateway.close()

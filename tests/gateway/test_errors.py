@@ -1,0 +1,46 @@
+from typing import Any
+
+import pytest
+
+from gateway import errors
+from gateway.errors import AllSpent, GatewayError, UpstreamRefused
+
+
+def concrete() -> Any:
+    """Every error that is raised itself."""
+    found, frontier = [], [GatewayError]
+    while frontier:
+        kind = frontier.pop()
+        frontier += kind.__subclasses__()
+        found.append(kind)
+    return [kind for kind in found if kind.__module__ == errors.__name__ and kind.__doc__]
+
+
+@pytest.mark.parametrize("kind", concrete(), ids=lambda kind: kind.__name__)
+def test_every_error_has_a_status_and_a_type_that_clients_know(kind: Any) -> None:
+    assert 400 <= kind.status < 600
+    assert kind.type in {
+        *("invalid_request_error", "server_error", "rate_limit_error", "usage_limit_reached"),
+    }
+
+
+def test_what_is_said_of_one_error_overrides_its_class() -> None:
+    error = GatewayError("no", code="a", param="b", retry_after=3)
+
+    assert (str(error), error.message, error.code, error.param, error.retry_after) == (
+        *("no", "no", "a", "b"),
+        3,
+    )
+
+
+def test_a_spent_quota_tells_when_it_begins_anew() -> None:
+    error = AllSpent("spent", resets_at=5, resets_in=3, plan="plus")
+
+    assert (error.resets_at, error.resets_in, error.plan) == (5, 3, "plus")
+    assert error.retry_after is None
+
+
+def test_a_final_refusal_has_the_status_it_is_told_with() -> None:
+    error = UpstreamRefused("no", status=418, type="t", code="c", param="p", retry_after=1)
+
+    assert (error.status, error.type, error.code, error.param) == (418, "t", "c", "p")

@@ -1,0 +1,189 @@
+"""One route from end to end, where it is not a journey of its own."""
+
+import asyncio
+import gzip
+from typing import Any
+
+import msgspec
+import pytest
+import zstandard
+from support.gateways import a_chat, a_response, events_of, reading, stage
+
+from commons.errors import StoreUnavailable
+from commons.records import Ending
+
+CODEX = {"originator": "codex_exec", "session-id": "s1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b"", None),
+        (b"no json", None),
+        (b"[]", None),
+        (b"\xff\xfe", None),
+        (b"[" * 100_000, None),
+        (b'{"model":"gpt-5.5","messages":' + b'[{"content":' * 5000, None),
+        (b'{"model":"gpt-5.5"}', "messages"),
+        (b'{"model":"gpt-5.5","messages":[]}', "messages"),
+    ],
+)
+async def test_a_body_that_asks_for_nothing_is_a_400_that_says_so(
+    redis_url: str, body: Any, param: Any
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        answer = await play.client.post("/v1/chat/completions", content=body)
+
+        assert answer.status_code == 400
+        error = answer.json()["error"]
+        assert error["type"] == "invalid_request_error"
+        assert error["message"]
+        if param:
+            assert error["param"] == param
+        [record] = await play.records()
+        assert (record.ending, record.status) == (Ending.REFUSED, 400)
+        assert play.sim.turns == []
+
+
+async def test_a_packed_body_is_served(redis_url: str) -> None:
+    body = msgspec.json.encode(a_chat())
+    async with stage(redis_url, "ada") as play:
+        for packing, packed in (
+            ("gzip", gzip.compress(body)),
+            ("zstd", zstandard.ZstdCompressor().compress(body)),
+        ):
+            answer = await play.client.post(
+                "/v1/chat/completions", content=packed, headers={"content-encoding": packing}
+            )
+            assert answer.status_code == 200
+
+
+async def test_a_large_body_is_served_and_a_larger_one_refused(redis_url: str) -> None:
+    picture = "data:image/png;base64," + "A" * (33 * 1024 * 1024)
+    part = {"type": "image_url", "image_url": {"url": picture}}
+    large = a_chat()
+    large["messages"][0]["content"] = [{"type": "text", "text": "say hello"}, part]
+    async with stage(redis_url, "ada") as play:
+        served = await play.client.post("/v1/chat/completions", json=large)
+        refused = await play.client.post(
+            "/v1/chat/completions", content=b" " * (64 * 1024 * 1024 + 1)
+        )
+
+        assert served.status_code in {200, 400}, served.text[:300]
+        assert len(play.sim.turns) == 1
+        assert (refused.status_code, refused.json()["error"]["code"]) == (
+            413,
+            "request_too_large",
+        )
+
+
+async def test_an_unknown_model_names_those_there_are(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        answer = await play.chat(model="claude-opus")
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+        assert "gpt-5.5" in answer.json()["error"]["message"]
+
+
+async def test_what_was_left_out_is_told_in_a_header_and_in_the_record(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        answer = await play.chat(temperature=0.5, seed=7)
+
+        assert answer.status_code == 200
+        dropped = answer.headers["x-dropped-parameters"].split(", ")
+        [record] = await play.records()
+        assert set(dropped) == set(record.dropped)
+        assert "temperature" in dropped
+
+
+async def test_codex_is_told_which_model_answered(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        codex = await play.client.post("/v1/responses", json=a_response(stream=True), headers=CODEX)
+        other = await play.client.post("/v1/responses", json=a_response(stream=True))
+
+        assert codex.headers["openai-model"] == "gpt-5.5"
+        assert "openai-model" not in other.headers
+
+
+async def test_at_the_end_of_the_drain_a_stream_is_ended_honestly(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("silent_between", silence=60, words=2, times=None)
+        replica = play.replicas[0]
+        async with reading(
+            replica, "/v1/chat/completions", a_chat("count to 9", stream=True)
+        ) as answer:
+            first = await answer.content.readany()
+            replica.gateway.end_drain()
+            rest = await answer.read()
+        whole = asyncio.ensure_future(play.chat("count to 9"))
+        await play.until(lambda: len(replica.gateway.floor) == 1)
+        replica.gateway.end_drain()
+
+        assert b"restarting" in rest
+        assert events_of(first + rest)[-1]["error"]["code"] == "server_overloaded"
+        assert (await whole).status_code == 503
+        records = await play.records(2)
+        assert {r.code for r in records} == {"server_overloaded"}
+        assert records[0].ending is Ending.BROKEN
+
+
+async def test_a_fault_of_our_own_is_a_500_without_its_cause(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+
+        async def crash(*_: Any) -> None:
+            raise ValueError("secret cause")
+
+        play.replicas[0].gateway._dispatcher.dispatch = crash
+        answer = await play.chat()
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+        assert "secret" not in answer.text
+        [record] = await play.records()
+        assert (record.ending, record.code) == (Ending.REFUSED, "internal_error")
+
+
+async def test_a_store_that_goes_away_under_way_is_a_503(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+
+        async def away(*_: Any) -> None:
+            raise StoreUnavailable("away")
+
+        play.replicas[0].gateway._dispatcher.dispatch = away
+        answer = await play.chat()
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
+
+
+async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+
+        async def away(*_: Any, **__: Any) -> None:
+            raise StoreUnavailable("away")
+
+        gateway = play.replicas[0].gateway
+        gateway._responses.keep = away
+        answer = await play.client.post("/v1/responses", json=a_response())
+
+        assert answer.status_code == 200
+        assert gateway.metrics.settle_failures._value.get() == 1
+
+
+async def test_events_we_do_not_know_are_counted(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        await play.chat("say hello", stream=True)
+
+        metrics = (await play.client.get("/metrics")).text
+        assert "gateway_unknown_events_total" in metrics
+
+
+async def test_a_client_that_leaves_while_it_sends_is_nobodys_fault(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        reader, writer = await asyncio.open_connection("127.0.0.1", play.replicas[0].port)
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n{"
+        writer.write(head)
+        await play.until(lambda: len(play.replicas[0].gateway.floor) == 1)
+        writer.close()
+
+        [record] = await play.records()
+        assert (record.ending, record.status) == (Ending.ABANDONED, 499)
+        assert reader is not None

@@ -1,0 +1,142 @@
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from support.gateways import KEY
+from support.logins import a_login
+
+from commons.accounts.cipher import CredentialCipher
+from commons.accounts.store import AccountStore, AccountView
+from commons.clock import SharedClock
+from commons.errors import StoreUnavailable
+from commons.live_settings import (
+    HistoryMode,
+    KeyPolicy,
+    LiveSettings,
+    LiveSettingsStore,
+    Routing,
+)
+from commons.replicas import Replica, ReplicaStore
+from gateway.metrics import Metrics
+from gateway.relay.catalogues import Names
+from gateway.settings import GatewaySettings
+from gateway.web.floor import Floor
+from gateway.web.upkeep import Shown, Switches, Upkeep
+
+SETTINGS = GatewaySettings(
+    encryption_keys=(Fernet.generate_key().decode(),),
+    default_model="gpt-5.5",
+    model_aliases={"mine": "gpt-5.5"},
+    routing=Routing.ROUND_ROBIN,
+)
+
+
+class Part:
+    """Whatever a switch turns."""
+
+    def __init__(self) -> None:
+        self.policy: Any = None
+        self.routing: Any = None
+        self.history_mode: Any = None
+        self.names: Any = None
+
+    def configure(self, names: Any) -> None:
+        self.names = names
+
+
+class Scene:
+    def __init__(self, redis: Any) -> None:
+        self.part = Part()
+        parts: dict[str, Any] = dict.fromkeys(
+            ("admission", "rotation", "catalogues", "house"), self.part
+        )
+        self.switches = Switches(SETTINGS, **parts)
+        self.accounts = AccountStore(redis, CredentialCipher((KEY,)))
+        self.replicas, self.live = ReplicaStore(redis), LiveSettingsStore(redis)
+        self.registry = CollectorRegistry()
+        self.floor = Floor(most=9)
+        self.upkeep = Upkeep(
+            Replica(id="r1", service="gateway", started_at=1),
+            replicas=self.replicas,
+            live=self.live,
+            switches=self.switches,
+            accounts=self.accounts,
+            view=AccountView(self.accounts),
+            shown=Shown(
+                clock=SharedClock(time.time), floor=self.floor, metrics=Metrics(self.registry)
+            ),
+        )
+
+
+@pytest.fixture
+def scene(redis_client: Redis) -> Any:
+    return Scene(redis_client)
+
+
+def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) -> None:
+    scene.switches.apply(LiveSettings())
+    assert (scene.part.policy, scene.part.routing) == (KeyPolicy.REQUIRED, Routing.ROUND_ROBIN)
+    assert scene.part.names == Names(default_model="gpt-5.5", aliases={"mine": "gpt-5.5"})
+
+    scene.switches.apply(
+        LiveSettings(
+            routing=Routing.LEAST_USED,
+            api_key_policy=KeyPolicy.OPEN,
+            history_mode=HistoryMode.TRANSCRIPT,
+            default_model="gpt-6-sol",
+            model_aliases={},
+            disabled_models=("gpt-5.5",),
+        )
+    )
+    assert (scene.part.policy, scene.part.routing) == (KeyPolicy.OPEN, Routing.LEAST_USED)
+    assert scene.part.history_mode is HistoryMode.TRANSCRIPT
+    assert scene.part.names == Names(default_model="gpt-6-sol", aliases={}, disabled=("gpt-5.5",))
+
+
+async def test_a_replica_that_serves_nobody_learns_of_changes_too(scene: Any) -> None:
+    await scene.accounts.add(a_login(exp=int(time.time()) + 900))
+    paused = await scene.accounts.add(a_login(exp=int(time.time()) + 900, workspace="ws-2"))
+    await scene.accounts.pause(paused.id)
+    await scene.live.change({"routing": Routing.DRAIN_SOONEST})
+
+    await scene.upkeep.round()
+
+    shown = {
+        state: scene.registry.get_sample_value("gateway_accounts", {"state": state})
+        for state in ("active", "paused", "revoked")
+    }
+    assert shown == {"active": 1, "paused": 1, "revoked": 0}
+    assert scene.part.routing is Routing.DRAIN_SOONEST
+
+
+async def test_a_replica_tells_that_it_lives_and_that_it_goes(scene: Any) -> None:
+    scene.floor.draining = True
+    await scene.upkeep.round()
+
+    [replica] = await scene.replicas.all()
+    assert (replica.id, replica.draining) == ("r1", True)
+    await scene.upkeep.leave()
+    assert await scene.replicas.all() == []
+
+
+async def test_its_rounds_survive_a_redis_that_is_away(scene: Any) -> None:
+    rounds: list[Any] = []
+
+    async def away(*_: Any) -> None:
+        raise StoreUnavailable("away")
+
+    async def sleep(seconds: Any) -> None:
+        rounds.append(seconds)
+        scene.accounts.version = scene.replicas.leave = away
+        if len(rounds) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await scene.upkeep.run(sleep)
+    await scene.upkeep.leave()
+
+    assert len(rounds) == 3
