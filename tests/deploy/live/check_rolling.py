@@ -8,8 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from bench.marker import Marker
-from deploy.live.clients import Crowd, session
+from deploy.live.clients import Crowd, session, stream
 from deploy.live.stage import SETTLE, Process, Stage
+
+from commons.redis_pool import connect
+from commons.replicas import ReplicaStore
 
 STREAMS = 200
 ANSWER = Marker(deltas=50, gap_ms=200, per_write=1)
@@ -101,6 +104,31 @@ async def test_a_killed_gateway_breaks_only_its_own_streams(stage: Stage) -> Non
     assert 0 < broken <= doomed, said
     assert len(crowd.broken) == broken, said
     assert set(crowd.short[short:]) == {200}, said
+
+
+async def test_what_a_killed_gateway_held_is_free_within_a_minute(stage: Stage) -> None:
+    gateways = stage.gateways(2)
+    store = connect(stage.redis.url)
+    async with session() as client:
+        url = f"http://{gateways[0].address}"
+        streams = [
+            asyncio.ensure_future(stream(client, url, ANSWER, number=number)) for number in range(5)
+        ]
+        # A replica tells every five seconds what it has under way.
+        await asyncio.sleep(7)
+        held = [sum(one.in_flight.values()) for one in await ReplicaStore(store).all()]
+        gateways[0].kill()
+        began = asyncio.get_running_loop().time()
+        while sum(sum(one.in_flight.values()) for one in await ReplicaStore(store).all()):
+            await asyncio.sleep(0.5)
+            assert asyncio.get_running_loop().time() - began < 60
+        freed = asyncio.get_running_loop().time() - began
+        broken = await asyncio.gather(*streams)
+    await store.aclose()
+
+    print(f"\nheld {held}, free after {freed:.0f} s")
+    assert sorted(held) == [0, 5]
+    assert not any(one.whole for one in broken)
 
 
 async def test_from_one_to_five_and_back_breaks_no_stream(stage: Stage) -> None:
