@@ -3,9 +3,15 @@
 import inspect
 import re
 
+import msgspec
+from prometheus_client import CollectorRegistry
 from support.tree import ROOT
 
 from commons import redis_keys
+from console.settings import ConsoleSettings
+from gateway import errors
+from gateway.metrics import Metrics
+from gateway.settings import GatewaySettings
 
 
 def _table(name: str) -> set[str]:
@@ -25,3 +31,41 @@ def _redis_keys() -> set[str]:
 
 def test_every_redis_key_is_documented() -> None:
     assert _table("redis.md") == _redis_keys()
+
+
+def _settings() -> set[str]:
+    """The names of both services' settings."""
+    structs = (GatewaySettings, ConsoleSettings)
+    return {f.name.upper() for struct in structs for f in msgspec.structs.fields(struct)}
+
+
+def _series() -> set[str]:
+    """The gateway's series by the name a query uses; those of the process are Prometheus' own."""
+    metrics = Metrics(CollectorRegistry())
+    return {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in metrics.registry.collect()
+    }
+
+
+def _codes() -> set[str]:
+    """The codes of our own errors."""
+    found: set[str] = set()
+    frontier: list[type[errors.GatewayError]] = [errors.GatewayError]
+    while frontier:
+        kind = frontier.pop()
+        frontier += kind.__subclasses__()
+        found |= {kind.code} if kind.code else set()
+    return found
+
+
+def test_every_setting_is_documented() -> None:
+    assert _table("settings.md") == _settings()
+
+
+def test_every_series_of_the_gateway_is_documented() -> None:
+    assert _table("metrics.md") == _series()
+
+
+def test_every_code_of_an_error_of_ours_is_documented() -> None:
+    assert _codes() <= _table("errors.md")
