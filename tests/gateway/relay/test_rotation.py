@@ -1,6 +1,7 @@
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 from support.gateways import KEY
@@ -140,6 +141,18 @@ async def test_a_conversation_goes_back_to_its_account_which_is_its_own(scene: A
     lease = await scene.lend()
 
     assert (lease.account.id, lease.why, lease.own, lease.sole) == (ids[1], "affinity", True, False)
+
+
+async def test_a_conversation_that_begins_takes_its_turn_though_one_like_it_has_an_account(
+    scene: Any,
+) -> None:
+    ids = await scene.log_in(3)
+    await scene.surveyor.tie({"f1": ids[1]})
+
+    new = msgspec.structs.replace(WISH, begins=True)
+    leases = [await scene.lend(new) for _ in range(3)]
+
+    assert sorted(lease.account.id for lease in leases) == sorted(ids)
 
 
 @pytest.mark.parametrize("routing", [Routing.ROUND_ROBIN])

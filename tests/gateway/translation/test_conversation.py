@@ -136,3 +136,10 @@ def test_a_lane_names_the_conversation_whatever_is_said() -> None:
 
     assert one == finished(_with(lane="l"), [user("b")]).fingerprint_source
     assert one != finished(_with(lane="m"), [user("a")]).fingerprint_source
+
+
+def test_a_first_turn_without_a_name_begins_and_follows_no_earlier_one() -> None:
+    assert asked({"messages": [{"role": "system", "content": "S"}, HI]}).begins
+    assert not asked({"messages": [HI, ANSWER, {"role": "user", "content": "more"}]}).begins
+    assert not asked({"messages": [HI], "prompt_cache_key": "mine"}).begins
+    assert not asked({"messages": [HI]}, client=ClientTraits.of({"x-session-id": "s"})).begins

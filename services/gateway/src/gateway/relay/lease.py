@@ -19,6 +19,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """The sent model."""
     fingerprint: str = ""
     """Names the conversation, for affinity; empty for one that cannot be told from others."""
+    begins: bool = False
+    """Whether the conversation is new: it is tied to its account, but follows none."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids the client's key may spend; empty is all."""
     confirm: Callable[[int], Awaitable[object]] = _confirmed

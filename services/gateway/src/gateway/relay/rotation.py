@@ -125,7 +125,8 @@ class Rotation:
 
     async def _look(self, wish: Wish, passed: Collection[str]) -> tuple[Survey, list[Account]]:
         """A survey for accounts that are known as they are now, and those that may serve."""
-        follow = self.routing is not Routing.ROUND_ROBIN and wish.fingerprint and not passed
+        ties = self.routing is not Routing.ROUND_ROBIN and not wish.begins
+        follow = ties and wish.fingerprint and not passed
         for _ in range(MOST_LOOKS):
             candidates = self._candidates(wish)
             survey = await self._surveyor.survey(

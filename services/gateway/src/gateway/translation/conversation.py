@@ -28,7 +28,11 @@ def finished(translated: Translated, items: list[Item]) -> Translated:
         session_id=own if basis.verbatim and _UUID.fullmatch(own) else derived,
     )
     return msgspec.structs.replace(
-        translated, request=request, fingerprint_source=name, history=tuple(history)
+        translated,
+        request=request,
+        fingerprint_source=name,
+        begins=not basis.lane and all(_asks(item) for item in history),
+        history=tuple(history),
     )
 
 
@@ -36,6 +40,11 @@ def _name(basis: Basis, instructions: str | None, history: list[Item]) -> str:
     if basis.lane:
         return fingerprint(basis.key_id, f"lane {basis.lane}")
     return fingerprint(basis.key_id, f"words {opening_words(instructions, history)}")
+
+
+def _asks(item: Item) -> bool:
+    """Whether an item can stand before the first answer of a conversation."""
+    return item.get("type") == "message" and item.get("role") != "assistant"
 
 
 def _sent(history: list[Item], basis: Basis) -> list[Item]:

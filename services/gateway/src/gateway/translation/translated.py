@@ -123,6 +123,8 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of kept items that must be put in, by `expand`."""
     fingerprint_source: str = ""
     """Digest that names the conversation: the same over its turns, another for another key."""
+    begins: bool = False
+    """Whether this is a first turn that no session names: one like it before is another's."""
     history: tuple[Item, ...] = ()
     """The conversation as items, even where `input` is a transcript of it."""
     basis: Basis

@@ -231,6 +231,7 @@ class Endpoint:
         return Wish(
             model=asked.request.model,
             fingerprint=asked.fingerprint_source,
+            begins=asked.begins,
             allowed_accounts=admitted.key.allowed_accounts if admitted.key else (),
             confirm=confirm,
         )
