@@ -3,6 +3,7 @@
 import json
 import pathlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +26,10 @@ async def simulator() -> AsyncIterator[Simulator]:
 @pytest.fixture
 async def bare(redis_url: str, simulator: Simulator) -> AsyncIterator[Served]:
     """A console without accounts, whose OpenAI is the simulator."""
-    given = {"codex_auth_url": simulator.auth_url, "codex_base_url": simulator.base_url}
+    given: dict[str, Any] = {
+        "codex_auth_url": simulator.auth_url,
+        "codex_base_url": simulator.base_url,
+    }
     async with served(redis_url, empty=True, **given) as started:
         yield started
 
@@ -190,7 +194,10 @@ async def test_the_browser_goes_away_and_comes_back(
     listener, base = listening()
     callback = f"{base}/auth/callback"
     simulator.world.redirects = frozenset({callback})
-    given = {"codex_auth_url": simulator.auth_url, "codex_base_url": simulator.base_url}
+    given: dict[str, Any] = {
+        "codex_auth_url": simulator.auth_url,
+        "codex_base_url": simulator.base_url,
+    }
     console = served(
         redis_url, empty=True, at=(listener, base), oauth_redirect_uri=callback, **given
     )

@@ -1,5 +1,7 @@
 """Each page in both languages: nothing refused, nothing from outside, and light on the wire."""
 
+import functools
+
 import pytest
 from playwright.async_api import Browser, Response
 from support.browsers import Tab, tab
@@ -25,6 +27,7 @@ async def test_each_page_renders_without_a_complaint(
             await visitor.open(path)
             assert await visitor.eval("document.documentElement.lang") == language
             assert await visitor.eval("document.title.includes('· Codex Pro API')")
+            assert "<" not in await visitor.text("main"), "markup is never shown as text"
         await visitor.open("/")
         assert await visitor.text("h1") == first
         assert visitor.problems == []
@@ -62,12 +65,16 @@ SAME = {
 }
 
 
+def _gather(seen: list[Response], response: Response) -> None:
+    seen.append(response)
+
+
 async def test_a_page_stays_under_its_weight_on_the_wire(browser: Browser, site: Served) -> None:
     weights = {}
     for path in PAGES:
         async with tab(browser, site.base) as visitor:
             seen: list[Response] = []
-            visitor.page.on("response", lambda response, seen=seen: seen.append(response))
+            visitor.page.on("response", functools.partial(_gather, seen))
             await visitor.open(path)
             sizes = [
                 await response.request.sizes()

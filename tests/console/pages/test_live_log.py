@@ -204,3 +204,27 @@ async def test_older_entries_are_fetched_when_asked(visitor: Tab) -> None:
     await visitor.page.wait_for_function(
         "(n) => document.querySelectorAll('.log-row').length > n", arg=before
     )
+
+
+async def test_hidden_tabs_hold_no_connections_and_catch_up_when_seen(
+    site: Served, visitor: Tab
+) -> None:
+    await visitor.page.add_init_script(
+        "window.setTimeoutReal = setTimeout; window.setTimeout = (f, ms, ...a) => setTimeoutReal(f, ms === 15000 ? 50 : ms, ...a)"
+    )
+    await visitor.open("/logs")
+    await visitor.see(STATE, "Live")
+    hide = "(hidden) => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true}); document.dispatchEvent(new Event('visibilitychange')); }"
+    await visitor.eval(hide, True)
+    for _ in range(100):
+        if not site.console.parts.gate._open:
+            break
+        await visitor.page.wait_for_timeout(100)
+    assert not site.console.parts.gate._open
+    await _settle(site, 50_020, asked_model="while-away")
+
+    await visitor.eval(hide, False)
+
+    await visitor.see(".log-row:first-child", "while-away")
+    await visitor.see(STATE, "Live")
+    await visitor.see("#live-state", "live")

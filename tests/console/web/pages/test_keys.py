@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from support.furnished import NOW, furnished
 
-from commons.keys import ApiKey, Limits
+from commons.keys import ApiKey
+from commons.limits import Limits
 from console.web.pages.keys import row_of
 
 

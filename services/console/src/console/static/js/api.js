@@ -24,8 +24,10 @@ export function whenSignedOut(ask) {
   askForPassword = ask;
 }
 
-export async function call(method, path, body, { again = true } = {}) {
+// `background` is for what the page asks by itself, so that it does not keep a session alive.
+export async function call(method, path, body, { again = true, background = false } = {}) {
   const headers = { accept: "application/json" };
+  if (background) headers["x-passive"] = "1";
   if (method !== "GET") headers["x-csrf-token"] = csrf();
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;

@@ -5,9 +5,10 @@ import { morph } from "./morph.js";
 import { showTimes } from "./times.js";
 import { t } from "./texts.js";
 import { signedOut } from "./session.js";
+import { whileSeen } from "./seen.js";
 
 const POLL = 5000, QUIET = 2000, SOON = 150;
-let timer = 0, lastRun = 0, running = false, again = false, polling = 0, lostSince = 0;
+let timer = 0, lastRun = 0, running = false, again = false, polling = 0, lostSince = 0, source = null;
 const after = [];
 
 export const whenRefreshed = (act) => after.push(act);
@@ -80,31 +81,46 @@ function say(state) {
 
 export function watch() {
   if (!$("[data-live]")) return;
-  document.addEventListener("visibilitychange", () => document.hidden || refresh());
   listen();
+  whileSeen({
+    shown() {
+      if (!source) listen();
+      refresh();
+    },
+    hidden: rest,
+  });
+  addEventListener("pagehide", rest);
+}
+
+function rest() {
+  source?.close();
+  source = null;
+  clearInterval(polling);
+  polling = 0;
 }
 
 function listen() {
-  const source = new EventSource("/api/events");
-  source.addEventListener("open", () => {
+  const opened = new EventSource("/api/events");
+  source = opened;
+  opened.addEventListener("open", () => {
     if (polling) refresh();
     clearInterval(polling);
     polling = lostSince = 0;
     say("live");
   });
-  source.addEventListener("changed", refresh);
-  source.addEventListener("signed_out", () => {
-    source.close();
+  opened.addEventListener("changed", refresh);
+  opened.addEventListener("signed_out", () => {
+    rest();
     signedOut().then((again) => again && listen());
   });
-  source.addEventListener("error", () => {
+  opened.addEventListener("error", () => {
+    if (opened !== source) return;
     if (!polling) {
       polling = setInterval(() => document.hidden || refresh(), POLL);
       say("polling");
       refresh();
     }
     // A stream the server refused (signed out, too many) is asked for anew while we poll.
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, POLL);
+    if (opened.readyState === EventSource.CLOSED) setTimeout(() => opened === source && listen(), POLL);
   });
-  addEventListener("pagehide", () => source.close(), { once: true });
 }

@@ -46,6 +46,7 @@ class DashboardView(msgspec.Struct, frozen=True, kw_only=True):
     attention: tuple[AccountRow, ...]
     figures: Figures
     by_key: list[Share]
+    by_account: list[Share]
     by_model: list[Share]
     failures: list[Failure]
     checklist: Checklist
@@ -68,6 +69,7 @@ async def _view(sources: Sources, roster: Roster, *, shown: str) -> DashboardVie
     day = day_of(now)
     series = await sources.usage.series(sorted({day_of(now - HOUR), day}))
     by_key = (await sources.usage.read("key", [day]))[day]
+    by_account = (await sources.usage.read("account", [day]))[day]
     by_model = (await sources.usage.read("model", [day]))[day]
     keys = await sources.keys.list()
     entries = [stored.entry for stored in await sources.logs.page(count=ENTRIES)]
@@ -87,6 +89,7 @@ async def _view(sources: Sources, roster: Roster, *, shown: str) -> DashboardVie
         attention=roster.attention,
         figures=figures,
         by_key=shares_of(by_key, {key.id: key.name for key in keys})[:SHARES],
+        by_account=shares_of(by_account, names)[:SHARES],
         by_model=shares_of(by_model, {})[:SHARES],
         failures=[failure_of(entry, names) for entry in failed[:FAILURES]],
         checklist=Checklist(accounts=bool(roster.rows), keys=bool(keys), answered=answered),

@@ -10,7 +10,7 @@ let last = "";
 
 async function show() {
   try {
-    const usage = await call("GET", `/api/series?span=${range}`);
+    const usage = await call("GET", `/api/series?span=${range}`, undefined, { background: true });
     const seen = $("#charts").clientWidth > 0;
     const key = JSON.stringify(usage.points) + range + seen;
     if (seen && key !== last) await draw(usage.points, range);

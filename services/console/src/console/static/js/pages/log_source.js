@@ -1,6 +1,7 @@
 // Where the log's entries come from: a stream that resumes where it broke, or a poll every 5 s.
 import { call, Fault } from "../api.js";
 import { signedOut } from "../session.js";
+import { whileSeen } from "../seen.js";
 
 const POLL = 5000, GATHER = 40;
 
@@ -15,10 +16,22 @@ export class LogSource {
     this.poll = 0;
     this.gathered = [];
     this.giving = 0;
+    this.wanted = false;
+    whileSeen({ shown: () => this.wanted && !this.source && this.open(), hidden: () => this.close() });
   }
 
   start() {
-    this.stop();
+    this.wanted = true;
+    this.open();
+  }
+
+  stop() {
+    this.wanted = false;
+    this.close();
+  }
+
+  open() {
+    this.close();
     this.say("connecting");
     const query = this.query();
     if (this.last) query.set("after", this.last);
@@ -60,7 +73,7 @@ export class LogSource {
     if (source !== this.source) return;
     this.startPoll();
     if (source.readyState === EventSource.CLOSED) {
-      this.again = setTimeout(() => source === this.source && this.start(), POLL);
+      this.again = setTimeout(() => source === this.source && this.open(), POLL);
     }
   }
 
@@ -74,7 +87,7 @@ export class LogSource {
     try {
       const query = this.query();
       query.set("limit", "100");
-      const { entries } = await call("GET", `/api/logs?${query}`);
+      const { entries } = await call("GET", `/api/logs?${query}`, undefined, { background: true });
       this.give([...entries].reverse());
       if (this.poll) this.say("polling");
     } catch (fault) {
@@ -89,7 +102,7 @@ export class LogSource {
     this.poll = 0;
   }
 
-  stop() {
+  close() {
     this.endPoll();
     clearTimeout(this.again);
     clearTimeout(this.giving);
