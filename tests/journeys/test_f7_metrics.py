@@ -1,0 +1,34 @@
+"""F7: what Prometheus, the log and the usage say of the same exchanges is the same."""
+
+from prometheus_client.parser import text_string_to_metric_families
+from support.gateways import stage
+
+from commons.usage import UsageStore, day_of
+
+
+async def test_one_record_is_read_by_metrics_log_stream_and_usage_alike(redis_url: str) -> None:
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("usage_limit_reached", account="ada", times=None)
+        for n in range(3):
+            await play.chat(f"say word{n}")
+        await play.chat(messages=[])
+
+        records = await play.records(4)
+        text = (await play.client.get("/metrics")).text
+        series = {
+            (sample.name, *sorted(sample.labels.values())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+        day = day_of(records[0].at)
+        counters = (await UsageStore(play.redis).read("model", [day]))[day]["gpt-5.5"]
+
+    assert series["gateway_exchanges_total", "chat", "whole"] == 3
+    assert series["gateway_exchanges_total", "chat", "refused"] == 1
+    answered = [record for record in records if record.account]
+    spent = sum(record.tokens.input for record in answered)
+    assert series["gateway_tokens_total", "gpt-5.5", "input"] == spent == counters.input
+    attempts = sum(len(record.attempts) for record in records)
+    committed = sum(value for name, value in series.items() if name[0] == "gateway_attempts_total")
+    assert committed == attempts == 4
+    assert series["gateway_errors_total", "400"] == 1

@@ -1,0 +1,93 @@
+"""The gateway as a process of its own: it starts from its environment and stops without breaking a stream."""
+
+import asyncio
+import signal
+import socket
+import sys
+from typing import Any
+
+import httpx
+import pytest
+from support.gateways import KEY, a_chat, events_of, stage, text_of
+
+
+def a_free_port() -> Any:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+async def start(environ: Any) -> Any:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway"),
+        env={"PATH": "/usr/bin:/bin", **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def until_ready(client: Any) -> None:
+    for _ in range(400):
+        try:
+            if (await client.get("/readyz")).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not become ready")
+
+
+async def test_a_sigterm_says_no_at_readyz_and_lets_the_stream_finish(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("slow", pace=0.15, times=None)
+        port = a_free_port()
+        process = await start(
+            {
+                **play.sim.environ,
+                "REDIS_URL": redis_url,
+                "ENCRYPTION_KEYS": KEY,
+                "API_KEY_POLICY": "open",
+                "PORT": str(port),
+                "DRAIN_SETTLE_SECONDS": "1",
+            }
+        )
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            await until_ready(client)
+            async with client.stream(
+                "POST", "/v1/chat/completions", json=a_chat("count to 20", stream=True)
+            ) as answer:
+                pieces = answer.aiter_bytes()
+                body = await anext(pieces)
+                process.send_signal(signal.SIGTERM)
+                while (await client.get("/readyz")).status_code == 200:
+                    await asyncio.sleep(0.01)
+                body += b"".join([piece async for piece in pieces])
+
+        out, _ = await process.communicate()
+        assert process.returncode == 0
+        assert text_of(events_of(body)).endswith("20")
+        assert events_of(body)[-1] == "[DONE]"
+        assert b'"event":"exchange.settled"' in out
+        [record] = await play.records()
+        assert record.ending.value == "whole"
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, [b"ENCRYPTION_KEYS"]),
+        (
+            {"ENCRYPTION_KEYS": "short", "ROUTING": "random", "DRAIN_FOREVER": "1"},
+            [b"ENCRYPTION_KEYS", b"ROUTING", b"DRAIN_FOREVER"],
+        ),
+    ],
+)
+async def test_a_wrong_environment_stops_the_start_with_every_fault(
+    environ: Any, words: Any
+) -> None:
+    process = await start(environ)
+
+    _, told = await process.communicate()
+
+    assert process.returncode == 2
+    assert all(word in told for word in words)
+    assert b"Traceback" not in told
