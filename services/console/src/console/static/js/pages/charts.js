@@ -25,6 +25,7 @@ export async function draw(points, range) {
   for (const plot of drawn) plot.destroy();
   drawn = [];
   const colours = palette();
+  const step = points.length > 1 ? points[1].at - points[0].at : 300;
   for (const figure of $$("[data-chart]")) {
     const series = charts[figure.dataset.chart];
     const columns = series.map(([, , value]) => points.map(value));
@@ -34,7 +35,7 @@ export async function draw(points, range) {
     if (columns.every((column) => column.every((value) => !value))) {
       place.append(el("p", { class: "chart-none" }, t("Nothing in this time.")));
     } else {
-      drawn.push(new uPlot(options(series, colours, place, range), [points.map((p) => p.at), ...columns], place));
+      drawn.push(new uPlot(options(series, colours, place, range, step), [points.map((p) => p.at), ...columns], place));
     }
   }
 }
@@ -64,7 +65,7 @@ function palette() {
 
 const faded = (colour, share) => colour.replace(/^rgb\((.*)\)$/, `rgba($1, ${share})`);
 
-function options(series, colours, place, range) {
+function options(series, colours, place, range, step) {
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: colours.text, font, ticks: { show: false } };
   return {
@@ -73,7 +74,7 @@ function options(series, colours, place, range) {
     padding: [10, 4, 0, 0],
     cursor: { y: false, drag: { setScale: false }, points: { size: 6 } },
     legend: { live: true },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 1e-3)] } },
+    scales: { x: { time: true, range: (_, low, high) => [low - step / 2, high + step / 2] }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 1e-3)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 74, values: (_, at) => at.map((moment) => tick(moment, range)) },
       { ...axis, size: 46, grid: { stroke: colours.line, width: 1 }, values: (_, values) => values.map((v) => compact.format(v)), space: 36 },
