@@ -29,6 +29,8 @@ FAULTS_SECONDS = 3600
 """How long faults count as consecutive."""
 REPLICA_SECONDS = 30
 """How long after its last beat a replica counts as alive."""
+PROMISE_SECONDS = 300
+"""How long a conversation follows an account that has not answered it yet."""
 PROBE_SECONDS = 60
 """How long a probe may take before another one is made."""
 PENDING_LOGIN_SECONDS = 600
@@ -86,7 +88,10 @@ def cursor() -> str:
 
 
 def affinity(fingerprint: str) -> str:
-    """String: the account a conversation is tied to; AFFINITY_SECONDS, renewed by each turn."""
+    """String: the account a conversation is tied to, or with a `~` before it promised to.
+
+    AFFINITY_SECONDS, renewed by each turn; a promise PROMISE_SECONDS.
+    """
     return f"{TAG}:affinity:{fingerprint}"
 
 

@@ -161,3 +161,28 @@ async def test_without_redis_there_is_no_survey() -> None:
         await surveyor.tie({"f1": "acc_1"})
     await client.aclose()
     assert repr(surveyor) == "<Surveyor>"
+
+
+async def test_a_conversation_follows_the_account_it_is_promised_to_until_one_answers(
+    surveyor: Surveyor, redis_client: Redis
+) -> None:
+    await surveyor.promise({"f1": "acc_2"})
+    await surveyor.promise({"f1": "acc_3"})
+
+    survey = await surveyor.survey(account_ids=IDS, model="m", affinity="f1")
+    assert (survey.affine, survey.promised, survey.cursor) == ("acc_2", True, None)
+
+    await surveyor.tie({"f1": "acc_1"})
+    await surveyor.promise({"f1": "acc_3"})
+    survey = await surveyor.survey(account_ids=IDS, model="m", affinity="f1")
+    assert (survey.affine, survey.promised, survey.cursor) == ("acc_1", False, None)
+
+
+async def test_a_promise_of_an_account_that_is_not_eligible_is_not_told(
+    surveyor: Surveyor,
+) -> None:
+    await surveyor.promise({"f1": "acc_2"})
+
+    survey = await surveyor.survey(account_ids=["acc_1"], model="m", affinity="f1")
+
+    assert (survey.affine, survey.promised, survey.cursor) == (None, False, 1)

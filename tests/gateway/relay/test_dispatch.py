@@ -73,6 +73,7 @@ class Said:
         self.broken: list[Any] = []
         self.succeeded: list[Any] = []
         self.ties: dict[Any, Any] = {}
+        self.promises: list[Any] = []
         self.headers: list[Any] = []
         self.quotas: list[Any] = []
         self.moves: list[Any] = []
@@ -86,6 +87,9 @@ class Said:
 
     def succeed(self, lease: Any) -> None:
         self.succeeded.append(lease.account.id)
+
+    def promise(self, fingerprint: Any, account_id: Any) -> None:
+        self.promises.append((fingerprint, account_id))
 
     def tie(self, fingerprint: Any, account_id: Any) -> None:
         self.ties[fingerprint] = account_id
@@ -183,6 +187,23 @@ async def test_the_first_account_that_speaks_is_the_answer() -> None:
     assert scene.said.headers == [("acc_a", {"x-request-id": "req_up"})]
     assert scene.said.moves == [(True, "f1")]
     assert scene.verdicts == [("acc_a", "committed")]
+
+
+async def test_a_conversation_is_promised_to_each_account_chosen_before_it_answers() -> None:
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [SPENT, "yes"])
+
+    await scene.dispatch()
+
+    assert scene.said.promises == [("f1", "acc_a"), ("f1", "acc_b")]
+    assert scene.said.ties == {"f1": "acc_b"}
+
+
+async def test_a_conversation_on_its_own_account_is_not_promised_again() -> None:
+    scene = Scene([a_lease("acc_a", own=True)], ["yes"])
+
+    await scene.dispatch()
+
+    assert scene.said.promises == []
 
 
 async def test_what_cannot_be_told_from_others_is_tied_to_nobody() -> None:

@@ -30,6 +30,9 @@ class Books:
     async def tie(self, fingerprints: Any) -> None:
         self._write("tie", dict(fingerprints))
 
+    async def promise(self, fingerprints: Any) -> None:
+        self._write("promise", dict(fingerprints))
+
     async def disown(self, digests: Any) -> None:
         self._write("disown", {key: sorted(items) for key, items in digests.items()})
 
@@ -202,3 +205,45 @@ async def test_closing_writes_the_rest_and_does_not_wait_for_ever(
     scene.ledger.settle(a_record(2))
     await scene.ledger.close()
     assert repr(scene.ledger) == "<Ledger with 1 waiting>"
+
+
+async def test_ties_and_promises_are_written_as_they_come_and_the_rest_is_not() -> None:
+    scene = Scene()
+    work = asyncio.ensure_future(scene.ledger.run_ties())
+    scene.ledger.settle(a_record(1))
+    scene.ledger.promise("f1", "acc_a")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    scene.ledger.tie("f1", "acc_b")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert scene.books.written == [("promise", {"f1": "acc_a"}), ("tie", {"f1": "acc_b"})]
+    assert scene.slept == []
+    work.cancel()
+
+
+async def test_a_promise_that_was_overtaken_by_its_tie_is_not_written() -> None:
+    scene = Scene()
+    scene.ledger.promise("f1", "acc_a")
+    scene.ledger.tie("f1", "acc_b")
+
+    assert await scene.ledger.flush()
+
+    assert scene.books.written == [("tie", {"f1": "acc_b"})]
+
+
+async def test_a_tie_that_cannot_be_written_at_once_waits_for_the_next_flush() -> None:
+    scene = Scene()
+    scene.books.away = True
+    work = asyncio.ensure_future(scene.ledger.run_ties())
+    scene.ledger.tie("f1", "acc_b")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (len(scene.ledger), scene.failures) == (1, 1)
+    scene.books.away = False
+
+    assert await scene.ledger.flush()
+
+    assert scene.books.written == [("tie", {"f1": "acc_b"})]
+    work.cancel()

@@ -143,6 +143,17 @@ async def test_a_conversation_goes_back_to_its_account_which_is_its_own(scene: A
     assert (lease.account.id, lease.why, lease.own, lease.sole) == (ids[1], "affinity", True, False)
 
 
+async def test_a_promised_account_is_followed_but_not_yet_trusted_with_what_only_it_can_read(
+    scene: Any,
+) -> None:
+    ids = await scene.log_in(3)
+    await scene.surveyor.promise({"f1": ids[1]})
+
+    lease = await scene.lend()
+
+    assert (lease.account.id, lease.why, lease.own) == (ids[1], "affinity", False)
+
+
 async def test_a_conversation_that_begins_takes_its_turn_though_one_like_it_has_an_account(
     scene: Any,
 ) -> None:

@@ -107,6 +107,7 @@ class Gateway:
         for name, work in (
             ("pulse", self._pulse.run()),
             ("ledger", self._ledger.run()),
+            ("ties", self._ledger.run_ties()),
             ("catalogues", self._catalogues.run()),
             ("quotas", self._quotas.run()),
             ("upkeep", self._upkeep.run()),

@@ -13,6 +13,9 @@ from commons.accounts.model import Cooldown
 from commons.redis_line import Line
 from commons.redis_pool import Scripts, mapped
 
+PROMISED = "~"
+"""Begins the account of a conversation that it has not answered yet."""
+
 _decode_cooldown = msgspec.json.Decoder(Cooldown).decode
 
 
@@ -29,6 +32,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Our turn in the round robin; None when the affine account is free."""
     affine: str | None
     """The account this conversation is tied to, if it is eligible and not cooling."""
+    promised: bool = False
+    """Whether that account was chosen for the conversation but has not answered it yet."""
     cooldowns: dict[str, Cooldown] = {}
     """Who is passed over, wholly or for the model asked for, the longer of both."""
 
@@ -65,7 +70,8 @@ class Surveyor:
             accounts_version=accounts,
             keys_version=api_keys,
             cursor=None if cursor < 0 else cursor,
-            affine=affine or None,
+            affine=affine.removeprefix(PROMISED) or None,
+            promised=affine.startswith(PROMISED),
             cooldowns=_cooldowns(cooling) if cooling else {},
         )
 
@@ -76,6 +82,15 @@ class Surveyor:
             for fingerprint, account_id in fingerprints.items():
                 key = redis_keys.affinity(fingerprint)
                 pipe.set(key, account_id, ex=redis_keys.AFFINITY_SECONDS)
+            await pipe.execute()
+
+    async def promise(self, fingerprints: dict[str, str]) -> None:
+        """Let conversations without an account follow the one just chosen, until one answers."""
+        with mapped():
+            pipe = self._redis.pipeline(transaction=False)
+            for fingerprint, account_id in fingerprints.items():
+                key = redis_keys.affinity(fingerprint)
+                pipe.set(key, PROMISED + account_id, ex=redis_keys.PROMISE_SECONDS, nx=True)
             await pipe.execute()
 
 

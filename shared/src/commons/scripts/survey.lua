@@ -4,6 +4,7 @@
 -- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        {account, 0 or 1 for 'this model only', JSON of its cooldown, …}}.
 -- The cursor moves only if no eligible affine account is free; a conversation found is kept alive.
+-- The affine account begins with '~' while it is only promised: chosen, but it has not answered yet.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local versions = redis.call('MGET', KEYS[1], KEYS[2])
@@ -26,15 +27,15 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
     end
   end
 end
-local affine = ARGV[2] ~= '0' and redis.call('GET', KEYS[5]) or ''
-local cursor = -1
+local told = ARGV[2] ~= '0' and redis.call('GET', KEYS[5]) or ''
+local affine, cursor = (string.gsub(told, '^~', '')), -1
 if affine ~= '' and string.find(ARGV[3], ' ' .. affine .. ' ', 1, true) and not cooled[affine] then
   redis.call('EXPIRE', KEYS[5], ARGV[2])
 else
-  affine = ''
+  told = ''
   cursor = redis.call('INCR', KEYS[3])
 end
 return {
   tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
-  cursor, affine, cooling,
+  cursor, told, cooling,
 }

@@ -40,6 +40,10 @@ class RedisBooks:
         """Tie conversations to the accounts that answered them."""
         await self._surveyor.tie(fingerprints)
 
+    async def promise(self, fingerprints: dict[str, str]) -> None:
+        """Let conversations without an account follow the one just chosen."""
+        await self._surveyor.promise(fingerprints)
+
     async def disown(self, digests: Mapping[str, Iterable[str]]) -> None:
         """Keep, by conversation, which encrypted items its account cannot read."""
         with mapped():

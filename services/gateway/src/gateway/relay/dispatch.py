@@ -117,6 +117,8 @@ class Dispatcher:
                 if isinstance(lease, NoChoice):
                     raise self._concluded(course, lease)
                 course.tried.add(lease.account.id)
+                if asked.wish.fingerprint and not lease.own:
+                    self._ledger.promise(asked.wish.fingerprint, lease.account.id)
                 committed = await self._ask(lease, course, exchange)
                 if committed is not None:
                     return committed

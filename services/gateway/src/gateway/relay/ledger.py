@@ -42,6 +42,9 @@ class Books(Protocol):
     async def tie(self, fingerprints: dict[str, str]) -> object:
         """Tie conversations to the accounts that answered them."""
 
+    async def promise(self, fingerprints: dict[str, str]) -> object:
+        """Let conversations without an account follow the one just chosen."""
+
     async def disown(self, digests: Mapping[str, Iterable[str]]) -> object:
         """Keep, by conversation, which encrypted items its account cannot read."""
 
@@ -69,17 +72,19 @@ class Ledger:
         self._sleep = sleep
         self._records: dict[str, ExchangeRecord] = {}
         self._ties: dict[str, str] = {}
+        self._promises: dict[str, str] = {}
         self._disowned: dict[str, frozenset[str]] = {}
         self._answered: dict[str, None] = {}
         self._entries: dict[int, LogEntry] = {}
         self._entries_taken = 0
         self._wake = asyncio.Event()
+        self._tied = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Ledger with {len(self)} waiting>"
 
     def __len__(self) -> int:
-        marks = len(self._ties) + len(self._disowned) + len(self._answered)
+        marks = len(self._ties) + len(self._promises) + len(self._disowned) + len(self._answered)
         return len(self._records) + marks + len(self._entries)
 
     def settle(self, record: ExchangeRecord) -> None:
@@ -88,7 +93,14 @@ class Ledger:
 
     def tie(self, fingerprint: str, account_id: str) -> None:
         """Take note that a conversation is answered by an account."""
+        self._promises.pop(fingerprint, None)
         self._take(self._ties, fingerprint, account_id)
+        self._tied.set()
+
+    def promise(self, fingerprint: str, account_id: str) -> None:
+        """Take note that an account was chosen for a conversation; it has not answered yet."""
+        self._take(self._promises, fingerprint, account_id)
+        self._tied.set()
 
     def disown(self, fingerprint: str, digests: frozenset[str]) -> None:
         """Take note of a conversation's encrypted items that its account cannot read."""
@@ -114,6 +126,16 @@ class Ledger:
                 await self._sleep(RETRY_SECONDS)
                 self._wake.set()
 
+    async def run_ties(self) -> None:
+        """Write ties as they come, until cancelled: a conversation's next request may be near."""
+        while True:
+            await self._tied.wait()
+            self._tied.clear()
+            try:
+                await self._write_ties()
+            except StoreUnavailable:  # they are with the rest that `run` tries again to write
+                self._metrics.settle_failures.inc()
+
     async def flush(self) -> bool:
         """Write everything that waits; False if Redis did not take it and it waits on."""
         try:
@@ -137,10 +159,7 @@ class Ledger:
             log.warning("ledger.lost", waiting=len(self))
 
     async def _write(self) -> None:
-        # Ties come first: the next turn of a conversation may arrive any moment.
-        async with _taken(self._ties) as ties:
-            if ties:
-                await self._books.tie(ties)
+        await self._write_ties()
         async with _taken(self._disowned) as disowned:
             if disowned:
                 await self._books.disown(disowned)
@@ -153,6 +172,14 @@ class Ledger:
         async with _taken(self._entries) as entries:
             if entries:
                 await self._books.tell(list(entries.values()))
+
+    async def _write_ties(self) -> None:
+        async with _taken(self._promises) as promises:
+            if promises:
+                await self._books.promise(promises)
+        async with _taken(self._ties) as ties:
+            if ties:
+                await self._books.tie(ties)
 
     def _take(self, waiting: dict[K, V], key: K, value: V) -> None:
         if len(waiting) >= MOST and key not in waiting:

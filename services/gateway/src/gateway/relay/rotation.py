@@ -194,7 +194,7 @@ class Rotation:
             credential=credential,
             why=choice.why,
             began=survey.now,
-            own=sole or survey.affine == account.id,
+            own=sole or (survey.affine == account.id and not survey.promised),
             sole=sole,
             probe=choice.probe,
         )
