@@ -20,7 +20,7 @@ from support.tree import ROOT
 PROXIES = DEPLOY / "proxies"
 UPSTREAM = (sys.executable, "-m", "bench.upstream")
 """The benchmark's upstream: its answers are shaped by a marker in the prompt."""
-SETTLE = {"nginx": "0", "haproxy": "3", "caddy": "3"}
+SETTLE = {"nginx": "0", "haproxy": "5", "caddy": "5"}
 """DRAIN_SETTLE_SECONDS of gateways behind each proxy, as docs/running.md tells to set it."""
 
 
