@@ -14,7 +14,7 @@ TEST_JOBS ?= 2
 .PHONY: help up demo check fix lint types imports test test-pure cover bench lock browser clean
 
 help: ## list the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 # --- running -----------------------------------------------------------------------------------
 
