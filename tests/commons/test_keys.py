@@ -6,7 +6,8 @@ from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.accounts.cipher import CredentialCipher
-from commons.keys import ApiKey, KeyStore, KeyView, Limits
+from commons.keys import ApiKey, KeyStore, KeyView
+from commons.limits import Limits
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 

@@ -13,7 +13,8 @@ from commons.accounts.cooldowns import CooldownStore
 from commons.accounts.model import AccountState, Cooldown, CooldownReason
 from commons.accounts.quota import QuotaStore, SeenFamily, SeenQuota, SeenWindow
 from commons.accounts.store import AccountStore
-from commons.keys import KeyStore, Limits
+from commons.keys import KeyStore
+from commons.limits import Limits
 from commons.records import AttemptRecord, Ending, ExchangeRecord
 from commons.replicas import Replica, ReplicaStore
 from commons.tokens import Tokens

@@ -14,29 +14,13 @@ from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.accounts.cipher import CredentialCipher
+from commons.limits import Limits
 from commons.redis_pool import Scripts, ask, text
 
 SECRET_PREFIX = "cpa-"  # noqa: S105 - how every key begins, so that scanners can find one
 """Begin of every key we make."""
 SHOWN = 8
 """Characters of a key that are kept to recognise it by."""
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a key may spend; 0 is no limit."""
-
-    rpm: int = 0
-    """Requests a minute."""
-    tpm: int = 0
-    """Tokens a minute."""
-    concurrent: int = 0
-    """Requests at the same time."""
-    tokens_day: int = 0
-    """Tokens a day (UTC)."""
-    tokens_week: int = 0
-    """Tokens in seven days."""
-    tokens_month: int = 0
-    """Tokens a calendar month (UTC)."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,6 +66,10 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Every try, in order."""
     tokens: Tokens = Tokens()
     """Upstream's usage."""
+    drawn_at: int = 0
+    """Redis' second in which it was counted against its key's limits; 0 if it was not."""
+    drawn_tokens: int = 0
+    """The estimate that was counted then; settlement puts the truth in its place."""
     first_byte_ms: int = 0
     """Admission to the first word for the client; 0 when there was none."""
     total_ms: int = 0

@@ -33,6 +33,8 @@ PROMISE_SECONDS = 300
 """How long a conversation follows an account that has not answered it yet."""
 PROBE_SECONDS = 60
 """How long a probe may take before another one is made."""
+LIMIT_SECONDS = 120
+"""How long what limits count is kept without a request; a minute counts."""
 PENDING_LOGIN_SECONDS = 600
 """How long a login may take."""
 
@@ -143,6 +145,21 @@ def key(key_id: str) -> str:
 def key_digest(digest: str) -> str:
     """String: the id of the API key with this HMAC; no expiry, or the end of a rotation overlap."""
     return f"{TAG}:key-digest:{digest}"
+
+
+def minute_requests(key_id: str) -> str:
+    """Sorted set of a limited key's requests of the last minute by time; LIMIT_SECONDS."""
+    return f"{TAG}:minute-requests:{key_id}"
+
+
+def minute_tokens(key_id: str) -> str:
+    """Hash of a limited key's tokens of the last minute by second; LIMIT_SECONDS."""
+    return f"{TAG}:minute-tokens:{key_id}"
+
+
+def streams(key_id: str) -> str:
+    """Sorted set of a limited key's exchanges under way by the end of their lease; LIMIT_SECONDS."""
+    return f"{TAG}:streams:{key_id}"
 
 
 def response(key_id: str, response_id: str) -> str:

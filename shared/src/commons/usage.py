@@ -13,6 +13,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from commons import redis_keys
+from commons.allowances import place
 from commons.log_stream import LENGTH, encode_entry, entry_of
 from commons.records import AttemptRecord, Ending, ExchangeRecord
 from commons.redis_pool import Scripts, ask, text
@@ -151,7 +152,21 @@ def _settlement(record: ExchangeRecord) -> dict[str, Any]:
             (redis_keys.usage_subjects(day, kind), subject) for kind, subject in subjects.items()
         ],
         "key": redis_keys.key(record.key_id) if record.key_id else "",
+        "drawn": _drawn(record),
         "attempts": [(redis_keys.account(each.account), _error(each)) for each in record.attempts],
+    }
+
+
+def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
+    """What the exchange took of its key's limits, and what it really used; None without limits."""
+    if not record.drawn_at:
+        return None
+    return {
+        "streams": redis_keys.streams(record.key_id),
+        "place": place(record.request_id, record.drawn_tokens),
+        "minute": redis_keys.minute_tokens(record.key_id),
+        "at": record.drawn_at,
+        "more": record.tokens.input + record.tokens.output - record.drawn_tokens,
     }
 
 

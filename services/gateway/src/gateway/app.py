@@ -32,6 +32,7 @@ from commons.usage import UsageStore
 from gateway.dialects.codex_requests import Identity
 from gateway.metrics import Metrics
 from gateway.relay.account_calls import AccountCalls
+from gateway.relay.allowances import Places
 from gateway.relay.books import RedisBooks
 from gateway.relay.brakes import Egress, RetryBudget
 from gateway.relay.breakers import Breakers
@@ -110,6 +111,7 @@ class Gateway:
             ("ties", self._ledger.run_ties()),
             ("catalogues", self._catalogues.run()),
             ("quotas", self._quotas.run()),
+            ("places", self._places.run()),
             ("upkeep", self._upkeep.run()),
         ):
             self._tasks.start(work, name=name)
@@ -146,7 +148,8 @@ class Gateway:
         self._keys = KeyStore(self._redis, cipher)
         self._cooldowns = CooldownStore(self._redis)
         self._line = connect_line(settings.redis_url)
-        self._surveyor = Surveyor(self._redis, line=self._line)
+        self._surveyor = Surveyor(self._redis, line=self._line, clock=self._clock)
+        self._places = Places(self._redis, clock=self._clock)
         self._responses = ResponseStore(self._redis, cipher)
         books = RedisBooks(
             self._redis,
@@ -236,6 +239,7 @@ class Gateway:
             catalogues=self._catalogues,
             dispatcher=self._dispatcher,
             responses=self._responses,
+            places=self._places,
             hands=Hands(
                 clock=self._clock,
                 metrics=self.metrics,

@@ -5,7 +5,7 @@ GatewayError                     status, code, public message; cannot be raised 
 │   ├── BadKey 401               BadRequest 400 (param)        TooLarge 413
 │   ├── UnknownModel 404         UnknownRoute 404              UpgradeRefused 426
 │   ├── MethodRefused 405        BodyTooSlow 408
-│   └── Exhausted 429            a limit of the client's own key
+│   └── Exhausted 429            a limit of the client's own key; BudgetSpent (resets_at)
 ├── NoAccountAvailable           ours to arrange
 │   ├── NoAccounts 503           AllCooling 429 (retry_after)  AllSpent 429 (resets_at)
 ├── Overloaded 503               this replica is full or draining
@@ -118,6 +118,19 @@ class Exhausted(ClientFault):
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
+
+
+class BudgetSpent(Exhausted):
+    """The key's tokens of a day, a week or a month are spent: waiting a little does not help."""
+
+    type = "usage_limit_reached"
+    code = "insufficient_quota"
+    should_retry = False
+
+    def __init__(self, message: str, *, resets_at: int, resets_in: int) -> None:
+        super().__init__(message)
+        self.resets_at = resets_at
+        self.resets_in = resets_in
 
 
 class NoAccountAvailable(GatewayError):

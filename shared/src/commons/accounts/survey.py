@@ -3,13 +3,15 @@
 The survey decides nothing but the cursor; gateway.choice chooses an account from it.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import msgspec
 from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.accounts.model import Cooldown
+from commons.allowances import Allowance, Draw
 from commons.redis_line import Line
 from commons.redis_pool import Scripts, mapped
 
@@ -36,13 +38,18 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Whether that account was chosen for the conversation but has not answered it yet."""
     cooldowns: dict[str, Cooldown] = {}
     """Who is passed over, wholly or for the model asked for, the longer of both."""
+    allowance: Allowance | None = None
+    """What became of the draw; None without one, or if the keys have changed: then nothing is drawn."""
 
 
 class Surveyor:
     """Takes surveys (over the line, if there is one), and ties conversations to accounts."""
 
-    def __init__(self, redis: Redis, *, line: Line | None = None) -> None:
+    def __init__(
+        self, redis: Redis, *, line: Line | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self._redis = redis
+        self._clock = clock
         self._scripts = Scripts(redis, line=line)
         self._keys = [
             *(redis_keys.accounts_version(), redis_keys.keys_version()),
@@ -53,26 +60,38 @@ class Surveyor:
         return "<Surveyor>"
 
     async def survey(
-        self, *, account_ids: Sequence[str], model: str, affinity: str | None = None
+        self,
+        *,
+        account_ids: Sequence[str],
+        model: str,
+        affinity: str | None = None,
+        draw: Draw | None = None,
     ) -> Survey:
         """Look once. `affinity` is the conversation's fingerprint; None asks for the next turn.
+
+        `draw` is made with the same look; of one that is refused nothing else is told.
 
         StoreUnavailable means nobody can be admitted: the choice is to fail closed.
         """
         keys = [*self._keys, redis_keys.affinity(affinity or "")]
         lifetime = 0 if affinity is None else redis_keys.AFFINITY_SECONDS
         args = [model, lifetime, f" {' '.join(account_ids)} "]
-        seconds, micros, accounts, api_keys, cursor, affine, cooling = await self._scripts.repeat(
-            "survey", keys, args
-        )
+        if draw is not None:
+            at = self._clock()
+            keys += draw.keys(at)
+            args += draw.arguments(at)
+        told = await self._scripts.repeat("survey", keys, args)
+        seconds, micros, accounts, api_keys, cursor, affine, cooling, drawn = told
+        now = seconds + micros / 1e6
         return Survey(
-            now=seconds + micros / 1e6,
+            now=now,
             accounts_version=accounts,
             keys_version=api_keys,
             cursor=None if cursor < 0 else cursor,
             affine=affine.removeprefix(PROMISED) or None,
             promised=affine.startswith(PROMISED),
             cooldowns=_cooldowns(cooling) if cooling else {},
+            allowance=None if draw is None else draw.take(drawn, now),
         )
 
     async def tie(self, fingerprints: dict[str, str]) -> None:

@@ -3,7 +3,9 @@
 -- ARGV seconds ids are remembered, seconds of subjects, length of the log, names of counters as JSON,
 --      then the JSON of each exchange:
 --      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, counts (in order of names),
---      subjects {{set, subject}, …}, key (hash, or ''), attempts {{account hash, error or ''}, …}
+--      subjects {{set, subject}, …}, key (hash, or ''), attempts {{account hash, error or ''}, …},
+--      drawn (null, or streams, place, minute, at, more: what it held of its key's limits, and how
+--      many tokens it used beyond its estimate)
 -- What a batch has in common is gathered first: ten exchanges of one key cost one HINCRBY for each
 -- of its counters.
 local names = cjson.decode(ARGV[4])
@@ -23,6 +25,21 @@ local function sum(target, counts)
   end
 end
 
+-- The estimate's second is corrected while it counts; later what was used beyond it counts anew.
+local function correct(drawn, key)
+  redis.call('ZREM', drawn.streams, drawn.place)
+  if drawn.more == 0 then return end
+  local second, now = drawn.at, tonumber(redis.call('TIME')[1])
+  if now - second > 60 or redis.call('HEXISTS', drawn.minute, second) == 0 then
+    local limits = redis.call('HGET', key, 'limits')
+    local tpm = limits and cjson.decode(limits).tpm or 0
+    if drawn.more < 0 or tpm == 0 then return end
+    second = now
+  end
+  redis.call('HINCRBY', drawn.minute, second, string.format('%.0f', drawn.more))
+  redis.call('EXPIRE', drawn.minute, 120)
+end
+
 for i = 5, #ARGV do
   local exchange = cjson.decode(ARGV[i])
   if redis.call('SADD', exchange.settled, exchange.id) == 1 then
@@ -34,6 +51,7 @@ for i = 5, #ARGV do
       at(subjects, subject[1])[subject[2]] = true
       lives[subject[1]] = ARGV[2]
     end
+    if exchange.drawn ~= cjson.null then correct(exchange.drawn, exchange.key) end
     if exchange.key ~= '' then at(notes, exchange.key).last_used_at = exchange.at end
     for _, attempt in ipairs(exchange.attempts) do
       local note = at(notes, attempt[1])

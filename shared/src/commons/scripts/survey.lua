@@ -1,13 +1,157 @@
 -- The one look at Redis before upstream: the time, what changed, whose turn it is, who is cooling.
 -- KEYS accounts-version, keys-version, cursor, cooldowns, affinity
+--      and for a key with limits: requests and tokens of its minute, its streams, usage from today back
 -- ARGV model, affinity lifetime or 0 for none, eligible accounts as ' id id … '
+--      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
+--      the stream's place or '', its seconds, limits of a day, a week, a month, day of the month
 -- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
---        {account, 0 or 1 for 'this model only', JSON of its cooldown, …}}.
+--        {account, 0 or 1 for 'this model only', JSON of its cooldown, …},
+--        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
+--         days until a budget has something left}}; times in milliseconds.
 -- The cursor moves only if no eligible affine account is free; a conversation found is kept alive.
 -- The affine account begins with '~' while it is only promised: chosen, but it has not answered yet.
+-- A request over a limit moves and draws nothing.
+local MINUTE, KEPT = 60, 120
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local versions = redis.call('MGET', KEYS[1], KEYS[2])
+
+-- Tokens of the last minute, by second; a second counts until the whole of it is a minute old.
+local function minute_tokens(name)
+  local seconds, counts, sum = {}, {}, 0
+  local all = redis.call('HGETALL', name)
+  for i = 1, #all, 2 do
+    local second = tonumber(all[i])
+    if second < math.floor(now) - MINUTE then
+      redis.call('HDEL', name, all[i])
+    else
+      seconds[#seconds + 1], counts[second] = second, tonumber(all[i + 1])
+      sum = sum + counts[second]
+    end
+  end
+  table.sort(seconds)
+  return seconds, counts, sum
+end
+
+-- Seconds until `needed` tokens of the minute are gone.
+local function until_gone(seconds, counts, needed)
+  local gone = 0
+  for _, second in ipairs(seconds) do
+    gone = gone + counts[second]
+    if gone >= needed then return second + MINUTE + 1 - now end
+  end
+  return MINUTE
+end
+
+-- Tokens of each day from today back.
+local function spent_days()
+  local days = {}
+  for i = 9, #KEYS do
+    local counts = redis.call('HMGET', KEYS[i], 'input', 'output')
+    days[#days + 1] = tonumber(counts[1] or 0) + tonumber(counts[2] or 0)
+  end
+  return days
+end
+
+-- The budget that is spent, and how many midnights until something is left; or '' with the least left.
+local function budget(days)
+  local least
+  local of_month = tonumber(ARGV[15])
+  local spans = {{'tokens_day', 12, 1}, {'tokens_week', 13, 7}, {'tokens_month', 14, of_month}}
+  for _, span in ipairs(spans) do
+    local limit, sum = tonumber(ARGV[span[2]]), 0
+    if limit > 0 then
+      for i = 1, span[3] do sum = sum + days[i] end
+      if sum >= limit then
+        if span[1] == 'tokens_month' then return span[1], -1 end
+        local wait = 0
+        for i = span[3], 1, -1 do
+          wait, sum = wait + 1, sum - days[i]
+          if sum < limit then break end
+        end
+        return span[1], wait
+      end
+      least = math.min(least or limit - sum, limit - sum)
+    end
+  end
+  return '', 0, least
+end
+
+-- Tokens that streams under way may yet spend.
+local function pending(streams)
+  local sum = 0
+  for _, place in ipairs(redis.call('ZRANGE', streams, 0, -1)) do
+    sum = sum + tonumber(string.match(place, ' (%d+)$') or 0)
+  end
+  return sum
+end
+
+local function draw()
+  if tonumber(versions[2] or 0) ~= tonumber(ARGV[4]) then return {'changed', 0, 0, 0, 0, 0, 0} end
+  local requests, tokens, streams = KEYS[6], KEYS[7], KEYS[8]
+  local id, asked, rpm, tpm = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+  local concurrent, place = tonumber(ARGV[9]), ARGV[10]
+  redis.call('ZREMRANGEBYSCORE', requests, '-inf', now - MINUTE)
+  local known = redis.call('ZSCORE', requests, id)
+  local used = redis.call('ZCARD', requests)
+  local oldest = redis.call('ZRANGE', requests, 0, 0, 'WITHSCORES')[2]
+  local reset = oldest and tonumber(oldest) + MINUTE - now or 0
+  local seconds, counts, sum = {}, {}, 0
+  if tpm > 0 then seconds, counts, sum = minute_tokens(tokens) end
+
+  local function told(limit, wait, days)
+    local first = seconds[1] and seconds[1] + MINUTE + 1 - now or 0
+    local function ms(seconds) return math.ceil(seconds * 1000) end
+    local left, tokens_left = math.max(0, rpm - used), math.max(0, tpm - sum)
+    return {limit, ms(wait), left, ms(reset), tokens_left, ms(first), days}
+  end
+
+  if known then return told('', 0, 0) end
+  if place ~= '' then
+    redis.call('ZREMRANGEBYSCORE', streams, '-inf', now)
+    local days = spent_days()
+    if #days > 0 then
+      local limit, wait, left = budget(days)
+      if limit ~= '' then return told(limit, 0, wait) end
+      if pending(streams) >= left then return told('pending', 2, 0) end
+    end
+  end
+  if rpm > 0 and used >= rpm then return told('rpm', reset, 0) end
+  if tpm > 0 and sum + asked > tpm then
+    return told('tpm', until_gone(seconds, counts, sum + asked - tpm), 0)
+  end
+  if concurrent > 0 and redis.call('ZCARD', streams) >= concurrent then
+    return told('concurrent', 1, 0)
+  end
+
+  redis.call('ZADD', requests, now, id)
+  redis.call('EXPIRE', requests, KEPT)
+  used = used + 1
+  if not oldest then reset = MINUTE end
+  if tpm > 0 then
+    local second = math.floor(now)
+    redis.call('HINCRBY', tokens, second, asked)
+    redis.call('EXPIRE', tokens, KEPT)
+    sum = sum + asked
+    if not seconds[1] then seconds[1] = second end
+  end
+  if place ~= '' then
+    redis.call('ZADD', streams, now + ARGV[11], place)
+    redis.call('EXPIRE', streams, KEPT)
+  end
+  return told('', 0, 0)
+end
+
+local drawn = {}
+if ARGV[4] then
+  drawn = draw()
+  if drawn[1] ~= '' then
+    return {
+      tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
+      -1, '', {}, drawn,
+    }
+  end
+end
 local cooling, cooled = {}, {}
 if redis.call('EXISTS', KEYS[4]) == 1 then
   local all = redis.call('HGETALL', KEYS[4])
@@ -37,5 +181,5 @@ else
 end
 return {
   tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
-  cursor, told, cooling,
+  cursor, told, cooling, drawn,
 }

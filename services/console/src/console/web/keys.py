@@ -7,7 +7,8 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
-from commons.keys import ApiKey, KeyStore, Limits
+from commons.keys import ApiKey, KeyStore
+from commons.limits import Limits
 from console.admin.audit import Audit, Facts
 from console.errors import BadRequest, Code, Conflict, NotFound
 from console.web.deeds import deed

@@ -9,8 +9,12 @@ from typing import Any, Final
 from gateway.dialects.codex_errors import STATUS_OF_CODE, Refusal
 from gateway.dialects.lenient_json import write
 from gateway.dialects.sse import encode_sse
-from gateway.errors import AllSpent, GatewayError, UpstreamRefused
+from gateway.errors import AllSpent, BudgetSpent, GatewayError, UpstreamRefused
 
+NO_PATH: Final = "Not Found"
+"""All that the backend says of a path it does not have: the client's model is not to blame."""
+SOON: Final = 1.0
+"""Seconds after which a client may try again what the backend failed at."""
 LONGEST_WAIT: Final = 60.0
 """Some clients sleep for whatever `Retry-After` says."""
 
@@ -59,7 +63,7 @@ def public_error(refusal: Refusal) -> UpstreamRefused:
             code=code or "rate_limit_exceeded",
             retry_after=wait,
         )
-    if status == HTTPStatus.NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND and (code or refusal.param or message != NO_PATH):
         return _invalid(refusal, message, status=404, code=code or "model_not_found")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _invalid(refusal, message, status=413, code="request_too_large")
@@ -88,7 +92,7 @@ def _unavailable(refusal: Refusal, message: str, code: str) -> UpstreamRefused:
         status=503 if busy else 502,
         type="server_error",
         code=code or "server_error",
-        retry_after=refusal.retry_after and min(refusal.retry_after, LONGEST_WAIT),
+        retry_after=min(refusal.retry_after or SOON, LONGEST_WAIT),
     )
 
 
@@ -101,11 +105,9 @@ def error_fields(error: GatewayError) -> dict[str, Any]:
         "code": error.code,
     }
     if isinstance(error, AllSpent):
-        fields |= {
-            "plan_type": error.plan,
-            "resets_at": error.resets_at,
-            "resets_in_seconds": error.resets_in,
-        }
+        fields["plan_type"] = error.plan
+    if isinstance(error, AllSpent | BudgetSpent):
+        fields |= {"resets_at": error.resets_at, "resets_in_seconds": error.resets_in}
     return fields
 
 

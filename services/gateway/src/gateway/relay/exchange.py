@@ -19,6 +19,7 @@ from gateway.errors import GatewayError
 from gateway.judgement import Judgement
 
 if TYPE_CHECKING:
+    from commons.allowances import Draw
     from commons.keys import ApiKey
     from gateway.translation.wire import Report
 
@@ -95,6 +96,8 @@ class Exchange:
         self.request_id = request_id
         self.endpoint = endpoint
         self.key: ApiKey | None = None
+        self.draw: Draw | None = None
+        """What it draws on its key's limits."""
         self.streamed = False
         self.asked_model = ""
         self.sent_model = ""
@@ -124,6 +127,11 @@ class Exchange:
     def __repr__(self) -> str:
         state = "settled" if self.settled else f"{len(self._attempts)} attempts"
         return f"<Exchange {self.request_id} {state}>"
+
+    @property
+    def attempted(self) -> bool:
+        """Whether any account was asked."""
+        return bool(self._attempts)
 
     def begin(self, account: str, why: str) -> Attempt:
         """Begin an attempt."""
@@ -172,7 +180,8 @@ class Exchange:
                 log.exception("settlement.failed", reader=repr(read))
 
     def _record(self) -> ExchangeRecord:
-        report = self.report
+        report, draw = self.report, self.draw
+        drawn_at = draw.drawn_at if draw else 0
         for attempt in self._attempts:
             attempt.abandon()
         ending = self._ending or (Ending.BROKEN if self._first_byte else Ending.REFUSED)
@@ -190,6 +199,8 @@ class Exchange:
             attempts=tuple(a.record for a in self._attempts if a.record is not None),
             tokens=(report.tokens if report else None) or Tokens(),
             # A millisecond at least: nought means that there was no first byte.
+            drawn_at=drawn_at,
+            drawn_tokens=draw.tokens if draw and drawn_at else 0,
             first_byte_ms=max(1, round(self._first_byte * 1000)) if self._first_byte else 0,
             total_ms=round((self._clock() - self._began) * 1000),
             silence_seconds=self.silence_seconds,

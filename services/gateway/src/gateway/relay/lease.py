@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from commons.accounts.model import Account, Credential
+from commons.allowances import Draw
 
 
 async def _confirmed(version: int) -> None:
@@ -23,6 +24,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the conversation is new: it is tied to its account, but follows none."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids the client's key may spend; empty is all."""
+    draw: Draw | None = None
+    """What the exchange draws on its key's limits, with its first survey; None without limits."""
     confirm: Callable[[int], Awaitable[object]] = _confirmed
     """Told the version of the keys that the survey saw; raises BadKey if the key holds no more."""
 

@@ -14,6 +14,8 @@ from commons.clock import SharedClock
 from commons.errors import CredentialRevoked, CredentialUnavailable
 from commons.live_settings import Routing
 from gateway.choice import Cause, Choice, NoChoice, Order, Standing, choose, why_nobody
+from gateway.errors import StoreAway
+from gateway.relay.allowances import exhausted
 from gateway.relay.breakers import Breakers
 from gateway.relay.lease import Lease, Wish
 from gateway.relay.lessons import Lessons
@@ -69,7 +71,7 @@ class Rotation:
     async def lease(self, wish: Wish, tried: Collection[str] = ()) -> Lease | NoChoice:
         """Lend an account that has not been tried, or say why there is none.
 
-        Raises StoreUnavailable: without a survey nobody is admitted.
+        Raises StoreUnavailable: without a survey nobody is admitted; Exhausted for a key's limit.
         """
         passed = set(tried)
         busy: list[Choice] = []
@@ -78,7 +80,7 @@ class Rotation:
             found = self._choose(wish, survey, [a for a in candidates if a.id not in passed])
             if isinstance(found, NoChoice):
                 if not busy:
-                    return self._nobody(found, survey, candidates)
+                    return self._nobody(found, wish, survey, candidates)
                 # Only accounts that somebody else is probing are left: better those than none.
                 found = busy.pop()
             elif found.probe and not await self._breakers.may_probe(found.account_id):
@@ -94,7 +96,7 @@ class Rotation:
         """Why nobody else can be asked; None when somebody who has not been tried may be free."""
         survey, candidates = await self._look(wish, {a.id for a in self._candidates(wish)})
         free = [a for a in candidates if a.id not in tried and a.id not in survey.cooldowns]
-        return None if free else self._nobody(NoChoice(cause=Cause.EMPTY), survey, candidates)
+        return None if free else self._nobody(NoChoice(cause=Cause.EMPTY), wish, survey, candidates)
 
     def plan(self, wish: Wish) -> str:
         """The plan of an account that may serve a wish, for an answer that must name one."""
@@ -127,31 +129,43 @@ class Rotation:
         """A survey for accounts that are known as they are now, and those that may serve."""
         ties = self.routing is not Routing.ROUND_ROBIN and not wish.begins
         follow = ties and wish.fingerprint and not passed
+        draw = wish.draw
         for _ in range(MOST_LOOKS):
             candidates = self._candidates(wish)
             survey = await self._surveyor.survey(
                 account_ids=[a.id for a in candidates if a.id not in passed],
                 model=wish.model,
                 affinity=wish.fingerprint if follow else None,
+                draw=draw if draw is not None and not draw.drawn_at else None,
             )
             self._clock.learn(survey.now)
-            if not await self._view.refresh_if(survey.accounts_version):
+            changed = await self._view.refresh_if(survey.accounts_version)
+            await wish.confirm(survey.keys_version)
+            if draw is not None and (error := exhausted(draw, survey.now)):
+                raise error
+            if not changed and (draw is None or draw.drawn_at):
                 break
-        await wish.confirm(survey.keys_version)
+        if draw is not None and not draw.drawn_at:
+            raise StoreAway("API keys are being changed just now. Please try again.")
         return survey, self._candidates(wish)
 
     def _candidates(self, wish: Wish) -> list[Account]:
         """Accounts that may serve a wish, cooling or not."""
         now = self._clock()
-        allowed = wish.allowed_accounts
         return [
             account
-            for account in self._view.accounts.values()
-            if not account.paused
-            and _works(account, now)
-            and (not allowed or account.id in allowed)
-            and self._facts.lists(account.id, wish.model)
+            for account in self._accounts()
+            if self._serves(account, wish, now) and self._facts.lists(account.id, wish.model)
         ]
+
+    def _accounts(self) -> Collection[Account]:
+        return self._view.accounts.values()
+
+    def _serves(self, account: Account, wish: Wish, now: float) -> bool:
+        """Whether an account may serve a wish, if it only lists the model."""
+        allowed = wish.allowed_accounts
+        works = _works(account, now) and not account.paused
+        return works and (not allowed or account.id in allowed)
 
     def _choose(
         self, wish: Wish, survey: Survey, candidates: Sequence[Account]
@@ -199,11 +213,13 @@ class Rotation:
             probe=choice.probe,
         )
 
-    def _nobody(self, found: NoChoice, survey: Survey, candidates: Sequence[Account]) -> NoChoice:
+    def _nobody(
+        self, found: NoChoice, wish: Wish, survey: Survey, candidates: Sequence[Account]
+    ) -> NoChoice:
         """Why there is nobody, by all candidates' cooldowns: also of those tried just now."""
         if found.cause is not Cause.EMPTY:
             return found
-        if not candidates and any(_works(a, survey.now) for a in self._view.accounts.values()):
+        if not candidates and any(self._serves(a, wish, survey.now) for a in self._accounts()):
             return NoChoice(cause=Cause.UNENTITLED)
         cooldowns = [survey.cooldowns[a.id] for a in candidates if a.id in survey.cooldowns]
         return why_nobody(cooldowns, survey.now)

@@ -13,7 +13,14 @@ Header: TypeAlias = tuple[bytes, bytes]
 
 CORS_HEADERS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"x-request-id, retry-after, x-should-retry"),
+    (
+        b"access-control-expose-headers",
+        (
+            b"x-request-id, retry-after, x-should-retry, x-ratelimit-limit-requests, "
+            b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+            b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+        ),
+    ),
 )
 """On every answer: keys travel in headers, never in cookies, so any page may ask."""
 

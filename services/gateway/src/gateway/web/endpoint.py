@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from commons.allowances import draw_on
 from commons.clock import SharedClock
 from commons.errors import StoreUnavailable
 from commons.live_settings import HistoryMode
@@ -21,6 +22,7 @@ from gateway.dialects.codex_requests import TURN_STATE_HEADER
 from gateway.errors import GatewayError, StoreAway, UnknownModel
 from gateway.metrics import Metrics
 from gateway.relay import turn_states
+from gateway.relay.allowances import Places
 from gateway.relay.catalogues import Catalogues
 from gateway.relay.dispatch import Asked, Committed, Dispatcher
 from gateway.relay.exchange import Exchange, Reader
@@ -34,10 +36,14 @@ from gateway.web.asgi import Header, Receive, Scope, Send, headers_of, texts_of
 from gateway.web.bodies import ClientGone, read_body
 from gateway.web.failures import fault_of, refuse
 from gateway.web.floor import Floor
-from gateway.web.keys import Admission, Admitted
+from gateway.web.keys import Admission, Admitted, KeyChanged, check_model
 from gateway.web.replies import Reply
 from gateway.web.wires import wire_for
 
+BYTES_PER_TOKEN = 4
+"""Of a request's body, for the estimate that its key's limits are asked for."""
+MOST_READINGS = 3
+"""How often a request is read anew because its key was changed meanwhile."""
 PASSED_HEADERS = ("openai-model", "x-reasoning-included")
 """Answer headers that a Codex client reads."""
 
@@ -53,6 +59,7 @@ class House:
         catalogues: Catalogues,
         dispatcher: Dispatcher,
         responses: ResponseStore,
+        places: Places,
         hands: "Hands",
     ) -> None:
         self.admission = admission
@@ -60,6 +67,7 @@ class House:
         self.catalogues = catalogues
         self.dispatcher = dispatcher
         self.responses = responses
+        self.places = places
         self.hands = hands
         self.history_mode = HistoryMode.STRUCTURED
         """How conversations are told to upstream; may change while running."""
@@ -119,6 +127,8 @@ class Endpoint:
             self._hands.pulse.leave(reply)
             self._house.floor.leave(exchange)
             exchange.settle()
+            if exchange.draw is not None and self._house.places.holds(exchange.draw):
+                self._hands.tasks.start(self._house.places.free(exchange.draw), name="free place")
 
     async def _guarded(
         self,
@@ -164,8 +174,34 @@ class Endpoint:
         exchange: Exchange,
         reply: Reply,
     ) -> None:
+        """Serve; a key that is changed before anybody is asked is looked at again."""
+        for _ in range(MOST_READINGS):
+            try:
+                await self._serve_as(body, headers, admitted, exchange=exchange, reply=reply)
+            except KeyChanged as changed:
+                admitted = changed.admitted
+                exchange.key = admitted.key
+            except UnknownModel:
+                again = await self._house.admission.again(admitted)
+                if again.is_same_as(admitted):
+                    raise
+                admitted, exchange.key = again, again.key
+            else:
+                return
+        raise StoreAway("API keys are being changed just now. Please try again.")
+
+    async def _serve_as(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        admitted: Admitted,
+        *,
+        exchange: Exchange,
+        reply: Reply,
+    ) -> None:
         traits = ClientTraits.of(headers)
         asked = await self._translated(body, traits, admitted, exchange)
+        self._draw(admitted, exchange, size=len(body))
         wire = wire_for(
             asked,
             endpoint=self._name,
@@ -177,7 +213,7 @@ class Endpoint:
         committed = await self._house.dispatcher.dispatch(
             Asked(
                 request=asked.request,
-                wish=self._wish(asked, admitted),
+                wish=self._wish(asked, admitted, exchange),
                 codex_headers=headers if traits.is_codex else None,
             ),
             exchange,
@@ -206,11 +242,7 @@ class Endpoint:
         exchange.asked_model = asked.asked_model
         exchange.sent_model = asked.request.model
         exchange.dropped = asked.dropped
-        if key and key.allowed_models and asked.request.model not in key.allowed_models:
-            raise UnknownModel(
-                f"This API key may not use '{asked.request.model}'. "
-                f"It may use: {', '.join(key.allowed_models)}."
-            )
+        check_model(key, asked.request.model)
         return await self._expanded(asked, options.key_id) if asked.unresolved else asked
 
     async def _expanded(self, asked: Translated, key_id: str) -> Translated:
@@ -226,13 +258,34 @@ class Endpoint:
         }
         return expand(asked, previous_items=previous, referenced_items=found)
 
-    def _wish(self, asked: Translated, admitted: Admitted) -> Wish:
-        confirm = functools.partial(self._house.admission.confirm, admitted)
+    def _draw(self, admitted: Admitted, exchange: Exchange, *, size: int) -> None:
+        """What the exchange draws on its key's limits; a token is four bytes until we know."""
+        key = admitted.key
+        draw = key and draw_on(
+            key.id,
+            key.limits,
+            request_id=exchange.request_id,
+            version=admitted.version,
+            tokens=size // BYTES_PER_TOKEN,
+        )
+        if draw:
+            exchange.draw = draw
+            self._house.places.hold(draw)
+
+    def _wish(self, asked: Translated, admitted: Admitted, exchange: Exchange) -> Wish:
+        async def confirm(version: int) -> None:
+            again = await self._house.admission.confirm(admitted, version)
+            if exchange.draw is not None:
+                exchange.draw.version = version
+            if not exchange.attempted and not again.is_same_as(admitted):
+                raise KeyChanged(again)
+
         return Wish(
             model=asked.request.model,
             fingerprint=asked.fingerprint_source,
             begins=asked.begins,
             allowed_accounts=admitted.key.allowed_accounts if admitted.key else (),
+            draw=exchange.draw,
             confirm=confirm,
         )
 
@@ -247,7 +300,7 @@ class Endpoint:
     ) -> None:
         """Pump the answer; what happens on the way is the account's lesson."""
         headers = _headers(asked, committed, codex=codex)
-        keep = functools.partial(self._keep, asked, exchange)
+        keep = functools.partial(self._before_last, asked, exchange)
         pump = reply.stream if asked.stream else reply.whole
         report = exchange.report
         try:
@@ -260,8 +313,14 @@ class Endpoint:
                 self._hands.metrics.unknown_events.inc(report.unknown_events.total())
         self._house.dispatcher.came_through(committed, report)
 
+    async def _before_last(self, asked: Translated, exchange: Exchange) -> None:
+        """What must be so when the client learns that the answer is whole."""
+        await self._keep(asked, exchange)
+        if exchange.draw is not None:
+            await self._house.places.free(exchange.draw)
+
     async def _keep(self, asked: Translated, exchange: Exchange) -> None:
-        """Keep what the client may continue, before it learns that the answer is whole."""
+        """Keep what the client may continue."""
         report = exchange.report
         if not asked.store or asked.answer_form != "responses" or report is None:
             return
@@ -275,6 +334,8 @@ class Endpoint:
             self._hands.metrics.settle_failures.inc()
 
     async def _fail(self, error: GatewayError, exchange: Exchange, reply: Reply) -> None:
+        if exchange.draw is not None:
+            await self._house.places.free(exchange.draw)
         begun = exchange.account != "" or reply.started
         exchange.end(
             Ending.BROKEN if begun else Ending.REFUSED,

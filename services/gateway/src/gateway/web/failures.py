@@ -4,6 +4,7 @@ The body's shape is `dialects.openai_errors`' business; which error it is was de
 """
 
 import math
+from collections.abc import Iterable
 
 import structlog
 
@@ -28,9 +29,11 @@ def headers_of_error(error: GatewayError) -> list[Header]:
     return headers
 
 
-async def refuse(send: Send, error: GatewayError, request_id: str) -> None:
-    """Answer with an error."""
-    headers = headers_of_error(error)
+async def refuse(
+    send: Send, error: GatewayError, request_id: str, *, headers: Iterable[Header] = ()
+) -> None:
+    """Answer with an error; `headers` are those the answer would have had anyway."""
+    headers = [*headers, *headers_of_error(error)]
     await answer(send, error.status, error_body(error), request_id=request_id, headers=headers)
 
 

@@ -12,7 +12,7 @@ import msgspec
 from commons.errors import StoreUnavailable
 from commons.keys import ApiKey, KeyStore, KeyView
 from commons.live_settings import KeyPolicy
-from gateway.errors import BadKey, StoreAway
+from gateway.errors import BadKey, StoreAway, UnknownModel
 
 MISS_SECONDS: Final = 5.0
 """How long a wrong key is refused without another look: some clients try six times in a row."""
@@ -39,6 +39,18 @@ class Admitted(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<Admitted {self.key.id if self.key else 'openly'}>"
 
+    def is_same_as(self, other: "Admitted") -> bool:
+        """Whether the key still says the same; that it was used meanwhile is no change."""
+        return _terms(self.key) == _terms(other.key)
+
+
+class KeyChanged(Exception):
+    """The key was changed after it was looked at, before any account was asked."""
+
+    def __init__(self, admitted: Admitted) -> None:
+        super().__init__(repr(admitted))
+        self.admitted = admitted
+
 
 class Admission:
     """The door."""
@@ -61,6 +73,10 @@ class Admission:
         secret = secret_of(headers)
         try:
             key = await self._find(secret)
+            if key is not None and self._is_over(key):
+                # It may have been given more time: a no from memory alone would last for ever.
+                await self._look()
+                key = await self._find(secret)
             if key is None:
                 self._remember_miss(secret)
                 if await self._is_open():
@@ -68,18 +84,35 @@ class Admission:
                 raise BadKey(WRONG if secret else MISSING)
         except StoreUnavailable:
             raise StoreAway("The key store does not answer. Please try again.") from None
-        if key.revoked or key.expired(self._clock()):
+        if self._is_over(key):
             raise BadKey("This API key has been revoked or has expired.")
         return Admitted(secret, key, self._view.version)
 
+    async def again(self, admitted: Admitted) -> Admitted:
+        """The same admission by the keys as they are now: before a no that memory alone says."""
+        return await self.confirm(admitted, await self._look())
+
     async def confirm(self, admitted: Admitted, version: int) -> Admitted:
         """The same admission, looked at again if keys have changed. Raises what `admit` raises."""
-        if not self._view.confirm(version):
-            self._misses.clear()
-            self._open_until = 0.0
+        self._see(version)
         if admitted.version == version:
             return admitted
         return await self.admit({b"x-api-key": admitted.secret.encode("latin-1")})
+
+    def _see(self, version: int) -> None:
+        """Forget what is known of keys if they have changed."""
+        if not self._view.confirm(version):
+            self._misses.clear()
+            self._open_until = 0.0
+
+    async def _look(self) -> int:
+        """The keys' version now."""
+        version = await self._store.version()
+        self._see(version)
+        return version
+
+    def _is_over(self, key: ApiKey) -> bool:
+        return key.revoked or key.expired(self._clock())
 
     async def _find(self, secret: str) -> ApiKey | None:
         if not secret or len(secret) > MOST_SECRET:
@@ -108,6 +141,17 @@ class Admission:
             if len(self._misses) >= MOST_MISSES:
                 self._misses.clear()
             self._misses[secret] = self._clock() + MISS_SECONDS
+
+
+def check_model(key: ApiKey | None, model: str) -> None:
+    """Raise UnknownModel if this key may not use this model (of the catalogue)."""
+    allowed = key.allowed_models if key is not None else ()
+    if allowed and model.lower() not in map(str.lower, allowed):
+        raise UnknownModel(f"This API key may not use '{model}'. It may use: {', '.join(allowed)}.")
+
+
+def _terms(key: ApiKey | None) -> ApiKey | None:
+    return key and msgspec.structs.replace(key, last_used_at=0)
 
 
 def secret_of(headers: Mapping[bytes, bytes]) -> str:

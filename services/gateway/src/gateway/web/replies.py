@@ -13,6 +13,7 @@ from gateway.relay.exchange import Exchange
 from gateway.translation.wire import Wire
 from gateway.web.asgi import CORS_HEADERS, Header, Send, answer
 from gateway.web.failures import refuse
+from gateway.web.limit_headers import limit_headers
 
 KEEP_ALIVE_BEATS: Final = 10
 """Seconds of silence towards the client before it is told that we are still there."""
@@ -149,6 +150,7 @@ class Reply:
         self._exchange.speak()
         self._end()
         self._started = True
+        headers = [*headers, *limit_headers(self._exchange.draw)]
         await answer(self._send, 200, body, request_id=self._exchange.request_id, headers=headers)
 
     async def fail(self, error: GatewayError) -> None:
@@ -156,7 +158,8 @@ class Reply:
         self._reading = False
         if not self._started or self._wire is None:
             self._started = True
-            await refuse(self._send, error, self._exchange.request_id)
+            limits = limit_headers(self._exchange.draw)
+            await refuse(self._send, error, self._exchange.request_id, headers=limits)
             return
         last = self._wire.fail(error)
         self._sending = True
@@ -173,6 +176,7 @@ class Reply:
             *STREAM_HEADERS,
             (b"x-request-id", self._exchange.request_id.encode()),
             *headers,
+            *limit_headers(self._exchange.draw),
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": start})
 

@@ -1,0 +1,30 @@
+"""What a client is told of its key's limits beside the answer: headers its library knows."""
+
+import math
+
+from commons.allowances import Draw
+from gateway.web.asgi import Header
+
+
+def limit_headers(draw: Draw | None) -> list[Header]:
+    """`x-ratelimit-*` for the limits of a minute that the key has; nothing for any other."""
+    allowance = draw.allowance if draw is not None else None
+    if draw is None or allowance is None:
+        return []
+    headers: list[Header] = []
+    for name, limit, left, reset in (
+        ("requests", draw.limits.rpm, allowance.requests_left, allowance.requests_reset),
+        ("tokens", draw.limits.tpm, allowance.tokens_left, allowance.tokens_reset),
+    ):
+        if limit:
+            headers += [
+                (f"x-ratelimit-limit-{name}".encode(), str(limit).encode()),
+                (f"x-ratelimit-remaining-{name}".encode(), str(left).encode()),
+                (f"x-ratelimit-reset-{name}".encode(), _span(reset).encode()),
+            ]
+    return headers
+
+
+def _span(seconds: float) -> str:
+    """A span as clients read it: `120ms`, `6s`."""
+    return f"{math.ceil(seconds)}s" if seconds >= 1 else f"{math.ceil(seconds * 1000)}ms"

@@ -1,0 +1,157 @@
+"""What a key's limits leave of a request: asked for with the survey, exact across replicas.
+
+A draw is made once for each exchange, in the survey's own script. Requests of the last minute are
+kept by id, so a script that is repeated draws once; tokens of the last minute by second, estimated
+on the way in and corrected at settlement. A stream holds its place by a lease that its replica
+renews: a place of a replica that died is free again when the lease ends.
+"""
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from commons import redis_keys
+from commons.limits import Limits
+
+STREAM_SECONDS = 45
+"""How long a place is held without being renewed; heals within a minute after a replica died."""
+WEEK_DAYS = 7
+
+
+class Limit(enum.StrEnum):
+    """The limit that refused, as `Limits` names it."""
+
+    NONE = ""
+    RPM = "rpm"
+    TPM = "tpm"
+    CONCURRENT = "concurrent"
+    PENDING = "pending"
+    """What is under way may use up what is left of a budget."""
+    DAY = "tokens_day"
+    WEEK = "tokens_week"
+    MONTH = "tokens_month"
+
+
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a draw, and what is left after it."""
+
+    refused: Limit = Limit.NONE
+    """The limit that was reached; nothing is drawn then."""
+    wait: float = 0.0
+    """Seconds until asking again makes sense; 0 is unknown."""
+    requests_left: int = 0
+    requests_reset: float = 0.0
+    """Seconds until the oldest request leaves the minute."""
+    tokens_left: int = 0
+    tokens_reset: float = 0.0
+    """Seconds until the oldest tokens leave the minute."""
+    days: int = 0
+    """Of a spent budget: how many midnights (UTC) until there is something left."""
+
+
+class Draw(msgspec.Struct, kw_only=True):
+    """What one exchange asks of its key's limits; remembers what it was given."""
+
+    key_id: str
+    limits: Limits
+    request_id: str
+    version: int
+    """The version of the keys that the limits are of: drawn only if it is still the same."""
+    tokens: int
+    """Estimated; corrected when the exchange is settled."""
+    allowance: Allowance | None = None
+    """None until a survey has asked."""
+    drawn_at: int = 0
+    """Redis' second in which it was counted; 0 for not at all."""
+
+    @property
+    def leased(self) -> bool:
+        """Whether it holds a place among the streams of its key."""
+        limits = self.limits
+        return bool(
+            limits.concurrent or limits.tokens_day or limits.tokens_week or limits.tokens_month
+        )
+
+    @property
+    def place(self) -> str:
+        """Its member of the set of streams."""
+        return place(self.request_id, self.tokens)
+
+    def keys(self, now: float) -> Sequence[str]:
+        """What the survey has to touch: the minute, the streams, and usage from today back."""
+        return (
+            redis_keys.minute_requests(self.key_id),
+            redis_keys.minute_tokens(self.key_id),
+            redis_keys.streams(self.key_id),
+            *(redis_keys.usage(day, "key", self.key_id) for day in self._days(now)),
+        )
+
+    def arguments(self, now: float) -> Sequence[Any]:
+        """What the survey has to know."""
+        limits = self.limits
+        return (
+            *(self.version, self.request_id, self.tokens, limits.rpm, limits.tpm),
+            *(limits.concurrent, self.place if self.leased else "", STREAM_SECONDS),
+            *(limits.tokens_day, limits.tokens_week, limits.tokens_month),
+            dt.datetime.fromtimestamp(now, dt.UTC).day,
+        )
+
+    def take(self, told: Sequence[Any], now: float) -> Allowance | None:
+        """Take in what the survey's script says; None if the keys have changed meanwhile."""
+        refused, wait, requests, requests_reset, tokens, tokens_reset, days = told
+        if refused == "changed":
+            return None
+        self.allowance = Allowance(
+            refused=Limit(refused),
+            wait=wait / 1000,
+            requests_left=requests,
+            requests_reset=requests_reset / 1000,
+            tokens_left=tokens,
+            tokens_reset=tokens_reset / 1000,
+            days=days,
+        )
+        if self.allowance.refused is Limit.NONE:
+            self.drawn_at = int(now)
+        return self.allowance
+
+    def _days(self, now: float) -> Sequence[str]:
+        """The days whose usage counts, from today back."""
+        limits, today = self.limits, dt.datetime.fromtimestamp(now, dt.UTC)
+        count = max(
+            1 if limits.tokens_day else 0,
+            WEEK_DAYS if limits.tokens_week else 0,
+            today.day if limits.tokens_month else 0,
+        )
+        return [(today - dt.timedelta(days=back)).strftime("%Y-%m-%d") for back in range(count)]
+
+
+def draw_on(
+    key_id: str, limits: Limits, *, request_id: str, version: int, tokens: int
+) -> Draw | None:
+    """What an exchange draws on a key; None where it has no limits.
+
+    More than a whole minute's tokens is asked for as just that much: it has to pass alone.
+    """
+    if limits == Limits():
+        return None
+    return Draw(
+        key_id=key_id,
+        limits=limits,
+        request_id=request_id,
+        version=version,
+        tokens=min(tokens, limits.tpm) if limits.tpm else tokens,
+    )
+
+
+def place(request_id: str, tokens: int) -> str:
+    """A stream's member of its key's set, with the tokens it may yet spend."""
+    return f"{request_id} {tokens}"
+
+
+def midnight_after(now: float, days: int) -> int:
+    """The midnight (UTC) so many days on, seconds since the epoch."""
+    today = int(now) // redis_keys.DAY * redis_keys.DAY
+    return today + days * redis_keys.DAY

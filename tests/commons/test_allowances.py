@@ -1,0 +1,262 @@
+"""Limits of keys in the one look before upstream: exact across replicas, corrected, self-healing."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from commons import redis_keys
+from commons.accounts.cipher import CredentialCipher
+from commons.accounts.survey import Survey, Surveyor
+from commons.allowances import Allowance, Draw, Limit, draw_on, midnight_after
+from commons.keys import KeyStore
+from commons.limits import Limits
+from commons.records import Ending, ExchangeRecord
+from commons.redis_pool import connect
+from commons.tokens import Tokens
+from commons.usage import UsageStore, day_of
+
+
+class Pool:
+    """Replicas with connections of their own, and one key between them."""
+
+    def __init__(self, redis: Redis, others: list[Redis]) -> None:
+        self.redis = redis
+        self.surveyors = [Surveyor(each) for each in (redis, *others)]
+        self.usage = UsageStore(redis)
+        self.asked = 0
+
+    def draw(self, tokens: int = 0, *, version: int = 0, **limits: int) -> Draw:
+        self.asked += 1
+        draw = draw_on(
+            "key_1",
+            Limits(**limits),
+            request_id=f"req_{self.asked}",
+            version=version,
+            tokens=tokens,
+        )
+        assert draw is not None
+        return draw
+
+    async def ask(self, draw: Draw) -> Survey:
+        surveyor = self.surveyors[self.asked % len(self.surveyors)]
+        return await surveyor.survey(account_ids=["acc_1"], model="m", draw=draw)
+
+    async def allowed(self, draw: Draw) -> Allowance:
+        found = (await self.ask(draw)).allowance
+        assert found is not None
+        return found
+
+    async def storm(self, count: int, tokens: int = 0, **limits: int) -> Counter[Limit]:
+        """So many at once, over all replicas: how many met which limit."""
+        draws = [self.draw(tokens, **limits) for _ in range(count)]
+        asked = [
+            self.surveyors[number % len(self.surveyors)].survey(
+                account_ids=["acc_1"], model="m", draw=draw
+            )
+            for number, draw in enumerate(draws)
+        ]
+        surveys = await asyncio.gather(*asked)
+        return Counter(each.allowance.refused for each in surveys if each.allowance)
+
+    async def settle(self, draw: Draw, **tokens: int) -> None:
+        record = ExchangeRecord(
+            request_id=draw.request_id,
+            at=time.time(),
+            endpoint="chat",
+            key_id=draw.key_id,
+            tokens=Tokens(**tokens),
+            drawn_at=draw.drawn_at,
+            drawn_tokens=draw.tokens,
+            ending=Ending.WHOLE,
+        )
+        await self.usage.add([record])
+
+    async def spend(self, days_ago: int, **counts: int) -> None:
+        day = day_of(time.time() - days_ago * redis_keys.DAY)
+        await self.redis.hset(redis_keys.usage(day, "key", "key_1"), mapping=dict(counts))
+
+    async def age(self, name: str, seconds: float) -> None:
+        """Make what a sorted set holds older."""
+        for member, score in await self.redis.zrange(name, 0, -1, withscores=True):
+            await self.redis.zadd(name, {member: score - seconds})
+
+    async def age_tokens(self, seconds: int) -> None:
+        name = redis_keys.minute_tokens("key_1")
+        for second, count in (await self.redis.hgetall(name)).items():
+            await self.redis.hdel(name, second)
+            await self.redis.hset(name, str(int(second) - seconds), count)
+
+
+@pytest.fixture
+async def pool(redis_url: str) -> AsyncIterator[Any]:
+    clients = [connect(redis_url) for _ in range(5)]
+    yield Pool(clients[0], clients[1:])
+    for client in clients:
+        await client.aclose()
+
+
+def test_a_key_without_limits_draws_nothing() -> None:
+    assert draw_on("key_1", Limits(), request_id="req_1", version=0, tokens=5) is None
+
+
+async def test_of_many_at_once_over_five_replicas_exactly_the_limit_passes(pool: Any) -> None:
+    assert await pool.storm(200, rpm=37) == {Limit.NONE: 37, Limit.RPM: 163}
+    assert await pool.storm(50, rpm=37) == {Limit.RPM: 50}
+    assert await pool.redis.get(redis_keys.cursor()) == "37", "who is refused takes no turn"
+
+
+async def test_requests_come_free_as_they_grow_a_minute_old(pool: Any) -> None:
+    await pool.storm(3, rpm=3)
+    await pool.age(redis_keys.minute_requests("key_1"), 50)
+
+    refused = await pool.allowed(pool.draw(rpm=3))
+    assert refused.refused is Limit.RPM
+    assert 9 < refused.wait <= 10
+
+    await pool.age(redis_keys.minute_requests("key_1"), 10)
+    allowed = await pool.allowed(pool.draw(rpm=3))
+    assert (allowed.refused, allowed.requests_left, allowed.requests_reset) == (Limit.NONE, 2, 60)
+
+
+async def test_a_survey_that_is_repeated_draws_once(pool: Any) -> None:
+    draw = pool.draw(10, rpm=2, tpm=100)
+
+    for _ in range(5):
+        allowed = await pool.allowed(draw)
+
+    assert (allowed.refused, allowed.requests_left, allowed.tokens_left) == (Limit.NONE, 1, 90)
+
+
+async def test_tokens_of_a_minute_pass_exactly_by_their_estimate(pool: Any) -> None:
+    assert await pool.storm(100, 30, tpm=1000) == {Limit.NONE: 33, Limit.TPM: 67}
+    refused = await pool.allowed(pool.draw(30, tpm=1000))
+    assert refused.tokens_left == 10
+    assert 59 < refused.wait <= 61
+    assert (await pool.allowed(pool.draw(10, tpm=1000))).tokens_left == 0
+
+
+async def test_the_real_usage_takes_the_estimates_place_once(pool: Any) -> None:
+    first, second = pool.draw(600, tpm=1000), pool.draw(100, tpm=1000)
+    await pool.allowed(first)
+    await pool.allowed(second)
+
+    for _ in range(3):
+        await pool.settle(first, input=50, output=30)
+    await pool.settle(second, input=100, output=220)
+
+    assert (await pool.allowed(pool.draw(0, tpm=1000))).tokens_left == 1000 - 80 - 320
+
+
+async def test_what_a_long_answer_used_beyond_its_estimate_counts_when_it_ends(pool: Any) -> None:
+    key, _ = await KeyStore(pool.redis, CredentialCipher(("x" * 43 + "=",))).create(
+        "mine", limits=Limits(tpm=1000)
+    )
+    draw = draw_on(key.id, key.limits, request_id="req_long", version=1, tokens=100)
+    assert draw is not None
+    assert (await pool.allowed(draw)).refused is Limit.NONE
+    draw.drawn_at -= 90
+
+    await pool.settle(draw, input=100, output=500)
+
+    after = draw_on(key.id, key.limits, request_id="req_after", version=1, tokens=0)
+    assert after is not None
+    assert (await pool.allowed(after)).tokens_left == 1000 - 100 - 500
+
+
+async def test_tokens_come_free_as_they_grow_a_minute_old(pool: Any) -> None:
+    await pool.allowed(pool.draw(800, tpm=1000))
+    await pool.age_tokens(50)
+    refused = await pool.allowed(pool.draw(300, tpm=1000))
+    assert refused.refused is Limit.TPM
+    assert 9 < refused.wait <= 11
+
+    await pool.age_tokens(12)
+    assert (await pool.allowed(pool.draw(300, tpm=1000))).tokens_left == 700
+
+
+async def test_more_than_a_whole_minutes_tokens_pass_alone(pool: Any) -> None:
+    assert (await pool.allowed(pool.draw(50_000, tpm=1000))).tokens_left == 0
+    assert (await pool.allowed(pool.draw(1, tpm=1000))).refused is Limit.TPM
+
+
+async def test_streams_at_the_same_time_are_exactly_the_limit_and_come_free_with_settlement(
+    pool: Any,
+) -> None:
+    first = pool.draw(concurrent=4)
+    await pool.allowed(first)
+    assert await pool.storm(60, concurrent=4) == {Limit.NONE: 3, Limit.CONCURRENT: 57}
+
+    await pool.settle(first, input=1)
+
+    assert await pool.storm(20, concurrent=4) == {Limit.NONE: 1, Limit.CONCURRENT: 19}
+
+
+async def test_a_dead_replicas_places_are_free_again_within_a_minute(pool: Any) -> None:
+    assert await pool.storm(2, concurrent=2) == {Limit.NONE: 2}
+    name = redis_keys.streams("key_1")
+    ends = [score for _, score in await pool.redis.zrange(name, 0, -1, withscores=True)]
+    assert all(30 < end - time.time() <= 60 for end in ends)
+
+    await pool.age(name, 46)
+
+    assert await pool.storm(5, concurrent=2) == {Limit.NONE: 2, Limit.CONCURRENT: 3}
+
+
+@pytest.mark.parametrize(
+    ("limit", "days"), [("tokens_day", 1), ("tokens_week", 7), ("tokens_month", -1)]
+)
+async def test_a_spent_budget_refuses_and_tells_when_it_ends(
+    pool: Any, limit: str, days: int
+) -> None:
+    await pool.spend(0, input=600, output=399)
+    assert (await pool.allowed(pool.draw(**{limit: 1000}))).refused is Limit.NONE
+    await pool.redis.delete(redis_keys.streams("key_1"))
+    await pool.spend(0, input=600, output=400)
+
+    refused = await pool.allowed(pool.draw(**{limit: 1000}))
+
+    assert (refused.refused, refused.wait, refused.days) == (Limit(limit), 0, days)
+
+
+async def test_a_week_is_the_last_seven_days_and_has_something_left_when_the_oldest_leave(
+    pool: Any,
+) -> None:
+    await pool.spend(7, input=5000)
+    await pool.spend(6, input=300)
+    await pool.spend(4, output=500)
+    await pool.spend(0, input=100)
+    assert (await pool.allowed(pool.draw(tokens_week=1000))).refused is Limit.NONE
+    refused = await pool.allowed(pool.draw(tokens_week=550))
+    assert (refused.refused, refused.days) == (Limit.WEEK, 3)
+
+
+async def test_what_is_under_way_holds_the_rest_of_a_budget(pool: Any) -> None:
+    await pool.spend(0, input=900)
+    assert await pool.storm(30, 60, tokens_day=1000) == {Limit.NONE: 2, Limit.PENDING: 28}
+
+
+async def test_nothing_is_drawn_while_the_limits_may_be_others(pool: Any) -> None:
+    await pool.redis.set(redis_keys.keys_version(), 8)
+    draw = pool.draw(version=7, rpm=1)
+
+    survey = await pool.ask(draw)
+    assert (survey.allowance, survey.keys_version, draw.drawn_at) == (None, 8, 0)
+
+    draw.version = 8
+    assert (await pool.allowed(draw)).refused is Limit.NONE
+
+
+async def test_a_key_without_limits_touches_nothing(pool: Any) -> None:
+    await pool.surveyors[0].survey(account_ids=["acc_1"], model="m")
+    assert await pool.redis.keys("*") == [redis_keys.cursor()]
+
+
+def test_a_midnight_is_counted_in_utc() -> None:
+    assert midnight_after(1_795_000_000.0, 1) == 1_795_046_400
+    assert msgspec.structs.asdict(Allowance())["refused"] is Limit.NONE

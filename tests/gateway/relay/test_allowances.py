@@ -1,0 +1,163 @@
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from commons import redis_keys
+from commons.accounts.survey import Surveyor
+from commons.allowances import Allowance, Draw, Limit
+from commons.limits import Limits
+from commons.redis_pool import connect
+from gateway.errors import BudgetSpent, Exhausted
+from gateway.relay.allowances import RENEW_SECONDS, Places, exhausted
+
+NOW = 1_795_000_000.0
+"""2026-11-18, 13:46:40 UTC, a Wednesday."""
+
+
+def a_draw(request_id: str = "req_1", **limits: int) -> Draw:
+    return Draw(
+        key_id="key_1", limits=Limits(**limits), request_id=request_id, version=0, tokens=20
+    )
+
+
+def told(allowance: Allowance, **limits: int) -> Any:
+    draw = a_draw(**limits)
+    draw.allowance = allowance
+    return exhausted(draw, NOW)
+
+
+def test_what_is_drawn_or_not_asked_yet_is_no_error() -> None:
+    assert exhausted(a_draw(rpm=1), NOW) is None
+    assert told(Allowance(), rpm=1) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "limits", "words"),
+    [
+        (Limit.RPM, {"rpm": 5}, "5 requests per minute. Please try again in 12s."),
+        (Limit.TPM, {"tpm": 500}, "500 tokens per minute, 7 left, about 20 asked for."),
+        (Limit.CONCURRENT, {"concurrent": 2}, "2 requests at the same time."),
+        (Limit.PENDING, {"tokens_day": 9}, "may use up what is left"),
+    ],
+)
+def test_a_short_limit_says_when_to_ask_again(limit: Any, limits: Any, words: Any) -> None:
+    error = told(Allowance(refused=limit, wait=12.2, tokens_left=7), **limits)
+
+    assert words in error.message
+    assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", 12.2)
+
+
+@pytest.mark.parametrize(("wait", "told_wait"), [(0.0, 1.0), (0.2, 1.0), (61.0, 60.0)])
+def test_the_wait_is_at_least_a_second_and_at_most_a_minute(wait: Any, told_wait: Any) -> None:
+    error = told(Allowance(refused=Limit.RPM, wait=wait), rpm=5)
+    assert isinstance(error, Exhausted)
+    assert error.retry_after == told_wait
+
+
+@pytest.mark.parametrize(
+    ("limit", "days", "until"),
+    [
+        (Limit.DAY, 1, "2026-11-19 00:00 UTC"),
+        (Limit.WEEK, 3, "2026-11-21 00:00 UTC"),
+        (Limit.MONTH, -1, "2026-12-01 00:00 UTC"),
+    ],
+)
+def test_a_spent_budget_is_not_to_be_asked_again_and_says_when_it_ends(
+    limit: Any, days: Any, until: Any
+) -> None:
+    error = told(Allowance(refused=limit, days=days), **{limit.value: 1000})
+
+    assert isinstance(error, BudgetSpent)
+    assert until in error.message
+    assert f"1000 tokens per {limit.value[7:]}" in error.message
+    assert (error.status, error.code, error.type) == (
+        429,
+        "insufficient_quota",
+        "usage_limit_reached",
+    )
+    assert (error.retry_after, error.should_retry) == (None, False)
+    assert error.resets_at == NOW + error.resets_in
+
+
+class Scene:
+    def __init__(self, redis: Any) -> None:
+        self.redis = redis
+        self.now = time.time()
+        self.places = Places(redis, clock=lambda: self.now)
+        self.name = redis_keys.streams("key_1")
+
+    async def take(self, request_id: str = "req_1", **limits: int) -> Draw:
+        draw = a_draw(request_id, **(limits or {"concurrent": 1}))
+        self.places.hold(draw)
+        await Surveyor(self.redis).survey(account_ids=["acc_1"], model="m", draw=draw)
+        return draw
+
+    async def ends(self) -> Any:
+        return dict(await self.redis.zrange(self.name, 0, -1, withscores=True))
+
+
+@pytest.fixture
+def scene(redis_client: Redis) -> Any:
+    return Scene(redis_client)
+
+
+async def test_a_place_is_renewed_until_it_is_given_back(scene: Any) -> None:
+    draw = await scene.take()
+    scene.now += 1000
+
+    await scene.places.renew()
+    assert await scene.ends() == {draw.place: scene.now + 45}
+
+    assert scene.places.holds(draw)
+    await scene.places.free(draw)
+    await scene.places.free(draw)
+    await scene.places.renew()
+    assert await scene.ends() == {}
+    assert not scene.places.holds(draw)
+    assert repr(scene.places) == "<Places 0 held>"
+
+
+async def test_a_place_that_is_gone_does_not_come_again(scene: Any) -> None:
+    await scene.take()
+    await scene.redis.delete(scene.name)
+
+    await scene.places.renew()
+
+    assert await scene.ends() == {}
+
+
+async def test_who_was_refused_or_has_no_limit_at_a_time_holds_nothing(scene: Any) -> None:
+    await scene.take("req_1")
+    refused = await scene.take("req_2")
+    await scene.take("req_3", rpm=9)
+
+    await scene.places.renew()
+    assert list(await scene.ends()) == ["req_1 20"]
+    await scene.places.free(refused)
+    assert list(await scene.ends()) == ["req_1 20"]
+    assert repr(scene.places) == "<Places 1 held>"
+
+
+async def test_renewal_goes_on_while_redis_is_away() -> None:
+    client = connect("unix:///nowhere")
+    places = Places(client, clock=time.time)
+    draw = a_draw(concurrent=1)
+    draw.drawn_at = 1
+    places.hold(draw)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await places.run(sleep)
+
+    assert slept == [RENEW_SECONDS] * 3
+    await places.free(draw)
+    assert not places.holds(draw)
+    await client.aclose()
