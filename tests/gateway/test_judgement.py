@@ -234,3 +234,10 @@ def test_a_model_outside_the_plan_cools_that_model_alone() -> None:
 )
 def test_the_refused_parameter_is_found(refusal: Any, name: str) -> None:
     assert parameter_of(refusal) == name
+
+
+@pytest.mark.parametrize("status", [204, 302])
+def test_what_neither_answers_nor_refuses_leads_to_the_next_account(status: int) -> None:
+    found = judge(Refusal(status=status), now=0.0, tried=tuple(Change))
+
+    assert (found.kind, found.verdict) == (Kind.TRANSIENT, Verdict.NEXT_ACCOUNT)

@@ -147,8 +147,14 @@ def test_waits_are_told_but_never_long_ones() -> None:
     assert public_error(Refusal(status=429, retry_after=3.0)).retry_after == 3.0
     assert public_error(Refusal(status=429, retry_after=3600.0)).retry_after == 60.0
     assert public_error(Refusal(status=503, retry_after=3600.0)).retry_after == 60.0
-    assert public_error(Refusal(status=503)).retry_after is None
+    assert public_error(Refusal(status=503)).retry_after == 1.0
 
 
 def test_the_culprit_is_named() -> None:
     assert public_error(Refusal(status=400, param="tools")).param == "tools"
+
+
+def test_a_path_the_backend_does_not_have_is_not_told_as_an_unknown_model() -> None:
+    error = public_error(Refusal(status=404, message="Not Found"))
+
+    assert (error.status, error.code) == (502, "server_error")

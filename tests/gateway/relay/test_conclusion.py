@@ -139,3 +139,12 @@ def test_the_plan_upstream_named_comes_first_and_a_far_end_has_its_date() -> Non
     unknown = concluded(nobody=nobody(Cause.SPENT, 60 * 60))
     assert isinstance(unknown, AllSpent)
     assert unknown.plan == "unknown"
+
+
+def test_plans_without_codex_are_not_told_as_a_short_wait() -> None:
+    refusal = Refusal(status=429, type="usage_not_included")
+
+    error = concluded(refusal, refusal, nobody=nobody(Cause.UNENTITLED))
+
+    assert isinstance(error, UnknownModel)
+    assert error.retry_after is None

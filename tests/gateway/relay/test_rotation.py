@@ -384,3 +384,15 @@ async def test_it_knows_a_plan_to_name(scene: Any) -> None:
 
     assert scene.rotation.plan(WISH) == "plus"
     assert scene.rotation.plan(Wish(model="x", allowed_accounts=("acc_none",))) == ""
+
+
+async def test_accounts_that_are_paused_or_not_for_this_key_are_no_reason_to_blame_the_model(
+    scene: Any,
+) -> None:
+    ids = await scene.log_in(2)
+    mine = msgspec.structs.replace(WISH, allowed_accounts=(ids[0],))
+    await scene.store.pause(ids[0])
+
+    assert await scene.rotation.lease(mine) == NoChoice(cause=Cause.EMPTY)
+    await scene.store.pause(ids[1])
+    assert await scene.rotation.lease(WISH) == NoChoice(cause=Cause.EMPTY)

@@ -267,7 +267,8 @@ def kind_of(refusal: Refusal) -> Kind:
         return known
     if refusal.status == 404 and refusal.param == "model":  # noqa: PLR2004 - HTTP's own number
         return Kind.SHAPE
-    default = Kind.TRANSIENT if refusal.status >= 500 else Kind.REQUEST  # noqa: PLR2004
+    # Below 400 something between us and the backend answered, a portal or a proxy.
+    default = Kind.REQUEST if 400 <= refusal.status < 500 else Kind.TRANSIENT  # noqa: PLR2004
     return KIND_OF_STATUS.get(refusal.status, default)
 
 

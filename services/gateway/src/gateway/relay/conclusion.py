@@ -48,6 +48,9 @@ def conclude(
     if transient:
         return error_of_fault(transient[-1])
     quota = [r for r, j in refusals if j.row.fault is Fault.QUOTA]
+    if nobody is not None and nobody.cause is Cause.UNENTITLED and quota:
+        # Nobody's plan has Codex: no wait that a client could bear ends that.
+        return UnknownModel("No account may use this model at the moment.")
     if quota or (nobody is not None and nobody.cause in {Cause.COOLING, Cause.SPENT}):
         return _without_quota(quota, nobody, now=now, plan=plan)
     if refusals and all(j.kind is Kind.MODEL_NOT_IN_PLAN for _, j in refusals):
