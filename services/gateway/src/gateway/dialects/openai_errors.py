@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.dialects.codex_errors import STATUS_OF_CODE, Refusal
 from gateway.dialects.lenient_json import write
 from gateway.dialects.sse import encode_sse
-from gateway.errors import AllSpent, GatewayError, UpstreamRefused
+from gateway.errors import AllSpent, BudgetSpent, GatewayError, UpstreamRefused
 
 NO_PATH: Final = "Not Found"
 """All that the backend says of a path it does not have: the client's model is not to blame."""
@@ -105,11 +105,9 @@ def error_fields(error: GatewayError) -> dict[str, Any]:
         "code": error.code,
     }
     if isinstance(error, AllSpent):
-        fields |= {
-            "plan_type": error.plan,
-            "resets_at": error.resets_at,
-            "resets_in_seconds": error.resets_in,
-        }
+        fields["plan_type"] = error.plan
+    if isinstance(error, AllSpent | BudgetSpent):
+        fields |= {"resets_at": error.resets_at, "resets_in_seconds": error.resets_in}
     return fields
 
 

@@ -14,6 +14,8 @@ from commons.clock import SharedClock
 from commons.errors import CredentialRevoked, CredentialUnavailable
 from commons.live_settings import Routing
 from gateway.choice import Cause, Choice, NoChoice, Order, Standing, choose, why_nobody
+from gateway.errors import StoreAway
+from gateway.relay.allowances import exhausted
 from gateway.relay.breakers import Breakers
 from gateway.relay.lease import Lease, Wish
 from gateway.relay.lessons import Lessons
@@ -69,7 +71,7 @@ class Rotation:
     async def lease(self, wish: Wish, tried: Collection[str] = ()) -> Lease | NoChoice:
         """Lend an account that has not been tried, or say why there is none.
 
-        Raises StoreUnavailable: without a survey nobody is admitted.
+        Raises StoreUnavailable: without a survey nobody is admitted; Exhausted for a key's limit.
         """
         passed = set(tried)
         busy: list[Choice] = []
@@ -127,17 +129,24 @@ class Rotation:
         """A survey for accounts that are known as they are now, and those that may serve."""
         ties = self.routing is not Routing.ROUND_ROBIN and not wish.begins
         follow = ties and wish.fingerprint and not passed
+        draw = wish.draw
         for _ in range(MOST_LOOKS):
             candidates = self._candidates(wish)
             survey = await self._surveyor.survey(
                 account_ids=[a.id for a in candidates if a.id not in passed],
                 model=wish.model,
                 affinity=wish.fingerprint if follow else None,
+                draw=draw if draw is not None and not draw.drawn_at else None,
             )
             self._clock.learn(survey.now)
-            if not await self._view.refresh_if(survey.accounts_version):
+            changed = await self._view.refresh_if(survey.accounts_version)
+            await wish.confirm(survey.keys_version)
+            if draw is not None and (error := exhausted(draw, survey.now)):
+                raise error
+            if not changed and (draw is None or draw.drawn_at):
                 break
-        await wish.confirm(survey.keys_version)
+        if draw is not None and not draw.drawn_at:
+            raise StoreAway("API keys are being changed just now. Please try again.")
         return survey, self._candidates(wish)
 
     def _candidates(self, wish: Wish) -> list[Account]:
