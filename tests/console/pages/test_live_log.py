@@ -228,3 +228,14 @@ async def test_hidden_tabs_hold_no_connections_and_catch_up_when_seen(
     await visitor.see(".log-row:first-child", "while-away")
     await visitor.see(STATE, "Live")
     await visitor.see("#live-state", "live")
+
+
+async def test_shown_and_total_are_counted(site: Served, visitor: Tab) -> None:
+    await visitor.open("/logs")
+    await visitor.see("#log-count", "60 of 900")
+    await visitor.see(STATE, "Live")
+    await _settle(site, 50_030)
+    await visitor.see("#log-count", "61 of 901")
+    await visitor.open("/logs?request_id=req_none")
+
+    await visitor.see("#log-count", "0 of 901")

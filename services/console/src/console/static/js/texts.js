@@ -23,5 +23,6 @@ export function faultTexts(code) {
   return { what, cure };
 }
 
+export const seconds = new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "narrow", maximumFractionDigits: 2 });
 export const numbers = new Intl.NumberFormat(language);
 export const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });

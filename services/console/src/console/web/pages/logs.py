@@ -6,6 +6,8 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
+from commons import redis_keys
+from commons.redis_pool import ask
 from console.texts.catalogue import Texts, texts_of
 from console.texts.events import CHOICES, ENDINGS, EVENTS, VERDICTS
 from console.web.pages.catalogue import offered_models
@@ -43,6 +45,8 @@ class LogsView(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[tuple[str, str]]
     keys: list[tuple[str, str]]
     models: list[str]
+    total: int
+    """How many entries there are."""
     names: str
     """Names of accounts and keys, and words for events, as JSON for the script."""
 
@@ -68,6 +72,7 @@ async def logs_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
         accounts=accounts,
         keys=keys,
         models=await offered_models(sources, roster),
+        total=await ask(lambda: sources.redis.xlen(redis_keys.logs())),
         names=msgspec.json.encode(names).decode(),
     )
     return await page(request, sources, roster, "logs.html", view=view)

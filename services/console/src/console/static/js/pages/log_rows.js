@@ -1,7 +1,7 @@
 // One entry of the log as a row, and opened: every try with its reason. Text is always text.
 import { $, el } from "../dom.js";
 import { copy } from "../manners.js";
-import { compact, faultTexts, numbers, t } from "../texts.js";
+import { compact, faultTexts, numbers, seconds, t } from "../texts.js";
 import { clock, fullTime } from "../times.js";
 
 const names = JSON.parse($(".log-area").dataset.names);
@@ -9,7 +9,7 @@ export const nameOf = (id) => names.accounts[id] || names.keys[id] || id;
 const events = names.events;
 const verdicts = names.verdicts;
 
-const seconds = (ms) => (ms ? `${numbers.format(Math.round(ms / 10) / 100)} s` : "");
+const lasted = (ms) => (ms ? seconds.format(ms / 1000) : "");
 const routes = { chat: "/v1/chat/completions", responses: "/v1/responses", compact: "/v1/responses/compact" };
 
 export function rowOf({ id, entry }) {
@@ -29,8 +29,8 @@ export function rowOf({ id, entry }) {
   const tokens = exchange.tokens || {};
   const total = (tokens.input || 0) + (tokens.output || 0);
   $("[data-tokens]", row).textContent = total ? compact.format(total) : "";
-  $("[data-first]", row).textContent = seconds(exchange.first_byte_ms);
-  $("[data-total]", row).textContent = seconds(exchange.total_ms);
+  $("[data-first]", row).textContent = lasted(exchange.first_byte_ms);
+  $("[data-total]", row).textContent = lasted(exchange.total_ms);
   return row;
 }
 
@@ -84,8 +84,8 @@ function factsOf(entry) {
     [t("Key"), (exchange.key_name || entry.key_id) && `${exchange.key_name || nameOf(entry.key_id)}`],
     [t("Account"), entry.account && el("a", { href: `/accounts/${encodeURIComponent(entry.account)}` }, nameOf(entry.account))],
     [t("Tokens"), tokens.input || tokens.output ? tokensOf(tokens) : ""],
-    [t("First word"), seconds(exchange.first_byte_ms)],
-    [t("Whole"), seconds(exchange.total_ms)],
+    [t("First word"), lasted(exchange.first_byte_ms)],
+    [t("Whole"), lasted(exchange.total_ms)],
     [t("Left out"), (exchange.dropped || []).join(", ")],
     ...Object.entries(entry.detail || {}).map(([name, value]) => [name, String(value)]),
   ];

@@ -4,6 +4,7 @@ import { call, Fault } from "../api.js";
 import { textOf } from "../actions.js";
 import { confirmed } from "../dialogs.js";
 import { toast } from "../toasts.js";
+import { whenRefreshed } from "../live.js";
 import { numbers, t, tn } from "../texts.js";
 import { LogSource } from "./log_source.js";
 import { detailOf, rowOf } from "./log_rows.js";
@@ -11,7 +12,7 @@ import { detailOf, rowOf } from "./log_rows.js";
 const MOST = 500, PAGE = 60, GLOWING = 5;
 const log = $("#log"), form = $("#log-filter");
 const known = new Map();
-let waiting = [], paused = false, oldest = "", total = 0, lostSince = 0, typing = 0, streamState = "connecting";
+let waiting = [], paused = false, oldest = "", lostSince = 0, typing = 0, streamState = "connecting";
 
 const query = () => {
   const found = new URLSearchParams();
@@ -42,7 +43,6 @@ function show(entries) {
     if (entries.length <= GLOWING) row.classList.add("fresh");
     return row;
   });
-  total += rows.length;
   log.prepend(...rows.reverse());
   trim();
   count();
@@ -75,7 +75,8 @@ function release() {
 
 function count() {
   const shown = log.childElementCount;
-  $("#log-count").textContent = shown ? t("%(shown)s of %(total)s", { shown: numbers.format(shown), total: numbers.format(Math.max(total + waiting.length, shown)) }) : "";
+  const total = Math.max(Number($("#log-count").dataset.total), shown + waiting.length);
+  $("#log-shown").textContent = t("%(shown)s of %(total)s", { shown: numbers.format(shown), total: numbers.format(total) });
   const empty = $("#log-empty");
   empty.hidden = shown > 0;
   const filtered = query().size > 0;
@@ -95,7 +96,6 @@ async function load(before = "") {
     known.set(stored.id, stored);
     log.append(rowOf(stored));
   }
-  total = Math.max(total, log.childElementCount);
   oldest = log.lastElementChild?.id.slice(4) || "";
   $("#log-older").hidden = !page.before || log.childElementCount >= MOST;
   if (!before) source.last = page.latest;
@@ -107,7 +107,6 @@ async function begin() {
   source.last = "";
   known.clear();
   waiting = [];
-  total = 0;
   $("#log-new").hidden = true;
   log.replaceChildren();
   try {
@@ -174,6 +173,7 @@ $("#log-new").addEventListener("click", () => {
 });
 addEventListener("scroll", () => waiting.length && !holding() && release(), { passive: true });
 addEventListener("pagehide", () => source.stop());
+whenRefreshed(count);
 
 on("click", ".log-line", (line) => {
   const row = line.parentElement;
