@@ -63,6 +63,7 @@ async def test_one_at_a_time_is_enough_for_one_after_the_other(team: Any) -> Non
 
 async def test_a_stream_holds_its_place_until_its_client_leaves(team: Any) -> None:
     key, secret = await team.make_key(limits=Limits(concurrent=1))
+    team.sim.script("silent_between", silence=60, words=1)
     async with reading(
         team.replicas[0],
         "/v1/chat/completions",
@@ -70,7 +71,10 @@ async def test_a_stream_holds_its_place_until_its_client_leaves(team: Any) -> No
         authorization=f"Bearer {secret}",
     ) as answer:
         assert answer.status == 200
-    await team.records(1)
+        refused = await ask(team, secret, replica=1)
+        assert refused.status_code == 429
+        assert "1 requests at the same time" in refused.json()["error"]["message"]
+    await team.records(2)
 
     assert (await ask(team, secret, replica=1)).status_code == 200
     assert await team.redis.zcard(redis_keys.streams(key.id)) == 0
@@ -121,7 +125,13 @@ async def test_a_change_of_a_key_holds_for_the_next_request_on_every_replica(tea
 
     await team.keys.patch(key.id, limits=Limits(), allowed_accounts=("acc_of_nobody",))
     for n in range(3):
-        assert (await ask(team, secret, replica=n)).status_code in {404, 503}
+        answer = await ask(team, secret, replica=n)
+        assert answer.status_code in {404, 503}, answer.text
+
+    await team.keys.patch(key.id, expires_at=1, allowed_accounts=())
+    assert (await ask(team, secret)).status_code == 401
+    await team.keys.patch(key.id, expires_at=0)
+    assert (await ask(team, secret)).status_code == 200
 
     await team.keys.revoke(key.id)
     for n in range(3):

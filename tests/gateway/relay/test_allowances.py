@@ -141,6 +141,14 @@ async def test_who_was_refused_or_has_no_limit_at_a_time_holds_nothing(scene: An
     assert repr(scene.places) == "<Places 1 held>"
 
 
+async def test_a_draw_that_was_never_made_is_forgotten(scene: Any) -> None:
+    draw = a_draw(concurrent=1)
+    scene.places.hold(draw)
+    scene.places.forget(draw)
+    scene.places.forget(draw)
+    assert not scene.places.holds(draw)
+
+
 async def test_renewal_goes_on_while_redis_is_away() -> None:
     client = connect("unix:///nowhere")
     places = Places(client, clock=time.time)

@@ -45,6 +45,10 @@ class Places:
         """Whether this draw has a place to give back."""
         return draw.request_id in self._held
 
+    def forget(self, draw: Draw) -> None:
+        """Take no more notice of a draw that was never made."""
+        self._held.pop(draw.request_id, None)
+
     async def free(self, draw: Draw) -> None:
         """Give a place back, once. The ledger does it again: while Redis is away, it waits there."""
         if self._held.pop(draw.request_id, None) is None or not draw.drawn_at:

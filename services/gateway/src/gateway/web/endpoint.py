@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from commons.allowances import draw_on
+from commons.allowances import Draw, draw_on
 from commons.clock import SharedClock
 from commons.errors import StoreUnavailable
 from commons.live_settings import HistoryMode
@@ -201,7 +201,7 @@ class Endpoint:
     ) -> None:
         traits = ClientTraits.of(headers)
         asked = await self._translated(body, traits, admitted, exchange)
-        self._draw(admitted, exchange, size=len(body))
+        draw = self._draw(admitted, exchange, size=len(body))
         wire = wire_for(
             asked,
             endpoint=self._name,
@@ -213,7 +213,7 @@ class Endpoint:
         committed = await self._house.dispatcher.dispatch(
             Asked(
                 request=asked.request,
-                wish=self._wish(asked, admitted, exchange),
+                wish=self._wish(asked, admitted, exchange, draw=draw),
                 codex_headers=headers if traits.is_codex else None,
             ),
             exchange,
@@ -258,25 +258,36 @@ class Endpoint:
         }
         return expand(asked, previous_items=previous, referenced_items=found)
 
-    def _draw(self, admitted: Admitted, exchange: Exchange, *, size: int) -> None:
+    def _draw(self, admitted: Admitted, exchange: Exchange, *, size: int) -> Draw | None:
         """What the exchange draws on its key's limits; a token is four bytes until we know."""
         key = admitted.key
-        draw = key and draw_on(
-            key.id,
-            key.limits,
-            request_id=exchange.request_id,
-            version=admitted.version,
-            tokens=size // BYTES_PER_TOKEN,
+        draw = (
+            None
+            if key is None
+            else draw_on(
+                key.id,
+                key.limits,
+                request_id=exchange.request_id,
+                version=admitted.version,
+                tokens=size // BYTES_PER_TOKEN,
+            )
         )
-        if draw:
+        before = exchange.draw
+        if before is not None and not before.drawn_at:
+            self._house.places.forget(before)
+            exchange.draw = None
+        if draw is not None:
             exchange.draw = draw
             self._house.places.hold(draw)
+        return draw
 
-    def _wish(self, asked: Translated, admitted: Admitted, exchange: Exchange) -> Wish:
+    def _wish(
+        self, asked: Translated, admitted: Admitted, exchange: Exchange, *, draw: Draw | None
+    ) -> Wish:
         async def confirm(version: int) -> None:
             again = await self._house.admission.confirm(admitted, version)
-            if exchange.draw is not None:
-                exchange.draw.version = version
+            if draw is not None:
+                draw.version = version
             if not exchange.attempted and not again.is_same_as(admitted):
                 raise KeyChanged(again)
 
@@ -285,7 +296,7 @@ class Endpoint:
             fingerprint=asked.fingerprint_source,
             begins=asked.begins,
             allowed_accounts=admitted.key.allowed_accounts if admitted.key else (),
-            draw=exchange.draw,
+            draw=draw,
             confirm=confirm,
         )
 
