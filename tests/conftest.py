@@ -2,10 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
-from commons.redis_pool import connect
 from redis.asyncio import Redis
 from support.redis_server import RedisServer
+
+from commons.redis_pool import connect
+
+# A busy machine is no fault of an example: only what is said counts, never how long it took.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
