@@ -141,24 +141,30 @@ class EmbeddedRedis:
 
     async def _ensure(self) -> None:
         """Wait until a server answers; start one if nobody else does."""
+        if self._ended():
+            self._process = None
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while (presence := await self._presence()) is not Presence.READY:
+            if self._ended():
+                raise EmbeddedRedisFailed(self._why())
             # Looked at again under the lock: its last owner may have been just starting it.
             if presence is Presence.ABSENT and self._try_lock():
                 presence = await self._presence()
                 if presence is Presence.ABSENT:
                     await self._launch()
-            if self._process is not None and self._process.returncode is not None:
-                raise EmbeddedRedisFailed(self._why())
             if asyncio.get_running_loop().time() > deadline:
                 raise EmbeddedRedisFailed(self._why())
             await asyncio.sleep(_POLL)
         # A server whose owner was killed has none: it is ours to stop.
         self._try_lock()
 
+    def _ended(self) -> bool:
+        """Whether the process we started is gone."""
+        return self._process is not None and self._process.returncode is not None
+
     async def _launch(self) -> None:
         """Start a process, unless ours is still starting."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None:
             return
         try:
             binary = str(get_binary_path())
