@@ -286,3 +286,13 @@ def test_numbers_may_be_written_as_text_and_nonsense_is_none() -> None:
     assert (refusal.resets_at, refusal.resets_in) == (1775317531, None)
     assert refused(429, {"error": {"type": "x", "resets_at": True}}).resets_at is None
     assert refused(429, b'{"error":{"type":"x","resets_at":1e999}}').resets_at is None
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    ["Bearer abc.def", "eyJhbGciOi.eyJleHAiOjE.c2ln-_A", "rt_0123456789ab", "sk-0123456789"],
+)
+def test_a_credential_that_a_refusal_quotes_is_not_told(quoted: str) -> None:
+    refusal = refused(500, {"error": {"message": f"Cannot use {quoted} for task-list."}})
+
+    assert refusal.message == "Cannot use [hidden] for task-list."

@@ -18,6 +18,10 @@ from gateway.dialects.lenient_json import DECODE_ERRORS, read_any
 from gateway.dialects.quota import Quota, quota_of_headers
 
 MESSAGE_LIMIT: Final = 2000
+_CREDENTIALS: Final = re.compile(
+    r"\bBearer\s+\S+|\beyJ[\w-]{6,}(?:\.[\w-]*)*|\b(?:rt_|sk-)[\w.-]{8,}"
+)
+"""Refusals may quote the token they refuse; it is the account's, and clients are told the rest."""
 FARTHEST_RESET: Final = 366 * 86_400
 """A reset farther away than a year is taken for a mistake."""
 
@@ -146,7 +150,7 @@ def _refusal(
     is_html: bool = False,
     in_stream: bool = False,
 ) -> Refusal:
-    message = str(found.get("message", ""))[:MESSAGE_LIMIT]
+    message = _CREDENTIALS.sub("[hidden]", str(found.get("message", ""))[:MESSAGE_LIMIT])
     wait = _wait_of_headers(headers)
     return Refusal(
         status=status,
