@@ -396,6 +396,14 @@ class TestWhatTheAnswerNeeds:
         with pytest.raises(UnknownModel):
             asked({"model": "gpt-2", "messages": [HI]})
 
+    def test_an_unknown_name_means_the_keys_default_where_it_has_one(self) -> None:
+        options = RequestOptions(default_model="gpt-5.6-luna")
+        translated = asked({"model": "gpt-2", "messages": [HI]}, options=options)
+
+        assert (translated.asked_model, translated.request.model) == ("gpt-2", "gpt-5.6-luna")
+        with pytest.raises(UnknownModel):
+            asked({"model": None, "messages": [HI]}, options=RequestOptions(default_model="gpt-1"))
+
     def test_usage_is_wanted_where_asked(self) -> None:
         body = {"messages": [HI], "stream": True, "stream_options": {"include_usage": True}}
 

@@ -7,10 +7,10 @@ from support.gateways import KEY
 
 from commons.accounts.cipher import CredentialCipher
 from commons.errors import StoreUnavailable
-from commons.keys import KeyStore
+from commons.keys import ApiKey, KeyStore
 from commons.live_settings import KeyPolicy
-from gateway.errors import BadKey, StoreAway
-from gateway.web.keys import Admission, secret_of
+from gateway.errors import BadKey, StoreAway, UnknownModel
+from gateway.web.keys import Admission, KeyChanged, check_model, secret_of
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,41 @@ async def test_a_change_of_keys_is_seen_when_the_survey_tells_of_it(store: Any) 
 
     with pytest.raises(BadKey):
         await door.confirm(admitted, await store.version())
+
+
+async def test_a_key_that_was_given_more_time_comes_in_at_once(store: Any) -> None:
+    key, secret = await store.create("mine", expires_at=1)
+    door = an_admission(store)
+    with pytest.raises(BadKey):
+        await door.admit(bearer(secret))
+
+    await store.patch(key.id, expires_at=0)
+
+    assert (await door.admit(bearer(secret))).key is not None
+
+
+async def test_an_admission_is_looked_at_again_by_the_keys_as_they_are_now(store: Any) -> None:
+    key, secret = await store.create("mine")
+    door = an_admission(store)
+    admitted = await door.admit(bearer(secret))
+    assert (await door.again(admitted)).is_same_as(admitted)
+
+    await store.patch(key.id, last_used_at=7)
+    assert (await door.again(admitted)).is_same_as(admitted)
+
+    await store.patch(key.id, allowed_models=("gpt-5.4",))
+    again = await door.again(admitted)
+    assert not again.is_same_as(admitted)
+    assert repr(KeyChanged(again)) == f"KeyChanged('{again!r}')"
+
+
+def test_a_key_may_use_the_models_it_names_however_they_are_written() -> None:
+    check_model(None, "gpt-5.5")
+    check_model(ApiKey(id="key_1", name="mine"), "gpt-5.5")
+    key = ApiKey(id="key_1", name="mine", allowed_models=("GPT-5.5",))
+    check_model(key, "gpt-5.5")
+    with pytest.raises(UnknownModel, match="It may use: GPT-5"):
+        check_model(key, "gpt-5.4")
 
 
 async def test_openly_anybody_comes_in_until_the_first_key_is_made(store: Any) -> None:

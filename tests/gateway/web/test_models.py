@@ -36,7 +36,8 @@ def test_hidden_models_are_not_shown() -> None:
 
 
 def test_a_key_sees_the_models_it_may_use() -> None:
-    assert [entry["id"] for entry in shown(allowed=("gpt-5.5",))["data"]] == ["gpt-5.5"]
+    for name in ("gpt-5.5", "GPT-5.5"):
+        assert [entry["id"] for entry in shown(allowed=(name,))["data"]] == ["gpt-5.5"]
 
 
 def test_codex_gets_the_backends_own_entries_beside_them() -> None:

@@ -12,7 +12,7 @@ import msgspec
 from gateway.dialects.catalogue import FAST_TIER, Catalogue, Resolved
 from gateway.dialects.codex_requests import COMPACTION_TRIGGER, Item, Shape, UpstreamRequest
 from gateway.dialects.openai_chat import ClientBody, decode_body
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, UnknownModel
 from gateway.translation import codex_bodies, parameters
 from gateway.translation.conversation import finished
 from gateway.translation.dropped import Dropped
@@ -72,6 +72,16 @@ def to_upstream(
         raise BadRequest("The body cannot be read", param="body") from None
 
 
+def _resolved(asked: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
+    """The model a client means; a name that we do not have means its key's default, if it has one."""
+    try:
+        return catalogue.resolve(asked)
+    except UnknownModel:
+        if default is None:
+            raise
+        return catalogue.resolve(default)
+
+
 class _Asked:
     """One body under translation: what is common to Codex and everybody else."""
 
@@ -90,7 +100,7 @@ class _Asked:
         self.client = client
         self.verbatim = client.is_codex and endpoint != "chat" and body.get("messages") is None
         self.asked_model = body.text("model") or options.default_model or ""
-        self.resolved: Resolved = catalogue.resolve(self.asked_model)
+        self.resolved = _resolved(self.asked_model, catalogue, default=options.default_model)
         self.dropped = Dropped()
 
     def from_codex(self) -> Translated:

@@ -21,7 +21,7 @@ def listing(
     entries: Sequence[Mapping[str, Any]] | None = None,
 ) -> bytes:
     """Every model a key may ask for, best first; `entries` go beside them for Codex."""
-    models = [m for m in catalogue.models if m.listed and (not allowed or m.slug in allowed)]
+    models = [m for m in catalogue.models if m.listed and _is_allowed(m.slug, allowed)]
     shown = [_entry(model, model.slug) for model in models]
     if models and not allowed:
         # Names decide how some clients behave; this one says nothing of its maker.
@@ -36,9 +36,13 @@ def listing(
 def one(catalogue: Catalogue, name: str, *, allowed: Sequence[str] = ()) -> bytes:
     """One model by any name it answers to. Raises UnknownModel."""
     model = catalogue.resolve(name).model
-    if allowed and model.slug not in allowed:
+    if not _is_allowed(model.slug, allowed):
         raise UnknownModel(f"This API key may not use '{model.slug}'.")
     return msgspec.json.encode(_entry(model, name))
+
+
+def _is_allowed(slug: str, allowed: Sequence[str]) -> bool:
+    return not allowed or slug.lower() in map(str.lower, allowed)
 
 
 def _entry(model: Model, name: str) -> dict[str, Any]:
