@@ -32,7 +32,7 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Exchanges at a time; one more gets 503 at once. A setting because memory differs."""
     drain_seconds: float = 600.0
     """How long streams may go on after a SIGTERM; must fit the orchestrator's own patience."""
-    drain_settle_seconds: float = 0.0
+    drain_settle_seconds: float = 1.0
     """How long the door stays open after a SIGTERM, until load balancers have taken notice."""
 
     def __repr__(self) -> str:
