@@ -1,12 +1,12 @@
 from typing import Any
 
+import httpx
 import pytest
 from support.leases import a_credential, an_account
 
 from commons.errors import CredentialUnavailable
 from gateway.dialects.codex_requests import Identity
 from gateway.relay.account_calls import AccountCalls, usage_url
-from gateway.relay.upstream import connector, session_for
 from standalone.simulator import Simulator
 
 
@@ -39,12 +39,12 @@ class Scene:
 @pytest.fixture
 async def scene() -> Any:
     async with Simulator() as sim:
-        session = session_for(connector())
+        session = httpx.AsyncClient(trust_env=False)
         made = Scene(sim, session, sim.base_url)
         workspace = sim.account("ada").workspace
         made.account = an_account(chatgpt_account_id=workspace, fedramp=True)
         yield made
-        await session.close()
+        await session.aclose()
 
 
 async def test_the_models_of_an_account_come_with_their_etag(scene: Any) -> None:

@@ -116,7 +116,7 @@ class Response:
 
 def an_opening() -> Any:
     response, linger = Response(), None
-    parts: dict[str, Any] = {"response": response, "linger": linger}
+    parts: dict[str, Any] = {"answer": response, "linger": linger}
     return Opening(held=b"", **parts)
 
 

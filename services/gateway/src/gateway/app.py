@@ -43,10 +43,11 @@ from gateway.relay.exchange_log import ExchangeLog
 from gateway.relay.knowledge import Knowledge
 from gateway.relay.ledger import Ledger
 from gateway.relay.lessons import Lessons
+from gateway.relay.post_client import PostClient
 from gateway.relay.pulse import Pulse
 from gateway.relay.quotas import Quotas
 from gateway.relay.rotation import Rotation
-from gateway.relay.upstream import Upstream, connector, session_for
+from gateway.relay.upstream import Upstream
 from gateway.settings import GatewaySettings
 from gateway.web.endpoint import Endpoint, Hands, House
 from gateway.web.failures import refuse
@@ -133,7 +134,7 @@ class Gateway:
         await self._ledger.close()
         await self._refresher.close()
         self._upstream.lingering.close()
-        await self._session.close()
+        self._client.close()
         await self._http.aclose()
         if self._line is not None:
             await self._line.aclose()
@@ -161,8 +162,8 @@ class Gateway:
 
     def _open_upstream(self) -> None:
         settings, identity = self._settings, self._identity
-        self._session = session_for(connector())
-        self._upstream = Upstream(self._session, f"{settings.codex_base_url}/responses")
+        self._client = PostClient(f"{settings.codex_base_url}/responses")
+        self._upstream = Upstream(self._client)
         self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False)
         endpoint = TokenEndpoint(
             self._http,
@@ -174,7 +175,7 @@ class Gateway:
             self._accounts, endpoint, self._redis, clock=self._clock, hook=self._refreshed
         )
         calls = AccountCalls(
-            self._session,
+            self._http,
             base_url=settings.codex_base_url,
             identity=identity,
             view=self._view,
@@ -232,6 +233,7 @@ class Gateway:
         settings = self._settings
         self._pulse = Pulse()
         self._pulse.join(self._upstream.lingering)
+        self._pulse.join(self._client)
         self._admission = Admission(self._keys, policy=settings.api_key_policy, clock=self._clock)
         house = House(
             admission=self._admission,

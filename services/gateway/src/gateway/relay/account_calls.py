@@ -3,10 +3,9 @@
 They are rare and small. A failure is never the account's: whoever called tries again later.
 """
 
-import asyncio
 from typing import Final
 
-import aiohttp
+import httpx
 import msgspec
 
 from commons.accounts.model import Account
@@ -31,14 +30,14 @@ class AccountCalls:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        http: httpx.AsyncClient,
         *,
         base_url: str,
         identity: Identity,
         view: AccountView,
         refresher: CredentialRefresher,
     ) -> None:
-        self._session = session
+        self._http = http
         self._base_url = base_url
         self._identity = identity
         self._view = view
@@ -68,15 +67,11 @@ class AccountCalls:
                 "version": self._identity.version,
                 **({"x-openai-fedramp": "true"} if account.fedramp else {}),
             }
-            async with (
-                asyncio.timeout(SECONDS),
-                self._session.get(url, headers=headers, allow_redirects=False) as answer,
-            ):
-                if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
-                    return None
-                body = await answer.read()
-                return Told(body, answer.headers.get("etag", ""))
-        except (CredentialUnavailable, TimeoutError, aiohttp.ClientError, OSError):
+            answer = await self._http.get(url, headers=headers, timeout=SECONDS)
+            if answer.status_code != httpx.codes.OK:
+                return None
+            return Told(answer.content, answer.headers.get("etag", ""))
+        except (CredentialUnavailable, httpx.HTTPError):
             return None
 
 
