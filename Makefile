@@ -34,7 +34,7 @@ lint: $(VENV)/.dev ## format and lint
 
 types: $(VENV)/.dev ## strict types
 	$(BIN)/mypy $(SOURCES)
-	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls tests
+	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --no-warn-unused-ignores tests
 
 imports: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports

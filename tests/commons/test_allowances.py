@@ -79,11 +79,13 @@ class Pool:
 
     async def spend(self, days_ago: int, **counts: int) -> None:
         day = day_of(time.time() - days_ago * redis_keys.DAY)
-        await self.redis.hset(redis_keys.usage(day, "key", "key_1"), mapping=dict(counts))
+        counters: Any = counts
+        await self.redis.hset(redis_keys.usage(day, "key", "key_1"), mapping=counters)
 
     async def age(self, name: str, seconds: float) -> None:
         """Make what a sorted set holds older."""
-        for member, score in await self.redis.zrange(name, 0, -1, withscores=True):
+        held: Any = await self.redis.zrange(name, 0, -1, withscores=True)
+        for member, score in held:
             await self.redis.zadd(name, {member: score - seconds})
 
     async def age_tokens(self, seconds: int) -> None:

@@ -23,7 +23,7 @@ def a_draw(request_id: str = "req_1", **limits: int) -> Draw:
     )
 
 
-def told(allowance: Allowance, **limits: int) -> Any:
+def told(allowance: Allowance, **limits: Any) -> Any:
     draw = a_draw(**limits)
     draw.allowance = allowance
     return exhausted(draw, NOW)
