@@ -53,6 +53,16 @@ async def test_an_open_door_is_warned_of_in_red(
         assert (BANNER in await visit.read("/keys")) is warned
 
 
+async def test_a_simulated_backend_is_named_as_such(redis_url: str) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        assert "not to OpenAI" not in await visit.read("/keys")
+    given = {"codex_base_url": "http://127.0.0.1:9999/backend-api/codex"}
+    async with furnished(redis_url, empty=True, **given) as visit:
+        assert "requests go to 127.0.0.1:9999 on this machine, not to OpenAI" in await visit.read(
+            "/"
+        )
+
+
 async def test_who_had_to_sign_in_can_sign_out(redis_url: str) -> None:
     async with furnished(redis_url, empty=True, admin_password=PASSWORD) as visit:
         await visit.browser.sign_in()

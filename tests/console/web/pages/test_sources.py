@@ -8,4 +8,3 @@ async def test_pages_read_from_the_stores_the_console_has(redis_url: str) -> Non
         assert sources.accounts is visit.console.parts.accounts
         assert sources.redis is visit.console.redis
         assert repr(sources).startswith("<Sources ")
-        assert not sources.demo

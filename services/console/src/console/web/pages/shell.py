@@ -1,12 +1,14 @@
 """What every page shows around its content, and how a page is answered."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, Response
 from litestar.enums import MediaType
 
 from commons.live_settings import KeyPolicy
+from console.settings import is_loopback
 from console.web.front import origin_of
 from console.web.pages.look import Look, look_of
 from console.web.pages.rendering import render
@@ -43,7 +45,8 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True):
     csrf: str
     guarded: bool
     """Whether a password was asked, so that one can sign out."""
-    demo: bool
+    backend: str
+    """Address of the backend where it is on this machine: a simulation; empty is OpenAI's."""
     open_door: bool
     """Whether strangers can use the accounts: no key is asked, and not only this machine asks."""
     attention: int
@@ -92,7 +95,7 @@ async def _shell(request: AnyRequest, sources: Sources, roster: Roster, *, name:
         version=sources.version,
         csrf=visit.csrf,
         guarded=visit.kind is Kind.SESSION,
-        demo=sources.demo,
+        backend=_local_backend(sources.settings.codex_base_url),
         open_door=open_door,
         attention=len(roster.attention),
         pulse=Pulse(
@@ -101,3 +104,8 @@ async def _shell(request: AnyRequest, sources: Sources, roster: Roster, *, name:
             quota_stale=bool(seen) and sources.clock() - seen > QUOTA_STALE,
         ),
     )
+
+
+def _local_backend(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    return parts.netloc if is_loopback(parts.hostname or "") else ""

@@ -39,7 +39,6 @@ class Sources:
         sessions: Sessions,
         script_tokens: ScriptTokens,
         audit: Audit,
-        demo: bool = False,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -56,8 +55,6 @@ class Sources:
         self.sessions = sessions
         self.script_tokens = script_tokens
         self.audit = audit
-        self.demo = demo
-        """Whether accounts and answers are invented."""
 
     def __repr__(self) -> str:
         return f"<Sources {self.version}>"
