@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 TEXT_LINES: Final = b"event: response.output_text.delta\ndata: "
 THOUGHT_LINES: Final = b"event: response.reasoning_summary_text.delta\ndata: "
 ARGUMENTS_LINES: Final = b"event: response.function_call_arguments.delta\ndata: "
+SILENT_LINES: Final = tuple(
+    b'event: %b\ndata: {"type":"%b",' % (name, name)
+    for name in (
+        b"response.in_progress",
+        b"response.content_part.added",
+        b"response.content_part.done",
+    )
+)
+"""How events begin that are no concern of a chat client's: they are not even read."""
 QUOTE: Final = ord('"')
 EMPTY: Final = b'""'
 
@@ -90,7 +99,7 @@ class ChatWire:
                 out.append(self._arguments(block))
             elif block.startswith(THOUGHT_LINES):
                 out.append(self._thought(block))
-            else:
+            elif not block.startswith(SILENT_LINES):
                 out.append(self._slowly(block))
         if not self.done:
             self._splitter.check()

@@ -15,10 +15,21 @@ from gateway.dialects.codex_events import (
     decode_event,
     speaks,
 )
-from gateway.dialects.sse import SSEDecoder
+from gateway.dialects.sse import SSESplitter, read_block
 
 MAX_EVENTS: Final = 16
 MAX_BYTES: Final = 1024 * 1024
+SILENT_LINES: Final = tuple(
+    b'event: %b\ndata: {"type":"%b",' % (name, name)
+    for name in (
+        b"response.created",
+        b"response.queued",
+        b"response.in_progress",
+        b"response.output_item.added",
+        b"response.content_part.added",
+    )
+)
+"""How nearly every answer begins: these say nothing, so they are not even read."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -45,7 +56,7 @@ class HoldBack:
     """The beginning of one upstream answer. Feed it until it gives something but `Waiting`."""
 
     def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
-        self._decoder = SSEDecoder()
+        self._splitter = SSESplitter()
         self._pieces: list[bytes] = []
         self._size = 0
         self._events = 0
@@ -59,13 +70,22 @@ class HoldBack:
         """Take upstream's bytes. Raises `Malformed` where they cannot be read."""
         self._pieces.append(data)
         self._size += len(data)
-        for message in self._decoder.feed(data):
-            event = decode_event(message.event, message.data)
-            if isinstance(event, ResponseFailed | UpstreamErrorEvent):
-                return Failed(refusal_of_event(event))
+        blocks = self._splitter.feed(data)
+        for block in blocks:
+            spoken = False
+            if not block.startswith(SILENT_LINES):
+                message = read_block(block)
+                if message is None:
+                    continue
+                event = decode_event(message.event, message.data)
+                if isinstance(event, ResponseFailed | UpstreamErrorEvent):
+                    return Failed(refusal_of_event(event))
+                spoken = speaks(event)
             self._events += 1
-            if speaks(event) or self._events >= self._max_events:
+            if spoken or self._events >= self._max_events:
                 return Spoken(self.held)
+        if not blocks:
+            self._splitter.check()
         return Spoken(self.held) if self._size > self._max_bytes else WAITING
 
     @property
