@@ -16,44 +16,20 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
-from commons.accounts.cipher import CredentialCipher
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.quota import QuotaStore
-from commons.accounts.refresher import CredentialRefresher
-from commons.accounts.store import AccountStore
-from commons.accounts.token_endpoint import TokenEndpoint
 from commons.errors import StoreUnavailable
-from commons.keys import KeyStore
-from commons.live_settings import LiveSettingsStore
-from commons.log_stream import LogStream
 from commons.redis_pool import connect, connect_for_tails
-from commons.replicas import BEAT_SECONDS, Replica, ReplicaStore
+from commons.replicas import BEAT_SECONDS, Replica
 from commons.tasks import Tasks
-from commons.usage import UsageStore
-from console.admin.administrator import Administrator
-from console.admin.attempts import Attempts
-from console.admin.audit import Audit
 from console.admin.passwords import Passwords
-from console.admin.script_tokens import ScriptTokens
-from console.admin.sessions import Sessions
-from console.login.desk import LoginDesk
-from console.login.device import DeviceLogins
-from console.login.pending import PendingLogins
-from console.login.trial import Trial
 from console.metrics import Metrics
+from console.parts import Ground, Parts
 from console.settings import ConsoleSettings
-from console.web.account_bodies import AccountBodies
-from console.web.changes import Changes
 from console.web.failures import handlers_of
-from console.web.fan import LogFan
 from console.web.front import Front
 from console.web.health import SERVICE, Lights
 from console.web.logs import concerned, log_filter
-from console.web.pages import Sources, error_page, page_handlers
+from console.web.pages import error_page, page_handlers
 from console.web.routes import API_ROUTES, openapi_config
-from console.web.sign_in import SignInDesk
-from console.web.streams import Gate
-from console.web.usage import Names
 from console.web.version import own_version
 from console.web.visit import VisitMiddleware
 
@@ -110,7 +86,17 @@ class Console:
         self.redis = connect(settings.redis_url)
         self.tails = connect_for_tails(settings.redis_url)
         self.http = httpx.AsyncClient(trust_env=False, follow_redirects=False)
-        self.parts = _Parts(self, passwords)
+        self.parts = Parts(
+            Ground(
+                settings=settings,
+                clock=clock,
+                metrics=self.metrics,
+                redis=self.redis,
+                tails=self.tails,
+                http=self.http,
+                passwords=passwords,
+            )
+        )
         self.asgi: ASGIApp = Front(self._litestar(), settings=settings, metrics=self.metrics)
 
     def __repr__(self) -> str:
@@ -209,98 +195,6 @@ class Console:
             openapi_config=openapi_config(),
             request_max_body_size=MAX_BODY,
             logging_config=None,
-        )
-
-
-class _Parts:
-    """What the handlers are handed, each under the name they ask for."""
-
-    def __init__(self, console: Console, passwords: Passwords) -> None:
-        settings, clock, redis = console._settings, console._clock, console.redis  # noqa: SLF001 - one object in two pieces
-        metrics = console.metrics
-        cipher = CredentialCipher(settings.encryption_keys)
-        identity = {
-            "originator": settings.codex_originator,
-            "user-agent": (
-                f"{settings.codex_originator}/{settings.codex_client_version}"
-                f" (Debian 12.0.0; x86_64) xterm (codex-proapi; {own_version()})"
-            ),
-        }
-        endpoint = TokenEndpoint(
-            console.http,
-            issuer=settings.codex_auth_url,
-            client_id=settings.codex_client_id,
-            identity=identity,
-        )
-        self.accounts = AccountStore(redis, cipher)
-        self.cooldowns = CooldownStore(redis)
-        self.quotas = QuotaStore(redis)
-        self.keys = KeyStore(redis, cipher)
-        self.usage = UsageStore(redis)
-        self.names = Names(self.accounts, self.keys)
-        self.logs = LogStream(redis, tails=console.tails)
-        self.replicas = ReplicaStore(redis)
-        self.live_settings = LiveSettingsStore(redis)
-        self.bodies = AccountBodies(
-            accounts=self.accounts,
-            cooldowns=self.cooldowns,
-            quotas=self.quotas,
-            replicas=self.replicas,
-            clock=clock,
-        )
-        self.refresher = CredentialRefresher(
-            self.accounts,
-            endpoint,
-            redis,
-            clock=clock,
-            hook=lambda _account, outcome: metrics.refreshes.labels(outcome).inc(),
-        )
-        self.trial = Trial(console.http, self.refresher, settings=settings, identity=identity)
-        self.administrator = Administrator(redis, passwords, clock=clock)
-        self.sessions = Sessions(redis, clock=clock)
-        self.script_tokens = ScriptTokens(redis, clock=clock)
-        self.audit = Audit(redis, self.logs, clock=clock)
-        self.sign_ins = SignInDesk(
-            administrator=self.administrator,
-            sessions=self.sessions,
-            attempts=Attempts(redis),
-            audit=self.audit,
-            metrics=metrics,
-        )
-        pending = PendingLogins(redis, cipher, clock=clock)
-        self.desk = LoginDesk(
-            settings=settings,
-            accounts=self.accounts,
-            endpoint=endpoint,
-            pending=pending,
-            clock=clock,
-            hook=lambda way, outcome: metrics.logins.labels(way.value, outcome).inc(),
-        )
-        self.devices = DeviceLogins(desk=self.desk, endpoint=endpoint, pending=pending, clock=clock)
-        self.sources = Sources(
-            settings=settings,
-            clock=clock,
-            version=own_version(),
-            redis=redis,
-            accounts=self.accounts,
-            cooldowns=self.cooldowns,
-            quotas=self.quotas,
-            keys=self.keys,
-            usage=self.usage,
-            logs=self.logs,
-            replicas=self.replicas,
-            live_settings=self.live_settings,
-            sessions=self.sessions,
-            script_tokens=self.script_tokens,
-            audit=self.audit,
-        )
-        self.fan = LogFan(self.logs)
-        self.changes = Changes(redis, self.fan)
-        self.gate = Gate(
-            administrator=self.administrator,
-            sessions=self.sessions,
-            tokens=self.script_tokens,
-            metrics=metrics,
         )
 
 
