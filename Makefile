@@ -26,7 +26,7 @@ demo: $(VENV)/.standalone ## the same against the built-in simulated backend, wi
 
 # --- checking ----------------------------------------------------------------------------------
 
-check: lint types imports test ## all that CI runs
+check: lint types imports test check-deploy ## all that CI runs
 
 lint: $(VENV)/.dev ## format and lint
 	$(BIN)/ruff format --check .
