@@ -4,6 +4,7 @@ A key is shown once and never stored; its HMAC finds it. The pepper is derived f
 keys, so a copy of Redis alone tells nothing and the rotation of encryption keys keeps API keys.
 """
 
+import functools
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.accounts.cipher import CredentialCipher
+from commons.flights import Flights
 from commons.limits import Limits
 from commons.redis_pool import Scripts, ask, text
 
@@ -176,6 +178,7 @@ class KeyView:
     def __init__(self, store: KeyStore) -> None:
         self._store = store
         self._found: dict[bytes, ApiKey] = {}
+        self._flights: Flights[bytes, tuple[int, ApiKey | None]] = Flights()
         self.version = -1
 
     def __repr__(self) -> str:
@@ -186,7 +189,8 @@ class KeyView:
         digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
         if (held := self._found.get(digest)) is not None:
             return held
-        version, key = await self._store.find_at_version(secret)
+        look = functools.partial(self._store.find_at_version, secret)
+        version, key = await self._flights.join(digest, look)
         self.confirm(version)
         if key is not None:
             self._found[digest] = key

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from commons.errors import StoreUnavailable
+from commons.flights import Flights
 from commons.keys import ApiKey, KeyStore, KeyView
 from commons.live_settings import KeyPolicy
 from gateway.errors import BadKey, StoreAway, UnknownModel
@@ -62,6 +63,7 @@ class Admission:
         self._misses: dict[str, float] = {}
         self._open_until = 0.0
         self._open_version = -2
+        self._opening: Flights[None, bool] = Flights()
         self.policy = policy
         """Whether a key is needed; may change while running."""
 
@@ -131,7 +133,7 @@ class Admission:
         now, version = self._clock(), self._view.version
         if now < self._open_until and version == self._open_version:
             return True
-        if await self._store.any():
+        if await self._opening.join(None, self._store.any):
             return False
         self._open_until, self._open_version = now + MISS_SECONDS, version
         return True
