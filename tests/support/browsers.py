@@ -24,6 +24,11 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 DESKTOP = {"width": 1400, "height": 900}
 PHONE = {"width": 390, "height": 844}
 AXE = (pathlib.Path(__file__).parents[1] / "vendor/axe-4.14.1.min.js").read_text()
+AT_REST = """() => Promise.allSettled(
+    document.getAnimations()
+        .filter(each => each.effect.getComputedTiming().endTime !== Infinity)
+        .map(each => each.finished))"""
+"""What moves has come to rest, but for what goes on moving: half faded in is no colour to judge."""
 
 
 @contextlib.asynccontextmanager
@@ -89,6 +94,7 @@ class Tab:
 
     async def axe(self, *, without: tuple[str, ...] = ()) -> list[str]:
         """What axe finds against WCAG 2.2 AA, one line each; some rules may be left out."""
+        await self.page.evaluate(AT_REST)
         await self.page.evaluate(AXE)
         tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
         found = await self.page.evaluate(
