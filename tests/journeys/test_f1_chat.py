@@ -75,20 +75,20 @@ async def test_a_stream_that_breaks_off_ends_honestly_and_is_settled_broken(redi
 
 
 @pytest.mark.parametrize("cut", ["close", "reset", "eof"])
-async def test_a_connection_lost_after_the_first_word_is_told_and_never_retried(
+async def test_a_connection_lost_after_the_first_word_is_told_and_a_stream_never_retried(
     redis_url: str, cut: Any
 ) -> None:
     async with stage(redis_url, "ada", "ben") as play:
         play.sim.script("truncated", cut_after=2600, cut=cut)
 
         streamed = await play.chat("write 400 words", stream=True)
-        play.sim.script("truncated", cut_after=2600, cut=cut)
+        play.sim.script("truncated", cut_after=2600, cut=cut, times=2)
         whole = await play.chat("write 400 words")
 
         assert "error" in events_of(streamed.content)[-1]
         assert whole.status_code == 502
         assert whole.json()["error"]["code"] == "upstream_stream_truncated"
-        assert len(play.sim.turns) == 2
+        assert len(play.sim.turns) == 3
         records = await play.records(2)
         assert {r.ending for r in records} == {Ending.BROKEN}
         assert sorted(r.status for r in records) == [200, 502]

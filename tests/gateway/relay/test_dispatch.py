@@ -374,6 +374,91 @@ async def test_an_answer_that_breaks_off_later_teaches_what_it_said() -> None:
     assert scene.said.learnt == [("acc_a", "spent", None)]
 
 
+async def test_an_answer_that_broke_off_unseen_is_asked_of_the_next_account() -> None:
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], ["yes", "yes"])
+    first = await scene.dispatch()
+
+    second = await scene.dispatcher.again(
+        first, Report(), Truncated("cut"), exchange=scene.exchange
+    )
+
+    assert second.lease.account.id == scene.exchange.account == "acc_b"
+    assert scene.slept == []
+    assert scene.rotation.tried == [set(), {"acc_a"}]
+    assert scene.said.learnt == [("acc_a", "transient", None)]
+    assert scene.said.ties == {"f1": "acc_b"}
+    assert scene.verdicts == [("acc_a", "next_account"), ("acc_b", "committed")]
+
+
+async def test_the_only_account_is_asked_once_more_for_an_answer_that_broke_off() -> None:
+    scene = Scene([a_lease("acc_a", sole=True)], ["yes", "yes"])
+    committed = await scene.dispatch()
+
+    committed = await scene.dispatcher.again(
+        committed, Report(), Truncated("cut"), exchange=scene.exchange
+    )
+    with pytest.raises(AllSpent):
+        await scene.dispatcher.again(
+            committed,
+            a_report(SPENT),
+            UpstreamRefused("x", status=429, type="t"),
+            exchange=scene.exchange,
+        )
+
+    assert scene.slept == [RETRY_SECONDS]
+    assert scene.verdicts == [("acc_a", "same_account_again"), ("acc_a", "next_account")]
+
+
+async def test_answers_that_break_off_are_asked_of_three_accounts_and_no_more() -> None:
+    scene = Scene([a_lease(f"acc_{n}") for n in "abcd"], ["yes"] * 4)
+    committed = await scene.dispatch()
+
+    asked = 1
+    with pytest.raises(Truncated, match="cut"):
+        while asked < 10:
+            committed = await scene.dispatcher.again(
+                committed, Report(), Truncated("cut"), exchange=scene.exchange
+            )
+            asked += 1
+
+    assert asked == 3
+
+
+async def test_what_nobody_would_answer_differently_is_not_asked_again() -> None:
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], ["yes", "yes"])
+    committed = await scene.dispatch()
+    flagged = Refusal(status=400, code="cyber_policy", message="No.")
+
+    with pytest.raises(GatewayError) as caught:
+        await scene.dispatcher.again(
+            committed,
+            a_report(flagged),
+            UpstreamRefused("x", status=400, type="t"),
+            exchange=scene.exchange,
+        )
+
+    assert (caught.value.status, caught.value.code) == (400, "cyber_policy")
+    assert len(scene.upstream.asked) == 1
+
+
+async def test_a_storm_of_answers_that_break_off_is_cut_short() -> None:
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], ["yes", "yes"])
+    committed = await scene.dispatch()
+    while scene.budget.take():
+        pass
+
+    with pytest.raises(Truncated):
+        await scene.dispatcher.again(committed, Report(), Truncated("cut"), exchange=scene.exchange)
+
+    assert len(scene.upstream.asked) == 1
+
+
+def a_report(refusal: Refusal) -> Report:
+    report = Report()
+    report.refusal = refusal
+    return report
+
+
 async def test_an_answer_that_came_through_is_a_success_and_may_tell_a_quota() -> None:
     scene = Scene([a_lease("acc_a")], ["yes"])
     committed = await scene.dispatch()

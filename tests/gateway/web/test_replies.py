@@ -142,6 +142,19 @@ async def test_an_answer_in_one_piece_that_is_cut_is_an_error() -> None:
         await scene.reply.whole(Source(b"one ", b""))
 
 
+async def test_an_answer_in_one_piece_that_was_cut_may_be_folded_anew() -> None:
+    scene = Scene(streams=False)
+    with pytest.raises(Truncated):
+        await scene.reply.whole(Source(b"one ", b""))
+
+    await scene.beats(SILENCE_BEATS + 1)  # another account is looked for: nobody reads
+    scene.reply.travel_on(Wire(), streams=False)  # type: ignore[arg-type]
+    await scene.reply.whole(Source(b"all."))
+
+    assert not scene.exchange.interrupted
+    assert (scene.sent.status, scene.sent.bodies) == (200, [b"the end"])
+
+
 @pytest.mark.parametrize("pump", ["stream", "whole"])
 async def test_what_must_be_kept_is_kept_before_the_client_learns_that_all_is_said(
     pump: Any,

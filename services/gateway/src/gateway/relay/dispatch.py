@@ -1,7 +1,8 @@
 """The failover loop: accounts are tried in turn until one speaks.
 
 Everything here obeys: `choice` says who is asked, `judgement` what a refusal allows, `conclusion`
-what a client is told at the end. Nothing has been sent to the client when this returns.
+what a client is told at the end. Nothing has been sent to the client when this returns; while
+that stays so, an answer that breaks off may be asked for again.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from gateway.dialects.codex_requests import (
     upstream_headers,
 )
 from gateway.dialects.quota import Quota
-from gateway.errors import GatewayError, UpstreamRefused
+from gateway.errors import GatewayError, UpstreamFault, UpstreamRefused
 from gateway.judgement import Change, Fault, Judgement, Verdict, judge
 from gateway.metrics import Metrics
 from gateway.relay import turn_states
@@ -29,12 +30,12 @@ from gateway.relay.brakes import Egress, RetryBudget, Spending
 from gateway.relay.changes import LASTING, changed
 from gateway.relay.ciphertexts import Ciphertexts
 from gateway.relay.conclusion import Refused, conclude
-from gateway.relay.exchange import Exchange
+from gateway.relay.exchange import Attempt, Exchange
 from gateway.relay.lease import Lease, Wish
 from gateway.relay.ledger import Ledger
 from gateway.relay.lessons import Lessons
 from gateway.relay.rotation import Rotation
-from gateway.relay.upstream import Opening, Prepared, Upstream
+from gateway.relay.upstream import Opening, Prepared, Upstream, refusal_of_fault
 from gateway.translation.wire import Report
 
 MOST_ACCOUNTS: Final = 3
@@ -59,14 +60,16 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
 
     opening: Opening
     lease: Lease
+    turn: "_Turn"
 
 
 class _Course:
     """One dispatch under way."""
 
-    def __init__(self, asked: Asked, spending: Spending) -> None:
+    spending: Spending
+
+    def __init__(self, asked: Asked) -> None:
         self.asked = asked
-        self.spending = spending
         self.request = asked.request
         self.changes: set[Change] = set()
         self.tried: set[str] = set()
@@ -74,6 +77,18 @@ class _Course:
 
     def __repr__(self) -> str:
         return f"<_Course after {len(self.refusals)} refusals>"
+
+
+class _Turn:
+    """One account's turn in a course: it may be asked more than once, each time with a change."""
+
+    def __init__(self, course: _Course) -> None:
+        self.course = course
+        self.changes = set(course.changes)
+        self.attempt: Attempt | None = None
+
+    def __repr__(self) -> str:
+        return f"<_Turn with {len(self.changes)} changes>"
 
 
 class Dispatcher:
@@ -110,25 +125,31 @@ class Dispatcher:
                 code="upstream_unavailable",
                 retry_after=pause,
             )
-        with desk.budget.exchange() as spending:
-            course = _Course(asked, spending)
-            while len(course.tried) < MOST_ACCOUNTS:
-                lease = await self._rotation.lease(asked.wish, course.tried)
-                if isinstance(lease, NoChoice):
-                    raise self._concluded(course, lease)
-                course.tried.add(lease.account.id)
-                if asked.wish.fingerprint and not lease.own:
-                    self._ledger.promise(asked.wish.fingerprint, lease.account.id)
-                committed = await self._ask(lease, course, exchange)
-                if committed is not None:
-                    return committed
-            nobody = await self._rotation.outlook(asked.wish, course.tried)
-            raise self._concluded(course, nobody)
+        course = _Course(asked)
+        with desk.budget.exchange() as course.spending:
+            return await self._search(course, exchange)
+
+    async def again(
+        self, committed: Committed, report: Report, error: UpstreamFault, *, exchange: Exchange
+    ) -> Committed:
+        """Ask again for an answer that broke off unseen by its client, within the same bounds.
+
+        It cost quota, so the same account is asked a second time only where there is no other.
+        """
+        committed.opening.close()
+        turn, lease = committed.turn, committed.lease
+        if not lease.sole:
+            turn.changes.add(Change.NOTHING)
+        refusal = report.refusal or refusal_of_fault(error)
+        with self._desk.budget.exchange() as turn.course.spending:
+            held = await self._refused(refusal, lease, turn)
+            found = await self._ask(turn, held, exchange)
+            return found or await self._search(turn.course, exchange)
 
     async def broke_off(
         self, committed: Committed, report: Report | None, error: GatewayError
     ) -> None:
-        """An answer broke off after its commit point: too late for another account, not to learn."""
+        """An answer broke off that its client has seen: too late to ask again, not to learn."""
         lease = committed.lease
         refusal = report.refusal if report is not None else None
         if refusal is None:
@@ -144,37 +165,58 @@ class Dispatcher:
         if report is not None and report.quota is not None:
             self._desk.observer.saw_quota(committed.lease.account.id, report.quota)
 
-    async def _ask(self, lease: Lease, course: _Course, exchange: Exchange) -> Committed | None:
+    async def _search(self, course: _Course, exchange: Exchange) -> Committed:
+        """Ask accounts that were not asked yet."""
+        wish = course.asked.wish
+        while len(course.tried) < MOST_ACCOUNTS:
+            lease = await self._rotation.lease(wish, course.tried)
+            if isinstance(lease, NoChoice):
+                raise self._concluded(course, lease)
+            course.tried.add(lease.account.id)
+            if wish.fingerprint and not lease.own:
+                self._ledger.promise(wish.fingerprint, lease.account.id)
+            committed = await self._ask(_Turn(course), lease, exchange)
+            if committed is not None:
+                return committed
+        nobody = await self._rotation.outlook(wish, course.tried)
+        raise self._concluded(course, nobody)
+
+    async def _ask(self, turn: _Turn, held: Lease | None, exchange: Exchange) -> Committed | None:
         """Ask one account, again where a change may help; None when another may be asked."""
-        changes = set(course.changes)
-        held: Lease | None = lease
-        encrypted_refused = False
         while held is not None:
-            sent = await self._fit(course, held, without_encrypted=encrypted_refused)
-            attempt = exchange.begin(held.account.id, held.why)
-            answer = await self._upstream.open(self._prepared(sent, held, course.asked))
+            sent = await self._fit(turn, held)
+            turn.attempt = exchange.begin(held.account.id, held.why)
+            answer = await self._upstream.open(self._prepared(sent, held, turn.course.asked))
             if isinstance(answer, Opening):
-                attempt.commit()
+                turn.attempt.commit()
                 exchange.own(answer, held.account.id)
                 exchange.upstream_request_id = request_id_of(answer.headers)
-                committed = Committed(opening=answer, lease=held)
-                self._commit(course, sent, committed)
+                committed = Committed(opening=answer, lease=held, turn=turn)
+                self._commit(turn.course, sent, committed)
                 return committed
-            judgement = judge(answer, now=self._desk.clock(), tried=changes)
-            attempt.refuse(answer, judgement)
-            course.refusals.append((answer, judgement))
-            model = course.asked.wish.model
-            opened = await self._lessons.learn(held, answer, judgement, model=model)
-            if answer.quota is not None:
-                self._desk.observer.saw_quota(held.account.id, answer.quota)
-            if not self._goes_on(judgement, course):
-                raise self._concluded(course, None)
-            if judgement.change is None or (opened and not held.sole):
-                return None
-            changes.add(judgement.change)
-            encrypted_refused |= judgement.change is Change.WITHOUT_ENCRYPTED
-            held = await self._after(judgement, answer, course, held)
+            held = await self._refused(answer, held, turn)
         return None
+
+    async def _refused(self, refusal: Refusal, lease: Lease, turn: _Turn) -> Lease | None:
+        """Learn from a refusal: what to ask the same account again with, or None for another.
+
+        Raises the GatewayError that tells most when nobody may be asked any more.
+        """
+        course = turn.course
+        judgement = judge(refusal, now=self._desk.clock(), tried=turn.changes)
+        if turn.attempt is not None:
+            turn.attempt.refuse(refusal, judgement)
+        course.refusals.append((refusal, judgement))
+        model = course.asked.wish.model
+        opened = await self._lessons.learn(lease, refusal, judgement, model=model)
+        if refusal.quota is not None:
+            self._desk.observer.saw_quota(lease.account.id, refusal.quota)
+        if not self._goes_on(judgement, course):
+            raise self._concluded(course, None)
+        if judgement.change is None or (opened and not lease.sole):
+            return None
+        turn.changes.add(judgement.change)
+        return await self._after(judgement, refusal, course, lease)
 
     async def _after(
         self, judgement: Judgement, refusal: Refusal, course: _Course, lease: Lease
@@ -202,11 +244,10 @@ class Dispatcher:
             return False
         return True
 
-    async def _fit(
-        self, course: _Course, lease: Lease, *, without_encrypted: bool
-    ) -> UpstreamRequest:
+    async def _fit(self, turn: _Turn, lease: Lease) -> UpstreamRequest:
         """The request as this account can read it."""
-        if without_encrypted:
+        course = turn.course
+        if Change.WITHOUT_ENCRYPTED in turn.changes:
             return course.request.without_encrypted()
         fingerprint = course.asked.wish.fingerprint
         return await self._ciphertexts.readable(course.request, lease, fingerprint)

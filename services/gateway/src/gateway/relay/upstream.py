@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.dialects.codex_errors import Refusal, decode_refusal
-from gateway.errors import Malformed, Truncated, UpstreamFault
+from gateway.errors import Truncated, UpstreamFault
 from gateway.relay.post_client import Answer, ConnectionLost, PostClient, Unreachable
 from gateway.translation.hold_back import Failed, HoldBack, Spoken, Waiting
 
@@ -161,8 +161,8 @@ def refusal_of_fault(error: Exception) -> Refusal:
             return _fault("The backend cannot be reached.", UNREACHABLE)
         case TimeoutError():
             return _fault("The backend did not answer in time.", TIMED_OUT)
-        case Malformed():
-            return _fault(error.message, Malformed.code)
+        case UpstreamFault():
+            return _fault(error.message, error.code)
         case _:
             return _fault("The connection to the backend was lost.", CONNECTION_LOST)
 

@@ -19,7 +19,7 @@ from commons.records import Ending
 from commons.responses import ResponseStore
 from commons.tasks import Tasks
 from gateway.dialects.codex_requests import TURN_STATE_HEADER
-from gateway.errors import GatewayError, StoreAway, UnknownModel
+from gateway.errors import GatewayError, StoreAway, UnknownModel, UpstreamFault
 from gateway.metrics import Metrics
 from gateway.relay import turn_states
 from gateway.relay.allowances import Places
@@ -202,14 +202,7 @@ class Endpoint:
         traits = ClientTraits.of(headers)
         asked = await self._translated(body, traits, admitted, exchange)
         draw = self._draw(admitted, exchange, size=len(body))
-        wire = wire_for(
-            asked,
-            endpoint=self._name,
-            request_id=exchange.request_id,
-            created=int(self._hands.clock()),
-        )
-        exchange.report = wire.report
-        reply.travel_on(wire, streams=asked.stream)
+        self._lay_wire(asked, exchange, reply)
         committed = await self._house.dispatcher.dispatch(
             Asked(
                 request=asked.request,
@@ -218,7 +211,22 @@ class Endpoint:
             ),
             exchange,
         )
-        await self._reply(asked, committed, exchange=exchange, reply=reply, codex=traits.is_codex)
+        following: Committed | None = committed
+        while following is not None:
+            following = await self._reply(
+                asked, following, exchange=exchange, reply=reply, codex=traits.is_codex
+            )
+
+    def _lay_wire(self, asked: Translated, exchange: Exchange, reply: Reply) -> None:
+        """Give the next answer a wire of its own; what another has brought is forgotten."""
+        wire = wire_for(
+            asked,
+            endpoint=self._name,
+            request_id=exchange.request_id,
+            created=int(self._hands.clock()),
+        )
+        exchange.report = wire.report
+        reply.travel_on(wire, streams=asked.stream)
 
     async def _translated(
         self, body: bytes, traits: ClientTraits, admitted: Admitted, exchange: Exchange
@@ -308,8 +316,11 @@ class Endpoint:
         exchange: Exchange,
         reply: Reply,
         codex: bool,
-    ) -> None:
-        """Pump the answer; what happens on the way is the account's lesson."""
+    ) -> Committed | None:
+        """Pump the answer; what happens on the way is the account's lesson.
+
+        Gives another account's answer where this one broke off before its client saw any of it.
+        """
         headers = _headers(asked, committed, codex=codex)
         keep = functools.partial(self._before_last, asked, exchange)
         pump = reply.stream if asked.stream else reply.whole
@@ -317,12 +328,18 @@ class Endpoint:
         try:
             await pump(committed.opening, headers=headers, before_last=keep)
         except GatewayError as error:
-            await self._house.dispatcher.broke_off(committed, report, error)
-            raise
+            dispatcher = self._house.dispatcher
+            if report is None or asked.stream or not isinstance(error, UpstreamFault):
+                await dispatcher.broke_off(committed, report, error)
+                raise
+            committed = await dispatcher.again(committed, report, error, exchange=exchange)
+            self._lay_wire(asked, exchange, reply)
+            return committed
         finally:
             if report is not None and report.unknown_events:
                 self._hands.metrics.unknown_events.inc(report.unknown_events.total())
         self._house.dispatcher.came_through(committed, report)
+        return None
 
     async def _before_last(self, asked: Translated, exchange: Exchange) -> None:
         """What must be so when the client learns that the answer is whole."""

@@ -131,20 +131,12 @@ class Reply:
         headers: Sequence[Header] = (),
         before_last: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
-        """Fold until the answer is whole, then send it. Raises the GatewayError that broke it."""
-        fold, read = self._wire, source.read
-        if fold is None:
-            raise RuntimeError("a reply needs its wire first")
-        fold.feed(source.held)
-        self._reading = True
-        while not fold.done:
-            data = await read()
-            self._idle = 0
-            if not data:
-                break
-            fold.feed(data)
-        self._reading = False
-        body = fold.finish()
+        """Fold until the answer is whole, then send it. Raises the GatewayError that broke it.
+
+        Until it is whole the client has seen nothing: one that broke may be tried anew on another
+        wire and source.
+        """
+        body = await self._folded(source)
         source.release()
         await before_last()
         self._exchange.speak()
@@ -152,6 +144,24 @@ class Reply:
         self._started = True
         headers = [*headers, *limit_headers(self._exchange.draw)]
         await answer(self._send, 200, body, request_id=self._exchange.request_id, headers=headers)
+
+    async def _folded(self, source: Source) -> bytes:
+        fold, read = self._wire, source.read
+        if fold is None:
+            raise RuntimeError("a reply needs its wire first")
+        self._idle = 0
+        self._reading = True
+        try:
+            fold.feed(source.held)
+            while not fold.done:
+                data = await read()
+                self._idle = 0
+                if not data:
+                    break
+                fold.feed(data)
+        finally:
+            self._reading = False
+        return fold.finish()
 
     async def fail(self, error: GatewayError) -> None:
         """End with an error: a status if nothing was sent, else the stream's own last words."""
