@@ -129,6 +129,9 @@ def test_the_plan_may_stand_in_a_header() -> None:
     assert refused(429, b"", X_Codex_Plan_Type="pro").plan == "pro"
 
 
+SEVEN = "Wed, 21 Oct 2026 07:00:00 GMT"
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -136,6 +139,14 @@ def test_the_plan_may_stand_in_a_header() -> None:
         ({"Retry-After": "0"}, 0.0),
         ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": SEVEN}, 28 * 60.0),
+        ({"retry-after": "Wednesday, 21-Oct-26 07:00:30 GMT", "date": SEVEN}, 30.0),
+        ({"retry-after": "Wed, 21 Oct 2026 09:00:05 +0200", "date": SEVEN}, 5.0),
+        ({"retry-after": "Wed, 21 Oct 2026 06:00:00 GMT", "date": SEVEN}, 0.0),
+        ({"retry-after": "Wed, 21 Oct 2028 06:00:00 GMT", "date": SEVEN}, None),
+        ({"retry-after": "Wed, 99 Oct 99999 99:00:00 GMT", "date": SEVEN}, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "now"}, None),
+        ({"retry-after": "soon", "date": SEVEN}, None),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),

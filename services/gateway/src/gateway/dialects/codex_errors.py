@@ -6,6 +6,7 @@ A `Refusal` is a value. What it allows is `judgement`'s business, what the clien
 
 import base64
 import binascii
+import email.utils
 import math
 import re
 from collections.abc import Mapping
@@ -197,7 +198,7 @@ def _fields(body: object) -> dict[str, Any]:
 
 
 def _wait_of_headers(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `retry-after`; a date there is not read."""
+    """Seconds to wait by `retry-after-ms` or `retry-after`, which may be a date."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) * unit
@@ -205,7 +206,19 @@ def _wait_of_headers(headers: Mapping[str, str]) -> float | None:
             continue
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
-    return None
+    until, now = _moment(headers.get("retry-after")), _moment(headers.get("date"))
+    if until is None or now is None or until - now > FARTHEST_RESET:
+        return None
+    return max(0.0, until - now)
+
+
+def _moment(date: str | None) -> float | None:
+    """An HTTP date as seconds. Dates of one answer are compared with each other, not with us."""
+    try:
+        parts = email.utils.parsedate_tz(date) if date else None
+        return None if parts is None else float(email.utils.mktime_tz(parts))
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
 
 
 def _wait_of_text(message: str) -> float | None:
