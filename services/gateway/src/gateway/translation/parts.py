@@ -23,6 +23,7 @@ THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reason
 
 _DETAILS = frozenset({"low", "high", "auto", "original"})
 _IMAGE_SCHEMES = ("http://", "https://", "data:")
+_LONGEST_SCHEME = max(map(len, _IMAGE_SCHEMES))
 _SPOILING = ("-", "_", "\n", "\r", " ", "\t")
 """What base64 of an image must not hold; searched one by one, for images have millions of letters."""
 _SEND_FILE = "Files by id or address are not available here: send the file itself as 'file_data'"
@@ -123,15 +124,19 @@ def says_json(items: Iterable[Item]) -> bool:
 
 def normal_image_url(url: Any, where: str) -> str:
     """Mend what makes base64 images refused: line breaks, the URL alphabet, missing padding."""
-    if not isinstance(url, str) or not url.lower().startswith(_IMAGE_SCHEMES):
+    if not isinstance(url, str) or not url[:_LONGEST_SCHEME].lower().startswith(_IMAGE_SCHEMES):
         raise BadRequest("An image needs an http(s) address or a data: URL", param=where)
-    head, comma, payload = url.partition(",")
-    if not head.startswith("data:") or not head.endswith(";base64") or not comma:
+    # An image may be many megabytes: a sound one is looked through, but never copied.
+    comma = url.find(",")
+    head = url[: max(comma, 0)]
+    if not head.startswith("data:") or not head.endswith(";base64"):
         return url
-    if any(letter in payload for letter in _SPOILING):
-        payload = "".join(payload.split()).replace("-", "+").replace("_", "/")
-    elif len(payload) % 4 == 0:
+    if any(url.find(letter, comma) >= 0 for letter in _SPOILING):
+        payload = "".join(url[comma + 1 :].split()).replace("-", "+").replace("_", "/")
+    elif (len(url) - comma - 1) % 4 == 0:
         return url
+    else:
+        payload = url[comma + 1 :]
     payload = payload.rstrip("=")
     return f"{head},{payload}{'=' * (-len(payload) % 4)}"
 
