@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.fernet import Fernet
 
 from standalone.cli_accounts import accounts
 from standalone.simulator import SimulatedAccount, Simulator
@@ -143,3 +144,30 @@ def test_an_address_with_two_accounts_must_be_told_apart(environ: dict[str, str]
 
     assert "may be any of acc_" in result.output
     assert run(environ, "pause", "work").exit_code == 0
+
+
+def test_credentials_change_over_to_a_new_encryption_key(
+    environ: dict[str, str], sim: Simulator
+) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    before = {**environ, "ENCRYPTION_KEYS": old}
+    both = {**environ, "ENCRYPTION_KEYS": f"{new},{old}"}
+    after = {**environ, "ENCRYPTION_KEYS": new}
+    for name in ("ada", "ben"):
+        imported(before, sim.auth_json(name))
+
+    too_early = run(after, "reseal")
+    first, again = run(both, "reseal"), run(both, "reseal")
+    alone = run(after, "reseal")
+
+    assert too_early.exit_code == 1
+    assert "sealed 0 of 2 credentials" in too_early.output
+    assert "2 could not be opened" in too_early.output
+    for result in (first, again, alone):
+        assert result.exit_code == 0
+        assert result.output == "sealed 2 of 2 credentials under the first encryption key\n"
+    assert run(before, "reseal").exit_code == 1
+
+
+def test_without_accounts_there_is_nothing_to_reseal(environ: dict[str, str]) -> None:
+    assert run(environ, "reseal").output.startswith("sealed 0 of 0 credentials")

@@ -61,7 +61,7 @@ def test_the_settings_persist_and_ask_for_the_password(folder: pathlib.Path) -> 
     one.start()
 
     assert client(one).get("kept") == "yes"
-    assert client(one).config_get("maxmemory-policy") == {"maxmemory-policy": "volatile-lru"}
+    assert client(one).config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     one.end()
 
 

@@ -154,6 +154,26 @@ async def test_a_store_that_goes_away_under_way_is_a_503(redis_url: str) -> None
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
 
 
+async def test_while_redis_is_full_nobody_is_admitted_and_nothing_is_forgotten(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        before = await play.chat()
+        await play.redis.config_set("maxmemory-policy", "noeviction")
+        await play.redis.config_set("maxmemory", "1")
+        try:
+            refused = await play.chat()
+        finally:
+            await play.redis.config_set("maxmemory", "0")
+        after = await play.chat()
+
+        assert (before.status_code, after.status_code) == (200, 200)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "store_unavailable"
+        records = await play.records(3)
+        assert sorted(record.status for record in records) == [200, 200, 503]
+
+
 async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
 

@@ -1,4 +1,4 @@
-"""`codex-proapi accounts …`: import, list, pause, resume, remove."""
+"""`codex-proapi accounts …`: import, list, pause, resume, remove, reseal."""
 
 import asyncio
 import time
@@ -98,6 +98,29 @@ def remove(environ: Mapping[str, str], account: str, *, yes: bool) -> None:
         click.confirm(f"Forget {account} and its tokens?", abort=True)
     changed = asyncio.run(_change(Start(environ), account, AccountStore.remove))
     print(f"removed {changed.name}")
+
+
+@accounts.command("reseal")
+@click.pass_obj
+def reseal(environ: Mapping[str, str]) -> None:
+    """Seal every credential under the first of the ENCRYPTION_KEYS.
+
+    After it the other keys are not needed for credentials any more. API keys are another matter:
+    they are kept as digests, which only their secret can renew, so each changes over when used.
+    """
+    resealed, known = asyncio.run(_reseal(Start(environ)))
+    print(f"sealed {resealed} of {known} credentials under the first encryption key")
+    if resealed < known:
+        raise click.ClickException(
+            f"{known - resealed} could not be opened by any of the keys: give the missing key, "
+            "or sign those accounts in again"
+        )
+
+
+async def _reseal(start: Start) -> tuple[int, int]:
+    async with opened(start) as store:
+        known = await store.accounts.list()
+        return await store.accounts.reseal(), len(known)
 
 
 async def _add(start: Start, new: NewAccount) -> Account:
