@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import zstandard
-from support.gateways import a_chat, a_response, events_of, reading, stage
+from support.gateways import a_chat, events_of, reading, stage
 
 from commons.errors import StoreUnavailable
 from commons.records import Ending
@@ -85,26 +85,6 @@ async def test_an_unknown_model_names_those_there_are(redis_url: str) -> None:
         assert "gpt-5.5" in answer.json()["error"]["message"]
 
 
-async def test_what_was_left_out_is_told_in_a_header_and_in_the_record(redis_url: str) -> None:
-    async with stage(redis_url, "ada") as play:
-        answer = await play.chat(temperature=0.5, seed=7)
-
-        assert answer.status_code == 200
-        dropped = answer.headers["x-dropped-parameters"].split(", ")
-        [record] = await play.records()
-        assert set(dropped) == set(record.dropped)
-        assert "temperature" in dropped
-
-
-async def test_codex_is_told_which_model_answered(redis_url: str) -> None:
-    async with stage(redis_url, "ada") as play:
-        codex = await play.client.post("/v1/responses", json=a_response(stream=True), headers=CODEX)
-        other = await play.client.post("/v1/responses", json=a_response(stream=True))
-
-        assert codex.headers["openai-model"] == "gpt-5.5"
-        assert "openai-model" not in other.headers
-
-
 async def test_at_the_end_of_the_drain_a_stream_is_ended_honestly(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.script("silent_between", silence=60, words=2, times=None)
@@ -172,28 +152,6 @@ async def test_while_redis_is_full_nobody_is_admitted_and_nothing_is_forgotten(
         assert refused.json()["error"]["code"] == "store_unavailable"
         records = await play.records(3)
         assert sorted(record.status for record in records) == [200, 200, 503]
-
-
-async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(redis_url: str) -> None:
-    async with stage(redis_url, "ada") as play:
-
-        async def away(*_: Any, **__: Any) -> None:
-            raise StoreUnavailable("away")
-
-        gateway = play.replicas[0].gateway
-        gateway._responses.keep = away
-        answer = await play.client.post("/v1/responses", json=a_response())
-
-        assert answer.status_code == 200
-        assert gateway.metrics.settle_failures._value.get() == 1
-
-
-async def test_events_we_do_not_know_are_counted(redis_url: str) -> None:
-    async with stage(redis_url, "ada") as play:
-        await play.chat("say hello", stream=True)
-
-        metrics = (await play.client.get("/metrics")).text
-        assert "gateway_unknown_events_total" in metrics
 
 
 async def test_a_client_that_leaves_while_it_sends_is_nobodys_fault(redis_url: str) -> None:

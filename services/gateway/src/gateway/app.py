@@ -49,10 +49,11 @@ from gateway.relay.quotas import Quotas
 from gateway.relay.rotation import Rotation
 from gateway.relay.upstream import Upstream
 from gateway.settings import GatewaySettings
-from gateway.web.endpoint import Endpoint, Hands, House
+from gateway.web.endpoint import Endpoint
 from gateway.web.failures import refuse
 from gateway.web.floor import Floor
 from gateway.web.front import Front
+from gateway.web.house import Hands, House
 from gateway.web.keys import Admission
 from gateway.web.routes import Rooms, routes
 from gateway.web.upkeep import Shown, Switches, Upkeep

@@ -5,40 +5,27 @@ exchange is settled once.
 """
 
 import asyncio
-import functools
 import math
 from collections.abc import Mapping
 
-import msgspec
-
 from commons.allowances import Draw, draw_on
-from commons.clock import SharedClock
 from commons.errors import StoreUnavailable
-from commons.live_settings import HistoryMode
 from commons.records import Ending
-from commons.responses import ResponseStore
-from commons.tasks import Tasks
-from gateway.dialects.codex_requests import TURN_STATE_HEADER
-from gateway.errors import GatewayError, StoreAway, UnknownModel, UpstreamFault
-from gateway.metrics import Metrics
-from gateway.relay import turn_states
-from gateway.relay.allowances import Places
-from gateway.relay.catalogues import Catalogues
-from gateway.relay.dispatch import Asked, Committed, Dispatcher
-from gateway.relay.exchange import Exchange, Reader
+from gateway.errors import GatewayError, StoreAway, UnknownModel
+from gateway.relay.dispatch import Asked
+from gateway.relay.exchange import Exchange
 from gateway.relay.lease import Wish
-from gateway.relay.pulse import Pulse
 from gateway.translation.requests import expand, to_upstream
 from gateway.translation.translated import ClientTraits, RequestOptions, Translated
 from gateway.translation.translated import Endpoint as EndpointName
 from gateway.translation.translated import HistoryMode as History
-from gateway.web.asgi import Header, Receive, Scope, Send, headers_of, texts_of
+from gateway.web.answering import Answering
+from gateway.web.asgi import Receive, Scope, Send, headers_of, texts_of
 from gateway.web.bodies import ClientGone, read_body
 from gateway.web.failures import fault_of, refuse
-from gateway.web.floor import Floor
-from gateway.web.keys import Admission, Admitted, KeyChanged, check_model
+from gateway.web.house import House
+from gateway.web.keys import Admitted, KeyChanged, check_model
 from gateway.web.replies import Reply
-from gateway.web.wires import wire_for
 
 BYTES_PER_TOKEN = 4
 """Of a request's body, for the estimate that its key's limits are asked for."""
@@ -50,49 +37,6 @@ help the others: each of these steps is one call that holds the interpreter's lo
 """
 MOST_READINGS = 3
 """How often a request is read anew because its key was changed meanwhile."""
-PASSED_HEADERS = ("openai-model", "x-reasoning-included")
-"""Answer headers that a Codex client reads."""
-
-
-class House:
-    """What all endpoints of a replica share."""
-
-    def __init__(
-        self,
-        *,
-        admission: Admission,
-        floor: Floor,
-        catalogues: Catalogues,
-        dispatcher: Dispatcher,
-        responses: ResponseStore,
-        places: Places,
-        hands: "Hands",
-    ) -> None:
-        self.admission = admission
-        self.floor = floor
-        self.catalogues = catalogues
-        self.dispatcher = dispatcher
-        self.responses = responses
-        self.places = places
-        self.hands = hands
-        self.history_mode = HistoryMode.STRUCTURED
-        """How conversations are told to upstream; may change while running."""
-
-    def __repr__(self) -> str:
-        return f"<House with {self.floor!r}>"
-
-
-class Hands(msgspec.Struct, frozen=True, kw_only=True):
-    """What an endpoint works with, beside its house's rooms."""
-
-    clock: SharedClock
-    metrics: Metrics
-    pulse: Pulse
-    tasks: Tasks
-    readers: tuple[Reader, ...]
-    """Who wants to know of settled exchanges."""
-    patience: float
-    """Seconds until a streaming client gets its 200 though nothing was said."""
 
 
 class Endpoint:
@@ -210,7 +154,8 @@ class Endpoint:
         traits = ClientTraits.of(headers)
         asked = await self._translated(body, traits, admitted, exchange)
         draw = self._draw(admitted, exchange, size=len(body))
-        self._lay_wire(asked, exchange, reply)
+        answering = Answering(self._house, asked, exchange, endpoint=self._name, reply=reply)
+        answering.lay_wire()
         committed = await self._house.dispatcher.dispatch(
             Asked(
                 request=asked.request,
@@ -219,22 +164,7 @@ class Endpoint:
             ),
             exchange,
         )
-        following: Committed | None = committed
-        while following is not None:
-            following = await self._reply(
-                asked, following, exchange=exchange, reply=reply, codex=traits.is_codex
-            )
-
-    def _lay_wire(self, asked: Translated, exchange: Exchange, reply: Reply) -> None:
-        """Give the next answer a wire of its own; what another has brought is forgotten."""
-        wire = wire_for(
-            asked,
-            endpoint=self._name,
-            request_id=exchange.request_id,
-            created=int(self._hands.clock()),
-        )
-        exchange.report = wire.report
-        reply.travel_on(wire, streams=asked.stream)
+        await answering.give(committed, codex=traits.is_codex)
 
     async def _translated(
         self, body: bytes, traits: ClientTraits, admitted: Admitted, exchange: Exchange
@@ -316,59 +246,6 @@ class Endpoint:
             confirm=confirm,
         )
 
-    async def _reply(
-        self,
-        asked: Translated,
-        committed: Committed,
-        *,
-        exchange: Exchange,
-        reply: Reply,
-        codex: bool,
-    ) -> Committed | None:
-        """Pump the answer; what happens on the way is the account's lesson.
-
-        Gives another account's answer where this one broke off before its client saw any of it.
-        """
-        headers = _headers(asked, committed, codex=codex)
-        keep = functools.partial(self._before_last, asked, exchange)
-        pump = reply.stream if asked.stream else reply.whole
-        report = exchange.report
-        try:
-            await pump(committed.opening, headers=headers, before_last=keep)
-        except GatewayError as error:
-            dispatcher = self._house.dispatcher
-            if report is None or asked.stream or not isinstance(error, UpstreamFault):
-                await dispatcher.broke_off(committed, report, error)
-                raise
-            committed = await dispatcher.again(committed, report, error, exchange=exchange)
-            self._lay_wire(asked, exchange, reply)
-            return committed
-        finally:
-            if report is not None and report.unknown_events:
-                self._hands.metrics.unknown_events.inc(report.unknown_events.total())
-        self._house.dispatcher.came_through(committed, report)
-        return None
-
-    async def _before_last(self, asked: Translated, exchange: Exchange) -> None:
-        """What must be so when the client learns that the answer is whole."""
-        await self._keep(asked, exchange)
-        if exchange.draw is not None:
-            await self._house.places.free(exchange.draw)
-
-    async def _keep(self, asked: Translated, exchange: Exchange) -> None:
-        """Keep what the client may continue."""
-        report = exchange.report
-        if not asked.store or asked.answer_form != "responses" or report is None:
-            return
-        key_id = exchange.key.id if exchange.key else ""
-        items = [*asked.kept_items(), *report.output_items]
-        try:
-            await self._house.responses.keep(
-                key_id, report.response_id, items, now=self._hands.clock()
-            )
-        except StoreUnavailable:
-            self._hands.metrics.settle_failures.inc()
-
     async def _fail(self, error: GatewayError, exchange: Exchange, reply: Reply) -> None:
         if exchange.draw is not None:
             await self._house.places.free(exchange.draw)
@@ -388,19 +265,3 @@ async def _watch(receive: Receive, exchange: Exchange) -> None:
         if message["type"] == "http.disconnect":
             exchange.interrupt(None)
             return
-
-
-def _headers(asked: Translated, committed: Committed, *, codex: bool) -> list[Header]:
-    """Answer headers that say something of this one answer."""
-    headers: list[Header] = []
-    if asked.dropped:
-        headers.append((b"x-dropped-parameters", ", ".join(asked.dropped).encode()))
-    if codex:
-        answered = committed.opening.headers
-        if state := turn_states.bound(answered, committed.lease.account.id):
-            headers.append((TURN_STATE_HEADER.encode(), state.encode()))
-        for name in PASSED_HEADERS:
-            value = answered.get(name, "")
-            if value and value.isascii() and value.isprintable():
-                headers.append((name.encode(), value.encode()))
-    return headers

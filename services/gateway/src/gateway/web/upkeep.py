@@ -21,8 +21,8 @@ from gateway.metrics import Metrics
 from gateway.relay.catalogues import Catalogues, Names
 from gateway.relay.rotation import Rotation
 from gateway.settings import GatewaySettings
-from gateway.web.endpoint import House
 from gateway.web.floor import Floor
+from gateway.web.house import House
 from gateway.web.keys import Admission
 
 ROUNDS_PER_BEAT = max(1, round(BEAT_SECONDS / READ_SECONDS))
