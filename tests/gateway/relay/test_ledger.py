@@ -75,8 +75,8 @@ class Scene:
 
 ALL = [
     ("tie", {"f1": "acc_a"}),
-    ("disown", {"f1": ["a", "b"]}),
     ("add", ["req_1", "req_2"]),
+    ("disown", {"f1": ["a", "b"]}),
     ("succeed", ["acc_a"]),
     ("tell", ["account.cooled"]),
 ]
@@ -207,18 +207,24 @@ async def test_closing_writes_the_rest_and_does_not_wait_for_ever(
     assert repr(scene.ledger) == "<Ledger with 1 waiting>"
 
 
-async def test_ties_and_promises_are_written_as_they_come_and_the_rest_is_not() -> None:
+async def test_settlements_ties_and_promises_are_written_as_they_come_and_the_rest_is_not() -> None:
     scene = Scene()
-    work = asyncio.ensure_future(scene.ledger.run_ties())
-    scene.ledger.settle(a_record(1))
+    work = asyncio.ensure_future(scene.ledger.run_urgent())
+    scene.ledger.succeed("acc_a")
     scene.ledger.promise("f1", "acc_a")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     scene.ledger.tie("f1", "acc_b")
+    scene.ledger.settle(a_record(1))
+    scene.ledger.settle(a_record(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
-    assert scene.books.written == [("promise", {"f1": "acc_a"}), ("tie", {"f1": "acc_b"})]
+    assert scene.books.written == [
+        ("promise", {"f1": "acc_a"}),
+        ("tie", {"f1": "acc_b"}),
+        ("add", ["req_1", "req_2"]),
+    ]
     assert scene.slept == []
     work.cancel()
 
@@ -236,7 +242,7 @@ async def test_a_promise_that_was_overtaken_by_its_tie_is_not_written() -> None:
 async def test_a_tie_that_cannot_be_written_at_once_waits_for_the_next_flush() -> None:
     scene = Scene()
     scene.books.away = True
-    work = asyncio.ensure_future(scene.ledger.run_ties())
+    work = asyncio.ensure_future(scene.ledger.run_urgent())
     scene.ledger.tie("f1", "acc_b")
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -110,7 +110,7 @@ class Gateway:
         for name, work in (
             ("pulse", self._pulse.run()),
             ("ledger", self._ledger.run()),
-            ("ties", self._ledger.run_ties()),
+            ("settlements", self._ledger.run_urgent()),
             ("catalogues", self._catalogues.run()),
             ("quotas", self._quotas.run()),
             ("places", self._places.run()),

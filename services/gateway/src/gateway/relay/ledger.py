@@ -1,7 +1,9 @@
 """What is still to be written to Redis after exchanges: collected, and written in batches.
 
-Nobody waits for it. It is bounded; while Redis is away it keeps what it has and tries again, and
-at shutdown it is written as far as possible. What is written twice is counted once, by request id.
+Nobody waits for it. Settlements are written as they come, in batches while a write is under way:
+what a killed process has not written is lost to the usage. It is bounded; while Redis is away it
+keeps what it has and tries again, and at shutdown it is written as far as possible. What is written
+twice is counted once, by request id.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from commons.records import ExchangeRecord
 from gateway.metrics import Metrics
 
 FLUSH_SECONDS: Final = 0.075
-"""How long a settlement waits for others to be written with it."""
+"""How long what is not urgent waits for more to be written with it."""
 RETRY_SECONDS: Final = 1.0
 """Pause after a failure."""
 MOST: Final = 20_000
@@ -78,7 +80,7 @@ class Ledger:
         self._entries: dict[int, LogEntry] = {}
         self._entries_taken = 0
         self._wake = asyncio.Event()
-        self._tied = asyncio.Event()
+        self._urgent = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Ledger with {len(self)} waiting>"
@@ -90,17 +92,18 @@ class Ledger:
     def settle(self, record: ExchangeRecord) -> None:
         """Take a settled exchange: one of the four readers of a record."""
         self._take(self._records, record.request_id, record)
+        self._urgent.set()
 
     def tie(self, fingerprint: str, account_id: str) -> None:
         """Take note that a conversation is answered by an account."""
         self._promises.pop(fingerprint, None)
         self._take(self._ties, fingerprint, account_id)
-        self._tied.set()
+        self._urgent.set()
 
     def promise(self, fingerprint: str, account_id: str) -> None:
         """Take note that an account was chosen for a conversation; it has not answered yet."""
         self._take(self._promises, fingerprint, account_id)
-        self._tied.set()
+        self._urgent.set()
 
     def disown(self, fingerprint: str, digests: frozenset[str]) -> None:
         """Take note of a conversation's encrypted items that its account cannot read."""
@@ -126,14 +129,17 @@ class Ledger:
                 await self._sleep(RETRY_SECONDS)
                 self._wake.set()
 
-    async def run_ties(self) -> None:
-        """Write ties as they come, until cancelled: a conversation's next request may be near."""
+    async def run_urgent(self) -> None:
+        """Write as it comes what may not wait, until cancelled.
+
+        Settlements, lest they are lost; ties, since a conversation's next request may be near.
+        """
         while True:
-            await self._tied.wait()
-            self._tied.clear()
+            await self._urgent.wait()
+            self._urgent.clear()
             try:
-                await self._write_ties()
-            except StoreUnavailable:  # they are with the rest that `run` tries again to write
+                await self._write_urgent()
+            except StoreUnavailable:  # it is with the rest that `run` tries again to write
                 self._metrics.settle_failures.inc()
 
     async def flush(self) -> bool:
@@ -159,13 +165,10 @@ class Ledger:
             log.warning("ledger.lost", waiting=len(self))
 
     async def _write(self) -> None:
-        await self._write_ties()
+        await self._write_urgent()
         async with _taken(self._disowned) as disowned:
             if disowned:
                 await self._books.disown(disowned)
-        while self._records:
-            async with _taken(self._records, BATCH) as records:
-                await self._books.add(list(records.values()))
         async with _taken(self._answered) as answered:
             if answered:
                 await self._books.succeed(list(answered))
@@ -173,13 +176,16 @@ class Ledger:
             if entries:
                 await self._books.tell(list(entries.values()))
 
-    async def _write_ties(self) -> None:
+    async def _write_urgent(self) -> None:
         async with _taken(self._promises) as promises:
             if promises:
                 await self._books.promise(promises)
         async with _taken(self._ties) as ties:
             if ties:
                 await self._books.tie(ties)
+        while self._records:
+            async with _taken(self._records, BATCH) as records:
+                await self._books.add(list(records.values()))
 
     def _take(self, waiting: dict[K, V], key: K, value: V) -> None:
         if len(waiting) >= MOST and key not in waiting:
