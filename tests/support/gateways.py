@@ -66,27 +66,13 @@ class Stage:
 
     async def log_in(self, *names: str, expires_in: float | None = None) -> list[str]:
         """Add simulated accounts, a second apart in age; gives our ids."""
-        ids = []
-        for place, name in enumerate(names):
-            tokens = self.sim.auth_json(name, expires_in=expires_in)["tokens"]
-            claims = claims_of_login(tokens["id_token"], tokens["access_token"])
-            now = int(time.time())
-            account = await self.accounts.add(
-                NewAccount(
-                    chatgpt_account_id=claims.chatgpt_account_id,
-                    chatgpt_user_id=claims.chatgpt_user_id,
-                    access_token=tokens["access_token"],
-                    refresh_token=tokens["refresh_token"],
-                    id_token=tokens["id_token"],
-                    expires_at=claims_of_login(tokens["access_token"], "").expires_at,
-                    refreshed_at=now,
-                    name=name,
-                    plan=claims.plan,
-                    created_at=now + place,
-                )
+        now = int(time.time())
+        return [
+            await log_in(
+                self.accounts, self.sim, name, created_at=now + place, expires_in=expires_in
             )
-            ids.append(account.id)
-        return ids
+            for place, name in enumerate(names)
+        ]
 
     async def make_key(self, **fields: Any) -> tuple[ApiKey, str]:
         """A key and its secret."""
@@ -166,6 +152,34 @@ class Stage:
             if time.monotonic() > deadline:
                 raise AssertionError("it did not come about")
             await asyncio.sleep(0.01)
+
+
+async def log_in(
+    accounts: AccountStore,
+    simulator: Simulator,
+    name: str,
+    *,
+    created_at: int,
+    expires_in: float | None = None,
+) -> str:
+    """Add a simulated account; gives our id."""
+    tokens = simulator.auth_json(name, expires_in=expires_in)["tokens"]
+    claims = claims_of_login(tokens["id_token"], tokens["access_token"])
+    account = await accounts.add(
+        NewAccount(
+            chatgpt_account_id=claims.chatgpt_account_id,
+            chatgpt_user_id=claims.chatgpt_user_id,
+            access_token=tokens["access_token"],
+            refresh_token=tokens["refresh_token"],
+            id_token=tokens["id_token"],
+            expires_at=claims_of_login(tokens["access_token"], "").expires_at,
+            refreshed_at=int(time.time()),
+            name=name,
+            plan=claims.plan,
+            created_at=created_at,
+        )
+    )
+    return account.id
 
 
 def a_chat(content: str = "say hello", **fields: Any) -> dict[str, Any]:
