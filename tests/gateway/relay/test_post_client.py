@@ -1,16 +1,15 @@
 import asyncio
 import contextlib
+import pathlib
+import ssl
 from typing import Any
 
 import pytest
+import uvloop
+from support.certificates import Authority
 
-from gateway.relay.post_client import (
-    HIGH_WATER,
-    IDLE_BEATS,
-    ConnectionLost,
-    PostClient,
-    Unreachable,
-)
+from gateway.relay.http_answer import HEAD_BYTES, HIGH_WATER, ConnectionLost
+from gateway.relay.post_client import IDLE_BEATS, PostClient, Unreachable
 
 
 class Server:
@@ -169,6 +168,8 @@ async def test_a_connection_is_used_again_the_last_one_first(client: Any, server
         b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
         b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
         WHOLE + b"and what nobody asked for",
+        WHOLE + WHOLE,
+        WHOLE + b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\nstolen",
     ],
 )
 async def test_a_connection_that_cannot_be_used_again_is_not(
@@ -204,6 +205,12 @@ async def test_a_kept_connection_that_turns_out_dead_costs_nothing(
         [b"HTTP/1.1 200 OK\r\ncontent-len", "close"],
         [b"no such protocol\r\n\r\n"],
         [b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nx-a: " + b"a" * HEAD_BYTES, b"a" * 10, "hang"],
+        [b"HTTP/1.1 200 OK\r\n", *[b"x-a: b\r\n" * 2000] * 5, "hang"],
+        [*[b"HTTP/1.1 100 Continue\r\n\r\n" * 1000] * 5, "hang"],
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok"],
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999999\r\n\r\nok"],
     ],
 )
 async def test_an_answer_that_never_begins_is_a_lost_connection(
@@ -296,6 +303,30 @@ async def test_connections_that_are_idle_for_long_are_closed(client: Any, server
     assert client._idle == []
 
 
+async def test_a_chunk_that_is_none_breaks_the_answer_off(client: Any, server: Any) -> None:
+    for chunk in (b"ffffffffffffffffff\r\nx", b"-1\r\nx", b"zz\r\nx", b"2\r\nabc\r\n", b"2\nab"):
+        server.scripts = [[HEAD_CHUNKED, b"3\r\none\r\n", chunk, "hang"]]
+        answer = await client.post({}, b"")
+
+        with pytest.raises(ConnectionLost):
+            await read_all(answer)
+
+
+async def test_of_several_addresses_the_one_that_answers_is_spoken_to(
+    client: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, look_up = asyncio.get_running_loop(), asyncio.get_running_loop().getaddrinfo
+
+    async def dead_first(host: Any, port: Any, **fields: Any) -> Any:
+        [place] = await look_up(host, port, **fields)
+        # A documentation network: nothing there ever answers, or the network is refused at once.
+        return [(*place[:4], ("192.0.2.1", port)), place]
+
+    monkeypatch.setattr(loop, "getaddrinfo", dead_first)
+
+    assert await read_all(await client.post({}, b"")) == b"ok"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:9", "no.such.host.invalid"])
 async def test_where_nobody_listens_it_says_so(host: Any) -> None:
     with pytest.raises(Unreachable):
@@ -311,3 +342,110 @@ async def test_a_server_that_cannot_be_trusted_is_not_spoken_to(server: Any) -> 
 async def test_a_header_cannot_bring_another_one(client: Any, value: Any) -> None:
     with pytest.raises(ValueError, match="line break"):
         await client.post({"x-a": value}, b"")
+
+
+class Vault:
+    """An https server with a certificate of its own authority, and what it was told."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.authority = Authority(folder)
+        self.scripts: list[Any] = []
+        self.connections: list[Any] = []
+        self.agreed: list[Any] = []
+
+    async def serve(self, reader: Any, writer: Any) -> None:
+        self.connections.append(writer)
+        self.agreed.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                await reader.readexactly(length)
+                for step in self.scripts.pop(0) if self.scripts else [WHOLE]:
+                    if step in {"abort", "close"}:
+                        getattr(writer.transport, step)()
+                        return
+                    writer.write(step)
+                    await writer.drain()
+
+    async def ask(self, *, tls: Any = None, host: str = "localhost", server: Any = None) -> Any:
+        """What a client of this server reads, once for each script."""
+        context = server or self.authority.server()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        listener = await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context)
+        client = PostClient(f"https://{host}:{listener.sockets[0].getsockname()[1]}/", tls=tls)
+        try:
+            times = max(1, len(self.scripts))
+            return [await read_all(await client.post({}, b"x" * 70_000)) for _ in range(times)]
+        finally:
+            client.close()
+            listener.close()
+            for writer in self.connections:
+                writer.transport.abort()
+            await asyncio.sleep(0)
+
+
+LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+
+
+@LOOPS
+def test_a_server_of_a_trusted_authority_is_spoken_to(run: Any, tmp_path: pathlib.Path) -> None:
+    vault = Vault(tmp_path)
+    vault.scripts = [[WHOLE], [chunked(b"one ", b"two")], [b"HTTP/1.1 200 OK\r\n\r\nall", "close"]]
+
+    assert run(vault.ask(tls=vault.authority.client())) == [b"ok", b"one two", b"all"]
+    assert len(vault.connections) == 1
+    assert vault.agreed == [None]
+
+
+@LOOPS
+def test_a_kept_tls_connection_that_turns_out_dead_costs_nothing(
+    run: Any, tmp_path: pathlib.Path
+) -> None:
+    for end in ("close", "abort"):
+        vault = Vault(tmp_path)
+        vault.scripts = [[WHOLE], [end], [WHOLE]]
+
+        assert run(vault.ask(tls=vault.authority.client())) == [b"ok", b"ok", b"ok"]
+        assert len(vault.connections) == 2
+
+
+@LOOPS
+def test_a_tls_answer_that_breaks_off_says_so(run: Any, tmp_path: pathlib.Path) -> None:
+    for end in ("close", "abort"):
+        vault = Vault(tmp_path)
+        vault.scripts = [[chunked(b"one ", end=False), end]]
+
+        with pytest.raises(ConnectionLost):
+            run(vault.ask(tls=vault.authority.client()))
+
+
+@LOOPS
+@pytest.mark.parametrize("wrong", ["name", "date", "authority", "store"])
+def test_a_server_that_is_not_who_it_says_is_not_spoken_to(
+    run: Any, wrong: Any, tmp_path: pathlib.Path
+) -> None:
+    vault = Vault(tmp_path)
+    client, server = vault.authority.client(), vault.authority.server()
+    if wrong == "name":
+        server = vault.authority.server(names=("example.com", "127.0.0.2"))
+    elif wrong == "date":
+        server = vault.authority.server(days=-1)
+    elif wrong == "authority":
+        (tmp_path / "other").mkdir()
+        client = Authority(tmp_path / "other").client()
+
+    with pytest.raises(Unreachable):
+        run(vault.ask(tls=None if wrong == "store" else client, server=server))
+    assert vault.scripts == vault.connections == []
+
+
+@LOOPS
+def test_an_authority_of_ones_own_is_trusted_by_the_environment(
+    run: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = Vault(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(vault.authority.path))
+
+    assert run(vault.ask()) == [b"ok"]
+    assert vault.agreed == ["http/1.1"]

@@ -20,6 +20,7 @@ from commons.errors import StoreUnavailable
 from commons.redis_pool import connect, connect_for_tails
 from commons.replicas import BEAT_SECONDS, Replica
 from commons.tasks import Tasks
+from commons.trust import client_context
 from console.admin.passwords import Passwords
 from console.metrics import Metrics
 from console.parts import Ground, Parts
@@ -85,7 +86,9 @@ class Console:
         self.lights = Lights()
         self.redis = connect(settings.redis_url)
         self.tails = connect_for_tails(settings.redis_url)
-        self.http = httpx.AsyncClient(trust_env=False, follow_redirects=False)
+        self.http = httpx.AsyncClient(
+            verify=client_context(), trust_env=False, follow_redirects=False
+        )
         self.parts = Parts(
             Ground(
                 settings=settings,

@@ -3,7 +3,7 @@
     __main__      settings, then serve until a signal
     app           the composition root: every object, made once
     web           the edge: routes, keys, bodies, replies; knows ASGI, Litestar and uvicorn
-    relay         the shell of one exchange: lease, attempt, settle; knows Redis and aiohttp
+    relay         the shell of one exchange: lease, attempt, settle; knows Redis and upstream
     translation   pure: a client's request becomes upstream's, upstream's answer a client's
     judgement     pure: what a refusal allows, and what it means for its account
     choice        pure: which account is asked next

@@ -28,6 +28,7 @@ from commons.redis_pool import connect, mapped
 from commons.replicas import Replica, ReplicaStore
 from commons.responses import ResponseStore
 from commons.tasks import Tasks
+from commons.trust import client_context
 from commons.usage import UsageStore
 from gateway.dialects.codex_requests import Identity
 from gateway.metrics import Metrics
@@ -165,7 +166,9 @@ class Gateway:
         settings, identity = self._settings, self._identity
         self._client = PostClient(f"{settings.codex_base_url}/responses")
         self._upstream = Upstream(self._client)
-        self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False)
+        self._http = httpx.AsyncClient(
+            verify=client_context(), trust_env=False, follow_redirects=False
+        )
         endpoint = TokenEndpoint(
             self._http,
             issuer=settings.codex_auth_url,

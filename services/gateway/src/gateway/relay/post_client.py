@@ -10,150 +10,28 @@ another one: upstream has not seen it, or closed the connection before it looked
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 import httptools
+from aiohappyeyeballs import start_connection
+
+from commons.trust import client_context
+from gateway.relay.http_answer import Answer, ConnectionLost
 
 CONNECT_SECONDS: Final = 5.0
+"""From the name to the end of the TLS handshake."""
+NEXT_PLACE_SECONDS: Final = 0.25
+"""How long one address of several may be silent until the next is tried beside it (RFC 8305)."""
 IDLE_BEATS: Final = 60
 """Seconds an idle connection is kept for the next request."""
-HIGH_WATER: Final = 128 * 1024
-"""Bytes nobody has read beyond which the socket is not read: upstream then waits for the client."""
 
 
 class Unreachable(ConnectionError):
     """No connection could be made."""
-
-
-class ConnectionLost(ConnectionError):
-    """The connection broke, or what came over it is no HTTP."""
-
-
-class Answer:
-    """One answer on its way; whoever has it reads it to its end or closes it."""
-
-    __slots__ = (
-        *("_complete", "_connection", "_error", "_pieces", "_size", "_until_close", "_waiter"),
-        *("headers", "keep_alive", "on_body", "status"),
-    )
-
-    def __init__(self, connection: "_Connection") -> None:
-        self.status = 0
-        """HTTP status; 0 until the head has come."""
-        self.headers: dict[str, str] = {}
-        """By lower-case name; of several with one name the last."""
-        self.keep_alive = False
-        """Whether upstream lets another request follow on the connection."""
-        self._connection: _Connection | None = connection
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._complete = False
-        self._until_close = False
-        self._error: ConnectionLost | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        # The parser calls it for every chunk: a list's own method costs least.
-        self.on_body = self._pieces.append
-
-    def __repr__(self) -> str:
-        return f"<Answer {self.status} {'complete' if self._complete else 'under way'}>"
-
-    @property
-    def closed(self) -> bool:
-        """Whether its connection is no longer its own: given back, or cut."""
-        return self._connection is None
-
-    @property
-    def at_end(self) -> bool:
-        """Whether everything has been read."""
-        return self._complete and not self._pieces
-
-    async def head(self) -> None:
-        """Wait for status and headers. Raises ConnectionLost."""
-        while not self.status:
-            if self._error is not None:
-                raise self._error
-            await self._wait()
-
-    async def read(self) -> bytes:
-        """Everything that has come, at least something; b"" at the end. Raises ConnectionLost."""
-        while not self._pieces:
-            if self._complete:
-                return b""
-            if self._error is not None:
-                raise self._error
-            await self._wait()
-        pieces = self._pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._size = 0
-        if self._connection is not None:
-            self._connection.resume()
-        return data
-
-    def close(self) -> None:
-        """Cut the connection if the answer is not complete; any number of times."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abort()
-
-    # What the parser calls.
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header."""
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        """Take the status; a head of 1xx is only an announcement."""
-        # Asked for here: after the last byte the parser has forgotten this answer's flags.
-        status, keep_alive = self._connection.head if self._connection else (0, False)
-        if status < 200:  # noqa: PLR2004 - HTTP's own border
-            self.headers.clear()
-            return
-        self.status, self.keep_alive = status, keep_alive
-        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
-        self._until_close = not chunked and "content-length" not in self.headers
-
-    def on_message_complete(self) -> None:
-        """The answer is whole."""
-        self._complete = bool(self.status)
-
-    # What the connection calls.
-
-    def fed(self, size: int) -> bool:
-        """Bytes have been parsed; whether so many wait that no more should be read."""
-        self._size += size
-        self.wake()
-        return self._size > HIGH_WATER
-
-    def end(self) -> None:
-        """The connection is no longer this answer's: it was given back, or it broke."""
-        self._connection = None
-        if self._until_close and self.status:
-            self._complete = True
-        if not self._complete and self._error is None:
-            self._error = ConnectionLost("the connection broke")
-        self.wake()
-
-    @property
-    def complete(self) -> bool:
-        """Whether the last byte has come."""
-        return self._complete
-
-    def wake(self) -> None:
-        """Let whoever waits look again."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def _wait(self) -> None:
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
 
 
 class _Connection(asyncio.Protocol):
@@ -222,12 +100,13 @@ class _Connection(asyncio.Protocol):
         self._heard = True
         try:
             parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            too_much = answer.fed(len(data))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
             self.abort()
             return
         if answer.complete:
             self._give_back(answer)
-        elif answer.fed(len(data)) and self._transport is not None and not self._paused:
+        elif too_much and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
@@ -262,7 +141,7 @@ class PostClient:
     def __init__(self, url: str, *, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or ""
-        self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
+        self._tls = (tls or _default_tls()) if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         self._start = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
@@ -324,10 +203,13 @@ class PostClient:
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
+        name = self._host if self._tls else None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
+                places = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+                sock = await start_connection(places, happy_eyeballs_delay=NEXT_PLACE_SECONDS)
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(self), self._host, self._port, ssl=self._tls
+                    lambda: _Connection(self), sock=sock, ssl=self._tls, server_hostname=name
                 )
         except (OSError, TimeoutError) as error:
             raise Unreachable(f"{self._host}:{self._port}: {type(error).__name__}") from error
@@ -340,3 +222,10 @@ class PostClient:
         if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
             raise ValueError("a header holds a line break")
         return f"{self._start}{lines}content-length: {length}\r\n\r\n".encode("latin-1")
+
+
+def _default_tls() -> ssl.SSLContext:
+    """For HTTP/1.1 alone: HTTP/2 is not spoken here."""
+    context = client_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -12,7 +12,8 @@ import msgspec
 
 from gateway.dialects.codex_errors import Refusal, decode_refusal
 from gateway.errors import Truncated, UpstreamFault
-from gateway.relay.post_client import Answer, ConnectionLost, PostClient, Unreachable
+from gateway.relay.http_answer import Answer, ConnectionLost
+from gateway.relay.post_client import PostClient, Unreachable
 from gateway.translation.hold_back import Failed, HoldBack, Spoken, Waiting
 
 SILENCE_SECONDS: Final = 300.0
