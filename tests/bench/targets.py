@@ -61,7 +61,7 @@ def wait_for(port: int) -> None:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], port: int, **environment: str) -> Iterator[psutil.Process]:
+def running(command: list[str], port: int, **environment: str) -> Iterator[psutil.Process]:
     with subprocess.Popen(command, env={**os.environ, **environment}) as process:
         try:
             wait_for(port)
@@ -77,20 +77,20 @@ def targets() -> Iterator[list[Target]]:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         upstream = free_port()
         python = sys.executable
-        stack.enter_context(_process([python, "-m", "bench.upstream", str(upstream)], upstream))
+        stack.enter_context(running([python, "-m", "bench.upstream", str(upstream)], upstream))
         chat, responses = "/v1/chat/completions", "/backend-api/codex/responses"
         found = [Target("direct", upstream, responses, None)]
         if nginx := shutil.which("nginx"):
             port = free_port()
             config = folder / "nginx.conf"
             config.write_text(NGINX.format(folder=folder, port=port, upstream=upstream))
-            process = stack.enter_context(_process([nginx, "-c", str(config)], port))
+            process = stack.enter_context(running([nginx, "-c", str(config)], port))
             found.append(Target("nginx", port, responses, process))
         else:
             print("nginx is not on the PATH: left out\n")
         gateway = free_port()
         environment = _environment(stack, folder, upstream, gateway)
-        process = stack.enter_context(_process([python, "-m", "gateway"], gateway, **environment))
+        process = stack.enter_context(running([python, "-m", "gateway"], gateway, **environment))
         found.append(Target("gateway, chat", gateway, chat, process))
         found.append(Target("gateway, responses", gateway, "/v1/responses", process))
         yield found
