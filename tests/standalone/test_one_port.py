@@ -24,7 +24,9 @@ def app(name: str, *, ready: int = 200, metrics: bytes = b"") -> Any:
     return answer
 
 
-async def get(port: OnePort, path: str, method: str = "GET") -> tuple[int, bytes]:
+async def get(
+    port: OnePort, path: str, method: str = "GET", *, mark: bytes = b"a"
+) -> tuple[int, bytes]:
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -33,7 +35,8 @@ async def get(port: OnePort, path: str, method: str = "GET") -> tuple[int, bytes
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": [(b"host", b"x")]}
+    headers = [(b"host", b"x"), (mark, b"b")]
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
     await port(scope, receive, send)
     return sent[0]["status"], sent[1]["body"]
 
@@ -65,6 +68,12 @@ async def test_ready_is_when_both_are() -> None:
         503,
         b'{"status":"unready","service":"standalone","gateway":true,"console":false}',
     )
+
+
+async def test_who_comes_through_a_proxy_is_answered_by_the_gateway_alone() -> None:
+    port = OnePort(gateway=app("gateway", metrics=b"no"), console=app("console"), owns=owns)
+
+    assert await get(port, "/metrics", mark=b"x-forwarded-for") == (200, b"no")
 
 
 async def test_metrics_are_those_of_both() -> None:

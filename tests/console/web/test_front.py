@@ -60,6 +60,15 @@ async def test_probes_are_answered_under_any_address(console: Console) -> None:
             assert (await api.get(path, headers={"host": "10.1.2.3:8081"})).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/metrics//"])
+@pytest.mark.parametrize("mark", ["x-forwarded-for", "forwarded", "x-real-ip"])
+async def test_figures_are_for_the_inside_only(console: Console, path: str, mark: str) -> None:
+    async with script(console) as api:
+        answer = await api.get(path, headers={mark: "203.0.113.9"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
 async def test_the_public_address_and_the_allowed_hosts_are_answered(redis_url: str) -> None:
     settings = guarded(
         redis_url, public_url="https://codex.example", allowed_hosts=("inside.example",)

@@ -95,6 +95,14 @@ async def test_other_paths_are_unknown_and_the_answer_names_those_there_are(path
     assert "POST /v1/chat/completions" in sent.error["message"]
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
+@pytest.mark.parametrize("mark", [b"x-forwarded-for", b"forwarded", b"x-real-ip"])
+async def test_figures_are_for_the_inside_only(path: str, mark: bytes) -> None:
+    sent = await asked(path, headers=[(mark, b"203.0.113.9")])
+
+    assert (sent.status, sent.error["code"]) == (404, "unknown_url")
+
+
 @pytest.mark.parametrize(
     ("path", "method"),
     [

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from commons.forwarded import was_forwarded
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -38,6 +40,8 @@ class OnePort:
         if scope["type"] != "http":
             raise RuntimeError("only HTTP is served here")
         merged = _MERGED.get(scope["path"].rstrip("/"))
+        if merged is OnePort.metrics and was_forwarded(scope["headers"]):
+            merged = None  # to whom there are no figures, the gateway says so
         if merged is not None and scope["method"] in ("GET", "HEAD"):
             await _answer(send, *await merged(self, scope))
             return

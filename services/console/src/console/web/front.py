@@ -16,8 +16,9 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from commons.forwarded import was_forwarded
 from commons.settings import Network
-from console.errors import ConsoleError, HostRefused, TooLarge
+from console.errors import ConsoleError, HostRefused, NotFound, TooLarge
 from console.metrics import Metrics
 from console.settings import ConsoleSettings
 from console.web.failures import refuse
@@ -26,7 +27,9 @@ HEAD_BYTES = 32 * 1024
 """Size of a request's headers; no honest one is larger."""
 HEAD_COUNT = 100
 """Headers of one request."""
-PROBES = frozenset({"/health", "/readyz", "/metrics"})
+FIGURES = "/metrics"
+"""For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
+PROBES = frozenset({"/health", "/readyz", FIGURES})
 """Asked by address, inside the cluster: the host list does not apply."""
 
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?")
@@ -153,6 +156,8 @@ class Front:
         headers = list(scope["headers"])
         if len(headers) > HEAD_COUNT or sum(len(n) + len(v) for n, v in headers) > HEAD_BYTES:
             return TooLarge()
+        if scope["path"].rstrip("/") == FIGURES and was_forwarded(headers):
+            return NotFound()
         if scope["path"] in PROBES or self._hosts.allows(origin):
             return None
         return HostRefused()

@@ -7,6 +7,7 @@ cost of a request. Whether a client may come in, and what it gets, is decided be
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
+from commons.forwarded import was_forwarded
 from gateway.errors import GatewayError, MethodRefused, UnknownRoute, UpgradeRefused
 from gateway.web.asgi import CORS_HEADERS, ASGIApp, Message, Receive, Scope, Send, make_request_id
 
@@ -14,7 +15,9 @@ PREFIXES: Final = ("", "/v1", "/v1/v1")
 """Users paste the Base URL with and without `/v1`; some clients add it themselves."""
 HOT_ROUTES: Final = ("/chat/completions", "/responses", "/responses/compact")
 MODEL_ROUTE: Final = "/models"
-PROBE_ROUTES: Final = ("/", "/health", "/readyz", "/metrics")
+FIGURES: Final = "/metrics"
+"""For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
+PROBE_ROUTES: Final = ("/", "/health", "/readyz", FIGURES)
 SUPPORTED: Final = (
     "POST /v1/chat/completions, POST /v1/responses, POST /v1/responses/compact, GET /v1/models"
 )
@@ -97,7 +100,7 @@ class Front:
 def _checked(scope: Scope, method: str) -> Scope:
     """The scope as Litestar gets it: the route as its path. Raises what is to be answered."""
     route = route_of(scope["path"])
-    if route is None:
+    if route is None or (route == FIGURES and was_forwarded(scope["headers"])):
         raise UnknownRoute(_unknown_route(scope["path"]))
     if route in HOT_ROUTES:
         if method == "GET" and _wants_websocket(scope):
