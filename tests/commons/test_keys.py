@@ -27,6 +27,7 @@ async def test_a_key_is_found_by_its_secret_and_by_nothing_else(keys: KeyStore) 
         allowed_accounts=("acc_1",),
         default_effort="low",
         limits=Limits(rpm=10, tokens_week=1000),
+        weight=0.5,
     )
 
     assert secret.startswith("cpa-")

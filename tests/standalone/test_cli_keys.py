@@ -25,12 +25,18 @@ def test_a_key_is_revoked_by_id_or_name(environ: dict[str, str]) -> None:
     run(environ, "create", "phone")
 
     by_name = run(environ, "revoke", "laptop")
-    key_id = run(environ, "list").stdout.splitlines()[2].split("\t")[0]
+    rows = run(environ, "list").stdout.splitlines()
+    key_id = next(row.split("\t")[0] for row in rows if "phone" in row)
     by_id = run(environ, "revoke", key_id)
 
     assert by_name.stdout.startswith("revoked laptop (key_")
     assert key_id in by_id.stdout
     assert run(environ, "list").stdout.count("revoked") == 2
+
+
+def test_a_weight_beyond_its_bounds_is_refused(environ: dict[str, str]) -> None:
+    assert run(environ, "create", "laptop", "--weight", "0.01").exit_code == 2
+    assert run(environ, "create", "laptop", "--weight", "2.5").exit_code == 0
 
 
 def test_an_unknown_or_twofold_name_is_told(environ: dict[str, str]) -> None:

@@ -23,6 +23,8 @@ SECRET_PREFIX = "cpa-"  # noqa: S105 - how every key begins, so that scanners ca
 """Begin of every key we make."""
 SHOWN = 8
 """Characters of a key that are kept to recognise it by."""
+LEAST_WEIGHT, MOST_WEIGHT = 0.1, 100.0
+"""Bounds of a key's weight: nobody is weighed away, and nobody drowns all the others."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """Account ids it may spend; empty is all."""
     limits: Limits = Limits()
     """What it may spend."""
+    weight: float = 1.0
+    """Its share when the pool is scarce, in proportion to the weights of the other active keys."""
 
     def expired(self, now: float) -> bool:
         """Whether its time is over."""

@@ -69,6 +69,7 @@ async def test_a_key_is_shown_once_and_works_at_the_gateway(
         "default_model": "",
         "default_effort": "",
         "allowed_accounts": [],
+        "weight": 1.0,
     }
 
 
@@ -78,7 +79,12 @@ async def test_a_change_reaches_the_gateway_with_its_next_request(
     made = await make(api)
     view = KeyView(gateway)
     await view.find(made["secret"])
-    change = {"name": "desk", "limits": {"tokens_day": 9}, "default_effort": "high"}
+    change = {
+        "name": "desk",
+        "limits": {"tokens_day": 9},
+        "default_effort": "high",
+        "weight": 2.5,
+    }
     changed = (await api.patch(f"/api/keys/{made['key']['id']}", json=change)).json()
 
     assert (changed["name"], changed["limits"]["tokens_day"]) == ("desk", 9)
@@ -86,7 +92,7 @@ async def test_a_change_reaches_the_gateway_with_its_next_request(
     assert not view.confirm(await gateway.version())
     found = await view.find(made["secret"])
     assert found is not None
-    assert found.default_effort == "high"
+    assert (found.default_effort, found.weight) == ("high", 2.5)
 
 
 async def test_a_rotated_key_keeps_its_id_and_its_old_secret_ends(
@@ -155,6 +161,8 @@ async def test_every_deed_is_recorded_once_and_without_the_key(api: httpx.AsyncC
         ({"name": "k", "limits": {"rpm": -1}}, "limits"),
         ({"name": "k", "default_effort": "HIGH; DROP"}, "default_effort"),
         ({"name": "k", "allowed_models": [""]}, "allowed_models"),
+        ({"name": "k", "weight": 0.05}, "weight"),
+        ({"name": "k", "weight": 101}, "weight"),
     ],
 )
 async def test_a_wrong_field_is_named(

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import rich_click as click
 
-from commons.keys import ApiKey
+from commons.keys import LEAST_WEIGHT, MOST_WEIGHT, ApiKey
 from standalone.cli_tables import moment, show_table
 from standalone.environment import Start
 from standalone.opened_store import opened
@@ -20,10 +21,17 @@ def keys() -> None:
 @keys.command("create")
 @click.argument("name")
 @click.option("--owner", default="", help="Whose it is.")
+@click.option(
+    "--weight",
+    type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT),
+    default=1.0,
+    show_default=True,
+    help="Its share when the pool is scarce, beside the other keys'.",
+)
 @click.pass_obj
-def create(environ: Mapping[str, str], name: str, owner: str) -> None:
+def create(environ: Mapping[str, str], name: str, owner: str, weight: float) -> None:
     """Make a key called NAME; it is shown this once, on standard output."""
-    key, secret = asyncio.run(_create(Start(environ), name, owner))
+    key, secret = asyncio.run(_create(Start(environ), name, owner=owner, weight=weight))
     click.echo(f"made {key.id}; from now on no request is served without a key", err=True)
     print(secret)
 
@@ -60,9 +68,9 @@ def revoke(environ: Mapping[str, str], key: str) -> None:
     print(f"revoked {taken.name} ({taken.id})")
 
 
-async def _create(start: Start, name: str, owner: str) -> tuple[ApiKey, str]:
+async def _create(start: Start, name: str, **facts: Any) -> tuple[ApiKey, str]:
     async with opened(start) as store:
-        return await store.keys.create(name, owner=owner, created_at=int(time.time()))
+        return await store.keys.create(name, created_at=int(time.time()), **facts)
 
 
 async def _all(start: Start) -> Sequence[ApiKey]:

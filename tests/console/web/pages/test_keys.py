@@ -54,7 +54,12 @@ def test_a_key_is_active_expired_or_revoked(facts: Any, state: Any) -> None:
 
 def test_a_keys_form_begins_with_what_it_is() -> None:
     key = ApiKey(
-        id="key_1", name="\"CI\" 'x'", owner="Ada", limits=Limits(rpm=5), allowed_models=("m",)
+        id="key_1",
+        name="\"CI\" 'x'",
+        owner="Ada",
+        limits=Limits(rpm=5),
+        allowed_models=("m",),
+        weight=2.0,
     )
 
     row = row_of(key, now=NOW, tokens_today=7)
@@ -62,3 +67,4 @@ def test_a_keys_form_begins_with_what_it_is() -> None:
     assert (row.limits, row.models, row.tokens_today) == ((("rpm", 5),), ("m",), 7)
     form = msgspec.json.decode(row.form)
     assert (form["name"], form["limits"]["rpm"], form["limits"]["tpm"]) == ("\"CI\" 'x'", 5, 0)
+    assert (row.weight, form["weight"]) == (2.0, 2.0)

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
-from commons.keys import ApiKey, KeyStore
+from commons.keys import LEAST_WEIGHT, MOST_WEIGHT, ApiKey, KeyStore
 from commons.limits import Limits
 from console.admin.audit import Audit, Facts
 from console.errors import BadRequest, Code, Conflict, NotFound
@@ -33,6 +33,8 @@ Accounts = Annotated[
 ]
 Effort = Annotated[str, msgspec.Meta(max_length=16, pattern=r"^[a-z]*$")]
 Most = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Weight = Annotated[float, msgspec.Meta(ge=LEAST_WEIGHT, le=MOST_WEIGHT)]
+"""A key's share when the pool is scarce, in proportion to the others' weights."""
 MOST_OVERLAP = 30 * 24 * 3600
 """Longest time a rotated key's old secret may go on working, in seconds."""
 
@@ -59,6 +61,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     default_effort: Effort = ""
     allowed_accounts: Accounts = ()
     limits: LimitsBody = LimitsBody()
+    weight: Weight = 1.0
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +75,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
     default_effort: Effort | msgspec.UnsetType = msgspec.UNSET
     allowed_accounts: Accounts | msgspec.UnsetType = msgspec.UNSET
     limits: LimitsBody | msgspec.UnsetType = msgspec.UNSET
+    weight: Weight | msgspec.UnsetType = msgspec.UNSET
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +102,7 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
     default_effort: str
     allowed_accounts: tuple[str, ...]
     limits: LimitsBody
+    weight: float
 
 
 class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +243,7 @@ def key_body(key: ApiKey, *, now: float) -> KeyBody:
         default_effort=key.default_effort,
         allowed_accounts=key.allowed_accounts,
         limits=LimitsBody(**msgspec.structs.asdict(key.limits)),
+        weight=key.weight,
     )
 
 

@@ -26,6 +26,8 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     limits: tuple[tuple[str, int], ...]
     """The limits that are set."""
+    weight: float
+    """Its share when the pool is scarce; 1 is everybody's."""
     models: tuple[str, ...]
     tokens_today: int
     form: str
@@ -69,6 +71,7 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         "name": key.name,
         "owner": key.owner,
         "limits": limits,
+        "weight": key.weight,
         "allowed_models": key.allowed_models,
     }
     return KeyRow(
@@ -80,6 +83,7 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         last_used_at=key.last_used_at,
         expires_at=key.expires_at,
         limits=tuple((name, value) for name, value in limits.items() if value),
+        weight=key.weight,
         models=key.allowed_models,
         tokens_today=tokens_today,
         form=msgspec.json.encode(form).decode(),

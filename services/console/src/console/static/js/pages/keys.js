@@ -54,6 +54,7 @@ $("#edit-key").addEventListener("opening", (event) => {
   editing = key.id;
   form.elements.name.value = key.name;
   form.elements.owner.value = key.owner;
+  form.elements.weight.value = key.weight;
   for (const field of form.elements) {
     if (field.name?.startsWith("limits.")) field.value = key.limits[field.name.slice(7)] || "";
     if (field.name === "allowed_models[]") field.checked = key.allowed_models.includes(field.value);
