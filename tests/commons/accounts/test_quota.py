@@ -1,5 +1,6 @@
 """Quota as it was last seen."""
 
+import pytest
 from redis.asyncio import Redis
 
 from commons import redis_keys
@@ -39,3 +40,38 @@ def test_the_windows_are_those_of_the_general_limit() -> None:
 def test_a_spending_limit_stands_where_there_are_no_windows() -> None:
     assert SeenQuota(seen_at=1, spending=WEEKLY).windows == (WEEKLY,)
     assert SeenQuota(seen_at=1).windows == ()
+
+
+SPARK = SeenWindow(minutes=300, used_percent=80.0)
+WITH_SPARK = SeenQuota(
+    seen_at=1,
+    families=(
+        SeenFamily(id="codex", windows=(FIVE_HOURS, WEEKLY)),
+        SeenFamily(id="codex_bengalfox", name="GPT-5.3-Codex-Spark", windows=(SPARK,)),
+        SeenFamily(id="codex_unheard", name="gpt-unheard"),
+        SeenFamily(id="codex_named_by_id", windows=(WEEKLY,)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "windows"),
+    [
+        ("gpt-5.3-codex-spark", (SPARK,)),
+        ("GPT-5.3 Codex_Spark", (SPARK,)),
+        ("codex-named-by-id", (WEEKLY,)),
+        ("gpt-5.5", (FIVE_HOURS, WEEKLY)),
+        ("gpt-5.3-codex", (FIVE_HOURS, WEEKLY)),
+        ("gpt-unheard", (FIVE_HOURS, WEEKLY)),
+        ("codex", (FIVE_HOURS, WEEKLY)),
+        ("", (FIVE_HOURS, WEEKLY)),
+    ],
+)
+def test_a_family_s_windows_hold_for_its_model_instead_of_the_general_ones(
+    model: str, windows: tuple[SeenWindow, ...]
+) -> None:
+    assert WITH_SPARK.windows_for(model) == windows
+
+
+def test_a_spending_limit_holds_for_every_model_without_windows() -> None:
+    assert SeenQuota(seen_at=1, spending=WEEKLY).windows_for("gpt-5.5") == (WEEKLY,)

@@ -66,6 +66,22 @@ class SeenQuota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         general = next((family.windows for family in self.families if family.id == GENERAL), ())
         return general or ((self.spending,) if self.spending else ())
 
+    def windows_for(self, model: str) -> tuple[SeenWindow, ...]:
+        """The windows that hold for a model: those of its own family, else the general ones.
+
+        A family of its own replaces the general windows, it does not add to them: upstream's
+        active limit names the one family that applies to a request. Where that is wrong, an
+        account is asked in vain once; the other mistake would leave a quota unused for good.
+
+        A family is a model's by its name or its id. Upstream's `normal_model_slug` is no sign of
+        it: `gpt-reserve` gives `gpt-5.6-luna` there, and requests for the latter are counted in
+        the general windows (as third parties saw in autumn 2026).
+        """
+        wanted = _slug(model)
+        own = (family for family in self.families if family.id != GENERAL and family.windows)
+        found = (f.windows for f in own if wanted and wanted in {_slug(f.name), _slug(f.id)})
+        return next(found, self.windows)
+
 
 class QuotaStore:
     """What was last seen of every account's quota."""
@@ -100,3 +116,8 @@ def _decoded(body: str | bytes) -> SeenQuota | None:
         return msgspec.json.decode(body, type=SeenQuota)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return None
+
+
+def _slug(name: str) -> str:
+    """A model's or a limit's name as it is compared: lower case, hyphens between words."""
+    return "-".join(name.lower().replace("_", " ").split())
