@@ -43,7 +43,7 @@ test: $(VENV)/.dev browser ## all tests, with a real Redis and a real browser
 	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
 
 test-pure: $(VENV)/.dev ## the pure heart only, in seconds
-	$(BIN)/pytest tests/gateway/translation tests/gateway/dialects tests/gateway/test_judgement.py tests/gateway/test_choice.py
+	$(BIN)/pytest tests/gateway/translation tests/gateway/dialects tests/gateway/test_judgement.py tests/gateway/choice
 
 cover: $(VENV)/.dev browser ## all tests, with the coverage of branches
 	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered

@@ -3,7 +3,8 @@
 from redis.asyncio import Redis
 
 from commons import redis_keys
-from commons.live_settings import HistoryMode, LiveSettings, LiveSettingsStore, Routing
+from commons.live_settings import HistoryMode, LiveSettings, LiveSettingsStore
+from commons.routing import Routing
 
 
 async def test_nothing_is_set_at_first(redis_client: Redis) -> None:

@@ -4,7 +4,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from commons.errors import SettingsError
-from commons.live_settings import HistoryMode, KeyPolicy, Routing
+from commons.live_settings import HistoryMode, KeyPolicy
+from commons.routing import Routing
 from commons.settings import from_environ
 from gateway.settings import GatewaySettings
 

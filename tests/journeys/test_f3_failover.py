@@ -8,8 +8,8 @@ import pytest
 from support.gateways import a_chat, a_response, events_of, reading, stage, text_of
 
 from commons.accounts.model import AccountState, Cooldown, CooldownReason
-from commons.live_settings import Routing
 from commons.records import Ending
+from commons.routing import Routing
 
 # What goes wrong with ada: how often she is asked, and why she is passed over afterwards.
 RESCUED = [

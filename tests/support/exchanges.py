@@ -20,7 +20,10 @@ def a_record(number: int) -> ExchangeRecord:
         account="" if refused else account,
         attempts=(
             AttemptRecord(
-                account=account, verdict="give_up" if refused else "committed", code="usage_limit"
+                account=account,
+                verdict="give_up" if refused else "committed",
+                code="usage_limit",
+                why="next in turn",
             ),
         ),
         tokens=Tokens()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from commons.accounts.model import Account, Credential
+from gateway.choice.ballot import Basis
 from gateway.dialects.codex_requests import Shape, UpstreamRequest
 from gateway.relay.lease import Lease
 
@@ -36,7 +37,7 @@ def a_lease(account_id: str = "acc_a", *, began: float = NOW, **fields: Any) -> 
     given: dict[str, Any] = {
         "account": an_account(account_id),
         "credential": a_credential(account_id),
-        "why": "round robin",
+        "basis": Basis.TURN,
     }
     return Lease(began=began, **{**given, **fields})
 

@@ -5,25 +5,22 @@ gateway reads at most every few seconds and treats a value it cannot read as not
 """
 
 import enum
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.redis_pool import ask, mapped, text
+from commons.routing import Routing
 
 READ_SECONDS = 2.0
 """How old a reader's copy may be."""
 
 
-class Routing(enum.StrEnum):
-    """How accounts are chosen."""
-
-    AFFINITY = "affinity"
-    ROUND_ROBIN = "round_robin"
-    DRAIN_SOONEST = "drain_soonest"
-    LEAST_USED = "least_used"
+MOST_RESERVE = 50.0
+"""Percent; beyond it an account would mostly stand idle."""
+Reserve: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST_RESERVE)]
 
 
 class HistoryMode(enum.StrEnum):
@@ -44,6 +41,8 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What was changed while running; None is the environment's value."""
 
     routing: Routing | None = None
+    quota_reserve: Reserve | None = None
+    """Percent of each quota window that is kept for conversations which are there already."""
     default_model: str | None = None
     model_aliases: dict[str, str] | None = None
     history_mode: HistoryMode | None = None

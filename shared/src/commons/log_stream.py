@@ -98,7 +98,7 @@ def entry_of(record: ExchangeRecord) -> LogEntry:
         model=record.sent_model,
         status=record.status,
         code=record.code,
-        exchange=record,
+        exchange=msgspec.structs.replace(record, ballots=()),
     )
 
 

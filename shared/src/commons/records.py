@@ -30,7 +30,9 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     verdict: str
     """`committed`, or the verdict on its refusal."""
     choice: str = ""
-    """Why this account was chosen, in words."""
+    """What decided for this account: a word of a closed set, such as `affinity`."""
+    why: str = ""
+    """The same in a sentence, with the figures it was decided by."""
     status: int = 0
     """Upstream's HTTP status; 0 when there was none."""
     code: str = ""
@@ -64,6 +66,9 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Account that answered, if any."""
     attempts: tuple[AttemptRecord, ...] = ()
     """Every try, in order."""
+    ballots: tuple[object, ...] = ()
+    """For each try what its account was chosen from, or None: for the log line, not for the log
+    stream, where it would take most of the room."""
     tokens: Tokens = Tokens()
     """Upstream's usage."""
     drawn_at: int = 0

@@ -4,7 +4,8 @@ import pytest
 from support.browsers import Tab
 from support.served import Served
 
-from commons.live_settings import HistoryMode, KeyPolicy, Routing
+from commons.live_settings import HistoryMode, KeyPolicy
+from commons.routing import Routing
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 from support.consoles import KEY, PASSWORD, console_settings, guarded, running, script
 
-from commons.live_settings import LiveSettings, LiveSettingsStore, Routing
+from commons.live_settings import LiveSettings, LiveSettingsStore
+from commons.routing import Routing
 from console.app import Console
 
 

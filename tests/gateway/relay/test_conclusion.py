@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from support.leases import NOW
 
-from gateway.choice import Cause, NoChoice
+from gateway.choice.ballot import Cause, NoChoice
 from gateway.dialects.codex_errors import Refusal
 from gateway.errors import (
     AllCooling,

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.leases import NOW, a_lease, a_request
 
-from gateway.choice import Cause, NoChoice
+from gateway.choice.ballot import Basis, Cause, NoChoice
 from gateway.dialects.codex_errors import Refusal
 from gateway.dialects.codex_requests import Identity, Shape
 from gateway.dialects.quota import Quota
@@ -29,7 +29,7 @@ class Rotation:
 
     def __init__(self, *leases: Any) -> None:
         self.leases = list(leases)
-        self.renewed: Any = a_lease("acc_a", why="renewed credential")
+        self.renewed: Any = a_lease("acc_a", basis=Basis.RENEWED)
         self.tried: list[Any] = []
         self.proven: list[Any] = []
         self.look: Any = None
@@ -252,7 +252,7 @@ async def test_an_expired_token_is_renewed_and_the_same_account_asked() -> None:
 
     committed = await scene.dispatch()
 
-    assert committed.lease.why == "renewed credential"
+    assert committed.lease.basis is Basis.RENEWED
     assert scene.verdicts == [("acc_a", "same_account_fresh"), ("acc_a", "committed")]
 
 

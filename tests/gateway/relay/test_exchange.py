@@ -2,15 +2,19 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.leases import a_lease
 
 from commons.keys import ApiKey
 from commons.records import AttemptRecord, Ending
 from commons.tokens import Tokens
+from gateway.choice.ballot import Ballot, Basis
 from gateway.dialects.codex_errors import Refusal
 from gateway.errors import Overloaded
 from gateway.judgement import judge
 from gateway.relay.exchange import Exchange
 from gateway.translation.wire import Report
+
+BALLOT = Ballot(now=5.0, cursor=1)
 
 
 class Ticking:
@@ -53,11 +57,11 @@ async def test_a_whole_exchange_is_told_in_one_record() -> None:
     exchange.key = ApiKey(id="key_1", name="mine")
     exchange.asked_model, exchange.sent_model = "gpt-5\x00.5" + "x" * 200, "gpt-5.5"
     exchange.streamed, exchange.dropped = True, ("temperature",)
-    first = exchange.begin("acc_a", "round robin")
+    first = exchange.begin(a_lease("acc_a"))
     scene.clock.now = 0.2
     refusal = Refusal(status=429, code="usage_limit_reached", type="usage_limit_reached")
     first.refuse(refusal, judge(refusal, now=0))
-    second = exchange.begin("acc_b", "round robin")
+    second = exchange.begin(a_lease("acc_b", why="next in turn", ballot=BALLOT))
     scene.clock.now = 0.5
     second.commit()
     opening = Opening()
@@ -83,9 +87,15 @@ async def test_a_whole_exchange_is_told_in_one_record() -> None:
             milliseconds=200,
         ),
         AttemptRecord(
-            account="acc_b", verdict="committed", choice="round robin", status=200, milliseconds=300
+            account="acc_b",
+            verdict="committed",
+            choice="round robin",
+            why="next in turn",
+            status=200,
+            milliseconds=300,
         ),
     )
+    assert record.ballots == (None, BALLOT)
     assert (record.key_id, record.key_name, record.at) == ("key_1", "mine", 5.0)
     assert record.asked_model == ("gpt-5.5" + "x" * 200)[:127]
     assert (record.sent_model, record.answered_model) == ("gpt-5.5", "gpt-5.5-2026")
@@ -148,7 +158,7 @@ async def test_how_it_ended_is_what_was_said_first_or_what_must_have_been(
 
 async def test_an_attempt_nobody_waits_for_is_abandoned() -> None:
     scene = Scene()
-    scene.exchange.begin("acc_a", "affinity")
+    scene.exchange.begin(a_lease("acc_a", basis=Basis.AFFINITY))
 
     [attempt] = scene.settled().attempts
 
@@ -211,7 +221,7 @@ async def test_a_settled_exchange_is_not_interrupted() -> None:
 
 
 async def test_an_attempt_tells_where_it_stands() -> None:
-    attempt = Scene().exchange.begin("acc_a", "round robin")
+    attempt = Scene().exchange.begin(a_lease("acc_a"))
     assert repr(attempt) == "<Attempt on acc_a: open>"
 
     attempt.commit()

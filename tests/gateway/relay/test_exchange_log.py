@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from support.exchanges import a_record
 
+from gateway.choice.ballot import Ballot, Standing
 from gateway.relay.exchange_log import ExchangeLog, facts_of
 
 
@@ -17,7 +18,9 @@ def test_a_settled_exchange_is_one_line_of_json() -> None:
     out = io.StringIO()
     log = ExchangeLog(out)
 
-    log.settle(a_record(4))
+    ballot = Ballot(now=1.5, cursor=3, standings=(Standing(id="acc_0"),))
+
+    log.settle(msgspec.structs.replace(a_record(4), ballots=(ballot, None)))
     log.flush()
 
     assert out.getvalue().count("\n") == 1
@@ -25,7 +28,8 @@ def test_a_settled_exchange_is_one_line_of_json() -> None:
     assert (line["event"], line["level"]) == ("exchange.settled", "info")
     assert line["timestamp"].endswith("Z")
     assert (line["request_id"], line["account"], line["ending"]) == ("req_4", "acc_0", "whole")
-    assert line["attempts"] == ["acc_0 committed: 0 usage_limit, , 0 ms"]
+    assert line["attempts"] == ["acc_0 committed: 0 usage_limit, 0 ms; next in turn"]
+    assert line["ballots"] == [{"now": 1.5, "cursor": 3, "standings": [{"id": "acc_0"}]}, None]
     assert (line["input_tokens"], line["reasoning_tokens"]) == (4, 3)
 
 

@@ -13,8 +13,11 @@ class Part:
     def lists(self, account_id: Any, model: Any) -> Any:
         return model == "gpt-5.5"
 
-    def usage(self, account_id: Any) -> Any:
-        return 42.0, 7.0
+    def windows(self, account_id: Any, model: Any) -> Any:
+        return account_id, model
+
+    def credits(self, account_id: Any) -> Any:
+        return account_id == "acc_a"
 
     def saw_headers(self, *said: Any) -> None:
         self.heard.append(said)
@@ -43,4 +46,7 @@ def test_what_passes_by_reaches_whom_it_concerns() -> None:
     ]
     assert knowledge.lists("acc_a", "gpt-5.5")
     assert not knowledge.lists("acc_a", "gpt-2")
-    assert knowledge.usage("acc_a") == (42.0, 7.0)
+    told: Any = knowledge.windows("acc_a", "gpt-5.5")
+    assert told == ("acc_a", "gpt-5.5")
+    assert knowledge.credits("acc_a")
+    assert not knowledge.credits("acc_b")

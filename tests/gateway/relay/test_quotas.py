@@ -12,6 +12,7 @@ from commons.accounts.cooldowns import CooldownStore
 from commons.accounts.model import Cooldown, CooldownReason
 from commons.accounts.quota import QuotaStore, SeenWindow
 from commons.errors import StoreUnavailable
+from gateway.choice.ballot import Window
 from gateway.dialects.quota import Credits, Quota, QuotaFamily, QuotaWindow
 from gateway.relay.account_calls import Told
 from gateway.relay.quotas import RECHECK_SECONDS, STALE_SECONDS, Quotas, seen
@@ -90,8 +91,10 @@ async def test_what_answers_tell_is_kept_for_the_console(scene: Any) -> None:
     assert kept["acc_a"].windows == (
         SeenWindow(minutes=300, used_percent=42, resets_at=round(scene.clock()) + 60),
     )
-    assert scene.quotas.usage("acc_a") == (42.0, scene.clock() + 60)
-    assert scene.quotas.usage("acc_b") == (0.0, 0.0)
+    window = Window(minutes=300, used=42.0, resets_at=scene.clock() + 60)
+    assert scene.quotas.windows("acc_a", "gpt-5.5") == (window,)
+    assert scene.quotas.windows("acc_b", "gpt-5.5") == ()
+    assert not scene.quotas.credits("acc_a")
 
 
 async def test_a_quota_that_has_not_changed_is_not_written_again_for_a_minute(scene: Any) -> None:

@@ -15,12 +15,13 @@ from commons.accounts.store import AccountStore, AccountView
 from commons.accounts.survey import Surveyor
 from commons.clock import SharedClock
 from commons.errors import CredentialRevoked, CredentialUnavailable
-from commons.live_settings import Routing
-from gateway.choice import Cause, NoChoice
+from commons.routing import Routing
+from gateway.choice.ballot import Basis, Cause, Choice, NoChoice, Window
+from gateway.choice.choose import choose
 from gateway.errors import BadKey
 from gateway.relay.breakers import Breakers
 from gateway.relay.lease import Lease, Wish
-from gateway.relay.rotation import Rotation
+from gateway.relay.rotation import Rotation, Strategy
 
 WISH = Wish(model="gpt-5.5", fingerprint="f1")
 
@@ -58,12 +59,17 @@ class Facts:
     def __init__(self) -> None:
         self.unlisted: set[tuple[str, str]] = set()
         self.used: dict[Any, Any] = {}
+        self.bought: set[Any] = set()
 
     def lists(self, account_id: Any, model: Any) -> Any:
         return (account_id, model) not in self.unlisted
 
-    def usage(self, account_id: Any) -> Any:
-        return self.used.get(account_id, (0.0, 0.0))
+    def windows(self, account_id: Any, model: Any) -> Any:
+        del model
+        return self.used.get(account_id, ())
+
+    def credits(self, account_id: Any) -> Any:
+        return account_id in self.bought
 
 
 class Scene:
@@ -130,7 +136,7 @@ async def test_accounts_are_lent_in_turn_with_their_credential(scene: Any) -> No
     assert sorted(turns[:3]) == ids
     assert turns[:3] == turns[3:]
     assert all(lease.credential.account_id == lease.account.id for lease in leases)
-    assert leases[0].why == "round robin"
+    assert leases[0].basis is Basis.TURN
     assert not leases[0].own
 
 
@@ -140,7 +146,12 @@ async def test_a_conversation_goes_back_to_its_account_which_is_its_own(scene: A
 
     lease = await scene.lend()
 
-    assert (lease.account.id, lease.why, lease.own, lease.sole) == (ids[1], "affinity", True, False)
+    assert (lease.account.id, lease.basis, lease.own, lease.sole) == (
+        ids[1],
+        Basis.AFFINITY,
+        True,
+        False,
+    )
 
 
 async def test_a_promised_account_is_followed_but_not_yet_trusted_with_what_only_it_can_read(
@@ -151,7 +162,7 @@ async def test_a_promised_account_is_followed_but_not_yet_trusted_with_what_only
 
     lease = await scene.lend()
 
-    assert (lease.account.id, lease.why, lease.own) == (ids[1], "affinity", False)
+    assert (lease.account.id, lease.basis, lease.own) == (ids[1], Basis.AFFINITY, False)
 
 
 async def test_a_conversation_that_begins_takes_its_turn_though_one_like_it_has_an_account(
@@ -172,7 +183,7 @@ async def test_strictly_in_turn_a_conversation_has_no_account_of_its_own(
 ) -> None:
     ids = await scene.log_in(2)
     await scene.surveyor.tie({"f1": ids[0]})
-    scene.rotation.routing = routing
+    scene.rotation.strategy = Strategy(routing=routing)
 
     leases = [await scene.lend() for _ in range(4)]
 
@@ -182,12 +193,51 @@ async def test_strictly_in_turn_a_conversation_has_no_account_of_its_own(
 
 async def test_new_conversations_may_go_where_most_quota_is_left(scene: Any) -> None:
     ids = await scene.log_in(3)
-    scene.facts.used = {ids[0]: (80.0, 0.0), ids[1]: (10.0, 0.0), ids[2]: (50.0, 0.0)}
-    scene.rotation.routing = Routing.LEAST_USED
+    scene.facts.used = {
+        account: (Window(minutes=300, used=used),)
+        for account, used in zip(ids, (80, 10, 50), strict=True)
+    }
+    scene.rotation.strategy = Strategy(routing=Routing.LEAST_USED)
 
     leases = [await scene.lend(Wish(model="gpt-5.5", fingerprint=f"f{n}")) for n in range(3)]
 
     assert {lease.account.id for lease in leases} == {ids[1]}
+
+
+async def test_a_conversation_leaves_an_account_that_is_spent_and_takes_a_turn(scene: Any) -> None:
+    ids = await scene.log_in(3)
+    await scene.surveyor.tie({"f1": ids[1]})
+    scene.facts.used = {ids[1]: (Window(minutes=300, used=100),)}
+
+    turns = {(await scene.lend()).account.id for _ in range(4)}
+
+    assert turns == {ids[0], ids[2]}
+
+
+async def test_credits_and_the_reserve_are_told_to_the_choice(scene: Any) -> None:
+    ids = await scene.log_in(3)
+    scene.facts.used = {
+        account: (Window(minutes=300, used=used),)
+        for account, used in zip(ids, (100, 96, 90), strict=True)
+    }
+    scene.rotation.strategy = Strategy(reserve=5)
+    assert (await scene.lend(Wish(model="gpt-5.5"))).account.id == ids[2]
+
+    scene.rotation.strategy = Strategy(reserve=20)
+    scene.facts.bought = {ids[0]}
+    leases = [await scene.lend(Wish(model="gpt-5.5")) for _ in range(3)]
+
+    assert {lease.account.id for lease in leases} == set(ids)
+
+
+async def test_a_lease_holds_the_ballot_from_which_its_choice_can_be_made_again(scene: Any) -> None:
+    await scene.log_in(3)
+
+    lease = await scene.lend()
+
+    again = choose(lease.ballot)
+    assert isinstance(again, Choice)
+    assert (again.account_id, again.why) == (lease.account.id, lease.why)
 
 
 async def test_the_only_account_owns_every_conversation(scene: Any) -> None:
@@ -351,7 +401,7 @@ async def test_a_refused_credential_is_renewed_on_the_same_account(scene: Any) -
     renewed = await scene.rotation.renew(lease)
 
     assert renewed is not None
-    assert (renewed.account, renewed.why) == (lease.account, "renewed credential")
+    assert (renewed.account, renewed.basis) == (lease.account, Basis.RENEWED)
     assert (renewed.own, renewed.sole) == (lease.own, lease.sole)
     assert scene.refresher.asked == [(lease.account.id, True)]
 

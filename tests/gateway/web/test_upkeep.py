@@ -18,11 +18,12 @@ from commons.live_settings import (
     KeyPolicy,
     LiveSettings,
     LiveSettingsStore,
-    Routing,
 )
 from commons.replicas import Replica, ReplicaStore
+from commons.routing import Routing
 from gateway.metrics import Metrics
 from gateway.relay.catalogues import Names
+from gateway.relay.rotation import Strategy
 from gateway.settings import GatewaySettings
 from gateway.web.floor import Floor
 from gateway.web.upkeep import Shown, Switches, Upkeep
@@ -40,7 +41,7 @@ class Part:
 
     def __init__(self) -> None:
         self.policy: Any = None
-        self.routing: Any = None
+        self.strategy: Any = None
         self.history_mode: Any = None
         self.names: Any = None
 
@@ -79,12 +80,14 @@ def scene(redis_client: Redis) -> Any:
 
 def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) -> None:
     scene.switches.apply(LiveSettings())
-    assert (scene.part.policy, scene.part.routing) == (KeyPolicy.REQUIRED, Routing.ROUND_ROBIN)
+    assert scene.part.policy == KeyPolicy.REQUIRED
+    assert scene.part.strategy == Strategy(routing=Routing.ROUND_ROBIN, reserve=5)
     assert scene.part.names == Names(default_model="gpt-5.5", aliases={"mine": "gpt-5.5"})
 
     scene.switches.apply(
         LiveSettings(
             routing=Routing.LEAST_USED,
+            quota_reserve=0.0,
             api_key_policy=KeyPolicy.OPEN,
             history_mode=HistoryMode.TRANSCRIPT,
             default_model="gpt-6-sol",
@@ -92,7 +95,8 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
             disabled_models=("gpt-5.5",),
         )
     )
-    assert (scene.part.policy, scene.part.routing) == (KeyPolicy.OPEN, Routing.LEAST_USED)
+    assert scene.part.policy == KeyPolicy.OPEN
+    assert scene.part.strategy == Strategy(routing=Routing.LEAST_USED, reserve=0)
     assert scene.part.history_mode is HistoryMode.TRANSCRIPT
     assert scene.part.names == Names(default_model="gpt-6-sol", aliases={}, disabled=("gpt-5.5",))
 
@@ -110,7 +114,7 @@ async def test_a_replica_that_serves_nobody_learns_of_changes_too(scene: Any) ->
         for state in ("active", "paused", "revoked")
     }
     assert shown == {"active": 1, "paused": 1, "revoked": 0}
-    assert scene.part.routing is Routing.DRAIN_SOONEST
+    assert scene.part.strategy.routing is Routing.DRAIN_SOONEST
 
 
 async def test_a_replica_tells_that_it_lives_and_that_it_goes(scene: Any) -> None:

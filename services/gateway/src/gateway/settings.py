@@ -4,7 +4,8 @@ from typing import Annotated
 
 import msgspec
 
-from commons.live_settings import HistoryMode, KeyPolicy, Routing
+from commons.live_settings import MOST_RESERVE, HistoryMode, KeyPolicy
+from commons.routing import Routing
 from commons.settings import CommonSettings
 
 MOST_PATIENCE = 60.0
@@ -26,6 +27,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Whether a conversation stays items or becomes one text, for tools that expect the latter."""
     routing: Routing = Routing.AFFINITY
     """Whether a conversation stays on its account; strict turns cost the upstream prompt cache."""
+    quota_reserve: float = 5.0
+    """Percent of each quota window kept for conversations under way; pools differ in what they risk."""
     commit_patience: float = 10.0
     """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""
     max_concurrent: int = 2000
@@ -43,6 +46,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         found = super().faults()
         if not 0 < self.commit_patience <= MOST_PATIENCE:
             found.append(f"COMMIT_PATIENCE must be more than 0 and at most {MOST_PATIENCE:.0f}.")
+        if not 0 <= self.quota_reserve <= MOST_RESERVE:
+            found.append(f"QUOTA_RESERVE must be from 0 to {MOST_RESERVE:.0f}.")
         if self.max_concurrent < 1:
             found.append("MAX_CONCURRENT must be at least 1.")
         if self.drain_seconds < 0:

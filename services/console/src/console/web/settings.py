@@ -6,7 +6,8 @@ import msgspec
 from litestar import Request, get, patch
 from litestar.params import JSONBody
 
-from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings, LiveSettingsStore, Routing
+from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings, LiveSettingsStore
+from commons.routing import Routing
 from console.admin.audit import Audit
 from console.settings import ConsoleSettings
 from console.web.deeds import deed

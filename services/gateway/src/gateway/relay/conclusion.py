@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.choice import SHORT_WAIT, Cause, NoChoice
+from gateway.choice.ballot import Cause, NoChoice
+from gateway.choice.choose import SHORT_WAIT
 from gateway.dialects.codex_errors import Refusal
 from gateway.dialects.openai_errors import public_error
 from gateway.errors import (

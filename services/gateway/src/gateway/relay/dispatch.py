@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from commons.clock import SharedClock
-from gateway.choice import NoChoice
+from gateway.choice.ballot import NoChoice
 from gateway.dialects.codex_errors import Refusal
 from gateway.dialects.codex_requests import (
     TURN_STATE_HEADER,
@@ -185,7 +185,7 @@ class Dispatcher:
         """Ask one account, again where a change may help; None when another may be asked."""
         while held is not None:
             sent = await self._fit(turn, held)
-            turn.attempt = exchange.begin(held.account.id, held.why)
+            turn.attempt = exchange.begin(held)
             answer = await self._upstream.open(self._prepared(sent, held, turn.course.asked))
             if isinstance(answer, Opening):
                 turn.attempt.commit()

@@ -21,6 +21,7 @@ from gateway.judgement import Judgement
 if TYPE_CHECKING:
     from commons.allowances import Draw
     from commons.keys import ApiKey
+    from gateway.relay.lease import Lease
     from gateway.translation.wire import Report
 
 CLIENT_LEFT: Final = 499
@@ -45,11 +46,12 @@ class Closable(Protocol):
 class Attempt:
     """One try of an exchange on one account."""
 
-    __slots__ = ("_began", "_clock", "account", "record", "why")
+    __slots__ = ("_began", "_clock", "_lease", "account", "ballot", "record")
 
-    def __init__(self, account: str, why: str, clock: Callable[[], float]) -> None:
-        self.account = account
-        self.why = why
+    def __init__(self, lease: "Lease", clock: Callable[[], float]) -> None:
+        self.account = lease.account.id
+        self.ballot = lease.ballot
+        self._lease = lease
         self.record: AttemptRecord | None = None
         self._clock = clock
         self._began = clock()
@@ -74,7 +76,8 @@ class Attempt:
         self.record = AttemptRecord(
             account=self.account,
             verdict=verdict,
-            choice=self.why,
+            choice=self._lease.basis.value,
+            why=self._lease.why,
             status=status,
             code=code[:64],
             milliseconds=round((self._clock() - self._began) * 1000),
@@ -133,9 +136,9 @@ class Exchange:
         """Whether any account was asked."""
         return bool(self._attempts)
 
-    def begin(self, account: str, why: str) -> Attempt:
+    def begin(self, lease: "Lease") -> Attempt:
         """Begin an attempt."""
-        attempt = Attempt(account, why, self._clock)
+        attempt = Attempt(lease, self._clock)
         self._attempts.append(attempt)
         return attempt
 
@@ -197,6 +200,7 @@ class Exchange:
             answered_model=report.answered_model if report else "",
             account=self.account,
             attempts=tuple(a.record for a in self._attempts if a.record is not None),
+            ballots=tuple(a.ballot for a in self._attempts),
             tokens=(report.tokens if report else None) or Tokens(),
             # A millisecond at least: nought means that there was no first byte.
             drawn_at=drawn_at,

@@ -2,6 +2,7 @@
 
 It is written for every request, so where nobody reads along it is encoded at once, without the
 processors other lines pass through; what comes from a client or from upstream is redacted here.
+Such a line also holds the ballot of each attempt, from which its choice can be made again.
 """
 
 import datetime as dt
@@ -40,7 +41,13 @@ class ExchangeLog:
             log.info(EVENT, **{name: value for name, value in facts.items() if value not in _NIL})
             return
         at = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
-        line = {"event": EVENT, "level": "info", "timestamp": at, **facts}
+        line = {
+            "event": EVENT,
+            "level": "info",
+            "timestamp": at,
+            **facts,
+            "ballots": record.ballots,
+        }
         self._stream.write(_encode(line).decode() + "\n")
 
     def flush(self) -> None:
@@ -81,8 +88,9 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
 
 
 def _attempt(attempt: AttemptRecord) -> str:
-    """`acc_… next_account: 429 usage_limit_reached, round robin, 31 ms`."""
+    """`acc_… next_account: 429 usage_limit_reached, 31 ms; next in turn; weekly window 12 % used`."""
     why = f"{attempt.status} {redacted(attempt.code)}" if attempt.code else f"{attempt.status}"
     return (
-        f"{attempt.account} {attempt.verdict}: {why}, {attempt.choice}, {attempt.milliseconds} ms"
+        f"{attempt.account} {attempt.verdict}: {why}, {attempt.milliseconds} ms; "
+        f"{attempt.why or attempt.choice}"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.choice.ballot import Window
 from gateway.dialects.quota import Quota
 from gateway.relay.catalogues import Catalogues
 from gateway.relay.quotas import Quotas
@@ -21,9 +22,13 @@ class Knowledge:
         """Whether an account lists a model."""
         return self._catalogues.lists(account_id, model)
 
-    def usage(self, account_id: str) -> tuple[float, float]:
-        """Percent used of its fullest quota window, and when that begins anew."""
-        return self._quotas.usage(account_id)
+    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
+        """An account's quota windows that hold for a model."""
+        return self._quotas.windows(account_id, model)
+
+    def credits(self, account_id: str) -> bool:
+        """Whether bought credits go on where an account's windows end."""
+        return self._quotas.credits(account_id)
 
     def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """An account has begun to answer, with these headers."""

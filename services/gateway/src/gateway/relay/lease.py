@@ -6,6 +6,7 @@ import msgspec
 
 from commons.accounts.model import Account, Credential
 from commons.allowances import Draw
+from gateway.choice.ballot import Ballot, Basis
 
 
 async def _confirmed(version: int) -> None:
@@ -35,8 +36,12 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
     account: Account
     credential: Credential
-    why: str
-    """Why this account was chosen, in words."""
+    basis: Basis
+    """What decided for this account."""
+    why: str = ""
+    """The same in words, with the figures."""
+    ballot: Ballot | None = None
+    """What it was chosen from; None where nothing was chosen."""
     began: float
     """Seconds since the epoch, by Redis' clock."""
     own: bool = False

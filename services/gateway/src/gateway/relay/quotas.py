@@ -6,6 +6,7 @@ says of its windows.
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -26,6 +27,7 @@ from commons.accounts.quota import (
 from commons.accounts.store import AccountView
 from commons.errors import StoreUnavailable
 from commons.redis_pool import mapped
+from gateway.choice.ballot import Window
 from gateway.dialects.quota import Credits, Quota, QuotaWindow, quota_of_headers, quota_of_usage
 from gateway.relay.account_calls import AccountCalls
 
@@ -79,13 +81,16 @@ class Quotas:
         """A refusal, or an event in a stream, tells of its account's quota."""
         self._heard[account_id] = self._clock(), quota
 
-    def usage(self, account_id: str) -> tuple[float, float]:
-        """Percent used of the fullest window, and when that begins anew; zeros unknown."""
+    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
+        """The windows that hold for a model, as the choice sees them; empty is unknown."""
         known = self._known.get(account_id)
-        if known is None or not known.windows:
-            return 0.0, 0.0
-        fullest = max(known.windows, key=lambda window: window.used_percent)
-        return fullest.used_percent, float(fullest.resets_at)
+        return () if known is None else _windows(known, model)
+
+    def credits(self, account_id: str) -> bool:
+        """Whether bought credits go on where the windows end."""
+        known = self._known.get(account_id)
+        bought = known.credits if known is not None else None
+        return bought is not None and (bought.has_credits or bought.unlimited)
 
     async def keep(self) -> None:
         """Write what was heard. Raises StoreUnavailable; the next answer brings it again."""
@@ -146,6 +151,14 @@ class Quotas:
         with mapped():
             key = redis_keys.quota_poll(account_id)
             return bool(await self._redis.set(key, "1", nx=True, ex=RECHECK_SECONDS))
+
+
+@functools.lru_cache(maxsize=1024)
+def _windows(known: SeenQuota, model: str) -> tuple[Window, ...]:
+    return tuple(
+        Window(minutes=w.minutes, used=w.used_percent, resets_at=float(w.resets_at))
+        for w in known.windows_for(model)
+    )
 
 
 def seen(quota: Quota, at: float) -> SeenQuota:

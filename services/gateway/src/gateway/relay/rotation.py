@@ -6,14 +6,18 @@ Which account is chosen is `choice`'s decision; what refusals teach is kept by `
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
-from commons.accounts.model import Account, AccountState
+import msgspec
+
+from commons.accounts.model import Account, AccountState, Cooldown
 from commons.accounts.refresher import CredentialRefresher
 from commons.accounts.store import AccountView
 from commons.accounts.survey import Survey, Surveyor
 from commons.clock import SharedClock
 from commons.errors import CredentialRevoked, CredentialUnavailable
-from commons.live_settings import Routing
-from gateway.choice import Cause, Choice, NoChoice, Order, Standing, choose, why_nobody
+from commons.routing import Routing
+from gateway.choice.ballot import Ballot, Basis, Cause, Choice, NoChoice, Standing, Window
+from gateway.choice.choose import choose, why_nobody
+from gateway.choice.quota import Plenty, plenty
 from gateway.errors import StoreAway
 from gateway.relay.allowances import exhausted
 from gateway.relay.breakers import Breakers
@@ -23,12 +27,13 @@ from gateway.relay.lessons import Lessons
 MOST_LOOKS: Final = 3
 """Surveys taken in a row while the accounts change under our eyes."""
 
-ORDERS: Final = {
-    Routing.AFFINITY: Order.TURNS,
-    Routing.ROUND_ROBIN: Order.TURNS,
-    Routing.DRAIN_SOONEST: Order.SOONEST_RESET,
-    Routing.LEAST_USED: Order.LEAST_USED,
-}
+
+class Strategy(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator says of the choice."""
+
+    routing: Routing = Routing.AFFINITY
+    reserve: float = 0.0
+    """Percent of each quota window that new conversations leave alone."""
 
 
 class Facts(Protocol):
@@ -37,8 +42,11 @@ class Facts(Protocol):
     def lists(self, account_id: str, model: str) -> bool:
         """Whether an account lists a model; True where its catalogue is not known."""
 
-    def usage(self, account_id: str) -> tuple[float, float]:
-        """Percent used of its fullest quota window, and when that begins anew; zeros unknown."""
+    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
+        """An account's quota windows that hold for a model; empty where they are not known."""
+
+    def credits(self, account_id: str) -> bool:
+        """Whether bought credits go on where an account's windows end."""
 
 
 class Rotation:
@@ -62,7 +70,7 @@ class Rotation:
         self._lessons = lessons
         self._clock = clock
         self._facts = facts
-        self.routing = Routing.AFFINITY
+        self.strategy = Strategy()
         """How accounts are chosen; may change while running."""
 
     def __repr__(self) -> str:
@@ -74,20 +82,21 @@ class Rotation:
         Raises StoreUnavailable: without a survey nobody is admitted; Exhausted for a key's limit.
         """
         passed = set(tried)
-        busy: list[Choice] = []
+        busy: list[tuple[Choice, Ballot]] = []
         while True:
             survey, candidates = await self._look(wish, passed)
-            found = self._choose(wish, survey, [a for a in candidates if a.id not in passed])
+            ballot = self._ballot(wish, survey, [a for a in candidates if a.id not in passed])
+            found = choose(ballot)
             if isinstance(found, NoChoice):
                 if not busy:
                     return self._nobody(found, wish, survey, candidates)
                 # Only accounts that somebody else is probing are left: better those than none.
-                found = busy.pop()
+                found, ballot = busy.pop()
             elif found.probe and not await self._breakers.may_probe(found.account_id):
                 passed.add(found.account_id)
-                busy.append(found)
+                busy.append((found, ballot))
                 continue
-            lease = await self._lend(found, survey)
+            lease = await self._lend(found, ballot, survey)
             if lease is not None:
                 return lease
             passed.add(found.account_id)
@@ -113,6 +122,7 @@ class Rotation:
         return Lease(
             account=lease.account,
             credential=credential,
+            basis=Basis.RENEWED,
             why="renewed credential",
             began=self._clock(),
             own=lease.own,
@@ -127,13 +137,14 @@ class Rotation:
 
     async def _look(self, wish: Wish, passed: Collection[str]) -> tuple[Survey, list[Account]]:
         """A survey for accounts that are known as they are now, and those that may serve."""
-        ties = self.routing is not Routing.ROUND_ROBIN and not wish.begins
+        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not wish.begins
         follow = ties and wish.fingerprint and not passed
         draw = wish.draw
         for _ in range(MOST_LOOKS):
             candidates = self._candidates(wish)
+            followed = self._followed(candidates, wish.model) if follow else candidates
             survey = await self._surveyor.survey(
-                account_ids=[a.id for a in candidates if a.id not in passed],
+                account_ids=[a.id for a in followed if a.id not in passed],
                 model=wish.model,
                 affinity=wish.fingerprint if follow else None,
                 draw=draw if draw is not None and not draw.drawn_at else None,
@@ -167,32 +178,41 @@ class Rotation:
         works = _works(account, now) and not account.paused
         return works and (not allowed or account.id in allowed)
 
-    def _choose(
-        self, wish: Wish, survey: Survey, candidates: Sequence[Account]
-    ) -> Choice | NoChoice:
+    def _ballot(self, wish: Wish, survey: Survey, candidates: Sequence[Account]) -> Ballot:
         self._breakers.see(survey.cooldowns)
-        return choose(
-            [self._standing(account, survey) for account in candidates],
+        return Ballot(
             now=survey.now,
+            routing=self.strategy.routing,
             cursor=survey.cursor,
             affine=survey.affine if wish.fingerprint else None,
-            order=ORDERS[self.routing],
+            reserve=self.strategy.reserve,
+            standings=tuple(
+                self._standing(account, wish.model, survey.cooldowns.get(account.id))
+                for account in candidates
+            ),
         )
 
-    def _standing(self, account: Account, survey: Survey) -> Standing:
-        used, resets_at = (
-            (0.0, 0.0) if ORDERS[self.routing] is Order.TURNS else self._facts.usage(account.id)
-        )
+    def _standing(self, account: Account, model: str, cooldown: Cooldown | None) -> Standing:
         return Standing(
             id=account.id,
             weight=account.weight,
-            cooldown=survey.cooldowns.get(account.id),
+            cooldown=cooldown,
             half_open=self._breakers.half_open(account.id),
-            used_percent=used,
-            resets_at=resets_at,
+            windows=self._facts.windows(account.id, model),
+            credits=self._facts.credits(account.id),
         )
 
-    async def _lend(self, choice: Choice, survey: Survey) -> Lease | None:
+    def _followed(self, candidates: Sequence[Account], model: str) -> Sequence[Account]:
+        """Those whom a conversation may stay with: not the spent, unless everybody is."""
+        now = self._clock()
+        left = [
+            account
+            for account in candidates
+            if plenty(self._standing(account, model, None), now=now, reserve=0) < Plenty.SPENT
+        ]
+        return left or candidates
+
+    async def _lend(self, choice: Choice, ballot: Ballot, survey: Survey) -> Lease | None:
         """A lease on the chosen account; None if it has no usable credential after all."""
         account = self._view.accounts[choice.account_id]
         credential = self._view.credential(account.id)
@@ -206,7 +226,9 @@ class Rotation:
         return Lease(
             account=account,
             credential=credential,
+            basis=choice.basis,
             why=choice.why,
+            ballot=ballot,
             began=survey.now,
             own=sole or (survey.affine == account.id and not survey.promised),
             sole=sole,

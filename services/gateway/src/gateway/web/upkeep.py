@@ -19,7 +19,7 @@ from commons.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
 from commons.replicas import BEAT_SECONDS, Replica, ReplicaStore
 from gateway.metrics import Metrics
 from gateway.relay.catalogues import Catalogues, Names
-from gateway.relay.rotation import Rotation
+from gateway.relay.rotation import Rotation, Strategy
 from gateway.settings import GatewaySettings
 from gateway.web.floor import Floor
 from gateway.web.house import House
@@ -49,13 +49,17 @@ class Switches:
         self._house = house
 
     def __repr__(self) -> str:
-        return f"<Switches, routing {self._rotation.routing.value}>"
+        return f"<Switches, routing {self._rotation.strategy.routing.value}>"
 
     def apply(self, live: LiveSettings) -> None:
         """Put what was changed in force; what was not is as the environment says."""
         settings = self._settings
         self._admission.policy = live.api_key_policy or settings.api_key_policy
-        self._rotation.routing = live.routing or settings.routing
+        reserve = live.quota_reserve
+        self._rotation.strategy = Strategy(
+            routing=live.routing or settings.routing,
+            reserve=settings.quota_reserve if reserve is None else reserve,
+        )
         self._house.history_mode = live.history_mode or settings.history_mode
         aliases = live.model_aliases
         self._catalogues.configure(

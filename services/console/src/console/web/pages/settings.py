@@ -6,7 +6,8 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings, Routing
+from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings
+from commons.routing import Routing
 from console.admin.audit import Deed
 from console.admin.script_tokens import ScriptToken
 from console.admin.sessions import Session

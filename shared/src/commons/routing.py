@@ -1,0 +1,16 @@
+"""How accounts are chosen: the strategies an operator may switch between. Pure."""
+
+import enum
+
+
+class Routing(enum.StrEnum):
+    """How accounts are chosen. In all but the second, a conversation returns to its account."""
+
+    AFFINITY = "affinity"
+    """New conversations in turn; whose quota would be lost at its reset gets more turns."""
+    ROUND_ROBIN = "round_robin"
+    """Strictly in turn, every request."""
+    DRAIN_SOONEST = "drain_soonest"
+    """New conversations to whoever's quota begins anew first."""
+    LEAST_USED = "least_used"
+    """New conversations to whoever has most of its quota left."""

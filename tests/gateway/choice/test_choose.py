@@ -1,0 +1,178 @@
+from typing import Any
+
+import pytest
+
+from commons.accounts.model import Cooldown, CooldownReason
+from commons.routing import Routing
+from gateway.choice.ballot import Ballot, Basis, Cause, Choice, NoChoice, Standing, Window
+from gateway.choice.choose import choose
+
+NOW = 1_790_000_000.0
+WEEK = 10_080
+
+
+def cooling(reason: Any = CooldownReason.QUOTA, *, seconds: Any = 30.0) -> Any:
+    return Cooldown(until=NOW + seconds, reason=reason, since=NOW - 1)
+
+
+def standings(**cooldowns: Any) -> Any:
+    return [Standing(id=account, cooldown=cooldown) for account, cooldown in cooldowns.items()]
+
+
+def using(account: str, used: float, *, hours: float = 84, **fields: Any) -> Standing:
+    """An account that has used so much of its weekly window, with so many hours to its reset."""
+    window = Window(minutes=WEEK, used=used, resets_at=NOW + hours * 3600)
+    return Standing(id=account, windows=(window,), **fields)
+
+
+def chosen(found: Any, *, cursor: Any = None, affine: Any = None, **fields: Any) -> Any:
+    return choose(Ballot(now=NOW, cursor=cursor, affine=affine, standings=tuple(found), **fields))
+
+
+def turns(found: Any, count: int, **fields: Any) -> str:
+    return "".join(chosen(found, cursor=cursor, **fields).account_id for cursor in range(count))
+
+
+def test_new_conversations_go_strictly_in_turn_by_id() -> None:
+    assert turns(standings(c=None, a=None, b=None), 6) == "abcabc"
+
+
+def test_a_conversation_returns_to_its_account() -> None:
+    choice = chosen(standings(a=None, b=None), affine="b")
+
+    assert choice == Choice(account_id="b", basis=Basis.AFFINITY, why="cache warm here")
+
+
+def test_a_conversation_whose_account_is_out_goes_in_turn() -> None:
+    choice = chosen(standings(a=None, b=cooling()), cursor=1, affine="b")
+
+    assert (choice.account_id, choice.basis) == ("a", Basis.TURN)
+
+
+def test_a_conversation_may_use_up_the_reserve_of_its_account_but_what_begins_may_not() -> None:
+    pool = [using("a", 50), using("b", 98)]
+
+    assert chosen(pool, affine="b", reserve=5).account_id == "b"
+    assert turns(pool, 4, reserve=5) == "aaaa"
+
+
+def test_a_conversation_leaves_an_account_that_is_spent_unless_all_are() -> None:
+    assert chosen([using("a", 98), using("b", 100)], affine="b", reserve=5).account_id == "a"
+    assert chosen([using("a", 100), using("b", 100)], affine="b", reserve=5).account_id == "b"
+
+
+def test_a_conversation_whose_account_is_full_goes_to_the_least_busy() -> None:
+    pool = [
+        Standing(id="a", streams=1),
+        Standing(id="b", streams=2),
+        Standing(id="c", streams=0),
+    ]
+
+    choice = chosen(pool, affine="b", most_streams=2)
+
+    assert (choice.account_id, choice.basis) == ("c", Basis.TURN)
+
+
+def test_where_all_who_are_not_cooling_are_full_one_has_to_wait() -> None:
+    pool = [Standing(id="a", streams=2), Standing(id="b", cooldown=cooling())]
+
+    assert chosen(pool, cursor=0, most_streams=2) == NoChoice(cause=Cause.BUSY)
+
+
+def test_when_only_reserves_are_left_they_are_spent_and_then_whoever_may_still_answer() -> None:
+    assert turns([using("a", 98), using("b", 99), using("c", 100)], 4, reserve=5) == "abab"
+    assert turns([using("a", 100), using("b", 100)], 4, reserve=5) == "abab"
+
+
+def test_whose_quota_would_be_lost_soon_gets_more_turns() -> None:
+    soon, even, spared = using("a", 50, hours=21), using("b", 50), using("c", 75)
+
+    found = turns([soon, even, spared], 11)
+
+    assert {account: found.count(account) for account in "abc"} == {"a": 8, "b": 2, "c": 1}
+
+
+def test_strict_turns_know_nothing_of_quota_but_pass_over_the_spent() -> None:
+    pool = [using("a", 98, hours=2), using("b", 10), using("c", 100)]
+
+    assert turns(pool, 4, routing=Routing.ROUND_ROBIN, reserve=5) == "abab"
+
+
+def test_the_least_used_account_comes_first_and_turns_decide_between_equals() -> None:
+    pool = [using("a", 50), using("b", 10), using("c", 10)]
+
+    assert turns(pool, 3, routing=Routing.LEAST_USED) == "bbc"
+    assert chosen(pool, cursor=0, routing=Routing.LEAST_USED).basis is Basis.LEAST_USED
+
+
+def test_the_quota_that_begins_anew_first_is_spent_first_and_an_unknown_one_last() -> None:
+    pool = [Standing(id="a"), using("b", 0, hours=3), using("c", 0, hours=1)]
+    pool.append(using("d", 0, hours=1, weight=0))
+
+    choice = chosen(pool, cursor=0, routing=Routing.DRAIN_SOONEST)
+
+    assert (choice.account_id, choice.basis) == ("c", Basis.SOONEST_RESET)
+
+
+def test_without_a_cursor_the_turn_begins_at_the_first() -> None:
+    assert chosen(standings(b=None, a=None)).account_id == "a"
+
+
+def test_cooling_accounts_are_passed_over_and_a_cooldown_that_has_ended_is_none() -> None:
+    pool = standings(a=cooling(), b=cooling(seconds=-1))
+
+    assert chosen(pool, cursor=0).account_id == "b"
+
+
+def test_an_account_whose_breaker_is_half_open_is_a_probe() -> None:
+    pool = [Standing(id="a", half_open=True)]
+
+    assert chosen(pool, cursor=0).probe
+
+
+def test_transient_faults_never_take_out_the_last_account() -> None:
+    pool = standings(
+        a=cooling(CooldownReason.TRANSIENT, seconds=90),
+        b=cooling(CooldownReason.TRANSIENT, seconds=40),
+        c=cooling(CooldownReason.QUOTA, seconds=5),
+    )
+
+    choice = chosen(pool, cursor=0)
+
+    assert (choice.account_id, choice.basis) == ("b", Basis.LAST)
+
+
+@pytest.mark.parametrize(
+    ("cooldowns", "expected"),
+    [
+        ({}, NoChoice(cause=Cause.EMPTY)),
+        (
+            {"a": cooling(seconds=7000), "b": cooling(CooldownReason.RATE, seconds=20)},
+            NoChoice(cause=Cause.COOLING, until=NOW + 20),
+        ),
+        (
+            {"a": cooling(seconds=7000), "b": cooling(seconds=9000)},
+            NoChoice(cause=Cause.SPENT, until=NOW + 7000),
+        ),
+        (
+            {"a": cooling(seconds=7000), "b": cooling(CooldownReason.CREDENTIAL, seconds=600)},
+            NoChoice(cause=Cause.SPENT, until=NOW + 7000),
+        ),
+        (
+            {"a": cooling(CooldownReason.CREDENTIAL, seconds=600)},
+            NoChoice(cause=Cause.REFUSED, until=NOW + 600),
+        ),
+        (
+            {"a": cooling(CooldownReason.ENTITLEMENT, seconds=9000)},
+            NoChoice(cause=Cause.UNENTITLED, until=NOW + 9000),
+        ),
+        (
+            {"a": cooling(CooldownReason.ENTITLEMENT, seconds=10), "b": cooling(seconds=7000)},
+            NoChoice(cause=Cause.SPENT, until=NOW + 7000),
+        ),
+    ],
+)
+def test_when_nobody_can_be_asked_the_most_telling_cause_is_given(
+    cooldowns: Any, expected: Any
+) -> None:
+    assert chosen(standings(**cooldowns), cursor=3) == expected

@@ -1,0 +1,83 @@
+import math
+from typing import Any
+
+import pytest
+
+from gateway.choice.ballot import Standing, Window
+from gateway.choice.quota import Plenty, ends, fullest, hurry, plenty
+
+NOW = 1_790_000_000.0
+HOUR = 3600.0
+WEEK = 10_080
+
+
+def standing(*windows: Any, **fields: Any) -> Standing:
+    """Windows as (minutes, percent used, hours to the reset)."""
+    made = tuple(
+        Window(minutes=minutes, used=used, resets_at=NOW + hours * HOUR if hours else 0.0)
+        for minutes, used, hours in windows
+    )
+    return Standing(id="a", windows=made, **fields)
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([], Plenty.AMPLE),
+        ([(300, 40, 2), (WEEK, 80, 90)], Plenty.AMPLE),
+        ([(300, 96, 5), (WEEK, 10, 90)], Plenty.RESERVE),
+        ([(300, 10, 2), (WEEK, 96, 160)], Plenty.RESERVE),
+        ([(300, 10, 2), (WEEK, 100, 160)], Plenty.SPENT),
+        ([(300, 103, 2), (WEEK, 97, 160)], Plenty.SPENT),
+        ([(300, 98, 0)], Plenty.RESERVE),
+    ],
+)
+def test_the_tightest_window_says_how_much_is_left(windows: Any, expected: Any) -> None:
+    assert plenty(standing(*windows), now=NOW, reserve=5) is expected
+
+
+def test_the_reserve_melts_as_the_reset_comes_nearer() -> None:
+    found = [plenty(standing((WEEK, 97, hours)), now=NOW, reserve=5) for hours in (168, 110, 90, 1)]
+
+    assert found == [Plenty.RESERVE, Plenty.RESERVE, Plenty.AMPLE, Plenty.AMPLE]
+
+
+def test_a_window_that_has_begun_anew_since_it_was_seen_says_nothing() -> None:
+    found = standing((300, 100, -1))
+
+    assert plenty(found, now=NOW, reserve=5) is Plenty.AMPLE
+    assert (fullest(found, now=NOW), ends(found, now=NOW), hurry(found, now=NOW)) == (
+        0,
+        math.inf,
+        1,
+    )
+
+
+def test_where_bought_credits_go_on_nothing_is_spent_but_all_is_reserve() -> None:
+    assert plenty(standing((WEEK, 100, 90), credits=True), now=NOW, reserve=5) is Plenty.RESERVE
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([], 1),
+        ([(WEEK, 50, 0)], 1),
+        ([(WEEK, 50, 84)], 1),
+        ([(WEEK, 40, 84)], 1),
+        ([(WEEK, 50, 42)], 2),
+        ([(WEEK, 20, 1)], 8),
+        ([(WEEK, 75, 84)], 0.5),
+        ([(WEEK, 99, 160)], 0.125),
+        ([(300, 0, 0.1), (WEEK, 50, 84)], 1),
+    ],
+)
+def test_the_longest_window_says_how_fast_an_account_has_to_be_spent(
+    windows: Any, expected: Any
+) -> None:
+    assert hurry(standing(*windows), now=NOW) == expected
+
+
+def test_what_is_left_is_lost_when_the_longest_window_ends() -> None:
+    found = standing((300, 60, 1), (WEEK, 20, 30))
+
+    assert (fullest(found, now=NOW), ends(found, now=NOW)) == (60, NOW + 30 * HOUR)
