@@ -3,10 +3,11 @@
 import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
+from support.clock import Clock
 
 from commons import redis_keys
 from commons.accounts.cipher import CredentialCipher
-from commons.keys import ApiKey, KeyStore, KeyView
+from commons.keys import ApiKey, KeyStore, KeyView, Look
 from commons.limits import Limits
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
@@ -148,6 +149,26 @@ async def test_rotation_with_overlap_lets_the_old_secret_work_for_a_while(
     assert 3500 < await redis_client.ttl(digest) <= 3600
 
 
+async def test_a_rotation_without_overlap_ends_what_one_before_let_live_on(
+    keys: KeyStore, redis_client: Redis
+) -> None:
+    key, first = await keys.create("laptop")
+    second = await keys.rotate(key.id, overlap=3600)
+    assert second is not None
+    third = await keys.rotate(key.id, overlap=60)
+    assert third is not None
+    cipher = CredentialCipher([OLD])
+    digest = redis_keys.key_digest(cipher.digests("api-key", first)[0])
+    assert await redis_client.ttl(digest) <= 60, "a later and shorter overlap holds for all before"
+
+    fourth = await keys.rotate(key.id)
+
+    assert [await keys.find(secret) for secret in (first, second, third)] == [None] * 3
+    assert fourth is not None
+    assert await keys.remove(key.id)
+    assert await redis_client.keys("*") == [redis_keys.keys_version()]
+
+
 async def test_keys_outlive_the_rotation_of_encryption_keys(
     keys: KeyStore, redis_client: Redis
 ) -> None:
@@ -198,9 +219,9 @@ class CountingStore(KeyStore):
 
     asked = 0
 
-    async def find_at_version(self, secret: str) -> tuple[int, ApiKey | None]:
+    async def look(self, secret: str) -> Look:
         self.asked += 1
-        return await super().find_at_version(secret)
+        return await super().look(secret)
 
 
 async def test_a_view_asks_once_for_each_version(redis_client: Redis) -> None:
@@ -228,6 +249,25 @@ async def test_a_revoked_key_is_forgotten_with_the_next_survey(redis_client: Red
 
     assert found is not None
     assert found.revoked
+
+
+async def test_what_a_view_remembers_of_an_old_secret_ends_with_its_overlap(
+    redis_client: Redis,
+) -> None:
+    store, clock = CountingStore(redis_client, CredentialCipher([OLD])), Clock()
+    view = KeyView(store, clock=clock)
+    key, old = await store.create("laptop")
+    await store.rotate(key.id, overlap=60)
+    assert await view.find(old) is not None
+    clock.pass_(58)
+    assert await view.find(old) is not None
+    assert store.asked == 1
+
+    clock.pass_(2)
+    await redis_client.delete(*await redis_client.keys("*key-digest*"))
+
+    assert await view.find(old) is None
+    assert repr(view) == "<KeyView 0 keys, version 2>"
 
 
 async def test_a_wrong_secret_is_not_remembered(redis_client: Redis) -> None:

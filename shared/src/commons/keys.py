@@ -6,8 +6,10 @@ keys, so a copy of Redis alone tells nothing and the rotation of encryption keys
 
 import functools
 import hashlib
+import math
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,6 +66,17 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
         return 0 < self.expires_at <= now
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look for a secret has found."""
+
+    version: int
+    """The keys' version, read first."""
+    key: ApiKey | None = None
+    """The key with this secret, revoked ones too."""
+    seconds: float | None = None
+    """How long the secret goes on working after the key was rotated; None is not limited so."""
+
+
 class KeyStore:
     """The API keys, shared by every replica."""
 
@@ -84,19 +97,28 @@ class KeyStore:
 
     async def find(self, secret: str) -> ApiKey | None:
         """The key with this secret, revoked ones too; None if there is none."""
-        return (await self.find_at_version(secret))[1]
+        return (await self.look(secret)).key
 
-    async def find_at_version(self, secret: str) -> tuple[int, ApiKey | None]:
-        """The keys' version, read first, and the key with this secret."""
+    async def look(self, secret: str) -> Look:
+        """Look for a secret: the key it belongs to, and how long that is so."""
         digests = self._digests(secret)
-        names = [redis_keys.keys_version(), *map(redis_keys.key_digest, digests)]
-        version, *ids = await ask(lambda: self._redis.mget(names))
-        for digest, found in zip(digests, ids, strict=True):
+        names = [redis_keys.key_digest(digest) for digest in digests]
+
+        async def read() -> Sequence[Any]:
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.mget([redis_keys.keys_version(), *names])
+            for name in names:
+                pipe.pttl(name)
+            return await pipe.execute()
+
+        (version, *ids), *lives = await ask(read)
+        for digest, found, left in zip(digests, ids, lives, strict=True):
             if found and (key := await self.get(text(found))) is not None:
                 if digest != digests[0]:
                     await self._adopt(key.id, digest, digests[0])
-                return int(version or 0), key
-        return int(version or 0), None
+                seconds = left / 1000 if left >= 0 else None
+                return Look(version=int(version or 0), key=key, seconds=seconds)
+        return Look(version=int(version or 0))
 
     async def get(self, key_id: str) -> ApiKey | None:
         """One key, or None."""
@@ -179,10 +201,11 @@ class KeyStore:
 class KeyView:
     """The keys this process has seen, exact for the version the last survey brought."""
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
-        self._found: dict[bytes, ApiKey] = {}
-        self._flights: Flights[bytes, tuple[int, ApiKey | None]] = Flights()
+        self._clock = clock
+        self._found: dict[bytes, tuple[ApiKey, float]] = {}
+        self._flights: Flights[bytes, Look] = Flights()
         self.version = -1
 
     def __repr__(self) -> str:
@@ -191,14 +214,19 @@ class KeyView:
     async def find(self, secret: str) -> ApiKey | None:
         """The key with this secret; asks Redis once for each version. Misses are not remembered."""
         digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
-        if (held := self._found.get(digest)) is not None:
-            return held
-        look = functools.partial(self._store.find_at_version, secret)
-        version, key = await self._flights.join(digest, look)
-        self.confirm(version)
-        if key is not None:
-            self._found[digest] = key
-        return key
+        key, until = self._found.get(digest, (None, 0.0))
+        if key is not None and self._clock() < until:
+            return key
+        began = self._clock()
+        look = await self._flights.join(digest, functools.partial(self._store.look, secret))
+        self.confirm(look.version)
+        if look.key is None:
+            self._found.pop(digest, None)
+            return None
+        # A rotation's overlap ends without another version: what is remembered ends with it.
+        lasts = math.inf if look.seconds is None else look.seconds
+        self._found[digest] = look.key, began + lasts
+        return look.key
 
     def confirm(self, version: int) -> bool:
         """Whether what `find` gave holds at this version; if not, all is forgotten: find again."""

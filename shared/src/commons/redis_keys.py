@@ -138,7 +138,7 @@ def keys_version() -> str:
 
 
 def key(key_id: str) -> str:
-    """Hash of one API key and the `digests` of its secret; the secret is not kept; no expiry."""
+    """Hash of one API key and the digests of its secrets; the secrets are not kept; no expiry."""
     return f"{TAG}:key:{key_id}"
 
 

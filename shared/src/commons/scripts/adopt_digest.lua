@@ -5,8 +5,9 @@ if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('GET', KEYS[2]) ~= ARGV[1] t
 local left = redis.call('PTTL', KEYS[2])
 redis.call('SET', KEYS[3], ARGV[1])
 if left > 0 then redis.call('PEXPIRE', KEYS[3], left) end
-local digests = redis.call('HGET', KEYS[1], 'digests') or ''
-if left < 0 and not string.find(digests, ARGV[2], 1, true) then
-  redis.call('HSET', KEYS[1], 'digests', digests .. ' ' .. ARGV[2])
+local field = left < 0 and 'digests' or 'ending'
+local digests = redis.call('HGET', KEYS[1], field) or ''
+if not string.find(digests, ARGV[2], 1, true) then
+  redis.call('HSET', KEYS[1], field, digests .. ' ' .. ARGV[2])
 end
 return 1

@@ -1,6 +1,7 @@
 -- Forget an API key and every digest that finds it.
 -- KEYS keys, keys-version, key; ARGV id, prefix of digest keys
-for digest in string.gmatch(redis.call('HGET', KEYS[3], 'digests') or '', '%S+') do
+local held = redis.call('HMGET', KEYS[3], 'digests', 'ending')
+for digest in string.gmatch((held[1] or '') .. ' ' .. (held[2] or ''), '%S+') do
   redis.call('DEL', ARGV[2] .. digest)
 end
 redis.call('DEL', KEYS[3])
