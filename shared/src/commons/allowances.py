@@ -2,7 +2,7 @@
 
 A draw is made once for each exchange, in the survey's own script. Requests of the last minute are
 kept by id, so a script that is repeated draws once; tokens of the last minute by second, estimated
-on the way in and corrected at settlement. A stream holds its place by a lease that its replica
+on the way in and corrected at settlement. The only clock is Redis'. A stream holds its place by a lease that its replica
 renews: a place of a replica that died is free again when the lease ends.
 """
 
@@ -97,10 +97,11 @@ class Draw(msgspec.Struct, kw_only=True):
             *(limits.concurrent, self.place if self.leased else "", STREAM_SECONDS),
             *(limits.tokens_day, limits.tokens_week, limits.tokens_month),
             dt.datetime.fromtimestamp(now, dt.UTC).day,
+            int(now) // redis_keys.DAY,
         )
 
     def take(self, told: Sequence[Any], now: float) -> Allowance | None:
-        """Take in what the survey's script says; None if the keys have changed meanwhile."""
+        """Take in what the survey's script says; None if the keys or the day have changed."""
         refused, wait, requests, requests_reset, tokens, tokens_reset, days = told
         if refused == "changed":
             return None

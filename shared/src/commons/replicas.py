@@ -45,6 +45,11 @@ class ReplicaStore:
     def __repr__(self) -> str:
         return "<ReplicaStore>"
 
+    async def now(self) -> float:
+        """Redis' time, seconds since the epoch: the one clock that all replicas share."""
+        seconds, micros = await ask(self._redis.time)
+        return float(seconds) + float(micros) / 1e6
+
     async def beat(self, replica: Replica) -> None:
         """Say that a replica lives. Settled in the open: the next beat follows."""
         name = redis_keys.replica(replica.service, replica.id)

@@ -37,7 +37,7 @@ def test_what_is_drawn_or_not_asked_yet_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("limit", "limits", "words"),
     [
-        (Limit.RPM, {"rpm": 5}, "5 requests per minute. Please try again in 12s."),
+        (Limit.RPM, {"rpm": 5}, "5 requests per minute. Please try again in 13s."),
         (Limit.TPM, {"tpm": 500}, "500 tokens per minute, 7 left, about 20 asked for."),
         (Limit.CONCURRENT, {"concurrent": 2}, "2 requests at the same time."),
         (Limit.PENDING, {"tokens_day": 9}, "may use up what is left"),
@@ -47,7 +47,7 @@ def test_a_short_limit_says_when_to_ask_again(limit: Any, limits: Any, words: An
     error = told(Allowance(refused=limit, wait=12.2, tokens_left=7), **limits)
 
     assert words in error.message
-    assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", 12.2)
+    assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", 13)
 
 
 @pytest.mark.parametrize(("wait", "told_wait"), [(0.0, 1.0), (0.2, 1.0), (61.0, 60.0)])

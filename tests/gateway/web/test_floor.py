@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Overloaded
+from commons.keys import ApiKey
+from gateway.errors import BadKey, Overloaded
 from gateway.relay.exchange import Exchange
 from gateway.web.floor import Floor
 
@@ -34,6 +35,22 @@ async def test_it_knows_how_busy_each_account_is() -> None:
         floor.enter(an_exchange(account))
 
     assert floor.by_account() == {"acc_a": 2, "acc_b": 1}
+
+
+async def test_a_key_taken_back_ends_what_is_under_way_in_its_name() -> None:
+    floor = Floor(most=9)
+    ended: list[Any] = []
+    for key_id in ("key_a", "key_b", "key_a", None):
+        exchange = an_exchange()
+        exchange.key = None if key_id is None else ApiKey(id=key_id, name="test")
+        exchange.interrupt = lambda reason, key_id=key_id: ended.append((key_id, reason))
+        floor.enter(exchange)
+    assert floor.key_ids() == {"key_a", "key_b"}
+
+    reason = BadKey("revoked")
+    floor.end("key_a", reason)
+
+    assert ended == [("key_a", reason)] * 2
 
 
 async def test_at_the_end_every_exchange_is_told_why() -> Any:

@@ -60,6 +60,7 @@ class Scene:
         self.replicas, self.live = ReplicaStore(redis), LiveSettingsStore(redis)
         self.registry = CollectorRegistry()
         self.floor = Floor(most=9)
+        self.clock = SharedClock(lambda: time.time() - 300)
         self.upkeep = Upkeep(
             Replica(id="r1", service="gateway", started_at=1),
             replicas=self.replicas,
@@ -67,9 +68,7 @@ class Scene:
             switches=self.switches,
             accounts=self.accounts,
             view=AccountView(self.accounts),
-            shown=Shown(
-                clock=SharedClock(time.time), floor=self.floor, metrics=Metrics(self.registry)
-            ),
+            shown=Shown(clock=self.clock, floor=self.floor, metrics=Metrics(self.registry)),
         )
 
 
@@ -144,3 +143,11 @@ async def test_its_rounds_survive_a_redis_that_is_away(scene: Any) -> None:
     await scene.upkeep.leave()
 
     assert len(rounds) == 3
+
+
+async def test_a_clock_that_is_wrong_is_corrected_before_anybody_asks(scene: Any) -> None:
+    assert time.time() - scene.clock() > 299
+
+    await scene.upkeep.round()
+
+    assert abs(time.time() - scene.clock()) < 5

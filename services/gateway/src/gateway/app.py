@@ -56,6 +56,7 @@ from gateway.web.floor import Floor
 from gateway.web.front import Front
 from gateway.web.house import Hands, House
 from gateway.web.keys import Admission
+from gateway.web.revocations import Revocations
 from gateway.web.routes import Rooms, routes
 from gateway.web.upkeep import Shown, Switches, Upkeep
 
@@ -115,6 +116,7 @@ class Gateway:
             ("catalogues", self._catalogues.run()),
             ("quotas", self._quotas.run()),
             ("places", self._places.run()),
+            ("revocations", self._revocations.run()),
             ("upkeep", self._upkeep.run()),
         ):
             self._tasks.start(work, name=name)
@@ -239,6 +241,7 @@ class Gateway:
         self._pulse.join(self._upstream.lingering)
         self._pulse.join(self._client)
         self._admission = Admission(self._keys, policy=settings.api_key_policy, clock=self._clock)
+        self._revocations = Revocations(self._keys, admission=self._admission, floor=self.floor)
         house = House(
             admission=self._admission,
             floor=self.floor,

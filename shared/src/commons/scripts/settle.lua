@@ -29,12 +29,13 @@ end
 local function correct(drawn, key)
   redis.call('ZREM', drawn.streams, drawn.place)
   if drawn.more == 0 then return end
-  local second, now = drawn.at, tonumber(redis.call('TIME')[1])
-  if now - second > 60 or redis.call('HEXISTS', drawn.minute, second) == 0 then
+  local second, time = drawn.at, redis.call('TIME')
+  if time[1] - second > 60 or redis.call('HEXISTS', drawn.minute, second) == 0 then
     local limits = redis.call('HGET', key, 'limits')
     local tpm = limits and cjson.decode(limits).tpm or 0
     if drawn.more < 0 or tpm == 0 then return end
-    second = now
+    second = tonumber(time[1])
+    redis.call('HSET', drawn.minute, second .. '+', time[1] + time[2] / 1000000)
   end
   redis.call('HINCRBY', drawn.minute, second, string.format('%.0f', drawn.more))
   redis.call('EXPIRE', drawn.minute, 120)

@@ -3,42 +3,49 @@
 --      and for a key with limits: requests and tokens of its minute, its streams, usage from today back
 -- ARGV model, affinity lifetime or 0 for none, eligible accounts as ' id id … '
 --      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
---      the stream's place or '', its seconds, limits of a day, a week, a month, day of the month
+--      the stream's place or '', its seconds, limits of a day, a week, a month, day of the month, day
 -- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        {account, 0 or 1 for 'this model only', JSON of its cooldown, …},
 --        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
 --         days until a budget has something left}}; times in milliseconds.
 -- The cursor moves only if no eligible affine account is free; a conversation found is kept alive.
 -- The affine account begins with '~' while it is only promised: chosen, but it has not answered yet.
--- A request over a limit moves and draws nothing.
+-- A request over a limit moves and draws nothing. 'changed' is also said where the caller's day (since
+-- the epoch) is not Redis' day: the days it named are others then.
 local MINUTE, KEPT = 60, 120
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local versions = redis.call('MGET', KEYS[1], KEYS[2])
 
--- Tokens of the last minute, by second; a second counts until the whole of it is a minute old.
+-- Tokens of the last minute, by second; a second's leave together, a minute after the last of them
+-- was drawn: that time is kept beside them, in the field with a '+'.
 local function minute_tokens(name)
-  local seconds, counts, sum = {}, {}, 0
+  local seconds, counts, lasts, sum = {}, {}, {}, 0
   local all = redis.call('HGETALL', name)
   for i = 1, #all, 2 do
-    local second = tonumber(all[i])
-    if second < math.floor(now) - MINUTE then
-      redis.call('HDEL', name, all[i])
+    local second, last = string.match(all[i], '^(%d+)(%+?)$')
+    second = tonumber(second)
+    local kept = last == '' and counts or lasts
+    kept[second] = tonumber(all[i + 1])
+  end
+  for second, count in pairs(counts) do
+    lasts[second] = lasts[second] or second + 1
+    if lasts[second] <= now - MINUTE then
+      redis.call('HDEL', name, second, second .. '+')
     else
-      seconds[#seconds + 1], counts[second] = second, tonumber(all[i + 1])
-      sum = sum + counts[second]
+      seconds[#seconds + 1], sum = second, sum + count
     end
   end
   table.sort(seconds)
-  return seconds, counts, sum
+  return seconds, counts, lasts, sum
 end
 
 -- Seconds until `needed` tokens of the minute are gone.
-local function until_gone(seconds, counts, needed)
+local function until_gone(seconds, counts, lasts, needed)
   local gone = 0
   for _, second in ipairs(seconds) do
     gone = gone + counts[second]
-    if gone >= needed then return second + MINUTE + 1 - now end
+    if gone >= needed then return lasts[second] + MINUTE - now end
   end
   return MINUTE
 end
@@ -87,7 +94,10 @@ local function pending(streams)
 end
 
 local function draw()
-  if tonumber(versions[2] or 0) ~= tonumber(ARGV[4]) then return {'changed', 0, 0, 0, 0, 0, 0} end
+  local today = math.floor(now / 86400)
+  if tonumber(versions[2] or 0) ~= tonumber(ARGV[4]) or today ~= tonumber(ARGV[16]) then
+    return {'changed', 0, 0, 0, 0, 0, 0}
+  end
   local requests, tokens, streams = KEYS[6], KEYS[7], KEYS[8]
   local id, asked, rpm, tpm = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
   local concurrent, place = tonumber(ARGV[9]), ARGV[10]
@@ -96,11 +106,11 @@ local function draw()
   local used = redis.call('ZCARD', requests)
   local oldest = redis.call('ZRANGE', requests, 0, 0, 'WITHSCORES')[2]
   local reset = oldest and tonumber(oldest) + MINUTE - now or 0
-  local seconds, counts, sum = {}, {}, 0
-  if tpm > 0 then seconds, counts, sum = minute_tokens(tokens) end
+  local seconds, counts, lasts, sum = {}, {}, {}, 0
+  if tpm > 0 then seconds, counts, lasts, sum = minute_tokens(tokens) end
 
   local function told(limit, wait, days)
-    local first = seconds[1] and seconds[1] + MINUTE + 1 - now or 0
+    local first = seconds[1] and lasts[seconds[1]] + MINUTE - now or 0
     local function ms(seconds) return math.ceil(seconds * 1000) end
     local left, tokens_left = math.max(0, rpm - used), math.max(0, tpm - sum)
     return {limit, ms(wait), left, ms(reset), tokens_left, ms(first), days}
@@ -118,7 +128,7 @@ local function draw()
   end
   if rpm > 0 and used >= rpm then return told('rpm', reset, 0) end
   if tpm > 0 and sum + asked > tpm then
-    return told('tpm', until_gone(seconds, counts, sum + asked - tpm), 0)
+    return told('tpm', until_gone(seconds, counts, lasts, sum + asked - tpm), 0)
   end
   if concurrent > 0 and redis.call('ZCARD', streams) >= concurrent then
     return told('concurrent', 1, 0)
@@ -131,8 +141,9 @@ local function draw()
   if tpm > 0 then
     local second = math.floor(now)
     redis.call('HINCRBY', tokens, second, asked)
+    redis.call('HSET', tokens, second .. '+', string.format('%.6f', now))
     redis.call('EXPIRE', tokens, KEPT)
-    sum = sum + asked
+    sum, lasts[second] = sum + asked, now
     if not seconds[1] then seconds[1] = second end
   end
   if place ~= '' then

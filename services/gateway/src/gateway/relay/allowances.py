@@ -6,6 +6,7 @@ given back before the client learns that its answer is whole, so that its next r
 
 import asyncio
 import datetime as dt
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -92,7 +93,8 @@ def exhausted(draw: Draw, now: float) -> Exhausted | None:
     if limit in _BUDGETS:
         return _budget_spent(limit, draw, now)
     wait = max(1.0, min(allowance.wait, LONGEST_WAIT))
-    return Exhausted(f"{_words(limit, draw)} Please try again in {wait:.0f}s.", retry_after=wait)
+    seconds = math.ceil(wait)
+    return Exhausted(f"{_words(limit, draw)} Please try again in {seconds}s.", retry_after=seconds)
 
 
 _BUDGETS: Final = {Limit.DAY: "day", Limit.WEEK: "week", Limit.MONTH: "month"}

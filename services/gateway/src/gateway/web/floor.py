@@ -5,7 +5,7 @@ Over the limit a request is refused at once: a queue would only make everybody w
 
 from collections import Counter
 
-from gateway.errors import Overloaded
+from gateway.errors import GatewayError, Overloaded
 from gateway.relay.exchange import Exchange
 
 
@@ -40,6 +40,16 @@ class Floor:
     def by_account(self) -> dict[str, int]:
         """How many are under way for each account."""
         return dict(Counter(each.account for each in self._exchanges if each.account))
+
+    def key_ids(self) -> set[str]:
+        """The keys in whose name something is under way."""
+        return {each.key.id for each in self._exchanges if each.key is not None}
+
+    def end(self, key_id: str, reason: GatewayError) -> None:
+        """End every exchange of one key with an error."""
+        for exchange in tuple(self._exchanges):
+            if exchange.key is not None and exchange.key.id == key_id:
+                exchange.interrupt(reason)
 
     def end_all(self) -> None:
         """End every exchange with an honest error."""

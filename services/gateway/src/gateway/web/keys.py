@@ -96,12 +96,12 @@ class Admission:
 
     async def confirm(self, admitted: Admitted, version: int) -> Admitted:
         """The same admission, looked at again if keys have changed. Raises what `admit` raises."""
-        self._see(version)
+        self.see(version)
         if admitted.version == version:
             return admitted
         return await self.admit({b"x-api-key": admitted.secret.encode("latin-1")})
 
-    def _see(self, version: int) -> None:
+    def see(self, version: int) -> None:
         """Forget what is known of keys if they have changed."""
         if not self._view.confirm(version):
             self._misses.clear()
@@ -110,7 +110,7 @@ class Admission:
     async def _look(self) -> int:
         """The keys' version now."""
         version = await self._store.version()
-        self._see(version)
+        self.see(version)
         return version
 
     def _is_over(self, key: ApiKey) -> bool:

@@ -99,6 +99,7 @@ class Upkeep:
 
     async def round(self) -> None:
         """One round. Raises StoreUnavailable."""
+        self._shown.clock.learn(await self._replicas.now())
         if await self._view.refresh_if(await self._accounts.version()):
             self._show_accounts()
         self._switches.apply(await self._live.read())
