@@ -61,22 +61,16 @@ def test_a_conversation_leaves_an_account_that_is_spent_unless_all_are() -> None
     assert chosen([using("a", 100), using("b", 100)], affine="b", reserve=5).account_id == "b"
 
 
-def test_a_conversation_whose_account_is_full_goes_to_the_least_busy() -> None:
-    pool = [
-        Standing(id="a", streams=1),
-        Standing(id="b", streams=2),
-        Standing(id="c", streams=0),
-    ]
+def test_a_conversation_whose_account_is_full_takes_a_turn() -> None:
+    choice = chosen([Standing(id="a"), Standing(id="b", full=True)], cursor=1, affine="b")
 
-    choice = chosen(pool, affine="b", most_streams=2)
-
-    assert (choice.account_id, choice.basis) == ("c", Basis.TURN)
+    assert (choice.account_id, choice.basis) == ("a", Basis.TURN)
 
 
 def test_where_all_who_are_not_cooling_are_full_one_has_to_wait() -> None:
-    pool = [Standing(id="a", streams=2), Standing(id="b", cooldown=cooling())]
+    pool = [Standing(id="a", full=True), Standing(id="b", cooldown=cooling())]
 
-    assert chosen(pool, cursor=0, most_streams=2) == NoChoice(cause=Cause.BUSY)
+    assert chosen(pool, cursor=0) == NoChoice(cause=Cause.BUSY)
 
 
 def test_when_only_reserves_are_left_they_are_spent_and_then_whoever_may_still_answer() -> None:

@@ -37,11 +37,11 @@ def test_a_time_of_another_day_says_so() -> None:
 def test_who_has_too_little_or_too_much_to_do_is_named() -> None:
     low = Standing(id="acc_b", windows=(Window(minutes=10_080, used=98),))
     spent = Standing(id="acc_c", windows=(Window(minutes=10_080, used=100),))
-    full = Standing(id="acc_d", streams=3)
+    full = Standing(id="acc_d", full=True)
 
-    said = told(low, spent, full, reserve=5, most_streams=3)
+    said = told(low, spent, full, reserve=5)
 
-    assert said.endswith("; acc_b on its reserve; acc_c spent; acc_d busy with 3")
+    assert said.endswith("; acc_b on its reserve; acc_c spent; acc_d full")
 
 
 def test_an_account_whose_turn_it_is_not_is_not_named() -> None:

@@ -36,8 +36,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """From the shortest to the longest; empty is unknown."""
     credits: bool = False
     """Whether bought credits go on where its windows end."""
-    streams: int = 0
-    """Answers it is giving at the moment, over all replicas."""
+    full: bool = False
+    """It gives as many answers at a time as it may, or others wait for its next slot."""
 
 
 class Ballot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,8 +52,6 @@ class Ballot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The conversation's own account."""
     reserve: float = 0.0
     """Percent of each window that is kept for conversations which are there already."""
-    most_streams: int = 0
-    """Answers one account may give at a time; 0 is no limit."""
     standings: tuple[Standing, ...] = ()
 
 

@@ -27,7 +27,7 @@ def choose(ballot: Ballot) -> Choice | NoChoice:
     anything left; else to whoever is not cooling: only upstream knows for sure.
     """
     awake = [s for s in ballot.standings if not _cooling(s, ballot.now)]
-    free = [s for s in awake if not _full(s, ballot)]
+    free = [s for s in awake if not s.full]
     if not awake:
         return _last_resort(ballot)
     if not free:
@@ -39,10 +39,6 @@ def choose(ballot: Ballot) -> Choice | NoChoice:
     ):
         return _choice(ballot, own, Basis.AFFINITY)
     enough = _enough(ballot, free, found)
-    if ballot.affine is not None and ballot.cursor is None:
-        # Its own account is full or spent, and no turn was taken for it: the least busy one.
-        spare = min(enough, key=lambda s: (s.streams, fullest(s, now=ballot.now), s.id))
-        return _choice(ballot, spare, Basis.TURN)
     return _in_order(ballot, enough)
 
 
@@ -63,10 +59,6 @@ def why_nobody(cooldowns: Sequence[Cooldown], now: float) -> NoChoice:
 
 def _cooling(standing: Standing, now: float) -> bool:
     return standing.cooldown is not None and standing.cooldown.until > now
-
-
-def _full(standing: Standing, ballot: Ballot) -> bool:
-    return 0 < ballot.most_streams <= standing.streams
 
 
 def _enough(

@@ -64,8 +64,8 @@ def _passed_over(standing: Standing, ballot: Ballot, basis: Basis) -> str:
         return (
             f"{standing.id} cooling until {_time(cooldown.until, ballot.now)} ({cooldown.reason})"
         )
-    if 0 < ballot.most_streams <= standing.streams:
-        return f"{standing.id} busy with {standing.streams}"
+    if standing.full:
+        return f"{standing.id} full"
     left = plenty(standing, now=ballot.now, reserve=ballot.reserve)
     if basis is Basis.AFFINITY or left is Plenty.AMPLE:
         return ""
