@@ -91,7 +91,7 @@ async def test_redis_away_is_a_503_that_says_so() -> None:
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert answer.json()["error"]["code"] == "store_unavailable"
-    assert "console_store_failures_total 1.0" in metrics
+    assert 'console_redis_errors_total{work="request"} 1.0' in metrics
 
 
 @pytest.mark.parametrize(

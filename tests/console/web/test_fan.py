@@ -22,7 +22,11 @@ class Counting(LogStream):
     """A stream that counts its readers, and fails when told."""
 
     reads = 0
+    failures = 0
     away = False
+
+    def fail(self) -> None:
+        self.failures += 1
 
     async def tail(
         self, after: str = "$", *, block: float = 15, count: int = 200
@@ -42,7 +46,7 @@ async def logs(redis_client: Redis, redis_url: str) -> AsyncIterator[Counting]:
 
 @pytest.fixture
 async def fan(logs: Counting) -> AsyncIterator[LogFan]:
-    fan = LogFan(logs)
+    fan = LogFan(logs, failed=logs.fail)
     async with Tasks() as tasks:
         tasks.start(fan.run(), name="fan")
         async with asyncio.timeout(5):
@@ -99,6 +103,7 @@ async def test_after_redis_was_away_it_goes_on_where_it_stopped(
     await logs.append(an_entry("system.after"))
 
     assert await follower == ["system.before", "system.while", "system.after"]
+    assert logs.failures > 0
 
 
 async def test_silence_is_told_in_time_and_closing_ends_every_follower(fan: LogFan) -> None:

@@ -1,6 +1,7 @@
 """The console's composition root: makes every object, once, and hands them over."""
 
 import asyncio
+import functools
 import secrets
 import socket
 import sys
@@ -14,15 +15,16 @@ import structlog
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.types import ASGIApp
-from prometheus_client import CollectorRegistry
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 from commons.errors import StoreUnavailable
+from commons.loop_lag import watch_lag
 from commons.redis_pool import connect, connect_for_tails
 from commons.replicas import BEAT_SECONDS, Replica
 from commons.tasks import Tasks
 from commons.trust import client_context
 from console.admin.passwords import Passwords
-from console.metrics import Metrics
+from console.metrics import Metrics, RedisWork
 from console.parts import Ground, Parts
 from console.settings import ConsoleSettings
 from console.web.failures import handlers_of
@@ -82,7 +84,8 @@ class Console:
             version=own_version(),
             started_at=int(clock()),
         )
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = Metrics(_registry())
+        self.metrics.build.labels(own_version()).set(1)
         self.lights = Lights()
         self.redis = connect(settings.redis_url)
         self.tails = connect_for_tails(settings.redis_url)
@@ -118,6 +121,7 @@ class Console:
         self._tasks.start(self.parts.fan.run(), name="log-fan")
         self._tasks.start(self.parts.changes.run(), name="changes")
         self._tasks.start(self._beat(), name="beat")
+        self._tasks.start(watch_lag(self.metrics.loop_lag.observe), name="loop lag")
 
     def stop_streams(self) -> None:
         """End every open stream and tell the probes; safe to call from a signal handler."""
@@ -163,6 +167,7 @@ class Console:
             try:
                 await self.parts.replicas.beat(beat)
             except StoreUnavailable:
+                self.metrics.redis_failed(RedisWork.UPKEEP)
                 log.warning("replica.beat_missed")
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -193,7 +198,8 @@ class Console:
                 "wanted": Provide(log_filter, sync_to_thread=False),
             },
             exception_handlers=handlers_of(
-                error_page=error_page, store_failed=self.metrics.store_failures.inc
+                error_page=error_page,
+                store_failed=functools.partial(self.metrics.redis_failed, RedisWork.REQUEST),
             ),
             openapi_config=openapi_config(),
             request_max_body_size=MAX_BODY,
@@ -208,6 +214,14 @@ def _provided(objects: Mapping[str, Any]) -> dict[str, Provide]:
 
 def _provide(value: object) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
+
+
+def _registry() -> CollectorRegistry:
+    """A registry of our own that also describes the process."""
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    return registry
 
 
 def _to_stderr(line: str) -> None:

@@ -4,6 +4,7 @@ Each class adds its objects to those of the one before, which is also the order 
 What is opened and closed is `app.py`'s: the clients come from there.
 """
 
+import functools
 from collections.abc import Callable
 
 import httpx
@@ -31,7 +32,7 @@ from console.login.desk import LoginDesk
 from console.login.device import DeviceLogins
 from console.login.pending import PendingLogins
 from console.login.trial import Trial
-from console.metrics import Metrics
+from console.metrics import Metrics, RedisWork
 from console.settings import ConsoleSettings
 from console.web.account_bodies import AccountBodies
 from console.web.changes import Changes
@@ -159,7 +160,8 @@ class Parts(Logins):
             replicas=self.replicas,
             clock=ground.clock,
         )
-        self.fan = LogFan(self.logs)
+        failed = functools.partial(ground.metrics.redis_failed, RedisWork.TAIL)
+        self.fan = LogFan(self.logs, failed=failed)
         self.changes = Changes(ground.redis, self.fan)
         self.sources = Sources(
             settings=ground.settings,

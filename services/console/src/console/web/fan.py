@@ -7,7 +7,7 @@ the ring, is caught up from Redis first; nothing is skipped and nothing comes tw
 import asyncio
 import collections
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import structlog
 
@@ -29,8 +29,9 @@ log = structlog.get_logger(__name__)
 class LogFan:
     """The live log of one replica."""
 
-    def __init__(self, logs: LogStream) -> None:
+    def __init__(self, logs: LogStream, *, failed: Callable[[], None] = lambda: None) -> None:
         self._logs = logs
+        self._failed = failed
         self._ring: collections.deque[StoredEntry] = collections.deque()
         self._floor = ""
         self._last = ""
@@ -55,6 +56,7 @@ class LogFan:
                     self._ready.set()
                 self._take(await self._logs.tail(self._last))
             except StoreUnavailable:
+                self._failed()
                 log.warning("log_fan.interrupted")
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -147,9 +147,8 @@ class Front:
         else:
             await refuse(fault, scope=scope, receive=receive, send=send_all)
         route = str(scope.get("path_template") or "unmatched")
-        self._metrics.answered(
-            method=method_of(scope), route=route, status=status, seconds=self._clock() - began
-        )
+        seconds = None if route in STREAMS else self._clock() - began
+        self._metrics.answered(method=method_of(scope), route=route, status=status, seconds=seconds)
 
     def _fault(self, scope: Scope, origin: Origin) -> ConsoleError | None:
         """Why this request goes no further; None if it may."""
