@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from support.tree import ROOT
 
 from commons import redis_keys
+from console.metrics import Metrics as ConsoleMetrics
 from console.settings import ConsoleSettings
 from gateway import errors
 from gateway.metrics import Metrics
@@ -40,11 +41,12 @@ def _settings() -> set[str]:
 
 
 def _series() -> set[str]:
-    """The gateway's series by the name a query uses; those of the process are Prometheus' own."""
-    metrics = Metrics(CollectorRegistry())
+    """Both services' series by the name a query uses; those of the process are Prometheus' own."""
+    registries = Metrics(CollectorRegistry()).registry, ConsoleMetrics(CollectorRegistry()).registry
     return {
         family.name + ("_total" if family.type == "counter" else "")
-        for family in metrics.registry.collect()
+        for registry in registries
+        for family in registry.collect()
     }
 
 
@@ -63,8 +65,12 @@ def test_every_setting_is_documented() -> None:
     assert _table("settings.md") == _settings()
 
 
-def test_every_series_of_the_gateway_is_documented() -> None:
+def test_every_series_is_documented() -> None:
     assert _table("metrics.md") == _series()
+
+
+def test_every_documented_code_is_counted_apart() -> None:
+    assert _table("errors.md") <= errors.CODES
 
 
 def test_every_code_of_an_error_of_ours_is_documented() -> None:

@@ -23,12 +23,15 @@ async def test_one_record_is_read_by_metrics_log_stream_and_usage_alike(redis_ur
         day = day_of(records[0].at)
         counters = (await UsageStore(play.redis).read("model", [day]))[day]["gpt-5.5"]
 
-    assert series["gateway_exchanges_total", "chat", "whole"] == 3
-    assert series["gateway_exchanges_total", "chat", "refused"] == 1
+    assert series["gateway_exchanges_total", "chat", "gpt-5.5", "whole"] == 3
+    assert series["gateway_exchanges_total", "chat", "none", "refused"] == 1
+    assert series["gateway_exchange_seconds_count", "chat", "whole"] == 3
+    assert series["gateway_first_byte_seconds_count", "chat", "gpt-5.5"] == 3
+    assert series["gateway_survey_seconds_count",] >= 3
     answered = [record for record in records if record.account]
     spent = sum(record.tokens.input for record in answered)
     assert series["gateway_tokens_total", "gpt-5.5", "input"] == spent == counters.input
     attempts = sum(len(record.attempts) for record in records)
     committed = sum(value for name, value in series.items() if name[0] == "gateway_attempts_total")
     assert committed == attempts == 4
-    assert series["gateway_errors_total", "400"] == 1
+    assert series["gateway_errors_total", "400", "chat", "invalid_request_error"] == 1

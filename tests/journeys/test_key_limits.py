@@ -45,6 +45,8 @@ async def test_of_a_storm_on_three_replicas_exactly_the_limit_passes(team: Any) 
     assert passed == list(range(11))
     refused = next(each for each in answers if each.status_code == 429)
     assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    counted = [each.gateway.metrics.limit_refusals.labels("rpm") for each in team.replicas]
+    assert sum(each._value.get() for each in counted) == 34
     assert "11 requests per minute" in refused.json()["error"]["message"]
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert refused.headers["x-ratelimit-limit-requests"] == "11"

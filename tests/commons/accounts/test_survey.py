@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -161,6 +162,21 @@ async def test_without_redis_there_is_no_survey() -> None:
         await surveyor.tie({"f1": "acc_1"})
     await client.aclose()
     assert repr(surveyor) == "<Surveyor>"
+
+
+async def test_each_look_tells_how_long_it_took_and_whether_it_failed(redis_client: Redis) -> None:
+    away = connect("unix:///nowhere")
+    told: list[Any] = []
+
+    def hook(seconds: Any, error: Any) -> None:
+        told.append((0 < seconds < 5, type(error)))
+
+    await Surveyor(redis_client, hook=hook).survey(account_ids=IDS, model="m")
+    with pytest.raises(StoreUnavailable):
+        await Surveyor(away, hook=hook).survey(account_ids=IDS, model="m")
+
+    assert told == [(True, type(None)), (True, StoreUnavailable)]
+    await away.aclose()
 
 
 async def test_a_conversation_follows_the_account_it_is_promised_to_until_one_answers(

@@ -70,7 +70,11 @@ class Scene:
 
     @property
     def failures(self) -> Any:
-        return self.metrics.settle_failures._value.get()
+        return self.metrics.redis_errors.labels("settle")._value.get()
+
+    @property
+    def lost(self) -> Any:
+        return self.metrics.ledger_lost._value.get()
 
 
 ALL = [
@@ -109,7 +113,7 @@ async def test_while_redis_is_away_everything_is_kept_and_written_later_once() -
 
     assert not await scene.ledger.flush()
     assert not await scene.ledger.flush()
-    assert (len(scene.ledger), scene.failures) == (6, 2)
+    assert (len(scene.ledger), scene.failures, scene.lost) == (6, 2, 0)
     scene.books.away = False
 
     assert await scene.ledger.flush()
@@ -172,7 +176,7 @@ async def test_it_is_bounded_and_what_is_lost_is_counted(monkeypatch: pytest.Mon
     await scene.ledger.flush()
 
     assert scene.books.written == [("add", ["req_2", "req_3", "req_4"])]
-    assert scene.failures == 2
+    assert (scene.lost, scene.failures) == (2, 0)
 
 
 async def test_it_waits_a_moment_for_more_and_a_second_after_a_failure() -> None:
@@ -205,6 +209,7 @@ async def test_closing_writes_the_rest_and_does_not_wait_for_ever(
     scene.ledger.settle(a_record(2))
     await scene.ledger.close()
     assert repr(scene.ledger) == "<Ledger with 1 waiting>"
+    assert scene.lost == 1
 
 
 async def test_settlements_ties_and_promises_are_written_as_they_come_and_the_rest_is_not() -> None:

@@ -64,7 +64,7 @@ class Scene:
 
     @property
     def failures(self) -> Any:
-        return self.metrics.settle_failures._value.get()
+        return self.metrics.redis_errors.labels("learn")._value.get()
 
 
 @pytest.fixture

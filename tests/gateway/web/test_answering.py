@@ -40,7 +40,7 @@ async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(redis_url: st
         answer = await play.client.post("/v1/responses", json=a_response())
 
         assert answer.status_code == 200
-        assert gateway.metrics.settle_failures._value.get() == 1
+        assert gateway.metrics.redis_errors.labels("keep")._value.get() == 1
 
 
 async def test_events_we_do_not_know_are_counted(redis_url: str) -> None:

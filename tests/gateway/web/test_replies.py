@@ -8,6 +8,7 @@ from commons.records import Ending
 from commons.tasks import Tasks
 from gateway.errors import BadRequest, Truncated, UpstreamSlow
 from gateway.relay.exchange import Exchange
+from gateway.tallies import Tally
 from gateway.translation.wire import Report
 from gateway.web.replies import KEEP_ALIVE_BEATS, SILENCE_BEATS, Reply
 
@@ -65,7 +66,16 @@ class Scene:
         self.exchange = Exchange(
             request_id="req_1", endpoint="chat", at=0.0, readers=[self.records.append]
         )
-        self.reply = Reply(self.sent, self.exchange, tasks=self.tasks, patience_beats=patience)
+        self.gaps = Tally((1, 10, 100))
+        self.now = 0.0
+        self.reply = Reply(
+            self.sent,
+            self.exchange,
+            tasks=self.tasks,
+            patience_beats=patience,
+            gaps=self.gaps,
+            clock=lambda: self.now,
+        )
         self.wire: Any = Wire()
         self.reply.travel_on(self.wire, streams=streams)
 
@@ -173,7 +183,7 @@ async def test_what_must_be_kept_is_kept_before_the_client_learns_that_all_is_sa
 @pytest.mark.parametrize("pump", ["stream", "whole"])
 async def test_without_a_wire_nothing_can_be_pumped(pump: Any) -> None:
     scene = Scene()
-    reply = Reply(scene.sent, scene.exchange, tasks=scene.tasks, patience_beats=10)
+    reply = Reply(scene.sent, scene.exchange, tasks=scene.tasks, patience_beats=10, gaps=scene.gaps)
 
     with pytest.raises(RuntimeError):
         await getattr(reply, pump)(Source(b""))
@@ -192,6 +202,38 @@ async def test_after_its_patience_a_waiting_stream_is_begun_and_kept_alive() -> 
     await scene.reply.stream(Source(b"all at last."))
     assert scene.sent.bodies[-1] == b"all at last."
     assert len([m for m in scene.sent.messages if m["type"] == "http.response.start"]) == 1
+
+
+@pytest.mark.parametrize("pump", ["stream", "whole"])
+async def test_the_time_between_two_reads_of_upstream_is_counted(pump: Any) -> None:
+    scene = Scene(streams=pump == "stream")
+    source = Source(b"one ", b"two ", b"three ", b"four.")
+    waits = [0.5, 50, 5]
+
+    async def read() -> Any:
+        scene.now += waits.pop(0)
+        return source._pieces.pop(0)
+
+    source.read = read  # type: ignore[method-assign]
+    await getattr(scene.reply, pump)(source)
+
+    assert scene.gaps.counts == [1, 1, 1, 0]
+    assert scene.gaps.total == 55.5
+
+
+async def test_the_time_a_slow_client_takes_is_no_gap_of_upstream() -> None:
+    scene = Scene()
+    source = Source(b"one ", b"two.")
+
+    async def send(message: Any) -> None:
+        if message.get("body") == b"one ":
+            scene.now += 30
+            scene.reply.beat()
+
+    scene.reply._send = send
+    await scene.reply.stream(source)
+
+    assert scene.gaps.counts == [1, 0, 0, 0]
 
 
 async def test_who_asked_for_no_stream_waits() -> None:

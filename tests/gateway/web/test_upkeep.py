@@ -143,6 +143,8 @@ async def test_its_rounds_survive_a_redis_that_is_away(scene: Any) -> None:
     await scene.upkeep.leave()
 
     assert len(rounds) == 3
+    errors = scene.registry.get_sample_value("gateway_redis_errors_total", {"work": "upkeep"})
+    assert errors == 2
 
 
 async def test_a_clock_that_is_wrong_is_corrected_before_anybody_asks(scene: Any) -> None:

@@ -23,6 +23,7 @@ from commons.clock import SharedClock
 from commons.errors import StoreUnavailable
 from commons.keys import KeyStore
 from commons.live_settings import LiveSettings, LiveSettingsStore
+from commons.loop_lag import watch_lag
 from commons.redis_line import connect_line
 from commons.redis_pool import connect, mapped
 from commons.replicas import Replica, ReplicaStore
@@ -84,6 +85,7 @@ class Gateway:
         quiet = settings.log_level in {"warning", "error"}
         self._log = ExchangeLog(sys.stdout, quiet=quiet)
         self.metrics = Metrics(_registry())
+        self.metrics.build.labels(own_version()).set(1)
         self.floor = Floor(most=settings.max_concurrent)
         self._identity = Identity(
             originator=settings.codex_originator,
@@ -118,6 +120,7 @@ class Gateway:
             ("places", self._places.run()),
             ("revocations", self._revocations.run()),
             ("upkeep", self._upkeep.run()),
+            ("loop lag", watch_lag(self.metrics.loop_lag.observe)),
         ):
             self._tasks.start(work, name=name)
 
@@ -153,7 +156,9 @@ class Gateway:
         self._keys = KeyStore(self._redis, cipher)
         self._cooldowns = CooldownStore(self._redis)
         self._line = connect_line(settings.redis_url)
-        self._surveyor = Surveyor(self._redis, line=self._line, clock=self._clock)
+        self._surveyor = Surveyor(
+            self._redis, line=self._line, clock=self._clock, hook=self.metrics.surveyed
+        )
         self._places = Places(self._redis, clock=self._clock)
         self._responses = ResponseStore(self._redis, cipher)
         books = RedisBooks(

@@ -20,6 +20,32 @@ Only `web/failures.py` turns them into a body; after the commit point the same e
 SSE error event and a closed stream.
 """
 
+from typing import Final
+
+CODES: Final = frozenset(
+    {
+        "account_deactivated", "bio_policy", "content_policy_violation", "context_length_exceeded",
+        "credit_balance_exhausted", "cyber_policy", "flex_unavailable", "insufficient_quota",
+        "internal_error", "invalid_api_key", "invalid_body", "invalid_encrypted_content",
+        "invalid_prompt", "invalid_request_error", "item_not_found", "malformed_http",
+        "method_not_allowed", "misalignment_policy_violation", "missing_required_parameter",
+        "model_not_found", "no_accounts", "organization_spend_limit_exceeded",
+        "organization_usage_limit_exceeded", "previous_response_not_found",
+        "project_spend_limit_exceeded", "rate_limit_exceeded", "request_head_too_large",
+        "request_timeout", "request_too_large", "server_error", "server_is_overloaded",
+        "server_overloaded", "slow_down", "store_unavailable", "unknown_url",
+        "unsupported_content_encoding", "unsupported_parameter", "unsupported_value",
+        "upstream_connection_lost", "upstream_empty_answer", "upstream_malformed",
+        "upstream_protocol", "upstream_stream_truncated", "upstream_timeout",
+        "upstream_unavailable", "upstream_unreachable", "usage_limit_reached",
+        "usage_not_included", "websocket_not_supported",
+    }
+)  # fmt: skip
+"""Codes of errors that are counted apart: ours, and those of upstream that pass through here.
+
+Upstream may send any other; a client's figures then say `other`.
+"""
+
 
 class GatewayError(Exception):
     """Root of the tree. `message` is public: never a token, a key, a prompt or an answer."""

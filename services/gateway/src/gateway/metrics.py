@@ -1,40 +1,82 @@
 """Every Prometheus series of the gateway, by name, on a registry that is handed over.
 
-Labels come from closed sets: endpoints, endings, opaque account ids, models the catalogue knows.
-Never from a client's text. What happened is decided elsewhere; this module only counts it.
+Labels come from closed sets: endpoints, endings, opaque account ids, models the catalogue knows,
+codes and parameters of our tables; what is in none of them is `other`. Never from a client's text.
+What happened is decided elsewhere; this module only counts it.
 """
 
+import enum
 from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import generate_latest
 
 from commons.accounts.quota import SeenQuota
-from commons.records import ExchangeRecord
+from commons.errors import StoreUnavailable
+from commons.records import Ending, ExchangeRecord
+from gateway.dialects.parameter_names import counted_as
 from gateway.dialects.quota import window_name
+from gateway.errors import CODES
+from gateway.tallies import Tallies
 
-OTHER = "other"
-"""Label of a model that no catalogue knows."""
+ENDPOINTS: Final = ("chat", "responses", "compact")
+OTHER: Final = "other"
+"""Label of what no table knows."""
+NONE: Final = "none"
+"""Model of an exchange that was refused before it had one."""
+MOST_MODELS: Final = 20
+"""Models that become labels on one replica; those seen later are counted as `other`."""
 
 FIRST_BYTE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 """Seconds; a reasoning model may stay silent for minutes."""
-SILENCE_BUCKETS = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300)
+GAP_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+"""Seconds; a token takes some ten milliseconds, a thought some seconds."""
+SILENCE_BUCKETS = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 """Seconds; silences are counted in whole ones."""
 EXCHANGE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 180, 300, 450, 600)
 """Seconds; a long answer takes ten minutes."""
+SURVEY_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 2)
+"""Seconds; a look takes a round trip, and is given up after two tries of a second."""
+LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+"""Seconds."""
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
+EVENT_FAMILIES = ("response", "codex")
+"""What the names of upstream's events begin with."""
+
+
+class RedisWork(enum.StrEnum):
+    """What Redis was asked for, by what it means when it fails."""
+
+    ADMIT = "admit"
+    """Looking a key up that is not in memory: the client is refused."""
+    SURVEY = "survey"
+    """The look before upstream: the client is refused."""
+    SETTLE = "settle"
+    """Writing settled exchanges: they are kept and written later."""
+    LEARN = "learn"
+    """What an attempt taught about its account: lost, the next one teaches it again."""
+    KEEP = "keep"
+    """What a client may continue: it cannot."""
+    UPKEEP = "upkeep"
+    """The rounds of a replica: what it knows grows old."""
 
 
 class Metrics:
     """The series of one process. Children are made once for each label set and kept."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        # One more series for each, which nobody reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
         self._known_models: Collection[str] = ()
-        self._settled: dict[tuple[str, str, str], Callable[[ExchangeRecord], None]] = {}
+        self._shown_models: set[str] = set()
+        self._settled: dict[tuple[str, str, str, str], Callable[[ExchangeRecord], None]] = {}
         self._counted: dict[tuple[str, ...], Counter] = {}
         self._declare_exchanges(registry)
+        self._declare_upstream(registry)
         self._declare_accounts(registry)
+        self._declare_redis(registry)
         self._declare_process(registry)
 
     def __repr__(self) -> str:
@@ -43,38 +85,29 @@ class Metrics:
     def _declare_exchanges(self, registry: CollectorRegistry) -> None:
         self.exchanges = Counter(
             "gateway_exchanges",
-            "Settled exchanges by endpoint and ending.",
-            ("endpoint", "ending"),
+            "Settled exchanges by endpoint, ending and the model sent upstream.",
+            ("endpoint", "ending", "sent_model"),
             registry=registry,
         )
         self.errors = Counter(
-            "gateway_errors", "Errors clients saw, by status.", ("status",), registry=registry
-        )
-        self.first_byte = Histogram(
-            "gateway_first_byte_seconds",
-            "From admission to the first word for the client.",
-            ("endpoint",),
-            buckets=FIRST_BYTE_BUCKETS,
+            "gateway_errors",
+            "Errors clients saw, by endpoint, status and code; status 200 is an error in the "
+            "middle of a stream.",
+            ("endpoint", "status", "code"),
             registry=registry,
         )
         self.duration = Histogram(
             "gateway_exchange_seconds",
             "From admission to settlement.",
-            ("endpoint",),
+            ("endpoint", "ending"),
             buckets=EXCHANGE_BUCKETS,
             registry=registry,
         )
-        self.silence = Histogram(
-            "gateway_silence_seconds",
-            "Longest silence of upstream inside an answer, in whole seconds.",
-            ("endpoint",),
-            buckets=SILENCE_BUCKETS,
-            registry=registry,
-        )
-        self.key_tokens = Counter(
-            "gateway_key_tokens",
-            "Tokens by API key id and kind.",
-            ("key", "kind"),
+        self.first_byte = Histogram(
+            "gateway_first_byte_seconds",
+            "From admission to the first word for the client.",
+            ("endpoint", "sent_model"),
+            buckets=FIRST_BYTE_BUCKETS,
             registry=registry,
         )
         self.tokens = Counter(
@@ -84,14 +117,50 @@ class Metrics:
             ("kind", "answered_model"),
             registry=registry,
         )
+        self.key_tokens = Counter(
+            "gateway_key_tokens",
+            "Tokens by API key id and kind.",
+            ("key", "kind"),
+            registry=registry,
+        )
+        self.limit_refusals = Counter(
+            "gateway_limit_refusals",
+            "Exchanges that a limit of their key refused, by limit.",
+            ("limit",),
+            registry=registry,
+        )
         self.dropped = Counter(
             "gateway_dropped_parameters",
             "Parameters accepted and left out of the upstream request.",
+            ("parameter",),
+            registry=registry,
+        )
+
+    def _declare_upstream(self, registry: CollectorRegistry) -> None:
+        self.gaps = Tallies(
+            "gateway_read_gap_seconds",
+            "Between two reads of upstream inside an answer.",
+            label="endpoint",
+            values=ENDPOINTS,
+            bounds=GAP_BUCKETS,
+        )
+        registry.register(self.gaps)
+        self.silence = Histogram(
+            "gateway_silence_seconds",
+            "Longest silence of upstream inside an answer, in whole seconds.",
+            ("endpoint",),
+            buckets=SILENCE_BUCKETS,
             registry=registry,
         )
         self.unknown_events = Counter(
             "gateway_unknown_events",
-            "Upstream events this version does not know.",
+            "Upstream events this version does not know, by what their name begins with.",
+            ("family",),
+            registry=registry,
+        )
+        self.malformed_events = Counter(
+            "gateway_malformed_events",
+            "Upstream events that could not be read and did not end the answer.",
             registry=registry,
         )
 
@@ -132,6 +201,30 @@ class Metrics:
             registry=registry,
         )
 
+    def _declare_redis(self, registry: CollectorRegistry) -> None:
+        self.survey = Histogram(
+            "gateway_survey_seconds",
+            "The look into Redis before upstream, answered or not.",
+            buckets=SURVEY_BUCKETS,
+            registry=registry,
+        )
+        self.redis_errors = Counter(
+            "gateway_redis_errors",
+            "Redis did not answer or refused, by what it was asked for.",
+            ("work",),
+            registry=registry,
+        )
+        for work in RedisWork:  # a first error is then seen to be an increase
+            self.redis_errors.labels(work.value)
+        self.ledger_pending = Gauge(
+            "gateway_ledger_pending", "Settlements waiting to be written.", registry=registry
+        )
+        self.ledger_lost = Counter(
+            "gateway_ledger_lost",
+            "Settlements that were never written: the ledger was full, or the process ended.",
+            registry=registry,
+        )
+
     def _declare_process(self, registry: CollectorRegistry) -> None:
         self.in_flight = Gauge(
             "gateway_exchanges_in_flight", "Exchanges under way.", registry=registry
@@ -142,17 +235,17 @@ class Metrics:
             ("code",),
             registry=registry,
         )
-        self.settle_failures = Counter(
-            "gateway_settle_failures",
-            "Settlements that could not be written; they are kept and written later, or lost "
-            "when the ledger is full.",
+        self.loop_lag = Histogram(
+            "gateway_loop_lag_seconds",
+            "How late the event loop is, looked at twice a second.",
+            buckets=LAG_BUCKETS,
             registry=registry,
-        )
-        self.ledger_pending = Gauge(
-            "gateway_ledger_pending", "Settlements waiting to be written.", registry=registry
         )
         self.draining = Gauge(
             "gateway_draining", "1 while this replica is shutting down.", registry=registry
+        )
+        self.build = Gauge(
+            "gateway_build_info", "1, with the version that runs.", ("version",), registry=registry
         )
 
     def know_models(self, models: Collection[str]) -> None:
@@ -161,22 +254,42 @@ class Metrics:
 
     def settle(self, record: ExchangeRecord) -> None:
         """Count one settled exchange: one of the four readers of a record."""
-        model = self._model_label(record.answered_model)
-        kind = (record.endpoint, record.ending.value, model)
+        kind = (
+            *(record.endpoint, record.ending.value),
+            *(self._model_label(record.sent_model), self._model_label(record.answered_model)),
+        )
         count = self._settled.get(kind)
         if count is None:
-            count = self._settled[kind] = self._counter_of(kind)
+            count = self._settled[kind] = self._counter_of(*kind)
         count(record)
         for attempt in record.attempts:
             self._child(self.attempts, attempt.account, attempt.verdict).inc()
-        if record.status >= 400:  # noqa: PLR2004 - HTTP's own border
-            self._child(self.errors, str(record.status)).inc()
+        if _failed(record):
+            code = record.code if record.code in CODES else OTHER
+            self._child(self.errors, record.endpoint, str(record.status), code).inc()
         if record.key_id:
             for name in TOKEN_KINDS:
                 if amount := getattr(record.tokens, name):
                     self._child(self.key_tokens, record.key_id, name).inc(amount)
-        if record.dropped:
-            self.dropped.inc(len(record.dropped))
+        for name in record.dropped:
+            self._child(self.dropped, counted_as(name)).inc()
+
+    def redis_failed(self, work: RedisWork) -> None:
+        """Count one failure of Redis."""
+        self.redis_errors.labels(work.value).inc()
+
+    def surveyed(self, seconds: float, error: StoreUnavailable | None) -> None:
+        """Count one look into Redis before upstream."""
+        self.survey.observe(seconds)
+        if error is not None:
+            self.redis_failed(RedisWork.SURVEY)
+
+    def saw_strange(self, unknown: Mapping[str, int], *, malformed: int) -> None:
+        """Count an answer's events that no rule knows, by name, and those that nobody can read."""
+        for name, count in unknown.items():
+            family = name.partition(".")[0]
+            self.unknown_events.labels(family if family in EVENT_FAMILIES else OTHER).inc(count)
+        self.malformed_events.inc(malformed)
 
     def show_accounts(self, states: Mapping[str, int]) -> None:
         """Set how many accounts are in each state."""
@@ -200,8 +313,13 @@ class Metrics:
 
     def _model_label(self, model: str) -> str:
         if not model:
-            return ""
-        return model if model in self._known_models else OTHER
+            return NONE
+        if model in self._shown_models:
+            return model
+        if model not in self._known_models or len(self._shown_models) >= MOST_MODELS:
+            return OTHER
+        self._shown_models.add(model)
+        return model
 
     def _child(self, counter: Counter, *labels: str) -> Counter:
         # `labels()` takes a lock and rebuilds its key on each call: half the cost of counting.
@@ -210,14 +328,17 @@ class Metrics:
             known = self._counted[counter._name, *labels] = counter.labels(*labels)  # noqa: SLF001
         return known
 
-    def _counter_of(self, kind: tuple[str, str, str]) -> Callable[[ExchangeRecord], None]:
+    def _counter_of(
+        self, endpoint: str, ending: str, sent: str, answered: str
+    ) -> Callable[[ExchangeRecord], None]:
         """A function with every child of one kind of exchange already looked up."""
-        endpoint, ending, model = kind
-        exchanges = self.exchanges.labels(endpoint, ending)
-        first_byte = self.first_byte.labels(endpoint)
-        duration = self.duration.labels(endpoint)
+        exchanges = self.exchanges.labels(endpoint, ending, sent)
+        first_byte = self.first_byte.labels(endpoint, sent)
+        duration = self.duration.labels(endpoint, ending)
         silence = self.silence.labels(endpoint)
-        tokens = {kind: self.tokens.labels(kind, model) for kind in TOKEN_KINDS} if model else {}
+        tokens = {}
+        if answered != NONE:
+            tokens = {kind: self.tokens.labels(kind, answered) for kind in TOKEN_KINDS}
 
         def count(record: ExchangeRecord) -> None:
             exchanges.inc()
@@ -231,3 +352,8 @@ class Metrics:
                     counter.inc(amount)
 
         return count
+
+
+def _failed(record: ExchangeRecord) -> bool:
+    """Whether the client was told of an error; one that has left was told nothing."""
+    return record.ending in (Ending.REFUSED, Ending.BROKEN)

@@ -5,6 +5,7 @@ The survey decides nothing but the cursor; gateway.choice chooses an account fro
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
@@ -12,11 +13,15 @@ from redis.asyncio import Redis
 from commons import redis_keys
 from commons.accounts.model import Cooldown
 from commons.allowances import Allowance, Draw
+from commons.errors import StoreUnavailable
 from commons.redis_line import Line
 from commons.redis_pool import Scripts, mapped
 
 PROMISED = "~"
 """Begins the account of a conversation that it has not answered yet."""
+
+Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]
+"""Told the seconds that a look took, and why it failed if it did."""
 
 _decode_cooldown = msgspec.json.Decoder(Cooldown).decode
 
@@ -46,10 +51,16 @@ class Surveyor:
     """Takes surveys (over the line, if there is one), and ties conversations to accounts."""
 
     def __init__(
-        self, redis: Redis, *, line: Line | None = None, clock: Callable[[], float] = time.time
+        self,
+        redis: Redis,
+        *,
+        line: Line | None = None,
+        clock: Callable[[], float] = time.time,
+        hook: Hook = lambda _seconds, _error: None,
     ) -> None:
         self._redis = redis
         self._clock = clock
+        self._hook = hook
         self._scripts = Scripts(redis, line=line)
         self._keys = [
             *(redis_keys.accounts_version(), redis_keys.keys_version()),
@@ -80,7 +91,7 @@ class Surveyor:
             at = self._clock()
             keys += draw.keys(at)
             args += draw.arguments(at)
-        told = await self._scripts.repeat("survey", keys, args)
+        told = await self._look(keys, args)
         seconds, micros, accounts, api_keys, cursor, affine, cooling, drawn = told
         now = seconds + micros / 1e6
         return Survey(
@@ -93,6 +104,17 @@ class Surveyor:
             cooldowns=_cooldowns(cooling) if cooling else {},
             allowance=None if draw is None else draw.take(drawn, now),
         )
+
+    async def _look(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """What the script says, with the time it took told to the hook."""
+        began = time.monotonic()
+        try:
+            told = await self._scripts.repeat("survey", keys, args)
+        except StoreUnavailable as error:
+            self._hook(time.monotonic() - began, error)
+            raise
+        self._hook(time.monotonic() - began, None)
+        return told
 
     async def tie(self, fingerprints: dict[str, str]) -> None:
         """Tie conversations (by fingerprint) to the accounts that answered them."""

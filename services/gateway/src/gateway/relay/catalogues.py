@@ -19,7 +19,7 @@ from commons.errors import StoreUnavailable
 from commons.redis_pool import ask, mapped
 from gateway.dialects.catalogue import Catalogue
 from gateway.errors import Malformed
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, RedisWork
 from gateway.relay.account_calls import AccountCalls, Told
 
 FRESH_SECONDS: Final = 3600.0
@@ -151,6 +151,7 @@ class Catalogues:
                 await self.load()
                 await self.fetch_stale()
             except StoreUnavailable as error:
+                self._metrics.redis_failed(RedisWork.UPKEEP)
                 log.debug("catalogue.kept", error=str(error))
             self._wake.clear()
             with contextlib.suppress(TimeoutError):

@@ -16,7 +16,7 @@ import structlog
 from commons.errors import StoreUnavailable
 from commons.log_stream import LogEntry
 from commons.records import ExchangeRecord
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, RedisWork
 
 FLUSH_SECONDS: Final = 0.075
 """How long what is not urgent waits for more to be written with it."""
@@ -140,14 +140,14 @@ class Ledger:
             try:
                 await self._write_urgent()
             except StoreUnavailable:  # it is with the rest that `run` tries again to write
-                self._metrics.settle_failures.inc()
+                self._metrics.redis_failed(RedisWork.SETTLE)
 
     async def flush(self) -> bool:
         """Write everything that waits; False if Redis did not take it and it waits on."""
         try:
             await self._write()
         except StoreUnavailable as error:
-            self._metrics.settle_failures.inc()
+            self._metrics.redis_failed(RedisWork.SETTLE)
             log.warning("ledger.kept", waiting=len(self), error=str(error))
             return False
         finally:
@@ -162,6 +162,7 @@ class Ledger:
                 while not await self.flush():
                     await self._sleep(RETRY_SECONDS / 4)
         except TimeoutError:
+            self._metrics.ledger_lost.inc(len(self))
             log.warning("ledger.lost", waiting=len(self))
 
     async def _write(self) -> None:
@@ -190,7 +191,7 @@ class Ledger:
     def _take(self, waiting: dict[K, V], key: K, value: V) -> None:
         if len(waiting) >= MOST and key not in waiting:
             waiting.pop(next(iter(waiting)))
-            self._metrics.settle_failures.inc()
+            self._metrics.ledger_lost.inc()
         waiting[key] = value
         self._wake.set()
 

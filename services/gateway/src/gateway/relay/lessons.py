@@ -16,7 +16,7 @@ from commons.errors import StoreUnavailable
 from commons.log_stream import LogEntry, LogKind, LogLevel
 from gateway.dialects.codex_errors import Refusal
 from gateway.judgement import Judgement
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, RedisWork
 from gateway.relay.breakers import Breakers
 from gateway.relay.lease import Lease
 from gateway.relay.ledger import Ledger
@@ -71,7 +71,7 @@ class Lessons:
                     model=model if judgement.row.model_only else None,
                 )
         except StoreUnavailable as error:
-            self._metrics.settle_failures.inc()
+            self._metrics.redis_failed(RedisWork.LEARN)
             log.warning("lesson.lost", account=lease.account.id, error=str(error))
         return opened
 
@@ -80,14 +80,14 @@ class Lessons:
         try:
             await self._count_fault(lease, code)
         except StoreUnavailable:
-            self._metrics.settle_failures.inc()
+            self._metrics.redis_failed(RedisWork.LEARN)
 
     async def unavailable(self, account_id: str, *, code: str) -> None:
         """No usable credential for now: let others be asked without waiting for it again."""
         try:
             await self.cool(account_id, CooldownReason.CREDENTIAL, UNAVAILABLE_SECONDS, code=code)
         except StoreUnavailable:
-            self._metrics.settle_failures.inc()
+            self._metrics.redis_failed(RedisWork.LEARN)
 
     def succeed(self, lease: Lease) -> None:
         """An account answered. An answer begun before its breaker opened proves nothing."""

@@ -7,6 +7,7 @@ dispatcher decides. How bytes reach the client is the reply's business.
 from commons.errors import StoreUnavailable
 from gateway.dialects.codex_requests import TURN_STATE_HEADER
 from gateway.errors import GatewayError, UpstreamFault
+from gateway.metrics import RedisWork
 from gateway.relay import turn_states
 from gateway.relay.dispatch import Committed
 from gateway.relay.exchange import Exchange
@@ -76,8 +77,10 @@ class Answering:
             self.lay_wire()
             return committed
         finally:
-            if report is not None and report.unknown_events:
-                self._house.hands.metrics.unknown_events.inc(report.unknown_events.total())
+            if report is not None and (report.unknown_events or report.malformed_events):
+                self._house.hands.metrics.saw_strange(
+                    report.unknown_events, malformed=report.malformed_events
+                )
         dispatcher.came_through(committed, report)
         return None
 
@@ -98,7 +101,7 @@ class Answering:
                 key.id if key else "", report.response_id, items, now=self._house.hands.clock()
             )
         except StoreUnavailable:
-            self._house.hands.metrics.settle_failures.inc()
+            self._house.hands.metrics.redis_failed(RedisWork.KEEP)
 
 
 def headers_of_answer(asked: Translated, committed: Committed, *, codex: bool) -> list[Header]:

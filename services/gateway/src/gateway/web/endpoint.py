@@ -12,6 +12,7 @@ from commons.allowances import Draw, draw_on
 from commons.errors import StoreUnavailable
 from commons.records import Ending
 from gateway.errors import GatewayError, StoreAway, UnknownModel
+from gateway.metrics import RedisWork
 from gateway.relay.dispatch import Asked
 from gateway.relay.exchange import Exchange
 from gateway.relay.lease import Wish
@@ -46,6 +47,7 @@ class Endpoint:
         self._name = name
         self._house = house
         self._hands = house.hands
+        self._gaps = house.hands.metrics.gaps.of(name)
         self._patience_beats = math.ceil(house.hands.patience)
 
     def __repr__(self) -> str:
@@ -59,6 +61,8 @@ class Endpoint:
             admitted = await self._house.admission.admit(headers)
         except GatewayError as error:
             self._hands.metrics.refused_at_door.labels(error.code or error.type).inc()
+            if isinstance(error, StoreAway):
+                self._hands.metrics.redis_failed(RedisWork.ADMIT)
             await refuse(send, error, request_id)
             return
         exchange = Exchange(
@@ -68,7 +72,13 @@ class Endpoint:
             readers=self._hands.readers,
         )
         exchange.key = admitted.key
-        reply = Reply(send, exchange, tasks=self._hands.tasks, patience_beats=self._patience_beats)
+        reply = Reply(
+            send,
+            exchange,
+            tasks=self._hands.tasks,
+            patience_beats=self._patience_beats,
+            gaps=self._gaps,
+        )
         self._house.floor.enter(exchange)
         self._hands.pulse.join(reply)
         try:
@@ -249,6 +259,9 @@ class Endpoint:
     async def _fail(self, error: GatewayError, exchange: Exchange, reply: Reply) -> None:
         if exchange.draw is not None:
             await self._house.places.free(exchange.draw)
+            if exchange.draw.allowance is not None and exchange.draw.allowance.refused:
+                limit = exchange.draw.allowance.refused.value
+                self._hands.metrics.limit_refusals.labels(limit).inc()
         begun = exchange.account != "" or reply.started
         exchange.end(
             Ending.BROKEN if begun else Ending.REFUSED,

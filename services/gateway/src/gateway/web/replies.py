@@ -4,12 +4,14 @@ One write for each read of upstream, no timer and no task for any chunk; the pro
 of passing seconds. What the bytes say is the wire's business, who pays for them the dispatcher's.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from commons.tasks import Tasks
 from gateway.errors import GatewayError, UpstreamSlow
 from gateway.relay.exchange import Exchange
+from gateway.tallies import Tally
 from gateway.translation.wire import Wire
 from gateway.web.asgi import CORS_HEADERS, Header, Send, answer
 from gateway.web.failures import refuse
@@ -47,12 +49,22 @@ class Reply:
     """One answer on its way to its client; a member of the pulse."""
 
     def __init__(
-        self, send: Send, exchange: Exchange, *, tasks: Tasks, patience_beats: int
+        self,
+        send: Send,
+        exchange: Exchange,
+        *,
+        tasks: Tasks,
+        patience_beats: int,
+        gaps: Tally,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send
         self._exchange = exchange
         self._tasks = tasks
         self._patience_beats = patience_beats
+        self._gaps = gaps
+        self._clock = clock
+        self._heard_at = 0.0
         self._wire: Wire | None = None
         self._streams = False
         self._started = False
@@ -77,6 +89,7 @@ class Reply:
         if self._sending:
             # The client reads slowly; upstream waits for it and is not to blame.
             self._silent = self._idle = 0
+            self._heard_at = self._clock()
             return
         self._silent += 1
         self._idle += 1
@@ -99,7 +112,8 @@ class Reply:
         before_last: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         """Pump until the answer is whole. Raises the GatewayError that broke it off."""
-        wire, send, read = self._wire, self._send, source.read
+        wire, send, read, clock = self._wire, self._send, source.read, self._clock
+        note = self._gaps.note
         if wire is None:
             raise RuntimeError("a reply needs its wire first")
         out = wire.feed(source.held)
@@ -107,6 +121,7 @@ class Reply:
             await self._start(headers)
         self._exchange.speak()
         self._reading = True
+        self._heard_at = clock()
         while not wire.done:
             if out:
                 self._silent = 0
@@ -118,6 +133,9 @@ class Reply:
             if not data:
                 out = wire.finish()
                 break
+            now = clock()
+            note(now - self._heard_at)
+            self._heard_at = now
             out = wire.feed(data)
         self._reading = False
         source.release()
@@ -146,11 +164,12 @@ class Reply:
         await answer(self._send, 200, body, request_id=self._exchange.request_id, headers=headers)
 
     async def _folded(self, source: Source) -> bytes:
-        fold, read = self._wire, source.read
+        fold, read, clock = self._wire, source.read, self._clock
         if fold is None:
             raise RuntimeError("a reply needs its wire first")
         self._idle = 0
         self._reading = True
+        heard_at = clock()
         try:
             fold.feed(source.held)
             while not fold.done:
@@ -158,6 +177,9 @@ class Reply:
                 self._idle = 0
                 if not data:
                     break
+                now = clock()
+                self._gaps.note(now - heard_at)
+                heard_at = now
                 fold.feed(data)
         finally:
             self._reading = False

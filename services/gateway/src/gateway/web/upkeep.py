@@ -17,7 +17,7 @@ from commons.clock import SharedClock
 from commons.errors import StoreUnavailable
 from commons.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
 from commons.replicas import BEAT_SECONDS, Replica, ReplicaStore
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, RedisWork
 from gateway.relay.catalogues import Catalogues, Names
 from gateway.relay.rotation import Rotation, Strategy
 from gateway.settings import GatewaySettings
@@ -113,6 +113,7 @@ class Upkeep:
             try:
                 await self.round()
             except StoreUnavailable as error:
+                self._shown.metrics.redis_failed(RedisWork.UPKEEP)
                 log.debug("upkeep.waited", error=str(error))
             await sleep(READ_SECONDS)
 

@@ -1,0 +1,27 @@
+"""Names of parameters as clients write them: which of them may be told apart in a figure."""
+
+from typing import Final
+
+KNOWN: Final = frozenset(
+    {
+        "audio", "cache_control", "context_management", "enable_thinking", "extra_body",
+        "extra_headers", "frequency_penalty", "generation_config", "image.detail",
+        "input.reasoning", "logit_bias", "logprobs", "max_completion_tokens", "max_output_tokens",
+        "max_tokens", "max_tool_calls", "metadata", "min_p", "moderation", "prediction",
+        "presence_penalty", "previous_response_id", "prompt_cache_retention", "provider",
+        "repetition_penalty", "safety_identifier", "seed", "service_tier", "temperature", "top_k",
+        "top_logprobs", "top_p", "truncation", "user", "verbosity", "web_search_options",
+    }
+)  # fmt: skip
+"""What OpenAI's APIs and the clients we know send."""
+FAMILIES: Final = frozenset({"assistant", "content", "include", "tools"})
+"""Parts of a request whose pieces are counted together, whatever a client calls them."""
+OTHER: Final = "other"
+
+
+def counted_as(name: str) -> str:
+    """A name of a closed set for a parameter: never a client's own word."""
+    if name in KNOWN:
+        return name
+    family = name.partition(".")[0]
+    return family if family in FAMILIES else OTHER
