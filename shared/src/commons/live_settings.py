@@ -43,6 +43,8 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     routing: Routing | None = None
     quota_reserve: Reserve | None = None
     """Percent of each quota window that is kept for conversations which are there already."""
+    account_streams: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+    """Answers one account gives at a time; 0 is no limit."""
     default_model: str | None = None
     model_aliases: dict[str, str] | None = None
     history_mode: HistoryMode | None = None

@@ -35,6 +35,12 @@ PROBE_SECONDS = 60
 """How long a probe may take before another one is made."""
 LIMIT_SECONDS = 120
 """How long what limits count is kept without a request; a minute counts."""
+SLOT_SECONDS = 90
+"""How long the set of slots is kept without a request."""
+QUEUE_SECONDS = 120
+"""How long the queue for slots is kept without a request."""
+WAKE_SECONDS = 60
+"""How long a wake waits for its replica."""
 PENDING_LOGIN_SECONDS = 600
 """How long a login may take."""
 
@@ -105,6 +111,24 @@ def foreign(fingerprint: str) -> str:
 def probe(account_id: str) -> str:
     """String: one request tries an account whose breaker is half open; PROBE_SECONDS."""
     return f"{TAG}:probe:{account_id}"
+
+
+def slots() -> str:
+    """Sorted set `account request key` of answers being given, by end of lease; SLOT_SECONDS."""
+    return f"{TAG}:slots"
+
+
+def queue() -> str:
+    """Hash of who waits for a slot, by request: since, until, weight, key, replica and accounts.
+
+    QUEUE_SECONDS.
+    """
+    return f"{TAG}:queue"
+
+
+def wakes(replica_id: str) -> str:
+    """List `request account`: slots handed to a replica's exchanges; WAKE_SECONDS."""
+    return f"{TAG}:wakes:{replica_id}"
 
 
 def quota(account_id: str) -> str:

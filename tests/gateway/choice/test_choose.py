@@ -70,7 +70,7 @@ def test_a_conversation_whose_account_is_full_takes_a_turn() -> None:
 def test_where_all_who_are_not_cooling_are_full_one_has_to_wait() -> None:
     pool = [Standing(id="a", full=True), Standing(id="b", cooldown=cooling())]
 
-    assert chosen(pool, cursor=0) == NoChoice(cause=Cause.BUSY)
+    assert chosen(pool, cursor=0) == NoChoice(cause=Cause.BUSY, accounts=("a",))
 
 
 def test_when_only_reserves_are_left_they_are_spent_and_then_whoever_may_still_answer() -> None:

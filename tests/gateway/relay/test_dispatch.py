@@ -28,6 +28,7 @@ class Rotation:
     """Lends what a test gives it, in order."""
 
     def __init__(self, *leases: Any) -> None:
+        self.rotation = self
         self.leases = list(leases)
         self.renewed: Any = a_lease("acc_a", basis=Basis.RENEWED)
         self.tried: list[Any] = []
@@ -129,7 +130,7 @@ class Scene:
         self.egress = Egress(lambda: NOW)
         shared: dict[str, Any] = {"clock": lambda: NOW, "observer": self.said, "sleep": self.sleep}
         parts: dict[str, Any] = {
-            "rotation": self.rotation,
+            "lending": self.rotation,
             "lessons": self.said,
             "upstream": self.upstream,
             "ciphertexts": self.said,

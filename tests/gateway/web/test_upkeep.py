@@ -44,6 +44,7 @@ class Part:
         self.strategy: Any = None
         self.history_mode: Any = None
         self.names: Any = None
+        self.most: Any = None
 
     def configure(self, names: Any) -> None:
         self.names = names
@@ -53,7 +54,7 @@ class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
         parts: dict[str, Any] = dict.fromkeys(
-            ("admission", "rotation", "catalogues", "house"), self.part
+            ("admission", "rotation", "slots", "catalogues", "house"), self.part
         )
         self.switches = Switches(SETTINGS, **parts)
         self.accounts = AccountStore(redis, CredentialCipher((KEY,)))

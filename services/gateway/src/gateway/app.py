@@ -25,7 +25,7 @@ from commons.keys import KeyStore
 from commons.live_settings import LiveSettings, LiveSettingsStore
 from commons.loop_lag import watch_lag
 from commons.redis_line import connect_line
-from commons.redis_pool import connect, mapped
+from commons.redis_pool import connect, connect_for_tails, mapped
 from commons.replicas import Replica, ReplicaStore
 from commons.responses import ResponseStore
 from commons.tasks import Tasks
@@ -44,11 +44,13 @@ from gateway.relay.dispatch import Desk, Dispatcher
 from gateway.relay.exchange_log import ExchangeLog
 from gateway.relay.knowledge import Knowledge
 from gateway.relay.ledger import Ledger
+from gateway.relay.lending import Lending
 from gateway.relay.lessons import Lessons
 from gateway.relay.post_client import PostClient
 from gateway.relay.pulse import Pulse
 from gateway.relay.quotas import Quotas
 from gateway.relay.rotation import Rotation
+from gateway.relay.slots import Slots
 from gateway.relay.upstream import Upstream
 from gateway.settings import GatewaySettings
 from gateway.web.endpoint import Endpoint
@@ -118,6 +120,7 @@ class Gateway:
             ("catalogues", self._catalogues.run()),
             ("quotas", self._quotas.run()),
             ("places", self._places.run()),
+            ("slots", self._slots.run()),
             ("revocations", self._revocations.run()),
             ("upkeep", self._upkeep.run()),
             ("loop lag", watch_lag(self.metrics.loop_lag.observe)),
@@ -145,6 +148,7 @@ class Gateway:
         await self._http.aclose()
         if self._line is not None:
             await self._line.aclose()
+        await self._tails.aclose()
         await self._redis.aclose()
 
     def _open_stores(self) -> None:
@@ -158,6 +162,15 @@ class Gateway:
         self._line = connect_line(settings.redis_url)
         self._surveyor = Surveyor(
             self._redis, line=self._line, clock=self._clock, hook=self.metrics.surveyed
+        )
+        self._replica_id = secrets.token_hex(6)
+        self._tails = connect_for_tails(settings.redis_url, max_connections=1)
+        self._slots = Slots(
+            self._redis,
+            tails=self._tails,
+            replica=self._replica_id,
+            tasks=self._tasks,
+            clock=self._clock,
         )
         self._places = Places(self._redis, clock=self._clock)
         self._responses = ResponseStore(self._redis, cipher)
@@ -225,7 +238,7 @@ class Gateway:
             facts=knowledge,
         )
         self._dispatcher = Dispatcher(
-            rotation=self._rotation,
+            lending=Lending(self._rotation, self._slots, clock=self._clock),
             lessons=lessons,
             upstream=self._upstream,
             ciphertexts=Ciphertexts(self._redis, self._ledger),
@@ -259,6 +272,7 @@ class Gateway:
                 metrics=self.metrics,
                 pulse=self._pulse,
                 tasks=self._tasks,
+                slots=self._slots,
                 readers=(self._ledger.settle, self.metrics.settle, self._log.settle),
                 patience=settings.commit_patience,
             ),
@@ -267,12 +281,13 @@ class Gateway:
             settings,
             admission=self._admission,
             rotation=self._rotation,
+            slots=self._slots,
             catalogues=self._catalogues,
             house=house,
         )
         self._upkeep = Upkeep(
             Replica(
-                id=secrets.token_hex(6),
+                id=self._replica_id,
                 service="gateway",
                 host=socket.gethostname(),
                 version=own_version(),

@@ -19,6 +19,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Port to listen on; 0 takes a free one."""
     api_key_policy: KeyPolicy = KeyPolicy.REQUIRED
     """`open` takes any key, or none, until the first key is made; `required` never does."""
+    account_streams: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Answers one account gives at a time, then requests wait; plans differ. 0 is no limit."""
     default_model: str = ""
     """Model where a client names none, or one that only stands for the best; empty is the best."""
     model_aliases: dict[str, str] = msgspec.field(default_factory=dict)

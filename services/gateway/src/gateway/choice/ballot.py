@@ -106,3 +106,5 @@ class NoChoice(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause
     until: float = 0.0
     """When the first account is back, seconds since the epoch; 0 is unknown."""
+    accounts: tuple[str, ...] = ()
+    """Who could be asked if only it had a slot free."""

@@ -31,7 +31,7 @@ def choose(ballot: Ballot) -> Choice | NoChoice:
     if not awake:
         return _last_resort(ballot)
     if not free:
-        return NoChoice(cause=Cause.BUSY)
+        return NoChoice(cause=Cause.BUSY, accounts=tuple(s.id for s in awake))
     found = {s.id: plenty(s, now=ballot.now, reserve=ballot.reserve) for s in free}
     own = next((s for s in free if s.id == ballot.affine), None)
     if own is not None and (

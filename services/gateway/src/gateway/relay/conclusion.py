@@ -28,6 +28,8 @@ from gateway.relay.upstream import TIMED_OUT
 
 Refused = tuple[Refusal, Judgement]
 
+_WAITING: Final = frozenset({Cause.COOLING, Cause.SPENT, Cause.BUSY})
+"""Causes that end by waiting."""
 SOON: Final = 1.0
 """Seconds to wait where another account is free but this request has tried enough of them."""
 
@@ -52,7 +54,7 @@ def conclude(
     if nobody is not None and nobody.cause is Cause.UNENTITLED and quota:
         # Nobody's plan has Codex: no wait that a client could bear ends that.
         return UnknownModel("No account may use this model at the moment.")
-    if quota or (nobody is not None and nobody.cause in {Cause.COOLING, Cause.SPENT}):
+    if quota or (nobody is not None and nobody.cause in _WAITING):
         return _without_quota(quota, nobody, now=now, plan=plan)
     if refusals and all(j.kind is Kind.MODEL_NOT_IN_PLAN for _, j in refusals):
         return UnknownModel(refusals[-1][0].message or "No account may use this model.")

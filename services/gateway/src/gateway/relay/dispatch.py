@@ -33,8 +33,8 @@ from gateway.relay.conclusion import Refused, conclude
 from gateway.relay.exchange import Attempt, Exchange
 from gateway.relay.lease import Lease, Wish
 from gateway.relay.ledger import Ledger
+from gateway.relay.lending import Lending
 from gateway.relay.lessons import Lessons
-from gateway.relay.rotation import Rotation
 from gateway.relay.upstream import Opening, Prepared, Upstream, refusal_of_fault
 from gateway.translation.wire import Report
 
@@ -97,14 +97,15 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        rotation: Rotation,
+        lending: Lending,
         lessons: Lessons,
         upstream: Upstream,
         ciphertexts: Ciphertexts,
         ledger: Ledger,
         desk: "Desk",
     ) -> None:
-        self._rotation = rotation
+        self._lending = lending
+        self._rotation = lending.rotation
         self._lessons = lessons
         self._upstream = upstream
         self._ciphertexts = ciphertexts
@@ -169,7 +170,7 @@ class Dispatcher:
         """Ask accounts that were not asked yet."""
         wish = course.asked.wish
         while len(course.tried) < MOST_ACCOUNTS:
-            lease = await self._rotation.lease(wish, course.tried)
+            lease = await self._lending.lease(wish, course.tried)
             if isinstance(lease, NoChoice):
                 raise self._concluded(course, lease)
             course.tried.add(lease.account.id)

@@ -120,7 +120,8 @@ class Exchange:
         self._ending: Ending | None = None
         self._status = 0
         self._code = ""
-        self._at = at
+        self.at = at
+        """When it was admitted, seconds since the epoch."""
         self._readers = readers
         self._clock = clock
         self._began = clock()
@@ -190,7 +191,7 @@ class Exchange:
         ending = self._ending or (Ending.BROKEN if self._first_byte else Ending.REFUSED)
         return ExchangeRecord(
             request_id=self.request_id,
-            at=self._at,
+            at=self.at,
             endpoint=self.endpoint,
             streamed=self.streamed,
             key_id=self.key.id if self.key else "",

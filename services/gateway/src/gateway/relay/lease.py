@@ -7,6 +7,7 @@ import msgspec
 from commons.accounts.model import Account, Credential
 from commons.allowances import Draw
 from gateway.choice.ballot import Ballot, Basis
+from gateway.relay.slots import Party
 
 
 async def _confirmed(version: int) -> None:
@@ -25,6 +26,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the conversation is new: it is tied to its account, but follows none."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids the client's key may spend; empty is all."""
+    party: Party = Party()
+    """On whose behalf an account's slot is taken."""
     draw: Draw | None = None
     """What the exchange draws on its key's limits, with its first survey; None without limits."""
     confirm: Callable[[int], Awaitable[object]] = _confirmed

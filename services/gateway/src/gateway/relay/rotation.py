@@ -76,16 +76,19 @@ class Rotation:
     def __repr__(self) -> str:
         return f"<Rotation over {self._view!r}>"
 
-    async def lease(self, wish: Wish, tried: Collection[str] = ()) -> Lease | NoChoice:
-        """Lend an account that has not been tried, or say why there is none.
+    async def lease(
+        self, wish: Wish, tried: Collection[str] = (), *, full: Collection[str] = ()
+    ) -> Lease | NoChoice:
+        """Lend an account that has not been tried and is not full, or say why there is none.
 
         Raises StoreUnavailable: without a survey nobody is admitted; Exhausted for a key's limit.
         """
         passed = set(tried)
         busy: list[tuple[Choice, Ballot]] = []
         while True:
-            survey, candidates = await self._look(wish, passed)
-            ballot = self._ballot(wish, survey, [a for a in candidates if a.id not in passed])
+            survey, candidates = await self._look(wish, passed.union(full))
+            asked = [a for a in candidates if a.id not in passed]
+            ballot = self._ballot(wish, survey, asked, full=full)
             found = choose(ballot)
             if isinstance(found, NoChoice):
                 if not busy:
@@ -178,7 +181,14 @@ class Rotation:
         works = _works(account, now) and not account.paused
         return works and (not allowed or account.id in allowed)
 
-    def _ballot(self, wish: Wish, survey: Survey, candidates: Sequence[Account]) -> Ballot:
+    def _ballot(
+        self,
+        wish: Wish,
+        survey: Survey,
+        candidates: Sequence[Account],
+        *,
+        full: Collection[str],
+    ) -> Ballot:
         self._breakers.see(survey.cooldowns)
         return Ballot(
             now=survey.now,
@@ -187,12 +197,24 @@ class Rotation:
             affine=survey.affine if wish.fingerprint else None,
             reserve=self.strategy.reserve,
             standings=tuple(
-                self._standing(account, wish.model, survey.cooldowns.get(account.id))
+                self._standing(
+                    account,
+                    wish.model,
+                    cooldown=survey.cooldowns.get(account.id),
+                    full=account.id in full,
+                )
                 for account in candidates
             ),
         )
 
-    def _standing(self, account: Account, model: str, cooldown: Cooldown | None) -> Standing:
+    def _standing(
+        self,
+        account: Account,
+        model: str,
+        *,
+        cooldown: Cooldown | None = None,
+        full: bool = False,
+    ) -> Standing:
         return Standing(
             id=account.id,
             weight=account.weight,
@@ -200,6 +222,7 @@ class Rotation:
             half_open=self._breakers.half_open(account.id),
             windows=self._facts.windows(account.id, model),
             credits=self._facts.credits(account.id),
+            full=full,
         )
 
     def _followed(self, candidates: Sequence[Account], model: str) -> Sequence[Account]:
@@ -208,7 +231,7 @@ class Rotation:
         left = [
             account
             for account in candidates
-            if plenty(self._standing(account, model, None), now=now, reserve=0) < Plenty.SPENT
+            if plenty(self._standing(account, model), now=now, reserve=0) < Plenty.SPENT
         ]
         return left or candidates
 

@@ -16,6 +16,7 @@ from gateway.metrics import RedisWork
 from gateway.relay.dispatch import Asked
 from gateway.relay.exchange import Exchange
 from gateway.relay.lease import Wish
+from gateway.relay.slots import Party
 from gateway.translation.requests import expand, to_upstream
 from gateway.translation.translated import ClientTraits, RequestOptions, Translated
 from gateway.translation.translated import Endpoint as EndpointName
@@ -87,6 +88,8 @@ class Endpoint:
             self._hands.pulse.leave(reply)
             self._house.floor.leave(exchange)
             exchange.settle()
+            if self._hands.slots.holds(request_id):
+                self._hands.tasks.start(self._hands.slots.free(request_id), name="free slot")
             if exchange.draw is not None and self._house.places.holds(exchange.draw):
                 self._hands.tasks.start(self._house.places.free(exchange.draw), name="free place")
 
@@ -252,6 +255,7 @@ class Endpoint:
             fingerprint=asked.fingerprint_source,
             begins=asked.begins,
             allowed_accounts=admitted.key.allowed_accounts if admitted.key else (),
+            party=_party(admitted, exchange),
             draw=draw,
             confirm=confirm,
         )
@@ -269,6 +273,17 @@ class Endpoint:
             code=error.code or error.type,
         )
         await reply.fail(error)
+
+
+def _party(admitted: Admitted, exchange: Exchange) -> Party:
+    """On whose behalf an exchange asks for a slot."""
+    key = admitted.key
+    return Party(
+        request_id=exchange.request_id,
+        key_id=key.id if key else "open",
+        weight=key.weight if key else 1.0,
+        since=exchange.at,
+    )
 
 
 async def _watch(receive: Receive, exchange: Exchange) -> None:

@@ -12,6 +12,7 @@ from gateway.relay.catalogues import Catalogues
 from gateway.relay.dispatch import Dispatcher
 from gateway.relay.exchange import Reader
 from gateway.relay.pulse import Pulse
+from gateway.relay.slots import Slots
 from gateway.web.floor import Floor
 from gateway.web.keys import Admission
 
@@ -51,6 +52,7 @@ class Hands(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     pulse: Pulse
     tasks: Tasks
+    slots: Slots
     readers: tuple[Reader, ...]
     """Who wants to know of settled exchanges."""
     patience: float

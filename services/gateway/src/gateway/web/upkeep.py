@@ -20,6 +20,7 @@ from commons.replicas import BEAT_SECONDS, Replica, ReplicaStore
 from gateway.metrics import Metrics, RedisWork
 from gateway.relay.catalogues import Catalogues, Names
 from gateway.relay.rotation import Rotation, Strategy
+from gateway.relay.slots import Slots
 from gateway.settings import GatewaySettings
 from gateway.web.floor import Floor
 from gateway.web.house import House
@@ -39,12 +40,14 @@ class Switches:
         *,
         admission: Admission,
         rotation: Rotation,
+        slots: Slots,
         catalogues: Catalogues,
         house: House,
     ) -> None:
         self._settings = settings
         self._admission = admission
         self._rotation = rotation
+        self._slots = slots
         self._catalogues = catalogues
         self._house = house
 
@@ -60,6 +63,8 @@ class Switches:
             routing=live.routing or settings.routing,
             reserve=settings.quota_reserve if reserve is None else reserve,
         )
+        most = live.account_streams
+        self._slots.most = settings.account_streams if most is None else most
         self._house.history_mode = live.history_mode or settings.history_mode
         aliases = live.model_aliases
         self._catalogues.configure(

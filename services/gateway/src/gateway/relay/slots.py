@@ -1,0 +1,186 @@
+"""Slots of accounts: so many answers one account gives at a time, shared fairly where all are taken.
+
+Who finds no slot waits in a queue that every replica shares. A slot that is given back goes in the
+same step to the key that holds least for its weight, and among its requests to the oldest; that
+request's replica is woken at once. Without a limit nothing here is asked of Redis.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from commons import redis_keys
+from commons.errors import StoreUnavailable
+from commons.redis_pool import Scripts, mapped
+from commons.tasks import Tasks
+
+LEASE_SECONDS: Final = 45.0
+"""How long a slot is held without being renewed."""
+RENEW_SECONDS: Final = 15.0
+TEND_SECONDS: Final = 1.0
+"""How often somebody who waits looks for leases that have ended: their replicas are dead."""
+MOST_WAITING: Final = 1000
+"""Requests in the queue, of all replicas; one more is refused at once."""
+RETRY_SECONDS: Final = 0.25
+
+log = structlog.get_logger(__name__)
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    """On whose behalf a slot is asked for."""
+
+    request_id: str = ""
+    key_id: str = "open"
+    weight: float = 1.0
+    """The key's share where slots are scarce."""
+    since: float = 0.0
+    """When it came, seconds since the epoch by the shared clock: its place in the queue."""
+
+
+class Slots:
+    """The slots that this replica's exchanges hold or wait for."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        tails: Redis,
+        replica: str,
+        tasks: Tasks,
+        clock: Callable[[], float],
+    ) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._tails = tails
+        self._wakes = redis_keys.wakes(replica)
+        self._replica = replica
+        self._tasks = tasks
+        self._scripts = Scripts(redis)
+        self._held: dict[str, str] = {}
+        self._waiting: dict[str, asyncio.Future[str]] = {}
+        self._listens = False
+        self.most = 0
+        """Answers one account may give at a time; 0 is no limit. May change while running."""
+
+    def __repr__(self) -> str:
+        return f"<Slots {len(self._held)} held, {len(self._waiting)} waited for>"
+
+    @property
+    def waiting(self) -> int:
+        """How many exchanges of this replica wait."""
+        return len(self._waiting)
+
+    def holds(self, request_id: str) -> bool:
+        """Whether an exchange has a slot to give back."""
+        return request_id in self._held
+
+    async def take(self, account_id: str, party: Party) -> Sequence[str]:
+        """Take a slot of an account, giving back any other; else the accounts that have none.
+
+        Nobody is overtaken: an account that others wait for has none. Raises StoreUnavailable.
+        """
+        taken, *full = await self._do("take", party.request_id, account_id, party.key_id)
+        if not taken:
+            return full
+        self._held[party.request_id] = f"{account_id} {party.request_id} {party.key_id}"
+        return ()
+
+    async def wait(self, accounts: Sequence[str], party: Party, *, seconds: float) -> str | None:
+        """Wait for a slot of one of these accounts; gives the account, or None if none came.
+
+        Raises StoreUnavailable.
+        """
+        woken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting[party.request_id] = woken
+        try:
+            if not await self._queue(accounts, party, seconds=seconds):
+                return None
+            self._listen()
+            async with asyncio.timeout(seconds):
+                account_id = await woken
+        except TimeoutError:
+            return None
+        else:
+            self._held[party.request_id] = f"{account_id} {party.request_id} {party.key_id}"
+            return account_id
+        finally:
+            del self._waiting[party.request_id]
+            if party.request_id not in self._held:
+                self._tasks.start(self._give_up(party.request_id), name="leave queue")
+
+    async def free(self, request_id: str) -> None:
+        """Give back an exchange's slot. While Redis is away it waits for its lease to end."""
+        if self._held.pop(request_id, None) is not None:
+            await self._give_up(request_id)
+
+    async def renew(self) -> None:
+        """Say that everybody here is still at it. Raises StoreUnavailable."""
+        if not self._held:
+            return
+        until = self._clock() + LEASE_SECONDS
+        # Only who is there: a slot given back meanwhile must not come again.
+        with mapped():
+            held = dict.fromkeys(self._held.values(), until)
+            await self._redis.zadd(redis_keys.slots(), held, xx=True)
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Renew until cancelled."""
+        while True:
+            await sleep(RENEW_SECONDS)
+            try:
+                await self.renew()
+            except StoreUnavailable as error:
+                log.debug("slots.waited", error=str(error))
+
+    async def _queue(self, accounts: Sequence[str], party: Party, *, seconds: float) -> bool:
+        until = self._clock() + seconds
+        whose = f"{party.weight} {party.key_id} {self._replica}"
+        place = f"{party.since} {until} {whose} {' '.join(accounts)} "
+        [queued] = await self._do("wait", party.request_id, place, MOST_WAITING)
+        return bool(queued)
+
+    def _listen(self) -> None:
+        if not self._listens:
+            self._listens = True
+            self._tasks.start(self._wake(), name="wakes")
+
+    async def _wake(self) -> None:
+        """Wake whoever is handed a slot, as long as anybody waits."""
+        try:
+            while self._waiting:
+                try:
+                    await self._hear()
+                except StoreUnavailable as error:
+                    log.debug("wakes.waited", error=str(error))
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._listens = False
+
+    async def _hear(self) -> None:
+        with mapped():
+            told: Any = await self._tails.blpop([self._wakes], timeout=TEND_SECONDS)
+        if told is None:
+            await self._do("tend", "")
+            return
+        request_id, _, account_id = told[1].partition(" ")
+        woken = self._waiting.get(request_id)
+        if woken is not None and not woken.done():
+            woken.set_result(account_id)
+        elif request_id not in self._held:  # it has left in the very moment
+            await self._give_up(request_id)
+
+    async def _give_up(self, request_id: str) -> None:
+        try:
+            await self._do("free", request_id)
+        except StoreUnavailable as error:
+            log.debug("slot.kept", error=str(error))
+
+    async def _do(self, deed: str, request_id: str, *args: Any) -> Sequence[Any]:
+        keys = [redis_keys.slots(), redis_keys.queue()]
+        given = [deed, self.most, LEASE_SECONDS, redis_keys.wakes(""), request_id, *args]
+        done: Sequence[Any] = await self._scripts.repeat("slots", keys, given)
+        return done
