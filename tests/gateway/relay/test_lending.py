@@ -70,7 +70,7 @@ async def test_where_all_are_full_one_waits_and_says_so() -> None:
     lease = await lent(Rotation("a", "b"), slots)
 
     assert slots.waited == [(("a", "b"), QUEUE_SECONDS)]
-    assert (lease.account.id, lease.why) == ("b", "waited 1.2 s for a slot; next in turn")
+    assert (lease.account.id, lease.why) == ("b", "waited 1250 ms for a slot; next in turn")
 
 
 async def test_a_slot_that_is_of_no_use_any_more_is_waited_for_again() -> None:

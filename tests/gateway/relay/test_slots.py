@@ -34,10 +34,12 @@ class Pool:
         self.slots, self.other = self.replicas
 
     async def held(self) -> list[str]:
-        return sorted(await self.redis.zrange(redis_keys.slots(), 0, -1))
+        found: Any = await self.redis.zrange(redis_keys.slots(), 0, -1)
+        return sorted(found)
 
     async def queued(self) -> list[str]:
-        return sorted(await self.redis.hkeys(redis_keys.queue()))
+        found: Any = await self.redis.hkeys(redis_keys.queue())
+        return sorted(found)
 
     def begin(self, slots: Slots, who: Party, *accounts: str, seconds: float = 5.0) -> Any:
         waiting = slots.wait(accounts or ("a",), who, seconds=seconds)
@@ -192,7 +194,8 @@ async def test_what_is_held_is_renewed_and_what_was_given_back_does_not_come_aga
 
     await pool.slots.renew()
 
-    [(slot, until)] = await pool.redis.zrange(redis_keys.slots(), 0, -1, withscores=True)
+    found: Any = await pool.redis.zrange(redis_keys.slots(), 0, -1, withscores=True)
+    [(slot, until)] = found
     assert slot == "a k-1 k"
     assert until > time.time() + LEASE_SECONDS - 5
 

@@ -186,6 +186,9 @@ class Gateway:
         settings, identity = self._settings, self._identity
         self._client = PostClient(f"{settings.codex_base_url}/responses")
         self._upstream = Upstream(self._client)
+        self._pulse = Pulse()
+        self._pulse.join(self._upstream.lingering)
+        self._pulse.join(self._client)
         self._http = httpx.AsyncClient(
             verify=client_context(), trust_env=False, follow_redirects=False
         )
@@ -255,9 +258,6 @@ class Gateway:
 
     def _open_doors(self) -> Front:
         settings = self._settings
-        self._pulse = Pulse()
-        self._pulse.join(self._upstream.lingering)
-        self._pulse.join(self._client)
         self._admission = Admission(self._keys, policy=settings.api_key_policy, clock=self._clock)
         self._revocations = Revocations(self._keys, admission=self._admission, floor=self.floor)
         house = House(

@@ -36,26 +36,27 @@ class Lending:
         """
         if not self._slots.most:
             return await self.rotation.lease(wish, tried)
-        begun = self._clock()
+        begun, waited = self._clock(), False
         full: set[str] = set()
         while True:
             found = await self.rotation.lease(wish, tried, full=full)
             if isinstance(found, Lease):
                 without = await self._slots.take(found.account.id, wish.party)
-                if not without:
-                    return self._told(found, self._clock() - begun)
-                full.update(without)
-                continue
+                if without:
+                    full.update(without)
+                    continue
+                return _told(found, self._clock() - begun) if waited else found
             seconds = begun + QUEUE_SECONDS - self._clock()
             if found.cause is not Cause.BUSY or seconds <= 0:
                 return found
             account_id = await self._slots.wait(found.accounts, wish.party, seconds=seconds)
             if account_id is None:
                 return found
+            waited = True
             full.discard(account_id)
 
-    def _told(self, lease: Lease, waited: float) -> Lease:
-        if waited < 0.1:  # noqa: PLR2004 - shorter is nothing to tell
-            return lease
-        why = f"waited {waited:.1f} s for a slot; {lease.why}"
-        return msgspec.structs.replace(lease, why=why)
+
+def _told(lease: Lease, seconds: float) -> Lease:
+    """A lease that tells how long it was waited for."""
+    why = f"waited {seconds * 1000:.0f} ms for a slot; {lease.why}"
+    return msgspec.structs.replace(lease, why=why)

@@ -1,0 +1,91 @@
+"""Where accounts give only so many answers at a time, keys take turns and nobody drains the pool."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from support.gateways import a_chat, reading, stage
+
+from commons import redis_keys
+
+LONG = "[[fault:slow pace=0.02]] write 20 words"
+
+
+@pytest.fixture
+async def team(redis_url: str) -> AsyncIterator[Any]:
+    async with stage(redis_url, "ada", account_streams=2) as made:
+        await made.add_replica(account_streams=2)
+        yield made
+
+
+async def ask(team: Any, secret: str, content: str, *, replica: int = 0) -> httpx.Response:
+    found = await team.client.post(
+        f"{team.replicas[replica].url}/v1/chat/completions",
+        json=a_chat(content),
+        headers={"authorization": f"Bearer {secret}"},
+    )
+    assert isinstance(found, httpx.Response)
+    return found
+
+
+async def queued(team: Any, count: int) -> None:
+    while await team.redis.hlen(redis_keys.queue()) != count:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_greedy_key_does_not_keep_a_calm_one_waiting(team: Any) -> None:
+    _, greedy = await team.make_key()
+    _, calm = await team.make_key()
+    crowd = [asyncio.ensure_future(ask(team, greedy, LONG, replica=n % 2)) for n in range(8)]
+    await queued(team, 6)
+
+    answer = await ask(team, calm, "say hello", replica=1)
+    done = [each for each in crowd if each.done()]
+    everybody = await asyncio.gather(*crowd)
+
+    assert answer.status_code == 200
+    assert len(done) <= 2, "it was served with the first slot that came free"
+    assert {each.status_code for each in everybody} == {200}
+    assert await team.redis.zcard(redis_keys.slots()) == 0
+
+
+async def test_a_waiting_request_goes_on_the_moment_a_slot_is_free(team: Any) -> None:
+    _, secret = await team.make_key()
+    headers = {"authorization": f"Bearer {secret}"}
+    body = a_chat("[[fault:slow pace=0.2]] write 90 words", stream=True)
+    async with (
+        reading(team.replicas[0], "/v1/chat/completions", body, **headers) as first,
+        reading(team.replicas[0], "/v1/chat/completions", body, **headers) as second,
+    ):
+        await first.content.readline()
+        await second.content.readline()
+        waiting = asyncio.ensure_future(ask(team, secret, "say hello", replica=1))
+        await queued(team, 1)
+        first.close()
+        left = time.monotonic()
+        answer = await waiting
+
+    assert answer.status_code == 200
+    assert time.monotonic() - left < 5
+    [record] = [each for each in await team.records(2) if each.ending == "whole"]
+    assert record.attempts[0].why.startswith("waited ")
+
+
+async def test_a_client_that_goes_away_while_it_waits_takes_no_slot(team: Any) -> None:
+    _, secret = await team.make_key()
+    crowd = [asyncio.ensure_future(ask(team, secret, LONG)) for _ in range(2)]
+    while await team.redis.zcard(redis_keys.slots()) != 2:
+        await asyncio.sleep(0.01)
+    gone = asyncio.ensure_future(ask(team, secret, "say hello", replica=1))
+    await queued(team, 1)
+
+    gone.cancel()
+
+    await queued(team, 0)
+    await asyncio.gather(*crowd)
+    while await team.redis.zcard(redis_keys.slots()):
+        await asyncio.sleep(0.01)
+    assert len(team.sim.turns) == 2
