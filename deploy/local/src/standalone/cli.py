@@ -11,7 +11,7 @@ import rich_click as click
 
 from commons.errors import CommonsError, SettingsError
 from commons.logs import configure
-from standalone import cli_accounts, cli_admin, cli_keys
+from standalone import cli_accounts, cli_admin, cli_keys, cli_replay
 from standalone.demo import serve_demo
 from standalone.embedded_redis import EmbeddedRedisFailed
 from standalone.environment import Start
@@ -69,12 +69,15 @@ def version_command() -> None:
 cli.add_command(cli_accounts.accounts)
 cli.add_command(cli_keys.keys)
 cli.add_command(cli_admin.admin)
+cli.add_command(cli_replay.replay)
 
 
 def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
     """Run one command; gives the exit code. What a person can mend is told in one sentence each."""
     try:
-        cli.main(args=arguments, prog_name="codex-proapi", obj=environ, standalone_mode=False)
+        code = cli.main(
+            args=arguments, prog_name="codex-proapi", obj=environ, standalone_mode=False
+        )
     except SettingsError as wrong:
         return _fail("the settings are wrong:", *(f"  {fault}" for fault in wrong.faults))
     except click.ClickException as wrong:
@@ -84,7 +87,7 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
         return _fail(str(wrong))
     except (click.Abort, KeyboardInterrupt):
         return 130
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _fail(*lines: str) -> int:
