@@ -1,5 +1,6 @@
 """A furnished console for the page tests: accounts in every state, keys, a day of traffic."""
 
+import functools
 import random
 from typing import Any
 
@@ -70,7 +71,7 @@ class Scene:
                 )
             )
             self.ids.append(account.id)
-            await quotas.keep(account.id, a_quota(now, five, week))
+            await quotas.keep({account.id: functools.partial(a_quota, now, five, week)})
             await self.redis.set(redis_keys.catalogue(account.id), a_catalogue(), ex=DAY)
         await CooldownStore(self.redis).cool(
             self.ids[2],
@@ -180,7 +181,9 @@ class Scene:
             await store.beat(replica)
 
 
-def a_quota(now: float, five: float | None, week: float) -> SeenQuota:
+def a_quota(
+    now: float, five: float | None, week: float, _before: SeenQuota | None = None
+) -> SeenQuota:
     """A quota with a weekly window, and a five-hour one where it is given."""
     windows = [SeenWindow(minutes=10_080, used_percent=week, resets_at=int(now + 3.4 * DAY))]
     if five is not None:

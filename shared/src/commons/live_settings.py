@@ -53,6 +53,8 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Models that are not offered although accounts have them."""
     usage_days: int | None = None
     """How long usage is shown."""
+    quota_poll_seconds: int | None = None
+    """Time between two questions about the quota of an account that no answer tells of."""
 
 
 class LiveSettingsStore:

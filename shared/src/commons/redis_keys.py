@@ -132,12 +132,12 @@ def wakes(replica_id: str) -> str:
 
 
 def quota(account_id: str) -> str:
-    """String, JSON of the quota windows last seen and when; no expiry."""
+    """String, JSON of the quota windows last seen, when, and their trail; no expiry."""
     return f"{TAG}:quota:{account_id}"
 
 
 def quota_poll(account_id: str) -> str:
-    """String: the replica that polls an account's quota in this interval; the interval."""
+    """String: an account's quota was asked for in this interval; it, longer after failures."""
     return f"{TAG}:quota-poll:{account_id}"
 
 

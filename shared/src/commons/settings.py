@@ -34,7 +34,7 @@ LOOPBACK: tuple[Network, ...] = (
 PREFIXES = (
     *("CODEX_", "OAUTH_", "API_KEY_", "ADMIN_", "ENCRYPTION_", "HISTORY_", "ROUTING"),
     *("TRUSTED_PROX", "DEFAULT_MODEL", "MODEL_ALIAS", "PUBLIC_URL", "REDIS_URL", "LOG_LEVEL"),
-    *("DATA_DIR", "COMMIT_PATIENCE", "DRAIN_"),
+    *("DATA_DIR", "COMMIT_PATIENCE", "DRAIN_", "QUOTA_"),
 )
 """A name that begins so is ours; if no process of ours knows it, it is a typing error."""
 
@@ -44,7 +44,13 @@ KNOWN_NAMES = frozenset(
         *("TRUSTED_PROXIES", "API_KEY_POLICY", "ADMIN_PASSWORD", "ENCRYPTION_KEYS"),
         *("CODEX_BASE_URL", "CODEX_AUTH_URL", "CODEX_CLIENT_ID", "CODEX_CLIENT_VERSION"),
         *("CODEX_ORIGINATOR", "DEFAULT_MODEL", "MODEL_ALIASES", "HISTORY_MODE", "ROUTING"),
-        *("LOG_LEVEL", "COMMIT_PATIENCE", "DRAIN_SECONDS", "DRAIN_SETTLE_SECONDS"),
+        *(
+            "LOG_LEVEL",
+            "COMMIT_PATIENCE",
+            "QUOTA_POLL_SECONDS",
+            "DRAIN_SECONDS",
+            "DRAIN_SETTLE_SECONDS",
+        ),
     }
 )
 """Names of all our processes together, so that one file of settings can serve them all."""

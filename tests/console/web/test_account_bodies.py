@@ -34,7 +34,7 @@ async def test_an_account_is_drawn_with_its_quota_and_its_load(redis_client: Red
     )
     one = await accounts.add(a_login(exp=NOW + 999))
     other = await accounts.add(a_login(exp=NOW + 999, workspace="ws-2", created_at=NOW))
-    await quotas.keep(one.id, QUOTA)
+    await quotas.keep({one.id: lambda _: QUOTA})
     for name, count in (("a", 2), ("b", 3)):
         await replicas.beat(Replica(id=name, service="gateway", in_flight={one.id: count}))
     first, second = await bodies.all()

@@ -72,6 +72,7 @@ async def test_a_change_is_recorded_with_before_and_after(api: httpx.AsyncClient
         {"model_aliases": {"": "x"}},
         {"model_aliases": ["x"]},
         {"usage_days": 0},
+        {"quota_poll_seconds": 5},
         {"api_key_policy": "none"},
         {"default_model": ""},
     ],

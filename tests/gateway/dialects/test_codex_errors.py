@@ -231,8 +231,9 @@ def test_error_events_are_read_nested_and_flat(body: Any) -> None:
 def test_a_websockets_error_frame_brings_its_status_and_headers() -> None:
     headers = {
         "X-Codex-Primary-Used-Percent": "100",
-        "X-Codex-Primary-Window-Minutes": "300",
-        "odd": 5,
+        "X-Codex-Primary-Window-Minutes": 300,
+        "X-Codex-Credits-Has-Credits": True,
+        "odd": None,
     }
     frame = {"type": "error", "status_code": 429, "error": USAGE_LIMIT, "headers": headers}
     refusal = in_stream(frame)
@@ -240,6 +241,9 @@ def test_a_websockets_error_frame_brings_its_status_and_headers() -> None:
     assert (refusal.status, refusal.type, refusal.in_stream) == (429, "usage_limit_reached", True)
     assert refusal.quota is not None
     assert refusal.quota.spent_window is not None
+    assert refusal.quota.spent_window.minutes == 300
+    assert refusal.quota.credits is not None
+    assert refusal.quota.credits.has_credits
     assert in_stream({**frame, "status": 401}).status == 401
 
 

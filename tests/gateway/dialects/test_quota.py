@@ -10,6 +10,7 @@ from gateway.dialects.quota import (
     Quota,
     QuotaFamily,
     QuotaWindow,
+    combined,
     quota_of_event,
     quota_of_headers,
     quota_of_usage,
@@ -240,3 +241,27 @@ def test_booleans_are_no_numbers() -> None:
     limits = {"primary": {"used_percent": True, "window_minutes": 300}}
 
     assert quota_of_event(json.dumps({"rate_limits": limits}).encode()) == Quota()
+
+
+def test_two_readings_tell_together_what_neither_tells_alone() -> None:
+    general = QuotaFamily(id="codex", windows=(window(300, 5),))
+    spark = QuotaFamily(id="codex_spark", windows=(window(300, 9),))
+    earlier = Quota(plan="pro", families=(spark,), credits=Credits(balance="7"), reached=True)
+    later = Quota(active_limit="codex", families=(general,), spending=window(0, 5))
+
+    assert combined(earlier, later) == Quota(
+        plan="pro",
+        active_limit="codex",
+        families=(general, spark),
+        credits=Credits(balance="7"),
+        spending=window(0, 5),
+    )
+
+
+def test_where_both_speak_the_later_one_is_right() -> None:
+    earlier = Quota(families=(QuotaFamily(id="codex", windows=(window(300, 5),)),), plan="plus")
+    later = Quota(families=(QuotaFamily(id="codex", windows=(window(300, 6),)),), plan="pro")
+
+    assert combined(earlier, later) == later
+    assert combined(earlier, None) == combined(None, earlier) == earlier
+    assert combined(None, None) is None

@@ -20,7 +20,12 @@ class Refresher:
 
     token = ""
 
-    async def fresh(self, account_id: Any, *, held: Any = None) -> Any:
+    renewed = ""
+
+    async def fresh(self, account_id: Any, *, held: Any = None, rejected: Any = None) -> Any:
+        if rejected is not None:
+            self.rejected = rejected.access_token
+            self.token = self.renewed
         if not self.token:
             raise CredentialUnavailable("later")
         return a_credential(account_id, access_token=self.token)
@@ -71,6 +76,31 @@ async def test_what_cannot_be_had_is_none_and_nobodys_fault(scene: Any, fault: s
     scene.sim.script(fault, on="models", times=None)
 
     assert await scene.calls.models(scene.account) is None
+
+
+async def test_a_refused_token_is_renewed_once(scene: Any) -> None:
+    good, scene.refresher.token = scene.refresher.token, "at_refused"
+    scene.refresher.renewed = good
+
+    told = await scene.calls.usage(scene.account)
+
+    assert told is not None
+    assert scene.refresher.rejected == "at_refused"
+    assert len(scene.sim.requests) == 2
+
+
+async def test_a_token_that_is_refused_again_is_not_asked_with_a_third_time(scene: Any) -> None:
+    scene.refresher.token = scene.refresher.renewed = "at_refused"
+
+    assert await scene.calls.usage(scene.account) is None
+    assert len(scene.sim.requests) == 2
+
+
+async def test_a_login_that_cannot_be_renewed_ends_it(scene: Any) -> None:
+    scene.refresher.token = "at_refused"
+
+    assert await scene.calls.usage(scene.account) is None
+    assert len(scene.sim.requests) == 1
 
 
 async def test_without_a_credential_nothing_is_asked(scene: Any) -> None:

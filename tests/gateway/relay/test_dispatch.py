@@ -460,17 +460,28 @@ def a_report(refusal: Refusal) -> Report:
     return report
 
 
-async def test_an_answer_that_came_through_is_a_success_and_may_tell_a_quota() -> None:
+async def test_an_answer_that_came_through_is_a_success() -> None:
     scene = Scene([a_lease("acc_a")], ["yes"])
     committed = await scene.dispatch()
-    report = Report()
+
+    scene.dispatcher.came_through(committed)
+
+    assert scene.said.succeeded == ["acc_a"]
+
+
+async def test_whatever_an_answer_told_of_its_quota_is_heard() -> None:
+    scene = Scene([a_lease("acc_a")], ["yes"])
+    committed = await scene.dispatch()
+    before = list(scene.said.headers)
+    report = a_report(Refusal(status=429, code="usage_limit_reached", quota=Quota(plan="plus")))
     report.quota = Quota(plan="team")
+    report.metadata = {"x-codex-primary-used-percent": "5"}
 
-    scene.dispatcher.came_through(committed, report)
-    scene.dispatcher.came_through(committed, None)
+    scene.dispatcher.heard(committed, report)
+    scene.dispatcher.heard(committed, Report())
 
-    assert scene.said.succeeded == ["acc_a", "acc_a"]
-    assert scene.said.quotas == [("acc_a", "team")]
+    assert scene.said.quotas == [("acc_a", "team"), ("acc_a", "plus")]
+    assert scene.said.headers[len(before) :] == [("acc_a", report.metadata)]
 
 
 @pytest.mark.parametrize(

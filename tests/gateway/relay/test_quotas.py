@@ -1,21 +1,16 @@
 import asyncio
 from typing import Any
 
-import msgspec
 import pytest
 from redis.asyncio import Redis
 from support.clock import Clock
 from support.leases import an_account
 
-from commons import redis_keys
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import Cooldown, CooldownReason
 from commons.accounts.quota import QuotaStore, SeenWindow
 from commons.errors import StoreUnavailable
 from gateway.choice.ballot import Window
 from gateway.dialects.quota import Credits, Quota, QuotaFamily, QuotaWindow
-from gateway.relay.account_calls import Told
-from gateway.relay.quotas import RECHECK_SECONDS, STALE_SECONDS, Quotas, seen
+from gateway.relay.quotas import KEEP_SECONDS, Quotas, seen
 
 HEADERS = {
     "x-codex-plan-type": "plus",
@@ -25,50 +20,38 @@ HEADERS = {
 }
 
 
-def usage(used: Any, *, reached: Any = False) -> Any:
-    window = {"used_percent": used, "limit_window_seconds": 18000, "reset_at": 1_795_009_000}
-    limit = {"allowed": not reached, "limit_reached": reached, "primary_window": window}
-    return msgspec.json.encode({"plan_type": "plus", "rate_limit": limit})
-
-
 class View:
     def __init__(self, *ids: Any, **fields: Any) -> None:
         self.accounts = {account_id: an_account(account_id, **fields) for account_id in ids}
 
 
-class Calls:
-    def __init__(self) -> None:
-        self.bodies: dict[Any, Any] = {}
-        self.asked: list[Any] = []
+class Poll:
+    """Plans nothing; tells what a test gives it."""
 
-    async def usage(self, account: Any) -> Any:
-        self.asked.append(account.id)
-        body = self.bodies.get(account.id)
-        return None if body is None else Told(body)
+    def __init__(self) -> None:
+        self.planned: list[Any] = []
+        self.told: dict[str, Any] = {}
+
+    def plan(self, seen_at: Any) -> None:
+        self.planned.append(dict(seen_at))
+
+    async def ask(self, seconds: float) -> Any:
+        assert seconds == KEEP_SECONDS
+        told, self.told = self.told, {}
+        return told
 
 
 class Scene:
-    def __init__(self, redis: Any, *ids: Any, **fields: Any) -> None:
-        self.redis = redis
-        self.clock, self.calls = Clock(), Calls()
-        self.cooldowns, self.store = CooldownStore(redis), QuotaStore(redis)
+    def __init__(self, redis: Any, *ids: Any) -> None:
+        self.redis, self.clock = redis, Clock()
+        self.store = QuotaStore(redis)
         self.shown: list[Any] = []
-        parts: dict[str, Any] = {"calls": self.calls, "view": View(*ids, **fields)}
-        self.quotas = Quotas(
-            redis,
-            cooldowns=self.cooldowns,
-            clock=self.clock,
-            show=self.shown.append,
-            **parts,
-        )
+        self.quotas, self.poll = self.replica(*ids)
 
-    async def spend(self, account_id: Any, reason: Any = CooldownReason.QUOTA) -> None:
-        now = self.clock()
-        cooldown = Cooldown(until=now + 9000, reason=reason, since=now)
-        await self.cooldowns.cool(account_id, cooldown)
-
-    async def cooling(self) -> Any:
-        return set(await self.cooldowns.all(["acc_a", "acc_b"], now=self.clock()))
+    def replica(self, *ids: Any) -> Any:
+        poll = Poll()
+        parts: dict[str, Any] = {"poll": poll, "view": View(*ids), "clock": self.clock}
+        return Quotas(self.redis, show=self.shown.append, **parts), poll
 
     async def kept(self) -> Any:
         return await self.store.all(["acc_a", "acc_b"])
@@ -77,6 +60,11 @@ class Scene:
 @pytest.fixture
 def scene(redis_client: Redis) -> Any:
     return Scene(redis_client, "acc_a", "acc_b")
+
+
+def five_hours(used: float, family: str = "codex", **fields: Any) -> Quota:
+    windows = (QuotaWindow(minutes=300, used_percent=used),)
+    return Quota(families=(QuotaFamily(id=family, windows=windows),), **fields)
 
 
 async def test_what_answers_tell_is_kept_for_the_console(scene: Any) -> None:
@@ -98,9 +86,7 @@ async def test_what_answers_tell_is_kept_for_the_console(scene: Any) -> None:
 
 
 async def test_a_quota_that_has_not_changed_is_not_written_again_for_a_minute(scene: Any) -> None:
-    fixed = Quota(
-        families=(QuotaFamily(id="codex", windows=(QuotaWindow(minutes=300, used_percent=5),)),)
-    )
+    fixed = five_hours(5)
     scene.quotas.saw_quota("acc_a", fixed)
     await scene.quotas.keep()
     first = (await scene.kept())["acc_a"].seen_at
@@ -112,6 +98,73 @@ async def test_a_quota_that_has_not_changed_is_not_written_again_for_a_minute(sc
     assert (await scene.kept())["acc_a"].seen_at == first + 80
 
 
+async def test_headers_of_one_limit_do_not_hide_those_of_another(scene: Any) -> None:
+    spark = {
+        "x-codex-active-limit": "codex_spark",
+        "x-codex-spark-primary-used-percent": "9",
+        "x-codex-spark-primary-window-minutes": "300",
+    }
+    scene.quotas.saw_headers("acc_a", HEADERS)
+    scene.quotas.saw_headers("acc_a", spark)
+
+    await scene.quotas.keep()
+
+    kept = (await scene.kept())["acc_a"]
+    assert [w.used_percent for w in kept.windows] == [42]
+    assert [w.used_percent for w in kept.windows_for("codex-spark")] == [9]
+
+
+async def test_events_of_two_limits_are_kept_together(scene: Any) -> None:
+    scene.quotas.saw_quota("acc_a", five_hours(5))
+    scene.quotas.saw_quota("acc_a", five_hours(9, "codex_spark"))
+    scene.quotas.saw_quota("acc_a", five_hours(6))
+
+    await scene.quotas.keep()
+
+    kept = (await scene.kept())["acc_a"]
+    assert [(f.id, f.windows[0].used_percent) for f in kept.families] == [
+        ("codex", 6),
+        ("codex_spark", 9),
+    ]
+
+
+async def test_a_replica_that_heard_earlier_does_not_overwrite_a_later_figure(scene: Any) -> None:
+    slow, _ = scene.replica("acc_a")
+    slow.saw_quota("acc_a", five_hours(40))
+    scene.clock.pass_(2)
+    scene.quotas.saw_quota("acc_a", five_hours(42))
+
+    await scene.quotas.keep()
+    await slow.keep()
+
+    assert [w.used_percent for w in (await scene.kept())["acc_a"].windows] == [42]
+    assert [w.used for w in slow.windows("acc_a", "gpt-5.5")] == [42]
+
+
+async def test_an_answer_of_the_usage_endpoint_is_the_whole_truth(scene: Any) -> None:
+    scene.quotas.saw_quota("acc_a", five_hours(9, "codex_spark"))
+    await scene.quotas.keep()
+    scene.clock.pass_(1)
+    scene.poll.told = {"acc_a": five_hours(5)}
+
+    await scene.quotas.ask()
+
+    assert [f.id for f in (await scene.kept())["acc_a"].families] == ["codex"]
+
+
+async def test_who_is_to_be_asked_is_planned_by_the_age_of_the_general_windows(scene: Any) -> None:
+    scene.quotas.saw_quota("acc_a", five_hours(5))
+    await scene.quotas.keep()
+    began = scene.clock()
+    scene.clock.pass_(50)
+    scene.quotas.saw_quota("acc_a", five_hours(9, "codex_spark"))
+    await scene.quotas.keep()
+
+    await scene.quotas.look()
+
+    assert scene.poll.planned == [{"acc_a": began}]
+
+
 async def test_what_cannot_be_read_is_not_kept(scene: Any) -> None:
     scene.quotas.saw_headers("acc_a", {"x-codex-primary-used-percent": "much"})
 
@@ -120,72 +173,9 @@ async def test_what_cannot_be_read_is_not_kept(scene: Any) -> None:
     assert await scene.kept() == {}
 
 
-async def test_an_account_nobody_has_heard_of_is_asked_once_in_a_while(scene: Any) -> None:
-    scene.calls.bodies = {"acc_a": usage(10), "acc_b": b"no json"}
-
-    await scene.quotas.look()
-    await scene.quotas.look()
-    assert sorted(scene.calls.asked) == ["acc_a", "acc_b"]
-    assert list(await scene.kept()) == ["acc_a"]
-
-    scene.clock.pass_(STALE_SECONDS + 1)
-    await scene.redis.delete(redis_keys.quota_poll("acc_a"))
-    await scene.quotas.look()
-    assert scene.calls.asked[2:] == ["acc_a"]
-
-
-async def test_a_spent_account_whose_quota_has_begun_anew_is_back_before_its_time(
-    scene: Any,
-) -> None:
-    scene.calls.bodies = {"acc_a": usage(3), "acc_b": usage(100)}
-    await scene.spend("acc_a")
-    await scene.spend("acc_b")
-
-    await scene.quotas.look()
-
-    assert await scene.cooling() == {"acc_b"}
-
-
-async def test_a_limit_that_is_said_to_be_reached_is_believed_whatever_its_windows_say(
-    scene: Any,
-) -> None:
-    scene.calls.bodies = {"acc_a": usage(50, reached=True)}
-    await scene.spend("acc_a")
-
-    await scene.quotas.look()
-
-    assert await scene.cooling() == {"acc_a"}
-
-
-async def test_only_a_quota_ends_so(scene: Any) -> None:
-    scene.calls.bodies = {"acc_a": usage(3)}
-    await scene.spend("acc_a", CooldownReason.ENTITLEMENT)
-
-    await scene.quotas.look()
-
-    assert await scene.cooling() == {"acc_a"}
-
-
-async def test_one_replica_asks_every_five_minutes(scene: Any) -> None:
-    await scene.spend("acc_a")
-
-    await asyncio.gather(*(scene.quotas.look() for _ in range(3)))
-
-    assert scene.calls.asked.count("acc_a") == 1
-    left = await scene.redis.ttl(redis_keys.quota_poll("acc_a"))
-    assert 0 < left <= RECHECK_SECONDS
-
-
-async def test_a_paused_account_is_left_alone(redis_client: Redis) -> None:
-    scene = Scene(redis_client, "acc_a", paused=True)
-
-    await scene.quotas.look()
-
-    assert scene.calls.asked == []
-
-
 async def test_its_rounds_write_look_show_and_survive_a_redis_that_is_away(scene: Any) -> None:
     scene.quotas.saw_headers("acc_a", HEADERS)
+    scene.poll.told = {"acc_b": five_hours(7)}
     rounds: list[Any] = []
 
     async def sleep(seconds: Any) -> None:
@@ -201,8 +191,8 @@ async def test_its_rounds_write_look_show_and_survive_a_redis_that_is_away(scene
     with pytest.raises(asyncio.CancelledError):
         await scene.quotas.run(sleep)
 
-    assert list(scene.shown[-1]) == ["acc_a"]
-    assert scene.calls.asked == ["acc_b"]
+    assert list(scene.shown[-1]) == ["acc_a", "acc_b"]
+    assert scene.poll.planned == [{"acc_a": scene.clock()}]
 
 
 def test_a_reading_is_kept_as_it_is() -> None:

@@ -38,8 +38,10 @@ class Backend:
         self.seen.append((dict(request.headers), body, id(request.transport)))
         return await getattr(self, request.path.strip("/"))(request)
 
-    async def stream(self, request: Any, *pieces: Any, end: Any = True) -> Any:
-        response = web.StreamResponse(headers={"content-type": "text/event-stream", "x-a": "b"})
+    async def stream(self, request: Any, *pieces: Any, end: Any = True, headers: Any = None) -> Any:
+        response = web.StreamResponse(
+            headers={"content-type": "text/event-stream", "x-a": "b", **(headers or {})}
+        )
         await response.prepare(request)
         try:
             for piece in pieces:
@@ -63,6 +65,10 @@ class Backend:
 
     async def failed(self, request: Any) -> Any:
         return await self.stream(request, CREATED, FAILED)
+
+    async def spent(self, request: Any) -> Any:
+        headers = {"x-codex-primary-used-percent": "100", "x-codex-primary-window-minutes": "300"}
+        return await self.stream(request, FAILED, headers=headers)
 
     async def early(self, request: Any) -> Any:
         return await self.stream(request, CREATED)
@@ -187,6 +193,14 @@ async def test_whatever_comes_instead_of_a_word_is_a_refusal(
     assert refusal.code == code
     await asyncio.sleep(0.01)
     assert scene.clients[0]._all == set(scene.clients[0]._idle)
+
+
+async def test_a_refusal_inside_a_200_brings_the_quota_of_its_headers(scene: Any) -> None:
+    refusal = await scene.open("spent")
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.quota is not None
+    assert refusal.quota.spent_window is not None
 
 
 async def test_silence_before_the_first_word_has_an_end(scene: Any) -> None:

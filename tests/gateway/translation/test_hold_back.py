@@ -43,6 +43,14 @@ def test_a_failure_before_the_first_word_is_a_refusal(body: says.Body) -> None:
     assert (answer.refusal.code, answer.refusal.in_stream) == ("server_is_overloaded", True)
 
 
+def test_a_refusal_brings_the_quota_that_was_told_before_it() -> None:
+    answer = HoldBack().feed(sse(says.rate_limits(42), says.failed("usage_limit_reached")))
+
+    assert isinstance(answer, Failed)
+    assert answer.refusal.quota is not None
+    assert [window.used_percent for window in answer.refusal.quota.windows] == [42]
+
+
 def test_a_failure_after_the_first_word_is_not() -> None:
     assert isinstance(HoldBack().feed(sse(says.text("Hi"), says.failed())), Spoken)
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
 from support.gateways import a_response, stage
 
 from commons.errors import StoreUnavailable
+from commons.records import Ending
 
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 
@@ -41,6 +43,31 @@ async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(redis_url: st
 
         assert answer.status_code == 200
         assert gateway.metrics.redis_errors.labels("keep")._value.get() == 1
+
+
+@pytest.mark.parametrize("fault", ["failed_after_words", "reset", ""])
+async def test_what_a_stream_told_of_its_quota_is_heard_however_it_ends(
+    redis_url: str, fault: str
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        if fault:
+            play.sim.script(fault)
+        await play.chat("say hello", stream=True)
+
+        told = play.replicas[0].gateway._quotas._told
+        assert [quota.plan for _, quota in told.values()] == [play.sim.account("ada").plan]
+
+
+async def test_it_is_heard_of_a_client_that_leaves(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("slow")
+        told = play.replicas[0].gateway._quotas._told
+        async with play.client.stream("POST", "/v1/responses", json=a_response(stream=True)) as sse:
+            await anext(sse.aiter_bytes())
+        [record] = await play.records()
+
+        assert record.ending is Ending.ABANDONED
+        assert len(told) == 1
 
 
 async def test_events_we_do_not_know_are_counted(redis_url: str) -> None:

@@ -45,6 +45,7 @@ class Part:
         self.history_mode: Any = None
         self.names: Any = None
         self.most: Any = None
+        self.interval: Any = None
 
     def configure(self, names: Any) -> None:
         self.names = names
@@ -54,7 +55,7 @@ class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
         parts: dict[str, Any] = dict.fromkeys(
-            ("admission", "rotation", "slots", "catalogues", "house"), self.part
+            ("admission", "rotation", "slots", "catalogues", "house", "poll"), self.part
         )
         self.switches = Switches(SETTINGS, **parts)
         self.accounts = AccountStore(redis, CredentialCipher((KEY,)))
@@ -93,8 +94,10 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
             default_model="gpt-6-sol",
             model_aliases={},
             disabled_models=("gpt-5.5",),
+            quota_poll_seconds=120,
         )
     )
+    assert scene.part.interval == 120
     assert scene.part.policy == KeyPolicy.OPEN
     assert scene.part.strategy == Strategy(routing=Routing.LEAST_USED, reserve=0)
     assert scene.part.history_mode is HistoryMode.TRANSCRIPT

@@ -48,6 +48,7 @@ from gateway.relay.lending import Lending
 from gateway.relay.lessons import Lessons
 from gateway.relay.post_client import PostClient
 from gateway.relay.pulse import Pulse
+from gateway.relay.quota_poll import QuotaPoll
 from gateway.relay.quotas import Quotas
 from gateway.relay.rotation import Rotation
 from gateway.relay.slots import Slots
@@ -211,11 +212,17 @@ class Gateway:
         self._catalogues = Catalogues(
             self._redis, calls=calls, view=self._view, clock=self._clock, metrics=self.metrics
         )
-        self._quotas = Quotas(
+        self._quota_poll = QuotaPoll(
             self._redis,
             calls=calls,
             view=self._view,
             cooldowns=self._cooldowns,
+            clock=self._clock,
+        )
+        self._quotas = Quotas(
+            self._redis,
+            poll=self._quota_poll,
+            view=self._view,
             clock=self._clock,
             show=self.metrics.show_quotas,
         )
@@ -277,13 +284,32 @@ class Gateway:
                 patience=settings.commit_patience,
             ),
         )
+        self._open_upkeep(house)
+        rooms = Rooms(
+            admission=self._admission,
+            keys=self._keys,
+            catalogues=self._catalogues,
+            floor=self.floor,
+            metrics=self.metrics,
+            ping=self._ping,
+            version=own_version(),
+        )
+        hot = {
+            "/chat/completions": Endpoint("chat", house),
+            "/responses": Endpoint("responses", house),
+            "/responses/compact": Endpoint("compact", house),
+        }
+        return Front(hot=hot, rest=routes(rooms), refuse=refuse)
+
+    def _open_upkeep(self, house: House) -> None:
         self._switches = Switches(
-            settings,
+            self._settings,
             admission=self._admission,
             rotation=self._rotation,
             slots=self._slots,
             catalogues=self._catalogues,
             house=house,
+            poll=self._quota_poll,
         )
         self._upkeep = Upkeep(
             Replica(
@@ -300,21 +326,6 @@ class Gateway:
             view=self._view,
             shown=Shown(clock=self._clock, floor=self.floor, metrics=self.metrics),
         )
-        rooms = Rooms(
-            admission=self._admission,
-            keys=self._keys,
-            catalogues=self._catalogues,
-            floor=self.floor,
-            metrics=self.metrics,
-            ping=self._ping,
-            version=own_version(),
-        )
-        hot = {
-            "/chat/completions": Endpoint("chat", house),
-            "/responses": Endpoint("responses", house),
-            "/responses/compact": Endpoint("compact", house),
-        }
-        return Front(hot=hot, rest=routes(rooms), refuse=refuse)
 
     async def _ping(self) -> bool:
         """Whether Redis answers."""

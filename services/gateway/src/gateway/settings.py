@@ -31,6 +31,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Whether a conversation stays on its account; strict turns cost the upstream prompt cache."""
     quota_reserve: float = 5.0
     """Percent of each quota window kept for conversations under way; pools differ in what they risk."""
+    quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 300
+    """Time between two questions about the quota of an account no answer told of; tastes differ."""
     commit_patience: float = 10.0
     """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""
     max_concurrent: int = 2000

@@ -19,6 +19,7 @@ Model = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Aliases = Annotated[dict[Model, Model], msgspec.Meta(max_length=200)]
 Models = Annotated[tuple[Model, ...], msgspec.Meta(max_length=200)]
 Days = Annotated[int, msgspec.Meta(ge=1, le=400)]
+PollSeconds = Annotated[int, msgspec.Meta(ge=60, le=3600)]
 
 
 class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,8 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     api_key_policy: KeyPolicy | None
     disabled_models: tuple[str, ...] | None
     usage_days: int | None
+    quota_poll_seconds: int | None
+    """Time between two questions about the quota of an account that no answer tells of."""
 
 
 class FixedBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +69,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     api_key_policy: KeyPolicy | msgspec.UnsetType | None = msgspec.UNSET
     disabled_models: Models | msgspec.UnsetType | None = msgspec.UNSET
     usage_days: Days | msgspec.UnsetType | None = msgspec.UNSET
+    quota_poll_seconds: PollSeconds | msgspec.UnsetType | None = msgspec.UNSET
 
 
 @get("/api/settings", tags=["settings"])

@@ -134,13 +134,18 @@ def refusal_of_event(event: ResponseFailed | UpstreamErrorEvent) -> Refusal:
         body = _mapping(_json(event.body))
         found = _fields(body if body.get("error") else {"error": {**body, "type": None}})
         status = _integer(body.get("status")) or _integer(body.get("status_code")) or 0
-        headers = {
-            name.lower(): value
-            for name, value in _mapping(body.get("headers")).items()
-            if isinstance(value, str)
-        }
+        headers = _headers_of_frame(body.get("headers"))
     word = found.get("code") or found.get("type") or ""
     return _refusal(status or STATUS_OF_CODE.get(word, 502), found, headers=headers, in_stream=True)
+
+
+def _headers_of_frame(value: object) -> dict[str, str]:
+    """The headers in an error's frame; numbers and booleans are written as JSON has them."""
+    return {
+        name.lower(): each if isinstance(each, str) else str(each)
+        for name, each in _mapping(value).items()
+        if isinstance(each, str | int | float)
+    }
 
 
 def _refusal(

@@ -136,6 +136,22 @@ def quota_of_headers(headers: Mapping[str, str]) -> Quota | None:
     return None if quota == Quota() else quota
 
 
+def combined(earlier: Quota | None, later: Quota | None) -> Quota | None:
+    """What two readings of one account tell together; where both speak, the later one is right."""
+    if earlier is None or later is None:
+        return later or earlier
+    told = {family.id: family for family in (*earlier.families, *later.families)}
+    return Quota(
+        plan=later.plan or earlier.plan,
+        active_limit=later.active_limit or earlier.active_limit,
+        families=_ordered(told.values()),
+        credits=later.credits or earlier.credits,
+        spending=later.spending or earlier.spending,
+        reached=later.reached,
+        reached_type=later.reached_type,
+    )
+
+
 def quota_of_event(payload: bytes | msgspec.Raw) -> Quota | None:
     """The quota in a `codex.rate_limits` event; None when it cannot be read."""
     event = _object(payload)
@@ -202,6 +218,10 @@ def _families(found: Iterable[tuple[str, str, _Slots]]) -> tuple[QuotaFamily, ..
         if windows:
             windows.sort(key=lambda window: window.minutes)
             families.append(QuotaFamily(id=id_, name=name, windows=tuple(windows)))
+    return _ordered(families)
+
+
+def _ordered(families: Iterable[QuotaFamily]) -> tuple[QuotaFamily, ...]:
     return tuple(sorted(families, key=lambda family: (family.id != DEFAULT_FAMILY, family.id)))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from commons.accounts.model import Account
+from commons.accounts.model import Account, Credential
 from commons.accounts.refresher import CredentialRefresher
 from commons.accounts.store import AccountView
 from commons.errors import CredentialUnavailable
@@ -59,20 +59,31 @@ class AccountCalls:
         held = self._view.credential(account.id)
         try:
             credential = await self._refresher.fresh(account.id, held=held)
-            headers = {
-                "authorization": f"Bearer {credential.access_token}",
-                "chatgpt-account-id": account.chatgpt_account_id,
-                "originator": self._identity.originator,
-                "user-agent": self._identity.user_agent,
-                "version": self._identity.version,
-                **({"x-openai-fedramp": "true"} if account.fedramp else {}),
-            }
-            answer = await self._http.get(url, headers=headers, timeout=SECONDS)
+            answer = await self._http.get(
+                url, headers=self._headers(account, credential), timeout=SECONDS
+            )
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                # What this means for the account is for the refresher to find out: a refused
+                # credential is renewed once, and one that cannot be marks its account.
+                credential = await self._refresher.fresh(account.id, rejected=credential)
+                answer = await self._http.get(
+                    url, headers=self._headers(account, credential), timeout=SECONDS
+                )
             if answer.status_code != httpx.codes.OK:
                 return None
             return Told(answer.content, answer.headers.get("etag", ""))
         except (CredentialUnavailable, httpx.HTTPError):
             return None
+
+    def _headers(self, account: Account, credential: Credential) -> dict[str, str]:
+        return {
+            "authorization": f"Bearer {credential.access_token}",
+            "chatgpt-account-id": account.chatgpt_account_id,
+            "originator": self._identity.originator,
+            "user-agent": self._identity.user_agent,
+            "version": self._identity.version,
+            **({"x-openai-fedramp": "true"} if account.fedramp else {}),
+        }
 
 
 def usage_url(base_url: str) -> str:

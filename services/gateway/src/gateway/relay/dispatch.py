@@ -160,11 +160,18 @@ class Dispatcher:
         model = report.answered_model if report is not None else ""
         await self._lessons.learn(lease, refusal, judgement, model=model)
 
-    def came_through(self, committed: Committed, report: Report | None) -> None:
+    def came_through(self, committed: Committed) -> None:
         """An answer is whole."""
         self._lessons.succeed(committed.lease)
-        if report is not None and report.quota is not None:
-            self._desk.observer.saw_quota(committed.lease.account.id, report.quota)
+
+    def heard(self, committed: Committed, report: Report) -> None:
+        """What an answer told in passing of its account, however it ended."""
+        account_id, observer = committed.lease.account.id, self._desk.observer
+        if report.metadata:
+            observer.saw_headers(account_id, report.metadata)
+        for quota in (report.quota, report.refusal.quota if report.refusal else None):
+            if quota is not None:
+                observer.saw_quota(account_id, quota)
 
     async def _search(self, course: _Course, exchange: Exchange) -> Committed:
         """Ask accounts that were not asked yet."""
@@ -296,10 +303,10 @@ class Observer(Protocol):
     """Somebody who learns from answers in passing; must not wait."""
 
     def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
-        """An account has begun to answer, with these headers."""
+        """An account has answered with these headers, or sent some late."""
 
     def saw_quota(self, account_id: str, quota: Quota) -> None:
-        """An account has refused, and told its quota."""
+        """An account has told its quota, in an event or a refusal."""
 
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):

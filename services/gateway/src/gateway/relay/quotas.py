@@ -1,12 +1,10 @@
-"""Accounts' quota as upstream tells it in passing, kept for the console; and early recovery.
+"""Accounts' quota as upstream tells it in passing and on demand, kept for both services.
 
-An account that cools for its quota is asked about it every five minutes by one replica: a reset may
-come before its time. Nobody's credential or cooldown is judged here by anything but what upstream
-says of its windows.
+Answers are heard at full speed and read every few seconds, together; what several replicas hear is
+joined in Redis, where the newest telling of each limit wins. Asking is `relay.quota_poll`'s.
 """
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -14,9 +12,6 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from commons import redis_keys
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import Account, CooldownReason
 from commons.accounts.quota import (
     QuotaStore,
     SeenCredits,
@@ -26,22 +21,19 @@ from commons.accounts.quota import (
 )
 from commons.accounts.store import AccountView
 from commons.errors import StoreUnavailable
-from commons.redis_pool import mapped
 from gateway.choice.ballot import Window
-from gateway.dialects.quota import Credits, Quota, QuotaWindow, quota_of_headers, quota_of_usage
-from gateway.relay.account_calls import AccountCalls
+from gateway.dialects.quota import Credits, Quota, QuotaWindow, combined, quota_of_headers
+from gateway.relay.quota_poll import QuotaPoll
+from gateway.relay.readings import join
 
 KEEP_SECONDS: Final = 5.0
 """Time between two writings of what answers told."""
 UNCHANGED_SECONDS: Final = 60.0
 """How long a quota that has not changed is not written again."""
-RECHECK_SECONDS: Final = 300
-"""Time between two questions about one account's quota."""
-STALE_SECONDS: Final = 1800.0
-"""Age from which an idle account's quota is asked for."""
 ROUNDS_PER_LOOK: Final = 6
-"""Writings between two looks at who cools."""
-SIGN: Final = "x-codex-primary-used-percent"
+"""Writings between two looks at what other replicas have kept."""
+PREFIX: Final = "x-codex-"
+ACTIVE: Final = "x-codex-active-limit"
 
 log = structlog.get_logger(__name__)
 
@@ -53,38 +45,44 @@ class Quotas:
         self,
         redis: Redis,
         *,
-        calls: AccountCalls,
+        poll: QuotaPoll,
         view: AccountView,
-        cooldowns: CooldownStore,
         clock: Callable[[], float],
         show: Callable[[Mapping[str, SeenQuota]], None] = lambda _: None,
     ) -> None:
-        self._redis = redis
         self._show = show
         self._store = QuotaStore(redis)
-        self._calls = calls
+        self._poll = poll
         self._view = view
-        self._cooldowns = cooldowns
         self._clock = clock
-        self._heard: dict[str, tuple[float, Mapping[str, str] | Quota]] = {}
+        self._headers: dict[tuple[str, str], tuple[float, Mapping[str, str]]] = {}
+        self._told: dict[str, tuple[float, Quota]] = {}
         self._known: dict[str, SeenQuota] = {}
+        self._drawn: dict[tuple[str, str], tuple[SeenQuota, tuple[Window, ...]]] = {}
 
     def __repr__(self) -> str:
         return f"<Quotas of {len(self._known)} accounts>"
 
     def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """An answer's headers tell of its account's quota; they are read later."""
-        if SIGN in headers:
-            self._heard[account_id] = self._clock(), headers
+        if any(name.startswith(PREFIX) for name in headers):
+            # Headers of one limit do not hide those of another that came in the same seconds.
+            self._headers[account_id, headers.get(ACTIVE, "")] = self._clock(), headers
 
     def saw_quota(self, account_id: str, quota: Quota) -> None:
         """A refusal, or an event in a stream, tells of its account's quota."""
-        self._heard[account_id] = self._clock(), quota
+        _, before = self._told.get(account_id, (0.0, None))
+        self._told[account_id] = self._clock(), combined(before, quota) or quota
 
     def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
         """The windows that hold for a model, as the choice sees them; empty is unknown."""
         known = self._known.get(account_id)
-        return () if known is None else _windows(known, model)
+        if known is None:
+            return ()
+        drawn = self._drawn.get((account_id, model))
+        if drawn is None or drawn[0] is not known:
+            drawn = self._drawn[account_id, model] = known, _windows(known, model)
+        return drawn[1]
 
     def credits(self, account_id: str) -> bool:
         """Whether bought credits go on where the windows end."""
@@ -94,33 +92,35 @@ class Quotas:
 
     async def keep(self) -> None:
         """Write what was heard. Raises StoreUnavailable; the next answer brings it again."""
-        heard, self._heard = self._heard, {}
-        for account_id, (at, said) in heard.items():
-            quota = said if isinstance(said, Quota) else quota_of_headers(said)
-            if quota is not None:
-                await self._keep(account_id, seen(quota, at))
+        changed: dict[str, Callable[[SeenQuota | None], SeenQuota]] = {}
+        for account_id, readings in self._heard().items():
+            change = _Change(*readings)
+            known = self._known.get(account_id)
+            if known is None or change(known) is not known:
+                changed[account_id] = change
+        self._known |= await self._store.keep(changed)
 
     async def look(self) -> None:
-        """Ask about accounts that cool for their quota, or were not heard of for long."""
-        self._known = {**self._known, **await self._store.all(list(self._view.accounts))}
-        now = self._clock()
-        cooling = await self._cooldowns.all(self._view.accounts, now=now)
-        for account in list(self._view.accounts.values()):
-            cooldown = cooling.get(account.id, {}).get("")
-            spent = cooldown is not None and cooldown.reason is CooldownReason.QUOTA
-            known = self._known.get(account.id)
-            stale = known is None or known.seen_at < now - STALE_SECONDS
-            if not account.paused and (spent or stale) and await self._elected(account.id):
-                await self._ask(account, spent=spent)
+        """Take over what other replicas have kept, and see who is to be asked."""
+        self._known = await self._store.all(list(self._view.accounts))
+        self._drawn.clear()
+        self._poll.plan({id_: known.windows_seen_at for id_, known in self._known.items()})
+
+    async def ask(self) -> None:
+        """Ask about a few of the accounts that were not heard of lately."""
+        for account_id, quota in (await self._poll.ask(KEEP_SECONDS)).items():
+            change = _Change(seen(quota, self._clock()), complete=True)
+            self._known |= await self._store.keep({account_id: change})
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Write and look, until cancelled."""
+        """Write, look and ask, until cancelled."""
         rounds = 0
         while True:
             try:
                 await self.keep()
                 if rounds % ROUNDS_PER_LOOK == 0:
                     await self.look()
+                await self.ask()
             except StoreUnavailable as error:
                 log.debug("quota.kept", error=str(error))
             present = self._view.accounts
@@ -128,32 +128,55 @@ class Quotas:
             rounds += 1
             await sleep(KEEP_SECONDS)
 
-    async def _ask(self, account: Account, *, spent: bool) -> None:
-        told = await self._calls.usage(account)
-        quota = quota_of_usage(told.body) if told is not None else None
-        if quota is None:
-            return
-        await self._keep(account.id, seen(quota, self._clock()))
-        if spent and not quota.reached and quota.spent_window is None:
-            await self._cooldowns.clear(account.id, reasons={CooldownReason.QUOTA})
-            log.info("account.recovered", account=account.id, reason=CooldownReason.QUOTA.value)
-
-    async def _keep(self, account_id: str, quota: SeenQuota) -> None:
-        known = self._known.get(account_id)
-        if known is not None and known.seen_at > quota.seen_at - UNCHANGED_SECONDS:
-            quota_then = msgspec.structs.replace(quota, seen_at=known.seen_at)
-            if quota_then == known:
-                return
-        self._known[account_id] = quota
-        await self._store.keep(account_id, quota)
-
-    async def _elected(self, account_id: str) -> bool:
-        with mapped():
-            key = redis_keys.quota_poll(account_id)
-            return bool(await self._redis.set(key, "1", nx=True, ex=RECHECK_SECONDS))
+    def _heard(self) -> dict[str, list[SeenQuota]]:
+        """What was heard since the last time, by account, oldest first."""
+        headers, self._headers = self._headers, {}
+        told, self._told = self._told, {}
+        heard: dict[str, list[SeenQuota]] = {}
+        for (account_id, _), (at, lines) in headers.items():
+            if (quota := quota_of_headers(lines)) is not None:
+                heard.setdefault(account_id, []).append(seen(quota, at))
+        for account_id, (at, quota) in told.items():
+            heard.setdefault(account_id, []).append(seen(quota, at))
+        for readings in heard.values():
+            readings.sort(key=lambda reading: reading.seen_at)
+        return heard
 
 
-@functools.lru_cache(maxsize=1024)
+class _Change:
+    """What readings, oldest first, change in what is known; the same where they tell nothing."""
+
+    def __init__(self, first: SeenQuota, *others: SeenQuota, complete: bool = False) -> None:
+        self._readings = first, others
+        self._complete = complete
+
+    def __repr__(self) -> str:
+        return f"<_Change by {1 + len(self._readings[1])} readings>"
+
+    def __call__(self, known: SeenQuota | None) -> SeenQuota:
+        first, others = self._readings
+        after = join(known, first, complete=self._complete)
+        for reading in others:
+            after = join(after, reading, complete=self._complete)
+        if known is None:
+            return after
+        recent = after.seen_at - known.seen_at < UNCHANGED_SECONDS
+        return known if recent and _figures(after) == _figures(known) else after
+
+
+def _figures(quota: SeenQuota) -> SeenQuota:
+    """A quota without its times: what a person would see change."""
+    families = (
+        msgspec.structs.replace(
+            family,
+            seen_at=0.0,
+            windows=tuple(msgspec.structs.replace(w, trail=()) for w in family.windows),
+        )
+        for family in quota.families
+    )
+    return msgspec.structs.replace(quota, seen_at=0.0, families=tuple(families))
+
+
 def _windows(known: SeenQuota, model: str) -> tuple[Window, ...]:
     return tuple(
         Window(minutes=w.minutes, used=w.used_percent, resets_at=float(w.resets_at))
@@ -171,6 +194,7 @@ def seen(quota: Quota, at: float) -> SeenQuota:
             SeenFamily(
                 id=family.id,
                 name=family.name,
+                seen_at=at,
                 windows=tuple(_window(window, at) for window in family.windows),
             )
             for family in quota.families

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.dialects.codex_errors import Refusal, decode_refusal
+from gateway.dialects.quota import combined, quota_of_headers
 from gateway.errors import Truncated, UpstreamFault
 from gateway.relay.http_answer import Answer, ConnectionLost
 from gateway.relay.post_client import PostClient, Unreachable
@@ -139,7 +140,8 @@ class Upstream:
                 case Spoken(held=held):
                     return held
                 case Failed(refusal=refusal):
-                    return refusal
+                    told = combined(quota_of_headers(answer.headers), refusal.quota)
+                    return msgspec.structs.replace(refusal, quota=told)
                 case Waiting():
                     patience.reschedule(loop.time() + self._silence)
         return _fault("The backend closed its stream before it said a word.", Truncated.code)

@@ -10,11 +10,13 @@ import msgspec
 
 from gateway.dialects.codex_errors import Refusal, refusal_of_event
 from gateway.dialects.codex_events import (
+    RateLimits,
     ResponseFailed,
     UpstreamErrorEvent,
     decode_event,
     speaks,
 )
+from gateway.dialects.quota import Quota, combined, quota_of_event
 from gateway.dialects.sse import SSESplitter, read_block
 
 MAX_EVENTS: Final = 16
@@ -60,6 +62,7 @@ class HoldBack:
         self._pieces: list[bytes] = []
         self._size = 0
         self._events = 0
+        self._quota: Quota | None = None
         self._max_events = max_events
         self._max_bytes = max_bytes
 
@@ -79,7 +82,9 @@ class HoldBack:
                     continue
                 event = decode_event(message.event, message.data)
                 if isinstance(event, ResponseFailed | UpstreamErrorEvent):
-                    return Failed(refusal_of_event(event))
+                    return Failed(self._refusal(event))
+                if isinstance(event, RateLimits):
+                    self._quota = combined(self._quota, quota_of_event(event.body))
                 spoken = speaks(event)
             self._events += 1
             if spoken or self._events >= self._max_events:
@@ -92,3 +97,8 @@ class HoldBack:
     def held(self) -> bytes:
         """All bytes so far; after an end without a word, what there is to judge."""
         return b"".join(self._pieces)
+
+    def _refusal(self, event: ResponseFailed | UpstreamErrorEvent) -> Refusal:
+        """The refusal, with what the events before it told of the quota."""
+        refusal = refusal_of_event(event)
+        return msgspec.structs.replace(refusal, quota=combined(self._quota, refusal.quota))

@@ -21,7 +21,7 @@ from gateway.dialects.codex_events import (
 )
 from gateway.dialects.lenient_json import DECODE_ERRORS, read_any, reader
 from gateway.dialects.openai_responses import PUBLIC_EVENTS, VENDOR_EVENTS
-from gateway.dialects.quota import quota_of_event
+from gateway.dialects.quota import combined, quota_of_event
 from gateway.translation.usage import tokens_of
 from gateway.translation.wire import Report
 
@@ -60,7 +60,7 @@ def watch(event: UpstreamEvent, report: Report) -> None:
             report.ending = Ending.BROKEN
             report.code = report.refusal.code or report.refusal.type
         case RateLimits(body=body):
-            report.quota = quota_of_event(body) or report.quota
+            report.quota = combined(report.quota, quota_of_event(body))
         case Metadata(headers=headers):
             report.metadata |= _headers(headers)
         case UnknownEvent(name=name) if name not in KNOWN_EVENTS:

@@ -40,7 +40,7 @@ class Report:
         self.spoke = False
         """Whether anything of the answer itself was given to the client."""
         self.quota: Quota | None = None
-        """The last rate limit event."""
+        """What its rate limit events told."""
         self.metadata: dict[str, str] = {}
         """Late response headers from metadata events, lower case: turn state and the like."""
         self.unknown_events: Counter[str] = Counter()

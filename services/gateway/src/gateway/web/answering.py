@@ -12,6 +12,7 @@ from gateway.relay import turn_states
 from gateway.relay.dispatch import Committed
 from gateway.relay.exchange import Exchange
 from gateway.translation.translated import Endpoint, Translated
+from gateway.translation.wire import Report
 from gateway.web.asgi import Header
 from gateway.web.house import House
 from gateway.web.replies import Reply
@@ -73,16 +74,22 @@ class Answering:
             if report is None or asked.stream or not isinstance(error, UpstreamFault):
                 await dispatcher.broke_off(committed, report, error)
                 raise
-            committed = await dispatcher.again(committed, report, error, exchange=self._exchange)
+            following = await dispatcher.again(committed, report, error, exchange=self._exchange)
             self.lay_wire()
-            return committed
+            return following
         finally:
-            if report is not None and (report.unknown_events or report.malformed_events):
-                self._house.hands.metrics.saw_strange(
-                    report.unknown_events, malformed=report.malformed_events
-                )
-        dispatcher.came_through(committed, report)
+            if report is not None:
+                self._heard(committed, report)
+        dispatcher.came_through(committed)
         return None
+
+    def _heard(self, committed: Committed, report: Report) -> None:
+        """Note what one answer told beside itself, however it ended."""
+        self._house.dispatcher.heard(committed, report)
+        if report.unknown_events or report.malformed_events:
+            self._house.hands.metrics.saw_strange(
+                report.unknown_events, malformed=report.malformed_events
+            )
 
     async def _before_last(self) -> None:
         """What must be so when the client learns that the answer is whole."""

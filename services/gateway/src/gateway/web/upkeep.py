@@ -19,6 +19,7 @@ from commons.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
 from commons.replicas import BEAT_SECONDS, Replica, ReplicaStore
 from gateway.metrics import Metrics, RedisWork
 from gateway.relay.catalogues import Catalogues, Names
+from gateway.relay.quota_poll import QuotaPoll
 from gateway.relay.rotation import Rotation, Strategy
 from gateway.relay.slots import Slots
 from gateway.settings import GatewaySettings
@@ -43,6 +44,7 @@ class Switches:
         slots: Slots,
         catalogues: Catalogues,
         house: House,
+        poll: QuotaPoll,
     ) -> None:
         self._settings = settings
         self._admission = admission
@@ -50,6 +52,7 @@ class Switches:
         self._slots = slots
         self._catalogues = catalogues
         self._house = house
+        self._poll = poll
 
     def __repr__(self) -> str:
         return f"<Switches, routing {self._rotation.strategy.routing.value}>"
@@ -67,6 +70,7 @@ class Switches:
         self._slots.most = settings.account_streams if most is None else most
         self._house.history_mode = live.history_mode or settings.history_mode
         aliases = live.model_aliases
+        self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds
         self._catalogues.configure(
             Names(
                 default_model=live.default_model or settings.default_model,
