@@ -52,7 +52,7 @@ def test_a_refused_exchange_is_an_error_and_has_no_first_byte() -> None:
     kind = {"endpoint": "chat", "sent_model": "gpt-5.5"}
     assert scene.value("gateway_exchanges_total", ending="refused", **kind) == 1
     assert scene.value("gateway_errors_total", endpoint="chat", status="429", code="slow_down") == 1
-    assert scene.value("gateway_first_byte_seconds_count", **kind) == 0
+    assert scene.value("gateway_first_byte_seconds_count", **kind) is None
 
 
 def test_an_error_in_the_middle_of_a_stream_is_counted_though_its_status_is_200() -> None:
@@ -117,7 +117,21 @@ def test_a_failure_of_redis_is_counted_by_what_it_was_asked_for() -> None:
     assert scene.value("gateway_survey_seconds_bucket", le="0.00025") == 1
     assert scene.value("gateway_redis_errors_total", work="survey") == 1
     assert scene.value("gateway_redis_errors_total", work="settle") == 1
-    assert scene.value("gateway_redis_errors_total", work="learn") == 0
+
+
+@pytest.mark.parametrize(
+    ("series", "labels"),
+    [
+        ("gateway_unknown_events_total", {"family": "other"}),
+        ("gateway_limit_refusals_total", {"limit": "tokens_day"}),
+        ("gateway_refreshes_total", {"outcome": "refused"}),
+        ("gateway_redis_errors_total", {"work": "learn"}),
+    ],
+)
+def test_what_is_rare_begins_at_nought_so_that_the_first_time_is_an_increase(
+    series: Any, labels: Any
+) -> None:
+    assert Scene().value(series, **labels) == 0
 
 
 def test_strange_events_are_counted_by_the_family_of_their_name() -> None:

@@ -161,7 +161,7 @@ class Scene:
         """A little of everything that can happen."""
         for number, gateway in enumerate(self.gateways * 3):
             for stream in (True, False):
-                self.ask(gateway, f"Hello {number}", stream=stream)
+                self.ask(gateway, f"Hello {number}", stream=stream, seed=number)
             self.ask(gateway, "Hello", path="/v1/responses")
             self.ask(gateway, "Hello", key="cpa-wrong")
             self.ask(gateway, "Hello", model="no-such-model")

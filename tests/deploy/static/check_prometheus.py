@@ -3,11 +3,17 @@
 import pathlib
 import re
 import runpy
+from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 from deploy.toolbox import DEPLOY, run
+from prometheus_client import CollectorRegistry, generate_latest
+from support.exchanges import a_record
 from support.tree import ROOT
+
+from console.metrics import Metrics as ConsoleMetrics
+from gateway.metrics import Metrics as GatewayMetrics
 
 RULES = DEPLOY / "prometheus" / "alerts.yml"
 CONFIG = DEPLOY / "compose" / "prometheus.yml"
@@ -40,6 +46,27 @@ def test_a_broken_rule_is_refused(tmp_path: pathlib.Path) -> None:
     broken.write_text(RULES.read_text().replace("sum(rate(", "sum(rat(", 1))
 
     assert "rat" in refused("check", "rules", broken)
+
+
+@pytest.mark.parametrize("made", [GatewayMetrics, ConsoleMetrics])
+def test_the_figures_are_sound(made: Any) -> None:
+    metrics = made(CollectorRegistry())
+    if isinstance(metrics, GatewayMetrics):
+        metrics.know_models({"gpt-5.5"})
+        for number in range(6):
+            metrics.settle(a_record(number))
+    else:
+        metrics.answered(method="GET", route="/api/keys", status=200, seconds=0.1)
+    text = generate_latest(metrics.registry).decode()
+
+    assert linted(text) == ""
+    assert "help text" in linted(text.replace("# HELP", "# "))
+
+
+def linted(text: str) -> str:
+    """What promtool has against figures."""
+    done = run("promtool", "check", "metrics", input=text)
+    return done.stdout + done.stderr
 
 
 def test_every_alert_fires_when_it_should_and_only_then() -> None:

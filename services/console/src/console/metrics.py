@@ -10,6 +10,8 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Buckets of how late the event loop is, in seconds."""
 
+SIGN_IN_OUTCOMES = ("signed_in", "refused", "limited")
+REFRESH_OUTCOMES = ("refreshed", "superseded", "refused", "unavailable")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -34,6 +36,7 @@ class Metrics:
         self._declare_visits(registry)
         self._declare_accounts(registry)
         self._declare_process(registry)
+        self._begin()
 
     def __repr__(self) -> str:
         return "<Metrics of the console>"
@@ -86,8 +89,6 @@ class Metrics:
             ("work",),
             registry=registry,
         )
-        for work in RedisWork:  # a first error is then seen to be an increase
-            self.redis_errors.labels(work.value)
         self.loop_lag = Histogram(
             "console_loop_lag_seconds",
             "How late the event loop is, looked at twice a second.",
@@ -97,6 +98,16 @@ class Metrics:
         self.build = Gauge(
             "console_build_info", "1, with the version that runs.", ("version",), registry=registry
         )
+
+    def _begin(self) -> None:
+        """Begin what is rare at nought: the first time is then seen to be an increase."""
+        for counter, labels in (
+            (self.redis_errors, [work.value for work in RedisWork]),
+            (self.sign_ins, SIGN_IN_OUTCOMES),
+            (self.refreshes, REFRESH_OUTCOMES),
+        ):
+            for label in labels:
+                counter.labels(label)
 
     def answered(self, *, method: str, route: str, status: int, seconds: float | None) -> None:
         """Count one answer; `route` is the template, so paths cannot make series.

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.exposition import generate_latest
 
 from commons.accounts.quota import SeenQuota
+from commons.allowances import Limit
 from commons.errors import StoreUnavailable
 from commons.records import Ending, ExchangeRecord
 from gateway.dialects.parameter_names import counted_as
@@ -41,6 +42,7 @@ SURVEY_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 """Seconds."""
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
+REFRESH_OUTCOMES = ("refreshed", "superseded", "refused", "unavailable")
 EVENT_FAMILIES = ("response", "codex")
 """What the names of upstream's events begin with."""
 
@@ -78,6 +80,7 @@ class Metrics:
         self._declare_accounts(registry)
         self._declare_redis(registry)
         self._declare_process(registry)
+        self._begin()
 
     def __repr__(self) -> str:
         return f"<Metrics with {len(self._settled)} kinds of exchange>"
@@ -214,8 +217,6 @@ class Metrics:
             ("work",),
             registry=registry,
         )
-        for work in RedisWork:  # a first error is then seen to be an increase
-            self.redis_errors.labels(work.value)
         self.ledger_pending = Gauge(
             "gateway_ledger_pending", "Settlements waiting to be written.", registry=registry
         )
@@ -247,6 +248,17 @@ class Metrics:
         self.build = Gauge(
             "gateway_build_info", "1, with the version that runs.", ("version",), registry=registry
         )
+
+    def _begin(self) -> None:
+        """Begin what is rare at nought: the first time is then seen to be an increase."""
+        for counter, labels in (
+            (self.redis_errors, [work.value for work in RedisWork]),
+            (self.limit_refusals, [limit.value for limit in Limit if limit]),
+            (self.unknown_events, [*EVENT_FAMILIES, OTHER]),
+            (self.refreshes, REFRESH_OUTCOMES),
+        ):
+            for label in labels:
+                counter.labels(label)
 
     def know_models(self, models: Collection[str]) -> None:
         """Take the names that may become labels; all others are counted as `other`."""
@@ -333,9 +345,12 @@ class Metrics:
     ) -> Callable[[ExchangeRecord], None]:
         """A function with every child of one kind of exchange already looked up."""
         exchanges = self.exchanges.labels(endpoint, ending, sent)
-        first_byte = self.first_byte.labels(endpoint, sent)
         duration = self.duration.labels(endpoint, ending)
-        silence = self.silence.labels(endpoint)
+        if ending == Ending.REFUSED:
+            first_byte = silence = None
+        else:
+            first_byte = self.first_byte.labels(endpoint, sent)
+            silence = self.silence.labels(endpoint)
         tokens = {}
         if answered != NONE:
             tokens = {kind: self.tokens.labels(kind, answered) for kind in TOKEN_KINDS}
@@ -343,7 +358,7 @@ class Metrics:
         def count(record: ExchangeRecord) -> None:
             exchanges.inc()
             duration.observe(record.total_ms / 1000)
-            if record.first_byte_ms:
+            if record.first_byte_ms and first_byte and silence:
                 first_byte.observe(record.first_byte_ms / 1000)
                 silence.observe(record.silence_seconds)
             for name, counter in tokens.items():
