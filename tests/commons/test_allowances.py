@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.accounts.cipher import CredentialCipher
 from commons.accounts.survey import Survey, Surveyor
-from commons.allowances import Allowance, Draw, Limit, draw_on, midnight_after
+from commons.allowances import Allowance, Draw, Limit, draw_on
+from commons.budgets import Spent, midnight_after
 from commons.keys import KeyStore
 from commons.limits import Limits
 from commons.records import Ending, ExchangeRecord
@@ -284,6 +284,28 @@ async def test_a_key_without_limits_touches_nothing(pool: Any) -> None:
     assert await pool.redis.keys("*") == [redis_keys.cursor()]
 
 
-def test_a_midnight_is_counted_in_utc() -> None:
-    assert midnight_after(1_795_000_000.0, 1) == 1_795_046_400
-    assert msgspec.structs.asdict(Allowance())["refused"] is Limit.NONE
+async def test_a_draw_is_told_what_is_spent_of_each_budget_without_another_look(pool: Any) -> None:
+    await pool.spend(0, input=100, output=20)
+    await pool.spend(3, output=300)
+    week = await pool.allowed(pool.draw(tokens_week=1000))
+    day = await pool.allowed(pool.draw(tokens_day=1000, rpm=5))
+    every = await pool.allowed(pool.draw(tokens_day=999, tokens_week=999, tokens_month=10**9))
+
+    assert (week.spent, day.spent) == (Spent(week=420), Spent(day=120))
+    assert (every.spent.day, every.spent.week) == (120, 420)
+    assert every.spent.month >= 120
+    assert abs(every.at - time.time()) < 5
+
+
+async def test_a_draw_that_is_refused_or_repeated_is_told_it_too(pool: Any) -> None:
+    await pool.spend(6, input=700)
+    await pool.spend(0, input=500)
+    refused = await pool.allowed(pool.draw(tokens_week=1000))
+    assert (refused.refused, refused.spent) == (Limit.WEEK, Spent(week=1200, week_midnights=1))
+
+    draw = pool.draw(rpm=1, tokens_day=9999)
+    first, again = await pool.allowed(draw), await pool.allowed(draw)
+    assert (first.spent, again.spent) == (Spent(day=500), Spent(day=500))
+    other = await pool.allowed(pool.draw(rpm=1, tokens_day=9999))
+    assert (other.refused, other.spent) == (Limit.RPM, Spent(day=500))
+    assert (await pool.allowed(pool.draw(rpm=9))).spent == Spent()

@@ -137,6 +137,17 @@ async def test_days_are_those_of_utc_and_slots_five_minutes(usage: UsageStore) -
     assert [day_of(midnight - 0.5), day_of(midnight)] == days
 
 
+async def test_a_keys_tokens_are_told_by_day_as_its_budgets_count_them(usage: UsageStore) -> None:
+    tokens = Tokens(input=100, cached=80, output=20, reasoning=15)
+    record = ExchangeRecord(
+        request_id="r", at=AT, endpoint="chat", key_id="k", tokens=tokens, ending=Ending.WHOLE
+    )
+    await usage.add([record])
+
+    assert await usage.tokens("k", ["2026-01-01", DAY]) == [0, 120]
+    assert await usage.tokens("k", []) == []
+
+
 async def test_named_subjects_are_read_also_without_counters(usage: UsageStore) -> None:
     await usage.add([RECORD])
 

@@ -6,7 +6,6 @@ on the way in and corrected at settlement. The only clock is Redis'. A stream ho
 renews: a place of a replica that died is free again when the lease ends.
 """
 
-import datetime as dt
 import enum
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +13,11 @@ from typing import Any
 import msgspec
 
 from commons import redis_keys
+from commons.budgets import WEEK_DAYS, Spent, day_of_month, days_counted
 from commons.limits import Limits
 
 STREAM_SECONDS = 45
 """How long a place is held without being renewed; heals within a minute after a replica died."""
-WEEK_DAYS = 7
 
 
 class Limit(enum.StrEnum):
@@ -50,6 +49,10 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until the oldest tokens leave the minute."""
     days: int = 0
     """Of a spent budget: how many midnights (UTC) until there is something left."""
+    spent: Spent = Spent()
+    """Of the key's budgets, before this exchange."""
+    at: float = 0.0
+    """When it was asked for, by Redis' clock."""
 
 
 class Draw(msgspec.Struct, kw_only=True):
@@ -86,7 +89,7 @@ class Draw(msgspec.Struct, kw_only=True):
             redis_keys.minute_requests(self.key_id),
             redis_keys.minute_tokens(self.key_id),
             redis_keys.streams(self.key_id),
-            *(redis_keys.usage(day, "key", self.key_id) for day in self._days(now)),
+            *(redis_keys.usage(day, "key", self.key_id) for day in days_counted(self.limits, now)),
         )
 
     def arguments(self, now: float) -> Sequence[Any]:
@@ -96,13 +99,13 @@ class Draw(msgspec.Struct, kw_only=True):
             *(self.version, self.request_id, self.tokens, limits.rpm, limits.tpm),
             *(limits.concurrent, self.place if self.leased else "", STREAM_SECONDS),
             *(limits.tokens_day, limits.tokens_week, limits.tokens_month),
-            dt.datetime.fromtimestamp(now, dt.UTC).day,
+            day_of_month(now),
             int(now) // redis_keys.DAY,
         )
 
     def take(self, told: Sequence[Any], now: float) -> Allowance | None:
         """Take in what the survey's script says; None if the keys or the day have changed."""
-        refused, wait, requests, requests_reset, tokens, tokens_reset, days = told
+        refused, wait, requests, requests_reset, tokens, tokens_reset, days, *spent = told
         if refused == "changed":
             return None
         self.allowance = Allowance(
@@ -113,20 +116,12 @@ class Draw(msgspec.Struct, kw_only=True):
             tokens_left=tokens,
             tokens_reset=tokens_reset / 1000,
             days=days,
+            spent=_spent(spent, days if refused == Limit.WEEK else WEEK_DAYS),
+            at=now,
         )
         if self.allowance.refused is Limit.NONE:
             self.drawn_at = int(now)
         return self.allowance
-
-    def _days(self, now: float) -> Sequence[str]:
-        """The days whose usage counts, from today back."""
-        limits, today = self.limits, dt.datetime.fromtimestamp(now, dt.UTC)
-        count = max(
-            1 if limits.tokens_day else 0,
-            WEEK_DAYS if limits.tokens_week else 0,
-            today.day if limits.tokens_month else 0,
-        )
-        return [(today - dt.timedelta(days=back)).strftime("%Y-%m-%d") for back in range(count)]
 
 
 def draw_on(
@@ -152,7 +147,7 @@ def place(request_id: str, tokens: int) -> str:
     return f"{request_id} {tokens}"
 
 
-def midnight_after(now: float, days: int) -> int:
-    """The midnight (UTC) so many days on, seconds since the epoch."""
-    today = int(now) // redis_keys.DAY * redis_keys.DAY
-    return today + days * redis_keys.DAY
+def _spent(sums: Sequence[int], week_midnights: int) -> Spent:
+    """What the script says is spent; what is asked for is spent today, and counts for a week."""
+    day, week, month = sums
+    return Spent(day=day, week=week, month=month, week_midnights=week_midnights)

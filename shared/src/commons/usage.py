@@ -87,6 +87,17 @@ class UsageStore:
             found[day] = dict(zip(names, await self._counters(day, kind, names), strict=True))
         return found
 
+    async def tokens(self, key_id: str, days: Iterable[str]) -> list[int]:
+        """Tokens of a key by day, as its budgets count them."""
+
+        async def read() -> list[Any]:
+            pipe = self._redis.pipeline(transaction=False)
+            for day in days:
+                pipe.hmget(redis_keys.usage(day, "key", key_id), "input", "output")
+            return await pipe.execute()
+
+        return [sum(int(count or 0) for count in counts) for counts in await ask(read)]
+
     async def series(self, days: Iterable[str]) -> dict[int, Counters]:
         """The pool's counters by begin of five-minute slot, seconds since the epoch."""
         found: dict[int, Counters] = {}

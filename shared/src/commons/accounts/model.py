@@ -83,6 +83,16 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     last_error_at: int = 0
     """When that was, seconds since the epoch."""
 
+    def works(self, now: float) -> bool:
+        """Whether its login can be used: a revoked one until its access token ends."""
+        match self.state:
+            case AccountState.ACTIVE:
+                return True
+            case AccountState.REVOKED:
+                return self.token_expires_at > now
+            case AccountState.DEACTIVATED:
+                return False
+
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """An account's tokens, with expiry and generation. Cannot print them."""

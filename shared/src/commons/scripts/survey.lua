@@ -7,7 +7,8 @@
 -- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        {account, 0 or 1 for 'this model only', JSON of its cooldown, …},
 --        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
---         days until a budget has something left}}; times in milliseconds.
+--         days until a budget has something left, tokens spent of a day's, a week's, a month's}};
+--        times in milliseconds.
 -- The cursor moves only if no eligible affine account is free; a conversation found is kept alive.
 -- The affine account begins with '~' while it is only promised: chosen, but it has not answered yet.
 -- A request over a limit moves and draws nothing. 'changed' is also said where the caller's day (since
@@ -60,15 +61,26 @@ local function spent_days()
   return days
 end
 
+-- Budgets: which it is, where its limit is in ARGV, how many days it counts.
+local SPANS = {{'tokens_day', 12, 1}, {'tokens_week', 13, 7}, {'tokens_month', 14, tonumber(ARGV[15])}}
+
+-- Tokens spent of each budget; 0 of one that the key does not have.
+local function spent_of(days)
+  local spent = {0, 0, 0}
+  for n, span in ipairs(SPANS) do
+    if tonumber(ARGV[span[2]]) > 0 then
+      for i = 1, span[3] do spent[n] = spent[n] + days[i] end
+    end
+  end
+  return spent
+end
+
 -- The budget that is spent, and how many midnights until something is left; or '' with the least left.
-local function budget(days)
+local function budget(days, spent)
   local least
-  local of_month = tonumber(ARGV[15])
-  local spans = {{'tokens_day', 12, 1}, {'tokens_week', 13, 7}, {'tokens_month', 14, of_month}}
-  for _, span in ipairs(spans) do
-    local limit, sum = tonumber(ARGV[span[2]]), 0
+  for n, span in ipairs(SPANS) do
+    local limit, sum = tonumber(ARGV[span[2]]), spent[n]
     if limit > 0 then
-      for i = 1, span[3] do sum = sum + days[i] end
       if sum >= limit then
         if span[1] == 'tokens_month' then return span[1], -1 end
         local wait = 0
@@ -96,7 +108,7 @@ end
 local function draw()
   local today = math.floor(now / 86400)
   if tonumber(versions[2] or 0) ~= tonumber(ARGV[4]) or today ~= tonumber(ARGV[16]) then
-    return {'changed', 0, 0, 0, 0, 0, 0}
+    return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
   end
   local requests, tokens, streams = KEYS[6], KEYS[7], KEYS[8]
   local id, asked, rpm, tpm = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -108,20 +120,24 @@ local function draw()
   local reset = oldest and tonumber(oldest) + MINUTE - now or 0
   local seconds, counts, lasts, sum = {}, {}, {}, 0
   if tpm > 0 then seconds, counts, lasts, sum = minute_tokens(tokens) end
+  local days = spent_days()
+  local spent = spent_of(days)
 
-  local function told(limit, wait, days)
+  local function told(limit, wait, midnights)
     local first = seconds[1] and lasts[seconds[1]] + MINUTE - now or 0
     local function ms(seconds) return math.ceil(seconds * 1000) end
     local left, tokens_left = math.max(0, rpm - used), math.max(0, tpm - sum)
-    return {limit, ms(wait), left, ms(reset), tokens_left, ms(first), days}
+    return {
+      limit, ms(wait), left, ms(reset), tokens_left, ms(first), midnights,
+      spent[1], spent[2], spent[3],
+    }
   end
 
   if known then return told('', 0, 0) end
   if place ~= '' then
     redis.call('ZREMRANGEBYSCORE', streams, '-inf', now)
-    local days = spent_days()
     if #days > 0 then
-      local limit, wait, left = budget(days)
+      local limit, wait, left = budget(days, spent)
       if limit ~= '' then return told(limit, 0, wait) end
       if pending(streams) >= left then return told('pending', 2, 0) end
     end

@@ -14,7 +14,8 @@ import structlog
 from redis.asyncio import Redis
 
 from commons import redis_keys
-from commons.allowances import STREAM_SECONDS, Draw, Limit, midnight_after
+from commons.allowances import STREAM_SECONDS, Draw, Limit
+from commons.budgets import midnight_after, next_month
 from commons.errors import StoreUnavailable
 from commons.redis_pool import mapped
 from gateway.errors import BudgetSpent, Exhausted
@@ -120,7 +121,7 @@ def _words(limit: Limit, draw: Draw) -> str:
 def _budget_spent(limit: Limit, draw: Draw, now: float) -> BudgetSpent:
     allowance = draw.allowance
     days = allowance.days if allowance else 1
-    resets_at = _next_month(now) if limit is Limit.MONTH else midnight_after(now, days)
+    resets_at = next_month(now) if limit is Limit.MONTH else midnight_after(now, days)
     budget = getattr(draw.limits, limit.value)
     until = dt.datetime.fromtimestamp(resets_at, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return BudgetSpent(
@@ -129,9 +130,3 @@ def _budget_spent(limit: Limit, draw: Draw, now: float) -> BudgetSpent:
         resets_at=resets_at,
         resets_in=max(0, round(resets_at - now)),
     )
-
-
-def _next_month(now: float) -> int:
-    today = dt.datetime.fromtimestamp(now, dt.UTC)
-    after = (today.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
-    return int(after.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from commons.accounts.model import Account, AccountState, Cooldown
+from commons.accounts.model import Account, Cooldown
 from commons.accounts.refresher import CredentialRefresher
 from commons.accounts.store import AccountView
 from commons.accounts.survey import Survey, Surveyor
@@ -178,8 +178,8 @@ class Rotation:
     def _serves(self, account: Account, wish: Wish, now: float) -> bool:
         """Whether an account may serve a wish, if it only lists the model."""
         allowed = wish.allowed_accounts
-        works = _works(account, now) and not account.paused
-        return works and (not allowed or account.id in allowed)
+        usable = account.works(now) and not account.paused
+        return usable and (not allowed or account.id in allowed)
 
     def _ballot(
         self,
@@ -276,14 +276,3 @@ class Rotation:
             else "credential_unavailable"
         )
         await self._lessons.unavailable(account_id, code=code)
-
-
-def _works(account: Account, now: float) -> bool:
-    """Whether a login can be used: a revoked one until its access token ends."""
-    match account.state:
-        case AccountState.ACTIVE:
-            return True
-        case AccountState.REVOKED:
-            return account.token_expires_at > now
-        case AccountState.DEACTIVATED:
-            return False
