@@ -56,6 +56,10 @@ async def test_hot_routes_answer_under_every_spelling_of_the_base(
         ("/v1/models/openai/gpt-5.5/", "/models/openai/gpt-5.5"),
         ("/v1/v1/models/gpt-5.5", "/models/gpt-5.5"),
         ("/models//", "/models"),
+        ("/api/codex/usage", "/api/codex/usage"),
+        ("/v1/api/codex/usage/", "/api/codex/usage"),
+        ("/backend-api/wham/usage", "/api/codex/usage"),
+        ("/wham/usage/", "/api/codex/usage"),
         ("/health", "/health"),
         ("/readyz/", "/readyz"),
         ("/metrics", "/metrics"),
@@ -80,6 +84,7 @@ async def test_other_routes_reach_litestar_under_their_own_name(path: str, route
         *("/V1/models", "/v1/Models", "//v1/models", "/v1//models", "/v1/models/../health"),
         *("/v1/health", "/v2/models", "/v1/completions", "/v1/embeddings", "/v1/messages"),
         *("/v1", "/v1/", "/chat", "/v1/v1/v1/models", "/%00"),
+        *("/wham", "/backend-api", "/wham/usage/x", "/api/codex", "/WHAM/usage", "/wham//usage"),
     ],
 )
 async def test_other_paths_are_unknown_and_the_answer_names_those_there_are(path: str) -> None:
@@ -110,6 +115,7 @@ async def test_figures_are_for_the_inside_only(path: str, mark: bytes) -> None:
         ("/v1/responses", "DELETE"),
         ("/v1/responses", "GET"),
         ("/v1/models", "POST"),
+        ("/wham/usage", "POST"),
         ("/health", "PUT"),
     ],
 )
@@ -167,6 +173,8 @@ async def test_the_lifespan_is_litestars_and_nothing_but_http_is_served() -> Non
     [
         *((path, True) for path in ("/v1/models", "/models", "/v1", "/v1/anything", "/responses")),
         *((path, True) for path in ("/chat/completions", "/models/x", "/health", "/metrics")),
+        *((path, True) for path in ("/api/codex/usage", "/backend-api/wham/usage", "/wham/usage")),
+        *((path, False) for path in ("/api/usage", "/api/codex", "/wham", "/backend-api")),
         *((path, False) for path in ("/", "/accounts", "/api/accounts", "/auth/login", "/v11")),
     ],
 )

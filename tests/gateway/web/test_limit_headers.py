@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from commons.allowances import Allowance, Draw
+from commons.budgets import Spent
 from commons.limits import Limits
-from gateway.web.limit_headers import limit_headers
+from gateway.web.limit_headers import limit_headers, share_headers
 
 
 def told(allowance: Allowance | None, **limits: int) -> Any:
@@ -34,3 +35,15 @@ def test_the_limits_of_a_minute_are_told_as_clients_know_them(seconds: Any, word
     assert set(told(allowance, tpm=10)) == {
         f"x-ratelimit-{what}-tokens" for what in ("limit", "remaining", "reset")
     }
+
+
+def test_a_codex_client_is_told_its_keys_budgets_as_it_knows_them() -> None:
+    draw = Draw(key_id="key_1", limits=Limits(tokens_day=1000), request_id="r", version=0, tokens=0)
+    draw.allowance = Allowance(spent=Spent(day=420), at=1_795_000_000.0)
+
+    told = dict(share_headers(draw))
+
+    assert told[b"x-codex-primary-used-percent"] == b"42"
+    assert told[b"x-codex-primary-reset-at"] == b"1795046400"
+    assert b"x-codex-secondary-used-percent" not in told
+    assert share_headers(None) == []

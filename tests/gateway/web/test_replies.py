@@ -77,7 +77,7 @@ class Scene:
             clock=lambda: self.now,
         )
         self.wire: Any = Wire()
-        self.reply.travel_on(self.wire, streams=streams)
+        self.reply.travel_on(self.wire, streams=streams, codex=False)
 
     async def beats(self, count: int) -> None:
         for _ in range(count):
@@ -158,7 +158,7 @@ async def test_an_answer_in_one_piece_that_was_cut_may_be_folded_anew() -> None:
         await scene.reply.whole(Source(b"one ", b""))
 
     await scene.beats(SILENCE_BEATS + 1)  # another account is looked for: nobody reads
-    scene.reply.travel_on(Wire(), streams=False)  # type: ignore[arg-type]
+    scene.reply.travel_on(Wire(), streams=False, codex=False)  # type: ignore[arg-type]
     await scene.reply.whole(Source(b"all."))
 
     assert not scene.exchange.interrupted

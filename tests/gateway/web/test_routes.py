@@ -11,14 +11,19 @@ from support.gateways import KEY
 from commons.accounts.cipher import CredentialCipher
 from commons.errors import StoreUnavailable
 from commons.keys import KeyStore
+from commons.limits import Limits
 from commons.live_settings import KeyPolicy
 from gateway.dialects.catalogue import Catalogue
+from gateway.dialects.quota import QuotaWindow
+from gateway.dialects.quota_answers import quota_of_windows
 from gateway.metrics import Metrics
 from gateway.web.failures import refuse
 from gateway.web.floor import Floor
-from gateway.web.front import Front
+from gateway.web.front import PATHS, USAGE_ROUTE, Front
 from gateway.web.keys import Admission
 from gateway.web.routes import Rooms, routes
+
+USAGES = [path for path, route in PATHS.items() if route == USAGE_ROUTE]
 
 
 class FakeCatalogues:
@@ -37,14 +42,20 @@ class Scene:
         metrics = Metrics(CollectorRegistry())
         rooms = Rooms(
             admission=Admission(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock()),
-            keys=self.keys,
             catalogues=self.catalogues,
+            shares=cast("Any", self),
             floor=self.floor,
             metrics=metrics,
             ping=self.ping,
             version="1.2.3",
         )
         self.app = Front(hot={}, rest=routes(rooms), refuse=refuse)
+
+    async def of(self, key: Any) -> Any:
+        if not self.redis_answers:
+            raise StoreUnavailable("away")
+        used = 0 if key.limits == Limits() else 42
+        return quota_of_windows([QuotaWindow(minutes=300, used_percent=used)])
 
     async def ping(self) -> Any:
         return self.redis_answers
@@ -74,11 +85,35 @@ async def test_the_models_are_shown_to_whoever_has_a_key(scene: Any) -> None:
     assert one.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/models/", "/v1/v1/models", "/v1/models/gpt-5.5"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/models/", "/v1/v1/models", "/v1/models/gpt-5.5", *USAGES]
+)
 async def test_every_spelling_passes_the_same_key_check(scene: Any, path: str) -> None:
     sent = await scene.get(path, "wrong")
 
     assert (sent.status, sent.error["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize("path", USAGES)
+async def test_a_key_is_told_its_own_share(scene: Any, path: str) -> None:
+    _, secret = await scene.keys.create("mine", limits=Limits(tokens_day=5))
+    _, other = await scene.keys.create("other")
+
+    sent = await scene.get(path, secret)
+
+    assert (sent.status, sent.headers["cache-control"]) == (200, "no-store")
+    window = msgspec.json.decode(sent.body)["rate_limit"]["primary_window"]
+    assert window["used_percent"] == 42
+    assert b'"used_percent":0' in (await scene.get(path, other)).body
+
+
+async def test_without_redis_no_share_is_told(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+    scene.redis_answers = False
+
+    sent = await scene.get("/api/codex/usage", secret)
+
+    assert (sent.status, sent.error["code"]) == (503, "store_unavailable")
 
 
 async def test_a_revoked_key_sees_nothing_although_no_survey_tells_of_it(scene: Any) -> None:

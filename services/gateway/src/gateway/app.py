@@ -15,6 +15,7 @@ from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTO
 
 from commons.accounts.cipher import CredentialCipher
 from commons.accounts.cooldowns import CooldownStore
+from commons.accounts.quota import QuotaStore
 from commons.accounts.refresher import CredentialRefresher
 from commons.accounts.store import AccountStore, AccountView
 from commons.accounts.survey import Surveyor
@@ -51,6 +52,7 @@ from gateway.relay.pulse import Pulse
 from gateway.relay.quota_poll import QuotaPoll
 from gateway.relay.quotas import Quotas
 from gateway.relay.rotation import Rotation
+from gateway.relay.shares import Shares
 from gateway.relay.slots import Slots
 from gateway.relay.upstream import Upstream
 from gateway.settings import GatewaySettings
@@ -175,9 +177,13 @@ class Gateway:
         )
         self._places = Places(self._redis, clock=self._clock)
         self._responses = ResponseStore(self._redis, cipher)
+        usage = UsageStore(self._redis)
+        self._shares = Shares(
+            usage=usage, quotas=QuotaStore(self._redis), view=self._view, clock=self._clock
+        )
         books = RedisBooks(
             self._redis,
-            usage=UsageStore(self._redis),
+            usage=usage,
             surveyor=self._surveyor,
             cooldowns=self._cooldowns,
         )
@@ -287,8 +293,8 @@ class Gateway:
         self._open_upkeep(house)
         rooms = Rooms(
             admission=self._admission,
-            keys=self._keys,
             catalogues=self._catalogues,
+            shares=self._shares,
             floor=self.floor,
             metrics=self.metrics,
             ping=self._ping,

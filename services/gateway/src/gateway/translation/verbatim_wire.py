@@ -1,5 +1,7 @@
 """A Responses answer on its way to Codex itself: upstream's bytes untouched, with two repairs.
 
+Left out is only what upstream says of its account's quota: the client's share is told in headers.
+
 `output` is put into a terminal event that came without, and a failure is told as `response.failed`
 then `error`. What cannot be read passes all the same, and is counted.
 """
@@ -13,6 +15,7 @@ from gateway.dialects.codex_errors import refusal_of_event
 from gateway.dialects.codex_events import (
     ItemAdded,
     ItemDone,
+    RateLimits,
     ResponseCompleted,
     ResponseCreated,
     ResponseFailed,
@@ -141,6 +144,8 @@ class VerbatimWire:
         self.report.spoke = self.report.spoke or speaks(event)
         if isinstance(event, UpstreamErrorEvent):
             raise public_error(refusal_of_event(event))
+        if isinstance(event, RateLimits):
+            return
         self._events += 1
         self._unsent.append(self._seen(event, message))
         if isinstance(event, ResponseFailed):

@@ -52,7 +52,8 @@ class Answering:
             created=int(self._house.hands.clock()),
         )
         self._exchange.report = wire.report
-        self._reply.travel_on(wire, streams=self._asked.stream)
+        asked = self._asked
+        self._reply.travel_on(wire, streams=asked.stream, codex=asked.verbatim)
 
     async def give(self, committed: Committed, *, codex: bool) -> None:
         """Pump answers until one is whole. Raises the GatewayError that the client is told."""

@@ -15,6 +15,9 @@ PREFIXES: Final = ("", "/v1", "/v1/v1")
 """Users paste the Base URL with and without `/v1`; some clients add it themselves."""
 HOT_ROUTES: Final = ("/chat/completions", "/responses", "/responses/compact")
 MODEL_ROUTE: Final = "/models"
+USAGE_ROUTE: Final = "/api/codex/usage"
+"""Where the Codex CLI asks for its usage; the next ones are asked below a ChatGPT base address."""
+USAGE_NAMES: Final = (USAGE_ROUTE, "/backend-api/wham/usage", "/wham/usage")
 FIGURES: Final = "/metrics"
 """For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
 PROBE_ROUTES: Final = ("/", "/health", "/readyz", FIGURES)
@@ -45,6 +48,7 @@ def spellings(route: str) -> list[str]:
 
 PATHS: Final[Mapping[str, str]] = {
     **{path: route for route in (*HOT_ROUTES, MODEL_ROUTE) for path in spellings(route)},
+    **{path: USAGE_ROUTE for name in USAGE_NAMES for path in spellings(name)},
     **{path: route for route in PROBE_ROUTES for path in (route, f"{route.rstrip('/')}/")},
 }
 """Path to route. Whole and case-sensitive: nothing is normalised beyond what is listed."""

@@ -3,6 +3,8 @@
 import math
 
 from commons.allowances import Draw
+from gateway.dialects.quota_answers import headers_of_quota
+from gateway.relay.shares import share_of_draw
 from gateway.web.asgi import Header
 
 
@@ -23,6 +25,12 @@ def limit_headers(draw: Draw | None) -> list[Header]:
                 (f"x-ratelimit-reset-{name}".encode(), _span(reset).encode()),
             ]
     return headers
+
+
+def share_headers(draw: Draw | None) -> list[Header]:
+    """`x-codex-*` for the token budgets that the key has, as a Codex client knows them."""
+    told = headers_of_quota(share_of_draw(draw))
+    return [(name.encode(), value.encode()) for name, value in told]
 
 
 def _span(seconds: float) -> str:

@@ -15,7 +15,7 @@ from gateway.tallies import Tally
 from gateway.translation.wire import Wire
 from gateway.web.asgi import CORS_HEADERS, Header, Send, answer
 from gateway.web.failures import refuse
-from gateway.web.limit_headers import limit_headers
+from gateway.web.limit_headers import limit_headers, share_headers
 
 KEEP_ALIVE_BEATS: Final = 10
 """Seconds of silence towards the client before it is told that we are still there."""
@@ -67,6 +67,7 @@ class Reply:
         self._heard_at = 0.0
         self._wire: Wire | None = None
         self._streams = False
+        self._codex = False
         self._started = False
         self._sending = False
         self._reading = False
@@ -78,10 +79,11 @@ class Reply:
         state = "started" if self._started else "waiting"
         return f"<Reply {self._exchange.request_id} {state} after {self._age} beats>"
 
-    def travel_on(self, wire: Wire, *, streams: bool) -> None:
+    def travel_on(self, wire: Wire, *, streams: bool, codex: bool) -> None:
         """Take the wire; from now on a streaming client may be given its 200 early."""
         self._wire = wire
         self._streams = streams
+        self._codex = codex
 
     def beat(self) -> None:
         """A second has passed."""
@@ -160,7 +162,7 @@ class Reply:
         self._exchange.speak()
         self._end()
         self._started = True
-        headers = [*headers, *limit_headers(self._exchange.draw)]
+        headers = [*headers, *self._limits()]
         await answer(self._send, 200, body, request_id=self._exchange.request_id, headers=headers)
 
     async def _folded(self, source: Source) -> bytes:
@@ -190,8 +192,8 @@ class Reply:
         self._reading = False
         if not self._started or self._wire is None:
             self._started = True
-            limits = limit_headers(self._exchange.draw)
-            await refuse(self._send, error, self._exchange.request_id, headers=limits)
+            request_id = self._exchange.request_id
+            await refuse(self._send, error, request_id, headers=self._limits())
             return
         last = self._wire.fail(error)
         self._sending = True
@@ -208,9 +210,14 @@ class Reply:
             *STREAM_HEADERS,
             (b"x-request-id", self._exchange.request_id.encode()),
             *headers,
-            *limit_headers(self._exchange.draw),
+            *self._limits(),
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": start})
+
+    def _limits(self) -> list[Header]:
+        """What the client is told of its key's limits."""
+        draw = self._exchange.draw
+        return [*limit_headers(draw), *(share_headers(draw) if self._codex else ())]
 
     async def _reassure(self) -> None:
         """Tell the client that we are still there; before the commit point with an early 200."""

@@ -1,4 +1,4 @@
-"""Everything but the hot routes, in Litestar: models and probes.
+"""Everything but the hot routes, in Litestar: models, a key's usage, and probes.
 
 `web.front` has checked path and method and adds the headers every answer carries.
 """
@@ -11,15 +11,18 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
 from commons.errors import StoreUnavailable
-from commons.keys import ApiKey, KeyStore
+from commons.keys import ApiKey
 from gateway.dialects.openai_errors import error_body
+from gateway.dialects.quota_answers import usage_of_quota
 from gateway.errors import GatewayError, StoreAway, UnknownRoute
 from gateway.metrics import Metrics
 from gateway.relay.catalogues import Catalogues
+from gateway.relay.shares import Shares
 from gateway.web import models
 from gateway.web.asgi import ASGIApp
 from gateway.web.failures import fault_of, headers_of_error
 from gateway.web.floor import Floor
+from gateway.web.front import USAGE_ROUTE
 from gateway.web.keys import Admission
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,16 +36,16 @@ class Rooms:
         self,
         *,
         admission: Admission,
-        keys: KeyStore,
         catalogues: Catalogues,
+        shares: Shares,
         floor: Floor,
         metrics: Metrics,
         ping: Callable[[], Awaitable[bool]],
         version: str,
     ) -> None:
         self._admission = admission
-        self._keys = keys
         self._catalogues = catalogues
+        self._shares = shares
         self._floor = floor
         self._metrics = metrics
         self._ping = ping
@@ -68,6 +71,15 @@ class Rooms:
         allowed = key.allowed_models if key else ()
         return _json(200, models.one(self._catalogues.current, name, allowed=allowed))
 
+    async def usage(self, request: AnyRequest) -> Response[bytes]:
+        """Tell a key's share, as the backend would tell an account's quota."""
+        key = await self._admit(request)
+        try:
+            share = await self._shares.of(key)
+        except StoreUnavailable:
+            raise StoreAway("The counters do not answer. Please try again.") from None
+        return _json(200, usage_of_quota(share), {"cache-control": "no-store"})
+
     async def health(self) -> dict[str, str]:
         """Tell that the process lives."""
         return {"status": "ok", "service": "gateway", "version": self._version}
@@ -89,10 +101,9 @@ class Rooms:
         """The same check as on every other route; no survey tells here whether a key holds."""
         admitted = await self._admission.admit(dict(request.scope["headers"]))
         try:
-            version = await self._keys.version()
+            return (await self._admission.again(admitted)).key
         except StoreUnavailable:
             raise StoreAway("The key store does not answer. Please try again.") from None
-        return (await self._admission.confirm(admitted, version)).key
 
 
 def routes(rooms: Rooms) -> ASGIApp:
@@ -105,6 +116,10 @@ def routes(rooms: Rooms) -> ASGIApp:
     @get("/models/{name:path}")
     async def show_model(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         return await rooms.model(request, name.strip("/"))
+
+    @get(USAGE_ROUTE)
+    async def show_usage(request: AnyRequest) -> Response[bytes]:
+        return await rooms.usage(request)
 
     @get(["/", "/health"])
     async def health() -> dict[str, str]:
@@ -119,7 +134,7 @@ def routes(rooms: Rooms) -> ASGIApp:
         return await rooms.metrics()
 
     application = Litestar(
-        [list_models, show_model, health, readyz, metrics],
+        [list_models, show_model, show_usage, health, readyz, metrics],
         openapi_config=None,
         logging_config=None,
         exception_handlers={
