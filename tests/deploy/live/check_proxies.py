@@ -128,12 +128,18 @@ def raw(front: Process, path: str) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/models", "/v1/models/", "/health", "/readyz"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/v1/models", "/models", "/v1/models/", "/health", "/readyz"),
+        *("/api/codex/usage", "/backend-api/wham/usage", "/wham/usage/"),
+    ],
+)
 async def test_the_gateways_paths_reach_it(front: Process, path: str) -> None:
     async with session() as client, client.get(f"http://{front.address}{path}") as answer:
         assert answer.status == 200, await answer.text()
         assert answer.headers["x-request-id"].startswith("req_")
-        assert "gateway" in await answer.text() or "models" in path
+        assert "gateway" in await answer.text() or "models" in path or "usage" in path
 
 
 async def test_all_else_reaches_the_console(front: Process) -> None:
