@@ -1,6 +1,7 @@
 """Clients from an address; nothing is repeated blindly; failures stop here."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -15,7 +16,16 @@ from support.store_walk import CIPHER, walk
 
 from commons.accounts.store import AccountStore
 from commons.errors import StoreUnavailable
-from commons.redis_pool import BLOCK_SECONDS, Scripts, ask, connect, connect_for_tails, mapped, text
+from commons.redis_gate import is_away
+from commons.redis_pool import (
+    BLOCK_SECONDS,
+    Scripts,
+    ask,
+    connect,
+    connect_for_tails,
+    mapped,
+    text,
+)
 
 
 def settings_of(client: Redis) -> dict[str, Any]:
@@ -160,6 +170,35 @@ async def test_a_broken_read_is_asked_once_more_and_a_wrong_one_is_not() -> None
     with pytest.raises(StoreUnavailable):
         await ask(lambda: read(ResponseError()))
     assert len(asked) == 1
+
+
+async def test_what_timed_out_is_not_repeated() -> None:
+    with RedisServer() as server:
+        client = connect(server.url, timeout=0.3)
+        await client.ping()
+        server.freeze()
+        for call in (Scripts(client).repeat, Scripts(client).run):
+            begun = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                await call("release_lock", ["lock"], ["me"])
+            assert time.monotonic() - begun < 0.55
+        server.thaw()
+        await client.aclose()
+
+
+def test_a_code_is_named_and_no_more_of_a_reply() -> None:
+    with pytest.raises(StoreUnavailable, match=r"^Redis: OOM$"), mapped():
+        raise ResponseError("OOM canary")
+    with pytest.raises(StoreUnavailable, match=r"^Redis: ResponseError$"), mapped():
+        raise ResponseError("canary OOM")
+
+
+async def test_a_cluster_without_a_node_is_away_like_any_redis() -> None:
+    client = connect("redis+cluster://127.0.0.1:9")
+    with pytest.raises(StoreUnavailable) as caught:
+        await ask(lambda: client.get("x"))
+    assert is_away(caught.value)
+    await client.aclose()
 
 
 def test_other_errors_pass() -> None:

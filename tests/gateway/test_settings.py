@@ -36,6 +36,7 @@ def test_every_setting_is_read_by_its_name() -> None:
         MODEL_ALIASES="best=gpt-6-sol,claude-*=gpt-5.5",
         COMMIT_PATIENCE="5",
         MAX_CONCURRENT="10",
+        REDIS_GRACE_SECONDS="45",
         DRAIN_SECONDS="30",
         DRAIN_SETTLE_SECONDS="5",
     )
@@ -45,6 +46,7 @@ def test_every_setting_is_read_by_its_name() -> None:
     assert settings.history_mode is HistoryMode.TRANSCRIPT
     assert settings.model_aliases == {"best": "gpt-6-sol", "claude-*": "gpt-5.5"}
     assert (settings.max_concurrent, settings.drain_seconds) == (10, 30)
+    assert (settings.redis_grace_seconds, read().redis_grace_seconds) == (45, 0)
 
 
 def test_every_fault_is_told_at_once() -> None:
@@ -52,6 +54,7 @@ def test_every_fault_is_told_at_once() -> None:
         read(
             COMMIT_PATIENCE="90",
             MAX_CONCURRENT="0",
+            REDIS_GRACE_SECONDS="86400",
             DRAIN_SECONDS="-1",
             DRAIN_SETTLE_SECONDS="-1",
             ROUTING="random",
@@ -61,7 +64,13 @@ def test_every_fault_is_told_at_once() -> None:
     told = str(caught.value)
     for name in ("ROUTING", "DRAIN_FOREVER"):
         assert name in told
-    for name in ("COMMIT_PATIENCE", "MAX_CONCURRENT", "DRAIN_SECONDS", "DRAIN_SETTLE_SECONDS"):
+    for name in (
+        "COMMIT_PATIENCE",
+        "REDIS_GRACE_SECONDS",
+        "MAX_CONCURRENT",
+        "DRAIN_SECONDS",
+        "DRAIN_SETTLE_SECONDS",
+    ):
         assert f"{name} must" in told
 
 

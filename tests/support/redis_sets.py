@@ -87,7 +87,7 @@ class RedisSentinels(RedisSet):
         settings = self.folder / "sentinel.conf"
         settings.write_text(
             f"bind 127.0.0.1\nsentinel monitor main 127.0.0.1 {self.primary} 1\n"
-            "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 3000\n"
+            "sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 3000\n"
         )
         self.start(sentinel, str(settings), "--sentinel")
         until(lambda: "'num-slaves', '1'" in self.ask(sentinel, "SENTINEL", "MASTER", "main"))

@@ -3,7 +3,8 @@
 Every client speaks RESP3 with the uniform Python shapes, gives text, waits for a connection
 instead of refusing the 101st, and repeats nothing by itself: a blind repeat of a write that adds
 counts it twice (redis-py 8 repeats ten times by default; one INCR was seen to count eleven).
-Reads are repeated once, visibly, by `ask`.
+Reads are repeated once, visibly, by `ask`. What has timed out is not repeated: whoever waits has
+waited enough.
 """
 
 import contextlib
@@ -20,10 +21,11 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionBroken
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as TimedOut
 
 from commons.errors import StoreUnavailable
+from commons.redis_gate import Gate, code_of
 from commons.redis_line import Line
 
 MAX_CONNECTIONS = 50
@@ -38,14 +40,21 @@ BLOCK_SECONDS = 15
 T = TypeVar("T")
 
 
-def connect(url: str, *, max_connections: int = MAX_CONNECTIONS, timeout: float = 1.0) -> Redis:
-    """A client for ordinary commands; each may take `timeout` seconds."""
-    return _client(url, max_connections=max_connections, timeout=timeout)
+def connect(
+    url: str,
+    *,
+    max_connections: int = MAX_CONNECTIONS,
+    timeout: float = 1.0,
+    gate: Gate | None = None,
+) -> Redis:
+    """A client for ordinary commands; each may take `timeout` seconds, and none while the gate is shut."""
+    return _client(url, max_connections=max_connections, timeout=timeout, gate=gate or Gate())
 
 
 def connect_for_tails(url: str, *, max_connections: int = MAX_TAILS) -> Redis:
     """A client for blocking reads: its patience outlasts BLOCK_SECONDS."""
-    return _client(url, max_connections=max_connections, timeout=BLOCK_SECONDS + 5)
+    timeout = BLOCK_SECONDS + 5
+    return _client(url, max_connections=max_connections, timeout=timeout, gate=Gate())
 
 
 @contextlib.contextmanager
@@ -53,8 +62,9 @@ def mapped() -> Iterator[None]:
     """Turn any failure of Redis into StoreUnavailable."""
     try:
         yield
-    except (RedisError, OSError) as error:
-        raise StoreUnavailable(f"Redis: {type(error).__name__}") from error
+    except (RedisError, RedisClusterException, OSError) as error:
+        code = code_of(error)
+        raise StoreUnavailable(f"Redis: {code or type(error).__name__}") from error
 
 
 async def ask(read: Callable[[], Awaitable[T]]) -> T:
@@ -62,7 +72,7 @@ async def ask(read: Callable[[], Awaitable[T]]) -> T:
     with mapped():
         try:
             return await read()
-        except (ConnectionBroken, TimedOut):
+        except ConnectionBroken:
             return await read()
 
 
@@ -92,10 +102,12 @@ class Scripts:
                 return await run("EVAL", source, len(keys), *keys, *args)
 
     async def repeat(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
-        """Run a script that may take effect twice without harm, once more if it failed."""
+        """Run a script that may take effect twice without harm, once more if it failed at once."""
         try:
             return await self.run(name, keys, args)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, TimedOut):
+                raise
             return await self.run(name, keys, args)
 
     def _load(self, name: str) -> tuple[str, str]:
@@ -106,7 +118,7 @@ class Scripts:
         return digest, source
 
 
-def _client(url: str, *, max_connections: int, timeout: float) -> Redis:
+def _client(url: str, *, max_connections: int, timeout: float, gate: Gate) -> Redis:
     options: dict[str, Any] = {
         "decode_responses": True,
         "legacy_responses": False,
@@ -117,17 +129,18 @@ def _client(url: str, *, max_connections: int, timeout: float) -> Redis:
     }
     scheme = urlsplit(url).scheme
     if scheme.endswith("+sentinel"):
-        return _sentinel_client(url, {**options, "max_connections": max_connections})
+        return _sentinel_client(url, {**options, "max_connections": max_connections}, gate)
     if scheme.endswith("+cluster"):
-        return _cluster_client(url, {**options, "max_connections": max_connections})
+        return _cluster_client(url, {**options, "max_connections": max_connections}, gate)
     # The pool needs these as the client would pass them on.
-    pool = BlockingConnectionPool(
+    pool = _WaitingPool(
         max_connections=max_connections, timeout=timeout, **{**options, **parse_url(url)}
     )
+    pool.gate = gate
     return Redis.from_pool(pool)
 
 
-def _sentinel_client(url: str, options: dict[str, Any]) -> Redis:
+def _sentinel_client(url: str, options: dict[str, Any], gate: Gate) -> Redis:
     """`redis+sentinel://[user:password@]h1:26379,h2:26379/service/0[?sentinel_password=…]`."""
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
@@ -148,21 +161,46 @@ def _sentinel_client(url: str, options: dict[str, Any]) -> Redis:
         options["ssl"] = True
     pool = {"connection_pool_class": _WaitingSentinelPool, "timeout": options["socket_timeout"]}
     client = sentinel.master_for(service, db=int(database or 0), **login, **pool, **options)
+    client.connection_pool.gate = gate
     return cast("Redis", client)
 
 
-def _cluster_client(url: str, options: dict[str, Any]) -> Redis:
+def _cluster_client(url: str, options: dict[str, Any], gate: Gate) -> Redis:
     """`redis+cluster://[user:password@]h1:6379,h2:6379`; our keys share one slot by their tag."""
     parts = urlsplit(url)
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
     login = _login(parts.username, parts.password)
     options["max_connections"] = CLUSTER_CONNECTIONS
     secure = parts.scheme == "rediss+cluster"
-    client = RedisCluster(startup_nodes=nodes, ssl=secure, **login, **options)
+    client = _GatedCluster(startup_nodes=nodes, ssl=secure, **login, **options)
+    client.gate = gate
     return cast("Redis", client)
 
 
-class _WaitingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+class _WaitingPool(BlockingConnectionPool):
+    """A pool that lets commands wait, but not before a gate that is shut."""
+
+    gate: Gate
+
+    async def get_connection(self, *old: Any, **options: Any) -> Any:
+        """A connection, when there is one; `old` is what callers used to say and means nothing."""
+        del old, options
+        _pass(self.gate)
+        return await super().get_connection()  # type: ignore[no-untyped-call]
+
+
+class _GatedCluster(RedisCluster):
+    """A client of a Cluster behind a gate. Pipelines find out for themselves."""
+
+    gate: Gate
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command on the node that has its keys."""
+        _pass(self.gate)
+        return await super().execute_command(*args, **kwargs)
+
+
+class _WaitingSentinelPool(SentinelConnectionPool, _WaitingPool):
     """A pool that follows the primary, lets commands wait, and closes its Sentinels with itself."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002
@@ -171,6 +209,11 @@ class _WaitingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
         if inuse_connections:
             for sentinel in self.sentinel_manager.sentinels:
                 await sentinel.aclose()
+
+
+def _pass(gate: Gate) -> None:
+    if gate.shut:
+        raise ConnectionBroken("away")
 
 
 def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:

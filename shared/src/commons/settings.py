@@ -34,7 +34,7 @@ LOOPBACK: tuple[Network, ...] = (
 PREFIXES = (
     *("CODEX_", "OAUTH_", "API_KEY_", "ADMIN_", "ENCRYPTION_", "HISTORY_", "ROUTING"),
     *("TRUSTED_PROX", "DEFAULT_MODEL", "MODEL_ALIAS", "PUBLIC_URL", "REDIS_URL", "LOG_LEVEL"),
-    *("DATA_DIR", "COMMIT_PATIENCE", "DRAIN_", "QUOTA_"),
+    *("DATA_DIR", "COMMIT_PATIENCE", "DRAIN_", "QUOTA_", "REDIS_GRACE_"),
 )
 """A name that begins so is ours; if no process of ours knows it, it is a typing error."""
 
@@ -50,6 +50,7 @@ KNOWN_NAMES = frozenset(
             "QUOTA_POLL_SECONDS",
             "DRAIN_SECONDS",
             "DRAIN_SETTLE_SECONDS",
+            "REDIS_GRACE_SECONDS",
         ),
     }
 )

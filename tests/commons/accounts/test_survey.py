@@ -47,6 +47,15 @@ async def test_a_survey_brings_the_time_the_versions_and_the_next_turn(
     assert (first.affine, first.cooldowns) == (None, {})
 
 
+async def test_the_versions_alone_cost_no_turn(surveyor: Surveyor, redis_client: Redis) -> None:
+    assert await surveyor.versions() == (0, 0)
+    await redis_client.set(redis_keys.accounts_version(), 7)
+    await redis_client.set(redis_keys.keys_version(), 9)
+
+    assert await surveyor.versions() == (7, 9)
+    assert (await surveyor.survey(account_ids=IDS, model="m")).cursor == 1
+
+
 async def test_an_empty_redis_answers_with_zeros(surveyor: Surveyor) -> None:
     survey = await surveyor.survey(account_ids=[], model="")
 

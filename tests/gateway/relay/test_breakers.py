@@ -6,6 +6,7 @@ from support.leases import a_lease
 
 from commons.accounts.cooldowns import CooldownStore
 from commons.accounts.model import Cooldown, CooldownReason
+from commons.redis_pool import connect
 from gateway.relay.breakers import FAULTS, Breakers
 
 
@@ -74,3 +75,12 @@ async def test_one_request_at_a_time_may_probe(redis_client: Redis) -> None:
 
     assert [await breakers.may_probe("acc_a") for _ in range(3)] == [True, False, False]
     assert await breakers.may_probe("acc_b")
+
+
+async def test_without_redis_nobody_is_the_one_that_may_probe() -> None:
+    nowhere = connect("unix:///nowhere")
+    breakers, _ = a_scene(nowhere)
+
+    assert not await breakers.may_probe("acc_a")
+
+    await nowhere.aclose()

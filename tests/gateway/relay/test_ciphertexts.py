@@ -4,6 +4,7 @@ from redis.asyncio import Redis
 from support.leases import a_lease, a_request
 
 from commons import redis_keys
+from commons.redis_pool import connect
 from gateway.relay.ciphertexts import Ciphertexts
 
 
@@ -82,3 +83,14 @@ def test_what_stays_the_same_is_no_move(redis_client: Redis) -> None:
     ciphertexts.moved(a_request(SAID, SAID), a_request(SAID), "f1")
 
     assert ledger.digests == {}
+
+
+async def test_where_nobody_can_tell_what_is_foreign_its_own_account_gets_everything() -> None:
+    nowhere = connect("unix:///nowhere")
+    ciphertexts, _ = a_scene(nowhere)
+    request = a_request(SAID, sealed("one"))
+
+    assert await ciphertexts.readable(request, a_lease(own=True), "f1") is request
+    assert (await ciphertexts.readable(request, a_lease(), "f1")).input == (SAID,)
+
+    await nowhere.aclose()

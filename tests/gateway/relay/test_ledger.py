@@ -258,3 +258,22 @@ async def test_a_tie_that_cannot_be_written_at_once_waits_for_the_next_flush() -
 
     assert scene.books.written == [("tie", {"f1": "acc_b"})]
     work.cancel()
+
+
+async def test_a_redis_that_is_away_a_full_ledger_and_the_end_of_both_are_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ledgers, "MOST", 2)
+    scene = Scene()
+    scene.books.away = True
+    for number in range(5):
+        scene.ledger.settle(a_record(number))
+        await scene.ledger.flush()
+    scene.books.away = False
+    for _ in range(2):
+        await scene.ledger.flush()
+
+    said = capsys.readouterr().out
+    events = ("ledger.kept", "ledger.overflowed", "ledger.written")
+    assert [said.count(event) for event in events] == [1, 1, 1]
+    assert scene.lost == 3

@@ -145,6 +145,8 @@ async def test_while_redis_is_full_nobody_is_admitted_and_nothing_is_forgotten(
             refused = await play.chat()
         finally:
             await play.redis.config_set("maxmemory", "0")
+        while (await play.client.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.01)
         after = await play.chat()
 
         assert (before.status_code, after.status_code) == (200, 200)

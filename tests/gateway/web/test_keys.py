@@ -172,6 +172,33 @@ async def test_without_redis_nobody_new_comes_in(store: Any) -> None:
         await door.admit(bearer(secret))
 
 
+async def test_without_redis_those_come_in_who_were_seen_before_until_all_is_forgotten(
+    store: Any,
+) -> None:
+    _, secret = await store.create("mine")
+    door = an_admission(store)
+    await door.admit(bearer(secret))
+    store.away = True
+    assert (await door.admit(bearer(secret))).version == door.version == 1
+
+    door.forget()
+
+    with pytest.raises(StoreAway):
+        await door.admit(bearer(secret))
+
+
+async def test_without_redis_an_open_door_stays_open_if_it_was(store: Any) -> None:
+    door = an_admission(store, KeyPolicy.OPEN)
+    store.away = True
+    with pytest.raises(StoreAway):
+        await door.admit(bearer("anything"))
+    store.away = False
+    await door.admit(bearer("anything"))
+    store.away = True
+
+    assert (await door.admit(bearer("another"))).key is None
+
+
 async def test_the_memory_of_wrong_keys_is_bounded(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from commons.errors import StoreUnavailable
 from commons.keys import KeyStore
 from commons.live_settings import LiveSettings, LiveSettingsStore
 from commons.loop_lag import watch_lag
+from commons.redis_gate import Gate
 from commons.redis_line import connect_line
 from commons.redis_pool import connect, connect_for_tails, mapped
 from commons.replicas import Replica, ReplicaStore
@@ -43,6 +44,7 @@ from gateway.relay.catalogues import Catalogues
 from gateway.relay.ciphertexts import Ciphertexts
 from gateway.relay.dispatch import Desk, Dispatcher
 from gateway.relay.exchange_log import ExchangeLog
+from gateway.relay.grace import Grace
 from gateway.relay.knowledge import Knowledge
 from gateway.relay.ledger import Ledger
 from gateway.relay.lending import Lending
@@ -118,6 +120,7 @@ class Gateway:
             log.warning("gateway.waits", error=str(error))
         for name, work in (
             ("pulse", self._pulse.run()),
+            ("grace", self._grace.run()),
             ("ledger", self._ledger.run()),
             ("settlements", self._ledger.run_urgent()),
             ("catalogues", self._catalogues.run()),
@@ -143,6 +146,7 @@ class Gateway:
         """Write the rest and let everything go."""
         self.begin_drain()
         await self._tasks.close()
+        self._grace.close()
         await self._upkeep.leave()
         await self._ledger.close()
         await self._refresher.close()
@@ -152,19 +156,34 @@ class Gateway:
         if self._line is not None:
             await self._line.aclose()
         await self._tails.aclose()
+        await self._lookout.aclose()
         await self._redis.aclose()
 
     def _open_stores(self) -> None:
         settings = self._settings
         cipher = CredentialCipher(settings.encryption_keys)
-        self._redis = connect(settings.redis_url)
+        self._gate = Gate()
+        self._redis = connect(settings.redis_url, gate=self._gate)
         self._accounts = AccountStore(self._redis, cipher)
         self._view = AccountView(self._accounts)
         self._keys = KeyStore(self._redis, cipher)
         self._cooldowns = CooldownStore(self._redis)
         self._line = connect_line(settings.redis_url)
+        self._lookout = connect(settings.redis_url)
         self._surveyor = Surveyor(
-            self._redis, line=self._line, clock=self._clock, hook=self.metrics.surveyed
+            self._lookout, line=self._line, clock=self._clock, hook=self.metrics.surveyed
+        )
+        self._admission = Admission(
+            self._keys, policy=settings.api_key_policy, clock=self._clock, gate=self._gate
+        )
+        self._grace = Grace(
+            self._surveyor,
+            accounts=self._view,
+            keys=self._admission,
+            gate=self._gate,
+            metrics=self.metrics,
+            clock=self._clock,
+            seconds=settings.redis_grace_seconds,
         )
         self._replica_id = secrets.token_hex(6)
         self._tails = connect_for_tails(settings.redis_url, max_connections=1)
@@ -184,7 +203,7 @@ class Gateway:
         books = RedisBooks(
             self._redis,
             usage=usage,
-            surveyor=self._surveyor,
+            surveyor=Surveyor(self._redis),
             cooldowns=self._cooldowns,
         )
         self._ledger = Ledger(books, self.metrics, flushed=self._log.flush)
@@ -246,7 +265,7 @@ class Gateway:
         )
         self._rotation = Rotation(
             view=self._view,
-            surveyor=self._surveyor,
+            surveyor=self._grace,
             refresher=self._refresher,
             breakers=breakers,
             lessons=lessons,
@@ -271,7 +290,6 @@ class Gateway:
 
     def _open_doors(self) -> Front:
         settings = self._settings
-        self._admission = Admission(self._keys, policy=settings.api_key_policy, clock=self._clock)
         self._revocations = Revocations(self._keys, admission=self._admission, floor=self.floor)
         house = House(
             admission=self._admission,
@@ -334,7 +352,9 @@ class Gateway:
         )
 
     async def _ping(self) -> bool:
-        """Whether Redis answers."""
+        """Whether Redis answers, or need not yet."""
+        if self._grace.holds():
+            return True
         try:
             with mapped():
                 await self._redis.ping()

@@ -236,6 +236,11 @@ class Metrics:
             ("code",),
             registry=registry,
         )
+        self.graced = Counter(
+            "gateway_graced",
+            "Choices made from memory while Redis was away.",
+            registry=registry,
+        )
         self.loop_lag = Histogram(
             "gateway_loop_lag_seconds",
             "How late the event loop is, looked at twice a second.",

@@ -11,6 +11,9 @@ from commons.settings import CommonSettings
 MOST_PATIENCE = 60.0
 """Seconds of silence before the first byte that no client was seen to bear."""
 
+MOST_GRACE = 3600.0
+"""Seconds without Redis in which accounts' tokens and quotas may well have changed."""
+
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """The gateway's settings; the shared ones are in CommonSettings."""
@@ -37,6 +40,9 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""
     max_concurrent: int = 2000
     """Exchanges at a time; one more gets 503 at once. A setting because memory differs."""
+    redis_grace_seconds: float = 0.0
+    """How long to serve from memory while Redis is away; 0 is not at all. Nobody but the operator
+    can weigh answers against a key taken back that still works meanwhile."""
     drain_seconds: float = 600.0
     """How long streams may go on after a SIGTERM; must fit the orchestrator's own patience."""
     drain_settle_seconds: float = 1.0
@@ -52,6 +58,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             found.append(f"COMMIT_PATIENCE must be more than 0 and at most {MOST_PATIENCE:.0f}.")
         if not 0 <= self.quota_reserve <= MOST_RESERVE:
             found.append(f"QUOTA_RESERVE must be from 0 to {MOST_RESERVE:.0f}.")
+        if not 0 <= self.redis_grace_seconds <= MOST_GRACE:
+            found.append(f"REDIS_GRACE_SECONDS must be between 0 and {MOST_GRACE:.0f}.")
         if self.max_concurrent < 1:
             found.append("MAX_CONCURRENT must be at least 1.")
         if self.drain_seconds < 0:

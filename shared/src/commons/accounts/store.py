@@ -264,6 +264,10 @@ class AccountView:
             await self._reload()
             return True
 
+    def forget(self) -> None:
+        """Reload at the next version, whatever it is."""
+        self.version = -1
+
     def credential(self, account_id: str) -> Credential | None:
         """The credential of an account as of this version; None if it has none that opens."""
         generation, sealed = self._sealed.get(account_id, (0, ""))

@@ -4,7 +4,7 @@ The survey decides nothing but the cursor; gateway.choice chooses an account fro
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -62,6 +62,7 @@ class Surveyor:
         self._clock = clock
         self._hook = hook
         self._scripts = Scripts(redis, line=line)
+        self._call: Callable[..., Awaitable[Any]] = line.call if line else redis.execute_command
         self._keys = [
             *(redis_keys.accounts_version(), redis_keys.keys_version()),
             *(redis_keys.cursor(), redis_keys.cooldowns()),
@@ -104,6 +105,13 @@ class Surveyor:
             cooldowns=_cooldowns(cooling) if cooling else {},
             allowance=None if draw is None else draw.take(drawn, now),
         )
+
+    async def versions(self) -> tuple[int, int]:
+        """The versions of accounts and keys, as a survey brings them, without a turn."""
+        with mapped():
+            found = await self._call("MGET", *self._keys[:2])
+        accounts, keys = found
+        return int(accounts or 0), int(keys or 0)
 
     async def _look(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """What the script says, with the time it took told to the hook."""

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from commons import redis_keys
 from commons.accounts.cooldowns import CooldownStore
 from commons.accounts.model import Cooldown, CooldownReason
+from commons.errors import StoreUnavailable
 from commons.redis_pool import mapped
 from gateway.relay.lease import Lease
 
@@ -47,10 +48,13 @@ class Breakers:
         return account_id in self._opened
 
     async def may_probe(self, account_id: str) -> bool:
-        """Whether this request is the one that may try it. Raises StoreUnavailable."""
-        with mapped():
-            key = redis_keys.probe(account_id)
-            return bool(await self._redis.set(key, "1", nx=True, ex=redis_keys.PROBE_SECONDS))
+        """Whether this request is the one that may try it; without Redis nobody can tell."""
+        try:
+            with mapped():
+                key = redis_keys.probe(account_id)
+                return bool(await self._redis.set(key, "1", nx=True, ex=redis_keys.PROBE_SECONDS))
+        except StoreUnavailable:
+            return False
 
     async def fault(self, lease: Lease) -> float | None:
         """Count a fault; the seconds the breaker opens for, or None. Raises StoreUnavailable.

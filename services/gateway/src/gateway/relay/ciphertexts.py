@@ -11,6 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from commons import redis_keys
+from commons.errors import StoreUnavailable
 from commons.redis_pool import ask, text
 from gateway.dialects.codex_requests import Item, UpstreamRequest
 from gateway.relay.lease import Lease
@@ -32,7 +33,10 @@ class Ciphertexts:
     async def readable(
         self, request: UpstreamRequest, lease: Lease, fingerprint: str
     ) -> UpstreamRequest:
-        """The request with what this account can read. Raises StoreUnavailable."""
+        """The request with what this account can read.
+
+        Without Redis it is sent as it is: a refusal for its encrypted items is answered without them.
+        """
         if not has_encrypted(request):
             return request
         if not lease.own:
@@ -40,7 +44,10 @@ class Ciphertexts:
         if lease.sole or not fingerprint:
             return request
         key = redis_keys.foreign(fingerprint)
-        foreign = frozenset(map(text, await ask(lambda: self._redis.smembers(key))))
+        try:
+            foreign = frozenset(map(text, await ask(lambda: self._redis.smembers(key))))
+        except StoreUnavailable:
+            return request
         if not foreign:
             return request
         kept = tuple(item for item in request.input if _digest(item) not in foreign)

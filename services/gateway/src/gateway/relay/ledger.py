@@ -79,6 +79,7 @@ class Ledger:
         self._answered: dict[str, None] = {}
         self._entries: dict[int, LogEntry] = {}
         self._entries_taken = 0
+        self._away = self._full = False
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
 
@@ -148,11 +149,16 @@ class Ledger:
             await self._write()
         except StoreUnavailable as error:
             self._metrics.redis_failed(RedisWork.SETTLE)
-            log.warning("ledger.kept", waiting=len(self), error=str(error))
+            if not self._away:
+                log.warning("ledger.kept", waiting=len(self), error=str(error))
+            self._away = True
             return False
         finally:
             self._metrics.ledger_pending.set(len(self))
             self._flushed()
+        if self._away:
+            log.info("ledger.written")
+        self._away = self._full = False
         return True
 
     async def close(self) -> None:
@@ -192,6 +198,9 @@ class Ledger:
         if len(waiting) >= MOST and key not in waiting:
             waiting.pop(next(iter(waiting)))
             self._metrics.ledger_lost.inc()
+            if not self._full:
+                log.error("ledger.overflowed", most=MOST)
+            self._full = True
         waiting[key] = value
         self._wake.set()
 

@@ -21,6 +21,7 @@ from gateway.choice.quota import Plenty, plenty
 from gateway.errors import StoreAway
 from gateway.relay.allowances import exhausted
 from gateway.relay.breakers import Breakers
+from gateway.relay.grace import Grace
 from gateway.relay.lease import Lease, Wish
 from gateway.relay.lessons import Lessons
 
@@ -56,7 +57,7 @@ class Rotation:
         self,
         *,
         view: AccountView,
-        surveyor: Surveyor,
+        surveyor: Surveyor | Grace,
         refresher: CredentialRefresher,
         breakers: Breakers,
         lessons: Lessons,

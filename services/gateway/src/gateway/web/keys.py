@@ -2,6 +2,7 @@
 
 Keys are kept by `commons.keys`; this process remembers those it has seen under the keys' version,
 which every survey brings. Without Redis nobody new is admitted: the choice is to fail closed.
+Whether those may go on who were let in before, the survey decides.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from commons.errors import StoreUnavailable
 from commons.flights import Flights
 from commons.keys import ApiKey, KeyStore, KeyView
 from commons.live_settings import KeyPolicy
+from commons.redis_gate import Gate
 from gateway.errors import BadKey, StoreAway, UnknownModel
 
 MISS_SECONDS: Final = 5.0
@@ -56,10 +58,18 @@ class KeyChanged(Exception):
 class Admission:
     """The door."""
 
-    def __init__(self, store: KeyStore, *, policy: KeyPolicy, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: KeyStore,
+        *,
+        policy: KeyPolicy,
+        clock: Callable[[], float],
+        gate: Gate | None = None,
+    ) -> None:
         self._store = store
         self._view = KeyView(store)
         self._clock = clock
+        self._gate = gate or Gate()
         self._misses: dict[str, float] = {}
         self._open_until = 0.0
         self._open_version = -2
@@ -70,9 +80,25 @@ class Admission:
     def __repr__(self) -> str:
         return f"<Admission {self.policy.value}, {self._view!r}>"
 
+    @property
+    def version(self) -> int:
+        """The version of the keys that are remembered."""
+        return self._view.version
+
+    def see(self, version: int) -> None:
+        """Forget what is known of keys if they have changed."""
+        if not self._view.confirm(version):
+            self._misses.clear()
+            self._open_until = 0.0
+
+    def forget(self) -> None:
+        """Look at every key anew."""
+        self.see(-1)
+
     async def admit(self, headers: Mapping[bytes, bytes]) -> Admitted:
         """Let a request in. Raises BadKey, or StoreAway where Redis cannot tell."""
         secret = secret_of(headers)
+        began = self._gate.now()
         try:
             key = await self._find(secret)
             if key is not None and self._is_over(key):
@@ -84,7 +110,10 @@ class Admission:
                 if await self._is_open():
                     return Admitted(secret, None, self._view.version)
                 raise BadKey(WRONG if secret else MISSING)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            self._gate.fail(error, since=began)
+            if self._was_open():
+                return Admitted(secret, None, self._view.version)
             raise StoreAway("The key store does not answer. Please try again.") from None
         if self._is_over(key):
             raise BadKey("This API key has been revoked or has expired.")
@@ -100,12 +129,6 @@ class Admission:
         if admitted.version == version:
             return admitted
         return await self.admit({b"x-api-key": admitted.secret.encode("latin-1")})
-
-    def see(self, version: int) -> None:
-        """Forget what is known of keys if they have changed."""
-        if not self._view.confirm(version):
-            self._misses.clear()
-            self._open_until = 0.0
 
     async def _look(self) -> int:
         """The keys' version now."""
@@ -137,6 +160,10 @@ class Admission:
             return False
         self._open_until, self._open_version = now + MISS_SECONDS, version
         return True
+
+    def _was_open(self) -> bool:
+        """Whether anybody might come in by the keys as they were: then there was none to know."""
+        return self.policy is KeyPolicy.OPEN and self._open_version == self._view.version
 
     def _remember_miss(self, secret: str) -> None:
         if secret and len(secret) <= MOST_SECRET and secret not in self._misses:

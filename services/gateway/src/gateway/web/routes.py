@@ -85,7 +85,7 @@ class Rooms:
         return {"status": "ok", "service": "gateway", "version": self._version}
 
     async def readiness(self) -> Response[dict[str, str]]:
-        """Tell whether requests are welcome: not while draining, not without Redis."""
+        """Tell whether requests are welcome: not while draining, nor without Redis after its grace."""
         if self._floor.draining:
             return Response({"status": "draining", "service": "gateway"}, status_code=503)
         if not await self._ping():

@@ -1,0 +1,196 @@
+"""While Redis is away: who asks is told so at once, or served from memory for a bounded time.
+
+A survey that fails shuts the gate before Redis; one probe at a time finds out when it is back, so no
+request waits for what cannot come. In grace the choice is made by what the surveys before have
+told. What cannot be known without Redis is refused: keys with limits, keys not seen before, tokens
+that have ended. Back again, whatever is remembered is read anew: another server may have taken
+over that never saw the last writes, and its versions may count up to ours again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from commons.accounts.model import Cooldown
+from commons.accounts.survey import Survey, Surveyor
+from commons.allowances import Draw
+from commons.clock import SharedClock
+from commons.errors import StoreUnavailable
+from commons.redis_gate import Gate
+from gateway.metrics import Metrics
+
+PROBE_SECONDS: Final = 0.25
+"""Between two probes while Redis is away."""
+SIGHT_SECONDS: Final = 2.0
+"""How long Redis goes unseen before it is looked for, where no request does so."""
+MOST_TIES: Final = 5_000
+"""Conversations whose account is remembered."""
+
+log = structlog.get_logger(__name__)
+
+
+class Versioned(Protocol):
+    """Something remembered of Redis under a version."""
+
+    @property
+    def version(self) -> int:
+        """The version it was read at."""
+
+    def forget(self) -> None:
+        """Read it anew when it is next needed."""
+
+
+class Keys(Versioned, Protocol):
+    """The keys this process has seen."""
+
+    def see(self, version: int) -> None:
+        """Forget them if this is another version."""
+
+
+class Grace:
+    """Takes surveys, and makes them up from memory where that is allowed."""
+
+    def __init__(
+        self,
+        surveyor: Surveyor,
+        *,
+        accounts: Versioned,
+        keys: Keys,
+        gate: Gate,
+        metrics: Metrics,
+        clock: SharedClock,
+        seconds: float,
+    ) -> None:
+        self._surveyor = surveyor
+        self._accounts = accounts
+        self._keys = keys
+        self._gate = gate
+        self._metrics = metrics
+        self._clock = clock
+        self._seconds = seconds
+        self._serving = False
+        self._cursor = 0
+        self._cooldowns: dict[str, Cooldown] = {}
+        self._cooldowns_of: dict[str, dict[str, Cooldown]] = {}
+        self._ties: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        away = "in grace" if self.holds() else "away"
+        return f"<Grace of {self._seconds:g} s, Redis {away if self._gate.shut else 'there'}>"
+
+    def holds(self) -> bool:
+        """Whether Redis is away, and not for too long to serve without it."""
+        return self._gate.shut and self._gate.seen_at + self._seconds > self._gate.now()
+
+    async def survey(
+        self,
+        *,
+        account_ids: Sequence[str],
+        model: str,
+        affinity: str | None = None,
+        draw: Draw | None = None,
+    ) -> Survey:
+        """Look once, as a Surveyor does, or remember. Raises StoreUnavailable."""
+        if not self._gate.shut:
+            began = self._gate.now()
+            try:
+                survey = await self._surveyor.survey(
+                    account_ids=account_ids, model=model, affinity=affinity, draw=draw
+                )
+            except StoreUnavailable as error:
+                self._gate.fail(error, since=began)
+                if not self._gate.shut:
+                    raise
+            else:
+                self._gate.see()
+                self._remember(survey, model, affinity)
+                return survey
+        if draw is not None or not self.holds():
+            raise StoreUnavailable("Redis is away.")
+        return self._recall(account_ids, model, affinity)
+
+    async def keys_version(self) -> int:
+        """The version of the keys; in grace the one that is remembered. Raises StoreUnavailable."""
+        if self.holds():
+            return self._keys.version
+        if self._gate.shut:
+            raise StoreUnavailable("Redis is away.")
+        return (await self._surveyor.versions())[1]
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Keep knowing whether Redis is there, until cancelled."""
+        while True:
+            await sleep(PROBE_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Find out whether Redis is there, unless a request has just done so."""
+        began = self._gate.now()
+        try:
+            if self._gate.shut:
+                # A turn is what requests need, and it writes: a replica would answer a ping.
+                await self._surveyor.survey(account_ids=(), model="")
+                self._return()
+            elif began - self._gate.seen_at > SIGHT_SECONDS:
+                _, keys = await self._surveyor.versions()
+                self._keys.see(keys)
+            else:
+                return
+        except StoreUnavailable as error:
+            self._gate.fail(error, since=began)
+            self._end()
+        else:
+            self._gate.see()
+
+    def close(self) -> None:
+        """Let the last writes find out for themselves."""
+        self._gate.open()
+
+    def _end(self) -> None:
+        """Say once that the grace is over."""
+        if self._serving and not self.holds():
+            self._serving = False
+            log.warning("grace.ended", seconds=self._seconds)
+
+    def _return(self) -> None:
+        self._serving = False
+        self._accounts.forget()
+        self._keys.forget()
+        self._gate.open()
+
+    def _remember(self, survey: Survey, model: str, affinity: str | None) -> None:
+        if not self._seconds:
+            return
+        self._cooldowns = self._cooldowns_of[model] = survey.cooldowns
+        if survey.cursor is not None:
+            self._cursor = survey.cursor
+        if affinity and survey.affine and not survey.promised:
+            self._ties.pop(affinity, None)
+            if len(self._ties) >= MOST_TIES:
+                self._ties.pop(next(iter(self._ties)))
+            self._ties[affinity] = survey.affine
+
+    def _recall(self, account_ids: Sequence[str], model: str, affinity: str | None) -> Survey:
+        """What a survey would say if nothing had changed; the turns are our own."""
+        now = self._clock()
+        cooldowns = _in_force(self._cooldowns_of.get(model, self._cooldowns), now)
+        affine = self._ties.get(affinity) if affinity else None
+        if affine not in account_ids or affine in cooldowns:
+            affine = None
+            self._cursor += 1
+        self._metrics.graced.inc()
+        self._serving = True
+        return Survey(
+            now=now,
+            accounts_version=self._accounts.version,
+            keys_version=self._keys.version,
+            cursor=self._cursor if affine is None else None,
+            affine=affine,
+            cooldowns=cooldowns,
+        )
+
+
+def _in_force(cooldowns: Mapping[str, Cooldown], now: float) -> dict[str, Cooldown]:
+    return {account: each for account, each in cooldowns.items() if each.until > now}
