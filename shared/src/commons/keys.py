@@ -106,12 +106,15 @@ class KeyStore:
 
         async def read() -> Sequence[Any]:
             pipe = self._redis.pipeline(transaction=False)
-            pipe.mget([redis_keys.keys_version(), *names])
+            # One by one: redis-py refuses MGET in a Cluster's pipeline, also for keys of one slot.
+            for name in (redis_keys.keys_version(), *names):
+                pipe.get(name)
             for name in names:
                 pipe.pttl(name)
             return await pipe.execute()
 
-        (version, *ids), *lives = await ask(read)
+        version, *rest = await ask(read)
+        ids, lives = rest[: len(names)], rest[len(names) :]
         for digest, found, left in zip(digests, ids, lives, strict=True):
             if found and (key := await self.get(text(found))) is not None:
                 if digest != digests[0]:
