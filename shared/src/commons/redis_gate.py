@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 class Gate:
     """Open until Redis fails, shut until somebody has seen it again."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, grace: float = 0.0) -> None:
+        self._grace = grace
         self.now = clock
         """Seconds that only ever grow; the clocks of machines may be set."""
         self.shut = False
@@ -35,6 +36,10 @@ class Gate:
 
     def __repr__(self) -> str:
         return f"<Gate {'shut' if self.shut else 'open'}>"
+
+    def in_grace(self) -> bool:
+        """Whether Redis is away, but not for too long to go on by what is remembered."""
+        return self.shut and self.seen_at + self._grace > self.now()
 
     def see(self) -> None:
         """Redis has answered."""

@@ -77,7 +77,7 @@ class Scene:
         self.clock = Clock()
         self.surveyor = cast("Any", Surveyor(self.clock))
         self.accounts, self.keys = Remembered(3), Remembered(4)
-        self.gate = Gate(self.clock)
+        self.gate = Gate(self.clock, grace=seconds)
         self.metrics = Metrics(CollectorRegistry())
         self.grace = Grace(
             self.surveyor,
@@ -86,7 +86,6 @@ class Scene:
             gate=self.gate,
             metrics=self.metrics,
             clock=SharedClock(self.clock),
-            seconds=seconds,
         )
 
     def lose(self) -> None:
@@ -107,7 +106,7 @@ async def test_while_redis_answers_its_word_is_passed_on() -> None:
     survey = await scene.look()
 
     assert (survey.cursor, survey.keys_version, scene.graced) == (1, 1, 0)
-    assert repr(scene.grace) == "<Grace of 30 s, Redis there>"
+    assert repr(scene.grace) == "<Grace behind <Gate open>, 0 conversations remembered>"
 
 
 async def test_without_a_grace_everybody_is_told_at_once_and_nobody_asks_again() -> None:
@@ -121,8 +120,7 @@ async def test_without_a_grace_everybody_is_told_at_once_and_nobody_asks_again()
     with pytest.raises(StoreUnavailable):
         await scene.look()
 
-    assert (scene.gate.shut, scene.grace.holds(), scene.surveyor.turns) == (True, False, 1)
-    assert repr(scene.grace) == "<Grace of 0 s, Redis away>"
+    assert (scene.gate.shut, scene.gate.in_grace(), scene.surveyor.turns) == (True, False, 1)
 
 
 async def test_in_grace_turns_go_on_from_the_last_one_by_the_versions_that_are_remembered() -> None:
@@ -134,8 +132,7 @@ async def test_in_grace_turns_go_on_from_the_last_one_by_the_versions_that_are_r
 
     assert [survey.cursor for survey in surveys] == [2, 3, 4]
     assert {(s.accounts_version, s.keys_version, s.affine) for s in surveys} == {(3, 4, None)}
-    assert (scene.graced, scene.grace.holds()) == (3, True)
-    assert repr(scene.grace) == "<Grace of 30 s, Redis in grace>"
+    assert (scene.graced, scene.gate.in_grace()) == (3, True)
 
 
 async def test_in_grace_cooldowns_hold_until_they_end_each_model_has_its_own() -> None:
@@ -289,18 +286,6 @@ async def test_where_nobody_asks_redis_is_looked_for_and_the_version_of_keys_is_
     await scene.grace.look()
 
     assert scene.gate.shut
-
-
-async def test_the_version_of_keys_is_asked_for_remembered_or_not_to_be_had() -> None:
-    scene = Scene()
-    await scene.look()
-    assert await scene.grace.keys_version() == 5
-    scene.lose()
-    await scene.look()
-    assert await scene.grace.keys_version() == 4
-    scene.clock.pass_(31)
-    with pytest.raises(StoreUnavailable):
-        await scene.grace.keys_version()
 
 
 async def test_it_looks_again_and_again_until_it_is_closed() -> None:

@@ -128,7 +128,10 @@ async def test_a_revoked_key_sees_nothing_although_no_survey_tells_of_it(scene: 
 async def test_without_redis_the_models_are_not_shown(scene: Any) -> None:
     _, secret = await scene.keys.create("mine")
 
-    scene.redis_answers = False
+    async def version() -> None:
+        raise StoreUnavailable("away")
+
+    scene.keys.version = version
 
     sent = await scene.get("/v1/models", secret)
     assert (sent.status, sent.error["code"]) == (503, "store_unavailable")

@@ -162,7 +162,7 @@ class Gateway:
     def _open_stores(self) -> None:
         settings = self._settings
         cipher = CredentialCipher(settings.encryption_keys)
-        self._gate = Gate()
+        self._gate = Gate(grace=settings.redis_grace_seconds)
         self._redis = connect(settings.redis_url, gate=self._gate)
         self._accounts = AccountStore(self._redis, cipher)
         self._view = AccountView(self._accounts)
@@ -183,7 +183,6 @@ class Gateway:
             gate=self._gate,
             metrics=self.metrics,
             clock=self._clock,
-            seconds=settings.redis_grace_seconds,
         )
         self._replica_id = secrets.token_hex(6)
         self._tails = connect_for_tails(settings.redis_url, max_connections=1)
@@ -353,7 +352,7 @@ class Gateway:
 
     async def _ping(self) -> bool:
         """Whether Redis answers, or need not yet."""
-        if self._grace.holds():
+        if self._gate.in_grace():
             return True
         try:
             with mapped():

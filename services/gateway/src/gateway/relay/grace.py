@@ -61,7 +61,6 @@ class Grace:
         gate: Gate,
         metrics: Metrics,
         clock: SharedClock,
-        seconds: float,
     ) -> None:
         self._surveyor = surveyor
         self._accounts = accounts
@@ -69,7 +68,6 @@ class Grace:
         self._gate = gate
         self._metrics = metrics
         self._clock = clock
-        self._seconds = seconds
         self._serving = False
         self._cursor = 0
         self._cooldowns: dict[str, Cooldown] = {}
@@ -77,12 +75,7 @@ class Grace:
         self._ties: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        away = "in grace" if self.holds() else "away"
-        return f"<Grace of {self._seconds:g} s, Redis {away if self._gate.shut else 'there'}>"
-
-    def holds(self) -> bool:
-        """Whether Redis is away, and not for too long to serve without it."""
-        return self._gate.shut and self._gate.seen_at + self._seconds > self._gate.now()
+        return f"<Grace behind {self._gate!r}, {len(self._ties)} conversations remembered>"
 
     async def survey(
         self,
@@ -107,17 +100,9 @@ class Grace:
                 self._gate.see()
                 self._remember(survey, model, affinity)
                 return survey
-        if draw is not None or not self.holds():
+        if draw is not None or not self._gate.in_grace():
             raise StoreUnavailable("Redis is away.")
         return self._recall(account_ids, model, affinity)
-
-    async def keys_version(self) -> int:
-        """The version of the keys; in grace the one that is remembered. Raises StoreUnavailable."""
-        if self.holds():
-            return self._keys.version
-        if self._gate.shut:
-            raise StoreUnavailable("Redis is away.")
-        return (await self._surveyor.versions())[1]
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Keep knowing whether Redis is there, until cancelled."""
@@ -150,9 +135,9 @@ class Grace:
 
     def _end(self) -> None:
         """Say once that the grace is over."""
-        if self._serving and not self.holds():
+        if self._serving and not self._gate.in_grace():
             self._serving = False
-            log.warning("grace.ended", seconds=self._seconds)
+            log.warning("grace.ended")
 
     def _return(self) -> None:
         self._serving = False
@@ -161,8 +146,6 @@ class Grace:
         self._gate.open()
 
     def _remember(self, survey: Survey, model: str, affinity: str | None) -> None:
-        if not self._seconds:
-            return
         self._cooldowns = self._cooldowns_of[model] = survey.cooldowns
         if survey.cursor is not None:
             self._cursor = survey.cursor

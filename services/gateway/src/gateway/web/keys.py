@@ -120,7 +120,12 @@ class Admission:
         return Admitted(secret, key, self._view.version)
 
     async def again(self, admitted: Admitted) -> Admitted:
-        """The same admission by the keys as they are now: before a no that memory alone says."""
+        """The same admission by the keys as they are now: before a no that memory alone says.
+
+        In grace they are as they were. Raises StoreUnavailable.
+        """
+        if self._gate.in_grace():
+            return admitted
         return await self.confirm(admitted, await self._look())
 
     async def confirm(self, admitted: Admitted, version: int) -> Admitted:
