@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 from support.exchanges import AT, a_record
@@ -197,6 +198,60 @@ async def test_a_removed_account_does_not_come_back_by_being_counted(
     assert await redis_client.exists(redis_keys.account("acc_1"), redis_keys.key("key_1")) == 0
 
 
+async def test_a_key_is_counted_by_model_too(usage: UsageStore) -> None:
+    await usage.add([a_record(number) for number in range(20)])
+
+    by_model = (await usage.read_models(["key_1", "key_2", "key_9"], [DAY]))[DAY]
+    by_key = (await usage.read("key", [DAY]))[DAY]
+    assert await usage.key_ids([DAY, "2026-11-17"]) == sorted(by_key)
+    for key_id, counters in by_key.items():
+        total = Counters()
+        for (owner, _), each in by_model.items():
+            if owner == key_id:
+                total.add(each)
+        assert key_id not in {"key_1", "key_2"} or total == counters
+
+
+async def test_tokens_that_upstream_did_not_tell_are_kept_apart(usage: UsageStore) -> None:
+    record = ExchangeRecord(
+        request_id="r", at=AT, endpoint="chat", key_id="k", estimated=70, ending=Ending.ABANDONED
+    )
+    await usage.add([record])
+
+    assert (await usage.read("key", [DAY]))[DAY] == {"k": Counters(requests=1, estimated=70)}
+
+
+async def test_a_shorter_retention_holds_for_what_is_there_and_for_what_comes(
+    usage: UsageStore, redis_client: Redis
+) -> None:
+    ages = {"old": 41, "last": 40, "today": 0}
+    for name, age in ages.items():
+        at = AT - age * redis_keys.DAY
+        await usage.add([msgspec.structs.replace(RECORD, request_id=name, at=at)])
+
+    await usage.keep(40, now=AT)
+
+    days = {name: day_of(AT - age * redis_keys.DAY) for name, age in ages.items()}
+    left = {name: sorted(await redis_client.keys(f"*usage*{day}*")) for name, day in days.items()}
+    assert [name for name in left["old"] if "series" not in str(name)] == []
+    assert await usage.read("key", days.values()) == {
+        days["old"]: {},
+        days["last"]: {"key_1": COUNTED},
+        days["today"]: {"key_1": COUNTED},
+    }
+    midnight = redis_keys.DAY - int(AT) % redis_keys.DAY
+    for kept, age in (("last", 40), ("today", 0)):
+        seconds = midnight + (40 - age) * redis_keys.DAY
+        for found in left[kept]:
+            if "series" not in str(found):
+                assert seconds - 5 <= await redis_client.ttl(found) <= seconds, found
+
+    usage.days = 40
+    await usage.add([msgspec.structs.replace(RECORD, request_id="next")])
+    ends = await redis_client.ttl(redis_keys.usage(days["today"], "model", RECORD.answered_model))
+    assert midnight + 40 * redis_keys.DAY - 5 <= ends <= midnight + 40 * redis_keys.DAY
+
+
 async def test_everything_that_is_counted_expires(usage: UsageStore, redis_client: Redis) -> None:
     await usage.add([RECORD])
 
@@ -226,7 +281,7 @@ async def test_without_redis_the_caller_keeps_the_batch() -> None:
     with pytest.raises(StoreUnavailable):
         await UsageStore(client).add([RECORD])
     await client.aclose()
-    assert repr(UsageStore(client)) == "<UsageStore>"
+    assert repr(UsageStore(client)) == "<UsageStore of 400 days>"
 
 
 def truth_of(numbers: range) -> Counters:

@@ -95,6 +95,41 @@ async def test_tokens_are_corrected_by_what_was_really_used(team: Any) -> None:
     assert int(first.headers["x-ratelimit-remaining-tokens"]) < 100_000 - 400
 
 
+async def test_an_answer_that_is_left_costs_what_it_is_estimated_at(team: Any) -> None:
+    key, secret = await team.make_key(limits=Limits(tpm=100_000, tokens_day=100_000))
+    team.sim.script("silent_between", silence=60, words=20)
+    async with reading(
+        team.replicas[0],
+        "/v1/chat/completions",
+        a_chat("word " * 400, stream=True),
+        authorization=f"Bearer {secret}",
+    ) as answer:
+        for _ in range(20):
+            await answer.content.readline()
+    (left,) = await team.records(1)
+
+    assert (left.ending.value, left.tokens.input) == ("abandoned", 0)
+    assert 500 < left.estimated < 700
+    kept = await team.redis.hgetall(redis_keys.minute_tokens(key.id))
+    counted = [int(value) for field, value in kept.items() if not field.endswith("+")]
+    assert sum(counted) == left.estimated
+    await team.keys.patch(key.id, limits=Limits(tokens_day=left.estimated))
+    assert (await ask(team, secret)).status_code == 429
+
+
+async def test_a_request_that_nobody_was_asked_costs_no_tokens(team: Any) -> None:
+    key, secret = await team.make_key(limits=Limits(rpm=10, tpm=100_000))
+    for account in await team.accounts.list():
+        await team.accounts.pause(account.id)
+
+    assert (await ask(team, secret, content="word " * 400)).status_code == 503
+    await team.records(1)
+
+    kept = await team.redis.hgetall(redis_keys.minute_tokens(key.id))
+    assert sum(int(value) for field, value in kept.items() if not field.endswith("+")) == 0
+    assert await team.redis.zcard(redis_keys.minute_requests(key.id)) == 1, "it is a request"
+
+
 async def test_a_spent_budget_is_told_with_its_end_and_without_a_wait(team: Any) -> None:
     _, secret = await team.make_key(limits=Limits(tokens_day=1))
     assert (await ask(team, secret)).status_code == 200

@@ -52,7 +52,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     disabled_models: tuple[str, ...] | None = None
     """Models that are not offered although accounts have them."""
     usage_days: int | None = None
-    """How long usage is shown."""
+    """How long usage is kept, in days: see `commons.usage`."""
     quota_poll_seconds: int | None = None
     """Time between two questions about the quota of an account that no answer tells of."""
 

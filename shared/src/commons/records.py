@@ -1,6 +1,7 @@
 """The frozen facts of one settled exchange: stated once, read by usage, log stream, metrics, log."""
 
 import enum
+from typing import Any
 
 import msgspec
 
@@ -66,11 +67,13 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Account that answered, if any."""
     attempts: tuple[AttemptRecord, ...] = ()
     """Every try, in order."""
-    ballots: tuple[object, ...] = ()
+    ballots: tuple[Any, ...] = ()
     """For each try what its account was chosen from, or None: for the log line, not for the log
     stream, where it would take most of the room."""
     tokens: Tokens = Tokens()
     """Upstream's usage."""
+    estimated: int = 0
+    """Tokens of an answer that ended before upstream told its usage; then `tokens` has none."""
     drawn_at: int = 0
     """Redis' second in which it was counted against its key's limits; 0 if it was not."""
     drawn_tokens: int = 0

@@ -17,8 +17,8 @@ RESPONSE_SECONDS = 6 * 3600
 """How long a stored response can be continued by `previous_response_id`."""
 SETTLED_SECONDS = DAY
 """How long a settled exchange's id is remembered, so that it is counted once."""
-USAGE_SECONDS = 400 * DAY
-"""How long usage counters are kept."""
+USAGE_DAYS = 400
+"""How long usage counters are kept after their day, unless the settings say something else."""
 SERIES_SECONDS = 9 * DAY
 """How long the counters behind the charts are kept."""
 CLEARED_LOGS_SECONDS = 600
@@ -202,13 +202,18 @@ def responses_of_key(key_id: str) -> str:
 
 
 def usage(day: str, kind: str, subject: str) -> str:
-    """Hash of counters of one day (`2026-11-24`), kind `key`, `account` or `model`; USAGE_SECONDS."""
+    """Hash of counters of one day (`2026-11-24`), kind `key`, `account` or `model`; USAGE_DAYS."""
     return f"{TAG}:usage:{day}:{kind}:{subject}"
 
 
 def usage_subjects(day: str, kind: str) -> str:
-    """Set of the subjects that have counters on a day; USAGE_SECONDS."""
+    """Set of the subjects that have counters on a day; USAGE_DAYS."""
     return f"{TAG}:usage-subjects:{day}:{kind}"
+
+
+def usage_models(day: str, key_id: str) -> str:
+    """Hash of a key's counters of a day by model, `model counter`; USAGE_DAYS."""
+    return f"{TAG}:usage-models:{day}:{key_id}"
 
 
 def usage_series(day: str) -> str:

@@ -1,4 +1,4 @@
-"""Usage: counters by day of each key, account and model, and of the pool by five minutes.
+"""Usage: counters by day of each key, account, model and key's model, and of the pool by five minutes.
 
 `add` takes whole batches and counts each request id once, however often a batch is tried again:
 a write whose reply was lost may be repeated without harm. Settled in the open: when Redis is away
@@ -6,8 +6,9 @@ the caller keeps the batch and tries later.
 """
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 from redis.asyncio import Redis
@@ -23,6 +24,9 @@ UsageKind: TypeAlias = Literal["key", "account", "model"]
 SLOT_SECONDS = 300
 """Length of one slot of the series behind the charts."""
 
+KINDS: tuple[UsageKind, ...] = get_args(UsageKind)
+LEAST_DAYS, MOST_DAYS = 32, redis_keys.USAGE_DAYS
+"""Bounds of how long counters are kept: a month's budget is counted from them."""
 MOST_AT_ONCE = 100
 """Exchanges in one run of the script: Redis serves nobody else meanwhile."""
 
@@ -44,6 +48,8 @@ class Counters(msgspec.Struct, kw_only=True):
     """Completion tokens, reasoning included."""
     reasoning: int = 0
     """Completion tokens spent on reasoning."""
+    estimated: int = 0
+    """Tokens of answers that ended before upstream told their usage; in none of those above."""
     first_bytes: int = 0
     """Exchanges that reached their first word."""
     first_byte_ms: int = 0
@@ -63,17 +69,20 @@ class UsageStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._scripts = Scripts(redis)
+        self.days = redis_keys.USAGE_DAYS
+        """How long what is added is kept after its day; may change while running."""
 
     def __repr__(self) -> str:
-        return "<UsageStore>"
+        return f"<UsageStore of {self.days} days>"
 
     async def add(self, records: Sequence[ExchangeRecord]) -> int:
         """Count settled exchanges and append their log entries; gives how many were counted."""
-        settings = (redis_keys.SETTLED_SECONDS, redis_keys.USAGE_SECONDS, LENGTH, _NAMES)
+        settings = (redis_keys.SETTLED_SECONDS, LENGTH, _NAMES)
         counted = 0
         for begin in range(0, len(records), MOST_AT_ONCE):
             some = records[begin : begin + MOST_AT_ONCE]
-            args = [*settings, *(msgspec.json.encode(_settlement(each)).decode() for each in some)]
+            exchanges = (_settlement(each, days=self.days) for each in some)
+            args = [*settings, *(msgspec.json.encode(each).decode() for each in exchanges)]
             counted += await self._scripts.repeat("settle", [redis_keys.logs()], args)
         return counted
 
@@ -93,10 +102,54 @@ class UsageStore:
         async def read() -> list[Any]:
             pipe = self._redis.pipeline(transaction=False)
             for day in days:
-                pipe.hmget(redis_keys.usage(day, "key", key_id), "input", "output")
+                pipe.hmget(redis_keys.usage(day, "key", key_id), "input", "output", "estimated")
             return await pipe.execute()
 
         return [sum(int(count or 0) for count in counts) for counts in await ask(read)]
+
+    async def read_models(
+        self, key_ids: Sequence[str], days: Iterable[str]
+    ) -> dict[str, dict[tuple[str, str], Counters]]:
+        """Counters of some keys by day, and by key and model."""
+        found: dict[str, dict[tuple[str, str], Counters]] = {}
+        for day in days:
+            names = [redis_keys.usage_models(day, key_id) for key_id in key_ids]
+            sums = found.setdefault(day, {})
+            for key_id, fields in zip(key_ids, await self._hashes(names), strict=True):
+                for field, value in fields.items():
+                    model, _, name = text(field).rpartition(" ")
+                    counters = sums.setdefault((key_id, model), Counters())
+                    setattr(counters, name, int(value))
+        return found
+
+    async def key_ids(self, days: Iterable[str]) -> Sequence[str]:
+        """The keys that have counters on any of these days; `open` stands for none."""
+        found = [await self._subjects(day, "key") for day in days]
+        return sorted({key_id for subjects in found for key_id in subjects})
+
+    async def keep(self, days: int, *, now: float) -> None:
+        """Let what is counted end so many days after its day: at once where those are over."""
+        for back in range(MOST_DAYS + 1):
+            day = day_of(now - back * redis_keys.DAY)
+            seconds = _seconds_left(day, days, now=now)
+            names = []
+            for kind in KINDS:
+                subjects = await self._subjects(day, kind)
+                names += [redis_keys.usage(day, kind, subject) for subject in subjects]
+                if kind == "key":
+                    names += [redis_keys.usage_models(day, subject) for subject in subjects]
+                # Last: while they are there, an interrupted change can be made again.
+                names.append(redis_keys.usage_subjects(day, kind))
+            await ask(functools.partial(self._end, names, seconds))
+
+    async def _end(self, names: Sequence[str], seconds: int) -> None:
+        pipe = self._redis.pipeline(transaction=False)
+        for name in names:
+            if seconds > 0:
+                pipe.expire(name, seconds)
+            else:
+                pipe.delete(name)
+        await pipe.execute()
 
     async def series(self, days: Iterable[str]) -> dict[int, Counters]:
         """The pool's counters by begin of five-minute slot, seconds since the epoch."""
@@ -116,14 +169,18 @@ class UsageStore:
         return sorted(map(text, await ask(lambda: self._redis.smembers(key))))
 
     async def _counters(self, day: str, kind: str, subjects: Sequence[str]) -> list[Counters]:
+        names = [redis_keys.usage(day, kind, subject) for subject in subjects]
+        hashes = await self._hashes(names)
+        return [msgspec.convert(fields, Counters, strict=False) for fields in hashes]
+
+    async def _hashes(self, names: Sequence[str]) -> list[Any]:
         async def read() -> list[Any]:
             pipe = self._redis.pipeline(transaction=False)
-            for subject in subjects:
-                pipe.hgetall(redis_keys.usage(day, kind, subject))
+            for name in names:
+                pipe.hgetall(name)
             return await pipe.execute()
 
-        replies = await ask(read) if subjects else []
-        return [msgspec.convert(fields, Counters, strict=False) for fields in replies]
+        return await ask(read) if names else []
 
 
 _NAMES = msgspec.json.encode(Counters.__struct_fields__).decode()
@@ -135,7 +192,13 @@ def day_of(at: float) -> str:
     return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d")
 
 
-def _settlement(record: ExchangeRecord) -> dict[str, Any]:
+def _seconds_left(day: str, days: int, *, now: float) -> int:
+    """Seconds until so many days after a day (UTC) are over."""
+    begin = dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
+    return int(begin) + (days + 1) * redis_keys.DAY - int(now)
+
+
+def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
     """One exchange as the script takes it."""
     day, at = day_of(record.at), int(record.at)
     hour = dt.datetime.fromtimestamp(record.at, dt.UTC).strftime("%Y-%m-%dT%H")
@@ -146,6 +209,8 @@ def _settlement(record: ExchangeRecord) -> dict[str, Any]:
     }
     slot = f"{at % redis_keys.DAY // SLOT_SECONDS} "
     series = (redis_keys.usage_series(day), redis_keys.SERIES_SECONDS, slot)
+    seconds = _seconds_left(day, days, now=at)
+    models = redis_keys.usage_models(day, subjects["key"])
     return {
         "settled": redis_keys.settled(hour),
         "id": record.request_id,
@@ -153,14 +218,16 @@ def _settlement(record: ExchangeRecord) -> dict[str, Any]:
         "at": at,
         "sums": [
             series,
+            (models, seconds, f"{subjects['model']} "),
             *(
-                (redis_keys.usage(day, kind, subject), redis_keys.USAGE_SECONDS, "")
+                (redis_keys.usage(day, kind, subject), seconds, "")
                 for kind, subject in subjects.items()
             ),
         ],
         "counts": _counts(record),
         "subjects": [
-            (redis_keys.usage_subjects(day, kind), subject) for kind, subject in subjects.items()
+            (redis_keys.usage_subjects(day, kind), seconds, subject)
+            for kind, subject in subjects.items()
         ],
         "key": redis_keys.key(record.key_id) if record.key_id else "",
         "drawn": _drawn(record),
@@ -177,7 +244,7 @@ def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
         "place": place(record.request_id, record.drawn_tokens),
         "minute": redis_keys.minute_tokens(record.key_id),
         "at": record.drawn_at,
-        "more": record.tokens.input + record.tokens.output - record.drawn_tokens,
+        "more": record.tokens.input + record.tokens.output + record.estimated - record.drawn_tokens,
     }
 
 
@@ -187,6 +254,7 @@ def _counts(record: ExchangeRecord) -> tuple[int, ...]:
     return (
         *(1, int(record.ending in (Ending.REFUSED, Ending.BROKEN))),
         *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
+        record.estimated,
         *(int(record.first_byte_ms > 0), record.first_byte_ms, record.total_ms),
     )
 

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from redis.asyncio import Redis
+from support.clock import Clock
 from support.consoles import KEY, PASSWORD, console_settings, guarded, running, script
 
 from commons.live_settings import LiveSettings, LiveSettingsStore
+from commons.records import Ending, ExchangeRecord
 from commons.routing import Routing
+from commons.usage import UsageStore, day_of
 from console.app import Console
 
 
@@ -73,6 +76,7 @@ async def test_a_change_is_recorded_with_before_and_after(api: httpx.AsyncClient
         {"model_aliases": ["x"]},
         {"usage_days": 0},
         {"quota_poll_seconds": 5},
+        {"usage_days": 31},
         {"api_key_policy": "none"},
         {"default_model": ""},
     ],
@@ -84,6 +88,25 @@ async def test_a_wrong_value_changes_nothing(
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")
     assert await LiveSettingsStore(redis_client).read() == LiveSettings()
+
+
+async def test_a_shorter_retention_takes_effect_on_the_usage_there_is(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    now = Clock().now
+    for number, days in enumerate((0, 50)):
+        at = now - days * 86_400
+        record = ExchangeRecord(
+            request_id=f"r{number}", at=at, endpoint="chat", key_id="k", ending=Ending.WHOLE
+        )
+        await UsageStore(redis_client).add([record])
+    since = day_of(now - 60 * 86_400)
+    assert len((await api.get("/api/usage", params={"since": since})).json()["rows"]) == 2
+
+    changed = await api.patch("/api/settings", json={"usage_days": 32})
+
+    assert changed.json()["live"]["usage_days"] == 32
+    assert len((await api.get("/api/usage", params={"since": since})).json()["rows"]) == 1
 
 
 async def test_the_base_url_is_the_public_one_where_there_is_one(redis_url: str) -> None:

@@ -90,6 +90,34 @@ async def test_usage_is_told_by_account_and_model_too(
     assert [(row["subject"], row["requests"]) for row in body["rows"]] == [(subject, 1)]
 
 
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    [
+        ({"by": "key", "model": "gpt-6-sol"}, [("key_a", 2), ("key_b", 1)]),
+        ({"by": "model", "key": "key_a"}, [("gpt-5.5", 1), ("gpt-6-sol", 2)]),
+        ({"by": "model", "key": "key_a", "model": "gpt-5.5"}, [("gpt-5.5", 1)]),
+        ({"by": "key", "key": "key_b"}, [("key_b", 1)]),
+        ({"by": "key", "model": "gpt-4"}, []),
+    ],
+)
+async def test_who_uses_which_model_is_told(
+    api: httpx.AsyncClient, redis_client: Redis, asked: Any, rows: Any
+) -> None:
+    await UsageStore(redis_client).add(
+        [
+            a_record(1, key="key_a"),
+            a_record(2, key="key_a", at=NOW - 1),
+            a_record(3, key="key_b"),
+            a_record(4, key="key_a", sent_model="gpt-5.5", estimated=9),
+        ]
+    )
+
+    body = (await api.get("/api/usage", params={**asked, "since": TODAY})).json()
+
+    assert sorted((row["subject"], row["requests"]) for row in body["rows"]) == rows
+    assert sum(row["estimated"] for row in body["rows"]) == (9 if "gpt-5.5" in dict(rows) else 0)
+
+
 async def test_csv_is_a_file_that_no_spreadsheet_runs(
     api: httpx.AsyncClient, redis_client: Redis
 ) -> None:
@@ -116,6 +144,8 @@ async def test_csv_is_a_file_that_no_spreadsheet_runs(
         {"since": "2025-01-01"},
         {"since": "2026-11-18", "until": "2026-11-17"},
         {"by": "mood"},
+        {"by": "account", "model": "gpt-6-sol"},
+        {"by": "model", "account": "acc_1"},
         {"format": "xml"},
     ],
 )

@@ -46,6 +46,7 @@ class Part:
         self.names: Any = None
         self.most: Any = None
         self.interval: Any = None
+        self.days: Any = None
 
     def configure(self, names: Any) -> None:
         self.names = names
@@ -55,7 +56,7 @@ class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
         parts: dict[str, Any] = dict.fromkeys(
-            ("admission", "rotation", "slots", "catalogues", "house", "poll"), self.part
+            ("admission", "rotation", "slots", "catalogues", "house", "usage", "poll"), self.part
         )
         self.switches = Switches(SETTINGS, **parts)
         self.accounts = AccountStore(redis, CredentialCipher((KEY,)))
@@ -84,6 +85,7 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
     assert scene.part.policy == KeyPolicy.REQUIRED
     assert scene.part.strategy == Strategy(routing=Routing.ROUND_ROBIN, reserve=5)
     assert scene.part.names == Names(default_model="gpt-5.5", aliases={"mine": "gpt-5.5"})
+    assert scene.part.days == 400
 
     scene.switches.apply(
         LiveSettings(
@@ -95,12 +97,14 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
             model_aliases={},
             disabled_models=("gpt-5.5",),
             quota_poll_seconds=120,
+            usage_days=60,
         )
     )
     assert scene.part.interval == 120
     assert scene.part.policy == KeyPolicy.OPEN
     assert scene.part.strategy == Strategy(routing=Routing.LEAST_USED, reserve=0)
     assert scene.part.history_mode is HistoryMode.TRANSCRIPT
+    assert scene.part.days == 60
     assert scene.part.names == Names(default_model="gpt-6-sol", aliases={}, disabled=("gpt-5.5",))
 
 

@@ -68,7 +68,9 @@ def _made_again(request_id: str, attempt: str, ballot: Ballot) -> Replayed:
     found = choose(ballot)
     again = found.account_id if isinstance(found, Choice) else found.cause.value
     why = found.why if isinstance(found, Choice) else ""
-    return Replayed(request_id=request_id, asked=attempt.split(" ", maxsplit=1)[0], again=again, why=why)
+    return Replayed(
+        request_id=request_id, asked=attempt.split(" ", maxsplit=1)[0], again=again, why=why
+    )
 
 
 def _line(text: bytes) -> Line | None:

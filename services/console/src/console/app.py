@@ -33,6 +33,7 @@ from console.web.health import SERVICE, Lights
 from console.web.logs import concerned, log_filter
 from console.web.pages import error_page, page_handlers
 from console.web.routes import API_ROUTES, openapi_config
+from console.web.usage import usage_wanted
 from console.web.version import own_version
 from console.web.visit import VisitMiddleware
 
@@ -196,6 +197,7 @@ class Console:
                 ),
                 "about": Provide(concerned, sync_to_thread=False),
                 "wanted": Provide(log_filter, sync_to_thread=False),
+                "wanted_usage": Provide(usage_wanted, sync_to_thread=False),
             },
             exception_handlers=handlers_of(
                 error_page=error_page,

@@ -195,13 +195,13 @@ class Gateway:
         )
         self._places = Places(self._redis, clock=self._clock)
         self._responses = ResponseStore(self._redis, cipher)
-        usage = UsageStore(self._redis)
+        self._usage = UsageStore(self._redis)
         self._shares = Shares(
-            usage=usage, quotas=QuotaStore(self._redis), view=self._view, clock=self._clock
+            usage=self._usage, quotas=QuotaStore(self._redis), view=self._view, clock=self._clock
         )
         books = RedisBooks(
             self._redis,
-            usage=usage,
+            usage=self._usage,
             surveyor=Surveyor(self._redis),
             cooldowns=self._cooldowns,
         )
@@ -289,7 +289,6 @@ class Gateway:
 
     def _open_doors(self) -> Front:
         settings = self._settings
-        self._revocations = Revocations(self._keys, admission=self._admission, floor=self.floor)
         house = House(
             admission=self._admission,
             floor=self.floor,
@@ -307,7 +306,7 @@ class Gateway:
                 patience=settings.commit_patience,
             ),
         )
-        self._open_upkeep(house)
+        self._open_rounds(house)
         rooms = Rooms(
             admission=self._admission,
             catalogues=self._catalogues,
@@ -324,7 +323,8 @@ class Gateway:
         }
         return Front(hot=hot, rest=routes(rooms), refuse=refuse)
 
-    def _open_upkeep(self, house: House) -> None:
+    def _open_rounds(self, house: House) -> None:
+        self._revocations = Revocations(self._keys, admission=self._admission, floor=self.floor)
         self._switches = Switches(
             self._settings,
             admission=self._admission,
@@ -333,6 +333,7 @@ class Gateway:
             catalogues=self._catalogues,
             house=house,
             poll=self._quota_poll,
+            usage=self._usage,
         )
         self._upkeep = Upkeep(
             Replica(

@@ -1,14 +1,14 @@
 -- Count settled exchanges, each request id once, and append their log entries.
 -- KEYS logs
--- ARGV seconds ids are remembered, seconds of subjects, length of the log, names of counters as JSON,
+-- ARGV seconds ids are remembered, length of the log, names of counters as JSON,
 --      then the JSON of each exchange:
 --      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, counts (in order of names),
---      subjects {{set, subject}, …}, key (hash, or ''), attempts {{account hash, error or ''}, …},
+--      subjects {{set, seconds, subject}, …}, key (hash, or ''), attempts {{account hash, error or ''}, …},
 --      drawn (null, or streams, place, minute, at, more: what it held of its key's limits, and how
 --      many tokens it used beyond its estimate)
 -- What a batch has in common is gathered first: ten exchanges of one key cost one HINCRBY for each
 -- of its counters.
-local names = cjson.decode(ARGV[4])
+local names = cjson.decode(ARGV[3])
 local sums, subjects, notes, lives, counted = {}, {}, {}, {}, 0
 
 local function at(table, name)
@@ -41,16 +41,16 @@ local function correct(drawn, key)
   redis.call('EXPIRE', drawn.minute, 120)
 end
 
-for i = 5, #ARGV do
+for i = 4, #ARGV do
   local exchange = cjson.decode(ARGV[i])
   if redis.call('SADD', exchange.settled, exchange.id) == 1 then
     counted = counted + 1
     lives[exchange.settled] = ARGV[1]
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'entry', exchange.entry)
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'entry', exchange.entry)
     for _, target in ipairs(exchange.sums) do sum(target, exchange.counts) end
     for _, subject in ipairs(exchange.subjects) do
-      at(subjects, subject[1])[subject[2]] = true
-      lives[subject[1]] = ARGV[2]
+      at(subjects, subject[1])[subject[3]] = true
+      lives[subject[1]] = subject[2]
     end
     if exchange.drawn ~= cjson.null then correct(exchange.drawn, exchange.key) end
     if exchange.key ~= '' then at(notes, exchange.key).last_used_at = exchange.at end

@@ -55,8 +55,8 @@ end
 local function spent_days()
   local days = {}
   for i = 9, #KEYS do
-    local counts = redis.call('HMGET', KEYS[i], 'input', 'output')
-    days[#days + 1] = tonumber(counts[1] or 0) + tonumber(counts[2] or 0)
+    local counts = redis.call('HMGET', KEYS[i], 'input', 'output', 'estimated')
+    days[#days + 1] = tonumber(counts[1] or 0) + tonumber(counts[2] or 0) + tonumber(counts[3] or 0)
   end
   return days
 end

@@ -1,31 +1,44 @@
 """The settings: those of this process as they are, and those that can be changed while running."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, patch
 from litestar.params import JSONBody
 
-from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings, LiveSettingsStore
+from commons.live_settings import (
+    HistoryMode,
+    KeyPolicy,
+    LiveSettings,
+    LiveSettingsStore,
+    Reserve,
+)
+from commons.redis_keys import USAGE_DAYS
 from commons.routing import Routing
+from commons.usage import LEAST_DAYS, MOST_DAYS, UsageStore
 from console.admin.audit import Audit
 from console.settings import ConsoleSettings
 from console.web.deeds import deed
 from console.web.front import origin_of
 from console.web.given import Given
 
+Clock = Callable[[], float]
 AnyRequest = Request[Any, Any, Any]
 Model = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Aliases = Annotated[dict[Model, Model], msgspec.Meta(max_length=200)]
 Models = Annotated[tuple[Model, ...], msgspec.Meta(max_length=200)]
-Days = Annotated[int, msgspec.Meta(ge=1, le=400)]
 PollSeconds = Annotated[int, msgspec.Meta(ge=60, le=3600)]
+Streams = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+Days = Annotated[int, msgspec.Meta(ge=LEAST_DAYS, le=MOST_DAYS)]
 
 
 class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     """What was changed while running; null is the value of the gateway's environment."""
 
     routing: Routing | None
+    quota_reserve: float | None
+    account_streams: int | None
     default_model: str | None
     model_aliases: dict[str, str] | None
     history_mode: HistoryMode | None
@@ -63,6 +76,8 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     """What to change; null goes back to the gateway's environment, what is left out stays."""
 
     routing: Routing | msgspec.UnsetType | None = msgspec.UNSET
+    quota_reserve: Reserve | msgspec.UnsetType | None = msgspec.UNSET
+    account_streams: Streams | msgspec.UnsetType | None = msgspec.UNSET
     default_model: Model | msgspec.UnsetType | None = msgspec.UNSET
     model_aliases: Aliases | msgspec.UnsetType | None = msgspec.UNSET
     history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
@@ -90,8 +105,13 @@ async def change_settings(
     live_settings: Given[LiveSettingsStore],
     settings: Given[ConsoleSettings],
     audit: Given[Audit],
+    usage: Given[UsageStore],
+    clock: Given[Clock],
 ) -> SettingsBody:
-    """Change settings on every replica within seconds."""
+    """Change settings on every replica within seconds.
+
+    A shorter `usage_days` deletes what is older at once.
+    """
     changes = {
         name: value
         for name in data.__struct_fields__
@@ -101,6 +121,8 @@ async def change_settings(
     if not changes:
         return _body(request, before, settings)
     after = await live_settings.change(changes)
+    if after.usage_days != before.usage_days:
+        await usage.keep(after.usage_days or USAGE_DAYS, now=clock())
     await audit.note(
         deed(
             request,

@@ -12,7 +12,7 @@ from litestar.params import FromQuery, QueryParameter
 
 from commons.accounts.store import AccountStore
 from commons.keys import KeyStore
-from commons.usage import Counters, UsageKind, UsageStore, day_of
+from commons.usage import KINDS, MOST_DAYS, Counters, UsageKind, UsageStore, day_of
 from console.errors import BadRequest, Code
 from console.web.given import Given
 from console.web.points import DAY, Point, Span, begin_of, points_of
@@ -21,9 +21,20 @@ Clock = Callable[[], float]
 DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 Day = Annotated[str, QueryParameter(pattern=DAY_PATTERN)]
 """A day (UTC), `2026-11-24`."""
-MOST_DAYS = 400
-"""How long counters are kept."""
 USUAL_DAYS = 7
+One = Annotated[str, QueryParameter(max_length=128)]
+"""An id or a model; empty is all."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which usage is asked for."""
+
+    days: tuple[str, ...]
+    """In their order, without a gap."""
+    key: str = ""
+    """Of this key only; empty is every key's, and so below."""
+    account: str = ""
+    model: str = ""
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +54,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: int
     total: int
     """Input and output together."""
+    estimated: int
+    """Tokens beside these, of answers that ended before upstream told their usage."""
     first_byte_ms: int | None
     """Mean time to the first word."""
 
@@ -89,15 +102,16 @@ async def show_usage(
     *,
     usage: Given[UsageStore],
     names: Given[Names],
-    clock: Given[Clock],
+    wanted_usage: Given[Wanted],
     by: FromQuery[Literal["key", "account", "model"]] = "key",
-    since: Day = "",
-    until: Day = "",
     form: Annotated[Literal["json", "csv"], QueryParameter(name="format")] = "json",
 ) -> Response[UsageBody | str]:
-    """Usage by key, account or model for some days (UTC); the last seven unless told."""
-    days = days_of(since, until, now=clock())
-    rows = rows_of(await usage.read(by, days), await names.of(by))
+    """Usage by key, account or model for some days (UTC); the last seven unless told.
+
+    With `key`, `account` or `model` only theirs: a model's rows by key tell who uses it.
+    """
+    days = wanted_usage.days
+    rows = rows_of(await read_usage(usage, by, wanted_usage), await names.of(by))
     if form == "csv":
         disposition = f'attachment; filename="usage-{by}-{days[0]}-{days[-1]}.csv"'
         return Response(
@@ -106,6 +120,45 @@ async def show_usage(
             headers={"content-disposition": disposition},
         )
     return Response(UsageBody(by=by, since=days[0], until=days[-1], rows=rows))
+
+
+def usage_wanted(
+    *,
+    clock: Given[Clock],
+    since: Day = "",
+    until: Day = "",
+    key: One = "",
+    account: One = "",
+    model: One = "",
+) -> Wanted:
+    """Which usage is asked for."""
+    days = tuple(days_of(since, until, now=clock()))
+    return Wanted(days=days, key=key, account=account, model=model)
+
+
+async def read_usage(
+    usage: UsageStore, by: UsageKind, wanted: Wanted
+) -> Mapping[str, Mapping[str, Counters]]:
+    """Counters by day and subject, of the wanted key, account or model only.
+
+    Keys and models are counted together; accounts are not counted by anything else.
+    """
+    one: str = getattr(wanted, by)
+    others = {kind for kind in KINDS if kind != by and getattr(wanted, kind)}
+    if not others:
+        return await usage.read(by, wanted.days, subjects=[one] if one else None)
+    if "account" in {by, *others}:
+        raise BadRequest(Code.INVALID_VALUE, param="account")
+    key_ids = [wanted.key] if wanted.key else await usage.key_ids(wanted.days)
+    found = await usage.read_models(key_ids, wanted.days)
+    return {
+        day: {
+            (key_id if by == "key" else model): counters
+            for (key_id, model), counters in sums.items()
+            if wanted.model in {"", model}
+        }
+        for day, sums in found.items()
+    }
 
 
 @get("/api/series", tags=["usage"])
@@ -153,6 +206,7 @@ def rows_of(
             output=each.output,
             reasoning=each.reasoning,
             total=each.input + each.output,
+            estimated=each.estimated,
             first_byte_ms=round(each.first_byte_ms / each.first_bytes)
             if each.first_bytes
             else None,

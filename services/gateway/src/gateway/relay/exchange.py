@@ -113,6 +113,10 @@ class Exchange:
         """Whether it was ended from outside."""
         self.interruption: GatewayError | None = None
         """What the client is told of that; None when it has left."""
+        self.estimate = 0
+        """Tokens its request may cost, until upstream tells."""
+        self.heard = 0
+        """Events of the answer so far: about a token each, until upstream tells."""
         self.silence_seconds = 0
         """Longest silence of upstream since its first word, in whole seconds."""
         self._attempts: list[Attempt] = []
@@ -203,6 +207,7 @@ class Exchange:
             attempts=tuple(a.record for a in self._attempts if a.record is not None),
             ballots=tuple(a.ballot for a in self._attempts),
             tokens=(report.tokens if report else None) or Tokens(),
+            estimated=self._estimated(),
             # A millisecond at least: nought means that there was no first byte.
             drawn_at=drawn_at,
             drawn_tokens=draw.tokens if draw and drawn_at else 0,
@@ -215,6 +220,11 @@ class Exchange:
             upstream_request_id=self.upstream_request_id,
             dropped=self.dropped,
         )
+
+    def _estimated(self) -> int:
+        """Tokens of an answer whose usage upstream had no time to tell; 0 where nobody answered."""
+        told = self.report is not None and self.report.tokens is not None
+        return 0 if told or not self.account else self.estimate + self.heard
 
     def _status_of(self, ending: Ending) -> int:
         """What the client saw where nobody said: a stream that has begun is a 200."""

@@ -80,6 +80,7 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
         "cached_tokens": tokens.cached,
         "output_tokens": tokens.output,
         "reasoning_tokens": tokens.reasoning,
+        "estimated_tokens": record.estimated,
         "first_byte_ms": record.first_byte_ms,
         "total_ms": record.total_ms,
         "upstream_request_id": record.upstream_request_id,

@@ -17,6 +17,7 @@ from gateway.relay.dispatch import Asked
 from gateway.relay.exchange import Exchange
 from gateway.relay.lease import Wish
 from gateway.relay.slots import Party
+from gateway.translation.estimate import estimate
 from gateway.translation.requests import expand, to_upstream
 from gateway.translation.translated import ClientTraits, RequestOptions, Translated
 from gateway.translation.translated import Endpoint as EndpointName
@@ -29,8 +30,6 @@ from gateway.web.house import House
 from gateway.web.keys import Admitted, KeyChanged, check_model
 from gateway.web.replies import Reply
 
-BYTES_PER_TOKEN = 4
-"""Of a request's body, for the estimate that its key's limits are asked for."""
 LARGE_BODY = 1024 * 1024
 """Size of a body from which others are served between reading it and translating it.
 
@@ -166,7 +165,8 @@ class Endpoint:
     ) -> None:
         traits = ClientTraits.of(headers)
         asked = await self._translated(body, traits, admitted, exchange)
-        draw = self._draw(admitted, exchange, size=len(body))
+        exchange.estimate = estimate(len(body), asked.request.input)
+        draw = self._draw(admitted, exchange)
         answering = Answering(self._house, asked, exchange, endpoint=self._name, reply=reply)
         answering.lay_wire()
         committed = await self._house.dispatcher.dispatch(
@@ -217,8 +217,8 @@ class Endpoint:
         }
         return expand(asked, previous_items=previous, referenced_items=found)
 
-    def _draw(self, admitted: Admitted, exchange: Exchange, *, size: int) -> Draw | None:
-        """What the exchange draws on its key's limits; a token is four bytes until we know."""
+    def _draw(self, admitted: Admitted, exchange: Exchange) -> Draw | None:
+        """What the exchange draws on its key's limits."""
         key = admitted.key
         draw = (
             None
@@ -228,7 +228,7 @@ class Endpoint:
                 key.limits,
                 request_id=exchange.request_id,
                 version=admitted.version,
-                tokens=size // BYTES_PER_TOKEN,
+                tokens=exchange.estimate,
             )
         )
         before = exchange.draw

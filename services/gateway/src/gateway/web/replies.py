@@ -21,6 +21,7 @@ KEEP_ALIVE_BEATS: Final = 10
 """Seconds of silence towards the client before it is told that we are still there."""
 SILENCE_BEATS: Final = 300
 """Seconds upstream may be silent in the middle of an answer."""
+EVENT_END: Final = b"\n\n"
 STREAM_HEADERS: Final[tuple[Header, ...]] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -138,6 +139,7 @@ class Reply:
             now = clock()
             note(now - self._heard_at)
             self._heard_at = now
+            self._exchange.heard += data.count(EVENT_END)
             out = wire.feed(data)
         self._reading = False
         source.release()
@@ -182,6 +184,7 @@ class Reply:
                 now = clock()
                 self._gaps.note(now - heard_at)
                 heard_at = now
+                self._exchange.heard += data.count(EVENT_END)
                 fold.feed(data)
         finally:
             self._reading = False

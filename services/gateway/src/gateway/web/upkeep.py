@@ -16,7 +16,9 @@ from commons.accounts.store import AccountStore, AccountView
 from commons.clock import SharedClock
 from commons.errors import StoreUnavailable
 from commons.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
+from commons.redis_keys import USAGE_DAYS
 from commons.replicas import BEAT_SECONDS, Replica, ReplicaStore
+from commons.usage import UsageStore
 from gateway.metrics import Metrics, RedisWork
 from gateway.relay.catalogues import Catalogues, Names
 from gateway.relay.quota_poll import QuotaPoll
@@ -35,7 +37,7 @@ log = structlog.get_logger(__name__)
 class Switches:
     """Where settings that change while running take effect."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - hands things over
         self,
         settings: GatewaySettings,
         *,
@@ -45,6 +47,7 @@ class Switches:
         catalogues: Catalogues,
         house: House,
         poll: QuotaPoll,
+        usage: UsageStore,
     ) -> None:
         self._settings = settings
         self._admission = admission
@@ -53,6 +56,7 @@ class Switches:
         self._catalogues = catalogues
         self._house = house
         self._poll = poll
+        self._usage = usage
 
     def __repr__(self) -> str:
         return f"<Switches, routing {self._rotation.strategy.routing.value}>"
@@ -69,6 +73,7 @@ class Switches:
         most = live.account_streams
         self._slots.most = settings.account_streams if most is None else most
         self._house.history_mode = live.history_mode or settings.history_mode
+        self._usage.days = live.usage_days or USAGE_DAYS
         aliases = live.model_aliases
         self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds
         self._catalogues.configure(

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 
 from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings
 from commons.routing import Routing
+from commons.usage import LEAST_DAYS, MOST_DAYS
 from console.admin.audit import Deed
 from console.admin.script_tokens import ScriptToken
 from console.admin.sessions import Session
@@ -102,6 +103,8 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     routings: Sequence[tuple[Routing, str, str]] = ROUTINGS
     histories: Sequence[tuple[HistoryMode, str, str]] = HISTORIES
     policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
+    least_days: int = LEAST_DAYS
+    most_days: int = MOST_DAYS
     facts: tuple[tuple[str, str], ...]
     """What comes from the environment: names and values."""
     base_url: str

@@ -83,7 +83,7 @@ function factsOf(entry) {
     [t("Model that answered"), exchange.answered_model && code(exchange.answered_model)],
     [t("Key"), (exchange.key_name || entry.key_id) && `${exchange.key_name || nameOf(entry.key_id)}`],
     [t("Account"), entry.account && el("a", { href: `/accounts/${encodeURIComponent(entry.account)}` }, nameOf(entry.account))],
-    [t("Tokens"), tokens.input || tokens.output ? tokensOf(tokens) : ""],
+    [t("Tokens"), tokens.input || tokens.output ? tokensOf(tokens) : estimatedOf(exchange.estimated)],
     [t("First word"), lasted(exchange.first_byte_ms)],
     [t("Whole"), lasted(exchange.total_ms)],
     [t("Left out"), (exchange.dropped || []).join(", ")],
@@ -98,6 +98,9 @@ function tokensOf(tokens) {
     input: figure("input"), cached: figure("cached"), output: figure("output"), reasoning: figure("reasoning"),
   });
 }
+
+const estimatedOf = (count) =>
+  count ? t("about %(count)s, estimated: the answer ended before OpenAI told", { count: numbers.format(count) }) : "";
 
 function tryOf(attempt) {
   const { what } = faultTexts(attempt.code || "");
