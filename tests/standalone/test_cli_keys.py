@@ -1,5 +1,7 @@
 """API keys from the command line."""
 
+import json
+
 from click.testing import CliRunner, Result
 
 from standalone.cli_keys import keys
@@ -48,4 +50,35 @@ def test_an_unknown_or_twofold_name_is_told(environ: dict[str, str]) -> None:
 
 
 def test_no_keys_is_told(environ: dict[str, str]) -> None:
+    assert run(environ, "list").stdout.startswith("no keys yet")
+
+
+def test_all_a_key_may_be_is_said_shown_and_changed(environ: dict[str, str]) -> None:
+    run(environ, "create", "ci", "--rpm", "60", "--tokens-week", "1000000", "--expires", "30d")
+    run(
+        environ, "change", "ci", "--model", "gpt-5.5", "--weight", "2", "--rpm", "0", "--name", "CI"
+    )
+    shown = dict(line.split("\t") for line in run(environ, "show", "CI").stdout.splitlines())
+
+    assert (shown["models"], shown["weight"]) == ("gpt-5.5", "2")
+    assert (shown["limits"], shown["accounts"]) == ("tokens-week 1000000", "all")
+    assert shown["ends"].endswith("UTC")
+    told = json.loads(run(environ, "list", "--json").stdout)["keys"]
+    assert told == [json.loads(run(environ, "show", "CI", "--json").stdout)]
+    assert told[0]["limits"]["tokens_week"] == 1_000_000
+    assert "nothing to change" in run(environ, "change", "CI").output
+
+
+def test_a_rotated_key_shows_its_secret_once_and_a_removed_one_is_gone(
+    environ: dict[str, str],
+) -> None:
+    made = json.loads(run(environ, "create", "laptop", "--json").stdout)
+    rotated = run(environ, "rotate", "laptop", "--overlap", "24h")
+
+    assert rotated.stdout.strip() not in {"", made["secret"]}
+    assert "the old secret works until" in rotated.stderr
+    assert run(environ, "rotate", "laptop", "--overlap", "31d").exit_code == 2
+    run(environ, "revoke", "laptop")
+    assert "is revoked" in run(environ, "change", made["key"]["id"], "--rpm", "1").output
+    assert run(environ, "remove", "laptop").stdout.startswith("removed laptop (key_")
     assert run(environ, "list").stdout.startswith("no keys yet")

@@ -1,16 +1,24 @@
-"""`codex-proapi keys …`: create, list, revoke."""
+"""`codex-proapi keys …`: create, list, show, change, rotate, revoke, remove."""
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+import msgspec
 import rich_click as click
 
-from commons.keys import LEAST_WEIGHT, MOST_WEIGHT, ApiKey
+from commons.keys import ApiKey, KeyStore
+from commons.limits import Limits
+from console.web.keys import MOST_OVERLAP, KeyList, MadeKey, key_body
+from standalone.cli_key_options import LIMITS, Span, facts_of, key_options
 from standalone.cli_tables import moment, show_table
 from standalone.environment import Start
 from standalone.opened_store import opened
+
+T = TypeVar("T")
+
+as_json = click.option("--json", "as_json", is_flag=True, help="As the console's API says it.")
 
 
 @click.group()
@@ -20,79 +28,205 @@ def keys() -> None:
 
 @keys.command("create")
 @click.argument("name")
-@click.option("--owner", default="", help="Whose it is.")
-@click.option(
-    "--weight",
-    type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT),
-    default=1.0,
-    show_default=True,
-    help="Its share when the pool is scarce, beside the other keys'.",
-)
+@key_options
+@as_json
 @click.pass_obj
-def create(environ: Mapping[str, str], name: str, owner: str, weight: float) -> None:
+def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **given: Any) -> None:
     """Make a key called NAME; it is shown this once, on standard output."""
-    key, secret = asyncio.run(_create(Start(environ), name, owner=owner, weight=weight))
-    click.echo(f"made {key.id}; from now on no request is served without a key", err=True)
-    print(secret)
+    if not name.strip():
+        raise click.BadParameter("a key needs a name", param_hint="NAME")
+    now = time.time()
+    facts = facts_of(given, now=now, limits=Limits())
+
+    async def make(store: KeyStore) -> tuple[ApiKey, str]:
+        return await store.create(name.strip(), created_at=int(now), **facts)
+
+    key, secret = _with_store(environ, make)
+    _show_secret(key, secret, as_json=as_json)
+    if not as_json:
+        click.echo(f"made {key.id}; from now on no request is served without a key", err=True)
 
 
 @keys.command("list")
+@as_json
 @click.pass_obj
-def list_keys(environ: Mapping[str, str]) -> None:
+def list_keys(environ: Mapping[str, str], *, as_json: bool) -> None:
     """Every key, without the key itself."""
-    found = asyncio.run(_all(Start(environ)))
+    found = _with_store(environ, KeyStore.list)
+    now = time.time()
+    if as_json:
+        return _print_json(KeyList(keys=[key_body(key, now=now) for key in found]))
     if not found:
-        print("no keys yet; `codex-proapi keys create NAME` makes one")
-        return
-    rows = [
-        (
-            k.id,
-            k.name,
-            k.owner,
-            f"{k.prefix}…",
-            _state(k),
-            moment(k.created_at),
-            moment(k.last_used_at),
-        )
-        for k in found
-    ]
-    show_table(("ID", "NAME", "OWNER", "BEGINS", "STATE", "MADE", "LAST USED"), rows)
+        return print("no keys yet; `codex-proapi keys create NAME` makes one")
+    columns = ("ID", "NAME", "OWNER", "BEGINS", "STATE", "MADE", "LAST USED", "LIMITS")
+    show_table(columns, [_row(key) for key in found])
+    return None
+
+
+@keys.command("show")
+@click.argument("key")
+@as_json
+@click.pass_obj
+def show(environ: Mapping[str, str], key: str, *, as_json: bool) -> None:
+    """All there is to know of KEY (id or name)."""
+    found = _with_store(environ, _finder(key, revoked=True))
+    _show(found, as_json=as_json)
+
+
+@keys.command("change")
+@click.argument("key")
+@click.option("--name", help="What it is called from now on.")
+@key_options
+@as_json
+@click.pass_obj
+def change(
+    environ: Mapping[str, str], /, key: str, *, name: str | None, as_json: bool, **given: Any
+) -> None:
+    """Change KEY (id or name); what is not named stays. It holds with the next request."""
+
+    async def patch(store: KeyStore) -> ApiKey:
+        meant = await _meant(store, key)
+        facts = facts_of(given, now=time.time(), limits=meant.limits)
+        if name is not None and name.strip():
+            facts["name"] = name.strip()
+        if not facts:
+            raise click.UsageError("nothing to change is named; see `keys change --help`")
+        return await store.patch(meant.id, **facts) or meant
+
+    _show(_with_store(environ, patch), as_json=as_json)
+
+
+@keys.command("rotate")
+@click.argument("key")
+@click.option("--overlap", type=Span(), default=0, help="How long the old secret works on: `24h`.")
+@as_json
+@click.pass_obj
+def rotate(environ: Mapping[str, str], key: str, *, overlap: int, as_json: bool) -> None:
+    """Give KEY (id or name) another secret, shown this once; all else stays."""
+    if overlap > MOST_OVERLAP:
+        raise click.BadParameter("30d at most", param_hint="--overlap")
+
+    async def renew(store: KeyStore) -> tuple[ApiKey, str]:
+        meant = await _meant(store, key)
+        secret = await store.rotate(meant.id, overlap=overlap)
+        return await store.get(meant.id) or meant, secret or ""
+
+    rotated, secret = _with_store(environ, renew)
+    _show_secret(rotated, secret, as_json=as_json)
+    if not as_json:
+        until = f"works until {moment(int(time.time()) + overlap)}" if overlap else "works no more"
+        click.echo(f"rotated {rotated.name} ({rotated.id}); the old secret {until}", err=True)
 
 
 @keys.command("revoke")
 @click.argument("key")
 @click.pass_obj
 def revoke(environ: Mapping[str, str], key: str) -> None:
-    """Take KEY (id or name) back, everywhere at once."""
-    taken = asyncio.run(_revoke(Start(environ), key))
+    """Take KEY (id or name) back, everywhere within two seconds; answers under way end."""
+
+    async def take(store: KeyStore) -> ApiKey:
+        meant = await _meant(store, key)
+        await store.revoke(meant.id)
+        return meant
+
+    taken = _with_store(environ, take)
     print(f"revoked {taken.name} ({taken.id})")
 
 
-async def _create(start: Start, name: str, **facts: Any) -> tuple[ApiKey, str]:
-    async with opened(start) as store:
-        return await store.keys.create(name, created_at=int(time.time()), **facts)
+@keys.command("remove")
+@click.argument("key")
+@click.pass_obj
+def remove(environ: Mapping[str, str], key: str) -> None:
+    """Revoke KEY (id or name) and forget it; its usage stays."""
+
+    async def forget(store: KeyStore) -> ApiKey:
+        meant = await _meant(store, key, revoked=True)
+        await store.remove(meant.id)
+        return meant
+
+    gone = _with_store(environ, forget)
+    print(f"removed {gone.name} ({gone.id})")
 
 
-async def _all(start: Start) -> Sequence[ApiKey]:
-    async with opened(start) as store:
-        return await store.keys.list()
+def _with_store(environ: Mapping[str, str], deed: Callable[[KeyStore], Awaitable[T]]) -> T:
+    """Do something with the keys of this installation."""
+
+    async def do() -> T:
+        async with opened(Start(environ)) as store:
+            return await deed(store.keys)
+
+    return asyncio.run(do())
 
 
-async def _revoke(start: Start, wanted: str) -> ApiKey:
-    """Revoke the one key a person means."""
-    async with opened(start) as store:
-        known = await store.keys.list()
-        meant = [k for k in known if wanted == k.id or (wanted == k.name and not k.revoked)]
-        if not meant:
-            raise click.ClickException(f"no key is called {wanted}; see `keys list`")
-        if len(meant) > 1:
-            ids = ", ".join(key.id for key in meant)
-            raise click.ClickException(f"{wanted} may be any of {ids}; say which")
-        await store.keys.revoke(meant[0].id)
-        return meant[0]
+def _finder(wanted: str, *, revoked: bool) -> Callable[[KeyStore], Awaitable[ApiKey]]:
+    async def find(store: KeyStore) -> ApiKey:
+        return await _meant(store, wanted, revoked=revoked)
+
+    return find
+
+
+async def _meant(store: KeyStore, wanted: str, *, revoked: bool = False) -> ApiKey:
+    """The one key a person means, by id or name; revoked ones by name only where they may be."""
+    known = await store.list()
+    meant = [k for k in known if wanted == k.id or (wanted == k.name and not k.revoked)]
+    if not meant and revoked:
+        meant = [k for k in known if wanted == k.name]
+    if not meant:
+        raise click.ClickException(f"no key is called {wanted}; see `keys list`")
+    if len(meant) > 1:
+        ids = ", ".join(key.id for key in meant)
+        raise click.ClickException(f"{wanted} may be any of {ids}; say which")
+    if meant[0].revoked and not revoked:
+        raise click.ClickException(f"{meant[0].name} ({meant[0].id}) is revoked")
+    return meant[0]
+
+
+def _show_secret(key: ApiKey, secret: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(MadeKey(key=key_body(key, now=time.time()), secret=secret))
+    else:
+        print(secret)
+
+
+def _show(key: ApiKey, *, as_json: bool) -> None:
+    if as_json:
+        return _print_json(key_body(key, now=time.time()))
+    facts = (
+        ("id", key.id),
+        ("name", key.name),
+        ("owner", key.owner),
+        ("begins", f"{key.prefix}…"),
+        ("state", _state(key)),
+        ("made", moment(key.created_at)),
+        ("last used", moment(key.last_used_at)),
+        ("ends", moment(key.expires_at) or "never"),
+        ("models", ", ".join(key.allowed_models) or "all"),
+        ("accounts", ", ".join(key.allowed_accounts) or "all"),
+        ("default model", key.default_model),
+        ("default effort", key.default_effort),
+        ("weight", f"{key.weight:g}"),
+        ("limits", _limits(key)),
+    )
+    return show_table(("WHAT", "VALUE"), [(name, value) for name, value in facts if value])
+
+
+def _row(key: ApiKey) -> Sequence[str]:
+    times = (moment(key.created_at), moment(key.last_used_at))
+    return (key.id, key.name, key.owner, f"{key.prefix}…", _state(key), *times, _limits(key))
+
+
+def _limits(key: ApiKey) -> str:
+    """The limits that are set, by the names of their options."""
+    return ", ".join(
+        f"{name.replace('_', '-')} {value}" for name, _ in LIMITS if (value := getattr(key.limits, name))
+    )  # fmt: skip
 
 
 def _state(key: ApiKey) -> str:
     if key.revoked:
         return "revoked"
     return "expired" if key.expired(time.time()) else "active"
+
+
+def _print_json(body: msgspec.Struct) -> None:
+    print(msgspec.json.format(msgspec.json.encode(body)).decode())
