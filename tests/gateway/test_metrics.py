@@ -5,7 +5,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.exchanges import a_record
 
-from commons.accounts.quota import SeenFamily, SeenQuota, SeenWindow
 from commons.errors import StoreUnavailable
 from commons.records import Ending
 from gateway.metrics import MOST_MODELS, Metrics, RedisWork
@@ -185,22 +184,6 @@ def test_accounts_are_shown_by_state() -> None:
 
     assert scene.value("gateway_accounts", state="active") == 2
     assert scene.value("gateway_accounts", state="revoked") == 0
-
-
-def test_quota_windows_are_shown_by_their_length_and_go_with_their_account() -> None:
-    scene = Scene()
-    window = SeenWindow(minutes=300, used_percent=42, resets_at=99)
-    unknown = SeenWindow(minutes=10_080, used_percent=1)
-    quota = SeenQuota(seen_at=1, families=(SeenFamily(id="codex", windows=(window, unknown)),))
-
-    scene.metrics.show_quotas({"acc_a": quota})
-    assert scene.value("gateway_quota_used_ratio", account="acc_a", window="five_hour") == 0.42
-    assert (
-        scene.value("gateway_quota_reset_timestamp_seconds", account="acc_a", window="five_hour")
-        == 99
-    )
-    scene.metrics.show_quotas({})
-    assert scene.value("gateway_quota_used_ratio", account="acc_a", window="five_hour") is None
 
 
 def test_the_exposition_is_prometheus_text() -> None:

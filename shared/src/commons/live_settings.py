@@ -53,7 +53,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Models that are not offered although accounts have them."""
     usage_days: int | None = None
     """How long usage is kept, in days: see `commons.usage`."""
-    quota_poll_seconds: int | None = None
+    quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] | None = None
     """Time between two questions about the quota of an account that no answer tells of."""
 
 

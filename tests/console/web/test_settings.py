@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import httpx
+import msgspec
 import pytest
 from redis.asyncio import Redis
 from support.clock import Clock
@@ -13,6 +14,7 @@ from commons.records import Ending, ExchangeRecord
 from commons.routing import Routing
 from commons.usage import UsageStore, day_of
 from console.app import Console
+from console.web.settings import LiveBody, SettingsChange
 
 
 @pytest.fixture
@@ -66,6 +68,13 @@ async def test_a_change_is_recorded_with_before_and_after(api: httpx.AsyncClient
     assert first["deed"]["before"] == {"default_model": ""}
     assert first["deed"]["after"] == {"default_model": "gpt-6-sol"}
     assert newest["deed"]["before"] == {"default_model": "gpt-6-sol"}
+
+
+def test_whatever_can_be_changed_while_running_is_shown_and_can_be_changed_here() -> None:
+    settings = {field.name for field in msgspec.structs.fields(LiveSettings)}
+
+    for body in (LiveBody, SettingsChange):
+        assert {field.name for field in msgspec.structs.fields(body)} == settings
 
 
 @pytest.mark.parametrize(

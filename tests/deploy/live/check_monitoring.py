@@ -221,7 +221,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             made.traffic()
             # Quotas are shown every few seconds; rates want two scrapes of each series.
             until(lambda: made.query("gateway_quota_used_ratio"), "quota")
-            until(lambda: made.query("codex_proapi:quota_forecast_ratio"), "forecast")
+            until(lambda: made.query("gateway_pool_quota_left_accounts"), "pool")
             made.traffic()
             time.sleep(2.5)
             made.troubles()

@@ -51,7 +51,11 @@ class Scene:
     def replica(self, *ids: Any) -> Any:
         poll = Poll()
         parts: dict[str, Any] = {"poll": poll, "view": View(*ids), "clock": self.clock}
-        return Quotas(self.redis, show=self.shown.append, **parts), poll
+        parts["figures"] = self
+        return Quotas(self.redis, **parts), poll
+
+    def show(self, quotas: Any, *, serving: Any, now: Any) -> None:
+        self.shown.append((sorted(quotas), sorted(serving), now))
 
     async def kept(self) -> Any:
         return await self.store.all(["acc_a", "acc_b"])
@@ -191,7 +195,7 @@ async def test_its_rounds_write_look_show_and_survive_a_redis_that_is_away(scene
     with pytest.raises(asyncio.CancelledError):
         await scene.quotas.run(sleep)
 
-    assert list(scene.shown[-1]) == ["acc_a", "acc_b"]
+    assert scene.shown[-1] == (["acc_a", "acc_b"], ["acc_a", "acc_b"], scene.clock())
     assert scene.poll.planned == [{"acc_a": scene.clock()}]
 
 

@@ -248,7 +248,7 @@ class Gateway:
             poll=self._quota_poll,
             view=self._view,
             clock=self._clock,
-            show=self.metrics.show_quotas,
+            figures=self.metrics.quota,
         )
 
     def _open_relay(self) -> None:

@@ -12,13 +12,12 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import generate_latest
 
-from commons.accounts.quota import SeenQuota
 from commons.allowances import Limit
 from commons.errors import StoreUnavailable
 from commons.records import Ending, ExchangeRecord
 from gateway.dialects.parameter_names import counted_as
-from gateway.dialects.quota import window_name
 from gateway.errors import CODES
+from gateway.quota_figures import QuotaFigures
 from gateway.tallies import Tallies
 
 ENDPOINTS: Final = ("chat", "responses", "compact")
@@ -183,18 +182,7 @@ class Metrics:
             ("account", "reason"),
             registry=registry,
         )
-        self.quota_used = Gauge(
-            "gateway_quota_used_ratio",
-            "Used part of a quota window, as last seen; 1 is spent.",
-            ("account", "window"),
-            registry=registry,
-        )
-        self.quota_reset = Gauge(
-            "gateway_quota_reset_timestamp_seconds",
-            "When a quota window begins anew.",
-            ("account", "window"),
-            registry=registry,
-        )
+        self.quota = QuotaFigures(registry)
         self.refreshes = Counter(
             "gateway_refreshes", "Refreshes by outcome.", ("outcome",), registry=registry
         )
@@ -312,17 +300,6 @@ class Metrics:
         """Set how many accounts are in each state."""
         for state, count in states.items():
             self.accounts.labels(state).set(count)
-
-    def show_quotas(self, quotas: Mapping[str, SeenQuota]) -> None:
-        """Set what is known of each account's general windows; accounts that are gone go."""
-        self.quota_used.clear()
-        self.quota_reset.clear()
-        for account, quota in quotas.items():
-            for window in quota.windows:
-                labels = account, window_name(window.minutes)
-                self.quota_used.labels(*labels).set(window.used_percent / 100)
-                if window.resets_at:
-                    self.quota_reset.labels(*labels).set(window.resets_at)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from commons.accounts.quota import Sample
 from console.web.pages.windows import (
     Bar,
     Reading,
@@ -64,7 +65,10 @@ def test_what_is_left_has_a_tone(left: Any, tone: Any) -> None:
 def test_a_window_with_half_its_time_gone() -> None:
     reading = Reading(minutes=300, used=40, resets_at=int(NOW + 2.5 * HOUR), seen_at=int(NOW))
 
-    assert bar_of(reading, now=NOW) == _bar(60, resets_at=int(NOW + 2.5 * HOUR), elapsed=50.0)
+    assert bar_of(reading, now=NOW) == _bar(
+        60, resets_at=int(NOW + 2.5 * HOUR), elapsed=50.0, pace=16.0, wasted=20.0
+    )
+    assert bar_of(reading, now=NOW).lasts
 
 
 def test_unknown_is_never_full() -> None:
@@ -89,6 +93,18 @@ def test_a_pace_beyond_the_window_says_when_it_is_spent() -> None:
     reading = Reading(minutes=300, used=75, resets_at=int(NOW + 2.5 * HOUR))
 
     assert bar_of(reading, now=NOW).spent_at == int(NOW + 2.5 * HOUR * 25 / 75)
+    assert not bar_of(reading, now=NOW).lasts
+
+
+def test_a_trail_tells_the_pace_of_the_last_hour() -> None:
+    trail = (Sample(NOW - HOUR, 55.0),)
+    reading = Reading(
+        minutes=300, used=75, resets_at=int(NOW + 2.5 * HOUR), seen_at=int(NOW), trail=trail
+    )
+
+    bar = bar_of(reading, now=NOW)
+
+    assert (bar.pace, bar.spent_at, bar.wasted) == (20.0, int(NOW + 1.25 * HOUR), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +140,7 @@ def test_the_pool_is_the_mean_of_what_is_known() -> None:
         [_bar(None)],
     ]
 
-    five, week = pool_bars(accounts)
+    five, week = pool_bars(accounts, now=NOW)
 
     assert (five.left, five.known, five.unknown) == (50.0, 2, 1)
     assert five.resets_at == 50, "a full window has nothing to recover"
@@ -132,21 +148,30 @@ def test_the_pool_is_the_mean_of_what_is_known() -> None:
 
 
 def test_a_pool_of_unknown_windows_is_unknown() -> None:
-    (bar,) = pool_bars([[_bar(None)]])
+    (bar,) = pool_bars([[_bar(None)]], now=NOW)
 
     assert (bar.left, bar.tone, bar.known) == (None, Tone.UNKNOWN, 0)
 
 
-def test_a_pool_lasts_as_long_as_its_last_account() -> None:
-    both = pool_bars([[_bar(10.0, spent_at=70)], [_bar(20.0, spent_at=90)]])
-    one = pool_bars([[_bar(10.0, spent_at=70)], [_bar(90.0)]])
+def test_a_pool_is_spent_when_all_of_it_is() -> None:
+    (both,) = pool_bars([[_bar(10.0, pace=10.0)], [_bar(30.0, pace=10.0)]], now=NOW)
+    (helped,) = pool_bars(
+        [
+            [_bar(10.0, pace=10.0, resets_at=int(NOW + HOUR))],
+            [_bar(90.0, resets_at=int(NOW + DAY))],
+        ],
+        now=NOW,
+    )
+    (quiet,) = pool_bars([[_bar(10.0, pace=0.0)], [_bar(None, pace=5.0)]], now=NOW)
 
-    assert (both[0].spent_at, one[0].spent_at) == (90, 0)
+    assert (both.spent_at, both.pace) == (int(NOW + 2 * HOUR), 10.0)
+    assert (helped.spent_at, helped.pace, helped.wasted) == (int(NOW + 19.1 * HOUR), 5.0, 0.0)
+    assert (quiet.spent_at, quiet.pace, quiet.lasts) == (0, 0.0, False)
 
 
 def test_no_account_has_no_pool() -> None:
-    assert pool_bars([]) == ()
+    assert pool_bars([], now=NOW) == ()
 
 
 def test_windows_of_one_kind_are_one_bar_though_their_lengths_differ() -> None:
-    assert len(pool_bars([[_bar(10.0, minutes=299)], [_bar(20.0, minutes=300)]])) == 1
+    assert len(pool_bars([[_bar(10.0, minutes=299)], [_bar(20.0, minutes=300)]], now=NOW)) == 1

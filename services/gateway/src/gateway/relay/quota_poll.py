@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import AccountState, CooldownReason
+from commons.accounts.model import Account, AccountState, CooldownReason
 from commons.accounts.store import AccountView
 from commons.redis_pool import mapped
 from gateway.dialects.quota import Quota, quota_of_usage
@@ -66,7 +66,7 @@ class QuotaPoll:
         ages = {
             account.id: seen_at.get(account.id, 0.0)
             for account in self._view.accounts.values()
-            if not account.paused and account.state is not AccountState.DEACTIVATED
+            if may_be_asked(account)
         }
         due = (account_id for account_id, at in ages.items() if at < since)
         self._due = deque(sorted(due, key=lambda account_id: ages[account_id]))
@@ -118,3 +118,8 @@ class QuotaPoll:
         with mapped():
             key = redis_keys.quota_poll(account_id)
             return bool(await self._redis.set(key, "1", nx=True, ex=seconds))
+
+
+def may_be_asked(account: Account) -> bool:
+    """Whether an account is in use at all: neither paused by its owner nor dead."""
+    return not account.paused and account.state is not AccountState.DEACTIVATED

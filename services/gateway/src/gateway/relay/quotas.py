@@ -23,7 +23,8 @@ from commons.accounts.store import AccountView
 from commons.errors import StoreUnavailable
 from gateway.choice.ballot import Window
 from gateway.dialects.quota import Credits, Quota, QuotaWindow, combined, quota_of_headers
-from gateway.relay.quota_poll import QuotaPoll
+from gateway.quota_figures import QuotaFigures
+from gateway.relay.quota_poll import QuotaPoll, may_be_asked
 from gateway.relay.readings import join
 
 KEEP_SECONDS: Final = 5.0
@@ -48,9 +49,9 @@ class Quotas:
         poll: QuotaPoll,
         view: AccountView,
         clock: Callable[[], float],
-        show: Callable[[Mapping[str, SeenQuota]], None] = lambda _: None,
+        figures: QuotaFigures,
     ) -> None:
-        self._show = show
+        self._figures = figures
         self._store = QuotaStore(redis)
         self._poll = poll
         self._view = view
@@ -123,10 +124,15 @@ class Quotas:
                 await self.ask()
             except StoreUnavailable as error:
                 log.debug("quota.kept", error=str(error))
-            present = self._view.accounts
-            self._show({id_: known for id_, known in self._known.items() if id_ in present})
+            self._show()
             rounds += 1
             await sleep(KEEP_SECONDS)
+
+    def _show(self) -> None:
+        accounts = self._view.accounts
+        known = {id_: known for id_, known in self._known.items() if id_ in accounts}
+        serving = {account.id for account in accounts.values() if may_be_asked(account)}
+        self._figures.show(known, serving=serving, now=self._clock())
 
     def _heard(self) -> dict[str, list[SeenQuota]]:
         """What was heard since the last time, by account, oldest first."""

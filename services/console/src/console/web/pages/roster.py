@@ -53,6 +53,8 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
 class Roster(msgspec.Struct, frozen=True, kw_only=True):
     """All accounts at one moment, and the gateways that serve with them."""
 
+    at: float
+    """That moment, seconds since the epoch."""
     rows: tuple[AccountRow, ...]
     gateways: tuple[Replica, ...]
     quota_seen_at: int
@@ -71,7 +73,8 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pool(self) -> tuple[Bar, ...]:
         """One bar for each kind of window, over the accounts that are in use."""
-        return pool_bars([row.bars for row in self.rows if row.condition.word is not Word.PAUSED])
+        in_use = [row.bars for row in self.rows if row.condition.word is not Word.PAUSED]
+        return pool_bars(in_use, now=self.at)
 
     @property
     def recovers_at(self) -> int:
@@ -122,6 +125,7 @@ async def load_roster(sources: Sources) -> Roster:
         )
 
     return Roster(
+        at=now,
         rows=tuple(row(account) for account in accounts),
         gateways=tuple(gateways),
         quota_seen_at=int(max((quota.seen_at for quota in quotas.values()), default=0)),
@@ -137,7 +141,8 @@ def readings_of(quota: SeenQuota | None) -> Sequence[Reading]:
             minutes=window.minutes,
             used=window.used_percent,
             resets_at=window.resets_at,
-            seen_at=int(quota.seen_at),
+            seen_at=int(quota.windows_seen_at),
+            trail=window.trail,
         )
         for window in quota.windows
     ]

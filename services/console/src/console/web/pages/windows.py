@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from commons.accounts.quota import Sample, SeenWindow
+from commons.forecast import Forecast, Share, forecast, pool_forecast
+
 HOUR = 3600
 STALE_SECONDS = 15 * 60
 """After this long without a fresh figure a bar says so."""
@@ -16,8 +19,6 @@ WARN_LEFT = 25.0
 """Percent left from which a bar is amber."""
 SPENT_LEFT = 0.5
 """Percent left below which a window counts as spent."""
-MIN_ELAPSED = 0.04
-"""Share of a window that must have passed before its pace says anything."""
 
 
 class WindowKind(enum.StrEnum):
@@ -59,6 +60,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """When it begins anew, seconds since the epoch; 0 is unknown."""
     seen_at: int = 0
     """When this was seen, seconds since the epoch."""
+    trail: tuple[Sample, ...] = ()
+    """Earlier figures of the same window."""
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,12 +77,21 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """Percent of the window that has passed: where an even pace would stand."""
     spent_at: int = 0
     """When it is spent at this pace, if that is before its reset; else 0."""
+    pace: float | None = None
+    """Percent used in an hour, in the pool by each account; None is unknown."""
+    wasted: float | None = None
+    """Percent left unused when it begins anew, in the pool of each account; None is unknown."""
     stale: bool = False
     """Whether the figure is old."""
     known: int = 1
     """How many accounts the figure is a mean of."""
     unknown: int = 0
     """How many accounts have such a window without a figure."""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is known to last until it begins anew."""
+        return bool(self.wasted) and not self.spent_at
 
 
 def kind_of(minutes: int) -> WindowKind:
@@ -95,6 +107,7 @@ def bar_of(reading: Reading, *, now: float) -> Bar:
     over = 0 < reading.resets_at <= now
     left = None if reading.used is None or over else max(0.0, min(100.0, 100.0 - reading.used))
     elapsed = _elapsed(reading, now=now)
+    outlook = _outlook(reading, now=now)
     return Bar(
         kind=kind_of(reading.minutes),
         minutes=reading.minutes,
@@ -102,7 +115,9 @@ def bar_of(reading: Reading, *, now: float) -> Bar:
         tone=tone_of(left),
         resets_at=0 if over else reading.resets_at,
         elapsed=None if elapsed is None else round(elapsed * 100, 1),
-        spent_at=_spent_at(reading, elapsed=elapsed, now=now),
+        spent_at=0 if outlook.lasts else int(outlook.spent_at or 0),
+        pace=outlook.pace,
+        wasted=outlook.wasted,
         stale=bool(reading.seen_at) and now - reading.seen_at > STALE_SECONDS,
     )
 
@@ -113,15 +128,18 @@ def bars_of(readings: Iterable[Reading], *, now: float) -> tuple[Bar, ...]:
     return tuple(bar_of(reading, now=now) for reading in real)
 
 
-def pool_bars(accounts: Sequence[Sequence[Bar]]) -> tuple[Bar, ...]:
-    """One bar for each kind of window: the mean of what is left, over those that are known."""
+def pool_bars(accounts: Sequence[Sequence[Bar]], *, now: float) -> tuple[Bar, ...]:
+    """One bar for each kind of window: the mean of what is left, over those that are known.
+
+    It is spent when all of them are, with what begins anew on the way counted in.
+    """
     kinds = sorted({bar.minutes: bar.kind for bars in accounts for bar in bars}.items())
     seen: list[WindowKind] = []
     for _, kind in kinds:
         if kind not in seen:
             seen.append(kind)
     return tuple(
-        _pooled(kind, [bar for bars in accounts for bar in bars if bar.kind is kind])
+        _pooled(kind, [bar for bars in accounts for bar in bars if bar.kind is kind], now=now)
         for kind in seen
     )
 
@@ -135,19 +153,20 @@ def tone_of(left: float | None) -> Tone:
     return Tone.WARN if left <= WARN_LEFT else Tone.OK
 
 
-def _pooled(kind: WindowKind, bars: Sequence[Bar]) -> Bar:
+def _pooled(kind: WindowKind, bars: Sequence[Bar], *, now: float) -> Bar:
     known = [bar.left for bar in bars if bar.left is not None]
     left = sum(known) / len(known) if known else None
     recoveries = [b.resets_at for b in bars if b.resets_at and b.left is not None and b.left < 100]  # noqa: PLR2004 - percent
-    ends = [bar.spent_at for bar in bars if bar.left is not None]
-    lasting = bool(ends) and all(ends)
+    outlook = pool_forecast([share for bar in bars if (share := _share(bar))], now=now)
     return Bar(
         kind=kind,
         minutes=bars[0].minutes,
         left=left,
         tone=tone_of(left),
         resets_at=min(recoveries, default=0),
-        spent_at=max(ends) if lasting else 0,
+        spent_at=int(outlook.spent_at or 0),
+        pace=None if outlook.pace is None else outlook.pace * 100 / len(known),
+        wasted=None if outlook.pace is None else outlook.wasted * 100 / len(known),
         stale=any(bar.stale for bar in bars),
         known=len(known),
         unknown=len(bars) - len(known),
@@ -162,10 +181,20 @@ def _elapsed(reading: Reading, *, now: float) -> float | None:
     return 1 - (reading.resets_at - now) / length
 
 
-def _spent_at(reading: Reading, *, elapsed: float | None, now: float) -> int:
-    """When the rest is used up at the mean pace of this window so far."""
-    if elapsed is None or elapsed < MIN_ELAPSED or not reading.used:
-        return 0
-    passed = elapsed * reading.minutes * 60
-    ends = now + max(0.0, 100 - reading.used) * passed / reading.used
-    return int(ends) if ends < reading.resets_at else 0
+def _outlook(reading: Reading, *, now: float) -> Forecast:
+    """What becomes of a window; nothing where upstream did not say how much is used."""
+    if reading.used is None:
+        return Forecast()
+    window = SeenWindow(
+        minutes=reading.minutes,
+        used_percent=reading.used,
+        resets_at=reading.resets_at,
+        trail=reading.trail,
+    )
+    return forecast(window, seen_at=reading.seen_at or now, now=now)
+
+
+def _share(bar: Bar) -> Share | None:
+    if bar.left is None:
+        return None
+    return Share(minutes=bar.minutes, left=bar.left, pace=bar.pace, resets_at=bar.resets_at)
