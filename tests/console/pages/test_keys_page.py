@@ -12,7 +12,7 @@ async def test_a_key_is_shown_this_once_and_works(site: Served, visitor: Tab) ->
     await visitor.open("/keys")
     await visitor.page.keyboard.press("n")
     await visitor.page.fill("#new-key [name=name]", "My laptop")
-    await visitor.page.select_option("#new-key [name=expires_in]", "604800")
+    await visitor.page.select_option("#new-key [name=ends]", "604800")
     await visitor.click("#new-key summary")
     await visitor.page.fill('#new-key [name="limits.rpm"]', "30")
     await visitor.click("#new-key [value='gpt-5.5']")
@@ -31,6 +31,30 @@ async def test_a_key_is_shown_this_once_and_works(site: Served, visitor: Tab) ->
     await visitor.open("/keys")
     assert secret not in await visitor.page.content()
     assert secret[:12] in await visitor.page.content()
+
+
+async def test_all_a_key_may_be_is_changed_and_what_the_form_cannot_show_stays(
+    site: Served, visitor: Tab
+) -> None:
+    account = (await site.scene.accounts.list())[0].id
+    key, _ = await site.scene.keys.create(
+        "Odd", default_effort="ultra", allowed_models=("gpt-of-old",), expires_at=4_000_000_000
+    )
+    await visitor.open("/keys")
+    await visitor.click(f"#row-{key.id} summary")
+    await visitor.click(f"#row-{key.id} [data-open=edit-key]")
+    await visitor.page.fill("#edit-key [name=weight]", "2.5")
+    await visitor.page.select_option("#edit-key [name=default_model]", "gpt-5.5")
+    await visitor.click(f"#edit-key [value='{account}']")
+    await visitor.click("#edit-key [type=submit]")
+    await visitor.see("#row-" + key.id, "2.5")
+
+    changed = await site.scene.keys.get(key.id)
+    assert changed
+    assert (changed.weight, changed.default_model) == (2.5, "gpt-5.5")
+    assert changed.allowed_accounts == (account,)
+    assert (changed.default_effort, changed.allowed_models) == ("ultra", ("gpt-of-old",))
+    assert changed.expires_at == 4_000_000_000
 
 
 async def test_a_click_beside_does_not_close_what_is_shown_once(visitor: Tab) -> None:

@@ -72,7 +72,7 @@ def key_options(command: F) -> F:
         click.option("--default-model", help="Where a client names none."),
         click.option("--default-effort", help="Reasoning effort where a client names none."),
         click.option("--weight", type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT), help="Its share when the pool is scarce; 1 is everybody's."),
-        *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(0, 10**15), help=told) for name, told in LIMITS),
+        *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(min=0), help=told) for name, told in LIMITS),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)

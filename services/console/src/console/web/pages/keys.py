@@ -12,6 +12,9 @@ from console.web.pages.roster import load_roster
 from console.web.pages.shell import AnyRequest, page, policy
 from console.web.pages.sources import Sources
 
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+"""Reasoning efforts from the least to the most; a model may know fewer."""
+
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     """One key, ready to be shown."""
@@ -42,6 +45,9 @@ class KeysView(msgspec.Struct, frozen=True, kw_only=True):
     required: bool
     """Whether requests without a key are refused even before the first is made."""
     models: list[str]
+    accounts: tuple[tuple[str, str], ...]
+    """Ids and names."""
+    efforts: tuple[str, ...] = EFFORTS
 
 
 @get("/keys", opt={"page": True}, include_in_schema=False)
@@ -59,6 +65,7 @@ async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
         total=len(rows),
         required=await policy(sources) is KeyPolicy.REQUIRED,
         models=await offered_models(sources, roster),
+        accounts=tuple((row.id, row.name) for row in roster.rows),
     )
     return await page(request, sources, roster, "keys.html", view=view)
 
@@ -73,6 +80,9 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         "limits": limits,
         "weight": key.weight,
         "allowed_models": key.allowed_models,
+        "allowed_accounts": key.allowed_accounts,
+        "default_model": key.default_model,
+        "default_effort": key.default_effort,
     }
     return KeyRow(
         id=key.id,

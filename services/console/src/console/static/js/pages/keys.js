@@ -12,17 +12,34 @@ import { showOnce } from "./once.js";
 let editing = null;
 let rotating = "";
 
+const LISTS = ["allowed_models", "allowed_accounts"];
+
+// What a form says of a key. What it had beyond what the form offers, it keeps.
+function keyOf(form, before = {}) {
+  const { ends, ...values } = valuesOf(form);
+  if (ends) values.expires_at = ends === "never" ? 0 : Math.floor(Date.now() / 1000) + Number(ends);
+  for (const name of LISTS) {
+    const offered = new Set([...form.elements].filter((field) => field.name === `${name}[]`).map((field) => field.value));
+    const kept = (before[name] || []).filter((value) => !offered.has(value));
+    values[name] = [...kept, ...(values[name] || [])];
+  }
+  return values;
+}
+
+function choose(select, value) {
+  if (![...select.options].some((option) => option.value === value)) select.add(new Option(value, value));
+  select.value = value;
+}
+
 const forms = {
   async newKey(form) {
-    const { expires_in: expiresIn, ...values } = valuesOf(form);
-    if (expiresIn) values.expires_at = Math.floor(Date.now() / 1000) + expiresIn;
-    const made = await call("POST", "/api/keys", values);
+    const made = await call("POST", "/api/keys", keyOf(form));
     form.closest("dialog").close();
     form.reset();
     showOnce(made.secret);
   },
   async editKey(form) {
-    await call("PATCH", `/api/keys/${encodeURIComponent(editing)}`, valuesOf(form));
+    await call("PATCH", `/api/keys/${encodeURIComponent(editing.id)}`, keyOf(form, editing));
     form.closest("dialog").close();
     toast(t("Saved."));
   },
@@ -51,14 +68,17 @@ document.addEventListener("submit", async (event) => {
 $("#edit-key").addEventListener("opening", (event) => {
   const key = JSON.parse(event.detail.key);
   const form = $("[data-edit-key]");
-  editing = key.id;
+  editing = key;
+  form.elements.ends.value = "";
   form.elements.name.value = key.name;
   form.elements.owner.value = key.owner;
   form.elements.weight.value = key.weight;
   for (const field of form.elements) {
     if (field.name?.startsWith("limits.")) field.value = key.limits[field.name.slice(7)] || "";
-    if (field.name === "allowed_models[]") field.checked = key.allowed_models.includes(field.value);
+    const list = LISTS.find((name) => field.name === `${name}[]`);
+    if (list) field.checked = key[list].includes(field.value);
   }
+  for (const name of ["default_model", "default_effort"]) choose(form.elements[name], key[name]);
   $(".more-fields", form).open = true;
 });
 
