@@ -67,6 +67,8 @@ def test_all_a_key_may_be_is_said_shown_and_changed(environ: dict[str, str]) -> 
     assert told == [json.loads(run(environ, "show", "CI", "--json").stdout)]
     assert told[0]["limits"]["tokens_week"] == 1_000_000
     assert "nothing to change" in run(environ, "change", "CI").output
+    assert "ada is no account" in run(environ, "change", "CI", "--account", "ada").output
+    assert run(environ, "change", "CI", "--account", "all").exit_code == 0
 
 
 def test_a_rotated_key_shows_its_secret_once_and_a_removed_one_is_gone(

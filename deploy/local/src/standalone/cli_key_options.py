@@ -13,6 +13,7 @@ from commons.limits import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SPAN: Final = r"([0-9]{1,6})(s|m|h|d|w)"
 SPANS: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 LIMITS: Final = (
     ("rpm", "Requests a minute; 0 is no limit, and so below."),
@@ -35,7 +36,7 @@ class Span(click.ParamType[int]):
         """Read it."""
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"([0-9]{1,6})(s|m|h|d|w)", value)
+        found = re.fullmatch(SPAN, value)
         if not found:
             self.fail(f"{value!r} is no time such as 90s, 24h or 7d", param, ctx)
         return int(found[1]) * SPANS.get(found[2], 1)
@@ -58,6 +59,8 @@ class End(click.ParamType[Callable[[float], int]]):
             except ValueError:
                 self.fail(f"there is no day {value}", param, ctx)
             return lambda _: int(day.timestamp()) + SPANS["d"]
+        if not re.fullmatch(SPAN, value):
+            self.fail(f"{value!r} is none of 30d, 2026-12-31 or never", param, ctx)
         span = Span().convert(value, param, ctx)
         return lambda now: int(now) + span
 
@@ -68,7 +71,7 @@ def key_options(command: F) -> F:
         click.option("--owner", help="Whose it is."),
         click.option("--expires", type=End(), help="`30d`, `2026-12-31` or `never`."),
         click.option("--model", "models", multiple=True, help="May ask for it; again for more, `all` for all."),
-        click.option("--account", "accounts", multiple=True, help="May spend it (an id); again for more, `all` for all."),
+        click.option("--account", "accounts", multiple=True, help="May spend it (id or name); again for more, `all` for all."),
         click.option("--default-model", help="Where a client names none."),
         click.option("--default-effort", help="Reasoning effort where a client names none."),
         click.option("--weight", type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT), help="Its share when the pool is scarce; 1 is everybody's."),

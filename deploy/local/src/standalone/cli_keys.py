@@ -14,7 +14,7 @@ from console.web.keys import MOST_OVERLAP, KeyList, MadeKey, key_body
 from standalone.cli_key_options import LIMITS, Span, facts_of, key_options
 from standalone.cli_tables import moment, show_table
 from standalone.environment import Start
-from standalone.opened_store import opened
+from standalone.opened_store import OpenedStore, opened
 
 T = TypeVar("T")
 
@@ -36,10 +36,10 @@ def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **given: 
     if not name.strip():
         raise click.BadParameter("a key needs a name", param_hint="NAME")
     now = time.time()
-    facts = facts_of(given, now=now, limits=Limits())
 
-    async def make(store: KeyStore) -> tuple[ApiKey, str]:
-        return await store.create(name.strip(), created_at=int(now), **facts)
+    async def make(store: OpenedStore) -> tuple[ApiKey, str]:
+        facts = facts_of(await _accounts_named(store, given), now=now, limits=Limits())
+        return await store.keys.create(name.strip(), created_at=int(now), **facts)
 
     key, secret = _with_store(environ, make)
     _show_secret(key, secret, as_json=as_json)
@@ -52,7 +52,7 @@ def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **given: 
 @click.pass_obj
 def list_keys(environ: Mapping[str, str], *, as_json: bool) -> None:
     """Every key, without the key itself."""
-    found = _with_store(environ, KeyStore.list)
+    found = _with_store(environ, lambda store: store.keys.list())
     now = time.time()
     if as_json:
         return _print_json(KeyList(keys=[key_body(key, now=now) for key in found]))
@@ -69,7 +69,7 @@ def list_keys(environ: Mapping[str, str], *, as_json: bool) -> None:
 @click.pass_obj
 def show(environ: Mapping[str, str], key: str, *, as_json: bool) -> None:
     """All there is to know of KEY (id or name)."""
-    found = _with_store(environ, _finder(key, revoked=True))
+    found = _with_store(environ, lambda store: _meant(store.keys, key, revoked=True))
     _show(found, as_json=as_json)
 
 
@@ -84,14 +84,15 @@ def change(
 ) -> None:
     """Change KEY (id or name); what is not named stays. It holds with the next request."""
 
-    async def patch(store: KeyStore) -> ApiKey:
-        meant = await _meant(store, key)
-        facts = facts_of(given, now=time.time(), limits=meant.limits)
+    async def patch(store: OpenedStore) -> ApiKey:
+        meant = await _meant(store.keys, key)
+        named = await _accounts_named(store, given)
+        facts = facts_of(named, now=time.time(), limits=meant.limits)
         if name is not None and name.strip():
             facts["name"] = name.strip()
         if not facts:
             raise click.UsageError("nothing to change is named; see `keys change --help`")
-        return await store.patch(meant.id, **facts) or meant
+        return await store.keys.patch(meant.id, **facts) or meant
 
     _show(_with_store(environ, patch), as_json=as_json)
 
@@ -106,10 +107,10 @@ def rotate(environ: Mapping[str, str], key: str, *, overlap: int, as_json: bool)
     if overlap > MOST_OVERLAP:
         raise click.BadParameter("30d at most", param_hint="--overlap")
 
-    async def renew(store: KeyStore) -> tuple[ApiKey, str]:
-        meant = await _meant(store, key)
-        secret = await store.rotate(meant.id, overlap=overlap)
-        return await store.get(meant.id) or meant, secret or ""
+    async def renew(store: OpenedStore) -> tuple[ApiKey, str]:
+        meant = await _meant(store.keys, key)
+        secret = await store.keys.rotate(meant.id, overlap=overlap)
+        return await store.keys.get(meant.id) or meant, secret or ""
 
     rotated, secret = _with_store(environ, renew)
     _show_secret(rotated, secret, as_json=as_json)
@@ -124,9 +125,9 @@ def rotate(environ: Mapping[str, str], key: str, *, overlap: int, as_json: bool)
 def revoke(environ: Mapping[str, str], key: str) -> None:
     """Take KEY (id or name) back, everywhere within two seconds; answers under way end."""
 
-    async def take(store: KeyStore) -> ApiKey:
-        meant = await _meant(store, key)
-        await store.revoke(meant.id)
+    async def take(store: OpenedStore) -> ApiKey:
+        meant = await _meant(store.keys, key)
+        await store.keys.revoke(meant.id)
         return meant
 
     taken = _with_store(environ, take)
@@ -139,30 +140,39 @@ def revoke(environ: Mapping[str, str], key: str) -> None:
 def remove(environ: Mapping[str, str], key: str) -> None:
     """Revoke KEY (id or name) and forget it; its usage stays."""
 
-    async def forget(store: KeyStore) -> ApiKey:
-        meant = await _meant(store, key, revoked=True)
-        await store.remove(meant.id)
+    async def forget(store: OpenedStore) -> ApiKey:
+        meant = await _meant(store.keys, key, revoked=True)
+        await store.keys.remove(meant.id)
         return meant
 
     gone = _with_store(environ, forget)
     print(f"removed {gone.name} ({gone.id})")
 
 
-def _with_store(environ: Mapping[str, str], deed: Callable[[KeyStore], Awaitable[T]]) -> T:
+def _with_store(environ: Mapping[str, str], deed: Callable[[OpenedStore], Awaitable[T]]) -> T:
     """Do something with the keys of this installation."""
 
     async def do() -> T:
         async with opened(Start(environ)) as store:
-            return await deed(store.keys)
+            return await deed(store)
 
     return asyncio.run(do())
 
 
-def _finder(wanted: str, *, revoked: bool) -> Callable[[KeyStore], Awaitable[ApiKey]]:
-    async def find(store: KeyStore) -> ApiKey:
-        return await _meant(store, wanted, revoked=revoked)
-
-    return find
+async def _accounts_named(store: OpenedStore, given: dict[str, Any]) -> dict[str, Any]:
+    """What is given, with the accounts by id that are named by id or name."""
+    wanted = given["accounts"]
+    if not wanted or "all" in wanted:
+        return given
+    known = {account.id: account.name for account in await store.accounts.list()}
+    meant = []
+    for each in wanted:
+        found = [account_id for account_id, name in known.items() if each in {account_id, name}]
+        if len(found) != 1:
+            told = f"may be any of {', '.join(found)}" if found else "is no account"
+            raise click.ClickException(f"{each} {told}; see `accounts list`")
+        meant += found
+    return given | {"accounts": tuple(meant)}
 
 
 async def _meant(store: KeyStore, wanted: str, *, revoked: bool = False) -> ApiKey:
