@@ -12,7 +12,7 @@ TEAM = (
     Who("bob", Limits(concurrent=2)),
     Who("carol", leaves=True),
     Who("dave", Limits(rpm=60)),
-    Who("erin", Limits(tokens_day=9_000)),
+    Who("erin", Limits(tokens_day=4_000)),
 )
 DEEDS = (
     Storm.kill_gateway,
