@@ -29,6 +29,8 @@ class Limit(enum.StrEnum):
     CONCURRENT = "concurrent"
     PENDING = "pending"
     """What is under way may use up what is left of a budget."""
+    FAIR_SHARE = "fair_share"
+    """The key has had its share of a scarce pool: see `commons.fair_shares`."""
     DAY = "tokens_day"
     WEEK = "tokens_week"
     MONTH = "tokens_month"

@@ -45,6 +45,8 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Percent of each quota window that is kept for conversations which are there already."""
     account_streams: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
     """Answers one account gives at a time; 0 is no limit."""
+    fair_share_below: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+    """Percent of the pool left below which keys share the rest by their weights; 0 is never."""
     default_model: str | None = None
     model_aliases: dict[str, str] | None = None
     history_mode: HistoryMode | None = None

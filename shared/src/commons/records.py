@@ -78,6 +78,10 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Redis' second in which it was counted against its key's limits; 0 if it was not."""
     drawn_tokens: int = 0
     """The estimate that was counted then; settlement puts the truth in its place."""
+    fair_share_charge: int = 0
+    """Tokens charged to its key's share of a scarce pool; settlement puts the truth in its place."""
+    fair_share_weight: float = 0.0
+    """The key's weight then; 0 if no share was claimed."""
     first_byte_ms: int = 0
     """Admission to the first word for the client; 0 when there was none."""
     total_ms: int = 0

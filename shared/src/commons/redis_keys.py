@@ -39,6 +39,8 @@ SLOT_SECONDS = 90
 """How long the set of slots is kept without a request."""
 QUEUE_SECONDS = 120
 """How long the queue for slots is kept without a request."""
+FAIR_SHARES_SECONDS = 600
+"""How long shares of a scarce pool are kept without a request."""
 WAKE_SECONDS = 60
 """How long a wake waits for its replica."""
 PENDING_LOGIN_SECONDS = 600
@@ -129,6 +131,14 @@ def queue() -> str:
 def wakes(replica_id: str) -> str:
     """List `request account`: slots handed to a replica's exchanges; WAKE_SECONDS."""
     return f"{TAG}:wakes:{replica_id}"
+
+
+def fair_shares() -> str:
+    """Hash by key: what it has had of a scarce pool, when it asked last, and its last request.
+
+    FAIR_SHARES_SECONDS.
+    """
+    return f"{TAG}:fair-shares"
 
 
 def quota(account_id: str) -> str:

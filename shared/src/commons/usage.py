@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.allowances import place
+from commons.fair_shares import cost_of
 from commons.log_stream import LENGTH, encode_entry, entry_of
 from commons.records import AttemptRecord, Ending, ExchangeRecord
 from commons.redis_pool import Scripts, ask, text
@@ -231,6 +232,7 @@ def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
         ],
         "key": redis_keys.key(record.key_id) if record.key_id else "",
         "drawn": _drawn(record),
+        "fair_share": _fair_share(record),
         "attempts": [(redis_keys.account(each.account), _error(each)) for each in record.attempts],
     }
 
@@ -246,6 +248,14 @@ def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
         "at": record.drawn_at,
         "more": record.tokens.input + record.tokens.output + record.estimated - record.drawn_tokens,
     }
+
+
+def _fair_share(record: ExchangeRecord) -> dict[str, Any] | None:
+    """What the exchange cost beyond its charge on a scarce pool; None if there was none."""
+    if not record.fair_share_weight:
+        return None
+    more = (cost_of(record.tokens) - record.fair_share_charge) / record.fair_share_weight
+    return {"shares": redis_keys.fair_shares(), "key": record.key_id, "more": more}
 
 
 def _counts(record: ExchangeRecord) -> tuple[int, ...]:

@@ -15,10 +15,11 @@ from commons.accounts.store import AccountStore, AccountView
 from commons.accounts.survey import Surveyor
 from commons.clock import SharedClock
 from commons.errors import CredentialRevoked, CredentialUnavailable
+from commons.fair_shares import ACTIVE_SECONDS, AHEAD, FairShare
 from commons.routing import Routing
 from gateway.choice.ballot import Basis, Cause, Choice, NoChoice, Window
 from gateway.choice.choose import choose
-from gateway.errors import BadKey
+from gateway.errors import BadKey, Exhausted
 from gateway.relay.breakers import Breakers
 from gateway.relay.lease import Lease, Wish
 from gateway.relay.rotation import Rotation, Strategy
@@ -238,6 +239,39 @@ async def test_a_lease_holds_the_ballot_from_which_its_choice_can_be_made_again(
     again = choose(lease.ballot)
     assert isinstance(again, Choice)
     assert (again.account_id, again.why) == (lease.account.id, lease.why)
+
+
+async def test_a_share_is_claimed_once_and_only_where_the_pool_is_scarce(scene: Any) -> None:
+    ids = await scene.log_in(2)
+    scene.rotation.strategy = Strategy(fair_below=10)
+    share = FairShare(key_id="key_1", weight=1.0, request_id="req_1", tokens=1000)
+    wish = Wish(model="gpt-5.5", fair_share=share)
+    await scene.lend(wish)
+    assert not share.asked
+
+    scene.facts.used = {account: (Window(minutes=300, used=95),) for account in ids}
+    await scene.lend(wish)
+    assert share.charged
+    await scene.redis.delete(redis_keys.fair_shares())
+    await scene.lend(wish)
+
+    assert not await scene.redis.exists(redis_keys.fair_shares())
+
+
+async def test_who_has_had_its_share_is_told_when_to_come_again(scene: Any) -> None:
+    [account] = await scene.log_in(1)
+    scene.rotation.strategy = Strategy(fair_below=10)
+    scene.facts.used = {account: (Window(minutes=300, used=95),)}
+    now = time.time()
+    had = {"key_1": f"{AHEAD + 1} {now} -", "key_2": f"0 {now - ACTIVE_SECONDS + 20} -"}
+    await scene.redis.hset(redis_keys.fair_shares(), mapping=had)
+    share = FairShare(key_id="key_1", weight=1.0, request_id="req_1", tokens=0)
+
+    with pytest.raises(Exhausted) as refused:
+        await scene.rotation.lease(Wish(model="gpt-5.5", fair_share=share))
+
+    assert refused.value.retry_after == 20
+    assert "had its share" in str(refused.value)
 
 
 async def test_the_only_account_owns_every_conversation(scene: Any) -> None:

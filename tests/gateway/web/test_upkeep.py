@@ -83,7 +83,7 @@ def scene(redis_client: Redis) -> Any:
 def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) -> None:
     scene.switches.apply(LiveSettings())
     assert scene.part.policy == KeyPolicy.REQUIRED
-    assert scene.part.strategy == Strategy(routing=Routing.ROUND_ROBIN, reserve=5)
+    assert scene.part.strategy == Strategy(routing=Routing.ROUND_ROBIN, reserve=5, fair_below=10)
     assert scene.part.names == Names(default_model="gpt-5.5", aliases={"mine": "gpt-5.5"})
     assert scene.part.days == 400
 
@@ -91,6 +91,7 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
         LiveSettings(
             routing=Routing.LEAST_USED,
             quota_reserve=0.0,
+            fair_share_below=25.0,
             api_key_policy=KeyPolicy.OPEN,
             history_mode=HistoryMode.TRANSCRIPT,
             default_model="gpt-6-sol",
@@ -102,7 +103,7 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
     )
     assert scene.part.interval == 120
     assert scene.part.policy == KeyPolicy.OPEN
-    assert scene.part.strategy == Strategy(routing=Routing.LEAST_USED, reserve=0)
+    assert scene.part.strategy == Strategy(routing=Routing.LEAST_USED, reserve=0, fair_below=25)
     assert scene.part.history_mode is HistoryMode.TRANSCRIPT
     assert scene.part.days == 60
     assert scene.part.names == Names(default_model="gpt-6-sol", aliases={}, disabled=("gpt-5.5",))

@@ -35,7 +35,8 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 @click.command()
 @click.argument("log", type=click.File("rb"), default="-")
 @click.option("--all", "every", is_flag=True, help="Show every choice, not only those that differ.")
-def replay(log: IO[bytes], *, every: bool) -> None:
+@click.pass_context
+def replay(context: click.Context, log: IO[bytes], *, every: bool) -> None:
     """Make the choices of a gateway's log again (LOG, or standard input), and compare.
 
     A choice is made from its ballot, which the log line of its exchange keeps. Those that differ
@@ -50,7 +51,7 @@ def replay(log: IO[bytes], *, every: bool) -> None:
             print(f"{each.request_id}\t{each.asked}\t{each.again}\t{each.why}")
     print(f"{seen} choices made again, {differing} differ")
     if differing:
-        click.get_current_context().exit(1)
+        context.exit(1)
 
 
 def replayed(lines: Iterable[bytes]) -> Iterator[Replayed]:

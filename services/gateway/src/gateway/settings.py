@@ -24,6 +24,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """`open` takes any key, or none, until the first key is made; `required` never does."""
     account_streams: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Answers one account gives at a time, then requests wait; plans differ. 0 is no limit."""
+    fair_share_below: float = 10.0
+    """Percent of the pool left below which keys share the rest; a pool of one person needs none."""
     default_model: str = ""
     """Model where a client names none, or one that only stands for the best; empty is the best."""
     model_aliases: dict[str, str] = msgspec.field(default_factory=dict)
@@ -56,6 +58,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         found = super().faults()
         if not 0 < self.commit_patience <= MOST_PATIENCE:
             found.append(f"COMMIT_PATIENCE must be more than 0 and at most {MOST_PATIENCE:.0f}.")
+        if not 0 <= self.fair_share_below <= 100:  # noqa: PLR2004 - percent
+            found.append("FAIR_SHARE_BELOW must be from 0 to 100.")
         if not 0 <= self.quota_reserve <= MOST_RESERVE:
             found.append(f"QUOTA_RESERVE must be from 0 to {MOST_RESERVE:.0f}.")
         if not 0 <= self.redis_grace_seconds <= MOST_GRACE:

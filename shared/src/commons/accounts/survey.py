@@ -14,6 +14,7 @@ from commons import redis_keys
 from commons.accounts.model import Cooldown
 from commons.allowances import Allowance, Draw
 from commons.errors import StoreUnavailable
+from commons.fair_shares import FairShare
 from commons.redis_line import Line
 from commons.redis_pool import Scripts, mapped
 
@@ -78,23 +79,32 @@ class Surveyor:
         model: str,
         affinity: str | None = None,
         draw: Draw | None = None,
+        fair_share: FairShare | None = None,
     ) -> Survey:
         """Look once. `affinity` is the conversation's fingerprint; None asks for the next turn.
 
-        `draw` is made with the same look; of one that is refused nothing else is told.
+        `draw` is made and `fair_share` claimed with the same look; where one is refused, nothing else
+        is told, and nothing drawn or charged.
 
         StoreUnavailable means nobody can be admitted: the choice is to fail closed.
         """
-        keys = [*self._keys, redis_keys.affinity(affinity or "")]
+        keys = [*self._keys, redis_keys.affinity(affinity or ""), redis_keys.fair_shares()]
         lifetime = 0 if affinity is None else redis_keys.AFFINITY_SECONDS
-        args = [model, lifetime, f" {' '.join(account_ids)} "]
+        args = [
+            model,
+            lifetime,
+            f" {' '.join(account_ids)} ",
+            fair_share.claim if fair_share else "",
+        ]
         if draw is not None:
             at = self._clock()
             keys += draw.keys(at)
             args += draw.arguments(at)
         told = await self._look(keys, args)
-        seconds, micros, accounts, api_keys, cursor, affine, cooling, drawn = told
+        seconds, micros, accounts, api_keys, cursor, affine, cooling, drawn, wait = told
         now = seconds + micros / 1e6
+        if fair_share is not None and wait >= 0:
+            fair_share.take(wait / 1000)
         return Survey(
             now=now,
             accounts_version=accounts,
@@ -103,7 +113,7 @@ class Surveyor:
             affine=affine.removeprefix(PROMISED) or None,
             promised=affine.startswith(PROMISED),
             cooldowns=_cooldowns(cooling) if cooling else {},
-            allowance=None if draw is None else draw.take(drawn, now),
+            allowance=draw.take(drawn, now) if draw is not None and drawn else None,
         )
 
     async def versions(self) -> tuple[int, int]:

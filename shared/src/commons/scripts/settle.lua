@@ -5,7 +5,8 @@
 --      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, counts (in order of names),
 --      subjects {{set, seconds, subject}, …}, key (hash, or ''), attempts {{account hash, error or ''}, …},
 --      drawn (null, or streams, place, minute, at, more: what it held of its key's limits, and how
---      many tokens it used beyond its estimate)
+--      many tokens it used beyond its estimate), fair_share (null, or shares, key, more: how much more it
+--      cost than was charged, by weight)
 -- What a batch has in common is gathered first: ten exchanges of one key cost one HINCRBY for each
 -- of its counters.
 local names = cjson.decode(ARGV[3])
@@ -41,6 +42,15 @@ local function correct(drawn, key)
   redis.call('EXPIRE', drawn.minute, 120)
 end
 
+-- A share that has ended with its key's silence stays ended.
+local function even(share)
+  local had, rest = string.match(redis.call('HGET', share.shares, share.key) or '', '^(%S+) (.*)$')
+  if had then
+    local spent = math.max(0, tonumber(had) + share.more)
+    redis.call('HSET', share.shares, share.key, string.format('%.3f %s', spent, rest))
+  end
+end
+
 for i = 4, #ARGV do
   local exchange = cjson.decode(ARGV[i])
   if redis.call('SADD', exchange.settled, exchange.id) == 1 then
@@ -53,6 +63,7 @@ for i = 4, #ARGV do
       lives[subject[1]] = subject[2]
     end
     if exchange.drawn ~= cjson.null then correct(exchange.drawn, exchange.key) end
+    if exchange.fair_share ~= cjson.null then even(exchange.fair_share) end
     if exchange.key ~= '' then at(notes, exchange.key).last_used_at = exchange.at end
     for _, attempt in ipairs(exchange.attempts) do
       local note = at(notes, attempt[1])

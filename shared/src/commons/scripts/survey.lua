@@ -1,17 +1,18 @@
 -- The one look at Redis before upstream: the time, what changed, whose turn it is, who is cooling.
--- KEYS accounts-version, keys-version, cursor, cooldowns, affinity
+-- KEYS accounts-version, keys-version, cursor, cooldowns, affinity, fair shares
 --      and for a key with limits: requests and tokens of its minute, its streams, usage from today back
--- ARGV model, affinity lifetime or 0 for none, eligible accounts as ' id id … '
+-- ARGV model, affinity lifetime or 0 for none, eligible accounts as ' id id … ',
+--      '' or, where the pool is scarce, 'key request charge ahead active': a fair share
 --      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
 --      the stream's place or '', its seconds, limits of a day, a week, a month, day of the month, day
 -- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        {account, 0 or 1 for 'this model only', JSON of its cooldown, …},
 --        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
---         days until a budget has something left, tokens spent of a day's, a week's, a month's}};
---        times in milliseconds.
+--         days until a budget has something left, tokens spent of a day's, a week's, a month's},
+--        -1 or, of a claim, how long to wait: 0 if it was charged}; times in milliseconds.
 -- The cursor moves only if no eligible affine account is free; a conversation found is kept alive.
 -- The affine account begins with '~' while it is only promised: chosen, but it has not answered yet.
--- A request over a limit moves and draws nothing. 'changed' is also said where the caller's day (since
+-- A request over a limit or a fair share moves and draws nothing. 'changed' is also said where the caller's day (since
 -- the epoch) is not Redis' day: the days it named are others then.
 local MINUTE, KEPT = 60, 120
 local time = redis.call('TIME')
@@ -54,7 +55,7 @@ end
 -- Tokens of each day from today back.
 local function spent_days()
   local days = {}
-  for i = 9, #KEYS do
+  for i = 10, #KEYS do
     local counts = redis.call('HMGET', KEYS[i], 'input', 'output', 'estimated')
     days[#days + 1] = tonumber(counts[1] or 0) + tonumber(counts[2] or 0) + tonumber(counts[3] or 0)
   end
@@ -62,7 +63,7 @@ local function spent_days()
 end
 
 -- Budgets: which it is, where its limit is in ARGV, how many days it counts.
-local SPANS = {{'tokens_day', 12, 1}, {'tokens_week', 13, 7}, {'tokens_month', 14, tonumber(ARGV[15])}}
+local SPANS = {{'tokens_day', 13, 1}, {'tokens_week', 14, 7}, {'tokens_month', 15, tonumber(ARGV[16])}}
 
 -- Tokens spent of each budget; 0 of one that the key does not have.
 local function spent_of(days)
@@ -107,12 +108,12 @@ end
 
 local function draw()
   local today = math.floor(now / 86400)
-  if tonumber(versions[2] or 0) ~= tonumber(ARGV[4]) or today ~= tonumber(ARGV[16]) then
+  if tonumber(versions[2] or 0) ~= tonumber(ARGV[5]) or today ~= tonumber(ARGV[17]) then
     return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
   end
-  local requests, tokens, streams = KEYS[6], KEYS[7], KEYS[8]
-  local id, asked, rpm, tpm = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-  local concurrent, place = tonumber(ARGV[9]), ARGV[10]
+  local requests, tokens, streams = KEYS[7], KEYS[8], KEYS[9]
+  local id, asked, rpm, tpm = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+  local concurrent, place = tonumber(ARGV[10]), ARGV[11]
   redis.call('ZREMRANGEBYSCORE', requests, '-inf', now - MINUTE)
   local known = redis.call('ZSCORE', requests, id)
   local used = redis.call('ZCARD', requests)
@@ -163,22 +164,64 @@ local function draw()
     if not seconds[1] then seconds[1] = second end
   end
   if place ~= '' then
-    redis.call('ZADD', streams, now + ARGV[11], place)
+    redis.call('ZADD', streams, now + ARGV[12], place)
     redis.call('EXPIRE', streams, KEPT)
   end
   return told('', 0, 0)
 end
 
-local drawn = {}
-if ARGV[4] then
-  drawn = draw()
-  if drawn[1] ~= '' then
-    return {
-      tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
-      -1, '', {}, drawn,
-    }
+-- What each key has had of a scarce pool, by 'had last-asked last-request'. A key may be so much ahead
+-- of the active one that has had least; who comes new, or comes back, begins where that one stands.
+local function claim()
+  local key, id, charge, ahead, active = string.match(ARGV[4], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  local all = redis.call('HGETALL', KEYS[6])
+  local had, least, others = nil, nil, {}
+  for i = 1, #all, 2 do
+    local spent, last, request = string.match(all[i + 1], '^(%S+) (%S+) (%S+)$')
+    spent, last = tonumber(spent), tonumber(last)
+    if all[i] == key and request == id then return 0 end
+    if last < now - active then
+      redis.call('HDEL', KEYS[6], all[i])
+    elseif all[i] == key then
+      had = spent
+    else
+      least = math.min(least or spent, spent)
+      others[#others + 1] = {spent, last}
+    end
   end
+  had = had or least or 0
+  local wait = 0
+  for _, other in ipairs(others) do
+    if other[1] + ahead < had then wait = math.max(wait, other[2] + active - now) end
+  end
+  local function note(spent, request)
+    redis.call('HSET', KEYS[6], key, string.format('%.3f %.3f %s', spent, now, request))
+    redis.call('EXPIRE', KEYS[6], active * 2)
+  end
+  if wait > 0 then
+    note(had, '-')
+    return math.ceil(wait * 1000)
+  end
+  return 0, function() note(had + charge, id) end
 end
+
+local function refused(drawn, share)
+  return {
+    tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
+    -1, '', {}, drawn, share,
+  }
+end
+
+local share, charge, drawn = -1, nil, {}
+if ARGV[4] ~= '' then
+  share, charge = claim()
+  if share > 0 then return refused({}, share) end
+end
+if ARGV[5] then
+  drawn = draw()
+  if drawn[1] ~= '' then return refused(drawn, -1) end
+end
+if charge then charge() end
 local cooling, cooled = {}, {}
 if redis.call('EXISTS', KEYS[4]) == 1 then
   local all = redis.call('HGETALL', KEYS[4])
@@ -208,5 +251,5 @@ else
 end
 return {
   tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
-  cursor, told, cooling, drawn,
+  cursor, told, cooling, drawn, share,
 }

@@ -17,6 +17,7 @@ from commons import redis_keys
 from commons.allowances import STREAM_SECONDS, Draw, Limit
 from commons.budgets import midnight_after, next_month
 from commons.errors import StoreUnavailable
+from commons.fair_shares import FairShare
 from commons.redis_pool import mapped
 from gateway.errors import BudgetSpent, Exhausted
 
@@ -83,6 +84,18 @@ class Places:
                 await self.renew()
             except StoreUnavailable as error:
                 log.debug("places.waited", error=str(error))
+
+
+def refused(share: FairShare | None, draw: Draw | None, now: float) -> Exhausted | None:
+    """What a client is told that was refused its share or a draw; None for any other."""
+    if share is not None and share.wait:
+        wait = math.ceil(min(share.wait, LONGEST_WAIT))
+        return Exhausted(
+            "The accounts are nearly out of quota, and this API key has had its share of what is "
+            f"left. Please try again in {wait}s.",
+            retry_after=wait,
+        )
+    return None if draw is None else exhausted(draw, now)
 
 
 def exhausted(draw: Draw, now: float) -> Exhausted | None:

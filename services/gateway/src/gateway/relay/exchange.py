@@ -20,6 +20,7 @@ from gateway.judgement import Judgement
 
 if TYPE_CHECKING:
     from commons.allowances import Draw
+    from commons.fair_shares import FairShare
     from commons.keys import ApiKey
     from gateway.relay.lease import Lease
     from gateway.translation.wire import Report
@@ -101,6 +102,8 @@ class Exchange:
         self.key: ApiKey | None = None
         self.draw: Draw | None = None
         """What it draws on its key's limits."""
+        self.fair_share: FairShare | None = None
+        """What it claims of its key's share, should the pool be scarce."""
         self.streamed = False
         self.asked_model = ""
         self.sent_model = ""
@@ -188,7 +191,7 @@ class Exchange:
                 log.exception("settlement.failed", reader=repr(read))
 
     def _record(self) -> ExchangeRecord:
-        report, draw = self.report, self.draw
+        report, draw, share = self.report, self.draw, self.fair_share
         drawn_at = draw.drawn_at if draw else 0
         for attempt in self._attempts:
             attempt.abandon()
@@ -211,6 +214,8 @@ class Exchange:
             # A millisecond at least: nought means that there was no first byte.
             drawn_at=drawn_at,
             drawn_tokens=draw.tokens if draw and drawn_at else 0,
+            fair_share_charge=share.charge if share and share.charged else 0,
+            fair_share_weight=share.weight if share and share.charged else 0.0,
             first_byte_ms=max(1, round(self._first_byte * 1000)) if self._first_byte else 0,
             total_ms=round((self._clock() - self._began) * 1000),
             silence_seconds=self.silence_seconds,

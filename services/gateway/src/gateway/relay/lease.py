@@ -6,6 +6,7 @@ import msgspec
 
 from commons.accounts.model import Account, Credential
 from commons.allowances import Draw
+from commons.fair_shares import FairShare
 from gateway.choice.ballot import Ballot, Basis
 from gateway.relay.slots import Party
 
@@ -30,6 +31,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """On whose behalf an account's slot is taken."""
     draw: Draw | None = None
     """What the exchange draws on its key's limits, with its first survey; None without limits."""
+    fair_share: FairShare | None = None
+    """What the exchange claims of its key's share, should the pool be scarce; None without a key."""
     confirm: Callable[[int], Awaitable[object]] = _confirmed
     """Told the version of the keys that the survey saw; raises BadKey if the key holds no more."""
 

@@ -14,12 +14,14 @@ from commons.accounts.store import AccountView
 from commons.accounts.survey import Survey, Surveyor
 from commons.clock import SharedClock
 from commons.errors import CredentialRevoked, CredentialUnavailable
+from commons.fair_shares import FairShare
 from commons.routing import Routing
 from gateway.choice.ballot import Ballot, Basis, Cause, Choice, NoChoice, Standing, Window
 from gateway.choice.choose import choose, why_nobody
 from gateway.choice.quota import Plenty, plenty
+from gateway.choice.scarcity import scarce
 from gateway.errors import StoreAway
-from gateway.relay.allowances import exhausted
+from gateway.relay.allowances import refused
 from gateway.relay.breakers import Breakers
 from gateway.relay.grace import Grace
 from gateway.relay.lease import Lease, Wish
@@ -35,6 +37,8 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     routing: Routing = Routing.AFFINITY
     reserve: float = 0.0
     """Percent of each quota window that new conversations leave alone."""
+    fair_below: float = 0.0
+    """Percent of the pool left below which keys share the rest; 0 is never."""
 
 
 class Facts(Protocol):
@@ -152,17 +156,26 @@ class Rotation:
                 model=wish.model,
                 affinity=wish.fingerprint if follow else None,
                 draw=draw if draw is not None and not draw.drawn_at else None,
+                fair_share=self._claim(wish, candidates),
             )
             self._clock.learn(survey.now)
             changed = await self._view.refresh_if(survey.accounts_version)
             await wish.confirm(survey.keys_version)
-            if draw is not None and (error := exhausted(draw, survey.now)):
+            if error := refused(wish.fair_share, draw, survey.now):
                 raise error
             if not changed and (draw is None or draw.drawn_at):
                 break
         if draw is not None and not draw.drawn_at:
             raise StoreAway("API keys are being changed just now. Please try again.")
         return survey, self._candidates(wish)
+
+    def _claim(self, wish: Wish, candidates: Sequence[Account]) -> FairShare | None:
+        """What is claimed of the key's share: where the pool is scarce, once for each exchange."""
+        share, below = wish.fair_share, self.strategy.fair_below
+        if share is None or share.asked or not below:
+            return None
+        standings = [self._standing(account, wish.model) for account in candidates]
+        return share if scarce(standings, now=self._clock(), below=below) else None
 
     def _candidates(self, wish: Wish) -> list[Account]:
         """Accounts that may serve a wish, cooling or not."""

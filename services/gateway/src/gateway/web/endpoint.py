@@ -8,8 +8,9 @@ import asyncio
 import math
 from collections.abc import Mapping
 
-from commons.allowances import Draw, draw_on
+from commons.allowances import Draw, Limit, draw_on
 from commons.errors import StoreUnavailable
+from commons.fair_shares import FairShare
 from commons.records import Ending
 from gateway.errors import GatewayError, StoreAway, UnknownModel
 from gateway.metrics import RedisWork
@@ -167,6 +168,7 @@ class Endpoint:
         asked = await self._translated(body, traits, admitted, exchange)
         exchange.estimate = estimate(len(body), asked.request.input)
         draw = self._draw(admitted, exchange)
+        exchange.fair_share = exchange.fair_share or _fair_share(admitted, exchange)
         answering = Answering(self._house, asked, exchange, endpoint=self._name, reply=reply)
         answering.lay_wire()
         committed = await self._house.dispatcher.dispatch(
@@ -257,6 +259,7 @@ class Endpoint:
             allowed_accounts=admitted.key.allowed_accounts if admitted.key else (),
             party=_party(admitted, exchange),
             draw=draw,
+            fair_share=exchange.fair_share,
             confirm=confirm,
         )
 
@@ -266,6 +269,8 @@ class Endpoint:
             if exchange.draw.allowance is not None and exchange.draw.allowance.refused:
                 limit = exchange.draw.allowance.refused.value
                 self._hands.metrics.limit_refusals.labels(limit).inc()
+        if exchange.fair_share is not None and exchange.fair_share.wait:
+            self._hands.metrics.limit_refusals.labels(Limit.FAIR_SHARE.value).inc()
         begun = exchange.account != "" or reply.started
         exchange.end(
             Ending.BROKEN if begun else Ending.REFUSED,
@@ -283,6 +288,19 @@ def _party(admitted: Admitted, exchange: Exchange) -> Party:
         key_id=key.id if key else "open",
         weight=key.weight if key else 1.0,
         since=exchange.at,
+    )
+
+
+def _fair_share(admitted: Admitted, exchange: Exchange) -> FairShare | None:
+    """What an exchange claims of its key's share; without keys everybody is one."""
+    key = admitted.key
+    if key is None:
+        return None
+    return FairShare(
+        key_id=key.id,
+        weight=key.weight,
+        request_id=exchange.request_id,
+        tokens=exchange.estimate,
     )
 
 

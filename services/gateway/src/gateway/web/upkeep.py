@@ -65,10 +65,11 @@ class Switches:
         """Put what was changed in force; what was not is as the environment says."""
         settings = self._settings
         self._admission.policy = live.api_key_policy or settings.api_key_policy
-        reserve = live.quota_reserve
+        reserve, below = live.quota_reserve, live.fair_share_below
         self._rotation.strategy = Strategy(
             routing=live.routing or settings.routing,
             reserve=settings.quota_reserve if reserve is None else reserve,
+            fair_below=settings.fair_share_below if below is None else below,
         )
         most = live.account_streams
         self._slots.most = settings.account_streams if most is None else most
