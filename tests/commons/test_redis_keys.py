@@ -10,7 +10,7 @@ FUNCTIONS = [
     if not name.startswith("_")
 ]
 
-TYPES = ("Hash", "Set", "String", "Counter", "Stream", "Sorted set", "Prefix")
+TYPES = ("Hash", "Set", "String", "Counter", "Stream", "Sorted set", "List", "Prefix")
 
 
 def names() -> list[str]:

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.allowances import place
-from commons.fair_shares import cost_of
+from commons.fair_shares import CHARGED, cost_of
 from commons.log_stream import LENGTH, encode_entry, entry_of
 from commons.records import AttemptRecord, Ending, ExchangeRecord
 from commons.redis_pool import Scripts, ask, text
@@ -254,7 +254,8 @@ def _fair_share(record: ExchangeRecord) -> dict[str, Any] | None:
     """What the exchange cost beyond its charge on a scarce pool; None if there was none."""
     if not record.fair_share_weight:
         return None
-    more = (cost_of(record.tokens) - record.fair_share_charge) / record.fair_share_weight
+    cost = cost_of(record.tokens) + round(record.estimated * CHARGED)
+    more = (cost - record.fair_share_charge) / record.fair_share_weight
     return {"shares": redis_keys.fair_shares(), "key": record.key_id, "more": more}
 
 

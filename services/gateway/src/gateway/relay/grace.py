@@ -18,6 +18,7 @@ from commons.accounts.survey import Survey, Surveyor
 from commons.allowances import Draw
 from commons.clock import SharedClock
 from commons.errors import StoreUnavailable
+from commons.fair_shares import FairShare
 from commons.redis_gate import Gate
 from gateway.metrics import Metrics
 
@@ -84,13 +85,21 @@ class Grace:
         model: str,
         affinity: str | None = None,
         draw: Draw | None = None,
+        fair_share: FairShare | None = None,
     ) -> Survey:
-        """Look once, as a Surveyor does, or remember. Raises StoreUnavailable."""
+        """Look once, as a Surveyor does, or remember. Raises StoreUnavailable.
+
+        Nobody's fair share is known from memory: for so short a time nobody is held to one.
+        """
         if not self._gate.shut:
             began = self._gate.now()
             try:
                 survey = await self._surveyor.survey(
-                    account_ids=account_ids, model=model, affinity=affinity, draw=draw
+                    account_ids=account_ids,
+                    model=model,
+                    affinity=affinity,
+                    draw=draw,
+                    fair_share=fair_share,
                 )
             except StoreUnavailable as error:
                 self._gate.fail(error, since=began)
