@@ -59,6 +59,18 @@ async def test_a_change_reaches_every_replica_and_null_takes_it_back(
     assert await store.read() == LiveSettings(model_aliases={"gpt-5": "gpt-6-sol"})
 
 
+async def test_what_is_held_back_and_shared_is_set_and_nought_is_a_value(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    change = {"quota_reserve": 7.5, "account_streams": 0, "fair_share_below": 0}
+    body = (await api.patch("/api/settings", json=change)).json()
+
+    assert {name: body["live"][name] for name in change} == change
+    assert await LiveSettingsStore(redis_client).read() == LiveSettings(
+        quota_reserve=7.5, account_streams=0, fair_share_below=0
+    )
+
+
 async def test_a_change_is_recorded_with_before_and_after(api: httpx.AsyncClient) -> None:
     await api.patch("/api/settings", json={"default_model": "gpt-6-sol"})
     await api.patch("/api/settings", json={"default_model": None})
@@ -86,6 +98,10 @@ def test_whatever_can_be_changed_while_running_is_shown_and_can_be_changed_here(
         {"usage_days": 0},
         {"quota_poll_seconds": 5},
         {"usage_days": 31},
+        {"quota_reserve": 51},
+        {"account_streams": -1},
+        {"account_streams": 1.5},
+        {"fair_share_below": 101},
         {"api_key_policy": "none"},
         {"default_model": ""},
     ],

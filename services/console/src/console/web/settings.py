@@ -30,6 +30,7 @@ Aliases = Annotated[dict[Model, Model], msgspec.Meta(max_length=200)]
 Models = Annotated[tuple[Model, ...], msgspec.Meta(max_length=200)]
 PollSeconds = Annotated[int, msgspec.Meta(ge=60, le=3600)]
 Streams = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Days = Annotated[int, msgspec.Meta(ge=LEAST_DAYS, le=MOST_DAYS)]
 
 
@@ -39,6 +40,7 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     routing: Routing | None
     quota_reserve: float | None
     account_streams: int | None
+    fair_share_below: float | None
     default_model: str | None
     model_aliases: dict[str, str] | None
     history_mode: HistoryMode | None
@@ -78,6 +80,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     routing: Routing | msgspec.UnsetType | None = msgspec.UNSET
     quota_reserve: Reserve | msgspec.UnsetType | None = msgspec.UNSET
     account_streams: Streams | msgspec.UnsetType | None = msgspec.UNSET
+    fair_share_below: Percent | msgspec.UnsetType | None = msgspec.UNSET
     default_model: Model | msgspec.UnsetType | None = msgspec.UNSET
     model_aliases: Aliases | msgspec.UnsetType | None = msgspec.UNSET
     history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
