@@ -78,12 +78,28 @@ def test_when_only_reserves_are_left_they_are_spent_and_then_whoever_may_still_a
     assert turns([using("a", 100), using("b", 100)], 4, reserve=5) == "abab"
 
 
-def test_whose_quota_would_be_lost_soon_gets_more_turns() -> None:
-    soon, even, spared = using("a", 50, hours=21), using("b", 50), using("c", 75)
+def test_whose_quota_would_be_lost_soon_gets_the_turns_and_the_next_a_few() -> None:
+    pool = [using("a", 50, hours=42), using("b", 25), using("c", 50), using("d", 60)]
 
-    found = turns([soon, even, spared], 11)
+    found = turns(pool, 17)
 
-    assert {account: found.count(account) for account in "abc"} == {"a": 8, "b": 2, "c": 1}
+    assert {account: found.count(account) for account in "abcd"} == {
+        "a": 16,
+        "b": 1,
+        "c": 0,
+        "d": 0,
+    }
+
+
+def test_accounts_in_like_hurry_go_strictly_in_turn_by_their_weights() -> None:
+    pool = [using("a", 50, hours=42), using("b", 55, hours=42, weight=2), using("c", 50)]
+
+    assert turns(pool, 6) == "babbab"
+
+
+def test_an_account_of_no_weight_does_not_keep_others_from_their_turns() -> None:
+    assert turns([using("a", 50, hours=20, weight=0), using("b", 90)], 2) == "bb"
+    assert turns([using("a", 50, hours=20, weight=0)], 1) == "a"
 
 
 def test_strict_turns_know_nothing_of_quota_but_pass_over_the_spent() -> None:
@@ -106,6 +122,21 @@ def test_the_quota_that_begins_anew_first_is_spent_first_and_an_unknown_one_last
     choice = chosen(pool, cursor=0, routing=Routing.DRAIN_SOONEST)
 
     assert (choice.account_id, choice.basis) == ("c", Basis.SOONEST_RESET)
+
+
+def test_an_account_of_which_nothing_is_known_gets_its_turns_among_the_least_used() -> None:
+    pool = [using("a", 50), Standing(id="b"), using("c", 10)]
+
+    assert turns(pool, 3, routing=Routing.LEAST_USED) == "cbc"
+
+
+def test_draining_spares_a_shorter_window_that_is_spent_too_fast() -> None:
+    short = Window(minutes=300, used=80, resets_at=NOW + 4 * 3600)
+    soon = using("a", 10, hours=5)
+    pool = [Standing(id="a", windows=(short, *soon.windows)), using("b", 10, hours=90)]
+
+    assert chosen(pool, cursor=0, routing=Routing.DRAIN_SOONEST).account_id == "b"
+    assert chosen(pool[:1], cursor=0, routing=Routing.DRAIN_SOONEST).account_id == "a"
 
 
 def test_without_a_cursor_the_turn_begins_at_the_first() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.choice.ballot import Standing, Window
-from gateway.choice.quota import Plenty, ends, fullest, hurry, plenty
+from gateway.choice.quota import Plenty, ends, fullest, hurry, known, plenty, share, strained
 
 NOW = 1_790_000_000.0
 HOUR = 3600.0
@@ -46,11 +46,8 @@ def test_a_window_that_has_begun_anew_since_it_was_seen_says_nothing() -> None:
     found = standing((300, 100, -1))
 
     assert plenty(found, now=NOW, reserve=5) is Plenty.AMPLE
-    assert (fullest(found, now=NOW), ends(found, now=NOW), hurry(found, now=NOW)) == (
-        0,
-        math.inf,
-        1,
-    )
+    assert (fullest(found, now=NOW), ends(found, now=NOW)) == (0, math.inf)
+    assert (hurry(found, now=NOW), known(found, now=NOW)) == (1, False)
 
 
 def test_where_bought_credits_go_on_nothing_is_spent_but_all_is_reserve() -> None:
@@ -63,18 +60,39 @@ def test_where_bought_credits_go_on_nothing_is_spent_but_all_is_reserve() -> Non
         ([], 1),
         ([(WEEK, 50, 0)], 1),
         ([(WEEK, 50, 84)], 1),
-        ([(WEEK, 40, 84)], 1),
-        ([(WEEK, 50, 42)], 2),
+        ([(WEEK, 45, 84)], 1),
+        ([(WEEK, 50, 42)], 4),
+        ([(WEEK, 99, 20)], 8),
         ([(WEEK, 20, 1)], 8),
         ([(WEEK, 75, 84)], 0.5),
         ([(WEEK, 99, 160)], 0.125),
         ([(300, 0, 0.1), (WEEK, 50, 84)], 1),
+        ([(300, 75, 2.5), (WEEK, 50, 84)], 0.5),
     ],
 )
 def test_the_longest_window_says_how_fast_an_account_has_to_be_spent(
     windows: Any, expected: Any
 ) -> None:
     assert hurry(standing(*windows), now=NOW) == expected
+
+
+def test_who_is_in_the_greatest_hurry_gets_the_turns_and_the_next_a_few() -> None:
+    assert [share(found, 4) for found in (8, 4, 2, 1)] == [1, 1, 1 / 16, 0]
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([], False),
+        ([(300, 90, 5)], False),
+        ([(300, 40, 4), (WEEK, 90, 160)], False),
+        ([(300, 70, 4), (WEEK, 10, 160)], True),
+    ],
+)
+def test_a_shorter_window_that_is_spent_twice_too_fast_is_strained(
+    windows: Any, expected: Any
+) -> None:
+    assert strained(standing(*windows), now=NOW) is expected
 
 
 def test_what_is_left_is_lost_when_the_longest_window_ends() -> None:

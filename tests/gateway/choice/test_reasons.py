@@ -52,9 +52,20 @@ def test_the_pace_is_told_where_it_changes_the_turns() -> None:
     soon = Standing(id="acc_a", windows=(Window(minutes=10_080, used=20, resets_at=NOW + 43_200),))
 
     assert told(own=soon) == (
-        "next in turn; weekly window 20 % used; 8 turns for one at an even pace"
+        "next in turn; weekly window 20 % used; to be spent 8 times as fast as evenly"
     )
     assert told(own=soon, routing=Routing.ROUND_ROBIN) == "next in turn; weekly window 20 % used"
+
+
+def test_an_account_whose_shorter_window_is_spared_says_so() -> None:
+    windows = (
+        Window(minutes=300, used=80, resets_at=NOW + 15_000),
+        Window(minutes=10_080, used=20, resets_at=NOW + 7200),
+    )
+    other = Standing(id="acc_b", windows=windows)
+
+    assert told(other, basis=Basis.SOONEST_RESET).endswith("; acc_b spares a shorter window")
+    assert "acc_b" not in told(other)
 
 
 def test_only_some_of_many_are_named_and_the_others_counted() -> None:

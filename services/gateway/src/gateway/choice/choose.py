@@ -9,7 +9,7 @@ from typing import Final
 from commons.accounts.model import Cooldown, CooldownReason
 from commons.routing import Routing
 from gateway.choice.ballot import Ballot, Basis, Cause, Choice, NoChoice, Standing
-from gateway.choice.quota import Plenty, ends, fullest, hurry, plenty
+from gateway.choice.quota import Plenty, ends, fullest, hurry, known, plenty, share, strained
 from gateway.choice.reasons import why
 from gateway.choice.turns import schedule
 
@@ -74,25 +74,36 @@ def _enough(
 def _in_order(ballot: Ballot, enough: Sequence[Standing]) -> Choice:
     """By the strategy; the turn decides between accounts that are alike."""
     now = ballot.now
-    hurries = ballot.routing is Routing.AFFINITY
-    turns = schedule(
-        tuple((s.id, s.weight * (hurry(s, now=now) if hurries else 1.0)) for s in enough)
-    )
+    shares = _shares(ballot, enough)
+    turns = schedule(tuple((s.id, s.weight * shares[s.id]) for s in enough))
     start = (ballot.cursor or 0) % len(turns)
-    rank = {account: place for place, account in enumerate([*turns[start:], *turns[:start]][::-1])}
+    turns = turns[start:] + turns[:start]
 
     def turn(standing: Standing) -> int:
-        return -rank.get(standing.id, -1)
+        return turns.index(standing.id) if standing.id in turns else len(turns)
 
     match ballot.routing:
         case Routing.LEAST_USED:
-            chosen = min(enough, key=lambda s: (fullest(s, now=now), turn(s)))
+            told = [s for s in enough if known(s, now=now)]
+            first = min(enough, key=turn)
+            if first not in told:  # it cannot be compared, so it gets its turns
+                return _choice(ballot, first, Basis.TURN)
+            chosen = min(told, key=lambda s: (fullest(s, now=now), turn(s)))
             return _choice(ballot, chosen, Basis.LEAST_USED)
         case Routing.DRAIN_SOONEST:
-            chosen = min(enough, key=lambda s: (ends(s, now=now), turn(s)))
+            chosen = min(enough, key=lambda s: (strained(s, now=now), ends(s, now=now), turn(s)))
             return _choice(ballot, chosen, Basis.SOONEST_RESET)
         case _:
             return _choice(ballot, min(enough, key=turn), Basis.TURN)
+
+
+def _shares(ballot: Ballot, enough: Sequence[Standing]) -> dict[str, float]:
+    """The turns each gets, by its hurry, for one of whoever is in the greatest."""
+    if ballot.routing is not Routing.AFFINITY:
+        return {s.id: 1.0 for s in enough}
+    hurries = {s.id: hurry(s, now=ballot.now) for s in enough}
+    most = max((hurries[s.id] for s in enough if s.weight > 0), default=1.0)
+    return {account: share(found, most) for account, found in hurries.items()}
 
 
 def _choice(ballot: Ballot, standing: Standing, basis: Basis) -> Choice:

@@ -11,10 +11,21 @@ from typing import Final
 from gateway.choice.ballot import Standing, Window
 
 FULL: Final = 100.0
+EARLY: Final = 1 / 7
+"""An even pace has spent the longest window by this part of it before its reset: a day of a week.
+
+Demand has nights and weekends, and a conversation cannot be sent for: who waits for the last hour
+loses the rest.
+"""
 MOST_HURRY: Final = 8.0
-"""How many turns the account in the greatest hurry gets for one of an account on an even pace."""
+"""More hurry makes no difference, nor does its inverse."""
+HALF_HURRY: Final = 1 / 16
+"""Turns at half the greatest hurry for one at the greatest."""
+STRAINED: Final = 0.5
+"""Pace left to a shorter window from which it is in danger of being spent before its time."""
 LEAST_SECONDS: Final = 60.0
 """A reset that is nearer counts as this near."""
+LEAST_REST: Final = 0.001
 
 
 class Plenty(enum.IntEnum):
@@ -47,15 +58,35 @@ def hurry(standing: Standing, *, now: float) -> float:
     """How much faster than evenly an account must be spent so that nothing is lost at its reset.
 
     1 is an even pace or not known. Told by its longest window, the one that takes longest to come
-    back; in powers of two, so that turns do not change with each answer.
+    back, and less where a shorter one is spent ahead of its own pace: what begins there would have
+    to move soon. In powers of two, so that small differences do not count.
     """
-    known = [w for w in _running(standing, now) if w.resets_at and w.minutes]
-    if not known:
+    windows = _dated(standing, now)
+    if not windows:
         return 1.0
-    longest = max(known, key=lambda window: window.minutes)
-    pace = (FULL - longest.used) / FULL / _rest(longest, now)
+    *shorter, longest = windows
+    slowed = min((_pace(window, now) for window in shorter), default=1.0)
+    pace = _pace(longest, now, early=EARLY) * min(1.0, slowed)
     bounded = min(max(pace, 1 / MOST_HURRY), MOST_HURRY)
     return float(2.0 ** round(math.log2(bounded)))
+
+
+def share(found: float, most: float) -> float:
+    """The turns an account gets for one of whoever is in the greatest hurry.
+
+    Few are left for half that hurry and none for less: what is not lost yet can wait.
+    """
+    return {1.0: 1.0, 0.5: HALF_HURRY}.get(min(1.0, found / most), 0.0)
+
+
+def strained(standing: Standing, *, now: float) -> bool:
+    """Whether a window shorter than the longest is spent twice as fast as it comes back."""
+    return any(_pace(window, now) < STRAINED for window in _dated(standing, now)[:-1])
+
+
+def known(standing: Standing, *, now: float) -> bool:
+    """Whether anything is known of its windows."""
+    return bool(_running(standing, now))
 
 
 def fullest(standing: Standing, *, now: float) -> float:
@@ -65,13 +96,25 @@ def fullest(standing: Standing, *, now: float) -> float:
 
 def ends(standing: Standing, *, now: float) -> float:
     """When the longest window begins anew: what is left of it then is lost; inf is unknown."""
-    known = [(w.minutes, w.resets_at) for w in _running(standing, now) if w.resets_at]
-    return max(known)[1] if known else math.inf
+    dated = [(w.minutes, w.resets_at) for w in _running(standing, now) if w.resets_at]
+    return max(dated)[1] if dated else math.inf
 
 
 def _running(standing: Standing, now: float) -> tuple[Window, ...]:
     """Windows whose figures still hold: what has begun anew since is not known."""
     return tuple(w for w in standing.windows if not 0 < w.resets_at <= now)
+
+
+def _dated(standing: Standing, now: float) -> list[Window]:
+    """Windows of known length and end, from the shortest to the longest."""
+    found = [w for w in _running(standing, now) if w.resets_at and w.minutes]
+    return sorted(found, key=lambda window: window.minutes)
+
+
+def _pace(window: Window, now: float, *, early: float = 0.0) -> float:
+    """How much faster than evenly a window must be spent to be empty `early` before its reset."""
+    rest = max((_rest(window, now) - early) / (1 - early), LEAST_REST)
+    return (FULL - window.used) / FULL / rest
 
 
 def _rest(window: Window, now: float) -> float:

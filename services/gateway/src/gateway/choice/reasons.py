@@ -5,8 +5,9 @@
 
 from typing import Final
 
+from commons.routing import Routing
 from gateway.choice.ballot import Ballot, Basis, Standing, Window
-from gateway.choice.quota import Plenty, hurry, plenty
+from gateway.choice.quota import Plenty, hurry, plenty, strained
 from gateway.dialects.quota import window_name
 
 MOST_OTHERS: Final = 3
@@ -50,11 +51,11 @@ def _windows(standing: Standing, now: float) -> str:
 
 
 def _pace(ballot: Ballot, chosen: Standing, basis: Basis) -> str:
-    """Why it gets more or fewer turns than the others."""
-    if basis is not Basis.TURN or ballot.routing.value != "affinity":
+    """Why it gets more turns than others."""
+    if basis is not Basis.TURN or ballot.routing is not Routing.AFFINITY:
         return ""
     pace = hurry(chosen, now=ballot.now)
-    return "" if pace == 1 else f"{pace:g} turns for one at an even pace"
+    return "" if pace == 1 else f"to be spent {pace:g} times as fast as evenly"
 
 
 def _passed_over(standing: Standing, ballot: Ballot, basis: Basis) -> str:
@@ -67,9 +68,12 @@ def _passed_over(standing: Standing, ballot: Ballot, basis: Basis) -> str:
     if standing.full:
         return f"{standing.id} full"
     left = plenty(standing, now=ballot.now, reserve=ballot.reserve)
-    if basis is Basis.AFFINITY or left is Plenty.AMPLE:
+    if basis is Basis.AFFINITY:
         return ""
-    return f"{standing.id} {KEPT[left]}"
+    if left is not Plenty.AMPLE:
+        return f"{standing.id} {KEPT[left]}"
+    spares = basis is Basis.SOONEST_RESET and strained(standing, now=ballot.now)
+    return f"{standing.id} spares a shorter window" if spares else ""
 
 
 def _name(window: Window) -> str:
