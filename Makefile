@@ -11,7 +11,7 @@ MEMBERS := -e shared -e services/gateway -e services/console -e deploy/local
 SOURCES := services/gateway/src services/console/src shared/src deploy/local/src
 TEST_JOBS ?= 2
 
-.PHONY: help up demo check fix lint types imports test test-pure cover bench storm lock browser clean
+.PHONY: help up demo check fix lint types imports test test-pure cover bench storm week lock browser clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -57,6 +57,9 @@ bench: $(VENV)/.dev ## measure against a direct connection; prints a table, asse
 
 storm: $(VENV)/.dev ## kill gateways and Redis under load, and see whether the figures add up
 	PYTHONPATH=tests $(BIN)/python -m storm
+
+week: $(VENV)/.dev ## replay synthetic weeks with every strategy; prints the table of docs/routing.md
+	@PYTHONPATH=tests $(BIN)/python -m week
 
 # --- setting up --------------------------------------------------------------------------------
 

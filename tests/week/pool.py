@@ -1,8 +1,9 @@
 """What the gateways of a synthetic week know, and the ballots they choose from.
 
-It keeps the rules of `survey.lua`, `relay.rotation` and `relay.quotas` without Redis and clocks:
-ties, the cursor that moves only if a conversation's own account is not free, cooldowns that all
-share at once, and readings of quota that arrive later, first at home and then at the others.
+It keeps the rules of `survey.lua`, `relay.rotation`, `relay.quotas` and `relay.quota_poll` without
+Redis and clocks: ties, the cursor that moves only if a conversation's own account is not free, cooldowns that all
+share at once, readings of quota that arrive later, first at home and then at the others, and
+questions about accounts that no answer has told of.
 """
 
 import math
@@ -20,7 +21,7 @@ from gateway.choice.quota import FULL, Plenty, plenty
 
 EPOCH = 1_790_553_600.0
 """The week begins on a Monday at midnight UTC."""
-IDLE_SECONDS = 1800.0
+IDLE_SECONDS = 300.0
 """Age from which an account's quota is asked for."""
 
 Reading = dict[str, tuple[Window, ...]]
@@ -108,17 +109,16 @@ class Pool:
             known.hear(account, reading, own if number == replica else others)
 
     def look(self, now: float) -> None:
-        """Ask about accounts that cool for their quota, or were not heard of for long."""
+        """Ask about accounts that were not heard of; one that cools in vain is back."""
         for name in self._accounts:
-            cooldown = self._cooldowns.get(name)
-            spent = cooldown is not None and cooldown.reason is CooldownReason.QUOTA
-            if not spent and now - self._seen.get(name, -math.inf) < IDLE_SECONDS:
+            if now - self._seen.get(name, -math.inf) < IDLE_SECONDS:
                 continue
             self._seen[name] = now
             reading = self._reading(name, now)
             for replica in self._replicas:
                 replica.hear(name, reading, now)
-            general = reading[""]
+            general, cooldown = reading[""], self._cooldowns.get(name)
+            spent = cooldown is not None and cooldown.reason is CooldownReason.QUOTA
             if spent and general and all(window.used < FULL for window in general):
                 del self._cooldowns[name]
 
@@ -131,7 +131,6 @@ class Pool:
             cooldown=cooldown if cooldown and cooldown.until > EPOCH + now else None,
             windows=self._replicas[replica].windows(account, model, now),
             credits=real.credits > 0,
-            streams=real.streams,
         )
 
     def _followed(self, conversation: int, standings: Sequence[Standing], now: float) -> str | None:

@@ -50,6 +50,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[float, float] = (5.0, 30.0)
     own_model: float = 0.0
     """Part of conversations with a model that has windows of its own on half of the accounts."""
+    per_day: float = 100
+    """Conversations that begin on an ordinary day."""
     warm: int = 7
     """Days that are replayed before the counted week."""
     mixed: bool = False
@@ -57,6 +59,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SCENARIOS: dict[str, Shape] = {
+    "small": Shape(sizes=(1, 1, 2), pressure=0.9, starts=(0.2, 0.8, 0.5), per_day=15, warm=0),
     "calm": Shape(),
     "tight": Shape(pressure=0.95),
     "overload": Shape(pressure=1.3, warm=14),
@@ -68,16 +71,15 @@ SCENARIOS: dict[str, Shape] = {
 }
 
 
-def make(name: str, seed: int, *, per_day: int = 100, warm: int | None = None) -> Week:
-    """A scenario's week, by a seed; `per_day` conversations begin on an ordinary day."""
+def make(name: str, seed: int) -> Week:
+    """A scenario's week, by a seed."""
     shape, dice = SCENARIOS[name], random.Random(f"{name} {seed}")
-    warm = shape.warm if warm is None else warm
-    seconds = (warm + 7) * DAY
-    conversations = tuple(_conversations(shape, dice, seconds=seconds, per_day=per_day))
+    seconds = (shape.warm + 7) * DAY
+    conversations = tuple(_conversations(shape, dice, seconds=seconds))
     week = Week(
         name=f"{name} {seed}",
         seconds=seconds,
-        counted_from=warm * DAY,
+        counted_from=shape.warm * DAY,
         members=(),
         conversations=conversations,
         told_own=shape.told[0],
@@ -101,13 +103,11 @@ def least(week: Week, *, model: str = "") -> float:
     return sum_
 
 
-def _conversations(
-    shape: Shape, dice: random.Random, *, seconds: float, per_day: int
-) -> Iterator[Conversation]:
+def _conversations(shape: Shape, dice: random.Random, *, seconds: float) -> Iterator[Conversation]:
     """Conversations by day and night; a burst comes each Monday morning."""
     for hour in range(int(seconds / HOUR)):
         day, of_day = divmod(hour, 24)
-        rate = per_day / 24 * BY_HOUR[of_day] * BY_DAY[day % 7]
+        rate = shape.per_day / 24 * BY_HOUR[of_day] * BY_DAY[day % 7]
         if day % 7 == 0 and of_day == 9:
             rate *= shape.burst
         at = dice.expovariate(rate)

@@ -7,7 +7,7 @@ class Routing(enum.StrEnum):
     """How accounts are chosen. In all but the second, a conversation returns to its account."""
 
     AFFINITY = "affinity"
-    """New conversations in turn; whose quota would be lost at its reset gets more turns."""
+    """New conversations in turn among those whose quota would be lost at its reset soonest."""
     ROUND_ROBIN = "round_robin"
     """Strictly in turn, every request."""
     DRAIN_SOONEST = "drain_soonest"

@@ -37,6 +37,10 @@ def test_new_conversations_go_strictly_in_turn_by_id() -> None:
     assert turns(standings(c=None, a=None, b=None), 6) == "abcabc"
 
 
+def test_turns_are_strict_where_quota_is_alike() -> None:
+    assert turns([using("c", 52), using("a", 50), using("b", 47)], 6) == "abcabc"
+
+
 def test_a_conversation_returns_to_its_account() -> None:
     choice = chosen(standings(a=None, b=None), affine="b")
 

@@ -67,7 +67,7 @@ def test_where_bought_credits_go_on_nothing_is_spent_but_all_is_reserve() -> Non
         ([(WEEK, 75, 84)], 0.5),
         ([(WEEK, 99, 160)], 0.125),
         ([(300, 0, 0.1), (WEEK, 50, 84)], 1),
-        ([(300, 75, 2.5), (WEEK, 50, 84)], 0.5),
+        ([(300, 75, 2.5), (WEEK, 50, 84)], 1),
     ],
 )
 def test_the_longest_window_says_how_fast_an_account_has_to_be_spent(

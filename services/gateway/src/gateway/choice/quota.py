@@ -58,15 +58,12 @@ def hurry(standing: Standing, *, now: float) -> float:
     """How much faster than evenly an account must be spent so that nothing is lost at its reset.
 
     1 is an even pace or not known. Told by its longest window, the one that takes longest to come
-    back, and less where a shorter one is spent ahead of its own pace: what begins there would have
-    to move soon. In powers of two, so that small differences do not count.
+    back; in powers of two, so that small differences do not count.
     """
     windows = _dated(standing, now)
     if not windows:
         return 1.0
-    *shorter, longest = windows
-    slowed = min((_pace(window, now) for window in shorter), default=1.0)
-    pace = _pace(longest, now, early=EARLY) * min(1.0, slowed)
+    pace = _pace(windows[-1], now, early=EARLY)
     bounded = min(max(pace, 1 / MOST_HURRY), MOST_HURRY)
     return float(2.0 ** round(math.log2(bounded)))
 
