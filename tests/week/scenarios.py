@@ -46,7 +46,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     starts: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
     """Where in their weekly windows they stand, in turn; all are spent just as far."""
     burst: float = 1.0
-    """How much more is asked from Monday 9:00 to 10:30."""
+    """How much more is asked from Monday 9:00 to 10:00."""
     told: tuple[float, float] = (5.0, 30.0)
     own_model: float = 0.0
     """Part of conversations with a model that has windows of its own on half of the accounts."""

@@ -1,7 +1,8 @@
 """What an account's quota windows allow: is there enough left, and is it in a hurry.
 
-An even pace spends a window just as it ends. An account that has spent less has to hurry, or the
-rest is lost at its reset; one that has spent more has to be spared, or it is empty before.
+An even pace has spent a window a little before it ends. An account that has spent less has to
+hurry, or the rest is lost at its reset; one that has spent more has to be spared, or it is empty
+before.
 """
 
 import enum
