@@ -118,6 +118,7 @@ class Scene:
                 account=account,
                 verdict="committed",
                 choice="affinity",
+                why=self.sentence(),
                 status=200,
                 milliseconds=640,
             )
@@ -165,6 +166,11 @@ class Scene:
         }
         given["key_name"] = self.key_names.get(given["key_id"], "")
         return ExchangeRecord(**given)
+
+    def sentence(self) -> str:
+        """Why an account was chosen, as the gateway says it."""
+        passed_over = f"; {self.ids[2]} cooling until 14:45 UTC (quota)" if self.ids else ""
+        return f"cache warm here; 5 h window 12 % used, weekly 31 %{passed_over}"
 
     async def gateways(self) -> None:
         """Two living gateways with answers under way."""

@@ -11,6 +11,7 @@ from support.served import Served
 
 from commons.log_stream import LogStream
 from commons.records import Ending
+from commons.tokens import Tokens
 from commons.usage import UsageStore
 
 pytestmark = pytest.mark.browser
@@ -134,6 +135,16 @@ async def test_a_line_opens_to_every_try_with_its_reason(site: Served, visitor: 
     assert "answered" in text
     assert "chosen because" in text
     assert "OpenAI's request id" in text
+    assert "5 h window 12 % used, weekly 31 %; team-build@example.com cooling until" in text
+
+
+async def test_an_answer_without_a_count_shows_its_estimate(site: Served, visitor: Tab) -> None:
+    request_id = await _settle(site, 50_009, tokens=Tokens(), estimated=1_234)
+    await visitor.open(f"/logs?request_id={request_id}")
+    await visitor.see(".log-row [data-tokens]", "≈ 1.2K")
+    await visitor.click(".log-line")
+
+    assert "about 1,234, estimated" in await visitor.text(".log-detail")
 
 
 async def test_a_line_is_copied_as_json(browser: Browser, site: Served) -> None:

@@ -26,12 +26,12 @@ def cooling(account: str, seconds: float) -> Standing:
 
 def test_what_decided_comes_first_then_the_figures_then_who_was_passed_over() -> None:
     assert told(cooling("acc_b", 1900), basis=Basis.AFFINITY) == (
-        "cache warm here; 5 h window 37 % used, weekly 12 %; acc_b cooling until 14:45 (quota)"
+        "cache warm here; 5 h window 37 % used, weekly 12 %; acc_b cooling until 14:45 UTC (quota)"
     )
 
 
 def test_a_time_of_another_day_says_so() -> None:
-    assert "acc_b cooling until 14:13 in 2 d (quota)" in told(cooling("acc_b", 2 * 86_400))
+    assert "acc_b cooling until 14:13 UTC in 2 d (quota)" in told(cooling("acc_b", 2 * 86_400))
 
 
 def test_who_has_too_little_or_too_much_to_do_is_named() -> None:

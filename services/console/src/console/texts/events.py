@@ -67,5 +67,6 @@ CHOICES: Final[dict[str, str]] = {
     "least used": N_("chosen because it has most left"),
     "soonest reset": N_("chosen because its window resets soonest"),
     "last account left, despite faults": N_("chosen as the last one left, despite faults"),
+    "renewed credential": N_("asked again with a renewed token"),
 }
 """Why an account was chosen."""

@@ -1,6 +1,6 @@
 """A choice in words, for the log: what decided, its figures, and who was passed over.
 
-`cache warm here; 5 h window 37 % used, weekly 12 %; acc_b cooling until 14:05 (quota)`
+`cache warm here; 5 h window 37 % used, weekly 12 %; acc_b cooling until 14:05 UTC (quota)`
 """
 
 from typing import Final
@@ -82,7 +82,7 @@ def _name(window: Window) -> str:
 
 
 def _time(at: float, now: float) -> str:
-    """`14:05`, and how many days on if it is not today."""
-    clock = f"{int(at) // 3600 % 24:02}:{int(at) // 60 % 60:02}"
+    """`14:05 UTC`, and how many days on if it is not today."""
+    clock = f"{int(at) // 3600 % 24:02}:{int(at) // 60 % 60:02} UTC"
     days = int(at) // DAY - int(now) // DAY
     return f"{clock} in {days} d" if days else clock

@@ -28,7 +28,7 @@ export function rowOf({ id, entry }) {
   $("[data-account]", row).textContent = entry.account ? nameOf(entry.account) : "";
   const tokens = exchange.tokens || {};
   const total = (tokens.input || 0) + (tokens.output || 0);
-  $("[data-tokens]", row).textContent = total ? compact.format(total) : "";
+  $("[data-tokens]", row).textContent = total ? compact.format(total) : exchange.estimated ? `≈ ${compact.format(exchange.estimated)}` : "";
   $("[data-first]", row).textContent = lasted(exchange.first_byte_ms);
   $("[data-total]", row).textContent = lasted(exchange.total_ms);
   return row;
@@ -114,5 +114,9 @@ function tryOf(attempt) {
     el("span", {}, outcome.filter(Boolean).join(" · ")),
     attempt.code ? el("span", {}, what ? `${what} ` : "", code(attempt.code)) : null,
     attempt.choice ? el("span", { class: "muted" }, names.choices[attempt.choice] || attempt.choice) : null,
+    attempt.why ? el("span", { class: "muted wrap", lang: "en" }, named(attempt.why)) : null,
   );
 }
+
+// The gateway's own sentence, in English as in its log, with the names of accounts for their ids.
+const named = (sentence) => sentence.replace(/\bacc_\w+/g, (id) => names.accounts[id] || id);
