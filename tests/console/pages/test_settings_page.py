@@ -35,6 +35,40 @@ async def test_settings_are_changed_and_set_back(site: Served, visitor: Tab) -> 
     assert (live.routing, live.model_aliases) == (None, None)
 
 
+async def test_what_is_held_back_limited_and_shared_is_set_and_set_back(
+    site: Served, visitor: Tab
+) -> None:
+    async def kept() -> tuple[float | None, int | None, float | None]:
+        live = await site.console.parts.live_settings.read()
+        return live.quota_reserve, live.account_streams, live.fair_share_below
+
+    await visitor.open("/settings")
+    await visitor.page.fill("[name=quota_reserve]", "7.5")
+    await visitor.page.fill("[name=account_streams]", "0")
+    await visitor.page.fill("[name=fair_share_below]", "20")
+    await visitor.click("[data-settings] [type=submit]")
+    await visitor.see(".toast", "Saved.")
+    assert await kept() == (7.5, 0, 20.0)
+
+    await visitor.open("/settings")
+    assert await visitor.page.input_value("[name=quota_reserve]") == "7.5"
+    assert await visitor.page.input_value("[name=account_streams]") == "0"
+    for name in ("quota_reserve", "account_streams", "fair_share_below"):
+        await visitor.page.fill(f"[name={name}]", "")
+    await visitor.click("[data-settings] [type=submit]")
+    await visitor.see("[data-live=audit]", "quota_reserve: 7.5 →")
+    assert await kept() == (None, None, None)
+
+
+async def test_a_value_out_of_bounds_is_not_sent(site: Served, visitor: Tab) -> None:
+    await visitor.open("/settings")
+    await visitor.page.fill("[name=fair_share_below]", "101")
+    await visitor.click("[data-settings] [type=submit]")
+
+    assert await visitor.page.locator("[name=fair_share_below]:invalid").count() == 1
+    assert (await site.console.parts.live_settings.read()).fair_share_below is None
+
+
 async def test_an_admin_token_is_shown_once_and_can_be_revoked(site: Served, visitor: Tab) -> None:
     await visitor.open("/settings")
     await visitor.click("[data-open=new-token]")

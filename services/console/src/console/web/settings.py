@@ -29,7 +29,8 @@ Model = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Aliases = Annotated[dict[Model, Model], msgspec.Meta(max_length=200)]
 Models = Annotated[tuple[Model, ...], msgspec.Meta(max_length=200)]
 PollSeconds = Annotated[int, msgspec.Meta(ge=60, le=3600)]
-Streams = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+MOST_STREAMS = 1000
+Streams = Annotated[int, msgspec.Meta(ge=0, le=MOST_STREAMS)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Days = Annotated[int, msgspec.Meta(ge=LEAST_DAYS, le=MOST_DAYS)]
 

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from commons.live_settings import HistoryMode, KeyPolicy, LiveSettings
+from commons.live_settings import MOST_RESERVE, HistoryMode, KeyPolicy, LiveSettings
 from commons.routing import Routing
 from commons.usage import LEAST_DAYS, MOST_DAYS
 from console.admin.audit import Deed
@@ -19,6 +19,7 @@ from console.web.pages.catalogue import offered_models
 from console.web.pages.roster import Roster, load_roster
 from console.web.pages.shell import AnyRequest, base_url, page
 from console.web.pages.sources import Sources
+from console.web.settings import MOST_STREAMS
 from console.web.visit import visit_of
 
 DEEDS = 100
@@ -103,6 +104,8 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     routings: Sequence[tuple[Routing, str, str]] = ROUTINGS
     histories: Sequence[tuple[HistoryMode, str, str]] = HISTORIES
     policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
+    most_reserve: int = int(MOST_RESERVE)
+    most_streams: int = MOST_STREAMS
     least_days: int = LEAST_DAYS
     most_days: int = MOST_DAYS
     facts: tuple[tuple[str, str], ...]
