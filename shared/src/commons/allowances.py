@@ -75,10 +75,7 @@ class Draw(msgspec.Struct, kw_only=True):
     @property
     def leased(self) -> bool:
         """Whether it holds a place among the streams of its key."""
-        limits = self.limits
-        return bool(
-            limits.concurrent or limits.tokens_day or limits.tokens_week or limits.tokens_month
-        )
+        return bool(self.limits.concurrent) or self.limits.budgeted
 
     @property
     def place(self) -> str:

@@ -18,3 +18,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens in seven days."""
     tokens_month: int = 0
     """Tokens a calendar month (UTC)."""
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether the key has a token budget of some length."""
+        return bool(self.tokens_day or self.tokens_week or self.tokens_month)

@@ -70,12 +70,18 @@ def test_a_stream_that_needs_no_repair_passes_to_the_byte(bodies: tuple[says.Bod
     assert answer.done
 
 
-def test_vendor_events_reach_the_report_and_codex_all_but_the_accounts_quota() -> None:
-    metadata = sse({"type": "response.metadata", "headers": {"A": "b"}})
-    answer = wire()
-    out = answer.feed(sse(says.rate_limits()) + metadata)
+@pytest.mark.parametrize("own_quota", [False, True])
+def test_vendor_events_reach_the_report_and_codex_unless_its_key_has_a_quota_of_its_own(
+    *, own_quota: bool
+) -> None:
+    quota, metadata = (
+        sse(says.rate_limits()),
+        sse({"type": "response.metadata", "headers": {"A": "b"}}),
+    )
+    answer = wire(own_quota=own_quota)
+    out = answer.feed(quota + metadata)
 
-    assert out == metadata
+    assert out == (metadata if own_quota else quota + metadata)
     assert answer.report.quota is not None
     assert answer.report.metadata == {"a": "b"}
     assert not answer.report.spoke

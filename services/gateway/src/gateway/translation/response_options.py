@@ -15,5 +15,7 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Sent tool name to the client's own, where they differ."""
     echo: Mapping[str, Any] = {}
     """Fields of the response object that repeat what the client sent: metadata, store, …"""
+    own_quota: bool = False
+    """Whether its key has budgets of its own: then it is not told what its account has left."""
     keep_items: bool = False
     """Whether the report gets the answer's items."""

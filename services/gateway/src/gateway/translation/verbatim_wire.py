@@ -1,6 +1,7 @@
 """A Responses answer on its way to Codex itself: upstream's bytes untouched, with two repairs.
 
-Left out is only what upstream says of its account's quota: the client's share is told in headers.
+Left out is only what upstream says of its account's quota, for a key with budgets of its own: those
+are told in headers instead.
 
 `output` is put into a terminal event that came without, and a failure is told as `response.failed`
 then `error`. What cannot be read passes all the same, and is counted.
@@ -144,7 +145,7 @@ class VerbatimWire:
         self.report.spoke = self.report.spoke or speaks(event)
         if isinstance(event, UpstreamErrorEvent):
             raise public_error(refusal_of_event(event))
-        if isinstance(event, RateLimits):
+        if isinstance(event, RateLimits) and self._options.own_quota:
             return
         self._events += 1
         self._unsent.append(self._seen(event, message))

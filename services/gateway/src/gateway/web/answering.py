@@ -45,11 +45,13 @@ class Answering:
 
     def lay_wire(self) -> None:
         """Give the next answer a wire of its own; what another has brought is forgotten."""
+        key = self._exchange.key
         wire = wire_for(
             self._asked,
             endpoint=self._endpoint,
             request_id=self._exchange.request_id,
             created=int(self._house.hands.clock()),
+            own_quota=key is not None and key.limits.budgeted,
         )
         self._exchange.report = wire.report
         asked = self._asked

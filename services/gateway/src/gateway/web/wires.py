@@ -13,7 +13,14 @@ from gateway.translation.verbatim_wire import VerbatimWire
 from gateway.translation.wire import Wire
 
 
-def wire_for(asked: Translated, *, endpoint: Endpoint, request_id: str, created: int) -> Wire:
+def wire_for(
+    asked: Translated,
+    *,
+    endpoint: Endpoint,
+    request_id: str,
+    created: int,
+    own_quota: bool = False,
+) -> Wire:
     """The wire for one answer; ids that clients see derive from the request's."""
     random = request_id.removeprefix("req_")
     if asked.answer_form == "chat":
@@ -22,6 +29,7 @@ def wire_for(asked: Translated, *, endpoint: Endpoint, request_id: str, created:
         model="" if asked.verbatim else asked.asked_model,
         tool_names=asked.tool_names,
         echo=_echo(asked),
+        own_quota=own_quota,
         keep_items=asked.store,
     )
     response_id = f"resp_{random}"
