@@ -39,6 +39,12 @@ def typed(status: int, kind: Any, **fields: Any) -> Any:
     return answer(status, {"error": {"type": kind, "message": "no", **fields}})
 
 
+def spent(limit: str) -> Any:
+    """A quota that is spent, by the name of its limit."""
+    body = {"error": {"type": "usage_limit_reached", "message": "no", "resets_at": NOW + 60}}
+    return answer(429, body, x_codex_active_limit=limit)
+
+
 def detail(status: int, text: Any) -> Any:
     return answer(status, {"detail": text})
 
@@ -94,6 +100,10 @@ ROWS = [
     (answer(426), Kind.REQUEST, None),
     (typed(429, "usage_limit_reached", resets_in_seconds=500), Kind.SPENT, None),
     (typed(429, "usage_limit_reached", code="rate_limit_exceeded"), Kind.SPENT, None),
+    (spent("codex"), Kind.SPENT, None),
+    (spent("premium"), Kind.SPENT, None),
+    (spent("codex_bengalfox"), Kind.MODEL_SPENT, None),
+    (spent("codex-bengalfox"), Kind.MODEL_SPENT, None),
     (typed(429, "usage_not_included"), Kind.NOT_INCLUDED, None),
     (coded(429, "insufficient_quota"), Kind.SPENT, None),
     (coded(429, "credit_balance_exhausted"), Kind.SPENT, None),

@@ -164,6 +164,16 @@ async def test_a_spent_account_whose_quota_has_begun_anew_is_back_before_its_tim
     assert await scene.cooling() == ["acc_b", "acc_c"]
 
 
+async def test_an_answer_that_tells_no_quota_brings_nobody_back(scene: Any) -> None:
+    scene.calls.bodies = dict.fromkeys(("acc_a", "acc_b", "acc_c"), b'{"plan_type": "plus"}')
+    await scene.spend("acc_a")
+    scene.poll.plan({})
+
+    await scene.poll.ask(POLL_SECONDS)
+
+    assert await scene.cooling() == ["acc_a"]
+
+
 async def test_only_a_quota_ends_so_and_faults_in_a_row_are_not_forgotten(scene: Any) -> None:
     await scene.spend("acc_a", CooldownReason.ENTITLEMENT)
     await scene.cooldowns.fault("acc_b")

@@ -77,6 +77,7 @@ class Kind(enum.StrEnum):
     CHALLENGE = "challenge"
     COUNTRY = "country"
     SPENT = "spent"
+    MODEL_SPENT = "model_spent"
     NOT_INCLUDED = "not_included"
     RATE = "rate"
     CAPACITY = "capacity"
@@ -160,6 +161,13 @@ TABLE: Final[dict[Kind, Row]] = {
     Kind.COUNTRY: Row(Fault.TRANSIENT, Verdict.GIVE_UP, egress=True),
     # Quota and load.
     Kind.SPENT: Row(Fault.QUOTA, Verdict.NEXT_ACCOUNT, cooldown=CooldownReason.QUOTA, seconds=HOUR),
+    Kind.MODEL_SPENT: Row(
+        Fault.QUOTA,
+        Verdict.NEXT_ACCOUNT,
+        cooldown=CooldownReason.QUOTA,
+        seconds=HOUR,
+        model_only=True,
+    ),
     Kind.NOT_INCLUDED: Row(
         Fault.QUOTA,
         Verdict.NEXT_ACCOUNT,
@@ -259,6 +267,8 @@ def kind_of(refusal: Refusal) -> Kind:
         return Kind.CHALLENGE
     # The more telling of two: `type: usage_limit_reached` may come with a rate limit's code.
     kinds = [KIND_OF_CODE.get(word) for word in (refusal.type, refusal.code)]
+    if Kind.SPENT in kinds and refusal.quota is not None and refusal.quota.of_some_models:
+        return Kind.MODEL_SPENT
     for preferred in (Kind.SPENT, Kind.NOT_INCLUDED):
         if preferred in kinds:
             return preferred

@@ -102,6 +102,11 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
         return next((f.windows for f in self.families if f.id == DEFAULT_FAMILY), ())
 
     @property
+    def of_some_models(self) -> bool:
+        """Whether the limit in force is one that some models have for themselves."""
+        return _underscored(self.active_limit).startswith(f"{DEFAULT_FAMILY}_")
+
+    @property
     def spent_window(self) -> QuotaWindow | None:
         """The longest general window with nothing left: waiting for a shorter one is in vain."""
         return next((window for window in reversed(self.windows) if window.spent), None)

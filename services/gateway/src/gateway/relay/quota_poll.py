@@ -94,7 +94,9 @@ class QuotaPoll:
             await self._leave_alone(account_id)
             return None
         self._failures.pop(account_id, None)
-        if not quota.reached and quota.spent_window is None and await self._cools(account_id):
+        known = quota.windows or quota.spending
+        spent = quota.reached or quota.spent_window is not None
+        if known and not spent and await self._cools(account_id):
             await self._cooldowns.clear(account_id, reasons={CooldownReason.QUOTA})
             log.info("account.recovered", account=account_id, reason=CooldownReason.QUOTA.value)
         return quota
