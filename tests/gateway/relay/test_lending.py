@@ -1,8 +1,13 @@
 from typing import Any
 
+import pytest
+from prometheus_client import CollectorRegistry
 from support.leases import NOW, a_lease
 
+from commons.errors import StoreUnavailable
+from commons.redis_gate import Gate
 from gateway.choice.ballot import Cause, NoChoice
+from gateway.metrics import Metrics
 from gateway.relay.lease import Lease, Wish
 from gateway.relay.lending import QUEUE_SECONDS, Lending
 from gateway.relay.slots import Party
@@ -45,8 +50,15 @@ class Slots:
         return self.granted.pop(0) if self.granted else None
 
 
-async def lent(rotation: Any, slots: Any) -> Any:
-    return await Lending(rotation, slots, clock=lambda: slots.now).lease(WISH)
+async def lent(rotation: Any, slots: Any, *, gate: Any = None, metrics: Any = None) -> Any:
+    lending = Lending(
+        rotation,
+        slots,
+        gate=gate or Gate(),
+        clock=lambda: slots.now,
+        metrics=metrics or Metrics(CollectorRegistry()),
+    )
+    return await lending.lease(WISH)
 
 
 async def test_without_a_limit_nothing_is_asked_of_the_slots() -> None:
@@ -95,3 +107,41 @@ async def test_the_whole_wait_of_one_request_is_bounded() -> None:
 
     assert found.cause is Cause.BUSY
     assert len(slots.waited) == QUEUE_SECONDS // 1.25
+
+
+async def test_who_was_not_woken_in_a_while_looks_at_everybody_again() -> None:
+    rotation = Rotation("a", "b")
+
+    lease = await lent(rotation, Slots(without=[["a", "b"]], granted=[""]))
+
+    assert isinstance(lease, Lease)
+    assert rotation.full == [set(), {"a", "b"}, set()]
+
+
+async def test_how_long_one_waits_is_counted_and_only_of_those_who_wait() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    await lent(Rotation("a"), Slots(), metrics=metrics)
+    await lent(Rotation("a"), Slots(without=[["a"]], granted=["a"]), metrics=metrics)
+    await lent(Rotation("a"), Slots(without=[["a"]]), metrics=metrics)
+
+    assert "gateway_slot_wait_seconds_count 2.0" in metrics.exposition().decode()
+    assert "gateway_slot_wait_seconds_sum 2.5" in metrics.exposition().decode()
+
+
+class Away(Slots):
+    """Slots while Redis is away."""
+
+    async def take(self, account_id: str, party: Party) -> Any:
+        raise StoreUnavailable("away")
+
+
+async def test_in_grace_nobody_is_held_to_slots_that_nobody_can_count() -> None:
+    gate = Gate(lambda: 100.0, grace=60.0)
+    with pytest.raises(StoreUnavailable):
+        await lent(Rotation("a"), Away(), gate=gate)
+
+    gate.see()
+    gate.fail(StoreUnavailable("away"), since=101.0)
+
+    assert isinstance(await lent(Rotation("a"), Away(), gate=gate), Lease)

@@ -155,6 +155,17 @@ async def test_a_conversation_goes_back_to_its_account_which_is_its_own(scene: A
     )
 
 
+async def test_a_conversation_goes_back_to_its_own_account_though_others_are_full(
+    scene: Any,
+) -> None:
+    first, second = await scene.log_in(2)
+    await scene.surveyor.tie({"f1": second})
+
+    lease = await scene.rotation.lease(WISH, full={first})
+
+    assert (lease.account.id, lease.basis, lease.own) == (second, Basis.AFFINITY, True)
+
+
 async def test_a_promised_account_is_followed_but_not_yet_trusted_with_what_only_it_can_read(
     scene: Any,
 ) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from support.redis_proxy import redis_proxy
+from support.redis_server import RedisServer
 
 from commons import redis_keys
 from commons.errors import StoreUnavailable
@@ -152,13 +154,14 @@ async def test_a_slot_goes_to_somebody_who_can_use_its_account(pool: Pool) -> No
     assert not first.done()
 
 
-async def test_who_has_waited_long_enough_leaves_the_queue(pool: Pool) -> None:
+async def test_who_has_waited_long_enough_looks_again_and_its_place_lapses(pool: Pool) -> None:
     await pool.fill("a", "k-1", "k-2")
 
-    assert await pool.slots.wait(("a",), party("k-3"), seconds=0.05) is None
+    assert await pool.slots.wait(("a",), party("k-3"), seconds=0.05) == ""
+    await pool.slots.free("k-1")
 
-    await pool.until_queued()
-    assert await pool.held() == ["a k-1 k", "a k-2 k"]
+    assert await pool.queued() == []
+    assert await pool.held() == ["a k-2 k"]
 
 
 async def test_who_goes_away_leaves_the_queue_and_a_slot_that_came_too_late(pool: Pool) -> None:
@@ -168,12 +171,77 @@ async def test_who_goes_away_leaves_the_queue_and_a_slot_that_came_too_late(pool
 
     waiting.cancel()
     await pool.slots.free("k-1")
-    with contextlib.suppress(asyncio.CancelledError):
-        await waiting
+    await asyncio.wait([waiting])
+    assert pool.slots.holds("k-3")
+    await pool.slots.free("k-3")
 
-    while await pool.held() != ["a k-2 k"] or await pool.queued():
-        await asyncio.sleep(0.005)
+    assert await pool.held() == ["a k-2 k"]
+    assert await pool.queued() == []
     assert pool.slots.waiting == 0
+
+
+async def test_who_goes_away_while_a_slot_is_taken_gives_it_back(pool: Pool) -> None:
+    taking = pool.tasks.start(pool.slots.take("a", party("k-1")), name="take")
+    await asyncio.sleep(0)
+
+    taking.cancel()
+    await asyncio.wait([taking])
+
+    assert pool.slots.holds("k-1"), "Redis may have given it"
+    await pool.slots.free("k-1")
+    assert not pool.slots.holds("k-1")
+
+
+async def test_a_slot_handed_over_is_lost_soon_unless_it_is_taken(pool: Pool) -> None:
+    await pool.fill("a", "k-1", "k-2")
+    waiting = pool.begin(pool.other, party("k-3"))
+    await pool.until_queued("k-3")
+    await pool.slots.free("k-1")
+    await waiting
+
+    async def seconds() -> float:
+        until: Any = await pool.redis.zscore(redis_keys.slots(), "a k-3 k")
+        return float(until) - time.time()
+
+    assert await seconds() < 6
+    assert await pool.other.take("a", party("k-3")) == ()
+    assert await seconds() > LEASE_SECONDS - 1
+
+
+async def test_who_waits_goes_on_when_the_limit_is_lifted(pool: Pool) -> None:
+    await pool.fill("a", "k-1", "k-2")
+    waiting = pool.begin(pool.slots, party("k-3"))
+    await pool.until_queued("k-3")
+
+    pool.slots.most = 0
+
+    assert await asyncio.wait_for(waiting, 2.5) == "a"
+    assert await pool.slots.take("a", party("k-3")) == ()
+
+
+async def test_who_waits_looks_again_when_redis_has_been_away(
+    pool: Pool, redis_server: RedisServer
+) -> None:
+    async with (
+        redis_proxy(str(redis_server.socket)) as proxy,
+        contextlib.aclosing(connect_for_tails(proxy.url)) as tails,
+    ):
+        slots = Slots(pool.redis, tails=tails, replica="x", tasks=pool.tasks, clock=time.time)
+        slots.most = 2
+        await pool.fill("a", "k-1", "k-2")
+        waiting = pool.begin(slots, party("k-3"))
+        await pool.until_queued("k-3")
+        await proxy.close()
+
+        assert await asyncio.wait_for(waiting, 4) == ""
+
+
+async def test_what_is_left_is_given_back_when_the_replica_ends(pool: Pool) -> None:
+    await pool.fill("a", "k-1", "k-2")
+
+    await pool.slots.close()
+
+    assert await pool.held() == []
 
 
 async def test_what_a_dead_replica_held_is_handed_on_when_its_lease_ends(pool: Pool) -> None:
@@ -198,6 +266,15 @@ async def test_what_is_held_is_renewed_and_what_was_given_back_does_not_come_aga
     [(slot, until)] = found
     assert slot == "a k-1 k"
     assert until > time.time() + LEASE_SECONDS - 5
+
+
+async def test_the_slots_of_long_answers_are_kept_though_nobody_asks(pool: Pool) -> None:
+    await pool.fill("a", "k-1")
+    await pool.redis.expire(redis_keys.slots(), 10)
+
+    await pool.slots.renew()
+
+    assert await pool.redis.ttl(redis_keys.slots()) > LEASE_SECONDS
 
 
 async def test_a_queue_that_is_too_long_takes_nobody(

@@ -147,6 +147,7 @@ class Gateway:
         self.begin_drain()
         await self._tasks.close()
         self._grace.close()
+        await self._slots.close()
         await self._upkeep.leave()
         await self._ledger.close()
         await self._refresher.close()
@@ -193,6 +194,7 @@ class Gateway:
             tasks=self._tasks,
             clock=self._clock,
         )
+        self.metrics.waiting.set_function(lambda: self._slots.waiting)
         self._places = Places(self._redis, clock=self._clock)
         self._responses = ResponseStore(self._redis, cipher)
         self._usage = UsageStore(self._redis)
@@ -272,7 +274,13 @@ class Gateway:
             facts=knowledge,
         )
         self._dispatcher = Dispatcher(
-            lending=Lending(self._rotation, self._slots, clock=self._clock),
+            lending=Lending(
+                self._rotation,
+                self._slots,
+                gate=self._gate,
+                clock=self._clock,
+                metrics=self.metrics,
+            ),
             lessons=lessons,
             upstream=self._upstream,
             ciphertexts=Ciphertexts(self._redis, self._ledger),

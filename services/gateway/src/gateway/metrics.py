@@ -38,6 +38,8 @@ EXCHANGE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 180, 300, 45
 """Seconds; a long answer takes ten minutes."""
 SURVEY_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 2)
 """Seconds; a look takes a round trip, and is given up after two tries of a second."""
+SLOT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
+"""Seconds; after thirty a client is told to come again."""
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 """Seconds."""
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
@@ -180,6 +182,15 @@ class Metrics:
             "gateway_cooldowns",
             "Cooldowns begun, by account and reason.",
             ("account", "reason"),
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "gateway_waiting", "Exchanges waiting for a slot of an account.", registry=registry
+        )
+        self.slot_wait = Histogram(
+            "gateway_slot_wait_seconds",
+            "How long exchanges waited for a slot that found none free, served or not.",
+            buckets=SLOT_BUCKETS,
             registry=registry,
         )
         self.quota = QuotaFigures(registry)

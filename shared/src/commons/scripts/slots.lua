@@ -1,16 +1,19 @@
 -- Slots of accounts: who gives how many answers at a time, who waits for one, and whose turn it is.
--- A slot is leased, so what a dead replica held is free again. A slot that is free is handed to one
--- who waits, in this very step: nobody who comes later finds it.
+-- A slot is leased, so what a dead replica held is free again; one that is handed on only for a moment,
+-- until it is taken. A slot that is free is handed to one who waits, in this very step: nobody who
+-- comes later finds it.
 -- KEYS slots (sorted set of 'account request key' by end of lease),
 --      queue (hash by request: 'since until weight key replica account account … ')
--- ARGV what to do, slots of each account, seconds of a lease, name of a replica's wakes without its id,
---      request, and
+-- ARGV what to do, slots of each account or 0 for any number, seconds of a lease,
+--      name of a replica's wakes without its id, request, and
 --      take: account, key           gives {1}, or {0, accounts that are full or waited for}
 --      wait: the request's place in the queue, most that may wait; gives {1}, or {0} if it is too long
 --      free                         gives back its slots and its place in the queue
 --      tend                         looks after leases and places that have ended
-local QUEUE_SECONDS, WAKE_SECONDS = 120, 60
+local SLOT_SECONDS, QUEUE_SECONDS, WAKE_SECONDS = 90, 120, 60
+local HANDED_SECONDS = 5
 local deed, most, lease, wakes, request = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
+if most == 0 then most = math.huge end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 
@@ -30,39 +33,51 @@ local function held(own)
   return busy, keys
 end
 
+-- Most of those who wait name the same accounts in the same words: each such list is read once.
+local lists = {}
+
+local function accounts_of(list)
+  local accounts = lists[list]
+  if not accounts then
+    accounts = {}
+    for account in string.gmatch(list, '%S+') do accounts[#accounts + 1] = account end
+    lists[list] = accounts
+  end
+  return accounts
+end
+
 -- Those who wait, and the accounts they wait for.
 local function queue()
-  local places, wanted = {}, {}
+  local places, wanted, seen = {}, {}, {}
   local all = redis.call('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
-    local since, until_, weight, key, replica, accounts =
+    local since, until_, weight, key, replica, list =
       string.match(all[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
     if tonumber(until_) <= now then
       redis.call('HDEL', KEYS[2], all[i])
     elseif all[i] ~= request or deed ~= 'take' then
-      local place = {
+      places[#places + 1] = {
         request = all[i], since = tonumber(since), weight = tonumber(weight),
-        key = key, replica = replica, accounts = {},
+        key = key, replica = replica, list = list,
       }
-      for account in string.gmatch(accounts, '%S+') do
-        place.accounts[#place.accounts + 1] = account
-        wanted[account] = true
+      if not seen[list] then
+        seen[list] = true
+        for _, account in ipairs(accounts_of(list)) do wanted[account] = true end
       end
-      places[#places + 1] = place
     end
   end
   return places, wanted
 end
 
-local function lend(account, whose, key)
-  redis.call('ZADD', KEYS[1], now + lease, account .. ' ' .. whose .. ' ' .. key)
-  redis.call('EXPIRE', KEYS[1], math.ceil(lease) * 2)
+local function lend(account, whose, key, seconds)
+  redis.call('ZADD', KEYS[1], now + seconds, account .. ' ' .. whose .. ' ' .. key)
+  redis.call('EXPIRE', KEYS[1], SLOT_SECONDS)
 end
 
--- The least busy account with room that somebody waits for.
-local function room(place, busy)
-  local best
-  for _, account in ipairs(place.accounts) do
+-- Of these the least busy account with room; false if there is none.
+local function room(list, busy)
+  local best = false
+  for _, account in ipairs(accounts_of(list)) do
     local count = busy[account] or 0
     if count < most and (not best or count < (busy[best] or 0)) then best = account end
   end
@@ -73,8 +88,13 @@ end
 -- requests the one that waits longest.
 local function next_of(places, busy, keys)
   local chosen, chosen_account, least
+  local rooms = {}
   for i, place in ipairs(places) do
-    local account = room(place, busy)
+    local account = rooms[place.list]
+    if account == nil then
+      account = room(place.list, busy)
+      rooms[place.list] = account
+    end
     if account then
       local share = (keys[place.key] or 0) / place.weight
       local older = chosen and place.since < places[chosen].since
@@ -86,13 +106,12 @@ local function next_of(places, busy, keys)
   return chosen, chosen_account
 end
 
-local function hand_out(busy, keys)
-  local places = queue()
+local function hand_out(places, busy, keys)
   while true do
     local chosen, account = next_of(places, busy, keys)
     if not chosen then return end
     local place = table.remove(places, chosen)
-    lend(account, place.request, place.key)
+    lend(account, place.request, place.key, HANDED_SECONDS)
     busy[account] = (busy[account] or 0) + 1
     keys[place.key] = (keys[place.key] or 0) + 1
     redis.call('HDEL', KEYS[2], place.request)
@@ -104,15 +123,20 @@ end
 if deed == 'take' then
   local account, key = ARGV[6], ARGV[7]
   local before = redis.call('ZSCORE', KEYS[1], account .. ' ' .. request .. ' ' .. key)
-  if before and tonumber(before) > now then return {1} end
-  local busy, keys = held(request)
-  local _, wanted = queue()
-  if (busy[account] or 0) < most and not wanted[account] then
-    lend(account, request, key)
-    hand_out(held(''))
+  if before and tonumber(before) > now then
+    lend(account, request, key, lease)
     return {1}
   end
-  hand_out(busy, keys)
+  local busy, keys = held(request)
+  local places, wanted = queue()
+  if (busy[account] or 0) < most and not wanted[account] then
+    lend(account, request, key, lease)
+    busy[account] = (busy[account] or 0) + 1
+    keys[key] = (keys[key] or 0) + 1
+    hand_out(places, busy, keys)
+    return {1}
+  end
+  hand_out(places, busy, keys)
   local full = {0}
   for name in pairs(wanted) do full[#full + 1] = name end
   for name, count in pairs(busy) do
@@ -122,11 +146,17 @@ if deed == 'take' then
 end
 
 if deed == 'wait' then
-  if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[7]) then return {0} end
+  if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[7]) and redis.call('HEXISTS', KEYS[2], request) == 0 then
+    return {0}
+  end
   redis.call('HSET', KEYS[2], request, ARGV[6])
   redis.call('EXPIRE', KEYS[2], QUEUE_SECONDS)
 elseif deed == 'free' then
   redis.call('HDEL', KEYS[2], request)
 end
-hand_out(held(request))
+local busy, keys = held(request)
+-- Who only joins a queue for what is taken changes nothing for anybody.
+if deed == 'wait' and not room(string.match(ARGV[6], '^%S+ %S+ %S+ %S+ %S+ (.*)$'), busy) then return {1} end
+local places = queue()
+hand_out(places, busy, keys)
 return {1}

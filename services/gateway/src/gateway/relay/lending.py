@@ -9,7 +9,10 @@ from typing import Final
 
 import msgspec
 
+from commons.errors import StoreUnavailable
+from commons.redis_gate import Gate
 from gateway.choice.ballot import Cause, NoChoice
+from gateway.metrics import Metrics
 from gateway.relay.lease import Lease, Wish
 from gateway.relay.rotation import Rotation
 from gateway.relay.slots import Slots
@@ -21,10 +24,20 @@ QUEUE_SECONDS: Final = 30.0
 class Lending:
     """Lends accounts that have a slot."""
 
-    def __init__(self, rotation: Rotation, slots: Slots, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        rotation: Rotation,
+        slots: Slots,
+        *,
+        gate: Gate,
+        clock: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
         self.rotation = rotation
         self._slots = slots
+        self._gate = gate
         self._clock = clock
+        self._metrics = metrics
 
     def __repr__(self) -> str:
         return f"<Lending {self.rotation!r} {self._slots!r}>"
@@ -37,23 +50,38 @@ class Lending:
         if not self._slots.most:
             return await self.rotation.lease(wish, tried)
         begun, waited = self._clock(), False
-        full: set[str] = set()
-        while True:
-            found = await self.rotation.lease(wish, tried, full=full)
-            if isinstance(found, Lease):
-                without = await self._slots.take(found.account.id, wish.party)
-                if without:
-                    full.update(without)
-                    continue
-                return _told(found, self._clock() - begun) if waited else found
-            seconds = begun + QUEUE_SECONDS - self._clock()
-            if found.cause is not Cause.BUSY or seconds <= 0:
-                return found
-            account_id = await self._slots.wait(found.accounts, wish.party, seconds=seconds)
-            if account_id is None:
-                return found
-            waited = True
-            full.discard(account_id)
+        try:
+            full: set[str] = set()
+            while True:
+                found = await self.rotation.lease(wish, tried, full=full)
+                if isinstance(found, Lease):
+                    if without := await self._taken(found, wish):
+                        full.update(without)
+                        continue
+                    return _told(found, self._clock() - begun) if waited else found
+                seconds = begun + QUEUE_SECONDS - self._clock()
+                if found.cause is not Cause.BUSY or seconds <= 0:
+                    return found
+                waited = True
+                woken = await self._slots.wait(found.accounts, wish.party, seconds=seconds)
+                if woken is None:
+                    return found
+                full = full - {woken} if woken else set()
+        finally:
+            if waited:
+                self._metrics.slot_wait.observe(self._clock() - begun)
+
+    async def _taken(self, found: Lease, wish: Wish) -> Collection[str]:
+        """Take a slot for a lease; else the accounts that have none.
+
+        In grace nobody can know who holds how many: for so short a time nobody is held to it.
+        """
+        try:
+            return await self._slots.take(found.account.id, wish.party)
+        except StoreUnavailable:
+            if not self._gate.in_grace():
+                raise
+            return ()
 
 
 def _told(lease: Lease, seconds: float) -> Lease:

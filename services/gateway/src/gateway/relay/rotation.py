@@ -91,7 +91,7 @@ class Rotation:
         passed = set(tried)
         busy: list[tuple[Choice, Ballot]] = []
         while True:
-            survey, candidates = await self._look(wish, passed.union(full))
+            survey, candidates = await self._look(wish, passed, full=full)
             asked = [a for a in candidates if a.id not in passed]
             ballot = self._ballot(wish, survey, asked, full=full)
             found = choose(ballot)
@@ -143,7 +143,9 @@ class Rotation:
         if lease.probe:
             self._lessons.succeed(lease)
 
-    async def _look(self, wish: Wish, passed: Collection[str]) -> tuple[Survey, list[Account]]:
+    async def _look(
+        self, wish: Wish, passed: Collection[str], *, full: Collection[str] = ()
+    ) -> tuple[Survey, list[Account]]:
         """A survey for accounts that are known as they are now, and those that may serve."""
         ties = self.strategy.routing is not Routing.ROUND_ROBIN and not wish.begins
         follow = ties and wish.fingerprint and not passed
@@ -152,7 +154,7 @@ class Rotation:
             candidates = self._candidates(wish)
             followed = self._followed(candidates, wish.model) if follow else candidates
             survey = await self._surveyor.survey(
-                account_ids=[a.id for a in followed if a.id not in passed],
+                account_ids=[a.id for a in followed if a.id not in passed and a.id not in full],
                 model=wish.model,
                 affinity=wish.fingerprint if follow else None,
                 draw=draw if draw is not None and not draw.drawn_at else None,

@@ -2,7 +2,8 @@
 
 Who finds no slot waits in a queue that every replica shares. A slot that is given back goes in the
 same step to the key that holds least for its weight, and among its requests to the oldest; that
-request's replica is woken at once. Without a limit nothing here is asked of Redis.
+request's replica is woken at once. Who waits looks again every few seconds all the same: a wake may
+be lost, accounts and limits may change. Without a limit nothing here is asked of Redis.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from commons.tasks import Tasks
 LEASE_SECONDS: Final = 45.0
 """How long a slot is held without being renewed."""
 RENEW_SECONDS: Final = 15.0
+LOOK_SECONDS: Final = 10.0
+"""How long one waits at most before looking again whether other accounts have come free."""
 TEND_SECONDS: Final = 1.0
 """How often somebody who waits looks for leases that have ended: their replicas are dead."""
 MOST_WAITING: Final = 1000
@@ -61,6 +64,7 @@ class Slots:
         self._tasks = tasks
         self._scripts = Scripts(redis)
         self._held: dict[str, str] = {}
+        """By request: its slot, or "" where it may have one or a place in the queue."""
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._listens = False
         self.most = 0
@@ -75,7 +79,7 @@ class Slots:
         return len(self._waiting)
 
     def holds(self, request_id: str) -> bool:
-        """Whether an exchange has a slot to give back."""
+        """Whether an exchange may have a slot, or a place in the queue, to give back."""
         return request_id in self._held
 
     async def take(self, account_id: str, party: Party) -> Sequence[str]:
@@ -83,49 +87,57 @@ class Slots:
 
         Nobody is overtaken: an account that others wait for has none. Raises StoreUnavailable.
         """
+        # Noted before it is known: who leaves meanwhile gives back what Redis may have given.
+        self._held[party.request_id] = _slot(account_id, party)
         taken, *full = await self._do("take", party.request_id, account_id, party.key_id)
-        if not taken:
-            return full
-        self._held[party.request_id] = f"{account_id} {party.request_id} {party.key_id}"
-        return ()
+        if taken:
+            return ()
+        self._held[party.request_id] = ""
+        return full
 
     async def wait(self, accounts: Sequence[str], party: Party, *, seconds: float) -> str | None:
-        """Wait for a slot of one of these accounts; gives the account, or None if none came.
+        """Wait for a slot of one of these accounts; gives the account whose slot is handed over.
 
-        Raises StoreUnavailable.
+        "" is nothing yet: look again, the place in the queue goes by when one came. None is that
+        the queue takes nobody more. What is handed over has to be taken. Raises StoreUnavailable.
         """
         woken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        seconds = min(seconds, LOOK_SECONDS)
+        self._held.setdefault(party.request_id, "")
         self._waiting[party.request_id] = woken
         try:
             if not await self._queue(accounts, party, seconds=seconds):
                 return None
             self._listen()
             async with asyncio.timeout(seconds):
-                account_id = await woken
+                return await woken
         except TimeoutError:
-            return None
-        else:
-            self._held[party.request_id] = f"{account_id} {party.request_id} {party.key_id}"
-            return account_id
+            return ""
         finally:
             del self._waiting[party.request_id]
-            if party.request_id not in self._held:
-                self._tasks.start(self._give_up(party.request_id), name="leave queue")
 
     async def free(self, request_id: str) -> None:
         """Give back an exchange's slot. While Redis is away it waits for its lease to end."""
-        if self._held.pop(request_id, None) is not None:
+        if request_id in self._held:
             await self._give_up(request_id)
+            self._held.pop(request_id, None)
+
+    async def close(self) -> None:
+        """Give back what is left when the replica ends."""
+        for request_id in tuple(self._held):
+            await self.free(request_id)
 
     async def renew(self) -> None:
         """Say that everybody here is still at it. Raises StoreUnavailable."""
-        if not self._held:
+        held = dict.fromkeys(filter(None, self._held.values()), self._clock() + LEASE_SECONDS)
+        if not held:
             return
-        until = self._clock() + LEASE_SECONDS
-        # Only who is there: a slot given back meanwhile must not come again.
         with mapped():
-            held = dict.fromkeys(self._held.values(), until)
-            await self._redis.zadd(redis_keys.slots(), held, xx=True)
+            pipe = self._redis.pipeline(transaction=False)
+            # Only who is there: a slot given back meanwhile must not come again.
+            pipe.zadd(redis_keys.slots(), held, xx=True)
+            pipe.expire(redis_keys.slots(), redis_keys.SLOT_SECONDS)
+            await pipe.execute()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Renew until cancelled."""
@@ -150,13 +162,19 @@ class Slots:
 
     async def _wake(self) -> None:
         """Wake whoever is handed a slot, as long as anybody waits."""
+        deaf = False
         try:
             while self._waiting:
                 try:
                     await self._hear()
                 except StoreUnavailable as error:
                     log.debug("wakes.waited", error=str(error))
+                    deaf = True
                     await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    if deaf:
+                        self._send_looking()
+                    deaf = False
         finally:
             self._listens = False
 
@@ -173,6 +191,12 @@ class Slots:
         elif request_id not in self._held:  # it has left in the very moment
             await self._give_up(request_id)
 
+    def _send_looking(self) -> None:
+        """Redis was away: the queue may be gone with it, and wakes with the connection."""
+        for woken in self._waiting.values():
+            if not woken.done():
+                woken.set_result("")
+
     async def _give_up(self, request_id: str) -> None:
         try:
             await self._do("free", request_id)
@@ -184,3 +208,8 @@ class Slots:
         given = [deed, self.most, LEASE_SECONDS, redis_keys.wakes(""), request_id, *args]
         done: Sequence[Any] = await self._scripts.repeat("slots", keys, given)
         return done
+
+
+def _slot(account_id: str, party: Party) -> str:
+    """A slot's member of the set."""
+    return f"{account_id} {party.request_id} {party.key_id}"
