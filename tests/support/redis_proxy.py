@@ -22,6 +22,11 @@ class RedisProxy:
         """The address of the way."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def carries(self) -> int:
+        """How many connections it carries."""
+        return len(self._carrying)
+
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it."""
         carrying = asyncio.current_task()

@@ -231,9 +231,11 @@ async def test_who_waits_looks_again_when_redis_has_been_away(
         await pool.fill("a", "k-1", "k-2")
         waiting = pool.begin(slots, party("k-3"))
         await pool.until_queued("k-3")
+        while not proxy.carries:
+            await asyncio.sleep(0.005)
         await proxy.close()
 
-        assert await asyncio.wait_for(waiting, 4) == ""
+        assert await asyncio.wait_for(waiting, 8) == ""
 
 
 async def test_what_is_left_is_given_back_when_the_replica_ends(pool: Pool) -> None:
