@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 import hypothesis
 import pytest
 from redis.asyncio import Redis
+from support.redis_clients import connect_patiently
 from support.redis_server import RedisServer
 
-from commons.redis_pool import connect
-
 # A busy machine is no fault of an example: only what is said counts, never how long it took.
-hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("house")
 
 
@@ -30,7 +31,7 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture
 async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
-    """A client of that database, made as the services make it."""
-    client = connect(redis_url)
+    """A client of that database, made as the services make it, but patient."""
+    client = connect_patiently(redis_url)
     yield client
     await client.aclose()

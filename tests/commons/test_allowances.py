@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from support.redis_clients import connect_patiently
 
 from commons import redis_keys
 from commons.accounts.cipher import CredentialCipher
@@ -17,7 +18,6 @@ from commons.budgets import Spent, midnight_after
 from commons.keys import KeyStore
 from commons.limits import Limits
 from commons.records import Ending, ExchangeRecord
-from commons.redis_pool import connect
 from commons.tokens import Tokens
 from commons.usage import UsageStore, day_of
 
@@ -88,19 +88,45 @@ class Pool:
         for member, score in held:
             await self.redis.zadd(name, {member: score - seconds})
 
-    async def age_tokens(self, seconds: int) -> None:
+    async def age_tokens(self, seconds: int, *, lasts: int) -> None:
+        """Make the seconds older under which tokens are kept, and the times they were drawn last."""
         name = redis_keys.minute_tokens("key_1")
         kept: Any = await self.redis.hgetall(name)
         for field, value in kept.items():
             await self.redis.hdel(name, field)
             second, last, _ = field.partition("+")
-            aged = float(value) - seconds if last else value
+            aged = float(value) - lasts if last else value
             await self.redis.hset(name, f"{int(second) - seconds}{last}", aged)
+
+    async def first_request(self) -> float:
+        """When the oldest request of the minute was drawn."""
+        held: Any = await self.redis.zrange(
+            redis_keys.minute_requests("key_1"), 0, 0, withscores=True
+        )
+        return float(held[0][1])
+
+    async def first_tokens(self) -> float:
+        """When tokens were drawn last in the oldest second that is kept."""
+        kept: Any = await self.redis.hgetall(redis_keys.minute_tokens("key_1"))
+        second = min(int(field.rstrip("+")) for field in kept)
+        return float(kept[f"{second}+"])
+
+    async def refused_until(self, moment: float, draw: Draw) -> Allowance:
+        """What is said to a draw, with a wait that ends at this moment of Redis' clock."""
+        before = await self.now()
+        found = await self.allowed(draw)
+        after = await self.now()
+        assert moment - after <= found.wait <= moment - before + 0.001, "told in whole milliseconds"
+        return found
+
+    async def now(self) -> float:
+        seconds, micros = await self.redis.time()
+        return float(seconds + micros / 1e6)
 
 
 @pytest.fixture
 async def pool(redis_url: str) -> AsyncIterator[Any]:
-    clients = [connect(redis_url) for _ in range(5)]
+    clients = [connect_patiently(redis_url) for _ in range(5)]
     yield Pool(clients[0], clients[1:])
     for client in clients:
         await client.aclose()
@@ -118,13 +144,13 @@ async def test_of_many_at_once_over_five_replicas_exactly_the_limit_passes(pool:
 
 async def test_requests_come_free_as_they_grow_a_minute_old(pool: Any) -> None:
     await pool.storm(3, rpm=3)
-    await pool.age(redis_keys.minute_requests("key_1"), 50)
+    await pool.age(redis_keys.minute_requests("key_1"), 30)
 
-    refused = await pool.allowed(pool.draw(rpm=3))
+    free_at = await pool.first_request() + 60
+    refused = await pool.refused_until(free_at, pool.draw(rpm=3))
     assert refused.refused is Limit.RPM
-    assert 9 < refused.wait <= 10
 
-    await pool.age(redis_keys.minute_requests("key_1"), 10)
+    await pool.age(redis_keys.minute_requests("key_1"), 30)
     allowed = await pool.allowed(pool.draw(rpm=3))
     assert (allowed.refused, allowed.requests_left, allowed.requests_reset) == (Limit.NONE, 2, 60)
 
@@ -140,9 +166,9 @@ async def test_a_survey_that_is_repeated_draws_once(pool: Any) -> None:
 
 async def test_tokens_of_a_minute_pass_exactly_by_their_estimate(pool: Any) -> None:
     assert await pool.storm(100, 30, tpm=1000) == {Limit.NONE: 33, Limit.TPM: 67}
-    refused = await pool.allowed(pool.draw(30, tpm=1000))
-    assert refused.tokens_left == 10
-    assert 59 < refused.wait <= 60
+    free_at = await pool.first_tokens() + 60
+    refused = await pool.refused_until(free_at, pool.draw(11, tpm=1000))
+    assert (refused.refused, refused.tokens_left) == (Limit.TPM, 10)
     assert (await pool.allowed(pool.draw(10, tpm=1000))).tokens_left == 0
 
 
@@ -176,15 +202,13 @@ async def test_what_a_long_answer_used_beyond_its_estimate_counts_when_it_ends(p
 
 async def test_tokens_come_free_as_they_grow_a_minute_old(pool: Any) -> None:
     await pool.allowed(pool.draw(800, tpm=1000))
-    await pool.age_tokens(50)
-    refused = await pool.allowed(pool.draw(300, tpm=1000))
-    assert refused.refused is Limit.TPM
-    assert 9 < refused.wait <= 10
+    await pool.age_tokens(61, lasts=30)
 
-    await pool.age_tokens(9)
-    again = await pool.allowed(pool.draw(300, tpm=1000))
-    assert (again.refused, again.wait < 1) == (Limit.TPM, True), "not a moment early"
-    await pool.age_tokens(1)
+    free_at = await pool.first_tokens() + 60
+    refused = await pool.refused_until(free_at, pool.draw(300, tpm=1000))
+    assert refused.refused is Limit.TPM, "not a moment before the last of them is a minute old"
+
+    await pool.age_tokens(0, lasts=30)
     assert (await pool.allowed(pool.draw(300, tpm=1000))).tokens_left == 700
 
 

@@ -11,6 +11,7 @@ import aiohttp
 import httpx
 import msgspec
 from cryptography.fernet import Fernet
+from support.redis_clients import connect_patiently
 
 from commons.accounts.cipher import CredentialCipher
 from commons.accounts.claims import claims_of_login
@@ -21,7 +22,6 @@ from commons.keys import ApiKey, KeyStore
 from commons.live_settings import KeyPolicy
 from commons.log_stream import LogStream
 from commons.records import ExchangeRecord
-from commons.redis_pool import connect
 from gateway.app import Gateway, build
 from gateway.settings import GatewaySettings
 from gateway.web.server import GatewayServer, configure
@@ -29,6 +29,8 @@ from standalone.simulator import Simulator
 
 KEY = Fernet.generate_key().decode()
 """One encryption key for all replicas of a test."""
+PATIENCE_SECONDS = 20.0
+"""How long a test waits for what must come about: a busy machine is no fault of it."""
 
 
 class Replica:
@@ -55,7 +57,7 @@ class Stage:
         self.sim = simulator
         self._redis_url = redis_url
         self._stack = stack
-        self.redis = connect(redis_url)
+        self.redis = connect_patiently(redis_url)
         cipher = CredentialCipher((KEY,))
         self.accounts = AccountStore(self.redis, cipher)
         self.keys = KeyStore(self.redis, cipher)
@@ -118,7 +120,8 @@ class Stage:
     async def records(self, count: int = 1) -> list[ExchangeRecord]:
         """The settled exchanges, oldest first, once there are so many."""
         found: list[ExchangeRecord] = []
-        for _ in range(200):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
             entries = await self.logs.page(count=1000)
             found = [e.entry.exchange for e in reversed(entries) if e.entry.exchange]
             if len(found) >= count:
@@ -145,7 +148,7 @@ class Stage:
         """How often a simulated account was asked."""
         return sum(turn.account == name for turn in self.sim.turns)
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + seconds
         while not condition():

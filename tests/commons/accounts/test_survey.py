@@ -1,11 +1,13 @@
 """One look before upstream: exact turns, kept conversations, honest cooldowns."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from support.redis_clients import connect_patiently
 
 from commons import redis_keys
 from commons.accounts.cooldowns import CooldownStore
@@ -63,16 +65,18 @@ async def test_an_empty_redis_answers_with_zeros(surveyor: Surveyor) -> None:
 
 
 async def test_turns_are_exact_across_replicas(redis_url: str) -> None:
-    clients = [connect(redis_url) for _ in range(3)]
-    surveyors = [Surveyor(client) for client in clients]
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(contextlib.aclosing(connect_patiently(redis_url)))
+            for _ in range(3)
+        ]
+        surveyors = [Surveyor(client) for client in clients]
 
-    surveys = await asyncio.gather(
-        *(each.survey(account_ids=IDS, model="m") for each in surveyors for _ in range(100))
-    )
+        surveys = await asyncio.gather(
+            *(each.survey(account_ids=IDS, model="m") for each in surveyors for _ in range(100))
+        )
 
     assert sorted(each.cursor or 0 for each in surveys) == list(range(1, 301))
-    for client in clients:
-        await client.aclose()
 
 
 async def test_a_conversation_returns_to_its_account_and_takes_no_turn(

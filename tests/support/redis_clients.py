@@ -1,0 +1,16 @@
+"""Clients of the tests' Redis that outlast a busy machine: what is proved is what Redis says, not when."""
+
+from redis.asyncio import Redis
+
+from commons.redis_pool import connect
+
+PATIENCE_SECONDS = 60.0
+"""Hundreds of commands at once were seen to wait longer than the second that services have."""
+CONNECTIONS = 20
+
+
+def connect_patiently(url: str) -> Redis:
+    """A client as the services make it, but with much patience."""
+    client = connect(url, timeout=PATIENCE_SECONDS, max_connections=CONNECTIONS)
+    client.connection_pool.connection_kwargs["socket_connect_timeout"] = PATIENCE_SECONDS
+    return client
