@@ -199,6 +199,25 @@ async def test_without_redis_an_open_door_stays_open_if_it_was(store: Any) -> No
     assert (await door.admit(bearer("another"))).key is None
 
 
+async def test_an_open_door_is_known_by_the_version_that_came_while_it_was_looked_at(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = an_admission(store, KeyPolicy.OPEN)
+    is_any, looks = store.any, []
+
+    async def look() -> Any:
+        looks.append(door.version)
+        door.see(0)
+        return await is_any()
+
+    monkeypatch.setattr(store, "any", look)
+    await door.admit({})
+    store.away = True
+
+    assert looks == [-1, 0]
+    assert (await door.admit(bearer("another"))).key is None
+
+
 async def test_the_memory_of_wrong_keys_is_bounded(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,7 +73,7 @@ class Admission:
         self._misses: dict[str, float] = {}
         self._open_until = 0.0
         self._open_version = -2
-        self._opening: Flights[None, bool] = Flights()
+        self._opening: Flights[int, bool] = Flights()
         self.policy = policy
         """Whether a key is needed; may change while running."""
 
@@ -158,13 +158,15 @@ class Admission:
         """Whether anybody may come in: the policy is open and no key was ever made."""
         if self.policy is not KeyPolicy.OPEN:
             return False
-        now, version = self._clock(), self._view.version
-        if now < self._open_until and version == self._open_version:
-            return True
-        if await self._opening.join(None, self._store.any):
-            return False
-        self._open_until, self._open_version = now + MISS_SECONDS, version
-        return True
+        while True:
+            now, version = self._clock(), self._view.version
+            if now < self._open_until and version == self._open_version:
+                return True
+            if await self._opening.join(version, self._store.any):
+                return False
+            self._open_until, self._open_version = now + MISS_SECONDS, version
+            if version == self._view.version:  # else a key may have been made meanwhile: look again
+                return True
 
     def _was_open(self) -> bool:
         """Whether anybody might come in by the keys as they were: then there was none to know."""
