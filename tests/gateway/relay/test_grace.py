@@ -86,7 +86,12 @@ class Scene:
             gate=self.gate,
             metrics=self.metrics,
             clock=SharedClock(self.clock),
+            returned=self.count_return,
         )
+        self.returns = 0
+
+    def count_return(self) -> None:
+        self.returns += 1
 
     def lose(self) -> None:
         self.surveyor.error = ConnectionBroken("gone")
@@ -233,7 +238,7 @@ async def test_one_probe_finds_it_back_and_all_that_is_remembered_is_read_anew(
     await scene.grace.look()
 
     assert not scene.gate.shut
-    assert (scene.accounts.forgotten, scene.keys.forgotten) == (1, 1)
+    assert (scene.accounts.forgotten, scene.keys.forgotten, scene.returns) == (1, 1, 1)
     assert (await scene.look()).keys_version == 1
     said = capsys.readouterr().out
     assert (said.count("redis.lost"), said.count("redis.returned")) == (1, 1)

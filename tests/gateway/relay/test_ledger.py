@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from support.clock import Clock
 from support.exchanges import a_record
 
 from commons.errors import StoreUnavailable
@@ -47,12 +48,19 @@ class Scene:
     def __init__(self) -> None:
         self.books: Any = Books()
         self.slept: list[Any] = []
-        self.flushed = 0
+        self.logged: int | None = None
         self.metrics = Metrics(CollectorRegistry())
-        self.ledger = Ledger(self.books, self.metrics, flushed=self.count_flush, sleep=self.sleep)
+        self.clock = Clock()
+        self.ledger = Ledger(
+            self.books,
+            self.metrics,
+            flush_log=self.flush_log,
+            sleep=self.sleep,
+            clock=self.clock,
+        )
 
-    def count_flush(self) -> None:
-        self.flushed += 1
+    def flush_log(self) -> None:
+        self.logged = len(self.books.written)
 
     async def sleep(self, seconds: Any) -> None:
         self.slept.append(seconds)
@@ -95,7 +103,7 @@ async def test_everything_that_waits_is_written_together_ties_first() -> None:
 
     assert scene.books.written == ALL
     assert len(scene.ledger) == 0
-    assert scene.flushed == 1
+    assert scene.logged == 0, "the lines of the log go out before anything is written"
 
 
 async def test_nothing_is_written_when_nothing_waits() -> None:
@@ -277,3 +285,22 @@ async def test_a_redis_that_is_away_a_full_ledger_and_the_end_of_both_are_said_o
     events = ("ledger.kept", "ledger.overflowed", "ledger.written")
     assert [said.count(event) for event in events] == [1, 1, 1]
     assert scene.lost == 3
+
+
+async def test_when_redis_returns_what_was_written_last_is_written_once_more() -> None:
+    scene = Scene()
+    for number, seconds in enumerate((ledgers.RECENT_SECONDS + 1, 1, 0)):
+        scene.ledger.settle(a_record(number))
+        await scene.ledger.flush()
+        scene.clock.pass_(seconds)
+    scene.books.written.clear()
+
+    scene.ledger.again()
+    await scene.ledger.flush()
+    assert scene.books.written == [("add", ["req_1", "req_2"])]
+
+    scene.clock.pass_(ledgers.KNOWN_SECONDS + 1)
+    scene.books.written.clear()
+    scene.ledger.again()
+    await scene.ledger.flush()
+    assert scene.books.written == [], "its id may be forgotten: it would be counted twice"

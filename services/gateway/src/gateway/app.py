@@ -177,6 +177,14 @@ class Gateway:
         self._admission = Admission(
             self._keys, policy=settings.api_key_policy, clock=self._clock, gate=self._gate
         )
+        self._usage = UsageStore(self._redis)
+        books = RedisBooks(
+            self._redis,
+            usage=self._usage,
+            surveyor=Surveyor(self._redis),
+            cooldowns=self._cooldowns,
+        )
+        self._ledger = Ledger(books, self.metrics, flush_log=self._log.flush)
         self._grace = Grace(
             self._surveyor,
             accounts=self._view,
@@ -184,6 +192,7 @@ class Gateway:
             gate=self._gate,
             metrics=self.metrics,
             clock=self._clock,
+            returned=self._ledger.again,
         )
         self._replica_id = secrets.token_hex(6)
         self._tails = connect_for_tails(settings.redis_url, max_connections=1)
@@ -197,17 +206,9 @@ class Gateway:
         self.metrics.waiting.set_function(lambda: self._slots.waiting)
         self._places = Places(self._redis, clock=self._clock)
         self._responses = ResponseStore(self._redis, cipher)
-        self._usage = UsageStore(self._redis)
         self._shares = Shares(
             usage=self._usage, quotas=QuotaStore(self._redis), view=self._view, clock=self._clock
         )
-        books = RedisBooks(
-            self._redis,
-            usage=self._usage,
-            surveyor=Surveyor(self._redis),
-            cooldowns=self._cooldowns,
-        )
-        self._ledger = Ledger(books, self.metrics, flushed=self._log.flush)
 
     def _open_upstream(self) -> None:
         settings, identity = self._settings, self._identity

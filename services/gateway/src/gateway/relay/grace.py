@@ -62,6 +62,7 @@ class Grace:
         gate: Gate,
         metrics: Metrics,
         clock: SharedClock,
+        returned: Callable[[], None] = lambda: None,
     ) -> None:
         self._surveyor = surveyor
         self._accounts = accounts
@@ -69,6 +70,7 @@ class Grace:
         self._gate = gate
         self._metrics = metrics
         self._clock = clock
+        self._returned = returned
         self._serving = False
         self._cursor = 0
         self._cooldowns: dict[str, Cooldown] = {}
@@ -153,6 +155,7 @@ class Grace:
         self._accounts.forget()
         self._keys.forget()
         self._gate.open()
+        self._returned()
 
     def _remember(self, survey: Survey, model: str, affinity: str | None) -> None:
         self._cooldowns = self._cooldowns_of[model] = survey.cooldowns

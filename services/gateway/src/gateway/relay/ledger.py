@@ -3,10 +3,13 @@
 Nobody waits for it. Settlements are written as they come, in batches while a write is under way:
 what a killed process has not written is lost to the usage. It is bounded; while Redis is away it
 keeps what it has and tries again, and at shutdown it is written as far as possible. What is written
-twice is counted once, by request id.
+twice is counted once, by request id; so the settlements written last are written once more when Redis
+returns, which may have lost its last moments with its machine, or to a replica that took over.
 """
 
 import asyncio
+import collections
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Protocol, TypeVar
@@ -26,6 +29,11 @@ MOST: Final = 20_000
 """How much of each kind is kept while Redis is away; beyond it the oldest is lost, and counted."""
 BATCH: Final = 250
 """How many records one script takes."""
+RECENT_SECONDS: Final = 5.0
+"""How long settlements are kept after they were written, until others are: longer than Redis takes
+to put writes on its disk (a second or two), or to tell its replicas."""
+KNOWN_SECONDS: Final = 3600.0
+"""How old a settlement may be that is written once more; ids are known for a day."""
 CLOSE_SECONDS: Final = 5.0
 """How long closing goes on trying."""
 
@@ -65,14 +73,19 @@ class Ledger:
         books: Books,
         metrics: Metrics,
         *,
-        flushed: Callable[[], None] = lambda: None,
+        flush_log: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._books = books
         self._metrics = metrics
-        self._flushed = flushed
+        self._flush_log = flush_log
         self._sleep = sleep
+        self._clock = clock
         self._records: dict[str, ExchangeRecord] = {}
+        self._recent: collections.deque[tuple[float, ExchangeRecord]] = collections.deque(
+            maxlen=MOST
+        )
         self._ties: dict[str, str] = {}
         self._promises: dict[str, str] = {}
         self._disowned: dict[str, frozenset[str]] = {}
@@ -155,11 +168,18 @@ class Ledger:
             return False
         finally:
             self._metrics.ledger_pending.set(len(self))
-            self._flushed()
         if self._away:
             log.info("ledger.written")
         self._away = self._full = False
         return True
+
+    def again(self) -> None:
+        """Write the settlements written last once more: Redis is back, perhaps without them."""
+        known = self._clock() - KNOWN_SECONDS
+        while self._recent:
+            at, record = self._recent.popleft()
+            if at > known and len(self._records) < MOST:  # those that wait come first
+                self.settle(record)
 
     async def close(self) -> None:
         """Write the rest, as far as Redis lets us."""
@@ -184,6 +204,7 @@ class Ledger:
                 await self._books.tell(list(entries.values()))
 
     async def _write_urgent(self) -> None:
+        self._flush_log()  # first: what is counted can be read in the log, also after a kill -9
         async with _taken(self._promises) as promises:
             if promises:
                 await self._books.promise(promises)
@@ -193,6 +214,14 @@ class Ledger:
         while self._records:
             async with _taken(self._records, BATCH) as records:
                 await self._books.add(list(records.values()))
+                self._keep(records.values())
+
+    def _keep(self, written: Iterable[ExchangeRecord]) -> None:
+        """Remember settlements that were written just now, and forget those before."""
+        now = self._clock()
+        while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
+            self._recent.popleft()
+        self._recent.extend((now, record) for record in written)
 
     def _take(self, waiting: dict[K, V], key: K, value: V) -> None:
         if len(waiting) >= MOST and key not in waiting:
