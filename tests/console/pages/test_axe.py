@@ -8,7 +8,7 @@ from support.served import Served, served
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/accounts", "/catalogue", "/keys", "/connect", "/logs", "/settings")
+PAGES = ("/", "/accounts", "/catalogue", "/keys", "/usage", "/connect", "/logs", "/settings")
 
 
 @pytest.mark.parametrize(("phone", "theme"), [(False, "light"), (False, "dark"), (True, "dark")])

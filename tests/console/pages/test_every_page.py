@@ -12,7 +12,7 @@ from console.web.failures import SIGN_IN_PAGE
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/accounts", "/catalogue", "/keys", "/connect", "/logs", "/settings")
+PAGES = ("/", "/accounts", "/catalogue", "/keys", "/usage", "/connect", "/logs", "/settings")
 MOST_BYTES = 150_000
 
 

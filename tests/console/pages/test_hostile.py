@@ -50,7 +50,16 @@ async def infested(site: Served) -> Served:
 
 async def test_hostile_words_run_nothing_on_any_page(infested: Served, visitor: Tab) -> None:
     for path in (
-        *("/", "/accounts", "/catalogue", "/keys", "/connect", "/settings"),
+        *(
+            "/",
+            "/accounts",
+            "/catalogue",
+            "/keys",
+            "/usage",
+            "/usage?by=account",
+            "/connect",
+            "/settings",
+        ),
         f"/accounts/{infested.scene.ids[0]}",
         "/accounts?login_error=%3Cimg+src%3Dx%3E&signed_in=%3Cimg%3E",
         "/connect?client=%22%3E%3Cimg+src%3Dx%3E",

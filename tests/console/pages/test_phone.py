@@ -9,7 +9,7 @@ from support.served import Served
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/accounts", "/catalogue", "/keys", "/connect", "/logs", "/settings")
+PAGES = ("/", "/accounts", "/catalogue", "/keys", "/usage", "/connect", "/logs", "/settings")
 SMALL = """() => [...document.querySelectorAll("a.button, button, summary, input, select, [role=tab], .nav a")]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".unseen, [inert]") && e.type !== "file")
   .map((e) => {

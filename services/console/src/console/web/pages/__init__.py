@@ -14,6 +14,7 @@ from console.web.pages.keys import keys_page
 from console.web.pages.logs import logs_page
 from console.web.pages.settings import settings_page
 from console.web.pages.sources import Sources
+from console.web.pages.usage import usage_page
 
 page_handlers = (
     dashboard,
@@ -21,6 +22,7 @@ page_handlers = (
     account_page,
     catalogue_page,
     keys_page,
+    usage_page,
     connect_page,
     logs_page,
     settings_page,
