@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from commons import redis_keys
 from commons.accounts.survey import Surveyor
 from commons.allowances import Limit, draw_on
-from commons.fair_shares import ACTIVE_SECONDS, AHEAD, FairShare, cost_of
+from commons.fair_shares import ACTIVE_SECONDS, AHEAD, PATIENCE_SECONDS, FairShare, cost_of
 from commons.limits import Limits
 from commons.records import Ending, ExchangeRecord
 from commons.tokens import Tokens
@@ -62,6 +62,13 @@ class Pool:
         field = f"{spent} {float(last) - seconds} {request}"
         await self.redis.hset(redis_keys.fair_shares(), key, field)
 
+    async def refused_before(self, key: str, seconds: float) -> None:
+        """A key's first refusal was so much earlier."""
+        found: Any = await self.redis.hget(redis_keys.fair_shares(), key)
+        spent, last, since = found.split()
+        field = f"{spent} {last} -{float(since[1:]) - seconds:.3f}"
+        await self.redis.hset(redis_keys.fair_shares(), key, field)
+
 
 @pytest.fixture
 def pool(redis_client: Redis) -> Pool:
@@ -82,7 +89,7 @@ async def test_a_key_that_is_too_far_ahead_waits_for_the_others(pool: Pool) -> N
 
     refused = await pool.ask("greedy")
 
-    assert ACTIVE_SECONDS - 5 < refused.wait <= ACTIVE_SECONDS
+    assert PATIENCE_SECONDS - 5 < refused.wait <= PATIENCE_SECONDS
     assert not refused.charged
     assert (await pool.ask("calm")).charged
 
@@ -106,6 +113,24 @@ async def test_it_goes_on_when_the_others_have_fallen_silent(pool: Pool) -> None
     await pool.fall_silent("calm", 21)
 
     assert (await pool.ask("greedy")).charged
+
+
+async def test_one_that_needs_little_does_not_hold_up_for_ever_one_that_needs_more(
+    pool: Pool,
+) -> None:
+    await pool.spend("calm", 10)
+    await pool.spend("greedy", 3 * AHEAD)
+    assert (await pool.ask("greedy")).wait
+    await pool.refused_before("greedy", 20)
+    assert PATIENCE_SECONDS - 25 < (await pool.ask("greedy")).wait <= PATIENCE_SECONDS - 20
+
+    await pool.refused_before("greedy", PATIENCE_SECONDS - 20)
+    await pool.spend("calm", 10)
+    assert (await pool.ask("greedy")).charged
+
+    assert await pool.had("greedy") == await pool.had("calm")
+    await pool.spend("greedy", AHEAD + 1)
+    assert (await pool.ask("greedy")).wait > PATIENCE_SECONDS - 5
 
 
 async def test_who_comes_new_or_comes_back_begins_where_the_one_with_least_stands(

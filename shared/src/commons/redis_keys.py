@@ -134,7 +134,7 @@ def wakes(replica_id: str) -> str:
 
 
 def fair_shares() -> str:
-    """Hash by key: what it has had of a scarce pool, when it asked last, and its last request.
+    """Hash by key: had of a scarce pool, asked last, last request or since when it is refused.
 
     FAIR_SHARES_SECONDS.
     """

@@ -2,7 +2,7 @@
 -- KEYS accounts-version, keys-version, cursor, cooldowns, affinity, fair shares
 --      and for a key with limits: requests and tokens of its minute, its streams, usage from today back
 -- ARGV model, affinity lifetime or 0 for none, eligible accounts as ' id id … ',
---      '' or, where the pool is scarce, 'key request charge ahead active': a fair share
+--      '' or, where the pool is scarce, 'key request charge ahead active patience': a fair share
 --      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
 --      the stream's place or '', its seconds, limits of a day, a week, a month, day of the month, day
 -- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
@@ -170,12 +170,14 @@ local function draw()
   return told('', 0, 0)
 end
 
--- What each key has had of a scarce pool, by 'had last-asked last-request'. A key may be so much ahead
--- of the active one that has had least; who comes new, or comes back, begins where that one stands.
+-- What each key has had of a scarce pool, by 'had last-asked last-request', or '-since' where it is
+-- refused. A key may be so much ahead of the active one that has had least; who comes new, comes back, or
+-- has been refused for long enough begins where that one stands.
 local function claim()
-  local key, id, charge, ahead, active = string.match(ARGV[4], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  local key, id, charge, ahead, active, patience =
+    string.match(ARGV[4], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
   local all = redis.call('HGETALL', KEYS[6])
-  local had, least, others = nil, nil, {}
+  local had, since, least, others = nil, now, nil, {}
   for i = 1, #all, 2 do
     local spent, last, request = string.match(all[i + 1], '^(%S+) (%S+) (%S+)$')
     spent, last = tonumber(spent), tonumber(last)
@@ -183,12 +185,13 @@ local function claim()
     if last < now - active then
       redis.call('HDEL', KEYS[6], all[i])
     elseif all[i] == key then
-      had = spent
+      had, since = spent, tonumber(string.match(request, '^%-(.+)$') or now)
     else
       least = math.min(least or spent, spent)
       others[#others + 1] = {spent, last}
     end
   end
+  if since + patience <= now then had = least end
   had = had or least or 0
   local wait = 0
   for _, other in ipairs(others) do
@@ -199,8 +202,8 @@ local function claim()
     redis.call('EXPIRE', KEYS[6], active * 2)
   end
   if wait > 0 then
-    note(had, '-')
-    return math.ceil(wait * 1000)
+    note(had, string.format('-%.3f', since))
+    return math.ceil(math.min(wait, since + patience - now) * 1000)
   end
   return 0, function() note(had + charge, id) end
 end
