@@ -32,11 +32,11 @@ def choose(ballot: Ballot) -> Choice | NoChoice:
         return _last_resort(ballot)
     if not free:
         return NoChoice(cause=Cause.BUSY, accounts=tuple(s.id for s in awake))
-    found = {s.id: plenty(s, now=ballot.now, reserve=ballot.reserve) for s in free}
     own = next((s for s in free if s.id == ballot.affine), None)
-    if own is not None and (
-        found[own.id] is not Plenty.SPENT or min(found.values()) is found[own.id]
-    ):
+    if own is not None and plenty(own, now=ballot.now, reserve=0) is not Plenty.SPENT:
+        return _choice(ballot, own, Basis.AFFINITY)
+    found = {s.id: plenty(s, now=ballot.now, reserve=ballot.reserve) for s in free}
+    if own is not None and min(found.values()) is Plenty.SPENT:
         return _choice(ballot, own, Basis.AFFINITY)
     enough = _enough(ballot, free, found)
     return _in_order(ballot, enough)
@@ -78,6 +78,7 @@ def _in_order(ballot: Ballot, enough: Sequence[Standing]) -> Choice:
     turns = schedule(tuple((s.id, s.weight * shares[s.id]) for s in enough))
     start = (ballot.cursor or 0) % len(turns)
     turns = turns[start:] + turns[:start]
+    first = next(s for s in enough if s.id == turns[0])
 
     def turn(standing: Standing) -> int:
         return turns.index(standing.id) if standing.id in turns else len(turns)
@@ -85,7 +86,6 @@ def _in_order(ballot: Ballot, enough: Sequence[Standing]) -> Choice:
     match ballot.routing:
         case Routing.LEAST_USED:
             told = [s for s in enough if known(s, now=now)]
-            first = min(enough, key=turn)
             if first not in told:  # it cannot be compared, so it gets its turns
                 return _choice(ballot, first, Basis.TURN)
             chosen = min(told, key=lambda s: (fullest(s, now=now), turn(s)))
@@ -94,7 +94,7 @@ def _in_order(ballot: Ballot, enough: Sequence[Standing]) -> Choice:
             chosen = min(enough, key=lambda s: (strained(s, now=now), ends(s, now=now), turn(s)))
             return _choice(ballot, chosen, Basis.SOONEST_RESET)
         case _:
-            return _choice(ballot, min(enough, key=turn), Basis.TURN)
+            return _choice(ballot, first, Basis.TURN)
 
 
 def _shares(ballot: Ballot, enough: Sequence[Standing]) -> dict[str, float]:

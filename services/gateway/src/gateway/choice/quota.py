@@ -46,8 +46,10 @@ def plenty(standing: Standing, *, now: float, reserve: float) -> Plenty:
     The reserve melts with the time to the reset: just before it nothing need be kept.
     """
     found = Plenty.AMPLE
-    for window in _running(standing, now):
+    for window in standing.windows:  # asked of every account for every request: nothing is built
         left = FULL - window.used
+        if (left > 0 and left >= reserve) or 0 < window.resets_at <= now:
+            continue
         if left <= 0:
             return Plenty.RESERVE if standing.credits else Plenty.SPENT
         if left < reserve * _rest(window, now):
@@ -61,10 +63,17 @@ def hurry(standing: Standing, *, now: float) -> float:
     1 is an even pace or not known. Told by its longest window, the one that takes longest to come
     back; in powers of two, so that small differences do not count.
     """
-    windows = _dated(standing, now)
-    if not windows:
+    longest = None
+    for window in standing.windows:
+        if (
+            window.minutes
+            and window.resets_at > now
+            and (longest is None or window.minutes >= longest.minutes)
+        ):
+            longest = window
+    if longest is None:
         return 1.0
-    pace = _pace(windows[-1], now, early=EARLY)
+    pace = _pace(longest, now, early=EARLY)
     bounded = min(max(pace, 1 / MOST_HURRY), MOST_HURRY)
     return float(2.0 ** round(math.log2(bounded)))
 

@@ -67,9 +67,9 @@ def _passed_over(standing: Standing, ballot: Ballot, basis: Basis) -> str:
         )
     if standing.full:
         return f"{standing.id} full"
-    left = plenty(standing, now=ballot.now, reserve=ballot.reserve)
     if basis is Basis.AFFINITY:
         return ""
+    left = plenty(standing, now=ballot.now, reserve=ballot.reserve)
     if left is not Plenty.AMPLE:
         return f"{standing.id} {KEPT[left]}"
     spares = basis is Basis.SOONEST_RESET and strained(standing, now=ballot.now)

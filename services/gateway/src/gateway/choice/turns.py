@@ -5,7 +5,7 @@ import math
 from typing import Final
 
 WEIGHT_STEPS: Final = 80
-"""A weight counts in tenths: 1.0 is ten slots before the fraction is reduced."""
+"""A weight of 1.0 is so many turns, before the fraction is reduced: an eightieth still counts."""
 
 
 @functools.lru_cache(maxsize=256)
