@@ -98,7 +98,11 @@ def known(standing: Standing, *, now: float) -> bool:
 
 def fullest(standing: Standing, *, now: float) -> float:
     """Percent used of the tightest window; 0 where nothing is known."""
-    return max((window.used for window in _running(standing, now)), default=0.0)
+    most = 0.0
+    for window in standing.windows:  # of every account for every request, as in `plenty`
+        if window.used > most and not 0 < window.resets_at <= now:
+            most = window.used
+    return most
 
 
 def ends(standing: Standing, *, now: float) -> float:
