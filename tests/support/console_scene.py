@@ -12,7 +12,7 @@ from commons import redis_keys
 from commons.accounts.cipher import CredentialCipher
 from commons.accounts.cooldowns import CooldownStore
 from commons.accounts.model import AccountState, Cooldown, CooldownReason
-from commons.accounts.quota import QuotaStore, SeenFamily, SeenQuota, SeenWindow
+from commons.accounts.quota import QuotaStore, SeenCredits, SeenFamily, SeenQuota, SeenWindow
 from commons.accounts.store import AccountStore
 from commons.keys import KeyStore
 from commons.limits import Limits
@@ -71,7 +71,8 @@ class Scene:
                 )
             )
             self.ids.append(account.id)
-            await quotas.keep({account.id: functools.partial(a_quota, now, five, week)})
+            kept = a_rich_quota if plan == "pro" else a_quota
+            await quotas.keep({account.id: functools.partial(kept, now, five, week)})
             await self.redis.set(redis_keys.catalogue(account.id), a_catalogue(), ex=DAY)
         await CooldownStore(self.redis).cool(
             self.ids[2],
@@ -197,6 +198,25 @@ def a_quota(
             0, SeenWindow(minutes=300, used_percent=five, resets_at=int(now + 2.5 * HOUR))
         )
     return SeenQuota(seen_at=now - 40, families=(SeenFamily(id="codex", windows=tuple(windows)),))
+
+
+def a_rich_quota(
+    now: float, five: float | None, week: float, before: SeenQuota | None = None
+) -> SeenQuota:
+    """The same with a limit of one model's own, bought credits and a spending limit."""
+    plain = a_quota(now, five, week, before)
+    own = SeenFamily(
+        id="codex_astra",
+        name="GPT-6-Astra",
+        seen_at=now - 40,
+        windows=(SeenWindow(minutes=10_080, used_percent=90, resets_at=int(now + 2 * DAY)),),
+    )
+    return msgspec.structs.replace(
+        plain,
+        families=(*plain.families, own),
+        credits=SeenCredits(has_credits=True, balance="42.50"),
+        spending=SeenWindow(minutes=43_200, used_percent=30, resets_at=int(now + 9 * DAY)),
+    )
 
 
 def a_catalogue(*slugs: str) -> bytes:

@@ -23,6 +23,7 @@ async def test_a_furnished_console_tells_how_it_is(redis_url: str, redis_client:
     assert len(body["accounts"]) == 6
     assert any(each["needs_attention"] for each in body["accounts"])
     assert body["pool"]
+    assert body["shortage"] == {"sharing": 0, "queued": 0}
 
 
 async def test_an_empty_console_says_so(redis_url: str) -> None:

@@ -61,6 +61,11 @@ class SeenFamily(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen_at: float = 0.0
     """When upstream told of this one, seconds since the epoch."""
 
+    def is_of(self, model: str) -> bool:
+        """Whether it is a model's own limit: by its name or its id."""
+        wanted = _slug(model)
+        return self.id != GENERAL and bool(wanted) and wanted in {_slug(self.name), _slug(self.id)}
+
 
 class SeenCredits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Bought credits beside the plan's windows."""
@@ -107,10 +112,8 @@ class SeenQuota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         it: `gpt-reserve` gives `gpt-5.6-luna` there, and requests for the latter are counted in
         the general windows (as third parties saw in autumn 2026).
         """
-        wanted = _slug(model)
-        own = (family for family in self.families if family.id != GENERAL and family.windows)
-        found = (f.windows for f in own if wanted and wanted in {_slug(f.name), _slug(f.id)})
-        return next(found, self.windows)
+        own = (f.windows for f in self.families if f.windows and f.is_of(model))
+        return next(own, self.windows)
 
 
 class QuotaStore:

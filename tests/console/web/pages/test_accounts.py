@@ -134,6 +134,21 @@ async def test_one_account_shows_its_facts_and_its_last_requests(redis_url: str)
     assert visit.scene.ids[0] in text
 
 
+async def test_limits_of_some_models_and_what_was_bought_are_shown_where_known(
+    redis_url: str,
+) -> None:
+    async with furnished(redis_url) as visit:
+        rich = await visit.read(f"/accounts/{visit.scene.ids[0]}")
+        plain = await visit.read(f"/accounts/{visit.scene.ids[1]}")
+
+    assert "Limit of GPT-6-Astra only Week 10% left" in rich
+    assert "Credits 42.50" in rich
+    assert "Spending limit 70% left · resets" in rich
+    assert "Limit of" not in plain
+    assert "Credits" not in plain
+    assert "Spending limit" not in plain
+
+
 async def test_an_account_that_is_not_there_is_a_page_of_its_own(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         answer = await visit.get("/accounts/acc_000000000000")

@@ -21,6 +21,20 @@ async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url: str) -
     assert "gpt-5-codex" in first, "names that stand for the default are told"
 
 
+async def test_a_model_with_a_limit_of_its_own_shows_what_is_left_of_that(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        await visit.console.redis.set(
+            redis_keys.catalogue(visit.scene.ids[0]), a_catalogue("gpt-6-astra", "gpt-solo")
+        )
+        for account_id in visit.scene.ids[1:]:
+            await visit.console.redis.delete(redis_keys.catalogue(account_id))
+        text = await visit.read("/catalogue")
+
+    own, _, general = text.partition("gpt-solo")
+    assert "Week 10% left" in own
+    assert "Week 69% left" in general
+
+
 async def test_a_model_somebody_holds_alone_lists_that_account(redis_url: str) -> None:
     async with furnished(redis_url) as visit:
         name = redis_keys.catalogue(visit.scene.ids[1])

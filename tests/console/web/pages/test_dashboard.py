@@ -2,8 +2,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.furnished import Visit, furnished
+from support.furnished import NOW, Visit, furnished
 
+from commons import redis_keys
 from commons.accounts.model import AccountState
 from console.web.pages.dashboard import verdict_of
 from console.web.pages.figures import figures_of
@@ -47,6 +48,22 @@ async def test_one_screen_answers_the_daily_questions(redis_url: str) -> None:
     assert "At this pace all accounts are spent on" in text
     assert "Codex on the laptop" in text
     assert "OpenAI&#39;s servers are overloaded." in text
+
+
+async def test_who_shares_and_who_waits_is_told(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        calm = await visit.read("/")
+        for key_id in ("key_a", "key_b"):
+            share = f"10.000 {NOW - 1} req_1"
+            await visit.console.redis.hset(redis_keys.fair_shares(), key_id, share)  # type: ignore[misc]
+        place = f"{NOW - 1} {NOW + 30} 1 key_a g1 acc_a"
+        await visit.console.redis.hset(redis_keys.queue(), "req_1", place)  # type: ignore[misc]
+        scarce = await visit.read("/")
+
+    assert "Little is left of the pool." not in calm
+    assert "wait for a slot" not in calm
+    assert "Little is left of the pool. 2 keys share it by their weights" in scarce
+    assert "1 request waits for a slot" in scarce
 
 
 async def test_the_pool_is_no_minimum_of_its_accounts(redis_url: str) -> None:

@@ -1,9 +1,16 @@
 from support.furnished import NOW, furnished
 
-from commons.accounts.quota import SeenQuota, SeenWindow
+from commons.accounts.quota import SeenFamily, SeenQuota, SeenWindow
 from commons.replicas import Replica, ReplicaStore
 from console.web.pages.conditions import Word
-from console.web.pages.roster import load_roster, min_reset, readings_of, sort_of, sort_rows
+from console.web.pages.roster import (
+    limits_of,
+    load_roster,
+    min_reset,
+    readings_of,
+    sort_of,
+    sort_rows,
+)
 
 
 async def test_every_account_with_what_it_is_up_to(redis_url: str) -> None:
@@ -74,3 +81,25 @@ def test_a_spending_limit_stands_in_for_windows() -> None:
     (reading,) = readings_of(SeenQuota(seen_at=5.0, spending=limit))
 
     assert (reading.minutes, reading.used, reading.resets_at, reading.seen_at) == (43_200, 30, 7, 5)
+
+
+async def test_a_model_with_a_limit_of_its_own_is_measured_by_that(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        rows = (await load_roster(visit.console.parts.sources)).rows
+    ada = next(row for row in rows if row.name.startswith("ada"))
+    grace = next(row for row in rows if row.name.startswith("grace"))
+
+    assert [bar.left for bar in ada.bars_for("gpt-6-astra")] == [10.0]
+    assert ada.bars_for("gpt-6-sol") == ada.bars
+    assert grace.bars_for("gpt-6-astra") == grace.bars
+    assert (ada.credits and ada.credits.balance, ada.spending and ada.spending.left) == (
+        "42.50",
+        70.0,
+    )
+    assert (grace.limits, grace.credits, grace.spending) == ((), None, None)
+
+
+def test_a_limit_without_windows_is_none() -> None:
+    families = (SeenFamily(id="codex"), SeenFamily(id="codex_x", name="X"))
+
+    assert limits_of(SeenQuota(seen_at=5.0, families=families), now=6.0) == ()

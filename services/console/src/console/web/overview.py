@@ -10,6 +10,7 @@ from console.web.pages.dashboard import verdict_of
 from console.web.pages.figures import Figures, figures_of
 from console.web.pages.models_seen import SeenModel, load_models
 from console.web.pages.roster import AccountRow, load_roster
+from console.web.pages.shortage import Shortage, load_shortage
 from console.web.pages.windows import Bar
 from console.web.points import HOUR
 
@@ -42,6 +43,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """When the next account that waits comes back by itself; 0 if none waits."""
     in_flight: int | None
     """Answers under way; null when no gateway is seen."""
+    shortage: Shortage
+    """Who has to share a scarce pool, and who waits for a slot."""
     pool: tuple[Bar, ...]
     """What is left of each kind of window over all accounts."""
     accounts: tuple[ConditionBody, ...]
@@ -74,6 +77,7 @@ async def show_overview(sources: Given[Sources]) -> Overview:
         ready=roster.ready,
         recovers_at=roster.recovers_at,
         in_flight=roster.in_flight,
+        shortage=await load_shortage(sources.redis, now=now),
         pool=roster.pool,
         accounts=tuple(_condition(row) for row in roster.rows),
         figures=figures,

@@ -77,7 +77,7 @@ async def _rows(sources: Sources, roster: Roster) -> tuple[ModelRow, ...]:
             disabling=others if off else (*others, model.id),
             accounts=accounts,
             ready=sum(account.ready for account in accounts),
-            bars=pool_bars([account.bars for account in accounts], now=roster.at),
+            bars=pool_bars([account.bars_for(model.id) for account in accounts], now=roster.at),
             aliases=tuple(names),
             tokens_today=counters.input + counters.output if counters else 0,
         )

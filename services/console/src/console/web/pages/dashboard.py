@@ -17,6 +17,7 @@ from console.web.pages.figures import (
 )
 from console.web.pages.roster import AccountRow, Roster, load_roster
 from console.web.pages.shell import AnyRequest, page
+from console.web.pages.shortage import Shortage, load_shortage
 from console.web.pages.sources import Sources
 from console.web.pages.windows import Bar, Tone
 from console.web.points import HOUR, Span
@@ -42,6 +43,7 @@ class DashboardView(msgspec.Struct, frozen=True, kw_only=True):
     verdict_tone: Tone
     recovers_at: int
     in_flight: int | None
+    shortage: Shortage
     pool: tuple[Bar, ...]
     attention: tuple[AccountRow, ...]
     figures: Figures
@@ -85,6 +87,7 @@ async def _view(sources: Sources, roster: Roster, *, shown: str) -> DashboardVie
         verdict_tone=tone,
         recovers_at=roster.recovers_at,
         in_flight=roster.in_flight,
+        shortage=await load_shortage(sources.redis, now=now),
         pool=roster.pool,
         attention=roster.attention,
         figures=figures,

@@ -5,15 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from commons.accounts.model import Account
-from commons.accounts.quota import SeenQuota
+from commons.accounts.quota import GENERAL, SeenCredits, SeenFamily, SeenQuota, SeenWindow
 from commons.replicas import Replica
 from commons.usage import day_of
 from console.web.pages.conditions import Condition, Word, condition_of
 from console.web.pages.sources import Sources
-from console.web.pages.windows import Bar, Reading, bars_of, pool_bars
+from console.web.pages.windows import Bar, Reading, bar_of, bars_of, pool_bars
 
 GATEWAY = "gateway"
 """Name of the service whose replicas serve clients."""
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit that holds for some models only, beside the general one."""
+
+    family: SeenFamily
+    bars: tuple[Bar, ...]
 
 
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +36,13 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     weight: float
     condition: Condition
     bars: tuple[Bar, ...]
+    """The general windows."""
+    limits: tuple[Limit, ...]
+    """Those of some models only."""
+    credits: SeenCredits | None
+    """What was bought beside the plan; None is unknown."""
+    spending: Bar | None
+    """A spending limit; None where there is none, or it is unknown."""
     in_flight: int | None
     """Answers under way; None when no gateway is seen."""
     tokens_today: int
@@ -42,6 +56,11 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     def ready(self) -> bool:
         """Whether it may be asked now."""
         return self.condition.word is Word.READY
+
+    def bars_for(self, model: str) -> tuple[Bar, ...]:
+        """The windows that hold for a model: those of its own limit, else the general ones."""
+        own = (limit.bars for limit in self.limits if limit.family.is_of(model))
+        return next(own, self.bars)
 
     @property
     def left(self) -> float:
@@ -101,7 +120,8 @@ async def load_roster(sources: Sources) -> Roster:
     used = (await sources.usage.read("account", [day], subjects=ids))[day]
 
     def row(account: Account) -> AccountRow:
-        bars = bars_of(readings_of(quotas.get(account.id)), now=now)
+        quota = quotas.get(account.id)
+        bars = bars_of(readings_of(quota), now=now)
         cooldown = cooldowns.get(account.id, {}).get("")
         counters = used.get(account.id)
         return AccountRow(
@@ -115,6 +135,9 @@ async def load_roster(sources: Sources) -> Roster:
             weight=account.weight,
             condition=condition_of(account, cooldown=cooldown, bars=bars, now=now),
             bars=bars,
+            limits=limits_of(quota, now=now),
+            credits=quota.credits if quota else None,
+            spending=_spending(quota, now=now),
             in_flight=_in_flight(account.id, gateways),
             tokens_today=counters.input + counters.output if counters else 0,
             created_at=account.created_at,
@@ -136,16 +159,35 @@ def readings_of(quota: SeenQuota | None) -> Sequence[Reading]:
     """The general windows of a quota as it was last seen."""
     if quota is None:
         return ()
-    return [
-        Reading(
-            minutes=window.minutes,
-            used=window.used_percent,
-            resets_at=window.resets_at,
-            seen_at=int(quota.windows_seen_at),
-            trail=window.trail,
+    return [_reading(window, seen_at=quota.windows_seen_at) for window in quota.windows]
+
+
+def limits_of(quota: SeenQuota | None, *, now: float) -> tuple[Limit, ...]:
+    """The limits of some models only, as they were last seen."""
+    families = [f for f in quota.families if f.id != GENERAL and f.windows] if quota else []
+    return tuple(
+        Limit(
+            family=family,
+            bars=bars_of([_reading(w, seen_at=family.seen_at) for w in family.windows], now=now),
         )
-        for window in quota.windows
-    ]
+        for family in families
+    )
+
+
+def _spending(quota: SeenQuota | None, *, now: float) -> Bar | None:
+    if quota is None or quota.spending is None:
+        return None
+    return bar_of(_reading(quota.spending, seen_at=quota.seen_at), now=now)
+
+
+def _reading(window: SeenWindow, *, seen_at: float) -> Reading:
+    return Reading(
+        minutes=window.minutes,
+        used=window.used_percent,
+        resets_at=window.resets_at,
+        seen_at=int(seen_at),
+        trail=window.trail,
+    )
 
 
 _SORTS: Mapping[str, Callable[[AccountRow], object]] = {
