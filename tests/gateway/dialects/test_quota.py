@@ -139,7 +139,7 @@ def test_limits_of_some_models_are_families_of_their_own() -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["", "nan", "inf", "-1", "many", "1e999"])
+@pytest.mark.parametrize("value", ["", "nan", "inf", "-1", "many", "1e999", "1e300"])
 def test_a_window_without_a_sensible_use_is_none(value: str) -> None:
     headers = {"x-codex-primary-used-percent": value, "x-codex-primary-window-minutes": "300"}
 

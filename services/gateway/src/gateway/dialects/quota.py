@@ -4,7 +4,6 @@ Windows are told apart by their length, never by the slot they came in: some acc
 weekly window as `primary`. What a spent window means for an account is decided elsewhere.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -15,6 +14,8 @@ from gateway.dialects.lenient_json import DECODE_ERRORS, read_any
 
 DEFAULT_FAMILY: Final = "codex"
 SPENT_PERCENT: Final = 100.0
+MOST: Final = 1e11
+"""Beyond it nothing is a percentage, a length or a time: as a time it is the year 5138."""
 NAMED_WINDOWS: Final = (
     ("five_hour", 285, 315),
     ("weekly", 9_576, 10_584),
@@ -280,14 +281,14 @@ def _flag(value: object) -> bool:
 
 
 def _number(value: object) -> float | None:
-    """A finite number not below zero, also one written as text; empty text is none."""
+    """A sensible number not below zero, also one written as text; empty text is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number <= MOST else None
 
 
 def _underscored(name: str) -> str:
