@@ -252,6 +252,18 @@ async def test_a_lease_holds_the_ballot_from_which_its_choice_can_be_made_again(
     assert (again.account_id, again.why) == (lease.account.id, lease.why)
 
 
+async def test_a_ballot_holds_nothing_of_what_upstream_wrote(scene: Any) -> None:
+    first, _ = await scene.log_in(2)
+    now = time.time()
+    cooldown = Cooldown(until=now + 90, reason=CooldownReason.RATE, since=now, code="sk-secret")
+    await scene.cooldowns.cool(first, cooldown)
+
+    lease = await scene.lend()
+
+    assert {s.id for s in lease.ballot.standings if s.cooldown} == {first}
+    assert b"secret" not in msgspec.json.encode(lease.ballot)
+
+
 async def test_a_share_is_claimed_once_and_only_where_the_pool_is_scarce(scene: Any) -> None:
     ids = await scene.log_in(2)
     scene.rotation.strategy = Strategy(fair_below=10)

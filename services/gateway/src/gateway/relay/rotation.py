@@ -234,7 +234,8 @@ class Rotation:
         return Standing(
             id=account.id,
             weight=account.weight,
-            cooldown=cooldown,
+            # Its code is upstream's own text, which no choice looks at and the log must not keep.
+            cooldown=cooldown and msgspec.structs.replace(cooldown, code=""),
             half_open=self._breakers.half_open(account.id),
             windows=self._facts.windows(account.id, model),
             credits=self._facts.credits(account.id),
@@ -253,7 +254,9 @@ class Rotation:
 
     async def _lend(self, choice: Choice, ballot: Ballot, survey: Survey) -> Lease | None:
         """A lease on the chosen account; None if it has no usable credential after all."""
-        account = self._view.accounts[choice.account_id]
+        account = self._view.accounts.get(choice.account_id)
+        if account is None:  # removed while others were asked whether it may be probed
+            return None
         credential = self._view.credential(account.id)
         if credential is None or not self._refresher.is_fresh(credential):
             try:
