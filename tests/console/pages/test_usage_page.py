@@ -1,0 +1,23 @@
+"""Usage: other days are asked for by a form, a key is told apart by a click."""
+
+import pytest
+from support.browsers import Tab
+
+pytestmark = pytest.mark.browser
+
+
+async def test_other_days_are_shown_and_a_key_is_told_apart_in_them(visitor: Tab) -> None:
+    await visitor.open("/usage")
+    first = await visitor.page.input_value("[name=since]")
+    await visitor.page.fill("[name=until]", first)
+    await visitor.click(".usage-days [type=submit]")
+    await visitor.page.wait_for_url(f"**/usage?by=key&since={first}&until={first}")
+    await visitor.open(f"/usage?by=key&since={first}")
+
+    await visitor.page.get_by_role("link", name="CI", exact=True).click()
+    await visitor.see(".usage-only", "Models that were used with the key CI")
+    assert await visitor.page.input_value("[name=since]") == first
+    await visitor.see("#row-total", "Total")
+    await visitor.click(".usage-only a")
+    await visitor.gone(".usage-only")
+    await visitor.see("#row-total", "Total")
