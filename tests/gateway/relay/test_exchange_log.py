@@ -21,7 +21,6 @@ def test_a_settled_exchange_is_one_line_of_json() -> None:
     ballot = Ballot(now=1.5, cursor=3, standings=(Standing(id="acc_0"),))
 
     log.settle(msgspec.structs.replace(a_record(4), ballots=(ballot, None)))
-    log.flush()
 
     assert out.getvalue().count("\n") == 1
     line = msgspec.json.decode(out.getvalue())
@@ -53,6 +52,14 @@ def test_where_only_warnings_are_wanted_nothing_is_written() -> None:
     log = ExchangeLog(out, quiet=True)
 
     log.settle(a_record(4))
-    log.flush()
 
     assert out.getvalue() == ""
+
+
+def test_a_line_is_out_before_anything_else_is_done() -> None:
+    raw = io.BytesIO()
+    log = ExchangeLog(io.TextIOWrapper(raw))
+
+    log.settle(a_record(4))
+
+    assert raw.getvalue().endswith(b"}\n")

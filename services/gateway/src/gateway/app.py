@@ -122,7 +122,8 @@ class Gateway:
             ("pulse", self._pulse.run()),
             ("grace", self._grace.run()),
             ("ledger", self._ledger.run()),
-            ("settlements", self._ledger.run_urgent()),
+            ("settlements", self._ledger.run_settlements()),
+            ("ties", self._ledger.run_ties()),
             ("catalogues", self._catalogues.run()),
             ("quotas", self._quotas.run()),
             ("places", self._places.run()),
@@ -184,7 +185,7 @@ class Gateway:
             surveyor=Surveyor(self._redis),
             cooldowns=self._cooldowns,
         )
-        self._ledger = Ledger(books, self.metrics, flush_log=self._log.flush)
+        self._ledger = Ledger(books, self.metrics)
         self._grace = Grace(
             self._surveyor,
             accounts=self._view,

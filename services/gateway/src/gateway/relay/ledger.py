@@ -73,13 +73,11 @@ class Ledger:
         books: Books,
         metrics: Metrics,
         *,
-        flush_log: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._books = books
         self._metrics = metrics
-        self._flush_log = flush_log
         self._sleep = sleep
         self._clock = clock
         self._records: dict[str, ExchangeRecord] = {}
@@ -94,7 +92,8 @@ class Ledger:
         self._entries_taken = 0
         self._away = self._full = False
         self._wake = asyncio.Event()
-        self._urgent = asyncio.Event()
+        self._tied = asyncio.Event()
+        self._settled = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Ledger with {len(self)} waiting>"
@@ -106,18 +105,18 @@ class Ledger:
     def settle(self, record: ExchangeRecord) -> None:
         """Take a settled exchange: one of the four readers of a record."""
         self._take(self._records, record.request_id, record)
-        self._urgent.set()
+        self._settled.set()
 
     def tie(self, fingerprint: str, account_id: str) -> None:
         """Take note that a conversation is answered by an account."""
         self._promises.pop(fingerprint, None)
         self._take(self._ties, fingerprint, account_id)
-        self._urgent.set()
+        self._tied.set()
 
     def promise(self, fingerprint: str, account_id: str) -> None:
         """Take note that an account was chosen for a conversation; it has not answered yet."""
         self._take(self._promises, fingerprint, account_id)
-        self._urgent.set()
+        self._tied.set()
 
     def disown(self, fingerprint: str, digests: frozenset[str]) -> None:
         """Take note of a conversation's encrypted items that its account cannot read."""
@@ -143,18 +142,13 @@ class Ledger:
                 await self._sleep(RETRY_SECONDS)
                 self._wake.set()
 
-    async def run_urgent(self) -> None:
-        """Write as it comes what may not wait, until cancelled.
+    async def run_settlements(self) -> None:
+        """Write settlements as they come, lest they are lost, until cancelled."""
+        await self._run_urgent(self._settled, self._write_settlements)
 
-        Settlements, lest they are lost; ties, since a conversation's next request may be near.
-        """
-        while True:
-            await self._urgent.wait()
-            self._urgent.clear()
-            try:
-                await self._write_urgent()
-            except StoreUnavailable:  # it is with the rest that `run` tries again to write
-                self._metrics.redis_failed(RedisWork.SETTLE)
+    async def run_ties(self) -> None:
+        """Write ties as they come, since a conversation's next request may be near."""
+        await self._run_urgent(self._tied, self._write_ties)
 
     async def flush(self) -> bool:
         """Write everything that waits; False if Redis did not take it and it waits on."""
@@ -191,8 +185,18 @@ class Ledger:
             self._metrics.ledger_lost.inc(len(self))
             log.warning("ledger.lost", waiting=len(self))
 
+    async def _run_urgent(self, comes: asyncio.Event, write: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await comes.wait()
+            comes.clear()
+            try:
+                await write()
+            except StoreUnavailable:  # it is with the rest that `run` tries again to write
+                self._metrics.redis_failed(RedisWork.SETTLE)
+
     async def _write(self) -> None:
-        await self._write_urgent()
+        await self._write_ties()
+        await self._write_settlements()
         async with _taken(self._disowned) as disowned:
             if disowned:
                 await self._books.disown(disowned)
@@ -203,14 +207,15 @@ class Ledger:
             if entries:
                 await self._books.tell(list(entries.values()))
 
-    async def _write_urgent(self) -> None:
-        self._flush_log()  # first: what is counted can be read in the log, also after a kill -9
+    async def _write_ties(self) -> None:
         async with _taken(self._promises) as promises:
             if promises:
                 await self._books.promise(promises)
         async with _taken(self._ties) as ties:
             if ties:
                 await self._books.tie(ties)
+
+    async def _write_settlements(self) -> None:
         while self._records:
             async with _taken(self._records, BATCH) as records:
                 await self._books.add(list(records.values()))
