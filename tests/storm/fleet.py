@@ -12,18 +12,23 @@ import aiohttp
 
 
 class Fleet:
-    """So many gateway processes on ports of loopback; what they write goes to a file for each."""
+    """So many gateway processes on ports of loopback; what each writes goes to a file of its own."""
 
     def __init__(self, size: int, *, environ: Mapping[str, str], folder: pathlib.Path) -> None:
         self._environ = dict(environ)
         self._folder = folder
         self.ports = [_free_port() for _ in range(size)]
+        self._started = 0
         self._processes: list[asyncio.subprocess.Process | None] = [None] * size
 
     async def __aenter__(self) -> Self:
-        for place in range(len(self.ports)):
-            await self.start(place)
-        await asyncio.gather(*(self.ready(place) for place in range(len(self.ports))))
+        try:
+            for place in range(len(self.ports)):
+                await self.start(place)
+            await asyncio.gather(*(self.ready(place) for place in range(len(self.ports))))
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -34,7 +39,8 @@ class Fleet:
 
     async def start(self, place: int) -> None:
         """Start one; it is not ready yet."""
-        with (self._folder / f"gateway-{place}.log").open("ab") as log:
+        self._started += 1
+        with (self._folder / f"gateway-{place}-{self._started}.log").open("wb") as log:
             self._processes[place] = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "gateway"),
                 env={"PATH": "/usr/bin:/bin", **self._environ, "PORT": str(self.ports[place])},
@@ -49,7 +55,7 @@ class Fleet:
             process.kill()
             await process.wait()
 
-    async def ready(self, place: int, *, seconds: float = 30) -> None:
+    async def ready(self, place: int, *, seconds: float = 120) -> None:
         """Wait until one is ready to serve."""
         url = f"http://127.0.0.1:{self.ports[place]}/readyz"
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as session:

@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import pathlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
-from storm.crowd import Crowd, Member, Seen, Spent, add
+from storm.crowd import Crowd, Member, Seen
+from storm.dialects import Spent
 from storm.fleet import Fleet
 from support.gateways import a_chat, log_in
+from support.redis_clients import connect_patiently
 from support.redis_server import RedisServer
 from support.redis_sets import RedisSentinels, RedisShards
 
@@ -29,6 +31,16 @@ from standalone.simulator import Arrival, SimulatedAccount, Simulator
 FROZEN_SECONDS = 2.0
 AWAY_SECONDS = 1.0
 NO_LIMITS = Limits()
+SPENT_SECONDS = 2
+"""How long an account says that it will be spent; it is asked again then."""
+SCARCE_PERCENT = 95
+KNOWN_SECONDS = 90
+"""How soon every gateway knows it: half a minute, and longer on a busy machine."""
+ENOUGH_SECONDS = 120
+DYING_SECONDS = 0.5
+"""How soon an answer is counted, on a busy machine."""
+LATE_SECONDS = 0.5
+"""How much later than the gateway the backend may notice that an answer is not wanted any more."""
 KINDS = ("input", "cached", "output", "reasoning")
 
 
@@ -38,7 +50,10 @@ class Who:
 
     name: str
     limits: Limits = NO_LIMITS
+    weight: float = 1.0
     leaves: bool = False
+    wordy: bool = False
+    """Whether they ask only long things, and only when all is scarce."""
 
 
 @dataclass
@@ -55,13 +70,18 @@ class Storm:
     """Ids of the members' keys."""
     accounts: dict[str, str] = field(default_factory=dict)
     """Ids of the accounts by the names the simulator gives them."""
+    logs: pathlib.Path = pathlib.Path()
+    """The folder where the gateways' logs are."""
+    seed: int = 1
+    seen: Seen = field(default_factory=Seen)
     begun: float = field(default_factory=time.time)
-    kills: int = 0
+    kills: list[tuple[int, float]] = field(default_factory=list)
+    """The ports of gateways that were killed, and when."""
 
     async def kill_gateway(self) -> None:
         """Kill the next gateway, and start it again."""
-        place = self.kills % len(self.fleet.ports)
-        self.kills += 1
+        place = len(self.kills) % len(self.fleet.ports)
+        self.kills.append((self.fleet.ports[place], time.monotonic()))
         await self.fleet.kill(place)
         await self.fleet.start(place)
 
@@ -71,6 +91,28 @@ class Storm:
         await asyncio.to_thread(self.server.kill)
         await asyncio.sleep(AWAY_SECONDS)
         await asyncio.to_thread(self.server.start)
+
+    async def cut_power(self) -> None:
+        """Let the machine of Redis fail, with what Redis wrote in its last second."""
+        assert isinstance(self.server, RedisServer)
+        await asyncio.to_thread(self.server.lose_power)
+        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.to_thread(self.server.start)
+
+    async def spend_account(self) -> None:
+        """Let the quota of an account be spent."""
+        self.sim.script(
+            "usage_limit_reached", account="ben", times=None, resets_in=float(SPENT_SECONDS)
+        )
+
+    async def refill_account(self) -> None:
+        """Let it be there again."""
+        self.sim.world.faults.clear()
+
+    async def run_short(self) -> None:
+        """Let all accounts be nearly out of quota."""
+        for account in self.sim.accounts:
+            account.used_percent = SCARCE_PERCENT
 
     async def freeze_redis(self) -> None:
         """Let Redis answer nothing for longer than anybody waits."""
@@ -118,18 +160,57 @@ class Storm:
         *,
         clients: int,
         calm_seconds: float,
+        enough: Callable[[Seen], bool] = lambda _: True,
     ) -> Seen:
-        """Let the crowd ask while one thing after the other goes wrong; tells what it saw."""
-        crowd = Crowd(self.fleet.ports, list(self.members.values()))
+        """Let the crowd ask while one thing after the other goes wrong, and until it saw enough."""
+        async with self._crowd([m for m in self.members.values() if not m.wordy], clients):
+            for deed in deeds:
+                await asyncio.sleep(calm_seconds)
+                await deed(self)
+            await asyncio.sleep(calm_seconds)
+            await self._until(enough)
+        return self.seen
+
+    async def share(self, *, enough: Callable[[Seen], bool]) -> Seen:
+        """Let those ask whose requests are long, one at a time, beside a crowd that asks little.
+
+        They begin when every gateway knows that there is little left.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            modest = [m for m in self.members.values() if not m.wordy]
+            await stack.enter_async_context(self._crowd(modest, 4))
+            await asyncio.gather(*map(self._knows_it_is_short, self.fleet.ports))
+            for member in self.members.values():
+                if member.wordy:
+                    await stack.enter_async_context(self._crowd([member], 1))
+            await self._until(enough)
+        return self.seen
+
+    async def _until(self, enough: Callable[[Seen], bool]) -> None:
+        async with asyncio.timeout(ENOUGH_SECONDS):
+            while not enough(self.seen):
+                await asyncio.sleep(0.1)
+
+    async def _knows_it_is_short(self, port: int) -> None:
+        known = ""
+        async with asyncio.timeout(KNOWN_SECONDS), aiohttp.ClientSession() as session:
+            while known.count(f'window="five_hour"}} {SCARCE_PERCENT / 100}') < len(self.accounts):
+                await asyncio.sleep(0.2)
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                        known = await answer.text()
+
+    @contextlib.asynccontextmanager
+    async def _crowd(self, members: Sequence[Member], clients: int) -> AsyncIterator[None]:
+        """So many clients ask in this block."""
+        crowd = Crowd(self.fleet.ports, members, seen=self.seen, seed=self.seed)
         over = asyncio.Event()
         asking = asyncio.ensure_future(crowd.ask(clients=clients, until=over))
-        for deed in deeds:
-            await asyncio.sleep(calm_seconds)
-            await deed(self)
-        await asyncio.sleep(calm_seconds)
-        over.set()
-        await asking
-        return crowd.seen
+        try:
+            yield
+        finally:
+            over.set()
+            await asking
 
     async def counted(self) -> dict[str, dict[str, Counters]]:
         """What the counters say, by kind and subject, once all gateways have written what they had."""
@@ -152,30 +233,68 @@ class Storm:
         """What whole answers cost, by kind and subject: from the clients, and from who answered whom."""
         found: dict[str, dict[str, Spent]] = {"key": {}, "model": {}, "account": {}}
         for (member, model), spent in seen.spent.items():
-            add(found["key"].setdefault(self.ids[member], Spent()), spent)
-            add(found["model"].setdefault(model, Spent()), spent)
+            found["key"].setdefault(self.ids[member], Spent()).add(spent)
+            found["model"].setdefault(model, Spent()).add(spent)
         for arrival in self.sim.turns:
             cost = seen.prompts.get(word_of(arrival.body))
             if cost is not None and arrival.ending == "whole":
-                add(found["account"].setdefault(self.accounts[arrival.account], Spent()), cost)
+                found["account"].setdefault(self.accounts[arrival.account], Spent()).add(cost)
         return found
 
-    def asked(self, member: str) -> int:
-        """How often the backend was asked in somebody's name."""
-        return len(self._turns(member))
+    def dying(self) -> Spent:
+        """What the last answers of killed gateways cost, which they may have had no time to count."""
+        total = Spent()
+        for port, at, cost in self.seen.given:
+            if any(
+                port == killed and 0 <= then - at < DYING_SECONDS for killed, then in self.kills
+            ):
+                total.add(cost)
+        return total
+
+    def most_within(self, member: str, seconds: float, cost: Callable[[Spent], int]) -> int:
+        """What somebody's requests that the backend got within so many seconds come to, at most."""
+        begun: dict[str, float] = {}
+        for turn in self._turns(member):
+            begun.setdefault(word_of(turn.body), turn.at)
+        costs = [(at, cost(self.seen.prompts.get(word, Spent()))) for word, at in begun.items()]
+        costs.sort()
+        return max(
+            (
+                sum(each for at, each in costs[first:] if at < costs[first][0] + seconds)
+                for first in range(len(costs))
+            ),
+            default=0,
+        )
 
     def at_once(self, member: str) -> int:
         """How many answers were under way in somebody's name at the same time, at most."""
-        turns = self._turns(member)
-        steps = [(turn.at, 1) for turn in turns] + [(turn.ended_at, -1) for turn in turns]
-        most = now = 0
-        for _, step in sorted(steps):
-            now += step
-            most = max(most, now)
-        return most
+        return _most_at_once(self._turns(member))
+
+    def at_once_on(self, account: str) -> int:
+        """How many answers an account gave at the same time, at most."""
+        return _most_at_once([t for t in self.sim.turns if t.account == account])
+
+    async def slots(self) -> list[float]:
+        """Until when slots of accounts are held, and places in the queue for them."""
+        held: Any = await self.redis.zrange(redis_keys.slots(), 0, -1, withscores=True)
+        queue: Any = await self.redis.hvals(redis_keys.queue())
+        return [until for _, until in held] + [float(place.split()[1]) for place in queue]
 
     def _turns(self, member: str) -> list[Arrival]:
         return [t for t in self.sim.turns if word_of(t.body).startswith(f"{member}-")]
+
+
+def _most_at_once(turns: Sequence[Arrival]) -> int:
+    """What was left or cut was over for the gateway a little before the backend noticed."""
+    steps = []
+    for turn in turns:
+        late = 0.0 if turn.ending in {"whole", "refused"} else LATE_SECONDS
+        steps += [(turn.at, 1), (max(turn.at, turn.ended_at - late), -1)]
+    most = now = 0
+    for _, step in sorted(steps):
+        now += step
+        most = max(most, now)
+    return most
 
 
 def word_of(body: object) -> str:
@@ -185,7 +304,7 @@ def word_of(body: object) -> str:
     return words[0] if words else ""
 
 
-def drift(counted: dict[str, Counters], truth: dict[str, Spent]) -> dict[str, float]:
+def drift(counted: Mapping[str, Counters | Spent], truth: Mapping[str, Spent]) -> dict[str, float]:
     """By how much the counters are off, as a part of the truth, by kind of token."""
     found = {}
     for kind in KINDS:
@@ -203,6 +322,7 @@ async def storm(
     accounts: Sequence[str],
     gateways: int = 5,
     servers: RedisSentinels | RedisShards | None = None,
+    seed: int = 1,
     **settings: str,
 ) -> AsyncIterator[Storm]:
     """Everything started: a Redis that keeps what it is told, a backend, gateways and keys."""
@@ -211,16 +331,16 @@ async def storm(
         logins = [SimulatedAccount(name=name, percent_per_request=0) for name in accounts]
         sim = await stack.enter_async_context(Simulator(accounts=logins))
         secret = Fernet.generate_key().decode()
-        redis = connect(server.url)
+        redis = connect_patiently(server.url) if servers is None else connect(server.url)
         stack.push_async_callback(redis.aclose)
         cipher = CredentialCipher([secret])
         keys = KeyStore(redis, cipher)
         store = AccountStore(redis, cipher)
         ids, members = {}, {}
         for who in team:
-            key, key_secret = await keys.create(who.name, limits=who.limits)
+            key, key_secret = await keys.create(who.name, limits=who.limits, weight=who.weight)
             ids[who.name] = key.id
-            members[who.name] = Member(who.name, key_secret, who.leaves)
+            members[who.name] = Member(who.name, key_secret, who.leaves, who.wordy)
         now = int(time.time())
         known = {
             name: await log_in(store, sim, name, created_at=now + place)
@@ -235,4 +355,4 @@ async def storm(
             **settings,
         }
         fleet = await stack.enter_async_context(Fleet(gateways, environ=environ, folder=folder))
-        yield Storm(sim, server, redis, fleet, keys, members, ids, known)
+        yield Storm(sim, server, redis, fleet, keys, members, ids, known, logs=folder, seed=seed)

@@ -1,5 +1,6 @@
 """A real Redis-compatible server for the tests, on a unix socket in a folder of its own."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -55,6 +56,17 @@ class RedisServer:
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
+
+    def lose_power(self) -> None:
+        """End it as its machine ends it: what it wrote in its last second never reached the disk.
+
+        So much is lost at most where it appends its writes to a file that is synced every second.
+        """
+        [written] = (self.folder / "appendonlydir").glob("*.incr.aof")
+        size = written.stat().st_size
+        time.sleep(1)
+        self.kill()
+        os.truncate(written, size)
 
     def freeze(self) -> None:
         """Let it answer nothing, as one that is overloaded or cut off; `thaw` ends it."""

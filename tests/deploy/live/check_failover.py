@@ -87,7 +87,7 @@ async def test_a_crowd_outlives_the_primary_of_its_redis(
             counted = (await the.counted())["model"]
             settled = sum(each.requests - each.errors for each in counted.values())
             slowest = sorted(took for _, _, took in watch.answers)
-            limits = the.at_once("bob"), the.asked("dave")
+            limits = the.at_once("bob"), the.most_within("dave", 60.0, lambda _: 1)
             statuses = sorted({status for _, status, _ in watch.answers})
             print(
                 f"\n{kind.__name__}, grace {grace}: refused for {watch.away():.1f} s, "
