@@ -7,7 +7,16 @@ from support.consoles import console_settings, running
 
 from console.web.routes import API_ROUTES
 
-GIVEN_BY_THE_APP = {"clock", "lights", "metrics", "redis", "settings", "wanted", "about"}
+GIVEN_BY_THE_APP = {
+    "clock",
+    "lights",
+    "metrics",
+    "redis",
+    "settings",
+    "wanted",
+    "wanted_usage",
+    "about",
+}
 
 
 async def test_whatever_a_handler_asks_for_is_there_under_its_name(redis_url: str) -> None:
