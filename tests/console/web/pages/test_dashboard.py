@@ -45,7 +45,7 @@ async def test_one_screen_answers_the_daily_questions(redis_url: str) -> None:
     assert "All accounts" not in text, "labels of meters are not shown"
     assert "5 hours 51% left" in text
     assert "worth 2 of 4 accounts" in text
-    assert "At this pace all accounts are spent on" in text
+    assert "At this pace all accounts are spent by" in text
     assert "Codex on the laptop" in text
     assert "OpenAI&#39;s servers are overloaded." in text
 
