@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from commons import redis_keys
+from commons.errors import StoreUnavailable
 from commons.log_stream import LENGTH, LogEntry, LogKind, LogLevel, LogStream, entry_of
 from commons.records import AttemptRecord, Ending, ExchangeRecord
 from commons.redis_pool import connect_for_tails
@@ -66,6 +67,24 @@ async def test_an_empty_log_has_no_last_entry(stream: LogStream) -> None:
     assert await stream.last_id() == "0-0"
     assert await stream.page() == []
     assert repr(stream) == "<LogStream>"
+
+
+async def test_a_live_log_begins_after_a_row_that_is_no_entry(
+    stream: LogStream, redis_client: Redis
+) -> None:
+    await stream.append(an_entry(1))
+    odd = await redis_client.xadd(redis_keys.logs(), {"entry": "not json"})
+
+    assert await stream.last_id() == odd
+
+
+async def test_a_log_that_is_no_stream_has_no_last_id(
+    stream: LogStream, redis_client: Redis
+) -> None:
+    await redis_client.set(redis_keys.logs(), "a text")
+
+    with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
+        await stream.last_id()
 
 
 async def test_a_tail_gives_what_came_after_an_id(stream: LogStream) -> None:
@@ -130,16 +149,6 @@ async def test_clearing_can_be_undone_and_keeps_what_came_since(
     assert [each.id for each in await stream.page()] == [new, old[1], old[0]]
     assert await redis_client.ttl(redis_keys.logs()) == -1
     assert not await stream.restore()
-
-
-async def test_clearing_an_empty_log_keeps_what_was_cleared_before(stream: LogStream) -> None:
-    entry_id = await stream.append(an_entry(1))
-    await stream.clear()
-
-    assert await stream.clear() == 0
-    await stream.restore()
-
-    assert await stream.last_id() == entry_id
 
 
 async def test_a_tail_follows_through_clearing(redis_url: str, redis_client: Redis) -> None:

@@ -11,11 +11,14 @@ import msgspec
 from redis.asyncio import Redis
 
 from commons import redis_keys
+from commons.errors import StoreUnavailable
 from commons.records import Ending, ExchangeRecord
 from commons.redis_pool import BLOCK_SECONDS, Scripts, ask, mapped, text
 
 LENGTH = 10_000
 """About how many entries are kept."""
+NO_STREAM = "no such key"
+"""What Redis says of a stream that was never written to."""
 
 
 class LogLevel(enum.StrEnum):
@@ -143,9 +146,14 @@ class LogStream:
         return _stored(await ask(lambda: self._redis.xrevrange(key, max=end, count=count)))
 
     async def last_id(self) -> str:
-        """Id of the newest entry, `0-0` if there is none: where a live log begins."""
-        newest = await self.page(count=1)
-        return newest[0].id if newest else "0-0"
+        """The last id ever given, cleared or not; `0-0` if none was: where a live log begins."""
+        try:
+            about = await ask(lambda: self._redis.xinfo_stream(redis_keys.logs()))
+        except StoreUnavailable as error:
+            if NO_STREAM in str(error.__cause__):
+                return "0-0"
+            raise
+        return text(about["last-generated-id"])
 
     async def clear(self) -> int:
         """Set all entries aside, for CLEARED_LOGS_SECONDS; gives how many."""
@@ -153,7 +161,7 @@ class LogStream:
         return int(await self._scripts.run("clear_logs", keys, [redis_keys.CLEARED_LOGS_SECONDS]))
 
     async def restore(self) -> bool:
-        """Undo `clear`, keeping what came since; False if its time is over."""
+        """Undo `clear`, keeping what came since; False if its time is over. Whole or not at all."""
         keys = [redis_keys.logs(), redis_keys.cleared_logs()]
         return bool(await self._scripts.run("restore_logs", keys))
 

@@ -237,7 +237,7 @@ def settled(hour: str) -> str:
 
 
 def logs() -> str:
-    """Stream of log entries, trimmed to about 10,000."""
+    """Stream of log entries, trimmed to about 10,000; cleared, it keeps its last id."""
     return f"{TAG}:logs"
 
 
