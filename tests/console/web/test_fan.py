@@ -133,3 +133,20 @@ async def test_a_follower_that_came_before_redis_did_sees_what_comes(logs: Count
         await logs.append(an_entry("system.first"))
         assert await follower == ["system.first"]
         fan.close()
+
+
+async def test_a_reader_that_began_at_a_cleared_log_takes_what_is_brought_back_for_no_news(
+    logs: Counting,
+) -> None:
+    await logs.append(an_entry("system.old"))
+    await logs.clear()
+    fan = LogFan(logs)
+    async with Tasks() as tasks:
+        tasks.start(fan.run(), name="fan")
+        async with asyncio.timeout(5):
+            await fan._ready.wait()
+        follower = asyncio.ensure_future(read(fan, 1))
+        assert await logs.restore()
+        await logs.append(an_entry("system.fresh"))
+        assert await follower == ["system.fresh"]
+        fan.close()

@@ -67,6 +67,16 @@ async def test_an_empty_log_is_an_empty_page(redis_client: Redis) -> None:
     assert (page.entries, page.before, page.latest) == ([], "", "0-0")
 
 
+async def test_a_page_of_a_cleared_log_tells_where_the_log_stands(redis_client: Redis) -> None:
+    await fill(redis_client, 2)
+    stream = LogStream(redis_client)
+    last = await stream.last_id()
+    await stream.clear()
+
+    page = await logs.read_page(stream, LogFilter())
+    assert (page.entries, page.latest) == ([], last)
+
+
 @pytest.mark.parametrize(
     "params",
     [

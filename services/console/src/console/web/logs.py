@@ -106,11 +106,14 @@ async def read_page(
     logs: LogStream, wanted: LogFilter, *, before: str = "", limit: int = 100
 ) -> LogPage:
     """One page of what passes, however far back it has to look."""
-    place, scanned, latest = before or "+", 0, ""
+    # Asked for first: what comes in between is then both on the page and in the stream, never lost.
+    latest = "" if before else await logs.last_id()
+    place, scanned = before or "+", 0
     passed: list[StoredEntry] = []
     while scanned < 2 * LENGTH:
         found = await logs.page(before=place, count=SCAN)
-        latest = latest or (found[0].id if found and not before else "")
+        if place == "+" and found:
+            latest = found[0].id
         for kept in found:
             scanned, place = scanned + 1, kept.id
             if wanted.lets(kept.entry):
