@@ -74,6 +74,24 @@ async def test_clearing_ends_all_of_one_account_or_some_reasons(cooldowns: Coold
     assert await cooldowns.all(["acc_1", "acc_11"], now=NOW) == {"acc_1": {"": quota}}
 
 
+@pytest.mark.parametrize("odd", ["not json", "5", "{}"])
+async def test_a_cooldown_nobody_can_read_stops_no_clearing_half_way(
+    cooldowns: CooldownStore, redis_client: Redis, odd: str
+) -> None:
+    transient = a_cooldown(CooldownReason.TRANSIENT, 30)
+    await cooldowns.cool("acc_1", transient)
+    await redis_client.hset(redis_keys.cooldowns(), "acc_1:odd", odd)
+    await cooldowns.cool("acc_1", transient, model="gpt-5.5")
+    await cooldowns.fault("acc_1")
+
+    await cooldowns.succeed("acc_1")
+    assert await redis_client.hgetall(redis_keys.cooldowns()) == {"acc_1:odd": odd}
+    assert not await redis_client.exists(redis_keys.faults("acc_1"))
+
+    assert await cooldowns.clear("acc_1") == 1
+    assert not await redis_client.exists(redis_keys.cooldowns())
+
+
 async def test_faults_count_in_a_row_and_a_success_begins_again(
     cooldowns: CooldownStore, redis_client: Redis
 ) -> None:

@@ -248,6 +248,23 @@ async def test_saving_notes_the_new_end_and_the_new_plan_and_ends_revocation(
     assert (found.token_expires_at, found.plan) == (LATER, "team")
 
 
+@pytest.mark.parametrize("odd", ["not json", "5", "{}"])
+async def test_a_cooldown_nobody_can_read_does_not_save_half_a_credential(
+    store: AccountStore, redis_client: Redis, odd: str
+) -> None:
+    account = await store.add(a_login(exp=NOW))
+    await redis_client.hset(redis_keys.cooldowns(), account.id, odd)
+    await redis_client.set(redis_keys.refresh_pause(account.id), "upstream_down")
+    version = await store.version()
+
+    renewed = await refreshed(store, account, "rt_2")
+
+    assert await held_by(store, account) == renewed
+    assert await store.version() == version + 1
+    assert not await redis_client.exists(redis_keys.refresh_pause(account.id))
+    assert await redis_client.hget(redis_keys.cooldowns(), account.id) == odd
+
+
 async def test_saving_does_not_revive_a_deactivated_account(store: AccountStore) -> None:
     account = await store.add(a_login(exp=NOW))
     await store.mark(account.id, AccountState.DEACTIVATED, "deactivated_workspace")
