@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from commons import redis_keys
 from commons.errors import StoreUnavailable
-from commons.log_stream import LogEntry, LogKind, LogStream
+from commons.log_stream import LogEntry, LogKind, LogStream, encode_entry
 
 LOGS, CLEARED = redis_keys.logs(), redis_keys.cleared_logs()
 AHEAD = "9999999999999-7"
@@ -41,8 +41,7 @@ async def ids(stream: LogStream) -> list[str]:
 async def ahead(stream: LogStream, redis: Redis, entry_id: str = AHEAD) -> list[str]:
     """A log of two entries whose last one has this id."""
     first = await stream.append(an_entry(0))
-    row = (await redis.xrange(LOGS))[0][1]
-    await redis.xadd(LOGS, row, id=entry_id)
+    await redis.xadd(LOGS, {"entry": encode_entry(an_entry(0))}, id=entry_id)
     return [first, entry_id]
 
 
