@@ -11,7 +11,7 @@ MEMBERS := -e shared -e services/gateway -e services/console -e deploy/local
 SOURCES := services/gateway/src services/console/src shared/src deploy/local/src
 TEST_JOBS ?= 2
 
-.PHONY: help up demo check fix lint types imports test test-pure cover bench storm week lock browser clean
+.PHONY: help up demo check fix lint types imports test test-pure test-dates cover bench storm week lock browser clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -44,6 +44,9 @@ test: $(VENV)/.dev browser ## all tests, with a real Redis and a real browser
 
 test-pure: $(VENV)/.dev ## the pure heart only, in seconds
 	$(BIN)/pytest tests/gateway/translation tests/gateway/dialects tests/gateway/test_judgement.py tests/gateway/choice
+
+test-dates: $(VENV)/.dev ## all but pages, on pretended dates (takes long); DATES and TESTS may be said
+	@PYTHONPATH=tests $(BIN)/python -m dates --dates "$(DATES)" --tests "$(TESTS)" -- -n $(TEST_JOBS) --dist loadfile
 
 cover: $(VENV)/.dev browser ## all tests, with the coverage of branches
 	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered

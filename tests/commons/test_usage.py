@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 from support.exchanges import AT, a_record
+from support.pretended import pretended_time
 from support.redis_server import RedisServer
 
 from commons import redis_keys
@@ -346,5 +347,5 @@ async def start_worker(redis_url: str, numbers: list[int]) -> asyncio.subprocess
         str(WORKER),
         orders,
         stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(WORKER.parents[1])},
+        env={"PYTHONPATH": str(WORKER.parents[1]), **pretended_time()},
     )

@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 from support.gateways import stage
 
-from commons.usage import UsageStore, day_of
+from commons.usage import Counters, UsageStore, day_of
 
 
 async def test_one_record_is_read_by_metrics_log_stream_and_usage_alike(redis_url: str) -> None:
@@ -20,8 +20,10 @@ async def test_one_record_is_read_by_metrics_log_stream_and_usage_alike(redis_ur
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
-        day = day_of(records[0].at)
-        counters = (await UsageStore(play.redis).read("model", [day]))[day]["gpt-5.5"]
+        days = sorted({day_of(record.at) for record in records})
+        counters = Counters()
+        for counted in (await UsageStore(play.redis).read("model", days)).values():
+            counters.add(counted.get("gpt-5.5", Counters()))
 
     assert series["gateway_exchanges_total", "chat", "gpt-5.5", "whole"] == 3
     assert series["gateway_exchanges_total", "chat", "none", "refused"] == 1

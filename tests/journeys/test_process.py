@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from support.gateways import KEY, a_chat, events_of, stage, text_of
+from support.pretended import pretended_time
 
 
 def a_free_port() -> Any:
@@ -19,7 +20,7 @@ def a_free_port() -> Any:
 async def start(environ: Any) -> Any:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway"),
-        env={"PATH": "/usr/bin:/bin", **environ},
+        env={"PATH": "/usr/bin:/bin", **pretended_time(), **environ},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Self
 
 import aiohttp
+from support.pretended import pretended_time
 
 
 class Fleet:
@@ -43,7 +44,12 @@ class Fleet:
         with (self._folder / f"gateway-{place}-{self._started}.log").open("wb") as log:
             self._processes[place] = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "gateway"),
-                env={"PATH": "/usr/bin:/bin", **self._environ, "PORT": str(self.ports[place])},
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    **pretended_time(),
+                    **self._environ,
+                    "PORT": str(self.ports[place]),
+                },
                 stdout=log,
                 stderr=log,
             )

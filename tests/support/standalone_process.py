@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import psutil
+from support.pretended import pretended_time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "standalone")
@@ -63,7 +64,7 @@ async def started(*command: str, environ: dict[str, str]) -> AsyncIterator[Runni
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=ROOT,
-        env={**kept, **environ},
+        env={**kept, **pretended_time(), **environ},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -83,7 +84,7 @@ async def command(*arguments: str, environ: dict[str, str], given: bytes = b"") 
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *arguments,
-        env={"PATH": os.environ["PATH"], **environ},
+        env={"PATH": os.environ["PATH"], **pretended_time(), **environ},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from support.consoles import PASSWORD
+from support.pretended import pretended_time
 from support.redis_server import RedisServer
 
 from console.web.routes import API_ROUTES
@@ -35,6 +36,7 @@ def address() -> Iterator[str]:
         port = free.getsockname()[1]
     with RedisServer() as redis:
         environ = {
+            **pretended_time(),
             "REDIS_URL": redis.url,
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "CODEX_AUTH_URL": NOWHERE,

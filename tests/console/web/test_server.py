@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+from support.pretended import pretended_time
 
 from commons.redis_pool import connect
 from commons.replicas import ReplicaStore
@@ -28,6 +29,7 @@ class Process:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "console"],
             env={
+                **pretended_time(),
                 "REDIS_URL": redis_url,
                 "ENCRYPTION_KEYS": keys,
                 "PORT": str(self.port),

@@ -106,6 +106,41 @@ def test_an_account_of_no_weight_does_not_keep_others_from_their_turns() -> None
     assert turns([using("a", 50, hours=20, weight=0)], 1) == "a"
 
 
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ([], {"x": 4, "y": 4}),
+        ([using("a", 50)], {"a": 3, "x": 3, "y": 2}),
+        ([using("a", 20, hours=40)], {"a": 3, "x": 3, "y": 2}),
+        ([using("a", 90)], {"a": 3, "x": 3, "y": 2}),
+        ([using("a", 50, hours=42), using("b", 50)], {"a": 3, "x": 3, "y": 2}),
+        ([using("a", 50, hours=42), using("b", 50), using("c", 60)], {"a": 8}),
+        ([using("a", 20, hours=40, weight=0), using("b", 90)], {"b": 3, "x": 3, "y": 2}),
+    ],
+    ids=["none", "even", "in a hurry", "spared", "two", "most are even", "no weight"],
+)
+def test_who_is_not_heard_of_yet_gets_turns_as_one_in_the_middle_of_those_who_are(
+    known: Any, expected: Any
+) -> None:
+    pool = [Standing(id="y", windows=(Window(minutes=WEEK, used=3),)), *known, Standing(id="x")]
+
+    found = turns(pool, 8)
+
+    assert {account: found.count(account) for account in sorted(set(found))} == expected
+
+
+def test_turns_go_round_strictly_while_accounts_are_heard_of_one_after_the_other() -> None:
+    heard = {"a": using("a", 20), "b": using("b", 30), "c": using("c", 40)}
+    pool = {account: Standing(id=account) for account in heard}
+    asked = ""
+
+    for cursor in range(6):
+        asked += chosen(pool.values(), cursor=cursor).account_id
+        pool[asked[-1]] = heard[asked[-1]]
+
+    assert asked == "abcabc"
+
+
 def test_strict_turns_know_nothing_of_quota_but_pass_over_the_spent() -> None:
     pool = [using("a", 98, hours=2), using("b", 10), using("c", 100)]
 

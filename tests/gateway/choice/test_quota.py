@@ -4,7 +4,17 @@ from typing import Any
 import pytest
 
 from gateway.choice.ballot import Standing, Window
-from gateway.choice.quota import Plenty, ends, fullest, hurry, known, plenty, share, strained
+from gateway.choice.quota import (
+    Plenty,
+    ends,
+    fullest,
+    hurry,
+    known,
+    middle,
+    plenty,
+    share,
+    strained,
+)
 
 NOW = 1_790_000_000.0
 HOUR = 3600.0
@@ -47,7 +57,7 @@ def test_a_window_that_has_begun_anew_since_it_was_seen_says_nothing() -> None:
 
     assert plenty(found, now=NOW, reserve=5) is Plenty.AMPLE
     assert (fullest(found, now=NOW), ends(found, now=NOW)) == (0, math.inf)
-    assert (hurry(found, now=NOW), known(found, now=NOW)) == (1, False)
+    assert (hurry(found, now=NOW), known(found, now=NOW)) == (None, False)
 
 
 def test_where_bought_credits_go_on_nothing_is_spent_but_all_is_reserve() -> None:
@@ -57,8 +67,8 @@ def test_where_bought_credits_go_on_nothing_is_spent_but_all_is_reserve() -> Non
 @pytest.mark.parametrize(
     ("windows", "expected"),
     [
-        ([], 1),
-        ([(WEEK, 50, 0)], 1),
+        ([], None),
+        ([(WEEK, 50, 0)], None),
         ([(WEEK, 50, 84)], 1),
         ([(WEEK, 45, 84)], 1),
         ([(WEEK, 50, 42)], 4),
@@ -74,6 +84,10 @@ def test_the_longest_window_says_how_fast_an_account_has_to_be_spent(
     windows: Any, expected: Any
 ) -> None:
     assert hurry(standing(*windows), now=NOW) == expected
+
+
+def test_in_the_middle_is_the_greater_of_two_and_an_even_pace_where_nobody_is() -> None:
+    assert [middle(found) for found in ([], [0.5], [8, 1], [1, 8, 0.5])] == [1, 0.5, 8, 1]
 
 
 def test_who_is_in_the_greatest_hurry_gets_the_turns_and_the_next_a_few() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import uvloop
 from support.certificates import Authority
+from support.gateways import PATIENCE_SECONDS
 
 from gateway.relay.http_answer import HEAD_BYTES, HIGH_WATER, ConnectionLost
 from gateway.relay.post_client import IDLE_BEATS, PostClient, Unreachable
@@ -243,7 +244,7 @@ async def test_an_answer_that_is_closed_early_cuts_its_connection(client: Any, s
     answer.close()
     answer.close()
 
-    await asyncio.wait_for(server.gone.wait(), 1)
+    await asyncio.wait_for(server.gone.wait(), PATIENCE_SECONDS)
     assert repr(client).endswith("0 connections>")
 
 
@@ -251,10 +252,10 @@ async def test_giving_up_on_the_head_cuts_the_connection(client: Any, server: An
     server.scripts = [["hang"]]
 
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
+        async with asyncio.timeout(0.5):
             await client.post({}, b"")
 
-    await asyncio.wait_for(server.gone.wait(), 1)
+    await asyncio.wait_for(server.gone.wait(), PATIENCE_SECONDS)
 
 
 async def test_a_reader_that_does_not_read_holds_upstream_back(client: Any, server: Any) -> None:
@@ -299,7 +300,7 @@ async def test_connections_that_are_idle_for_long_are_closed(client: Any, server
 
     client.beat()
 
-    await asyncio.wait_for(server.gone.wait(), 1)
+    await asyncio.wait_for(server.gone.wait(), PATIENCE_SECONDS)
     assert client._idle == []
 
 

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from support.gateways import PATIENCE_SECONDS
 
 from gateway.dialects.codex_errors import Refusal
 from gateway.errors import Truncated
@@ -204,11 +205,11 @@ async def test_a_refusal_inside_a_200_brings_the_quota_of_its_headers(scene: Any
 
 
 async def test_silence_before_the_first_word_has_an_end(scene: Any) -> None:
-    refusal = await scene.open("silent", silence=0.1)
+    refusal = await scene.open("silent", silence=0.5)
 
     assert isinstance(refusal, Refusal)
     assert (refusal.status, refusal.code) == (0, "upstream_timeout")
-    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+    await asyncio.wait_for(scene.backend.gone.wait(), PATIENCE_SECONDS)
 
 
 async def test_an_unreachable_backend_is_a_refusal_too(scene: Any) -> None:
@@ -244,7 +245,7 @@ async def test_closing_ends_the_stream_upstream(scene: Any) -> None:
     opening.close()
     opening.close()
 
-    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+    await asyncio.wait_for(scene.backend.gone.wait(), PATIENCE_SECONDS)
 
 
 async def test_giving_up_while_waiting_ends_the_stream_upstream(scene: Any) -> None:
@@ -257,7 +258,7 @@ async def test_giving_up_while_waiting_ends_the_stream_upstream(scene: Any) -> N
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+    await asyncio.wait_for(scene.backend.gone.wait(), PATIENCE_SECONDS)
 
 
 async def test_a_finished_stream_that_does_not_close_is_cut_after_a_moment(scene: Any) -> None:
@@ -271,7 +272,7 @@ async def test_a_finished_stream_that_does_not_close_is_cut_after_a_moment(scene
     assert not scene.backend.gone.is_set()
     upstream.lingering.beat()
 
-    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+    await asyncio.wait_for(scene.backend.gone.wait(), PATIENCE_SECONDS)
     assert repr(upstream.lingering) == "<Lingering 0 streams>"
 
 
@@ -297,4 +298,4 @@ async def test_lingering_streams_are_cut_at_the_end(scene: Any) -> None:
 
     upstream.lingering.close()
 
-    await asyncio.wait_for(scene.backend.gone.wait(), 1)
+    await asyncio.wait_for(scene.backend.gone.wait(), PATIENCE_SECONDS)

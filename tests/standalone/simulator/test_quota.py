@@ -37,6 +37,25 @@ def test_windows_reset_in_the_future() -> None:
         assert int(headers[f"x-codex-{slot}-reset-after-seconds"]) > 0
 
 
+def test_an_accounts_windows_are_in_their_middle_when_first_told_of_whatever_the_day() -> None:
+    for days in range(8):
+        now = NOW + days * 86_400
+        rests = [window["resets_at"] - now for window in windows(account("plus"), now)]
+
+        assert rests == [9000, 302_400]
+
+
+def test_a_window_runs_on_until_it_begins_anew() -> None:
+    ada = account("plus")
+    ada.window_passed = 0.9
+
+    five = [
+        windows(ada, NOW + seconds)[0]["resets_at"] - NOW for seconds in (0, 1799, 1800, 19_799)
+    ]
+
+    assert five == [1800, 1800, 19_800, 19_800]
+
+
 def test_a_spent_window_is_told_everywhere() -> None:
     spent = account("plus", used=100)
 

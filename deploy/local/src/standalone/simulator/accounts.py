@@ -43,6 +43,10 @@ class SimulatedAccount:
     """How much of the shortest window is spent."""
     percent_per_request: float = 0.05
     """How much each answer spends."""
+    window_passed: float = 0.5
+    """The part of each of its windows that had passed when they were first told of."""
+    first_told: float = 0.0
+    """When that was, seconds since the epoch; 0 is not yet."""
     models: tuple[str, ...] | None = None
     """The only models it has; None: those of its plan."""
     deactivated: bool = False

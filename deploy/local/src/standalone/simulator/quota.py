@@ -9,13 +9,18 @@ _FIVE_HOURS = 300
 
 
 def windows(account: SimulatedAccount, now: float) -> list[dict[str, int]]:
-    """The one or two windows of a plan: used percent, length in minutes, reset."""
+    """The one or two windows of a plan: used percent, length in minutes, reset.
+
+    They are an account's own, as upstream's begin with its use: the calendar says nothing of them.
+    """
+    account.first_told = account.first_told or now
     lengths = [_WEEK] if account.plan in ("pro", "free") else [_FIVE_HOURS, _WEEK]
     found = []
     for place, minutes in enumerate(lengths):
         used = account.used_percent if place == 0 else account.used_percent / 3
         seconds = minutes * 60
-        resets_at = int(now - now % seconds + seconds)
+        began = int(account.first_told - account.window_passed * seconds)
+        resets_at = began + (int(now - began) // seconds + 1) * seconds
         found.append({"used": min(100, int(used)), "minutes": minutes, "resets_at": resets_at})
     return found
 

@@ -9,7 +9,18 @@ from typing import Final
 from commons.accounts.model import Cooldown, CooldownReason
 from commons.routing import Routing
 from gateway.choice.ballot import Ballot, Basis, Cause, Choice, NoChoice, Standing
-from gateway.choice.quota import Plenty, ends, fullest, hurry, known, plenty, share, strained
+from gateway.choice.quota import (
+    EVEN,
+    Plenty,
+    ends,
+    fullest,
+    hurry,
+    known,
+    middle,
+    plenty,
+    share,
+    strained,
+)
 from gateway.choice.reasons import why
 from gateway.choice.turns import schedule
 
@@ -98,12 +109,16 @@ def _in_order(ballot: Ballot, enough: Sequence[Standing]) -> Choice:
 
 
 def _shares(ballot: Ballot, enough: Sequence[Standing]) -> dict[str, float]:
-    """The turns each gets, by its hurry, for one of whoever is in the greatest."""
+    """The turns each gets, by its hurry, for one of whoever is in the greatest.
+
+    Whose hurry is not known yet stands in the middle of the others, so that it is heard of soon.
+    """
     if ballot.routing is not Routing.AFFINITY:
         return {s.id: 1.0 for s in enough}
-    hurries = {s.id: hurry(s, now=ballot.now) for s in enough}
-    most = max((hurries[s.id] for s in enough if s.weight > 0), default=1.0)
-    return {account: share(found, most) for account, found in hurries.items()}
+    found = {s.id: hurry(s, now=ballot.now) for s in enough}
+    told = [h for s in enough if s.weight > 0 and (h := found[s.id]) is not None]
+    most, usual = max(told, default=EVEN), middle(told)
+    return {account: share(usual if h is None else h, most) for account, h in found.items()}
 
 
 def _choice(ballot: Ballot, standing: Standing, basis: Basis) -> Choice:

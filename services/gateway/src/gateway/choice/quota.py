@@ -7,11 +7,14 @@ before.
 
 import enum
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from gateway.choice.ballot import Standing, Window
 
 FULL: Final = 100.0
+EVEN: Final = 1.0
+"""The hurry of an even pace."""
 EARLY: Final = 1 / 7
 """An even pace has spent the longest window by this part of it before its reset: a day of a week.
 
@@ -57,11 +60,11 @@ def plenty(standing: Standing, *, now: float, reserve: float) -> Plenty:
     return found
 
 
-def hurry(standing: Standing, *, now: float) -> float:
+def hurry(standing: Standing, *, now: float) -> float | None:
     """How much faster than evenly an account must be spent so that nothing is lost at its reset.
 
-    1 is an even pace or not known. Told by its longest window, the one that takes longest to come
-    back; in powers of two, so that small differences do not count.
+    None is not known. Told by its longest window, the one that takes longest to come back; in
+    powers of two, so that small differences do not count.
     """
     longest = None
     for window in standing.windows:
@@ -72,10 +75,16 @@ def hurry(standing: Standing, *, now: float) -> float:
         ):
             longest = window
     if longest is None:
-        return 1.0
+        return None
     pace = _pace(longest, now, early=EARLY)
     bounded = min(max(pace, 1 / MOST_HURRY), MOST_HURRY)
     return float(2.0 ** round(math.log2(bounded)))
+
+
+def middle(hurries: Iterable[float]) -> float:
+    """The hurry in the middle, the greater of two: what is taken for one that is not known."""
+    ranked = sorted(hurries)
+    return ranked[len(ranked) // 2] if ranked else EVEN
 
 
 def share(found: float, most: float) -> float:

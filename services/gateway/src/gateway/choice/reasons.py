@@ -7,7 +7,7 @@ from typing import Final
 
 from commons.routing import Routing
 from gateway.choice.ballot import Ballot, Basis, Standing, Window
-from gateway.choice.quota import Plenty, hurry, plenty, strained
+from gateway.choice.quota import EVEN, Plenty, hurry, plenty, strained
 from gateway.dialects.quota import window_name
 
 MOST_OTHERS: Final = 3
@@ -55,7 +55,7 @@ def _pace(ballot: Ballot, chosen: Standing, basis: Basis) -> str:
     if basis is not Basis.TURN or ballot.routing is not Routing.AFFINITY:
         return ""
     pace = hurry(chosen, now=ballot.now)
-    return "" if pace == 1 else f"to be spent {pace:g} times as fast as evenly"
+    return "" if pace in (None, EVEN) else f"to be spent {pace:g} times as fast as evenly"
 
 
 def _passed_over(standing: Standing, ballot: Ballot, basis: Basis) -> str:
