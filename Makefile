@@ -7,8 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-MEMBERS := -e shared -e services/gateway -e services/console -e deploy/local
-SOURCES := services/gateway/src services/console/src shared/src deploy/local/src
+MEMBERS := -e shared -e services/gateway -e services/console -e services/simulator -e deploy/local
+SOURCES := services/gateway/src services/console/src services/simulator/src shared/src deploy/local/src
 TEST_JOBS ?= 2
 
 .PHONY: help up demo check fix lint types imports test test-pure test-dates cover bench storm week lock browser clean
@@ -43,7 +43,7 @@ test: $(VENV)/.dev browser ## all tests, with a real Redis and a real browser
 	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
 
 test-pure: $(VENV)/.dev ## the pure heart only, in seconds
-	$(BIN)/pytest tests/gateway/translation tests/gateway/dialects tests/gateway/test_judgement.py tests/gateway/choice
+	$(BIN)/pytest tests/gateway/translation tests/gateway/formats tests/gateway/policy tests/commons/balancing tests/commons/codex
 
 test-dates: $(VENV)/.dev ## all but pages, on pretended dates (takes long); DATES and TESTS may be said
 	@PYTHONPATH=tests $(BIN)/python -m dates --dates "$(DATES)" --tests "$(TESTS)" -- -n $(TEST_JOBS) --dist loadfile

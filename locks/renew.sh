@@ -3,11 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-own=(codex-proapi codex-proapi-commons codex-proapi-gateway codex-proapi-console)
+own=(codex-proapi codex-proapi-commons codex-proapi-gateway codex-proapi-console codex-proapi-simulator)
 compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate)
 for name in "${own[@]}"; do compile+=(--no-emit-package "$name"); done
 
-"${compile[@]}" "$@" --group pyproject.toml:dev {shared,services/gateway,services/console,deploy/local}/pyproject.toml -o locks/dev.txt
+"${compile[@]}" "$@" --group pyproject.toml:dev {shared,services/gateway,services/console,services/simulator,deploy/local}/pyproject.toml -o locks/dev.txt
 "${compile[@]}" "$@" -c locks/dev.txt services/gateway/pyproject.toml -o locks/gateway.txt
 "${compile[@]}" "$@" -c locks/dev.txt services/console/pyproject.toml -o locks/console.txt
 "${compile[@]}" "$@" -c locks/dev.txt deploy/local/pyproject.toml -o locks/standalone.txt

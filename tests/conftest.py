@@ -10,9 +10,9 @@ from support.redis_server import RedisServer
 
 # A busy machine is no fault of an example: only what is said counts, never how long it took.
 hypothesis.settings.register_profile(
-    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "context", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.load_profile("house")
+hypothesis.settings.load_profile("context")
 
 
 @pytest.fixture(scope="session")

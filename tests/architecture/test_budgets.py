@@ -47,5 +47,5 @@ def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     arguments = function.args
-    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return len([a for a in given if a.arg not in {"self", "cls"}])
+    provided = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return len([a for a in provided if a.arg not in {"self", "cls"}])

@@ -5,9 +5,9 @@ from support.tree import imports_of, modules
 
 # Used by one service only, but facts of both: the reason stands beside each.
 EXCEPTIONS: dict[str, str] = {
-    "commons.accounts.survey": "reads in one script what the stores of accounts and keys write",
-    "commons.clock": "learns from the survey; the refresher of both services is given one",
-    "commons.responses": "seals with the accounts' cipher, whose keys are rotated together",
+    "codex_proapi.gateway.pool.snapshot": "reads in one script what the stores of accounts and keys write",
+    "codex_proapi.commons.runtime.clock": "learns from the survey; the refresher of both services is given one",
+    "codex_proapi.gateway.exchange.stored_responses": "seals with the accounts' cipher, whose keys are rotated together",
 }
 
 
@@ -19,10 +19,10 @@ def _users(name: str) -> set[str]:
         for other, path in modules():
             if target not in imports_of(path):
                 continue
-            if other.startswith("commons."):
+            if other.startswith("codex_proapi.commons."):
                 frontier |= {other} - seen
                 seen.add(other)
-            users.add(other.partition(".")[0])
+            users.add(other.split(".")[1])
     return users
 
 

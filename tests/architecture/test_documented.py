@@ -7,12 +7,12 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from support.tree import ROOT
 
-from commons import redis_keys
-from console.metrics import Metrics as ConsoleMetrics
-from console.settings import ConsoleSettings
-from gateway import errors
-from gateway.metrics import Metrics
-from gateway.settings import GatewaySettings
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.console.metrics import Metrics as ConsoleMetrics
+from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.gateway import errors
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.settings import GatewaySettings
 
 
 def _table(name: str) -> set[str]:
@@ -24,10 +24,10 @@ def _table(name: str) -> set[str]:
 def _redis_keys() -> set[str]:
     """Every key as its function writes it, with its parameters in angle brackets."""
     made = set()
-    for _, function in inspect.getmembers(redis_keys, inspect.isfunction):
+    for _, function in inspect.getmembers(keyspace, inspect.isfunction):
         names = list(inspect.signature(function).parameters)
         made.add(function(*(f"<{name.removesuffix('_id')}>" for name in names)))
-    return {key.removeprefix(f"{redis_keys.TAG}:") for key in made}
+    return {key.removeprefix(f"{keyspace.TAG}:") for key in made}
 
 
 def test_every_redis_key_is_documented() -> None:

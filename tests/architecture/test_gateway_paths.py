@@ -7,7 +7,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from support.tree import ROOT
 
-from gateway.web.front import PATHS
+from codex_proapi.gateway.server.router import PATHS
 
 DEPLOY = ROOT / "deploy"
 INSIDE = ("/", "/metrics", "/metrics/")

@@ -17,9 +17,9 @@ from bench.__main__ import SHAPES, Shape
 from bench.targets import free_port, running
 from support.redis_server import RedisServer
 
-from commons.redis_line import connect_line
-from commons.redis_pool import connect
-from gateway.relay.post_client import PostClient
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.redis.multiplexed import connect_multiplexed
+from codex_proapi.gateway.upstream.http_client import HttpClient
 
 RUNS = 5
 CALLS = 5000
@@ -31,7 +31,7 @@ Call = Callable[..., Awaitable[object]]
 
 @contextlib.asynccontextmanager
 async def _own(url: str) -> AsyncIterator[Post]:
-    client = PostClient(url)
+    client = HttpClient(url)
 
     async def post(body: bytes) -> int:
         answer = await client.post({"content-type": "application/json"}, body)
@@ -103,7 +103,7 @@ async def _upstream(url: str) -> None:
 
 
 async def _redis(url: str) -> None:
-    line, client = connect_line(url), connect(url)
+    line, client = connect_multiplexed(url), connect(url)
     assert line is not None
     digest = str(await client.script_load(SCRIPT))
     for at_once in (1, 64):

@@ -90,7 +90,9 @@ def targets() -> Iterator[list[Target]]:
             print("nginx is not on the PATH: left out\n")
         gateway = free_port()
         environment = _environment(stack, folder, upstream, gateway)
-        process = stack.enter_context(running([python, "-m", "gateway"], gateway, **environment))
+        process = stack.enter_context(
+            running([python, "-m", "codex_proapi.gateway"], gateway, **environment)
+        )
         found.append(Target("gateway, chat", gateway, chat, process))
         found.append(Target("gateway, responses", gateway, "/v1/responses", process))
         yield found

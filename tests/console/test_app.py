@@ -7,7 +7,7 @@ from support.clock import Clock
 from support.consoles import PASSWORD, Browser, guarded, running, script
 from support.redis_server import RedisServer
 
-from console.app import build
+from codex_proapi.console.app import build
 
 
 async def test_starting_twice_is_starting_once(redis_url: str) -> None:

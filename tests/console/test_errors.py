@@ -5,9 +5,9 @@ import re
 import pytest
 from support.tree import ROOT
 
-from console import errors
-from console.errors import BadRequest, Code, ConsoleError, StoreAway, TooMany
-from console.texts.phrases import FAULTS
+from codex_proapi.console import errors
+from codex_proapi.console.errors import BadRequest, Code, ConsoleError, StoreAway, TooMany
+from codex_proapi.console.texts.phrases import FAULTS
 
 
 def test_the_table_of_the_documentation_has_every_code_and_no_other() -> None:

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from console.metrics import Metrics, RedisWork
+from codex_proapi.console.metrics import Metrics, RedisWork
 
 
 def test_answers_are_counted_by_route_and_status() -> None:
@@ -29,7 +29,7 @@ def test_a_stream_has_no_seconds() -> None:
 
 def test_a_failure_of_redis_is_counted_by_what_it_was_asked_for() -> None:
     metrics = Metrics(CollectorRegistry())
-    metrics.redis_failed(RedisWork.TAIL)
+    metrics.redis_failed(RedisWork.FOLLOW)
 
     lines = metrics.exposition()[0]
     assert b'console_redis_errors_total{work="tail"} 1.0' in lines

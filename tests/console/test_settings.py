@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from commons.errors import SettingsError
-from commons.settings import from_environ
-from console.settings import REGISTERED_REDIRECT, ConsoleSettings, is_loopback
+from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.console.settings import REGISTERED_REDIRECT, ConsoleSettings, is_loopback
 
 KEY = Fernet.generate_key().decode()
 

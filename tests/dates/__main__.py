@@ -26,7 +26,7 @@ DATES = {
 }
 """What a date may change, by the time (UTC) that tests begin at."""
 TESTS = (
-    *("tests/commons", "tests/gateway", "tests/journeys", "tests/standalone"),
+    *("tests/commons", "tests/gateway", "tests/journeys", "tests/local"),
     *("tests/console/admin", "tests/console/login", "tests/console/web"),
 )
 """All but pages, whose browser keeps the real time."""

@@ -47,8 +47,8 @@ def rendered(folder: str) -> list[Manifest]:
 def composed(*files: str, **variables: str) -> dict[str, Any]:
     """The compose stack as Compose understands it."""
     environment = {**ENVIRONMENT, **variables}
-    given = [part for file in files for part in ("-f", str(DEPLOY / "compose" / file))]
-    text = output("docker-compose", *given, "config", "--format", "json", env=environment)
+    provided = [part for file in files for part in ("-f", str(DEPLOY / "compose" / file))]
+    text = output("docker-compose", *provided, "config", "--format", "json", env=environment)
     made: dict[str, Any] = json.loads(text)
     return made
 

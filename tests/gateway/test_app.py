@@ -7,8 +7,8 @@ from cryptography.fernet import Fernet
 from support.asgi import Received, Sent, a_scope
 from support.gateways import stage
 
-from gateway.app import build, own_version
-from gateway.settings import GatewaySettings
+from codex_proapi.gateway.app import build, own_version
+from codex_proapi.gateway.settings import GatewaySettings
 
 NOWHERE = "unix:///nowhere/at/all"
 

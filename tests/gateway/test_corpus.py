@@ -9,10 +9,10 @@ from support.askings import asked
 from support.tree import ROOT
 from support.upstream_rules import broken_rule
 
-from gateway.dialects.catalogue import Catalogue
-from gateway.dialects.codex_requests import Shape
-from gateway.errors import UnknownModel
-from gateway.translation.requests import ClientTraits, expand
+from codex_proapi.commons.codex.model_catalogue import Catalogue
+from codex_proapi.gateway.errors import UnknownModel
+from codex_proapi.gateway.formats.codex.requests import Shape
+from codex_proapi.gateway.translation.request.read_request import ClientTraits, expand
 
 # Names the recording invented, or of models that are gone: their owner would alias them.
 CATALOGUE = Catalogue.built_in(

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from gateway import errors
-from gateway.errors import AllSpent, GatewayError, UpstreamRefused
+from codex_proapi.gateway import errors
+from codex_proapi.gateway.errors import AllSpent, GatewayError, UpstreamRefused
 
 
 def concrete() -> Any:

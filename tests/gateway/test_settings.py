@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from commons.errors import SettingsError
-from commons.live_settings import HistoryMode, KeyPolicy
-from commons.routing import Routing
-from commons.settings import from_environ
-from gateway.settings import GatewaySettings
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.cluster.live_settings import HistoryMode, KeyPolicy
+from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.gateway.settings import GatewaySettings
 
 KEYS = Fernet.generate_key().decode()
 

@@ -9,8 +9,8 @@ import pytest
 from support.gateways import a_chat, events_of, reading, stage, text_of
 from support.redis_server import RedisServer
 
-from commons.live_settings import KeyPolicy
-from commons.records import Ending
+from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.usage.exchange_record import Ending
 
 
 async def test_a_chat_request_is_answered_and_settled_once(redis_url: str) -> None:
@@ -130,7 +130,7 @@ async def test_a_client_that_leaves_ends_the_upstream_within_a_second_and_nobody
         assert record.ending is Ending.ABANDONED
         assert record.status == (200 if words else 499)
         assert await play.cooling() == {}
-        assert len(play.replicas[0].gateway.floor) == 0
+        assert len(play.replicas[0].gateway.in_flight) == 0
 
 
 async def test_a_slow_reader_holds_upstream_back_instead_of_filling_the_memory(
@@ -241,7 +241,7 @@ async def test_over_its_limit_a_replica_refuses_at_once(redis_url: str) -> None:
     async with stage(redis_url, "ada", max_concurrent=2) as play:
         play.sim.script("silent", silence=2, times=2)
         busy = [asyncio.ensure_future(play.chat(f"say word{n}")) for n in range(2)]
-        await play.until(lambda: len(play.replicas[0].gateway.floor) == 2)
+        await play.until(lambda: len(play.replicas[0].gateway.in_flight) == 2)
 
         began = time.monotonic()
         refused = await play.chat()

@@ -3,7 +3,7 @@
 import pytest
 from support.gateways import a_response, events_of, stage
 
-from commons.records import Ending
+from codex_proapi.commons.usage.exchange_record import Ending
 
 WEATHER = {
     "type": "function",

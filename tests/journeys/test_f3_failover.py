@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from support.gateways import a_chat, a_response, events_of, reading, stage, text_of
 
-from commons.accounts.model import AccountState, Cooldown, CooldownReason
-from commons.records import Ending
-from commons.routing import Routing
+from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.usage.exchange_record import Ending
 
 # What goes wrong with ada: how often she is asked, and why she is passed over afterwards.
 RESCUED = [

@@ -4,7 +4,7 @@ import asyncio
 
 from support.gateways import a_chat, stage
 
-from commons.accounts.model import AccountState
+from codex_proapi.commons.accounts.model import AccountState
 
 
 async def test_fifty_requests_on_five_replicas_with_one_expired_account_make_one_token_call(

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from support.clock import Clock
 from support.consoles import Browser, guarded, running
 
-from commons import redis_keys
-from console.app import Console
-from standalone.simulator import Fault, Simulator
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.console.app import Console
+from codex_proapi.simulator import Fault, Simulator
 
 
 class Scene(NamedTuple):
@@ -32,8 +32,8 @@ class Scene(NamedTuple):
 async def scene(redis_url: str) -> AsyncIterator[Scene]:
     clock = Clock()
     async with Simulator(clock=clock) as sim:
-        given = {"codex_auth_url": sim.auth_url, "codex_base_url": sim.base_url}
-        settings = guarded(redis_url, **given)
+        provided = {"codex_auth_url": sim.auth_url, "codex_base_url": sim.base_url}
+        settings = guarded(redis_url, **provided)
         async with (
             running(settings, clock=clock) as first,
             running(settings, clock=clock) as second,
@@ -279,7 +279,7 @@ async def test_slow_down_makes_the_interval_longer(scene: Scene) -> None:
     await scene.here.post(f"/api/logins/{begun['id']}/poll")
 
     redis = scene.first.redis
-    assert 9 <= await redis.ttl(redis_keys.login_poll(begun["id"])) <= 10
+    assert 9 <= await redis.ttl(keyspace.login_poll(begun["id"])) <= 10
 
 
 async def test_a_denied_device_login_ends(scene: Scene) -> None:
@@ -388,7 +388,7 @@ def polls(sim: Simulator) -> int:
 
 async def interval_passes(scene: Scene, login_id: str) -> None:
     """Redis counts the interval itself; here it is over at once."""
-    await scene.first.redis.delete(redis_keys.login_poll(login_id))
+    await scene.first.redis.delete(keyspace.login_poll(login_id))
 
 
 async def dump(redis: Redis) -> str:

@@ -10,12 +10,12 @@ import pytest
 from redis.asyncio import Redis
 from support.consoles import Browser, console_settings, event_source, guarded, running, served
 
-from commons.log_stream import LogEntry, LogKind, LogLevel, LogStream
-from commons.records import AttemptRecord, Ending, ExchangeRecord
-from commons.tokens import Tokens
-from commons.usage import UsageStore
-from console.app import Console
-from console.web import fan, streams
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.console.app import Console
+from codex_proapi.console.live import event_streams, log_broadcast
 
 
 class Scene(NamedTuple):
@@ -39,8 +39,8 @@ async def scene(redis_url: str, redis_client: Redis) -> AsyncIterator[Scene]:
         yield Scene(first, here, there, LogStream(redis_client))
 
 
-def an_entry(event: str = "account.cooled", **given: object) -> LogEntry:
-    return LogEntry(**{"at": 1.0, "kind": LogKind.ACCOUNT, "event": event, **given})  # type: ignore[arg-type]
+def an_entry(event: str = "account.cooled", **provided: object) -> LogEntry:
+    return LogEntry(**{"at": 1.0, "kind": LogKind.ACCOUNT, "event": event, **provided})  # type: ignore[arg-type]
 
 
 async def test_an_entry_reaches_the_browsers_of_every_console_within_a_second(
@@ -113,8 +113,8 @@ async def test_a_page_and_the_stream_after_it_leave_no_gap(scene: Scene) -> None
 async def test_who_is_far_behind_is_caught_up_from_redis(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fan, "RING", 5)
-    monkeypatch.setattr(fan, "CATCH_UP", 7)
+    monkeypatch.setattr(log_broadcast, "RING", 5)
+    monkeypatch.setattr(log_broadcast, "CATCH_UP", 7)
     for number in range(40):
         await scene.logs.append(an_entry(f"account.n{number}"))
     await asyncio.sleep(0.1)
@@ -145,7 +145,7 @@ async def test_only_what_passes_the_filters_is_sent_and_the_place_moves_on(scene
 async def test_silence_has_a_heartbeat_and_no_event(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.web.logs.PATIENCE", 0.05)
+    monkeypatch.setattr("codex_proapi.console.live.logs.PATIENCE", 0.05)
     async with event_source(scene.here, "/api/logs/stream") as source:
         with contextlib.suppress(TimeoutError):
             await source.next(patience=0.5)
@@ -157,8 +157,8 @@ async def test_silence_has_a_heartbeat_and_no_event(
 async def test_signing_out_ends_the_streams_of_the_session(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr("console.web.logs.PATIENCE", 0.1)
-    monkeypatch.setattr(streams, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("codex_proapi.console.live.logs.PATIENCE", 0.1)
+    monkeypatch.setattr(event_streams, "CHECK_SECONDS", 0.1)
     async with running(guarded(redis_url)) as console, served(console) as address:
         base = {"base": address}
         async with Browser(console, **base) as leaving, Browser(console, **base) as staying:
@@ -177,7 +177,7 @@ async def test_signing_out_ends_the_streams_of_the_session(
 
 
 async def test_the_patience_in_production_ends_a_stream_in_time() -> None:
-    assert streams.PATIENCE + streams.CHECK_SECONDS < 15
+    assert event_streams.PATIENCE + event_streams.CHECK_SECONDS < 15
 
 
 async def test_a_stopped_console_ends_its_streams_at_once(scene: Scene) -> None:
@@ -192,7 +192,7 @@ async def test_a_stopped_console_ends_its_streams_at_once(scene: Scene) -> None:
 async def test_one_visitor_holds_only_so_many_streams(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "MOST_STREAMS", 2)
+    monkeypatch.setattr(event_streams, "MOST_STREAMS", 2)
     async with (
         event_source(scene.here, "/api/logs/stream") as one,
         event_source(scene.here, "/api/events") as other,
@@ -214,7 +214,7 @@ async def test_a_stream_needs_an_administrator_at_its_start(redis_url: str) -> N
 async def test_what_changes_is_named_to_the_pages(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.web.changes.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("codex_proapi.console.live.changes.CHECK_SECONDS", 0.05)
     async with (
         event_source(scene.there, "/api/events") as source,
         Browser(scene.first) as browser,

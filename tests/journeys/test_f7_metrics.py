@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 from support.gateways import stage
 
-from commons.usage import Counters, UsageStore, day_of
+from codex_proapi.commons.usage.counters import Counters, UsageStore, day_of
 
 
 async def test_one_record_is_read_by_metrics_log_stream_and_usage_alike(redis_url: str) -> None:

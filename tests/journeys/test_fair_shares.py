@@ -4,7 +4,7 @@ from typing import Any
 
 from support.gateways import stage
 
-from commons.fair_shares import AHEAD
+from codex_proapi.commons.api_keys.fair_shares import AHEAD
 
 GREEDY = "write 5 words " + "word " * AHEAD
 """A prompt that costs a good part of what a key may be ahead."""

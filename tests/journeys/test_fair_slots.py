@@ -9,7 +9,7 @@ import httpx
 import pytest
 from support.gateways import a_chat, reading, stage
 
-from commons import redis_keys
+from codex_proapi.commons.redis import keyspace
 
 LONG = "[[fault:slow pace=0.02]] write 20 words"
 
@@ -32,7 +32,7 @@ async def ask(team: Any, secret: str, content: str, *, replica: int = 0) -> http
 
 
 async def queued(team: Any, count: int) -> None:
-    while await team.redis.hlen(redis_keys.queue()) != count:
+    while await team.redis.hlen(keyspace.queue()) != count:
         await asyncio.sleep(0.01)
 
 
@@ -49,7 +49,7 @@ async def test_a_greedy_key_does_not_keep_a_calm_one_waiting(team: Any) -> None:
     assert answer.status_code == 200
     assert len(done) <= 2, "it was served with the first slot that came free"
     assert {each.status_code for each in everybody} == {200}
-    assert await team.redis.zcard(redis_keys.slots()) == 0
+    assert await team.redis.zcard(keyspace.slots()) == 0
 
 
 async def test_a_waiting_request_goes_on_the_moment_a_slot_is_free(team: Any) -> None:
@@ -77,7 +77,7 @@ async def test_a_waiting_request_goes_on_the_moment_a_slot_is_free(team: Any) ->
 async def test_a_client_that_goes_away_while_it_waits_takes_no_slot(team: Any) -> None:
     _, secret = await team.make_key()
     crowd = [asyncio.ensure_future(ask(team, secret, LONG)) for _ in range(2)]
-    while await team.redis.zcard(redis_keys.slots()) != 2:
+    while await team.redis.zcard(keyspace.slots()) != 2:
         await asyncio.sleep(0.01)
     gone = asyncio.ensure_future(ask(team, secret, "say hello", replica=1))
     await queued(team, 1)
@@ -86,6 +86,6 @@ async def test_a_client_that_goes_away_while_it_waits_takes_no_slot(team: Any) -
 
     await queued(team, 0)
     await asyncio.gather(*crowd)
-    while await team.redis.zcard(redis_keys.slots()):
+    while await team.redis.zcard(keyspace.slots()):
         await asyncio.sleep(0.01)
     assert len(team.sim.turns) == 2

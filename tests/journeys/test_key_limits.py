@@ -9,8 +9,8 @@ import httpx
 import pytest
 from support.gateways import a_chat, reading, stage
 
-from commons import redis_keys
-from commons.limits import Limits
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.redis import keyspace
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def test_a_stream_holds_its_place_until_its_client_leaves(team: Any) -> No
     await team.records(2)
 
     assert (await ask(team, secret, replica=1)).status_code == 200
-    assert await team.redis.zcard(redis_keys.streams(key.id)) == 0
+    assert await team.redis.zcard(keyspace.streams(key.id)) == 0
 
 
 async def test_tokens_are_corrected_by_what_was_really_used(team: Any) -> None:
@@ -88,7 +88,7 @@ async def test_tokens_are_corrected_by_what_was_really_used(team: Any) -> None:
     usage = first.json()["usage"]
     await team.records(1)
 
-    kept = await team.redis.hgetall(redis_keys.minute_tokens(key.id))
+    kept = await team.redis.hgetall(keyspace.minute_tokens(key.id))
     counted = [int(value) for field, value in kept.items() if not field.endswith("+")]
 
     assert sum(counted) == usage["total_tokens"]
@@ -110,7 +110,7 @@ async def test_an_answer_that_is_left_costs_what_it_is_estimated_at(team: Any) -
 
     assert (left.ending.value, left.tokens.input) == ("abandoned", 0)
     assert 500 < left.estimated < 700
-    kept = await team.redis.hgetall(redis_keys.minute_tokens(key.id))
+    kept = await team.redis.hgetall(keyspace.minute_tokens(key.id))
     counted = [int(value) for field, value in kept.items() if not field.endswith("+")]
     assert sum(counted) == left.estimated
     await team.keys.patch(key.id, limits=Limits(tokens_day=left.estimated))
@@ -125,9 +125,9 @@ async def test_a_request_that_nobody_was_asked_costs_no_tokens(team: Any) -> Non
     assert (await ask(team, secret, content="word " * 400)).status_code == 503
     await team.records(1)
 
-    kept = await team.redis.hgetall(redis_keys.minute_tokens(key.id))
+    kept = await team.redis.hgetall(keyspace.minute_tokens(key.id))
     assert sum(int(value) for field, value in kept.items() if not field.endswith("+")) == 0
-    assert await team.redis.zcard(redis_keys.minute_requests(key.id)) == 1, "it is a request"
+    assert await team.redis.zcard(keyspace.minute_requests(key.id)) == 1, "it is a request"
 
 
 async def test_a_spent_budget_is_told_with_its_end_and_without_a_wait(team: Any) -> None:

@@ -13,7 +13,7 @@ import openai
 import pytest
 from support.standalone_process import COMMAND, ROOT, command, started
 
-from standalone.simulator import Simulator
+from codex_proapi.simulator import Simulator
 
 
 async def chat(address: str, prompt: str, **changes: Any) -> str:
@@ -58,7 +58,7 @@ async def test_an_imported_account_serves_and_is_there_after_a_restart(
         environ = {"DATA_DIR": str(tmp_path), "PORT": "0", **sim.environ}
         content = json.dumps(sim.auth_json("ada")).encode()
         async with started(*COMMAND, environ=environ) as running:
-            told = await command("accounts", "import", "-", environ=environ, given=content)
+            told = await command("accounts", "import", "-", environ=environ, provided=content)
             assert told.startswith("added ada@example.com (plus)")
             assert await chat(running.address, "say one") == "one"
             assert await running.stop(signal.SIGTERM) == 0
@@ -75,7 +75,7 @@ async def test_the_first_key_ends_the_open_policy(tmp_path: pathlib.Path) -> Non
     async with Simulator() as sim:
         environ = {"DATA_DIR": str(tmp_path), "PORT": "0", **sim.environ}
         content = json.dumps(sim.auth_json("ada")).encode()
-        await command("accounts", "import", "-", environ=environ, given=content)
+        await command("accounts", "import", "-", environ=environ, provided=content)
         async with started(*COMMAND, environ=environ) as running:
             assert await chat(running.address, "say one") == "one"
             key = (await command("keys", "create", "laptop", environ=environ)).strip()
@@ -94,7 +94,7 @@ async def test_a_running_answer_finishes_before_the_stop(tmp_path: pathlib.Path)
         sim.world.pace = 0.05
         environ = {"DATA_DIR": str(tmp_path), "PORT": "0", **sim.environ}
         content = json.dumps(sim.auth_json("ada")).encode()
-        await command("accounts", "import", "-", environ=environ, given=content)
+        await command("accounts", "import", "-", environ=environ, provided=content)
         async with started(*COMMAND, environ=environ) as running, asyncio.TaskGroup() as tasks:
             answer = tasks.create_task(chat(running.address, "count to 20"))
             while not sim.turns:
@@ -124,7 +124,7 @@ async def test_a_killed_store_comes_back_with_what_it_held(tmp_path: pathlib.Pat
     async with Simulator() as sim:
         environ = {"DATA_DIR": str(tmp_path), "PORT": "0", **sim.environ}
         content = json.dumps(sim.auth_json("ada")).encode()
-        await command("accounts", "import", "-", environ=environ, given=content)
+        await command("accounts", "import", "-", environ=environ, provided=content)
         async with started(*COMMAND, environ=environ) as running:
             [store] = [child for child in running.children() if "valkey" in child.name()]
             store.kill()

@@ -19,7 +19,7 @@ def a_free_port() -> Any:
 
 async def start(environ: Any) -> Any:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway"),
+        *(sys.executable, "-m", "codex_proapi.gateway"),
         env={"PATH": "/usr/bin:/bin", **pretended_time(), **environ},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -12,9 +12,9 @@ from support.gateways import Stage, stage
 from support.redis_proxy import RedisProxy, redis_proxy
 from support.redis_server import RedisServer
 
-from commons.limits import Limits
-from commons.live_settings import KeyPolicy
-from commons.usage import UsageStore, day_of
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.usage.counters import UsageStore, day_of
 
 SOON = 5.0
 """Seconds the first requests may take that meet a silent Redis, on a busy machine: they wait a

@@ -48,7 +48,7 @@ class Seen:
     """Answers by member and status; -1 is a connection or a stream that broke."""
     prompts: dict[str, Spent] = field(default_factory=dict)
     """What each whole answer cost, by the word that marks its prompt."""
-    given: list[tuple[int, float, Spent]] = field(default_factory=list)
+    provided: list[tuple[int, float, Spent]] = field(default_factory=list)
     """The gateways' ports that gave whole answers, when, and what they cost."""
     left: int = 0
     """Answers whose client went away."""
@@ -118,7 +118,7 @@ class Crowd:
             cost = dialect.cost(await answer.read(), streamed)
         if cost is None:
             return -1
-        self._seen.given.append((port, time.monotonic(), cost))
+        self._seen.provided.append((port, time.monotonic(), cost))
         self._seen.prompts[word] = cost
         self._seen.spent[member.name, model].add(cost)
         return 200

@@ -43,7 +43,7 @@ class Fleet:
         self._started += 1
         with (self._folder / f"gateway-{place}-{self._started}.log").open("wb") as log:
             self._processes[place] = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "gateway"),
+                *(sys.executable, "-m", "codex_proapi.gateway"),
                 env={
                     "PATH": "/usr/bin:/bin",
                     **pretended_time(),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import msgspec
 from storm.dialects import Spent
 
-from gateway.choice.ballot import Ballot
-from gateway.relay.exchange_log import EVENT
-from standalone.cli_replay import replayed
+from codex_proapi.commons.balancing.candidates import SelectionInput
+from codex_proapi.gateway.exchange.access_log import EVENT
+from codex_proapi.local.replay import replayed
 
 
 class Line(msgspec.Struct, kw_only=True):
@@ -21,7 +21,7 @@ class Line(msgspec.Struct, kw_only=True):
     key_id: str = ""
     account: str = ""
     attempts: tuple[str, ...] = ()
-    ballots: tuple[Ballot | None, ...] = ()
+    selection_inputs: tuple[SelectionInput | None, ...] = ()
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
@@ -73,13 +73,13 @@ def told(folder: pathlib.Path) -> Told:
 
 def _read(line: Line, found: Told, takers: dict[int, set[str]]) -> None:
     found.waited += sum("; waited " in attempt for attempt in line.attempts)
-    for ballot in line.ballots:
-        if ballot is not None and ballot.cursor is not None:
-            takers[ballot.cursor].add(line.request_id)
+    for selection_input in line.selection_inputs:
+        if selection_input is not None and selection_input.cursor is not None:
+            takers[selection_input.cursor].add(line.request_id)
     if line.ending not in {"whole", "short"}:
         return
     answered = [text.split() for text in line.attempts if text.split()[1] == "committed:"]
-    if not answered or answered[-1][0] != line.account or not any(line.ballots):
+    if not answered or answered[-1][0] != line.account or not any(line.selection_inputs):
         found.faults.append(f"{line.request_id} was answered by {line.account}: {line.attempts}")
     cost = Spent(
         answers=1,

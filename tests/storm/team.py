@@ -7,11 +7,11 @@ from storm.dialects import Spent
 from storm.lines import told
 from storm.weather import Storm, Who, drift
 
-from commons.allowances import STREAM_SECONDS
-from commons.fair_shares import AHEAD
-from commons.limits import Limits
-from commons.usage import Counters
-from gateway.relay.lending import QUEUE_SECONDS
+from codex_proapi.commons.api_keys.fair_shares import AHEAD
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.usage.counters import Counters
+from codex_proapi.gateway.limits.charge import STREAM_SECONDS
+from codex_proapi.gateway.pool.queueing_selector import QUEUE_SECONDS
 
 TEAM = (
     Who("alice"),

@@ -19,14 +19,14 @@ from support.redis_clients import connect_patiently
 from support.redis_server import RedisServer
 from support.redis_sets import RedisSentinels, RedisShards
 
-from commons import redis_keys
-from commons.accounts.cipher import CredentialCipher
-from commons.accounts.store import AccountStore
-from commons.keys import KeyStore
-from commons.limits import Limits
-from commons.redis_pool import connect
-from commons.usage import Counters, UsageStore, day_of
-from standalone.simulator import Arrival, SimulatedAccount, Simulator
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.usage.counters import Counters, UsageStore, day_of
+from codex_proapi.simulator import ReceivedRequest, SimulatedAccount, Simulator
 
 FROZEN_SECONDS = 2.0
 AWAY_SECONDS = 1.0
@@ -147,7 +147,7 @@ class Storm:
 
     async def places(self) -> list[float]:
         """Until when the places are held that keys have among their streams."""
-        names = [redis_keys.streams(key_id) for key_id in self.ids.values()]
+        names = [keyspace.streams(key_id) for key_id in self.ids.values()]
         held: list[float] = []
         for name in names:
             found: Any = await self.redis.zrange(name, 0, -1, withscores=True)
@@ -244,7 +244,7 @@ class Storm:
     def dying(self) -> Spent:
         """What the last answers of killed gateways cost, which they may have had no time to count."""
         total = Spent()
-        for port, at, cost in self.seen.given:
+        for port, at, cost in self.seen.provided:
             if any(
                 port == killed and 0 <= then - at < DYING_SECONDS for killed, then in self.kills
             ):
@@ -276,15 +276,15 @@ class Storm:
 
     async def slots(self) -> list[float]:
         """Until when slots of accounts are held, and places in the queue for them."""
-        held: Any = await self.redis.zrange(redis_keys.slots(), 0, -1, withscores=True)
-        queue: Any = await self.redis.hvals(redis_keys.queue())
+        held: Any = await self.redis.zrange(keyspace.slots(), 0, -1, withscores=True)
+        queue: Any = await self.redis.hvals(keyspace.queue())
         return [until for _, until in held] + [float(place.split()[1]) for place in queue]
 
-    def _turns(self, member: str) -> list[Arrival]:
+    def _turns(self, member: str) -> list[ReceivedRequest]:
         return [t for t in self.sim.turns if word_of(t.body).startswith(f"{member}-")]
 
 
-def _most_at_once(turns: Sequence[Arrival]) -> int:
+def _most_at_once(turns: Sequence[ReceivedRequest]) -> int:
     """What was left or cut was over for the gateway a little before the backend noticed."""
     steps = []
     for turn in turns:

@@ -4,9 +4,14 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects.catalogue import Catalogue
-from gateway.dialects.codex_requests import UpstreamRequest
-from gateway.translation.requests import ClientTraits, RequestOptions, Translated, to_upstream
+from codex_proapi.commons.codex.model_catalogue import Catalogue
+from codex_proapi.gateway.formats.codex.requests import UpstreamRequest
+from codex_proapi.gateway.translation.request.read_request import (
+    ClientTraits,
+    RequestOptions,
+    TranslatedRequest,
+    to_upstream,
+)
 
 CATALOGUE = Catalogue.built_in()
 CLASSIC = "gpt-5.5"
@@ -28,7 +33,7 @@ def asked(
     client: ClientTraits = NOBODY,
     options: RequestOptions | None = None,
     catalogue: Catalogue = CATALOGUE,
-) -> Translated:
+) -> TranslatedRequest:
     """The translation of a body, of a classic model unless it names one."""
     if isinstance(body, dict):
         body = msgspec.json.encode({"model": CLASSIC, **body})

@@ -121,7 +121,7 @@ class Tab:
 
 @contextlib.asynccontextmanager
 async def tab(
-    browser: Browser, base: str, *, phone: bool = False, **given: Any
+    browser: Browser, base: str, *, phone: bool = False, **provided: Any
 ) -> AsyncIterator[Tab]:
     """A fresh visitor with one tab; `given` goes to Playwright's context."""
     shape: dict[str, Any] = (
@@ -130,7 +130,7 @@ async def tab(
         else {"viewport": DESKTOP}
     )
     context: BrowserContext = await browser.new_context(
-        **(shape | {"locale": "en-US", "timezone_id": "Europe/Berlin"} | given)
+        **(shape | {"locale": "en-US", "timezone_id": "Europe/Berlin"} | provided)
     )
     try:
         yield Tab(await context.new_page(), base)

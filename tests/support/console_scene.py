@@ -8,18 +8,24 @@ import msgspec
 from redis.asyncio import Redis
 from support.logins import a_login
 
-from commons import redis_keys
-from commons.accounts.cipher import CredentialCipher
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import AccountState, Cooldown, CooldownReason
-from commons.accounts.quota import QuotaStore, SeenCredits, SeenFamily, SeenQuota, SeenWindow
-from commons.accounts.store import AccountStore
-from commons.keys import KeyStore
-from commons.limits import Limits
-from commons.records import AttemptRecord, Ending, ExchangeRecord
-from commons.replicas import Replica, ReplicaStore
-from commons.tokens import Tokens
-from commons.usage import UsageStore
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
+from codex_proapi.commons.accounts.quota import (
+    QuotaStore,
+    SeenCredits,
+    SeenFamily,
+    SeenQuota,
+    SeenWindow,
+)
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.token_counts import Tokens
 
 HOUR, DAY = 3600, 86_400
 FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -73,7 +79,7 @@ class Scene:
             self.ids.append(account.id)
             kept = a_rich_quota if plan == "pro" else a_quota
             await quotas.keep({account.id: functools.partial(kept, now, five, week)})
-            await self.redis.set(redis_keys.catalogue(account.id), a_catalogue(), ex=DAY)
+            await self.redis.set(keyspace.catalogue(account.id), a_catalogue(), ex=DAY)
         await CooldownStore(self.redis).cool(
             self.ids[2],
             Cooldown(
@@ -138,7 +144,7 @@ class Scene:
             attempts[1] = msgspec.structs.replace(
                 attempts[1], verdict="give_up", status=503, code="server_is_overloaded"
             )
-        given: dict[str, Any] = {
+        provided: dict[str, Any] = {
             "request_id": f"req_{number:024x}",
             "at": at,
             "endpoint": dice.choice(("chat", "responses", "responses")),
@@ -165,8 +171,8 @@ class Scene:
             "upstream_request_id": f"oai-{number:08x}",
             **fields,
         }
-        given["key_name"] = self.key_names.get(given["key_id"], "")
-        return ExchangeRecord(**given)
+        provided["key_name"] = self.key_names.get(provided["key_id"], "")
+        return ExchangeRecord(**provided)
 
     def sentence(self) -> str:
         """Why an account was chosen, as the gateway says it."""

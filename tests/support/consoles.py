@@ -14,10 +14,10 @@ from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
 from support.clock import Clock
 
-from console.admin.passwords import Passwords
-from console.app import Console, build
-from console.settings import ConsoleSettings
-from console.web.server import ConsoleServer, configure
+from codex_proapi.console.app import Console, build
+from codex_proapi.console.auth.passwords import Passwords
+from codex_proapi.console.server.uvicorn_server import ConsoleServer, configure
+from codex_proapi.console.settings import ConsoleSettings
 
 # Locals in tracebacks would fill the screen, and hold what no log may have.
 structlog.configure(
@@ -33,14 +33,14 @@ PASSWORD = "correct mule battery clip"
 HERE = "http://localhost:1455"
 
 
-def console_settings(redis_url: str, **given: Any) -> ConsoleSettings:
+def console_settings(redis_url: str, **provided: Any) -> ConsoleSettings:
     """Settings of a console on loopback."""
-    return ConsoleSettings(**{"redis_url": redis_url, "encryption_keys": (KEY,), **given})
+    return ConsoleSettings(**{"redis_url": redis_url, "encryption_keys": (KEY,), **provided})
 
 
-def guarded(redis_url: str, **given: Any) -> ConsoleSettings:
+def guarded(redis_url: str, **provided: Any) -> ConsoleSettings:
     """Settings of a console that asks for the password."""
-    return console_settings(redis_url, admin_password=PASSWORD, **given)
+    return console_settings(redis_url, admin_password=PASSWORD, **provided)
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,7 @@
 """Invented exchanges whose sums are known."""
 
-from commons.records import AttemptRecord, Ending, ExchangeRecord
-from commons.tokens import Tokens
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.token_counts import Tokens
 
 AT = 1_795_000_000.0
 """2026-11-18, 13:46:40 UTC."""

@@ -10,15 +10,17 @@ from support.clock import Clock
 from support.console_scene import FERNET, Scene
 from support.consoles import Browser, console_settings, running
 
-from console.app import Console
+from codex_proapi.console.app import Console
 
 NOW = 1_790_000_000.0
 
 
 @contextlib.asynccontextmanager
-async def furnished(redis_url: str, *, empty: bool = False, **given: Any) -> AsyncIterator["Visit"]:
+async def furnished(
+    redis_url: str, *, empty: bool = False, **provided: Any
+) -> AsyncIterator["Visit"]:
     """A console with a scene, seen by one visitor."""
-    settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **given})
+    settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **provided})
     async with running(settings, clock=Clock(NOW)) as console:
         scene = Scene(console.redis, now=NOW)
         if not empty:

@@ -13,19 +13,19 @@ import msgspec
 from cryptography.fernet import Fernet
 from support.redis_clients import connect_patiently
 
-from commons.accounts.cipher import CredentialCipher
-from commons.accounts.claims import claims_of_login
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import AccountState
-from commons.accounts.store import AccountStore, NewAccount
-from commons.keys import ApiKey, KeyStore
-from commons.live_settings import KeyPolicy
-from commons.log_stream import LogStream
-from commons.records import ExchangeRecord
-from gateway.app import Gateway, build
-from gateway.settings import GatewaySettings
-from gateway.web.server import GatewayServer, configure
-from standalone.simulator import Simulator
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import AccountState
+from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
+from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.codex.claims import claims_of_login
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.usage.exchange_record import ExchangeRecord
+from codex_proapi.commons.usage.log_stream import LogStream
+from codex_proapi.gateway.app import Gateway, build
+from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure
+from codex_proapi.gateway.settings import GatewaySettings
+from codex_proapi.simulator import Simulator
 
 KEY = Fernet.generate_key().decode()
 """One encryption key for all replicas of a test."""

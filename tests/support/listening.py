@@ -5,9 +5,9 @@ import contextlib
 import socket
 from typing import Any
 
-from gateway.web.asgi import answer
-from gateway.web.bodies import read_body
-from gateway.web.server import GatewayServer, configure
+from codex_proapi.gateway.server.asgi import send_response
+from codex_proapi.gateway.server.request_body import read_body
+from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure
 
 
 class App:
@@ -30,7 +30,7 @@ class App:
         body = b"" if scope["path"] == "/early" else await read_body(receive, {})
         if scope["path"] == "/slow":
             await self.go_on.wait()
-        await answer(send, 200, b"%d" % len(body), request_id="req_1")
+        await send_response(send, 200, b"%d" % len(body), request_id="req_1")
 
     def begin_drain(self) -> None:
         self.drains.append("begin")

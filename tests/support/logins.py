@@ -5,8 +5,8 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from commons.accounts.claims import AUTH_CLAIM
-from commons.accounts.store import NewAccount
+from codex_proapi.commons.accounts.store import NewAccount
+from codex_proapi.commons.codex.claims import AUTH_CLAIM
 
 _KEY = OctKey.import_key("a key nobody checks, of a length nobody minds")
 
@@ -34,7 +34,7 @@ def a_login(
     *, exp: int, refresh_token: str = "rt_first", workspace: str = "ws-1", **fields: Any
 ) -> NewAccount:
     """A login whose access token ends at `exp`."""
-    given: dict[str, Any] = {
+    provided: dict[str, Any] = {
         "chatgpt_account_id": workspace,
         "chatgpt_user_id": "user-1",
         "access_token": an_access_token(exp=exp, workspace=workspace),
@@ -46,4 +46,4 @@ def a_login(
         "created_at": 1_790_000_000,
         **fields,
     }
-    return NewAccount(**given)
+    return NewAccount(**provided)

@@ -8,18 +8,18 @@ from typing import Any
 from support.console_scene import FERNET, Scene
 from support.served import Served, listening, serving
 
-from console.app import build as build_console
-from console.settings import ConsoleSettings
-from gateway.app import build as build_gateway
-from gateway.settings import GatewaySettings
-from gateway.web.front import owns
-from standalone.one_port import OnePort
-from standalone.simulator import Simulator
+from codex_proapi.console.app import build as build_console
+from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.gateway.app import build as build_gateway
+from codex_proapi.gateway.server.router import owns
+from codex_proapi.gateway.settings import GatewaySettings
+from codex_proapi.local.one_port import OnePort
+from codex_proapi.simulator import Simulator
 
 
 @contextlib.asynccontextmanager
 async def one_house(
-    redis_url: str, simulator: Simulator, *, announced: list[str] | None = None, **given: Any
+    redis_url: str, simulator: Simulator, *, announced: list[str] | None = None, **provided: Any
 ) -> AsyncIterator[Served]:
     """Both services on one port; what the console announces is gathered."""
     listener, base = listening()
@@ -33,7 +33,7 @@ async def one_house(
     said = announced if announced is not None else []
     gateway = build_gateway(GatewaySettings(**common))
     console = build_console(
-        ConsoleSettings(**(common | given)), clock=time.time, announce=said.append
+        ConsoleSettings(**(common | provided)), clock=time.time, announce=said.append
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(gateway.close)

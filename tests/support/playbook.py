@@ -6,11 +6,11 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gateway.dialects.codex_events import UpstreamEvent
-from gateway.dialects.openai_chunks import ChatChunk
-from gateway.errors import GatewayError
-from gateway.translation.chat_stream import ChatStream
-from gateway.translation.wire import Wire
+from codex_proapi.gateway.errors import GatewayError
+from codex_proapi.gateway.formats.codex.events import UpstreamEvent
+from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
+from codex_proapi.gateway.translation.chat.events import ChatStream
+from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
 
 TRANSCRIPTS = pathlib.Path(__file__).parent.parent / "transcripts"
 
@@ -42,7 +42,7 @@ def sse(*bodies: dict[str, Any], named: bool = True) -> bytes:
     )
 
 
-def pumped(wire: Wire, pieces: Iterable[bytes]) -> bytes:
+def pumped(wire: StreamTranslator, pieces: Iterable[bytes]) -> bytes:
     """All bytes a client gets: the pump as the relay has it, without its sockets."""
     out = b""
     try:
@@ -87,7 +87,9 @@ def deltas(data: bytes) -> list[Any]:
     return short
 
 
-def truncated_at_every_byte(make: Any, data: bytes) -> Iterator[tuple[int, bytes, Wire]]:
+def truncated_at_every_byte(
+    make: Any, data: bytes
+) -> Iterator[tuple[int, bytes, StreamTranslator]]:
     """What a client gets of a stream that breaks off, for every place it may break off at."""
     for cut in range(len(data) + 1):
         wire = make()

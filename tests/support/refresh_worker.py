@@ -11,13 +11,13 @@ import time
 
 import httpx
 
-from commons.accounts.cipher import CredentialCipher
-from commons.accounts.claims import claims_of
-from commons.accounts.refresher import CredentialRefresher, Pace
-from commons.accounts.store import AccountStore
-from commons.accounts.token_endpoint import TokenEndpoint
-from commons.errors import CredentialUnavailable
-from commons.redis_pool import connect
+from codex_proapi.commons.accounts.refresher import CredentialRefresher, Pace
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.codex.claims import claims_of
+from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.errors import CredentialUnavailable
 
 
 async def main() -> None:

@@ -14,7 +14,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-CONSOLE = pathlib.Path(__file__).parents[2] / "services/console/src/console"
+CONSOLE = pathlib.Path(__file__).parents[2] / "services/console/src/codex_proapi/console"
 CATALOGUE = CONSOLE / "texts/zh-CN.po"
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2), "t": None, "tn": (1, 2)}
 

@@ -22,8 +22,11 @@ def a_lite_turn(
     prompt: str = "say hello", /, *, tools: list[Any] | None = None, **changes: Any
 ) -> dict[str, Any]:
     """The same in the lite shape, for which the caller adds the header."""
-    given = [a_function()] if tools is None else tools
-    items = [{"type": "additional_tools", "role": "developer", "tools": given}, a_message(prompt)]
+    provided = [a_function()] if tools is None else tools
+    items = [
+        {"type": "additional_tools", "role": "developer", "tools": provided},
+        a_message(prompt),
+    ]
     return {
         "model": "gpt-6.1-sol",
         "stream": True,

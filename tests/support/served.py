@@ -11,8 +11,8 @@ import uvicorn
 from support.console_scene import FERNET, Scene
 from support.consoles import console_settings
 
-from console.app import Console, build
-from console.web.server import configure
+from codex_proapi.console.app import Console, build
+from codex_proapi.console.server.uvicorn_server import configure
 
 
 class Served:
@@ -48,11 +48,11 @@ async def served(
     *,
     empty: bool = False,
     at: tuple[socket.socket, str] | None = None,
-    **given: Any,
+    **provided: Any,
 ) -> AsyncIterator[Served]:
     """A console on loopback, furnished unless it is to be empty."""
     listener, base = at or listening()
-    settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **given})
+    settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **provided})
     console = build(settings, clock=time.time, announce=lambda _line: None)
     scene = Scene(console.redis, now=time.time())
     if not empty:

@@ -13,7 +13,7 @@ import psutil
 from support.pretended import pretended_time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-m", "standalone")
+COMMAND = (sys.executable, "-m", "codex_proapi.local")
 
 
 class Running:
@@ -80,7 +80,7 @@ async def started(*command: str, environ: dict[str, str]) -> AsyncIterator[Runni
             await process.communicate()
 
 
-async def command(*arguments: str, environ: dict[str, str], given: bytes = b"") -> str:
+async def command(*arguments: str, environ: dict[str, str], provided: bytes = b"") -> str:
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *arguments,
@@ -88,6 +88,6 @@ async def command(*arguments: str, environ: dict[str, str], given: bytes = b"") 
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await process.communicate(given)
+    out, _ = await process.communicate(provided)
     assert process.returncode == 0
     return out.decode()

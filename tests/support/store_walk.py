@@ -7,22 +7,22 @@ from redis.asyncio import Redis
 from support.exchanges import a_record
 from support.logins import a_login
 
-from commons import redis_keys
-from commons.accounts.cipher import CredentialCipher
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import Cooldown, CooldownReason
-from commons.accounts.store import AccountStore, AccountView
-from commons.accounts.survey import Surveyor
-from commons.keys import KeyStore, KeyView
-from commons.locks import Locks
-from commons.log_stream import LogEntry, LogKind, LogStream
-from commons.responses import ResponseStore
-from commons.usage import UsageStore
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
+from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.api_keys.store import KeyStore, KeyView
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.locks import Locks
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
+from codex_proapi.gateway.exchange.stored_responses import ResponseStore
+from codex_proapi.gateway.pool.snapshot import SnapshotReader
 
 CIPHER = CredentialCipher([Fernet.generate_key().decode()])
 
 
-async def walk(redis: Redis, tails: Redis) -> None:
+async def walk(redis: Redis, blocking_redis: Redis) -> None:
     """Write and read everything; leaves one account and one key."""
     accounts, keys = AccountStore(redis, CIPHER), KeyStore(redis, CIPHER)
     gone = await accounts.add(a_login(exp=1, workspace="gone"))
@@ -42,7 +42,7 @@ async def walk(redis: Redis, tails: Redis) -> None:
     assert await KeyView(keys).find(secret) is not None
     assert len(await keys.list()) == 1
 
-    cooldowns, surveyor = CooldownStore(redis), Surveyor(redis)
+    cooldowns, surveyor = CooldownStore(redis), SnapshotReader(redis)
     cooldown = Cooldown(until=time.time() + 60, reason=CooldownReason.RATE, since=time.time())
     await surveyor.tie({"f": account.id})
     assert await cooldowns.fault(account.id) == 1
@@ -53,13 +53,13 @@ async def walk(redis: Redis, tails: Redis) -> None:
     survey = await surveyor.survey(account_ids=[account.id], model="m", affinity="f")
     assert survey.affine == account.id
 
-    usage, log = UsageStore(redis), LogStream(redis, tails=tails)
+    usage, log = UsageStore(redis), LogStream(redis, blocking_redis=blocking_redis)
     assert await usage.add([a_record(number) for number in range(10)]) == 10
     assert len((await usage.read("key", ["2026-11-18"]))["2026-11-18"]) == 5
     assert await usage.series(["2026-11-18"])
     last = await log.last_id()
     await log.append(LogEntry(at=1.0, kind=LogKind.SYSTEM, event="walk.begun"))
-    assert len(await log.tail(last)) == 1
+    assert len(await log.follow(last)) == 1
     assert await log.clear() == 11
     assert await log.restore()
     assert len(await log.page()) == 11
@@ -67,5 +67,5 @@ async def walk(redis: Redis, tails: Redis) -> None:
     responses = ResponseStore(redis, CIPHER)
     assert await responses.keep("key_1", "resp_1", [b'{"id":"msg_1"}'], now=time.time())
     assert await responses.item("key_1", "msg_1") == b'{"id":"msg_1"}'
-    async with Locks(redis, redis_keys.refresh_lock, seconds=30).hold("a") as ours:
+    async with Locks(redis, keyspace.refresh_lock, seconds=30).hold("a") as ours:
         assert ours

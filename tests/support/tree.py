@@ -8,10 +8,11 @@ from collections.abc import Iterator
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 MEMBERS = {
-    "gateway": ROOT / "services/gateway/src/gateway",
-    "console": ROOT / "services/console/src/console",
-    "commons": ROOT / "shared/src/commons",
-    "standalone": ROOT / "deploy/local/src/standalone",
+    "gateway": ROOT / "services/gateway/src/codex_proapi/gateway",
+    "console": ROOT / "services/console/src/codex_proapi/console",
+    "commons": ROOT / "shared/src/codex_proapi/commons",
+    "simulator": ROOT / "services/simulator/src/codex_proapi/simulator",
+    "local": ROOT / "deploy/local/src/codex_proapi/local",
 }
 
 
@@ -19,7 +20,7 @@ MEMBERS = {
 def modules(*members: str) -> tuple[tuple[str, pathlib.Path], ...]:
     """Every module of the members as (dotted name, path); packages by their `__init__`."""
     return tuple(
-        (_dotted(path, MEMBERS[member].parent), path)
+        (_dotted(path, MEMBERS[member].parents[1]), path)
         for member in members or MEMBERS
         for path in sorted(MEMBERS[member].rglob("*.py"))
     )

@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from commons.accounts.model import Account, Credential
-from gateway.dialects.codex_requests import Identity, UpstreamRequest, upstream_headers
-from standalone.simulator.accounts import SimulatedAccount
-from standalone.simulator.strict_items import _ITEM_KEYS
-from standalone.simulator.strict_values import Refused
-from standalone.simulator.strictness import Leniency, check_request
+from codex_proapi.commons.accounts.model import Account, Credential
+from codex_proapi.gateway.formats.codex.requests import Identity, UpstreamRequest, upstream_headers
+from codex_proapi.simulator.accounts import SimulatedAccount
+from codex_proapi.simulator.validation.items import _ITEM_KEYS
+from codex_proapi.simulator.validation.request_rules import Leniency, check_request
+from codex_proapi.simulator.validation.values import Refused
 
 ACCOUNT = Account(id="acc_1", name="one", chatgpt_account_id="workspace-1")
 CREDENTIAL = Credential(account_id="acc_1", access_token="token-1")

@@ -10,9 +10,9 @@ import sys
 
 from support.exchanges import a_record
 
-from commons.errors import StoreUnavailable
-from commons.redis_pool import connect
-from commons.usage import UsageStore
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.counters import UsageStore
 
 
 async def main() -> None:

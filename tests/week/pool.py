@@ -13,11 +13,11 @@ from collections.abc import Collection, Sequence
 from week.model import Week
 from week.upstream import Account, Refused
 
-from commons.accounts.model import Cooldown, CooldownReason
-from commons.redis_keys import AFFINITY_SECONDS
-from commons.routing import Routing
-from gateway.choice.ballot import Ballot, Standing, Window
-from gateway.choice.quota import FULL, Plenty, plenty
+from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
+from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
+from codex_proapi.commons.balancing.quota import FULL, Plenty, plenty
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.redis.keyspace import AFFINITY_SECONDS
 
 EPOCH = 1_790_553_600.0
 """The week begins on a Monday at midnight UTC."""
@@ -68,27 +68,27 @@ class Pool:
     def __repr__(self) -> str:
         return f"<Pool of {len(self._accounts)} accounts, {self._routing.value}>"
 
-    def ballot(
+    def selection_input(
         self, conversation: int, model: str, *, now: float, replica: int, tried: Collection[str]
-    ) -> Ballot:
+    ) -> SelectionInput:
         """The ballot of one attempt."""
-        standings = tuple(
-            self._standing(account, model, now, replica)
+        candidates = tuple(
+            self._candidate(account, model, now, replica)
             for account in self._accounts
             if account not in tried
         )
         affine = None
         if not tried and self._routing is not Routing.ROUND_ROBIN:
-            affine = self._followed(conversation, standings, now)
+            affine = self._followed(conversation, candidates, now)
         if affine is None:
             self._cursor += 1
-        return Ballot(
+        return SelectionInput(
             now=EPOCH + now,
             routing=self._routing,
             cursor=self._cursor if affine is None else None,
             affine=affine,
             reserve=self._reserve,
-            standings=standings,
+            candidates=candidates,
         )
 
     def tie(self, conversation: int, account: str, now: float) -> None:
@@ -122,10 +122,10 @@ class Pool:
             if spent and general and all(window.used < FULL for window in general):
                 del self._cooldowns[name]
 
-    def _standing(self, account: str, model: str, now: float, replica: int) -> Standing:
+    def _candidate(self, account: str, model: str, now: float, replica: int) -> Candidate:
         cooldown = self._cooldowns.get(account)
         real = self._accounts[account]
-        return Standing(
+        return Candidate(
             id=account,
             weight=real.member.weight,
             cooldown=cooldown if cooldown and cooldown.until > EPOCH + now else None,
@@ -133,13 +133,15 @@ class Pool:
             credits=real.credits > 0,
         )
 
-    def _followed(self, conversation: int, standings: Sequence[Standing], now: float) -> str | None:
+    def _followed(
+        self, conversation: int, candidates: Sequence[Candidate], now: float
+    ) -> str | None:
         """A conversation's own account, if the survey would follow it there."""
         account, at = self._ties.get(conversation, ("", -math.inf))
         if now - at > AFFINITY_SECONDS:
             return None
-        left = [s for s in standings if plenty(s, now=EPOCH + now, reserve=0) < Plenty.SPENT]
-        own = next((s for s in left or standings if s.id == account), None)
+        left = [s for s in candidates if plenty(s, now=EPOCH + now, reserve=0) < Plenty.SPENT]
+        own = next((s for s in left or candidates if s.id == account), None)
         return account if own is not None and own.cooldown is None else None
 
     def _reading(self, account: str, now: float) -> Reading:

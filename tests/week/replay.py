@@ -9,19 +9,19 @@ from week.model import Conversation, Turn, Week, cost
 from week.pool import Pool
 from week.upstream import Account
 
-from commons.routing import Routing
-from gateway.choice.ballot import Ballot, Choice, NoChoice
-from gateway.choice.choose import choose
-from gateway.relay.dispatch import MOST_ACCOUNTS
+from codex_proapi.commons.balancing.candidates import NoCandidate, Selection, SelectionInput
+from codex_proapi.commons.balancing.select import select
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.gateway.exchange.dispatch import MOST_ACCOUNTS
 
 RESERVE = 5.0
 """The default of QUOTA_RESERVE."""
-LOOK_SECONDS = 300.0
+CHECK_SECONDS = 300.0
 FIRST_WORD = 2.0
 """Seconds before an answer's first token."""
 TOKENS_PER_SECOND = 80.0
 
-Chooser = Callable[[Ballot, str], Choice | NoChoice]
+Chooser = Callable[[SelectionInput, str], Selection | NoCandidate]
 """Makes a choice from a ballot; the model is told to yardsticks that look upstream over."""
 
 
@@ -129,8 +129,8 @@ class Replay:
 
     def _pass(self, until: float) -> None:
         """Let time pass: answers end, windows end, gateways look around."""
-        while self._looked + LOOK_SECONDS <= until:
-            self._looked += LOOK_SECONDS
+        while self._looked + CHECK_SECONDS <= until:
+            self._looked += CHECK_SECONDS
             self._end_answers(self._looked)
             self._roll(self._looked)
             self._pool.look(self._looked)
@@ -158,11 +158,11 @@ class Replay:
         replica = number % self._week.replicas
         tried: set[str] = set()
         while len(tried) < MOST_ACCOUNTS:
-            ballot = self._pool.ballot(
+            selection_input = self._pool.selection_input(
                 conversation, model, now=turn.at, replica=replica, tried=tried
             )
-            found = self.chooser(ballot, model)
-            if isinstance(found, NoChoice):
+            found = self.chooser(selection_input, model)
+            if isinstance(found, NoCandidate):
                 break
             tried.add(found.account_id)
             figures.attempts += 1
@@ -195,8 +195,8 @@ class Replay:
         self._last[conversation] = name
 
 
-def _ours(ballot: Ballot, _model: str) -> Choice | NoChoice:
-    return choose(ballot)
+def _ours(selection_input: SelectionInput, _model: str) -> Selection | NoCandidate:
+    return select(selection_input)
 
 
 def _requests(conversations: tuple[Conversation, ...]) -> list[tuple[float, int, Turn]]:

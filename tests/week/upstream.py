@@ -5,7 +5,7 @@ import math
 import msgspec
 from week.model import Limit, Member
 
-from gateway.choice.ballot import Window
+from codex_proapi.commons.balancing.candidates import Window
 
 PREFIX = 128
 """Prompt caches are kept in pieces of so many tokens."""

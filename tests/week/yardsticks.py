@@ -4,14 +4,20 @@ import msgspec
 from week.pool import EPOCH
 from week.replay import Replay
 
-from gateway.choice.ballot import Ballot, Basis, Cause, Choice, NoChoice
-from gateway.choice.choose import choose
+from codex_proapi.commons.balancing.candidates import (
+    NoCandidate,
+    NoCandidateCause,
+    Reason,
+    Selection,
+    SelectionInput,
+)
+from codex_proapi.commons.balancing.select import select
 
 
-def blind(ballot: Ballot, model: str) -> Choice | NoChoice:
+def blind(selection_input: SelectionInput, model: str) -> Selection | NoCandidate:
     """The same choice where nothing is known of anybody's quota: plain turns."""
-    standings = tuple(msgspec.structs.replace(s, windows=()) for s in ballot.standings)
-    return choose(msgspec.structs.replace(ballot, standings=standings))
+    candidates = tuple(msgspec.structs.replace(s, windows=()) for s in selection_input.candidates)
+    return select(msgspec.structs.replace(selection_input, candidates=candidates))
 
 
 class Knowing:
@@ -27,15 +33,17 @@ class Knowing:
     def __repr__(self) -> str:
         return f"<Knowing {len(self._accounts)} accounts>"
 
-    def __call__(self, ballot: Ballot, model: str) -> Choice | NoChoice:
+    def __call__(self, selection_input: SelectionInput, model: str) -> Selection | NoCandidate:
         """The conversation's own account while it answers, else the one that ends first."""
-        now = ballot.now - EPOCH
+        now = selection_input.now - EPOCH
         answer = [
-            s.id for s in ballot.standings if self._accounts[s.id].refusal(model, now) is None
+            s.id
+            for s in selection_input.candidates
+            if self._accounts[s.id].refusal(model, now) is None
         ]
         if not answer:
-            return NoChoice(cause=Cause.SPENT)
-        if ballot.affine in answer:
-            return Choice(account_id=ballot.affine or "", basis=Basis.AFFINITY)
+            return NoCandidate(cause=NoCandidateCause.SPENT)
+        if selection_input.affine in answer:
+            return Selection(account_id=selection_input.affine or "", basis=Reason.AFFINITY)
         first = min(answer, key=lambda name: (self._accounts[name].meters(model)[-1].ends, name))
-        return Choice(account_id=first, basis=Basis.SOONEST_RESET)
+        return Selection(account_id=first, basis=Reason.SOONEST_RESET)

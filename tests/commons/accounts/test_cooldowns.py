@@ -3,9 +3,9 @@
 import pytest
 from redis.asyncio import Redis
 
-from commons import redis_keys
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import Cooldown, CooldownReason
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
+from codex_proapi.commons.redis import keyspace
 
 NOW = 1_795_000_000.25
 
@@ -53,12 +53,12 @@ async def test_another_reason_that_lasts_longer_stays_and_the_same_reason_is_rep
     second: tuple[CooldownReason, float],
     wins: str,
 ) -> None:
-    given = {"first": a_cooldown(*first), "second": a_cooldown(*second)}
+    provided = {"first": a_cooldown(*first), "second": a_cooldown(*second)}
 
-    assert await cooldowns.cool("acc_1", given["first"])
-    assert await cooldowns.cool("acc_1", given["second"]) is (wins == "second")
+    assert await cooldowns.cool("acc_1", provided["first"])
+    assert await cooldowns.cool("acc_1", provided["second"]) is (wins == "second")
 
-    assert await cooldowns.all(["acc_1"], now=NOW) == {"acc_1": {"": given[wins]}}
+    assert await cooldowns.all(["acc_1"], now=NOW) == {"acc_1": {"": provided[wins]}}
 
 
 async def test_clearing_ends_all_of_one_account_or_some_reasons(cooldowns: CooldownStore) -> None:
@@ -80,23 +80,23 @@ async def test_a_cooldown_nobody_can_read_stops_no_clearing_half_way(
 ) -> None:
     transient = a_cooldown(CooldownReason.TRANSIENT, 30)
     await cooldowns.cool("acc_1", transient)
-    await redis_client.hset(redis_keys.cooldowns(), "acc_1:odd", odd)
+    await redis_client.hset(keyspace.cooldowns(), "acc_1:odd", odd)
     await cooldowns.cool("acc_1", transient, model="gpt-5.5")
     await cooldowns.fault("acc_1")
 
     await cooldowns.succeed("acc_1")
-    assert await redis_client.hgetall(redis_keys.cooldowns()) == {"acc_1:odd": odd}
-    assert not await redis_client.exists(redis_keys.faults("acc_1"))
+    assert await redis_client.hgetall(keyspace.cooldowns()) == {"acc_1:odd": odd}
+    assert not await redis_client.exists(keyspace.faults("acc_1"))
 
     assert await cooldowns.clear("acc_1") == 1
-    assert not await redis_client.exists(redis_keys.cooldowns())
+    assert not await redis_client.exists(keyspace.cooldowns())
 
 
 async def test_faults_count_in_a_row_and_a_success_begins_again(
     cooldowns: CooldownStore, redis_client: Redis
 ) -> None:
     assert [await cooldowns.fault("acc_1") for _ in range(3)] == [1, 2, 3]
-    assert 0 < await redis_client.ttl(redis_keys.faults("acc_1")) <= redis_keys.FAULTS_SECONDS
+    assert 0 < await redis_client.ttl(keyspace.faults("acc_1")) <= keyspace.FAULTS_SECONDS
 
     await cooldowns.succeed("acc_1")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commons.accounts.model import Account, AccountState, account_id_of, token_digest
+from codex_proapi.commons.accounts.model import Account, AccountState, account_id_of, token_digest
 
 
 def test_an_account_is_known_by_its_workspace_and_its_user() -> None:

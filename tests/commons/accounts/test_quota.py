@@ -10,8 +10,7 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from commons import redis_keys
-from commons.accounts.quota import (
+from codex_proapi.commons.accounts.quota import (
     KEEP_TRIES,
     QuotaStore,
     SeenCredits,
@@ -19,6 +18,7 @@ from commons.accounts.quota import (
     SeenQuota,
     SeenWindow,
 )
+from codex_proapi.commons.redis import keyspace
 
 FIVE_HOURS = SeenWindow(minutes=300, used_percent=46.0, resets_at=1_778_689_421)
 WEEKLY = SeenWindow(minutes=10080, used_percent=15.5)
@@ -63,7 +63,7 @@ async def test_a_change_sees_what_others_have_written_meanwhile(redis_client: Re
         # Between the reading and the writing another replica is faster, twice.
         if plan := next(writes, ""):
             other = msgspec.structs.replace(SEEN, plan=plan)
-            sync_redis.set(redis_keys.quota("acc_1"), msgspec.json.encode(other))
+            sync_redis.set(keyspace.quota("acc_1"), msgspec.json.encode(other))
         return SEEN
 
     with redis_beside(redis_client) as sync_redis:
@@ -76,7 +76,7 @@ async def test_a_writing_that_is_always_overtaken_is_given_up(redis_client: Redi
     count = itertools.count()
 
     def change(_: SeenQuota | None) -> SeenQuota:
-        sync_redis.set(redis_keys.quota("acc_1"), str(next(count)))
+        sync_redis.set(keyspace.quota("acc_1"), str(next(count)))
         return SEEN
 
     with redis_beside(redis_client) as sync_redis:
@@ -88,16 +88,16 @@ async def test_a_writing_that_is_always_overtaken_is_given_up(redis_client: Redi
 async def test_what_has_not_changed_is_not_written(redis_client: Redis) -> None:
     store = QuotaStore(redis_client)
     await store.keep({"acc_1": lambda _: SEEN})
-    await redis_client.expire(redis_keys.quota("acc_1"), 100)
+    await redis_client.expire(keyspace.quota("acc_1"), 100)
 
     assert await store.keep({"acc_1": lambda known: known or SEEN}) == {"acc_1": SEEN}
     assert await store.keep({}) == {}
 
-    assert await redis_client.ttl(redis_keys.quota("acc_1")) > 0
+    assert await redis_client.ttl(keyspace.quota("acc_1")) > 0
 
 
 async def test_another_version_s_quota_counts_as_never_seen(redis_client: Redis) -> None:
-    await redis_client.set(redis_keys.quota("acc_1"), '{"windows": 3}')
+    await redis_client.set(keyspace.quota("acc_1"), '{"windows": 3}')
 
     assert await QuotaStore(redis_client).all(["acc_1"]) == {}
 

@@ -20,14 +20,20 @@ from support.logins import a_login, an_access_token
 from support.redis_server import RedisServer
 from support.token_server import REUSED, TokenServer, says
 
-from commons import redis_keys
-from commons.accounts.cipher import CredentialCipher
-from commons.accounts.model import Account, AccountState, Cooldown, CooldownReason, Credential
-from commons.accounts.refresher import CredentialRefresher, Pace
-from commons.accounts.store import AccountStore
-from commons.accounts.token_endpoint import TokenEndpoint
-from commons.errors import CredentialRevoked, CredentialUnavailable
-from commons.redis_pool import connect
+from codex_proapi.commons.accounts.model import (
+    Account,
+    AccountState,
+    Cooldown,
+    CooldownReason,
+    Credential,
+)
+from codex_proapi.commons.accounts.refresher import CredentialRefresher, Pace
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 
 NOW = 1_795_000_000
 LATER = NOW + 864_000
@@ -56,8 +62,8 @@ class Replica:
             pace=pace,
         )
 
-    async def fresh(self, account: Account, **given: Any) -> Credential:
-        return await self.refresher.fresh(account.id, **given)
+    async def fresh(self, account: Account, **provided: Any) -> Credential:
+        return await self.refresher.fresh(account.id, **provided)
 
     async def held(self, account: Account) -> Credential:
         held = await self.store.credential(account.id)
@@ -287,7 +293,7 @@ async def test_the_lock_is_free_after_the_call(
     account = await replica.store.add(a_login(exp=NOW - 1))
     await replica.fresh(account)
 
-    assert await redis_client.exists(redis_keys.refresh_lock(account.id)) == 0
+    assert await redis_client.exists(keyspace.refresh_lock(account.id)) == 0
 
 
 async def test_when_redis_forgets_the_lock_the_holder_takes_it_again(
@@ -295,7 +301,7 @@ async def test_when_redis_forgets_the_lock_the_holder_takes_it_again(
 ) -> None:
     async with replicas(redis_url, server.url, clock) as (one,):
         account = await one.store.add(a_login(exp=NOW - 1))
-        lock = redis_keys.refresh_lock(account.id)
+        lock = keyspace.refresh_lock(account.id)
         server.gate.clear()
         waiter = asyncio.ensure_future(one.fresh(account))
         await server.arrived.wait()
@@ -316,7 +322,7 @@ async def test_the_loser_of_a_race_takes_the_winners_credential(
         server.gate.clear()
         first = asyncio.ensure_future(one.fresh(account))
         await server.arrived.wait()
-        await redis_client.delete(redis_keys.refresh_lock(account.id))  # as if Redis restarted
+        await redis_client.delete(keyspace.refresh_lock(account.id))  # as if Redis restarted
         server.script = [says(REUSED, status=401)]
 
         second = asyncio.ensure_future(other.fresh(account))
@@ -337,7 +343,7 @@ async def test_an_answer_that_comes_after_a_rivals_verdict_revives_the_account(
         server.gate.clear()
         first = asyncio.ensure_future(one.fresh(account))
         await server.arrived.wait()
-        await redis_client.delete(redis_keys.refresh_lock(account.id))
+        await redis_client.delete(keyspace.refresh_lock(account.id))
         server.script = [says(REUSED, status=401)]
 
         with pytest.raises(CredentialRevoked):
@@ -492,7 +498,7 @@ async def test_an_expired_token_that_cannot_be_renewed_for_now_is_unavailable(
             await replica.fresh(account)
     assert len(server.calls) == 1
 
-    await redis_client.delete(redis_keys.refresh_pause(account.id))  # the pause is over
+    await redis_client.delete(keyspace.refresh_pause(account.id))  # the pause is over
     assert (await replica.fresh(account)).generation == 2
 
 
@@ -501,7 +507,7 @@ async def test_pauses_grow_and_respect_what_the_server_asks_for(
 ) -> None:
     async with replicas(redis_url, server.url, clock, pace=Pace(pause=7)) as (replica,):
         account = await replica.store.add(a_login(exp=NOW - 1))
-        pause = redis_keys.refresh_pause(account.id)
+        pause = keyspace.refresh_pause(account.id)
         server.script = [says({}, status=500) for _ in range(3)]
         server.script.append(says({}, status=429, **{"retry-after": "57"}))
         server.script.append(says({}, status=429, **{"retry-after": "3600"}))
@@ -570,11 +576,11 @@ async def test_a_renewed_credential_ends_the_cooldown_of_its_refused_token(
             }
         )
     }
-    await redis_client.hset(redis_keys.cooldowns(), mapping=cooldowns)
+    await redis_client.hset(keyspace.cooldowns(), mapping=cooldowns)
 
     await replica.fresh(account)
 
-    assert await redis_client.hlen(redis_keys.cooldowns()) == 0
+    assert await redis_client.hlen(keyspace.cooldowns()) == 0
 
 
 async def test_while_redis_is_away_the_answer_waits_to_be_saved(clock: Clock) -> None:
@@ -614,7 +620,7 @@ async def test_closing_does_not_wait_for_the_calls_of_others(
     replica: Replica, server: TokenServer, redis_client: Redis
 ) -> None:
     account = await replica.store.add(a_login(exp=NOW - 1))
-    await redis_client.set(redis_keys.refresh_lock(account.id), "somebody else")
+    await redis_client.set(keyspace.refresh_lock(account.id), "somebody else")
     waiter = asyncio.ensure_future(replica.fresh(account))
     await asyncio.sleep(0.05)
 

@@ -9,10 +9,8 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 from support.logins import a_login, an_access_token
 
-from commons import redis_keys
-from commons.accounts.cipher import CredentialCipher
-from commons.accounts.cooldowns import CooldownStore
-from commons.accounts.model import (
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import (
     Account,
     AccountState,
     Cooldown,
@@ -20,9 +18,11 @@ from commons.accounts.model import (
     Credential,
     account_id_of,
 )
-from commons.accounts.store import AccountStore, AccountView
-from commons.errors import CredentialUnavailable, StoreUnavailable
-from commons.redis_pool import connect
+from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.errors import CredentialUnavailable, StoreUnavailable
 
 NOW = 1_795_000_000
 LATER = NOW + 864_000
@@ -85,7 +85,7 @@ async def test_no_token_is_readable_at_rest(store: AccountStore, redis_client: R
     account = await store.add(a_login(exp=LATER, refresh_token="rt_canary"))
     await refreshed(store, account, "rt_canary_2")
 
-    for key in (redis_keys.account(account.id), redis_keys.credential(account.id)):
+    for key in (keyspace.account(account.id), keyspace.credential(account.id)):
         text = str(await redis_client.hgetall(key))
         assert "canary" not in text
         assert "eyJ" not in text
@@ -121,7 +121,7 @@ async def test_signing_in_again_keeps_what_the_owner_chose(
     assert (again.name, again.weight, again.paused) == ("Ada's", 2.5, True)
     assert (again.state, again.state_reason) == (AccountState.ACTIVE, "")
     assert (again.plan, again.email, again.token_expires_at) == ("pro", "new@example.com", LATER)
-    assert await redis_client.hlen(redis_keys.cooldowns()) == 0
+    assert await redis_client.hlen(keyspace.cooldowns()) == 0
     held = await held_by(store, account)
     assert (held.generation, held.refresh_token) == (2, "rt_new")
 
@@ -253,16 +253,16 @@ async def test_a_cooldown_nobody_can_read_does_not_save_half_a_credential(
     store: AccountStore, redis_client: Redis, odd: str
 ) -> None:
     account = await store.add(a_login(exp=NOW))
-    await redis_client.hset(redis_keys.cooldowns(), account.id, odd)
-    await redis_client.set(redis_keys.refresh_pause(account.id), "upstream_down")
+    await redis_client.hset(keyspace.cooldowns(), account.id, odd)
+    await redis_client.set(keyspace.refresh_pause(account.id), "upstream_down")
     version = await store.version()
 
     renewed = await refreshed(store, account, "rt_2")
 
     assert await held_by(store, account) == renewed
     assert await store.version() == version + 1
-    assert not await redis_client.exists(redis_keys.refresh_pause(account.id))
-    assert await redis_client.hget(redis_keys.cooldowns(), account.id) == odd
+    assert not await redis_client.exists(keyspace.refresh_pause(account.id))
+    assert await redis_client.hget(keyspace.cooldowns(), account.id) == odd
 
 
 async def test_saving_does_not_revive_a_deactivated_account(store: AccountStore) -> None:
@@ -308,7 +308,7 @@ async def test_a_removed_account_leaves_nothing_and_its_late_refresh_is_not_save
     assert await store.get(account.id) is None
     assert await store.credential(account.id) is None
     assert await store.list() == []
-    assert await redis_client.keys("*") == [redis_keys.accounts_version()]
+    assert await redis_client.keys("*") == [keyspace.accounts_version()]
     assert not await store.remove(account.id)
 
 

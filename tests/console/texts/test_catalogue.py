@@ -4,9 +4,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.texts.catalogue import texts_of
-from console.texts.language import Language
-from console.texts.phrases import FAULTS
+from codex_proapi.console.texts.catalogue import texts_of
+from codex_proapi.console.texts.language import Language
+from codex_proapi.console.texts.phrases import FAULTS
 
 
 def _table(language: Language, name: str) -> dict[str, Any]:

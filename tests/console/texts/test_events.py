@@ -1,7 +1,7 @@
 import pytest
 
-from commons.records import Ending
-from console.texts.events import CHOICES, ENDINGS, EVENTS, VERDICTS
+from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.console.texts.events import CHOICES, ENDINGS, EVENTS, VERDICTS
 
 
 def test_every_ending_has_words() -> None:

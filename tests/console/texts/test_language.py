@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from console.texts.language import Language, choose_language
+from codex_proapi.console.texts.language import Language, choose_language
 
 
 @pytest.mark.parametrize(

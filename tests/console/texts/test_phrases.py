@@ -1,5 +1,5 @@
-from console.errors import Code
-from console.texts.phrases import CURES, FAULTS, N_
+from codex_proapi.console.errors import Code
+from codex_proapi.console.texts.phrases import CURES, FAULTS, N_
 
 
 def test_a_mark_changes_nothing() -> None:

@@ -90,7 +90,7 @@ class Stack:
         """A fast upstream and the simulator's logins, reachable from the containers."""
         upstream, simulator = free_port(), free_port()
         self._start("upstream", [*UPSTREAM, str(upstream)], upstream)
-        of_simulator = [sys.executable, "-m", "standalone.simulator", "--port", str(simulator)]
+        of_simulator = [sys.executable, "-m", "codex_proapi.simulator", "--port", str(simulator)]
         self.simulator = self._start("simulator", of_simulator, simulator)
         found = {}
         for name, inside in (("CODEX_BASE_URL", upstream), ("CODEX_AUTH_URL", simulator)):
@@ -210,7 +210,9 @@ def test_a_missing_dependency_stops_the_build(images: Docker, tmp_path: pathlib.
     shutil.copytree(
         ROOT, context, ignore=shutil.ignore_patterns(".git", ".venv", "*cache*", "node_modules")
     )
-    context.joinpath("services/gateway/src/gateway/stray.py").write_text("import jinja2\n")
+    context.joinpath("services/gateway/src/codex_proapi/gateway/stray.py").write_text(
+        "import jinja2\n"
+    )
     config = tmp_path / "pip.conf"
     config.write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
     done = images.attempt(

@@ -16,12 +16,12 @@ from support.exchanges import a_record
 from support.gateways import a_chat
 from support.redis_sets import RedisSentinels, RedisShards
 
-from commons.errors import StoreUnavailable
-from commons.limits import Limits
-from commons.log_stream import LogStream
-from commons.redis_pool import connect, connect_for_tails
-from commons.usage import UsageStore
-from console.web.fan import LogFan
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.redis.clients import connect, connect_blocking
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.commons.usage.log_stream import LogStream
+from codex_proapi.console.live.log_broadcast import LogBroadcast
 
 BOB, DAVE = 2, 60
 TEAM = (Who("alice"), Who("bob", Limits(concurrent=BOB)), Who("dave", Limits(rpm=DAVE)))
@@ -115,8 +115,11 @@ async def test_the_heir_counts_nothing_twice_and_the_live_log_goes_on(
     kind: type[RedisSentinels | RedisShards],
 ) -> None:
     with kind() as servers:
-        client, tails = connect(servers.url), connect_for_tails(servers.url)
-        usage, fan = UsageStore(client), LogFan(LogStream(client, tails=tails))
+        client, blocking_redis = connect(servers.url), connect_blocking(servers.url)
+        usage, fan = (
+            UsageStore(client),
+            LogBroadcast(LogStream(client, blocking_redis=blocking_redis)),
+        )
         reading = asyncio.ensure_future(fan.run())
         records = [a_record(number) for number in range(20)]
         assert await at_last(lambda: usage.add(records)) == 20
@@ -132,7 +135,7 @@ async def test_the_heir_counts_nothing_twice_and_the_live_log_goes_on(
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         await client.aclose()
-        await tails.aclose()
+        await blocking_redis.aclose()
 
 
 async def at_last(write: Callable[[], Awaitable[int]]) -> int:

@@ -30,7 +30,7 @@ class Scene:
         self.stage = stage
         self.received: list[dict[str, Any]] = []
         port = free_port()
-        command = [sys.executable, "-m", "standalone.simulator", "--port", str(port)]
+        command = [sys.executable, "-m", "codex_proapi.simulator", "--port", str(port)]
         self.simulator = stage.process("simulator", command, port=port)
         self.simulator.start()
         self.settings = {

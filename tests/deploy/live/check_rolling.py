@@ -11,8 +11,8 @@ from bench.marker import Marker
 from deploy.live.clients import Crowd, session, stream
 from deploy.live.stage import SETTLE, Process, Stage
 
-from commons.redis_pool import connect
-from commons.replicas import ReplicaStore
+from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.redis.clients import connect
 
 STREAMS = 200
 ANSWER = Marker(deltas=50, gap_ms=200, per_write=1)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from deploy.toolbox import DEPLOY, ENVIRONMENT, composed, output, run
 
-from commons.settings import from_environ
-from console.settings import ConsoleSettings
-from gateway.settings import GatewaySettings
+from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.gateway.settings import GatewaySettings
 
 COMPOSE = DEPLOY / "compose"
 SITE = {"SITE_ADDRESS": "codex.example.com"}

@@ -11,8 +11,8 @@ import yaml  # type: ignore[import-untyped]
 from deploy.toolbox import DEPLOY, TOOLS, filled_in, panels, run, type_faults
 from prometheus_client import CollectorRegistry
 
-from console.metrics import Metrics as ConsoleMetrics
-from gateway.metrics import Metrics as GatewayMetrics
+from codex_proapi.console.metrics import Metrics as ConsoleMetrics
+from codex_proapi.gateway.metrics.registry import Metrics as GatewayMetrics
 
 GRAFANA = DEPLOY / "grafana"
 BOARDS = sorted((GRAFANA / "boards").glob("*.toml"))

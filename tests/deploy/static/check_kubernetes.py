@@ -10,9 +10,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from deploy.toolbox import OVERLAYS, Manifest, of_kind, output, rendered, run, type_faults
 
-from commons.settings import from_environ
-from console.settings import ConsoleSettings
-from gateway.settings import GatewaySettings
+from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.gateway.settings import GatewaySettings
 
 OLDEST, NEWEST = "1.30", "1.37"
 FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from support.exchanges import a_record
 from support.tree import ROOT
 
-from console.metrics import Metrics as ConsoleMetrics
-from gateway.metrics import Metrics as GatewayMetrics
+from codex_proapi.console.metrics import Metrics as ConsoleMetrics
+from codex_proapi.gateway.metrics.registry import Metrics as GatewayMetrics
 
 RULES = DEPLOY / "prometheus" / "alerts.yml"
 CONFIG = DEPLOY / "compose" / "prometheus.yml"

@@ -1,0 +1,71 @@
+"""Everything against the simulated backend: invented accounts, a temporary data directory."""
+
+import pathlib
+import socket
+import tempfile
+import time
+from collections.abc import Mapping
+
+import uvloop
+
+from codex_proapi.console.accounts.auth_json import read_auth_json
+from codex_proapi.console.cli.opened_store import opened
+from codex_proapi.local.environment import Start
+from codex_proapi.local.serving import listen, serve_on
+from codex_proapi.simulator import Simulator
+
+PACE = 0.01
+"""Seconds between the words of a simulated answer, so that streaming can be seen."""
+PERCENT_PER_REQUEST = 0.5
+"""How much of its quota an answer costs an invented account."""
+
+_KEPT = ("HOST", "LOG_LEVEL", "ROUTING", "HISTORY_MODE", "API_KEY_POLICY", "ADMIN_PASSWORD")
+
+
+def serve_demo(environ: Mapping[str, str]) -> None:
+    """Run the demo until SIGINT or SIGTERM; nothing of it stays."""
+    host, port = environ.get("HOST") or "127.0.0.1", int(environ.get("PORT") or 1455)
+    sockets = listen(host, port)
+    try:
+        with tempfile.TemporaryDirectory(prefix="codex-proapi-demo-") as folder:
+            uvloop.run(_serve(sockets, environ, pathlib.Path(folder)))
+    finally:
+        for each in sockets:
+            each.close()
+
+
+async def _serve(
+    sockets: list[socket.socket], environ: Mapping[str, str], folder: pathlib.Path
+) -> None:
+    port = sockets[0].getsockname()[1]
+    async with Simulator() as simulator:
+        redirect = f"http://localhost:{port}/auth/callback"
+        simulator.world.redirects |= {redirect}
+        simulator.world.pace = PACE
+        simulator.world.keep_bodies = False
+        for account in simulator.accounts:
+            account.percent_per_request = PERCENT_PER_REQUEST
+        start = Start(demo_environ(environ, simulator, folder=folder, redirect=redirect))
+        await import_accounts(simulator, start)
+        await serve_on(sockets, start, demo=True)
+
+
+def demo_environ(
+    environ: Mapping[str, str], simulator: Simulator, *, folder: pathlib.Path, redirect: str
+) -> dict[str, str]:
+    """The caller's environment, without what would reach anything real."""
+    kept = {name: value for name, value in environ.items() if name in _KEPT}
+    return {
+        **kept,
+        **simulator.environ,
+        "DATA_DIR": str(folder),
+        "OAUTH_REDIRECT_URI": redirect,
+    }
+
+
+async def import_accounts(simulator: Simulator, start: Start) -> None:
+    """Add the invented accounts as anybody would: from their auth.json."""
+    async with opened(start) as store:
+        for account in simulator.accounts:
+            read = read_auth_json(simulator.auth_json(account), now=time.time(), name=account.name)
+            await store.accounts.add(read.account)

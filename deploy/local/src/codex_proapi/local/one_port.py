@@ -1,0 +1,127 @@
+"""Gateway and console behind one address: the gateway's paths to the gateway, all else to the console.
+
+Health, readiness and metrics are those of both together. Each application keeps its own errors, so
+nothing behaves differently from where they run apart.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from codex_proapi.commons.runtime.forwarded import was_forwarded
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+"""As loosely typed as both frameworks need it."""
+
+_OK = 200
+_UNREADY = 503
+_METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class OnePort:
+    """Both applications as one."""
+
+    def __init__(self, *, gateway: ASGIApp, console: ASGIApp, owns: Callable[[str], bool]) -> None:
+        self._gateway = gateway
+        self._console = console
+        self._owns = owns
+
+    def __repr__(self) -> str:
+        return "<OnePort>"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request to whose it is."""
+        if scope["type"] != "http":
+            raise RuntimeError("only HTTP is served here")
+        merged = _MERGED.get(scope["path"].rstrip("/"))
+        if merged is OnePort.metrics and was_forwarded(scope["headers"]):
+            merged = None  # to whom there are no figures, the gateway says so
+        if merged is not None and scope["method"] in ("GET", "HEAD"):
+            await _answer(send, *await merged(self, scope))
+            return
+        await (self._gateway if self._owns(scope["path"]) else self._console)(scope, receive, send)
+
+    async def health(self, _: Scope) -> tuple[int, bytes, bytes]:
+        """The process lives."""
+        body = msgspec.json.encode({"status": "ok", "service": "standalone"})
+        return _OK, b"application/json", body
+
+    async def readiness(self, scope: Scope) -> tuple[int, bytes, bytes]:
+        """Ready when both are."""
+        statuses = [status for status, _ in await self._ask_both(scope)]
+        ready = all(status == _OK for status in statuses)
+        told = {
+            "status": "ok" if ready else "unready",
+            "service": "standalone",
+            "gateway": statuses[0] == _OK,
+            "console": statuses[1] == _OK,
+        }
+        return _OK if ready else _UNREADY, b"application/json", msgspec.json.encode(told)
+
+    async def metrics(self, scope: Scope) -> tuple[int, bytes, bytes]:
+        """The series of both; what describes the one process is told once."""
+        bodies = [body for _, body in await self._ask_both(scope)]
+        return _OK, _METRICS_TYPE, merge_expositions(bodies)
+
+    async def _ask_both(self, scope: Scope) -> list[tuple[int, bytes]]:
+        return list(await asyncio.gather(_ask(self._gateway, scope), _ask(self._console, scope)))
+
+
+_MERGED: dict[str, Callable[[OnePort, Scope], Awaitable[tuple[int, bytes, bytes]]]] = {
+    "/health": OnePort.health,
+    "/readyz": OnePort.readiness,
+    "/metrics": OnePort.metrics,
+}
+
+
+def merge_expositions(bodies: Iterable[bytes]) -> bytes:
+    """Prometheus texts one after another, each family of series only once."""
+    merged: dict[bytes, list[bytes]] = {}
+    for body in bodies:
+        family, taken = b"", True
+        mine: set[bytes] = set()
+        for line in body.splitlines():
+            if line.startswith((b"# HELP ", b"# TYPE ")):
+                family = line.split(b" ", 3)[2]
+                taken = family not in merged or family in mine
+                if taken:
+                    mine.add(family)
+            if taken and line and line != b"# EOF":
+                merged.setdefault(family, []).append(line)
+    return b"\n".join(line for lines in merged.values() for line in lines) + b"\n"
+
+
+async def _ask(app: ASGIApp, scope: Scope) -> tuple[int, bytes]:
+    """Status and body of a GET within the process."""
+    status, body = 500, bytearray()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        elif message["type"] == "http.response.body":
+            body.extend(message.get("body", b""))
+
+    # Headers that ask for another form of the answer stay outside.
+    headers = [(name, value) for name, value in scope["headers"] if name == b"host"]
+    await app({**scope, "method": "GET", "headers": headers, "state": {}}, receive, send)
+    return status, bytes(body)
+
+
+async def _answer(send: Send, status: int, content_type: bytes, body: bytes) -> None:
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,83 @@
+"""`codex-proapi replay`: choices of accounts, made again from the log lines that tell of them."""
+
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+import msgspec
+import rich_click as click
+
+from codex_proapi.commons.balancing.candidates import Selection, SelectionInput
+from codex_proapi.commons.balancing.select import select
+from codex_proapi.gateway.exchange.access_log import EVENT
+
+
+class Line(msgspec.Struct, kw_only=True, rename={"selection_inputs": "ballots"}):
+    """What a replay needs of a settled exchange's log line."""
+
+    event: str = ""
+    request_id: str = ""
+    attempts: tuple[str, ...] = ()
+    """Texts that begin with the account asked."""
+    selection_inputs: tuple[SelectionInput | None, ...] = ()
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt's choice, made again."""
+
+    request_id: str
+    asked: str
+    """The account that was asked."""
+    again: str
+    """The account that is chosen now; the cause if nobody is."""
+    why: str = ""
+
+
+@click.command()
+@click.argument("log", type=click.File("rb"), default="-")
+@click.option("--all", "every", is_flag=True, help="Show every choice, not only those that differ.")
+@click.pass_context
+def replay(context: click.Context, log: IO[bytes], *, every: bool) -> None:
+    """Make the choices of a gateway's log again (LOG, or standard input), and compare.
+
+    A choice is made from its ballot, which the log line of its exchange keeps. Those that differ
+    were made by another version of the rules. Ends with 1 if there are any.
+    """
+    seen = differing = 0
+    for each in replayed(log):
+        seen += 1
+        differs = each.asked != each.again
+        differing += differs
+        if differs or every:
+            print(f"{each.request_id}\t{each.asked}\t{each.again}\t{each.why}")
+    print(f"{seen} choices made again, {differing} differ")
+    if differing:
+        context.exit(1)
+
+
+def replayed(lines: Iterable[bytes]) -> Iterator[Replayed]:
+    """Every choice told of in a log, made again; other lines are passed over."""
+    for text in lines:
+        line = _line(text)
+        if line is None or line.event != EVENT:
+            continue
+        for attempt, selection_input in zip(line.attempts, line.selection_inputs, strict=False):
+            if selection_input is not None:
+                yield _made_again(line.request_id, attempt, selection_input)
+
+
+def _made_again(request_id: str, attempt: str, selection_input: SelectionInput) -> Replayed:
+    found = select(selection_input)
+    again = found.account_id if isinstance(found, Selection) else found.cause.value
+    why = found.why if isinstance(found, Selection) else ""
+    return Replayed(
+        request_id=request_id, asked=attempt.split(" ", maxsplit=1)[0], again=again, why=why
+    )
+
+
+def _line(text: bytes) -> Line | None:
+    """A line of the log; None for one that is no JSON of ours."""
+    start: Any = text.find(b"{")
+    try:
+        return msgspec.json.decode(text[start:], type=Line) if start >= 0 else None
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        return None

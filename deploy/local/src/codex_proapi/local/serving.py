@@ -1,0 +1,108 @@
+"""Both applications on one port, in one event loop, until a signal; streams finish first."""
+
+import contextlib
+import socket
+
+import uvloop
+
+from codex_proapi.console.app import Console
+from codex_proapi.console.app import build as build_console
+from codex_proapi.gateway.app import Gateway
+from codex_proapi.gateway.app import build as build_gateway
+from codex_proapi.gateway.server.router import owns
+from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure, settle_heap
+from codex_proapi.local.environment import Start
+from codex_proapi.local.one_port import OnePort
+from codex_proapi.local.welcome import goodbye, welcome
+
+_LOOPBACK = "127.0.0.1"
+
+
+class PortTaken(Exception):
+    """Somebody else listens there; the message says what may help."""
+
+
+class Together:
+    """Both applications, as the server drains them."""
+
+    def __init__(self, gateway: Gateway, console: Console) -> None:
+        self._gateway = gateway
+        self._console = console
+
+    def __repr__(self) -> str:
+        return f"<Together {self._gateway!r} {self._console!r}>"
+
+    def begin_drain(self) -> None:
+        """Say no at `/readyz`; the console's live streams end, answers go on."""
+        goodbye()
+        self._console.stop_streams()
+        self._gateway.begin_drain()
+
+    def end_drain(self) -> None:
+        """End what still streams."""
+        self._gateway.end_drain()
+
+
+def serve(start: Start, *, demo: bool = False) -> None:
+    """Run until SIGINT or SIGTERM."""
+    sockets = listen(start.gateway.host, start.gateway.port)
+    try:
+        uvloop.run(serve_on(sockets, start, demo=demo))
+    finally:
+        for each in sockets:
+            each.close()
+
+
+async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = False) -> None:
+    """The same on sockets that listen already, within a running loop."""
+    async with contextlib.AsyncExitStack() as stack:
+        if start.redis is not None:
+            await stack.enter_async_context(start.redis)
+        gateway = build_gateway(start.gateway)
+        stack.push_async_callback(gateway.close)
+        announcements: list[str] = []
+        console = build_console(start.console, announce=announcements.append)
+        stack.push_async_callback(console.close)
+        await gateway.start()
+        await console.start()
+        app = OnePort(gateway=gateway.asgi, console=console.asgi, owns=owns)
+        drain = start.gateway.drain_seconds
+        host, port = sockets[0].getsockname()[:2]
+        server = GatewayServer(
+            configure(app, host=host, port=port, drain_seconds=drain),
+            Together(gateway, console),
+            settle_seconds=0,
+            drain_seconds=drain,
+        )
+        await welcome(start, port=port, demo=demo, announcements=announcements)
+        settle_heap()
+        await server.serve(sockets=sockets)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on host and port; on loopback under both addresses of `localhost`."""
+    first = _bind(host, port)
+    if host != _LOOPBACK:
+        return [first]
+    with contextlib.suppress(OSError, PortTaken):
+        return [first, _bind("::1", first.getsockname()[1])]
+    return [first]
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        made.bind(address)
+    except OSError as error:
+        made.close()
+        raise PortTaken(
+            f"cannot listen on {host}:{port}: {error.strerror}. Codex Pro API may be running "
+            "already, or a Codex CLI is signing in; PORT=… takes another port."
+        ) from None
+    return made

@@ -1,0 +1,67 @@
+"""What a start tells the person in front of it. To stderr: stdout has the log."""
+
+import sys
+from collections.abc import Sequence
+
+from codex_proapi.console.cli.opened_store import OpenedStore
+from codex_proapi.local.environment import Start
+
+
+def announce(line: str) -> None:
+    """Tell one thing."""
+    sys.stderr.write(f"  {line}\n")
+    sys.stderr.flush()
+
+
+def goodbye() -> None:
+    """Tell that the stop has begun."""
+    announce("stopping: running answers may finish; Ctrl-C again stops at once")
+
+
+async def welcome(
+    start: Start, *, port: int, demo: bool, announcements: Sequence[str] = ()
+) -> None:
+    """Tell where we are, in which state, what the console has to say, and what to do next."""
+    store = OpenedStore(start)
+    try:
+        accounts = len(await store.accounts.list())
+        has_keys = await store.keys.any()
+    finally:
+        await store.close()
+    host = start.gateway.host
+    host_name = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0") else host
+    address = start.gateway.public_url or f"http://{host_name}:{port}"
+    lines = [
+        f"Codex Pro API runs on {address}" + (" (demo: nothing here is real)" if demo else ""),
+        f"  Base URL for clients   {address}/v1",
+        f"  Console                {address}/",
+        f"  API keys               {_policy(start.gateway.api_key_policy, has_keys=has_keys)}",
+        f"  Accounts               {accounts or 'none yet'}",
+        f"  Data                   {_data(start)}",
+        *(f"  Note: {line}" for line in announcements),
+        "",
+        *_next_steps(address, accounts=accounts, has_keys=has_keys, demo=demo),
+    ]
+    sys.stderr.write("\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n\n")
+    sys.stderr.flush()
+
+
+def _policy(policy: str, *, has_keys: bool) -> str:
+    if policy == "required":
+        return "required"
+    return "required, as one was made" if has_keys else "any is accepted until the first is made"
+
+
+def _data(start: Start) -> str:
+    return str(start.data_dir) if start.redis is not None else "in the Redis of REDIS_URL"
+
+
+def _next_steps(address: str, *, accounts: int, has_keys: bool, demo: bool) -> list[str]:
+    if demo or accounts:
+        key = "a key of yours" if has_keys else "any key"
+        return [f"Point an OpenAI client at {address}/v1 with {key}. Ctrl-C stops."]
+    return [
+        "Next: add an account in the console, or",
+        "  codex-proapi accounts import ~/.codex/auth.json",
+        "Ctrl-C stops.",
+    ]

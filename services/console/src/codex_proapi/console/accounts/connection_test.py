@@ -1,0 +1,261 @@
+"""Tries an account step by step: connection, token, models, quota, and if wanted one short answer.
+
+Each step says how long it took and what it failed with; the first failure ends the trial. Only the
+last step costs quota.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx
+import msgspec
+
+from codex_proapi.commons.accounts.model import Account, Credential
+from codex_proapi.commons.accounts.refresher import CredentialRefresher
+from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
+from codex_proapi.console.settings import ConsoleSettings
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+MOST_ANSWER = 256 * 1024
+"""Bytes of a short answer; its end says nothing more about the account."""
+
+_END_EVENTS = ("response.completed", "response.incomplete")
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a trial."""
+
+    name: str
+    """`connection`, `token`, `models`, `quota` or `answer`."""
+    passed: bool
+    milliseconds: int
+    code: str = ""
+    """What it failed with."""
+    facts: dict[str, str | int] = {}
+    """What it found: how many models, which plan, which model answered."""
+
+
+class Failed(Exception):
+    """A step did not pass; the message is its code."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ConnectionTest:
+    """Tries accounts against the backend."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        refresher: CredentialRefresher,
+        *,
+        settings: ConsoleSettings,
+        identity: Mapping[str, str],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._http = http
+        self._refresher = refresher
+        self._settings = settings
+        self._identity = dict(identity)
+        self._clock = clock
+        self._base = settings.codex_base_url.rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"<ConnectionTest against {self._base}>"
+
+    async def run(self, account: Account, *, answer: bool) -> list[Step]:
+        """Every step up to the first that fails."""
+        return [step async for step in self._steps(account, answer=answer)]
+
+    async def _steps(self, account: Account, *, answer: bool) -> AsyncIterator[Step]:
+        models: list[dict[str, Any]] = []
+        held: list[Credential] = []
+
+        async def token() -> dict[str, str | int]:
+            held.append(await self._refresher.fresh(account.id))
+            return {"expires_at": held[0].expires_at}
+
+        async def list_models() -> dict[str, str | int]:
+            models.extend(await self._models(account, held[0]))
+            return {"models": len(models)}
+
+        steps: list[tuple[str, Callable[[], Awaitable[dict[str, str | int]]]]] = [
+            ("connection", self._connect),
+            ("token", token),
+            ("models", list_models),
+            ("quota", lambda: self._quota(account, held[0])),
+        ]
+        if answer:
+            steps.append(("answer", lambda: self._answer(account, held[0], models)))
+        for name, work in steps:
+            step = await self._step(name, work)
+            yield step
+            if not step.passed:
+                return
+
+    async def _step(self, name: str, work: Callable[[], Awaitable[dict[str, str | int]]]) -> Step:
+        began, code, facts = self._clock(), "", {}
+        try:
+            facts = await work()
+        except Failed as failure:
+            code = failure.code
+        except CredentialRevoked:
+            code = "credential_revoked"
+        except CredentialUnavailable:
+            code = "credential_unavailable"
+        except httpx.TimeoutException:
+            code = "upstream_timeout"
+        except httpx.RemoteProtocolError:
+            code = "upstream_stream_truncated"
+        except httpx.HTTPError:
+            code = "upstream_unreachable"
+        milliseconds = round((self._clock() - began) * 1000)
+        return Step(name=name, passed=not code, milliseconds=milliseconds, code=code, facts=facts)
+
+    async def _connect(self) -> dict[str, str | int]:
+        """Name, connection and TLS; any answer will do."""
+        host = httpx.URL(self._base)
+        answer = await self._http.head(host.copy_with(path="/"), timeout=CONNECT_SECONDS)
+        return {"host": host.host, "status": answer.status_code}
+
+    async def _models(self, account: Account, credential: Credential) -> list[dict[str, Any]]:
+        found = await self._get(
+            f"{self._base}/models", account, credential, version=self._settings.codex_client_version
+        )
+        models = found.get("models")
+        return [m for m in models if isinstance(m, dict)] if isinstance(models, list) else []
+
+    async def _quota(self, account: Account, credential: Credential) -> dict[str, str | int]:
+        parent = self._base.rpartition("/")[0]
+        found = await self._get(f"{parent}/wham/usage", account, credential)
+        return {"plan": str(found.get("plan_type") or "")[:64]}
+
+    async def _get(
+        self, url: str, account: Account, credential: Credential, *, version: str = ""
+    ) -> dict[str, Any]:
+        answer = await self._http.get(
+            url,
+            params={"client_version": version} if version else None,
+            headers=self._headers(account, credential),
+            timeout=CONNECT_SECONDS,
+        )
+        _check(answer.status_code, answer.content)
+        return _table(answer.content)
+
+    async def _answer(
+        self, account: Account, credential: Credential, models: list[dict[str, Any]]
+    ) -> dict[str, str | int]:
+        """One short answer of the account's first model."""
+        model = _first_model(models)
+        session = str(uuid.uuid4())
+        headers = {
+            **self._headers(account, credential),
+            "accept": "text/event-stream",
+            "session-id": session,
+            "thread-id": session,
+        }
+        lite = bool(model.get("use_responses_lite"))
+        if lite:
+            headers["x-openai-internal-codex-responses-lite"] = "true"
+        body = _question(str(model["slug"]), session, lite=lite)
+        async with self._http.stream(
+            "POST", f"{self._base}/responses", json=body, headers=headers, timeout=ANSWER_SECONDS
+        ) as answer:
+            read = b""
+            async for piece in answer.aiter_bytes():
+                read += piece
+                if len(read) > MOST_ANSWER or any(f'"{e}"'.encode() in read for e in _END_EVENTS):
+                    break
+        _check(answer.status_code, read)
+        if not any(f'"{each}"'.encode() in read for each in _END_EVENTS):
+            raise Failed(_failure_in(read) or "upstream_stream_truncated")
+        return {"model": str(model["slug"])}
+
+    def _headers(self, account: Account, credential: Credential) -> dict[str, str]:
+        headers = {
+            **self._identity,
+            "authorization": f"Bearer {credential.access_token}",
+            "chatgpt-account-id": account.chatgpt_account_id,
+            "version": self._settings.codex_client_version,
+        }
+        return {**headers, "x-openai-fedramp": "true"} if account.fedramp else headers
+
+
+def _first_model(models: list[dict[str, Any]]) -> dict[str, Any]:
+    """The listed model that upstream puts first."""
+    listed = [
+        model
+        for model in models
+        if isinstance(model.get("slug"), str) and model.get("visibility", "list") == "list"
+    ]
+    if not listed:
+        raise Failed("no_models")
+
+    def position(model: dict[str, Any]) -> float:
+        priority = model.get("priority")
+        return priority if isinstance(priority, int | float) else float("inf")
+
+    return min(listed, key=position)
+
+
+def _question(model: str, session: str, *, lite: bool) -> dict[str, Any]:
+    """The smallest request upstream takes, in the shape the model wants."""
+    text = {"type": "input_text", "text": "Reply with the single word: ok"}
+    body: dict[str, Any] = {
+        "model": model,
+        "stream": True,
+        "input": [{"type": "message", "role": "user", "content": [text]}],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "reasoning": {"effort": "low"},
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": session,
+    }
+    if lite:
+        body["reasoning"]["context"] = "all_turns"
+    else:
+        body["instructions"] = ""
+    return body
+
+
+def _check(status: int, body: bytes) -> None:
+    """Pass a 2xx; name anything else by its code, or by its status."""
+    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's successes
+        return
+    raise Failed(_code_of(_table(body)) or f"http_{status}")
+
+
+def _failure_in(stream: bytes) -> str:
+    """The code of a failure inside a stream."""
+    for line in stream.splitlines():
+        if line.startswith(b"data:") and b"failed" in line:
+            event = _table(line.removeprefix(b"data:"))
+            response = event.get("response")
+            if isinstance(response, dict):
+                return _code_of(response)
+    return ""
+
+
+def _code_of(table: dict[str, Any]) -> str:
+    """An error's code wherever upstream put it; only words, no texts."""
+    for position in (table.get("error"), table.get("detail"), table):
+        if isinstance(position, dict):
+            for name in ("code", "type"):
+                value = position.get(name)
+                if isinstance(value, str) and value.isascii() and value.replace("_", "").isalnum():
+                    return value[:64]
+    return ""
+
+
+def _table(body: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

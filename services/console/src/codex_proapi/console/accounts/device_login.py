@@ -1,0 +1,111 @@
+"""Device codes: the person types a short code elsewhere, any replica asks whether it is done."""
+
+import secrets
+from collections.abc import Callable
+
+import msgspec
+
+from codex_proapi.commons.codex.token_endpoint import (
+    GrantError,
+    GrantRefused,
+    GrantUnavailable,
+    Pending,
+    TokenEndpoint,
+)
+from codex_proapi.console.accounts.login_service import LoginService, meaning_of
+from codex_proapi.console.accounts.pending_logins import (
+    LoginState,
+    Outcome,
+    PendingLogin,
+    PendingLogins,
+    Way,
+    login_id_of,
+)
+from codex_proapi.console.errors import ConsoleError
+
+POLL_SECONDS = 60
+"""Longest a poll may take before another replica may ask."""
+SLOWER_SECONDS = 5
+"""What `slow_down` adds to the interval."""
+
+
+class DeviceLogins:
+    """Begins device logins and asks how they stand, not oftener than the server wants."""
+
+    def __init__(
+        self,
+        *,
+        login_service: LoginService,
+        endpoint: TokenEndpoint,
+        pending: PendingLogins,
+        clock: Callable[[], float],
+    ) -> None:
+        self._login_service = login_service
+        self._endpoint = endpoint
+        self._pending = pending
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<DeviceLogins {self._endpoint!r}>"
+
+    async def begin(self, *, owner: str, account: str = "") -> PendingLogin:
+        """Begin a device login: the person types its code at its address."""
+        try:
+            device = await self._endpoint.start_device()
+        except GrantError as error:
+            failure = meaning_of(error)
+            self._login_service.hook(Way.DEVICE, failure.code)
+            raise failure from error
+        pending = PendingLogin(
+            id=login_id_of(secrets.token_urlsafe(32)),
+            way=Way.DEVICE,
+            owner=owner,
+            expires_at=int(self._clock()) + device.expires_in,
+            account=account,
+            device=device,
+        )
+        await self._pending.keep(pending)
+        await self._pending.polled(pending.id, pause=device.interval)
+        return pending
+
+    async def poll(self, login_id: str, *, owners: frozenset[str]) -> Outcome:
+        """Ask whether the person has confirmed, if it is time; gives how the login stands."""
+        outcome = await self._login_service.login_state(login_id, owners=owners)
+        if outcome.login_state is not LoginState.WAITING or outcome.way is not Way.DEVICE:
+            return outcome
+        if await self._pending.may_poll(login_id, seconds=POLL_SECONDS):
+            pending = await self._pending.get(login_id)
+            if pending is not None:
+                await self._ask(pending)
+        return await self._login_service.login_state(login_id, owners=owners)
+
+    async def _ask(self, pending: PendingLogin) -> None:
+        device = pending.device
+        if device is None:
+            return
+        try:
+            answer = await self._endpoint.poll_device(device)
+        except GrantUnavailable:  # it may answer the next time
+            await self._pending.polled(pending.id, pause=device.interval)
+        except GrantRefused as error:
+            await self._pending.take(pending.id)
+            await self._login_service.fail(pending, meaning_of(error))
+        else:
+            if isinstance(answer, Pending):
+                await self._wait(pending, slower=answer.slower)
+            elif await self._pending.take(pending.id) is not None:
+                try:
+                    await self._login_service.arrive(answer, pending)
+                except ConsoleError as error:
+                    # The login's own failures are how it stands; ours are the caller's.
+                    if error.status >= 500:  # noqa: PLR2004 - ours
+                        raise
+
+    async def _wait(self, pending: PendingLogin, *, slower: bool) -> None:
+        device = pending.device
+        if device is None:
+            return
+        if slower:
+            device = msgspec.structs.replace(device, interval=device.interval + SLOWER_SECONDS)
+            await self._pending.keep(msgspec.structs.replace(pending, device=device))
+        await self._pending.polled(pending.id, pause=device.interval)

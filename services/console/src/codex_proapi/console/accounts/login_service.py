@@ -1,0 +1,242 @@
+"""Where logins begin and finish: the desk that browser, pasted callback, device code and file share.
+
+Begin writes a pending login and says where the person must go; finish takes it, trades it for
+tokens and keeps the account. Renewing an account in place refuses another identity.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeAlias, cast
+
+import msgspec
+from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped]  # no stubs
+    prepare_grant_uri,
+)
+
+from codex_proapi.commons.accounts.model import Account, account_id_of
+from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.codex.token_endpoint import (
+    Grant,
+    GrantError,
+    GrantRefused,
+    GrantUnavailable,
+    TokenEndpoint,
+)
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.console.accounts.auth_json import AuthFile
+from codex_proapi.console.accounts.callback import Callback, refusal_of
+from codex_proapi.console.accounts.pending_logins import (
+    LoginState,
+    Outcome,
+    PendingLogin,
+    PendingLogins,
+    Way,
+    login_id_of,
+)
+from codex_proapi.console.accounts.pkce import make_proof_key, make_state
+from codex_proapi.console.errors import (
+    AuthServerAway,
+    Code,
+    Conflict,
+    ConsoleError,
+    LoginRefused,
+    NotFound,
+)
+from codex_proapi.console.settings import ConsoleSettings
+
+LOG_OUT_SECONDS = 10.0
+"""How long a removal waits for the authorization server; it is removed in any case."""
+SCOPE = "openid profile email offline_access"
+
+Hook: TypeAlias = Callable[[Way, str], None]
+"""Told the way and `done`, or the code of the error."""
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """A login that waits for the person."""
+
+    pending: PendingLogin
+    authorize_url: str = ""
+    """Where the browser must go, for browser and pasted logins."""
+
+
+class LoginService:
+    """Begins and finishes logins of accounts."""
+
+    def __init__(
+        self,
+        *,
+        settings: ConsoleSettings,
+        accounts: AccountStore,
+        endpoint: TokenEndpoint,
+        pending: PendingLogins,
+        clock: Callable[[], float],
+        hook: Hook = lambda _way, _outcome: None,
+    ) -> None:
+        self._settings = settings
+        self._accounts = accounts
+        self._endpoint = endpoint
+        self._pending = pending
+        self._clock = clock
+        self.hook = hook
+
+    def __repr__(self) -> str:
+        return f"<LoginService {self._endpoint!r}>"
+
+    async def begin(
+        self, way: Way, *, owner: str, redirect_uri: str, account: str = "", after: str = ""
+    ) -> Begun:
+        """Begin a browser or pasted login: the person signs in at the address given back."""
+        proof, state = make_proof_key(), make_state()
+        pending = PendingLogin(
+            id=login_id_of(state),
+            way=way,
+            owner=owner,
+            expires_at=int(self._clock()) + keyspace.PENDING_LOGIN_SECONDS,
+            account=account,
+            after=after,
+            verifier=proof.verifier,
+            redirect_uri=redirect_uri,
+        )
+        await self._pending.keep(pending)
+        url = prepare_grant_uri(
+            f"{self._settings.codex_auth_url}/oauth/authorize",
+            self._settings.codex_client_id,
+            "code",
+            redirect_uri=redirect_uri,
+            scope=SCOPE,
+            state=state,
+            code_challenge=proof.challenge,
+            code_challenge_method="S256",
+            id_token_add_organizations="true",  # noqa: S106 - a flag
+            codex_cli_simplified_flow="true",
+            originator=self._settings.codex_originator,
+            # Otherwise a browser that is signed in would add the same account again.
+            prompt="login" if await self._accounts.list() else None,
+        )
+        return Begun(pending=pending, authorize_url=cast("str", url))
+
+    async def finish(self, callback: Callback, *, owners: frozenset[str]) -> tuple[Account, str]:
+        """Trade a callback for an account; also where the browser goes next."""
+        pending = await self._pending.take(login_id_of(callback.state))
+        if pending is None:
+            raise LoginRefused(Code.LOGIN_UNKNOWN)
+        if pending.owner not in owners:
+            raise await self.fail(pending, LoginRefused(Code.LOGIN_OTHER_SESSION))
+        if callback.refusal is not None:
+            raise await self.fail(pending, LoginRefused(callback.refusal))
+        try:
+            grant = await self._endpoint.exchange(
+                callback.code, verifier=pending.verifier, redirect_uri=pending.redirect_uri
+            )
+        except GrantError as error:
+            raise await self.fail(pending, meaning_of(error)) from error
+        return await self.arrive(grant, pending), pending.after
+
+    async def login_state(self, login_id: str, *, owners: frozenset[str]) -> Outcome:
+        """How a login of one of these owners stands."""
+        outcome = await self._pending.outcome(login_id)
+        if outcome is None or outcome.owner not in owners:
+            raise NotFound(Code.LOGIN_UNKNOWN)
+        if outcome.login_state is LoginState.WAITING and self._clock() >= outcome.expires_at:
+            expired = Code.DEVICE_EXPIRED if outcome.way is Way.DEVICE else Code.LOGIN_EXPIRED
+            return msgspec.structs.replace(
+                outcome, login_state=LoginState.FAILED, code=expired.value
+            )
+        return outcome
+
+    async def give_up(self, login_id: str, *, owners: frozenset[str]) -> None:
+        """End a login that waits: its state or code works no more."""
+        outcome = await self.login_state(login_id, owners=owners)
+        pending = await self._pending.take(login_id)
+        if pending is not None and outcome.login_state is LoginState.WAITING:
+            await self._pending.settle(_outcome(pending, code=Code.LOGIN_UNKNOWN))
+
+    async def import_file(self, file: AuthFile, *, account: str = "") -> Account:
+        """Keep the account of an auth.json."""
+        if account and file.preview.id != account:
+            raise Conflict(Code.OTHER_IDENTITY)
+        added = await self._accounts.add(file.account)
+        self.hook(Way.AUTH_JSON, "done")
+        return added
+
+    async def log_out(self, account_id: str) -> bool:
+        """Revoke an account's login at the authorization server; False if that was not possible."""
+        credential = await self._accounts.credential(account_id)
+        if credential is None:
+            return False
+        try:
+            async with asyncio.timeout(LOG_OUT_SECONDS):
+                await self._endpoint.revoke(
+                    refresh_token=credential.refresh_token, access_token=credential.access_token
+                )
+        except (GrantError, TimeoutError):
+            return False
+        return True
+
+    async def arrive(self, grant: Grant, pending: PendingLogin) -> Account:
+        """Keep what the login brought, and note it for the page that waits."""
+        claims, now = grant.claims(), self._clock()
+        if not claims.chatgpt_account_id:
+            raise await self.fail(pending, LoginRefused(Code.NO_ACCOUNT_IN_LOGIN))
+        arrived = account_id_of(claims.chatgpt_account_id, claims.chatgpt_user_id)
+        if pending.account and arrived != pending.account:
+            raise await self.fail(pending, Conflict(Code.OTHER_IDENTITY))
+        account = await self._accounts.add(
+            NewAccount(
+                email=claims.email,
+                plan=claims.plan,
+                chatgpt_account_id=claims.chatgpt_account_id,
+                chatgpt_user_id=claims.chatgpt_user_id,
+                fedramp=claims.fedramp,
+                source=pending.way.value,
+                access_token=grant.access_token,
+                refresh_token=grant.refresh_token,
+                id_token=grant.id_token,
+                expires_at=grant.expires_at(now),
+                refreshed_at=int(now),
+                created_at=int(now),
+            )
+        )
+        await self._pending.settle(_outcome(pending, account=account.id))
+        self.hook(pending.way, "done")
+        return account
+
+    async def fail(self, pending: PendingLogin, error: ConsoleError) -> ConsoleError:
+        """Note a failure for the page that waits; gives the error back to be raised."""
+        await self._pending.settle(_outcome(pending, code=error.code))
+        self.hook(pending.way, error.code)
+        return error
+
+
+def meaning_of(error: GrantError) -> ConsoleError:
+    """What the authorization server's failure means to the person who signs in."""
+    match error:
+        case GrantUnavailable(code=code) if code.startswith("http_403"):
+            return LoginRefused(Code.EXCHANGE_FORBIDDEN)
+        case GrantUnavailable():
+            return AuthServerAway()
+        case GrantRefused(code="device_login_disabled"):
+            return LoginRefused(Code.DEVICE_DISABLED)
+        case GrantRefused(code="expired_token" | "deviceauth_expired"):
+            return LoginRefused(Code.DEVICE_EXPIRED)
+        case GrantRefused():
+            said = refusal_of(f"{error.code} {error.message}")
+            if said is not Code.LOGIN_REFUSED:
+                return LoginRefused(said)
+            forbidden = error.status == 403  # noqa: PLR2004 - its own meaning
+            return LoginRefused(Code.EXCHANGE_FORBIDDEN if forbidden else Code.EXCHANGE_REFUSED)
+        case _:
+            return AuthServerAway()
+
+
+def _outcome(pending: PendingLogin, *, account: str = "", code: str = "") -> Outcome:
+    return Outcome(
+        id=pending.id,
+        way=pending.way,
+        owner=pending.owner,
+        expires_at=pending.expires_at,
+        login_state=LoginState.DONE if account else LoginState.FAILED,
+        account=account,
+        code=code,
+    )

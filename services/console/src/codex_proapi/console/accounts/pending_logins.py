@@ -1,0 +1,151 @@
+"""Logins under way, in Redis: any replica can finish what another began, and each finishes once.
+
+A pending login is taken with GETDEL, so a state or a device code works a single time; how the
+login stands is kept apart, for the page that waits.
+"""
+
+import enum
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.codex.token_endpoint import DeviceCode
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+
+OUTCOME_SECONDS = 600
+"""How long after its end a login's outcome can still be asked for."""
+
+
+class Way(enum.StrEnum):
+    """How an account comes in."""
+
+    BROWSER = "browser"
+    PASTED = "pasted"
+    DEVICE = "device"
+    AUTH_JSON = "auth_json"
+
+
+class LoginState(enum.StrEnum):
+    """How a login stands."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """One login under way. Cannot print its secrets."""
+
+    id: str
+    """Handle for the page that waits; made from the state, which it does not tell."""
+    way: Way
+    owner: str
+    """The visit that began it; only the same may finish it."""
+    expires_at: int
+    """Seconds since the epoch."""
+    account: str = ""
+    """The account to renew; empty adds whichever signs in."""
+    after: str = ""
+    """Where the browser goes afterwards, a path of ours."""
+    verifier: str = ""
+    """PKCE verifier of a browser or pasted login."""
+    redirect_uri: str = ""
+    """The redirect address that went into the authorize URL; the exchange repeats it."""
+    device: DeviceCode | None = None
+    """The code of a device login."""
+
+    def __repr__(self) -> str:
+        return f"<PendingLogin {self.id} {self.way.value}>"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename={"login_state": "standing"}):
+    """How a login stands, for the page that waits. Holds no secret."""
+
+    id: str
+    way: Way
+    owner: str
+    expires_at: int
+    login_state: LoginState = LoginState.WAITING
+    account: str = ""
+    """The account it ended in."""
+    code: str = ""
+    """The error code it failed with."""
+
+
+class PendingLogins:
+    """Every login under way."""
+
+    def __init__(
+        self, redis: Redis, cipher: CredentialCipher, *, clock: Callable[[], float]
+    ) -> None:
+        self._redis = redis
+        self._cipher = cipher
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return "<PendingLogins>"
+
+    async def keep(self, pending: PendingLogin) -> None:
+        """Remember a login until it is taken or expires."""
+        seconds = max(1, pending.expires_at - int(self._clock()))
+        sealed = self._cipher.seal_bytes(msgspec.json.encode(pending))
+        with mapped():
+            await self._redis.set(keyspace.login(pending.id), sealed, ex=seconds)
+        await self.settle(
+            Outcome(
+                id=pending.id,
+                way=pending.way,
+                owner=pending.owner,
+                expires_at=pending.expires_at,
+            )
+        )
+
+    async def get(self, login_id: str) -> PendingLogin | None:
+        """A login without taking it."""
+        return self._open(await ask(lambda: self._redis.get(keyspace.login(login_id))))
+
+    async def take(self, login_id: str) -> PendingLogin | None:
+        """A login, once: whoever asks again gets None."""
+        with mapped():
+            return self._open(await self._redis.getdel(keyspace.login(login_id)))
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Note how a login stands."""
+        seconds = max(1, outcome.expires_at - int(self._clock())) + OUTCOME_SECONDS
+        body = msgspec.json.encode(outcome)
+        with mapped():
+            await self._redis.set(keyspace.login_outcome(outcome.id), body, ex=seconds)
+
+    async def outcome(self, login_id: str) -> Outcome | None:
+        """How a login stands, None if it is unknown or long over."""
+        kept = await ask(lambda: self._redis.get(keyspace.login_outcome(login_id)))
+        return msgspec.json.decode(kept, type=Outcome) if kept else None
+
+    async def may_poll(self, login_id: str, *, seconds: int) -> bool:
+        """Whether it is this call's turn to ask; nobody else may for so many seconds."""
+        key = keyspace.login_poll(login_id)
+        with mapped():
+            return bool(await self._redis.set(key, "1", nx=True, ex=max(1, seconds)))
+
+    async def polled(self, login_id: str, *, pause: int) -> None:
+        """The call is over; the next one may follow after the pause."""
+        with mapped():
+            await self._redis.set(keyspace.login_poll(login_id), "1", ex=max(1, pause))
+
+    def _open(self, sealed: object) -> PendingLogin | None:
+        if not sealed:
+            return None
+        body = self._cipher.open_bytes(str(sealed).encode())
+        if body is None:
+            return None
+        pending = msgspec.json.decode(body, type=PendingLogin)
+        return pending if self._clock() < pending.expires_at else None
+
+
+def login_id_of(secret: str) -> str:
+    """The handle of the login with this state or device secret; Redis never sees the state."""
+    return f"login_{hashlib.sha256(secret.encode()).hexdigest()[:32]}"

@@ -1,0 +1,135 @@
+"""Accounts as the API shows them: what they are, why they are passed over, how much is left."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import Account, Cooldown
+from codex_proapi.commons.accounts.quota import QuotaStore, SeenQuota
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.console.errors import Code, NotFound
+
+
+class CooldownBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Until when an account, or one model of it, is passed over."""
+
+    model: str
+    """The model; empty is the whole account."""
+    until: float
+    since: float
+    reason: str
+    code: str
+
+
+class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One account. Never holds a token."""
+
+    id: str
+    name: str
+    email: str
+    plan: str
+    workspace: str
+    source: str
+    paused: bool
+    weight: float
+    state: str
+    state_reason: str
+    token_expires_at: int
+    created_at: int
+    last_used_at: int
+    last_error: str
+    last_error_at: int
+    in_flight: int
+    """Answers under way on all gateways."""
+    cooldowns: tuple[CooldownBody, ...]
+    quota: SeenQuota | None
+    """What was last seen of its windows; null if nothing was. How old it is stands in `seen_at`."""
+
+
+class AccountBodies:
+    """Draws accounts for the API."""
+
+    def __init__(
+        self,
+        *,
+        accounts: AccountStore,
+        cooldowns: CooldownStore,
+        quotas: QuotaStore,
+        replicas: ReplicaStore,
+        clock: Callable[[], float],
+    ) -> None:
+        self._accounts = accounts
+        self._cooldowns = cooldowns
+        self._quotas = quotas
+        self._replicas = replicas
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return "<AccountBodies>"
+
+    async def all(self) -> list[AccountBody]:
+        """Every account, oldest first."""
+        return await self.draw(await self._accounts.list())
+
+    async def one(self, account_id: str) -> AccountBody:
+        """One account, or NotFound."""
+        account = await self._accounts.get(account_id)
+        if account is None:
+            raise NotFound(Code.UNKNOWN_ACCOUNT)
+        return (await self.draw([account]))[0]
+
+    async def draw(self, accounts: Sequence[Account]) -> list[AccountBody]:
+        """Accounts with what is known of them at this moment."""
+        ids = [account.id for account in accounts]
+        cooldowns = await self._cooldowns.all(ids, now=self._clock())
+        quotas = await self._quotas.all(ids)
+        replicas = await self._replicas.all()
+        return [
+            _body(
+                account,
+                cooldowns=cooldowns.get(account.id, {}),
+                quota=quotas.get(account.id),
+                in_flight=sum(replica.in_flight.get(account.id, 0) for replica in replicas),
+            )
+            for account in accounts
+        ]
+
+
+def _body(
+    account: Account,
+    *,
+    cooldowns: Mapping[str, Cooldown],
+    quota: SeenQuota | None,
+    in_flight: int,
+) -> AccountBody:
+    return AccountBody(
+        id=account.id,
+        name=account.name,
+        email=account.email,
+        plan=account.plan,
+        workspace=account.chatgpt_account_id,
+        source=account.source,
+        paused=account.paused,
+        weight=account.weight,
+        state=account.state.value,
+        state_reason=account.state_reason,
+        token_expires_at=account.token_expires_at,
+        created_at=account.created_at,
+        last_used_at=account.last_used_at,
+        last_error=account.last_error,
+        last_error_at=account.last_error_at,
+        in_flight=in_flight,
+        cooldowns=tuple(
+            CooldownBody(
+                model=model,
+                until=cooldown.until,
+                since=cooldown.since,
+                reason=cooldown.reason.value,
+                code=cooldown.code,
+            )
+            for model, cooldown in sorted(cooldowns.items())
+        ),
+        quota=quota,
+    )

@@ -1,0 +1,225 @@
+"""The accounts: list, add, change, remove. What they are is commons.accounts."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, patch, post
+from litestar.params import FromQuery, JSONBody
+
+from codex_proapi.commons.accounts.model import Account
+from codex_proapi.commons.accounts.refresher import CredentialRefresher
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.console.accounts.auth_json import MAX_BYTES, Preview, read_auth_json
+from codex_proapi.console.accounts.connection_test import ConnectionTest, Step
+from codex_proapi.console.accounts.login_service import LoginService
+from codex_proapi.console.api.account_bodies import AccountBodies, AccountBody
+from codex_proapi.console.auth.audit import Audit, AuditEvent, Facts
+from codex_proapi.console.auth.request_author import audit_event
+from codex_proapi.console.errors import Code, NotFound
+from codex_proapi.console.server.dependencies import Injected
+from codex_proapi.console.server.parameters import Id
+
+AnyRequest = Request[Any, Any, Any]
+AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Weight = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+
+class AccountList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every account, oldest first."""
+
+    accounts: list[AccountBody]
+
+
+class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An account to add."""
+
+    auth_json: dict[str, Any] | str
+    """The content of a Codex auth.json, as JSON or as its text."""
+    name: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    """What to call it; without one it keeps its name, or takes the e-mail address."""
+    account: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    """The account to renew; another identity is then refused."""
+
+
+class AuthFileBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An auth.json to look at."""
+
+    auth_json: dict[str, Any] | str
+    """The content of a Codex auth.json, as JSON or as its text."""
+
+
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change of an account; what is left out stays."""
+
+    name: AccountName | msgspec.UnsetType = msgspec.UNSET
+    paused: bool | msgspec.UnsetType = msgspec.UNSET
+    weight: Weight | msgspec.UnsetType = msgspec.UNSET
+
+
+class ConnectionTestBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How to try an account."""
+
+    answer: bool = False
+    """Whether to ask for one short answer at the end, which costs quota."""
+
+
+class ConnectionTestReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a trial went."""
+
+    passed: bool
+    steps: list[Step]
+
+
+@get("/api/accounts", tags=["accounts"])
+async def list_accounts(bodies: Injected[AccountBodies]) -> AccountList:
+    """Every account, oldest first."""
+    return AccountList(accounts=await bodies.all())
+
+
+@get("/api/accounts/{account_id:str}", tags=["accounts"])
+async def show_account(account_id: Id, bodies: Injected[AccountBodies]) -> AccountBody:
+    """One account."""
+    return await bodies.one(account_id)
+
+
+@post("/api/accounts", tags=["accounts"], request_max_body_size=4 * MAX_BYTES)
+async def add_account(
+    *,
+    request: AnyRequest,
+    data: JSONBody[NewAccountBody],
+    login_service: Injected[LoginService],
+    accounts: Injected[AccountStore],
+    audit: Injected[Audit],
+    bodies: Injected[AccountBodies],
+    clock: Injected[Callable[[], float]],
+) -> AccountBody:
+    """Add the account of an auth.json; the same login again renews it in place."""
+    file = read_auth_json(data.auth_json, now=clock(), name=(data.name or "").strip())
+    known = await accounts.get(file.preview.id) is not None
+    account = await login_service.import_file(file, account=data.account)
+    after = {"name": account.name, "plan": account.plan, "source": account.source}
+    await audit.note(
+        audit_event(
+            request,
+            "account.renewed" if known else "account.added",
+            account=account.id,
+            after=after,
+        )
+    )
+    return await bodies.one(account.id)
+
+
+@post(
+    "/api/accounts/preview", tags=["accounts"], request_max_body_size=4 * MAX_BYTES, status_code=200
+)
+async def preview_account(
+    data: JSONBody[AuthFileBody], clock: Injected[Callable[[], float]]
+) -> Preview:
+    """What an auth.json would add; nothing is saved."""
+    return read_auth_json(data.auth_json, now=clock()).preview
+
+
+@patch("/api/accounts/{account_id:str}", tags=["accounts"])
+async def change_account(
+    *,
+    request: AnyRequest,
+    account_id: Id,
+    data: JSONBody[AccountChange],
+    accounts: Injected[AccountStore],
+    bodies: Injected[AccountBodies],
+    audit: Injected[Audit],
+) -> AccountBody:
+    """Rename, pause, resume or weigh an account."""
+    before = await accounts.get(account_id)
+    if before is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    if isinstance(data.name, str):
+        await accounts.rename(account_id, data.name.strip())
+    if isinstance(data.weight, float):
+        await accounts.set_weight(account_id, data.weight)
+    if isinstance(data.paused, bool):
+        await (accounts.pause if data.paused else accounts.resume)(account_id)
+    after = await accounts.get(account_id)
+    if after is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    if before != after:
+        await audit.note(_change(request, before, after))
+    return await bodies.one(account_id)
+
+
+@delete("/api/accounts/{account_id:str}", tags=["accounts"], status_code=204)
+async def remove_account(
+    *,
+    request: AnyRequest,
+    account_id: Id,
+    accounts: Injected[AccountStore],
+    login_service: Injected[LoginService],
+    audit: Injected[Audit],
+    logout: FromQuery[bool] = True,
+) -> None:
+    """Remove an account. Its login is revoked first unless `logout=false`; its usage stays."""
+    account = await accounts.get(account_id)
+    if account is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    revoked = logout and await login_service.log_out(account_id)
+    await accounts.remove(account_id)
+    before: Facts = {"name": account.name, "login_revoked": revoked}
+    await audit.note(audit_event(request, "account.removed", account=account_id, before=before))
+
+
+@post("/api/accounts/{account_id:str}/refresh", tags=["accounts"], status_code=200)
+async def refresh_account(
+    *,
+    request: AnyRequest,
+    account_id: Id,
+    accounts: Injected[AccountStore],
+    refresher: Injected[CredentialRefresher],
+    bodies: Injected[AccountBodies],
+    audit: Injected[Audit],
+) -> AccountBody:
+    """Renew an account's token now."""
+    if await accounts.get(account_id) is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    held = await accounts.credential(account_id)
+    await refresher.fresh(account_id, rejected=held)
+    await audit.note(audit_event(request, "account.refreshed", account=account_id))
+    return await bodies.one(account_id)
+
+
+@post("/api/accounts/{account_id:str}/test", tags=["accounts"], status_code=200)
+async def try_account(
+    *,
+    request: AnyRequest,
+    account_id: Id,
+    data: JSONBody[ConnectionTestBody],
+    accounts: Injected[AccountStore],
+    connection_test: Injected[ConnectionTest],
+    audit: Injected[Audit],
+) -> ConnectionTestReport:
+    """Try an account step by step; `answer` asks for one short answer, which costs quota."""
+    account = await accounts.get(account_id)
+    if account is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    steps = await connection_test.run(account, answer=data.answer)
+    passed = all(step.passed for step in steps)
+    after = {"passed": passed, "answer": data.answer}
+    await audit.note(
+        audit_event(request, "account.tested", account=account_id, code=steps[-1].code, after=after)
+    )
+    return ConnectionTestReport(passed=passed, steps=steps)
+
+
+def _change(request: AnyRequest, before: Account, after: Account) -> AuditEvent:
+    """The audit entry of a change: only what differs, and paused accounts by their own name."""
+    names = [n for n in ("name", "paused", "weight") if getattr(before, n) != getattr(after, n)]
+    action = "account.changed"
+    if names == ["paused"]:
+        action = "account.paused" if after.paused else "account.resumed"
+    return audit_event(
+        request,
+        action,
+        account=after.id,
+        before={name: getattr(before, name) for name in names},
+        after={name: getattr(after, name) for name in names},
+    )

@@ -1,0 +1,270 @@
+"""API keys: made and shown once, changed, rotated, revoked. Who may do what is codex_proapi.commons.api_keys.store."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, patch, post
+from litestar.params import FromQuery, JSONBody
+
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import LEAST_WEIGHT, MOST_WEIGHT, ApiKey, KeyStore
+from codex_proapi.console.auth.audit import Audit, Facts
+from codex_proapi.console.auth.request_author import audit_event
+from codex_proapi.console.errors import BadRequest, Code, Conflict, NotFound
+from codex_proapi.console.server.dependencies import Injected
+from codex_proapi.console.server.parameters import Id
+
+AnyRequest = Request[Any, Any, Any]
+Clock = Callable[[], float]
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"\S")]
+Owner = Annotated[str, msgspec.Meta(max_length=100)]
+Ends = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800)]
+"""Seconds since the epoch; 0 is never."""
+Model = Annotated[str, msgspec.Meta(max_length=128)]
+Models = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=128)], ...],
+    msgspec.Meta(max_length=200),
+]
+Accounts = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=80)], ...],
+    msgspec.Meta(max_length=500),
+]
+Effort = Annotated[str, msgspec.Meta(max_length=16, pattern=r"^[a-z]*$")]
+Most = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Weight = Annotated[float, msgspec.Meta(ge=LEAST_WEIGHT, le=MOST_WEIGHT)]
+"""A key's share when the pool is scarce, in proportion to the others' weights."""
+MOST_OVERLAP = 30 * 24 * 3600
+"""Longest time a rotated key's old secret may go on working, in seconds."""
+
+
+class LimitsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may spend; 0 is no limit."""
+
+    rpm: Most = 0
+    tpm: Most = 0
+    concurrent: Most = 0
+    tokens_day: Most = 0
+    tokens_week: Most = 0
+    tokens_month: Most = 0
+
+
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key to make."""
+
+    name: Name
+    owner: Owner = ""
+    expires_at: Ends = 0
+    allowed_models: Models = ()
+    default_model: Model = ""
+    default_effort: Effort = ""
+    allowed_accounts: Accounts = ()
+    limits: LimitsBody = LimitsBody()
+    weight: Weight = 1.0
+
+
+class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change of a key; what is left out stays."""
+
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    owner: Owner | msgspec.UnsetType = msgspec.UNSET
+    expires_at: Ends | msgspec.UnsetType = msgspec.UNSET
+    allowed_models: Models | msgspec.UnsetType = msgspec.UNSET
+    default_model: Model | msgspec.UnsetType = msgspec.UNSET
+    default_effort: Effort | msgspec.UnsetType = msgspec.UNSET
+    allowed_accounts: Accounts | msgspec.UnsetType = msgspec.UNSET
+    limits: LimitsBody | msgspec.UnsetType = msgspec.UNSET
+    weight: Weight | msgspec.UnsetType = msgspec.UNSET
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """How to rotate a key."""
+
+    overlap_seconds: Annotated[int, msgspec.Meta(ge=0, le=MOST_OVERLAP)] = 0
+    """How long the old secret goes on working."""
+
+
+class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One API key, without its secret."""
+
+    id: str
+    name: str
+    owner: str
+    prefix: str
+    created_at: int
+    expires_at: int
+    expired: bool
+    revoked: bool
+    last_used_at: int
+    allowed_models: tuple[str, ...]
+    default_model: str
+    default_effort: str
+    allowed_accounts: tuple[str, ...]
+    limits: LimitsBody
+    weight: float
+
+
+class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key just made or rotated; the only time its secret is shown."""
+
+    key: KeyBody
+    secret: str
+
+
+class KeyList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every key, oldest first."""
+
+    keys: list[KeyBody]
+
+
+@get("/api/keys", tags=["keys"])
+async def list_keys(keys: Injected[KeyStore], clock: Injected[Clock]) -> KeyList:
+    """Every API key, revoked ones too."""
+    now = clock()
+    return KeyList(keys=[key_body(key, now=now) for key in await keys.list()])
+
+
+@post("/api/keys", tags=["keys"])
+async def make_key(
+    *,
+    request: AnyRequest,
+    data: JSONBody[NewKey],
+    keys: Injected[KeyStore],
+    audit: Injected[Audit],
+    clock: Injected[Clock],
+) -> MadeKey:
+    """Make an API key; its secret is shown here and nowhere else."""
+    now = clock()
+    _check_end(data.expires_at, now=now)
+    facts = {name: getattr(data, name) for name in data.__struct_fields__ if name != "name"}
+    facts |= {"created_at": int(now), "limits": _limits(data.limits)}
+    key, secret = await keys.create(data.name.strip(), **facts)
+    after: Facts = {"name": key.name, "owner": key.owner, "expires_at": key.expires_at}
+    await audit.note(audit_event(request, "key.made", key_id=key.id, after=after))
+    return MadeKey(key=key_body(key, now=now), secret=secret)
+
+
+@patch("/api/keys/{key_id:str}", tags=["keys"])
+async def change_key(
+    *,
+    request: AnyRequest,
+    key_id: Id,
+    data: JSONBody[KeyChange],
+    keys: Injected[KeyStore],
+    audit: Injected[Audit],
+    clock: Injected[Clock],
+) -> KeyBody:
+    """Change an API key, on every replica with its next request."""
+    before = await _living(keys, key_id)
+    changes = {
+        name: value
+        for name in data.__struct_fields__
+        if (value := getattr(data, name)) is not msgspec.UNSET
+    }
+    if isinstance(data.expires_at, int):
+        _check_end(data.expires_at, now=clock())
+    if isinstance(data.limits, LimitsBody):
+        changes["limits"] = _limits(data.limits)
+    if not changes:
+        return key_body(before, now=clock())
+    after = await keys.patch(key_id, **changes)
+    if after is None:
+        raise NotFound(Code.UNKNOWN_KEY)
+    await audit.note(
+        audit_event(
+            request,
+            "key.changed",
+            key_id=key_id,
+            before={name: _fact(getattr(before, name)) for name in changes},
+            after={name: _fact(getattr(after, name)) for name in changes},
+        )
+    )
+    return key_body(after, now=clock())
+
+
+@post("/api/keys/{key_id:str}/rotate", tags=["keys"])
+async def rotate_key(
+    *,
+    request: AnyRequest,
+    key_id: Id,
+    data: JSONBody[Rotation],
+    keys: Injected[KeyStore],
+    audit: Injected[Audit],
+    clock: Injected[Clock],
+) -> MadeKey:
+    """Give a key another secret; the old one may go on working for a while."""
+    await _living(keys, key_id)
+    secret = await keys.rotate(key_id, overlap=data.overlap_seconds)
+    key = await keys.get(key_id)
+    if secret is None or key is None:
+        raise NotFound(Code.UNKNOWN_KEY)
+    after = {"overlap_seconds": data.overlap_seconds}
+    await audit.note(audit_event(request, "key.rotated", key_id=key_id, after=after))
+    return MadeKey(key=key_body(key, now=clock()), secret=secret)
+
+
+@delete("/api/keys/{key_id:str}", tags=["keys"], status_code=204)
+async def revoke_key(
+    *,
+    request: AnyRequest,
+    key_id: Id,
+    keys: Injected[KeyStore],
+    audit: Injected[Audit],
+    forget: FromQuery[bool] = False,
+) -> None:
+    """Revoke a key at once; it stays in the list until it is deleted with `forget=true`."""
+    key = await keys.get(key_id)
+    if key is None:
+        raise NotFound(Code.UNKNOWN_KEY)
+    before = {"name": key.name, "prefix": key.prefix}
+    if forget:
+        await keys.remove(key_id)
+        await audit.note(audit_event(request, "key.removed", key_id=key_id, before=before))
+    elif not key.revoked:
+        await keys.revoke(key_id)
+        await audit.note(audit_event(request, "key.revoked", key_id=key_id, before=before))
+
+
+def key_body(key: ApiKey, *, now: float) -> KeyBody:
+    """A key as the API shows it."""
+    return KeyBody(
+        id=key.id,
+        name=key.name,
+        owner=key.owner,
+        prefix=key.prefix,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        expired=key.expired(now),
+        revoked=key.revoked,
+        last_used_at=key.last_used_at,
+        allowed_models=key.allowed_models,
+        default_model=key.default_model,
+        default_effort=key.default_effort,
+        allowed_accounts=key.allowed_accounts,
+        limits=LimitsBody(**msgspec.structs.asdict(key.limits)),
+        weight=key.weight,
+    )
+
+
+async def _living(keys: KeyStore, key_id: str) -> ApiKey:
+    key = await keys.get(key_id)
+    if key is None:
+        raise NotFound(Code.UNKNOWN_KEY)
+    if key.revoked:
+        raise Conflict(Code.KEY_REVOKED)
+    return key
+
+
+def _limits(body: LimitsBody) -> Limits:
+    return Limits(**msgspec.structs.asdict(body))
+
+
+def _check_end(expires_at: int, *, now: float) -> None:
+    if 0 < expires_at <= now:
+        raise BadRequest(Code.INVALID_VALUE, param="expires_at")
+
+
+def _fact(value: object) -> str | int | float | bool:
+    """A field as the audit writes it."""
+    return value if isinstance(value, str | int | float) else msgspec.json.encode(value).decode()

@@ -1,0 +1,209 @@
+"""Logins of accounts for scripts and pages: begin, ask how it stands, poll, paste, give up."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.params import JSONBody
+
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.console.accounts.callback import MOST_CHARACTERS, pasted_callback
+from codex_proapi.console.accounts.device_login import DeviceLogins
+from codex_proapi.console.accounts.login_service import LoginService
+from codex_proapi.console.accounts.pending_logins import LoginState, Outcome, PendingLogin, Way
+from codex_proapi.console.api.account_bodies import AccountBodies, AccountBody
+from codex_proapi.console.auth.audit import Audit
+from codex_proapi.console.auth.identity import IdentityKind, identity_of
+from codex_proapi.console.auth.request_author import audit_event
+from codex_proapi.console.errors import Code, ConsoleError, NotFound
+from codex_proapi.console.server.dependencies import Injected
+from codex_proapi.console.server.middleware import origin_of
+from codex_proapi.console.server.parameters import Id
+from codex_proapi.console.settings import ConsoleSettings
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class NewLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """A login to begin."""
+
+    way: Literal["browser", "pasted", "device"]
+    account: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    """The account to renew in place; empty adds whichever signs in."""
+
+
+class PastedCallback(msgspec.Struct, frozen=True, kw_only=True):
+    """What the person copied from the browser's address bar."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
+
+
+class LoginBody(msgspec.Struct, frozen=True, kw_only=True, rename={"login_state": "standing"}):
+    """A login that waits for the person, or how it ended."""
+
+    id: str
+    way: str
+    login_state: str
+    """`waiting`, `done` or `failed`."""
+    expires_at: int
+    account: str = ""
+    """The account it ended in."""
+    code: str = ""
+    """The error code it failed with."""
+    authorize_url: str = ""
+    """Where the person signs in (browser, pasted)."""
+    redirect_uri: str = ""
+    """Where the browser lands afterwards (browser, pasted)."""
+    returns_here: bool = False
+    """Whether that is this console as the visitor reached it; if not, the address is pasted."""
+    user_code: str = ""
+    """What the person types (device)."""
+    verification_url: str = ""
+    """Where the person types it (device)."""
+    interval: int = 0
+    """Seconds between polls (device)."""
+
+
+@post("/api/logins", tags=["logins"])
+async def begin_login(
+    *,
+    request: AnyRequest,
+    data: JSONBody[NewLogin],
+    login_service: Injected[LoginService],
+    devices: Injected[DeviceLogins],
+    accounts: Injected[AccountStore],
+    settings: Injected[ConsoleSettings],
+) -> LoginBody:
+    """Begin a login of an account."""
+    if data.account and await accounts.get(data.account) is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT, param="account")
+    owner = owner_of(request, settings)
+    if data.way == "device":
+        return _device_body(await devices.begin(owner=owner, account=data.account))
+    redirect_uri = settings.redirect_uri(origin_of(request.scope).forwarded)
+    begun = await login_service.begin(
+        Way(data.way), owner=owner, redirect_uri=redirect_uri, account=data.account
+    )
+    return LoginBody(
+        id=begun.pending.id,
+        way=data.way,
+        login_state=LoginState.WAITING.value,
+        expires_at=begun.pending.expires_at,
+        authorize_url=begun.authorize_url,
+        redirect_uri=redirect_uri,
+        returns_here=returns_here(request, settings),
+    )
+
+
+@get("/api/logins/{login_id:str}", tags=["logins"], opt={"passive": True})
+async def show_login(
+    request: AnyRequest, login_id: Id, login_service: Injected[LoginService]
+) -> LoginBody:
+    """How a login stands."""
+    return _outcome_body(await login_service.login_state(login_id, owners=owners_of(request)))
+
+
+@post("/api/logins/{login_id:str}/poll", tags=["logins"], status_code=200)
+async def poll_login(
+    *,
+    request: AnyRequest,
+    login_id: Id,
+    devices: Injected[DeviceLogins],
+    login_service: Injected[LoginService],
+    audit: Injected[Audit],
+) -> LoginBody:
+    """Ask upstream whether the person has confirmed a device code, not oftener than it wants."""
+    before = await login_service.login_state(login_id, owners=owners_of(request))
+    after = await devices.poll(login_id, owners=owners_of(request))
+    if before.login_state is LoginState.WAITING and after.login_state is not LoginState.WAITING:
+        await note_outcome(request, audit, way=after.way, account=after.account, code=after.code)
+    return _outcome_body(after)
+
+
+@post("/api/logins/callback", tags=["logins"])
+async def paste_callback(
+    *,
+    request: AnyRequest,
+    data: JSONBody[PastedCallback],
+    login_service: Injected[LoginService],
+    bodies: Injected[AccountBodies],
+    audit: Injected[Audit],
+) -> AccountBody:
+    """Finish a login with the address the person's browser landed on."""
+    callback = pasted_callback(data.url)
+    try:
+        account, _ = await login_service.finish(callback, owners=owners_of(request))
+    except ConsoleError as error:
+        await note_outcome(request, audit, way=Way.PASTED, code=error.code.value)
+        raise
+    await note_outcome(request, audit, way=Way.PASTED, account=account.id)
+    return await bodies.one(account.id)
+
+
+@delete("/api/logins/{login_id:str}", tags=["logins"], status_code=204)
+async def give_up_login(
+    request: AnyRequest, login_id: Id, login_service: Injected[LoginService]
+) -> None:
+    """Give a login up; its code or address works no more."""
+    await login_service.give_up(login_id, owners=owners_of(request))
+
+
+def owner_of(request: AnyRequest, settings: ConsoleSettings) -> str:
+    """To whom a login begun now belongs.
+
+    A visitor on 127.0.0.1 comes back on localhost, for which the browser has another cookie; where
+    no login is asked, the machine itself then owns the login.
+    """
+    identity = identity_of(request.scope)
+    if identity.kind is IdentityKind.LOCAL and not returns_here(request, settings):
+        return "local"
+    return identity.owner
+
+
+def owners_of(request: AnyRequest) -> frozenset[str]:
+    """Whose logins this visitor may finish."""
+    identity = identity_of(request.scope)
+    own = {identity.owner, "local"} if identity.kind is IdentityKind.LOCAL else {identity.owner}
+    return frozenset(own - {""})
+
+
+def returns_here(request: AnyRequest, settings: ConsoleSettings) -> bool:
+    """Whether the browser login leads back to the address this visitor uses."""
+    origin = origin_of(request.scope)
+    return settings.redirect_uri(origin.forwarded) == f"{origin.address}/auth/callback"
+
+
+async def note_outcome(
+    request: AnyRequest, audit: Audit, *, way: Way, account: str = "", code: str = ""
+) -> None:
+    """Write down how a login of an account ended."""
+    action = "login.failed" if code else "login.finished"
+    await audit.note(
+        audit_event(request, action, account=account, code=code, after={"way": way.value})
+    )
+
+
+def _device_body(pending: PendingLogin) -> LoginBody:
+    device = pending.device
+    if device is None:
+        raise NotFound(Code.LOGIN_UNKNOWN)
+    return LoginBody(
+        id=pending.id,
+        way=pending.way.value,
+        login_state=LoginState.WAITING.value,
+        expires_at=pending.expires_at,
+        user_code=device.user_code,
+        verification_url=device.verification_url,
+        interval=device.interval,
+    )
+
+
+def _outcome_body(outcome: Outcome) -> LoginBody:
+    return LoginBody(
+        id=outcome.id,
+        way=outcome.way.value,
+        login_state=outcome.login_state.value,
+        expires_at=outcome.expires_at,
+        account=outcome.account,
+        code=outcome.code,
+    )

@@ -1,0 +1,159 @@
+"""The settings: those of this process as they are, and those that can be changed while running."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, get, patch
+from litestar.params import JSONBody
+
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.cluster.live_settings import (
+    HistoryMode,
+    KeyPolicy,
+    LiveSettings,
+    LiveSettingsStore,
+    Reserve,
+)
+from codex_proapi.commons.redis.keyspace import USAGE_DAYS
+from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS, UsageStore
+from codex_proapi.console.auth.audit import Audit
+from codex_proapi.console.auth.request_author import audit_event
+from codex_proapi.console.server.dependencies import Injected
+from codex_proapi.console.server.middleware import origin_of
+from codex_proapi.console.settings import ConsoleSettings
+
+Clock = Callable[[], float]
+AnyRequest = Request[Any, Any, Any]
+Model = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Aliases = Annotated[dict[Model, Model], msgspec.Meta(max_length=200)]
+Models = Annotated[tuple[Model, ...], msgspec.Meta(max_length=200)]
+PollSeconds = Annotated[int, msgspec.Meta(ge=60, le=3600)]
+MOST_STREAMS = 1000
+Streams = Annotated[int, msgspec.Meta(ge=0, le=MOST_STREAMS)]
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Days = Annotated[int, msgspec.Meta(ge=LEAST_DAYS, le=MOST_DAYS)]
+
+
+class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What was changed while running; null is the value of the gateway's environment."""
+
+    routing: Routing | None
+    quota_reserve: float | None
+    account_streams: int | None
+    fair_share_below: float | None
+    default_model: str | None
+    model_aliases: dict[str, str] | None
+    history_mode: HistoryMode | None
+    api_key_policy: KeyPolicy | None
+    disabled_models: tuple[str, ...] | None
+    usage_days: int | None
+    quota_poll_seconds: int | None
+    """Time between two questions about the quota of an account that no answer tells of."""
+
+
+class FixedBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What this process was started with; no secret."""
+
+    public_url: str
+    redirect_uri: str
+    """The redirect address of browser logins in force for this visitor."""
+    base_url: str
+    """What clients are configured with, as this visitor reaches us."""
+    trusted_proxies: tuple[str, ...]
+    codex_base_url: str
+    codex_auth_url: str
+    codex_client_version: str
+    codex_originator: str
+    log_level: str
+
+
+class SettingsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting people may see."""
+
+    live: LiveBody
+    fixed: FixedBody
+
+
+class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; null goes back to the gateway's environment, what is left out stays."""
+
+    routing: Routing | msgspec.UnsetType | None = msgspec.UNSET
+    quota_reserve: Reserve | msgspec.UnsetType | None = msgspec.UNSET
+    account_streams: Streams | msgspec.UnsetType | None = msgspec.UNSET
+    fair_share_below: Percent | msgspec.UnsetType | None = msgspec.UNSET
+    default_model: Model | msgspec.UnsetType | None = msgspec.UNSET
+    model_aliases: Aliases | msgspec.UnsetType | None = msgspec.UNSET
+    history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
+    api_key_policy: KeyPolicy | msgspec.UnsetType | None = msgspec.UNSET
+    disabled_models: Models | msgspec.UnsetType | None = msgspec.UNSET
+    usage_days: Days | msgspec.UnsetType | None = msgspec.UNSET
+    quota_poll_seconds: PollSeconds | msgspec.UnsetType | None = msgspec.UNSET
+
+
+@get("/api/settings", tags=["settings"])
+async def show_settings(
+    request: AnyRequest,
+    live_settings: Injected[LiveSettingsStore],
+    settings: Injected[ConsoleSettings],
+) -> SettingsBody:
+    """Every setting people may see."""
+    return _body(request, await live_settings.read(), settings)
+
+
+@patch("/api/settings", tags=["settings"])
+async def change_settings(
+    *,
+    request: AnyRequest,
+    data: JSONBody[SettingsChange],
+    live_settings: Injected[LiveSettingsStore],
+    settings: Injected[ConsoleSettings],
+    audit: Injected[Audit],
+    usage: Injected[UsageStore],
+    clock: Injected[Clock],
+) -> SettingsBody:
+    """Change settings on every replica within seconds.
+
+    A shorter `usage_days` deletes what is older at once.
+    """
+    changes = {
+        name: value
+        for name in data.__struct_fields__
+        if (value := getattr(data, name)) is not msgspec.UNSET
+    }
+    before = await live_settings.read()
+    if not changes:
+        return _body(request, before, settings)
+    after = await live_settings.change(changes)
+    if after.usage_days != before.usage_days:
+        await usage.keep(after.usage_days or USAGE_DAYS, now=clock())
+    await audit.note(
+        audit_event(
+            request,
+            "settings.changed",
+            before={name: _fact(getattr(before, name)) for name in changes},
+            after={name: _fact(getattr(after, name)) for name in changes},
+        )
+    )
+    return _body(request, after, settings)
+
+
+def _body(request: AnyRequest, live: LiveSettings, settings: ConsoleSettings) -> SettingsBody:
+    origin = origin_of(request.scope)
+    fixed = FixedBody(
+        public_url=settings.public_url,
+        redirect_uri=settings.redirect_uri(origin.forwarded),
+        base_url=f"{settings.public_url or origin.address}/v1",
+        trusted_proxies=tuple(str(network) for network in settings.trusted_proxies),
+        codex_base_url=settings.codex_base_url,
+        codex_auth_url=settings.codex_auth_url,
+        codex_client_version=settings.codex_client_version,
+        codex_originator=settings.codex_originator,
+        log_level=settings.log_level,
+    )
+    return SettingsBody(live=LiveBody(**msgspec.structs.asdict(live)), fixed=fixed)
+
+
+def _fact(value: object) -> str:
+    """A setting as the audit writes it."""
+    return "" if value is None else msgspec.json.encode(value).decode().strip('"')

@@ -1,0 +1,263 @@
+"""Signing in to the console and out again, the first setup, the password, and every session.
+
+Each sign-in gives the browser an id nobody has seen before; the one it came with is ended.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post, put
+from litestar.params import JSONBody
+
+from codex_proapi.console.auth.administrator import Administrator
+from codex_proapi.console.auth.attempts import Attempts
+from codex_proapi.console.auth.audit import Audit
+from codex_proapi.console.auth.identity import IdentityKind, identity_of, set_cookie
+from codex_proapi.console.auth.passwords import MAX_PASSWORD
+from codex_proapi.console.auth.request_author import audit_event
+from codex_proapi.console.auth.sessions import Session, Sessions, csrf_token
+from codex_proapi.console.errors import BadSignIn, Code, Conflict, ConsoleError, NotFound, TooMany
+from codex_proapi.console.metrics import Metrics
+from codex_proapi.console.server.dependencies import Injected
+from codex_proapi.console.server.middleware import origin_of
+from codex_proapi.console.server.parameters import Id
+
+AnyRequest = Request[Any, Any, Any]
+Password = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PASSWORD)]
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """The administrator's password."""
+
+    password: Password
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """The first password, with the token printed at start."""
+
+    token: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    password: Password
+
+
+class PasswordChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Another password; the old one is asked for if there is one."""
+
+    password: Password
+    current: Annotated[str, msgspec.Meta(max_length=MAX_PASSWORD)] = ""
+
+
+class IdentityBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is visiting."""
+
+    signed_in: bool
+    kind: str
+    """`session`, `token`, `local` (no login asked) or `stranger`."""
+    actor: str
+    login_asked: bool
+    """Whether there is a password."""
+    setup_needed: bool
+    """Whether a password must be set before anything else."""
+    csrf_token: str
+    """What a browser sends as `x-csrf-token` with each change."""
+    ends_at: float
+    """When the session ends if it is not used again; 0 without one."""
+
+
+class SessionBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One signed-in browser."""
+
+    id: str
+    created_at: float
+    seen_at: float
+    ends_at: float
+    ip: str
+    agent: str
+    current: bool
+
+
+class SessionList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every signed-in browser, the one used last first."""
+
+    sessions: list[SessionBody]
+
+
+class SignInService:
+    """What a sign-in, a setup and a change of password have in common."""
+
+    def __init__(
+        self,
+        *,
+        administrator: Administrator,
+        sessions: Sessions,
+        attempts: Attempts,
+        audit: Audit,
+        metrics: Metrics,
+    ) -> None:
+        self._administrator = administrator
+        self._sessions = sessions
+        self._attempts = attempts
+        self._audit = audit
+        self._metrics = metrics
+
+    def __repr__(self) -> str:
+        return f"<SignInService {self._administrator!r}>"
+
+    async def sign_in(self, request: AnyRequest, password: str) -> Response[IdentityBody]:
+        """Trade the password for a session."""
+        if not await self._administrator.has_password():
+            raise Conflict(Code.SETUP_NEEDED)
+        await self._try(request, "sign_in")
+        if not await self._administrator.verify(password):
+            raise await self._refused(request, "admin.sign_in_refused", BadSignIn())
+        return await self._welcome(request, "sign_in", "admin.signed_in")
+
+    async def set_up(self, request: AnyRequest, setup: Setup) -> Response[IdentityBody]:
+        """Trade the setup token for the first password and a session."""
+        await self._try(request, "setup")
+        try:
+            await self._administrator.set_up(setup.token, setup.password)
+        except BadSignIn as error:
+            raise await self._refused(request, "admin.setup_refused", error) from None
+        return await self._welcome(request, "setup", "admin.set_up")
+
+    async def change_password(
+        self, request: AnyRequest, change: PasswordChange
+    ) -> Response[IdentityBody]:
+        """Keep another password; every session ends, and this browser gets another one."""
+        if await self._administrator.has_password():
+            await self._try(request, "sign_in")
+            if not await self._administrator.verify(change.current):
+                raise await self._refused(request, "admin.password_refused", BadSignIn())
+        await self._administrator.change(change.password)
+        await self._sessions.end_all()
+        return await self._welcome(request, "sign_in", "admin.password_changed")
+
+    async def _try(self, request: AnyRequest, what: str) -> None:
+        try:
+            await self._attempts.count(what, ip=origin_of(request.scope).client_ip)
+        except TooMany:
+            self._metrics.sign_ins.labels("limited").inc()
+            raise
+
+    async def _refused(self, request: AnyRequest, action: str, error: ConsoleError) -> ConsoleError:
+        self._metrics.sign_ins.labels("refused").inc()
+        await self._audit.note(audit_event(request, action, code=error.code.value))
+        return error
+
+    async def _welcome(self, request: AnyRequest, what: str, action: str) -> Response[IdentityBody]:
+        origin, before = origin_of(request.scope), identity_of(request.scope).session
+        await self._attempts.forgive(what, ip=origin.client_ip)
+        if before is not None:
+            await self._sessions.end(before.id)
+        agent = request.headers.get("user-agent", "")
+        sid, session = await self._sessions.begin(ip=origin.client_ip, agent=agent)
+        self._metrics.sign_ins.labels("signed_in").inc()
+        await self._audit.note(msgspec.structs.replace(audit_event(request, action), actor="admin"))
+        body = IdentityBody(
+            signed_in=True,
+            kind=IdentityKind.SESSION.value,
+            actor="admin",
+            login_asked=True,
+            setup_needed=False,
+            csrf_token=csrf_token(sid),
+            ends_at=session.ends_at,
+        )
+        cookie = set_cookie(sid, secure=origin.secure)
+        return Response(body, status_code=201, headers={"set-cookie": cookie})
+
+
+@get("/api/session", opt={"public": True, "passive": True}, tags=["session"])
+async def show_session(request: AnyRequest, administrator: Injected[Administrator]) -> IdentityBody:
+    """Who is visiting, and the CSRF token of this browser."""
+    identity = identity_of(request.scope)
+    return IdentityBody(
+        signed_in=identity.admitted,
+        kind=identity.kind.value,
+        actor=identity.actor,
+        login_asked=await administrator.has_password(),
+        setup_needed=identity.setup_needed,
+        csrf_token=identity.csrf,
+        ends_at=identity.session.ends_at if identity.session else 0.0,
+    )
+
+
+@post("/api/session", opt={"public": True}, tags=["session"])
+async def sign_in(
+    request: AnyRequest, data: JSONBody[SignIn], sign_ins: Injected[SignInService]
+) -> Response[IdentityBody]:
+    """Sign this browser in."""
+    return await sign_ins.sign_in(request, data.password)
+
+
+@delete("/api/session", tags=["session"], status_code=204)
+async def sign_out(
+    request: AnyRequest, sessions: Injected[Sessions], audit: Injected[Audit]
+) -> Response[None]:
+    """Sign this browser out."""
+    session = identity_of(request.scope).session
+    if session is not None and await sessions.end(session.id):
+        await audit.note(audit_event(request, "admin.signed_out"))
+    gone = set_cookie("", secure=origin_of(request.scope).secure, delete=True)
+    return Response(None, status_code=204, headers={"set-cookie": gone})
+
+
+@post("/api/setup", opt={"public": True}, tags=["session"])
+async def set_up(
+    request: AnyRequest, data: JSONBody[Setup], sign_ins: Injected[SignInService]
+) -> Response[IdentityBody]:
+    """Set the first password and sign in; of several at once exactly one wins."""
+    return await sign_ins.set_up(request, data)
+
+
+@put("/api/password", tags=["session"], status_code=201)
+async def change_password(
+    request: AnyRequest, data: JSONBody[PasswordChange], sign_ins: Injected[SignInService]
+) -> Response[IdentityBody]:
+    """Change the password, or ask for one from now on; every other session ends."""
+    return await sign_ins.change_password(request, data)
+
+
+@get("/api/sessions", tags=["session"])
+async def list_sessions(request: AnyRequest, sessions: Injected[Sessions]) -> SessionList:
+    """Every signed-in browser."""
+    own = identity_of(request.scope).session
+    found = await sessions.all()
+    return SessionList(
+        sessions=[_body(each, current=own is not None and own.id == each.id) for each in found]
+    )
+
+
+@delete("/api/sessions", tags=["session"], status_code=204)
+async def end_sessions(
+    request: AnyRequest, sessions: Injected[Sessions], audit: Injected[Audit]
+) -> None:
+    """Sign out everywhere, here too."""
+    ended = await sessions.end_all()
+    await audit.note(audit_event(request, "admin.signed_out_everywhere", after={"sessions": ended}))
+
+
+@delete("/api/sessions/{session_id:str}", tags=["session"], status_code=204)
+async def end_session(
+    request: AnyRequest,
+    session_id: Id,
+    sessions: Injected[Sessions],
+    audit: Injected[Audit],
+) -> None:
+    """Sign one browser out."""
+    if not await sessions.end(session_id):
+        raise NotFound(Code.UNKNOWN_SESSION)
+    await audit.note(
+        audit_event(request, "admin.session_ended", after={"session": session_id[:12]})
+    )
+
+
+def _body(session: Session, *, current: bool) -> SessionBody:
+    return SessionBody(
+        id=session.id,
+        created_at=session.created_at,
+        seen_at=session.seen_at,
+        ends_at=session.ends_at,
+        ip=session.ip,
+        agent=session.agent,
+        current=current,
+    )

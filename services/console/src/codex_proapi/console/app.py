@@ -1,0 +1,232 @@
+"""The console's composition root: makes every object, once, and hands them over."""
+
+import asyncio
+import functools
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import msgspec
+import structlog
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.types import ASGIApp
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+
+from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica
+from codex_proapi.commons.redis.clients import connect, connect_blocking
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.loop_lag import watch_lag
+from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.console.api.usage import usage_wanted
+from codex_proapi.console.auth.identity import IdentityMiddleware
+from codex_proapi.console.auth.passwords import Passwords
+from codex_proapi.console.components import Components, Foundations
+from codex_proapi.console.live.logs import concerned, log_filter
+from codex_proapi.console.metrics import Metrics, RedisWork
+from codex_proapi.console.pages import error_page, page_handlers
+from codex_proapi.console.routes import API_ROUTES, openapi_config
+from codex_proapi.console.server.error_responses import handlers_of
+from codex_proapi.console.server.health import SERVICE, HealthReport
+from codex_proapi.console.server.middleware import ConsoleMiddleware
+from codex_proapi.console.server.version import own_version
+from codex_proapi.console.settings import ConsoleSettings
+
+Clock = Callable[[], float]
+Announce = Callable[[str], None]
+
+MAX_BODY = 64 * 1024
+"""No body of the API is larger, but for an auth.json."""
+
+log = structlog.get_logger(__name__)
+
+
+def build(
+    settings: ConsoleSettings,
+    *,
+    clock: Clock = time.time,
+    announce: Announce | None = None,
+    passwords: Passwords | None = None,
+) -> "Console":
+    """A console that is ready to be started; `announce` gets the lines people read at a start."""
+    return Console(
+        settings,
+        clock=clock,
+        announce=announce or _to_stderr,
+        passwords=passwords or Passwords(),
+    )
+
+
+class Console:
+    """One replica of the console."""
+
+    def __init__(
+        self,
+        settings: ConsoleSettings,
+        *,
+        clock: Clock,
+        announce: Announce,
+        passwords: Passwords,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._announce = announce
+        self._tasks = Tasks()
+        self._started = False
+        self._replica = Replica(
+            id=secrets.token_hex(6),
+            service=SERVICE,
+            host=socket.gethostname(),
+            version=own_version(),
+            started_at=int(clock()),
+        )
+        self.metrics = Metrics(_registry())
+        self.metrics.build.labels(own_version()).set(1)
+        self.lights = HealthReport()
+        self.redis = connect(settings.redis_url)
+        self.blocking_redis = connect_blocking(settings.redis_url)
+        self.http = httpx.AsyncClient(
+            verify=client_context(), trust_env=False, follow_redirects=False
+        )
+        self.parts = Components(
+            Foundations(
+                settings=settings,
+                clock=clock,
+                metrics=self.metrics,
+                redis=self.redis,
+                blocking_redis=self.blocking_redis,
+                http=self.http,
+                passwords=passwords,
+            )
+        )
+        self.asgi: ASGIApp = ConsoleMiddleware(
+            self._litestar(), settings=settings, metrics=self.metrics
+        )
+
+    def __repr__(self) -> str:
+        return f"<Console {self._replica.id} on port {self._settings.port}>"
+
+    async def start(self) -> None:
+        """Begin the background work; once, however often it is called."""
+        if self._started:
+            return
+        self._started = True
+        self._announce(f"browser logins return to {self._settings.redirect_uri()}")
+        try:
+            await self._welcome()
+        except StoreUnavailable:  # nobody is let in before it has succeeded
+            self._tasks.start(self._welcome_later(), name="welcome")
+        self._tasks.start(self.parts.log_broadcast.run(), name="log-fan")
+        self._tasks.start(self.parts.changes.run(), name="changes")
+        self._tasks.start(self._beat(), name="beat")
+        self._tasks.start(watch_lag(self.metrics.loop_lag.observe), name="loop lag")
+
+    def stop_streams(self) -> None:
+        """End every open stream and tell the probes; safe to call from a signal handler."""
+        self.lights.closing.set()
+        self.parts.log_broadcast.close()
+        self.parts.changes.close()
+
+    async def close(self) -> None:
+        """End streams and background work, and let go of every connection."""
+        self.stop_streams()
+        await self._tasks.close()
+        await self.parts.refresher.close()
+        try:
+            await self.parts.replicas.leave(self._replica)
+        except StoreUnavailable:  # it counts as gone in half a minute anyway
+            log.warning("replica.left_unnoticed")
+        await self.http.aclose()
+        await self.blocking_redis.aclose()
+        await self.redis.aclose()
+
+    async def _welcome(self) -> None:
+        """Set the first password, or print the token that may."""
+        administrator = self.parts.administrator
+        if await administrator.has_password():
+            return
+        if self._settings.admin_password:
+            await administrator.set_first(self._settings.admin_password)
+        elif not self._settings.on_loopback:
+            token = await administrator.issue_setup_token()
+            self._announce(f"no administrator yet; set the password with this token: {token}")
+
+    async def _welcome_later(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            try:
+                return await self._welcome()
+            except StoreUnavailable:
+                log.warning("console.waits_for_redis")
+
+    async def _beat(self) -> None:
+        while True:
+            beat = msgspec.structs.replace(self._replica, beat_at=self._clock())
+            try:
+                await self.parts.replicas.beat(beat)
+            except StoreUnavailable:
+                self.metrics.redis_failed(RedisWork.UPKEEP)
+                log.warning("replica.beat_missed")
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def _litestar(self) -> ASGIApp:
+        parts = self.parts
+        return Litestar(
+            route_handlers=[*API_ROUTES, *page_handlers],
+            middleware=[
+                IdentityMiddleware(
+                    settings=self._settings,
+                    administrator=parts.administrator,
+                    sessions=parts.sessions,
+                    tokens=parts.script_tokens,
+                )
+            ],
+            dependencies={
+                **_provided(vars(parts)),
+                **_provided(
+                    {
+                        "clock": self._clock,
+                        "lights": self.lights,
+                        "metrics": self.metrics,
+                        "redis": self.redis,
+                        "settings": self._settings,
+                    }
+                ),
+                "about": Provide(concerned, sync_to_thread=False),
+                "wanted": Provide(log_filter, sync_to_thread=False),
+                "wanted_usage": Provide(usage_wanted, sync_to_thread=False),
+            },
+            exception_handlers=handlers_of(
+                error_page=error_page,
+                store_failed=functools.partial(self.metrics.redis_failed, RedisWork.REQUEST),
+            ),
+            openapi_config=openapi_config(),
+            request_max_body_size=MAX_BODY,
+            logging_config=None,
+        )
+
+
+def _provided(objects: Mapping[str, Any]) -> dict[str, Provide]:
+    """Each object under its name, for the handlers that ask for it."""
+    return {name: _provide(value) for name, value in objects.items()}
+
+
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _registry() -> CollectorRegistry:
+    """A registry of our own that also describes the process."""
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    return registry
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - people read it at a start

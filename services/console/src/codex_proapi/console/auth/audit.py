@@ -1,0 +1,115 @@
+"""Who did what, when, from where: one record for each action, in a stream nobody clears.
+
+The same fact is also an entry of the log, where it stands among the requests it may explain.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
+
+LENGTH = 10_000
+"""About how many records are kept."""
+
+Facts: TypeAlias = Mapping[str, str | int | float | bool]
+
+log = structlog.get_logger(__name__)
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One action of an administrator, or one try to become one. Never holds a secret."""
+
+    at: float = 0.0
+    """When, seconds since the epoch."""
+    action: str
+    """A fact in the past, `noun.verb`."""
+    actor: str
+    """`admin`, `local` (no login asked), `token:<name>`, `nobody`."""
+    ip: str
+    """From where."""
+    request_id: str = ""
+    """With which request."""
+    account: str = ""
+    """The account concerned."""
+    key_id: str = ""
+    """The API key concerned."""
+    code: str = ""
+    """Why it failed, if it did."""
+    before: dict[str, str | int | float | bool] = {}
+    """What was, of what changed."""
+    after: dict[str, str | int | float | bool] = {}
+    """What is."""
+
+
+class StoredAuditEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"event": "deed"}):
+    """A deed with its place in the stream."""
+
+    id: str
+    event: AuditEvent
+
+
+class Audit:
+    """The record of what administrators did."""
+
+    def __init__(self, redis: Redis, logs: LogStream, *, clock: Callable[[], float]) -> None:
+        self._redis = redis
+        self._logs = logs
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return "<Audit>"
+
+    async def note(self, event: AuditEvent) -> None:
+        """Write one deed down, once here and once in the log."""
+        event = msgspec.structs.replace(event, at=self._clock())
+        with mapped():
+            await self._redis.xadd(
+                keyspace.audit(),
+                {"deed": msgspec.json.encode(event)},
+                maxlen=LENGTH,
+                approximate=True,
+            )
+        await self._logs.append(_entry_of(event))
+        log.info(
+            "admin.acted",
+            action=event.action,
+            actor=event.actor,
+            ip=event.ip,
+            account=event.account,
+            key_id=event.key_id,
+            fault=event.code,
+        )
+
+    async def page(self, *, before: str = "+", count: int = 100) -> Sequence[StoredAuditEvent]:
+        """The newest deeds older than an id, newest first."""
+        end = before if before == "+" else f"({before}"
+        key = keyspace.audit()
+        rows: Any = await ask(lambda: self._redis.xrevrange(key, max=end, count=count))
+        return [
+            StoredAuditEvent(
+                id=str(row_id), event=msgspec.json.decode(fields["deed"], type=AuditEvent)
+            )
+            for row_id, fields in rows
+        ]
+
+
+def _entry_of(event: AuditEvent) -> LogEntry:
+    """The log entry of a deed."""
+    changes = {f"{name} before": value for name, value in event.before.items()}
+    return LogEntry(
+        at=event.at,
+        level=LogLevel.WARNING if event.code else LogLevel.INFO,
+        kind=LogKind.LOGIN if event.action.startswith("login.") else LogKind.ADMIN,
+        event=event.action,
+        account=event.account,
+        key_id=event.key_id,
+        request_id=event.request_id,
+        code=event.code,
+        detail={"actor": event.actor, "ip": event.ip, **changes, **event.after},
+    )

@@ -1,0 +1,226 @@
+"""Who visits: an administrator's browser, a script with a token, this machine itself, a stranger.
+
+Every route asks for an administrator unless its `opt` says `public=True`. Whatever a browser
+changes needs the CSRF token of its cookie; a script with a token, or on this machine where no
+login is asked, needs none, because no page of a stranger can make such a request.
+"""
+
+import enum
+import hmac
+from typing import cast
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.datastructures import MutableScopeHeaders
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from codex_proapi.console.auth.administrator import Administrator
+from codex_proapi.console.auth.script_tokens import ScriptTokens
+from codex_proapi.console.auth.sessions import Session, Sessions, csrf_token, digest_of, new_sid
+from codex_proapi.console.errors import Code, NotSignedIn, Refused
+from codex_proapi.console.server.middleware import Origin, method_of, origin_of
+from codex_proapi.console.settings import ConsoleSettings, is_loopback
+
+CSRF_HEADER = "x-csrf-token"
+PASSIVE_HEADERS = ("x-live", "x-passive")
+"""Sent by our own pages when they refresh themselves."""
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SID_LENGTH = 43
+"""What `new_sid` makes; anything else in the cookie is no id of ours."""
+
+
+class IdentityKind(enum.StrEnum):
+    """How a visitor is known."""
+
+    SESSION = "session"
+    """An administrator's browser."""
+    TOKEN = "token"  # noqa: S105 - a kind, no token
+    """A script with an admin token."""
+    LOCAL = "local"
+    """This machine itself, where no login is asked."""
+    STRANGER = "stranger"
+    """Nobody we know."""
+
+
+class RequestIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """One request's visitor."""
+
+    kind: IdentityKind
+    actor: str
+    """Who is named in the audit."""
+    owner: str
+    """To whom a login begun in this visit belongs."""
+    csrf: str = ""
+    """The token this browser must send with each change; empty without a cookie."""
+    session: Session | None = None
+    """The session, if there is one."""
+    setup_needed: bool = False
+    """Whether there is no password yet although one is needed."""
+
+    @property
+    def admitted(self) -> bool:
+        """Whether this visitor is an administrator."""
+        return self.kind is not IdentityKind.STRANGER
+
+
+def identity_of(scope: Scope) -> RequestIdentity:
+    """Who made this request."""
+    return cast("RequestIdentity", scope["state"]["identity"])
+
+
+def sid_cookie(*, secure: bool) -> str:
+    """The cookie's name; the prefix makes browsers refuse one that a neighbour host has set."""
+    return "__Host-sid" if secure else "sid"
+
+
+def set_cookie(sid: str, *, secure: bool, delete: bool = False) -> str:
+    """The Set-Cookie header of a session."""
+    parts = [f"{sid_cookie(secure=secure)}={'' if delete else sid}", "Path=/", "HttpOnly"]
+    parts += ["SameSite=Lax", *(["Secure"] if secure else []), *(["Max-Age=0"] if delete else [])]
+    return "; ".join(parts)
+
+
+class IdentityMiddleware(ASGIMiddleware):
+    """Finds out who visits, before any handler runs."""
+
+    def __init__(
+        self,
+        *,
+        settings: ConsoleSettings,
+        administrator: Administrator,
+        sessions: Sessions,
+        tokens: ScriptTokens,
+    ) -> None:
+        self._settings = settings
+        self._administrator = administrator
+        self._sessions = sessions
+        self._tokens = tokens
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Refuse what may not be done, else go on with the visit in the scope."""
+        opt = scope["route_handler"].opt
+        if opt.get("probe"):
+            await next_app(scope, receive, send)
+            return
+        connection: Connection = ASGIConnection(scope)
+        origin = origin_of(scope)
+        sid = connection.cookies.get(sid_cookie(secure=origin.secure), "")
+        fresh = ""
+        if len(sid) != SID_LENGTH:
+            sid = fresh = new_sid() if _may_get_cookie(connection) else ""
+        identity = await self._identity(connection, origin=origin, sid=sid)
+        scope["state"]["identity"] = identity
+        if identity.kind is not IdentityKind.TOKEN:
+            _refuse_cross_site(connection, self._own_hosts(origin))
+            if method_of(connection.scope) not in SAFE:
+                _refuse_forged(connection, identity)
+        if not (identity.admitted or opt.get("public")):
+            raise _stranger(identity, self._settings)
+        if fresh:
+            send = _with_cookie(send, set_cookie(fresh, secure=origin.secure))
+        await next_app(scope, receive, send)
+
+    async def _identity(
+        self, connection: "Connection", *, origin: Origin, sid: str
+    ) -> RequestIdentity:
+        scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            token = await self._tokens.find(secret.strip())
+            if token is None:
+                return RequestIdentity(kind=IdentityKind.STRANGER, actor="nobody", owner="")
+            return RequestIdentity(
+                kind=IdentityKind.TOKEN, actor=f"token:{token.name}", owner=f"token:{token.id}"
+            )
+        csrf = csrf_token(sid) if sid else ""
+        if not await self._administrator.has_password():
+            if self._trusts(origin):
+                owner = f"browser:{digest_of(sid)[:16]}" if sid else "local"
+                return RequestIdentity(
+                    kind=IdentityKind.LOCAL, actor="local", owner=owner, csrf=csrf
+                )
+            return RequestIdentity(
+                kind=IdentityKind.STRANGER, actor="nobody", owner="", csrf=csrf, setup_needed=True
+            )
+        touch = not _is_passive(connection)
+        session = await self._sessions.find(sid, touch=touch) if sid else None
+        if session is None:
+            return RequestIdentity(kind=IdentityKind.STRANGER, actor="nobody", owner="", csrf=csrf)
+        owner = f"session:{session.id[:16]}"
+        return RequestIdentity(
+            kind=IdentityKind.SESSION, actor="admin", owner=owner, csrf=csrf, session=session
+        )
+
+    def _own_hosts(self, origin: Origin) -> set[str]:
+        """The hosts whose pages are ours: as asked for, as a proxy tells it, as it is set."""
+        addresses = (origin.forwarded, self._settings.public_url)
+        return {origin.host, *(address.rpartition("://")[2] for address in addresses if address)}
+
+    def _trusts(self, origin: Origin) -> bool:
+        """Whether no login is asked of this visitor, as long as there is no password."""
+        asked = bool(self._settings.admin_password) or not self._settings.on_loopback
+        return not asked and is_loopback(origin.client_ip or "127.0.0.1")
+
+
+Connection = ASGIConnection[object, object, object, object]  # type: ignore[type-var]
+
+
+def _is_passive(connection: "Connection") -> bool:
+    """Whether a page asks by itself: that is no sign of a person, so it keeps no session alive."""
+    opt = connection.scope["route_handler"].opt
+    return bool(opt.get("passive")) or any(name in connection.headers for name in PASSIVE_HEADERS)
+
+
+def _stranger(identity: RequestIdentity, settings: ConsoleSettings) -> Exception:
+    """Why a stranger may not go on."""
+    if not identity.setup_needed:
+        return NotSignedIn()
+    if settings.on_loopback and not settings.admin_password:
+        return Refused(Code.LOOPBACK_ONLY)
+    return NotSignedIn(Code.SETUP_NEEDED)
+
+
+def _refuse_cross_site(connection: "Connection", own_hosts: set[str]) -> None:
+    """Nothing is answered to another site's script, and nothing changed for its forms."""
+    headers = connection.headers
+    method = method_of(connection.scope)
+    site = headers.get("sec-fetch-site", "none")
+    navigates = method == "GET" and headers.get("sec-fetch-mode", "navigate") == "navigate"
+    if site not in {"same-origin", "none"} and not navigates:
+        raise Refused(Code.CROSS_SITE)
+    source = headers.get("origin")
+    if method in SAFE or source is None:
+        return
+    if source.lower().rpartition("://")[2] not in own_hosts:
+        raise Refused(Code.CROSS_SITE)
+
+
+def _refuse_forged(connection: "Connection", identity: RequestIdentity) -> None:
+    """A browser must prove that our own page made it ask."""
+    headers = connection.headers
+    browser = identity.csrf or any(
+        name in headers for name in ("origin", "referer", "sec-fetch-site", "sec-fetch-mode")
+    )
+    if not browser and identity.kind is not IdentityKind.SESSION:
+        return
+    sent = headers.get(CSRF_HEADER, "")
+    if not (identity.csrf and hmac.compare_digest(sent.encode(), identity.csrf.encode())):
+        raise Refused(Code.CSRF)
+
+
+def _may_get_cookie(connection: "Connection") -> bool:
+    """A page, or the call that gives a script its CSRF token."""
+    if method_of(connection.scope) != "GET":
+        return False
+    path = connection.scope["path"]
+    page = "text/html" in connection.headers.get("accept", "") and not path.startswith("/api")
+    return page or path == "/api/session"
+
+
+def _with_cookie(send: Send, cookie: str) -> Send:
+    async def send_with_cookie(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableScopeHeaders.from_message(message).add("set-cookie", cookie)
+        await send(message)
+
+    return send_with_cookie

@@ -1,0 +1,135 @@
+"""Administrators' sessions: in Redis, so that any replica knows them and any can end them.
+
+The cookie holds a random id; Redis knows only its digest, so reading Redis gives nobody a session.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask, mapped
+
+IDLE_SECONDS = 30 * 60
+"""A session unused for so long has ended."""
+ABSOLUTE_SECONDS = 12 * 3600
+"""No session lives longer, however busy."""
+TOUCH_SECONDS = 15
+"""How often at most the last use is written down."""
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One signed-in browser."""
+
+    id: str
+    """The id's digest; safe to show, of no use as a cookie."""
+    created_at: float
+    """When it was signed in, seconds since the epoch."""
+    seen_at: float
+    """When it was last used, to a quarter of a minute."""
+    ip: str
+    """Address it was signed in from."""
+    agent: str
+    """Browser, as it calls itself; cut."""
+
+    @property
+    def ends_at(self) -> float:
+        """When it ends if it is not used again."""
+        return min(self.seen_at + IDLE_SECONDS, self.created_at + ABSOLUTE_SECONDS)
+
+
+class Sessions:
+    """Every session."""
+
+    def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
+        self._redis = redis
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return "<Sessions>"
+
+    async def begin(self, *, ip: str, agent: str) -> tuple[str, Session]:
+        """A session under an id nobody has seen: the id for the cookie, and the session."""
+        sid, now = new_sid(), self._clock()
+        session = Session(id=digest_of(sid), created_at=now, seen_at=now, ip=ip, agent=agent[:200])
+        with mapped():
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.set(keyspace.session(session.id), _json(session), ex=IDLE_SECONDS)
+            pipe.zremrangebyscore(keyspace.sessions(), "-inf", now)
+            pipe.zadd(keyspace.sessions(), {session.id: now + ABSOLUTE_SECONDS})
+            await pipe.execute()
+        return sid, session
+
+    async def find(self, sid: str, *, touch: bool = True) -> Session | None:
+        """The session of a cookie, None if it is unknown or has ended; counts as use of it."""
+        session = await self._get(digest_of(sid))
+        if session is None or not touch:
+            return session
+        now = self._clock()
+        if now - session.seen_at < TOUCH_SECONDS:
+            return session
+        session = msgspec.structs.replace(session, seen_at=now)
+        left = max(1, int(session.ends_at - now))
+        with mapped():  # XX: a session ended a moment ago stays ended
+            await self._redis.set(keyspace.session(session.id), _json(session), ex=left, xx=True)
+        return session
+
+    async def lives(self, session_id: str) -> bool:
+        """Whether a session has not ended; does not count as use of it."""
+        return await self._get(session_id) is not None
+
+    async def end(self, session_id: str) -> bool:
+        """End one session on every replica; False if there is none."""
+        with mapped():
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.delete(keyspace.session(session_id))
+            pipe.zrem(keyspace.sessions(), session_id)
+            return bool((await pipe.execute())[0])
+
+    async def end_all(self) -> int:
+        """End every session on every replica; gives how many there were."""
+        ids = await self._ids()
+        with mapped():
+            pipe = self._redis.pipeline(transaction=True)
+            for session_id in ids:
+                pipe.delete(keyspace.session(session_id))
+            pipe.delete(keyspace.sessions())
+            return sum((await pipe.execute())[:-1])
+
+    async def all(self) -> list[Session]:
+        """Every session that has not ended, the one used last first."""
+        found = [session for i in await self._ids() if (session := await self._get(i))]
+        return sorted(found, key=lambda session: -session.seen_at)
+
+    async def _ids(self) -> list[str]:
+        return [str(i) for i in await ask(lambda: self._redis.zrange(keyspace.sessions(), 0, -1))]
+
+    async def _get(self, session_id: str) -> Session | None:
+        kept = await ask(lambda: self._redis.get(keyspace.session(session_id)))
+        if kept is None:
+            return None
+        session = msgspec.json.decode(kept, type=Session)
+        return session if self._clock() < session.ends_at else None
+
+
+def new_sid() -> str:
+    """An id for a cookie."""
+    return secrets.token_urlsafe(32)
+
+
+def digest_of(sid: str) -> str:
+    """What Redis knows of an id."""
+    return hashlib.sha256(sid.encode()).hexdigest()
+
+
+def csrf_token(sid: str) -> str:
+    """The token a page must send back: only who knows the cookie's id can make it."""
+    return hmac.new(sid.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def _json(session: Session) -> bytes:
+    return msgspec.json.encode(session)

@@ -1,0 +1,157 @@
+"""`codex-proapi accounts …`: import, list, pause, resume, remove, reseal."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import IO
+
+import rich_click as click
+
+from codex_proapi.commons.accounts.model import Account, AccountState
+from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.console.accounts.auth_json import MAX_BYTES, read_auth_json
+from codex_proapi.console.cli.opened_store import opened
+from codex_proapi.console.cli.tables import explain, moment, show_table
+from codex_proapi.console.errors import BadAuthFile
+from codex_proapi.local.environment import Start
+
+
+@click.group()
+def accounts() -> None:
+    """The ChatGPT logins this gateway may spend."""
+
+
+@accounts.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--name", default="", help="What to call it; else its e-mail address.")
+@click.pass_obj
+def import_account(environ: Mapping[str, str], file: IO[bytes], name: str) -> None:
+    """Add the account of a Codex `auth.json` (FILE, or - for standard input).
+
+    From then on the login belongs to the gateway: a refresh token works once, so the Codex CLI
+    must not go on using the same file.
+    """
+    content = file.read(MAX_BYTES + 1)
+    told = getattr(file, "name", "-")
+    if len(content) > MAX_BYTES:
+        raise click.ClickException(f"{told}: too large for an auth.json")
+    try:
+        read = read_auth_json(content, now=time.time(), name=name)
+    except BadAuthFile as wrong:
+        raise click.ClickException(f"{told}: {explain(wrong.code)}") from None
+    account = asyncio.run(_add(Start(environ), read.account))
+    print(f"added {account.name} ({account.plan or 'unknown plan'}) as {account.id}")
+    if not read.preview.renewable:
+        print("note: the file has no refresh token; the account ends with its access token")
+    elif read.preview.expired:
+        print("note: its access token has ended; it is renewed at the first use")
+
+
+@accounts.command("list")
+@click.pass_obj
+def list_accounts(environ: Mapping[str, str]) -> None:
+    """Every account with its state."""
+    found = asyncio.run(_all(Start(environ)))
+    if not found:
+        print("no accounts yet; `codex-proapi accounts import FILE` adds one")
+        return
+    rows = [
+        (
+            a.id,
+            a.name,
+            a.email,
+            a.plan,
+            _state(a),
+            moment(a.token_expires_at),
+            moment(a.last_used_at),
+        )
+        for a in found
+    ]
+    show_table(("ID", "NAME", "E-MAIL", "PLAN", "STATE", "TOKEN UNTIL", "LAST USED"), rows)
+
+
+@accounts.command("pause")
+@click.argument("account")
+@click.pass_obj
+def pause(environ: Mapping[str, str], account: str) -> None:
+    """Take ACCOUNT (id, name or e-mail) out of rotation."""
+    changed = asyncio.run(_change(Start(environ), account, AccountStore.pause))
+    print(f"paused {changed.name}")
+
+
+@accounts.command("resume")
+@click.argument("account")
+@click.pass_obj
+def resume(environ: Mapping[str, str], account: str) -> None:
+    """Put ACCOUNT (id, name or e-mail) back into rotation."""
+    changed = asyncio.run(_change(Start(environ), account, AccountStore.resume))
+    print(f"resumed {changed.name}")
+
+
+@accounts.command("remove")
+@click.argument("account")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(environ: Mapping[str, str], account: str, *, yes: bool) -> None:
+    """Forget ACCOUNT (id, name or e-mail) and its tokens; its usage figures stay."""
+    if not yes:
+        click.confirm(f"Forget {account} and its tokens?", abort=True)
+    changed = asyncio.run(_change(Start(environ), account, AccountStore.remove))
+    print(f"removed {changed.name}")
+
+
+@accounts.command("reseal")
+@click.pass_obj
+def reseal(environ: Mapping[str, str]) -> None:
+    """Seal every credential under the first of the ENCRYPTION_KEYS.
+
+    After it the other keys are not needed for credentials any more. API keys are another matter:
+    they are kept as digests, which only their secret can renew, so each changes over when used.
+    """
+    resealed, known = asyncio.run(_reseal(Start(environ)))
+    print(f"sealed {resealed} of {known} credentials under the first encryption key")
+    if resealed < known:
+        raise click.ClickException(
+            f"{known - resealed} could not be opened by any of the keys: give the missing key, "
+            "or sign those accounts in again"
+        )
+
+
+async def _reseal(start: Start) -> tuple[int, int]:
+    async with opened(start) as store:
+        known = await store.accounts.list()
+        return await store.accounts.reseal(), len(known)
+
+
+async def _add(start: Start, new: NewAccount) -> Account:
+    async with opened(start) as store:
+        return await store.accounts.add(new)
+
+
+async def _all(start: Start) -> Sequence[Account]:
+    async with opened(start) as store:
+        return await store.accounts.list()
+
+
+async def _change(
+    start: Start, wanted: str, act: Callable[[AccountStore, str], Awaitable[bool]]
+) -> Account:
+    """Do something to the one account a person means."""
+    async with opened(start) as store:
+        known = await store.accounts.list()
+        meant = [a for a in known if wanted in (a.id, a.name, a.email)]
+        if not meant:
+            raise click.ClickException(f"no account is called {wanted}; see `accounts list`")
+        if len(meant) > 1:
+            ids = ", ".join(account.id for account in meant)
+            raise click.ClickException(f"{wanted} may be any of {ids}; say which")
+        await act(store.accounts, meant[0].id)
+        return meant[0]
+
+
+def _state(account: Account) -> str:
+    if account.state is AccountState.REVOKED:
+        return "sign in again"
+    if account.state is AccountState.DEACTIVATED:
+        return f"deactivated ({account.state_reason})"
+    return "paused" if account.paused else "active"

@@ -1,0 +1,98 @@
+"""What can be said of an API key on the command line: the options of making and changing one."""
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+import rich_click as click
+
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import LEAST_WEIGHT, MOST_WEIGHT
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SPAN: Final = r"([0-9]{1,6})(s|m|h|d|w)"
+SPANS: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+LIMITS: Final = (
+    ("rpm", "Requests a minute; 0 is no limit, and so below."),
+    ("tpm", "Tokens a minute."),
+    ("concurrent", "Requests at the same time."),
+    ("tokens_day", "Tokens a day (UTC)."),
+    ("tokens_week", "Tokens in seven days."),
+    ("tokens_month", "Tokens a calendar month (UTC)."),
+)
+PLAIN: Final = ("owner", "default_model", "default_effort", "weight")
+"""Options whose values are fields of a key."""
+
+
+class Span(click.ParamType[int]):
+    """A time such as `90s`, `24h`, `7d`: seconds."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Read it."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(SPAN, value)
+        if not found:
+            self.fail(f"{value!r} is no time such as 90s, 24h or 7d", param, ctx)
+        return int(found[1]) * SPANS.get(found[2], 1)
+
+
+class End(click.ParamType[Callable[[float], int]]):
+    """When a key ends: `30d`, `2026-12-31` (the end of that day, UTC) or `never`."""
+
+    name = "end"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Callable[[float], int]:
+        """Read it; what it gives turns the time of now into seconds since the epoch."""
+        if callable(value):
+            return value  # type: ignore[no-any-return]
+        if value == "never":
+            return lambda _: 0
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            try:
+                day = dt.datetime.fromisoformat(f"{value}T00:00:00+00:00")
+            except ValueError:
+                self.fail(f"there is no day {value}", param, ctx)
+            return lambda _: int(day.timestamp()) + SPANS["d"]
+        if not re.fullmatch(SPAN, value):
+            self.fail(f"{value!r} is none of 30d, 2026-12-31 or never", param, ctx)
+        span = Span().convert(value, param, ctx)
+        return lambda now: int(now) + span
+
+
+def key_options(command: F) -> F:
+    """Options for everything a key may be, but its name. What is not given is None or ()."""
+    options = [
+        click.option("--owner", help="Whose it is."),
+        click.option("--expires", type=End(), help="`30d`, `2026-12-31` or `never`."),
+        click.option("--model", "models", multiple=True, help="May ask for it; again for more, `all` for all."),
+        click.option("--account", "accounts", multiple=True, help="May spend it (id or name); again for more, `all` for all."),
+        click.option("--default-model", help="Where a client names none."),
+        click.option("--default-effort", help="Reasoning effort where a client names none."),
+        click.option("--weight", type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT), help="Its share when the pool is scarce; 1 is everybody's."),
+        *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(min=0), help=told) for name, told in LIMITS),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def facts_of(provided: dict[str, Any], *, now: float, limits: Limits) -> dict[str, Any]:
+    """The fields of a key that the options name; `limits` are those it has so far."""
+    facts = {name: provided[name] for name in PLAIN if provided[name] is not None}
+    if provided["expires"] is not None:
+        facts["expires_at"] = provided["expires"](now)
+        if 0 < facts["expires_at"] <= now:
+            raise click.BadParameter("that time is over", param_hint="--expires")
+    for option, field in (("models", "allowed_models"), ("accounts", "allowed_accounts")):
+        if provided[option]:
+            facts[field] = () if "all" in provided[option] else provided[option]
+    changed = {name: provided[name] for name, _ in LIMITS if provided[name] is not None}
+    if changed:
+        facts["limits"] = msgspec.structs.replace(limits, **changed)
+    return facts

@@ -1,0 +1,242 @@
+"""`codex-proapi keys …`: create, list, show, change, rotate, revoke, remove."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import rich_click as click
+
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
+from codex_proapi.console.api.keys import MOST_OVERLAP, KeyList, MadeKey, key_body
+from codex_proapi.console.cli.key_options import LIMITS, Span, facts_of, key_options
+from codex_proapi.console.cli.opened_store import OpenedStore, opened
+from codex_proapi.console.cli.tables import moment, show_table
+from codex_proapi.local.environment import Start
+
+T = TypeVar("T")
+
+as_json = click.option("--json", "as_json", is_flag=True, help="As the console's API says it.")
+
+
+@click.group()
+def keys() -> None:
+    """The API keys clients may use."""
+
+
+@keys.command("create")
+@click.argument("name")
+@key_options
+@as_json
+@click.pass_obj
+def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **provided: Any) -> None:
+    """Make a key called NAME; it is shown this once, on standard output."""
+    if not name.strip():
+        raise click.BadParameter("a key needs a name", param_hint="NAME")
+    now = time.time()
+
+    async def make(store: OpenedStore) -> tuple[ApiKey, str]:
+        facts = facts_of(await _accounts_named(store, provided), now=now, limits=Limits())
+        return await store.keys.create(name.strip(), created_at=int(now), **facts)
+
+    key, secret = _with_store(environ, make)
+    _show_secret(key, secret, as_json=as_json)
+    if not as_json:
+        click.echo(f"made {key.id}; from now on no request is served without a key", err=True)
+
+
+@keys.command("list")
+@as_json
+@click.pass_obj
+def list_keys(environ: Mapping[str, str], *, as_json: bool) -> None:
+    """Every key, without the key itself."""
+    found = _with_store(environ, lambda store: store.keys.list())
+    now = time.time()
+    if as_json:
+        return _print_json(KeyList(keys=[key_body(key, now=now) for key in found]))
+    if not found:
+        return print("no keys yet; `codex-proapi keys create NAME` makes one")
+    columns = ("ID", "NAME", "OWNER", "BEGINS", "STATE", "MADE", "LAST USED", "LIMITS")
+    show_table(columns, [_row(key) for key in found])
+    return None
+
+
+@keys.command("show")
+@click.argument("key")
+@as_json
+@click.pass_obj
+def show(environ: Mapping[str, str], key: str, *, as_json: bool) -> None:
+    """All there is to know of KEY (id or name)."""
+    found = _with_store(environ, lambda store: _meant(store.keys, key, revoked=True))
+    _show(found, as_json=as_json)
+
+
+@keys.command("change")
+@click.argument("key")
+@click.option("--name", help="What it is called from now on.")
+@key_options
+@as_json
+@click.pass_obj
+def change(
+    environ: Mapping[str, str], /, key: str, *, name: str | None, as_json: bool, **provided: Any
+) -> None:
+    """Change KEY (id or name); what is not named stays. It holds with the next request."""
+
+    async def patch(store: OpenedStore) -> ApiKey:
+        meant = await _meant(store.keys, key)
+        named = await _accounts_named(store, provided)
+        facts = facts_of(named, now=time.time(), limits=meant.limits)
+        if name is not None and name.strip():
+            facts["name"] = name.strip()
+        if not facts:
+            raise click.UsageError("nothing to change is named; see `keys change --help`")
+        return await store.keys.patch(meant.id, **facts) or meant
+
+    _show(_with_store(environ, patch), as_json=as_json)
+
+
+@keys.command("rotate")
+@click.argument("key")
+@click.option("--overlap", type=Span(), default=0, help="How long the old secret works on: `24h`.")
+@as_json
+@click.pass_obj
+def rotate(environ: Mapping[str, str], key: str, *, overlap: int, as_json: bool) -> None:
+    """Give KEY (id or name) another secret, shown this once; all else stays."""
+    if overlap > MOST_OVERLAP:
+        raise click.BadParameter("30d at most", param_hint="--overlap")
+
+    async def renew(store: OpenedStore) -> tuple[ApiKey, str]:
+        meant = await _meant(store.keys, key)
+        secret = await store.keys.rotate(meant.id, overlap=overlap)
+        return await store.keys.get(meant.id) or meant, secret or ""
+
+    rotated, secret = _with_store(environ, renew)
+    _show_secret(rotated, secret, as_json=as_json)
+    if not as_json:
+        until = f"works until {moment(int(time.time()) + overlap)}" if overlap else "works no more"
+        click.echo(f"rotated {rotated.name} ({rotated.id}); the old secret {until}", err=True)
+
+
+@keys.command("revoke")
+@click.argument("key")
+@click.pass_obj
+def revoke(environ: Mapping[str, str], key: str) -> None:
+    """Take KEY (id or name) back, everywhere within two seconds; answers under way end."""
+
+    async def take(store: OpenedStore) -> ApiKey:
+        meant = await _meant(store.keys, key)
+        await store.keys.revoke(meant.id)
+        return meant
+
+    taken = _with_store(environ, take)
+    print(f"revoked {taken.name} ({taken.id})")
+
+
+@keys.command("remove")
+@click.argument("key")
+@click.pass_obj
+def remove(environ: Mapping[str, str], key: str) -> None:
+    """Revoke KEY (id or name) and forget it; its usage stays."""
+
+    async def forget(store: OpenedStore) -> ApiKey:
+        meant = await _meant(store.keys, key, revoked=True)
+        await store.keys.remove(meant.id)
+        return meant
+
+    gone = _with_store(environ, forget)
+    print(f"removed {gone.name} ({gone.id})")
+
+
+def _with_store(environ: Mapping[str, str], action: Callable[[OpenedStore], Awaitable[T]]) -> T:
+    """Do something with the keys of this installation."""
+
+    async def do() -> T:
+        async with opened(Start(environ)) as store:
+            return await action(store)
+
+    return asyncio.run(do())
+
+
+async def _accounts_named(store: OpenedStore, provided: dict[str, Any]) -> dict[str, Any]:
+    """What is given, with the accounts by id that are named by id or name."""
+    wanted = provided["accounts"]
+    if not wanted or "all" in wanted:
+        return provided
+    known = {account.id: account.name for account in await store.accounts.list()}
+    meant = []
+    for each in wanted:
+        found = [account_id for account_id, name in known.items() if each in {account_id, name}]
+        if len(found) != 1:
+            told = f"may be any of {', '.join(found)}" if found else "is no account"
+            raise click.ClickException(f"{each} {told}; see `accounts list`")
+        meant += found
+    return provided | {"accounts": tuple(meant)}
+
+
+async def _meant(store: KeyStore, wanted: str, *, revoked: bool = False) -> ApiKey:
+    """The one key a person means, by id or name; revoked ones by name only where they may be."""
+    known = await store.list()
+    meant = [k for k in known if wanted == k.id or (wanted == k.name and not k.revoked)]
+    if not meant and revoked:
+        meant = [k for k in known if wanted == k.name]
+    if not meant:
+        raise click.ClickException(f"no key is called {wanted}; see `keys list`")
+    if len(meant) > 1:
+        ids = ", ".join(key.id for key in meant)
+        raise click.ClickException(f"{wanted} may be any of {ids}; say which")
+    if meant[0].revoked and not revoked:
+        raise click.ClickException(f"{meant[0].name} ({meant[0].id}) is revoked")
+    return meant[0]
+
+
+def _show_secret(key: ApiKey, secret: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(MadeKey(key=key_body(key, now=time.time()), secret=secret))
+    else:
+        print(secret)
+
+
+def _show(key: ApiKey, *, as_json: bool) -> None:
+    if as_json:
+        return _print_json(key_body(key, now=time.time()))
+    facts = (
+        ("id", key.id),
+        ("name", key.name),
+        ("owner", key.owner),
+        ("begins", f"{key.prefix}…"),
+        ("state", _state(key)),
+        ("made", moment(key.created_at)),
+        ("last used", moment(key.last_used_at)),
+        ("ends", moment(key.expires_at) or "never"),
+        ("models", ", ".join(key.allowed_models) or "all"),
+        ("accounts", ", ".join(key.allowed_accounts) or "all"),
+        ("default model", key.default_model),
+        ("default effort", key.default_effort),
+        ("weight", f"{key.weight:g}"),
+        ("limits", _limits(key)),
+    )
+    return show_table(("WHAT", "VALUE"), [(name, value) for name, value in facts if value])
+
+
+def _row(key: ApiKey) -> Sequence[str]:
+    times = (moment(key.created_at), moment(key.last_used_at))
+    return (key.id, key.name, key.owner, f"{key.prefix}…", _state(key), *times, _limits(key))
+
+
+def _limits(key: ApiKey) -> str:
+    """The limits that are set, by the names of their options."""
+    return ", ".join(
+        f"{name.replace('_', '-')} {value}" for name, _ in LIMITS if (value := getattr(key.limits, name))
+    )  # fmt: skip
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked:
+        return "revoked"
+    return "expired" if key.expired(time.time()) else "active"
+
+
+def _print_json(body: msgspec.Struct) -> None:
+    print(msgspec.json.format(msgspec.json.encode(body)).decode())

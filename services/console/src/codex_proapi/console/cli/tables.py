@@ -1,0 +1,35 @@
+"""How commands show lists, times and faults."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from codex_proapi.console.errors import Code
+from codex_proapi.console.texts.phrases import CURES, FAULTS
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal, tab-separated lines elsewhere."""
+    screen = Console(highlight=False, markup=False, soft_wrap=True)
+    if not screen.is_terminal:
+        for row in [columns, *rows]:
+            print("\t".join(row))
+        return
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table)
+
+
+def moment(seconds: int) -> str:
+    """A time in words everyone sorts alike; empty for never."""
+    if not seconds:
+        return ""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def explain(code: Code) -> str:
+    """What is wrong and what helps, in the console's words."""
+    return " ".join(filter(None, (FAULTS[code], CURES.get(code, ""))))

@@ -1,0 +1,186 @@
+"""Every object of one console, made once; the handlers ask for each by its name here.
+
+Each class adds its objects to those of the one before, which is also the order they are made in.
+What is opened and closed is `app.py`'s: the clients come from there.
+"""
+
+import functools
+from collections.abc import Callable
+
+import httpx
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.quota import QuotaStore
+from codex_proapi.commons.accounts.refresher import CredentialRefresher
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.commons.usage.log_stream import LogStream
+from codex_proapi.console.accounts.connection_test import ConnectionTest
+from codex_proapi.console.accounts.device_login import DeviceLogins
+from codex_proapi.console.accounts.login_service import LoginService
+from codex_proapi.console.accounts.pending_logins import PendingLogins
+from codex_proapi.console.api.account_bodies import AccountBodies
+from codex_proapi.console.api.sign_in import SignInService
+from codex_proapi.console.api.usage import Names
+from codex_proapi.console.auth.administrator import Administrator
+from codex_proapi.console.auth.attempts import Attempts
+from codex_proapi.console.auth.audit import Audit
+from codex_proapi.console.auth.passwords import Passwords
+from codex_proapi.console.auth.script_tokens import ScriptTokens
+from codex_proapi.console.auth.sessions import Sessions
+from codex_proapi.console.live.changes import Changes
+from codex_proapi.console.live.event_streams import Gate
+from codex_proapi.console.live.log_broadcast import LogBroadcast
+from codex_proapi.console.metrics import Metrics, RedisWork
+from codex_proapi.console.pages import Sources
+from codex_proapi.console.server.version import own_version
+from codex_proapi.console.settings import ConsoleSettings
+
+
+class Foundations(msgspec.Struct, frozen=True, kw_only=True):
+    """What everything stands on."""
+
+    settings: ConsoleSettings
+    clock: Callable[[], float]
+    metrics: Metrics
+    redis: Redis
+    blocking_redis: Redis
+    http: httpx.AsyncClient
+    passwords: Passwords
+
+    @property
+    def cipher(self) -> CredentialCipher:
+        """Opens what is sealed."""
+        return CredentialCipher(self.settings.encryption_keys)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The headers that say who we are: the CLI's form, with this product at the end."""
+        originator, version = self.settings.codex_originator, self.settings.codex_client_version
+        system = "(Debian 12.0.0; x86_64) xterm"
+        agent = f"{originator}/{version} {system} (codex-proapi; {own_version()})"
+        return {"originator": originator, "user-agent": agent}
+
+
+class Stores:
+    """What both services share."""
+
+    def __init__(self, ground: Foundations) -> None:
+        redis, cipher = ground.redis, ground.cipher
+        self.accounts = AccountStore(redis, cipher)
+        self.cooldowns = CooldownStore(redis)
+        self.quotas = QuotaStore(redis)
+        self.keys = KeyStore(redis, cipher)
+        self.usage = UsageStore(redis)
+        self.logs = LogStream(redis, blocking_redis=ground.blocking_redis)
+        self.replicas = ReplicaStore(redis)
+        self.live_settings = LiveSettingsStore(redis)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {', '.join(sorted(vars(self)))}>"
+
+
+class Administration(Stores):
+    """The administrator, and what the administrator did."""
+
+    def __init__(self, ground: Foundations) -> None:
+        super().__init__(ground)
+        redis, clock = ground.redis, ground.clock
+        self.administrator = Administrator(redis, ground.passwords, clock=clock)
+        self.sessions = Sessions(redis, clock=clock)
+        self.script_tokens = ScriptTokens(redis, clock=clock)
+        self.audit = Audit(redis, self.logs, clock=clock)
+        self.sign_ins = SignInService(
+            administrator=self.administrator,
+            sessions=self.sessions,
+            attempts=Attempts(redis),
+            audit=self.audit,
+            metrics=ground.metrics,
+        )
+        self.gate = Gate(
+            administrator=self.administrator,
+            sessions=self.sessions,
+            tokens=self.script_tokens,
+            metrics=ground.metrics,
+        )
+
+
+class Logins(Administration):
+    """The roads an account comes in by, and its renewal."""
+
+    def __init__(self, ground: Foundations) -> None:
+        super().__init__(ground)
+        redis, clock, settings, metrics = (
+            *(ground.redis, ground.clock),
+            *(ground.settings, ground.metrics),
+        )
+        endpoint = TokenEndpoint(
+            ground.http,
+            issuer=settings.codex_auth_url,
+            client_id=settings.codex_client_id,
+            identity=ground.identity,
+        )
+        self.refresher = CredentialRefresher(
+            self.accounts,
+            endpoint,
+            redis,
+            clock=clock,
+            hook=lambda _account, outcome: metrics.refreshes.labels(outcome).inc(),
+        )
+        pending = PendingLogins(redis, ground.cipher, clock=clock)
+        self.login_service = LoginService(
+            settings=settings,
+            accounts=self.accounts,
+            endpoint=endpoint,
+            pending=pending,
+            clock=clock,
+            hook=lambda way, outcome: metrics.logins.labels(way.value, outcome).inc(),
+        )
+        self.devices = DeviceLogins(
+            login_service=self.login_service, endpoint=endpoint, pending=pending, clock=clock
+        )
+        self.connection_test = ConnectionTest(
+            ground.http, self.refresher, settings=settings, identity=ground.identity
+        )
+
+
+class Components(Logins):
+    """Everything a handler may be given."""
+
+    def __init__(self, ground: Foundations) -> None:
+        super().__init__(ground)
+        self.names = Names(self.accounts, self.keys)
+        self.bodies = AccountBodies(
+            accounts=self.accounts,
+            cooldowns=self.cooldowns,
+            quotas=self.quotas,
+            replicas=self.replicas,
+            clock=ground.clock,
+        )
+        failed = functools.partial(ground.metrics.redis_failed, RedisWork.FOLLOW)
+        self.log_broadcast = LogBroadcast(self.logs, failed=failed)
+        self.changes = Changes(ground.redis, self.log_broadcast)
+        self.sources = Sources(
+            settings=ground.settings,
+            clock=ground.clock,
+            version=own_version(),
+            redis=ground.redis,
+            accounts=self.accounts,
+            cooldowns=self.cooldowns,
+            quotas=self.quotas,
+            keys=self.keys,
+            usage=self.usage,
+            logs=self.logs,
+            replicas=self.replicas,
+            live_settings=self.live_settings,
+            sessions=self.sessions,
+            script_tokens=self.script_tokens,
+            audit=self.audit,
+        )

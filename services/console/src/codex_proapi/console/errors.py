@@ -1,0 +1,214 @@
+"""The console's errors: the class says whose fault it is, `code` which sentence the reader gets.
+
+ConsoleError                     status, code, public message; cannot be raised itself
+├── BadRequest 400               the body or a parameter is wrong (param)
+│   └── BadAuthFile 400          this is no auth.json we can use, and why
+├── HostRefused 400              a Host header we do not answer to
+├── LoginRefused 400             an account's login ended without an account; the code has its cure
+├── NotSignedIn 401              no session, or it has ended
+├── BadSignIn 401                a wrong password or setup token
+├── Refused 403                  CSRF token, cross-site request, sign-in needed but impossible
+├── NotFound 404                 no such account, key, login, session, path
+├── MethodRefused 405            the path exists, but not for this method
+├── Conflict 409                 the world has moved on: already set up, another identity, …
+├── TooLarge 413 · WrongMedia 415
+├── TooMany 429                  sign-in attempts, open streams (retry_after)
+├── AuthServerAway 502           the authorization server cannot be reached or is ill
+└── StoreAway 503                Redis does not answer
+
+Every code has a row in docs/console-errors.md and its sentences in `codex_proapi.console.texts.phrases`, in
+both languages; tests keep that true. Only `web/failures.py` turns an error into an answer.
+"""
+
+import enum
+
+
+class Code(enum.StrEnum):
+    """What went wrong, stable for scripts and translated for people."""
+
+    # signing in to the console
+    SIGNED_OUT = "signed_out"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a code, no password
+    WRONG_SETUP_TOKEN = "wrong_setup_token"  # noqa: S105 - a code, no token
+    ALREADY_SET_UP = "already_set_up"
+    SETUP_NEEDED = "setup_needed"
+    WEAK_PASSWORD = "weak_password"  # noqa: S105 - a code, no password
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    CSRF = "csrf"
+    CROSS_SITE = "cross_site"
+    HOST_REFUSED = "host_refused"
+    LOOPBACK_ONLY = "loopback_only"
+    # signing in an account
+    LOGIN_EXPIRED = "login_expired"
+    LOGIN_UNKNOWN = "login_unknown"
+    LOGIN_OTHER_SESSION = "login_other_session"
+    LOGIN_REFUSED = "login_refused"
+    ACCESS_DENIED = "access_denied"
+    MISSING_ENTITLEMENT = "missing_codex_entitlement"
+    REDIRECT_REFUSED = "authorize_hydra_invalid_request"
+    EXCHANGE_REFUSED = "exchange_refused"
+    EXCHANGE_FORBIDDEN = "exchange_forbidden"
+    DEVICE_DISABLED = "device_login_disabled"
+    DEVICE_EXPIRED = "device_code_expired"
+    AUTHORIZATION_UNREACHABLE = "authorization_unreachable"
+    NOT_A_CALLBACK = "not_a_callback_url"
+    NO_ACCOUNT_IN_LOGIN = "no_account_in_login"
+    OTHER_IDENTITY = "other_identity"
+    # an auth.json
+    AUTH_JSON = "invalid_auth_json"
+    AUTH_JSON_API_KEY = "auth_json_api_key"
+    AUTH_JSON_PERSONAL = "auth_json_personal_token"
+    AUTH_JSON_TOKENS = "auth_json_no_tokens"
+    AUTH_JSON_ACCESS = "auth_json_no_access_token"
+    AUTH_JSON_UNREADABLE = "auth_json_unreadable_token"
+    AUTH_JSON_ACCOUNT = "auth_json_no_account_id"
+    AUTH_JSON_EXPIRED = "auth_json_expired"
+    # an account
+    CREDENTIAL_REVOKED = "credential_revoked"
+    CREDENTIAL_UNAVAILABLE = "credential_unavailable"
+    # things
+    UNKNOWN_ACCOUNT = "unknown_account"
+    UNKNOWN_KEY = "unknown_key"
+    UNKNOWN_TOKEN = "unknown_admin_token"  # noqa: S105 - a code, no token
+    UNKNOWN_SESSION = "unknown_session"
+    NOT_FOUND = "not_found"
+    NOTHING_TO_UNDO = "nothing_to_undo"
+    KEY_REVOKED = "key_revoked"
+    # requests
+    INVALID_VALUE = "invalid_value"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    TOO_LARGE = "request_too_large"
+    UNSUPPORTED_MEDIA = "unsupported_media_type"
+    TOO_MANY_STREAMS = "too_many_streams"
+    # ours
+    STORE_UNAVAILABLE = "store_unavailable"
+    INTERNAL = "internal"
+
+
+class ConsoleError(Exception):
+    """Root of the tree. `message` is public; empty means the sentence of the code says it all."""
+
+    status: int = 500
+    code: Code = Code.INTERNAL
+    retry_after: int | None = None
+    """Seconds for `Retry-After`; None leaves the header out."""
+
+    def __init__(
+        self,
+        code: Code | None = None,
+        message: str = "",
+        *,
+        param: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        self.code = code or type(self).code
+        self.message = message
+        self.param = param
+        if retry_after is not None:
+            self.retry_after = retry_after
+        super().__init__(message or self.code.value)
+
+
+class BadRequest(ConsoleError):
+    """The body or a parameter is wrong; `param` names the culprit."""
+
+    status = 400
+    code = Code.INVALID_VALUE
+
+
+class BadAuthFile(BadRequest):
+    """This is no auth.json we can use; the code says why."""
+
+    code = Code.AUTH_JSON
+
+
+class HostRefused(ConsoleError):
+    """A Host header we do not answer to."""
+
+    status = 400
+    code = Code.HOST_REFUSED
+
+
+class LoginRefused(ConsoleError):
+    """An account's login ended without an account; the code has its cure."""
+
+    status = 400
+    code = Code.LOGIN_REFUSED
+
+
+class NotSignedIn(ConsoleError):
+    """No session, or it has ended."""
+
+    status = 401
+    code = Code.SIGNED_OUT
+
+
+class BadSignIn(ConsoleError):
+    """A wrong password or setup token."""
+
+    status = 401
+    code = Code.WRONG_PASSWORD
+
+
+class Refused(ConsoleError):
+    """Signed in or not, it may not be done this way."""
+
+    status = 403
+    code = Code.CSRF
+
+
+class NotFound(ConsoleError):
+    """No such thing."""
+
+    status = 404
+    code = Code.NOT_FOUND
+
+
+class MethodRefused(ConsoleError):
+    """The path exists, but not for this method."""
+
+    status = 405
+    code = Code.METHOD_NOT_ALLOWED
+
+
+class Conflict(ConsoleError):
+    """The world has moved on since the page was drawn."""
+
+    status = 409
+    code = Code.ALREADY_SET_UP
+
+
+class TooLarge(ConsoleError):
+    """The body is larger than any honest one."""
+
+    status = 413
+    code = Code.TOO_LARGE
+
+
+class WrongMedia(ConsoleError):
+    """The body is not JSON."""
+
+    status = 415
+    code = Code.UNSUPPORTED_MEDIA
+
+
+class TooMany(ConsoleError):
+    """Too many tries, or too many open streams."""
+
+    status = 429
+    code = Code.TOO_MANY_ATTEMPTS
+
+
+class AuthServerAway(ConsoleError):
+    """The authorization server cannot be reached or is ill."""
+
+    status = 502
+    code = Code.AUTHORIZATION_UNREACHABLE
+
+
+class StoreAway(ConsoleError):
+    """Redis does not answer."""
+
+    status = 503
+    code = Code.STORE_UNAVAILABLE
+    retry_after = 2

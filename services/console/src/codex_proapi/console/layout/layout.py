@@ -1,0 +1,113 @@
+"""What every page shows around its content, and how a page is answered."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar import Request, Response
+from litestar.enums import MediaType
+
+from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.console.auth.identity import IdentityKind, identity_of
+from codex_proapi.console.layout.preferences import Preferences, preferences_of
+from codex_proapi.console.layout.rendering import render
+from codex_proapi.console.server.middleware import origin_of
+from codex_proapi.console.settings import is_loopback
+from codex_proapi.console.views.account_list import AccountOverview
+from codex_proapi.console.views.sources import Sources
+
+AnyRequest = Request[Any, Any, Any]
+
+QUOTA_STALE = 5 * 60
+"""Seconds after which the quota figures count as old."""
+LIVE_HEADER = "x-live"
+"""A script that refreshes a page in place sends it, and gets the live regions alone."""
+
+
+_SECTIONS = {"account": "accounts"}
+"""Pages that belong to another one's place in the menu."""
+
+
+class PoolSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the system, for the foot of the sidebar."""
+
+    replicas: int
+    quota_seen_at: int
+    quota_stale: bool
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around the content."""
+
+    page: str
+    """Its place in the menu, and which script it gets."""
+    version: str
+    csrf: str
+    guarded: bool
+    """Whether a password was asked, so that one can sign out."""
+    backend: str
+    """Address of the backend where it is on this machine: a simulation; empty is OpenAI's."""
+    open_access: bool
+    """Whether strangers can use the accounts: no key is asked, and not only this machine asks."""
+    attention: int
+    pool_summary: PoolSummary
+
+
+async def page(
+    request: AnyRequest, sources: Sources, overview: AccountOverview, template: str, **context: Any
+) -> Response[str]:
+    """Answer with a page, or with its live regions alone."""
+    live = LIVE_HEADER in request.headers
+    name = template.removesuffix(".html")
+    layout = await _layout(request, sources, overview, name=_SECTIONS.get(name, name))
+    html = render(template, preferences(request), layout=layout, live=live, **context)
+    return Response(html, media_type=MediaType.HTML, headers={"vary": "cookie, accept-language"})
+
+
+def preferences(request: AnyRequest) -> Preferences:
+    """How this visitor wants the page."""
+    accept = request.headers.get("accept-language", "")
+    return preferences_of(cookies=request.cookies, accept_language=accept)
+
+
+def base_url(request: AnyRequest, sources: Sources) -> str:
+    """What clients are configured with."""
+    return f"{sources.settings.public_url or origin_of(request.scope).address}/v1"
+
+
+async def key_needed(sources: Sources) -> bool:
+    """Whether the gateway refuses a request without a key of ours."""
+    return await policy(sources) is KeyPolicy.REQUIRED or await sources.keys.any()
+
+
+async def policy(sources: Sources) -> KeyPolicy:
+    """The key policy in force."""
+    live = await sources.live_settings.read()
+    return live.api_key_policy or KeyPolicy(sources.settings.api_key_policy)
+
+
+async def _layout(
+    request: AnyRequest, sources: Sources, overview: AccountOverview, *, name: str
+) -> Layout:
+    identity = identity_of(request.scope)
+    seen = overview.quota_seen_at
+    open_access = not sources.settings.on_loopback and not await key_needed(sources)
+    return Layout(
+        page=name,
+        version=sources.version,
+        csrf=identity.csrf,
+        guarded=identity.kind is IdentityKind.SESSION,
+        backend=_local_backend(sources.settings.codex_base_url),
+        open_access=open_access,
+        attention=len(overview.attention),
+        pool_summary=PoolSummary(
+            replicas=len(overview.gateways),
+            quota_seen_at=seen,
+            quota_stale=bool(seen) and sources.clock() - seen > QUOTA_STALE,
+        ),
+    )
+
+
+def _local_backend(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    return parts.netloc if is_loopback(parts.hostname or "") else ""

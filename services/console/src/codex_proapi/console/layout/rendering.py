@@ -1,0 +1,77 @@
+"""Values become pages: the templates' environment and what they may call.
+
+Everything is escaped; a name a template does not know is an error, not an empty string. Times are
+rendered as `<time>` in UTC and put into the reader's own clock by the browser.
+"""
+
+import datetime as dt
+import functools
+from typing import Any
+
+import jinja2
+from babel.numbers import format_compact_decimal, format_decimal, format_percent
+
+from codex_proapi.console.layout.assets import assets
+from codex_proapi.console.layout.preferences import Preferences, Theme
+from codex_proapi.console.texts.catalogue import texts_of
+from codex_proapi.console.texts.language import Language
+from codex_proapi.console.texts.phrases import CURES, FAULTS
+
+COMPACT_FROM = 10_000
+"""Numbers from here on are shortened (12K, 1.2 万); the whole stands in the title."""
+
+
+@functools.cache
+def environment(language: Language) -> jinja2.Environment:
+    """The templates in one language."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("codex_proapi.console", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    texts = texts_of(language)
+    made.install_gettext_callables(  # type: ignore[attr-defined]  # added by the i18n extension
+        texts.gettext, texts.ngettext, newstyle=True
+    )
+    locale = language.locale
+    made.globals.update(
+        asset=assets().url,
+        build=assets().build,
+        script_modules=assets().scripts,
+        languages=list(Language),
+        themes=list(Theme),
+    )
+    made.filters.update(
+        number=lambda value: format_decimal(value, locale=locale),
+        compact=lambda value: _compact(value, locale),
+        percent=lambda value: format_percent(value / 100, format="#,##0%", locale=locale),
+        exact=lambda value: format_decimal(round(value, 1), locale=locale),
+        at=_iso,
+        fault=lambda code: texts.gettext(FAULTS[code]) if code in FAULTS else "",
+        cure=lambda code: texts.gettext(CURES[code]) if code in CURES else "",
+    )
+    return made
+
+
+def render(template: str, preferences: Preferences, **context: Any) -> str:
+    """One page, or a part of one, as HTML."""
+    return (
+        environment(preferences.language)
+        .get_template(template)
+        .render(preferences=preferences, **context)
+    )
+
+
+def _iso(seconds: float) -> str:
+    """A moment as the machine-readable value of a `<time>`."""
+    moment = dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _compact(value: float, locale: str) -> str:
+    if value < COMPACT_FROM:
+        return str(format_decimal(value, locale=locale))
+    return str(format_compact_decimal(value, locale=locale, fraction_digits=1))

@@ -1,0 +1,116 @@
+"""What has changed lately, so that pages fetch only that: one look a second for each replica.
+
+Nobody is told what changed in a thing, only which thing; the page asks for it as always, with all
+its checks.
+"""
+
+import asyncio
+import contextlib
+import enum
+from collections.abc import AsyncGenerator
+
+import structlog
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.console.live.log_broadcast import LogBroadcast
+
+CHECK_SECONDS = 1.0
+"""Pause between looks, while somebody follows."""
+
+log = structlog.get_logger(__name__)
+
+
+class Topic(enum.StrEnum):
+    """A thing pages show."""
+
+    ACCOUNTS = "accounts"
+    KEYS = "keys"
+    SETTINGS = "settings"
+    LOGS = "logs"
+    USAGE = "usage"
+
+
+class Changes:
+    """Tells followers which topics have changed."""
+
+    def __init__(self, redis: Redis, log_broadcast: LogBroadcast) -> None:
+        self._redis = redis
+        self._log_broadcast = log_broadcast
+        self._seen: dict[Topic, object] = {}
+        self._changed: dict[Topic, int] = dict.fromkeys(Topic, 0)
+        self._news = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._followers = 0
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Changes for {self._followers} followers>"
+
+    async def run(self) -> None:
+        """Look until closed or cancelled."""
+        while not self._closed:
+            await self._wanted.wait()
+            try:
+                self._compare(await self._read_topics())
+            except StoreUnavailable:
+                log.warning("changes.interrupted")
+            await asyncio.sleep(CHECK_SECONDS)
+
+    def close(self) -> None:
+        """Let every follower end."""
+        self._closed = True
+        self._wake()
+
+    async def follow(self, *, patience: float) -> AsyncGenerator[frozenset[Topic], None]:
+        """Topics that changed since the last time, empty when none did in time."""
+        self._followers += 1
+        self._wanted.set()
+        known = dict(self._changed)
+        try:
+            while not self._closed:
+                news = self._news
+                if known == self._changed:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(patience):
+                            await news.wait()
+                changed = frozenset(t for t in Topic if known[t] != self._changed[t])
+                known = dict(self._changed)
+                yield changed
+        finally:
+            self._followers -= 1
+            if not self._followers:
+                self._wanted.clear()
+
+    async def _read_topics(self) -> dict[Topic, object]:
+        async def read() -> list[object]:
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.get(keyspace.accounts_version())
+            pipe.hgetall(keyspace.cooldowns())
+            pipe.get(keyspace.keys_version())
+            pipe.hgetall(keyspace.settings())
+            return list(await pipe.execute())
+
+        accounts, cooldowns, keys, settings = await ask(read)
+        return {
+            Topic.ACCOUNTS: (accounts, cooldowns),
+            Topic.KEYS: keys,
+            Topic.SETTINGS: settings,
+            Topic.LOGS: self._log_broadcast.last_id,
+            # Every exchange is an entry of the log, and what counts it came with it.
+            Topic.USAGE: self._log_broadcast.last_id,
+        }
+
+    def _compare(self, found: dict[Topic, object]) -> None:
+        differ = [topic for topic in Topic if self._seen and self._seen[topic] != found[topic]]
+        self._seen = found
+        for topic in differ:
+            self._changed[topic] += 1
+        if differ:
+            self._wake()
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()

@@ -1,0 +1,118 @@
+"""One reader of the log stream for each replica, fanned out to all its browsers.
+
+Followers share a ring of the newest entries. Who comes back with an older place, or falls behind
+the ring, is caught up from Redis first; nothing is skipped and nothing comes twice.
+"""
+
+import asyncio
+import collections
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+import structlog
+
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.log_stream import LogStream, StoredEntry
+
+RING = 2_000
+"""Entries kept for followers."""
+CATCH_UP = 500
+"""Entries read at once for one who is behind."""
+NO_WAIT = 0.001
+"""Seconds; to Redis nought would mean for ever."""
+RETRY_SECONDS = 1.0
+"""Pause after Redis did not answer."""
+
+log = structlog.get_logger(__name__)
+
+
+class LogBroadcast:
+    """The live log of one replica."""
+
+    def __init__(self, logs: LogStream, *, failed: Callable[[], None] = lambda: None) -> None:
+        self._logs = logs
+        self._failed = failed
+        self._ring: collections.deque[StoredEntry] = collections.deque()
+        self._oldest = ""
+        self._last = ""
+        self._news = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<LogBroadcast {len(self._ring)} entries up to {self._last or 'nowhere'}>"
+
+    @property
+    def last_id(self) -> str:
+        """Place of the newest entry seen."""
+        return self._last
+
+    async def run(self) -> None:
+        """Read until closed or cancelled; when Redis is away, go on where it stopped."""
+        while not self._closed:
+            try:
+                if not self._ready.is_set():
+                    self._last = self._oldest = await self._logs.last_id()
+                    self._ready.set()
+                self._take(await self._logs.follow(self._last))
+            except StoreUnavailable:
+                self._failed()
+                log.warning("log_fan.interrupted")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def close(self) -> None:
+        """Let every follower end."""
+        self._closed = True
+        self._ready.set()
+        self._wake()
+
+    async def follow(
+        self, after: str = "", *, patience: float
+    ) -> AsyncGenerator[Sequence[StoredEntry], None]:
+        """Entries after a place (empty: from now on), as they come; empty when none did in time.
+
+        Ends when the fan is closed. Redis away shows as silence.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._ready.wait()
+        position = after or self._last
+        while not self._closed:
+            position, news = position or self._last, self._news
+            batch = await self._since(position)
+            if not batch:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(patience):
+                        await news.wait()
+                batch = await self._since(position)
+            position = batch[-1].id if batch else position
+            yield batch
+
+    async def _since(self, position: str) -> Sequence[StoredEntry]:
+        """What came after a place: from the ring, or from Redis for who is behind it."""
+        if not position:
+            return []
+        if _order(position) >= _order(self._oldest):
+            return [kept for kept in self._ring if _order(kept.id) > _order(position)]
+        with contextlib.suppress(StoreUnavailable):
+            return await self._logs.follow(position, block=NO_WAIT, count=CATCH_UP)
+        return []
+
+    def _take(self, entries: Sequence[StoredEntry]) -> None:
+        if not entries:
+            return
+        self._ring.extend(entries)
+        self._last = entries[-1].id
+        while len(self._ring) > RING:
+            self._oldest = self._ring.popleft().id
+        self._wake()
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    """Stream ids in the order of the stream."""
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds or 0), int(number or 0)

@@ -1,0 +1,71 @@
+"""Which log entries a reader wants. Pure, and the same for a page and for the live stream."""
+
+import msgspec
+
+from codex_proapi.commons.usage.log_stream import LogEntry
+
+MOST_WORDS = 20
+"""Longest list in one filter."""
+
+
+class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold for an entry; an empty field lets everything through."""
+
+    levels: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    account: str = ""
+    """Account id: that answered or was tried."""
+    key: str = ""
+    """API key, by id or name."""
+    model: str = ""
+    """Model: asked, sent or answered."""
+    status: str = ""
+    """`429`, or a class as `4xx`."""
+    request_id: str = ""
+    """Begin of a request id."""
+    text: str = ""
+    """Anywhere in the entry, in any case."""
+
+    def lets(self, entry: LogEntry) -> bool:
+        """Whether an entry passes."""
+        return (
+            (not self.levels or entry.level.value in self.levels)
+            and (not self.kinds or entry.kind.value in self.kinds)
+            and (not self.account or self.account in _accounts(entry))
+            and (not self.key or self.key in _keys(entry))
+            and (not self.model or self.model in _models(entry))
+            and (not self.status or _has_status(entry, self.status))
+            and entry.request_id.startswith(self.request_id)
+            and (not self.text or self.text.casefold() in _text(entry))
+        )
+
+
+def words(listed: str) -> frozenset[str]:
+    """A comma-separated list."""
+    parts = (part.strip() for part in listed.split(",", MOST_WORDS)[:MOST_WORDS])
+    return frozenset(filter(None, parts))
+
+
+def _accounts(entry: LogEntry) -> set[str]:
+    tried = entry.exchange.attempts if entry.exchange else ()
+    return {entry.account, *(attempt.account for attempt in tried)}
+
+
+def _keys(entry: LogEntry) -> set[str]:
+    return {entry.key_id, entry.exchange.key_name if entry.exchange else ""}
+
+
+def _models(entry: LogEntry) -> set[str]:
+    made = entry.exchange
+    return {entry.model, *((made.asked_model, made.answered_model) if made else ())}
+
+
+def _has_status(entry: LogEntry, wanted: str) -> bool:
+    status = str(entry.status)
+    if wanted.endswith("xx"):
+        return status[:1] == wanted[:1] and len(status) == len(wanted)
+    return status == wanted
+
+
+def _text(entry: LogEntry) -> str:
+    return msgspec.json.encode(entry).decode().casefold()

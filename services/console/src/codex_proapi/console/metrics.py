@@ -1,0 +1,128 @@
+"""Every series the console shows Prometheus. Labels come from closed sets, never from a visitor."""
+
+import enum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Buckets of answer times."""
+LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Buckets of how late the event loop is, in seconds."""
+
+SIGN_IN_OUTCOMES = ("signed_in", "refused", "limited")
+REFRESH_OUTCOMES = ("refreshed", "superseded", "refused", "unavailable")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RedisWork(enum.StrEnum):
+    """What Redis was asked for, by what it means when it fails."""
+
+    REQUEST = "request"
+    """What a visitor wanted: the answer is an error."""
+    FOLLOW = "tail"
+    """Reading the log along: live views stand still."""
+    UPKEEP = "upkeep"
+    """Showing that this replica lives: the others think it gone."""
+
+
+class Metrics:
+    """The console's series on one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        # One more series for each, which nobody reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry
+        self._declare_requests(registry)
+        self._declare_accounts(registry)
+        self._declare_process(registry)
+        self._begin()
+
+    def __repr__(self) -> str:
+        return "<Metrics of the console>"
+
+    def _declare_requests(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "console_http_requests",
+            "Requests answered, by route and status.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "console_http_seconds",
+            "Seconds until an answer was complete, by route; streams are not counted.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.sign_ins = Counter(
+            "console_sign_ins",
+            "Sign-ins to the console, by outcome: signed_in, refused, limited.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.streams = Gauge(
+            "console_streams",
+            "Open streams to browsers, by kind.",
+            ("stream",),
+            registry=registry,
+        )
+
+    def _declare_accounts(self, registry: CollectorRegistry) -> None:
+        self.logins = Counter(
+            "console_logins",
+            "Logins of accounts, by way and outcome (done or an error code).",
+            ("way", "outcome"),
+            registry=registry,
+        )
+        self.refreshes = Counter(
+            "console_refreshes",
+            "Credential refreshes this console made, by outcome.",
+            ("outcome",),
+            registry=registry,
+        )
+
+    def _declare_process(self, registry: CollectorRegistry) -> None:
+        self.redis_errors = Counter(
+            "console_redis_errors",
+            "Redis did not answer or refused, by what it was asked for.",
+            ("work",),
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "console_loop_lag_seconds",
+            "How late the event loop is, looked at twice a second.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+        self.build = Gauge(
+            "console_build_info", "1, with the version that runs.", ("version",), registry=registry
+        )
+
+    def _begin(self) -> None:
+        """Begin what is rare at nought: the first time is then seen to be an increase."""
+        for counter, labels in (
+            (self.redis_errors, [work.value for work in RedisWork]),
+            (self.sign_ins, SIGN_IN_OUTCOMES),
+            (self.refreshes, REFRESH_OUTCOMES),
+        ):
+            for label in labels:
+                counter.labels(label)
+
+    def answered(self, *, method: str, route: str, status: int, seconds: float | None) -> None:
+        """Count one answer; `route` is the template, so paths cannot make series.
+
+        A stream has no seconds: how long it was open tells nothing of how fast we are.
+        """
+        method = method if method in METHODS else "other"
+        self._requests.labels(method=method, route=route, status=str(status)).inc()
+        if seconds is not None:
+            self._seconds.labels(route=route).observe(seconds)
+
+    def redis_failed(self, work: RedisWork) -> None:
+        """Count one failure of Redis."""
+        self.redis_errors.labels(work.value).inc()
+
+    def exposition(self) -> tuple[bytes, str]:
+        """What `/metrics` answers, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4

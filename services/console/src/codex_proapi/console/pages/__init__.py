@@ -1,0 +1,35 @@
+"""The pages people see: values from the stores become HTML here, scripts refresh them in place.
+
+Each page is one GET that renders everything; a script asks for the same address again, with a
+header, and takes the live regions from the answer. What changes anything goes over the JSON API.
+"""
+
+from codex_proapi.console.layout.static_files import favicon, script_texts, static_file
+from codex_proapi.console.pages.accounts import account_page, accounts_page
+from codex_proapi.console.pages.connect import connect_page
+from codex_proapi.console.pages.dashboard import dashboard
+from codex_proapi.console.pages.keys import keys_page
+from codex_proapi.console.pages.logs import logs_page
+from codex_proapi.console.pages.models import catalogue_page
+from codex_proapi.console.pages.settings import settings_page
+from codex_proapi.console.pages.sign_in import error_page, sign_in_page
+from codex_proapi.console.pages.usage import usage_page
+from codex_proapi.console.views.sources import Sources
+
+page_handlers = (
+    dashboard,
+    accounts_page,
+    account_page,
+    catalogue_page,
+    keys_page,
+    usage_page,
+    connect_page,
+    logs_page,
+    settings_page,
+    sign_in_page,
+    static_file,
+    script_texts,
+    favicon,
+)
+
+__all__ = ["Sources", "error_page", "page_handlers"]

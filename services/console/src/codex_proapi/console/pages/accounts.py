@@ -1,0 +1,140 @@
+"""The pages of the accounts: the list with its four ways in, and one account."""
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from codex_proapi.console.errors import Code, NotFound
+from codex_proapi.console.layout.layout import AnyRequest, page
+from codex_proapi.console.server.middleware import origin_of
+from codex_proapi.console.server.parameters import Id
+from codex_proapi.console.settings import REGISTERED_REDIRECT
+from codex_proapi.console.texts.phrases import FAULTS, N_
+from codex_proapi.console.views.account_list import (
+    AccountOverview,
+    AccountRow,
+    load_accounts,
+    sort_of,
+    sort_rows,
+)
+from codex_proapi.console.views.figures import Failure, failure_of
+from codex_proapi.console.views.sources import Sources
+
+ENTRIES = 500
+"""Log entries looked through for an account's last requests."""
+ENTRIES = 10
+
+_WAYS = {
+    "device": (N_("Device code"), "device"),
+    "pasted": (N_("Paste address"), "link"),
+    "browser": (N_("This browser"), "window"),
+    "auth_json": ("auth.json", "file"),
+}
+
+
+class Ways(msgspec.Struct, frozen=True, kw_only=True):
+    """The ways to add an account, the best one for this visitor first."""
+
+    ways: tuple[tuple[str, str, str], ...]
+    """Name, label (untranslated) and icon of each."""
+    redirect_uri: str
+    at_registered_address: bool
+    """Whether a browser that OpenAI sends back would come to us."""
+
+
+class AccountsView(msgspec.Struct, frozen=True, kw_only=True):
+    """All the list shows."""
+
+    accounts: tuple[AccountRow, ...]
+    total: int
+    ready: int
+    needing: int
+    sort: str
+    added: str
+    """Name of the account that was just signed in."""
+    login_error: str
+    login_request_id: str
+    ways: tuple[tuple[str, str, str], ...]
+    redirect_uri: str
+    at_registered_address: bool
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """All one account's page shows."""
+
+    account: AccountRow
+    entries: list[Failure]
+    ways: tuple[tuple[str, str, str], ...]
+    redirect_uri: str
+    at_registered_address: bool
+
+
+@get("/accounts", opt={"page": True}, include_in_schema=False)
+async def accounts_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+    """Every account, with what it is up to."""
+    overview = await load_accounts(sources)
+    asked = request.query_params
+    order = sort_of(asked.get("sort", ""))
+    ways = ways_of(request, sources)
+    view = AccountsView(
+        accounts=sort_rows(overview.rows, order),
+        total=len(overview.rows),
+        ready=overview.ready,
+        needing=len(overview.attention),
+        sort=order,
+        added=_name_of(asked.get("signed_in", ""), overview),
+        login_error=_known(asked.get("login_error", "")),
+        login_request_id=asked.get("request_id", "")[:40],
+        ways=ways.ways,
+        redirect_uri=ways.redirect_uri,
+        at_registered_address=ways.at_registered_address,
+    )
+    return await page(request, sources, overview, "accounts.html", view=view)
+
+
+@get("/accounts/{account_id:str}", opt={"page": True}, include_in_schema=False)
+async def account_page(
+    request: AnyRequest, account_id: Id, sources: NamedDependency[Sources]
+) -> Response[str]:
+    """One account: its facts, a test, and what it did last."""
+    overview = await load_accounts(sources)
+    row = next((row for row in overview.rows if row.id == account_id), None)
+    if row is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    names = {row.id: row.name for row in overview.rows}
+    recent = [stored.entry for stored in await sources.logs.page(count=ENTRIES)]
+    own = [e for e in recent if e.exchange is not None and e.account == account_id]
+    ways = ways_of(request, sources)
+    view = AccountView(
+        account=row,
+        entries=[failure_of(entry, names) for entry in own[:ENTRIES]],
+        ways=ways.ways,
+        redirect_uri=ways.redirect_uri,
+        at_registered_address=ways.at_registered_address,
+    )
+    return await page(request, sources, overview, "account.html", view=view)
+
+
+def ways_of(request: AnyRequest, sources: Sources) -> Ways:
+    """Put the ways in order: the browser leads only where OpenAI can send it back to us."""
+    origin = origin_of(request.scope)
+    redirect_uri = sources.settings.redirect_uri(origin.forwarded)
+    returns = redirect_uri.startswith(f"{origin.address}/")
+    registered = redirect_uri == REGISTERED_REDIRECT
+    order = ["device", "pasted", "browser", "auth_json"]
+    if returns and registered:
+        order = ["browser", "device", "pasted", "auth_json"]
+    return Ways(
+        ways=tuple((way, *_WAYS[way]) for way in order),
+        redirect_uri=redirect_uri,
+        at_registered_address=returns,
+    )
+
+
+def _name_of(account_id: str, overview: AccountOverview) -> str:
+    return next((row.name for row in overview.rows if row.id == account_id), "")
+
+
+def _known(code: str) -> str:
+    """A code of ours; text that somebody put into the address is not repeated."""
+    return code if code in FAULTS else "login_refused" if code else ""

@@ -1,0 +1,100 @@
+"""The page of the API keys."""
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.usage.counters import day_of
+from codex_proapi.console.layout.layout import AnyRequest, page, policy
+from codex_proapi.console.pages.models import offered_models
+from codex_proapi.console.views.account_list import load_accounts
+from codex_proapi.console.views.sources import Sources
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+"""Reasoning efforts from the least to the most; a model may know fewer."""
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One key, ready to be shown."""
+
+    id: str
+    name: str
+    owner: str
+    prefix: str
+    state: str
+    """`active`, `expired` or `revoked`."""
+    last_used_at: int
+    expires_at: int
+    limits: tuple[tuple[str, int], ...]
+    """The limits that are set."""
+    weight: float
+    """Its share when the pool is scarce; 1 is everybody's."""
+    models: tuple[str, ...]
+    tokens_today: int
+    form: str
+    """What its form begins with, as JSON."""
+
+
+class KeysView(msgspec.Struct, frozen=True, kw_only=True):
+    """All the page shows."""
+
+    keys: tuple[KeyRow, ...]
+    total: int
+    required: bool
+    """Whether requests without a key are refused even before the first is made."""
+    models: list[str]
+    accounts: tuple[tuple[str, str], ...]
+    """Ids and names."""
+    efforts: tuple[str, ...] = EFFORTS
+
+
+@get("/keys", opt={"page": True}, include_in_schema=False)
+async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+    """Every API key."""
+    overview = await load_accounts(sources)
+    now = sources.clock()
+    day = day_of(now)
+    found = await sources.keys.list()
+    used = (await sources.usage.read("key", [day], subjects=[key.id for key in found]))[day]
+    tokens = {key_id: counters.input + counters.output for key_id, counters in used.items()}
+    rows = [row_of(key, now=now, tokens_today=tokens.get(key.id, 0)) for key in found]
+    view = KeysView(
+        keys=tuple(sorted(rows, key=lambda row: (row.state != "active", row.name.casefold()))),
+        total=len(rows),
+        required=await policy(sources) is KeyPolicy.REQUIRED,
+        models=await offered_models(sources, overview),
+        accounts=tuple((row.id, row.name) for row in overview.rows),
+    )
+    return await page(request, sources, overview, "keys.html", view=view)
+
+
+def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
+    """One key as the page shows it."""
+    limits = msgspec.structs.asdict(key.limits)
+    form = {
+        "id": key.id,
+        "name": key.name,
+        "owner": key.owner,
+        "limits": limits,
+        "weight": key.weight,
+        "allowed_models": key.allowed_models,
+        "allowed_accounts": key.allowed_accounts,
+        "default_model": key.default_model,
+        "default_effort": key.default_effort,
+    }
+    return KeyRow(
+        id=key.id,
+        name=key.name,
+        owner=key.owner,
+        prefix=key.prefix,
+        state="revoked" if key.revoked else "expired" if key.expired(now) else "active",
+        last_used_at=key.last_used_at,
+        expires_at=key.expires_at,
+        limits=tuple((name, value) for name, value in limits.items() if value),
+        weight=key.weight,
+        models=key.allowed_models,
+        tokens_today=tokens_today,
+        form=msgspec.json.encode(form).decode(),
+    )

@@ -1,0 +1,82 @@
+"""The page of the log. Its entries come over the API; here are its filters and its words."""
+
+from collections.abc import Mapping
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask
+from codex_proapi.console.layout.layout import AnyRequest, page, preferences
+from codex_proapi.console.pages.models import offered_models
+from codex_proapi.console.texts.catalogue import Texts, texts_of
+from codex_proapi.console.texts.events import CHOICES, ENDINGS, EVENTS, VERDICTS
+from codex_proapi.console.views.account_list import load_accounts
+from codex_proapi.console.views.sources import Sources
+
+FIELDS = ("q", "level", "account", "key", "model", "status", "request_id")
+"""Names of the filters in the address."""
+LONGEST = 200
+
+
+class FilterView(msgspec.Struct, frozen=True, kw_only=True):
+    """The filters as the address has them."""
+
+    q: str = ""
+    level: str = ""
+    account: str = ""
+    key: str = ""
+    model: str = ""
+    status: str = ""
+    request_id: str = ""
+
+    @property
+    def more(self) -> int:
+        """How many are set besides search and level."""
+        set_ = [getattr(self, name) for name in self.__struct_fields__ if getattr(self, name)]
+        return len(set_) - bool(self.q) - bool(self.level)
+
+
+class LogsView(msgspec.Struct, frozen=True, kw_only=True):
+    """All the page shows."""
+
+    filter: FilterView
+    accounts: list[tuple[str, str]]
+    keys: list[tuple[str, str]]
+    models: list[str]
+    total: int
+    """How many entries there are."""
+    names: str
+    """Names of accounts and keys, and words for events, as JSON for the script."""
+
+
+@get("/logs", opt={"page": True}, include_in_schema=False)
+async def logs_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+    """The live log."""
+    overview = await load_accounts(sources)
+    accounts = [(row.id, row.name) for row in overview.rows]
+    keys = [(key.id, key.name) for key in await sources.keys.list()]
+    texts = texts_of(preferences(request).language)
+    names = {
+        "accounts": dict(accounts),
+        "keys": dict(keys),
+        "events": _words(EVENTS, texts),
+        "verdicts": _words(VERDICTS, texts),
+        "endings": _words(ENDINGS, texts),
+        "choices": _words(CHOICES, texts),
+    }
+    asked = {name: request.query_params.get(name, "")[:LONGEST] for name in FIELDS}
+    view = LogsView(
+        filter=FilterView(**asked),
+        accounts=accounts,
+        keys=keys,
+        models=await offered_models(sources, overview),
+        total=await ask(lambda: sources.redis.xlen(keyspace.logs())),
+        names=msgspec.json.encode(names).decode(),
+    )
+    return await page(request, sources, overview, "logs.html", view=view)
+
+
+def _words(table: Mapping[str, str], texts: Texts) -> dict[str, str]:
+    return {code: texts.gettext(message) for code, message in table.items()}

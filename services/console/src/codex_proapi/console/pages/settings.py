@@ -1,0 +1,203 @@
+"""The page of the settings: looks, requests, sessions, tokens, audit, about."""
+
+from collections.abc import Sequence
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.cluster.live_settings import (
+    MOST_RESERVE,
+    HistoryMode,
+    KeyPolicy,
+    LiveSettings,
+)
+from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
+from codex_proapi.console.api.settings import MOST_STREAMS
+from codex_proapi.console.auth.audit import AuditEvent
+from codex_proapi.console.auth.identity import identity_of
+from codex_proapi.console.auth.script_tokens import ScriptToken
+from codex_proapi.console.auth.sessions import Session
+from codex_proapi.console.layout.layout import AnyRequest, base_url, page
+from codex_proapi.console.pages.models import offered_models
+from codex_proapi.console.server.middleware import origin_of
+from codex_proapi.console.texts.events import EVENTS
+from codex_proapi.console.texts.phrases import N_
+from codex_proapi.console.views.account_list import AccountOverview, load_accounts
+from codex_proapi.console.views.sources import Sources
+
+AUDIT_EVENTS = 100
+ROUTINGS: Sequence[tuple[Routing, str, str]] = (
+    (
+        Routing.AFFINITY,
+        N_("Conversations stay"),
+        N_(
+            "A conversation stays on its account while that is healthy, which keeps OpenAI's"
+            " prompt cache warm; new ones go round in turn."
+        ),
+    ),
+    (
+        Routing.ROUND_ROBIN,
+        N_("Strictly in turn"),
+        N_("Each request goes to the next account; the prompt cache is used less."),
+    ),
+    (
+        Routing.LEAST_USED,
+        N_("Most left first"),
+        N_("New conversations go to the account with the most quota left."),
+    ),
+    (
+        Routing.DRAIN_SOONEST,
+        N_("Soonest reset first"),
+        N_("New conversations use up the window that resets soonest."),
+    ),
+)
+HISTORIES: Sequence[tuple[HistoryMode, str, str]] = (
+    (
+        HistoryMode.STRUCTURED,
+        N_("Structured"),
+        N_("Roles, tools and images are kept as they are."),
+    ),
+    (
+        HistoryMode.TRANSCRIPT,
+        N_("Transcript"),
+        N_("The whole history is sent as one text, for tools that expect that."),
+    ),
+)
+POLICIES: Sequence[tuple[KeyPolicy, str, str]] = (
+    (KeyPolicy.REQUIRED, N_("Always needed"), N_("Requests without a key are refused.")),
+    (
+        KeyPolicy.OPEN,
+        N_("Open until the first key"),
+        N_("Any key is accepted until the first one is made."),
+    ),
+)
+
+
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One signed-in browser."""
+
+    id: str
+    agent: str
+    ip: str
+    seen_at: float
+    current: bool
+
+
+class AuditEventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the audit."""
+
+    at: float
+    label: str
+    """What was done, untranslated; empty when only the name is known."""
+    action: str
+    target: str
+    change: str
+    actor: str
+    ip: str
+    code: str
+
+
+class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
+    """All the page shows."""
+
+    live: LiveSettings
+    aliases: str
+    """The model aliases, one `name = model` a line."""
+    models: list[str]
+    routings: Sequence[tuple[Routing, str, str]] = ROUTINGS
+    histories: Sequence[tuple[HistoryMode, str, str]] = HISTORIES
+    policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
+    most_reserve: int = int(MOST_RESERVE)
+    most_streams: int = MOST_STREAMS
+    least_days: int = LEAST_DAYS
+    most_days: int = MOST_DAYS
+    facts: tuple[tuple[str, str], ...]
+    """What comes from the environment: names and values."""
+    base_url: str
+    sessions: tuple[SessionRow, ...]
+    tokens: Sequence[ScriptToken]
+    audit: tuple[AuditEventRow, ...]
+
+
+@get("/settings", opt={"page": True}, include_in_schema=False)
+async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+    """Everything that can be set, and who set it."""
+    overview = await load_accounts(sources)
+    live = await sources.live_settings.read()
+    own = identity_of(request.scope).session
+    settings = sources.settings
+    view = SettingsView(
+        live=live,
+        aliases="\n".join(
+            f"{name} = {model}" for name, model in (live.model_aliases or {}).items()
+        ),
+        models=await offered_models(sources, overview),
+        facts=(
+            ("PUBLIC_URL", settings.public_url),
+            ("OAUTH_REDIRECT_URI", settings.redirect_uri(origin_of(request.scope).forwarded)),
+            ("TRUSTED_PROXIES", ", ".join(map(str, settings.trusted_proxies))),
+            ("CODEX_BASE_URL", settings.codex_base_url),
+            ("CODEX_AUTH_URL", settings.codex_auth_url),
+            ("CODEX_CLIENT_VERSION", settings.codex_client_version),
+        ),
+        base_url=base_url(request, sources),
+        sessions=tuple(session_row(s, own=own) for s in await sources.sessions.all()),
+        tokens=await sources.script_tokens.all(),
+        audit=await _audit(sources, overview),
+    )
+    return await page(request, sources, overview, "settings.html", view=view)
+
+
+async def _audit(sources: Sources, overview: AccountOverview) -> tuple[AuditEventRow, ...]:
+    names = {row.id: row.name for row in overview.rows}
+    names |= {key.id: key.name for key in await sources.keys.list()}
+    return tuple(
+        audit_event_row(kept.event, names) for kept in await sources.audit.page(count=AUDIT_EVENTS)
+    )
+
+
+def session_row(session: Session, *, own: Session | None) -> SessionRow:
+    """One session as the page shows it."""
+    return SessionRow(
+        id=session.id,
+        agent=browser_of(session.agent),
+        ip=session.ip,
+        seen_at=session.seen_at,
+        current=own is not None and own.id == session.id,
+    )
+
+
+def browser_of(agent: str) -> str:
+    """A browser's user agent in two words; empty when it is none we know."""
+    browsers = ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome")
+    systems = (
+        *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad")),
+        *(("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux")),
+    )
+    browser = next((name for mark, name in (*browsers, ("Safari/", "Safari")) if mark in agent), "")
+    system = next((name for mark, name in systems if mark in agent), "")
+    return " · ".join(filter(None, (browser, system)))
+
+
+def audit_event_row(event: AuditEvent, names: dict[str, str]) -> AuditEventRow:
+    """One deed as the page shows it: the target by its name, what changed in short."""
+    target = event.account or event.key_id
+    said = [
+        f"{name}: {event.before[name]} → {value}"
+        for name, value in event.after.items()
+        if name in event.before
+    ]
+    return AuditEventRow(
+        at=event.at,
+        label=EVENTS.get(event.action, ""),
+        action=event.action,
+        target=names.get(
+            target, str(event.after.get("name") or event.before.get("name") or target)
+        ),
+        change=", ".join(said),
+        actor=event.actor,
+        ip=event.ip,
+        code=event.code,
+    )

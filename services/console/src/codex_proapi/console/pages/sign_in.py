@@ -1,0 +1,58 @@
+"""The pages before the console: signing in, setting up, and what went wrong."""
+
+from urllib.parse import urlencode
+
+from litestar import Response, get
+from litestar.enums import MediaType
+from litestar.response import Redirect
+
+from codex_proapi.console.api.authorize import own_path
+from codex_proapi.console.auth.identity import identity_of
+from codex_proapi.console.errors import ConsoleError
+from codex_proapi.console.layout.layout import AnyRequest, preferences
+from codex_proapi.console.layout.rendering import render
+from codex_proapi.console.server.error_responses import SIGN_IN_PAGE
+from codex_proapi.console.server.middleware import origin_of
+
+LONGEST_TOKEN = 200
+
+
+@get(
+    [SIGN_IN_PAGE, "/setup"],
+    opt={"public": True, "page": True, "passive": True},
+    include_in_schema=False,
+)
+async def sign_in_page(request: AnyRequest) -> Response[str] | Redirect:
+    """Sign in, or set the first password where there is none yet."""
+    identity = identity_of(request.scope)
+    after = own_path(request.query_params.get("next", "")) or "/"
+    if identity.admitted:
+        return Redirect(after, status_code=303)
+    if identity.setup_needed:
+        token = request.query_params.get("token", "")[:LONGEST_TOKEN]
+        return _sign_in(request, "setup.html", csrf=identity.csrf, token=token)
+    return _sign_in(request, "sign_in.html", csrf=identity.csrf, after=after)
+
+
+def error_page(request: AnyRequest, error: ConsoleError) -> Response[str] | Redirect:
+    """Draw an error where the visitor is: a failed login of an account, on the accounts' page."""
+    request_id = origin_of(request.scope).request_id
+    if request.url.path.startswith("/auth/"):
+        said = {"login_error": error.code.value, "request_id": request_id}
+        return Redirect(f"/accounts?{urlencode(said)}", status_code=303)
+    identity = request.scope["state"].get("visit")
+    html = render(
+        "failure.html",
+        preferences(request),
+        page="failure",
+        csrf=identity.csrf if identity else "",
+        code=error.code.value,
+        status=error.status,
+        request_id=request_id,
+    )
+    return Response(html, status_code=error.status, media_type=MediaType.HTML)
+
+
+def _sign_in(request: AnyRequest, template: str, **context: str) -> Response[str]:
+    html = render(template, preferences(request), page="sign_in_page", **context)
+    return Response(html, media_type=MediaType.HTML)

@@ -1,0 +1,176 @@
+"""The page of the usage: who used how much in some days, added up; each day alone is in the CSV."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind, day_of
+from codex_proapi.console.api.usage import Wanted, days_of, read_usage
+from codex_proapi.console.errors import BadRequest
+from codex_proapi.console.layout.layout import AnyRequest, page
+from codex_proapi.console.texts.phrases import N_
+from codex_proapi.console.views.account_list import AccountOverview, load_accounts
+from codex_proapi.console.views.sources import Sources
+
+BY: Mapping[UsageKind, str] = {"key": N_("Keys"), "account": N_("Accounts"), "model": N_("Models")}
+"""By what it can be told, and how that is called."""
+RANGES: Mapping[str, tuple[str, int]] = {
+    "today": (N_("Today"), 1),
+    "7d": (N_("7 days"), 7),
+    "30d": (N_("30 days"), 30),
+}
+"""Spans up to today, and their days."""
+USUAL = "7d"
+OTHER: Mapping[UsageKind, UsageKind] = {"key": "model", "model": "key"}
+"""What a row can be told apart by: a key's models, and a model's keys."""
+NOBODY = frozenset({"open", "none"})
+"""Subjects that stand for no key, and for no account or model."""
+LONGEST = 128
+
+
+class UsageSum(msgspec.Struct, frozen=True, kw_only=True):
+    """What one key, account or model used in all the days."""
+
+    id: str
+    name: str
+    """What people call it; empty where it stands for nobody."""
+    counters: Counters
+
+    @property
+    def first_byte_ms(self) -> float | None:
+        """Mean time to the first word; None without an answer."""
+        counters = self.counters
+        return counters.first_byte_ms / counters.first_bytes if counters.first_bytes else None
+
+    @property
+    def cached_share(self) -> float:
+        """Percent of the input that came from the prompt cache."""
+        return 100 * self.counters.cached / self.counters.input if self.counters.input else 0.0
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the address asks for."""
+
+    by: UsageKind
+    span: str
+    """One of `RANGES`; empty where two days were given."""
+    days: tuple[str, ...]
+    only: str
+    """The one model (by key) or key (by model) that is told apart; empty is all."""
+    impossible: bool
+    """Whether the days that were given are no range, so that the usual one is shown."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """The same as the API asks for it."""
+        other = OTHER.get(self.by)
+        return Wanted(days=self.days, **({other: self.only} if other else {}))
+
+    def query(self, by: str = "", span: str = "", only: str = "") -> str:
+        """This page's address with one thing changed; by another kind all of it is shown."""
+        times = {"since": self.days[0], "until": self.days[-1]}
+        if span or self.span:
+            times = {"range": span or self.span}
+        only = only or ("" if by else self.only)
+        other = OTHER.get(by or self.by)  # type: ignore[call-overload]
+        return urlencode({"by": by or self.by} | times | ({other: only} if other and only else {}))
+
+    @property
+    def csv(self) -> str:
+        """What gives the same from the API as CSV."""
+        days = {"since": self.days[0], "until": self.days[-1], "format": "csv"}
+        only = {OTHER[self.by]: self.only} if self.only else {}
+        return urlencode({"by": self.by} | only | days)
+
+
+class UsageView(msgspec.Struct, frozen=True, kw_only=True):
+    """All the page shows."""
+
+    asked: Asked
+    only_name: str
+    """What people call the one that is told apart."""
+    rows: list[UsageSum]
+    total: UsageSum
+    today: str
+    by: Sequence[tuple[UsageKind, str]] = tuple(BY.items())
+    ranges: Sequence[tuple[str, str]] = tuple((span, label) for span, (label, _) in RANGES.items())
+    most_days: int = MOST_DAYS
+
+
+@get("/usage", opt={"page": True}, include_in_schema=False)
+async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+    """Usage by key, account or model."""
+    overview = await load_accounts(sources)
+    now = sources.clock()
+    asked = asked_for(request.query_params, now=now)
+    names = await _names(sources, overview)
+    found = await read_usage(sources.usage, asked.by, asked.wanted)
+    rows = sums_of(found, names)
+    view = UsageView(
+        asked=asked,
+        only_name=names.get(asked.only, asked.only),
+        rows=rows,
+        total=total_of(rows),
+        today=day_of(now),
+    )
+    return await page(request, sources, overview, "usage.html", view=view)
+
+
+def asked_for(query: Mapping[str, str], *, now: float) -> Asked:
+    """Read the address; what it does not say, or says wrongly, is as usual."""
+    by: UsageKind = next((kind for kind in BY if kind == query.get("by")), "key")
+    span = query.get("range", USUAL)
+    span = span if span in RANGES else USUAL
+    other = OTHER.get(by)
+    only = query.get(other, "")[:LONGEST] if other else ""
+    since, until = query.get("since", ""), query.get("until", "")
+    impossible = False
+    if since or until:
+        try:
+            days = tuple(days_of(since, until, now=now))
+            return Asked(by=by, span="", days=days, only=only, impossible=False)
+        except BadRequest:
+            impossible = True
+    first = day_of(now - (RANGES[span][1] - 1) * 86_400)
+    days = tuple(days_of(first, "", now=now))
+    return Asked(by=by, span=span, days=days, only=only, impossible=impossible)
+
+
+def sums_of(
+    found: Mapping[str, Mapping[str, Counters]], names: Mapping[str, str]
+) -> list[UsageSum]:
+    """Counters of all days by subject, who used most first."""
+    sums: dict[str, Counters] = {}
+    for subjects in found.values():
+        for subject, counters in subjects.items():
+            sums.setdefault(subject, Counters()).add(counters)
+    rows = [
+        UsageSum(
+            id=subject,
+            name=names.get(subject, "" if subject in NOBODY else subject),
+            counters=counters,
+        )
+        for subject, counters in sums.items()
+        if counters.requests
+    ]
+    return sorted(rows, key=lambda row: (-_tokens(row), -row.counters.requests, row.name))
+
+
+def total_of(rows: list[UsageSum]) -> UsageSum:
+    """All rows together."""
+    total = Counters()
+    for row in rows:
+        total.add(row.counters)
+    return UsageSum(id="", name="", counters=total)
+
+
+def _tokens(row: UsageSum) -> int:
+    return row.counters.input + row.counters.output
+
+
+async def _names(sources: Sources, overview: AccountOverview) -> dict[str, str]:
+    accounts = {row.id: row.name for row in overview.rows}
+    return accounts | {key.id: key.name for key in await sources.keys.list()}

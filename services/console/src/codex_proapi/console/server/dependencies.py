@@ -1,0 +1,15 @@
+"""How a handler asks for an object that `app.py` made.
+
+Litestar would check each such object against its annotation on every request, and cannot do so for
+Structs with fields it has no schema for; they are ours, so nothing is checked.
+"""
+
+from typing import TypeAlias, TypeVar
+
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+T = TypeVar("T")
+
+Injected: TypeAlias = NamedDependency[SkipValidation[T]]
+"""`desk: Given[LoginDesk]` is the object `app.py` provides as `desk`."""

@@ -1,0 +1,199 @@
+"""Errors become answers, here and nowhere else.
+
+Under `/api` and for scripts: `{"error": {"code", "message", "param", "request_id"}}`. A browser
+that asked for a page gets one (`ErrorPage`), or is sent to sign in.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.response import Redirect
+from litestar.types import ExceptionHandlersMap, Receive, Scope, Send
+
+from codex_proapi.commons.runtime.errors import (
+    CredentialRevoked,
+    CredentialUnavailable,
+    StoreUnavailable,
+)
+from codex_proapi.console.errors import (
+    BadRequest,
+    Code,
+    Conflict,
+    ConsoleError,
+    MethodRefused,
+    NotFound,
+    NotSignedIn,
+    StoreAway,
+    TooLarge,
+    WrongMedia,
+)
+from codex_proapi.console.texts.phrases import CURES, FAULTS
+
+log = structlog.get_logger(__name__)
+
+AnyRequest = Request[Any, Any, Any]
+
+_MISSING = re.compile(r"required field `(\w+)`")
+
+SIGN_IN_PAGE = "/login"
+"""Where a browser without a session is sent."""
+
+
+class ErrorPage(Protocol):
+    """Draws an error where the visitor is, in the visitor's language."""
+
+    def __call__(self, request: AnyRequest, error: ConsoleError) -> Response[Any]:
+        """The page, with the error's status."""
+        ...
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong."""
+
+    code: str
+    """Stable; see docs/console-errors.md."""
+    message: str
+    """In English, with what to do."""
+    param: str | None
+    """The culprit in the request, if there is one."""
+    request_id: str
+    """Finds the request in the log."""
+
+
+class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """An error of the JSON API."""
+
+    error: ErrorBody
+
+
+def handlers_of(
+    *, error_page: ErrorPage | None, store_failed: Callable[[], None]
+) -> ExceptionHandlersMap:
+    """Litestar's table of errors and who answers them."""
+
+    def answer(request: AnyRequest, error: Exception) -> Response[Any]:
+        known = known_as(error)
+        if isinstance(known, StoreAway):
+            store_failed()
+        if known.code is Code.INTERNAL:
+            log.error("request.failed", path=request.url.path, exc_info=error)
+        if _wants_page(request):
+            if isinstance(known, NotSignedIn) and request.method == "GET":
+                return _to_sign_in(request)
+            if error_page is not None:
+                return error_page(request, known)
+        return Response(
+            envelope_of(known, request_id=_request_id(request.scope)),
+            status_code=known.status,
+            media_type="application/json",
+            headers=_headers_of(known),
+        )
+
+    return {Exception: answer, HTTPException: answer}
+
+
+def known_as(error: Exception) -> ConsoleError:
+    """Any error as one of ours."""
+    match error:
+        case ConsoleError():
+            return error
+        case StoreUnavailable():
+            return StoreAway()
+        case RecursionError() | UnicodeDecodeError():  # a body no JSON decoder gets through
+            return BadRequest()
+        case CredentialRevoked():
+            return Conflict(Code.CREDENTIAL_REVOKED)
+        case CredentialUnavailable():
+            return Conflict(Code.CREDENTIAL_UNAVAILABLE)
+        case HTTPException():
+            return _of_litestar(error)
+        case _:
+            return ConsoleError()
+
+
+def envelope_of(error: ConsoleError, *, request_id: str) -> ErrorEnvelope:
+    """The body of an error."""
+    return ErrorEnvelope(
+        error=ErrorBody(
+            code=error.code.value,
+            message=error.message or sentence_of(error.code),
+            param=error.param,
+            request_id=request_id,
+        )
+    )
+
+
+def sentence_of(code: Code) -> str:
+    """What happened and what to do, in English."""
+    return " ".join(filter(None, (FAULTS.get(code, ""), CURES.get(code, "")))) or code.value
+
+
+async def refuse(error: ConsoleError, *, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with an error before Litestar has seen the request."""
+    del receive
+    body = msgspec.json.encode(envelope_of(error, request_id=_request_id(scope)))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        *((n.lower().encode(), v.encode()) for n, v in _headers_of(error).items()),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _of_litestar(error: HTTPException) -> ConsoleError:
+    """What Litestar itself refuses. Its own texts may quote the request, so few are passed on."""
+    match error.status_code:
+        case 404:
+            return NotFound()
+        case 405:
+            return MethodRefused()
+        case 413:
+            return TooLarge()
+        case 415:
+            return WrongMedia()
+        case status if 400 <= status < 500:  # noqa: PLR2004 - the client's
+            return BadRequest(param=_param_of(error))
+        case _:
+            return ConsoleError()
+
+
+def _param_of(error: HTTPException) -> str | None:
+    """The field a validation stumbled over, if it says."""
+    extra = error.extra if isinstance(error, ValidationException) else None
+    if isinstance(extra, list) and extra and isinstance(extra[0], dict):
+        # A missing field is told as a fault of the whole body, which Litestar calls `data`.
+        missing = _MISSING.search(str(extra[0].get("message", "")))
+        key = missing[1] if missing else extra[0].get("key")
+        return str(key)[:64] if key else None
+    return None
+
+
+def _wants_page(request: AnyRequest) -> bool:
+    """Whether a browser asked for a page."""
+    path = request.url.path
+    return not path.startswith("/api") and "text/html" in request.headers.get("accept", "")
+
+
+def _to_sign_in(request: AnyRequest) -> Response[Any]:
+    path = request.url.path
+    query = request.url.query
+    after = f"{path}?{query}" if query and path != "/auth/callback" else path
+    after = "/" if path.startswith("/auth/") else after
+    where = SIGN_IN_PAGE if after == "/" else f"{SIGN_IN_PAGE}?next={quote(after, safe='')}"
+    return Redirect(where, status_code=303)
+
+
+def _headers_of(error: ConsoleError) -> dict[str, str]:
+    return {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+
+
+def _request_id(scope: Scope) -> str:
+    origin = scope["state"].get("origin")
+    return str(getattr(origin, "request_id", ""))

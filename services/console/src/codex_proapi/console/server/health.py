@@ -1,0 +1,57 @@
+"""Whether this process lives, whether it can serve, and its figures for Prometheus."""
+
+import asyncio
+
+import msgspec
+from litestar import Response, get
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis.clients import ask
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.console.metrics import Metrics
+from codex_proapi.console.server.dependencies import Injected
+
+SERVICE = "console"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe reads."""
+
+    status: str
+    service: str = SERVICE
+    redis: str = ""
+
+
+class HealthReport:
+    """Whether this replica is on its way out; streams and probes look here."""
+
+    def __init__(self) -> None:
+        self.closing = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<HealthReport {'closing' if self.closing.is_set() else 'on'}>"
+
+
+@get("/health", opt={"probe": True}, include_in_schema=False)
+async def health() -> Health:
+    """The process lives."""
+    return Health(status="ok")
+
+
+@get("/readyz", opt={"probe": True}, include_in_schema=False)
+async def ready(redis: Injected[Redis], lights: Injected[HealthReport]) -> Response[Health]:
+    """Whether it can serve: Redis answers and it is not closing."""
+    if lights.closing.is_set():
+        return Response(Health(status="closing"), status_code=503)
+    try:
+        await ask(redis.ping)
+    except StoreUnavailable:
+        return Response(Health(status="unavailable", redis="away"), status_code=503)
+    return Response(Health(status="ok", redis="ok"), status_code=200)
+
+
+@get("/metrics", opt={"probe": True}, include_in_schema=False)
+async def figures(metrics: Injected[Metrics]) -> Response[bytes]:
+    """Every series, for Prometheus; never through the ingress."""
+    body, content_type = metrics.exposition()
+    return Response(body, media_type=content_type)

@@ -1,0 +1,258 @@
+"""The first to see a request: who really asks, under which name, and what every answer carries.
+
+Behind it, `scope["client"]` and `scope["scheme"]` are the visitor's, and `origin_of(scope)` has the
+rest. Whether the visitor is signed in is asked later, in `web/visit.py`.
+"""
+
+import ipaddress
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from codex_proapi.commons.runtime.forwarded import was_forwarded
+from codex_proapi.commons.runtime.settings import Network
+from codex_proapi.console.errors import ConsoleError, HostRefused, NotFound, TooLarge
+from codex_proapi.console.metrics import Metrics
+from codex_proapi.console.server.error_responses import refuse
+from codex_proapi.console.settings import ConsoleSettings
+
+HEAD_BYTES = 32 * 1024
+"""Size of a request's headers; no honest one is larger."""
+HEAD_COUNT = 100
+"""Headers of one request."""
+FIGURES = "/metrics"
+"""For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
+PROBES = frozenset({"/health", "/readyz", FIGURES})
+"""Asked by address, inside the cluster: the host list does not apply."""
+
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+
+STREAMS = frozenset({"/api/logs/stream", "/api/events"})
+"""Answers without an end."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
+"""On every answer. HSTS belongs to whoever ends TLS."""
+
+NO_STORE = (b"cache-control", b"no-store")
+"""On every answer that says nothing else: pages and the API hold what only the visitor may see."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one request came from, as far as it can be believed."""
+
+    request_id: str
+    """Ours, on every answer and error."""
+    client_ip: str
+    """The visitor's address; a trusted proxy's word is taken for it."""
+    host: str
+    """Host and port the visitor asked for, in lower case; one of those we answer to."""
+    secure: bool
+    """Whether the visitor came by https."""
+    forwarded: str = ""
+    """`https://host` as a trusted proxy says the visitor sees us; empty without one."""
+
+    @property
+    def address(self) -> str:
+        """The address the visitor sees us under, without a path."""
+        return self.forwarded or f"{'https' if self.secure else 'http'}://{self.host}"
+
+
+def origin_of(scope: Scope) -> Origin:
+    """What the front found out about this request."""
+    return cast("Origin", scope["state"]["origin"])
+
+
+def method_of(scope: Scope) -> str:
+    """The request's method, in capitals."""
+    return str(cast("Any", scope)["method"])
+
+
+class ConsoleMiddleware:
+    """The console's outermost ASGI layer."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: ConsoleSettings,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._hosts = HostList(settings)
+        trusted = [str(network) for network in settings.trusted_proxies]
+        self._proxied = ProxyHeadersMiddleware(
+            cast("Any", self._seen), trusted_hosts=trusted or ["-"]
+        )
+
+    def __repr__(self) -> str:
+        return f"<ConsoleMiddleware {self._hosts}>"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; anything but HTTP is passed on as it is."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        forwarded = ""
+        if is_trusted(_peer(scope), self._settings.trusted_proxies):
+            forwarded = forwarded_origin(scope["headers"])
+        scope.setdefault("state", {})["forwarded"] = forwarded
+        await self._proxied(cast("Any", scope), cast("Any", receive), cast("Any", send))
+
+    async def _seen(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request as the trusted proxies tell it."""
+        headers = scope["headers"]
+        origin = Origin(
+            request_id=f"req_{secrets.token_hex(12)}",
+            client_ip=_peer(scope),
+            host=_last(headers, b"host").lower(),
+            secure=scope["scheme"] == "https",
+            forwarded=scope["state"].get("forwarded", ""),
+        )
+        scope["state"]["origin"] = origin
+        began, status = self._clock(), 500
+
+        async def send_all(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _completed(message["headers"], origin.request_id)
+            await send(message)
+
+        if (fault := self._fault(scope, origin)) is None:
+            await self._app(_as_get(scope), receive, send_all)
+        else:
+            await refuse(fault, scope=scope, receive=receive, send=send_all)
+        route = str(scope.get("path_template") or "unmatched")
+        seconds = None if route in STREAMS else self._clock() - began
+        self._metrics.answered(method=method_of(scope), route=route, status=status, seconds=seconds)
+
+    def _fault(self, scope: Scope, origin: Origin) -> ConsoleError | None:
+        """Why this request goes no further; None if it may."""
+        headers = list(scope["headers"])
+        if len(headers) > HEAD_COUNT or sum(len(n) + len(v) for n, v in headers) > HEAD_BYTES:
+            return TooLarge()
+        if scope["path"].rstrip("/") == FIGURES and was_forwarded(headers):
+            return NotFound()
+        if scope["path"] in PROBES or self._hosts.allows(origin):
+            return None
+        return HostRefused()
+
+
+class HostList:
+    """The hosts we answer to, so that no stranger's name can be pointed at this console."""
+
+    def __init__(self, settings: ConsoleSettings) -> None:
+        own = {"localhost", "127.0.0.1", "[::1]"}
+        for address in (settings.public_url, settings.oauth_redirect_uri):
+            own.add(_name(address.rpartition("://")[2].partition("/")[0].lower()))
+        own.update(_name(host.lower()) for host in settings.allowed_hosts)
+        self._names = own - {""}
+        self._login_asked = bool(settings.admin_password) or not settings.on_loopback
+
+    def __repr__(self) -> str:
+        return f"<HostList {sorted(self._names)}>"
+
+    def allows(self, origin: Origin) -> bool:
+        """Whether a request under this host is for us.
+
+        Where a login is asked, two more kinds of name are safe: a bare address, which no DNS
+        answer can fake, and any name behind a trusted proxy that says what the visitor sees.
+        Where none is asked, a stranger's page could send either itself, so only the list counts.
+        """
+        if not _HOST.fullmatch(origin.host):
+            return False
+        name = _name(origin.host)
+        if name in self._names:
+            return True
+        return self._login_asked and (_is_address(name) or bool(origin.forwarded))
+
+
+def is_trusted(address: str, networks: Iterable[Network]) -> bool:
+    """Whether a peer is one of the trusted proxies."""
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(peer, "ipv4_mapped", None) or peer
+    return any(mapped in network for network in networks)
+
+
+def forwarded_origin(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """`proto://host` from X-Forwarded-Proto and -Host, the nearest proxy's word; else empty.
+
+    Both are needed: one without the other would be completed by guessing.
+    """
+    pairs = list(headers)
+    proto = _last(pairs, b"x-forwarded-proto").rpartition(",")[2].strip().lower()
+    host = _last(pairs, b"x-forwarded-host").rpartition(",")[2].strip().lower()
+    if proto not in {"http", "https"} or not _HOST.fullmatch(host):
+        return ""
+    return f"{proto}://{host}"
+
+
+def _as_get(scope: Scope) -> Scope:
+    """A HEAD is a GET whose body the server leaves out; a stream that never ends has no head."""
+    if method_of(scope) != "HEAD" or scope["path"] in STREAMS:
+        return scope
+    return cast("Scope", {**scope, "method": "GET"})
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _last(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    found = ""
+    for key, value in headers:
+        if key == name:
+            found = value.decode("latin-1")
+    return found
+
+
+def _name(host: str) -> str:
+    """A host without its port."""
+    return re.sub(r":\d+$", "", host)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _completed(
+    headers: Iterable[tuple[bytes, bytes]], request_id: str
+) -> list[tuple[bytes, bytes]]:
+    """An answer's headers with ours; what a handler set itself stays."""
+    out = list(headers)
+    have = {name.lower() for name, _ in out}
+    ours = (*HEADERS, NO_STORE, (b"x-request-id", request_id.encode()))
+    out.extend(pair for pair in ours if pair[0] not in have)
+    return out

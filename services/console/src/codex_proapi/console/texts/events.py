@@ -1,0 +1,72 @@
+"""Words for what the log and the audit name by a code: events, verdicts, endings, choices."""
+
+from typing import Final
+
+from codex_proapi.console.texts.phrases import N_
+
+EVENTS: Final[dict[str, str]] = {
+    "exchange.settled": N_("Request"),
+    "account.added": N_("Account added"),
+    "account.changed": N_("Account changed"),
+    "account.paused": N_("Account paused"),
+    "account.resumed": N_("Account resumed"),
+    "account.removed": N_("Account removed"),
+    "account.tested": N_("Account tested"),
+    "account.refreshed": N_("Token of an account renewed"),
+    "account.exported": N_("Login exported"),
+    "account.cooled": N_("Account cools down"),
+    "account.revoked": N_("Account must sign in again"),
+    "account.deactivated": N_("Account disabled by OpenAI"),
+    "credential.refreshed": N_("Token renewed"),
+    "credential.revoked": N_("Login no longer accepted"),
+    "login.finished": N_("Account signed in"),
+    "login.failed": N_("Sign-in of an account failed"),
+    "key.made": N_("API key made"),
+    "key.changed": N_("API key changed"),
+    "key.rotated": N_("API key rotated"),
+    "key.revoked": N_("API key revoked"),
+    "key.removed": N_("API key deleted"),
+    "settings.changed": N_("Settings changed"),
+    "log.cleared": N_("Log cleared"),
+    "log.restored": N_("Log brought back"),
+    "admin.set_up": N_("Console set up"),
+    "admin.setup_refused": N_("Setup refused"),
+    "admin.signed_in": N_("Administrator signed in"),
+    "admin.signed_out": N_("Administrator signed out"),
+    "admin.signed_out_everywhere": N_("Signed out everywhere"),
+    "admin.session_ended": N_("Session ended"),
+    "admin.sign_in_refused": N_("Sign-in refused"),
+    "admin.password_changed": N_("Password changed"),
+    "admin.password_refused": N_("Change of password refused"),
+    "admin.token_made": N_("Admin token made"),
+    "admin.token_revoked": N_("Admin token revoked"),
+}
+"""Facts in the past, by their names in log and audit."""
+
+VERDICTS: Final[dict[str, str]] = {
+    "committed": N_("answered"),
+    "same_account_fresh": N_("token renewed, same account again"),
+    "same_account_again": N_("changed, same account again"),
+    "next_account": N_("next account"),
+    "give_up": N_("given up"),
+}
+"""What followed from an attempt."""
+
+ENDINGS: Final[dict[str, str]] = {
+    "whole": N_("complete answer"),
+    "short": N_("cut by OpenAI (length or filter)"),
+    "refused": N_("refused before the first word"),
+    "broken": N_("broke off after the first word"),
+    "abandoned": N_("the client left"),
+}
+"""How a request ended."""
+
+CHOICES: Final[dict[str, str]] = {
+    "affinity": N_("chosen because the conversation was there before"),
+    "round robin": N_("chosen because it was next in turn"),
+    "least used": N_("chosen because it has most left"),
+    "soonest reset": N_("chosen because its window resets soonest"),
+    "last account left, despite faults": N_("chosen as the last one left, despite faults"),
+    "renewed credential": N_("asked again with a renewed token"),
+}
+"""Why an account was chosen."""

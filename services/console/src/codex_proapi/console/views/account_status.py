@@ -1,0 +1,138 @@
+"""What an account is up to, in one word with cause and cure. Pure.
+
+The word is chosen here, from the login's state, the owner's wish and the cooldown; the page says it.
+"""
+
+import enum
+from collections.abc import Sequence
+
+import msgspec
+
+from codex_proapi.commons.accounts.model import Account, AccountState, Cooldown, CooldownReason
+from codex_proapi.console.texts.phrases import N_
+from codex_proapi.console.views.quota_windows import SPENT_LEFT, Bar, Tone
+
+
+class Word(enum.StrEnum):
+    """The state of an account, in a word."""
+
+    READY = "ready"
+    PAUSED = "paused"
+    SPENT = "spent"
+    COOLING = "cooling"
+    UNREACHABLE = "unreachable"
+    TOKEN = "token"  # noqa: S105 - a word about a token, not one
+    ENTITLEMENT = "entitlement"
+    SIGN_IN = "sign_in"
+    DISABLED = "disabled"
+
+
+WORDS: dict[Word, str] = {
+    Word.READY: N_("Ready"),
+    Word.PAUSED: N_("Paused"),
+    Word.SPENT: N_("Quota used up"),
+    Word.COOLING: N_("Cooling down"),
+    Word.UNREACHABLE: N_("Unreachable"),
+    Word.TOKEN: N_("Token refused"),
+    Word.ENTITLEMENT: N_("Not entitled"),
+    Word.SIGN_IN: N_("Sign in again"),
+    Word.DISABLED: N_("Disabled by OpenAI"),
+}
+CAUSES: dict[Word, str] = {
+    Word.PAUSED: N_("You took it out of rotation."),
+    Word.SPENT: N_("A usage window of its plan is spent."),
+    Word.COOLING: N_("OpenAI asked for a pause after many requests in a short time."),
+    Word.UNREACHABLE: N_("Several requests in a row failed on the way."),
+    Word.TOKEN: N_("OpenAI refused its token, and it could not be renewed yet."),
+    Word.ENTITLEMENT: N_("Its plan or workspace refused Codex or the model."),
+    Word.SIGN_IN: N_("OpenAI no longer accepts its login."),
+    Word.DISABLED: N_("OpenAI has closed the account, or its plan has no Codex."),
+}
+CURES: dict[Word, str] = {
+    Word.PAUSED: N_("Resume it when it may serve again."),
+    Word.SPENT: N_("It comes back by itself when the window resets."),
+    Word.COOLING: N_("It comes back by itself in a moment."),
+    Word.UNREACHABLE: N_("It is tried again by itself. If it stays, check the connection."),
+    Word.TOKEN: N_("It is tried again by itself. If it stays, sign in again."),
+    Word.ENTITLEMENT: N_("Check its plan and workspace, or pause it."),
+    Word.SIGN_IN: N_("Sign in again; name, history and keys stay."),
+    Word.DISABLED: N_("Ask OpenAI's support, or remove it."),
+}
+_COOLING: dict[CooldownReason, Word] = {
+    CooldownReason.QUOTA: Word.SPENT,
+    CooldownReason.RATE: Word.COOLING,
+    CooldownReason.TRANSIENT: Word.UNREACHABLE,
+    CooldownReason.CREDENTIAL: Word.TOKEN,
+    CooldownReason.ENTITLEMENT: Word.ENTITLEMENT,
+}
+_TONES: dict[Word, Tone] = {
+    Word.READY: Tone.OK,
+    Word.PAUSED: Tone.UNKNOWN,
+    Word.SPENT: Tone.WARN,
+    Word.COOLING: Tone.WARN,
+    Word.SIGN_IN: Tone.BAD,
+    Word.DISABLED: Tone.BAD,
+    Word.UNREACHABLE: Tone.BAD,
+    Word.TOKEN: Tone.BAD,
+    Word.ENTITLEMENT: Tone.BAD,
+}
+_ATTENTION = frozenset(
+    {Word.SIGN_IN, Word.DISABLED, Word.ENTITLEMENT, Word.UNREACHABLE, Word.TOKEN}
+)
+
+
+class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's state: the word, until when, and the code behind it."""
+
+    word: Word
+    until: int = 0
+    """When it ends by itself, seconds since the epoch; 0 when it does not, or nobody knows."""
+    code: str = ""
+    """Error code behind it, if any."""
+
+    @property
+    def tone(self) -> Tone:
+        """How it is meant."""
+        return _TONES[self.word]
+
+    @property
+    def label(self) -> str:
+        """The word, untranslated."""
+        return WORDS[self.word]
+
+    @property
+    def cause(self) -> str:
+        """Why, untranslated; empty when all is well."""
+        return CAUSES.get(self.word, "")
+
+    @property
+    def cure(self) -> str:
+        """What to do, untranslated; empty when nothing is to be done."""
+        return CURES.get(self.word, "")
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person has to look at it."""
+        return self.word in _ATTENTION
+
+
+def status_of(
+    account: Account, *, cooldown: Cooldown | None, bars: Sequence[Bar], now: float
+) -> AccountStatus:
+    """Choose the word: what only a person can cure comes first, then the owner's wish, then time."""
+    match account.state:
+        case AccountState.DEACTIVATED:
+            return AccountStatus(word=Word.DISABLED, code=account.state_reason)
+        case AccountState.REVOKED:
+            return AccountStatus(word=Word.SIGN_IN, code=account.state_reason)
+        case AccountState.ACTIVE:
+            pass
+    if account.paused:
+        return AccountStatus(word=Word.PAUSED)
+    if cooldown is not None and cooldown.until > now:
+        word = _COOLING[cooldown.reason]
+        return AccountStatus(word=word, until=int(cooldown.until), code=cooldown.code)
+    spent = [bar for bar in bars if bar.left is not None and bar.left <= SPENT_LEFT]
+    if spent:
+        return AccountStatus(word=Word.SPENT, until=max(bar.resets_at for bar in spent))
+    return AccountStatus(word=Word.READY)

@@ -1,0 +1,95 @@
+"""The models as accounts report them: what the gateway keeps of upstream's list, read tolerantly.
+
+The gateway decides what a name means; here only what is shown of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask
+
+ALWAYS = ("gpt-5", "gpt-5-codex", "gpt-5.2-codex", "gpt-5.3-codex", "gpt-4")
+"""Names the gateway accepts whatever the accounts have; they stand for the default model."""
+
+
+class SeenModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the catalogue."""
+
+    id: str
+    name: str
+    context: int
+    """Tokens it can read; 0 is unknown."""
+    efforts: tuple[str, ...]
+    default_effort: str
+    priority: int
+    """Lower comes first."""
+    accounts: tuple[str, ...]
+    """Ids of the accounts that have it."""
+
+
+async def load_models(redis: Redis, account_ids: Sequence[str]) -> list[SeenModel]:
+    """The listed models of these accounts, best first; empty when none has reported yet."""
+    if not account_ids:
+        return []
+    keys = [keyspace.catalogue(account_id) for account_id in account_ids]
+    kept = await ask(lambda: redis.mget(keys))
+    return unite(
+        {
+            account_id: _decoded(body)
+            for account_id, body in zip(account_ids, kept, strict=True)
+            if body is not None
+        }
+    )
+
+
+def unite(reported: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[SeenModel]:
+    """One entry for each model, with the accounts that have it; hidden models are left out."""
+    facts: dict[str, Mapping[str, Any]] = {}
+    holders: dict[str, list[str]] = {}
+    for account_id, models in reported.items():
+        for model in models:
+            slug = model.get("slug") or model.get("id")
+            if isinstance(slug, str) and slug and model.get("visibility", "list") == "list":
+                facts.setdefault(slug, model)
+                holders.setdefault(slug, []).append(account_id)
+    found = [_seen(slug, model, tuple(holders[slug])) for slug, model in facts.items()]
+    return sorted(found, key=lambda model: (model.priority, model.id))
+
+
+def _seen(slug: str, model: Mapping[str, Any], accounts: tuple[str, ...]) -> SeenModel:
+    levels = model.get("supported_reasoning_levels") or model.get("efforts") or ()
+    efforts = (each.get("effort") if isinstance(each, dict) else each for each in levels)
+    return SeenModel(
+        id=slug,
+        name=_text(model.get("display_name")),
+        context=_number(model.get("context_window")),
+        efforts=tuple(effort for effort in efforts if isinstance(effort, str)),
+        default_effort=_text(model.get("default_reasoning_level") or model.get("default_effort")),
+        priority=_number(model.get("priority"), missing=1000),
+        accounts=accounts,
+    )
+
+
+def _decoded(body: str | bytes) -> list[Mapping[str, Any]]:
+    """The list of models in what was kept; empty where another version kept something else."""
+    try:
+        kept = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return []
+    listed = kept.get("body") if isinstance(kept, dict) else None
+    models = listed.get("models") if isinstance(listed, dict) else None
+    return (
+        [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: object, *, missing: int = 0) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else missing

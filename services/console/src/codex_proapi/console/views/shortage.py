@@ -1,0 +1,53 @@
+"""Whether there is too little for everybody: keys that share a scarce pool, requests that wait.
+
+The gateways decide both; here is only read what they keep of it, tolerantly.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.api_keys.fair_shares import ACTIVE_SECONDS
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask, text
+
+
+class Shortage(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has to share, and who has to wait."""
+
+    sharing: int
+    """Keys that asked lately while the pool was scarce, and are held to their fair shares."""
+    queued: int
+    """Requests that wait for a slot."""
+
+
+async def load_shortage(redis: Redis, *, now: float) -> Shortage:
+    """Read it, in one round trip."""
+
+    async def read() -> list[Any]:
+        pipe = redis.pipeline(transaction=False)
+        pipe.hvals(keyspace.fair_shares())
+        pipe.hvals(keyspace.queue())
+        return await pipe.execute()
+
+    shares, positions = await ask(read)
+    return shortage_of(map(text, shares), map(text, positions), now=now)
+
+
+def shortage_of(shares: Iterable[str], positions: Iterable[str], *, now: float) -> Shortage:
+    """Count those that still hold: a share by when its key asked last, a place by when it ends."""
+    return Shortage(
+        sharing=sum(_second(share) > now - ACTIVE_SECONDS for share in shares),
+        queued=sum(_second(position) > now for position in positions),
+    )
+
+
+def _second(kept: str) -> float:
+    """The second word, a time: a key's last request, or the end of a place in the queue."""
+    words = kept.split()
+    try:
+        return float(words[1])
+    except (IndexError, ValueError):
+        return 0.0

@@ -1,0 +1,237 @@
+"""What to paste into each client. Pure: the address, the model and the key are given.
+
+Seen from the clients' releases of late 2026: Codex CLI 0.169 speaks /responses only; Cline and
+Cursor take a form, not a file; Cursor calls from its own servers.
+"""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from codex_proapi.console.texts.phrases import N_
+
+KEY = "YOUR_KEY"
+"""Stands for the key until there is one."""
+_SLOT = re.compile(r"\{(base_url|model|key)\}")
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to do: a sentence, a field to fill, or code to paste."""
+
+    text: str = ""
+    """What to do, untranslated."""
+    field: str = ""
+    """Name of the field in the client's form."""
+    file: str = ""
+    """Where the code belongs."""
+    shell: str = ""
+    """Which shell runs it."""
+    parts: tuple[tuple[str, str], ...] = ()
+    """The code in pieces: the text, and which slot it fills (empty: none)."""
+
+
+class Snippet(msgspec.Struct, frozen=True, kw_only=True):
+    """All there is to do for one client."""
+
+    id: str
+    title: str
+    steps: tuple[Step, ...]
+    warning: str = ""
+    """What to know first, untranslated."""
+
+
+def snippets(*, base_url: str, model: str, key: str = KEY) -> tuple[Snippet, ...]:
+    """Every client, filled in."""
+    slots = {"base_url": base_url, "model": model, "key": key}
+
+    return tuple(
+        Snippet(
+            id=client_id,
+            title=title,
+            warning=_WARNINGS.get(client_id, ""),
+            steps=tuple(
+                Step(parts=_parts(code.strip("\n"), slots), **where)
+                for code, where in _STEPS[client_id]
+            ),
+        )
+        for client_id, title in CLIENTS.items()
+    )
+
+
+CLIENTS: Mapping[str, str] = {
+    "codex": "Codex CLI",
+    "cline": "Cline",
+    "cursor": "Cursor",
+    "continue": "Continue",
+    "aider": "aider",
+    "opencode": "opencode",
+    "python": "OpenAI Python",
+    "node": "OpenAI Node.js",
+    "curl": "curl (bash)",
+    "powershell": "curl (PowerShell)",
+}
+"""The clients, in the order of the page."""
+
+_WARNINGS = {
+    "cursor": N_(
+        "Cursor calls from its own servers, so this address must be reachable from the internet"
+        " by https; a private address will not work."
+    ),
+}
+
+_CODEX = """
+model = "{model}"
+model_provider = "codex-proapi"
+
+[model_providers.codex-proapi]
+name = "Codex Pro API"
+base_url = "{base_url}"
+wire_api = "responses"
+env_key = "CODEX_PROAPI_KEY"
+"""
+_CONTINUE = """
+name: Codex Pro API
+version: 1.0.0
+schema: v1
+models:
+  - name: {model}
+    provider: openai
+    model: {model}
+    apiBase: {base_url}
+    apiKey: {key}
+    roles: [chat, edit, apply]
+"""
+_AIDER_BASH = """
+export OPENAI_API_BASE={base_url}
+export OPENAI_API_KEY={key}
+aider --model openai/{model}
+"""
+_AIDER_POWERSHELL = """
+$env:OPENAI_API_BASE = "{base_url}"
+$env:OPENAI_API_KEY = "{key}"
+aider --model openai/{model}
+"""
+_OPENCODE = """
+{
+  "$schema": "https://opencode.ai/config.json",
+  "provider": {
+    "codex-proapi": {
+      "npm": "@ai-sdk/openai-compatible",
+      "name": "Codex Pro API",
+      "options": { "baseURL": "{base_url}", "apiKey": "{key}" },
+      "models": { "{model}": {} }
+    }
+  },
+  "model": "codex-proapi/{model}"
+}
+"""
+_PYTHON = """
+from openai import OpenAI
+
+client = OpenAI(base_url="{base_url}", api_key="{key}")
+
+stream = client.chat.completions.create(
+    model="{model}",
+    messages=[{"role": "user", "content": "Hello"}],
+    stream=True,
+)
+for chunk in stream:
+    if chunk.choices:
+        print(chunk.choices[0].delta.content or "", end="", flush=True)
+"""
+_NODE = """
+import OpenAI from "openai";
+
+const client = new OpenAI({ baseURL: "{base_url}", apiKey: "{key}" });
+
+const stream = await client.chat.completions.create({
+  model: "{model}",
+  messages: [{ role: "user", content: "Hello" }],
+  stream: true,
+});
+for await (const chunk of stream) {
+  process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
+}
+"""
+_CURL = """
+curl -N {base_url}/chat/completions \\
+  -H "Authorization: Bearer {key}" \\
+  -H "Content-Type: application/json" \\
+  -d '{"model": "{model}", "stream": true,
+       "messages": [{"role": "user", "content": "Hello"}]}'
+"""
+# A body in a variable, because PowerShell before 7.3 drops the quotes inside an argument.
+_POWERSHELL = """
+$body = @{
+  model = "{model}"
+  messages = @(@{ role = "user"; content = "Hello" })
+} | ConvertTo-Json -Depth 5
+
+Invoke-RestMethod -Method Post -Uri "{base_url}/chat/completions" `
+  -Headers @{ Authorization = "Bearer {key}" } `
+  -ContentType "application/json" -Body $body
+"""
+
+_STEPS: Mapping[str, tuple[tuple[str, dict[str, str]], ...]] = {
+    "codex": (
+        (
+            _CODEX,
+            {"text": N_("Put this at the top of the file:"), "file": "~/.codex/config.toml"},
+        ),
+        (
+            "export CODEX_PROAPI_KEY={key}\ncodex",
+            {"text": N_("Give it the key and start it:"), "shell": "bash"},
+        ),
+        ('$env:CODEX_PROAPI_KEY = "{key}"\ncodex', {"shell": "PowerShell"}),
+    ),
+    "cline": (
+        (
+            "OpenAI Compatible",
+            {"text": N_("In Cline's settings choose and fill in:"), "field": "API Provider"},
+        ),
+        ("{base_url}", {"field": "Base URL"}),
+        ("{key}", {"field": "OpenAI Compatible API Key"}),
+        ("{model}", {"field": "Model ID"}),
+    ),
+    "cursor": (
+        (
+            "{key}",
+            {"text": N_("In Cursor Settings → Models → API Keys:"), "field": "OpenAI API Key"},
+        ),
+        ("{base_url}", {"field": "Override OpenAI Base URL"}),
+        ("{model}", {"text": N_("Then add the model by name:"), "field": "Add model"}),
+    ),
+    "continue": (
+        (_CONTINUE, {"text": N_("Add the model to the file:"), "file": "~/.continue/config.yaml"}),
+    ),
+    "aider": (
+        (
+            _AIDER_BASH,
+            {"shell": "bash"},
+        ),
+        (
+            _AIDER_POWERSHELL,
+            {"shell": "PowerShell"},
+        ),
+    ),
+    "opencode": ((_OPENCODE, {"text": N_("Write this file:"), "file": "opencode.json"}),),
+    "python": (("pip install openai", {"shell": "bash"}), (_PYTHON, {"file": "hello.py"})),
+    "node": (("npm install openai", {"shell": "bash"}), (_NODE, {"file": "hello.mjs"})),
+    "curl": ((_CURL, {"shell": "bash"}),),
+    "powershell": ((_POWERSHELL, {"shell": "PowerShell"}),),
+}
+
+
+def _parts(text: str, slots: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Cut a text at its slots and fill them."""
+    parts: list[tuple[str, str]] = []
+    at = 0
+    for found in _SLOT.finditer(text):
+        if found.start() > at:
+            parts.append((text[at : found.start()], ""))
+        parts.append((slots[found[1]], found[1]))
+        at = found.end()
+    if at < len(text):
+        parts.append((text[at:], ""))
+    return tuple(parts)

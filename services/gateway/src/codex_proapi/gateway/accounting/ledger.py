@@ -1,0 +1,253 @@
+"""What is still to be written to Redis after exchanges: collected, and written in batches.
+
+Nobody waits for it. Settlements are written as they come, in batches while a write is under way:
+what a killed process has not written is lost to the usage. It is bounded; while Redis is away it
+keeps what it has and tries again, and at shutdown it is written as far as possible. What is written
+twice is counted once, by request id; so the settlements written last are written once more when Redis
+returns, which may have lost its last moments with its machine, or to a replica that took over.
+"""
+
+import asyncio
+import collections
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.exchange_record import ExchangeRecord
+from codex_proapi.commons.usage.log_stream import LogEntry
+from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+
+FLUSH_SECONDS: Final = 0.075
+"""How long what is not urgent waits for more to be written with it."""
+RETRY_SECONDS: Final = 1.0
+"""Pause after a failure."""
+MOST: Final = 20_000
+"""How much of each kind is kept while Redis is away; beyond it the oldest is lost, and counted."""
+BATCH: Final = 250
+"""How many records one script takes."""
+RECENT_SECONDS: Final = 5.0
+"""How long settlements are kept after they were written, until others are: longer than Redis takes
+to put writes on its disk (a second or two), or to tell its replicas."""
+KNOWN_SECONDS: Final = 3600.0
+"""How old a settlement may be that is written once more; ids are known for a day."""
+CLOSE_SECONDS: Final = 5.0
+"""How long closing goes on trying."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+log = structlog.get_logger(__name__)
+
+
+class LedgerWriter(Protocol):
+    """Where the ledger is written to. Each may raise StoreUnavailable and is then tried again."""
+
+    async def add(self, records: Sequence[ExchangeRecord]) -> object:
+        """Count settled exchanges and append them to the log stream, each id once."""
+
+    async def tie(self, fingerprints: dict[str, str]) -> object:
+        """Tie conversations to the accounts that answered them."""
+
+    async def promise(self, fingerprints: dict[str, str]) -> object:
+        """Let conversations without an account follow the one just chosen."""
+
+    async def disown(self, digests: Mapping[str, Iterable[str]]) -> object:
+        """Keep, by conversation, which encrypted items its account cannot read."""
+
+    async def succeed(self, accounts: Iterable[str]) -> object:
+        """Note that accounts answered."""
+
+    async def tell(self, entries: Sequence[LogEntry]) -> object:
+        """Append entries to the log stream."""
+
+
+class Ledger:
+    """The settlements waiting to be written."""
+
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        metrics: Metrics,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._writer = writer
+        self._metrics = metrics
+        self._sleep = sleep
+        self._clock = clock
+        self._records: dict[str, ExchangeRecord] = {}
+        self._recent: collections.deque[tuple[float, ExchangeRecord]] = collections.deque(
+            maxlen=MOST
+        )
+        self._ties: dict[str, str] = {}
+        self._promises: dict[str, str] = {}
+        self._disowned: dict[str, frozenset[str]] = {}
+        self._answered: dict[str, None] = {}
+        self._entries: dict[int, LogEntry] = {}
+        self._entries_taken = 0
+        self._away = self._full = False
+        self._wake = asyncio.Event()
+        self._tied = asyncio.Event()
+        self._settled = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Ledger with {len(self)} waiting>"
+
+    def __len__(self) -> int:
+        marks = len(self._ties) + len(self._promises) + len(self._disowned) + len(self._answered)
+        return len(self._records) + marks + len(self._entries)
+
+    def settle(self, record: ExchangeRecord) -> None:
+        """Take a settled exchange: one of the four readers of a record."""
+        self._take(self._records, record.request_id, record)
+        self._settled.set()
+
+    def tie(self, fingerprint: str, account_id: str) -> None:
+        """Take note that a conversation is answered by an account."""
+        self._promises.pop(fingerprint, None)
+        self._take(self._ties, fingerprint, account_id)
+        self._tied.set()
+
+    def promise(self, fingerprint: str, account_id: str) -> None:
+        """Take note that an account was chosen for a conversation; it has not answered yet."""
+        self._take(self._promises, fingerprint, account_id)
+        self._tied.set()
+
+    def disown(self, fingerprint: str, digests: frozenset[str]) -> None:
+        """Take note of a conversation's encrypted items that its account cannot read."""
+        known = self._disowned.get(fingerprint, frozenset())
+        self._take(self._disowned, fingerprint, known | digests)
+
+    def succeed(self, account_id: str) -> None:
+        """Take note that an account answered."""
+        self._take(self._answered, account_id, None)
+
+    def tell(self, entry: LogEntry) -> None:
+        """Take an entry of the log."""
+        self._entries_taken += 1
+        self._take(self._entries, self._entries_taken, entry)
+
+    async def run(self) -> None:
+        """Write what comes, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._sleep(FLUSH_SECONDS)
+            if not await self.flush():
+                await self._sleep(RETRY_SECONDS)
+                self._wake.set()
+
+    async def run_settlements(self) -> None:
+        """Write settlements as they come, lest they are lost, until cancelled."""
+        await self._run_urgent(self._settled, self._write_settlements)
+
+    async def run_ties(self) -> None:
+        """Write ties as they come, since a conversation's next request may be near."""
+        await self._run_urgent(self._tied, self._write_ties)
+
+    async def flush(self) -> bool:
+        """Write everything that waits; False if Redis did not take it and it waits on."""
+        try:
+            await self._write()
+        except StoreUnavailable as error:
+            self._metrics.redis_failed(RedisWork.SETTLE)
+            if not self._away:
+                log.warning("ledger.kept", waiting=len(self), error=str(error))
+            self._away = True
+            return False
+        finally:
+            self._metrics.ledger_pending.set(len(self))
+        if self._away:
+            log.info("ledger.written")
+        self._away = self._full = False
+        return True
+
+    def again(self) -> None:
+        """Write the settlements written last once more: Redis is back, perhaps without them."""
+        known = self._clock() - KNOWN_SECONDS
+        while self._recent:
+            at, record = self._recent.popleft()
+            if at > known and len(self._records) < MOST:  # those that wait come first
+                self.settle(record)
+
+    async def close(self) -> None:
+        """Write the rest, as far as Redis lets us."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while not await self.flush():
+                    await self._sleep(RETRY_SECONDS / 4)
+        except TimeoutError:
+            self._metrics.ledger_lost.inc(len(self))
+            log.warning("ledger.lost", waiting=len(self))
+
+    async def _run_urgent(self, comes: asyncio.Event, write: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await comes.wait()
+            comes.clear()
+            try:
+                await write()
+            except StoreUnavailable:  # it is with the rest that `run` tries again to write
+                self._metrics.redis_failed(RedisWork.SETTLE)
+
+    async def _write(self) -> None:
+        await self._write_ties()
+        await self._write_settlements()
+        async with _taken(self._disowned) as disowned:
+            if disowned:
+                await self._writer.disown(disowned)
+        async with _taken(self._answered) as answered:
+            if answered:
+                await self._writer.succeed(list(answered))
+        async with _taken(self._entries) as entries:
+            if entries:
+                await self._writer.tell(list(entries.values()))
+
+    async def _write_ties(self) -> None:
+        async with _taken(self._promises) as promises:
+            if promises:
+                await self._writer.promise(promises)
+        async with _taken(self._ties) as ties:
+            if ties:
+                await self._writer.tie(ties)
+
+    async def _write_settlements(self) -> None:
+        while self._records:
+            async with _taken(self._records, BATCH) as records:
+                await self._writer.add(list(records.values()))
+                self._keep(records.values())
+
+    def _keep(self, written: Iterable[ExchangeRecord]) -> None:
+        """Remember settlements that were written just now, and forget those before."""
+        now = self._clock()
+        while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
+            self._recent.popleft()
+        self._recent.extend((now, record) for record in written)
+
+    def _take(self, waiting: dict[K, V], key: K, value: V) -> None:
+        if len(waiting) >= MOST and key not in waiting:
+            waiting.pop(next(iter(waiting)))
+            self._metrics.ledger_lost.inc()
+            if not self._full:
+                log.error("ledger.overflowed", most=MOST)
+            self._full = True
+        waiting[key] = value
+        self._wake.set()
+
+
+@asynccontextmanager
+async def _taken(waiting: dict[K, V], most: int | None = None) -> AsyncIterator[dict[K, V]]:
+    """Take out what waits, oldest first; whatever goes wrong, also a cancellation, puts it back."""
+    keys = list(waiting)[:most]
+    batch = {key: waiting.pop(key) for key in keys}
+    try:
+        yield batch
+    except BaseException:
+        newer = dict(waiting)
+        waiting.clear()
+        waiting.update(batch | newer)
+        raise

@@ -1,0 +1,66 @@
+"""The ledger's books: which store takes what."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.commons.usage.exchange_record import ExchangeRecord
+from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
+from codex_proapi.gateway.pool.snapshot import SnapshotReader
+
+FOREIGN_SECONDS: Final = keyspace.DAY
+"""How long it is remembered which encrypted items an account cannot read."""
+
+
+class RedisWriter:
+    """Everything that is written after an exchange, in Redis."""
+
+    def __init__(
+        self, redis: Redis, *, usage: UsageStore, surveyor: SnapshotReader, cooldowns: CooldownStore
+    ) -> None:
+        self._redis = redis
+        self._usage = usage
+        self._surveyor = surveyor
+        self._cooldowns = cooldowns
+        self._logs = LogStream(redis)
+
+    def __repr__(self) -> str:
+        return "<RedisWriter>"
+
+    async def add(self, records: Sequence[ExchangeRecord]) -> None:
+        """Count settled exchanges and append them to the log stream, each id once."""
+        await self._usage.add(records)
+
+    async def tie(self, fingerprints: dict[str, str]) -> None:
+        """Tie conversations to the accounts that answered them."""
+        await self._surveyor.tie(fingerprints)
+
+    async def promise(self, fingerprints: dict[str, str]) -> None:
+        """Let conversations without an account follow the one just chosen."""
+        await self._surveyor.promise(fingerprints)
+
+    async def disown(self, digests: Mapping[str, Iterable[str]]) -> None:
+        """Keep, by conversation, which encrypted items its account cannot read."""
+        with mapped():
+            pipe = self._redis.pipeline(transaction=False)
+            for fingerprint, items in digests.items():
+                pipe.sadd(keyspace.foreign(fingerprint), *items)
+                pipe.expire(keyspace.foreign(fingerprint), FOREIGN_SECONDS)
+            await pipe.execute()
+
+    async def succeed(self, accounts: Iterable[str]) -> None:
+        """An answer came: no faults in a row, and nobody else has to probe."""
+        for account_id in accounts:
+            await self._cooldowns.succeed(account_id)
+            with mapped():
+                await self._redis.delete(keyspace.probe(account_id))
+
+    async def tell(self, entries: Sequence[LogEntry]) -> None:
+        """Append entries to the log stream."""
+        for entry in entries:
+            await self._logs.append(entry)

@@ -1,0 +1,38 @@
+"""What a client is told of its key's limits beside the answer: headers its library knows."""
+
+import math
+
+from codex_proapi.gateway.formats.codex.quota_answers import headers_of_quota
+from codex_proapi.gateway.limits.charge import LimitCharge
+from codex_proapi.gateway.quota.key_quota import share_of_draw
+from codex_proapi.gateway.server.asgi import Header
+
+
+def limit_headers(draw: LimitCharge | None) -> list[Header]:
+    """`x-ratelimit-*` for the limits of a minute that the key has; nothing for any other."""
+    allowance = draw.allowance if draw is not None else None
+    if draw is None or allowance is None:
+        return []
+    headers: list[Header] = []
+    for name, limit, left, reset in (
+        ("requests", draw.limits.rpm, allowance.requests_left, allowance.requests_reset),
+        ("tokens", draw.limits.tpm, allowance.tokens_left, allowance.tokens_reset),
+    ):
+        if limit:
+            headers += [
+                (f"x-ratelimit-limit-{name}".encode(), str(limit).encode()),
+                (f"x-ratelimit-remaining-{name}".encode(), str(left).encode()),
+                (f"x-ratelimit-reset-{name}".encode(), _span(reset).encode()),
+            ]
+    return headers
+
+
+def share_headers(draw: LimitCharge | None) -> list[Header]:
+    """`x-codex-*` for the token budgets that the key has, as a Codex client knows them."""
+    told = headers_of_quota(share_of_draw(draw))
+    return [(name.encode(), value.encode()) for name, value in told]
+
+
+def _span(seconds: float) -> str:
+    """A span as clients read it: `120ms`, `6s`."""
+    return f"{math.ceil(seconds)}s" if seconds >= 1 else f"{math.ceil(seconds * 1000)}ms"

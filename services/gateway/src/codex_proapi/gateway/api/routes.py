@@ -1,0 +1,167 @@
+"""Everything but the hot routes, in Litestar: models, a key's usage, and probes.
+
+`web.front` has checked path and method and adds the headers every answer carries.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.exceptions import HTTPException
+from litestar.params import FromPath
+
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.api import models
+from codex_proapi.gateway.api.error_responses import fault_of, headers_of_error
+from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
+from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.formats.codex.quota_answers import usage_of_quota
+from codex_proapi.gateway.formats.openai.errors import error_body
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.quota.key_quota import KeyQuota
+from codex_proapi.gateway.server.asgi import ASGIApp
+from codex_proapi.gateway.server.router import USAGE_ROUTE
+from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
+
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+AnyRequest = Request[Any, Any, Any]
+
+
+class RouteContext:
+    """What the routes show."""
+
+    def __init__(
+        self,
+        *,
+        admission: Authenticator,
+        catalogues: ModelCatalogues,
+        shares: KeyQuota,
+        in_flight: InFlight,
+        metrics: Metrics,
+        ping: Callable[[], Awaitable[bool]],
+        version: str,
+    ) -> None:
+        self._admission = admission
+        self._catalogues = catalogues
+        self._shares = shares
+        self._in_flight = in_flight
+        self._metrics = metrics
+        self._ping = ping
+        self._version = version
+
+    def __repr__(self) -> str:
+        return f"<RouteContext of {self._version}>"
+
+    async def models(self, request: AnyRequest) -> Response[bytes]:
+        """List what the client's key may ask for."""
+        key = await self._admit(request)
+        described = "client_version" in request.query_params
+        body = models.listing(
+            self._catalogues.current,
+            allowed=key.allowed_models if key else (),
+            entries=self._catalogues.entries() if described else None,
+        )
+        return _json(200, body)
+
+    async def model(self, request: AnyRequest, name: str) -> Response[bytes]:
+        """Show one model."""
+        key = await self._admit(request)
+        allowed = key.allowed_models if key else ()
+        return _json(200, models.one(self._catalogues.current, name, allowed=allowed))
+
+    async def usage(self, request: AnyRequest) -> Response[bytes]:
+        """Tell a key's share, as the backend would tell an account's quota."""
+        key = await self._admit(request)
+        try:
+            share = await self._shares.of(key)
+        except StoreUnavailable:
+            raise StoreUnreachable("The counters do not answer. Please try again.") from None
+        return _json(200, usage_of_quota(share), {"cache-control": "no-store"})
+
+    async def health(self) -> dict[str, str]:
+        """Tell that the process lives."""
+        return {"status": "ok", "service": "gateway", "version": self._version}
+
+    async def readiness(self) -> Response[dict[str, str]]:
+        """Tell whether requests are welcome: not while draining, nor without Redis after its grace."""
+        if self._in_flight.draining:
+            return Response({"status": "draining", "service": "gateway"}, status_code=503)
+        if not await self._ping():
+            return Response({"status": "no redis", "service": "gateway"}, status_code=503)
+        return Response({"status": "ok", "service": "gateway"})
+
+    async def metrics(self) -> Response[bytes]:
+        """Give Prometheus its text."""
+        self._metrics.in_flight.set(len(self._in_flight))
+        return Response(self._metrics.exposition(), media_type=EXPOSITION)
+
+    async def _admit(self, request: AnyRequest) -> ApiKey | None:
+        """The same check as on every other route; no survey tells here whether a key holds."""
+        admitted = await self._admission.admit(dict(request.scope["headers"]))
+        try:
+            return (await self._admission.again(admitted)).key
+        except StoreUnavailable:
+            raise StoreUnreachable("The key store does not answer. Please try again.") from None
+
+
+def routes(context: RouteContext) -> ASGIApp:
+    """The application behind the front."""
+
+    @get("/models")
+    async def list_models(request: AnyRequest) -> Response[bytes]:
+        return await context.models(request)
+
+    @get("/models/{name:path}")
+    async def show_model(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+        return await context.model(request, name.strip("/"))
+
+    @get(USAGE_ROUTE)
+    async def show_usage(request: AnyRequest) -> Response[bytes]:
+        return await context.usage(request)
+
+    @get(["/", "/health"])
+    async def health() -> dict[str, str]:
+        return await context.health()
+
+    @get("/readyz")
+    async def readyz() -> Response[dict[str, str]]:
+        return await context.readiness()
+
+    @get("/metrics")
+    async def metrics() -> Response[bytes]:
+        return await context.metrics()
+
+    application = Litestar(
+        [list_models, show_model, show_usage, health, readyz, metrics],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={
+            GatewayError: _refused,
+            HTTPException: _unknown,
+            Exception: _crashed,
+        },
+    )
+    return cast("ASGIApp", application)
+
+
+def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
+
+
+def _refused(request: AnyRequest, error: GatewayError) -> Response[bytes]:
+    del request
+    headers = {name.decode(): value.decode() for name, value in headers_of_error(error)}
+    return _json(error.status, error_body(error), headers)
+
+
+def _unknown(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """Whatever Litestar itself refuses; the front lets little through to it."""
+    fault = UnknownRoute(error.detail or "This cannot be served.")
+    fault.status = error.status_code
+    return _refused(request, fault)
+
+
+def _crashed(request: AnyRequest, error: Exception) -> Response[bytes]:
+    return _refused(request, fault_of(error))

@@ -1,0 +1,388 @@
+"""The composition root: makes every object of one replica, once, and hands them over.
+
+`build` needs a running event loop. Nothing is asked of Redis or upstream before `start`.
+"""
+
+import importlib.metadata
+import secrets
+import socket
+import sys
+import time
+
+import httpx
+import structlog
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.quota import QuotaStore
+from codex_proapi.commons.accounts.refresher import CredentialRefresher
+from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
+from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
+from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
+from codex_proapi.commons.redis.clients import connect, connect_blocking, mapped
+from codex_proapi.commons.redis.multiplexed import connect_multiplexed
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.clock import SharedClock
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.loop_lag import watch_lag
+from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.gateway.accounting.ledger import Ledger
+from codex_proapi.gateway.accounting.redis_writer import RedisWriter
+from codex_proapi.gateway.api.endpoint import Endpoint
+from codex_proapi.gateway.api.endpoint_context import EndpointContext, ExchangeRuntime
+from codex_proapi.gateway.api.error_responses import refuse
+from codex_proapi.gateway.api.routes import RouteContext, routes
+from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.auth.revocation import RevocationWatcher
+from codex_proapi.gateway.exchange.access_log import AccessLog
+from codex_proapi.gateway.exchange.dispatch import DispatchContext, Dispatcher
+from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.exchange.stored_responses import ResponseStore
+from codex_proapi.gateway.formats.codex.requests import Identity
+from codex_proapi.gateway.limits.stream_permits import StreamPermits
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.account_facts import AccountFacts
+from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
+from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
+from codex_proapi.gateway.pool.retry_budget import Egress, RetryBudget
+from codex_proapi.gateway.pool.selector import AccountSelector
+from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.store_outage import StoreOutage
+from codex_proapi.gateway.quota.key_quota import KeyQuota
+from codex_proapi.gateway.quota.poller import QuotaPoller
+from codex_proapi.gateway.quota.tracker import QuotaTracker
+from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
+from codex_proapi.gateway.server.router import Router
+from codex_proapi.gateway.server.ticker import Ticker
+from codex_proapi.gateway.settings import GatewaySettings
+from codex_proapi.gateway.upstream.account_api import AccountApi
+from codex_proapi.gateway.upstream.backend import Backend
+from codex_proapi.gateway.upstream.http_client import HttpClient
+from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
+
+log = structlog.get_logger(__name__)
+
+
+def build(settings: GatewaySettings) -> "Gateway":
+    """A gateway that is ready to be started."""
+    return Gateway(settings)
+
+
+def own_version() -> str:
+    """The version of this distribution."""
+    return importlib.metadata.version("codex-proapi-gateway")
+
+
+class Gateway:
+    """One replica of the gateway."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._tasks = Tasks()
+        self._started = False
+        self._clock = SharedClock(time.time)
+        quiet = settings.log_level in {"warning", "error"}
+        self._log = AccessLog(sys.stdout, quiet=quiet)
+        self.metrics = Metrics(_registry())
+        self.metrics.build.labels(own_version()).set(1)
+        self.in_flight = InFlight(most=settings.max_concurrent)
+        self._identity = Identity(
+            originator=settings.codex_originator,
+            version=settings.codex_client_version,
+            product_version=own_version(),
+        )
+        self._open_stores()
+        self._open_upstream()
+        self._open_relay()
+        self.asgi = self._open_doors()
+
+    def __repr__(self) -> str:
+        return f"<Gateway on port {self._settings.port} with {self.in_flight!r}>"
+
+    async def start(self) -> None:
+        """Read what there is to know, begin the background work; once, however often called."""
+        if self._started:
+            return
+        self._started = True
+        self._switches.apply(LiveSettings())
+        try:
+            await self._upkeep.round()
+            await self._catalogues.load()
+        except StoreUnavailable as error:  # `/readyz` says so; the rounds go on trying
+            log.warning("gateway.waits", error=str(error))
+        for name, work in (
+            ("pulse", self._ticker.run()),
+            ("grace", self._grace.run()),
+            ("ledger", self._ledger.run()),
+            ("settlements", self._ledger.run_settlements()),
+            ("ties", self._ledger.run_ties()),
+            ("catalogues", self._catalogues.run()),
+            ("quotas", self._quotas.run()),
+            ("places", self._stream_permits.run()),
+            ("slots", self._slots.run()),
+            ("revocations", self._revocations.run()),
+            ("upkeep", self._upkeep.run()),
+            ("loop lag", watch_lag(self.metrics.loop_lag.observe)),
+        ):
+            self._tasks.start(work, name=name)
+
+    def begin_drain(self) -> None:
+        """Say no at `/readyz`; go on serving."""
+        self.in_flight.draining = True
+        self.metrics.draining.set(1)
+
+    def end_drain(self) -> None:
+        """End what still streams with an honest error."""
+        self.in_flight.end_all()
+
+    async def close(self) -> None:
+        """Write the rest and let everything go."""
+        self.begin_drain()
+        await self._tasks.close()
+        self._grace.close()
+        await self._slots.close()
+        await self._upkeep.leave()
+        await self._ledger.close()
+        await self._refresher.close()
+        self._upstream.lingering.close()
+        self._client.close()
+        await self._http.aclose()
+        if self._line is not None:
+            await self._line.aclose()
+        await self._blocking_redis.aclose()
+        await self._lookout.aclose()
+        await self._redis.aclose()
+
+    def _open_stores(self) -> None:
+        settings = self._settings
+        cipher = CredentialCipher(settings.encryption_keys)
+        self._gate = RedisCircuitBreaker(grace=settings.redis_grace_seconds)
+        self._redis = connect(settings.redis_url, gate=self._gate)
+        self._accounts = AccountStore(self._redis, cipher)
+        self._view = AccountView(self._accounts)
+        self._keys = KeyStore(self._redis, cipher)
+        self._cooldowns = CooldownStore(self._redis)
+        self._line = connect_multiplexed(settings.redis_url)
+        self._lookout = connect(settings.redis_url)
+        self._surveyor = SnapshotReader(
+            self._lookout, line=self._line, clock=self._clock, hook=self.metrics.surveyed
+        )
+        self._admission = Authenticator(
+            self._keys, policy=settings.api_key_policy, clock=self._clock, gate=self._gate
+        )
+        self._usage = UsageStore(self._redis)
+        writer = RedisWriter(
+            self._redis,
+            usage=self._usage,
+            surveyor=SnapshotReader(self._redis),
+            cooldowns=self._cooldowns,
+        )
+        self._ledger = Ledger(writer, self.metrics)
+        self._grace = StoreOutage(
+            self._surveyor,
+            accounts=self._view,
+            keys=self._admission,
+            gate=self._gate,
+            metrics=self.metrics,
+            clock=self._clock,
+            returned=self._ledger.again,
+        )
+        self._replica_id = secrets.token_hex(6)
+        self._blocking_redis = connect_blocking(settings.redis_url, max_connections=1)
+        self._slots = AccountQueue(
+            self._redis,
+            blocking_redis=self._blocking_redis,
+            replica=self._replica_id,
+            tasks=self._tasks,
+            clock=self._clock,
+        )
+        self.metrics.waiting.set_function(lambda: self._slots.waiting)
+        self._stream_permits = StreamPermits(self._redis, clock=self._clock)
+        self._responses = ResponseStore(self._redis, cipher)
+        self._shares = KeyQuota(
+            usage=self._usage, quotas=QuotaStore(self._redis), view=self._view, clock=self._clock
+        )
+
+    def _open_upstream(self) -> None:
+        settings, identity = self._settings, self._identity
+        self._client = HttpClient(f"{settings.codex_base_url}/responses")
+        self._upstream = Backend(self._client)
+        self._ticker = Ticker()
+        self._ticker.join(self._upstream.lingering)
+        self._ticker.join(self._client)
+        self._http = httpx.AsyncClient(
+            verify=client_context(), trust_env=False, follow_redirects=False
+        )
+        endpoint = TokenEndpoint(
+            self._http,
+            issuer=settings.codex_auth_url,
+            client_id=settings.codex_client_id,
+            identity={"originator": identity.originator, "user-agent": identity.user_agent},
+        )
+        self._refresher = CredentialRefresher(
+            self._accounts, endpoint, self._redis, clock=self._clock, hook=self._refreshed
+        )
+        calls = AccountApi(
+            self._http,
+            base_url=settings.codex_base_url,
+            identity=identity,
+            view=self._view,
+            refresher=self._refresher,
+        )
+        self._catalogues = ModelCatalogues(
+            self._redis, calls=calls, view=self._view, clock=self._clock, metrics=self.metrics
+        )
+        self._quota_poll = QuotaPoller(
+            self._redis,
+            calls=calls,
+            view=self._view,
+            cooldowns=self._cooldowns,
+            clock=self._clock,
+        )
+        self._quotas = QuotaTracker(
+            self._redis,
+            poll=self._quota_poll,
+            view=self._view,
+            clock=self._clock,
+            figures=self.metrics.quota,
+        )
+
+    def _open_relay(self) -> None:
+        account_facts = AccountFacts(self._catalogues, self._quotas)
+        breakers = CircuitBreakers(self._redis, self._cooldowns, clock=self._clock)
+        outcomes = OutcomeRecorder(
+            store=self._accounts,
+            cooldowns=self._cooldowns,
+            breakers=breakers,
+            ledger=self._ledger,
+            metrics=self.metrics,
+            clock=self._clock,
+        )
+        self._rotation = AccountSelector(
+            view=self._view,
+            surveyor=self._grace,
+            refresher=self._refresher,
+            breakers=breakers,
+            outcomes=outcomes,
+            clock=self._clock,
+            facts=account_facts,
+        )
+        self._dispatcher = Dispatcher(
+            lending=QueueingSelector(
+                self._rotation,
+                self._slots,
+                gate=self._gate,
+                clock=self._clock,
+                metrics=self.metrics,
+            ),
+            outcomes=outcomes,
+            upstream=self._upstream,
+            ciphertexts=EncryptedItems(self._redis, self._ledger),
+            ledger=self._ledger,
+            context=DispatchContext(
+                identity=self._identity,
+                clock=self._clock,
+                metrics=self.metrics,
+                budget=RetryBudget(),
+                egress=Egress(self._clock),
+                observer=account_facts,
+            ),
+        )
+
+    def _open_doors(self) -> Router:
+        settings = self._settings
+        context = EndpointContext(
+            admission=self._admission,
+            in_flight=self.in_flight,
+            catalogues=self._catalogues,
+            dispatcher=self._dispatcher,
+            responses=self._responses,
+            stream_permits=self._stream_permits,
+            runtime=ExchangeRuntime(
+                clock=self._clock,
+                metrics=self.metrics,
+                ticker=self._ticker,
+                tasks=self._tasks,
+                slots=self._slots,
+                readers=(self._ledger.settle, self.metrics.settle, self._log.settle),
+                patience=settings.commit_patience,
+            ),
+        )
+        self._open_rounds(context)
+        route_context = RouteContext(
+            admission=self._admission,
+            catalogues=self._catalogues,
+            shares=self._shares,
+            in_flight=self.in_flight,
+            metrics=self.metrics,
+            ping=self._ping,
+            version=own_version(),
+        )
+        hot = {
+            "/chat/completions": Endpoint("chat", context),
+            "/responses": Endpoint("responses", context),
+            "/responses/compact": Endpoint("compact", context),
+        }
+        return Router(hot=hot, rest=routes(route_context), refuse=refuse)
+
+    def _open_rounds(self, context: EndpointContext) -> None:
+        self._revocations = RevocationWatcher(
+            self._keys, admission=self._admission, in_flight=self.in_flight
+        )
+        self._switches = LiveSettingsApplier(
+            self._settings,
+            admission=self._admission,
+            rotation=self._rotation,
+            slots=self._slots,
+            catalogues=self._catalogues,
+            context=context,
+            poll=self._quota_poll,
+            usage=self._usage,
+        )
+        self._upkeep = ReplicaSync(
+            Replica(
+                id=self._replica_id,
+                service="gateway",
+                host=socket.gethostname(),
+                version=own_version(),
+                started_at=int(self._clock()),
+            ),
+            replicas=ReplicaStore(self._redis),
+            live=LiveSettingsStore(self._redis),
+            switches=self._switches,
+            accounts=self._accounts,
+            view=self._view,
+            status=ReplicaStatus(clock=self._clock, in_flight=self.in_flight, metrics=self.metrics),
+        )
+
+    async def _ping(self) -> bool:
+        """Whether Redis answers, or need not yet."""
+        if self._gate.in_grace():
+            return True
+        try:
+            with mapped():
+                await self._redis.ping()
+        except StoreUnavailable:
+            return False
+        return True
+
+    def _refreshed(self, account_id: str, outcome: str) -> None:
+        """A refresh has ended, as the refresher tells it."""
+        del account_id
+        self.metrics.refreshes.labels(outcome).inc()
+
+
+def _registry() -> CollectorRegistry:
+    """A registry of our own that also describes the process."""
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    return registry

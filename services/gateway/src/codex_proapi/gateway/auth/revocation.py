@@ -1,0 +1,57 @@
+"""A key that is taken back ends what is under way in its name, also on a replica that is idle.
+
+The next request of a key is judged by the survey's version of the keys; a stream takes no survey.
+An answer to a leaked key is a leak too: it is ended, not let out. A key that merely expires keeps
+what it has begun.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.errors import BadKey
+from codex_proapi.gateway.exchange.in_flight import InFlight
+
+CHECK_SECONDS: Final = 1.0
+"""Time between two looks: a revocation has to be in force within two seconds."""
+
+log = structlog.get_logger(__name__)
+
+
+class RevocationWatcher:
+    """Looks whether keys have changed, and whose exchanges have to end for it."""
+
+    def __init__(self, keys: KeyStore, *, admission: Authenticator, in_flight: InFlight) -> None:
+        self._keys = keys
+        self._admission = admission
+        self._in_flight = in_flight
+        self._seen = -1
+
+    def __repr__(self) -> str:
+        return f"<RevocationWatcher up to version {self._seen}>"
+
+    async def check(self) -> None:
+        """Look once. Raises StoreUnavailable."""
+        version = await self._keys.version()
+        if version == self._seen:
+            return
+        self._admission.see(version)
+        for key_id in self._in_flight.key_ids():
+            key = await self._keys.get(key_id)
+            if key is None or key.revoked:
+                self._in_flight.end(key_id, BadKey("This API key has been revoked."))
+        self._seen = version
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                await self.check()
+            except StoreUnavailable as error:
+                log.debug("revocations.waited", error=str(error))
+            await sleep(CHECK_SECONDS)

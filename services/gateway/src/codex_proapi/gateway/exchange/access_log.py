@@ -1,0 +1,93 @@
+"""The one line that stdout gets for each settled exchange.
+
+It is written for every request, so where nobody reads along it is encoded at once, without the
+processors other lines pass through; what comes from a client or from upstream is redacted here.
+Such a line also holds the ballot of each attempt, from which its choice can be made again.
+"""
+
+import datetime as dt
+from typing import Any, Final, TextIO
+
+import msgspec
+import structlog
+
+from codex_proapi.commons.runtime.logging import redacted
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, ExchangeRecord
+
+EVENT: Final = "exchange.settled"
+
+log = structlog.get_logger(__name__)
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class AccessLog:
+    """Writes the line: one of the four readers of a record."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+        self._stream = stream
+        self._readable = stream.isatty()
+        self._quiet = quiet
+
+    def __repr__(self) -> str:
+        return f"<AccessLog to {getattr(self._stream, 'name', self._stream)}>"
+
+    def settle(self, record: ExchangeRecord) -> None:
+        """Write one line."""
+        if self._quiet:
+            return
+        facts = facts_of(record)
+        if self._readable:
+            log.info(EVENT, **{name: value for name, value in facts.items() if value not in _NIL})
+            return
+        at = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+        line = {
+            "event": EVENT,
+            "level": "info",
+            "timestamp": at,
+            **facts,
+            "ballots": record.selection_inputs,
+        }
+        self._stream.write(_encode(line).decode() + "\n")
+        self._stream.flush()  # at once: a killed process has told of every answer it gave
+
+
+_NIL: Final[tuple[object, ...]] = ("", 0, False, [])
+"""What a reader on a terminal can do without."""
+
+
+def facts_of(record: ExchangeRecord) -> dict[str, Any]:
+    """What the line says."""
+    tokens = record.tokens
+    return {
+        "request_id": record.request_id,
+        "endpoint": record.endpoint,
+        "ending": record.ending.value,
+        "status": record.status,
+        "code": record.code,
+        "streamed": record.streamed,
+        "key_id": record.key_id,
+        "account": record.account,
+        "asked_model": redacted(record.asked_model),
+        "sent_model": record.sent_model,
+        "answered_model": record.answered_model,
+        "attempts": [_attempt(attempt) for attempt in record.attempts],
+        "input_tokens": tokens.input,
+        "cached_tokens": tokens.cached,
+        "output_tokens": tokens.output,
+        "reasoning_tokens": tokens.reasoning,
+        "estimated_tokens": record.estimated,
+        "first_byte_ms": record.first_byte_ms,
+        "total_ms": record.total_ms,
+        "upstream_request_id": record.upstream_request_id,
+        "dropped": record.dropped,
+    }
+
+
+def _attempt(attempt: AttemptRecord) -> str:
+    """`acc_… next_account: 429 usage_limit_reached, 31 ms; next in turn; weekly window 12 % used`."""
+    why = f"{attempt.status} {redacted(attempt.code)}" if attempt.code else f"{attempt.status}"
+    return (
+        f"{attempt.account} {attempt.verdict}: {why}, {attempt.milliseconds} ms; "
+        f"{attempt.why or attempt.choice}"
+    )

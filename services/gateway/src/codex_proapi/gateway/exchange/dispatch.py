@@ -1,0 +1,335 @@
+"""The failover loop: accounts are tried in turn until one speaks.
+
+Everything here obeys: `choice` says who is asked, `judgement` what a refusal allows, `conclusion`
+what a client is told at the end. Nothing has been sent to the client when this returns; while
+that stays so, an answer that breaks off may be asked for again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from codex_proapi.commons.balancing.candidates import NoCandidate
+from codex_proapi.commons.codex.quota import Quota
+from codex_proapi.commons.runtime.clock import SharedClock
+from codex_proapi.gateway.accounting.ledger import Ledger
+from codex_proapi.gateway.errors import GatewayError, UpstreamFault, UpstreamRefused
+from codex_proapi.gateway.exchange import turn_state
+from codex_proapi.gateway.exchange.exchange import Attempt, Exchange
+from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.formats.codex.requests import (
+    TURN_STATE_HEADER,
+    Identity,
+    UpstreamRequest,
+    upstream_headers,
+)
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.policy.final_error import Refused, final_error
+from codex_proapi.gateway.policy.repairs import LASTING, changed
+from codex_proapi.gateway.policy.retry import Change, Fault, RetryDecision, Verdict, decide
+from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
+from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
+from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
+from codex_proapi.gateway.pool.retry_budget import Egress, RetryBudget, Spending
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+from codex_proapi.gateway.upstream.backend import (
+    Backend,
+    PreparedRequest,
+    ResponseStream,
+    refusal_of_fault,
+)
+
+MOST_ACCOUNTS: Final = 3
+"""Accounts one request may ask."""
+RETRY_SECONDS: Final = 0.2
+"""Pause before the same account is asked the same again."""
+
+log = structlog.get_logger(__name__)
+
+
+class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client wants of upstream."""
+
+    request: UpstreamRequest
+    wish: LeaseRequest
+    codex_headers: Mapping[str, str] | None = None
+    """Headers of a Codex client; None for anybody else."""
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """An opening, and the lease that pays for it."""
+
+    opening: ResponseStream
+    lease: Lease
+    turn: "_AccountTry"
+
+
+class _DispatchState:
+    """One dispatch under way."""
+
+    spending: Spending
+
+    def __init__(self, asked: DispatchRequest) -> None:
+        self.asked = asked
+        self.request = asked.request
+        self.changes: set[Change] = set()
+        self.tried: set[str] = set()
+        self.refusals: list[Refused] = []
+
+    def __repr__(self) -> str:
+        return f"<_DispatchState after {len(self.refusals)} refusals>"
+
+
+class _AccountTry:
+    """One account's turn in a course: it may be asked more than once, each time with a change."""
+
+    def __init__(self, course: _DispatchState) -> None:
+        self.course = course
+        self.changes = set(course.changes)
+        self.attempt: Attempt | None = None
+
+    def __repr__(self) -> str:
+        return f"<_AccountTry with {len(self.changes)} changes>"
+
+
+class Dispatcher:
+    """Finds an account that answers."""
+
+    def __init__(
+        self,
+        *,
+        lending: QueueingSelector,
+        outcomes: OutcomeRecorder,
+        upstream: Backend,
+        ciphertexts: EncryptedItems,
+        ledger: Ledger,
+        context: "DispatchContext",
+    ) -> None:
+        self._lending = lending
+        self._rotation = lending.rotation
+        self._outcomes = outcomes
+        self._upstream = upstream
+        self._ciphertexts = ciphertexts
+        self._ledger = ledger
+        self._context = context
+
+    def __repr__(self) -> str:
+        return f"<Dispatcher over {self._rotation!r}>"
+
+    async def dispatch(self, asked: DispatchRequest, exchange: Exchange) -> Committed:
+        """Try accounts in turn until one speaks. Raises the GatewayError that tells most."""
+        context = self._context
+        if pause := context.egress.pause():
+            raise UpstreamRefused(
+                "The backend does not take requests from this address at the moment.",
+                status=503,
+                type="server_error",
+                code="upstream_unavailable",
+                retry_after=pause,
+            )
+        course = _DispatchState(asked)
+        with context.budget.exchange() as course.spending:
+            return await self._search(course, exchange)
+
+    async def again(
+        self,
+        committed: Committed,
+        report: ResponseReport,
+        error: UpstreamFault,
+        *,
+        exchange: Exchange,
+    ) -> Committed:
+        """Ask again for an answer that broke off unseen by its client, within the same bounds.
+
+        It cost quota, so the same account is asked a second time only where there is no other.
+        """
+        committed.opening.close()
+        turn, lease = committed.turn, committed.lease
+        if not lease.sole:
+            turn.changes.add(Change.NOTHING)
+        refusal = report.refusal or refusal_of_fault(error)
+        with self._context.budget.exchange() as turn.course.spending:
+            held = await self._refused(refusal, lease, turn)
+            found = await self._ask(turn, held, exchange)
+            return found or await self._search(turn.course, exchange)
+
+    async def broke_off(
+        self, committed: Committed, report: ResponseReport | None, error: GatewayError
+    ) -> None:
+        """An answer broke off that its client has seen: too late to ask again, not to learn."""
+        lease = committed.lease
+        refusal = report.refusal if report is not None else None
+        if refusal is None:
+            await self._outcomes.break_off(lease, error.code or error.type)
+            return
+        judgement = decide(refusal, now=self._context.clock(), tried=tuple(Change))
+        model = report.answered_model if report is not None else ""
+        await self._outcomes.learn(lease, refusal, judgement, model=model)
+
+    def came_through(self, committed: Committed) -> None:
+        """An answer is whole."""
+        self._outcomes.succeed(committed.lease)
+
+    def note_report(self, committed: Committed, report: ResponseReport) -> None:
+        """What an answer told in passing of its account, however it ended."""
+        account_id, observer = committed.lease.account.id, self._context.observer
+        if report.metadata:
+            observer.saw_headers(account_id, report.metadata)
+        for quota in (report.quota, report.refusal.quota if report.refusal else None):
+            if quota is not None:
+                observer.saw_quota(account_id, quota)
+
+    async def _search(self, course: _DispatchState, exchange: Exchange) -> Committed:
+        """Ask accounts that were not asked yet."""
+        wish = course.asked.wish
+        while len(course.tried) < MOST_ACCOUNTS:
+            lease = await self._lending.lease(wish, course.tried)
+            if isinstance(lease, NoCandidate):
+                raise self._concluded(course, lease)
+            course.tried.add(lease.account.id)
+            if wish.fingerprint and not lease.own:
+                self._ledger.promise(wish.fingerprint, lease.account.id)
+            committed = await self._ask(_AccountTry(course), lease, exchange)
+            if committed is not None:
+                return committed
+        nobody = await self._rotation.outlook(wish, course.tried)
+        raise self._concluded(course, nobody)
+
+    async def _ask(
+        self, turn: _AccountTry, held: Lease | None, exchange: Exchange
+    ) -> Committed | None:
+        """Ask one account, again where a change may help; None when another may be asked."""
+        while held is not None:
+            sent = await self._fit(turn, held)
+            turn.attempt = exchange.begin(held)
+            answer = await self._upstream.open(self._prepared(sent, held, turn.course.asked))
+            if isinstance(answer, ResponseStream):
+                turn.attempt.commit()
+                exchange.own(answer, held.account.id)
+                exchange.upstream_request_id = request_id_of(answer.headers)
+                committed = Committed(opening=answer, lease=held, turn=turn)
+                self._commit(turn.course, sent, committed)
+                return committed
+            held = await self._refused(answer, held, turn)
+        return None
+
+    async def _refused(self, refusal: Refusal, lease: Lease, turn: _AccountTry) -> Lease | None:
+        """Learn from a refusal: what to ask the same account again with, or None for another.
+
+        Raises the GatewayError that tells most when nobody may be asked any more.
+        """
+        course = turn.course
+        judgement = decide(refusal, now=self._context.clock(), tried=turn.changes)
+        if turn.attempt is not None:
+            turn.attempt.refuse(refusal, judgement)
+        course.refusals.append((refusal, judgement))
+        model = course.asked.wish.model
+        opened = await self._outcomes.learn(lease, refusal, judgement, model=model)
+        if refusal.quota is not None:
+            self._context.observer.saw_quota(lease.account.id, refusal.quota)
+        if not self._goes_on(judgement, course):
+            raise self._concluded(course, None)
+        if judgement.change is None or (opened and not lease.sole):
+            return None
+        turn.changes.add(judgement.change)
+        return await self._after(judgement, refusal, course, lease)
+
+    async def _after(
+        self, judgement: RetryDecision, refusal: Refusal, course: _DispatchState, lease: Lease
+    ) -> Lease | None:
+        """What the same account is asked again with; None if it cannot be."""
+        change = judgement.change
+        if change in LASTING:
+            course.changes.add(change)
+            course.request = changed(course.request, change, refusal)
+        if judgement.verdict is Verdict.SAME_ACCOUNT_FRESH:
+            return await self._rotation.renew(lease)
+        if change is Change.NOTHING:
+            await self._context.sleep(RETRY_SECONDS)
+        return lease
+
+    def _goes_on(self, judgement: RetryDecision, course: _DispatchState) -> bool:
+        """Whether this exchange may ask again, whomever."""
+        if judgement.verdict is Verdict.GIVE_UP:
+            if judgement.row.egress:
+                self._context.egress.refused()
+                log.error("egress.refused", kind=judgement.kind.value)
+            return False
+        if judgement.row.fault is Fault.TRANSIENT and not course.spending.retry():
+            self._context.metrics.budget_refusals.inc()
+            return False
+        return True
+
+    async def _fit(self, turn: _AccountTry, lease: Lease) -> UpstreamRequest:
+        """The request as this account can read it."""
+        course = turn.course
+        if Change.WITHOUT_ENCRYPTED in turn.changes:
+            return course.request.without_encrypted()
+        fingerprint = course.asked.wish.fingerprint
+        return await self._ciphertexts.readable(course.request, lease, fingerprint)
+
+    def _concluded(self, course: _DispatchState, nobody: NoCandidate | None) -> GatewayError:
+        now, plan = self._context.clock(), self._rotation.plan(course.asked.wish)
+        return final_error(course.refusals, nobody, now=now, plan=plan)
+
+    def _commit(self, course: _DispatchState, sent: UpstreamRequest, committed: Committed) -> None:
+        """An account has begun to answer: the conversation is tied to it."""
+        lease = committed.lease
+        self._context.egress.answered()
+        self._context.observer.saw_headers(lease.account.id, committed.opening.headers)
+        self._rotation.prove(lease)
+        fingerprint = course.asked.wish.fingerprint
+        if fingerprint:
+            self._ledger.tie(fingerprint, lease.account.id)
+            self._ciphertexts.moved(course.request, sent, fingerprint)
+
+    def _prepared(
+        self, request: UpstreamRequest, lease: Lease, asked: DispatchRequest
+    ) -> PreparedRequest:
+        headers = asked.codex_headers
+        state = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
+        if headers and state:
+            headers = {**headers, TURN_STATE_HEADER: state}
+        return PreparedRequest(
+            upstream_headers(
+                self._context.identity,
+                lease.account,
+                credential=lease.credential,
+                request=request,
+                client_headers=headers,
+                turn_state=bool(state),
+            ),
+            request.encode(),
+        )
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Upstream's own id of a request, for its support."""
+    found = headers.get("x-request-id") or headers.get("x-oai-request-id") or ""
+    return found[:128] if found.isascii() and found.isprintable() else ""
+
+
+class Observer(Protocol):
+    """Somebody who learns from answers in passing; must not wait."""
+
+    def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
+        """An account has answered with these headers, or sent some late."""
+
+    def saw_quota(self, account_id: str, quota: Quota) -> None:
+        """An account has told its quota, in an event or a refusal."""
+
+
+class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What every dispatch on this replica shares."""
+
+    identity: Identity
+    clock: SharedClock
+    metrics: Metrics
+    budget: RetryBudget
+    egress: Egress
+    observer: Observer
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

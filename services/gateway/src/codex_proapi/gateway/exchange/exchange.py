@@ -1,0 +1,243 @@
+"""One client request, from admission to settlement: opened once, settled exactly once.
+
+Settling waits for nothing, so it cannot be cancelled half-way: it closes the upstream stream,
+freezes one record and hands it to every reader. What the record costs to write is the ledger's
+business; what a refusal means is `judgement`'s.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.errors import GatewayError
+from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.policy.retry import RetryDecision
+
+if TYPE_CHECKING:
+    from codex_proapi.commons.api_keys.fair_shares import FairShare
+    from codex_proapi.commons.api_keys.store import ApiKey
+    from codex_proapi.gateway.limits.charge import LimitCharge
+    from codex_proapi.gateway.pool.lease import Lease
+    from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+
+CLIENT_LEFT: Final = 499
+"""Status in the record of a client that left before it had one."""
+NO_STATUS: Final = 500
+"""Status in the record of an exchange that ended by a fault of our own."""
+MODEL_LENGTH: Final = 128
+
+Reader = Callable[[ExchangeRecord], None]
+"""Somebody who wants to know what happened; must not wait."""
+
+log = structlog.get_logger(__name__)
+
+
+class Closable(Protocol):
+    """An upstream stream, as far as settling is concerned."""
+
+    def close(self) -> None:
+        """Give it back or cut it; any number of times."""
+
+
+class Attempt:
+    """One try of an exchange on one account."""
+
+    __slots__ = ("_began", "_clock", "_lease", "account", "record", "selection_input")
+
+    def __init__(self, lease: "Lease", clock: Callable[[], float]) -> None:
+        self.account = lease.account.id
+        self.selection_input = lease.selection_input
+        self._lease = lease
+        self.record: AttemptRecord | None = None
+        self._clock = clock
+        self._began = clock()
+
+    def __repr__(self) -> str:
+        return f"<Attempt on {self.account}: {self.record.verdict if self.record else 'open'}>"
+
+    def commit(self) -> None:
+        """The account has begun to answer."""
+        self._note("committed", status=200)
+
+    def refuse(self, refusal: Refusal, judgement: RetryDecision) -> None:
+        """The account has refused."""
+        self._note(judgement.verdict.value, status=refusal.status, code=refusal.code)
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        if self.record is None:
+            self._note("abandoned")
+
+    def _note(self, verdict: str, *, status: int = 0, code: str = "") -> None:
+        self.record = AttemptRecord(
+            account=self.account,
+            verdict=verdict,
+            choice=self._lease.basis.value,
+            why=self._lease.why,
+            status=status,
+            code=code[:64],
+            milliseconds=round((self._clock() - self._began) * 1000),
+        )
+
+
+class Exchange:
+    """The facts of one request while it is under way."""
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        endpoint: str,
+        at: float,
+        readers: Sequence[Reader],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.request_id = request_id
+        self.endpoint = endpoint
+        self.key: ApiKey | None = None
+        self.draw: LimitCharge | None = None
+        """What it draws on its key's limits."""
+        self.fair_share: FairShare | None = None
+        """What it claims of its key's share, should the pool be scarce."""
+        self.streamed = False
+        self.asked_model = ""
+        self.sent_model = ""
+        self.account = ""
+        self.upstream_request_id = ""
+        self.dropped: tuple[str, ...] = ()
+        self.report: ResponseReport | None = None
+        self.settled = False
+        self.interrupted = False
+        """Whether it was ended from outside."""
+        self.interruption: GatewayError | None = None
+        """What the client is told of that; None when it has left."""
+        self.estimate = 0
+        """Tokens its request may cost, until upstream tells."""
+        self.received_events = 0
+        """Events of the answer so far: about a token each, until upstream tells."""
+        self.silence_seconds = 0
+        """Longest silence of upstream since its first word, in whole seconds."""
+        self._attempts: list[Attempt] = []
+        self._opening: Closable | None = None
+        self._ending: Ending | None = None
+        self._status = 0
+        self._code = ""
+        self.at = at
+        """When it was admitted, seconds since the epoch."""
+        self._readers = readers
+        self._clock = clock
+        self._began = clock()
+        self._first_byte = 0.0
+        self._task = asyncio.current_task()
+
+    def __repr__(self) -> str:
+        state = "settled" if self.settled else f"{len(self._attempts)} attempts"
+        return f"<Exchange {self.request_id} {state}>"
+
+    @property
+    def attempted(self) -> bool:
+        """Whether any account was asked."""
+        return bool(self._attempts)
+
+    def begin(self, lease: "Lease") -> Attempt:
+        """Begin an attempt."""
+        attempt = Attempt(lease, self._clock)
+        self._attempts.append(attempt)
+        return attempt
+
+    def own(self, opening: Closable, account: str) -> None:
+        """Take over an opening: settling closes it, whatever happens before."""
+        self._opening = opening
+        self.account = account
+
+    def speak(self) -> None:
+        """The first word goes to the client."""
+        if not self._first_byte:
+            self._first_byte = self._clock() - self._began
+
+    def end(self, ending: Ending, *, status: int = 0, code: str = "") -> None:
+        """Say how it closes; the first to say so is right."""
+        if self._ending is None:
+            self._ending, self._status, self._code = ending, status, code
+
+    def interrupt(self, reason: GatewayError | None) -> None:
+        """End it from outside: with an error the client is told, or None when it has left."""
+        if self._ending is not None or self._task is None or self.interrupted:
+            return
+        self.interrupted = True
+        self.interruption = reason
+        if reason is None:
+            self.end(Ending.ABANDONED)
+        self._task.cancel()
+
+    def settle(self) -> None:
+        """Close the stream and write the record. Runs once; the second call does nothing."""
+        if self.settled:
+            return
+        self.settled = True
+        self._task = None
+        if self._opening is not None:
+            self._opening.close()
+        record = self._record()
+        for read in self._readers:
+            try:
+                read(record)
+            except Exception:
+                log.exception("settlement.failed", reader=repr(read))
+
+    def _record(self) -> ExchangeRecord:
+        report, draw, share = self.report, self.draw, self.fair_share
+        drawn_at = draw.drawn_at if draw else 0
+        for attempt in self._attempts:
+            attempt.abandon()
+        ending = self._ending or (Ending.BROKEN if self._first_byte else Ending.REFUSED)
+        return ExchangeRecord(
+            request_id=self.request_id,
+            at=self.at,
+            endpoint=self.endpoint,
+            streamed=self.streamed,
+            key_id=self.key.id if self.key else "",
+            key_name=self.key.name if self.key else "",
+            asked_model=_printable(self.asked_model),
+            sent_model=self.sent_model,
+            answered_model=report.answered_model if report else "",
+            account=self.account,
+            attempts=tuple(a.record for a in self._attempts if a.record is not None),
+            selection_inputs=tuple(a.selection_input for a in self._attempts),
+            tokens=(report.tokens if report else None) or Tokens(),
+            estimated=self._estimated(),
+            # A millisecond at least: nought means that there was no first byte.
+            drawn_at=drawn_at,
+            drawn_tokens=draw.tokens if draw and drawn_at else 0,
+            fair_share_charge=share.charge if share and share.charged else 0,
+            fair_share_weight=share.weight if share and share.charged else 0.0,
+            first_byte_ms=max(1, round(self._first_byte * 1000)) if self._first_byte else 0,
+            total_ms=round((self._clock() - self._began) * 1000),
+            silence_seconds=self.silence_seconds,
+            ending=ending,
+            status=self._status or self._status_of(ending),
+            code=self._code,
+            upstream_request_id=self.upstream_request_id,
+            dropped=self.dropped,
+        )
+
+    def _estimated(self) -> int:
+        """Tokens of an answer whose usage upstream had no time to tell; 0 where nobody answered."""
+        told = self.report is not None and self.report.tokens is not None
+        return 0 if told or not self.account else self.estimate + self.received_events
+
+    def _status_of(self, ending: Ending) -> int:
+        """What the client saw where nobody said: a stream that has begun is a 200."""
+        if self._first_byte or ending in {Ending.WHOLE, Ending.SHORT}:
+            return 200
+        return CLIENT_LEFT if ending is Ending.ABANDONED else NO_STATUS
+
+
+def _printable(model: str) -> str:
+    """A client's own text, fit for a log."""
+    return "".join(letter for letter in model[:MODEL_LENGTH] if letter.isprintable())

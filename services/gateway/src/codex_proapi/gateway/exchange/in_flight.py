@@ -1,0 +1,59 @@
+"""How many exchanges are under way, and the end of them all when the process has to stop.
+
+Over the limit a request is refused at once: a queue would only make everybody wait.
+"""
+
+from collections import Counter
+
+from codex_proapi.gateway.errors import GatewayError, Overloaded
+from codex_proapi.gateway.exchange.exchange import Exchange
+
+
+class InFlight:
+    """The exchanges under way on this replica."""
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self._exchanges: set[Exchange] = set()
+        self.draining = False
+        """Whether the process is about to stop; told at `/readyz`."""
+
+    def __repr__(self) -> str:
+        return f"<InFlight {len(self._exchanges)} of {self._most}>"
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def check(self) -> None:
+        """Raise Overloaded if there is no room for one more."""
+        if len(self._exchanges) >= self._most:
+            raise Overloaded("Too many requests are under way here. Please try again.")
+
+    def enter(self, exchange: Exchange) -> None:
+        """Count one exchange in."""
+        self._exchanges.add(exchange)
+
+    def leave(self, exchange: Exchange) -> None:
+        """Count it out."""
+        self._exchanges.discard(exchange)
+
+    def by_account(self) -> dict[str, int]:
+        """How many are under way for each account."""
+        return dict(Counter(each.account for each in self._exchanges if each.account))
+
+    def key_ids(self) -> set[str]:
+        """The keys in whose name something is under way."""
+        return {each.key.id for each in self._exchanges if each.key is not None}
+
+    def end(self, key_id: str, reason: GatewayError) -> None:
+        """End every exchange of one key with an error."""
+        for exchange in tuple(self._exchanges):
+            if exchange.key is not None and exchange.key.id == key_id:
+                exchange.interrupt(reason)
+
+    def end_all(self) -> None:
+        """End every exchange with an honest error."""
+        for exchange in tuple(self._exchanges):
+            exchange.interrupt(
+                Overloaded("This server is restarting. Please send the request again.")
+            )

@@ -1,0 +1,132 @@
+"""What was asked is answered: from an opening to the last byte, on a wire of the right form.
+
+An answer in one piece that breaks off is given from another account's opening; who that is, the
+dispatcher decides. How bytes reach the client is the reply's business.
+"""
+
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.api.endpoint_context import EndpointContext
+from codex_proapi.gateway.api.translators import translator_for
+from codex_proapi.gateway.errors import GatewayError, UpstreamFault
+from codex_proapi.gateway.exchange import turn_state
+from codex_proapi.gateway.exchange.dispatch import Committed
+from codex_proapi.gateway.exchange.exchange import Exchange
+from codex_proapi.gateway.exchange.response_writer import ResponseWriter
+from codex_proapi.gateway.formats.codex.requests import TURN_STATE_HEADER
+from codex_proapi.gateway.metrics.registry import RedisWork
+from codex_proapi.gateway.server.asgi import Header
+from codex_proapi.gateway.translation.request.translated_request import Endpoint, TranslatedRequest
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+
+PASSED_HEADERS = ("openai-model", "x-reasoning-included")
+"""Answer headers that a Codex client reads."""
+
+
+class ResponsePump:
+    """The answer to one request under way."""
+
+    def __init__(
+        self,
+        context: EndpointContext,
+        asked: TranslatedRequest,
+        exchange: Exchange,
+        *,
+        endpoint: Endpoint,
+        reply: ResponseWriter,
+    ) -> None:
+        self._context = context
+        self._asked = asked
+        self._exchange = exchange
+        self._endpoint = endpoint
+        self._reply = reply
+
+    def __repr__(self) -> str:
+        return f"<ResponsePump {self._exchange!r}>"
+
+    def new_translator(self) -> None:
+        """Give the next answer a wire of its own; what another has brought is forgotten."""
+        key = self._exchange.key
+        translator = translator_for(
+            self._asked,
+            endpoint=self._endpoint,
+            request_id=self._exchange.request_id,
+            created=int(self._context.runtime.clock()),
+            own_quota=key is not None and key.limits.budgeted,
+        )
+        self._exchange.report = translator.report
+        asked = self._asked
+        self._reply.travel_on(translator, streams=asked.stream, codex=asked.verbatim)
+
+    async def give(self, committed: Committed, *, codex: bool) -> None:
+        """Pump answers until one is whole. Raises the GatewayError that the client is told."""
+        following: Committed | None = committed
+        while following is not None:
+            headers = response_headers(self._asked, following, codex=codex)
+            following = await self._pump(following, headers)
+
+    async def _pump(self, committed: Committed, headers: list[Header]) -> Committed | None:
+        """Pump one answer; what happens on the way is the account's lesson.
+
+        Gives another account's answer where this one broke off before its client saw any of it.
+        """
+        asked, report, dispatcher = self._asked, self._exchange.report, self._context.dispatcher
+        pump = self._reply.stream if asked.stream else self._reply.whole
+        try:
+            await pump(committed.opening, headers=headers, before_last=self._before_last)
+        except GatewayError as error:
+            if report is None or asked.stream or not isinstance(error, UpstreamFault):
+                await dispatcher.broke_off(committed, report, error)
+                raise
+            following = await dispatcher.again(committed, report, error, exchange=self._exchange)
+            self.new_translator()
+            return following
+        finally:
+            if report is not None:
+                self._note_report(committed, report)
+        dispatcher.came_through(committed)
+        return None
+
+    def _note_report(self, committed: Committed, report: ResponseReport) -> None:
+        """Note what one answer told beside itself, however it ended."""
+        self._context.dispatcher.note_report(committed, report)
+        if report.unknown_events or report.malformed_events:
+            self._context.runtime.metrics.saw_strange(
+                report.unknown_events, malformed=report.malformed_events
+            )
+
+    async def _before_last(self) -> None:
+        """What must be so when the client learns that the answer is whole."""
+        await self._keep()
+        if self._exchange.draw is not None:
+            await self._context.stream_permits.free(self._exchange.draw)
+
+    async def _keep(self) -> None:
+        """Keep what the client may continue."""
+        asked, report, key = self._asked, self._exchange.report, self._exchange.key
+        if not asked.store or asked.answer_form != "responses" or report is None:
+            return
+        items = [*asked.kept_items(), *report.output_items]
+        try:
+            await self._context.responses.keep(
+                key.id if key else "", report.response_id, items, now=self._context.runtime.clock()
+            )
+        except StoreUnavailable:
+            self._context.runtime.metrics.redis_failed(RedisWork.KEEP)
+
+
+def response_headers(
+    asked: TranslatedRequest, committed: Committed, *, codex: bool
+) -> list[Header]:
+    """Answer headers that say something of this one answer."""
+    headers: list[Header] = []
+    if asked.dropped:
+        headers.append((b"x-dropped-parameters", ", ".join(asked.dropped).encode()))
+    if codex:
+        answered = committed.opening.headers
+        if state := turn_state.bound(answered, committed.lease.account.id):
+            headers.append((TURN_STATE_HEADER.encode(), state.encode()))
+        for name in PASSED_HEADERS:
+            value = answered.get(name, "")
+            if value and value.isascii() and value.isprintable():
+                headers.append((name.encode(), value.encode()))
+    return headers

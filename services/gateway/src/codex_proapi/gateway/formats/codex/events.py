@@ -1,0 +1,307 @@
+"""The events of a Codex answer: what the backend's stream says, as values.
+
+A known name in the right shape becomes its Struct, an unknown name an `UnknownEvent`, anything
+else is `Malformed`. Structs hold only what somebody reads; every other field may take any shape.
+What an event does to an answer is decided in `translation`.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, reader
+from codex_proapi.gateway.errors import Malformed
+
+NOTHING: Final = Raw(b"")
+NAME_LIMIT: Final = 64
+"""Unknown names are cut here: they come from outside and end in counters."""
+
+
+class ResponseCreated(msgspec.Struct, frozen=True):
+    """The answer has an id."""
+
+    response: Raw = NOTHING
+    """The response object so far."""
+
+
+class ResponseInProgress(msgspec.Struct, frozen=True):
+    """Upstream is at work, or has queued the request; says nothing to the client."""
+
+    response: Raw = NOTHING
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """Response headers sent late: turn state, safety notices."""
+
+    headers: Raw = NOTHING
+
+
+class RateLimits(msgspec.Struct, frozen=True):
+    """The quota windows as of this answer; `quota_of_event` reads them."""
+
+    body: Raw = NOTHING
+
+
+class ItemAdded(msgspec.Struct, frozen=True):
+    """An output item begins."""
+
+    item: Raw
+    output_index: int | None = None
+
+
+class ItemDone(msgspec.Struct, frozen=True):
+    """An output item, whole."""
+
+    item: Raw
+    output_index: int | None = None
+
+
+class OfItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What events about an item have in common; each field may be missing."""
+
+    item_id: str | None = None
+    output_index: int | None = None
+
+
+class OfPart(OfItem, frozen=True, kw_only=True):
+    """The same for events about one content part of an item."""
+
+    content_index: int | None = None
+
+
+class OfSummary(OfItem, frozen=True, kw_only=True):
+    """The same for events about one part of a reasoning summary."""
+
+    summary_index: int | None = None
+
+
+class TextDelta(OfPart, frozen=True):
+    """A piece of the answer's text."""
+
+    delta: str
+
+
+class TextDone(OfPart, frozen=True):
+    """The text of one part, whole."""
+
+    text: str
+
+
+class AnnotationAdded(msgspec.Struct, frozen=True):
+    """A citation in the text."""
+
+    annotation: Raw = NOTHING
+
+
+class RefusalDelta(OfPart, frozen=True):
+    """A piece of the model's own refusal to answer."""
+
+    delta: str
+
+
+class RefusalDone(OfPart, frozen=True):
+    """The model's refusal, whole."""
+
+    refusal: str
+
+
+class ReasoningDelta(OfSummary, frozen=True):
+    """A piece of a reasoning summary."""
+
+    delta: str
+
+
+class ReasoningDone(OfSummary, frozen=True):
+    """One part of a reasoning summary, whole."""
+
+    text: str
+
+
+class RawReasoningDelta(OfPart, frozen=True):
+    """A piece of reasoning itself, which few models show."""
+
+    delta: str
+
+
+class RawReasoningDone(OfPart, frozen=True):
+    """One part of the reasoning itself, whole."""
+
+    text: str
+
+
+class ArgumentsDelta(OfItem, frozen=True):
+    """A piece of a function call's arguments."""
+
+    delta: str
+
+
+class ArgumentsDone(OfItem, frozen=True):
+    """A function call's arguments, whole."""
+
+    arguments: str
+
+
+class InputDelta(OfItem, frozen=True):
+    """A piece of a custom tool call's input."""
+
+    delta: str
+
+
+class InputDone(OfItem, frozen=True):
+    """A custom tool call's input, whole."""
+
+    input: str
+
+
+class ResponseCompleted(msgspec.Struct, frozen=True):
+    """The end of a whole answer."""
+
+    response: Raw = NOTHING
+
+
+class ResponseIncomplete(msgspec.Struct, frozen=True):
+    """The end of an answer that upstream cut short."""
+
+    response: Raw = NOTHING
+
+
+class ResponseFailed(msgspec.Struct, frozen=True):
+    """The end of an answer that failed."""
+
+    response: Raw = NOTHING
+
+
+class UpstreamErrorEvent(msgspec.Struct, frozen=True):
+    """An error inside the stream, nested or flat; `refusal_of_event` reads it."""
+
+    body: Raw = NOTHING
+
+
+class UnknownEvent(msgspec.Struct, frozen=True):
+    """An event we have no use for; counted, never an error."""
+
+    name: str
+
+
+UpstreamEvent = (
+    ResponseCreated
+    | ResponseInProgress
+    | Metadata
+    | RateLimits
+    | ItemAdded
+    | ItemDone
+    | TextDelta
+    | TextDone
+    | AnnotationAdded
+    | RefusalDelta
+    | RefusalDone
+    | ReasoningDelta
+    | ReasoningDone
+    | RawReasoningDelta
+    | RawReasoningDone
+    | ArgumentsDelta
+    | ArgumentsDone
+    | InputDelta
+    | InputDone
+    | ResponseCompleted
+    | ResponseIncomplete
+    | ResponseFailed
+    | UpstreamErrorEvent
+    | UnknownEvent
+)
+
+SHAPES: Final[dict[str, type[UpstreamEvent]]] = {
+    "response.created": ResponseCreated,
+    "response.queued": ResponseInProgress,
+    "response.in_progress": ResponseInProgress,
+    "response.metadata": Metadata,
+    "codex.response.metadata": Metadata,
+    "codex.rate_limits": RateLimits,
+    "response.output_item.added": ItemAdded,
+    "response.output_item.done": ItemDone,
+    "response.output_text.delta": TextDelta,
+    "response.output_text.done": TextDone,
+    "response.output_text.annotation.added": AnnotationAdded,
+    "response.refusal.delta": RefusalDelta,
+    "response.refusal.done": RefusalDone,
+    "response.reasoning_summary_text.delta": ReasoningDelta,
+    "response.reasoning_summary_text.done": ReasoningDone,
+    "response.reasoning_text.delta": RawReasoningDelta,
+    "response.reasoning_text.done": RawReasoningDone,
+    "response.function_call_arguments.delta": ArgumentsDelta,
+    "response.function_call_arguments.done": ArgumentsDone,
+    "response.custom_tool_call_input.delta": InputDelta,
+    "response.custom_tool_call_input.done": InputDone,
+    "response.completed": ResponseCompleted,
+    "response.done": ResponseCompleted,
+    "response.incomplete": ResponseIncomplete,
+    "response.failed": ResponseFailed,
+    "response.cancelled": ResponseFailed,
+    "error": UpstreamErrorEvent,
+}
+"""Name to shape. `response.done` is the WebSocket's name of a terminal event of any status."""
+
+
+class _Head(msgspec.Struct):
+    type: str = ""
+
+
+class _Status(msgspec.Struct):
+    status: str | None = None
+
+
+_read_head: Final = reader(_Head)
+_read_status: Final = reader(_Status)
+_read: Final = {shape: reader(shape) for shape in set(SHAPES.values())}
+
+
+def decode_event(name: bytes | None, data: bytes) -> UpstreamEvent:
+    """The event in one message: the payload's `type` counts, the `event:` line only without one."""
+    label = (name or b"").decode(errors="replace")
+    try:
+        kind = _read_head(data).type or label
+    except DECODE_ERRORS:
+        if label in SHAPES or (not label and data.lstrip()[:1] == b"{"):
+            raise Malformed("An upstream event is no JSON object.") from None
+        return UnknownEvent("[DONE]" if data == b"[DONE]" else label[:NAME_LIMIT] or "no JSON")
+    shape = SHAPES.get(kind)
+    if shape is None:
+        return UnknownEvent(kind[:NAME_LIMIT])
+    if shape is UpstreamErrorEvent or shape is RateLimits:
+        return shape(Raw(data))
+    try:
+        event = _read[shape](data)
+        return _by_status(event) if kind == "response.done" else event
+    except DECODE_ERRORS:
+        raise Malformed(f"An upstream event {kind} has an unknown shape.") from None
+
+
+def speaks(event: UpstreamEvent) -> bool:
+    """Whether this is the commit point: the first event that says something to the client."""
+    match event:
+        case ItemDone() | ResponseCompleted() | ResponseIncomplete():
+            return True
+        case (
+            TextDelta(delta=delta)
+            | RefusalDelta(delta=delta)
+            | ReasoningDelta(delta=delta)
+            | RawReasoningDelta(delta=delta)
+            | ArgumentsDelta(delta=delta)
+            | InputDelta(delta=delta)
+        ):
+            return bool(delta)
+        case _:
+            return False
+
+
+def _by_status(event: UpstreamEvent) -> UpstreamEvent:
+    """What a `response.done` is, which says so only in its response's status."""
+    response = event.response if isinstance(event, ResponseCompleted) else NOTHING
+    match _read_status(response).status if response else None:
+        case "incomplete":
+            return ResponseIncomplete(response)
+        case "failed" | "cancelled":
+            return ResponseFailed(response)
+        case _:
+            return ResponseCompleted(response)

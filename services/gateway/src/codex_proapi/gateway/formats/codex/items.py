@@ -1,0 +1,124 @@
+"""The output items of a Codex answer, as values: messages, reasoning and calls.
+
+Items of other types are carried whole by whoever passes them on; here they are only named.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, reader
+from codex_proapi.gateway.errors import Malformed
+from codex_proapi.gateway.formats.codex.events import NOTHING
+
+
+class Citation(msgspec.Struct, frozen=True):
+    """A `url_citation` in a text."""
+
+    type: str = ""
+    url: str = ""
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One content part of a message, or one part of a reasoning summary."""
+
+    type: str = ""
+    text: str | None = None
+    refusal: str | None = None
+    annotations: Raw = NOTHING
+
+
+class MessageItem(msgspec.Struct, frozen=True):
+    """A message of the assistant."""
+
+    id: str | None = None
+    content: list[Part] | None = None
+
+
+class ReasoningItem(msgspec.Struct, frozen=True):
+    """What the model thought, as far as it shows."""
+
+    id: str | None = None
+    summary: list[Part] | None = None
+    content: list[Part] | None = None
+
+
+class FunctionCallItem(msgspec.Struct, frozen=True):
+    """A call of a function tool."""
+
+    name: str
+    id: str | None = None
+    call_id: str | None = None
+    namespace: str | None = None
+    arguments: str | None = None
+    status: str | None = None
+
+
+class CustomCallItem(msgspec.Struct, frozen=True):
+    """A call of a custom (freeform) tool."""
+
+    name: str
+    id: str | None = None
+    call_id: str | None = None
+    namespace: str | None = None
+    input: str | None = None
+    status: str | None = None
+
+
+class OtherItem(msgspec.Struct, frozen=True):
+    """An item of any other type: a web search, a compaction, …."""
+
+    type: str
+
+
+OutputItem = MessageItem | ReasoningItem | FunctionCallItem | CustomCallItem | OtherItem
+
+SHAPES: Final[dict[str, type[OutputItem]]] = {
+    "message": MessageItem,
+    "reasoning": ReasoningItem,
+    "function_call": FunctionCallItem,
+    "custom_tool_call": CustomCallItem,
+}
+
+
+class _Head(msgspec.Struct):
+    type: str = ""
+
+
+_read_head: Final = reader(_Head)
+_read: Final = {shape: reader(shape) for shape in SHAPES.values()}
+_read_citation: Final = reader(Citation)
+_read_citations: Final = reader(list[Citation])
+
+
+def decode_item(raw: Raw) -> OutputItem:
+    """The item in an `output_item` event or in a response's `output`."""
+    try:
+        kind = _read_head(raw).type
+        if kind not in SHAPES:
+            return OtherItem(kind)
+        return _read[SHAPES[kind]](raw)
+    except DECODE_ERRORS:
+        raise Malformed("An upstream output item has an unknown shape.") from None
+
+
+def citation_of(annotation: Raw) -> list[Citation]:
+    """The URL citation in one annotation, if it is one."""
+    try:
+        found = _read_citation(annotation)
+    except DECODE_ERRORS:
+        return []
+    return [found] if found.type == "url_citation" and found.url else []
+
+
+def citations_of(annotations: Raw) -> list[Citation]:
+    """The URL citations among a part's annotations; what cannot be read cites nothing."""
+    try:
+        found = _read_citations(annotations) if annotations else []
+    except DECODE_ERRORS:
+        return []
+    return [citation for citation in found if citation.type == "url_citation" and citation.url]

@@ -1,0 +1,164 @@
+"""The answer side of the chat dialect: chunks and completions, as values and as bytes.
+
+Which chunk follows which event is decided in `translation`.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from codex_proapi.commons.runtime.lenient_json import write
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.formats.codex.items import Citation
+
+FUNCTION: Final = "function"
+CUSTOM: Final = "custom"
+LEGACY: Final = "legacy"
+"""The three forms of a call: a tool of either type, or the `function_call` of old."""
+
+
+class CallDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a call; the first one of a call bears its name and id."""
+
+    index: int = 0
+    form: str = FUNCTION
+    text: str = ""
+    """Arguments of a function, input of a custom tool."""
+    id: str | None = None
+    name: str | None = None
+
+
+class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """What one chunk adds to the answer; usually a single field is set."""
+
+    role: str | None = None
+    content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    call: CallDelta | None = None
+    citations: tuple[Citation, ...] = ()
+    finish_reason: str | None = None
+    usage: Tokens | None = None
+    """Set on the usage chunk alone, which has no choice."""
+
+
+class ChunkEncoder:
+    """Writes the chunks of one answer: what they share is encoded once."""
+
+    def __init__(self, *, completion_id: str, created: int, model: str) -> None:
+        shared = {
+            "id": completion_id,
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": model,
+        }
+        self._head = b"data: " + write(shared)[:-1]
+        self._before = self._head + b',"choices":[{"index":0,"delta":'
+        self._after = b',"logprobs":null,"finish_reason":null}]}\n\n'
+        self.content = self._around("content")
+        """The bytes before and after a JSON string that is a piece of text."""
+        self.reasoning = self._around("reasoning_content")
+        """The same for a piece of reasoning."""
+
+    def around_call(self, call: CallDelta) -> tuple[bytes, bytes]:
+        """The bytes before and after a JSON string that is a later piece of this call."""
+        head, _, tail = write(call_delta(call)).rpartition(b'""')
+        return self._before + head, tail + self._after
+
+    def encode(self, chunk: ChatChunk) -> bytes:
+        """One chunk as a message of the stream."""
+        if chunk.usage is not None:
+            usage = write(chat_usage(chunk.usage))
+            return b'%b,"choices":[],"usage":%b}\n\n' % (self._head, usage)
+        delta = write(delta_of(chunk))
+        if chunk.finish_reason is None:
+            return self._before + delta + self._after
+        reason = write(chunk.finish_reason)
+        return b'%b%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (self._before, delta, reason)
+
+    def _around(self, field: str) -> tuple[bytes, bytes]:
+        return self._before + b'{"%b":' % field.encode(), b"}" + self._after
+
+
+def delta_of(chunk: ChatChunk) -> dict[str, Any]:
+    """The `delta` object of a chunk."""
+    delta: dict[str, Any] = {}
+    if chunk.role is not None:
+        delta["role"] = chunk.role
+    if chunk.content is not None:
+        delta["content"] = chunk.content
+    if chunk.reasoning is not None:
+        delta["reasoning_content"] = chunk.reasoning
+    if chunk.refusal is not None:
+        delta["refusal"] = chunk.refusal
+    if chunk.call is not None:
+        delta |= call_delta(chunk.call)
+    if chunk.citations:
+        delta["annotations"] = [annotation_of(citation) for citation in chunk.citations]
+    return delta
+
+
+def call_delta(call: CallDelta) -> dict[str, Any]:
+    """The part of a `delta` that is a piece of a call. Its text comes last."""
+    if call.form == LEGACY:
+        named = {} if call.name is None else {"name": call.name}
+        return {"function_call": {**named, "arguments": call.text}}
+    field = "input" if call.form == CUSTOM else "arguments"
+    if call.name is None:
+        return {"tool_calls": [{"index": call.index, call.form: {field: call.text}}]}
+    whole = whole_call(call.form, id_=call.id or "", name=call.name, text=call.text)
+    return {"tool_calls": [{"index": call.index, **whole}]}
+
+
+def whole_call(form: str, *, id_: str, name: str, text: str) -> dict[str, Any]:
+    """A call as it stands in a message."""
+    field = "input" if form == CUSTOM else "arguments"
+    return {"id": id_, "type": form, form: {"name": name, field: text}}
+
+
+def annotation_of(citation: Citation) -> dict[str, Any]:
+    """A URL citation in chat form."""
+    return {
+        "type": "url_citation",
+        "url_citation": {
+            "url": citation.url,
+            "title": citation.title or "",
+            "start_index": citation.start_index or 0,
+            "end_index": citation.end_index or 0,
+        },
+    }
+
+
+def chat_usage(tokens: Tokens) -> dict[str, Any]:
+    """The usage of a chat answer: all three counts, and the details clients read."""
+    return {
+        "prompt_tokens": tokens.input,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.total,
+        "prompt_tokens_details": {"cached_tokens": tokens.cached},
+        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
+    }
+
+
+def completion(
+    *,
+    completion_id: str,
+    created: int,
+    model: str,
+    message: dict[str, Any],
+    finish_reason: str,
+    tokens: Tokens,
+) -> bytes:
+    """A whole answer as one JSON body."""
+    return write(
+        {
+            "id": completion_id,
+            "object": "chat.completion",
+            "created": created,
+            "model": model,
+            "choices": [
+                {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
+            ],
+            "usage": chat_usage(tokens),
+        }
+    )

@@ -1,0 +1,124 @@
+"""The bodies OpenAI clients post, read tolerantly: top-level values by name, tools as raw bytes.
+
+Both routes' bodies are read here, since real clients mix their shapes (Cursor posts a
+Responses-shaped body to the chat route). What the values mean is decided in
+`gateway.translation`; answers are written in `codex_proapi.gateway.formats.openai.chat_chunks`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from codex_proapi.gateway.errors import BadRequest
+
+ToolFields = dict[str, msgspec.Raw]
+"""One tool, its values still the client's bytes: schemas travel on unread."""
+
+_RAW_LISTS = ("tools", "functions")
+_NULL = msgspec.Raw(b"null")
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TOOLS = msgspec.json.Decoder(list[ToolFields])
+_VALUE = msgspec.json.Decoder()
+
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""Half a character: JavaScript clients that cut a string inside an emoji send one."""
+
+
+class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One request body: its values that are not null, by name."""
+
+    values: dict[str, Any]
+    """Everything but the tools, decoded."""
+    tools: tuple[ToolFields, ...] = ()
+    functions: tuple[ToolFields, ...] = ()
+    """The older form of tools."""
+
+    def get(self, name: str) -> Any:
+        """Give a value; None where it is absent or null."""
+        return self.values.get(name)
+
+    def text(self, name: str) -> str | None:
+        """Give a value that must be a string. Raises BadRequest for another."""
+        value = self.values.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        raise BadRequest(f"'{name}' must be a string", param=name)
+
+    def flag(self, name: str) -> bool:
+        """Give a value that must be true or false; false where absent. Raises BadRequest."""
+        value = self.values.get(name, False)
+        if isinstance(value, bool):
+            return value
+        raise BadRequest(f"'{name}' must be true or false", param=name)
+
+    def table(self, name: str) -> dict[str, Any]:
+        """Give a value that must be an object; an empty one where absent. Raises BadRequest."""
+        value = self.values.get(name)
+        if value is None:
+            return {}
+        if isinstance(value, dict):
+            return value
+        raise BadRequest(f"'{name}' must be an object", param=name)
+
+
+def decode_body(body: bytes | Mapping[str, Any]) -> ClientBody:
+    """Read a request body. Raises BadRequest when it is no JSON object.
+
+    A mapping is read through its JSON form, so it is neither kept nor changed.
+    """
+    if not isinstance(body, bytes):
+        body = _encoded(body)
+    try:
+        return _decoded(body)
+    except msgspec.DecodeError:
+        return _decoded_mended(body)
+
+
+def tool_value(fields: ToolFields, name: str) -> Any:
+    """Decode one value of a tool; None where it is absent."""
+    raw = fields.get(name)
+    return None if raw is None else _VALUE.decode(raw)
+
+
+def _decoded(body: bytes) -> ClientBody:
+    try:
+        fields = _FIELDS.decode(body)
+        raw_lists = {name: _tool_list(name, fields.pop(name, _NULL)) for name in _RAW_LISTS}
+        values = {name: _VALUE.decode(raw) for name, raw in fields.items() if raw != _NULL}
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"The body cannot be read: {error}", param="body") from None
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8", param="body") from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply", param="body") from None
+    return ClientBody(values=values, **raw_lists)
+
+
+def _decoded_mended(body: bytes) -> ClientBody:
+    """Try again with half characters replaced; anything else that is no JSON is refused."""
+    try:
+        return _decoded(_LONE_SURROGATE.sub(rb"\\ufffd", body))
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}", param="body") from None
+
+
+def _tool_list(name: str, raw: msgspec.Raw) -> tuple[ToolFields, ...]:
+    if raw == _NULL:
+        return ()
+    try:
+        bytes(raw).decode()  # what stays unread must be sound too
+        return tuple(_TOOLS.decode(raw))
+    except msgspec.ValidationError:
+        raise BadRequest(f"'{name}' must be a list of objects", param=name) from None
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, UnicodeEncodeError, RecursionError, OverflowError) as error:
+        raise BadRequest(f"The body is not valid JSON: {error}", param="body") from None

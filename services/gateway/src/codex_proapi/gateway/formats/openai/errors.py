@@ -1,0 +1,156 @@
+"""Errors as OpenAI's clients know them: the envelope, and the error events of both streams.
+
+The error itself is made elsewhere; here it only gets its bytes.
+"""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from codex_proapi.commons.runtime.lenient_json import write
+from codex_proapi.gateway.errors import AllSpent, BudgetSpent, GatewayError, UpstreamRefused
+from codex_proapi.gateway.formats.codex.refusals import STATUS_OF_CODE, Refusal
+from codex_proapi.gateway.formats.sse import encode_sse
+
+NO_PATH: Final = "Not Found"
+"""All that the backend says of a path it does not have: the client's model is not to blame."""
+SOON: Final = 1.0
+"""Seconds after which a client may try again what the backend failed at."""
+LONGEST_WAIT: Final = 60.0
+"""Some clients sleep for whatever `Retry-After` says."""
+
+
+CONTEXT_CODES: Final = ("context_length_exceeded", "context_window_exceeded", "context_too_large")
+CONTEXT_WORDS: Final = ("context window", "maximum context length")
+"""Agents look for these words to begin compaction."""
+
+GENERAL_TYPE: Final = "invalid_request_error"
+
+SPENT_CODES: Final = (
+    "usage_limit_reached",
+    "usage_not_included",
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+)
+
+
+def public_error(refusal: Refusal) -> UpstreamRefused:
+    """What a client is told of a refusal that nothing could be done about.
+
+    Its own mistakes come back as 400 or 404 with upstream's words; trouble with an account or with
+    the backend is `server_error`, which clients retry, and never a 401 or 403, which they would
+    take for a bad key.
+    """
+    # A type that says what happened stands in for a missing code; the general one does not.
+    telling = refusal.type in STATUS_OF_CODE and refusal.type != GENERAL_TYPE
+    code = refusal.code or (refusal.type if telling else "")
+    status = STATUS_OF_CODE.get(code, refusal.status)
+    message = refusal.message or "The backend refused without a reason."
+    if code in CONTEXT_CODES:
+        if not any(words in message.lower() for words in CONTEXT_WORDS):
+            message += " The input is longer than the model's context window."
+        return _invalid(refusal, message, code="context_length_exceeded")
+    if code in SPENT_CODES:
+        return UpstreamRefused(message, status=429, type="usage_limit_reached", code=code)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        wait = None if refusal.retry_after is None else min(refusal.retry_after, LONGEST_WAIT)
+        return UpstreamRefused(
+            message,
+            status=429,
+            type="rate_limit_error",
+            code=code or "rate_limit_exceeded",
+            retry_after=wait,
+        )
+    if status == HTTPStatus.NOT_FOUND and (code or refusal.param or message != NO_PATH):
+        return _invalid(refusal, message, status=404, code=code or "model_not_found")
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _invalid(refusal, message, status=413, code="request_too_large")
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+        return _invalid(refusal, message, code=code or None)
+    return _unavailable(refusal, message, code)
+
+
+def _invalid(
+    refusal: Refusal, message: str, *, status: int = 400, code: str | None
+) -> UpstreamRefused:
+    return UpstreamRefused(
+        message, status=status, type="invalid_request_error", code=code, param=refusal.param
+    )
+
+
+def _unavailable(refusal: Refusal, message: str, code: str) -> UpstreamRefused:
+    """Trouble that is not the client's: 503 where waiting or another account helps, else 502."""
+    ours = refusal.status in (401, 402, 403) or STATUS_OF_CODE.get(code) in (401, 402)
+    if ours or refusal.is_html:
+        # The words of such a refusal speak of the account, which is not the client's.
+        message, code = "The backend does not serve us at the moment.", "upstream_unavailable"
+    busy = ours or refusal.status in (403, 503) or code == "server_is_overloaded"
+    return UpstreamRefused(
+        message,
+        status=503 if busy else 502,
+        type="server_error",
+        code=code or "server_error",
+        retry_after=min(refusal.retry_after or SOON, LONGEST_WAIT),
+    )
+
+
+def error_fields(error: GatewayError) -> dict[str, Any]:
+    """The fields of the envelope, in the order clients are used to."""
+    fields: dict[str, Any] = {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+    }
+    if isinstance(error, AllSpent):
+        fields["plan_type"] = error.plan
+    if isinstance(error, AllSpent | BudgetSpent):
+        fields |= {"resets_at": error.resets_at, "resets_in_seconds": error.resets_in}
+    return fields
+
+
+def error_body(error: GatewayError) -> bytes:
+    """The body of an answer with an error status."""
+    return write({"error": error_fields(error)})
+
+
+def chat_error_event(error: GatewayError) -> bytes:
+    """The last event of a chat stream that failed: no `[DONE]` follows."""
+    return encode_sse(error_body(error))
+
+
+def response_failed_event(
+    error: GatewayError, response: dict[str, Any], *, sequence_number: int
+) -> bytes:
+    """`response.failed`, which Codex and the AI SDK read."""
+    failure = {"code": error.code or error.type, "message": error.message}
+    return encode_sse(
+        write(
+            {
+                "type": "response.failed",
+                "sequence_number": sequence_number,
+                "response": {**response, "status": "failed", "error": failure},
+            }
+        ),
+        event=b"response.failed",
+    )
+
+
+def response_error_event(error: GatewayError, *, sequence_number: int) -> bytes:
+    """`error`, flat and nested: the OpenAI SDKs raise on it, Zed reads the nested form."""
+    code = error.code or error.type
+    return encode_sse(
+        write(
+            {
+                "type": "error",
+                "sequence_number": sequence_number,
+                "code": code,
+                "message": error.message,
+                "param": error.param,
+                "error": {**error_fields(error), "code": code},
+            }
+        ),
+        event=b"error",
+    )

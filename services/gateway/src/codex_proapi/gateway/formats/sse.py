@@ -1,0 +1,160 @@
+"""Server-sent events, in and out: bytes become messages, messages become bytes.
+
+Nothing here knows what a message says; `codex_events` reads the payload.
+"""
+
+from typing import Final
+
+import msgspec
+
+from codex_proapi.gateway.errors import Malformed
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""The longest message taken: an image in one event fits, an endless line does not."""
+
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+"""A comment: every client tested skips it, while a `data:` line without JSON breaks most."""
+
+DONE: Final = b"data: [DONE]\n\n"
+"""The last line of a chat stream."""
+
+
+class SSEMessage(msgspec.Struct, frozen=True):
+    """One dispatched message, with the lines it came from."""
+
+    event: bytes | None
+    """The `event:` field, None when there was none."""
+    data: bytes
+    """The `data:` lines, joined by LF."""
+    raw: bytes
+    """The block as received, line ends made LF, without the blank line that ended it."""
+
+
+class SSESplitter:
+    """Cuts a stream of bytes at its blank lines; any cut of the bytes gives the same blocks."""
+
+    def __init__(self, *, limit: int = MAX_MESSAGE_BYTES) -> None:
+        self.overlong = False
+        """Whether a block beyond the limit has come; nothing is given after it."""
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._started = False
+        self._after_cr = False
+
+    def __repr__(self) -> str:
+        return f"<SSESplitter {self._size} bytes pending>"
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes; give the blocks they complete, line ends made LF."""
+        if self.overlong:
+            return []
+        if not self._started:
+            data = self._begin(data)
+        if self._after_cr or b"\r" in data:
+            data = self._line_feeds(data)
+        if self._pieces:
+            if b"\n\n" not in data and not (data[:1] == b"\n" and self._pieces[-1][-1:] == b"\n"):
+                self._keep(data)
+                return []
+            data = b"".join((*self._pieces, data))
+            self._drop()
+        blocks = data.split(b"\n\n")
+        self._keep(blocks.pop())
+        if len(data) > self._limit:
+            return self._bounded(blocks)
+        return blocks
+
+    def close(self) -> bytes:
+        """Give what is left without a blank line to end it."""
+        rest = b"".join(self._pieces)
+        self._drop()
+        return rest
+
+    def check(self) -> None:
+        """Raise `Malformed` once a block beyond the limit has come."""
+        if self.overlong:
+            raise Malformed(f"An upstream event is longer than {self._limit} bytes.")
+
+    def _bounded(self, blocks: list[bytes]) -> list[bytes]:
+        for i, block in enumerate(blocks):
+            if len(block) > self._limit:
+                self.overlong = True
+                self._drop()
+                return blocks[:i]
+        return blocks
+
+    def _keep(self, data: bytes) -> None:
+        if not data:
+            return
+        self._pieces.append(data)
+        self._size += len(data)
+        # The line feed that may end the block's last line is not yet known to end the block.
+        if self._size > self._limit + 1:
+            self.overlong = True
+            self._drop()
+
+    def _drop(self) -> None:
+        self._pieces.clear()
+        self._size = 0
+
+    def _begin(self, data: bytes) -> bytes:
+        """Drop a byte order mark, however it is cut."""
+        head = b"".join((*self._pieces, data))
+        self._drop()
+        if len(head) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(head):
+            self._keep(head)
+            return b""
+        self._started = True
+        return head.removeprefix(BYTE_ORDER_MARK)
+
+    def _line_feeds(self, data: bytes) -> bytes:
+        """Make CRLF and CR line ends LF, also when a cut falls between the two."""
+        if not data:
+            return data
+        if self._after_cr and data[:1] == b"\n":
+            data = data[1:]
+        self._after_cr = data[-1:] == b"\r"
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+class SSEDecoder:
+    """Bytes in, messages out; comments, `id:` and `retry:` are dropped."""
+
+    def __init__(self, *, limit: int = MAX_MESSAGE_BYTES) -> None:
+        self._splitter = SSESplitter(limit=limit)
+
+    def __repr__(self) -> str:
+        return f"<SSEDecoder on {self._splitter!r}>"
+
+    def feed(self, data: bytes) -> list[SSEMessage]:
+        """Take bytes; give the messages they complete.
+
+        A message beyond the limit raises `Malformed` when those before it have been given.
+        """
+        blocks = self._splitter.feed(data)
+        if not blocks:
+            self._splitter.check()
+        return [message for block in blocks if (message := read_block(block)) is not None]
+
+
+def read_block(block: bytes) -> SSEMessage | None:
+    """The message in a block, or None when it has no `data:` line."""
+    event: bytes | None = None
+    data: list[bytes] = []
+    for line in block.split(b"\n"):
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            data.append(value.removeprefix(b" "))
+        elif name == b"event":
+            event = value.removeprefix(b" ") or None
+    return SSEMessage(event, b"\n".join(data), block) if data else None
+
+
+def encode_sse(data: bytes, *, event: bytes | None = None) -> bytes:
+    """One message of one line of JSON."""
+    if event is None:
+        return b"data: %b\n\n" % data
+    return b"event: %b\ndata: %b\n\n" % (event, data)

@@ -1,0 +1,114 @@
+"""When nobody is left to ask: the one error that tells the client most.
+
+Not the last refusal but the most telling one; and what is an account's trouble never reaches a
+client as a 401 or 403, which it would take for its own key's.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
+from codex_proapi.commons.balancing.select import SHORT_WAIT
+from codex_proapi.gateway.errors import (
+    AllCooling,
+    AllSpent,
+    GatewayError,
+    NoAccounts,
+    Truncated,
+    UnknownModel,
+    UpstreamSlow,
+    UpstreamUnreachable,
+)
+from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.formats.openai.errors import public_error
+from codex_proapi.gateway.policy.retry import Fault, RefusalKind, RetryDecision
+from codex_proapi.gateway.upstream.backend import TIMED_OUT
+
+Refused = tuple[Refusal, RetryDecision]
+
+_WAITING: Final = frozenset(
+    {NoCandidateCause.COOLING, NoCandidateCause.SPENT, NoCandidateCause.BUSY}
+)
+"""Causes that end by waiting."""
+SOON: Final = 1.0
+"""Seconds to wait where another account is free but this request has tried enough of them."""
+
+
+def final_error(
+    refusals: Sequence[Refused], nobody: NoCandidate | None, *, now: float, plan: str = ""
+) -> GatewayError:
+    """The error for a client, from every refusal and from why nobody else can be asked.
+
+    `nobody` is None when other accounts may be free, but this request must try no more of them.
+    `plan` is told where upstream named none.
+    """
+    # A refusal that was answered by a change says nothing about the end.
+    refusals = [each for each in refusals if each[1].change is None] or refusals[-1:]
+    own = [r for r, j in refusals if j.row.fault is Fault.REQUEST and not j.row.model_only]
+    if own:
+        return public_error(own[-1])
+    transient = [r for r, j in refusals if j.row.fault is Fault.TRANSIENT]
+    if transient:
+        return error_of_fault(transient[-1])
+    quota = [r for r, j in refusals if j.row.fault is Fault.QUOTA]
+    if nobody is not None and nobody.cause is NoCandidateCause.UNENTITLED and quota:
+        # Nobody's plan has Codex: no wait that a client could bear ends that.
+        return UnknownModel("No account may use this model at the moment.")
+    if quota or (nobody is not None and nobody.cause in _WAITING):
+        return _without_quota(quota, nobody, now=now, plan=plan)
+    if refusals and all(j.kind is RefusalKind.MODEL_NOT_IN_PLAN for _, j in refusals):
+        return UnknownModel(refusals[-1][0].message or "No account may use this model.")
+    if refusals:
+        return public_error(refusals[-1][0])
+    if nobody is not None and nobody.cause is NoCandidateCause.UNENTITLED:
+        return UnknownModel("No account may use this model at the moment.")
+    return NoAccounts(
+        "There is no account that could serve this request. Add one, or sign in again, "
+        "in the console."
+    )
+
+
+def error_of_fault(refusal: Refusal) -> GatewayError:
+    """A transient refusal, or a fault of the transport, as an error."""
+    if refusal.status:
+        return public_error(refusal)
+    match refusal.code:
+        case code if code == TIMED_OUT:
+            return UpstreamSlow(refusal.message)
+        case code if code == Truncated.code:
+            return Truncated(refusal.message)
+        case code:
+            return UpstreamUnreachable(refusal.message, code=code)
+
+
+def _without_quota(
+    refusals: Sequence[Refusal], nobody: NoCandidate | None, *, now: float, plan: str
+) -> GatewayError:
+    """Everybody is cooling: for a short time, or until a quota begins anew."""
+    if nobody is not None and nobody.cause is NoCandidateCause.SPENT:
+        plan = next((r.plan for r in refusals if r.plan), plan)
+        return _all_spent(nobody.until, now=now, plan=plan)
+    wait = SOON
+    if nobody is not None and nobody.until:
+        wait = max(SOON, nobody.until - now)
+    elif refusals and refusals[-1].retry_after is not None:
+        wait = max(SOON, refusals[-1].retry_after)
+    seconds = math.ceil(min(wait, SHORT_WAIT))
+    return AllCooling(
+        f"All accounts are busy. Please try again in {seconds}s.", retry_after=seconds
+    )
+
+
+def _all_spent(until: float, *, now: float, plan: str) -> AllSpent:
+    resets_at = math.ceil(until)
+    time = dt.datetime.fromtimestamp(resets_at, dt.UTC)
+    same_day = time.date() == dt.datetime.fromtimestamp(now, dt.UTC).date()
+    when = time.strftime("%H:%M UTC" if same_day else "%Y-%m-%d %H:%M UTC")
+    return AllSpent(
+        f"All accounts are out of quota until {when}.",
+        resets_at=resets_at,
+        resets_in=max(0, math.ceil(until - now)),
+        plan=plan or "unknown",
+    )

@@ -1,0 +1,314 @@
+"""What a refusal allows next, and what it means for the account: one table.
+
+Four kinds of fault are kept apart, and only the right one touches an account: the request's own,
+a transient one, a spent quota, a broken credential. Judging is pure; `relay.dispatch` obeys the
+verdict, `relay.rotation` remembers the rest.
+"""
+
+import enum
+import re
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+
+from codex_proapi.commons.accounts.model import AccountState, CooldownReason
+from codex_proapi.gateway.formats.codex.refusals import Refusal
+
+MINUTE: Final = 60.0
+HOUR: Final = 3600.0
+LONGEST_RATE_WAIT: Final = 10 * MINUTE
+"""A per-minute limit never lasts longer, whatever its Retry-After says."""
+
+
+class Verdict(enum.StrEnum):
+    """What a refusal allows."""
+
+    SAME_ACCOUNT_FRESH = "same_account_fresh"
+    """Renew the credential and ask the same account."""
+    SAME_ACCOUNT_AGAIN = "same_account_again"
+    """Ask the same account, with the change the judgement names."""
+    NEXT_ACCOUNT = "next_account"
+    """Another account may answer."""
+    GIVE_UP = "give_up"
+    """No other account would answer differently, or must not be asked."""
+
+
+class Fault(enum.StrEnum):
+    """Whose trouble it is."""
+
+    REQUEST = "request"
+    TRANSIENT = "transient"
+    QUOTA = "quota"
+    CREDENTIAL = "credential"
+
+
+class Change(enum.StrEnum):
+    """What is done once with the same account before anything else."""
+
+    NOTHING = "nothing"
+    """The same request again."""
+    CREDENTIAL = "credential"
+    """A renewed credential."""
+    WITHOUT_ENCRYPTED = "without_encrypted"
+    """Without the items that only their own account can read."""
+    OTHER_SHAPE = "other_shape"
+    """In the other of the two request shapes."""
+    WITHOUT_PARAMETER = "without_parameter"
+    """Without the parameter the refusal names."""
+    WITHOUT_TIER = "without_tier"
+    """Without a service tier."""
+
+
+class RefusalKind(enum.StrEnum):
+    """The rows of the table: what happened."""
+
+    REQUEST = "request"
+    PARAMETER = "parameter"
+    ENCRYPTED = "encrypted"
+    SHAPE = "shape"
+    TIER = "tier"
+    MODEL_NOT_IN_PLAN = "model_not_in_plan"
+    CLIENT_TOO_OLD = "client_too_old"
+    EXPIRED = "expired"
+    SESSION = "session"
+    DEACTIVATED = "deactivated"
+    FORBIDDEN = "forbidden"
+    CHALLENGE = "challenge"
+    COUNTRY = "country"
+    SPENT = "spent"
+    MODEL_SPENT = "model_spent"
+    NOT_INCLUDED = "not_included"
+    RATE = "rate"
+    CAPACITY = "capacity"
+    TRANSIENT = "transient"
+
+
+class RetryRule(msgspec.Struct, frozen=True):
+    """What is done about one kind of refusal."""
+
+    fault: Fault
+    then: Verdict
+    """The verdict, after `once`."""
+    once: Change | None = None
+    """What is tried first, one time, with the same account."""
+    cooldown: CooldownReason | None = None
+    """Why the account is passed over from then on, if it is."""
+    seconds: float = 0.0
+    """For how long, unless upstream named a time."""
+    model_only: bool = False
+    """Whether that concerns only the model asked for."""
+    state: AccountState | None = None
+    """The state its login has shown."""
+    counts: bool = False
+    """Whether it counts towards the account's breaker."""
+    egress: bool = False
+    """Whether it concerns our address rather than any account."""
+
+
+class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on one refusal. Only a final one (no `change`) touches the account."""
+
+    kind: RefusalKind
+    verdict: Verdict
+    row: RetryRule
+    change: Change | None = None
+    """What the same account is asked again with."""
+    seconds: float = 0.0
+    """How long the row's cooldown lasts."""
+
+
+TABLE: Final[dict[RefusalKind, RetryRule]] = {
+    # The client's own mistakes: one account, nobody blamed. Flagged prompts are never spread.
+    RefusalKind.REQUEST: RetryRule(Fault.REQUEST, Verdict.GIVE_UP),
+    RefusalKind.CLIENT_TOO_OLD: RetryRule(Fault.REQUEST, Verdict.GIVE_UP),
+    RefusalKind.PARAMETER: RetryRule(Fault.REQUEST, Verdict.GIVE_UP, once=Change.WITHOUT_PARAMETER),
+    RefusalKind.ENCRYPTED: RetryRule(Fault.REQUEST, Verdict.GIVE_UP, once=Change.WITHOUT_ENCRYPTED),
+    RefusalKind.SHAPE: RetryRule(Fault.REQUEST, Verdict.GIVE_UP, once=Change.OTHER_SHAPE),
+    RefusalKind.TIER: RetryRule(Fault.REQUEST, Verdict.GIVE_UP, once=Change.WITHOUT_TIER),
+    RefusalKind.MODEL_NOT_IN_PLAN: RetryRule(
+        Fault.REQUEST,
+        Verdict.NEXT_ACCOUNT,
+        cooldown=CooldownReason.ENTITLEMENT,
+        seconds=6 * HOUR,
+        model_only=True,
+    ),
+    # The login.
+    RefusalKind.EXPIRED: RetryRule(
+        Fault.CREDENTIAL,
+        Verdict.NEXT_ACCOUNT,
+        once=Change.CREDENTIAL,
+        cooldown=CooldownReason.CREDENTIAL,
+        seconds=10 * MINUTE,
+    ),
+    RefusalKind.SESSION: RetryRule(
+        Fault.CREDENTIAL,
+        Verdict.NEXT_ACCOUNT,
+        once=Change.CREDENTIAL,
+        cooldown=CooldownReason.CREDENTIAL,
+        seconds=10 * MINUTE,
+        state=AccountState.REVOKED,
+    ),
+    RefusalKind.DEACTIVATED: RetryRule(
+        Fault.CREDENTIAL, Verdict.NEXT_ACCOUNT, state=AccountState.DEACTIVATED
+    ),
+    RefusalKind.FORBIDDEN: RetryRule(
+        Fault.CREDENTIAL,
+        Verdict.NEXT_ACCOUNT,
+        cooldown=CooldownReason.ENTITLEMENT,
+        seconds=20 * MINUTE,
+    ),
+    # Our address.
+    RefusalKind.CHALLENGE: RetryRule(
+        Fault.TRANSIENT, Verdict.GIVE_UP, once=Change.NOTHING, egress=True
+    ),
+    RefusalKind.COUNTRY: RetryRule(Fault.TRANSIENT, Verdict.GIVE_UP, egress=True),
+    # Quota and load.
+    RefusalKind.SPENT: RetryRule(
+        Fault.QUOTA, Verdict.NEXT_ACCOUNT, cooldown=CooldownReason.QUOTA, seconds=HOUR
+    ),
+    RefusalKind.MODEL_SPENT: RetryRule(
+        Fault.QUOTA,
+        Verdict.NEXT_ACCOUNT,
+        cooldown=CooldownReason.QUOTA,
+        seconds=HOUR,
+        model_only=True,
+    ),
+    RefusalKind.NOT_INCLUDED: RetryRule(
+        Fault.QUOTA,
+        Verdict.NEXT_ACCOUNT,
+        cooldown=CooldownReason.ENTITLEMENT,
+        seconds=6 * HOUR,
+    ),
+    RefusalKind.RATE: RetryRule(
+        Fault.QUOTA, Verdict.NEXT_ACCOUNT, cooldown=CooldownReason.RATE, seconds=30.0
+    ),
+    RefusalKind.CAPACITY: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NOTHING),
+    RefusalKind.TRANSIENT: RetryRule(
+        Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NOTHING, counts=True
+    ),
+}
+
+KIND_OF_CODE: Final[dict[str, RefusalKind]] = {
+    **dict.fromkeys(
+        (
+            *("context_length_exceeded", "invalid_prompt", "cyber_policy", "bio_policy"),
+            *("content_policy_violation", "misalignment_policy_violation", "content_filter"),
+            *("invalid_value", "invalid_function_parameters", "invalid_type"),
+        ),
+        RefusalKind.REQUEST,
+    ),
+    "unsupported_parameter": RefusalKind.PARAMETER,
+    "unknown_parameter": RefusalKind.PARAMETER,
+    "invalid_encrypted_content": RefusalKind.ENCRYPTED,
+    "model_not_found": RefusalKind.SHAPE,
+    "unsupported_value": RefusalKind.SHAPE,
+    "flex_unavailable": RefusalKind.TIER,
+    "token_expired": RefusalKind.EXPIRED,
+    **dict.fromkeys(
+        (
+            *("token_invalidated", "token_revoked", "app_session_terminated"),
+            *("account_session_expired", "refresh_token_invalidated", "session_expired"),
+        ),
+        RefusalKind.SESSION,
+    ),
+    "account_deactivated": RefusalKind.DEACTIVATED,
+    "deactivated_workspace": RefusalKind.DEACTIVATED,
+    "unsupported_country_region_territory": RefusalKind.COUNTRY,
+    **dict.fromkeys(
+        (
+            *("usage_limit_reached", "insufficient_quota", "credit_balance_exhausted"),
+            *("organization_spend_limit_exceeded", "project_spend_limit_exceeded"),
+            "organization_usage_limit_exceeded",
+        ),
+        RefusalKind.SPENT,
+    ),
+    "usage_not_included": RefusalKind.NOT_INCLUDED,
+    "rate_limit_exceeded": RefusalKind.RATE,
+    "slow_down": RefusalKind.RATE,
+    "server_is_overloaded": RefusalKind.CAPACITY,
+    "server_error": RefusalKind.TRANSIENT,
+    "previous_response_not_found": RefusalKind.TRANSIENT,
+    "websocket_connection_limit_reached": RefusalKind.TRANSIENT,
+}
+"""A code, or an error type, decides before the status does."""
+
+KIND_OF_WORDS: Final[tuple[tuple[re.Pattern[str], RefusalKind], ...]] = (
+    (re.compile(r"^Un(?:supported|known) parameter\b"), RefusalKind.PARAMETER),
+    (
+        re.compile(r"^The '.*' model is not supported when using Codex"),
+        RefusalKind.MODEL_NOT_IN_PLAN,
+    ),
+    (re.compile(r"requires a newer version of Codex"), RefusalKind.CLIENT_TOO_OLD),
+    (re.compile(r"^Model not found\b"), RefusalKind.SHAPE),
+    (re.compile(r"^Instructions are (?:required|not valid)"), RefusalKind.SHAPE),
+    (re.compile(r"\b(?:account|workspace) has been deactivated"), RefusalKind.DEACTIVATED),
+)
+"""Refusals that carry no code are told by their fixed words, as quoted in public issues."""
+
+KIND_OF_STATUS: Final[dict[int, RefusalKind]] = {
+    **dict.fromkeys((0, 408, 409, 425), RefusalKind.TRANSIENT),
+    401: RefusalKind.EXPIRED,
+    402: RefusalKind.DEACTIVATED,
+    403: RefusalKind.FORBIDDEN,
+    429: RefusalKind.RATE,
+    503: RefusalKind.CAPACITY,
+}
+"""For refusals without a known code; other statuses below 500 are the request's own fault."""
+
+_PARAMETER: Final = re.compile(r"^Un(?:supported|known) parameter:?\s+'?([\w.\[\]]+)")
+
+
+def decide(refusal: Refusal, *, now: float, tried: Collection[Change] = ()) -> RetryDecision:
+    """Judge a refusal; `tried` is what has been changed with this account already."""
+    kind = kind_of(refusal)
+    row = TABLE[kind]
+    if row.once is not None and row.once not in tried:
+        fresh = row.once is Change.CREDENTIAL
+        return RetryDecision(
+            kind=kind,
+            verdict=Verdict.SAME_ACCOUNT_FRESH if fresh else Verdict.SAME_ACCOUNT_AGAIN,
+            row=row,
+            change=row.once,
+        )
+    return RetryDecision(kind=kind, verdict=row.then, row=row, seconds=_seconds(row, refusal, now))
+
+
+def kind_of(refusal: Refusal) -> RefusalKind:
+    """The row a refusal belongs to: by its code, its fixed words, then its status."""
+    if refusal.is_html and refusal.status in {401, 403, 429}:
+        return RefusalKind.CHALLENGE
+    # The more telling of two: `type: usage_limit_reached` may come with a rate limit's code.
+    kinds = [KIND_OF_CODE.get(word) for word in (refusal.type, refusal.code)]
+    if RefusalKind.SPENT in kinds and refusal.quota is not None and refusal.quota.of_some_models:
+        return RefusalKind.MODEL_SPENT
+    for preferred in (RefusalKind.SPENT, RefusalKind.NOT_INCLUDED):
+        if preferred in kinds:
+            return preferred
+    known = kinds[1] or _kind_of_words(refusal.message) or kinds[0]
+    if known is not None:
+        return known
+    if refusal.status == 404 and refusal.param == "model":  # noqa: PLR2004 - HTTP's own number
+        return RefusalKind.SHAPE
+    # Below 400 something between us and the backend answered, a portal or a proxy.
+    default = RefusalKind.REQUEST if 400 <= refusal.status < 500 else RefusalKind.TRANSIENT  # noqa: PLR2004
+    return KIND_OF_STATUS.get(refusal.status, default)
+
+
+def parameter_of(refusal: Refusal) -> str:
+    """The parameter a refusal names, or empty."""
+    found = _PARAMETER.match(refusal.message)
+    return found[1] if found else refusal.param or ""
+
+
+def _kind_of_words(message: str) -> RefusalKind | None:
+    return next((kind for words, kind in KIND_OF_WORDS if words.search(message)), None)
+
+
+def _seconds(row: RetryRule, refusal: Refusal, now: float) -> float:
+    """How long to cool: upstream's own word, where this kind has one."""
+    if row.cooldown is CooldownReason.QUOTA:
+        return refusal.wait(now) or row.seconds
+    if row.cooldown is CooldownReason.RATE and refusal.retry_after is not None:
+        return min(refusal.retry_after, LONGEST_RATE_WAIT)
+    return row.seconds

@@ -1,0 +1,41 @@
+"""What passing answers teach, and what the rotation knows of accounts beside their record."""
+
+from collections.abc import Mapping
+
+from codex_proapi.commons.balancing.candidates import Window
+from codex_proapi.commons.codex.quota import Quota
+from codex_proapi.gateway.quota.tracker import QuotaTracker
+from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
+
+
+class AccountFacts:
+    """Catalogues and quotas, as the relay meets them."""
+
+    def __init__(self, catalogues: ModelCatalogues, quotas: QuotaTracker) -> None:
+        self._catalogues = catalogues
+        self._quotas = quotas
+
+    def __repr__(self) -> str:
+        return f"<AccountFacts {self._catalogues!r} {self._quotas!r}>"
+
+    def lists(self, account_id: str, model: str) -> bool:
+        """Whether an account lists a model."""
+        return self._catalogues.lists(account_id, model)
+
+    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
+        """An account's quota windows that hold for a model."""
+        return self._quotas.windows(account_id, model)
+
+    def credits(self, account_id: str) -> bool:
+        """Whether bought credits go on where an account's windows end."""
+        return self._quotas.credits(account_id)
+
+    def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
+        """An account has begun to answer, with these headers."""
+        self._quotas.saw_headers(account_id, headers)
+        if etag := headers.get("x-models-etag"):
+            self._catalogues.saw_etag(account_id, etag)
+
+    def saw_quota(self, account_id: str, quota: Quota) -> None:
+        """An account has told its quota."""
+        self._quotas.saw_quota(account_id, quota)

@@ -1,0 +1,160 @@
+"""What an attempt teaches about its account: cooldowns, faults, the state of its login.
+
+The verdict was given by `judgement`; here its consequences are kept, for every replica. While
+Redis is away nothing is kept: the next refusal teaches the same.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel
+from codex_proapi.gateway.accounting.ledger import Ledger
+from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+from codex_proapi.gateway.policy.retry import RetryDecision
+from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.lease import Lease
+
+UNAVAILABLE_SECONDS: Final = 30.0
+"""How long an account without a usable credential is passed over."""
+
+log = structlog.get_logger(__name__)
+
+
+class OutcomeRecorder:
+    """Keeps what attempts teach."""
+
+    def __init__(
+        self,
+        *,
+        store: AccountStore,
+        cooldowns: CooldownStore,
+        breakers: CircuitBreakers,
+        ledger: Ledger,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._cooldowns = cooldowns
+        self._breakers = breakers
+        self._ledger = ledger
+        self._metrics = metrics
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<OutcomeRecorder with {self._breakers!r}>"
+
+    async def learn(
+        self, lease: Lease, refusal: Refusal, judgement: RetryDecision, *, model: str
+    ) -> bool:
+        """Keep what a refusal means for its account; True if that opened its breaker."""
+        opened = False
+        try:
+            if judgement.row.counts:
+                opened = await self._count_fault(lease, refusal.code)
+            if judgement.change is not None:
+                return opened
+            if judgement.row.state is not None:
+                await self._mark(lease, judgement.row.state, refusal.code)
+            if judgement.row.cooldown is not None:
+                await self.cool(
+                    lease.account.id,
+                    judgement.row.cooldown,
+                    judgement.seconds,
+                    code=refusal.code or judgement.kind.value,
+                    model=model if judgement.row.model_only else None,
+                )
+        except StoreUnavailable as error:
+            self._metrics.redis_failed(RedisWork.LEARN)
+            log.warning("lesson.lost", account=lease.account.id, error=str(error))
+        return opened
+
+    async def break_off(self, lease: Lease, code: str) -> None:
+        """A stream broke after its commit point: a transient fault like any other."""
+        try:
+            await self._count_fault(lease, code)
+        except StoreUnavailable:
+            self._metrics.redis_failed(RedisWork.LEARN)
+
+    async def unavailable(self, account_id: str, *, code: str) -> None:
+        """No usable credential for now: let others be asked without waiting for it again."""
+        try:
+            await self.cool(account_id, CooldownReason.CREDENTIAL, UNAVAILABLE_SECONDS, code=code)
+        except StoreUnavailable:
+            self._metrics.redis_failed(RedisWork.LEARN)
+
+    def succeed(self, lease: Lease) -> None:
+        """An account answered. An answer begun before its breaker opened proves nothing."""
+        if self._breakers.close(lease):
+            self._ledger.succeed(lease.account.id)
+
+    async def cool(
+        self,
+        account_id: str,
+        reason: CooldownReason,
+        seconds: float,
+        *,
+        code: str,
+        model: str | None = None,
+    ) -> None:
+        """Pass an account over from now on, wholly or for one model. Raises StoreUnavailable."""
+        now = self._clock()
+        cooldown = Cooldown(until=now + seconds, reason=reason, since=now, code=code[:64])
+        if not await self._cooldowns.cool(account_id, cooldown, model=model):
+            return
+        self._metrics.cooldowns.labels(account_id, reason.value).inc()
+        facts: dict[str, str | int | float | bool] = {
+            "reason": reason.value,
+            "seconds": round(seconds),
+            "until": round(cooldown.until),
+        }
+        self._tell("account.cooled", account_id, code=code, model=model or "", **facts)
+
+    async def _count_fault(self, lease: Lease, code: str) -> bool:
+        seconds = await self._breakers.fault(lease)
+        if seconds is not None:
+            await self.cool(lease.account.id, CooldownReason.TRANSIENT, seconds, code=code)
+        return seconds is not None
+
+    async def _mark(self, lease: Lease, state: AccountState, code: str) -> None:
+        """Note the state a login has shown; a renewed credential in between makes it void."""
+        ends = int(self._clock()) if state is AccountState.REVOKED else None
+        marked = await self._store.mark(
+            lease.account.id,
+            state,
+            code,
+            generation=lease.credential.generation,
+            token_expires_at=ends,
+        )
+        if marked:
+            self._tell(f"account.{state.value}", lease.account.id, code=code)
+
+    def _tell(
+        self,
+        event: str,
+        account_id: str,
+        *,
+        code: str,
+        model: str = "",
+        **facts: str | int | float | bool,  # noqa: PYI041 - the log's own set of types
+    ) -> None:
+        """One line to stdout and one entry in the log people see, for each change of an account."""
+        log.warning(event, account=account_id, code=code, model=model, **facts)
+        self._ledger.tell(
+            LogEntry(
+                at=self._clock(),
+                level=LogLevel.WARNING,
+                kind=LogKind.ACCOUNT,
+                event=event,
+                account=account_id,
+                code=code[:64],
+                model=model,
+                detail=facts,
+            )
+        )

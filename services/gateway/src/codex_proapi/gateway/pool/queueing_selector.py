@@ -1,0 +1,90 @@
+"""Accounts are lent while they have slots; who finds none waits for one.
+
+Which account is asked is `choice`'s decision and who is served next that of the slots' script; here
+the two are brought together. Where accounts may give any number of answers, nobody waits.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+import msgspec
+
+from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
+from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
+from codex_proapi.gateway.pool.selector import AccountSelector
+
+QUEUE_SECONDS: Final = 30.0
+"""How long one request waits for slots in all, before its client is told to come again."""
+
+
+class QueueingSelector:
+    """Lends accounts that have a slot."""
+
+    def __init__(
+        self,
+        rotation: AccountSelector,
+        slots: AccountQueue,
+        *,
+        gate: RedisCircuitBreaker,
+        clock: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        self.rotation = rotation
+        self._slots = slots
+        self._gate = gate
+        self._clock = clock
+        self._metrics = metrics
+
+    def __repr__(self) -> str:
+        return f"<QueueingSelector {self.rotation!r} {self._slots!r}>"
+
+    async def lease(self, wish: LeaseRequest, tried: Collection[str] = ()) -> Lease | NoCandidate:
+        """Lend an account that has not been tried, with a slot of it, or say why there is none.
+
+        A slot lent before is given back. Raises StoreUnavailable; Exhausted for a key's limit.
+        """
+        if not self._slots.most:
+            return await self.rotation.lease(wish, tried)
+        begun, waited = self._clock(), False
+        try:
+            full: set[str] = set()
+            while True:
+                found = await self.rotation.lease(wish, tried, full=full)
+                if isinstance(found, Lease):
+                    if without := await self._taken(found, wish):
+                        full.update(without)
+                        continue
+                    return _told(found, self._clock() - begun) if waited else found
+                seconds = begun + QUEUE_SECONDS - self._clock()
+                if found.cause is not NoCandidateCause.BUSY or seconds <= 0:
+                    return found
+                waited = True
+                woken = await self._slots.wait(found.accounts, wish.party, seconds=seconds)
+                if woken is None:
+                    return found
+                full = full - {woken} if woken else set()
+        finally:
+            if waited:
+                self._metrics.slot_wait.observe(self._clock() - begun)
+
+    async def _taken(self, found: Lease, wish: LeaseRequest) -> Collection[str]:
+        """Take a slot for a lease; else the accounts that have none.
+
+        In grace nobody can know who holds how many: for so short a time nobody is held to it.
+        """
+        try:
+            return await self._slots.take(found.account.id, wish.party)
+        except StoreUnavailable:
+            if not self._gate.in_grace():
+                raise
+            return ()
+
+
+def _told(lease: Lease, seconds: float) -> Lease:
+    """A lease that tells how long it was waited for."""
+    why = f"waited {seconds * 1000:.0f} ms for a slot; {lease.why}"
+    return msgspec.structs.replace(lease, why=why)

@@ -1,0 +1,111 @@
+"""A key's share: what its client is told instead of any account's quota.
+
+A key with token budgets has those for windows. One without may spend what the pool has: it is told
+the mean of the accounts it may spend, by length of window, and nothing of any one of them.
+"""
+
+from collections.abc import Callable, Iterable
+from statistics import fmean
+from typing import Final
+
+from codex_proapi.commons.accounts.quota import QuotaStore, SeenQuota, SeenWindow
+from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.codex.quota import Quota, QuotaWindow, window_name
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.gateway.formats.codex.quota_answers import quota_of_windows
+from codex_proapi.gateway.limits.budgets import Spent, budgets_of, days_counted, spent_in
+from codex_proapi.gateway.limits.charge import LimitCharge
+
+MINUTE: Final = 60
+
+
+class KeyQuota:
+    """Tells what keys may spend."""
+
+    def __init__(
+        self,
+        *,
+        usage: UsageStore,
+        quotas: QuotaStore,
+        view: AccountView,
+        clock: Callable[[], float],
+    ) -> None:
+        self._usage = usage
+        self._quotas = quotas
+        self._view = view
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<KeyQuota of {self._view!r}>"
+
+    async def of(self, key: ApiKey | None) -> Quota:
+        """A key's share; None is whoever the open policy lets in. Raises StoreUnavailable."""
+        now = self._clock()
+        days = days_counted(key.limits, now) if key is not None else ()
+        if key is not None and days:
+            tokens = await self._usage.tokens(key.id, days)
+            return share_of_budgets(key.limits, spent_in(tokens, key.limits, now), now)
+        allowed = key.allowed_accounts if key is not None else ()
+        accounts = [
+            account.id
+            for account in self._view.accounts.values()
+            if account.works(now) and not account.paused and (not allowed or account.id in allowed)
+        ]
+        seen = await self._quotas.all(accounts)
+        return share_of_pool(seen.values(), now)
+
+
+def share_of_draw(draw: LimitCharge | None) -> Quota:
+    """The share that a survey has told of in passing; empty where it has not, or has no budget."""
+    allowance = draw.allowance if draw is not None else None
+    if draw is None or allowance is None:
+        return Quota()
+    return share_of_budgets(draw.limits, allowance.spent, allowance.at)
+
+
+def share_of_budgets(limits: Limits, spent: Spent, now: float) -> Quota:
+    """The share of a key with budgets; empty for one without."""
+    windows = [
+        QuotaWindow(
+            minutes=budget.minutes,
+            used_percent=budget.used_percent,
+            resets_at=budget.resets_at,
+            resets_in=_seconds_until(budget.resets_at, now),
+        )
+        for budget in budgets_of(limits, spent, now)
+    ]
+    return quota_of_windows(windows) if windows else Quota()
+
+
+def share_of_pool(seen: Iterable[SeenQuota], now: float) -> Quota:
+    """The share of a key without budgets, by what accounts were last seen to have left."""
+    by_length: dict[str, list[SeenWindow]] = {}
+    for quota in seen:
+        for window in quota.windows:
+            if window.minutes:
+                by_length.setdefault(window_name(window.minutes), []).append(window)
+    return quota_of_windows(_mean(windows, now) for windows in by_length.values())
+
+
+def _mean(windows: Iterable[SeenWindow], now: float) -> QuotaWindow:
+    """Several accounts' windows as one; it begins anew when the first of them does.
+
+    A window whose end has passed since it was seen is empty again.
+    """
+    known = list(windows)
+    minutes = max(window.minutes for window in known)
+    used = [0.0 if 0 < w.resets_at <= now else min(100.0, w.used_percent) for w in known]
+    ends = [w.resets_at for w in known if w.resets_at > now and w.used_percent > 0]
+    resets_at = min(ends, default=int(now) + minutes * MINUTE)
+    return QuotaWindow(
+        minutes=minutes,
+        used_percent=fmean(used),
+        resets_at=resets_at,
+        resets_in=_seconds_until(resets_at, now),
+    )
+
+
+def _seconds_until(at: int, now: float) -> int:
+    return max(0, round(at - now))

@@ -1,0 +1,127 @@
+"""Asks the backend about the quota of accounts that no answer has told of lately.
+
+One replica asks about an account in an interval; the accounts are spread over it, one after the
+other, and an account that cannot be asked is left alone for longer each time. A 401 is the
+credential's affair and settled where it is (`relay.account_calls`). An account that cools for its
+quota is back before its time when its windows say so: a reset may come early.
+"""
+
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import Account, AccountState, CooldownReason
+from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.codex.quota import Quota, quota_of_usage
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.gateway.upstream.account_api import AccountApi
+
+POLL_SECONDS: Final = 300
+"""Time between two questions about an account that is not heard of, until settings say else."""
+LONGEST_PAUSE: Final = 3600
+"""How long an account that cannot be asked is left alone at most."""
+SPREAD: Final = 0.2
+"""Part of the interval by which questions are set apart, so that replicas do not fall into step."""
+
+log = structlog.get_logger(__name__)
+
+
+class QuotaPoller:
+    """Decides who is asked about a quota, and asks."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        calls: AccountApi,
+        view: AccountView,
+        cooldowns: CooldownStore,
+        clock: Callable[[], float],
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self._redis = redis
+        self._calls = calls
+        self._view = view
+        self._cooldowns = cooldowns
+        self._clock = clock
+        self._dice = dice
+        self._due: deque[str] = deque()
+        self._failures: dict[str, int] = {}
+        self.interval = POLL_SECONDS
+        """Seconds; may change while running."""
+
+    def __repr__(self) -> str:
+        return f"<QuotaPoller every {self.interval} s, {len(self._due)} due>"
+
+    def plan(self, seen_at: Mapping[str, float]) -> None:
+        """Put those in order who are to be asked: the longest unheard of first."""
+        since = self._clock() - self.interval
+        ages = {
+            account.id: seen_at.get(account.id, 0.0)
+            for account in self._view.accounts.values()
+            if may_be_asked(account)
+        }
+        due = (account_id for account_id, at in ages.items() if at < since)
+        self._due = deque(sorted(due, key=lambda account_id: ages[account_id]))
+
+    async def ask(self, seconds: float) -> dict[str, Quota]:
+        """Ask as many as these seconds' share of the interval, in turn; gives what they told.
+
+        Raises StoreUnavailable.
+        """
+        told: dict[str, Quota] = {}
+        share = math.ceil(len(self._view.accounts) * seconds / self.interval)
+        while self._due and share > 0:
+            account_id = self._due.popleft()
+            if account_id in self._view.accounts and await self._elected(account_id):
+                share -= 1
+                quota = await self._ask(account_id)
+                if quota is not None:
+                    told[account_id] = quota
+        return told
+
+    async def _ask(self, account_id: str) -> Quota | None:
+        told = await self._calls.usage(self._view.accounts[account_id])
+        quota = quota_of_usage(told.body) if told is not None else None
+        if quota is None:
+            await self._leave_alone(account_id)
+            return None
+        self._failures.pop(account_id, None)
+        known = quota.windows or quota.spending
+        spent = quota.reached or quota.spent_window is not None
+        if known and not spent and await self._cools(account_id):
+            await self._cooldowns.clear(account_id, reasons={CooldownReason.QUOTA})
+            log.info("account.recovered", account=account_id, reason=CooldownReason.QUOTA.value)
+        return quota
+
+    async def _cools(self, account_id: str) -> bool:
+        """Whether an account is passed over because its quota was spent."""
+        cooling = await self._cooldowns.all([account_id], now=self._clock())
+        cooldown = cooling.get(account_id, {}).get("")
+        return cooldown is not None and cooldown.reason is CooldownReason.QUOTA
+
+    async def _leave_alone(self, account_id: str) -> None:
+        """Do not ask again soon; no replica does."""
+        failures = self._failures[account_id] = self._failures.get(account_id, 0) + 1
+        pause = min(self.interval * 2 ** min(failures, 10), max(LONGEST_PAUSE, self.interval))
+        with mapped():
+            await self._redis.expire(keyspace.quota_poll(account_id), pause)
+
+    async def _elected(self, account_id: str) -> bool:
+        """Whether this replica asks about an account in this interval."""
+        seconds = round(self.interval * (1 + SPREAD * (self._dice() - 0.5)))
+        with mapped():
+            key = keyspace.quota_poll(account_id)
+            return bool(await self._redis.set(key, "1", nx=True, ex=seconds))
+
+
+def may_be_asked(account: Account) -> bool:
+    """Whether an account is in use at all: neither paused by its owner nor dead."""
+    return not account.paused and account.state is not AccountState.DEACTIVATED

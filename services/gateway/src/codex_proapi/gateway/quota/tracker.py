@@ -1,0 +1,223 @@
+"""Accounts' quota as upstream tells it in passing and on demand, kept for both services.
+
+Answers are heard at full speed and read every few seconds, together; what several replicas hear is
+joined in Redis, where the newest telling of each limit wins. Asking is `relay.quota_poll`'s.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.quota import (
+    QuotaStore,
+    SeenCredits,
+    SeenFamily,
+    SeenQuota,
+    SeenWindow,
+)
+from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.balancing.candidates import Window
+from codex_proapi.commons.codex.quota import Credits, Quota, QuotaWindow, combined, quota_of_headers
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.metrics.quota import QuotaFigures
+from codex_proapi.gateway.quota.merge import join
+from codex_proapi.gateway.quota.poller import QuotaPoller, may_be_asked
+
+KEEP_SECONDS: Final = 5.0
+"""Time between two writings of what answers told."""
+UNCHANGED_SECONDS: Final = 60.0
+"""How long a quota that has not changed is not written again."""
+ROUNDS_PER_CHECK: Final = 6
+"""Writings between two looks at what other replicas have kept."""
+PREFIX: Final = "x-codex-"
+ACTIVE: Final = "x-codex-active-limit"
+
+log = structlog.get_logger(__name__)
+
+
+class QuotaTracker:
+    """What is known of every account's quota."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        poll: QuotaPoller,
+        view: AccountView,
+        clock: Callable[[], float],
+        figures: QuotaFigures,
+    ) -> None:
+        self._figures = figures
+        self._store = QuotaStore(redis)
+        self._poll = poll
+        self._view = view
+        self._clock = clock
+        self._headers: dict[tuple[str, str], tuple[float, Mapping[str, str]]] = {}
+        self._told: dict[str, tuple[float, Quota]] = {}
+        self._known: dict[str, SeenQuota] = {}
+        self._drawn: dict[tuple[str, str], tuple[SeenQuota, tuple[Window, ...]]] = {}
+
+    def __repr__(self) -> str:
+        return f"<QuotaTracker of {len(self._known)} accounts>"
+
+    def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
+        """An answer's headers tell of its account's quota; they are read later."""
+        if any(name.startswith(PREFIX) for name in headers):
+            # Headers of one limit do not hide those of another that came in the same seconds.
+            self._headers[account_id, headers.get(ACTIVE, "")] = self._clock(), headers
+
+    def saw_quota(self, account_id: str, quota: Quota) -> None:
+        """A refusal, or an event in a stream, tells of its account's quota."""
+        _, before = self._told.get(account_id, (0.0, None))
+        self._told[account_id] = self._clock(), combined(before, quota) or quota
+
+    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
+        """The windows that hold for a model, as the choice sees them; empty is unknown."""
+        known = self._known.get(account_id)
+        if known is None:
+            return ()
+        drawn = self._drawn.get((account_id, model))
+        if drawn is None or drawn[0] is not known:
+            drawn = self._drawn[account_id, model] = known, _windows(known, model)
+        return drawn[1]
+
+    def credits(self, account_id: str) -> bool:
+        """Whether bought credits go on where the windows end."""
+        known = self._known.get(account_id)
+        bought = known.credits if known is not None else None
+        return bought is not None and (bought.has_credits or bought.unlimited)
+
+    async def keep(self) -> None:
+        """Write what was heard. Raises StoreUnavailable; the next answer brings it again."""
+        changed: dict[str, Callable[[SeenQuota | None], SeenQuota]] = {}
+        for account_id, readings in self._observed().items():
+            change = _Change(*readings)
+            known = self._known.get(account_id)
+            if known is None or change(known) is not known:
+                changed[account_id] = change
+        self._known |= await self._store.keep(changed)
+
+    async def check(self) -> None:
+        """Take over what other replicas have kept, and see who is to be asked."""
+        self._known = await self._store.all(list(self._view.accounts))
+        self._drawn.clear()
+        self._poll.plan({id_: known.windows_seen_at for id_, known in self._known.items()})
+
+    async def ask(self) -> None:
+        """Ask about a few of the accounts that were not heard of lately."""
+        for account_id, quota in (await self._poll.ask(KEEP_SECONDS)).items():
+            change = _Change(seen(quota, self._clock()), complete=True)
+            self._known |= await self._store.keep({account_id: change})
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Write, look and ask, until cancelled."""
+        rounds = 0
+        while True:
+            try:
+                await self.keep()
+                if rounds % ROUNDS_PER_CHECK == 0:
+                    await self.check()
+                await self.ask()
+            except StoreUnavailable as error:
+                log.debug("quota.kept", error=str(error))
+            self._show()
+            rounds += 1
+            await sleep(KEEP_SECONDS)
+
+    def _show(self) -> None:
+        accounts = self._view.accounts
+        known = {id_: known for id_, known in self._known.items() if id_ in accounts}
+        serving = {account.id for account in accounts.values() if may_be_asked(account)}
+        self._figures.show(known, serving=serving, now=self._clock())
+
+    def _observed(self) -> dict[str, list[SeenQuota]]:
+        """What was heard since the last time, by account, oldest first."""
+        headers, self._headers = self._headers, {}
+        told, self._told = self._told, {}
+        observed: dict[str, list[SeenQuota]] = {}
+        for (account_id, _), (at, lines) in headers.items():
+            if (quota := quota_of_headers(lines)) is not None:
+                observed.setdefault(account_id, []).append(seen(quota, at))
+        for account_id, (at, quota) in told.items():
+            observed.setdefault(account_id, []).append(seen(quota, at))
+        for readings in observed.values():
+            readings.sort(key=lambda reading: reading.seen_at)
+        return observed
+
+
+class _Change:
+    """What readings, oldest first, change in what is known; the same where they tell nothing."""
+
+    def __init__(self, first: SeenQuota, *others: SeenQuota, complete: bool = False) -> None:
+        self._readings = first, others
+        self._complete = complete
+
+    def __repr__(self) -> str:
+        return f"<_Change by {1 + len(self._readings[1])} readings>"
+
+    def __call__(self, known: SeenQuota | None) -> SeenQuota:
+        first, others = self._readings
+        after = join(known, first, complete=self._complete)
+        for reading in others:
+            after = join(after, reading, complete=self._complete)
+        if known is None:
+            return after
+        recent = after.seen_at - known.seen_at < UNCHANGED_SECONDS
+        return known if recent and _figures(after) == _figures(known) else after
+
+
+def _figures(quota: SeenQuota) -> SeenQuota:
+    """A quota without its times: what a person would see change."""
+    families = (
+        msgspec.structs.replace(
+            family,
+            seen_at=0.0,
+            windows=tuple(msgspec.structs.replace(w, trail=()) for w in family.windows),
+        )
+        for family in quota.families
+    )
+    return msgspec.structs.replace(quota, seen_at=0.0, families=tuple(families))
+
+
+def _windows(known: SeenQuota, model: str) -> tuple[Window, ...]:
+    return tuple(
+        Window(minutes=w.minutes, used=w.used_percent, resets_at=float(w.resets_at))
+        for w in known.windows_for(model)
+    )
+
+
+def seen(quota: Quota, at: float) -> SeenQuota:
+    """A reading of a quota as it is kept."""
+    return SeenQuota(
+        seen_at=at,
+        plan=quota.plan,
+        active_limit=quota.active_limit,
+        families=tuple(
+            SeenFamily(
+                id=family.id,
+                name=family.name,
+                seen_at=at,
+                windows=tuple(_window(window, at) for window in family.windows),
+            )
+            for family in quota.families
+        ),
+        credits=_credits(quota.credits) if quota.credits else None,
+        spending=_window(quota.spending, at) if quota.spending else None,
+        reached=quota.reached,
+        reached_type=quota.reached_type,
+    )
+
+
+def _window(window: QuotaWindow, at: float) -> SeenWindow:
+    resets_at = window.resets_at or (round(at + window.resets_in) if window.resets_in else 0)
+    return SeenWindow(minutes=window.minutes, used_percent=window.used_percent, resets_at=resets_at)
+
+
+def _credits(credits_: Credits) -> SeenCredits:
+    return SeenCredits(
+        has_credits=credits_.has_credits, unlimited=credits_.unlimited, balance=credits_.balance
+    )

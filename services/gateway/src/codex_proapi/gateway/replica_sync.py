@@ -1,0 +1,163 @@
+"""What a replica does beside serving: it shows that it lives, and takes over changed settings.
+
+Every few seconds it looks whether settings or accounts have changed, so that a change reaches a
+replica that serves nobody, too. While Redis is away everything stays as it was.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from codex_proapi.commons.accounts.model import AccountState
+from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.cluster.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
+from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, ReplicaStore
+from codex_proapi.commons.redis.keyspace import USAGE_DAYS
+from codex_proapi.commons.runtime.clock import SharedClock
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.gateway.api.endpoint_context import EndpointContext
+from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.selector import AccountSelector, Strategy
+from codex_proapi.gateway.quota.poller import QuotaPoller
+from codex_proapi.gateway.settings import GatewaySettings
+from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues, Names
+
+ROUNDS_PER_BEAT = max(1, round(BEAT_SECONDS / READ_SECONDS))
+
+log = structlog.get_logger(__name__)
+
+
+class LiveSettingsApplier:
+    """Where settings that change while running take effect."""
+
+    def __init__(  # noqa: PLR0913 - hands things over
+        self,
+        settings: GatewaySettings,
+        *,
+        admission: Authenticator,
+        rotation: AccountSelector,
+        slots: AccountQueue,
+        catalogues: ModelCatalogues,
+        context: EndpointContext,
+        poll: QuotaPoller,
+        usage: UsageStore,
+    ) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._rotation = rotation
+        self._slots = slots
+        self._catalogues = catalogues
+        self._context = context
+        self._poll = poll
+        self._usage = usage
+
+    def __repr__(self) -> str:
+        return f"<Switches, routing {self._rotation.strategy.routing.value}>"
+
+    def apply(self, live: LiveSettings) -> None:
+        """Put what was changed in force; what was not is as the environment says."""
+        settings = self._settings
+        self._admission.policy = live.api_key_policy or settings.api_key_policy
+        reserve, below = live.quota_reserve, live.fair_share_below
+        self._rotation.strategy = Strategy(
+            routing=live.routing or settings.routing,
+            reserve=settings.quota_reserve if reserve is None else reserve,
+            fair_below=settings.fair_share_below if below is None else below,
+        )
+        most = live.account_streams
+        self._slots.most = settings.account_streams if most is None else most
+        self._context.history_mode = live.history_mode or settings.history_mode
+        self._usage.days = live.usage_days or USAGE_DAYS
+        aliases = live.model_aliases
+        self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds
+        self._catalogues.configure(
+            Names(
+                default_model=live.default_model or settings.default_model,
+                aliases=settings.model_aliases if aliases is None else aliases,
+                disabled=live.disabled_models or (),
+            )
+        )
+
+
+class ReplicaSync:
+    """The rounds of one replica."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        *,
+        replicas: ReplicaStore,
+        live: LiveSettingsStore,
+        switches: LiveSettingsApplier,
+        accounts: AccountStore,
+        view: AccountView,
+        status: "ReplicaStatus",
+    ) -> None:
+        self._replica = replica
+        self._replicas = replicas
+        self._live = live
+        self._switches = switches
+        self._accounts = accounts
+        self._view = view
+        self._status = status
+        self._rounds = 0
+
+    def __repr__(self) -> str:
+        return f"<ReplicaSync of {self._replica.id}>"
+
+    async def round(self) -> None:
+        """One round. Raises StoreUnavailable."""
+        self._status.clock.learn(await self._replicas.now())
+        if await self._view.refresh_if(await self._accounts.version()):
+            self._show_accounts()
+        self._switches.apply(await self._live.read())
+        if self._rounds % ROUNDS_PER_BEAT == 0:
+            await self._replicas.beat(self._now())
+        self._rounds += 1
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Make rounds until cancelled."""
+        while True:
+            try:
+                await self.round()
+            except StoreUnavailable as error:
+                self._status.metrics.redis_failed(RedisWork.UPKEEP)
+                log.debug("upkeep.waited", error=str(error))
+            await sleep(READ_SECONDS)
+
+    async def leave(self) -> None:
+        """Say goodbye, if somebody listens."""
+        try:
+            await self._replicas.leave(self._replica)
+        except StoreUnavailable as error:
+            log.debug("upkeep.waited", error=str(error))
+
+    def _now(self) -> Replica:
+        """The replica as it is at this moment."""
+        return msgspec.structs.replace(
+            self._replica,
+            beat_at=self._status.clock(),
+            draining=self._status.in_flight.draining,
+            in_flight=self._status.in_flight.by_account(),
+        )
+
+    def _show_accounts(self) -> None:
+        accounts = self._view.accounts.values()
+        found = Counter("paused" if a.paused else a.state.value for a in accounts)
+        states = [*(state.value for state in AccountState), "paused"]
+        self._status.metrics.show_accounts({state: found[state] for state in states})
+
+
+class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round shows of the replica."""
+
+    clock: SharedClock
+    in_flight: InFlight
+    metrics: Metrics

@@ -1,0 +1,55 @@
+"""The ASGI protocol as the hot path speaks it: plain mappings, and what every answer carries."""
+
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header: TypeAlias = tuple[bytes, bytes]
+
+CORS_HEADERS: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        (
+            b"x-request-id, retry-after, x-should-retry, x-ratelimit-limit-requests, "
+            b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+            b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+        ),
+    ),
+)
+"""On every answer: keys travel in headers, never in cookies, so any page may ask."""
+
+
+def make_request_id() -> str:
+    """Our own id: usage is counted once for each, so a client's id cannot serve."""
+    return f"req_{os.urandom(12).hex()}"
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """The request's headers by lower-case name; of several with one name the last."""
+    return dict(scope["headers"])
+
+
+def texts_of(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The same as text."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+
+
+async def send_response(
+    send: Send, status: int, body: bytes, *, request_id: str, headers: Iterable[Header] = ()
+) -> None:
+    """Send one whole JSON answer."""
+    start = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *CORS_HEADERS,
+        *headers,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,232 @@
+"""One client's connection: uvicorn's protocol with the deadlines and limits it lacks.
+
+uvicorn has no deadline for a request's head, no limit on its size, and waits for ever on a
+reader that has stopped reading. The server sweeps every connection once a second; no timer is
+made for any of them.
+"""
+
+import httptools
+import msgspec
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from codex_proapi.gateway.server.asgi import make_request_id
+
+HEAD_SECONDS = 10
+"""Time a request's head may take from its first byte."""
+HEAD_BYTES = 32 * 1024
+"""Size of a head: request line and headers."""
+HEAD_COUNT = 101
+"""Headers of one request."""
+REST_SECONDS = 30
+"""How long the rest of a body is taken in, and dropped, after its request was answered."""
+STALL_SECONDS = 60
+"""How long a client may leave written bytes untouched before it is cut off."""
+KEEP_ALIVE_SECONDS = 75
+"""Idle time of a connection between requests; clients' pools assume at least 65."""
+LINGER_SECONDS = 1
+"""How long an idle connection is still answered on after the door has closed.
+
+A load balancer that keeps connections (nginx) may have sent a request that is not read yet: closing
+at once would lose it, and a lost POST is not sent again. It was seen as 502s in a rolling restart.
+"""
+
+
+class HeadRefused(Exception):
+    """A head beyond the limits."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a head is refused."""
+
+    status: bytes
+    code: bytes
+    message: bytes
+
+    def answer(self) -> bytes:
+        """The whole answer, in OpenAI's shape; no application is asked for it."""
+        body = (
+            b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":"%b"}}'
+            % (self.message, self.code)
+        )
+        return (
+            b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            b"x-request-id: %b\r\ncontent-length: %d\r\n\r\n%b"
+            % (self.status, make_request_id().encode(), len(body), body)
+        )
+
+
+MALFORMED = Fault(b"400 Bad Request", b"malformed_http", b"This is not an HTTP/1.1 request.")
+TOO_SLOW = Fault(
+    b"408 Request Timeout", b"request_timeout", b"The request's head did not arrive in time."
+)
+TOO_MUCH = Fault(
+    b"431 Request Header Fields Too Large",
+    b"request_head_too_large",
+    b"Too many or too large request headers.",
+)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection of a client, with limits on its head and on its patience."""
+
+    _in_head = False
+    _head_began = False
+    _head_bytes = 0
+    _head_sweeps = 0
+    _idle_sweeps = 0
+    _body_left: int | None = None
+    _rest_sweeps = 0
+    _unread_bytes = 0
+    _stalled_sweeps = 0
+    _fault = MALFORMED
+    _leaving = False
+
+    def __repr__(self) -> str:
+        return f"<HttpProtocol {self.client} head={self._in_head}>"
+
+    def on_message_begin(self) -> None:
+        """Begin to count a head."""
+        super().on_message_begin()
+        self._in_head = self._head_began = True
+        self._head_bytes = self._head_sweeps = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the path."""
+        super().on_url(url)
+        self._weigh(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header; refuse the head when it is one too many."""
+        super().on_header(name, value)
+        self._weigh(len(name) + len(value))
+        if len(self.headers) > HEAD_COUNT:
+            self._fault = TOO_MUCH
+            raise HeadRefused
+
+    def on_headers_complete(self) -> None:
+        """End the head; uvicorn starts the application."""
+        self._in_head = False
+        super().on_headers_complete()
+        if self._leaving:
+            self.leave()
+
+    def on_message_complete(self) -> None:
+        """End a body, also one that nobody waited for."""
+        super().on_message_complete()
+        self.cycle.more_body = False
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; count the bytes of a head that is still open after that.
+
+        The parser tells of a header only when it is complete, so an endless one must be counted
+        here. A head that began in these very bytes may follow the end of another request.
+        """
+        self._unset_keepalive_if_required()
+        if self._body_left is not None:
+            self._take_body(data)
+            return
+        self._head_began = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._refuse_upgrade(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.refuse(self._fault)
+        if self._in_head and not self._head_began and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > 2 * HEAD_BYTES:
+                self.refuse(TOO_MUCH)
+
+    def _refuse_upgrade(self, rest: bytes) -> None:
+        """Answer the request itself, on a connection that is closed after it.
+
+        The parser stops where an upgrade is offered and would take the body for another request:
+        Java's client offers h2c with every POST, and its body was seen to get lost.
+        """
+        self.cycle.keep_alive = False
+        lengths = [value for name, value in self.headers if name == b"content-length"]
+        self._body_left = int(lengths[0]) if lengths and lengths[0].isdigit() else 0
+        self.cycle.more_body = self._body_left > 0
+        self._take_body(rest)
+
+    def _take_body(self, data: bytes) -> None:
+        """Take the body of a request whose upgrade was refused; what follows it is dropped."""
+        if not self._body_left or self.cycle.response_complete:
+            return
+        piece = data[: self._body_left]
+        self._body_left -= len(piece)
+        self.cycle.body += piece
+        self.cycle.more_body = self._body_left > 0
+        if len(self.cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request; one that was answered before its body came is let finish.
+
+        Closing while a client still sends would reset the connection, and the answer be lost.
+        """
+        super().on_response_complete()
+        if self.cycle.more_body and self.expect_100_continue and not self.transport.is_closing():
+            self.transport.close()  # it may wait for our word and send no body at all
+
+    def leave(self) -> None:
+        """Say `connection: close` with the next answer, so that the client's pool lets go of us."""
+        self._leaving = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close once idle: after the answer under way, or after a moment for one that may come."""
+        self.leave()
+        self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and not self._in_head and not self.transport.is_closing():
+            self.transport.close()
+
+    def refuse(self, fault: Fault) -> None:
+        """Answer with a fault and close."""
+        self.transport.write(fault.answer())
+        self.transport.close()
+
+    def sweep(self) -> None:
+        """Look at this connection, once a second: a slow head, a reader that has stopped."""
+        transport = self.transport
+        if transport is None:
+            return
+        if not transport.is_closing():
+            self._sweep_head()
+        unread = transport.get_write_buffer_size()
+        if unread and unread >= self._unread_bytes:
+            self._stalled_sweeps += 1
+            if self._stalled_sweeps > STALL_SECONDS:
+                transport.abort()
+        else:
+            self._stalled_sweeps = 0
+        self._unread_bytes = unread
+
+    def _sweep_head(self) -> None:
+        cycle = self.cycle
+        self._rest_sweeps += 1
+        if cycle is None or not (cycle.response_complete and cycle.more_body):
+            self._rest_sweeps = 0
+        elif self._rest_sweeps > REST_SECONDS:
+            self.transport.close()
+        if self._in_head:
+            self._head_sweeps += 1
+            if self._head_sweeps > HEAD_SECONDS:
+                self.refuse(TOO_SLOW)
+        elif self.cycle is None:
+            # uvicorn arms its keep-alive timer after the first answer only.
+            self._idle_sweeps += 1
+            if self._idle_sweeps > KEEP_ALIVE_SECONDS:
+                self.transport.close()
+
+    def _weigh(self, size: int) -> None:
+        self._head_bytes += size + 4
+        if self._head_bytes > HEAD_BYTES and self._in_head:
+            self._fault = TOO_MUCH
+            raise HeadRefused

@@ -1,0 +1,70 @@
+"""A request's body: read within its deadlines and limits.
+
+How it is unpacked is `web.unpacking`'s business, what it means `translation.requests`'.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from codex_proapi.gateway.errors import BodyTooSlow
+from codex_proapi.gateway.server.asgi import Receive
+from codex_proapi.gateway.server.decompression import decompress, too_large
+
+BODY_BYTES = 64 * 1024 * 1024
+"""The largest body, as sent and unpacked; images travel in base64."""
+STALL_SECONDS = 60.0
+"""How long a body may bring nothing."""
+LEAST_RATE = 4096
+"""Bytes a second that a body must bring on the average, once a stall's time is over.
+
+A drip of one byte now and then would otherwise hold its place for as long as a body may take.
+"""
+BODY_SECONDS = 600.0
+"""How long a body may take in all."""
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete; nobody is left to answer."""
+
+
+async def read_body(
+    receive: Receive,
+    headers: Mapping[bytes, bytes],
+    *,
+    limit: int = BODY_BYTES,
+    stall: float = STALL_SECONDS,
+) -> bytes:
+    """The whole body, unpacked. Raises ClientFault, or ClientGone when the client hung up."""
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large(limit)
+    body = await _receive_all(receive, limit=limit, stall=stall)
+    packing = headers.get(b"content-encoding")
+    if packing is None:
+        return body
+    return await decompress(body, packing.decode("latin-1"), limit)
+
+
+async def _receive_all(receive: Receive, *, limit: int, stall: float) -> bytes:
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(stall) as patience:
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise ClientGone
+                piece = message.get("body", b"")
+                more = message.get("more_body", False)
+                size += len(piece)
+                if size > limit:
+                    raise too_large(limit)
+                if not more:
+                    return b"".join((*pieces, piece)) if pieces else piece
+                pieces.append(piece)
+                slowest = begin + min(stall + size / LEAST_RATE, BODY_SECONDS)
+                patience.reschedule(min(loop.time() + stall, slowest))
+    except TimeoutError:
+        raise BodyTooSlow("The request body did not arrive in time.") from None

@@ -1,0 +1,155 @@
+"""A chat answer in one piece: upstream's bytes in, one completion out.
+
+It folds the very chunks a stream would have sent, so both always say the same.
+"""
+
+from typing import Any, NoReturn
+
+from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.errors import GatewayError, Malformed
+from codex_proapi.gateway.formats.codex.events import decode_event
+from codex_proapi.gateway.formats.openai.chat_chunks import (
+    LEGACY,
+    CallDelta,
+    ChatChunk,
+    annotation_of,
+    completion,
+    whole_call,
+)
+from codex_proapi.gateway.formats.sse import KEEP_ALIVE, SSESplitter, read_block
+from codex_proapi.gateway.translation.chat.events import ChatState, ChatStream
+from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.stream.response_observer import observe
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+
+
+class Folded:
+    """The pieces of one answer, put together."""
+
+    def __init__(self) -> None:
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._named: list[CallDelta] = []
+        self._texts: list[list[str]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self.finish_reason = ""
+
+    def __repr__(self) -> str:
+        return f"<Folded {len(self._named)} calls {self.finish_reason}>"
+
+    def add(self, chunk: ChatChunk) -> None:
+        """Take the next chunk."""
+        self._content.append(chunk.content or "")
+        self._reasoning.append(chunk.reasoning or "")
+        self._refusal.append(chunk.refusal or "")
+        self._annotations += [annotation_of(citation) for citation in chunk.citations]
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        if chunk.call is not None:
+            if chunk.call.name is not None:
+                self._named.append(chunk.call)
+                self._texts.append([])
+            self._texts[chunk.call.index].append(chunk.call.text)
+
+    def message(self) -> dict[str, Any]:
+        """The assistant's message."""
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": "".join(self._content) or None,
+            "refusal": "".join(self._refusal) or None,
+            "annotations": self._annotations,
+        }
+        if reasoning := "".join(self._reasoning):
+            message["reasoning_content"] = reasoning
+        calls = [(call, "".join(text)) for call, text in zip(self._named, self._texts, strict=True)]
+        if calls and calls[0][0].form == LEGACY:
+            call, text = calls[0]
+            message["function_call"] = {"name": call.name, "arguments": text}
+        elif calls:
+            message["tool_calls"] = [
+                whole_call(call.form, id_=call.id or "", name=call.name or "", text=text)
+                for call, text in calls
+            ]
+        return message
+
+
+class ChatAggregator:
+    """One answer on its way to a chat client that asked for no stream."""
+
+    keep_alive = KEEP_ALIVE
+
+    def __init__(
+        self, options: ChatOptions, *, completion_id: str, created: int, model: str
+    ) -> None:
+        """Take the same as `ChatWire`."""
+        self.report = ResponseReport()
+        self.done = False
+        self._splitter = SSESplitter()
+        self._stream = ChatStream(options, fallback_id=completion_id)
+        self._folded = Folded()
+        self._completion_id = completion_id
+        self._created = created
+        self._model = model
+
+    def __repr__(self) -> str:
+        return f"<ChatAggregator {self._stream.state.value}>"
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream's bytes; gives b""."""
+        if self.done:
+            return b""
+        for block in self._splitter.feed(data):
+            self._take(block)
+            if self.done:
+                return b""
+        self._splitter.check()
+        return b""
+
+    def finish(self) -> bytes:
+        """The completion as JSON, once `done` or when upstream has closed.
+
+        Raises `Truncated` if the answer is not whole.
+        """
+        if not self.done:
+            try:
+                self._take(self._splitter.close())
+            except Malformed:
+                self.report.malformed_events += 1
+        if not self.done:
+            self._stream.finish()
+            self._end()
+        return completion(
+            completion_id=self._completion_id,
+            created=self._created,
+            model=self._model,
+            message=self._folded.message(),
+            finish_reason=self._folded.finish_reason,
+            tokens=self._stream.tokens or Tokens(),
+        )
+
+    def fail(self, error: GatewayError) -> NoReturn:
+        """There is no stream to write into: raises the error."""
+        self.done = True
+        self.report.ending = Ending.BROKEN
+        self.report.code = self.report.code or error.code or error.type
+        raise error
+
+    def _take(self, block: bytes) -> None:
+        message = read_block(block)
+        if message is None:
+            return
+        event = decode_event(message.event, message.data)
+        observe(event, self.report)
+        was_cut = self._stream.state is ChatState.CUT
+        for chunk in self._stream.feed(event):
+            self._folded.add(chunk)
+            self.report.spoke = self.report.spoke or chunk.role is None
+        if self._stream.state is ChatState.FINISHED:
+            self._end(cut=was_cut)
+
+    def _end(self, *, cut: bool = True) -> None:
+        self.done = True
+        if cut:
+            self.report.ending = Ending.WHOLE
+            self.report.code = ""

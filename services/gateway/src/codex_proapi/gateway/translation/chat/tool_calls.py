@@ -1,0 +1,228 @@
+"""The calls of one answer on their way to a chat client: one after the other, never interleaved.
+
+Chat clients put a call together from deltas with an index, and several of them take a change of
+index for the end of the call before. Upstream may speak of parallel calls in turns, so whatever
+belongs to a later call waits until the earlier one has ended.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any
+from codex_proapi.gateway.formats.codex.items import CustomCallItem, FunctionCallItem
+from codex_proapi.gateway.formats.openai.chat_chunks import CUSTOM, FUNCTION, LEGACY, CallDelta
+
+CallItem = FunctionCallItem | CustomCallItem
+MAX_EARLY: Final = 1024
+"""Deltas kept for calls that upstream has not announced."""
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """One call: what is known of it and how far it has been told."""
+
+    form: str
+    id: str
+    name: str
+    item_id: str | None
+    output_index: int | None
+    nothing: str
+    """What stands for its text if it has none."""
+    index: int = -1
+    """Its place among the calls the client knows of."""
+    waiting: list[str] = []
+    """Text that is not yet told."""
+    delivered: bool = False
+    """Whether any of its text has come."""
+    ended: bool = False
+    """Whether all of its text has come, or no more will."""
+    sound: bool = False
+    """Whether its text was given in one piece that can be read as JSON."""
+    whole: bool = False
+    """Whether upstream says it is complete."""
+
+    @property
+    def told(self) -> bool:
+        """Whether the client knows of it."""
+        return self.index >= 0
+
+
+class ChatToolCalls:
+    """The calls of one answer, in order of appearance."""
+
+    def __init__(
+        self,
+        *,
+        rename: Callable[[str], str],
+        custom_tools: frozenset[str],
+        legacy: bool,
+        fallback_id: str,
+    ) -> None:
+        self._rename = rename
+        self._custom_tools = custom_tools
+        self._legacy = legacy
+        self._fallback_id = fallback_id
+        self._calls: list[Call] = []
+        self._turn = 0
+        self._told = 0
+        self._early: list[tuple[str | None, int | None, str]] = []
+
+    def __repr__(self) -> str:
+        return f"<ChatToolCalls {self._told} of {len(self._calls)} told>"
+
+    @property
+    def speaking(self) -> Call | None:
+        """The call whose deltas may be passed on as they come."""
+        call = self._calls[self._turn] if self._turn < len(self._calls) else None
+        return (
+            call if call is not None and call.told and call.delivered and not call.ended else None
+        )
+
+    @property
+    def any_whole(self) -> bool:
+        """Whether the client was told of a complete call."""
+        return any(call.told and call.whole for call in self._calls)
+
+    @property
+    def any_half(self) -> bool:
+        """Whether the client was told of a call that is not complete."""
+        return any(call.told and not call.whole for call in self._calls)
+
+    def add(self, item: CallItem, output_index: int | None) -> list[CallDelta]:
+        """A call begins."""
+        if self._find(item.id, output_index) is None:
+            self._begin(item, output_index)
+        return self._tell()
+
+    def text(self, delta: str, item_id: str | None, output_index: int | None) -> list[CallDelta]:
+        """A piece of a call's text."""
+        call = self._find(item_id, output_index) or self._current(output_index)
+        if call is None:
+            if len(self._early) < MAX_EARLY:
+                self._early.append((item_id, output_index, delta))
+            return []
+        if not call.ended and delta:
+            call.delivered = True
+            call.waiting.append(delta)
+        return self._tell()
+
+    def end(self, text: str, item_id: str | None, output_index: int | None) -> list[CallDelta]:
+        """All of a call's text; said only if no piece of it was."""
+        call = self._find(item_id, output_index) or self._current(output_index)
+        if call is None or call.ended:
+            return []
+        call.sound = _is_json(text)
+        self._end(call, text)
+        return self._tell()
+
+    def done(self, item: CallItem, output_index: int | None) -> list[CallDelta]:
+        """A call, whole; also one that was never announced."""
+        call = self._find(item.id, output_index) or self._begin(item, output_index)
+        if call.whole:
+            return []
+        call.whole = item.status != "incomplete"
+        call.sound = call.sound and call.whole
+        if not call.ended:
+            text = item.arguments if isinstance(item, FunctionCallItem) else item.input
+            self._end(call, text or "")
+        return self._tell()
+
+    def close(self, *, complete: bool) -> list[CallDelta]:
+        """The answer is over: tell what waits. Calls cut by a limit stay half, or untold."""
+        for call in self._calls:
+            call.whole = call.whole or complete or call.sound
+            if not call.ended and call.whole:
+                self._end(call, "")
+            call.ended = True
+        self._calls = [call for call in self._calls if call.told or call.whole]
+        return self._tell()
+
+    def _find(self, item_id: str | None, output_index: int | None) -> Call | None:
+        """A call by its item's id, else by its output index."""
+        if item_id is not None:
+            for call in self._calls:
+                if call.item_id == item_id:
+                    return call
+        if output_index is not None:
+            for call in self._calls:
+                if call.output_index == output_index:
+                    return call
+        return None
+
+    def _current(self, output_index: int | None) -> Call | None:
+        """The last call, for events that do not say which one they mean."""
+        call = self._calls[-1] if self._calls else None
+        if call is None or call.ended:
+            return None
+        if output_index is not None and call.output_index is not None:
+            return None
+        return call
+
+    def _begin(self, item: CallItem, output_index: int | None) -> Call:
+        form = CUSTOM if item.name in self._custom_tools else FUNCTION
+        is_function = isinstance(item, FunctionCallItem) and form == FUNCTION
+        call = Call(
+            form=LEGACY if self._legacy else form,
+            id=item.call_id or item.id or f"call_{self._fallback_id}_{len(self._calls)}",
+            name=self._rename(item.name),
+            item_id=item.id,
+            output_index=output_index,
+            nothing="{}" if is_function else "",
+        )
+        for early in self._early:
+            item_id, index, delta = early
+            if (item_id is not None and item_id == item.id) or (
+                index is not None and index == output_index
+            ):
+                call.waiting.append(delta)
+        call.delivered = bool(call.waiting)
+        self._calls.append(call)
+        return call
+
+    def _end(self, call: Call, text: str) -> None:
+        """No more text: what was given whole counts where the client has heard none of it."""
+        if text and not call.told:
+            call.waiting = [text]
+        elif not call.delivered:
+            call.waiting = [text or call.nothing]
+        call.delivered = call.ended = True
+
+    def _tell(self) -> list[CallDelta]:
+        """Tell what may be told: up to the first call that has not ended."""
+        deltas: list[CallDelta] = []
+        while self._turn < len(self._calls):
+            call = self._calls[self._turn]
+            # The old form has room for a single call.
+            if not self._legacy or self._turn == 0:
+                deltas += self._tell_one(call)
+            if not call.ended:
+                break
+            self._turn += 1
+        return deltas
+
+    def _tell_one(self, call: Call) -> list[CallDelta]:
+        text = "".join(call.waiting)
+        call.waiting.clear()
+        if call.told:
+            return [CallDelta(index=call.index, form=call.form, text=text)] if text else []
+        call.index = self._told
+        self._told += 1
+        named = CallDelta(
+            index=call.index,
+            form=call.form,
+            text=text if call.ended else "",
+            id=call.id,
+            name=call.name,
+        )
+        if call.ended or not text:
+            return [named]
+        return [named, CallDelta(index=call.index, form=call.form, text=text)]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        read_any(text.encode(errors="replace"))
+    except DECODE_ERRORS:
+        return False
+    return True

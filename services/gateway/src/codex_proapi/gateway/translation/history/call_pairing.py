@@ -1,0 +1,153 @@
+"""Calls and their results made to agree, over the whole history.
+
+Upstream refuses a call without a result, a result without a call, and an id twice or over its
+length. Clients that cut, reorder or invent history send all of these.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from codex_proapi.gateway.formats.codex.requests import Item
+from codex_proapi.gateway.translation.request.messages import message
+from codex_proapi.gateway.translation.request.parts import text_part
+
+CALL_ID_LIMIT = 64
+"""Longest `call_id` upstream takes."""
+INTERRUPTED = "[interrupted: this call has no recorded result]"
+"""What the model reads for a call whose result never came."""
+ORPHANED = "[result of a tool call that is no longer in this conversation]"
+"""What stands before a result whose call is gone."""
+
+RESULT_OF = {
+    "function_call": "function_call_output",
+    "custom_tool_call": "custom_tool_call_output",
+}
+"""The kind of result that each kind of call wants."""
+RESULTS = frozenset(RESULT_OF.values())
+_DIGEST_LENGTH = 16
+
+
+def paired(items: list[Item]) -> list[Item]:
+    """Give the history with every call answered once, after it, under an id of its own."""
+    if not any(item["type"] in RESULT_OF or item["type"] in RESULTS for item in items):
+        return items
+    return list(_Pairs(items).settled())
+
+
+class _Call(msgspec.Struct):
+    """One call on its way to its result."""
+
+    position: int
+    item: Item
+    call_id: str
+    result: int | None = None
+    """Position of its result."""
+
+
+class _Pairs:
+    """The calls and results of one history."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self._items = items
+        self._calls = self._numbered()
+        self._orphans: set[int] = set()
+        self._match()
+
+    def settled(self) -> Iterator[Item]:
+        """Give the items in order; results that came before their calls, and missing ones, after."""
+        of_result = {call.result: call for call in self._calls.values() if call.result is not None}
+        waiting: list[_Call] = []
+        for position, item in enumerate(self._items):
+            if position in self._calls:
+                call = self._calls[position]
+                yield item if item["call_id"] == call.call_id else {**item, "call_id": call.call_id}
+                if call.result is None or call.result < position:
+                    waiting.append(call)
+                continue
+            yield from map(self._late_result, waiting)
+            waiting = []
+            if position in self._orphans:
+                yield _as_message(item)
+            elif position not in of_result:
+                yield item
+            elif (call := of_result[position]).position < position:
+                yield _result(call, item["output"])
+        yield from map(self._late_result, waiting)
+
+    def _numbered(self) -> dict[int, _Call]:
+        """Give every call an id of its own; those the clients gave stay where they can."""
+        provided = {item["call_id"] for item in self._items if item["type"] in RESULT_OF}
+        used: set[str] = set()
+        next_suffix: dict[str, int] = {}
+        calls: dict[int, _Call] = {}
+        for position, item in enumerate(self._items):
+            if item["type"] not in RESULT_OF:
+                continue
+            call_id = wanted = _fitting(item["call_id"] or f"call_{position}")
+            suffix = next_suffix.get(wanted, 2)
+            while call_id in used or (call_id != item["call_id"] and call_id in provided):
+                call_id = _fitting(f"{wanted}_{suffix}")
+                suffix += 1
+            next_suffix[wanted] = suffix
+            used.add(call_id)
+            calls[position] = _Call(position=position, item=item, call_id=call_id)
+        return calls
+
+    def _match(self) -> None:
+        """Find each result's call: by id over the whole history, then those without one in turn."""
+        open_by_id: dict[str, deque[_Call]] = {}
+        for call in self._calls.values():
+            open_by_id.setdefault(call.item["call_id"], deque()).append(call)
+        nameless: list[int] = []
+        for position, item in enumerate(self._items):
+            if item["type"] not in RESULTS:
+                continue
+            if not item["call_id"]:
+                nameless.append(position)
+            elif found := open_by_id.get(item["call_id"]):
+                found.popleft().result = position
+            else:
+                self._orphans.add(position)
+        if nameless:
+            self._match_nameless(nameless)
+
+    def _match_nameless(self, positions: list[int]) -> None:
+        """Give results without an id to the next open calls before them, of the tool they name."""
+        open_calls = [call for call in self._calls.values() if call.result is None]
+        by_name: dict[str | None, deque[_Call]] = {None: deque(open_calls)}
+        for call in open_calls:
+            by_name.setdefault(call.item["name"], deque()).append(call)
+        for position in positions:
+            waiting = by_name.get(self._items[position].get("name"), deque())
+            while waiting and waiting[0].result is not None:
+                waiting.popleft()
+            if waiting and waiting[0].position < position:
+                waiting.popleft().result = position
+            else:
+                self._orphans.add(position)
+
+    def _late_result(self, call: _Call) -> Item:
+        output = INTERRUPTED if call.result is None else self._items[call.result]["output"]
+        return _result(call, output)
+
+
+def _result(call: _Call, output: object) -> Item:
+    return {"type": RESULT_OF[call.item["type"]], "call_id": call.call_id, "output": output}
+
+
+def _as_message(item: Item) -> Item:
+    """Show a result without a call as what somebody reports."""
+    output = item["output"]
+    parts = [text_part(output)] if isinstance(output, str) and output else list(output)
+    return message("user", [text_part(ORPHANED), *parts])
+
+
+def _fitting(call_id: str) -> str:
+    """Shorten an id that is over the limit: what it begins with, and a digest of the whole."""
+    if len(call_id) <= CALL_ID_LIMIT:
+        return call_id
+    digest = hashlib.sha256(call_id.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"{call_id[: CALL_ID_LIMIT - _DIGEST_LENGTH - 1]}_{digest}"

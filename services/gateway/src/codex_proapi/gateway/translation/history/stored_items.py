@@ -1,0 +1,90 @@
+"""Kept items put where a client only named them.
+
+The backend keeps nothing between requests, but clients continue a response by its id and name
+items instead of sending them. Keeping and finding the items is the relay's work.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import Item
+from codex_proapi.gateway.translation.history.history import finished
+from codex_proapi.gateway.translation.request.codex_client import codex_items
+from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.request.items import REFERENCE, history_items
+from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
+from codex_proapi.gateway.translation.tools.tool_names import ToolNames
+
+REASONING_ID = "rs_"
+"""How ids of reasoning begin: a lost one costs the model its thoughts, not the conversation."""
+
+
+def expand(
+    translated: TranslatedRequest,
+    *,
+    previous_items: list[bytes] | None,
+    referenced_items: Mapping[str, bytes],
+) -> TranslatedRequest:
+    """Put kept items where the client only named them.
+
+    `previous_items` are those of its `previous_response_id` (None when unknown),
+    `referenced_items` what the store has of its `references`, by id.
+    Raises BadRequest where something named is not there.
+    """
+    if not translated.unresolved:
+        return translated
+    reader = _Kept(translated)
+    items: list[Item] = []
+    if translated.previous_response_id is not None:
+        if previous_items is None:
+            raise BadRequest(
+                f"Previous response with id '{translated.previous_response_id}' not found.",
+                code="previous_response_not_found",
+                param="previous_response_id",
+            )
+        items.extend(reader.read(previous_items))
+    for item in translated.request.input:
+        if item["type"] == REFERENCE:
+            items.extend(reader.referenced(item["id"], referenced_items))
+        else:
+            items.append(item)
+    resolved = msgspec.structs.replace(
+        translated,
+        unresolved=False,
+        tool_names={**translated.tool_names, **reader.names.restored},
+    )
+    return finished(resolved, items)
+
+
+class _Kept:
+    """Reads kept items as the client's own would be read."""
+
+    def __init__(self, translated: TranslatedRequest) -> None:
+        tools = translated.request.tools
+        self.names = ToolNames(tool.name for tool in tools)
+        self._verbatim = translated.verbatim
+        self._reading = TranslationContext(
+            names=self.names,
+            dropped=Dropped(),
+            custom=frozenset(tool.name for tool in tools if tool.type == "custom"),
+        )
+
+    def read(self, kept: list[bytes]) -> list[Item]:
+        """Give the items upstream takes."""
+        entries: list[Any] = [msgspec.json.decode(item) for item in kept]
+        if self._verbatim:
+            return codex_items(entries)
+        return history_items(entries, "input", self._reading)
+
+    def referenced(self, item_id: str, known: Mapping[str, bytes]) -> Iterator[Item]:
+        """Give what stands behind a reference; nothing for lost reasoning."""
+        if item_id in known:
+            yield from self.read([known[item_id]])
+        elif not item_id.startswith(REASONING_ID):
+            raise BadRequest(
+                f"Item with id '{item_id[:64]}' not found.", code="item_not_found", param="input"
+            )

@@ -1,0 +1,134 @@
+"""Codex's own requests: passed as they are, but for what upstream is known to refuse.
+
+The CLI knows this backend better than we do: unknown item types, namespaces, metadata and the
+shape it chose stay. Only forbidden keys go, ids that cannot be upstream's, and the model's name.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from codex_proapi.commons.codex.model_catalogue import EFFORTS, Resolved
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import Item, Tool
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody, ToolFields, tool_value
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.request.items import ITEM_ID_LIMIT, sound_id
+
+KEPT = frozenset(
+    {
+        "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "stream",
+        "store", "include", "reasoning", "text", "service_tier", "prompt_cache_key",
+        "client_metadata", "previous_response_id",
+    }
+)  # fmt: skip
+"""Keys the CLI sends, or that have a rule."""
+
+
+def note_codex_dropped(body: ClientBody, dropped: Dropped) -> None:
+    """Note the keys that upstream would refuse."""
+    for name in body.values:
+        if name not in KEPT:
+            dropped.add(name)
+
+
+def codex_items(entries: Any) -> list[Item]:
+    """Give the items of a Codex client's `input`. Raises BadRequest for what is none."""
+    if isinstance(entries, str):
+        entries = [{"type": "message", "role": "user", "content": entries}]
+    if not isinstance(entries, list):
+        raise BadRequest("'input' must be a list", param="input")
+    return list(_items(entries))
+
+
+def codex_tools(tools: tuple[ToolFields, ...]) -> tuple[Tool, ...]:
+    """Give a Codex client's tools, byte for byte."""
+    return tuple(_tool(fields, f"tools[{index}]") for index, fields in enumerate(tools))
+
+
+def codex_reasoning(body: ClientBody, resolved: Resolved) -> dict[str, Any]:
+    """Give `reasoning` as asked; its effort is clamped where the model was renamed by us."""
+    reasoning = {
+        name: value for name, value in body.table("reasoning").items() if value is not None
+    }
+    effort = resolved.effort or reasoning.get("effort")
+    if isinstance(effort, str) and effort in EFFORTS:
+        reasoning["effort"] = resolved.model.clamp(effort)
+    return reasoning
+
+
+def codex_metadata(body: ClientBody) -> dict[str, str] | None:
+    """Give `client_metadata`: upstream takes nothing but strings in it."""
+    found = {
+        name: value
+        for name, value in body.table("client_metadata").items()
+        if isinstance(value, str)
+    }
+    return found or None
+
+
+def codex_choice(body: ClientBody) -> str | dict[str, Any]:
+    """Give `tool_choice` as asked."""
+    choice = body.get("tool_choice")
+    return choice if isinstance(choice, str | dict) else "auto"
+
+
+def _items(entries: list[Any]) -> Iterator[Item]:
+    for index, entry in enumerate(entries):
+        item = _item(entry, f"input[{index}]")
+        if "id" not in item or sound_id(item["type"], item["id"]):
+            yield item
+        elif not _foreign_secret(item):
+            yield {name: value for name, value in item.items() if name != "id"}
+
+
+def _item(entry: Any, where: str) -> Item:
+    if not isinstance(entry, dict):
+        raise BadRequest("An item must be an object", param=where)
+    kind = "message" if entry.get("type") is None and "role" in entry else entry.get("type")
+    if not isinstance(kind, str):
+        raise BadRequest("An item needs a type", param=f"{where}.type")
+    if kind == "message":
+        return _message({**entry, "type": kind}, where)
+    if kind == "additional_tools":
+        _check_tools(entry, where)
+    return entry
+
+
+def _message(entry: Item, where: str) -> Item:
+    """Give a message whose role upstream takes, its content in parts."""
+    role = entry.get("role")
+    if role not in ("user", "assistant", "developer", "system"):
+        raise BadRequest("A message needs a role", param=f"{where}.role")
+    if role == "system":
+        entry = {**entry, "role": "developer"}
+    content = entry.get("content")
+    if isinstance(content, str):
+        kind = "output_text" if role == "assistant" else "input_text"
+        return {**entry, "content": [{"type": kind, "text": content}]}
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        raise BadRequest("A message needs content", param=f"{where}.content")
+    return entry
+
+
+def _check_tools(entry: Item, where: str) -> None:
+    tools = entry.get("tools")
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise BadRequest("'tools' must be a list of objects", param=f"{where}.tools")
+
+
+def _foreign_secret(entry: Item) -> bool:
+    """Whether this is reasoning that never was upstream's: its id is longer than any of its ids."""
+    too_long = isinstance(entry["id"], str) and len(entry["id"]) > ITEM_ID_LIMIT
+    return too_long and entry["type"] == "reasoning" and bool(entry.get("encrypted_content"))
+
+
+def _tool(fields: ToolFields, where: str) -> Tool:
+    kind, name = tool_value(fields, "type"), tool_value(fields, "name")
+    if not isinstance(kind, str):
+        raise BadRequest("A tool needs a type", param=f"{where}.type")
+    return Tool(type=kind, name=name if isinstance(name, str) else "", definition=fields)
+
+
+def is_lite(items: list[Item]) -> bool:
+    """Whether a client wrote its request in the lite shape."""
+    return any(item["type"] == "additional_tools" for item in items)

@@ -1,0 +1,178 @@
+"""Entries with a type, as the Responses API has them, made into items upstream takes.
+
+Every entry is read by its own shape, on either route: chat messages occur inside `input`. Items
+of an unknown type pass untouched, for upstream knows more of them than we do.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import COMPACTION_TRIGGER, Item
+from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.messages import (
+    call_item,
+    message,
+    message_items,
+    result_item,
+)
+from codex_proapi.gateway.translation.request.parts import (
+    FILE_TYPES,
+    IMAGE_TYPES,
+    TEXT_TYPES,
+    input_part,
+    text_part,
+)
+
+METADATA = "internal_chat_message_metadata_passthrough"
+"""Codex's own note on its items; only Codex may send it."""
+REFERENCE = "item_reference"
+ITEM_ID_LIMIT = 64
+"""Longest item id upstream takes."""
+ID_PREFIXES = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "function_call": "fc_",
+    "function_call_output": "fco_",
+    "custom_tool_call": "ctc_",
+    "custom_tool_call_output": "ctco_",
+    "web_search_call": "ws_",
+    "image_generation_call": "ig_",
+    "compaction": "cmp_",
+}
+"""How upstream's ids begin; another id of these types is made up elsewhere."""
+
+
+def history_items(entries: Any, field: str, reading: TranslationContext) -> list[Item]:
+    """Give the items of `messages` or `input`, in order. Raises BadRequest."""
+    if isinstance(entries, str):
+        return [message("user", [text_part(entries)])] if entries else []
+    if isinstance(entries, dict):
+        entries = [entries]
+    if not isinstance(entries, list):
+        raise BadRequest(f"'{field}' must be a list", param=field)
+    items: list[Item] = []
+    for index, entry in enumerate(entries):
+        items.extend(_entry_items(entry, f"{field}[{index}]", reading))
+    return items
+
+
+def sound_id(kind: str, item_id: Any) -> bool:
+    """Whether an id can be upstream's own; another is refused, and none is needed."""
+    if not isinstance(item_id, str) or len(item_id) > ITEM_ID_LIMIT:
+        return False
+    return item_id.startswith(ID_PREFIXES.get(kind, ""))
+
+
+def references_of(items: list[Item]) -> tuple[str, ...]:
+    """Give the ids of kept items that are only named."""
+    return tuple(item["id"] for item in items if item["type"] == REFERENCE)
+
+
+def _entry_items(entry: Any, where: str, reading: TranslationContext) -> list[Item]:
+    if isinstance(entry, str):
+        entry = {"role": "user", "content": entry}
+    if not isinstance(entry, dict):
+        raise BadRequest("An entry must be an object", param=where)
+    kind = entry.get("type")
+    if kind is None and "role" not in entry and isinstance(entry.get("id"), str):
+        kind = REFERENCE
+    if kind is None or kind == "message":
+        return message_items(entry, where, reading)
+    if not isinstance(kind, str):
+        raise BadRequest("'type' must be a string", param=f"{where}.type")
+    reader = _READERS.get(kind)
+    found = reader(entry, where, reading) if reader else _unknown(entry, kind)
+    return [found] if found else []
+
+
+def _function_call(entry: Item, where: str, reading: TranslationContext) -> Item:
+    """Read a call. Its `namespace` is not kept: upstream was seen refusing it when replayed."""
+    provided = entry.get("arguments") if "arguments" in entry else entry.get("input")
+    call_id = entry.get("call_id") or entry.get("id")
+    return call_item(entry.get("name"), provided, call_id=call_id, where=where, reading=reading)
+
+
+def _custom_call(entry: Item, where: str, reading: TranslationContext) -> Item:
+    item = _function_call(entry, where, reading)
+    if item["type"] == "function_call":
+        text = item.pop("arguments")
+        item["type"] = "custom_tool_call"
+        item["input"] = "" if text == "{}" else text
+    return item
+
+
+def _result(entry: Item, where: str, reading: TranslationContext) -> Item:
+    found = entry.get("output") if "output" in entry else entry.get("content")
+    call_id = entry.get("call_id") or entry.get("tool_use_id")
+    return result_item(found, call_id=call_id, where=where, reading=reading)
+
+
+def _reasoning(entry: Item, _: str, reading: TranslationContext) -> Item | None:
+    """Keep what upstream can use. Its id is not kept: with `store` false it names nothing."""
+    provided = entry.get("summary")
+    summary = [
+        {"type": "summary_text", "text": part["text"]}
+        for part in (provided if isinstance(provided, list) else ())
+        if isinstance(part, dict) and isinstance(part.get("text"), str)
+    ]
+    item: Item = {"type": "reasoning", "summary": summary}
+    secret = entry.get("encrypted_content")
+    if isinstance(secret, str) and secret:
+        item["encrypted_content"] = secret
+    elif not summary:
+        reading.dropped.add("input.reasoning")
+        return None
+    return item
+
+
+def _compaction(entry: Item, where: str, _: TranslationContext) -> Item:
+    """Keep the compacted history: nothing else stands for what it replaced."""
+    secret = entry.get("encrypted_content")
+    if not isinstance(secret, str) or not secret:
+        raise BadRequest("Compacted history is missing", param=f"{where}.encrypted_content")
+    return {"type": "compaction", "encrypted_content": secret}
+
+
+def _unknown(entry: Item, kind: str) -> Item:
+    """Pass an item as it is, but for an id that cannot be upstream's and Codex's notes."""
+    out = {METADATA} if sound_id(kind, entry.get("id")) else {METADATA, "id"}
+    return {name: value for name, value in entry.items() if name not in out}
+
+
+def _trigger(_: Item, __: str, ___: TranslationContext) -> Item:
+    return COMPACTION_TRIGGER
+
+
+def _reference(entry: Item, where: str, _: TranslationContext) -> Item:
+    found = entry.get("id")
+    if not isinstance(found, str) or not found:
+        raise BadRequest("A reference needs the id of an item", param=f"{where}.id")
+    return {"type": REFERENCE, "id": found}
+
+
+def _nothing(_: Item, __: str, ___: TranslationContext) -> None:
+    """Leave out what `tools_inside` has read already."""
+
+
+def _loose_part(entry: Item, where: str, reading: TranslationContext) -> Item | None:
+    """Take a content part that lies in the list itself for a user's message."""
+    part = input_part(entry, where, reading)
+    return message("user", [part]) if part else None
+
+
+_Reader = Callable[[Item, str, TranslationContext], Item | None]
+_READERS: dict[str, _Reader] = {
+    "function_call": _function_call,
+    "tool_use": _function_call,
+    "custom_tool_call": _custom_call,
+    "function_call_output": _result,
+    "custom_tool_call_output": _result,
+    "tool_result": _result,
+    "reasoning": _reasoning,
+    REFERENCE: _reference,
+    "compaction": _compaction,
+    "compaction_trigger": _trigger,
+    "additional_tools": _nothing,
+    **dict.fromkeys(TEXT_TYPES | IMAGE_TYPES | FILE_TYPES, _loose_part),
+}

@@ -1,0 +1,206 @@
+"""Entries with a role, chat or Responses: what was said, called and returned, as upstream items.
+
+Calls and results leave here with the ids the client gave them; `pairing` makes them agree.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import Item
+from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.parts import (
+    Part,
+    assistant_text,
+    each_part,
+    input_part,
+    kind_of,
+    output_part,
+    text_part,
+    tool_output,
+)
+
+PHASES = frozenset({"commentary", "final_answer"})
+
+
+def message_items(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
+    """Give the items of one entry; none where it says nothing. Raises BadRequest."""
+    role = entry.get("role")
+    reader = _READERS.get(role) if isinstance(role, str) else None
+    if reader is None:
+        raise BadRequest(
+            f"'{where}.role' must be one of {', '.join(_READERS)}", param=f"{where}.role"
+        )
+    return reader(entry, where, reading)
+
+
+def call_item(
+    name: Any, arguments: Any, *, call_id: Any, where: str, reading: TranslationContext
+) -> Item:
+    """Give a call of history; of a tool declared custom, a custom call however it arrives."""
+    if not isinstance(name, str) or not name:
+        raise BadRequest("A tool call needs the name of its tool", param=f"{where}.name")
+    sent = reading.names.sent(name)
+    known_id = call_id if isinstance(call_id, str) else ""
+    text = _arguments(arguments)
+    if sent in reading.custom:
+        return {"type": "custom_tool_call", "call_id": known_id, "name": sent, "input": text}
+    return {
+        "type": "function_call",
+        "call_id": known_id,
+        "name": sent,
+        "arguments": text or "{}",
+    }
+
+
+def result_item(
+    content: Any, *, call_id: Any, where: str, reading: TranslationContext, name: Any = None
+) -> Item:
+    """Give a result of history. Without an id, the tool's `name` helps to find its call."""
+    item: Item = {
+        "type": "function_call_output",
+        "call_id": call_id if isinstance(call_id, str) else "",
+        "output": tool_output(content, f"{where}.content", reading),
+    }
+    if not item["call_id"] and isinstance(name, str) and name:
+        item["name"] = reading.names.sent(name)
+    return item
+
+
+def message(role: str, parts: list[Part]) -> Item:
+    """Give a message item."""
+    return {"type": "message", "role": role, "content": parts}
+
+
+def _developer(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
+    """Upstream refuses the role `system`: every such message becomes the developer's, in place."""
+    content = entry.get("content")
+    if isinstance(content, str):
+        return [message("developer", [text_part(content)])] if content else []
+    where = f"{where}.content"
+    found = (input_part(part, where, reading) for part in each_part(content, where))
+    parts = [part for part in found if part]
+    return [message("developer", parts)] if parts else []
+
+
+def _user(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
+    """Give what the user says; Anthropic's results, which come in user messages, as results."""
+    content = entry.get("content")
+    if isinstance(content, str):
+        return [message("user", [text_part(content)])] if content else []
+    items: list[Item] = []
+    parts: list[Part] = []
+    for part in each_part(content, f"{where}.content"):
+        if kind_of(part) == "tool_result":
+            if parts:
+                items.append(message("user", parts))
+            parts = []
+            result, call_id = part.get("content"), part.get("tool_use_id")
+            items.append(result_item(result, call_id=call_id, where=where, reading=reading))
+        elif found := input_part(part, f"{where}.content", reading):
+            parts.append(found)
+    if parts:
+        items.append(message("user", parts))
+    return items
+
+
+def _assistant(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
+    """Give text, then calls. `reasoning_content` and its kin are another dialect's echo: ignored."""
+    items: list[Item] = []
+    texts: list[Part] = []
+    content = entry.get("content")
+    if isinstance(content, str):
+        texts = [output_part(content)] if content else []
+    else:
+        for part in each_part(content, f"{where}.content"):
+            if kind_of(part) == "tool_use":
+                _say(items, texts, entry)
+                texts = []
+                items.append(_tool_use(part, where, reading))
+            elif text := assistant_text(part, f"{where}.content", reading):
+                texts.append(output_part(text))
+    refusal = entry.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        texts.append(output_part(refusal))
+    _say(items, texts, entry)
+    if "tool_calls" in entry or "function_call" in entry:
+        items.extend(_calls(entry, where, reading))
+    return items
+
+
+def _say(items: list[Item], texts: list[Part], entry: dict[str, Any]) -> None:
+    if not texts:
+        return
+    item = message("assistant", texts)
+    phase = entry.get("phase")
+    if isinstance(phase, str) and phase in PHASES:
+        item["phase"] = phase
+    items.append(item)
+
+
+def _calls(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
+    calls = entry.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        raise BadRequest("'tool_calls' must be a list", param=f"{where}.tool_calls")
+    items = [
+        _tool_call(call, f"{where}.tool_calls[{index}]", reading)
+        for index, call in enumerate(calls)
+    ]
+    legacy = entry.get("function_call")
+    if isinstance(legacy, dict):
+        name, arguments = legacy.get("name"), legacy.get("arguments")
+        where = f"{where}.function_call"
+        items.append(call_item(name, arguments, call_id="", where=where, reading=reading))
+    return items
+
+
+def _tool_call(call: Any, where: str, reading: TranslationContext) -> Item:
+    """Read a call nested as chat nests it (`function`, `custom`), or flat."""
+    if not isinstance(call, dict):
+        raise BadRequest("A tool call must be an object", param=where)
+    inner = call
+    for field in ("function", "custom"):
+        if isinstance(call.get(field), dict):
+            inner = call[field]
+            where = f"{where}.{field}"
+            break
+    provided = inner.get("arguments") if "arguments" in inner else inner.get("input")
+    return call_item(
+        inner.get("name"), provided, call_id=call.get("id"), where=where, reading=reading
+    )
+
+
+def _tool_use(part: Part, where: str, reading: TranslationContext) -> Item:
+    return call_item(
+        part.get("name"),
+        part.get("input"),
+        call_id=part.get("id"),
+        where=f"{where}.content",
+        reading=reading,
+    )
+
+
+def _tool(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
+    content, call_id = entry.get("content"), entry.get("tool_call_id")
+    name = entry.get("name")
+    return [result_item(content, call_id=call_id, where=where, reading=reading, name=name)]
+
+
+def _arguments(arguments: Any) -> str:
+    """Give arguments as the JSON text upstream takes; some clients send the object itself."""
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else msgspec.json.encode(arguments).decode()
+
+
+_Reader = Callable[[dict[str, Any], str, TranslationContext], list[Item]]
+_READERS: dict[str, _Reader] = {
+    "system": _developer,
+    "developer": _developer,
+    "user": _user,
+    "assistant": _assistant,
+    "tool": _tool,
+    "function": _tool,
+}

@@ -1,0 +1,230 @@
+"""Everything of a request that is neither history nor tools: what is sent, refused or left out.
+
+Upstream refuses every top-level key it does not know, so this is an allow-list: what has no rule
+here is left out and named in the answer.
+"""
+
+import re
+from typing import Any
+
+from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Model, Resolved
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+
+VERBOSITIES = frozenset({"low", "medium", "high"})
+SUMMARIES = frozenset({"auto", "concise", "detailed"})
+
+HANDLED = frozenset(
+    {
+        "model", "messages", "input", "instructions", "system", "tools", "functions",
+        "tool_choice", "function_call", "parallel_tool_calls", "stream", "stream_options",
+        "store", "include", "stop", "n", "reasoning", "reasoning_effort", "thinking",
+        "thinking_budget", "verbosity", "text", "response_format", "service_tier", "speed",
+        "prompt_cache_key", "previous_response_id", "background", "modalities",
+    }
+)  # fmt: skip
+"""Keys with a rule. Whatever else a body holds is left out."""
+
+_BUDGETS = ((0, "none"), (512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
+"""Thinking budgets in tokens, up to and including, as a widely used proxy maps them."""
+_SPELLINGS = {"extra-high": "xhigh", "extra_high": "xhigh", "x-high": "xhigh", "off": "none"}
+_SCHEMA_NAME = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+_SCHEMA_NAME_LIMIT = 64
+_MOST_STOPS = 16
+_STANDARD_TIERS = frozenset({"auto", "default", "standard"})
+
+
+def refuse_impossible(body: ClientBody) -> None:
+    """Refuse what would be answered wrongly if it were left out. Raises BadRequest."""
+    count = body.get("n")
+    if count is not None and count != 1:
+        raise BadRequest("Only one choice can be made", code="unsupported_value", param="n")
+    modalities = body.get("modalities")
+    if isinstance(modalities, list) and any(each != "text" for each in modalities):
+        raise _unsupported("modalities")
+    if body.get("background"):
+        raise _unsupported("background")
+    for name in ("audio", "conversation", "prompt"):
+        if body.get(name):
+            raise _unsupported(name)
+
+
+def note_dropped(body: ClientBody, dropped: Dropped) -> None:
+    """Note the keys that have no rule, and what is left of those that have."""
+    for name in body.values:
+        if name not in HANDLED:
+            dropped.add(name)
+    include = body.get("include")
+    for wanted in include if isinstance(include, list) else ():
+        if isinstance(wanted, str) and wanted != "reasoning.encrypted_content":
+            dropped.add(f"include.{wanted}")
+
+
+def effort_of(body: ClientBody, resolved: Resolved, *, default: str | None) -> str | None:
+    """Give the effort on the wire: of the model's name, else the body, the key, the catalogue."""
+    asked = resolved.effort or _asked_effort(body) or default or resolved.model.default_effort
+    if asked is None or asked not in EFFORTS:
+        return asked
+    return resolved.model.clamp(asked)
+
+
+def reasoning_of(
+    body: ClientBody, resolved: Resolved, *, default_effort: str | None, summary: str | None
+) -> dict[str, Any]:
+    """Give `reasoning`: its effort, and a summary where somebody wants one."""
+    reasoning: dict[str, Any] = {}
+    if effort := effort_of(body, resolved, default=default_effort):
+        reasoning["effort"] = effort
+    asked = _reasoning(body)
+    wanted = asked.get("summary") or asked.get("generate_summary")
+    if wanted is None:
+        wanted = summary or resolved.model.default_summary
+    if isinstance(wanted, str) and wanted in SUMMARIES:
+        reasoning["summary"] = wanted
+    return reasoning
+
+
+def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
+    """Give `text`: verbosity and the form of the answer, from either API's place for them."""
+    text: dict[str, Any] = {}
+    asked = body.table("text")
+    verbosity = body.get("verbosity") or asked.get("verbosity")
+    if verbosity is not None:
+        if not isinstance(verbosity, str) or verbosity not in VERBOSITIES:
+            raise _one_of("verbosity", sorted(VERBOSITIES))
+        if model.support_verbosity:
+            text["verbosity"] = verbosity
+        else:
+            dropped.add("verbosity")
+    for field, form in (
+        ("response_format", body.get("response_format")),
+        ("text.format", asked.get("format")),
+    ):
+        if form is not None and (wanted := _format(form, field)):
+            text["format"] = wanted
+            break
+    return text
+
+
+def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
+    """Give the service tier: only one the model lists. Asking for another by name is refused."""
+    asked = body.get("service_tier")
+    if asked is None and body.get("speed") == "fast":
+        asked = "fast"
+    tiers = resolved.model.service_tiers
+    if asked in ("fast", FAST_TIER):
+        if FAST_TIER not in tiers:
+            raise BadRequest(
+                f"The model '{resolved.model.slug}' has no fast service tier",
+                code="unsupported_value",
+                param="service_tier",
+            )
+        return FAST_TIER
+    if resolved.fast and FAST_TIER in tiers:
+        return FAST_TIER
+    if isinstance(asked, str) and asked in tiers:
+        return asked
+    if asked is not None and not (isinstance(asked, str) and asked in _STANDARD_TIERS):
+        dropped.add("service_tier")
+    return None
+
+
+def stops_of(body: ClientBody) -> tuple[str, ...]:
+    """Give the strings to cut the answer at; upstream cannot."""
+    provided = body.get("stop")
+    listed = provided if isinstance(provided, list) else [provided]
+    return tuple(each for each in listed if isinstance(each, str) and each)[:_MOST_STOPS]
+
+
+def parallel_of(body: ClientBody) -> bool | None:
+    """Give the client's wish for parallel calls; None where it has none."""
+    if isinstance(wanted := body.get("parallel_tool_calls"), bool):
+        return wanted
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True:
+        return False
+    return None
+
+
+def wants_usage(body: ClientBody) -> bool:
+    """Whether a chat stream must end with a usage chunk."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _asked_effort(body: ClientBody) -> str | None:
+    """Give the body's effort, by word or by budget; None leaves it to the defaults."""
+    for field, word in (
+        ("reasoning_effort", body.get("reasoning_effort")),
+        ("reasoning.effort", _reasoning(body).get("effort")),
+    ):
+        if word is not None and word not in ("auto", "default", ""):
+            return _effort_word(word, field)
+    thinking = body.get("thinking")
+    if isinstance(thinking, dict):
+        if thinking.get("type") == "disabled":
+            return "none"
+        return _effort_of_budget(thinking.get("budget_tokens"))
+    budget = _reasoning(body).get("max_tokens")
+    return _effort_of_budget(body.get("thinking_budget") if budget is None else budget)
+
+
+def _effort_word(word: Any, field: str) -> str:
+    known = word.strip().lower() if isinstance(word, str) else ""
+    known = _SPELLINGS.get(known, known)
+    if known not in EFFORTS:
+        raise _one_of(field, EFFORTS)
+    return known
+
+
+def _effort_of_budget(budget: Any) -> str | None:
+    """Give the effort nearest to a thinking budget; a negative one leaves it to the model."""
+    if not isinstance(budget, int | float) or isinstance(budget, bool) or budget < 0:
+        return None
+    return next((effort for most, effort in _BUDGETS if budget <= most), "xhigh")
+
+
+def _reasoning(body: ClientBody) -> dict[str, Any]:
+    found = body.get("reasoning")
+    return found if isinstance(found, dict) else {}
+
+
+def _format(form: Any, field: str) -> dict[str, Any] | None:
+    """Give `text.format`; chat nests a schema, Responses does not. Plain text needs none."""
+    kind = form.get("type") if isinstance(form, dict) else None
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return {"type": "json_object"}
+    if kind != "json_schema":
+        raise _one_of(f"{field}.type", ("text", "json_object", "json_schema"))
+    nested = form.get("json_schema")
+    found = nested if isinstance(nested, dict) else form
+    if not isinstance(found.get("schema"), dict):
+        raise BadRequest("A JSON schema is missing", param=f"{field}.json_schema.schema")
+    name = found.get("name")
+    wanted: dict[str, Any] = {
+        "type": "json_schema",
+        "name": _schema_name(name) if isinstance(name, str) else "response",
+        "schema": found["schema"],
+    }
+    if isinstance(found.get("strict"), bool):
+        wanted["strict"] = found["strict"]
+    if isinstance(found.get("description"), str):
+        wanted["description"] = found["description"]
+    return wanted
+
+
+def _schema_name(name: str) -> str:
+    return _SCHEMA_NAME.sub("_", name)[:_SCHEMA_NAME_LIMIT] or "response"
+
+
+def _unsupported(name: str) -> BadRequest:
+    return BadRequest(f"'{name}' is not supported here", code="unsupported_parameter", param=name)
+
+
+def _one_of(name: str, values: Any) -> BadRequest:
+    return BadRequest(
+        f"'{name}' must be one of {', '.join(values)}", code="unsupported_value", param=name
+    )

@@ -1,0 +1,281 @@
+"""Content parts of every known shape, made into the parts upstream takes.
+
+Chat, Responses and Anthropic parts are told apart by their own type, never by the route. Which
+item the parts belong to is decided in `messages` and `items`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import Item
+from codex_proapi.gateway.translation.request.context import TranslationContext
+
+Part = dict[str, Any]
+
+TEXT_TYPES = frozenset({"text", "input_text", "output_text"})
+IMAGE_TYPES = frozenset({"image_url", "input_image", "image"})
+FILE_TYPES = frozenset({"file", "input_file", "document"})
+THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
+"""Another model's thoughts, or ours without what makes them replayable: upstream has no use."""
+
+_DETAILS = frozenset({"low", "high", "auto", "original"})
+_IMAGE_SCHEMES = ("http://", "https://", "data:")
+_LONGEST_SCHEME = max(map(len, _IMAGE_SCHEMES))
+_SPOILING = ("-", "_", "\n", "\r", " ", "\t")
+"""What base64 of an image must not hold; searched one by one, for images have millions of letters."""
+_SEND_FILE = "Files by id or address are not available here: send the file itself as 'file_data'"
+_FALLBACK_LIMIT = 8192
+"""An unknown part longer than this is refused rather than poured into the prompt as text."""
+
+
+def kind_of(part: Part) -> str:
+    """Give a part's type; a part that does not say is told by what it holds."""
+    kind = part.get("type")
+    if isinstance(kind, str):
+        return kind
+    if kind is None:
+        return next((name for name in ("text", "image_url", "file") if name in part), "")
+    return ""
+
+
+def text_part(text: str) -> Part:
+    """Give the part of a user's or developer's text."""
+    return {"type": "input_text", "text": text}
+
+
+def output_part(text: str) -> Part:
+    """Give the part of an assistant's text."""
+    return {"type": "output_text", "text": text}
+
+
+def each_part(content: Any, where: str) -> Iterator[Part]:
+    """Give the parts of any legal content: a string, a list, one part, nothing."""
+    match content:
+        case None:
+            return
+        case str():
+            yield {"type": "text", "text": content}
+        case dict():
+            yield content
+        case list():
+            for index, part in enumerate(content):
+                yield _one_part(part, f"{where}[{index}]")
+        case _:
+            raise BadRequest("Content must be a string or a list of parts", param=where)
+
+
+def input_part(part: Part, where: str, reading: TranslationContext) -> Part | None:
+    """Give a part of a user, developer or tool result as upstream takes it; None for nothing."""
+    kind = kind_of(part)
+    if kind in TEXT_TYPES:
+        text = _text(part, "text", where)
+        return text_part(text) if text else None
+    if kind in THOUGHT_TYPES:
+        return None
+    if reader := _READERS.get(kind):
+        return reader(part, where, reading)
+    return text_part(_fallback(part, where, reading))
+
+
+def assistant_text(part: Part, where: str, reading: TranslationContext) -> str:
+    """Give what an assistant's part says; upstream takes nothing but text from an assistant."""
+    kind = kind_of(part)
+    if kind in TEXT_TYPES:
+        return _text(part, "text", where)
+    if kind == "refusal":
+        return _text(part, "refusal", where)
+    if kind in THOUGHT_TYPES:
+        return ""
+    if kind in IMAGE_TYPES or kind in FILE_TYPES:
+        reading.dropped.add(f"assistant.{kind}")
+        return ""
+    return _fallback(part, where, reading)
+
+
+def tool_output(content: Any, where: str, reading: TranslationContext) -> str | list[Part]:
+    """Give a tool's result: text as it is, parts where there are parts, anything else as JSON."""
+    if isinstance(content, str):
+        return _unpacked(content, where, reading)
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        found = (_result_part(part, f"{where}[{n}]", reading) for n, part in enumerate(content))
+        return [part for part in found if part] or ""
+    if isinstance(content, dict) and kind_of(content) in _KNOWN:
+        part = input_part(content, where, reading)
+        return [part] if part else ""
+    return _json_text(content)
+
+
+def joined_text(content: Any, where: str) -> str:
+    """Give all the text of some content, paragraphs apart."""
+    texts = (_text(part, "text", where) for part in each_part(content, where) if "text" in part)
+    return "\n\n".join(text for text in texts if text)
+
+
+def says_json(items: Iterable[Item]) -> bool:
+    """Whether some message holds the word JSON, without which `json_object` is refused."""
+    parts = (part for item in items if item["type"] == "message" for part in item["content"])
+    return any("json" in part.get("text", "").lower() for part in parts)
+
+
+def normal_image_url(url: Any, where: str) -> str:
+    """Mend what makes base64 images refused: line breaks, the URL alphabet, missing padding."""
+    if not isinstance(url, str) or not url[:_LONGEST_SCHEME].lower().startswith(_IMAGE_SCHEMES):
+        raise BadRequest("An image needs an http(s) address or a data: URL", param=where)
+    # An image may be many megabytes: a sound one is looked through, but never copied.
+    comma = url.find(",")
+    head = url[: max(comma, 0)]
+    if not head.startswith("data:") or not head.endswith(";base64"):
+        return url
+    if any(url.find(letter, comma) >= 0 for letter in _SPOILING):
+        payload = "".join(url[comma + 1 :].split()).replace("-", "+").replace("_", "/")
+    elif (len(url) - comma - 1) % 4 == 0:
+        return url
+    else:
+        payload = url[comma + 1 :]
+    payload = payload.rstrip("=")
+    return f"{head},{payload}{'=' * (-len(payload) % 4)}"
+
+
+def _one_part(part: Any, where: str) -> Part:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if isinstance(part, dict):
+        return part
+    raise BadRequest("A content part must be an object", param=where)
+
+
+def _text(part: Part, field: str, where: str) -> str:
+    text = part.get(field)
+    if text is None:
+        return ""
+    if isinstance(text, str):
+        return text
+    raise BadRequest("Text must be a string", param=f"{where}.{field}")
+
+
+def _refusal(part: Part, where: str, _: TranslationContext) -> Part | None:
+    text = _text(part, "refusal", where)
+    return text_part(text) if text else None
+
+
+def _image(part: Part, where: str, reading: TranslationContext) -> Part | None:
+    """Read `image_url` (string or object), `input_image` and Anthropic's `image`."""
+    if isinstance(part.get("source"), dict):
+        return _sourced_image(part["source"], where)
+    found = part.get("image_url")
+    detail = part.get("detail")
+    if isinstance(found, dict):
+        detail = found.get("detail", detail)
+        found = found.get("url")
+    image: Part = {"type": "input_image"}
+    if found is None and isinstance(part.get("file_id"), str):
+        image["file_id"] = part["file_id"]
+    else:
+        image["image_url"] = normal_image_url(found, where)
+    if isinstance(detail, str) and detail in _DETAILS:
+        image["detail"] = detail
+    elif detail is not None:
+        reading.dropped.add("image.detail")
+    return image
+
+
+def _sourced_image(source: Part, where: str) -> Part:
+    url = source.get("url")
+    if source.get("type") == "base64":
+        url = f"data:{source.get('media_type') or 'image/png'};base64,{source.get('data')}"
+    return {"type": "input_image", "image_url": normal_image_url(url, where)}
+
+
+def _file(part: Part, where: str, _: TranslationContext) -> Part | None:
+    """Read chat's `file`, `input_file` and Anthropic's `document`."""
+    if isinstance(part.get("source"), dict):
+        return _sourced_file(part, where)
+    nested = part.get("file")
+    found = nested if isinstance(nested, dict) else part
+    data, name = found.get("file_data"), found.get("filename")
+    if isinstance(data, str) and data:
+        return _file_part(data, name)
+    if found is nested and found.get("file_id"):
+        raise BadRequest(_SEND_FILE, code="unsupported_value", param=f"{where}.file.file_id")
+    if isinstance(found.get("file_id"), str):
+        return {"type": "input_file", "file_id": found["file_id"]}
+    raise BadRequest(_SEND_FILE, code="unsupported_value", param=f"{where}.file_data")
+
+
+def _sourced_file(part: Part, where: str) -> Part:
+    source: Part = part["source"]
+    data = source.get("data")
+    if source.get("type") == "text" and isinstance(data, str):
+        return text_part(data)
+    if not isinstance(data, str) or not data:
+        raise BadRequest(_SEND_FILE, code="unsupported_value", param=f"{where}.source.data")
+    kind = source.get("media_type") or "application/pdf"
+    return _file_part(f"data:{kind};base64,{data}", part.get("title"))
+
+
+def _file_part(data: str, name: Any) -> Part:
+    if not data.startswith("data:"):
+        data = f"data:application/pdf;base64,{data}"
+    named = name if isinstance(name, str) and name else "document.pdf"
+    return {"type": "input_file", "filename": named, "file_data": data}
+
+
+def _audio(part: Part, where: str, reading: TranslationContext) -> Part | None:
+    if not reading.audio:
+        raise BadRequest(
+            "The model does not take audio", code="unsupported_parameter", param=f"{where}.type"
+        )
+    return {"type": "input_audio", "input_audio": part.get("input_audio")}
+
+
+def _fallback(part: Part, where: str, reading: TranslationContext) -> str:
+    """Show an unknown part to the model as it is written, if it is short enough to be read."""
+    text = part["text"] if isinstance(part.get("text"), str) else _json_text(part)
+    if len(text) > _FALLBACK_LIMIT:
+        raise BadRequest(
+            "Content of this type is not supported", code="unsupported_value", param=f"{where}.type"
+        )
+    reading.dropped.add(f"content.{kind_of(part) or 'unknown'}")
+    return text
+
+
+def _result_part(part: Any, where: str, reading: TranslationContext) -> Part | None:
+    if isinstance(part, dict) and kind_of(part) in _KNOWN:
+        return input_part(part, where, reading)
+    return text_part(part if isinstance(part, str) else _json_text(part))
+
+
+def _unpacked(text: str, where: str, reading: TranslationContext) -> str | list[Part]:
+    """Unpack a result that some clients flatten: JSON text which is wholly parts, with images."""
+    if not text.startswith("[{") or '"type"' not in text or "image" not in text:
+        return text
+    try:
+        parts = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    kinds = {kind_of(part) if isinstance(part, dict) else "" for part in parts}
+    if not kinds <= _KNOWN or not kinds & IMAGE_TYPES:
+        return text
+    try:
+        return tool_output(parts, where, reading)
+    except BadRequest:
+        return text
+
+
+def _json_text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_Reader = Callable[[Part, str, TranslationContext], Part | None]
+_READERS: dict[str, _Reader] = {
+    "refusal": _refusal,
+    "input_audio": _audio,
+    **dict.fromkeys(IMAGE_TYPES, _image),
+    **dict.fromkeys(FILE_TYPES, _file),
+}
+_KNOWN = TEXT_TYPES | THOUGHT_TYPES | _READERS.keys()

@@ -1,0 +1,250 @@
+"""Upstream's events in, public events out: the state machine of one Responses answer.
+
+Every change of state is in TRANSITIONS; nothing else assigns `state`. Events are JSON objects: what
+this module does not know of them passes unchanged. Sequence numbers are given by the wire.
+"""
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+from codex_proapi.gateway.errors import EmptyAnswer, Truncated
+from codex_proapi.gateway.formats.openai.responses import (
+    PUBLIC_EVENTS,
+    complete_response,
+    whole_usage,
+)
+from codex_proapi.gateway.translation.responses.items import ResponseItems, is_empty
+from codex_proapi.gateway.translation.responses.missing_events import (
+    BY_DELTA,
+    BY_DONE,
+    Body,
+    before_delta,
+    before_done,
+    before_item_done,
+    beginning_of,
+    finished_item,
+    item_added,
+    part_added,
+)
+from codex_proapi.gateway.translation.responses.options import ResponseOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LITE_NAMESPACE: Final = "functions"
+"""Our requests in the lite shape put plain tools into this namespace; no client asked for it."""
+
+
+class ResponseState(enum.Enum):
+    """How far the answer has come."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class Move(enum.Enum):
+    """What may happen to an answer."""
+
+    SPEAKS = "speaks"
+    ENDS = "ends"
+    FAILS = "fails"
+
+
+TRANSITIONS: Final[dict[ResponseState, dict[Move, ResponseState]]] = {
+    ResponseState.WAITING: {
+        Move.SPEAKS: ResponseState.OPEN,
+        Move.FAILS: ResponseState.FAILED,
+    },
+    ResponseState.OPEN: {
+        Move.SPEAKS: ResponseState.OPEN,
+        Move.ENDS: ResponseState.FINISHED,
+        Move.FAILS: ResponseState.FAILED,
+    },
+    ResponseState.FINISHED: {},
+    ResponseState.FAILED: {},
+}
+"""An answer speaks before it ends: `response.created` comes first, if need be of our making."""
+
+
+class ResponseStream:
+    """One answer on its way to a Responses client."""
+
+    def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
+        """Take the id and time to show where upstream gives none."""
+        self.state = ResponseState.WAITING
+        self.items = ResponseItems(rename=options.tool_names, strip_namespace=LITE_NAMESPACE)
+        self.items.response_id = response_id
+        self.output: list[Body] = []
+        """The finished answer's items."""
+        self.response: Body = {}
+        """The finished response object."""
+        self._options = options
+        self._first: list[Body] = []
+        self._known: Body = {"id": response_id, "created_at": created, "model": options.model}
+        self._rules: dict[str, Callable[[Body], list[Body]]] = {
+            "response.created": self._under_way,
+            "response.queued": self._under_way,
+            "response.in_progress": self._under_way,
+            "response.output_item.added": self._item_added,
+            "response.output_item.done": self._item_done,
+            "response.content_part.added": self._part_added,
+            "response.reasoning_summary_part.added": self._part_added,
+            "response.completed": self._ended,
+            "response.incomplete": self._ended,
+        }
+
+    def __repr__(self) -> str:
+        return f"<ResponseStream {self.state.value}>"
+
+    def feed(self, body: Body) -> list[Body]:
+        """Take one event; give the events to pass on. Its dict may be changed.
+
+        Raises `EmptyAnswer` for a whole answer without a word or a call.
+        """
+        kind = str(body["type"])
+        if kind not in PUBLIC_EVENTS or Move.SPEAKS not in TRANSITIONS[self.state]:
+            return []
+        response = body.get("response")
+        if isinstance(response, dict):
+            self._learn(response)
+        self._open()
+        if kind == "response.created":
+            return self._opened()
+        rule = self._rules.get(kind, self._told)
+        bodies = rule(body)
+        return [*self._opened(), *bodies]
+
+    def finish(self) -> None:
+        """Upstream has closed. Raises `Truncated` if the answer is not whole; `fail` ends it."""
+        if Move.FAILS in TRANSITIONS[self.state]:
+            raise Truncated("The backend's stream ended before the answer did.")
+
+    def fail(self, response: object = None) -> tuple[list[Body], Body]:
+        """End in failure: give what must be told first, and the response object of the failure.
+
+        `response` is upstream's own, if it sent one.
+        """
+        self._learn(response if isinstance(response, dict) else {})
+        self._open()
+        opening = self._opened()
+        self._go(Move.FAILS)
+        known = {**self._known, "output": self.items.output([])}
+        return opening, self._response_object({}, status="failed", known=known)
+
+    def _go(self, move: Move) -> None:
+        self.state = TRANSITIONS[self.state].get(move, self.state)
+
+    def _open(self) -> None:
+        """Make the first event, whatever upstream began with."""
+        if self.state is ResponseState.WAITING:
+            self._go(Move.SPEAKS)
+            response = self._response_object(
+                {}, status="in_progress", known={**self._known, "output": []}
+            )
+            self._first = [{"type": "response.created", "response": response}]
+
+    def _opened(self) -> list[Body]:
+        """The first event, if it is not told yet."""
+        first, self._first = self._first, []
+        return first
+
+    def _learn(self, response: Body) -> None:
+        """Remember what upstream says of the response, for events that say less."""
+        known = {name: value for name, value in response.items() if value is not None}
+        if self.state is not ResponseState.WAITING:
+            # The client knows it by the id it began with.
+            known.pop("id", None)
+        self._known |= known
+        self.items.response_id = str(self._known["id"])
+
+    def _response_object(self, response: Body, *, status: str, known: Body) -> Body:
+        whole = complete_response(response, known=known, status=status)
+        whole |= self._options.echo
+        whole["id"] = self._known["id"]
+        whole["model"] = self._options.model or whole["model"]
+        return whole
+
+    def _under_way(self, body: Body) -> list[Body]:
+        response = body.get("response")
+        provided = response if isinstance(response, dict) else {}
+        body["response"] = self._response_object(provided, status="in_progress", known=self._known)
+        return [body]
+
+    def _item_added(self, body: Body) -> list[Body]:
+        item = body.get("item")
+        if not isinstance(item, dict):
+            return []
+        passing, fresh = self.items.begin(item, body.get("output_index"))
+        if not fresh:
+            return []
+        rendered = self.items.rendered(item, passing, status="in_progress")
+        passing.begun = {**beginning_of(passing.type), **rendered}
+        body |= {"item": passing.begun, "output_index": passing.index}
+        return [body]
+
+    def _item_done(self, body: Body) -> list[Body]:
+        item = body.get("item")
+        if not isinstance(item, dict):
+            return []
+        passing, fresh = self.items.begin(item, body.get("output_index"))
+        if passing.whole is not None:
+            return []
+        whole = self.items.rendered(item, passing)
+        before = [item_added(whole, passing)] if fresh else []
+        before += before_item_done(whole, passing)
+        passing.whole = body["item"] = whole
+        body["output_index"] = passing.index
+        return [*before, body]
+
+    def _part_added(self, body: Body) -> list[Body]:
+        return part_added(body, self.items)
+
+    def _told(self, body: Body) -> list[Body]:
+        """A delta, an end of a part, or any other event about an item."""
+        kind = body["type"]
+        if kind in BY_DELTA:
+            before = before_delta(BY_DELTA[kind], body, self.items)
+        elif kind in BY_DONE:
+            before = before_done(BY_DONE[kind], body, self.items)
+        else:
+            before = []
+            if (passing := self.items.find(body)) is not None:
+                body |= {"item_id": passing.id, "output_index": passing.index}
+        return [] if before is None else [*before, body]
+
+    def _ended(self, body: Body) -> list[Body]:
+        complete = body["type"] == "response.completed"
+        response = body.get("response")
+        provided = response if isinstance(response, dict) else {}
+        before = self._undelivered(provided.get("output"))
+        before += self._unended() if complete else []
+        self.output = self.items.output(provided.get("output"))
+        if complete and is_empty(self.output) and not self.items.anything_delivered:
+            self._go(Move.FAILS)
+            raise EmptyAnswer("The backend's answer was empty: neither text nor a call.")
+        status = "completed" if complete else "incomplete"
+        rendered = self._response_object(provided, status=status, known=self._known)
+        usage = whole_usage(rendered.get("usage"))
+        rendered |= {"status": status, "output": self.output, "usage": usage}
+        self.response = body["response"] = rendered
+        self._go(Move.ENDS)
+        return [*before, body]
+
+    def _unended(self) -> list[Body]:
+        """Ends of items whose parts all ended: SDK helpers throw at one that stays open."""
+        bodies: list[Body] = []
+        for passing in self.items.unfinished:
+            if (item := finished_item(passing)) is not None:
+                done = {"type": "response.output_item.done", "item": item}
+                bodies += self._item_done(done | {"output_index": passing.index})
+        return bodies
+
+    def _undelivered(self, output: object) -> list[Body]:
+        """Items that only the finished response has: told like any other before it ends."""
+        bodies: list[Body] = []
+        for i, item in enumerate(output if isinstance(output, list) else ()):
+            done = {"type": "response.output_item.done", "output_index": i, "item": item}
+            bodies += self._item_done(done)
+        return bodies

@@ -1,0 +1,104 @@
+"""The commit point: holds an answer back until it says something, or refuses.
+
+Until then another account can still be asked, because the client has seen nothing. What a refusal
+allows is `judgement`'s business.
+"""
+
+from typing import Final
+
+import msgspec
+
+from codex_proapi.commons.codex.quota import Quota, combined, quota_of_event
+from codex_proapi.gateway.formats.codex.events import (
+    RateLimits,
+    ResponseFailed,
+    UpstreamErrorEvent,
+    decode_event,
+    speaks,
+)
+from codex_proapi.gateway.formats.codex.refusals import Refusal, refusal_of_event
+from codex_proapi.gateway.formats.sse import SSESplitter, read_block
+
+MAX_EVENTS: Final = 16
+MAX_BYTES: Final = 1024 * 1024
+SILENT_LINES: Final = tuple(
+    b'event: %b\ndata: {"type":"%b",' % (name, name)
+    for name in (
+        b"response.created",
+        b"response.queued",
+        b"response.in_progress",
+        b"response.output_item.added",
+        b"response.content_part.added",
+    )
+)
+"""How nearly every answer begins: these say nothing, so they are not even read."""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Nothing has been said yet."""
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """The commit point is reached."""
+
+    held: bytes
+    """All bytes so far, for the wire."""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """Upstream refused inside its 200."""
+
+    refusal: Refusal
+
+
+WAITING: Final = Waiting()
+
+
+class CommitGate:
+    """The beginning of one upstream answer. Feed it until it gives something but `Waiting`."""
+
+    def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
+        self._splitter = SSESplitter()
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._events = 0
+        self._quota: Quota | None = None
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+
+    def __repr__(self) -> str:
+        return f"<CommitGate of {self._events} events>"
+
+    def feed(self, data: bytes) -> Waiting | Spoken | Failed:
+        """Take upstream's bytes. Raises `Malformed` where they cannot be read."""
+        self._pieces.append(data)
+        self._size += len(data)
+        blocks = self._splitter.feed(data)
+        for block in blocks:
+            spoken = False
+            if not block.startswith(SILENT_LINES):
+                message = read_block(block)
+                if message is None:
+                    continue
+                event = decode_event(message.event, message.data)
+                if isinstance(event, ResponseFailed | UpstreamErrorEvent):
+                    return Failed(self._refusal(event))
+                if isinstance(event, RateLimits):
+                    self._quota = combined(self._quota, quota_of_event(event.body))
+                spoken = speaks(event)
+            self._events += 1
+            if spoken or self._events >= self._max_events:
+                return Spoken(self.held)
+        if not blocks:
+            self._splitter.check()
+        return Spoken(self.held) if self._size > self._max_bytes else WAITING
+
+    @property
+    def held(self) -> bytes:
+        """All bytes so far; after an end without a word, what there is to judge."""
+        return b"".join(self._pieces)
+
+    def _refusal(self, event: ResponseFailed | UpstreamErrorEvent) -> Refusal:
+        """The refusal, with what the events before it told of the quota."""
+        refusal = refusal_of_event(event)
+        return msgspec.structs.replace(refusal, quota=combined(self._quota, refusal.quota))

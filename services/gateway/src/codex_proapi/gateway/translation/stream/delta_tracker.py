@@ -1,0 +1,43 @@
+"""Which parts of an answer were heard piece by piece, so that nothing is said twice.
+
+Upstream says everything up to four times: in deltas, in a `.done` event, in the finished item and
+in the completed response. Whatever comes first is said; the rest is known here.
+"""
+
+Position = tuple[str | None, int | None, int | None]
+"""Item id, output index and the part's index within the item; each may be missing."""
+
+
+class DeltaTracker:
+    """The parts of one kind (text, refusal, …) that were heard.
+
+    A part is known by its item's id or by its output index: either may be missing, and some
+    proxies in between change the ids from event to event.
+    """
+
+    def __init__(self) -> None:
+        self._by_id: set[tuple[str, int]] = set()
+        self._by_index: set[tuple[int, int]] = set()
+        self._nameless = False
+
+    def __repr__(self) -> str:
+        return f"<DeltaTracker {len(self._by_id | self._by_index)} parts>"
+
+    def note(self, position: Position) -> None:
+        """A piece of this part was heard."""
+        item_id, output_index, part = position
+        if item_id is not None:
+            self._by_id.add((item_id, part or 0))
+        if output_index is not None:
+            self._by_index.add((output_index, part or 0))
+        if item_id is None and output_index is None:
+            self._nameless = True
+
+    def has(self, position: Position) -> bool:
+        """Whether any piece of this part was heard."""
+        item_id, output_index, part = position
+        return (
+            self._nameless
+            or (item_id, part or 0) in self._by_id
+            or (output_index, part or 0) in self._by_index
+        )

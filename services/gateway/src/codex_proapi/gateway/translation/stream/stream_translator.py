@@ -1,0 +1,89 @@
+"""What every wire has in common: one answer's bytes on their way from the backend to a client.
+
+A wire takes upstream's bytes as they come and gives the client's bytes, one `bytes` for each read.
+It knows no socket, clock or account; whoever pumps decides when to write and what to retry.
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Protocol
+
+from codex_proapi.gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from codex_proapi.commons.codex.quota import Quota
+    from codex_proapi.commons.usage.exchange_record import Ending
+    from codex_proapi.commons.usage.token_counts import Tokens
+    from codex_proapi.gateway.formats.codex.refusals import Refusal
+
+UNKNOWN_NAMES: Final = 32
+"""How many names of unknown events are told apart; the rest is counted as `other`."""
+
+
+class ResponseReport:
+    """What a wire has learnt of its answer; read by whoever settles the exchange."""
+
+    def __init__(self) -> None:
+        self.tokens: Tokens | None = None
+        """From the terminal event, also of a failed answer; None when upstream told nothing."""
+        self.answered_model = ""
+        """The model that upstream says it was."""
+        self.response_id = ""
+        """The response's id, as the client knows it."""
+        self.service_tier = ""
+        """The tier that upstream says it served."""
+        self.ending: Ending | None = None
+        """WHOLE, SHORT or BROKEN; None while the answer is under way."""
+        self.code = ""
+        """Error code of a failure, or why the answer is short."""
+        self.refusal: Refusal | None = None
+        """A failure that upstream reported inside the stream."""
+        self.spoke = False
+        """Whether anything of the answer itself was given to the client."""
+        self.quota: Quota | None = None
+        """What its rate limit events told."""
+        self.metadata: dict[str, str] = {}
+        """Late response headers from metadata events, lower case: turn state and the like."""
+        self.unknown_events: Counter[str] = Counter()
+        """Events that no rule here knows, by name."""
+        self.malformed_events = 0
+        """Events that could not be read and were passed on to a client that asked for all."""
+        self.output_items: list[bytes] = []
+        """The answer's items as JSON in their order, if the wire was asked to keep them."""
+
+    def __repr__(self) -> str:
+        return f"<ResponseReport {self.ending or 'open'} {self.code}>"
+
+    def count_unknown(self, name: str) -> None:
+        """Count an unknown event under a bounded set of names."""
+        known = name in self.unknown_events or len(self.unknown_events) < UNKNOWN_NAMES
+        self.unknown_events[name if known else "other"] += 1
+
+
+class StreamTranslator(Protocol):
+    """One answer's bytes on their way to a client.
+
+    Call `feed` with every read until `done`; call `finish` when upstream closes before that. When
+    either raises, or anything else ends the answer, `fail` gives the last bytes to write: what was
+    translated before the fault, then the error in the stream's own form.
+    """
+
+    @property
+    def report(self) -> ResponseReport:
+        """What was learnt so far."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the last byte is given: nothing upstream still sends matters."""
+
+    @property
+    def keep_alive(self) -> bytes:
+        """What to write while upstream is silent."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream's bytes; give the client's, b"" when there is nothing to write."""
+
+    def finish(self) -> bytes:
+        """Upstream has closed: give the rest, or raise `Truncated` if the answer is not whole."""
+
+    def fail(self, error: GatewayError) -> bytes:
+        """End with an error. A fold, which has no stream to write into, raises it instead."""

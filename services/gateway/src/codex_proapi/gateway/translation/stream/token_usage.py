@@ -1,0 +1,46 @@
+"""Upstream's usage as tokens. The usage of each dialect is written in `dialects`."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, reader
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.formats.codex.events import NOTHING
+
+
+class _Response(msgspec.Struct):
+    usage: Raw = NOTHING
+
+
+_read: Final = reader(_Response)
+
+
+def tokens_of(response: bytes | Raw) -> Tokens | None:
+    """Tokens in a response object's usage; None when it has none, or one that cannot be read."""
+    try:
+        usage = read_any(_read(response).usage or b"null")
+    except DECODE_ERRORS:
+        return None
+    return tokens_of_usage(usage) if isinstance(usage, dict) else None
+
+
+def tokens_of_usage(usage: dict[str, Any]) -> Tokens:
+    """Tokens in a usage object; a count that is missing or no number is nought."""
+    input_details = usage.get("input_tokens_details")
+    output_details = usage.get("output_tokens_details")
+    return Tokens(
+        input=_count(usage, "input_tokens"),
+        cached=_count(input_details, "cached_tokens"),
+        cache_write=_count(input_details, "cache_write_tokens"),
+        output=_count(usage, "output_tokens"),
+        reasoning=_count(output_details, "reasoning_tokens"),
+    )
+
+
+def _count(counts: object, name: str) -> int:
+    value = counts.get(name) if isinstance(counts, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return max(0, int(value))

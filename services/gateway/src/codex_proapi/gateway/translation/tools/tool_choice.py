@@ -1,0 +1,116 @@
+"""Which tools the model may or must call, in the flat form upstream takes.
+
+Every spelling is read: chat's nested, Responses' flat, Anthropic's, and the older `function_call`.
+"""
+
+from typing import Any
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import Tool
+from codex_proapi.gateway.translation.tools.tool_names import ToolNames
+from codex_proapi.gateway.translation.tools.tools import WEB_SEARCH, ToolSet, is_web_search
+
+Choice = str | dict[str, Any]
+
+_WORDS = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+_NAMING = frozenset({"function", "custom", "tool"})
+
+
+def read_choice(choice: Any, field: str, *, offered: ToolSet, names: ToolNames) -> Choice:
+    """Give the choice upstream is told. Raises BadRequest for one that cannot be honoured."""
+    if choice is None:
+        return "auto"
+    if isinstance(choice, dict):
+        return _object(choice, field, offered, names)
+    if isinstance(choice, str):
+        if choice in _WORDS:
+            return _WORDS[choice] if offered.tools else "auto"
+        if found := _named(choice, offered, names):
+            return found
+    raise BadRequest(
+        f"'{field}' must be auto, none, required or name one of the tools",
+        code="unsupported_value",
+        param=field,
+    )
+
+
+def forces(choice: Choice) -> bool:
+    """Whether the model must call something, or may call only some."""
+    return choice not in ("auto", "none")
+
+
+def _object(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNames) -> Choice:
+    kind = choice.get("type")
+    if kind is None and isinstance(choice.get("name"), str):
+        kind = "function"
+    if not isinstance(kind, str):
+        raise BadRequest(f"'{field}.type' must be a string", param=f"{field}.type")
+    if kind == "allowed_tools":
+        return _allowed(choice, field, offered, names)
+    if kind in _WORDS:
+        return _WORDS[kind] if offered.tools else "auto"
+    if kind in _NAMING:
+        return _by_name(choice, field, offered, names)
+    return _hosted(kind, field, offered)
+
+
+def _by_name(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNames) -> Choice:
+    inner = choice
+    for nested in ("function", "custom"):
+        if isinstance(choice.get(nested), dict):
+            inner = choice[nested]
+    name = inner.get("name")
+    if not isinstance(name, str) or not name:
+        raise BadRequest(f"'{field}' must name a tool", param=f"{field}.name")
+    if not offered.tools and not offered.hosted_out:
+        return "auto"
+    if found := _named(name, offered, names):
+        return found
+    raise BadRequest(
+        f"'{field}' names a tool that is not in 'tools'",
+        code="unsupported_value",
+        param=f"{field}.name",
+    )
+
+
+def _named(name: str, offered: ToolSet, names: ToolNames) -> dict[str, Any] | None:
+    """Name one tool, by the kind it was declared as, whatever the choice calls it."""
+    for tool in offered.tools:
+        if tool.name and tool.type != "namespace" and tool.name == names.sent(name):
+            return _naming(tool)
+    return None
+
+
+def _hosted(kind: str, field: str, offered: ToolSet) -> Choice:
+    if is_web_search(kind) and any(tool.type == WEB_SEARCH for tool in offered.tools):
+        return {"type": WEB_SEARCH}
+    if not offered.tools and not offered.hosted_out:
+        return "auto"
+    raise BadRequest(
+        f"'{field}' asks for a tool that is not available here",
+        code="unsupported_value",
+        param=f"{field}.type",
+    )
+
+
+def _allowed(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNames) -> Choice:
+    """Read chat's nested or Responses' flat list of allowed tools."""
+    inner = choice.get("allowed_tools")
+    found = inner if isinstance(inner, dict) else choice
+    listed = found.get("tools")
+    if not isinstance(listed, list) or not listed:
+        raise BadRequest("'allowed_tools' needs a list of tools", param=f"{field}.tools")
+    if not offered.tools and not offered.hosted_out:
+        return "auto"
+    tools = [
+        _object(tool, f"{field}.tools[{index}]", offered, names) if isinstance(tool, dict) else None
+        for index, tool in enumerate(listed)
+    ]
+    if not all(isinstance(tool, dict) and tool["type"] != "allowed_tools" for tool in tools):
+        raise BadRequest("'allowed_tools' must name tools", param=f"{field}.tools")
+    mode = "required" if found.get("mode") == "required" else "auto"
+    return {"type": "allowed_tools", "mode": mode, "tools": tools}
+
+
+def _naming(tool: Tool) -> dict[str, Any]:
+    return {"type": tool.type, "name": tool.name}

@@ -1,0 +1,227 @@
+"""Tools of every known shape, made into the flat ones upstream takes; hosted ones sorted out.
+
+Schemas travel as the client's bytes unless something in them must be mended: upstream's prompt
+cache and its checks of reserved tools see the bytes. Which of them the model may or must call is
+read in `tool_choice`; where they are put in the body is the request shape's own matter.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import LITE_NAMESPACE, Tool
+from codex_proapi.gateway.formats.openai.chat_request import ToolFields, tool_value
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.tools.schemas import is_object, sound_parameters
+from codex_proapi.gateway.translation.tools.tool_names import ToolNames
+
+WEB_SEARCH = "web_search"
+"""The one hosted tool upstream has for everybody."""
+_WEB_SEARCH_FIELDS = (
+    "external_web_access",
+    "search_content_types",
+    "search_context_size",
+    "user_location",
+    "filters",
+)
+
+
+class ToolSet(msgspec.Struct, frozen=True, kw_only=True):
+    """The tools of one request."""
+
+    tools: tuple[Tool, ...] = ()
+    """What upstream is offered."""
+    hosted_out: frozenset[str] = frozenset()
+    """Types of hosted tools that were left out."""
+    chat_custom: frozenset[str] = frozenset()
+    """Sent names of tools declared in the chat form of `custom`."""
+
+    @property
+    def custom(self) -> frozenset[str]:
+        """Sent names of custom tools."""
+        return frozenset(tool.name for tool in self.tools if tool.type == "custom")
+
+
+def kind_of_tool(fields: ToolFields) -> str:
+    """Tell a tool's kind by its shape; a type alone does not say which API it is written for."""
+    declared = tool_value(fields, "type")
+    kind = declared if isinstance(declared, str) else ""
+    if "function" in fields:
+        return "chat_function"
+    if "custom" in fields:
+        return "chat_custom"
+    if "input_schema" in fields:
+        return "anthropic"
+    if not kind and "name" in fields:
+        return "function"
+    return WEB_SEARCH if is_web_search(kind) else kind
+
+
+def is_web_search(kind: str) -> bool:
+    """Tell web search by any of its names (previews, dated versions)."""
+    return kind.startswith(WEB_SEARCH)
+
+
+def declared_names(tools: Iterable[ToolFields]) -> Iterator[str]:
+    """Give the names the client declares, before any is shortened."""
+    for fields in tools:
+        name = tool_value(_inner(fields), "name")
+        if isinstance(name, str):
+            yield name
+
+
+def read_tools(
+    tools: Iterable[ToolFields], field: str, *, names: ToolNames, dropped: Dropped
+) -> ToolSet:
+    """Give the tools upstream is offered. Raises BadRequest for one that cannot be read."""
+    found: dict[tuple[bool, str], Tool] = {}
+    hosted_out: set[str] = set()
+    chat_custom: set[str] = set()
+    for index, fields in enumerate(tools):
+        kind = kind_of_tool(fields)
+        reader = _READERS.get(kind)
+        if reader is None:
+            hosted_out.add(kind)
+            dropped.add(f"tools.{kind}")
+            continue
+        tool = reader(fields, f"{field}[{index}]", names)
+        slot = (bool(tool.name), tool.name or tool.type)
+        if slot not in found or (tool.type == "function" and found[slot].type == "custom"):
+            found[slot] = tool
+            (chat_custom.add if kind == "chat_custom" else chat_custom.discard)(tool.name)
+    return ToolSet(
+        tools=tuple(found.values()),
+        hosted_out=frozenset(hosted_out),
+        chat_custom=frozenset(chat_custom),
+    )
+
+
+def tools_inside(entries: Any) -> tuple[ToolFields, ...]:
+    """Give the tools that lie in `additional_tools` entries, out of the namespace of plain ones."""
+    found: list[Any] = []
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict) or entry.get("type") != "additional_tools":
+            continue
+        for tool in entry["tools"] if isinstance(entry.get("tools"), list) else ():
+            wrapped = isinstance(tool, dict) and tool.get("name") == LITE_NAMESPACE
+            inner = tool.get("tools") if wrapped else None
+            found.extend(inner if isinstance(inner, list) else [tool])
+    try:
+        return tuple(
+            msgspec.json.decode(msgspec.json.encode(tool), type=ToolFields) for tool in found
+        )
+    except msgspec.ValidationError:
+        raise BadRequest("A tool must be an object", param="input.tools") from None
+
+
+def _inner(fields: ToolFields) -> ToolFields:
+    """Give the object that holds the name: chat nests it, the others do not."""
+    for field in ("function", "custom"):
+        nested = fields.get(field)
+        if nested is not None and is_object(nested):
+            return msgspec.json.decode(nested, type=ToolFields)
+    return fields
+
+
+def _name(fields: ToolFields, where: str, names: ToolNames) -> str:
+    name = tool_value(fields, "name")
+    if not isinstance(name, str) or not name:
+        raise BadRequest("A tool needs a name", param=f"{where}.name")
+    return names.sent(name)
+
+
+def _nested(fields: ToolFields, field: str, where: str) -> ToolFields:
+    inner = _inner(fields)
+    if inner is fields:
+        raise BadRequest(f"'{field}' must be an object", param=f"{where}.{field}")
+    return inner
+
+
+def _chat_function(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+    """Flatten; without `strict`, chat means not strict, where Responses would try to be."""
+    where_inner = f"{where}.function"
+    inner = _nested(fields, "function", where)
+    return _function(inner, where_inner, names, strict=False)
+
+
+def _flat_function(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+    return _function(fields, where, names, strict=None)
+
+
+def _anthropic(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+    renamed = {"parameters" if name == "input_schema" else name: fields[name] for name in fields}
+    return _function(renamed, where, names, strict=False)
+
+
+def _function(fields: ToolFields, where: str, names: ToolNames, *, strict: bool | None) -> Tool:
+    name = _name(fields, where, names)
+    definition: dict[str, Any] = {"type": "function", "name": name}
+    description = tool_value(fields, "description")
+    if isinstance(description, str):
+        definition["description"] = fields["description"]
+    declared = tool_value(fields, "strict")
+    if isinstance(declared, bool):
+        definition["strict"] = declared
+    elif strict is not None:
+        definition["strict"] = strict
+    definition["parameters"] = sound_parameters(fields.get("parameters"), f"{where}.parameters")
+    return Tool(type="function", name=name, definition=definition)
+
+
+def _chat_custom(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+    inner = _nested(fields, "custom", where)
+    return _custom(inner, f"{where}.custom", names)
+
+
+def _custom(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+    """Read a custom tool; chat nests a grammar one level deeper than Responses does."""
+    name = _name(fields, where, names)
+    definition: dict[str, Any] = {"type": "custom", "name": name}
+    if isinstance(tool_value(fields, "description"), str):
+        definition["description"] = fields["description"]
+    form = tool_value(fields, "format")
+    if isinstance(form, dict):
+        grammar = form.get("grammar")
+        flat = {"type": "grammar", **grammar} if isinstance(grammar, dict) else form
+        definition["format"] = flat
+    return Tool(type="custom", name=name, definition=definition)
+
+
+def _namespace(fields: ToolFields, where: str, _: ToolNames) -> Tool:
+    """Pass a namespace as it is: only clients that know upstream well write one."""
+    name = tool_value(fields, "name")
+    inside = tool_value(fields, "tools")
+    if not isinstance(name, str) or not name:
+        raise BadRequest("A namespace needs a name", param=f"{where}.name")
+    named = isinstance(inside, list) and all(
+        isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in inside
+    )
+    if not named:
+        raise BadRequest("A namespace needs a list of tools", param=f"{where}.tools")
+    return Tool(type="namespace", name=name, definition=fields)
+
+
+def _web_search(fields: ToolFields, _: str, __: ToolNames) -> Tool:
+    """Read any version of web search; Anthropic's allowed domains become a filter."""
+    definition: dict[str, Any] = {"type": WEB_SEARCH}
+    definition.update(
+        (name, fields[name]) for name in _WEB_SEARCH_FIELDS if tool_value(fields, name) is not None
+    )
+    domains = tool_value(fields, "allowed_domains")
+    if isinstance(domains, list) and "filters" not in definition:
+        definition["filters"] = {"allowed_domains": domains}
+    return Tool(type=WEB_SEARCH, definition=definition)
+
+
+_Reader = Callable[[ToolFields, str, ToolNames], Tool]
+_READERS: dict[str, _Reader] = {
+    "chat_function": _chat_function,
+    "chat_custom": _chat_custom,
+    "anthropic": _anthropic,
+    "function": _flat_function,
+    "custom": _custom,
+    "namespace": _namespace,
+    WEB_SEARCH: _web_search,
+}

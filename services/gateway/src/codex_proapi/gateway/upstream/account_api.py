@@ -1,0 +1,91 @@
+"""Calls to the backend for an account that are no exchange: its models, its quota.
+
+They are rare and small. A failure is never the account's: whoever called tries again later.
+"""
+
+from typing import Final
+
+import httpx
+import msgspec
+
+from codex_proapi.commons.accounts.model import Account, Credential
+from codex_proapi.commons.accounts.refresher import CredentialRefresher
+from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.runtime.errors import CredentialUnavailable
+from codex_proapi.gateway.formats.codex.requests import Identity
+
+SECONDS: Final = 20.0
+"""How long one call may take."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the backend told."""
+
+    body: bytes
+    etag: str = ""
+
+
+class AccountApi:
+    """Asks the backend about accounts."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        base_url: str,
+        identity: Identity,
+        view: AccountView,
+        refresher: CredentialRefresher,
+    ) -> None:
+        self._http = http
+        self._base_url = base_url
+        self._identity = identity
+        self._view = view
+        self._refresher = refresher
+
+    def __repr__(self) -> str:
+        return f"<AccountApi to {self._base_url}>"
+
+    async def models(self, account: Account) -> Told | None:
+        """The models an account may use; None when they cannot be had now."""
+        url = f"{self._base_url}/models?client_version={self._identity.version}"
+        return await self._get(url, account)
+
+    async def usage(self, account: Account) -> Told | None:
+        """An account's quota; None when it cannot be had now. Costs no quota."""
+        return await self._get(usage_url(self._base_url), account)
+
+    async def _get(self, url: str, account: Account) -> Told | None:
+        held = self._view.credential(account.id)
+        try:
+            credential = await self._refresher.fresh(account.id, held=held)
+            answer = await self._http.get(
+                url, headers=self._headers(account, credential), timeout=SECONDS
+            )
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                # What this means for the account is for the refresher to find out: a refused
+                # credential is renewed once, and one that cannot be marks its account.
+                credential = await self._refresher.fresh(account.id, rejected=credential)
+                answer = await self._http.get(
+                    url, headers=self._headers(account, credential), timeout=SECONDS
+                )
+            if answer.status_code != httpx.codes.OK:
+                return None
+            return Told(answer.content, answer.headers.get("etag", ""))
+        except (CredentialUnavailable, httpx.HTTPError):
+            return None
+
+    def _headers(self, account: Account, credential: Credential) -> dict[str, str]:
+        return {
+            "authorization": f"Bearer {credential.access_token}",
+            "chatgpt-account-id": account.chatgpt_account_id,
+            "originator": self._identity.originator,
+            "user-agent": self._identity.user_agent,
+            "version": self._identity.version,
+            **({"x-openai-fedramp": "true"} if account.fedramp else {}),
+        }
+
+
+def usage_url(base_url: str) -> str:
+    """Where the backend tells a quota: beside the `codex` of its base address."""
+    return f"{base_url.removesuffix('/codex')}/wham/usage"

@@ -1,0 +1,231 @@
+"""A small HTTP/1.1 client for one thing: POST to one address, and read the answer as it comes.
+
+It exists for its cost. Every layer between the socket and the wire is paid for with each of the
+small writes a stream consists of; general clients wake a task, arm a timer or copy a buffer for
+every chunk. Here one read of the socket is one parse, one wake-up and one piece of bytes.
+
+Idle connections are kept and used last-in first-out; the pulse closes those idle for too long. A
+request whose kept connection turns out to be dead before any byte of an answer is sent again on
+another one: upstream has not seen it, or closed the connection before it looked.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import httptools
+from aiohappyeyeballs import start_connection
+
+from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
+
+CONNECT_SECONDS: Final = 5.0
+"""From the name to the end of the TLS handshake."""
+NEXT_ADDRESS_SECONDS: Final = 0.25
+"""How long one address of several may be silent until the next is tried beside it (RFC 8305)."""
+IDLE_BEATS: Final = 60
+"""Seconds an idle connection is kept for the next request."""
+
+
+class Unreachable(ConnectionError):
+    """No connection could be made."""
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, for one answer after another."""
+
+    def __init__(self, client: "HttpClient") -> None:
+        self._client = client
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._answer: HttpResponse | None = None
+        self._paused = False
+        self._received = False
+        self.idle_beats = 0
+
+    def __repr__(self) -> str:
+        return f"<_Connection {'idle' if self._answer is None else 'busy'}>"
+
+    @property
+    def head(self) -> tuple[int, bool]:
+        """Status of the answer that is being parsed, and whether the connection lives on."""
+        parser = self._parser
+        if parser is None:
+            return 0, False
+        return int(parser.get_status_code()), bool(parser.should_keep_alive())
+
+    @property
+    def alive(self) -> bool:
+        """Whether another request may be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def received(self) -> bool:
+        """Whether any byte of the answer has come."""
+        return self._received
+
+    def send(self, head: bytes, body: bytes) -> HttpResponse:
+        """Send a request."""
+        answer = self._answer = HttpResponse(self)
+        self._parser = httptools.HttpResponseParser(answer)
+        self._received = False
+        if self._transport is not None:
+            self._transport.writelines((head, body))
+        return answer
+
+    def resume(self) -> None:
+        """What had come is read: read on."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Cut it."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = transport  # type: ignore[assignment]  # a stream's, by its maker
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come, wake the reader once."""
+        answer, parser = self._answer, self._parser
+        if answer is None or parser is None:
+            self.abort()  # nobody has asked anything
+            return
+        self._received = True
+        try:
+            parser.feed_data(data)
+            too_much = answer.fed(len(data))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
+            self.abort()
+            return
+        if answer.complete:
+            self._give_back(answer)
+        elif too_much and self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Close our side, too."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the answer under way."""
+        del exc
+        self._transport = None
+        answer, self._answer, self._parser = self._answer, None, None
+        if answer is not None:
+            answer.end()
+        self._client.forget(self)
+
+    def _give_back(self, answer: HttpResponse) -> None:
+        self._answer = self._parser = None
+        self.resume()
+        # An answer may come before its request is sent; the rest would be taken for another one.
+        unsent = self._transport.get_write_buffer_size() if self._transport else 0
+        if answer.keep_alive and self.alive and not unsent:
+            self._client.keep(self)
+        else:
+            self.abort()
+        answer.end()
+
+
+class HttpClient:
+    """Posts to one address."""
+
+    def __init__(self, url: str, *, tls: ssl.SSLContext | None = None) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._tls = (tls or _default_tls()) if parts.scheme == "https" else None
+        self._port = parts.port or (443 if self._tls else 80)
+        path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        self._start = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
+        self._idle: list[_Connection] = []
+        self._all: set[_Connection] = set()
+
+    def __repr__(self) -> str:
+        return f"<HttpClient to {self._host}, {len(self._all)} connections>"
+
+    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+        """Send a request and wait for the answer's head. Raises Unreachable or ConnectionLost."""
+        head = self._head(headers, len(body))
+        while True:
+            connection = self._take()
+            kept = connection is not None
+            if connection is None:
+                connection = await self._connect()
+            answer = connection.send(head, body)
+            try:
+                await answer.head()
+            except ConnectionLost:
+                if kept and not connection.received:
+                    continue
+                raise
+            except BaseException:
+                answer.close()
+                raise
+            return answer
+
+    def tick(self) -> None:
+        """A second has passed: close what has been idle for too long."""
+        for connection in self._idle.copy():
+            connection.idle_beats += 1
+            if connection.idle_beats > IDLE_BEATS:
+                connection.abort()
+
+    def close(self) -> None:
+        """Cut everything."""
+        for connection in tuple(self._all):
+            connection.abort()
+
+    def keep(self, connection: _Connection) -> None:
+        """Keep a connection for the next request."""
+        connection.idle_beats = 0
+        self._idle.append(connection)
+
+    def forget(self, connection: _Connection) -> None:
+        """A connection is gone."""
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def _take(self) -> _Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.alive:
+                return connection
+        return None
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        name = self._host if self._tls else None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                addresses = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+                sock = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self), sock=sock, ssl=self._tls, server_hostname=name
+                )
+        except (OSError, TimeoutError) as error:
+            raise Unreachable(f"{self._host}:{self._port}: {type(error).__name__}") from error
+        self._all.add(connection)
+        return connection
+
+    def _head(self, headers: Mapping[str, str], length: int) -> bytes:
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        # A line break within a value would begin another header, or another request.
+        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+            raise ValueError("a header holds a line break")
+        return f"{self._start}{lines}content-length: {length}\r\n\r\n".encode("latin-1")
+
+
+def _default_tls() -> ssl.SSLContext:
+    """For HTTP/1.1 alone: HTTP/2 is not spoken here."""
+    context = client_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

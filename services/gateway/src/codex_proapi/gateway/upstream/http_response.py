@@ -1,0 +1,167 @@
+"""One HTTP answer as it comes: its head, then its body in pieces, one for each read of the socket.
+
+It is what the parser tells its news to, and what a reader waits on. Who sent the request, and what
+becomes of the connection, is `relay.post_client`'s business.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+HIGH_WATER: Final = 128 * 1024
+"""Bytes nobody has read beyond which the socket is not read: upstream then waits for the client."""
+HEAD_BYTES: Final = 64 * 1024
+"""Largest head, announcements before it included; the parser itself knows no limit."""
+
+
+class ConnectionLost(ConnectionError):
+    """The connection broke, or what came over it is no HTTP."""
+
+
+class ClientConnection(Protocol):
+    """The connection an answer comes over."""
+
+    @property
+    def head(self) -> tuple[int, bool]:
+        """Status of the answer that is being parsed, and whether the connection lives on."""
+
+    def resume(self) -> None:
+        """What had come is read: read on."""
+
+    def abort(self) -> None:
+        """Cut it."""
+
+
+class HttpResponse:
+    """One answer on its way; whoever has it reads it to its end or closes it."""
+
+    __slots__ = (
+        *("_complete", "_connection", "_error", "_pieces", "_size", "_until_close", "_waiter"),
+        *("headers", "keep_alive", "on_body", "status"),
+    )
+
+    def __init__(self, connection: "ClientConnection") -> None:
+        self.status = 0
+        """HTTP status; 0 until the head has come."""
+        self.headers: dict[str, str] = {}
+        """By lower-case name; of several with one name the last."""
+        self.keep_alive = False
+        """Whether upstream lets another request follow on the connection."""
+        self._connection: ClientConnection | None = connection
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._complete = False
+        self._until_close = False
+        self._error: ConnectionLost | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        # The parser calls it for every chunk: a list's own method costs least.
+        self.on_body = self._pieces.append
+
+    def __repr__(self) -> str:
+        return f"<HttpResponse {self.status} {'complete' if self._complete else 'under way'}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether its connection is no longer its own: given back, or cut."""
+        return self._connection is None
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything has been read."""
+        return self._complete and not self._pieces
+
+    async def head(self) -> None:
+        """Wait for status and headers. Raises ConnectionLost."""
+        while not self.status:
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+
+    async def read(self) -> bytes:
+        """Everything that has come, at least something; b"" at the end. Raises ConnectionLost."""
+        while not self._pieces:
+            if self._complete:
+                return b""
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._size = 0
+        if self._connection is not None:
+            self._connection.resume()
+        return data
+
+    def close(self) -> None:
+        """Cut the connection if the answer is not complete; any number of times."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """An answer begins: the one that was asked for, or what follows an announcement."""
+        if self.status:
+            # Bytes of a second answer would else be taken for the end of this one.
+            raise ConnectionLost("more answers than requests")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header; trailers, which come after the body, say nothing anybody reads."""
+        if not self.status:
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """Take the status; a head of 1xx is only an announcement."""
+        # Asked for here: after the last byte the parser has forgotten this answer's flags.
+        status, keep_alive = self._connection.head if self._connection else (0, False)
+        if status < 200:  # noqa: PLR2004 - HTTP's own border
+            self.headers.clear()
+            return
+        self.status, self.keep_alive = status, keep_alive
+        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        self._until_close = not chunked and "content-length" not in self.headers
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        self._complete = bool(self.status)
+
+    # What the connection calls.
+
+    def fed(self, size: int) -> bool:
+        """Bytes have been parsed; whether so many wait that no more should be read.
+
+        Raises ConnectionLost where they are too many for a head.
+        """
+        self._size += size
+        self.wake()
+        if not self.status and self._size > HEAD_BYTES:
+            raise ConnectionLost("its head does not end")
+        return self._size > HIGH_WATER
+
+    def end(self) -> None:
+        """The connection is no longer this answer's: it was given back, or it broke."""
+        self._connection = None
+        if self._until_close and self.status:
+            self._complete = True
+        if not self._complete and self._error is None:
+            self._error = ConnectionLost("the connection broke")
+        self.wake()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last byte has come."""
+        return self._complete
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _wait(self) -> None:
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        finally:
+            self._waiter = None

@@ -1,0 +1,224 @@
+"""The models there are: what accounts list, kept in Redis for all replicas, united here.
+
+A list is fetched through its account when it is an hour old, or when an answer names another etag;
+one replica at a time does it. What a name means is decided in `dialects.catalogue`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.codex.model_catalogue import Catalogue
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.errors import Malformed
+from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+from codex_proapi.gateway.upstream.account_api import AccountApi, Told
+
+FRESH_SECONDS: Final = 3600.0
+"""Age from which a list is fetched again."""
+KEPT_SECONDS: Final = keyspace.DAY
+CHECK_SECONDS: Final = 30.0
+"""Time between two looks at what the other replicas have fetched."""
+FETCH_SECONDS: Final = 60
+"""How long others leave a list to the replica that fetches it."""
+LARGE_TEXT: Final = 1000
+"""Texts of a model's entry longer than this are its instructions: nobody here reads them."""
+
+log = structlog.get_logger(__name__)
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One account's list, as it lies in Redis."""
+
+    at: float
+    etag: str
+    body: msgspec.Raw
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner says about models."""
+
+    default_model: str = ""
+    """Empty is the best of the catalogue."""
+    aliases: dict[str, str] = {}
+    disabled: tuple[str, ...] = ()
+    """Models that are not offered although accounts list them."""
+
+
+class ModelCatalogues:
+    """What every account lists, and the catalogue made of it."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        calls: AccountApi,
+        view: AccountView,
+        clock: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        self._redis = redis
+        self._calls = calls
+        self._view = view
+        self._clock = clock
+        self._metrics = metrics
+        self._names = Names()
+        self._built_in = Catalogue.built_in()
+        self._kept: dict[str, Kept] = {}
+        self._slugs: dict[str, frozenset[str]] = {}
+        self._etags: dict[str, str] = {}
+        self._wake = asyncio.Event()
+        self.current = self._built_in
+        """The catalogue in force."""
+
+    def __repr__(self) -> str:
+        return f"<ModelCatalogues of {len(self._kept)} accounts: {self.current!r}>"
+
+    def lists(self, account_id: str, model: str) -> bool:
+        """Whether an account lists a model; True where its list is not known."""
+        slugs = self._slugs.get(account_id)
+        return slugs is None or model in slugs
+
+    def saw_etag(self, account_id: str, etag: str) -> None:
+        """An answer named the etag of its account's list."""
+        kept = self._kept.get(account_id)
+        if kept is not None and kept.etag != etag and self._etags.get(account_id) != etag:
+            self._etags[account_id] = etag
+            self._wake.set()
+
+    def configure(self, names: Names) -> None:
+        """Take another default, other aliases, or models that are not offered."""
+        if names != self._names:
+            self._names = names
+            self._built_in = Catalogue.built_in(
+                default_model=names.default_model or None, aliases=names.aliases
+            )
+            self._unite()
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The models as upstream describes them, for clients that ask as Codex does."""
+        described: dict[str, dict[str, Any]] = {}
+        for kept in self._kept.values():
+            for entry in msgspec.json.decode(kept.body)["models"]:
+                described.setdefault(str(entry.get("slug")), entry)
+        return [
+            described.get(model.slug) or {"slug": model.slug, **msgspec.structs.asdict(model)}
+            for model in self.current.models
+        ]
+
+    async def load(self) -> None:
+        """Take over what lies in Redis. Raises StoreUnavailable."""
+        ids = list(self._view.accounts)
+        kept: dict[str, Kept] = {}
+        if ids:
+            names = [keyspace.catalogue(account_id) for account_id in ids]
+            found = await ask(lambda: self._redis.mget(names))
+            kept = {
+                account_id: entry
+                for account_id, body in zip(ids, found, strict=True)
+                if body and (entry := _decoded(body)) is not None
+            }
+        if {i: k.at for i, k in kept.items()} != {i: k.at for i, k in self._kept.items()}:
+            self._kept = kept
+            self._unite()
+
+    async def fetch_stale(self) -> None:
+        """Fetch lists that are old, or known to have changed. Raises StoreUnavailable."""
+        now = self._clock()
+        for account in list(self._view.accounts.values()):
+            kept = self._kept.get(account.id)
+            wanted = self._etags.get(account.id)
+            changed = kept is not None and wanted is not None and wanted != kept.etag
+            fresh = kept is not None and kept.at > now - FRESH_SECONDS
+            if account.paused or (fresh and not changed) or not await self._elected(account.id):
+                continue
+            told = await self._calls.models(account)
+            if told is not None and await self._keep(account.id, told):
+                self._etags.pop(account.id, None)
+
+    async def run(self) -> None:
+        """Keep the catalogue current, until cancelled."""
+        while True:
+            try:
+                await self.load()
+                await self.fetch_stale()
+            except StoreUnavailable as error:
+                self._metrics.redis_failed(RedisWork.UPKEEP)
+                log.debug("catalogue.kept", error=str(error))
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), CHECK_SECONDS)
+
+    async def _elected(self, account_id: str) -> bool:
+        with mapped():
+            key = keyspace.catalogue_poll(account_id)
+            return bool(await self._redis.set(key, "1", nx=True, ex=FETCH_SECONDS))
+
+    async def _keep(self, account_id: str, told: Told) -> bool:
+        """Keep a list that can be read, without its large texts."""
+        try:
+            entry = Kept(self._clock(), told.etag, msgspec.Raw(_reduced(told.body)))
+            self._built_in.with_live(bytes(entry.body))
+        except Malformed as error:
+            log.warning("catalogue.unreadable", account=account_id, error=error.message)
+            return False
+        with mapped():
+            name = keyspace.catalogue(account_id)
+            await self._redis.set(name, msgspec.json.encode(entry), ex=KEPT_SECONDS)
+        self._kept = {**self._kept, account_id: entry}
+        self._unite()
+        log.info("catalogue.fetched", account=account_id, models=len(self._slugs[account_id]))
+        return True
+
+    def _unite(self) -> None:
+        """Make one catalogue of all lists."""
+        lists = {account_id: bytes(kept.body) for account_id, kept in self._kept.items()}
+        self._slugs = {
+            account_id: frozenset(model.slug for model in self._built_in.with_live(body).models)
+            for account_id, body in lists.items()
+        }
+        united = self._built_in.with_live(*lists.values()) if lists else self._built_in
+        if self._names.disabled:
+            united = Catalogue(
+                [model for model in united.models if model.slug not in self._names.disabled],
+                default_model=self._names.default_model or None,
+                aliases=self._names.aliases,
+            )
+        self.current = united
+        self._metrics.know_models(frozenset(model.slug for model in united.models))
+
+
+def _decoded(body: str | bytes) -> Kept | None:
+    """A kept list; None if another version of ours kept it in another shape."""
+    try:
+        kept = msgspec.json.decode(body, type=Kept)
+        Catalogue([]).with_live(bytes(kept.body))
+    except (msgspec.MsgspecError, Malformed):
+        return None
+    return kept
+
+
+def _reduced(body: bytes) -> bytes:
+    """A list without texts nobody reads. Raises Malformed if it is none."""
+    try:
+        listed = msgspec.json.decode(body)
+        models = [_small(entry) for entry in listed["models"] if isinstance(entry, Mapping)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError) as error:
+        raise Malformed("The backend's model list cannot be read") from error
+    return msgspec.json.encode({"models": models})
+
+
+def _small(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in entry.items()
+        if name != "model_messages" and not (isinstance(value, str) and len(value) > LARGE_TEXT)
+    }

@@ -1,1 +1,0 @@
-"""Wire shapes and nothing else: what bytes of each protocol mean, without deciding anything."""

@@ -1,1 +1,0 @@
-"""The imperative shell of one exchange: lease, attempt, settle."""

@@ -1,1 +1,0 @@
-"""The edge: raw ASGI for the two hot routes, Litestar for the rest, uvicorn under both."""

@@ -1,0 +1,42 @@
+"""The Codex backend and the authorization server, invented, on loopback and strict.
+
+In a test:
+
+    from codex_proapi.simulator import Simulator
+
+    async with Simulator() as sim:
+        sim.environ                    # CODEX_BASE_URL and CODEX_AUTH_URL that point here
+        sim.accounts                   # ada (plus), ben (pro), cleo (team); append more
+        sim.auth_json("ada")           # a fresh auth.json; expires_in=-60 for an expired one
+        sim.headers("ada")             # to speak to the backend oneself
+        sim.script("usage_limit_reached", account="ada", times=2, resets_in=60)
+        sim.script("failed", failure="server_is_overloaded", words=0)      # after the 200
+        sim.script("truncated", cut_after=700, cut="reset", times=None)
+        sim.script("refresh_token_reused", on="token")
+        sim.script("answer_lost", on="token")        # processed, rotated, never answered
+        sim.turns                      # arrivals at POST /responses: headers, body, account, ending
+        sim.token_calls                # calls of the token endpoint with their outcome
+
+        sim.world.leniency = Leniency(foreign_seals=True)  # for bodies recorded elsewhere
+        sim.world.leniency = Leniency(classic_on_lite=False)  # lite models want the lite shape
+
+`faults.NAMED` has every name, `faults.Fault` every field. An arrival's `ending` says how it closed:
+`whole`, `refused`, `failed`, `cut`, `dropped`, or `client_left` when the caller hung up (`ended_at`).
+
+For other processes: `python -m codex_proapi.simulator --port N`, then `POST /_simulator/faults`
+(`{"fault": "usage_limit_reached", "account": "ada", "times": null}`), `GET /_simulator/requests`,
+`POST /_simulator/accounts/ada/login`. By hand, inside a prompt: `[[fault:overloaded once]]`,
+`[[fault:failed failure=slow_down words=2]]`, `[[refuse]]`, `[[commentary]]`.
+
+It answers in small ways: "say X" and "echo X" give X; "count to N" and "write N words" make long
+answers; naming a declared tool, or a verb that suits one, calls it with arguments that fit its
+schema; after the tool has answered it quotes that and stops. It never loops.
+"""
+
+from codex_proapi.simulator.accounts import SimulatedAccount
+from codex_proapi.simulator.faults import Fault
+from codex_proapi.simulator.received_requests import ReceivedRequest, TokenCall
+from codex_proapi.simulator.server import Simulator
+from codex_proapi.simulator.validation.request_rules import Leniency
+
+__all__ = ["Fault", "Leniency", "ReceivedRequest", "SimulatedAccount", "Simulator", "TokenCall"]

@@ -1,0 +1,207 @@
+"""The simulator as one object: both servers on one loopback port, with a script and a record."""
+
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from codex_proapi.simulator.accounts import SimulatedAccount, default_accounts
+from codex_proapi.simulator.auth.authorization_server import AuthorizationServer
+from codex_proapi.simulator.backend.codex_backend import CODEX, CodexBackend
+from codex_proapi.simulator.control import Control, auth_json
+from codex_proapi.simulator.faults import Fault, Rule, named_fault
+from codex_proapi.simulator.received_requests import ReceivedRequest, TokenCall
+from codex_proapi.simulator.world import World
+
+_HEADER_LIMIT = 64 * 1024
+_BODY_LIMIT = 256 * 1024 * 1024
+
+
+class Simulator:
+    """The Codex backend and the authorization server, on loopback, for as long as it is entered."""
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        accounts: Sequence[SimulatedAccount] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        known = default_accounts() if accounts is None else list(accounts)
+        self.world = World(accounts=known, clock=clock)
+        self._authorization = AuthorizationServer(self.world)
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    def __repr__(self) -> str:
+        return f"<Simulator on {self._port} with {len(self.world.accounts)} accounts>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Listen on loopback; port 0 takes a free one."""
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        app.add_routes(self._authorization.routes())
+        app.add_routes(Control(self.world).routes())
+        app.add_routes(CodexBackend(self.world).routes())
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            auto_decompress=False,
+            shutdown_timeout=0.1,
+            max_line_size=_HEADER_LIMIT,
+            max_field_size=_HEADER_LIMIT,
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=1024)
+        await site.start()
+        self._port = int(self._runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Stop listening and end what runs."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
+
+    @property
+    def auth_url(self) -> str:
+        """For CODEX_AUTH_URL."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """For CODEX_BASE_URL."""
+        return f"{self.auth_url}{CODEX}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The settings that point a process at this simulator."""
+        return {"CODEX_BASE_URL": self.base_url, "CODEX_AUTH_URL": self.auth_url}
+
+    @property
+    def accounts(self) -> list[SimulatedAccount]:
+        """The invented accounts; append to add one."""
+        return self.world.accounts
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """Everything that arrived, oldest first."""
+        return self.world.requests
+
+    @property
+    def turns(self) -> list[ReceivedRequest]:
+        """Only what arrived at POST /responses."""
+        wanted = ("POST", f"{CODEX}/responses")
+        return [arrival for arrival in self.requests if (arrival.method, arrival.path) == wanted]
+
+    @property
+    def token_calls(self) -> list[TokenCall]:
+        """Every call of the token endpoint."""
+        return self.world.token_calls
+
+    def account(self, name: str) -> SimulatedAccount:
+        """The account of this name."""
+        return self.world.account(name)
+
+    def auth_json(
+        self, account: SimulatedAccount | str, *, expires_in: float | None = None
+    ) -> dict[str, Any]:
+        """The content of an auth.json after a fresh login; a negative `expires_in` is expired."""
+        return auth_json(self.world, self._known(account), expires_in=expires_in)
+
+    def access_token(
+        self, account: SimulatedAccount | str, *, expires_in: float | None = None
+    ) -> str:
+        """A fresh access token."""
+        token: str = self.auth_json(account, expires_in=expires_in)["tokens"]["access_token"]
+        return token
+
+    def headers(self, account: SimulatedAccount | str) -> dict[str, str]:
+        """What a good client sends besides the body, for tests that speak to the backend themselves."""
+        return {
+            "authorization": f"Bearer {self.access_token(account)}",
+            "chatgpt-account-id": self._known(account).workspace,
+            "content-type": "application/json",
+            "accept": "text/event-stream",
+            "originator": "codex_cli_rs",
+            "version": "0.169.0",
+            "user-agent": "codex_cli_rs/0.169.0 (Debian 12.0.0; x86_64) xterm",
+            "session-id": "019a0000-0000-7000-8000-000000000001",
+        }
+
+    def script(
+        self,
+        fault: str | Fault,
+        *,
+        on: str = "responses",
+        account: SimulatedAccount | str | None = None,
+        model: str | None = None,
+        times: int | None = 1,
+        skip: int = 0,
+        **changes: Any,
+    ) -> None:
+        """Let something go wrong: a name from `faults.NAMED` with changed fields, or a Fault.
+
+        `times=None` is always, `skip` lets calls pass first; rules are tried in the order given.
+        """
+        made = named_fault(fault, changes) if isinstance(fault, str) else fault
+        name = None if account is None else self._known(account).name
+        self.world.faults.add(
+            Rule(fault=made, on=on, account=name, model=model, times=times, skip=skip)
+        )
+
+    def clear(self) -> None:
+        """Forget the script and the record."""
+        self.world.faults.clear()
+        self.world.requests.clear()
+        self.world.token_calls.clear()
+
+    def authorize(self, url: str, account: SimulatedAccount | str) -> str:
+        """What the browser is sent back to when a person consents to this authorize URL."""
+        asked = dict(parse_qsl(urlsplit(url).query))
+        return self._authorization.callback_url(asked, login=self._known(account).name)
+
+    def approve_device(self, user_code: str, account: SimulatedAccount | str) -> None:
+        """A person types the device code and signs in."""
+        login = self.world.logins.device_of(user_code)
+        if login is None:
+            raise LookupError(user_code)
+        login.approved_by = self._known(account)
+
+    def deny_device(self, user_code: str) -> None:
+        """A person types the device code and says no."""
+        login = self.world.logins.device_of(user_code)
+        if login is None:
+            raise LookupError(user_code)
+        login.denied = True
+
+    def invalidate_access_tokens(self, account: SimulatedAccount | str) -> None:
+        """Every access token issued so far is refused; the refresh token still works."""
+        self._known(account).first_valid_token = self.world.logins.tokens_issued + 1
+
+    def end_login(self, account: SimulatedAccount | str) -> None:
+        """Every token of an account is refused: only signing in again helps."""
+        self.invalidate_access_tokens(account)
+        self.world.logins.revoke_account(self._known(account))
+
+    def _known(self, account: SimulatedAccount | str) -> SimulatedAccount:
+        return self.world.account(account) if isinstance(account, str) else account

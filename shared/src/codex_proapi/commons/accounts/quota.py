@@ -1,0 +1,191 @@
+"""The quota of accounts as it was last seen: the gateway keeps it, both services read it.
+
+The names are those of the gateway's reading of upstream, so a fresh reading is kept as it is, with
+the time it was seen. How old is too old is for the reader to say.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import Scripts, ask, text
+
+GENERAL = "codex"
+"""Id of the family that holds for every model without one of its own."""
+
+
+DAY_MINUTES = 24 * 60
+KEEP_TRIES = 3
+"""How often a reading is joined again because another replica wrote meanwhile."""
+
+
+class Sample(NamedTuple):
+    """How much of a window was used at an earlier moment."""
+
+    at: float
+    """Seconds since the epoch."""
+    used: float
+    """Percent."""
+
+
+class SeenWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much of one window was used, and when it begins anew."""
+
+    minutes: int
+    """Its length, which alone tells a five-hour window from a weekly one; 0 is unknown."""
+    used_percent: float
+    """0 to 100, sometimes beyond."""
+    resets_at: int = 0
+    """Seconds since the epoch; 0 is unknown."""
+    trail: tuple[Sample, ...] = ()
+    """Earlier readings since it began, oldest first: few, and only as far back as paces need."""
+
+    @property
+    def recent_seconds(self) -> float:
+        """How far back a recent pace looks: an hour of a five-hour window, a day of a week."""
+        return self.minutes * 60 / (5 if self.minutes < DAY_MINUTES else 7)
+
+
+class SeenFamily(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The windows of one limit."""
+
+    id: str
+    """`codex` is the general one, `codex_…` belongs to some models."""
+    name: str = ""
+    """What upstream calls it in words."""
+    windows: tuple[SeenWindow, ...] = ()
+    """From the shortest to the longest."""
+    seen_at: float = 0.0
+    """When upstream told of this one, seconds since the epoch."""
+
+    def is_of(self, model: str) -> bool:
+        """Whether it is a model's own limit: by its name or its id."""
+        wanted = _slug(model)
+        return self.id != GENERAL and bool(wanted) and wanted in {_slug(self.name), _slug(self.id)}
+
+
+class SeenCredits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Bought credits beside the plan's windows."""
+
+    has_credits: bool = False
+    unlimited: bool = False
+    balance: str = ""
+
+
+class SeenQuota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An account's quota and when it was seen."""
+
+    seen_at: float
+    """When any of it was seen last, seconds since the epoch."""
+    plan: str = ""
+    active_limit: str = ""
+    families: tuple[SeenFamily, ...] = ()
+    credits: SeenCredits | None = None
+    spending: SeenWindow | None = None
+    """A spending limit that some business plans have instead of windows."""
+    reached: bool = False
+    reached_type: str = ""
+
+    @property
+    def windows(self) -> tuple[SeenWindow, ...]:
+        """The general limit's windows, or the spending limit where there are none."""
+        general = next((family.windows for family in self.families if family.id == GENERAL), ())
+        return general or ((self.spending,) if self.spending else ())
+
+    @property
+    def windows_seen_at(self) -> float:
+        """When those windows were seen; an answer about one family tells nothing of the others."""
+        general = next((f.seen_at for f in self.families if f.id == GENERAL and f.windows), 0.0)
+        return general or self.seen_at
+
+    def windows_for(self, model: str) -> tuple[SeenWindow, ...]:
+        """The windows that hold for a model: those of its own family, else the general ones.
+
+        A family of its own replaces the general windows, it does not add to them: upstream's
+        active limit names the one family that applies to a request. Where that is wrong, an
+        account is asked in vain once; the other mistake would leave a quota unused for good.
+
+        A family is a model's by its name or its id. Upstream's `normal_model_slug` is no sign of
+        it: `gpt-reserve` gives `gpt-5.6-luna` there, and requests for the latter are counted in
+        the general windows (as third parties saw in autumn 2026).
+        """
+        own = (f.windows for f in self.families if f.windows and f.is_of(model))
+        return next(own, self.windows)
+
+
+class QuotaStore:
+    """What was last seen of every account's quota."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._scripts = Scripts(redis)
+
+    def __repr__(self) -> str:
+        return "<QuotaStore>"
+
+    async def keep(
+        self, told: Mapping[str, Callable[[SeenQuota | None], SeenQuota]]
+    ) -> dict[str, SeenQuota]:
+        """Change what is known of some accounts, whatever other replicas write meanwhile.
+
+        Each function gives what is known from what was known before; it may be called again where
+        another replica was faster. Gives what is then known, without the accounts that others kept
+        writing all the time: the next reading brings them again.
+        """
+        known: dict[str, SeenQuota] = {}
+        waiting = dict(told)
+        for _ in range(KEEP_TRIES):
+            if not waiting:
+                break
+            names = {id_: keyspace.quota(id_) for id_ in waiting}
+            before = await self._bodies(names)
+            after = {id_: change(_decoded(before[id_])) for id_, change in waiting.items()}
+            done = await self._write(names, before, after)
+            known |= {id_: after[id_] for id_ in done}
+            waiting = {id_: change for id_, change in waiting.items() if id_ not in done}
+        return known
+
+    async def all(self, account_ids: Sequence[str]) -> dict[str, SeenQuota]:
+        """What is known, by account; one that was never seen is left out."""
+        bodies = await self._bodies({id_: keyspace.quota(id_) for id_ in account_ids})
+        found = {account_id: _decoded(body) for account_id, body in bodies.items()}
+        return {account_id: quota for account_id, quota in found.items() if quota is not None}
+
+    async def _write(
+        self,
+        names: Mapping[str, str],
+        before: Mapping[str, str],
+        after: Mapping[str, SeenQuota],
+    ) -> set[str]:
+        """Write what has changed, unless others did meanwhile; gives the accounts that are right."""
+        bodies = {id_: msgspec.json.encode(quota).decode() for id_, quota in after.items()}
+        changed = [id_ for id_, body in bodies.items() if body != before[id_]]
+        same = bodies.keys() - changed
+        if not changed:
+            return same
+        args = [body for id_ in changed for body in (before[id_], bodies[id_])]
+        done = await self._scripts.repeat("keep_quotas", [names[id_] for id_ in changed], args)
+        return same | {id_ for id_, written in zip(changed, done, strict=True) if written}
+
+    async def _bodies(self, names: Mapping[str, str]) -> dict[str, str]:
+        """What is kept by account; "" is nothing."""
+        if not names:
+            return {}
+        kept = await ask(lambda: self._redis.mget(list(names.values())))
+        return {id_: text(body or "") for id_, body in zip(names, kept, strict=True)}
+
+
+def _decoded(body: str) -> SeenQuota | None:
+    """What was kept; None if nothing was, or by another version of ours in another shape."""
+    try:
+        return msgspec.json.decode(body, type=SeenQuota) if body else None
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return None
+
+
+def _slug(name: str) -> str:
+    """A model's or a limit's name as it is compared: lower case, hyphens between words."""
+    return "-".join(name.lower().replace("_", " ").split())

@@ -1,0 +1,339 @@
+"""Keeps credentials fresh: one token call at a time for an account, on all replicas together.
+
+The law: lock, read again, call, save if the generation is unchanged, only then use. The call runs
+in a task of its own, so that neither an impatient client nor a slow server loses its answer: a
+refresh token is single use, and an answer thrown away is a login thrown away. The lock is renewed
+while the call runs; the generation decides in the end, whatever became of the lock.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.model import AccountState, Credential, token_digest
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.codex.token_endpoint import (
+    Grant,
+    GrantRefused,
+    GrantUnavailable,
+    TokenEndpoint,
+)
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask, mapped, text
+from codex_proapi.commons.redis.locks import Locks
+from codex_proapi.commons.runtime.errors import (
+    CredentialRevoked,
+    CredentialUnavailable,
+    StoreUnavailable,
+)
+from codex_proapi.commons.runtime.tasks import Tasks
+
+MARGIN = 300
+"""Seconds before its end from which an access token is renewed, at most a tenth of its life."""
+MOST_AGE = 8 * keyspace.DAY
+"""Age from which a token without a readable end is renewed."""
+LAST_WORD = 180.0
+"""Seconds after which the wait for another replica's call is given up."""
+CLOSE_PATIENCE = 30.0
+"""Seconds that closing waits for calls under way."""
+
+Hook: TypeAlias = Callable[[str, str], None]
+"""Told the account and the outcome of a call: refreshed, superseded, refused, unavailable."""
+
+log = structlog.get_logger(__name__)
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """The times of a refresher, in seconds."""
+
+    patience: float = 15.0
+    """How long a request waits for a refresh without which it cannot go on."""
+    grace: float = 2.0
+    """How long it waits while the old token still works."""
+    poll: float = 0.075
+    """Between looks at a refresh that another replica makes."""
+    pause: int = 2
+    """Without another try after a failure that may pass; doubles with each, to a minute."""
+    reuse: float = 3.0
+    """How long to look for the other one's answer when our refresh token was used already."""
+    lock: int = keyspace.REFRESH_LOCK_SECONDS
+    """How long the lock of a dead replica keeps the others waiting."""
+
+
+DEFAULT_PACE = Pace()
+
+
+class CredentialRefresher:
+    """Gives credentials that work."""
+
+    def __init__(
+        self,
+        store: AccountStore,
+        endpoint: TokenEndpoint,
+        redis: Redis,
+        *,
+        clock: Callable[[], float],
+        hook: Hook = lambda _account, _outcome: None,
+        pace: Pace = DEFAULT_PACE,
+    ) -> None:
+        self._store = store
+        self._endpoint = endpoint
+        self._redis = redis
+        self._clock = clock
+        self._hook = hook
+        self._pace = pace
+        self._locks = Locks(redis, keyspace.refresh_lock, seconds=pace.lock)
+        self._tasks = Tasks()
+        self._flights: dict[tuple[str, int], _Flight] = {}
+        self._failures: dict[str, int] = {}
+        self._closing = False
+
+    def __repr__(self) -> str:
+        return f"<CredentialRefresher {len(self._flights)} under way>"
+
+    async def close(self) -> None:
+        """Wait for the calls under way: their answers must be saved. Others' are not waited for."""
+        self._closing = True
+        await self._tasks.close(patience=CLOSE_PATIENCE)
+
+    def is_fresh(self, credential: Credential) -> bool:
+        """Whether it can be used without asking anybody."""
+        now = self._clock()
+        if not credential.refresh_token:
+            return self._usable(credential)
+        if not credential.expires_at:
+            return credential.refreshed_at > now - MOST_AGE
+        life = credential.expires_at - credential.refreshed_at
+        return credential.expires_at > now + min(MARGIN, max(life // 10, 1))
+
+    async def fresh(
+        self,
+        account_id: str,
+        *,
+        held: Credential | None = None,
+        rejected: Credential | None = None,
+    ) -> Credential:
+        """A credential that should work, by the shortest road.
+
+        `held` is the one this process has: given back if fresh, without a look at Redis. `rejected`
+        is the one the backend answered 401 to: never given back. Raises CredentialRevoked when only
+        signing in again helps, CredentialUnavailable when another try may succeed.
+        """
+        if held is not None and rejected is None and self.is_fresh(held):
+            return held
+        flight = self._join(account_id, rejected.generation if rejected else -1)
+        still = held if rejected is None and held is not None and self._usable(held) else None
+        patience = flight.began + self._pace.grace - _now() if still else self._pace.patience
+        done, _ = await asyncio.wait({flight.task}, timeout=max(patience, 0))
+        slow = CredentialUnavailable(f"The refresh of {account_id} takes too long.")
+        outcome = flight.task.result() if done else slow
+        if isinstance(outcome, CredentialUnavailable) and still is not None:
+            return still
+        return _outcome_of(outcome, rejected)
+
+    def _usable(self, credential: Credential) -> bool:
+        """Whether the access token has not ended yet."""
+        return not credential.expires_at or credential.expires_at > self._clock()
+
+    def _join(self, account_id: str, rejected: int) -> "_Flight":
+        """The flight for this need, started if there is none."""
+        key = (account_id, rejected)
+        if (flight := self._flights.get(key)) is not None:
+            return flight
+        task = self._tasks.start(self._fly(account_id, rejected), name=f"refresh {account_id}")
+        task.add_done_callback(lambda _: self._flights.pop(key, None))
+        self._flights[key] = flight = _Flight(began=_now(), task=task)
+        return flight
+
+    async def _fly(self, account_id: str, rejected: int) -> "Credential | CredentialUnavailable":
+        """Obtain a credential; what was expected to go wrong is a value, for every waiter."""
+        try:
+            return await self._obtain(account_id, rejected)
+        except CredentialUnavailable as error:
+            return error
+        except StoreUnavailable as error:
+            return CredentialUnavailable(str(error))
+
+    async def _obtain(self, account_id: str, rejected: int) -> Credential:
+        """Wait for whoever refreshes, or be it."""
+        give_up = _now() + LAST_WORD
+        while True:
+            current = await self._read(account_id)
+            if (settled := await self._settled(current, rejected)) is not None:
+                return settled
+            async with self._locks.hold(account_id) as ours:
+                if ours:
+                    return await self._refresh(account_id, rejected)
+            if self._closing or _now() > give_up:
+                raise CredentialUnavailable(f"Another replica is still refreshing {account_id}.")
+            await asyncio.sleep(self._pace.poll)
+
+    async def _refresh(self, account_id: str, rejected: int) -> Credential:
+        """Under the lock: look again, call, save, only then use."""
+        current = await self._read(account_id)
+        if (settled := await self._settled(current, rejected)) is not None:
+            return settled
+        reason = "unauthorized_recovery" if current.generation == rejected else "proactive_expiry"
+        try:
+            grant = await self._endpoint.refresh(current.refresh_token, reason)
+        except GrantRefused as refusal:
+            return await self._refused(current, rejected, refusal)
+        except GrantUnavailable as failure:
+            return await self._unavailable(current, rejected, failure)
+        return await self._save(current, grant)
+
+    async def _save(self, current: Credential, grant: Grant) -> Credential:
+        """Keep the new pair. While Redis is away there is nowhere else to keep it: go on trying."""
+        renewed = msgspec.structs.replace(
+            current,
+            access_token=grant.access_token or current.access_token,
+            refresh_token=grant.refresh_token or current.refresh_token,
+            id_token=grant.id_token or current.id_token,
+            expires_at=(
+                grant.expires_at(self._clock()) if grant.access_token else current.expires_at
+            ),
+            refreshed_at=int(self._clock()),
+            generation=current.generation + 1,
+        )
+        saved = await self._save_at_last(renewed, expected=current.generation)
+        self._failures.pop(current.account_id, None)
+        if not saved:
+            return await self._superseded(current)
+        self._tell(current, "refreshed", generation=renewed.generation)
+        if not self.is_fresh(renewed):  # an answer that helps little must not be asked for at once
+            await self._pause_for(current.account_id)
+        return renewed
+
+    async def _save_at_last(self, renewed: Credential, *, expected: int) -> bool:
+        wait = self._pace.poll
+        while True:
+            try:
+                return await self._store.save_credential(renewed, expected=expected)
+            except StoreUnavailable:
+                log.warning("credential.unsaved", account=renewed.account_id)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, 5.0)
+
+    async def _superseded(self, current: Credential) -> Credential:
+        """Another credential was saved meanwhile, or ours by a call whose reply was lost."""
+        self._tell(current, "superseded", generation=current.generation)
+        return await self._read(current.account_id)
+
+    async def _refused(
+        self, current: Credential, rejected: int, refusal: GrantRefused
+    ) -> Credential:
+        """No. If another replica has the answer, take that; else remember it for good."""
+        if (other := await self._another(current, refusal)) is not None:
+            return other
+        self._tell(current, "refused", code=refusal.code)
+        if not refusal.permanent:
+            await self._pause_for(current.account_id)
+            return self._old(current, rejected)
+        with mapped():
+            await self._redis.set(
+                keyspace.refused_grant(token_digest(current.refresh_token)),
+                refusal.code,
+                ex=keyspace.REFUSED_GRANT_SECONDS,
+            )
+        return await self._revoked(current, rejected, refusal.code)
+
+    async def _another(self, current: Credential, refusal: GrantRefused) -> Credential | None:
+        """The credential somebody else saved; waits for it if our token was used by somebody."""
+        give_up = _now() + (self._pace.reuse if refusal.code == "refresh_token_reused" else 0)
+        while True:
+            found = await self._read(current.account_id)
+            if found.generation != current.generation:
+                return found
+            if _now() >= give_up:
+                return None
+            await asyncio.sleep(self._pace.poll)
+
+    async def _unavailable(
+        self, current: Credential, rejected: int, failure: GrantUnavailable
+    ) -> Credential:
+        """No answer. Nobody asks again for a moment; the old token serves while it can."""
+        self._tell(current, "unavailable", code=failure.code, sent=failure.sent)
+        await self._pause_for(current.account_id, at_least=failure.retry_after)
+        return self._old(current, rejected)
+
+    async def _pause_for(self, account_id: str, *, at_least: float = 0) -> None:
+        failures = self._failures[account_id] = self._failures.get(account_id, 0) + 1
+        seconds = min(max(self._pace.pause << min(failures - 1, 6), int(at_least)), 60)
+        with mapped():
+            await self._redis.set(keyspace.refresh_pause(account_id), failures, ex=seconds)
+
+    async def _settled(self, current: Credential, rejected: int) -> Credential | None:
+        """The answer when no call is needed, or none is allowed; None when one must be made."""
+        if current.generation != rejected and self.is_fresh(current):
+            return current
+        if not current.refresh_token:
+            return await self._revoked(current, rejected, "refresh_token_missing")
+        keys = [
+            keyspace.refused_grant(token_digest(current.refresh_token)),
+            keyspace.refresh_pause(current.account_id),
+        ]
+        refused, paused = await ask(lambda: self._redis.mget(keys))
+        if refused:
+            return await self._revoked(current, rejected, text(refused))
+        if paused:
+            return self._old(current, rejected)
+        return None
+
+    async def _revoked(self, current: Credential, rejected: int, code: str) -> Credential:
+        """Only signing in again helps. A token the backend rejected counts as ended."""
+        dead = current.generation == rejected
+        marked = await self._store.mark(
+            current.account_id,
+            AccountState.REVOKED,
+            code,
+            generation=current.generation,
+            token_expires_at=int(self._clock()) if dead else None,
+        )
+        if not marked:
+            return await self._read(current.account_id)
+        log.warning("credential.revoked", account=current.account_id, reason=code)
+        if not dead and self._usable(current):
+            return current
+        raise CredentialRevoked(f"{current.account_id} must sign in again ({code}).")
+
+    def _old(self, current: Credential, rejected: int) -> Credential:
+        """The token we have, while it works."""
+        if current.generation != rejected and self._usable(current):
+            return current
+        raise CredentialUnavailable(f"{current.account_id} cannot be refreshed for now.")
+
+    async def _read(self, account_id: str) -> Credential:
+        credential = await self._store.credential(account_id)
+        if credential is None:
+            raise CredentialUnavailable(f"{account_id} has no credential.")
+        return credential
+
+    def _tell(self, current: Credential, outcome: str, **facts: str | int | bool) -> None:
+        self._hook(current.account_id, outcome)
+        log.info("credential.asked", account=current.account_id, outcome=outcome, **facts)
+
+
+class _Flight(msgspec.Struct, frozen=True):
+    """One way to a credential, with everyone who waits for it."""
+
+    began: float
+    task: "asyncio.Task[Credential | CredentialUnavailable]"
+
+
+def _outcome_of(
+    outcome: "Credential | CredentialUnavailable", rejected: Credential | None
+) -> Credential:
+    """The outcome of a flight for one waiter."""
+    if isinstance(outcome, CredentialUnavailable):
+        raise outcome
+    if rejected is not None and outcome.generation == rejected.generation:
+        raise CredentialUnavailable(f"{outcome.account_id} has no other credential for now.")
+    return outcome
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,345 @@
+"""Accounts and their credentials in Redis, and the view of them that one process keeps.
+
+Every change of an account or credential bumps `accounts-version`; a view reloads when the version
+that the survey brought differs from its own. What an account was last used for is no change: the
+usage store notes it with the exchange.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.model import (
+    Account,
+    AccountState,
+    Credential,
+    account_id_of,
+    token_digest,
+)
+from codex_proapi.commons.codex.claims import claims_of_login
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import Scripts, ask, text
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.errors import CredentialUnavailable
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """A login about to be kept. Cannot print its tokens."""
+
+    chatgpt_account_id: str
+    """Workspace id."""
+    chatgpt_user_id: str = ""
+    """User id."""
+    access_token: str
+    """Bearer of upstream requests."""
+    refresh_token: str = ""
+    """Empty when the login has none."""
+    id_token: str = ""
+    """Kept for its claims."""
+    expires_at: int = 0
+    """`exp` of the access token, seconds since the epoch; 0 when unreadable."""
+    refreshed_at: int = 0
+    """When the tokens were issued, seconds since the epoch."""
+    name: str = ""
+    """What its owner calls it; empty keeps the name it has, or takes the e-mail address."""
+    email: str = ""
+    """E-mail address."""
+    plan: str = ""
+    """ChatGPT plan."""
+    fedramp: bool = False
+    """Whether requests need the FedRAMP header."""
+    source: str = "auth_json"
+    """How it came in."""
+    created_at: int = 0
+    """Now, seconds since the epoch."""
+
+    def __repr__(self) -> str:
+        return f"<NewAccount {account_id_of(self.chatgpt_account_id, self.chatgpt_user_id)}>"
+
+
+class AccountStore:
+    """The accounts, shared by every replica."""
+
+    def __init__(self, redis: Redis, cipher: CredentialCipher) -> None:
+        self._redis = redis
+        self._cipher = cipher
+        self._scripts = Scripts(redis)
+
+    def __repr__(self) -> str:
+        return "<AccountStore>"
+
+    async def add(self, new: NewAccount) -> Account:
+        """Keep a login; the same identity again keeps its id, age, name, pause and weight.
+
+        Tokens that an account has outgrown (an old file imported again) change nothing of its login.
+        """
+        account_id = account_id_of(new.chatgpt_account_id, new.chatgpt_user_id)
+        credential = Credential(
+            account_id=account_id,
+            access_token=new.access_token,
+            refresh_token=new.refresh_token,
+            id_token=new.id_token,
+            expires_at=new.expires_at,
+            refreshed_at=new.refreshed_at,
+        )
+        keys = [
+            *(keyspace.accounts(), keyspace.accounts_version()),
+            *(keyspace.account(account_id), keyspace.credential(account_id)),
+            *(keyspace.cooldowns(), keyspace.faults(account_id)),
+            keyspace.refresh_pause(account_id),
+            keyspace.refused_grant(token_digest(new.refresh_token)),
+        ]
+        order = {
+            "id": account_id,
+            "sealed": self._cipher.seal(credential).decode(),
+            "token": token_digest(new.refresh_token),
+            "ends": new.expires_at,
+            "opens": await self._opens(account_id),
+            **_facts_of(new, account_id),
+        }
+        await self._scripts.repeat("add_account", keys, [msgspec.json.encode(order).decode()])
+        account = await self.get(account_id)
+        if account is None:  # removed again by someone else in the same moment
+            raise CredentialUnavailable(f"{account_id} was removed.")
+        return account
+
+    async def get(self, account_id: str) -> Account | None:
+        """One account, or None."""
+        fields = await ask(lambda: self._redis.hgetall(keyspace.account(account_id)))
+        return _account(fields)
+
+    async def list(self) -> Sequence[Account]:
+        """Every account, oldest first."""
+        return [account for account, _, _ in await self.load()]
+
+    async def load(self) -> Sequence[tuple[Account, int, str]]:
+        """Every account with its credential's generation and sealed text, oldest first."""
+        ids = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.accounts()))))
+        if not ids:
+            return []
+
+        async def read() -> Sequence[Any]:
+            pipe = self._redis.pipeline(transaction=False)
+            for account_id in ids:
+                pipe.hgetall(keyspace.account(account_id))
+                pipe.hmget(keyspace.credential(account_id), ["generation", "sealed"])
+            return await pipe.execute()
+
+        replies = await ask(read)
+        loaded = [
+            (account, int(generation or 0), sealed or "")
+            for fields, (generation, sealed) in zip(replies[::2], replies[1::2], strict=True)
+            if (account := _account(fields)) is not None
+        ]
+        return sorted(loaded, key=lambda entry: (entry[0].created_at, entry[0].id))
+
+    async def credential(self, account_id: str) -> Credential | None:
+        """The credential of an account, read now; None if there is none."""
+        key = keyspace.credential(account_id)
+        generation, sealed = await ask(lambda: self._redis.hmget(key, ["generation", "sealed"]))
+        if not generation or not sealed:
+            return None
+        return self.unseal(account_id, int(generation), text(sealed))
+
+    def unseal(self, account_id: str, generation: int, sealed: str) -> Credential:
+        """Open a sealed credential as `load` gives it."""
+        credential = self._cipher.open(sealed.encode(), account_id)
+        return msgspec.structs.replace(credential, generation=generation)
+
+    async def save_credential(self, credential: Credential, *, expected: int) -> bool:
+        """Save a refreshed credential as generation `expected + 1`; False if another came first."""
+        account_id = credential.account_id
+        claims = claims_of_login(credential.id_token, credential.access_token)
+        fields: dict[str, Any] = {"token_expires_at": credential.expires_at}
+        if claims.plan:
+            fields["plan"] = claims.plan
+        keys = [
+            *(keyspace.credential(account_id), keyspace.account(account_id)),
+            *(keyspace.accounts_version(), keyspace.cooldowns()),
+            keyspace.refresh_pause(account_id),
+        ]
+        sealed = self._cipher.seal(credential).decode()
+        digest = token_digest(credential.refresh_token)
+        args = [account_id, expected, sealed, digest, *_pairs(fields)]
+        return bool(await self._scripts.run("save_credential", keys, args))
+
+    async def reseal(self) -> int:
+        """Seal every credential under the first encryption key; gives how many could be opened."""
+        resealed = 0
+        for account, generation, sealed in await self.load():
+            with contextlib.suppress(CredentialUnavailable):
+                held = self.unseal(account.id, generation, sealed)
+                args = [generation, self._cipher.seal(held).decode()]
+                await self._scripts.repeat("reseal", [keyspace.credential(account.id)], args)
+                resealed += 1
+        return resealed
+
+    async def mark(
+        self,
+        account_id: str,
+        state: AccountState,
+        reason: str,
+        *,
+        generation: int | None = None,
+        token_expires_at: int | None = None,
+    ) -> bool:
+        """Note the state of a login; False if its credential is of another generation by now."""
+        fields: dict[str, Any] = {"state": state, "state_reason": reason}
+        if token_expires_at is not None:
+            fields["token_expires_at"] = token_expires_at
+        return await self._change(account_id, fields, generation=generation)
+
+    async def pause(self, account_id: str) -> bool:
+        """Take an account out of rotation; False if it is unknown."""
+        return await self._change(account_id, {"paused": True})
+
+    async def resume(self, account_id: str) -> bool:
+        """Put an account back into rotation; False if it is unknown."""
+        return await self._change(account_id, {"paused": False})
+
+    async def rename(self, account_id: str, name: str) -> bool:
+        """Call an account something else; False if it is unknown."""
+        return await self._change(account_id, {"name": name})
+
+    async def set_weight(self, account_id: str, weight: float) -> bool:
+        """Change an account's share of new conversations; False if it is unknown."""
+        return await self._change(account_id, {"weight": weight})
+
+    async def remove(self, account_id: str) -> bool:
+        """Forget an account and its credential; its usage stays. False if it is unknown."""
+        keys = [
+            *(keyspace.accounts(), keyspace.accounts_version(), keyspace.cooldowns()),
+            *(keyspace.account(account_id), keyspace.credential(account_id)),
+            *(keyspace.faults(account_id), keyspace.quota(account_id)),
+            *(keyspace.catalogue(account_id), keyspace.refresh_pause(account_id)),
+        ]
+        return bool(await self._scripts.repeat("remove_account", keys, [account_id]))
+
+    async def version(self) -> int:
+        """Counter of changes to any account or credential."""
+        return int(await ask(lambda: self._redis.get(keyspace.accounts_version())) or 0)
+
+    async def _opens(self, account_id: str) -> bool:
+        """Whether there is a credential that one of our keys opens."""
+        try:
+            return await self.credential(account_id) is not None
+        except CredentialUnavailable:
+            return False
+
+    async def _change(
+        self, account_id: str, fields: Mapping[str, Any], *, generation: int | None = None
+    ) -> bool:
+        keys = [
+            *(keyspace.account(account_id), keyspace.credential(account_id)),
+            keyspace.accounts_version(),
+        ]
+        expected = "" if generation is None else generation
+        args = [expected, *_pairs(fields)]
+        return bool(await self._scripts.repeat("change_account", keys, args))
+
+
+class AccountView:
+    """The accounts as one process knows them: exact for the version it carries.
+
+    The version is read before the accounts, so a change in between makes the next survey's version
+    differ and the view reloads; it can be newer than its version, never older.
+    """
+
+    def __init__(self, store: AccountStore) -> None:
+        self._store = store
+        self._lock = asyncio.Lock()
+        self._sealed: dict[str, tuple[int, str]] = {}
+        self._opened: dict[str, Credential] = {}
+        self.version = -1
+        self.accounts: dict[str, Account] = {}
+
+    def __repr__(self) -> str:
+        return f"<AccountView {len(self.accounts)} accounts, version {self.version}>"
+
+    async def refresh_if(self, version: int) -> bool:
+        """Reload if the version differs; True if it did. Callers at once share one reload."""
+        if version == self.version:
+            return False
+        async with self._lock:
+            if version == self.version:
+                return False
+            await self._reload()
+            return True
+
+    def forget(self) -> None:
+        """Reload at the next version, whatever it is."""
+        self.version = -1
+
+    def credential(self, account_id: str) -> Credential | None:
+        """The credential of an account as of this version; None if it has none that opens."""
+        generation, sealed = self._sealed.get(account_id, (0, ""))
+        held = self._opened.get(account_id)
+        if held is not None and held.generation == generation:
+            return held
+        with contextlib.suppress(CredentialUnavailable):
+            if sealed:
+                held = self._store.unseal(account_id, generation, sealed)
+                self._opened[account_id] = held
+                return held
+        return None
+
+    async def _reload(self) -> None:
+        version = await self._store.version()
+        loaded = await self._store.load()
+        self.accounts = {account.id: account for account, _, _ in loaded}
+        self._sealed = {account.id: (generation, sealed) for account, generation, sealed in loaded}
+        self._opened = {i: held for i, held in self._opened.items() if i in self._sealed}
+        self.version = version
+
+
+def _facts_of(new: NewAccount, account_id: str) -> dict[str, dict[str, str]]:
+    """What a login says about its account: always, with a login that works, and only at first."""
+    always: dict[str, Any] = {
+        "id": account_id,
+        "chatgpt_account_id": new.chatgpt_account_id,
+        "chatgpt_user_id": new.chatgpt_user_id,
+        **({"name": new.name} if new.name else {}),
+    }
+    login: dict[str, Any] = {
+        "email": new.email,
+        "plan": new.plan,
+        "fedramp": new.fedramp,
+        "source": new.source,
+        "state": AccountState.ACTIVE,
+        "state_reason": "",
+        "last_error": "",
+    }
+    once = {
+        **login,
+        "name": new.email or account_id,
+        "created_at": new.created_at,
+        "token_expires_at": 0,
+        "paused": False,
+        "weight": 1.0,
+    }
+    groups = {"always": always, "login": login, "once": once}
+    return {
+        name: {field: _text(value) for field, value in fields.items()}
+        for name, fields in groups.items()
+    }
+
+
+def _text(value: object) -> str:
+    """A value as a field of a Redis hash."""
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _pairs(fields: Mapping[str, Any]) -> list[str]:
+    """Fields as alternating names and texts."""
+    return [part for name, value in fields.items() for part in (name, _text(value))]
+
+
+def _account(fields: Mapping[Any, Any]) -> Account | None:
+    """An account from its hash; None if it is gone."""
+    if "chatgpt_account_id" not in fields:
+        return None
+    return msgspec.convert(fields, Account, strict=False)

@@ -1,0 +1,273 @@
+"""API keys: what one may do, where they are kept, and the cache that admits requests.
+
+A key is shown once and never stored; its HMAC finds it. The pepper is derived from the encryption
+keys, so a copy of Redis alone tells nothing and the rotation of encryption keys keeps API keys.
+"""
+
+import functools
+import hashlib
+import math
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import Scripts, ask, text
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.single_flight import SingleFlight
+
+SECRET_PREFIX = "cpa-"  # noqa: S105 - how every key begins, so that scanners can find one
+"""Begin of every key we make."""
+PREFIX_LENGTH = 8
+"""Characters of a key that are kept to recognise it by."""
+LEAST_WEIGHT, MOST_WEIGHT = 0.1, 100.0
+"""Bounds of a key's weight: nobody is weighed away, and nobody drowns all the others."""
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of ours, with its owner and limits. The key itself is not in it."""
+
+    id: str
+    """Our opaque id, `key_…`; safe in logs and metrics."""
+    name: str
+    """What it is for."""
+    owner: str = ""
+    """Whose it is."""
+    prefix: str = ""
+    """Its first characters, to recognise it by."""
+    created_at: int = 0
+    """Seconds since the epoch."""
+    expires_at: int = 0
+    """Seconds since the epoch; 0 is never."""
+    revoked: bool = False
+    """Whether it was taken back."""
+    last_used_at: int = 0
+    """When it last made a request, seconds since the epoch; 0 is never."""
+    allowed_models: tuple[str, ...] = ()
+    """Models it may ask for; empty is all."""
+    default_model: str = ""
+    """Model when a client names none or one that we do not have; empty is ours."""
+    default_effort: str = ""
+    """Reasoning effort when a client names none; empty is the model's."""
+    allowed_accounts: tuple[str, ...] = ()
+    """Account ids it may spend; empty is all."""
+    limits: Limits = Limits()
+    """What it may spend."""
+    weight: float = 1.0
+    """Its share when the pool is scarce, in proportion to the weights of the other active keys."""
+
+    def expired(self, now: float) -> bool:
+        """Whether its time is over."""
+        return 0 < self.expires_at <= now
+
+
+class KeyLookup(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look for a secret has found."""
+
+    version: int
+    """The keys' version, read first."""
+    key: ApiKey | None = None
+    """The key with this secret, revoked ones too."""
+    seconds: float | None = None
+    """How long the secret goes on working after the key was rotated; None is not limited so."""
+
+
+class KeyStore:
+    """The API keys, shared by every replica."""
+
+    def __init__(self, redis: Redis, cipher: CredentialCipher) -> None:
+        self._redis = redis
+        self._cipher = cipher
+        self._scripts = Scripts(redis)
+
+    def __repr__(self) -> str:
+        return "<KeyStore>"
+
+    async def create(self, name: str, **facts: Any) -> tuple[ApiKey, str]:
+        """Make a key; `facts` are fields of ApiKey. Gives it and its secret, shown this once."""
+        secret = _secret()
+        key = ApiKey(id=f"key_{secrets.token_hex(6)}", name=name, prefix=_prefix(secret), **facts)
+        await self._keep(key, secret)
+        return key, secret
+
+    async def find(self, secret: str) -> ApiKey | None:
+        """The key with this secret, revoked ones too; None if there is none."""
+        return (await self.lookup(secret)).key
+
+    async def lookup(self, secret: str) -> KeyLookup:
+        """Look for a secret: the key it belongs to, and how long that is so."""
+        digests = self._digests(secret)
+        names = [keyspace.key_digest(digest) for digest in digests]
+
+        async def read() -> Sequence[Any]:
+            pipe = self._redis.pipeline(transaction=False)
+            # One by one: redis-py refuses MGET in a Cluster's pipeline, also for keys of one slot.
+            for name in (keyspace.keys_version(), *names):
+                pipe.get(name)
+            for name in names:
+                pipe.pttl(name)
+            return await pipe.execute()
+
+        version, *rest = await ask(read)
+        ids, lives = rest[: len(names)], rest[len(names) :]
+        for digest, found, left in zip(digests, ids, lives, strict=True):
+            if found and (key := await self.get(text(found))) is not None:
+                if digest != digests[0]:
+                    await self._adopt(key.id, digest, digests[0])
+                seconds = left / 1000 if left >= 0 else None
+                return KeyLookup(version=int(version or 0), key=key, seconds=seconds)
+        return KeyLookup(version=int(version or 0))
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """One key, or None."""
+        return _key(await ask(lambda: self._redis.hgetall(keyspace.key(key_id))))
+
+    async def list(self) -> Sequence[ApiKey]:
+        """Every key, oldest first."""
+        ids = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.keys()))))
+        if not ids:
+            return []
+
+        async def read() -> Sequence[Any]:
+            pipe = self._redis.pipeline(transaction=False)
+            for key_id in ids:
+                pipe.hgetall(keyspace.key(key_id))
+            return await pipe.execute()
+
+        found = [key for fields in await ask(read) if (key := _key(fields)) is not None]
+        return sorted(found, key=lambda key: (key.created_at, key.id))
+
+    async def patch(self, key_id: str, **changes: Any) -> ApiKey | None:
+        """Change fields of a key; None if it is unknown. Raises TypeError for an unknown field."""
+        key = await self.get(key_id)
+        if key is None:
+            return None
+        changed = msgspec.structs.replace(key, **changes)
+        fields = {name: value for name, value in _fields(changed).items() if name in changes}
+        pairs = [part for pair in fields.items() for part in pair]
+        keys = [keyspace.key(key_id), keyspace.keys_version()]
+        return changed if await self._scripts.repeat("change_key", keys, pairs) else None
+
+    async def revoke(self, key_id: str) -> bool:
+        """Take a key back, on every replica with its next request; False if it is unknown."""
+        return await self.patch(key_id, revoked=True) is not None
+
+    async def remove(self, key_id: str) -> bool:
+        """Forget a key; its usage stays. False if it is unknown."""
+        keys = [keyspace.keys(), keyspace.keys_version(), keyspace.key(key_id)]
+        args = [key_id, keyspace.key_digest("")]
+        return bool(await self._scripts.repeat("remove_key", keys, args))
+
+    async def rotate(self, key_id: str, *, overlap: int = 0) -> str | None:
+        """Give a key another secret; the one before works for `overlap` seconds more."""
+        key = await self.get(key_id)
+        if key is None:
+            return None
+        secret = _secret()
+        changed = msgspec.structs.replace(key, prefix=_prefix(secret))
+        await self._keep(changed, secret, overlap=overlap)
+        return secret
+
+    async def version(self) -> int:
+        """Counter of changes to any key."""
+        return int(await ask(lambda: self._redis.get(keyspace.keys_version())) or 0)
+
+    async def any(self) -> bool:
+        """Whether a key was ever made: ends the open policy for good. So does a survey's version."""
+        return await self.version() > 0
+
+    async def _keep(self, key: ApiKey, secret: str, *, overlap: int = 0) -> None:
+        digest = self._digests(secret)[0]
+        keys = [
+            *(keyspace.keys(), keyspace.keys_version(), keyspace.key(key.id)),
+            keyspace.key_digest(digest),
+        ]
+        pairs = [part for pair in _fields(key).items() for part in pair]
+        # Digests before are known to the key's hash only, so their names are built from a prefix.
+        args = [key.id, digest, overlap, keyspace.key_digest(""), *pairs]
+        await self._scripts.repeat("keep_key", keys, args)
+
+    async def _adopt(self, key_id: str, found: str, first: str) -> None:
+        """Keep a key findable when the encryption key it was made under is dropped."""
+        keys = [keyspace.key(key_id), keyspace.key_digest(found), keyspace.key_digest(first)]
+        await self._scripts.repeat("adopt_digest", keys, [key_id, first])
+
+    def _digests(self, secret: str) -> Sequence[str]:
+        return self._cipher.digests("api-key", secret)
+
+
+class KeyView:
+    """The keys this process has seen, exact for the version the last survey brought."""
+
+    def __init__(self, store: KeyStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._found: dict[bytes, tuple[ApiKey, float]] = {}
+        self._flights: SingleFlight[bytes, KeyLookup] = SingleFlight()
+        self.version = -1
+
+    def __repr__(self) -> str:
+        return f"<KeyView {len(self._found)} keys, version {self.version}>"
+
+    async def find(self, secret: str) -> ApiKey | None:
+        """The key with this secret; asks Redis once for each version. Misses are not remembered."""
+        digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+        key, until = self._found.get(digest, (None, 0.0))
+        if key is not None and self._clock() < until:
+            return key
+        began = self._clock()
+        lookup = await self._flights.join(digest, functools.partial(self._store.lookup, secret))
+        self.confirm(lookup.version)
+        if lookup.key is None:
+            self._found.pop(digest, None)
+            return None
+        # A rotation's overlap ends without another version: what is remembered ends with it.
+        lasts = math.inf if lookup.seconds is None else lookup.seconds
+        self._found[digest] = lookup.key, began + lasts
+        return lookup.key
+
+    def confirm(self, version: int) -> bool:
+        """Whether what `find` gave holds at this version; if not, all is forgotten: find again."""
+        if version == self.version:
+            return True
+        self._found.clear()
+        self.version = version
+        return False
+
+
+def _secret() -> str:
+    return SECRET_PREFIX + secrets.token_urlsafe(32)
+
+
+def _prefix(secret: str) -> str:
+    return secret[: len(SECRET_PREFIX) + PREFIX_LENGTH]
+
+
+def _fields(key: ApiKey) -> Mapping[str, str]:
+    """A key as a Redis hash: texts, with JSON for what has parts."""
+    return {
+        name: str(int(value))
+        if isinstance(value, bool)
+        else value
+        if isinstance(value, str)
+        else msgspec.json.encode(value).decode()
+        for name in key.__struct_fields__
+        for value in [getattr(key, name)]
+    }
+
+
+def _key(fields: Mapping[Any, Any]) -> ApiKey | None:
+    """A key from its hash; None if it is gone."""
+    if "name" not in fields:
+        return None
+    parts = {"allowed_models", "allowed_accounts", "limits"}
+    values = {
+        name: msgspec.json.decode(value) if name in parts else value
+        for name, value in fields.items()
+    }
+    return msgspec.convert(values, ApiKey, strict=False)

@@ -1,0 +1,24 @@
+"""Whether so little is left of the pool that its keys have to share the rest."""
+
+from collections.abc import Sequence
+
+from codex_proapi.commons.balancing.candidates import Candidate
+from codex_proapi.commons.balancing.quota import FULL, fullest
+
+
+def left_of(candidates: Sequence[Candidate], *, now: float) -> float | None:
+    """Percent left of the pool: the mean of its accounts' tightest windows; None is unknown.
+
+    An account whose windows are not known says nothing, one with bought credits has all left.
+    """
+    known = [s for s in candidates if s.windows or s.credits]
+    if not known:
+        return None
+    left = [FULL if s.credits else max(0.0, FULL - fullest(s, now=now)) for s in known]
+    return sum(left) / len(left)
+
+
+def scarce(candidates: Sequence[Candidate], *, now: float, below: float) -> bool:
+    """Whether less than `below` percent is left of the pool. 0 is never."""
+    left = left_of(candidates, now=now) if below else None
+    return left is not None and left < below

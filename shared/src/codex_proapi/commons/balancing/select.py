@@ -1,0 +1,155 @@
+"""The choice: affinity first, then turns over the accounts with enough left.
+
+Every replica makes the same choice from the same ballot.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
+from codex_proapi.commons.balancing.candidates import (
+    Candidate,
+    NoCandidate,
+    NoCandidateCause,
+    Reason,
+    Selection,
+    SelectionInput,
+)
+from codex_proapi.commons.balancing.explanations import explain
+from codex_proapi.commons.balancing.quota import (
+    EVEN,
+    Plenty,
+    ends,
+    fullest,
+    hurry,
+    known,
+    middle,
+    plenty,
+    share,
+    strained,
+)
+from codex_proapi.commons.balancing.round_robin import turn_order
+from codex_proapi.commons.balancing.strategy import Routing
+
+SHORT_WAIT: Final = 60.0
+"""Seconds a client may be told to wait; beyond it, retrying soon makes no sense."""
+LOGIN_REASONS: Final = frozenset({CooldownReason.ENTITLEMENT, CooldownReason.CREDENTIAL})
+"""Reasons that waiting a little does not end."""
+
+
+def select(selection_input: SelectionInput) -> Selection | NoCandidate:
+    """Choose an account for one attempt.
+
+    A conversation stays where its prompt cache is warm, also on what is kept in reserve. What
+    begins goes to accounts with more than the reserve left, if there are any; else to those with
+    anything left; else to whoever is not cooling: only upstream knows for sure.
+    """
+    awake = [s for s in selection_input.candidates if not _cooling(s, selection_input.now)]
+    free = [s for s in awake if not s.full]
+    if not awake:
+        return _last_resort(selection_input)
+    if not free:
+        return NoCandidate(cause=NoCandidateCause.BUSY, accounts=tuple(s.id for s in awake))
+    own = next((s for s in free if s.id == selection_input.affine), None)
+    if own is not None and plenty(own, now=selection_input.now, reserve=0) is not Plenty.SPENT:
+        return _choice(selection_input, own, Reason.AFFINITY)
+    found = {
+        s.id: plenty(s, now=selection_input.now, reserve=selection_input.reserve) for s in free
+    }
+    if own is not None and min(found.values()) is Plenty.SPENT:
+        return _choice(selection_input, own, Reason.AFFINITY)
+    enough = _enough(selection_input, free, found)
+    return _in_order(selection_input, enough)
+
+
+def why_none(cooldowns: Sequence[Cooldown], now: float) -> NoCandidate:
+    """Why nobody can be asked, by the cooldowns of everybody who could serve."""
+    if not cooldowns:
+        return NoCandidate(cause=NoCandidateCause.EMPTY)
+    waiting = [c.until for c in cooldowns if c.reason not in LOGIN_REASONS]
+    if not waiting:
+        entitled = any(c.reason is CooldownReason.CREDENTIAL for c in cooldowns)
+        cause = NoCandidateCause.REFUSED if entitled else NoCandidateCause.UNENTITLED
+        return NoCandidate(cause=cause, until=min(c.until for c in cooldowns))
+    spent = [c.until for c in cooldowns if c.reason is CooldownReason.QUOTA]
+    if min(waiting) - now <= SHORT_WAIT or not spent:
+        return NoCandidate(cause=NoCandidateCause.COOLING, until=min(waiting))
+    return NoCandidate(cause=NoCandidateCause.SPENT, until=min(spent))
+
+
+def _cooling(candidate: Candidate, now: float) -> bool:
+    return candidate.cooldown is not None and candidate.cooldown.until > now
+
+
+def _enough(
+    selection_input: SelectionInput, free: Sequence[Candidate], found: dict[str, Plenty]
+) -> Sequence[Candidate]:
+    """Those who have most left, as far as the strategy asks."""
+    if (
+        selection_input.routing is Routing.ROUND_ROBIN
+    ):  # strictly in turn, as long as there is anything
+        return [s for s in free if found[s.id] is not Plenty.SPENT] or free
+    best = min(found.values())
+    return [s for s in free if found[s.id] is best]
+
+
+def _in_order(selection_input: SelectionInput, enough: Sequence[Candidate]) -> Selection:
+    """By the strategy; the turn decides between accounts that are alike."""
+    now = selection_input.now
+    shares = _shares(selection_input, enough)
+    turns = turn_order(tuple((s.id, s.weight * shares[s.id]) for s in enough))
+    start = (selection_input.cursor or 0) % len(turns)
+    turns = turns[start:] + turns[:start]
+    first = next(s for s in enough if s.id == turns[0])
+
+    def turn(candidate: Candidate) -> int:
+        return turns.index(candidate.id) if candidate.id in turns else len(turns)
+
+    match selection_input.routing:
+        case Routing.LEAST_USED:
+            told = [s for s in enough if known(s, now=now)]
+            if first not in told:  # it cannot be compared, so it gets its turns
+                return _choice(selection_input, first, Reason.TURN)
+            chosen = min(told, key=lambda s: (fullest(s, now=now), turn(s)))
+            return _choice(selection_input, chosen, Reason.LEAST_USED)
+        case Routing.DRAIN_SOONEST:
+            chosen = min(enough, key=lambda s: (strained(s, now=now), ends(s, now=now), turn(s)))
+            return _choice(selection_input, chosen, Reason.SOONEST_RESET)
+        case _:
+            return _choice(selection_input, first, Reason.TURN)
+
+
+def _shares(selection_input: SelectionInput, enough: Sequence[Candidate]) -> dict[str, float]:
+    """The turns each gets, by its hurry, for one of whoever is in the greatest.
+
+    Whose hurry is not known yet stands in the middle of the others, so that it is heard of soon.
+    """
+    if selection_input.routing is not Routing.AFFINITY:
+        return {s.id: 1.0 for s in enough}
+    found = {s.id: hurry(s, now=selection_input.now) for s in enough}
+    told = [h for s in enough if s.weight > 0 and (h := found[s.id]) is not None]
+    most, usual = max(told, default=EVEN), middle(told)
+    return {account: share(usual if h is None else h, most) for account, h in found.items()}
+
+
+def _choice(selection_input: SelectionInput, candidate: Candidate, basis: Reason) -> Selection:
+    return Selection(
+        account_id=candidate.id,
+        basis=basis,
+        why=explain(selection_input, candidate, basis),
+        probe=candidate.half_open,
+    )
+
+
+def _last_resort(selection_input: SelectionInput) -> Selection | NoCandidate:
+    """Transient faults never take the last account out; any other cooldown is believed."""
+    cooling = [(s.cooldown, s) for s in selection_input.candidates if s.cooldown is not None]
+    shaky = [pair for pair in cooling if pair[0].reason is CooldownReason.TRANSIENT]
+    if shaky:
+        _, candidate = min(shaky, key=lambda pair: (pair[0].until, pair[1].id))
+        return Selection(
+            account_id=candidate.id,
+            basis=Reason.LAST,
+            why=explain(selection_input, candidate, Reason.LAST),
+        )
+    return why_none([cooldown for cooldown, _ in cooling], selection_input.now)

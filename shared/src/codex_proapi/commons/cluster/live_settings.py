@@ -1,0 +1,100 @@
+"""The settings that can be changed while everything runs, on every replica within seconds.
+
+One hash in Redis; what is not in it keeps the value of the environment. The console writes, the
+gateway reads at most every few seconds and treats a value it cannot read as not set.
+"""
+
+import enum
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask, mapped, text
+
+READ_SECONDS = 2.0
+"""How old a reader's copy may be."""
+
+
+MOST_RESERVE = 50.0
+"""Percent; beyond it an account would mostly stand idle."""
+Reserve: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST_RESERVE)]
+
+
+class HistoryMode(enum.StrEnum):
+    """How a conversation is told to the backend."""
+
+    STRUCTURED = "structured"
+    TRANSCRIPT = "transcript"
+
+
+class KeyPolicy(enum.StrEnum):
+    """Whether a request needs an API key."""
+
+    OPEN = "open"
+    REQUIRED = "required"
+
+
+class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was changed while running; None is the environment's value."""
+
+    routing: Routing | None = None
+    quota_reserve: Reserve | None = None
+    """Percent of each quota window that is kept for conversations which are there already."""
+    account_streams: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+    """Answers one account gives at a time; 0 is no limit."""
+    fair_share_below: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+    """Percent of the pool left below which keys share the rest by their weights; 0 is never."""
+    default_model: str | None = None
+    model_aliases: dict[str, str] | None = None
+    history_mode: HistoryMode | None = None
+    api_key_policy: KeyPolicy | None = None
+    disabled_models: tuple[str, ...] | None = None
+    """Models that are not offered although accounts have them."""
+    usage_days: int | None = None
+    """How long usage is kept, in days: see `codex_proapi.commons.usage.counters`."""
+    quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] | None = None
+    """Time between two questions about the quota of an account that no answer tells of."""
+
+
+class LiveSettingsStore:
+    """The live settings, shared by every replica."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def __repr__(self) -> str:
+        return "<LiveSettingsStore>"
+
+    async def read(self) -> LiveSettings:
+        """What is set; a value this version cannot read counts as not set."""
+        kept = await ask(lambda: self._redis.hgetall(keyspace.settings()))
+        values: dict[str, Any] = {}
+        for field in msgspec.structs.fields(LiveSettings):
+            if field.name in kept:
+                try:
+                    values[field.name] = msgspec.json.decode(
+                        text(kept[field.name]), type=field.type
+                    )
+                except (msgspec.ValidationError, msgspec.DecodeError):
+                    continue
+        return LiveSettings(**values)
+
+    async def change(self, changes: dict[str, Any]) -> LiveSettings:
+        """Set some values; None goes back to the environment's. Gives what is then set."""
+        unset = [name for name, value in changes.items() if value is None]
+        provided: dict[Any, Any] = {
+            name: msgspec.json.encode(value).decode()
+            for name, value in changes.items()
+            if value is not None
+        }
+        with mapped():
+            pipe = self._redis.pipeline(transaction=True)
+            if unset:
+                pipe.hdel(keyspace.settings(), *unset)
+            if provided:
+                pipe.hset(keyspace.settings(), mapping=provided)
+            await pipe.execute()
+        return await self.read()

@@ -1,0 +1,81 @@
+"""Which replicas of both services are alive, and how busy each account is on them.
+
+Each replica beats every few seconds; one that has not for REPLICA_SECONDS is gone. So a killed
+process frees what it held without anybody cleaning up.
+"""
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import ask, mapped, text
+
+BEAT_SECONDS = 5
+"""How often a replica beats."""
+
+
+class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One process of ours."""
+
+    id: str
+    """Random, for each start."""
+    service: str
+    """`gateway` or `console`."""
+    host: str = ""
+    """Name of its machine or pod."""
+    version: str = ""
+    started_at: int = 0
+    """Seconds since the epoch."""
+    beat_at: float = 0.0
+    """Seconds since the epoch."""
+    draining: bool = False
+    """Whether it takes no more requests."""
+    in_flight: dict[str, int] = {}
+    """Exchanges under way, by account."""
+    redis_faults: int = 0
+    """Commands Redis failed since the start."""
+
+
+class ReplicaStore:
+    """Every living replica."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def __repr__(self) -> str:
+        return "<ReplicaStore>"
+
+    async def now(self) -> float:
+        """Redis' time, seconds since the epoch: the one clock that all replicas share."""
+        seconds, micros = await ask(self._redis.time)
+        return float(seconds) + float(micros) / 1e6
+
+    async def beat(self, replica: Replica) -> None:
+        """Say that a replica lives. Settled in the open: the next beat follows."""
+        name = keyspace.replica(replica.service, replica.id)
+        with mapped():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.set(name, msgspec.json.encode(replica), ex=keyspace.REPLICA_SECONDS)
+            pipe.sadd(keyspace.replicas(), f"{replica.service} {replica.id}")
+            await pipe.execute()
+
+    async def leave(self, replica: Replica) -> None:
+        """Say that a replica ends."""
+        with mapped():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.delete(keyspace.replica(replica.service, replica.id))
+            pipe.srem(keyspace.replicas(), f"{replica.service} {replica.id}")
+            await pipe.execute()
+
+    async def all(self) -> list[Replica]:
+        """The living replicas; the names of those that have gone are forgotten on the way."""
+        names = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.replicas()))))
+        if not names:
+            return []
+        keys = [keyspace.replica(*name.split(" ", 1)) for name in names]
+        beats = await ask(lambda: self._redis.mget(keys))
+        gone = [name for name, body in zip(names, beats, strict=True) if body is None]
+        if gone:
+            with mapped():
+                await self._redis.srem(keyspace.replicas(), *gone)
+        return [msgspec.json.decode(body, type=Replica) for body in beats if body is not None]

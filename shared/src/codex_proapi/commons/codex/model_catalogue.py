@@ -1,0 +1,268 @@
+"""Models: what each can do, and which one a client means by the name it wrote.
+
+The backend's own list decides what there is; the built-in facts (those the CLI 0.169.0 carries)
+fill its gaps and serve until the first list arrives. Fetching lists and knowing which account
+lists what is `gateway.relay`'s work; whether a key may use a model is decided there too.
+"""
+
+import importlib.resources
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from codex_proapi.gateway.errors import Malformed, UnknownModel
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
+"""Every reasoning effort there is, weakest first; nearness is counted in places of this list."""
+SEED_NAMES = ("gpt-5.3-codex", "gpt-5.2-codex", "gpt-5-codex", "gpt-5", "gpt-4")
+"""Names that must always be accepted: as themselves where listed, else as the default model."""
+NEUTRAL_NAME = "codex"
+"""A name for the default model that says nothing of its maker: names decide how clients behave."""
+FAST_TIER = "priority"
+"""The service tier that clients call fast."""
+
+_SUFFIX = re.compile(
+    r"[-:](none|minimal|low|medium|high|xhigh|extra-high|max|ultra|fast|thinking)$"
+    r"|\((none|minimal|low|medium|high|xhigh|max|ultra)\)$"
+)
+_MAX_SUFFIXES = 3
+_FOREIGN = re.compile(r"claude|gemini|anthropic|sonnet|opus|haiku", re.IGNORECASE)
+_PRINTABLE_NAME = 128
+_ALIAS_DEPTH = 4
+_LAST = 1000
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the catalogue."""
+
+    slug: str
+    """The name upstream knows."""
+    display_name: str = ""
+    priority: int = _LAST
+    """The lower, the better."""
+    visibility: str = "list"
+    """`list`, or `hide`: served when asked for by name, never shown."""
+    minimal_client_version: str = ""
+    available_in_plans: tuple[str, ...] = ()
+    context_window: int | None = None
+    """Tokens, without the long-context option."""
+    max_context_window: int | None = None
+    input_modalities: tuple[str, ...] = ("text", "image")
+    default_effort: str | None = msgspec.field(default=None, name="default_reasoning_level")
+    efforts: tuple[str, ...] = msgspec.field(default=(), name="supported_reasoning_levels")
+    """Levels it takes, weakest first; empty is unknown."""
+    default_summary: str | None = msgspec.field(default=None, name="default_reasoning_summary")
+    """Reasoning summary to ask for where nobody says; None or `none` asks for none."""
+    support_verbosity: bool = True
+    supports_parallel_tool_calls: bool = True
+    use_responses_lite: bool = False
+    """Whether it wants the lite request shape."""
+    service_tiers: tuple[str, ...] = ()
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is shown to clients."""
+        return self.visibility == "list"
+
+    def clamp(self, effort: str) -> str:
+        """Give the effort on the wire nearest to one of EFFORTS that this model takes."""
+        nearest = effort
+        if self.efforts and effort not in self.efforts:
+            rank = EFFORTS.index(effort)
+            nearest = min(self.efforts, key=lambda level: abs(EFFORTS.index(level) - rank))
+        return "max" if nearest == "ultra" else nearest
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """The model a name means, and what else the name said."""
+
+    model: Model
+    effort: str | None = None
+    """Effort of the name's suffix, not yet clamped."""
+    fast: bool = False
+    """The name ended in `-fast`."""
+
+
+class Catalogue:
+    """The models there are at one time, and the names they answer to. Never changes."""
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        *,
+        default_model: str | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        self.models = tuple(sorted(models, key=lambda model: (model.priority, model.slug)))
+        self._wanted_default = _plain(default_model or "")
+        self._aliases = {name.lower(): target for name, target in (aliases or {}).items()}
+        self._patterns = tuple(
+            (name[:-1], target) for name, target in self._aliases.items() if name.endswith("*")
+        )
+        self._by_name = {model.slug.lower(): model for model in self.models}
+
+    def __repr__(self) -> str:
+        return f"<Catalogue of {len(self.models)} models>"
+
+    @classmethod
+    def built_in(
+        cls, *, default_model: str | None = None, aliases: Mapping[str, str] | None = None
+    ) -> "Catalogue":
+        """Give the models the CLI carries, for as long as no live list is known."""
+        facts = importlib.resources.files("codex_proapi.commons.codex").joinpath(
+            "model_catalogue.json"
+        )
+        return cls(_decode(facts.read_bytes()), default_model=default_model, aliases=aliases)
+
+    def with_live(self, *lists: bytes) -> "Catalogue":
+        """Give the catalogue of what the backend lists (several accounts' lists are united).
+
+        Facts a list leaves out are taken from this catalogue. Raises Malformed if a body is none.
+        """
+        known = {model.slug: msgspec.to_builtins(model) for model in self.models}
+        found = {model.slug: model for body in lists for model in _decode(body, known)}
+        return Catalogue(
+            tuple(found.values()), default_model=self._wanted_default, aliases=self._aliases
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names to show to clients, best first."""
+        return tuple(model.slug for model in self.models if model.listed)
+
+    @property
+    def default(self) -> Model:
+        """DEFAULT_MODEL where it is set and there is such a model, else the best listed one."""
+        return self._default(depth=0).model
+
+    def resolve(self, asked: str | None) -> Resolved:
+        """Give the model a client means; no name means the default. Raises UnknownModel."""
+        name = _plain(asked or "")
+        found = self._resolve(name, depth=0) if name else self._default(depth=0)
+        if found is None:
+            raise self._unknown(asked or "")
+        return found
+
+    def _resolve(self, name: str, *, depth: int) -> Resolved | None:
+        """Try the whole name first, then shorter ones: a model's name may end like a suffix."""
+        effort: str | None = None
+        fast = False
+        for _ in range(_MAX_SUFFIXES + 1):
+            if found := self._named(name, depth=depth):
+                return Resolved(
+                    model=found.model, effort=effort or found.effort, fast=fast or found.fast
+                )
+            if not (match := _SUFFIX.search(name)):
+                break
+            name = name[: match.start()]
+            word = match[1] or match[2]
+            fast = fast or word == "fast"
+            if word not in {"fast", "thinking"}:
+                effort = effort or ("xhigh" if word == "extra-high" else word)
+        return self._patterned(name, depth=depth, effort=effort, fast=fast)
+
+    def _named(self, name: str, *, depth: int) -> Resolved | None:
+        """Look up one exact name: the owner's aliases, then models, then names we promise."""
+        target = _plain(self._aliases.get(name, ""))
+        if target and target != name and depth < _ALIAS_DEPTH:
+            return self._resolve(target, depth=depth + 1)
+        if model := self._by_name.get(name):
+            return Resolved(model=model)
+        if name in SEED_NAMES or name == NEUTRAL_NAME:
+            return self._default(depth=depth)
+        return None
+
+    def _default(self, *, depth: int) -> Resolved:
+        """Give what DEFAULT_MODEL means (suffixes and aliases allowed), else the best model."""
+        if self._wanted_default and depth < _ALIAS_DEPTH:
+            found = self._resolve(self._wanted_default, depth=depth + 1)
+            if found is not None:
+                return found
+        for model in self.models:
+            if model.listed:
+                return Resolved(model=model)
+        raise UnknownModel("No model is available")
+
+    def _patterned(
+        self, name: str, *, depth: int, effort: str | None, fast: bool
+    ) -> Resolved | None:
+        """Look among aliases that end in `*`."""
+        for start, target in self._patterns:
+            if name.startswith(start) and depth < _ALIAS_DEPTH:
+                found = self._resolve(_plain(target), depth=depth + 1)
+                return found and Resolved(
+                    model=found.model, effort=effort or found.effort, fast=fast or found.fast
+                )
+        return None
+
+    def _unknown(self, asked: str) -> UnknownModel:
+        printable = "".join(letter for letter in asked[:_PRINTABLE_NAME] if letter.isprintable())
+        advice = ""
+        if _FOREIGN.search(asked):
+            advice = (
+                " Names of other makers' models make some clients change their wire format:"
+                f" choose one of these, or the neutral name '{NEUTRAL_NAME}'."
+            )
+        return UnknownModel(
+            f"The model '{printable}' does not exist here. Available: {', '.join(self.names)}"
+            f" (each also with -low, -medium, -high, -xhigh or -fast).{advice}"
+        )
+
+
+def _decode(body: bytes, known: Mapping[str, dict[str, Any]] | None = None) -> list[Model]:
+    """Read a model list as the backend gives it; entries that are none are passed over."""
+    try:
+        listed = msgspec.json.decode(body)["models"]
+        entries = [entry for entry in listed if isinstance(entry, dict) and entry.get("slug")]
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError) as error:
+        raise Malformed("The backend's model list cannot be read") from error
+    return [_model({**(known or {}).get(entry["slug"], {}), **entry}) for entry in entries]
+
+
+def _model(entry: dict[str, Any]) -> Model:
+    """Make a Model of one entry, tolerant of what an open list may hold."""
+    levels = _words(entry, "supported_reasoning_levels", "effort")
+    priority = _number(entry, "priority")
+    return Model(
+        slug=str(entry["slug"]),
+        display_name=_text(entry, "display_name") or "",
+        priority=_LAST if priority is None else priority,
+        visibility=_text(entry, "visibility") or "list",
+        minimal_client_version=_text(entry, "minimal_client_version") or "",
+        available_in_plans=_words(entry, "available_in_plans", "id"),
+        context_window=_number(entry, "context_window"),
+        max_context_window=_number(entry, "max_context_window"),
+        input_modalities=_words(entry, "input_modalities", "id") or ("text", "image"),
+        default_effort=_text(entry, "default_reasoning_level"),
+        efforts=tuple(effort for effort in EFFORTS if effort in levels),
+        default_summary=_text(entry, "default_reasoning_summary"),
+        support_verbosity=entry.get("support_verbosity") is not False,
+        supports_parallel_tool_calls=entry.get("supports_parallel_tool_calls") is not False,
+        use_responses_lite=entry.get("use_responses_lite") is True,
+        service_tiers=_words(entry, "service_tiers", "id"),
+    )
+
+
+def _plain(name: str) -> str:
+    """Give a model name as we look it up: no case, no maker's prefix."""
+    return name.strip().lower().removeprefix("openai/")
+
+
+def _words(entry: dict[str, Any], field: str, key: str) -> tuple[str, ...]:
+    """Give a list of words, each written bare or as an object with its name under `key`."""
+    found = entry.get(field)
+    values: Iterable[Any] = found if isinstance(found, list | tuple) else ()
+    bare = (value.get(key) if isinstance(value, dict) else value for value in values)
+    return tuple(word for word in bare if isinstance(word, str))
+
+
+def _text(entry: dict[str, Any], field: str) -> str | None:
+    value = entry.get(field)
+    return value if isinstance(value, str) else None
+
+
+def _number(entry: dict[str, Any], field: str) -> int | None:
+    value = entry.get(field)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,263 @@
+"""Redis clients from an address, the Lua scripts, and the border where their errors stop.
+
+Every client speaks RESP3 with the uniform Python shapes, gives text, waits for a connection
+instead of refusing the 101st, and repeats nothing by itself: a blind repeat of a write that adds
+counts it twice (redis-py 8 repeats ten times by default; one INCR was seen to count eleven).
+Reads are repeated once, visibly, by `ask`. What has timed out is not repeated: whoever waits has
+waited enough.
+"""
+
+import contextlib
+import hashlib
+import importlib.resources
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionBroken
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import TimeoutError as TimedOut
+
+from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker, code_of
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+
+MAX_CONNECTIONS = 50
+"""Connections of the client for ordinary commands; the next command waits for one."""
+MAX_BLOCKING = 20
+"""Connections of the client for blocking reads; each holds one while it waits."""
+CLUSTER_CONNECTIONS = 1000
+"""Connections to one node of a cluster: redis-py's cluster client knows no waiting, only refusing."""
+BLOCK_SECONDS = 15
+"""How long a blocking read waits on the server."""
+
+T = TypeVar("T")
+
+
+def connect(
+    url: str,
+    *,
+    max_connections: int = MAX_CONNECTIONS,
+    timeout: float = 1.0,
+    gate: RedisCircuitBreaker | None = None,
+) -> Redis:
+    """A client for ordinary commands; each may take `timeout` seconds, and none while the gate is shut."""
+    return _client(
+        url, max_connections=max_connections, timeout=timeout, gate=gate or RedisCircuitBreaker()
+    )
+
+
+def connect_blocking(url: str, *, max_connections: int = MAX_BLOCKING) -> Redis:
+    """A client for blocking reads: its patience outlasts BLOCK_SECONDS."""
+    timeout = BLOCK_SECONDS + 5
+    return _client(
+        url, max_connections=max_connections, timeout=timeout, gate=RedisCircuitBreaker()
+    )
+
+
+@contextlib.contextmanager
+def mapped() -> Iterator[None]:
+    """Turn any failure of Redis into StoreUnavailable."""
+    try:
+        yield
+    except (RedisError, RedisClusterException, OSError) as error:
+        code = code_of(error)
+        raise StoreUnavailable(f"Redis: {code or type(error).__name__}") from error
+
+
+async def ask(read: Callable[[], Awaitable[T]]) -> T:
+    """Run a read, once more if its connection broke; failures become StoreUnavailable."""
+    with mapped():
+        try:
+            return await read()
+        except ConnectionBroken:
+            return await read()
+
+
+def text(value: object) -> str:
+    """A reply as text; our clients decode, redis-py's types do not know it."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+class Scripts:
+    """The Lua scripts of `codex_proapi.commons.redis.scripts`, each one atomic step on the server."""
+
+    def __init__(self, redis: Redis, *, line: MultiplexedConnection | None = None) -> None:
+        self._execute: Callable[..., Awaitable[Any]] = line.call if line else redis.execute_command
+        self._known: dict[str, tuple[str, str]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Scripts {sorted(self._known)}>"
+
+    async def run(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
+        """Run a script once; failures become StoreUnavailable and may have taken effect."""
+        digest, source = self._known.get(name) or self._load(name)
+        run = self._execute
+        with mapped():
+            try:
+                return await run("EVALSHA", digest, len(keys), *keys, *args)
+            except NoScriptError:
+                return await run("EVAL", source, len(keys), *keys, *args)
+
+    async def repeat(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
+        """Run a script that may take effect twice without harm, once more if it failed at once."""
+        try:
+            return await self.run(name, keys, args)
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, TimedOut):
+                raise
+            return await self.run(name, keys, args)
+
+    def _load(self, name: str) -> tuple[str, str]:
+        folder = importlib.resources.files("codex_proapi.commons.redis.scripts")
+        source = folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+        digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._known[name] = digest, source
+        return digest, source
+
+
+def _client(url: str, *, max_connections: int, timeout: float, gate: RedisCircuitBreaker) -> Redis:
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "legacy_responses": False,
+        "protocol": 3,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": 1.0,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    scheme = urlsplit(url).scheme
+    if scheme.endswith("+sentinel"):
+        return _sentinel_client(url, {**options, "max_connections": max_connections}, gate)
+    if scheme.endswith("+cluster"):
+        return _cluster_client(url, {**options, "max_connections": max_connections}, gate)
+    # The pool needs these as the client would pass them on.
+    pool = _WaitingPool(
+        max_connections=max_connections, timeout=timeout, **{**options, **parse_url(url)}
+    )
+    pool.gate = gate
+    return Redis.from_pool(pool)
+
+
+def _sentinel_client(url: str, options: dict[str, Any], gate: RedisCircuitBreaker) -> Redis:
+    """`redis+sentinel://[user:password@]h1:26379,h2:26379/service/0[?sentinel_password=…]`."""
+    parts = urlsplit(url)
+    service, _, database = parts.path.strip("/").partition("/")
+    query = parse_qs(parts.query)
+    login = _login(parts.username, parts.password)
+    guards: dict[str, Any] = {
+        "socket_timeout": 1.0,
+        "socket_connect_timeout": 1.0,
+        "decode_responses": True,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if "sentinel_password" in query:
+        guards["password"] = query["sentinel_password"][0]
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        _hosts(parts.netloc, 26379), sentinel_kwargs=guards
+    )
+    if parts.scheme == "rediss+sentinel":
+        options["ssl"] = True
+    pool = {"connection_pool_class": _WaitingSentinelPool, "timeout": options["socket_timeout"]}
+    client = sentinel.master_for(service, db=int(database or 0), **login, **pool, **options)
+    client.connection_pool.gate = gate
+    return cast("Redis", client)
+
+
+def _cluster_client(url: str, options: dict[str, Any], gate: RedisCircuitBreaker) -> Redis:
+    """`redis+cluster://[user:password@]h1:6379,h2:6379`; our keys share one slot by their tag."""
+    parts = urlsplit(url)
+    nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
+    login = _login(parts.username, parts.password)
+    options["max_connections"] = CLUSTER_CONNECTIONS
+    secure = parts.scheme == "rediss+cluster"
+    client = _GatedCluster(startup_nodes=nodes, ssl=secure, **login, **options)
+    client.gate = gate
+    return cast("Redis", client)
+
+
+class _WaitingPool(BlockingConnectionPool):
+    """A pool that lets commands wait, but not before a gate that is shut."""
+
+    gate: RedisCircuitBreaker
+
+    async def get_connection(self, *old: Any, **options: Any) -> Any:
+        """A connection, when there is one; `old` is what callers used to say and means nothing."""
+        del old, options
+        _pass(self.gate)
+        return await super().get_connection()  # type: ignore[no-untyped-call]
+
+
+class _GatedCluster(RedisCluster):
+    """A client of a Cluster behind a gate."""
+
+    gate: RedisCircuitBreaker
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command on the node that has its keys."""
+        _pass(self.gate)
+        return await super().execute_command(*args, **kwargs)
+
+    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> ClusterPipeline:
+        """Several commands at once."""
+        del shard_hint
+        return _GatedPipeline(self, transaction)  # type: ignore[abstract]
+
+
+class _GatedPipeline(ClusterPipeline):
+    """Several commands for a Cluster. When a node is lost its client looks for the nodes anew.
+
+    redis-py's own does so only if it may repeat: after a failover one that may not was seen to ask
+    the dead primary for ever.
+    """
+
+    cluster_client: _GatedCluster
+
+    async def execute(
+        self,
+        raise_on_error: bool = True,  # noqa: FBT001, FBT002
+        allow_redirections: bool = True,  # noqa: FBT001, FBT002
+    ) -> list[Any]:
+        """Run them."""
+        _pass(self.cluster_client.gate)
+        try:
+            return await super().execute(raise_on_error, allow_redirections)
+        except (ConnectionBroken, TimedOut):
+            await self.cluster_client.aclose()
+            raise
+
+
+class _WaitingSentinelPool(SentinelConnectionPool, _WaitingPool):
+    """A pool that follows the primary, lets commands wait, and closes its Sentinels with itself."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Close the connections; all of them when the client closes."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.aclose()
+
+
+def _pass(gate: RedisCircuitBreaker) -> None:
+    if gate.shut:
+        raise ConnectionBroken("away")
+
+
+def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:
+    found = []
+    for part in netloc.rpartition("@")[2].split(","):
+        host, _, provided = (
+            part.rpartition(":") if part.rpartition(":")[2].isdigit() else (part, "", "")
+        )
+        found.append((host.strip("[]"), int(provided or port)))
+    return found
+
+
+def _login(username: str | None, password: str | None) -> dict[str, Any]:
+    login = {"username": username, "password": password}
+    return {name: unquote(value) for name, value in login.items() if value}

@@ -1,0 +1,60 @@
+"""Locks in Redis: one owner among all replicas, for as long as the owner lives and renews.
+
+A lock saves work and spares a server; it proves nothing. Whoever writes afterwards checks what it
+writes over (a generation), whatever became of the lock.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis.clients import Scripts, mapped
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.tasks import Tasks
+
+log = structlog.get_logger(__name__)
+
+
+class Locks:
+    """Takes locks of one kind."""
+
+    def __init__(self, redis: Redis, key: Callable[[str], str], *, seconds: int) -> None:
+        self._redis = redis
+        self._scripts = Scripts(redis)
+        self._key = key
+        self._seconds = seconds
+
+    def __repr__(self) -> str:
+        return f"<Locks {self._key('…')} for {self._seconds} s>"
+
+    @contextlib.asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[bool]:
+        """Try once to take a lock; while the block runs it is renewed, at its end released."""
+        key, owner = self._key(name), secrets.token_hex(16)
+        with mapped():
+            taken = bool(await self._redis.set(key, owner, nx=True, ex=self._seconds))
+        if not taken:
+            yield False
+            return
+        async with Tasks() as tasks:
+            tasks.start(self._renew(key, owner), name=f"renew {name}")
+            try:
+                yield True
+            finally:
+                with contextlib.suppress(StoreUnavailable):  # it ends by itself
+                    await self._scripts.repeat("release_lock", [key], [owner])
+
+    async def _renew(self, key: str, owner: str) -> None:
+        """Keep the lock, and take it again if Redis forgot it."""
+        while True:
+            await asyncio.sleep(self._seconds / 3)
+            try:
+                kept = await self._scripts.repeat("renew_lock", [key], [owner, self._seconds])
+            except StoreUnavailable:
+                continue
+            if not kept:
+                log.warning("lock.lost", lock=key)

@@ -1,0 +1,244 @@
+"""The environment, read once into a frozen Struct; every fault is told at once.
+
+`CommonSettings` has what both services read; each service adds its own fields by inheritance.
+Nothing here reads `os.environ`: whoever starts a process hands its environment over.
+"""
+
+import ipaddress
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.fernet import Fernet
+
+from codex_proapi.commons.runtime.errors import SettingsError
+
+Secret = msgspec.Meta(extra={"secret": True})
+"""Marks a field that is never printed and may come from a file: `ENCRYPTION_KEYS_FILE`."""
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+"""One CIDR of a list of networks."""
+
+Url: TypeAlias = Annotated[str, msgspec.Meta(extra={"url": ("http", "https")})]
+"""An `http` or `https` address; a trailing slash is taken off."""
+
+LOOPBACK: tuple[Network, ...] = (
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network("::1/128"),
+)
+"""The machine itself."""
+
+PREFIXES = (
+    *("CODEX_", "OAUTH_", "API_KEY_", "ADMIN_", "ENCRYPTION_", "HISTORY_", "ROUTING"),
+    *("TRUSTED_PROX", "DEFAULT_MODEL", "MODEL_ALIAS", "PUBLIC_URL", "REDIS_URL", "LOG_LEVEL"),
+    *("DATA_DIR", "COMMIT_PATIENCE", "DRAIN_", "QUOTA_", "REDIS_GRACE_"),
+)
+"""A name that begins so is ours; if no process of ours knows it, it is a typing error."""
+
+KNOWN_NAMES = frozenset(
+    {
+        *("HOST", "PORT", "REDIS_URL", "DATA_DIR", "PUBLIC_URL", "OAUTH_REDIRECT_URI"),
+        *("TRUSTED_PROXIES", "API_KEY_POLICY", "ADMIN_PASSWORD", "ENCRYPTION_KEYS"),
+        *("CODEX_BASE_URL", "CODEX_AUTH_URL", "CODEX_CLIENT_ID", "CODEX_CLIENT_VERSION"),
+        *("CODEX_ORIGINATOR", "DEFAULT_MODEL", "MODEL_ALIASES", "HISTORY_MODE", "ROUTING"),
+        *(
+            "LOG_LEVEL",
+            "COMMIT_PATIENCE",
+            "QUOTA_POLL_SECONDS",
+            "DRAIN_SECONDS",
+            "DRAIN_SETTLE_SECONDS",
+            "REDIS_GRACE_SECONDS",
+        ),
+    }
+)
+"""Names of all our processes together, so that one file of settings can serve them all."""
+
+FOREIGN_NAMES = re.compile(
+    r"CODEX_(HOME|CI|API_KEY|ACCESS_TOKEN|THREAD_ID|SANDBOX\w*|INTERNAL_\w+|MANAGED_\w+"
+    r"|APP_SERVER_\w+|RE(FRESH|VOKE)_TOKEN_URL_OVERRIDE|NETWORK_\w+|EXEC_\w+|PROXY_\w+)"
+)
+"""Names the Codex CLI sets or reads: no fault when we are started from within it."""
+
+REDIS_SCHEMES = (
+    *("redis", "rediss", "unix"),
+    *("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
+)
+"""Schemes `codex_proapi.commons.redis.clients.connect` understands."""
+
+Threshold: TypeAlias = Literal["debug", "info", "warning", "error"]
+"""The least level that is logged."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What both services read. Printing it shows no secret."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; containers say `0.0.0.0`."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 1455
+    """Port to listen on; 0 takes a free one."""
+    redis_url: Annotated[str, Secret] = "redis://localhost:6379/0"
+    """`redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `redis+cluster://`."""
+    data_dir: pathlib.Path = pathlib.Path("~/.codex-proapi")
+    """Folder of the embedded Redis and of generated secrets."""
+    public_url: Url = ""
+    """Address under which clients and browsers reach us; empty when it is not fixed."""
+    trusted_proxies: tuple[Network, ...] = LOOPBACK
+    """Proxies whose `X-Forwarded-*` headers are believed."""
+    encryption_keys: Annotated[tuple[str, ...], Secret] = ()
+    """Fernet keys; the first one encrypts, all of them decrypt."""
+    codex_base_url: Url = "https://chatgpt.com/backend-api/codex"
+    """The backend; its parent has `wham/usage`."""
+    codex_auth_url: Url = "https://auth.openai.com"
+    """The authorization server."""
+    codex_client_id: str = "app_EMoamEEZ73f0CkXaXp7hrann"
+    """Public OAuth client id of the Codex CLI."""
+    codex_client_version: str = "0.169.0"
+    """Version of the Codex CLI we speak like; the backend refuses old ones."""
+    codex_originator: str = "codex_cli_rs"
+    """Name of the client we speak like; the backend sheds load by it."""
+    log_level: Threshold = "info"
+    """Least level that is logged."""
+
+    def __repr__(self) -> str:
+        hidden = {name for name, hint in hints_of(type(self)).items() if is_secret(hint)}
+        fields = (
+            f"{name}={'…' if name in hidden else getattr(self, name)!r}"
+            for name in self.__struct_fields__
+        )
+        return f"{type(self).__name__}({', '.join(fields)})"
+
+    def faults(self) -> list[str]:
+        """One sentence for each value that its type alone cannot refuse."""
+        found = []
+        if urlsplit(self.redis_url).scheme not in REDIS_SCHEMES:
+            found.append(f"REDIS_URL must begin with one of {', '.join(REDIS_SCHEMES)}.")
+        if not self.encryption_keys:
+            found.append("ENCRYPTION_KEYS is required: a comma-separated list of Fernet keys.")
+        for number, key in enumerate(self.encryption_keys, start=1):
+            try:
+                Fernet(key)
+            except ValueError:
+                found.append(
+                    f"ENCRYPTION_KEYS: key {number} is no Fernet key (32 bytes in url-safe base64)."
+                )
+        return found
+
+
+def hints_of(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    """Types of the fields of a settings Struct, annotations included."""
+    return get_type_hints(cls, include_extras=True)
+
+
+def is_secret(hint: object) -> bool:
+    """Whether a field is marked with `Secret`."""
+    return any(mark is Secret for mark in getattr(hint, "__metadata__", ()))
+
+
+def from_environ(
+    cls: type[T], environ: Mapping[str, str], *, prefixes: Sequence[str] = PREFIXES
+) -> T:
+    """Read a settings Struct from the environment, or raise SettingsError with every fault."""
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    hints = hints_of(cls)
+    for field in msgspec.structs.fields(cls):
+        name = field.name.upper()
+        text = _text(name, environ, secret=is_secret(hints[field.name]), faults=faults)
+        if text is not None:
+            try:
+                values[field.name] = _value(text, hints[field.name])
+            except ValueError as error:
+                faults.append(f"{name}: {error}")
+    known = KNOWN_NAMES | {field.name.upper() for field in msgspec.structs.fields(cls)}
+    faults.extend(_unknown(environ, known, prefixes))
+    settings = cls(**values)
+    faults.extend(settings.faults() if isinstance(settings, CommonSettings) else [])
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _text(name: str, environ: Mapping[str, str], *, secret: bool, faults: list[str]) -> str | None:
+    """The text of a setting, from its variable or (secrets only) from the file it names."""
+    text = environ.get(name)
+    path = environ.get(f"{name}_FILE") if secret else None
+    if not path:
+        return text or None
+    if text:
+        faults.append(f"{name} and {name}_FILE are both set; leave one out.")
+        return None
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        faults.append(f"{name}_FILE: cannot read {path}: {reason}.")
+        return None
+
+
+def _value(text: str, hint: Any) -> Any:
+    """Convert a text to the type of its field; ValueError says what is wrong, without the text."""
+    text = text.strip()
+    extra = _extra(hint)
+    if "url" in extra:
+        return _url(text, extra["url"])
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    raw: Any = text
+    if get_origin(plain) is tuple:
+        raw = [part.strip() for part in text.split(",") if part.strip()]
+        if get_args(plain)[0] == Network:
+            return tuple(_network(part) for part in raw)
+    elif get_origin(plain) is dict:
+        raw = dict(_pair(part) for part in text.split(",") if part.strip())
+    elif plain is pathlib.Path:
+        return pathlib.Path(text)
+    try:
+        return msgspec.convert(raw, hint, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{error}.") from None
+
+
+def _extra(hint: Any) -> Mapping[str, Any]:
+    """The extras of all marks of a field."""
+    marks = getattr(hint, "__metadata__", ())
+    return {key: value for mark in marks for key, value in (mark.extra or {}).items()}
+
+
+def _url(text: str, schemes: Sequence[str]) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"must be an address that begins with {' or '.join(schemes)}://.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be a plain address, without credentials, query or fragment.")
+    return text.rstrip("/")
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address range such as 10.0.0.0/8.") from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise ValueError(f"{text.strip()!r} must be written name=value.")
+    return name.strip(), value.strip()
+
+
+def _unknown(
+    environ: Mapping[str, str], known: frozenset[str], prefixes: Sequence[str]
+) -> list[str]:
+    """A fault for each name that looks like ours and is not."""
+    return [
+        f"{name} is not a setting of ours."
+        for name in sorted(environ)
+        if name.startswith(tuple(prefixes))
+        and name.removesuffix("_FILE") not in known
+        and not FOREIGN_NAMES.fullmatch(name)
+    ]

@@ -1,0 +1,106 @@
+"""The frozen facts of one settled exchange: stated once, read by usage, log stream, metrics, log."""
+
+import enum
+from typing import Any
+
+import msgspec
+
+from codex_proapi.commons.usage.token_counts import Tokens
+
+
+class Ending(enum.StrEnum):
+    """How an exchange closed."""
+
+    WHOLE = "whole"
+    """The client got a complete answer."""
+    SHORT = "short"
+    """A complete stream whose answer upstream cut (token limit, content filter)."""
+    REFUSED = "refused"
+    """An error status before the first word: ours, theirs or upstream's."""
+    BROKEN = "broken"
+    """The stream failed after the first word."""
+    ABANDONED = "abandoned"
+    """The client left; nobody's fault."""
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One try of an exchange on one lease."""
+
+    account: str
+    """Account id."""
+    verdict: str
+    """`committed`, or the verdict on its refusal."""
+    choice: str = ""
+    """What decided for this account: a word of a closed set, such as `affinity`."""
+    why: str = ""
+    """The same in a sentence, with the figures it was decided by."""
+    status: int = 0
+    """Upstream's HTTP status; 0 when there was none."""
+    code: str = ""
+    """Upstream's error code, or ours for a transport fault."""
+    milliseconds: int = 0
+    """From the start of the attempt to its opening or refusal."""
+
+
+class ExchangeRecord(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename={"selection_inputs": "ballots"},
+):
+    """One client request, from admission to settlement. No prompt, no answer, no token of a login."""
+
+    request_id: str
+    """Our `x-request-id`; usage is counted once for it."""
+    at: float
+    """When it was admitted, seconds since the epoch."""
+    endpoint: str
+    """`chat`, `responses` or `compact`."""
+    streamed: bool = False
+    """Whether the client asked for a stream."""
+    key_id: str = ""
+    """API key id; empty in open mode."""
+    key_name: str = ""
+    """Its name."""
+    asked_model: str = ""
+    """What the client wrote (cleaned, at most 128 characters)."""
+    sent_model: str = ""
+    """What we sent upstream."""
+    answered_model: str = ""
+    """What replied."""
+    account: str = ""
+    """Account that answered, if any."""
+    attempts: tuple[AttemptRecord, ...] = ()
+    """Every try, in order."""
+    selection_inputs: tuple[Any, ...] = ()
+    """For each try what its account was chosen from, or None: for the log line, not for the log
+    stream, where it would take most of the room."""
+    tokens: Tokens = Tokens()
+    """Upstream's usage."""
+    estimated: int = 0
+    """Tokens of an answer that ended before upstream told its usage; then `tokens` has none."""
+    drawn_at: int = 0
+    """Redis' second in which it was counted against its key's limits; 0 if it was not."""
+    drawn_tokens: int = 0
+    """The estimate that was counted then; settlement puts the truth in its place."""
+    fair_share_charge: int = 0
+    """Tokens charged to its key's share of a scarce pool; settlement puts the truth in its place."""
+    fair_share_weight: float = 0.0
+    """The key's weight then; 0 if no share was claimed."""
+    first_byte_ms: int = 0
+    """Admission to the first word for the client; 0 when there was none."""
+    total_ms: int = 0
+    """Admission to settlement."""
+    silence_seconds: int = 0
+    """Longest silence of upstream inside the answer, in whole seconds."""
+    ending: Ending
+    """How it closed."""
+    status: int = 200
+    """HTTP status the client saw; 499 when it left before one."""
+    code: str = ""
+    """Error code the client saw, if any."""
+    upstream_request_id: str = ""
+    """Upstream's own request id, for its support."""
+    dropped: tuple[str, ...] = ()
+    """Names of parameters that were accepted and left out."""

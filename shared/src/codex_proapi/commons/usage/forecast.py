@@ -1,0 +1,152 @@
+"""Will it last? The pace of quota windows, of one account and of all together. Pure.
+
+A pace is what a window's trail shows of the recent past, else its mean since it began; where
+neither says anything it is unknown, and then nothing is foretold. Nobody is asked here, and what
+follows from a forecast is for its reader.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from codex_proapi.commons.accounts.quota import SeenWindow
+
+HOUR: Final = 3600.0
+WHOLE: Final = 100.0
+LEAST_TRAIL: Final = 0.25
+"""Part of the recent time that a trail must cover: percents are whole, and one is much in minutes."""
+LEAST_ELAPSED: Final = 0.04
+"""Part of a window that must have passed before its mean says anything."""
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one window at its pace."""
+
+    pace: float | None = None
+    """Percent an hour; None is unknown."""
+    spent_at: float | None = None
+    """When nothing is left, seconds since the epoch; None is never, or unknown."""
+    resets_at: float = 0.0
+    """When it begins anew; 0 is unknown."""
+    wasted: float | None = None
+    """Percent that is left when it begins anew; None is unknown."""
+
+    @property
+    def lasts(self) -> bool | None:
+        """Whether something is left until it begins anew; None is unknown."""
+        return None if self.wasted is None else self.wasted > 0
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """What one account brings to the pool in one kind of window."""
+
+    minutes: int
+    left: float
+    """Percent."""
+    pace: float | None
+    """Percent an hour; None is unknown."""
+    resets_at: float = 0.0
+    """When it begins anew; 0 is unknown."""
+
+
+class PoolForecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of all accounts' windows of one kind, in whole accounts."""
+
+    accounts: int
+    left: float
+    """What is left: 2.5 is as much as two and a half fresh accounts."""
+    pace: float | None
+    """Accounts an hour; None where no account's pace is known."""
+    spent_at: float | None = None
+    """When nothing is left in any of them, resets on the way counted in; None is not in sight."""
+    wasted: float = 0.0
+    """What is left unused when each begins anew, in all."""
+
+
+def forecast(window: SeenWindow, *, seen_at: float, now: float) -> Forecast:
+    """What becomes of a window that was seen so."""
+    resets_at = float(window.resets_at)
+    if 0 < resets_at <= now:
+        return Forecast()
+    pace = pace_of(window, seen_at=seen_at)
+    left = max(0.0, WHOLE - window.used_percent)
+    if pace is None:
+        return Forecast(resets_at=resets_at)
+    spent_at = seen_at + left / pace * HOUR if pace > 0 else None
+    if left <= 0:
+        spent_at = seen_at
+    if not resets_at:
+        return Forecast(pace=pace, spent_at=spent_at)
+    wasted = max(0.0, left - pace * max(0.0, resets_at - seen_at) / HOUR)
+    return Forecast(pace=pace, spent_at=spent_at, resets_at=resets_at, wasted=wasted)
+
+
+def pace_of(window: SeenWindow, *, seen_at: float) -> float | None:
+    """Percent an hour that a window is used by; None is unknown."""
+    if window.used_percent <= 0:
+        return 0.0
+    recent = window.recent_seconds
+    # The oldest sample may be much older than the recent past: no figure came in between.
+    since = next(iter(window.trail), None)
+    if since is not None and seen_at - since.at >= recent * LEAST_TRAIL:
+        return max(0.0, window.used_percent - since.used) / (seen_at - since.at) * HOUR
+    length = window.minutes * 60
+    elapsed = length - (window.resets_at - seen_at) if window.resets_at else 0.0
+    if not length * LEAST_ELAPSED <= elapsed <= length:
+        return None
+    return window.used_percent / elapsed * HOUR
+
+
+def share_of(window: SeenWindow, *, seen_at: float, now: float) -> Share | None:
+    """What a window brings to the pool; None where its reset has passed unseen."""
+    if 0 < window.resets_at <= now:
+        return None
+    return Share(
+        minutes=window.minutes,
+        left=min(WHOLE, max(0.0, WHOLE - window.used_percent)),
+        pace=pace_of(window, seen_at=seen_at),
+        resets_at=float(window.resets_at),
+    )
+
+
+def pool_forecast(shares: Sequence[Share], *, now: float) -> PoolForecast:
+    """What becomes of all accounts together, whoever of them serves."""
+    paces = [share.pace for share in shares if share.pace is not None]
+    pace = sum(paces) / WHOLE if paces else None
+    return PoolForecast(
+        accounts=len(shares),
+        left=sum(share.left for share in shares) / WHOLE,
+        pace=pace,
+        spent_at=_spent_at(shares, pace=pace or 0.0, now=now),
+        wasted=sum(_wasted(shares, now=now)) / WHOLE,
+    )
+
+
+def _spent_at(shares: Sequence[Share], *, pace: float, now: float) -> float | None:
+    """When the whole pool is empty, if that is before every account has begun anew.
+
+    What one account can no longer give, the others do: all are drawn on in the measure of what
+    they have left, and whoever begins anew joins in whole.
+    """
+    left = [share.left / WHOLE for share in shares]
+    if shares and not any(left):
+        return now
+    if not pace:
+        return None
+    at = now
+    for share, index in sorted(
+        ((s, n) for n, s in enumerate(shares) if s.resets_at), key=lambda pair: pair[0].resets_at
+    ):
+        total, drawn = sum(left), pace * (share.resets_at - at) / HOUR
+        if drawn >= total:
+            return at + total / pace * HOUR
+        left = [each * (1 - drawn / total) for each in left]
+        left[index], at = 1.0, share.resets_at
+    return at + sum(left) / pace * HOUR if at == now else None
+
+
+def _wasted(shares: Iterable[Share], *, now: float) -> Iterable[float]:
+    for share in shares:
+        if share.pace is not None and share.resets_at:
+            yield max(0.0, share.left - share.pace * (share.resets_at - now) / HOUR)

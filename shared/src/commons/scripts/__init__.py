@@ -1,1 +1,0 @@
-"""Lua scripts that Redis runs atomically; loaded by commons.redis_pool."""

@@ -1,0 +1,252 @@
+"""Clients from an address; nothing is repeated blindly; failures stop here."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import RedisCluster as ClusterClient
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import ConnectionError as ConnectionBroken
+from redis.exceptions import ResponseError
+from support.redis_server import RedisServer
+from support.redis_sets import RedisCluster, RedisSentinels
+from support.store_walk import CIPHER, walk
+
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.redis.circuit_breaker import is_away
+from codex_proapi.commons.redis.clients import (
+    BLOCK_SECONDS,
+    Scripts,
+    ask,
+    connect,
+    connect_blocking,
+    mapped,
+    text,
+)
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+
+
+def settings_of(client: Redis) -> dict[str, Any]:
+    return client.connection_pool.connection_kwargs
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://cache:6380/3", {"host": "cache", "port": 6380, "db": 3}),
+        ("redis://ada:p%40ss@cache", {"host": "cache", "username": "ada", "password": "p@ss"}),
+        ("rediss://cache", {"host": "cache"}),
+        ("unix:///run/redis.sock?db=2", {"path": "/run/redis.sock", "db": 2}),
+    ],
+)
+def test_an_address_of_one_server_gives_a_client_of_it(url: str, expected: dict[str, Any]) -> None:
+    client = connect(url)
+
+    assert expected.items() <= settings_of(client).items()
+    assert isinstance(client.connection_pool, BlockingConnectionPool)
+
+
+def test_every_client_gives_text_waits_its_turn_and_repeats_nothing() -> None:
+    for client in (
+        connect("redis://cache"),
+        connect("redis+sentinel://a,b:26380/main/2"),
+        connect("redis+cluster://a"),
+    ):
+        settings = (
+            client.connection_kwargs if isinstance(client, ClusterClient) else settings_of(client)
+        )
+        assert settings["decode_responses"] is True
+        assert settings["legacy_responses"] is False
+        assert settings["protocol"] == 3
+        assert settings["socket_timeout"] == 1.0
+        assert settings["socket_connect_timeout"] == 1.0
+
+
+def test_a_sentinel_address_names_the_sentinels_the_service_and_the_database() -> None:
+    client = connect(
+        "redis+sentinel://ada:pw@s1,s2:26380,[::1]:26381/main/4?sentinel_password=guard"
+    )
+    pool = client.connection_pool
+
+    assert isinstance(pool, SentinelConnectionPool)
+    assert isinstance(pool, BlockingConnectionPool)
+    assert pool.service_name == "main"
+    addresses = [
+        (
+            each.connection_pool.connection_kwargs["host"],
+            each.connection_pool.connection_kwargs["port"],
+        )
+        for each in pool.sentinel_manager.sentinels
+    ]
+    assert addresses == [("s1", 26379), ("s2", 26380), ("::1", 26381)]
+    guard = pool.sentinel_manager.sentinels[0].connection_pool.connection_kwargs
+    assert guard["password"] == "guard"
+    settings = settings_of(client)
+    assert (settings["username"], settings["password"], settings["db"]) == ("ada", "pw", 4)
+
+
+def test_a_cluster_address_names_its_nodes() -> None:
+    client = connect("redis+cluster://ada:pw@c1:7000,c2:7001")
+
+    assert isinstance(client, ClusterClient)
+    nodes = [(node.host, node.port) for node in client.nodes_manager.startup_nodes.values()]
+    assert nodes == [("c1", 7000), ("c2", 7001)]
+    assert client.connection_kwargs["password"] == "pw"
+
+
+def test_the_client_for_tails_outlasts_a_blocking_read() -> None:
+    assert settings_of(connect_blocking("redis://cache"))["socket_timeout"] > BLOCK_SECONDS
+
+
+async def test_more_commands_than_connections_wait_their_turn(redis_url: str) -> None:
+    client = connect(redis_url, max_connections=2)
+    got = await asyncio.gather(*(client.incr("n") for _ in range(200)))
+    await client.aclose()
+
+    assert sorted(got) == list(range(1, 201))
+
+
+async def test_a_script_runs_by_its_name_also_after_the_server_forgot_it(
+    redis_client: Redis,
+) -> None:
+    scripts = Scripts(redis_client)
+    assert await scripts.run("release_lock", ["lock"], ["me"]) == 0
+    await redis_client.script_flush()
+    await redis_client.set("lock", "me")
+    assert await scripts.run("release_lock", ["lock"], ["me"]) == 1
+    assert repr(scripts) == "<Scripts ['release_lock']>"
+
+
+async def test_failures_become_store_unavailable_and_name_no_address() -> None:
+    client = connect("redis://:canary@127.0.0.1:9")
+    scripts = Scripts(client)
+    for call in (scripts.run, scripts.repeat):
+        with pytest.raises(StoreUnavailable) as caught:
+            await call("release_lock", ["lock"], ["me"])
+        assert "canary" not in str(caught.value)
+        assert "127.0.0.1" not in str(caught.value)
+    with pytest.raises(StoreUnavailable):
+        await ask(lambda: client.get("x"))
+    await client.aclose()
+
+
+async def test_a_server_that_hangs_is_given_up_after_the_timeout() -> None:
+    with RedisServer() as server:
+        client = connect(server.url, timeout=0.1)
+        assert await client.ping()
+        server.freeze()
+        with pytest.raises(StoreUnavailable):
+            await ask(lambda: client.get("x"))
+        server.thaw()
+        assert await ask(lambda: client.get("x")) is None
+        await client.aclose()
+
+
+async def test_a_client_recovers_by_itself_when_its_server_returns() -> None:
+    with RedisServer() as server:
+        client = connect(server.url)
+        await client.ping()
+        server.kill()
+        with pytest.raises(StoreUnavailable):
+            await ask(lambda: client.get("x"))
+        server.start()
+        assert await ask(lambda: client.get("x")) is None
+        await client.aclose()
+
+
+async def test_a_broken_read_is_asked_once_more_and_a_wrong_one_is_not() -> None:
+    asked: list[Exception] = []
+
+    async def read(error: Exception) -> str:
+        asked.append(error)
+        if len(asked) == 1:
+            raise error
+        return "answer"
+
+    assert await ask(lambda: read(ConnectionBroken())) == "answer"
+    asked.clear()
+    with pytest.raises(StoreUnavailable):
+        await ask(lambda: read(ResponseError()))
+    assert len(asked) == 1
+
+
+async def test_what_timed_out_is_not_repeated() -> None:
+    with RedisServer() as server:
+        client = connect(server.url, timeout=0.3)
+        await client.ping()
+        server.freeze()
+        for call in (Scripts(client).repeat, Scripts(client).run):
+            begun = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                await call("release_lock", ["lock"], ["me"])
+            assert time.monotonic() - begun < 0.55
+        server.thaw()
+        await client.aclose()
+
+
+def test_a_code_is_named_and_no_more_of_a_reply() -> None:
+    with pytest.raises(StoreUnavailable, match=r"^Redis: OOM$"), mapped():
+        raise ResponseError("OOM canary")
+    with pytest.raises(StoreUnavailable, match=r"^Redis: ResponseError$"), mapped():
+        raise ResponseError("canary OOM")
+
+
+async def test_a_cluster_without_a_node_is_away_like_any_redis() -> None:
+    client = connect("redis+cluster://127.0.0.1:9")
+    with pytest.raises(StoreUnavailable) as caught:
+        await ask(lambda: client.get("x"))
+    assert is_away(caught.value)
+    await client.aclose()
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(KeyError), mapped():
+        raise KeyError
+
+
+def test_a_reply_is_text_whatever_the_types_say() -> None:
+    assert [text("a"), text(b"a"), text(1)] == ["a", "a", "1"]
+
+
+async def test_everything_works_on_one_server(redis_url: str) -> None:
+    client, blocking_redis = connect(redis_url), connect_blocking(redis_url)
+    await walk(client, blocking_redis)
+    await client.aclose()
+    await blocking_redis.aclose()
+
+
+async def test_everything_works_on_a_real_cluster() -> None:
+    with RedisCluster() as cluster:
+        client, blocking_redis = connect(cluster.url), connect_blocking(cluster.url)
+        await walk(client, blocking_redis)
+        await client.aclose()
+        await blocking_redis.aclose()
+
+
+async def test_everything_goes_on_after_a_real_failover() -> None:
+    """A primary dies without a word; its replica takes over, and no process restarts."""
+    with RedisSentinels() as servers:
+        client, blocking_redis = connect(servers.url), connect_blocking(servers.url)
+        await walk(client, blocking_redis)
+        store = AccountStore(client, CIPHER)
+        before = await store.list()
+        await client.wait(1, 1000)
+
+        servers.kill(servers.primary)
+        with pytest.raises(StoreUnavailable):
+            await store.version()
+        while True:
+            try:
+                await store.rename(before[0].id, "after")
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+            else:
+                break
+
+        assert [account.name for account in await store.list()] == ["after"]
+        got = await asyncio.gather(*(client.incr("n") for _ in range(200)))
+        assert sorted(got) == list(range(1, 201))
+        await client.aclose()
+        await blocking_redis.aclose()

@@ -1,0 +1,65 @@
+"""One owner among all replicas, for as long as the owner lives."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.redis.locks import Locks
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+
+
+def locks_on(redis: Redis, seconds: int = 30) -> Locks:
+    return Locks(redis, keyspace.refresh_lock, seconds=seconds)
+
+
+async def test_one_holds_and_the_other_is_told_so(redis_client: Redis) -> None:
+    locks = locks_on(redis_client)
+
+    async with locks.hold("a") as first, locks.hold("a") as second, locks.hold("b") as other:
+        assert (first, second, other) == (True, False, True)
+    async with locks.hold("a") as again:
+        assert again
+
+
+async def test_the_lock_ends_by_itself_when_its_owner_dies(redis_client: Redis) -> None:
+    async with locks_on(redis_client, 30).hold("a"):
+        assert 0 < await redis_client.ttl(keyspace.refresh_lock("a")) <= 30
+
+
+async def test_the_lock_outlives_its_lifetime_while_the_block_runs(redis_client: Redis) -> None:
+    key = keyspace.refresh_lock("a")
+    async with locks_on(redis_client, 2).hold("a"):
+        owner = await redis_client.get(key)
+        for _ in range(12):
+            await asyncio.sleep(0.2)
+            assert await redis_client.get(key) == owner
+    assert await redis_client.get(key) is None
+
+
+async def test_a_lock_taken_over_by_another_is_neither_renewed_nor_released(
+    redis_client: Redis,
+) -> None:
+    key = keyspace.refresh_lock("a")
+    async with locks_on(redis_client, 1).hold("a"):
+        await redis_client.set(key, "somebody else", ex=30)
+        await asyncio.sleep(0.5)
+    assert await redis_client.get(key) == "somebody else"
+
+
+async def test_the_lock_is_released_when_the_block_fails(redis_client: Redis) -> None:
+    with pytest.raises(ValueError, match="no"):
+        async with locks_on(redis_client).hold("a"):
+            raise ValueError("no")
+    assert await redis_client.exists(keyspace.refresh_lock("a")) == 0
+
+
+async def test_without_redis_there_is_no_lock() -> None:
+    nowhere = connect("unix:///nowhere")
+    with pytest.raises(StoreUnavailable):
+        async with locks_on(nowhere).hold("a"):
+            pass
+    await nowhere.aclose()
+    assert repr(locks_on(nowhere)) == "<Locks {codex-proapi}:refresh-lock:… for 30 s>"

@@ -1,0 +1,247 @@
+"""Many requests on one connection: every reply reaches its caller, and no failure stays."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
+from redis.exceptions import ConnectionError as ConnectionBroken
+from redis.exceptions import TimeoutError as TimedOut
+from support.redis_server import RedisServer
+
+from codex_proapi.commons.redis.clients import Scripts, connect
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.pool.snapshot import SnapshotReader
+
+
+def line_to(url: str, *, timeout: float = 1.0) -> MultiplexedConnection:
+    line = connect_multiplexed(url, timeout=timeout)
+    assert line is not None
+    return line
+
+
+@pytest.fixture
+async def line(redis_url: str) -> AsyncIterator[MultiplexedConnection]:
+    made = line_to(redis_url)
+    yield made
+    await made.aclose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://s1/main",
+        "redis+cluster://c1",
+        "rediss://cache?ssl_cert_reqs=none",
+    ],
+)
+def test_where_one_connection_is_not_enough_there_is_no_line(url: str) -> None:
+    assert connect_multiplexed(url) is None
+
+
+async def test_every_reply_reaches_its_caller(line: MultiplexedConnection) -> None:
+    got = await asyncio.gather(*(line.call("ECHO", f"{number} ключ") for number in range(2000)))
+
+    assert got == [f"{number} ключ" for number in range(2000)]
+    assert repr(line) == "<MultiplexedConnection up>"
+
+
+async def test_one_connection_serves_them_all(
+    line: MultiplexedConnection, redis_client: Redis
+) -> None:
+    await asyncio.gather(*(line.call("INCR", "n") for _ in range(500)))
+
+    assert await redis_client.get("n") == "500"
+    assert len(await redis_client.client_list()) == 2
+
+
+async def test_a_large_reply_comes_in_pieces_and_whole(line: MultiplexedConnection) -> None:
+    text = "x" * 3_000_000
+
+    assert await line.call("ECHO", text) == text
+
+
+async def test_an_error_reaches_its_caller_only(line: MultiplexedConnection) -> None:
+    wrong = asyncio.ensure_future(line.call("INCR", "n", "m"))
+    right = asyncio.ensure_future(line.call("INCR", "n"))
+
+    with pytest.raises(ResponseError):
+        await wrong
+    assert await right == 1
+    with pytest.raises(NoScriptError):
+        await line.call("EVALSHA", "0" * 40, 0)
+
+
+async def test_a_caller_that_leaves_does_not_shift_the_replies(line: MultiplexedConnection) -> None:
+    await line.call("PING")
+    calls = [asyncio.ensure_future(line.call("ECHO", str(number))) for number in range(100)]
+    await asyncio.sleep(0)
+    for call in calls[::3]:
+        call.cancel()
+
+    kept = [number for number in range(100) if number % 3]
+    assert [await calls[number] for number in kept] == [str(number) for number in kept]
+
+
+async def test_the_first_caller_may_leave_while_the_line_is_drawn(
+    line: MultiplexedConnection,
+) -> None:
+    first = asyncio.ensure_future(line.call("ECHO", "first"))
+    second = asyncio.ensure_future(line.call("ECHO", "second"))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert await second == "second"
+
+
+async def test_when_the_server_dies_all_are_told_and_the_next_call_finds_its_successor() -> None:
+    with RedisServer() as server:
+        line = line_to(server.url)
+        await line.call("PING")
+        server.freeze()
+        calls = [asyncio.ensure_future(line.call("INCR", "n")) for _ in range(5)]
+        await asyncio.sleep(0.02)
+        server.kill()
+        for call in calls:
+            with pytest.raises(ConnectionBroken):
+                await call
+        assert repr(line) == "<MultiplexedConnection down>"
+        with pytest.raises(ConnectionBroken):
+            await line.call("PING")
+
+        server.start()
+
+        assert await line.call("PING") == "PONG"
+        await line.aclose()
+
+
+async def test_a_server_that_hangs_breaks_the_line_in_time() -> None:
+    with RedisServer() as server:
+        line = line_to(server.url, timeout=0.1)
+        await line.call("PING")
+        server.freeze()
+        with pytest.raises(TimedOut):
+            await line.call("PING")
+        with pytest.raises((TimedOut, ConnectionBroken)):
+            await line.call("PING")
+        server.thaw()
+
+        assert await line.call("PING") == "PONG"
+        await line.aclose()
+
+
+async def test_a_quiet_line_stays_up_and_a_slow_stream_of_calls_does_not_time_out(
+    redis_url: str,
+) -> None:
+    line = line_to(redis_url, timeout=0.1)
+    for _ in range(4):
+        assert await line.call("PING") == "PONG"
+        await asyncio.sleep(0.06)
+    assert repr(line) == "<MultiplexedConnection up>"
+    await line.aclose()
+
+
+async def test_a_server_that_can_not_be_reached_is_an_error_each_time() -> None:
+    for url in ("unix:///nowhere", "redis://127.0.0.1:9"):
+        line = line_to(url)
+        for _ in range(2):
+            with pytest.raises(ConnectionBroken):
+                await line.call("PING")
+        await line.aclose()
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    line = line_to(f"redis://127.0.0.1:{port}/3", timeout=0.1)
+
+    with pytest.raises(TimedOut):
+        await line.call("PING")
+
+    await line.aclose()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_the_address_chooses_the_database_and_the_login() -> None:
+    with RedisServer() as server:
+        admin = connect(server.url)
+        await admin.config_set("requirepass", "canary")
+        await admin.aclose()
+        line = line_to(f"{server.url}&password=canary".replace("db=0", "db=2"))
+        assert "db=2" in await line.call("CLIENT", "INFO")
+        await line.aclose()
+        for bad in (
+            server.url,
+            f"{server.url}&password=wrong",
+            f"{server.url}&password=x&username=y",
+        ):
+            line = line_to(bad)
+            with pytest.raises(AuthenticationError) as caught:
+                await line.call("PING")
+            assert "canary" not in str(caught.value)
+            await line.aclose()
+
+
+async def test_a_server_that_became_a_replica_is_left(
+    line: MultiplexedConnection, redis_client: Redis
+) -> None:
+    await line.call("PING")
+    await redis_client.replicaof("127.0.0.1", "9")
+    with pytest.raises(ConnectionBroken, match="READONLY"):
+        await line.call("SET", "x", 1)
+    assert repr(line) == "<MultiplexedConnection down>"
+    await redis_client.replicaof("NO", "ONE")
+
+    assert await line.call("SET", "x", 1) == "OK"
+
+
+async def test_after_closing_nothing_is_left_waiting(redis_url: str) -> None:
+    line = line_to(redis_url)
+    await line.aclose()
+    await line.call("PING")
+    waiting = asyncio.ensure_future(line.call("BLPOP", "nothing", 0))
+    await asyncio.sleep(0.01)
+
+    await line.aclose()
+
+    with pytest.raises(ConnectionBroken):
+        await waiting
+
+
+async def test_closing_while_the_line_is_drawn_ends_the_drawing(redis_url: str) -> None:
+    line = line_to(redis_url)
+    waiting = asyncio.ensure_future(line.call("PING"))
+    await asyncio.sleep(0)
+
+    await line.aclose()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_surveys_and_scripts_go_over_the_line(
+    line: MultiplexedConnection, redis_client: Redis
+) -> None:
+    surveyor = SnapshotReader(redis_client, line=line)
+    await surveyor.tie({"f": "acc_1"})
+
+    surveys = await asyncio.gather(
+        *(surveyor.survey(account_ids=["acc_1"], model="m") for _ in range(100))
+    )
+    tied = await surveyor.survey(account_ids=["acc_1"], model="m", affinity="f")
+
+    assert [each.cursor for each in surveys] == list(range(1, 101))
+    assert tied.affine == "acc_1"
+
+
+async def test_failures_on_the_line_are_those_of_any_script(redis_client: Redis) -> None:
+    line = line_to("unix:///nowhere")
+    with pytest.raises(StoreUnavailable):
+        await Scripts(redis_client, line=line).repeat("release_lock", ["lock"], ["me"])

@@ -1,0 +1,42 @@
+"""JSON as backends write it, halves of surrogate pairs included."""
+
+import json
+
+import msgspec
+import pytest
+
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, reader, write
+
+
+class Delta(msgspec.Struct):
+    delta: str
+
+
+class Holder(msgspec.Struct):
+    item: msgspec.Raw
+
+
+def test_half_an_emoji_is_kept_and_two_halves_are_whole_again() -> None:
+    read = reader(Delta)
+    first, second = read(rb'{"delta":"a \ud83d"}').delta, read(rb'{"delta":"\ude00 b"}').delta
+
+    assert json.loads(write(first + second)) == "a 😀 b"
+    assert json.loads(write({"delta": first})) == {"delta": "a \ud83d"}
+
+
+def test_raw_parts_get_a_replacement_for_half_an_emoji() -> None:
+    item = reader(Holder)(rb'{"item":{"a":"\ud83d","b":"\ud83d\ude00","c":"\\ud83d"}}').item
+
+    assert read_any(item) == {"a": "\ufffd", "b": "😀", "c": r"\ud83d"}
+
+
+@pytest.mark.parametrize(
+    "bad", [b"{", b'"\xff"', b'{"delta":1}', rb'{"delta":"\\ud83d"', b"[" * 100_000]
+)
+def test_what_cannot_be_read_raises_a_decode_error(bad: bytes) -> None:
+    with pytest.raises(DECODE_ERRORS):
+        reader(Delta)(bad)
+
+
+def test_ordinary_values_are_written_as_compact_utf8() -> None:
+    assert write({"a": ["é", 1.0, None]}) == '{"a":["é",1.0,null]}'.encode()

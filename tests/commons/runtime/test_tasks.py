@@ -1,0 +1,92 @@
+"""Background tasks are remembered, reported and ended."""
+
+import asyncio
+import contextlib
+
+import pytest
+from structlog.testing import capture_logs
+
+from codex_proapi.commons.runtime.tasks import Tasks
+
+
+async def test_a_task_gives_its_result_and_is_forgotten() -> None:
+    tasks = Tasks()
+
+    async def work() -> int:
+        return 7
+
+    task = tasks.start(work(), name="seven")
+    assert (len(tasks), repr(tasks)) == (1, "<Tasks 1 running>")
+    assert await task == 7
+    await asyncio.sleep(0)
+    assert len(tasks) == 0
+
+
+async def test_a_failure_is_logged_and_raised_to_whoever_waits() -> None:
+    tasks = Tasks()
+
+    async def fail() -> None:
+        raise ValueError("no")
+
+    with capture_logs() as logs:
+        with pytest.raises(ValueError, match="no"):
+            await tasks.start(fail(), name="failing")
+        await asyncio.sleep(0)
+
+    assert logs == [
+        {
+            "event": "task.failed",
+            "log_level": "error",
+            "task": "failing",
+            "error": "ValueError('no')",
+        }
+    ]
+
+
+async def test_closing_cancels_what_runs_and_waits_for_its_end() -> None:
+    ended: list[str] = []
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("ended")
+
+    async with Tasks() as tasks:
+        tasks.start(forever(), name="forever")
+        await asyncio.sleep(0)
+
+    assert ended == ["ended"]
+
+
+async def test_closing_with_patience_lets_work_finish() -> None:
+    gate = asyncio.Event()
+    done: list[str] = []
+
+    async def work() -> None:
+        await gate.wait()
+        done.append("done")
+
+    tasks = Tasks()
+    tasks.start(work(), name="work")
+    asyncio.get_running_loop().call_later(0.01, gate.set)
+    await tasks.close(patience=5)
+
+    assert done == ["done"]
+
+
+async def test_a_task_that_lost_its_cancellation_is_cancelled_again() -> None:
+    async def deaf_once() -> None:
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+                return
+        await asyncio.Event().wait()
+
+    tasks = Tasks()
+    task = tasks.start(deaf_once(), name="deaf")
+    await asyncio.sleep(0)
+    await tasks.close()
+
+    assert task.cancelled()

@@ -1,0 +1,112 @@
+"""Administrators' sessions, in Redis by their digest alone."""
+
+import pytest
+from redis.asyncio import Redis
+from support.clock import Clock
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.console.auth.sessions import (
+    ABSOLUTE_SECONDS,
+    IDLE_SECONDS,
+    Sessions,
+    csrf_token,
+    digest_of,
+    new_sid,
+)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sessions(redis_client: Redis, clock: Clock) -> Sessions:
+    return Sessions(redis_client, clock=clock)
+
+
+async def test_a_session_is_found_by_its_cookie_on_every_replica(
+    redis_client: Redis, clock: Clock, sessions: Sessions
+) -> None:
+    sid, session = await sessions.begin(ip="203.0.113.9", agent="Firefox")
+    found = await Sessions(redis_client, clock=clock).find(sid)
+
+    assert found == session
+    assert (session.id, session.ip, session.agent) == (digest_of(sid), "203.0.113.9", "Firefox")
+    assert await sessions.find(new_sid()) is None
+
+
+async def test_use_keeps_it_and_idleness_ends_it(clock: Clock, sessions: Sessions) -> None:
+    sid, session = await sessions.begin(ip="", agent="")
+    clock.pass_(IDLE_SECONDS - 1)
+    assert await sessions.find(sid) is not None
+    clock.pass_(IDLE_SECONDS - 1)
+    assert await sessions.lives(session.id)
+    clock.pass_(1)
+    assert await sessions.find(sid) is None
+    assert not await sessions.lives(session.id)
+
+
+async def test_looking_without_touching_is_no_use(clock: Clock, sessions: Sessions) -> None:
+    sid, _ = await sessions.begin(ip="", agent="")
+    clock.pass_(IDLE_SECONDS - 1)
+    assert await sessions.find(sid, touch=False) is not None
+    clock.pass_(1)
+
+    assert await sessions.find(sid) is None
+
+
+async def test_it_ends_after_twelve_hours_however_busy(clock: Clock, sessions: Sessions) -> None:
+    sid, _ = await sessions.begin(ip="", agent="")
+    for _ in range(ABSOLUTE_SECONDS // 1000):
+        clock.pass_(1000)
+        assert (await sessions.find(sid)) is not None
+    clock.pass_(ABSOLUTE_SECONDS % 1000)
+
+    assert await sessions.find(sid) is None
+
+
+async def test_redis_forgets_it_by_itself(redis_client: Redis, sessions: Sessions) -> None:
+    _, session = await sessions.begin(ip="", agent="")
+
+    assert 0 < await redis_client.ttl(keyspace.session(session.id)) <= IDLE_SECONDS
+
+
+async def test_a_session_ended_while_it_is_used_stays_ended(
+    clock: Clock, sessions: Sessions, redis_client: Redis
+) -> None:
+    sid, session = await sessions.begin(ip="", agent="")
+    clock.pass_(60)
+
+    class EndsBetween(Sessions):
+        async def _get(self, session_id: str):  # type: ignore[no-untyped-def]
+            found = await super()._get(session_id)
+            await sessions.end(session_id)
+            return found
+
+    assert await EndsBetween(redis_client, clock=clock).find(sid) is not None
+    assert not await sessions.lives(session.id)
+
+
+async def test_all_are_listed_the_last_used_first_and_ended_together(
+    clock: Clock, sessions: Sessions
+) -> None:
+    first, one = await sessions.begin(ip="", agent="one")
+    clock.pass_(20)
+    _, two = await sessions.begin(ip="", agent="two")
+    clock.pass_(20)
+    await sessions.find(first)
+
+    assert [each.agent for each in await sessions.all()] == ["one", "two"]
+    assert await sessions.end_all() == 2
+    assert await sessions.all() == []
+    assert not await sessions.end(one.id)
+    assert not await sessions.end(two.id)
+
+
+def test_a_csrf_token_belongs_to_one_cookie() -> None:
+    sid = new_sid()
+
+    assert csrf_token(sid) == csrf_token(sid) != csrf_token(new_sid())
+    assert sid not in csrf_token(sid)
+    assert len(sid) == 43

@@ -1,0 +1,97 @@
+"""From the first start to the first answered request, as a newcomer does it."""
+
+import json
+
+import pytest
+from playwright.async_api import Browser
+from support.browsers import tab
+from support.one_house import one_house
+
+from codex_proapi.simulator import Simulator
+
+pytestmark = pytest.mark.browser
+
+PASSWORD = "correct mule battery clip"
+
+
+async def test_from_the_setup_token_to_the_first_answer(browser: Browser, redis_url: str) -> None:
+    announced: list[str] = []
+    # A public address makes the console ask for an administrator, as it does on a server.
+    provided = {"allowed_hosts": ("localhost",), "host": "0.0.0.0"}
+    async with (
+        Simulator() as simulator,
+        one_house(redis_url, simulator, announced=announced, **provided) as site,
+        tab(browser, site.base) as page,
+    ):
+        token = next(line.rpartition(" ")[2] for line in announced if "token" in line)
+
+        await page.open("/")
+        await page.see("h1", "Welcome")
+        await page.page.fill("[name=token]", "wrong")
+        await page.page.fill("[name=password]", PASSWORD)
+        await page.click("[type=submit]")
+        await page.see("[data-error]", "That setup token is not right")
+        await page.page.fill("[name=token]", token)
+        await page.page.fill("[name=password]", "password1234")
+        await page.click("[type=submit]")
+        await page.see("[data-error]", "That password is too easy to guess.")
+        await page.page.fill("[name=password]", PASSWORD)
+        await page.click("[type=submit]")
+
+        await page.see(".checklist .next", "Add an account")
+        await page.click(".checklist .next a")
+        await page.page.wait_for_selector("html[data-page=accounts][data-ready]", state="attached")
+        await page.click("#tab-auth_json")
+        await page.page.fill("[name=auth_json]", json.dumps(simulator.auth_json("ada")))
+        await page.click("[data-look]")
+        await page.click("[data-save]")
+        await page.see(".account", simulator.account("ada").email)
+
+        await page.open("/")
+        await page.see(".checklist .done", "Add an account")
+        await page.click(".checklist .next a")
+        await page.page.wait_for_selector("html[data-page=keys][data-ready]", state="attached")
+        await page.page.fill("#new-key [name=name]", "My laptop")
+        await page.click("#new-key [type=submit]")
+        await page.see("#made-key")
+        await page.click("[data-carry-key]")
+        await page.page.wait_for_selector("html[data-page=connect][data-ready]", state="attached")
+
+        await page.click("#run-test")
+        await page.see("#test-steps li.good", "Answer", timeout=15_000)
+        assert await page.page.locator("#test-steps li.good").count() == 3
+
+        await page.page.fill("#chat-text", "say pineapple")
+        await page.page.keyboard.press("Enter")
+        await page.see(".chat-line:not(.mine)", "pineapple", timeout=15_000)
+
+        await page.open("/logs")
+        await page.see(".log-row", simulator.account("ada").email)
+        await page.open("/")
+        await page.see(".verdict", "All systems steady", timeout=10_000)
+        assert not await page.page.is_visible(".checklist")
+        refused = [p for p in page.problems if "status of 40" not in p]
+        assert refused == []
+
+
+async def test_a_test_request_tells_which_step_failed_and_why(
+    browser: Browser, redis_url: str
+) -> None:
+    async with (
+        Simulator() as simulator,
+        one_house(redis_url, simulator) as site,
+        tab(browser, site.base) as page,
+    ):
+        await page.open("/connect")
+        await page.click("#run-test")
+        await page.see("#test-steps li.failed", "No API key is filled in.")
+
+        await page.page.fill("#key", "cpa-made-up")
+        await page.click("#run-test")
+        await page.see("#test-steps li.failed", "The gateway does not accept this API key.")
+        await page.see("#test-steps li.failed", "Make a key on the page API keys")
+
+        _, secret = await site.scene.keys.create("CI", created_at=1)
+        await page.page.fill("#key", secret)
+        await page.click("#run-test")
+        await page.see("#test-steps li.failed", "There is no account that could answer.")

@@ -1,0 +1,173 @@
+"""Accounts from the command line, on an embedded Redis of its own."""
+
+import json
+import pathlib
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.fernet import Fernet
+
+from codex_proapi.console.cli.accounts import accounts
+from codex_proapi.simulator import SimulatedAccount, Simulator
+
+
+@pytest.fixture
+def sim() -> Simulator:
+    return Simulator()
+
+
+def run(environ: dict[str, str], *arguments: str, provided: bytes | None = None) -> Result:
+    return CliRunner().invoke(accounts, arguments, obj=environ, input=provided)
+
+
+def imported(environ: dict[str, str], content: Any, *arguments: str) -> Result:
+    provided = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return run(environ, "import", "-", *arguments, provided=provided)
+
+
+def test_a_file_becomes_an_account(
+    environ: dict[str, str], sim: Simulator, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "auth.json"
+    content = json.dumps(sim.auth_json("ada"))
+    path.write_text(content)
+
+    result = run(environ, "import", str(path))
+    listed = run(environ, "list")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("added ada@example.com (plus) as acc_")
+    row = listed.output.splitlines()[1].split("\t")
+    assert row[1:5] == ["ada@example.com", "ada@example.com", "plus", "active"]
+    tokens = json.loads(content)["tokens"]
+    assert not [t for t in tokens.values() if t[:12] in result.output + listed.output]
+
+
+def test_standard_input_is_a_file_too_and_may_be_named(
+    environ: dict[str, str], sim: Simulator
+) -> None:
+    assert "added mine (plus)" in imported(environ, sim.auth_json("ada"), "--name", "mine").output
+
+
+def test_the_same_login_again_is_the_same_account(environ: dict[str, str], sim: Simulator) -> None:
+    first = imported(environ, sim.auth_json("ada")).output
+    second = imported(environ, sim.auth_json("ada")).output
+
+    assert first == second
+    assert len(run(environ, "list").output.splitlines()) == 2
+
+
+def test_an_expired_access_token_is_noted(environ: dict[str, str], sim: Simulator) -> None:
+    result = imported(environ, sim.auth_json("ada", expires_in=-60))
+
+    assert "it is renewed at the first use" in result.output
+
+
+def test_a_missing_refresh_token_is_noted(environ: dict[str, str], sim: Simulator) -> None:
+    content = sim.auth_json("ada")
+    del content["tokens"]["refresh_token"]
+
+    assert "ends with its access token" in imported(environ, content).output
+
+
+BAD: list[tuple[Any, str]] = [
+    (b"hello", "auth.json"),
+    (b"\xff\xfe", "auth.json"),
+    ([1], "auth.json"),
+    ({"OPENAI_API_KEY": "sk-abcdefghijkl"}, "API key"),
+    ({"tokens": {}}, "token"),
+    ({"tokens": {"access_token": "opaque"}}, "token"),
+]
+
+
+@pytest.mark.parametrize(("content", "word"), BAD)
+def test_a_bad_file_is_told_what_is_wrong_with_it(
+    environ: dict[str, str], content: Any, word: str
+) -> None:
+    result = imported(environ, content)
+
+    assert result.exit_code == 1
+    assert word in result.output
+    assert "sk-abcdefghijkl" not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_file_that_is_too_large_is_not_read(environ: dict[str, str]) -> None:
+    assert "too large" in imported(environ, b"x" * 100_000).output
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(environ: dict[str, str]) -> None:
+    result = run(environ, "import", "nowhere.json")
+
+    assert result.exit_code == 2
+    assert "nowhere.json" in result.output
+
+
+def test_an_account_is_paused_resumed_and_removed_by_any_of_its_names(
+    environ: dict[str, str], sim: Simulator
+) -> None:
+    account_id = imported(environ, sim.auth_json("ada"), "--name", "mine").output.split()[-1]
+
+    assert run(environ, "pause", "mine").output == "paused mine\n"
+    assert "\tpaused\t" in run(environ, "list").output
+    assert run(environ, "resume", "ada@example.com").output == "resumed mine\n"
+    assert "\tactive\t" in run(environ, "list").output
+    assert run(environ, "remove", account_id, "--yes").output == "removed mine\n"
+    assert run(environ, "list").output.startswith("no accounts yet")
+
+
+def test_removing_asks_first(environ: dict[str, str], sim: Simulator) -> None:
+    imported(environ, sim.auth_json("ada"), "--name", "mine")
+
+    result = run(environ, "remove", "mine", provided=b"n\n")
+
+    assert result.exit_code == 1
+    assert "mine" in run(environ, "list").output
+
+
+def test_an_unknown_account_is_told(environ: dict[str, str]) -> None:
+    result = run(environ, "pause", "nobody")
+
+    assert result.exit_code == 1
+    assert "no account is called nobody" in result.output
+
+
+def test_an_address_with_two_accounts_must_be_told_apart(environ: dict[str, str]) -> None:
+    home = SimulatedAccount(name="home", email="ada@example.com")
+    work = SimulatedAccount(name="work", email="ada@example.com", plan="team")
+    sim = Simulator(accounts=[home, work])
+    for account in sim.accounts:
+        imported(environ, sim.auth_json(account), "--name", account.name)
+
+    result = run(environ, "pause", "ada@example.com")
+
+    assert "may be any of acc_" in result.output
+    assert run(environ, "pause", "work").exit_code == 0
+
+
+def test_credentials_change_over_to_a_new_encryption_key(
+    environ: dict[str, str], sim: Simulator
+) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    before = {**environ, "ENCRYPTION_KEYS": old}
+    both = {**environ, "ENCRYPTION_KEYS": f"{new},{old}"}
+    after = {**environ, "ENCRYPTION_KEYS": new}
+    for name in ("ada", "ben"):
+        imported(before, sim.auth_json(name))
+
+    too_early = run(after, "reseal")
+    first, again = run(both, "reseal"), run(both, "reseal")
+    alone = run(after, "reseal")
+
+    assert too_early.exit_code == 1
+    assert "sealed 0 of 2 credentials" in too_early.output
+    assert "2 could not be opened" in too_early.output
+    for result in (first, again, alone):
+        assert result.exit_code == 0
+        assert result.output == "sealed 2 of 2 credentials under the first encryption key\n"
+    assert run(before, "reseal").exit_code == 1
+
+
+def test_without_accounts_there_is_nothing_to_reseal(environ: dict[str, str]) -> None:
+    assert run(environ, "reseal").output.startswith("sealed 0 of 0 credentials")

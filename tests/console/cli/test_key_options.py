@@ -1,0 +1,55 @@
+from typing import Any
+
+import pytest
+import rich_click as click
+
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.console.cli.key_options import End, Span, facts_of
+
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("owner", "default_model", "default_effort", "weight", "expires")),
+    **dict.fromkeys(("rpm", "tpm", "concurrent", "tokens_day", "tokens_week", "tokens_month")),
+    "models": (),
+    "accounts": (),
+}
+NOW = 1_795_000_000.5
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("90s", 90), ("5m", 300), ("24h", 86_400), ("7d", 604_800), ("2w", 1_209_600)]
+)  # fmt: skip
+def test_a_span_is_said_in_one_word(said: str, seconds: int) -> None:
+    assert Span().convert(said, None, None) == seconds
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [("never", 0), ("1d", 1_795_086_400), ("2026-12-31", 1_798_761_600)],
+)
+def test_a_key_ends_after_a_span_with_a_day_or_never(said: str, end: int) -> None:
+    assert End().convert(said, None, None)(NOW) == end
+
+
+@pytest.mark.parametrize("said", ["soon", "7", "2026-13-01", "-1d", ""])
+def test_what_is_no_time_is_refused(said: str) -> None:
+    with pytest.raises(click.BadParameter):
+        End().convert(said, None, None)
+
+
+def test_only_what_is_named_is_changed() -> None:
+    before = Limits(rpm=5, tpm=7)
+    assert facts_of(NOTHING, now=NOW, limits=before) == {}
+
+    provided = NOTHING | {"owner": "", "rpm": 0, "models": ("a", "b"), "accounts": ("all",)}
+
+    assert facts_of(provided, now=NOW, limits=before) == {
+        "owner": "",
+        "limits": Limits(tpm=7),
+        "allowed_models": ("a", "b"),
+        "allowed_accounts": (),
+    }
+
+
+def test_a_key_cannot_end_in_the_past() -> None:
+    with pytest.raises(click.BadParameter):
+        facts_of(NOTHING | {"expires": int}, now=NOW, limits=Limits())

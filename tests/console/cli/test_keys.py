@@ -1,0 +1,86 @@
+"""API keys from the command line."""
+
+import json
+
+from click.testing import CliRunner, Result
+
+from codex_proapi.console.cli.keys import keys
+
+
+def run(environ: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(keys, arguments, obj=environ)
+
+
+def test_a_key_is_shown_once_alone_on_standard_output(environ: dict[str, str]) -> None:
+    made = run(environ, "create", "laptop", "--owner", "ada")
+    listed = run(environ, "list").stdout
+
+    secret = made.stdout.strip()
+    assert secret.startswith("cpa-")
+    assert "made key_" in made.stderr
+    assert secret not in listed
+    assert listed.splitlines()[1].split("\t")[1:5] == ["laptop", "ada", f"{secret[:12]}…", "active"]
+
+
+def test_a_key_is_revoked_by_id_or_name(environ: dict[str, str]) -> None:
+    run(environ, "create", "laptop")
+    run(environ, "create", "phone")
+
+    by_name = run(environ, "revoke", "laptop")
+    rows = run(environ, "list").stdout.splitlines()
+    key_id = next(row.split("\t")[0] for row in rows if "phone" in row)
+    by_id = run(environ, "revoke", key_id)
+
+    assert by_name.stdout.startswith("revoked laptop (key_")
+    assert key_id in by_id.stdout
+    assert run(environ, "list").stdout.count("revoked") == 2
+
+
+def test_a_weight_beyond_its_bounds_is_refused(environ: dict[str, str]) -> None:
+    assert run(environ, "create", "laptop", "--weight", "0.01").exit_code == 2
+    assert run(environ, "create", "laptop", "--weight", "2.5").exit_code == 0
+
+
+def test_an_unknown_or_twofold_name_is_told(environ: dict[str, str]) -> None:
+    run(environ, "create", "laptop")
+    run(environ, "create", "laptop")
+
+    assert "no key is called phone" in run(environ, "revoke", "phone").output
+    assert "may be any of key_" in run(environ, "revoke", "laptop").output
+
+
+def test_no_keys_is_told(environ: dict[str, str]) -> None:
+    assert run(environ, "list").stdout.startswith("no keys yet")
+
+
+def test_all_a_key_may_be_is_said_shown_and_changed(environ: dict[str, str]) -> None:
+    run(environ, "create", "ci", "--rpm", "60", "--tokens-week", "1000000", "--expires", "30d")
+    run(
+        environ, "change", "ci", "--model", "gpt-5.5", "--weight", "2", "--rpm", "0", "--name", "CI"
+    )
+    shown = dict(line.split("\t") for line in run(environ, "show", "CI").stdout.splitlines())
+
+    assert (shown["models"], shown["weight"]) == ("gpt-5.5", "2")
+    assert (shown["limits"], shown["accounts"]) == ("tokens-week 1000000", "all")
+    assert shown["ends"].endswith("UTC")
+    told = json.loads(run(environ, "list", "--json").stdout)["keys"]
+    assert told == [json.loads(run(environ, "show", "CI", "--json").stdout)]
+    assert told[0]["limits"]["tokens_week"] == 1_000_000
+    assert "nothing to change" in run(environ, "change", "CI").output
+    assert "ada is no account" in run(environ, "change", "CI", "--account", "ada").output
+    assert run(environ, "change", "CI", "--account", "all").exit_code == 0
+
+
+def test_a_rotated_key_shows_its_secret_once_and_a_removed_one_is_gone(
+    environ: dict[str, str],
+) -> None:
+    made = json.loads(run(environ, "create", "laptop", "--json").stdout)
+    rotated = run(environ, "rotate", "laptop", "--overlap", "24h")
+
+    assert rotated.stdout.strip() not in {"", made["secret"]}
+    assert "the old secret works until" in rotated.stderr
+    assert run(environ, "rotate", "laptop", "--overlap", "31d").exit_code == 2
+    run(environ, "revoke", "laptop")
+    assert "is revoked" in run(environ, "change", made["key"]["id"], "--rpm", "1").output
+    assert run(environ, "remove", "laptop").stdout.startswith("removed laptop (key_")
+    assert run(environ, "list").stdout.startswith("no keys yet")

@@ -1,0 +1,24 @@
+import pytest
+
+from codex_proapi.console.cli.tables import moment, show_table
+
+
+def test_a_table_is_tab_separated_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("A", "B"), [("1", "[red]x[/red]"), ("2", "")])
+
+    assert capsys.readouterr().out == "A\tB\n1\t[red]x[/red]\n2\t\n"
+
+
+def test_a_table_is_a_table_for_people(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    show_table(("A", "B"), [("1", "[red]x[/red]")])
+
+    assert "[red]x[/red]" in capsys.readouterr().out
+
+
+def test_never_is_empty() -> None:
+    assert moment(0) == ""
+    assert moment(1_795_500_000) == "2026-11-24 06:00 UTC"

@@ -1,0 +1,74 @@
+from typing import Any
+
+import jinja2
+import pytest
+
+from codex_proapi.console.layout.preferences import Preferences, Theme
+from codex_proapi.console.layout.rendering import environment, render
+from codex_proapi.console.texts.language import Language
+
+ENGLISH, CHINESE = environment(Language.ENGLISH), environment(Language.CHINESE)
+
+
+def _said(text: str, *, environment: jinja2.Environment = ENGLISH, **context: Any) -> str:
+    return environment.from_string(text).render(**context)
+
+
+def test_what_a_template_is_given_is_escaped() -> None:
+    hostile = "<img src=x onerror=alert(1)>\"'"
+
+    assert "<img" not in _said("{{ x }}", x=hostile)
+    assert "<img" not in _said('{{ _("Remove %(name)s?", name=x) }}', x=hostile)
+
+
+def test_a_name_nobody_gave_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        _said("{{ missing }}")
+
+
+def test_words_are_in_the_environments_language() -> None:
+    assert _said('{{ _("Accounts") }}', environment=CHINESE) == "账号"
+    assert _said('{{ ngettext("%(num)s day", "%(num)s days", 1) }}') == "1 day"
+    assert _said('{{ ngettext("%(num)s day", "%(num)s days", 3) }}', environment=CHINESE) == "3 天"
+
+
+@pytest.mark.parametrize(
+    ("text", "english", "chinese"),
+    [
+        ("{{ 1234567 | number }}", "1,234,567", "1,234,567"),
+        ("{{ 1234567 | compact }}", "1.2M", "123.5万"),
+        ("{{ 9999 | compact }}", "9,999", "9,999"),
+        ("{{ 61.6 | percent }}", "62%", "62%"),
+        ("{{ 1.25 | exact }}", "1.2", "1.2"),
+        ("{{ 0 | at }}", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+        (
+            '{{ "no_accounts" | fault }}',
+            "There is no account that could answer.",
+            "没有可以回答的账号。",
+        ),
+        (
+            '{{ "no_accounts" | cure }}',
+            "Add an account, or resume a paused one.",
+            "请添加账号，或恢复已暂停的账号。",
+        ),
+        ('{{ "unheard_of" | fault }}', "", ""),
+        ('{{ "internal_of_nobody" | cure }}', "", ""),
+    ],
+)
+def test_figures_times_and_codes_are_told_in_both_languages(
+    text: Any, english: Any, chinese: Any
+) -> None:
+    assert _said(text) == english
+    assert _said(text, environment=CHINESE) == chinese
+
+
+@pytest.mark.parametrize("theme", list(Theme))
+def test_the_theme_is_in_the_page_so_that_nothing_flashes(theme: Any) -> None:
+    preferences = Preferences(theme=theme)
+
+    html = render(
+        "failure.html", preferences, page="x", csrf="", code="internal", status=500, request_id="r"
+    )
+
+    assert f'data-theme="{theme.value}"' in html
+    assert '<html lang="en"' in html

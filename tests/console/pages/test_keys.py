@@ -1,0 +1,70 @@
+from typing import Any
+
+import msgspec
+import pytest
+from support.furnished import NOW, furnished
+
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.console.pages.keys import row_of
+
+
+async def test_keys_are_listed_without_their_secret(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        _, secret = await visit.scene.keys.create("Fresh", created_at=int(NOW))
+        html = (await visit.get("/keys")).text
+
+    assert secret[:10] in html
+    assert secret not in html
+    assert "60 requests a minute" in html
+    assert "2M tokens a day" in html
+
+
+async def test_active_keys_come_before_those_that_are_no_more(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        text = await visit.read("/keys")
+
+    assert text.index("CI") < text.index("Codex on the laptop") < text.index("Old Cursor")
+    assert "Revoked" in text
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [("required", "Give each client its own key"), ("open", "Any key is accepted until you make")],
+)
+async def test_without_keys_the_page_tells_what_that_means(
+    redis_url: str, policy: Any, said: Any
+) -> None:
+    async with furnished(redis_url, empty=True, api_key_policy=policy) as visit:
+        assert said in await visit.read("/keys")
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({}, "active"),
+        ({"expires_at": int(NOW)}, "expired"),
+        ({"expires_at": int(NOW) + 1}, "active"),
+        ({"revoked": True, "expires_at": 1}, "revoked"),
+    ],
+)
+def test_a_key_is_active_expired_or_revoked(facts: Any, state: Any) -> None:
+    assert row_of(ApiKey(id="key_1", name="CI", **facts), now=NOW, tokens_today=0).state == state
+
+
+def test_a_keys_form_begins_with_what_it_is() -> None:
+    key = ApiKey(
+        id="key_1",
+        name="\"CI\" 'x'",
+        owner="Ada",
+        limits=Limits(rpm=5),
+        allowed_models=("m",),
+        weight=2.0,
+    )
+
+    row = row_of(key, now=NOW, tokens_today=7)
+
+    assert (row.limits, row.models, row.tokens_today) == ((("rpm", 5),), ("m",), 7)
+    form = msgspec.json.decode(row.form)
+    assert (form["name"], form["limits"]["rpm"], form["limits"]["tpm"]) == ("\"CI\" 'x'", 5, 0)
+    assert (row.weight, form["weight"]) == (2.0, 2.0)

@@ -1,0 +1,115 @@
+from typing import Any
+
+import pytest
+from support.console_scene import a_catalogue
+from support.furnished import furnished
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.console.pages.models import default_of, offered_models
+from codex_proapi.console.views.account_list import load_accounts
+from codex_proapi.console.views.models_seen import ALWAYS, unite
+
+
+async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        text = await visit.read("/catalogue")
+
+    first = text.partition("gpt-6.1-sol")[2].partition("gpt-6-astra")[0]
+    assert "default" in first
+    assert "6 accounts (3 ready)" in first
+    assert "272K" in first
+    assert "gpt-5-codex" in first, "names that stand for the default are told"
+
+
+async def test_a_model_with_a_limit_of_its_own_shows_what_is_left_of_that(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        await visit.console.redis.set(
+            keyspace.catalogue(visit.scene.ids[0]), a_catalogue("gpt-6-astra", "gpt-solo")
+        )
+        for account_id in visit.scene.ids[1:]:
+            await visit.console.redis.delete(keyspace.catalogue(account_id))
+        text = await visit.read("/catalogue")
+
+    own, _, general = text.partition("gpt-solo")
+    assert "Week 10% left" in own
+    assert "Week 69% left" in general
+
+
+async def test_a_model_somebody_holds_alone_lists_that_account(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        name = keyspace.catalogue(visit.scene.ids[1])
+        await visit.console.redis.set(name, a_catalogue("gpt-solo"))
+        text = await visit.read("/catalogue")
+
+    assert "1 account grace@example.com" in text.partition("gpt-solo")[2]
+
+
+async def test_a_model_can_be_withheld_and_offered_again(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        await visit.browser.learn()
+        body = {"disabled_models": ["gpt-6-sol"]}
+        changed = await visit.browser.patch("/api/settings", json=body)
+        html = (await visit.get("/catalogue")).text
+
+    assert changed.is_success
+    row = html.partition('id="row-gpt-6-sol"')[2].partition("</tr>")[0]
+    assert 'aria-checked="false"' in row
+    assert "&#34;disabled_models&#34;: []" in row or '"disabled_models": []' in row
+
+
+async def test_other_names_are_told_beside_their_model(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        await visit.browser.learn()
+        body = {"model_aliases": {"house-model": "gpt-5.5"}, "default_model": "gpt-5.5"}
+        await visit.browser.patch("/api/settings", json=body)
+        text = await visit.read("/catalogue")
+
+    row = text.partition("GPT-5.5")[2]
+    assert "house-model" in row
+    assert text.count("default") == 1
+
+
+async def test_without_accounts_the_page_says_what_to_do(redis_url: str) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        assert "Models appear once the first account is added." in await visit.read("/catalogue")
+
+
+async def test_accounts_that_have_not_reported_yet_are_waited_for(redis_url: str) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        await visit.scene.people()
+        await visit.console.redis.delete(*map(keyspace.catalogue, visit.scene.ids))
+
+        assert "No model reported yet" in await visit.read("/catalogue")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "disabled", "chosen"),
+    [
+        ("", (), "a"),
+        ("b", (), "b"),
+        ("b", ("b",), "a"),
+        ("none", (), "a"),
+        ("", ("a",), "b"),
+        ("", ("a", "b"), ""),
+    ],
+)
+def test_the_default_is_what_is_set_else_the_best_offered(
+    wanted: Any, disabled: Any, chosen: Any
+) -> None:
+    models = unite({"acc": [{"slug": "a", "priority": 1}, {"slug": "b", "priority": 2}]})
+
+    assert default_of(models, disabled=disabled, wanted=wanted) == chosen
+
+
+async def test_elsewhere_the_default_comes_first_and_there_is_always_a_name(redis_url: str) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        sources = visit.console.parts.sources
+        nobody = await offered_models(sources, await load_accounts(sources))
+        await visit.scene.people()
+        await sources.live_settings.change(
+            {"default_model": "gpt-5.5", "disabled_models": ["gpt-6-sol"]}
+        )
+        somebody = await offered_models(sources, await load_accounts(sources))
+
+    assert nobody == list(ALWAYS)
+    assert somebody == ["gpt-5.5", "gpt-6.1-sol", "gpt-6-astra"]

@@ -1,0 +1,123 @@
+from typing import Any
+
+import pytest
+from support.consoles import PASSWORD
+from support.furnished import NOW, furnished
+
+from codex_proapi.console.auth.audit import AuditEvent
+from codex_proapi.console.auth.sessions import Session
+from codex_proapi.console.pages.settings import (
+    AuditEventRow,
+    SessionRow,
+    audit_event_row,
+    browser_of,
+    session_row,
+)
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1 Version/19.0 Safari/604.1"
+EDGE = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/150.0 Safari/537.36 Edg/150.0"
+)
+
+
+async def test_settings_show_what_is_set_and_where_the_rest_comes_from(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        await visit.browser.learn()
+        body = {"routing": "least_used", "model_aliases": {"house": "gpt-5.5"}}
+        await visit.browser.patch("/api/settings", json=body)
+        page = (await visit.get("/settings")).text
+
+    assert 'name="routing" value="least_used" checked' in page
+    assert 'name="history_mode" value="" data-null checked' in page
+    assert "house = gpt-5.5</textarea>" in page
+    assert "http://localhost:1455/auth/callback" in page
+    assert "CODEX_BASE_URL" in page
+
+
+async def test_every_deed_is_in_the_audit_by_its_words(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        await visit.browser.learn()
+        await visit.browser.patch(f"/api/accounts/{visit.scene.ids[0]}", json={"paused": True})
+        text = await visit.read("/settings")
+
+    assert "Account paused ada@example.com paused: False → True local 127.0.0.1" in text
+
+
+async def test_terms_are_said_plainly(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        text = await visit.read("/settings")
+
+    assert "Pooling accounts must fit OpenAI's terms of use" in text
+    assert "This product is not made by OpenAI." in text
+
+
+async def test_passwords_and_sessions_are_there_where_a_login_is_asked(redis_url: str) -> None:
+    async with furnished(redis_url, admin_password=PASSWORD) as visit:
+        await visit.browser.sign_in()
+        guarded = await visit.read("/settings")
+    assert "Sign out everywhere" in guarded
+    assert "this browser" in guarded
+
+
+async def test_where_no_login_is_asked_there_are_no_sessions(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        assert "Sign out everywhere" not in await visit.read("/settings")
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (FIREFOX, "Firefox · Linux"),
+        (SAFARI, "Safari · iPhone"),
+        (EDGE, "Edge · Windows"),
+        ("curl/8.1", ""),
+        ("<script>", ""),
+    ],
+)
+def test_a_browser_in_two_words(agent: Any, words: Any) -> None:
+    assert browser_of(agent) == words
+
+
+def test_a_session_knows_whether_it_is_this_one() -> None:
+    session = Session(id="s1", created_at=NOW, seen_at=NOW + 5, ip="10.0.0.1", agent=FIREFOX)
+
+    row = session_row(session, own=session)
+
+    assert row == SessionRow(
+        id="s1", agent="Firefox · Linux", ip="10.0.0.1", seen_at=NOW + 5, current=True
+    )
+    assert not session_row(session, own=None).current
+
+
+def test_a_deed_names_its_target_and_what_changed() -> None:
+    event = AuditEvent(
+        at=NOW,
+        action="key.changed",
+        actor="token:CI",
+        ip="10.0.0.1",
+        key_id="key_1",
+        before={"name": "a", "owner": "x"},
+        after={"name": "b"},
+    )
+
+    assert audit_event_row(event, {"key_1": "Laptop"}) == AuditEventRow(
+        at=NOW,
+        label="API key changed",
+        action="key.changed",
+        target="Laptop",
+        change="name: a → b",
+        actor="token:CI",
+        ip="10.0.0.1",
+        code="",
+    )
+
+
+def test_a_deed_on_something_that_is_gone_uses_the_name_it_had() -> None:
+    event = AuditEvent(
+        action="odd.deed", actor="local", ip="", key_id="key_1", before={"name": "Laptop"}
+    )
+
+    row = audit_event_row(event, {})
+
+    assert (row.target, row.label, row.action) == ("Laptop", "", "odd.deed")

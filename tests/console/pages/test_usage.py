@@ -1,0 +1,150 @@
+import re
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from support.furnished import NOW, Visit, furnished
+
+from codex_proapi.commons.usage.counters import Counters, UsageStore, day_of
+from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.console.pages.usage import Asked, asked_for, sums_of, total_of
+
+DAY = 86_400
+TODAY = day_of(NOW)
+
+
+async def settle(visit: Visit, *, ago: int = 0, **facts: Any) -> None:
+    provided = {
+        "endpoint": "chat",
+        "ending": Ending.WHOLE,
+        "tokens": Tokens(input=1_000, cached=400),
+    }
+    record = ExchangeRecord(
+        request_id=f"r{facts}{ago}", at=NOW - ago * DAY, **{**provided, **facts}
+    )
+    await UsageStore(visit.console.redis).add([record])
+
+
+def row(html: str, name: str) -> list[str]:
+    """The cells of one row, by the name in its first one."""
+    rows = re.findall(r"<tr id=\"row-.*?</tr>", html, re.DOTALL)
+    cells = [re.findall(r"<t[dh]\b.*?</t[dh]>", each, re.DOTALL) for each in rows]
+    told = [[re.sub(r"<[^>]*>", "", cell).strip() for cell in each] for each in cells]
+    return next(each for each in told if each[0] == name)
+
+
+async def test_days_are_added_up_with_a_total(redis_url: str) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        await settle(visit, key_id="key_a", first_byte_ms=1_000)
+        await settle(visit, key_id="key_a", ago=6, first_byte_ms=2_000)
+        await settle(visit, key_id="key_a", ago=7)
+        await settle(visit, ending=Ending.BROKEN, tokens=Tokens(), estimated=70)
+        html = (await visit.get("/usage")).text
+
+    assert row(html, "key_a") == ["key_a", "2", "0", "2,000", "800 40%", "0", "0", "0", "1.5 s"]
+    assert row(html, "without a key") == ["without a key", "1", "1", "0", "0", "0", "0", "70", "–"]
+    assert row(html, "Total")[1:4] == ["3", "1", "2,000"]
+
+
+async def test_a_key_is_told_apart_by_models_and_a_model_by_keys(redis_url: str) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        for key_id, model in (("key_a", "gpt-6-sol"), ("key_a", "gpt-5.5"), ("key_b", "gpt-5.5")):
+            await settle(visit, key_id=key_id, answered_model=model)
+        keys = (await visit.get("/usage?by=key")).text
+        models = (await visit.get("/usage?by=model&key=key_a")).text
+        users = (await visit.get("/usage?by=key&model=gpt-5.5")).text
+
+    assert 'href="/usage?by=model&amp;range=7d&amp;key=key_a"' in keys
+    assert [row(models, name)[1] for name in ("gpt-6-sol", "gpt-5.5", "Total")] == [*"112"]
+    assert [row(users, name)[1] for name in ("key_a", "key_b", "Total")] == [*"112"]
+
+
+async def test_the_csv_has_the_same_days_and_the_same_key(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        (key_id, *_) = visit.scene.key_names
+        html = (await visit.get(f"/usage?by=model&key={key_id}&range=30d")).text
+        found = re.search(r'href="(/api/usage\?[^"]*)"', html)
+        assert found
+        address = found[1].replace("&amp;", "&")
+        csv = await visit.get(address)
+
+    query = parse_qs(address.partition("?")[2])
+    assert query["key"] == [key_id]
+    assert query["since"] == [day_of(NOW - 29 * DAY)]
+    assert csv.headers["content-disposition"].startswith('attachment; filename="usage-model-')
+
+
+async def test_days_without_usage_lead_on(redis_url: str) -> None:
+    async with furnished(redis_url, empty=True) as visit:
+        week = await visit.read("/usage")
+        month = await visit.read("/usage?range=30d")
+
+    assert "No usage in these days Each request is counted the moment it ends. Show 30 days" in week
+    assert "Connect a client" in month
+
+
+async def test_an_impossible_range_is_told_and_the_usual_one_shown(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        text = await visit.read("/usage?since=2026-09-21&until=2026-09-20")
+
+    assert "the last days are shown instead" in text
+    assert "Total" in text
+
+
+async def test_the_dashboard_and_the_keys_lead_here(redis_url: str) -> None:
+    async with furnished(redis_url) as visit:
+        dashboard = (await visit.get("/")).text
+        keys = (await visit.get("/keys")).text
+
+    assert 'href="/usage?by=account&amp;range=today"' in dashboard
+    assert f'href="/usage?by=model&amp;key={next(iter(visit.scene.key_names))}"' in keys
+
+
+@pytest.mark.parametrize(
+    ("query", "by", "span", "days", "only"),
+    [
+        ({}, "key", "7d", 7, ""),
+        ({"by": "model", "range": "today", "key": "k"}, "model", "today", 1, "k"),
+        ({"by": "account", "range": "30d", "key": "k"}, "account", "30d", 30, ""),
+        ({"by": "moon", "range": "moon"}, "key", "7d", 7, ""),
+        ({"since": day_of(NOW - 2 * DAY), "until": TODAY, "range": "today"}, "key", "", 3, ""),
+        ({"since": day_of(NOW - 2 * DAY)}, "key", "", 3, ""),
+        ({"since": day_of(NOW + DAY)}, "key", "7d", 7, ""),
+        ({"since": "yesterday"}, "key", "7d", 7, ""),
+        ({"since": "2020-01-01", "range": "30d"}, "key", "30d", 30, ""),
+    ],
+)
+def test_the_address_says_what_is_shown(
+    query: Any, by: Any, span: Any, days: Any, only: Any
+) -> None:
+    asked = asked_for(query, now=NOW)
+
+    assert (asked.by, asked.span, len(asked.days), asked.only) == (by, span, days, only)
+    assert asked.days[-1] == TODAY
+    assert asked.impossible is bool("since" in query and span)
+
+
+def test_links_change_one_thing_and_keep_the_rest() -> None:
+    asked = Asked(by="model", span="", days=("2026-09-01", TODAY), only="key_a", impossible=False)
+    days = f"since=2026-09-01&until={TODAY}"
+
+    assert asked.query() == f"by=model&{days}&key=key_a"
+    assert asked.query(span="30d") == "by=model&range=30d&key=key_a"
+    assert asked.query(by="account") == f"by=account&{days}"
+    assert asked.query(by="key", only="gpt 5") == f"by=key&{days}&model=gpt+5"
+    assert asked.csv == f"by=model&key=key_a&{days}&format=csv"
+
+
+def test_who_used_most_comes_first_and_who_asked_nothing_is_left_out() -> None:
+    found = {
+        "2026-09-01": {"a": Counters(requests=1, input=5), "b": Counters(requests=1, output=6)},
+        "2026-09-02": {"a": Counters(requests=2, input=5), "open": Counters(requests=1)},
+        "2026-09-03": {"c": Counters()},
+    }
+    rows = sums_of(found, {"a": "Ada"})
+
+    assert [(row.name, row.counters.requests) for row in rows] == [("Ada", 3), ("b", 1), ("", 1)]
+    total = total_of(rows)
+    assert (total.counters.requests, total.counters.input, total.first_byte_ms) == (5, 10, None)
+    assert total_of([]).cached_share == 0

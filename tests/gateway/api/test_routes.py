@@ -1,0 +1,190 @@
+from typing import Any, cast
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from support.asgi import Received, Sent, a_scope
+from support.clock import Clock
+from support.gateways import KEY
+
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.codex.model_catalogue import Catalogue
+from codex_proapi.commons.codex.quota import QuotaWindow
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.api.error_responses import refuse
+from codex_proapi.gateway.api.routes import RouteContext, routes
+from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.formats.codex.quota_answers import quota_of_windows
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.server.router import PATHS, USAGE_ROUTE, Router
+
+USAGES = [path for path, route in PATHS.items() if route == USAGE_ROUTE]
+
+
+class FakeCatalogues:
+    current: Any = Catalogue.built_in()
+
+    def entries(self) -> Any:
+        return [{"slug": "gpt-5.5", "shell_type": "default"}]
+
+
+class Scene:
+    def __init__(self, redis: Any) -> None:
+        self.keys = KeyStore(redis, CredentialCipher((KEY,)))
+        self.in_flight = InFlight(most=9)
+        self.redis_answers = True
+        self.catalogues = cast("Any", FakeCatalogues())
+        metrics = Metrics(CollectorRegistry())
+        context = RouteContext(
+            admission=Authenticator(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock()),
+            catalogues=self.catalogues,
+            shares=cast("Any", self),
+            in_flight=self.in_flight,
+            metrics=metrics,
+            ping=self.ping,
+            version="1.2.3",
+        )
+        self.app = Router(hot={}, rest=routes(context), refuse=refuse)
+
+    async def of(self, key: Any) -> Any:
+        if not self.redis_answers:
+            raise StoreUnavailable("away")
+        used = 0 if key.limits == Limits() else 42
+        return quota_of_windows([QuotaWindow(minutes=300, used_percent=used)])
+
+    async def ping(self) -> Any:
+        return self.redis_answers
+
+    async def get(self, path: str, secret: Any = "", query: Any = b"") -> Any:
+        sent = Sent()
+        headers = [(b"authorization", f"Bearer {secret}".encode())] if secret else []
+        await self.app(a_scope(path, headers=headers, query=query), Received(b""), sent)
+        return sent
+
+
+@pytest.fixture
+def scene(redis_client: Redis) -> Any:
+    return Scene(redis_client)
+
+
+async def test_the_models_are_shown_to_whoever_has_a_key(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+
+    plain = await scene.get("/v1/models", secret)
+    codex = await scene.get("/v1/models", secret, b"client_version=0.169.0")
+    one = await scene.get("/v1/models/openai/gpt-5.5", secret)
+
+    assert "models" not in msgspec.json.decode(plain.body)
+    assert msgspec.json.decode(codex.body)["models"] == scene.catalogues.entries()
+    assert msgspec.json.decode(one.body)["id"] == "openai/gpt-5.5"
+    assert one.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/models/", "/v1/v1/models", "/v1/models/gpt-5.5", *USAGES]
+)
+async def test_every_spelling_passes_the_same_key_check(scene: Any, path: str) -> None:
+    sent = await scene.get(path, "wrong")
+
+    assert (sent.status, sent.error["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize("path", USAGES)
+async def test_a_key_is_told_its_own_share(scene: Any, path: str) -> None:
+    _, secret = await scene.keys.create("mine", limits=Limits(tokens_day=5))
+    _, other = await scene.keys.create("other")
+
+    sent = await scene.get(path, secret)
+
+    assert (sent.status, sent.headers["cache-control"]) == (200, "no-store")
+    window = msgspec.json.decode(sent.body)["rate_limit"]["primary_window"]
+    assert window["used_percent"] == 42
+    assert b'"used_percent":0' in (await scene.get(path, other)).body
+
+
+async def test_without_redis_no_share_is_told(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+    scene.redis_answers = False
+
+    sent = await scene.get("/api/codex/usage", secret)
+
+    assert (sent.status, sent.error["code"]) == (503, "store_unavailable")
+
+
+async def test_a_revoked_key_sees_nothing_although_no_survey_tells_of_it(scene: Any) -> None:
+    key, secret = await scene.keys.create("mine")
+    assert (await scene.get("/v1/models", secret)).status == 200
+
+    await scene.keys.revoke(key.id)
+
+    assert (await scene.get("/v1/models", secret)).status == 401
+
+
+async def test_without_redis_the_models_are_not_shown(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+
+    async def version() -> None:
+        raise StoreUnavailable("away")
+
+    scene.keys.version = version
+
+    sent = await scene.get("/v1/models", secret)
+    assert (sent.status, sent.error["code"]) == (503, "store_unavailable")
+
+
+async def test_an_unknown_model_names_those_there_are(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+
+    sent = await scene.get("/v1/models/gpt-2", secret)
+
+    assert (sent.status, sent.error["code"]) == (404, "model_not_found")
+    assert "gpt-5.5" in sent.error["message"]
+
+
+async def test_the_process_tells_that_it_lives(scene: Any) -> None:
+    for path in ("/health", "/", "/health/"):
+        sent = await scene.get(path)
+        assert msgspec.json.decode(sent.body) == {
+            "status": "ok",
+            "service": "gateway",
+            "version": "1.2.3",
+        }
+
+
+async def test_it_is_ready_unless_it_drains_or_has_no_redis(scene: Any) -> None:
+    assert (await scene.get("/readyz")).status == 200
+    scene.redis_answers = False
+    assert (await scene.get("/readyz")).status == 503
+    scene.in_flight.draining = True
+    sent = await scene.get("/readyz")
+    assert (sent.status, msgspec.json.decode(sent.body)["status"]) == (503, "draining")
+
+
+async def test_metrics_are_prometheus_text(scene: Any) -> None:
+    sent = await scene.get("/metrics")
+
+    assert sent.headers["content-type"].startswith("text/plain")
+    assert b"gateway_exchanges_in_flight 0.0" in sent.body
+
+
+async def test_a_fault_of_our_own_is_an_answer_too(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine")
+    scene.catalogues.current = None
+
+    sent = await scene.get("/v1/models", secret)
+
+    assert (sent.status, sent.error["code"]) == (500, "internal_error")
+
+
+async def test_what_litestar_itself_refuses_has_openais_shape(scene: Any) -> None:
+    sent = Sent()
+    application = scene.app._rest
+
+    await application(a_scope("/nothing"), Received(b""), sent)
+
+    assert (sent.status, sent.error["type"]) == (404, "invalid_request_error")

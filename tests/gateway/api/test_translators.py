@@ -1,0 +1,49 @@
+from typing import Any
+
+import pytest
+from support.gateways import a_chat, a_response
+
+from codex_proapi.commons.codex.model_catalogue import Catalogue
+from codex_proapi.gateway.api.translators import translator_for
+from codex_proapi.gateway.translation.chat.aggregator import ChatAggregator
+from codex_proapi.gateway.translation.chat.translator import ChatTranslator
+from codex_proapi.gateway.translation.request.read_request import (
+    ClientTraits,
+    RequestOptions,
+    to_upstream,
+)
+from codex_proapi.gateway.translation.responses.aggregator import ResponsesAggregator
+from codex_proapi.gateway.translation.responses.passthrough import ResponsesPassthrough
+from codex_proapi.gateway.translation.responses.translator import ResponsesTranslator
+
+
+def asked(body: Any, endpoint: Any, *, codex: Any = False) -> Any:
+    return to_upstream(
+        body,
+        endpoint=endpoint,
+        catalogue=Catalogue.built_in(),
+        options=RequestOptions(),
+        client=ClientTraits(is_codex=codex),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "endpoint", "codex", "translator"),
+    [
+        (a_chat(stream=True), "chat", False, ChatTranslator),
+        (a_chat(), "chat", False, ChatAggregator),
+        (a_response(stream=True), "chat", False, ChatTranslator),
+        (a_response(stream=True), "responses", False, ResponsesTranslator),
+        (a_response(), "responses", False, ResponsesAggregator),
+        (a_response(stream=True), "responses", True, ResponsesPassthrough),
+        (a_response(), "compact", False, ResponsesAggregator),
+    ],
+)
+def test_an_answer_travels_as_it_was_asked_for(
+    body: Any, endpoint: Any, codex: Any, translator: Any
+) -> None:
+    translated = asked(body, endpoint, codex=codex)
+
+    made = translator_for(translated, endpoint=endpoint, request_id="req_0123", created=1)
+
+    assert type(made) is translator

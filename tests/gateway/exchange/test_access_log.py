@@ -1,0 +1,65 @@
+import io
+from typing import Any
+
+import msgspec
+import pytest
+from support.exchanges import a_record
+
+from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput
+from codex_proapi.gateway.exchange.access_log import AccessLog, facts_of
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> Any:
+        return True
+
+
+def test_a_settled_exchange_is_one_line_of_json() -> None:
+    out = io.StringIO()
+    log = AccessLog(out)
+
+    selection_input = SelectionInput(now=1.5, cursor=3, candidates=(Candidate(id="acc_0"),))
+
+    log.settle(msgspec.structs.replace(a_record(4), selection_inputs=(selection_input, None)))
+
+    assert out.getvalue().count("\n") == 1
+    line = msgspec.json.decode(out.getvalue())
+    assert (line["event"], line["level"]) == ("exchange.settled", "info")
+    assert line["timestamp"].endswith("Z")
+    assert (line["request_id"], line["account"], line["ending"]) == ("req_4", "acc_0", "whole")
+    assert line["attempts"] == ["acc_0 committed: 0 usage_limit, 0 ms; next in turn"]
+    assert line["ballots"] == [{"now": 1.5, "cursor": 3, "standings": [{"id": "acc_0"}]}, None]
+    assert (line["input_tokens"], line["reasoning_tokens"]) == (4, 3)
+
+
+def test_what_clients_and_upstream_write_cannot_bring_a_secret_into_it() -> None:
+    record = msgspec.structs.replace(a_record(1), asked_model="sk-abcdefghijkl")
+
+    assert facts_of(record)["asked_model"] == "[redacted]"
+
+
+def test_on_a_terminal_it_reads_like_the_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Terminal()
+
+    AccessLog(out).settle(a_record(4))
+
+    assert out.getvalue() == ""
+    assert "exchange.settled" in capsys.readouterr().out
+
+
+def test_where_only_warnings_are_wanted_nothing_is_written() -> None:
+    out = io.StringIO()
+    log = AccessLog(out, quiet=True)
+
+    log.settle(a_record(4))
+
+    assert out.getvalue() == ""
+
+
+def test_a_line_is_out_before_anything_else_is_done() -> None:
+    raw = io.BytesIO()
+    log = AccessLog(io.TextIOWrapper(raw))
+
+    log.settle(a_record(4))
+
+    assert raw.getvalue().endswith(b"}\n")

@@ -1,0 +1,74 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.gateway.errors import BadKey, Overloaded
+from codex_proapi.gateway.exchange.exchange import Exchange
+from codex_proapi.gateway.exchange.in_flight import InFlight
+
+
+def an_exchange(account: Any = "") -> Any:
+    exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=())
+    exchange.account = account
+    return exchange
+
+
+async def test_one_too_many_is_refused_at_once() -> None:
+    in_flight = InFlight(most=2)
+    exchanges = [an_exchange(), an_exchange()]
+    for exchange in exchanges:
+        in_flight.check()
+        in_flight.enter(exchange)
+
+    with pytest.raises(Overloaded):
+        in_flight.check()
+    in_flight.leave(exchanges[0])
+    in_flight.check()
+    assert len(in_flight) == 1
+
+
+async def test_it_knows_how_busy_each_account_is() -> None:
+    in_flight = InFlight(most=9)
+    for account in ("acc_a", "acc_a", "acc_b", ""):
+        in_flight.enter(an_exchange(account))
+
+    assert in_flight.by_account() == {"acc_a": 2, "acc_b": 1}
+
+
+async def test_a_key_taken_back_ends_what_is_under_way_in_its_name() -> None:
+    in_flight = InFlight(most=9)
+    ended: list[Any] = []
+    for key_id in ("key_a", "key_b", "key_a", None):
+        exchange = an_exchange()
+        exchange.key = None if key_id is None else ApiKey(id=key_id, name="test")
+        exchange.interrupt = lambda reason, key_id=key_id: ended.append((key_id, reason))
+        in_flight.enter(exchange)
+    assert in_flight.key_ids() == {"key_a", "key_b"}
+
+    reason = BadKey("revoked")
+    in_flight.end("key_a", reason)
+
+    assert ended == [("key_a", reason)] * 2
+
+
+async def test_at_the_end_every_exchange_is_told_why() -> Any:
+    in_flight = InFlight(most=9)
+    entered = asyncio.Event()
+
+    async def work() -> Any:
+        exchange = an_exchange()
+        in_flight.enter(exchange)
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return exchange.interruption
+
+    task = asyncio.ensure_future(work())
+    await entered.wait()
+
+    in_flight.end_all()
+
+    assert isinstance(await task, Overloaded)

@@ -1,0 +1,93 @@
+"""Bodies read tolerantly, tools left as bytes."""
+
+from typing import Any
+
+import pytest
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody, decode_body, tool_value
+
+
+def test_values_are_decoded_and_nulls_are_absent() -> None:
+    body = decode_body(b' { "model" : "m", "n": 1, "stop": null, "tools": null } ')
+
+    assert body == ClientBody(values={"model": "m", "n": 1})
+    assert body.get("stop") is None
+
+
+def test_tools_stay_bytes() -> None:
+    body = decode_body(b'{"tools":[{"type":"function","x":{ "a" : 1.0 }}],"functions":[]}')
+
+    assert bytes(body.tools[0]["x"]) == b'{ "a" : 1.0 }'
+    assert tool_value(body.tools[0], "type") == "function"
+    assert tool_value(body.tools[0], "name") is None
+    assert body.functions == ()
+
+
+def test_a_mapping_is_read_through_its_json_form() -> None:
+    provided: dict[str, Any] = {"messages": [{"role": "user"}]}
+    body = decode_body(provided)
+
+    assert body.values == provided
+    assert body.values["messages"] is not provided["messages"]
+
+
+@pytest.mark.parametrize("provided", [{"a": {1, 2j}}, {"a": "\ud800"}])
+def test_a_mapping_that_is_no_json_is_refused(provided: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        decode_body(provided)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (rb'{"a":"\ud83d"}', "\ufffd"),
+        (rb'{"a":"x\ud83d y"}', "x\ufffd y"),
+        (rb'{"a":"\ude00"}', "\ufffd"),
+        (rb'{"a":"\ud83d\ud83d\ude00"}', "\ufffd\U0001f600"),
+        (rb'{"a":"\ud83d\ude00"}', "\U0001f600"),
+    ],
+)
+def test_half_an_emoji_is_replaced(body: bytes, text: str) -> None:
+    assert decode_body(body).values == {"a": text}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b'{"a":1e999}', b'{"a":"\xff"}', b'{"tools":[{"a":"\xff"}]}'],
+)
+def test_what_is_no_object_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest) as refused:
+        decode_body(body)
+
+    assert refused.value.param == "body"
+
+
+@pytest.mark.parametrize("name", ["tools", "functions"])
+@pytest.mark.parametrize("value", [b"7", b"{}", b"[7]", b"[null]"])
+def test_tools_that_are_no_list_of_objects_are_refused(name: str, value: bytes) -> None:
+    with pytest.raises(BadRequest) as refused:
+        decode_body(b'{"%b":%b}' % (name.encode(), value))
+
+    assert refused.value.param == name
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(BadRequest, match="deeply"):
+        decode_body(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+
+
+def test_values_of_a_kind() -> None:
+    body = ClientBody(values={"text": "t", "flag": True, "table": {"a": 1}})
+
+    assert (body.text("text"), body.text("none")) == ("t", None)
+    assert (body.flag("flag"), body.flag("none")) == (True, False)
+    assert (body.table("table"), body.table("none")) == ({"a": 1}, {})
+
+
+@pytest.mark.parametrize("kind", ["text", "flag", "table"])
+def test_values_of_another_kind_are_refused(kind: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        getattr(ClientBody(values={"x": 7}), kind)("x")
+
+    assert refused.value.param == "x"

@@ -1,0 +1,171 @@
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import connect
+from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
+from codex_proapi.gateway.limits.charge import Allowance, Limit, LimitCharge
+from codex_proapi.gateway.limits.stream_permits import RENEW_SECONDS, StreamPermits, exhausted
+from codex_proapi.gateway.pool.snapshot import SnapshotReader
+
+NOW = 1_795_000_000.0
+"""2026-11-18, 13:46:40 UTC, a Wednesday."""
+
+
+def a_draw(request_id: str = "req_1", **limits: int) -> LimitCharge:
+    return LimitCharge(
+        key_id="key_1", limits=Limits(**limits), request_id=request_id, version=0, tokens=20
+    )
+
+
+def told(allowance: Allowance, **limits: Any) -> Any:
+    draw = a_draw(**limits)
+    draw.allowance = allowance
+    return exhausted(draw, NOW)
+
+
+def test_what_is_drawn_or_not_asked_yet_is_no_error() -> None:
+    assert exhausted(a_draw(rpm=1), NOW) is None
+    assert told(Allowance(), rpm=1) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "limits", "words"),
+    [
+        (Limit.RPM, {"rpm": 5}, "5 requests per minute. Please try again in 13s."),
+        (Limit.TPM, {"tpm": 500}, "500 tokens per minute, 7 left, about 20 asked for."),
+        (Limit.CONCURRENT, {"concurrent": 2}, "2 requests at the same time."),
+        (Limit.PENDING, {"tokens_day": 9}, "may use up what is left"),
+    ],
+)
+def test_a_short_limit_says_when_to_ask_again(limit: Any, limits: Any, words: Any) -> None:
+    error = told(Allowance(refused=limit, wait=12.2, tokens_left=7), **limits)
+
+    assert words in error.message
+    assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", 13)
+
+
+@pytest.mark.parametrize(("wait", "told_wait"), [(0.0, 1.0), (0.2, 1.0), (61.0, 60.0)])
+def test_the_wait_is_at_least_a_second_and_at_most_a_minute(wait: Any, told_wait: Any) -> None:
+    error = told(Allowance(refused=Limit.RPM, wait=wait), rpm=5)
+    assert isinstance(error, LimitExceeded)
+    assert error.retry_after == told_wait
+
+
+@pytest.mark.parametrize(
+    ("limit", "days", "until"),
+    [
+        (Limit.DAY, 1, "2026-11-19 00:00 UTC"),
+        (Limit.WEEK, 3, "2026-11-21 00:00 UTC"),
+        (Limit.MONTH, -1, "2026-12-01 00:00 UTC"),
+    ],
+)
+def test_a_spent_budget_is_not_to_be_asked_again_and_says_when_it_ends(
+    limit: Any, days: Any, until: Any
+) -> None:
+    error = told(Allowance(refused=limit, days=days), **{limit.value: 1000})
+
+    assert isinstance(error, BudgetSpent)
+    assert until in error.message
+    assert f"1000 tokens per {limit.value[7:]}" in error.message
+    assert (error.status, error.code, error.type) == (
+        429,
+        "insufficient_quota",
+        "usage_limit_reached",
+    )
+    assert (error.retry_after, error.should_retry) == (None, False)
+    assert error.resets_at == NOW + error.resets_in
+
+
+class Scene:
+    def __init__(self, redis: Any) -> None:
+        self.redis = redis
+        self.now = time.time()
+        self.stream_permits = StreamPermits(redis, clock=lambda: self.now)
+        self.name = keyspace.streams("key_1")
+
+    async def take(self, request_id: str = "req_1", **limits: int) -> LimitCharge:
+        draw = a_draw(request_id, **(limits or {"concurrent": 1}))
+        self.stream_permits.hold(draw)
+        await SnapshotReader(self.redis).survey(account_ids=["acc_1"], model="m", draw=draw)
+        return draw
+
+    async def ends(self) -> Any:
+        return dict(await self.redis.zrange(self.name, 0, -1, withscores=True))
+
+
+@pytest.fixture
+def scene(redis_client: Redis) -> Any:
+    return Scene(redis_client)
+
+
+async def test_a_place_is_renewed_until_it_is_given_back(scene: Any) -> None:
+    draw = await scene.take()
+    scene.now += 1000
+
+    await scene.stream_permits.renew()
+    assert await scene.ends() == {draw.permit_id: scene.now + 45}
+
+    assert scene.stream_permits.holds(draw)
+    await scene.stream_permits.free(draw)
+    await scene.stream_permits.free(draw)
+    await scene.stream_permits.renew()
+    assert await scene.ends() == {}
+    assert not scene.stream_permits.holds(draw)
+    assert repr(scene.stream_permits) == "<StreamPermits 0 held>"
+
+
+async def test_a_place_that_is_gone_does_not_come_again(scene: Any) -> None:
+    await scene.take()
+    await scene.redis.delete(scene.name)
+
+    await scene.stream_permits.renew()
+
+    assert await scene.ends() == {}
+
+
+async def test_who_was_refused_or_has_no_limit_at_a_time_holds_nothing(scene: Any) -> None:
+    await scene.take("req_1")
+    refused = await scene.take("req_2")
+    await scene.take("req_3", rpm=9)
+
+    await scene.stream_permits.renew()
+    assert list(await scene.ends()) == ["req_1 20"]
+    await scene.stream_permits.free(refused)
+    assert list(await scene.ends()) == ["req_1 20"]
+    assert repr(scene.stream_permits) == "<StreamPermits 1 held>"
+
+
+async def test_a_draw_that_was_never_made_is_forgotten(scene: Any) -> None:
+    draw = a_draw(concurrent=1)
+    scene.stream_permits.hold(draw)
+    scene.stream_permits.forget(draw)
+    scene.stream_permits.forget(draw)
+    assert not scene.stream_permits.holds(draw)
+
+
+async def test_renewal_goes_on_while_redis_is_away() -> None:
+    client = connect("unix:///nowhere")
+    stream_permits = StreamPermits(client, clock=time.time)
+    draw = a_draw(concurrent=1)
+    draw.drawn_at = 1
+    stream_permits.hold(draw)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await stream_permits.run(sleep)
+
+    assert slept == [RENEW_SECONDS] * 3
+    await stream_permits.free(draw)
+    assert not stream_permits.holds(draw)
+    await client.aclose()

@@ -1,0 +1,45 @@
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram
+
+from codex_proapi.gateway.metrics.histograms import HotHistogram, LabelledHistogram
+
+BOUNDS = (0.1, 1, 10)
+VALUES = (0.05, 0.1, 0.5, 1.0, 9.0, 11.0)
+
+
+def tallies() -> HotHistogram:
+    return HotHistogram("gap_seconds", "Gaps.", label="endpoint", values=("a", "b"), bounds=BOUNDS)
+
+
+def samples(registry: CollectorRegistry) -> Any:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+def test_it_shows_what_a_histogram_of_the_library_shows() -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    counted = tallies()
+    ours.register(counted)
+    histogram = Histogram("gap_seconds", "Gaps.", ("endpoint",), buckets=BOUNDS, registry=theirs)
+
+    for value in VALUES:
+        counted.of("a").note(value)
+        histogram.labels("a").observe(value)
+    histogram.labels("b")
+
+    assert samples(ours) == samples(theirs)
+
+
+def test_a_value_on_a_bound_belongs_below_it() -> None:
+    tally = LabelledHistogram(BOUNDS)
+    for value in VALUES:
+        tally.note(value)
+
+    assert tally.counts == [2, 2, 1, 1]
+    assert repr(tally) == "<LabelledHistogram of 6>"
+    assert repr(tallies()) == "<HotHistogram gap_seconds>"

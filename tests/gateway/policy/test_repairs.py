@@ -1,0 +1,78 @@
+from typing import Any
+
+import pytest
+from support.leases import a_request
+
+from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.formats.codex.requests import Shape, Tool
+from codex_proapi.gateway.policy.repairs import changed, without_parameter
+from codex_proapi.gateway.policy.retry import Change
+
+NO = Refusal(status=400)
+
+
+def test_each_change_changes_one_thing_and_never_its_argument() -> None:
+    secret = {"type": "reasoning", "summary": [], "encrypted_content": "sealed"}
+    request = a_request(secret, service_tier="flex")
+    before = request.encode()
+
+    assert changed(request, Change.WITHOUT_ENCRYPTED, NO).input == ()
+    assert changed(request, Change.OTHER_SHAPE, NO).shape is Shape.LITE
+    assert changed(request, Change.WITHOUT_TIER, NO).service_tier is None
+    assert changed(request, Change.NOTHING, NO) is request
+    assert changed(request, Change.CREDENTIAL, NO) is request
+    assert request.encode() == before
+
+
+def test_the_parameter_a_refusal_names_is_left_out() -> None:
+    refusal = Refusal(status=400, message="Unsupported parameter: prompt_cache_key")
+
+    request = changed(a_request(prompt_cache_key="lane"), Change.WITHOUT_PARAMETER, refusal)
+
+    assert request.prompt_cache_key == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "left"),
+    [
+        ("service_tier", "service_tier", None),
+        ("client_metadata", "client_metadata", None),
+        ("instructions", "instructions", None),
+        ("parallel_tool_calls", "parallel_tool_calls", None),
+        ("tool_choice", "tool_choice", "auto"),
+        ("text", "text", {}),
+        ("text.verbosity", "text", {"format": {"type": "json_object"}}),
+        ("reasoning.summary", "reasoning", {"effort": "low"}),
+        ("reasoning", "reasoning", {}),
+        ("tools", "tools", ()),
+    ],
+)
+def test_what_a_request_can_do_without_is_left_out_by_name(
+    name: str, field: Any, left: Any
+) -> None:
+    request = a_request(
+        service_tier="priority",
+        client_metadata={"a": "b"},
+        instructions="be brief",
+        parallel_tool_calls=True,
+        tool_choice="required",
+        text={"verbosity": "low", "format": {"type": "json_object"}},
+        reasoning={"effort": "low", "summary": "auto"},
+        tools=(Tool(type="function", name="f", definition={}),),
+    )
+
+    assert getattr(without_parameter(request, name), field) == left
+
+
+def test_a_key_of_items_is_left_out_of_all_of_them() -> None:
+    call = {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"}
+    request = a_request({**call, "namespace": "functions"})
+
+    assert without_parameter(request, "input[0].namespace").input == (call,)
+
+
+@pytest.mark.parametrize("name", ["", "input[0]", "input[2].type", "model", "no_such_thing"])
+def test_what_a_request_needs_stays(name: str) -> None:
+    request = a_request()
+
+    assert without_parameter(request, name) is request

@@ -1,0 +1,174 @@
+import asyncio
+
+import pytest
+from support.listening import a_head, serving
+
+from codex_proapi.gateway.server.http_protocol import (
+    HEAD_BYTES,
+    HEAD_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    REST_SECONDS,
+    STALL_SECONDS,
+)
+
+
+async def test_a_request_is_served_and_the_connection_kept() -> None:
+    async with serving() as scene:
+        body = await scene.ask(a_head() + a_head())
+
+    assert body.count(b"HTTP/1.1 200 OK") == 2
+    assert b"server:" not in body
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"no such protocol\r\n\r\n", b"400 Bad Request"),
+        (b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n", b"400 Bad Request"),
+        (a_head(*(f"x-{n}: y" for n in range(101))), b"431 "),
+        (a_head(f"x-large: {'y' * HEAD_BYTES}"), b"431 "),
+        (b"GET /" + b"a" * HEAD_BYTES + b" HTTP/1.1\r\nhost: x\r\n\r\n", b"431 "),
+        (b"GET / HTTP/1.1\r\nx-endless: " + b"y" * (9 * HEAD_BYTES), b"431 "),
+    ],
+)
+async def test_a_head_beyond_the_limits_is_refused_in_openais_shape(
+    request_: bytes, status: bytes
+) -> None:
+    async with serving() as scene:
+        body = await scene.ask(request_)
+
+        assert body.startswith(b"HTTP/1.1 " + status)
+        assert b'{"error":{"message":' in body
+        assert b"x-request-id: req_" in body
+        assert scene.app.asked == []
+
+
+async def test_a_hundred_headers_are_fine() -> None:
+    async with serving() as scene:
+        body = await scene.ask(a_head(*(f"x-{n}: y" for n in range(99))))
+
+    assert body.startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_head_that_drips_is_cut_off_after_ten_seconds() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nx-drip: ")
+        while not scene.connections or not scene.connections[0]._in_head:
+            await asyncio.sleep(0.005)
+
+        scene.sweep(HEAD_SECONDS)
+        writer.write(b"y")
+        await asyncio.sleep(0.01)
+        scene.sweep(1)
+
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 Request Timeout")
+        writer.close()
+
+
+async def test_a_connection_that_says_nothing_is_closed_like_an_idle_one() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        while not scene.connections:
+            await asyncio.sleep(0.005)
+
+        scene.sweep(KEEP_ALIVE_SECONDS + 1)
+
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_long_answer_is_no_slow_head() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        while not scene.app.asked:
+            await asyncio.sleep(0.005)
+
+        scene.sweep(10 * HEAD_SECONDS)
+        scene.app.go_on.set()
+
+        assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+        writer.close()
+
+
+async def test_a_reader_that_has_stopped_is_cut_off_after_a_minute() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        reader._transport.pause_reading()
+        writer.write(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n")
+        while not scene.connections or not scene.connections[0].flow.write_paused:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+        [connection] = scene.connections
+
+        scene.sweep(STALL_SECONDS)
+        assert not connection.transport.is_closing()
+        scene.sweep(2)
+
+        assert connection.transport.is_closing()
+        scene.app.go_on.set()
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("name", ["websocket", "h2c"])
+async def test_a_request_that_offers_an_upgrade_is_served_and_its_connection_closed(
+    name: str,
+) -> None:
+    async with serving() as scene:
+        body = await scene.ask(a_head("connection: Upgrade", f"upgrade: {name}"))
+
+    assert body.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in body
+
+
+async def test_a_body_after_an_offered_upgrade_is_read() -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: h2c\r\n"
+    async with serving() as scene:
+        body = await scene.ask(head + b"content-length: 5\r\n\r\nhello and more")
+        reader, writer = await scene.connect()
+        writer.write(head + b"content-length: 300000\r\n\r\n")
+        for _ in range(3):
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.write(b"x" * 100_000)
+        in_pieces = await reader.read()
+        writer.close()
+
+    assert body.endswith(b"\r\n\r\n5")
+    assert in_pieces.endswith(b"\r\n\r\n300000")
+
+
+EARLY = b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n"
+
+
+async def test_a_request_answered_before_its_body_came_may_send_it_and_another_one() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(EARLY + b"\r\n" + b"x" * 50_000)
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        writer.write(b"x" * 50_000 + a_head("connection: close"))
+
+        assert (await reader.read()).count(b"HTTP/1.1 200 OK") == 1
+        assert scene.app.asked == ["/early", "/"]
+        writer.close()
+
+
+async def test_the_rest_of_a_body_is_not_taken_in_for_ever() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(EARLY + b"\r\n" + b"x" * 50_000)
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+
+        scene.sweep(REST_SECONDS + 1)
+
+        assert b"1.1 200" not in await reader.read()
+        writer.close()
+
+
+async def test_a_client_that_waits_for_our_word_before_its_body_is_let_go() -> None:
+    async with serving() as scene:
+        body = await scene.ask(EARLY + b"expect: 100-continue\r\n\r\n")
+
+    assert body.startswith(b"HTTP/1.1 200 OK")
+    assert b"100 Continue" not in body

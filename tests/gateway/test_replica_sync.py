@@ -1,0 +1,166 @@
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from support.gateways import KEY
+from support.logins import a_login
+
+from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.cluster.live_settings import (
+    HistoryMode,
+    KeyPolicy,
+    LiveSettings,
+    LiveSettingsStore,
+)
+from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
+from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.clock import SharedClock
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.selector import Strategy
+from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
+from codex_proapi.gateway.settings import GatewaySettings
+from codex_proapi.gateway.upstream.model_catalogues import Names
+
+SETTINGS = GatewaySettings(
+    encryption_keys=(Fernet.generate_key().decode(),),
+    default_model="gpt-5.5",
+    model_aliases={"mine": "gpt-5.5"},
+    routing=Routing.ROUND_ROBIN,
+)
+
+
+class Part:
+    """Whatever a switch turns."""
+
+    def __init__(self) -> None:
+        self.policy: Any = None
+        self.strategy: Any = None
+        self.history_mode: Any = None
+        self.names: Any = None
+        self.most: Any = None
+        self.interval: Any = None
+        self.days: Any = None
+
+    def configure(self, names: Any) -> None:
+        self.names = names
+
+
+class Scene:
+    def __init__(self, redis: Any) -> None:
+        self.part = Part()
+        parts: dict[str, Any] = dict.fromkeys(
+            ("admission", "rotation", "slots", "catalogues", "context", "usage", "poll"), self.part
+        )
+        self.switches = LiveSettingsApplier(SETTINGS, **parts)
+        self.accounts = AccountStore(redis, CredentialCipher((KEY,)))
+        self.replicas, self.live = ReplicaStore(redis), LiveSettingsStore(redis)
+        self.registry = CollectorRegistry()
+        self.in_flight = InFlight(most=9)
+        self.clock = SharedClock(lambda: time.time() - 300)
+        self.upkeep = ReplicaSync(
+            Replica(id="r1", service="gateway", started_at=1),
+            replicas=self.replicas,
+            live=self.live,
+            switches=self.switches,
+            accounts=self.accounts,
+            view=AccountView(self.accounts),
+            status=ReplicaStatus(
+                clock=self.clock, in_flight=self.in_flight, metrics=Metrics(self.registry)
+            ),
+        )
+
+
+@pytest.fixture
+def scene(redis_client: Redis) -> Any:
+    return Scene(redis_client)
+
+
+def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) -> None:
+    scene.switches.apply(LiveSettings())
+    assert scene.part.policy == KeyPolicy.REQUIRED
+    assert scene.part.strategy == Strategy(routing=Routing.ROUND_ROBIN, reserve=5, fair_below=10)
+    assert scene.part.names == Names(default_model="gpt-5.5", aliases={"mine": "gpt-5.5"})
+    assert scene.part.days == 400
+
+    scene.switches.apply(
+        LiveSettings(
+            routing=Routing.LEAST_USED,
+            quota_reserve=0.0,
+            fair_share_below=25.0,
+            api_key_policy=KeyPolicy.OPEN,
+            history_mode=HistoryMode.TRANSCRIPT,
+            default_model="gpt-6-sol",
+            model_aliases={},
+            disabled_models=("gpt-5.5",),
+            quota_poll_seconds=120,
+            usage_days=60,
+        )
+    )
+    assert scene.part.interval == 120
+    assert scene.part.policy == KeyPolicy.OPEN
+    assert scene.part.strategy == Strategy(routing=Routing.LEAST_USED, reserve=0, fair_below=25)
+    assert scene.part.history_mode is HistoryMode.TRANSCRIPT
+    assert scene.part.days == 60
+    assert scene.part.names == Names(default_model="gpt-6-sol", aliases={}, disabled=("gpt-5.5",))
+
+
+async def test_a_replica_that_serves_nobody_learns_of_changes_too(scene: Any) -> None:
+    await scene.accounts.add(a_login(exp=int(time.time()) + 900))
+    paused = await scene.accounts.add(a_login(exp=int(time.time()) + 900, workspace="ws-2"))
+    await scene.accounts.pause(paused.id)
+    await scene.live.change({"routing": Routing.DRAIN_SOONEST})
+
+    await scene.upkeep.round()
+
+    status = {
+        state: scene.registry.get_sample_value("gateway_accounts", {"state": state})
+        for state in ("active", "paused", "revoked")
+    }
+    assert status == {"active": 1, "paused": 1, "revoked": 0}
+    assert scene.part.strategy.routing is Routing.DRAIN_SOONEST
+
+
+async def test_a_replica_tells_that_it_lives_and_that_it_goes(scene: Any) -> None:
+    scene.in_flight.draining = True
+    await scene.upkeep.round()
+
+    [replica] = await scene.replicas.all()
+    assert (replica.id, replica.draining) == ("r1", True)
+    await scene.upkeep.leave()
+    assert await scene.replicas.all() == []
+
+
+async def test_its_rounds_survive_a_redis_that_is_away(scene: Any) -> None:
+    rounds: list[Any] = []
+
+    async def away(*_: Any) -> None:
+        raise StoreUnavailable("away")
+
+    async def sleep(seconds: Any) -> None:
+        rounds.append(seconds)
+        scene.accounts.version = scene.replicas.leave = away
+        if len(rounds) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await scene.upkeep.run(sleep)
+    await scene.upkeep.leave()
+
+    assert len(rounds) == 3
+    errors = scene.registry.get_sample_value("gateway_redis_errors_total", {"work": "upkeep"})
+    assert errors == 2
+
+
+async def test_a_clock_that_is_wrong_is_corrected_before_anybody_asks(scene: Any) -> None:
+    assert time.time() - scene.clock() > 299
+
+    await scene.upkeep.round()
+
+    assert abs(time.time() - scene.clock()) < 5

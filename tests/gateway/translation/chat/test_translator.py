@@ -1,0 +1,480 @@
+"""Bytes in, bytes out: a chat stream exactly as clients want it, however the bytes are cut."""
+
+import json
+from typing import Any
+
+import openai
+import pytest
+from hypothesis import given
+from support import answers, sdk_clients
+from support import upstream_says as says
+from support.playbook import (
+    deltas,
+    in_pieces,
+    messages,
+    pumped,
+    sse,
+    transcript,
+    truncated_at_every_byte,
+)
+
+from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.errors import (
+    EmptyAnswer,
+    Malformed,
+    Truncated,
+    UpstreamRefused,
+    UpstreamSlow,
+)
+from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.chat.translator import ChatTranslator
+
+STREAM = transcript("text_reasoning_tool")
+ROLE = {"role": "assistant", "content": ""}
+USAGE = {
+    "prompt_tokens": 100,
+    "completion_tokens": 20,
+    "total_tokens": 120,
+    "prompt_tokens_details": {"cached_tokens": 80},
+    "completion_tokens_details": {"reasoning_tokens": 5},
+}
+
+
+def translator(**options: Any) -> ChatTranslator:
+    return ChatTranslator(
+        ChatOptions(**options), completion_id="chatcmpl-1", created=7, model="asked-model"
+    )
+
+
+def short(*bodies: says.Body, **options: Any) -> list[Any]:
+    return deltas(pumped(translator(**options), [sse(*bodies)]))
+
+
+def test_the_sample_stream_becomes_this_chat_stream() -> None:
+    chat = translator(include_usage=True)
+    out = chat.feed(STREAM)
+
+    assert chat.done
+    assert deltas(out) == [
+        ROLE,
+        {"reasoning_content": "**Checking the weather**"},
+        {"content": "Let me"},
+        {"content": " look."},
+        {
+            "tool_calls": [
+                {
+                    "index": 0,
+                    "id": "call_1",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": ""},
+                }
+            ]
+        },
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"city":'}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '"Oslo"}'}}]},
+        "tool_calls",
+        {
+            "prompt_tokens": 7378,
+            "completion_tokens": 64,
+            "total_tokens": 7442,
+            "prompt_tokens_details": {"cached_tokens": 7168},
+            "completion_tokens_details": {"reasoning_tokens": 32},
+        },
+        "[DONE]",
+    ]
+    assert {
+        (m["id"], m["object"], m["created"], m["model"]) for m in messages(out) if m != "[DONE]"
+    } == {("chatcmpl-1", "chat.completion.chunk", 7, "asked-model")}
+
+
+def test_the_report_tells_what_upstream_said() -> None:
+    chat = translator()
+    chat.feed(STREAM)
+    report = chat.report
+
+    assert report.tokens == Tokens(
+        input=7378, cached=7168, cache_write=128, output=64, reasoning=32
+    )
+    assert (report.answered_model, report.response_id) == ("gpt-5.5", "resp_0a1b")
+    assert (report.ending, report.code, report.spoke) == (Ending.WHOLE, "", True)
+    assert report.unknown_events == {}
+
+
+def test_the_sample_stream_is_the_same_at_every_cut() -> None:
+    expected = translator().feed(STREAM)
+
+    for cut in range(len(STREAM)):
+        assert pumped(translator(), in_pieces(STREAM, cut)) == expected
+
+
+def test_the_sample_stream_is_the_same_byte_by_byte() -> None:
+    pieces = [STREAM[i : i + 1] for i in range(len(STREAM))]
+
+    assert pumped(translator(), pieces) == translator().feed(STREAM)
+
+
+def test_a_stream_cut_off_at_any_byte_has_an_honest_ending() -> None:
+    whole = translator().feed(STREAM)
+    error = b'data: {"error":{"message":"The backend\'s stream ended before the answer did."'
+
+    for cut, out, chat in truncated_at_every_byte(translator, STREAM):
+        if cut >= len(STREAM) - 2:  # only the blank line is missing, or nothing
+            assert out == whole
+            continue
+        said, _, ending = out.rpartition(b"data: ")
+        assert whole.startswith(said)
+        assert (b"data: " + ending).startswith(error)
+        assert b'finish_reason":"' not in said
+        assert chat.report.ending is Ending.BROKEN
+        assert chat.report.code == "upstream_stream_truncated"
+
+
+@given(answers.streams(), answers.cuts)
+def test_any_cut_gives_the_same_bytes(stream: bytes, cuts: list[int]) -> None:
+    assert pumped(translator(), in_pieces(stream, *cuts)) == pumped(translator(), [stream])
+
+
+@given(answers.answers())
+def test_the_fast_path_says_what_the_slow_path_says(bodies: list[says.Body]) -> None:
+    stream = answers.encoded(bodies)
+    fast, slow = translator(include_usage=True), translator(include_usage=True)
+
+    assert deltas(pumped(fast, [stream])) == deltas(pumped(slow, [answers.unnamed(stream)]))
+    assert vars(fast.report) == vars(slow.report)
+
+
+@given(answers.streams())
+def test_whatever_comes_in_a_strict_client_can_read_what_goes_out(stream: bytes) -> None:
+    chat = translator(include_usage=True)
+    out = messages(pumped(chat, [stream]))
+
+    failed = [m for m in out if m != "[DONE]" and "error" in m]
+    reasons = [
+        m["choices"][0]["finish_reason"]
+        for m in out
+        if m != "[DONE]" and m.get("choices") and m["choices"][0]["finish_reason"]
+    ]
+    if failed:
+        assert out[-1] == failed[0]
+        assert reasons == []
+        assert chat.report.ending is Ending.BROKEN
+    else:
+        assert out[-1] == "[DONE]"
+        assert len(reasons) == 1
+        assert chat.report.ending in (Ending.WHOLE, Ending.SHORT)
+
+
+@given(answers.answers())
+def test_tokens_are_counted_once(bodies: list[says.Body]) -> None:
+    chat = translator()
+    pumped(chat, [answers.encoded([*bodies, *bodies])])
+
+    assert chat.report.tokens in (
+        None,
+        Tokens(input=100, cached=80, cache_write=8, output=20, reasoning=5),
+    )
+
+
+def test_deltas_of_each_kind_pass_on_the_fast_path() -> None:
+    bodies = [
+        says.created(),
+        says.thought("a"),
+        says.thought("b"),
+        says.thought(""),
+        says.text("c", at=1),
+        says.text("dé", at=1),
+        says.text("", at=1),
+        says.added(says.call("f"), at=2),
+        says.arguments("{", at=2),
+        says.arguments("}", at=2),
+        says.arguments("", at=2),
+        says.completed(),
+    ]
+
+    assert [d for d in short(*bodies) if isinstance(d, dict)][1:] == [
+        {"reasoning_content": "a"},
+        {"reasoning_content": "b"},
+        {"content": "c"},
+        {"content": "dé"},
+        {
+            "tool_calls": [
+                {
+                    "index": 0,
+                    "id": "call_1",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": ""},
+                }
+            ]
+        },
+        {"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]},
+    ]
+
+
+def test_a_new_summary_part_leaves_the_fast_path() -> None:
+    assert short(says.thought("a"), says.thought("b"), says.thought("c", part=1))[1:4] == [
+        {"reasoning_content": "a"},
+        {"reasoning_content": "b"},
+        {"reasoning_content": "\n\nc"},
+    ]
+
+
+def test_arguments_of_a_second_call_leave_the_fast_path() -> None:
+    one, two = says.call("a"), says.call("b", id_="fc_2", call_id="call_2")
+    out = short(
+        says.added(one),
+        says.arguments("{"),
+        says.added(two, at=1),
+        says.arguments("[", item="fc_2", at=1),
+        says.arguments("}"),
+        says.done({**one, "arguments": "{}"}),
+        says.arguments("]", item="fc_2", at=1),
+        says.completed(),
+    )
+
+    assert [d["tool_calls"][0]["index"] for d in out if isinstance(d, dict) and "tool_calls" in d] == [
+        0, 0, 0, 1, 1, 1,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"\xff"}\n\n',
+        b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":null}\n\n',
+        b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","output_index":0,\n\n',
+        b'event: response.reasoning_summary_text.delta\ndata: {"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"\xff"}\n\n',
+        b"event: response.reasoning_summary_text.delta\ndata: {\n\n",
+        b'event: response.function_call_arguments.delta\ndata: {"type":"response.function_call_arguments.delta","item_id":"fc_1","delta":"\xff"}\n\n',
+        b"event: response.function_call_arguments.delta\ndata: {\n\n",
+    ],
+)
+def test_a_spoilt_delta_breaks_the_answer_honestly(data: bytes) -> None:
+    before = sse(
+        says.text("x"),
+        says.thought("y"),
+        says.added(says.call("f"), at=1),
+        says.arguments("{", at=1),
+    )
+    chat = translator()
+    with pytest.raises(Malformed) as caught:
+        chat.feed(before + data)
+    out = deltas(chat.fail(caught.value))
+
+    assert {"content": "x"} in out
+    assert out[-1]["error"]["code"] == "upstream_malformed"
+    assert "[DONE]" not in out
+
+
+def test_an_endless_line_breaks_the_answer_honestly() -> None:
+    out = deltas(pumped(translator(), [sse(says.text("x")), *[b"data: " + b"x" * 10**6] * 50]))
+
+    assert out[1] == {"content": "x"}
+    assert out[-1]["error"]["code"] == "upstream_malformed"
+
+
+def test_events_may_come_in_any_framing() -> None:
+    bodies = (says.created(), says.text("Hi"), says.text(" there"), says.completed())
+    expected = pumped(translator(), [sse(*bodies)])
+    split = b"".join(
+        b"data:" + json.dumps(body, indent=1).replace("\n", "\ndata: ").encode() + b"\n\n"
+        for body in bodies
+    )
+
+    assert pumped(translator(), [sse(*bodies, named=False)]) == expected
+    assert pumped(translator(), [sse(*bodies).replace(b"\n", b"\r\n")]) == expected
+    assert pumped(translator(), [b": comment\n\n" + sse(*bodies)]) == expected
+    assert pumped(translator(), [split]) == expected
+    assert pumped(translator(), [sse(*bodies) + b"data: [DONE]\n\n"]) == expected
+
+
+def test_half_an_emoji_passes_as_it_came() -> None:
+    data = rb'{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"%b"}'
+    halves = [
+        b"event: response.output_text.delta\ndata: " + data % half + b"\n\n"
+        for half in (b"x", rb"\ud83d", rb"\ude00")
+    ]
+    out = deltas(pumped(translator(), [b"".join(halves) + sse(says.completed())]))
+
+    assert "".join(d["content"] for d in out if isinstance(d, dict)) == "x\ud83d\ude00"
+
+
+def test_a_failure_in_the_stream_is_an_error_event_without_done() -> None:
+    out = short(says.text("Hel"), says.failed("server_error", "Broke."))
+
+    assert out == [
+        ROLE,
+        {"content": "Hel"},
+        {
+            "error": {
+                "message": "Broke.",
+                "type": "server_error",
+                "param": None,
+                "code": "server_error",
+            }
+        },
+    ]
+
+
+def test_a_failure_is_reported_with_its_refusal() -> None:
+    chat = translator()
+    with pytest.raises(UpstreamRefused) as caught:
+        chat.feed(sse(says.text("Hel"), says.failed("usage_limit_reached", usage=says.USAGE)))
+    chat.fail(caught.value)
+
+    assert chat.report.ending is Ending.BROKEN
+    assert chat.report.code == "usage_limit_reached"
+    assert chat.report.refusal is not None
+    assert chat.report.tokens is not None
+
+
+def test_an_empty_answer_is_an_error() -> None:
+    chat = translator()
+    with pytest.raises(EmptyAnswer) as caught:
+        chat.feed(sse(says.created(), says.completed()))
+    chat.fail(caught.value)
+
+    assert not chat.report.spoke
+    assert (chat.report.ending, chat.report.code) == (Ending.BROKEN, "upstream_empty_answer")
+
+
+def test_an_error_of_our_own_ends_the_stream_in_the_same_way() -> None:
+    chat = translator()
+    out = chat.feed(sse(says.text("Hel"))) + chat.fail(UpstreamSlow("No word for long."))
+
+    assert deltas(out)[-1]["error"]["code"] == "upstream_timeout"
+    assert chat.feed(sse(says.text("more"))) == chat.finish() == chat.fail(Truncated("x")) == b""
+
+
+def test_after_the_end_nothing_matters() -> None:
+    chat = translator()
+    chat.feed(sse(says.text("Hi"), says.completed()))
+
+    assert chat.feed(b"data: {\n\n") == b""
+    assert chat.feed(b"x" * 20_000_000) == b""
+    assert chat.finish() == b""
+    assert chat.fail(Truncated("late")) == b""
+    assert chat.report.ending is Ending.WHOLE
+    assert repr(chat) == "<ChatTranslator finished>"
+
+
+def test_usage_comes_last_and_only_if_asked_for() -> None:
+    assert short(says.text("x"), says.completed(), include_usage=True)[-2:] == [USAGE, "[DONE]"]
+    assert short(says.text("x"), says.completed())[-2:] == ["stop", "[DONE]"]
+
+
+@pytest.mark.parametrize("end", [[says.completed()], [says.incomplete()], [says.failed()], []])
+def test_a_stop_string_ends_the_answer_whatever_upstream_does(end: list[says.Body]) -> None:
+    chat = translator(stop=("END",))
+    out = deltas(pumped(chat, [sse(says.text("one END two"), *end)]))
+
+    assert out == [ROLE, {"content": "one "}, "stop", "[DONE]"]
+    assert (chat.report.ending, chat.report.code) == (Ending.WHOLE, "")
+
+
+def test_a_short_answer_is_reported_as_short() -> None:
+    chat = translator()
+    out = deltas(chat.feed(sse(says.text("x"), says.incomplete())))
+
+    assert out[-2:] == ["length", "[DONE]"]
+    assert (chat.report.ending, chat.report.code) == (Ending.SHORT, "max_output_tokens")
+
+
+def test_custom_and_legacy_calls_pass_in_their_own_form() -> None:
+    patch = (
+        says.added(says.custom("patch")),
+        says.input_("*"),
+        says.input_("**"),
+        says.done(says.custom("patch", "***")),
+        says.completed(),
+    )
+    legacy = (
+        says.added(says.call("f")),
+        says.arguments("{"),
+        says.arguments("}"),
+        says.completed(),
+    )
+
+    assert short(*patch, custom_tools=frozenset({"patch"}))[1:4] == [
+        {
+            "tool_calls": [
+                {
+                    "index": 0,
+                    "id": "call_1",
+                    "type": "custom",
+                    "custom": {"name": "patch", "input": ""},
+                }
+            ]
+        },
+        {"tool_calls": [{"index": 0, "custom": {"input": "*"}}]},
+        {"tool_calls": [{"index": 0, "custom": {"input": "**"}}]},
+    ]
+    assert short(*legacy, legacy_functions=True)[1:5] == [
+        {"function_call": {"name": "f", "arguments": ""}},
+        {"function_call": {"arguments": "{"}},
+        {"function_call": {"arguments": "}"}},
+        "function_call",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "content", "arguments", "reason"),
+    [
+        ((says.text("Hel"), says.text("lo")), "Hello", [], "stop"),
+        ((says.done(says.message("Hi")),), "Hi", [], "stop"),
+        (
+            (
+                says.done(says.call("a", "{}")),
+                says.added(says.call("b", id_="fc_2", call_id="call_2"), at=1),
+                says.arguments('{"x":', item="fc_2", at=1),
+                says.arguments("1}", item="fc_2", at=1),
+            ),
+            "",
+            ["{}", '{"x":1}'],
+            "tool_calls",
+        ),
+    ],
+)
+def test_the_official_helper_puts_the_answer_together(
+    bodies: tuple[says.Body, ...], content: str, arguments: list[str], reason: str
+) -> None:
+    stream = pumped(
+        translator(include_usage=True), [sse(says.created(), *bodies, says.completed())]
+    )
+
+    with sdk_clients.client(stream).chat.completions.stream(
+        model="m", messages=[{"role": "user", "content": "x"}]
+    ) as helper:
+        answer = helper.get_final_completion()
+
+    message = answer.choices[0].message
+    assert (message.content or "", answer.choices[0].finish_reason) == (content, reason)
+    assert [call.function.arguments for call in message.tool_calls or []] == arguments
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 120
+
+
+def test_the_official_helper_merges_citations() -> None:
+    cited = [{"type": "url_citation", "url": f"https://{x}.example"} for x in "ab"]
+    message = says.message("x", annotations=tuple(cited))
+    stream = pumped(translator(), [sse(says.text("x"), says.done(message), says.completed())])
+
+    with sdk_clients.client(stream).chat.completions.stream(
+        model="m", messages=[{"role": "user", "content": "x"}]
+    ) as helper:
+        found = helper.get_final_completion().choices[0].message.annotations or []
+
+    assert [one.url_citation.url for one in found] == ["https://a.example", "https://b.example"]
+
+
+def test_the_official_sdk_raises_at_a_failure() -> None:
+    stream = pumped(translator(), [sse(says.text("x"), says.failed("server_error", "Broke."))])
+
+    with (
+        pytest.raises(openai.APIError, match="Broke"),
+        sdk_clients.client(stream).chat.completions.stream(
+            model="m", messages=[{"role": "user", "content": "x"}]
+        ) as helper,
+    ):
+        helper.until_done()

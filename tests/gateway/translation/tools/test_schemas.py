@@ -1,0 +1,89 @@
+"""Tool schemas: bytes where they serve, mended where upstream would refuse them."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.translation.tools.schemas import is_object, sound_parameters
+
+EMPTY = {"type": "object", "properties": {}}
+
+
+def _sound(schema: Any) -> Any:
+    found = sound_parameters(msgspec.Raw(json.dumps(schema).encode()), "tools[0].parameters")
+    return msgspec.json.decode(msgspec.json.encode(found))
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{ "type":"object" , "properties":{ } }', b'{"properties":{"a":1.0},"type":"object"}']
+)
+def test_a_sound_schema_keeps_its_bytes(raw: bytes) -> None:
+    assert bytes(sound_parameters(msgspec.Raw(raw), "p")) == raw
+
+
+@pytest.mark.parametrize("raw", [None, msgspec.Raw(b"null")])
+def test_no_schema_is_one_without_parameters(raw: msgspec.Raw | None) -> None:
+    assert sound_parameters(raw, "p") == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("schema", "mended"),
+    [
+        ({}, EMPTY),
+        ({"type": "object"}, EMPTY),
+        ({"type": None, "properties": None}, EMPTY),
+        ({"type": ["object", "null"], "properties": {}}, EMPTY),
+        ({"$schema": "https://json-schema.org/x", **EMPTY}, EMPTY),
+        ({"type": "object", "properties": []}, EMPTY),
+        ({"anyOf": []}, {"anyOf": [], **EMPTY}),
+    ],
+)
+def test_a_lacking_schema_is_completed(schema: Any, mended: Any) -> None:
+    assert _sound(schema) == mended
+
+
+@pytest.mark.parametrize("schema", [7, "x", [], True])
+def test_what_is_no_schema_is_refused(schema: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        _sound(schema)
+
+    assert refused.value.param == "tools[0].parameters"
+
+
+@pytest.mark.parametrize("kind", ["string", ["null"], 7])
+def test_parameters_of_another_type_are_refused(kind: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        _sound({"type": kind})
+
+    assert refused.value.param == "tools[0].parameters.type"
+
+
+def test_patterns_of_other_engines_are_left_out_wherever_they_are() -> None:
+    foreign = {"type": "string", "pattern": r"^(?!x).*$"}
+    plain = {"type": "string", "pattern": r"^\d+$"}
+
+    def schema(first: Any) -> Any:
+        return {
+            "type": "object",
+            "properties": {"pattern": first, "b": {"items": first}, "c": {"anyOf": [first, True]}},
+            "$defs": {"d": first, "e": plain},
+        }
+
+    assert _sound(schema(foreign)) == schema({"type": "string"})
+
+
+def test_a_property_named_pattern_is_no_pattern() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"pattern": {"type": "string", "description": "like (?=x)"}},
+    }
+
+    assert _sound(schema) == schema
+
+
+def test_an_object_is_told_by_its_first_byte() -> None:
+    assert is_object(msgspec.Raw(b"{}"))
+    assert not is_object(msgspec.Raw(b"[]"))

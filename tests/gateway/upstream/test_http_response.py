@@ -1,0 +1,160 @@
+"""What the parser tells, in any pieces; what sockets do to it is in the client's tests."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import httptools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_proapi.gateway.upstream.http_response import (
+    HEAD_BYTES,
+    HIGH_WATER,
+    ConnectionLost,
+    HttpResponse,
+)
+
+CHUNKED = (
+    b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b'5;name=value;other="a b"\r\nhello\r\n00000A\r\n, everyone\r\n'
+    b"0;last\r\nx-a: from a trailer\r\ncontent-type: text/html\r\n\r\n"
+)
+SIZED = b"HTTP/1.1 429 Too Many\r\ncontent-length: 5\r\nx-b: \xff\r\nx-b: two\r\n\r\nhello"
+ENDLESS = b"HTTP/1.0 200 OK\r\n\r\nhello, everyone"
+EMPTY = b"HTTP/1.1 204 No Content\r\n\r\n"
+SAMPLES = {
+    CHUNKED: (200, b"hello, everyone"),
+    SIZED: (429, b"hello"),
+    ENDLESS: (200, b"hello, everyone"),
+    EMPTY: (204, b""),
+}
+
+
+class Connection:
+    """As much of a connection as an answer sees, and the parser between them."""
+
+    def __init__(self) -> None:
+        self.resumed = self.aborted = 0
+        self.answer = HttpResponse(self)
+        self.parser = httptools.HttpResponseParser(self.answer)
+
+    @property
+    def head(self) -> tuple[int, bool]:
+        return self.parser.get_status_code(), self.parser.should_keep_alive()
+
+    def resume(self) -> None:
+        self.resumed += 1
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+    def feed(self, *pieces: bytes) -> HttpResponse:
+        """What comes over the connection, which then ends."""
+        for piece in pieces:
+            if self.answer.complete:
+                break
+            try:
+                self.parser.feed_data(piece)
+                self.answer.fed(len(piece))
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
+                break
+        self.answer.end()
+        return self.answer
+
+
+def in_pieces(data: bytes, cuts: Any) -> list[bytes]:
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    return [data[a:b] for a, b in itertools.pairwise(places)]
+
+
+def facts_of(answer: HttpResponse) -> Any:
+    async def read() -> Any:
+        body = b""
+        try:
+            while piece := await answer.read():
+                body += piece
+        except ConnectionLost:
+            return body, "lost"
+        return body, "whole"
+
+    return answer.status, answer.headers, *asyncio.run(read())
+
+
+@pytest.mark.parametrize("data", SAMPLES)
+@given(cuts=st.lists(st.integers(0, 400), max_size=12))
+def test_any_pieces_give_the_same_answer(data: Any, cuts: Any) -> None:
+    status, headers, body, end = facts_of(Connection().feed(*in_pieces(data, cuts)))
+
+    assert (status, body, end) == (*SAMPLES[data], "whole")
+    assert headers.get("x-a", "b") == "b"
+    assert headers.get("x-b", "two") == "two"
+    assert "content-type" not in headers
+
+
+@pytest.mark.parametrize("data", SAMPLES)
+def test_an_answer_that_ends_too_early_is_lost_wherever_that_is(data: Any) -> None:
+    for length in range(len(data)):
+        status, _, body, end = facts_of(Connection().feed(data[:length]))
+
+        assert status in {0, SAMPLES[data][0]}
+        assert SAMPLES[data][1].startswith(body)
+        if data is not ENDLESS:
+            assert end == "lost"
+
+
+@given(
+    data=st.sampled_from(list(SAMPLES)),
+    changes=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3)), max_size=4),
+    cuts=st.lists(st.integers(0, 400), max_size=5),
+)
+def test_broken_bytes_break_nothing_but_their_answer(data: Any, changes: Any, cuts: Any) -> None:
+    for place, instead in changes:
+        at = place % len(data)
+        data = data[:at] + instead + data[at + 1 :]
+
+    whole = facts_of(Connection().feed(data))
+    cut = facts_of(Connection().feed(*in_pieces(data, cuts)))
+
+    assert whole[0] == cut[0]
+    assert whole[2:] == cut[2:]
+
+
+def test_a_second_answer_is_no_part_of_the_first() -> None:
+    for cuts in ([], [len(SIZED)], [len(SIZED) + 9], [len(SIZED) - 2]):
+        facts = facts_of(Connection().feed(*in_pieces(SIZED + SIZED + ENDLESS, cuts)))
+
+        assert (facts[0], *facts[2:]) == (429, b"hello", "whole")
+
+
+def test_a_head_that_does_not_end_is_given_up() -> None:
+    connection = Connection()
+
+    answer = connection.feed(b"HTTP/1.1 200 OK\r\n", *[b"x-a: b\r\n" * 100] * 1000)
+
+    assert answer._size <= HEAD_BYTES + 800
+    assert facts_of(answer)[3] == "lost"
+
+
+def test_who_has_much_unread_is_told_to_wait() -> None:
+    connection = Connection()
+    connection.parser.feed_data(ENDLESS)
+
+    assert not connection.answer.fed(HIGH_WATER)
+    assert connection.answer.fed(1)
+
+
+async def test_reading_lets_more_come_and_closing_cuts() -> None:
+    connection = Connection()
+    connection.parser.feed_data(ENDLESS)
+    answer = connection.answer
+
+    assert await answer.read() == b"hello, everyone"
+    assert connection.resumed == 1
+    assert repr(answer) == "<HttpResponse 200 under way>"
+    answer.close()
+    answer.close()
+    assert connection.aborted == 1
+    assert answer.closed

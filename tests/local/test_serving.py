@@ -1,0 +1,71 @@
+"""Listening, and the two applications as one server drains them."""
+
+import socket
+from typing import Any
+
+import pytest
+
+from codex_proapi.local.serving import PortTaken, Together, listen
+
+
+def close(sockets: list[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def test_loopback_is_both_addresses_of_localhost() -> None:
+    sockets = listen("127.0.0.1", 0)
+
+    ports = {each.getsockname()[1] for each in sockets}
+    close(sockets)
+
+    assert len(ports) == 1
+    assert len(sockets) == (2 if has_ipv6() else 1)
+
+
+def test_another_address_is_only_itself() -> None:
+    sockets = listen("0.0.0.0", 0)
+    close(sockets)
+
+    assert len(sockets) == 1
+
+
+def test_a_taken_port_is_explained() -> None:
+    sockets = listen("127.0.0.1", 0)
+    sockets[0].listen()
+    port = sockets[0].getsockname()[1]
+
+    with pytest.raises(PortTaken, match=f"cannot listen on 127.0.0.1:{port}"):
+        listen("127.0.0.1", port)
+    close(sockets)
+
+
+class Recorded:
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: self.calls.append(name)
+
+
+def test_a_drain_ends_live_pages_first_and_answers_last(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gateway, console = Recorded(), Recorded()
+    together = Together(gateway, console)  # type: ignore[arg-type]
+
+    together.begin_drain()
+    together.end_drain()
+
+    assert console.calls == ["stop_streams"]
+    assert gateway.calls == ["begin_drain", "end_drain"]
+    assert "Ctrl-C again stops at once" in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""What a start tells."""
+
+import pathlib
+
+import pytest
+
+from codex_proapi.console.cli.opened_store import opened
+from codex_proapi.local.environment import Start
+from codex_proapi.local.welcome import announce, welcome
+
+
+async def told(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], *, with_key: bool = False
+) -> str:
+    start = Start(environ)
+    async with opened(start) as store:
+        if with_key:
+            await store.keys.create("laptop")
+        await welcome(start, port=1455, demo=False, announcements=["a word of the console"])
+    return capsys.readouterr().err
+
+
+async def test_the_first_start_says_where_it_is_and_what_to_do(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = await told(environ, capsys)
+
+    assert "Base URL for clients   http://localhost:1455/v1" in words
+    assert "any is accepted until the first is made" in words
+    assert "Accounts               none yet" in words
+    assert "Note: a word of the console" in words
+    assert "codex-proapi accounts import ~/.codex/auth.json" in words
+
+
+async def test_a_public_address_is_shown_instead(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = await told({**environ, "PUBLIC_URL": "https://ai.example.com/"}, capsys)
+
+    assert "https://ai.example.com/v1" in words
+    assert "localhost:1455/v1" not in words
+
+
+async def test_a_key_ends_the_open_policy(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "required, as one was made" in await told(environ, capsys, with_key=True)
+
+
+async def test_the_policy_and_the_redis_of_settings_are_told(
+    environ: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    redis_url: str,
+    tmp_path: pathlib.Path,
+) -> None:
+    words = await told(
+        {**environ, "API_KEY_POLICY": "required", "REDIS_URL": redis_url, "HOST": "0.0.0.0"}, capsys
+    )
+
+    assert "API keys               required\n" in words
+    assert "in the Redis of REDIS_URL" in words
+    assert str(tmp_path / "data") not in words
+
+
+def test_an_announcement_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    announce("hello")
+
+    assert capsys.readouterr() == ("", "  hello\n")
