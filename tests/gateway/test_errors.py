@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from codex_proapi.gateway import errors
-from codex_proapi.gateway.errors import AllSpent, GatewayError, UpstreamRefused
+from codex_proapi.gateway.errors import CODES, AllSpent, GatewayError, UpstreamRefused
+from codex_proapi.gateway.formats.openai.errors import error_type
 
 
 def concrete() -> Any:
@@ -17,9 +18,12 @@ def concrete() -> Any:
 
 
 @pytest.mark.parametrize("kind", concrete(), ids=lambda kind: kind.__name__)
-def test_every_error_has_a_status_and_a_type_that_clients_know(kind: Any) -> None:
+def test_every_error_has_a_status_and_a_name_for_figures(kind: Any) -> None:
+    error = kind.__new__(kind)
+
     assert 400 <= kind.status < 600
-    assert kind.type in {
+    assert error.label in CODES
+    assert error_type(error) in {
         *("invalid_request_error", "server_error", "rate_limit_error", "usage_limit_reached"),
     }
 
@@ -41,6 +45,7 @@ def test_a_spent_quota_tells_when_it_begins_anew() -> None:
 
 
 def test_a_final_refusal_has_the_status_it_is_told_with() -> None:
-    error = UpstreamRefused("no", status=418, type="t", code="c", param="p", retry_after=1)
+    error = UpstreamRefused("no", status=418, code="c", param="p", retry_after=1)
 
-    assert (error.status, error.type, error.code, error.param) == (418, "t", "c", "p")
+    assert (error.status, error.code, error.param) == (418, "c", "p")
+    assert error.label == "c"

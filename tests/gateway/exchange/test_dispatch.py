@@ -385,7 +385,7 @@ async def test_an_answer_that_breaks_off_later_teaches_what_it_said() -> None:
     await scene.dispatcher.broke_off(committed, report, Truncated("cut"))
     await scene.dispatcher.broke_off(committed, None, Truncated("cut"))
     report.refusal = SPENT
-    await scene.dispatcher.broke_off(committed, report, UpstreamRefused("x", status=429, type="t"))
+    await scene.dispatcher.broke_off(committed, report, UpstreamRefused("x", status=429))
 
     assert scene.said.broken == [("acc_a", "upstream_stream_truncated")] * 2
     assert scene.said.learnt == [("acc_a", "spent", None)]
@@ -418,7 +418,7 @@ async def test_the_only_account_is_asked_once_more_for_an_answer_that_broke_off(
         await scene.dispatcher.again(
             committed,
             a_report(SPENT),
-            UpstreamRefused("x", status=429, type="t"),
+            UpstreamRefused("x", status=429),
             exchange=scene.exchange,
         )
 
@@ -450,7 +450,7 @@ async def test_what_nobody_would_answer_differently_is_not_asked_again() -> None
         await scene.dispatcher.again(
             committed,
             a_report(flagged),
-            UpstreamRefused("x", status=400, type="t"),
+            UpstreamRefused("x", status=400),
             exchange=scene.exchange,
         )
 

@@ -9,6 +9,7 @@ from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
+from codex_proapi.gateway.formats.openai.errors import error_type
 from codex_proapi.gateway.limits.charge import Allowance, Limit, LimitCharge
 from codex_proapi.gateway.limits.stream_permits import RENEW_SECONDS, StreamPermits, exhausted
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
@@ -73,7 +74,7 @@ def test_a_spent_budget_is_not_to_be_asked_again_and_says_when_it_ends(
     assert isinstance(error, BudgetSpent)
     assert until in error.message
     assert f"1000 tokens per {limit.value[7:]}" in error.message
-    assert (error.status, error.code, error.type) == (
+    assert (error.status, error.code, error_type(error)) == (
         429,
         "insufficient_quota",
         "usage_limit_reached",

@@ -10,6 +10,7 @@ from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.openai.errors import (
     chat_error_event,
     error_body,
+    error_type,
     public_error,
     response_error_event,
     response_failed_event,
@@ -86,7 +87,7 @@ def test_a_responses_stream_fails_in_two() -> None:
 def test_an_error_without_a_code_has_its_type_there() -> None:
     error = BadRequest("No.")
 
-    assert messages(response_error_event(error, sequence_number=0))[0]["code"] == error.type
+    assert messages(response_error_event(error, sequence_number=0))[0]["code"] == error_type(error)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,12 @@ def test_a_refusal_becomes_what_a_client_can_act_on(
 ) -> None:
     error = public_error(refusal)
 
-    assert (error.status, error.type, error.code, error.message) == (status, type_, code, "m")
+    assert (error.status, error_type(error), error.code, error.message) == (
+        status,
+        type_,
+        code,
+        "m",
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +133,11 @@ def test_a_refusal_becomes_what_a_client_can_act_on(
 def test_trouble_with_an_account_is_never_told(refusal: Refusal) -> None:
     error = public_error(refusal)
 
-    assert (error.status, error.type, error.code) == (503, "server_error", "upstream_unavailable")
+    assert (error.status, error_type(error), error.code) == (
+        503,
+        "server_error",
+        "upstream_unavailable",
+    )
     assert "user@example.org" not in error.message
 
 

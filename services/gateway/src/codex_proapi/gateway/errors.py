@@ -1,23 +1,23 @@
-"""The gateway's errors: the class says whose fault it is, which status and what may follow.
+"""The gateway's errors: a class says whose fault it is, which status it has and what may follow.
 
 GatewayError                     status, code, public message; cannot be raised itself
-├── ClientFault                  theirs; safe to describe in full
+├── ClientFault                  the client's; safe to describe in full
 │   ├── BadKey 401               BadRequest 400 (param)        TooLarge 413
 │   ├── UnknownModel 404         UnknownRoute 404              UpgradeRefused 426
 │   ├── MethodRefused 405        BodyTooSlow 408
-│   └── Exhausted 429            a limit of the client's own key; BudgetSpent (resets_at)
-├── NoAccountAvailable           ours to arrange
+│   └── LimitExceeded 429        a limit of the client's own key; BudgetSpent (resets_at)
+├── NoAccountAvailable           for the operator to arrange
 │   ├── NoAccounts 503           AllCooling 429 (retry_after)  AllSpent 429 (resets_at)
 ├── Overloaded 503               this replica is full or draining
-├── StoreAway 503                Redis does not answer: admission fails closed
-├── InternalFault 500            a fault of our own; the log has its trace
+├── StoreUnreachable 503         Redis does not answer: nobody can be admitted
+├── InternalFault 500            a fault of this process; the log has its trace
 └── UpstreamFault                the backend's
     ├── UpstreamRefused          the final refusal, its status mapped
     ├── UpstreamUnreachable 502  UpstreamSlow 504
-    └── Truncated · EmptyAnswer · OutOfTurn · Malformed 502    it broke its own protocol
+    └── Truncated · EmptyAnswer · Malformed 502    it broke its own protocol
 
-Only `web/failures.py` turns them into a body; after the commit point the same error becomes one
-SSE error event and a closed stream.
+How an error is worded for a client (OpenAI's `type`, the envelope, error events) belongs to the
+formats of its dialect: `formats.openai.errors`.
 """
 
 from typing import Final
@@ -36,7 +36,7 @@ CODES: Final = frozenset(
         "server_overloaded", "slow_down", "store_unavailable", "unknown_url",
         "unsupported_content_encoding", "unsupported_parameter", "unsupported_value",
         "upstream_connection_lost", "upstream_empty_answer", "upstream_malformed",
-        "upstream_protocol", "upstream_stream_truncated", "upstream_timeout",
+        "upstream_stream_truncated", "upstream_timeout",
         "upstream_unavailable", "upstream_unreachable", "usage_limit_reached",
         "usage_not_included", "websocket_not_supported",
     }
@@ -47,11 +47,16 @@ Upstream may send any other; a client's figures then say `other`.
 """
 
 
+SERVER_FAULTS: Final = 500
+"""The lowest status that is not the client's doing."""
+LONGEST_WAIT: Final = 60.0
+"""Seconds that `Retry-After` says at most: some clients sleep for whatever it says."""
+
+
 class GatewayError(Exception):
     """Root of the tree. `message` is public: never a token, a key, a prompt or an answer."""
 
     status: int = 500
-    type: str = "server_error"
     code: str | None = None
     param: str | None = None
     retry_after: float | None = None
@@ -76,12 +81,18 @@ class GatewayError(Exception):
         if retry_after is not None:
             self.retry_after = retry_after
 
+    @property
+    def label(self) -> str:
+        """The name in records and metrics: the code, or a general one where there is none."""
+        return self.code or (
+            "server_error" if self.status >= SERVER_FAULTS else "invalid_request_error"
+        )
+
 
 class ClientFault(GatewayError):
     """The client's doing; described in full, never retried, never blamed on an account."""
 
     status = 400
-    type = "invalid_request_error"
 
 
 class BadRequest(ClientFault):
@@ -142,14 +153,12 @@ class LimitExceeded(ClientFault):
     """A limit of the client's own key."""
 
     status = 429
-    type = "rate_limit_error"
     code = "rate_limit_exceeded"
 
 
 class BudgetSpent(LimitExceeded):
     """The key's tokens of a day, a week or a month are spent: waiting a little does not help."""
 
-    type = "usage_limit_reached"
     code = "insufficient_quota"
     should_retry = False
 
@@ -176,7 +185,6 @@ class AllCooling(NoAccountAvailable):
     """Every account is cooling down for a short time."""
 
     status = 429
-    type = "rate_limit_error"
     code = "rate_limit_exceeded"
 
 
@@ -184,7 +192,6 @@ class AllSpent(NoAccountAvailable):
     """Every account's quota is spent for long: no Retry-After, or some clients sleep for hours."""
 
     status = 429
-    type = "usage_limit_reached"
     code = "rate_limit_exceeded"
     should_retry = False
 
@@ -231,14 +238,12 @@ class UpstreamRefused(UpstreamFault):
         message: str,
         *,
         status: int,
-        type: str,  # noqa: A002 - the wire's own word
         code: str | None = None,
         param: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message, code=code, param=param, retry_after=retry_after)
         self.status = status
-        self.type = type
 
 
 class UpstreamUnreachable(UpstreamFault):
@@ -265,12 +270,6 @@ class EmptyAnswer(UpstreamFault):
     """A whole stream without a word or a call: agents would retry for ever on a 200."""
 
     code = "upstream_empty_answer"
-
-
-class OutOfTurn(UpstreamFault):
-    """An event where the protocol has no place for it."""
-
-    code = "upstream_protocol"
 
 
 class Malformed(UpstreamFault):

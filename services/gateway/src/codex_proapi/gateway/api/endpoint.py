@@ -65,7 +65,7 @@ class Endpoint:
             self._context.in_flight.check()
             admitted = await self._context.admission.admit(headers)
         except GatewayError as error:
-            self._runtime.metrics.refused_before_exchange.labels(error.code or error.type).inc()
+            self._runtime.metrics.refused_before_exchange.labels(error.label).inc()
             if isinstance(error, StoreUnreachable):
                 self._runtime.metrics.redis_failed(RedisWork.ADMIT)
             await refuse(send, error, request_id)
@@ -286,7 +286,7 @@ class Endpoint:
         exchange.end(
             Ending.BROKEN if begun else Ending.REFUSED,
             status=200 if reply.started else error.status,
-            code=error.code or error.type,
+            code=error.label,
         )
         await reply.fail(error)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import structlog
 
-from codex_proapi.gateway.errors import GatewayError, InternalFault, UpgradeRefused
-from codex_proapi.gateway.formats.openai.errors import LONGEST_WAIT, error_body
+from codex_proapi.gateway.errors import LONGEST_WAIT, GatewayError, InternalFault, UpgradeRefused
+from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.server.asgi import Header, Send, send_response
 
 log = structlog.get_logger(__name__)

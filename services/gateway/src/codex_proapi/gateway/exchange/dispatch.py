@@ -127,7 +127,6 @@ class Dispatcher:
             raise UpstreamRefused(
                 "The backend does not take requests from this address at the moment.",
                 status=503,
-                type="server_error",
                 code="upstream_unavailable",
                 retry_after=pause,
             )
@@ -164,7 +163,7 @@ class Dispatcher:
         lease = committed.lease
         refusal = report.refusal if report is not None else None
         if refusal is None:
-            await self._outcomes.break_off(lease, error.code or error.type)
+            await self._outcomes.break_off(lease, error.label)
             return
         judgement = decide(refusal, now=self._context.clock(), tried=tuple(Change))
         model = report.answered_model if report is not None else ""

@@ -7,7 +7,14 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from codex_proapi.commons.runtime.lenient_json import write
-from codex_proapi.gateway.errors import AllSpent, BudgetSpent, GatewayError, UpstreamRefused
+from codex_proapi.gateway.errors import (
+    LONGEST_WAIT,
+    SERVER_FAULTS,
+    AllSpent,
+    BudgetSpent,
+    GatewayError,
+    UpstreamRefused,
+)
 from codex_proapi.gateway.formats.codex.refusals import STATUS_OF_CODE, Refusal
 from codex_proapi.gateway.formats.sse import encode_sse
 
@@ -15,8 +22,6 @@ NO_PATH: Final = "Not Found"
 """All that the backend says of a path it does not have: the client's model is not to blame."""
 SOON: Final = 1.0
 """Seconds after which a client may try again what the backend failed at."""
-LONGEST_WAIT: Final = 60.0
-"""Some clients sleep for whatever `Retry-After` says."""
 
 
 CONTEXT_CODES: Final = ("context_length_exceeded", "context_window_exceeded", "context_too_large")
@@ -53,13 +58,12 @@ def public_error(refusal: Refusal) -> UpstreamRefused:
             message += " The input is longer than the model's context window."
         return _invalid(refusal, message, code="context_length_exceeded")
     if code in SPENT_CODES:
-        return UpstreamRefused(message, status=429, type="usage_limit_reached", code=code)
+        return UpstreamRefused(message, status=429, code=code)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = None if refusal.retry_after is None else min(refusal.retry_after, LONGEST_WAIT)
         return UpstreamRefused(
             message,
             status=429,
-            type="rate_limit_error",
             code=code or "rate_limit_exceeded",
             retry_after=wait,
         )
@@ -75,9 +79,7 @@ def public_error(refusal: Refusal) -> UpstreamRefused:
 def _invalid(
     refusal: Refusal, message: str, *, status: int = 400, code: str | None
 ) -> UpstreamRefused:
-    return UpstreamRefused(
-        message, status=status, type="invalid_request_error", code=code, param=refusal.param
-    )
+    return UpstreamRefused(message, status=status, code=code, param=refusal.param)
 
 
 def _unavailable(refusal: Refusal, message: str, code: str) -> UpstreamRefused:
@@ -90,17 +92,25 @@ def _unavailable(refusal: Refusal, message: str, code: str) -> UpstreamRefused:
     return UpstreamRefused(
         message,
         status=503 if busy else 502,
-        type="server_error",
         code=code or "server_error",
         retry_after=min(refusal.retry_after or SOON, LONGEST_WAIT),
     )
+
+
+def error_type(error: GatewayError) -> str:
+    """OpenAI's `type` of an error: clients sort errors by it before they look at the code."""
+    if isinstance(error, AllSpent | BudgetSpent) or error.code in SPENT_CODES:
+        return "usage_limit_reached"
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "rate_limit_error"
+    return "server_error" if error.status >= SERVER_FAULTS else GENERAL_TYPE
 
 
 def error_fields(error: GatewayError) -> dict[str, Any]:
     """The fields of the envelope, in the order clients are used to."""
     fields: dict[str, Any] = {
         "message": error.message,
-        "type": error.type,
+        "type": error_type(error),
         "param": error.param,
         "code": error.code,
     }
@@ -125,7 +135,7 @@ def response_failed_event(
     error: GatewayError, response: dict[str, Any], *, sequence_number: int
 ) -> bytes:
     """`response.failed`, which Codex and the AI SDK read."""
-    failure = {"code": error.code or error.type, "message": error.message}
+    failure = {"code": error.code or error_type(error), "message": error.message}
     return encode_sse(
         write(
             {
@@ -140,7 +150,7 @@ def response_failed_event(
 
 def response_error_event(error: GatewayError, *, sequence_number: int) -> bytes:
     """`error`, flat and nested: the OpenAI SDKs raise on it, Zed reads the nested form."""
-    code = error.code or error.type
+    code = error.code or error_type(error)
     return encode_sse(
         write(
             {

@@ -132,7 +132,7 @@ class ChatAggregator:
         """There is no stream to write into: raises the error."""
         self.done = True
         self.report.ending = Ending.BROKEN
-        self.report.code = self.report.code or error.code or error.type
+        self.report.code = self.report.code or error.label
         raise error
 
     def _take(self, block: bytes) -> None:

@@ -128,7 +128,7 @@ class ChatTranslator:
             return b""
         self.done = True
         self.report.ending = Ending.BROKEN
-        self.report.code = self.report.code or error.code or error.type
+        self.report.code = self.report.code or error.label
         return b"".join((*self._unsent, chat_error_event(error)))
 
     def _text(self, block: bytes) -> bytes:

@@ -115,7 +115,7 @@ class ResponsesPassthrough:
             return b""
         self.done = True
         self.report.ending = Ending.BROKEN
-        self.report.code = self.report.code or error.code or error.type
+        self.report.code = self.report.code or error.label
         last = [self._send()]
         if not self._failure_told:
             known = {**self._known, "output": self._output()}

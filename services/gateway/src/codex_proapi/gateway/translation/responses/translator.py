@@ -154,7 +154,7 @@ class ResponsesTranslator:
             return b""
         self.done = True
         self.report.ending = Ending.BROKEN
-        self.report.code = self.report.code or error.code or error.type
+        self.report.code = self.report.code or error.label
         opening, response = self._stream.fail(self._failed)
         return b"".join(
             (
