@@ -9,8 +9,8 @@ import pytest
 from support.requests_upstream import a_turn
 
 from codex_proapi.simulator import Fault, Simulator
-from codex_proapi.simulator.auth.admission import authenticate
-from codex_proapi.simulator.refusals import Refusal
+from codex_proapi.simulator.http.authentication import authenticate
+from codex_proapi.simulator.state.refusals import Refusal
 
 
 async def test_two_simulators_stand_side_by_side() -> None:

@@ -6,9 +6,10 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.gateway.formats.codex.requests import Identity, UpstreamRequest, upstream_headers
-from codex_proapi.simulator.accounts import SimulatedAccount
+from codex_proapi.simulator.state.accounts import SimulatedAccount
+from codex_proapi.simulator.state.leniency import Leniency
 from codex_proapi.simulator.validation.items import _ITEM_KEYS
-from codex_proapi.simulator.validation.request_rules import Leniency, check_request
+from codex_proapi.simulator.validation.request_rules import check_request
 from codex_proapi.simulator.validation.values import Refused
 
 ACCOUNT = Account(id="acc_1", name="one", chatgpt_account_id="workspace-1")

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from codex_proapi.simulator import Simulator
-from codex_proapi.simulator.accounts import CLIENT_ID
-from codex_proapi.simulator.auth.logins import challenge_of
+from codex_proapi.simulator.state.accounts import CLIENT_ID
+from codex_proapi.simulator.state.logins import challenge_of
 
 VERIFIER = "v" * 43
 REDIRECT = "http://localhost:1455/auth/callback"

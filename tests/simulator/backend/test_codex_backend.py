@@ -9,8 +9,8 @@ import zstandard
 from support.requests_upstream import a_function, a_lite_turn, a_turn, events_of, items_of
 
 from codex_proapi.simulator import Simulator
-from codex_proapi.simulator.faults import NAMED
-from codex_proapi.simulator.refusals import REFUSALS
+from codex_proapi.simulator.state.faults import NAMED
+from codex_proapi.simulator.state.refusals import REFUSALS
 from codex_proapi.simulator.validation.request_rules import LITE_HEADER
 
 

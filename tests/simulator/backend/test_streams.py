@@ -6,10 +6,11 @@ import msgspec
 import pytest
 from support.requests_upstream import a_turn
 
-from codex_proapi.simulator.backend.answer_parts import Call, Compaction, Reasoning, Search, Words
-from codex_proapi.simulator.backend.seals import is_sealed_by
-from codex_proapi.simulator.backend.streams import Envelope, Line, compose, encode_line
-from codex_proapi.simulator.faults import Fault
+from codex_proapi.simulator.answers.parts import Call, Compaction, Message, Reasoning, Search
+from codex_proapi.simulator.backend.events import Envelope, StreamEvent, encode_event
+from codex_proapi.simulator.backend.streams import compose
+from codex_proapi.simulator.state.faults import Fault
+from codex_proapi.simulator.state.seals import is_sealed_by
 
 USAGE = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
 
@@ -31,7 +32,7 @@ def types(*answer: Any, **fault: Any) -> Any:
     return [event["type"].removeprefix("response.") for event in events(*answer, **fault)]
 
 
-HELLO = Words(text="Hello you")
+HELLO = Message(text="Hello you")
 LOOK = Call(name="look", arguments='{"a":1}')
 
 
@@ -109,14 +110,14 @@ def test_a_custom_call_has_input_and_a_namespace_if_any() -> None:
 
 
 def test_a_refusal_has_its_own_deltas() -> None:
-    told = types(Words(text="no", refusal=True))
+    told = types(Message(text="no", refusal=True))
 
     assert "refusal.delta" in told
     assert "output_text.delta" not in told
 
 
 def test_a_search_is_told_in_steps_and_its_text_cites() -> None:
-    told = types(Search(query="cats"), Words(text="found", citation="https://example.com/"))
+    told = types(Search(query="cats"), Message(text="found", citation="https://example.com/"))
 
     assert "web_search_call.searching" in told
     assert "output_text.annotation.added" in told
@@ -229,11 +230,11 @@ FRAMINGS = [
 
 @pytest.mark.parametrize(("framing", "raw"), FRAMINGS)
 def test_every_framing_says_the_same(framing: Any, raw: Any) -> None:
-    assert encode_line(Line(event={"type": "ping", "n": 1}), framing) == raw
+    assert encode_event(StreamEvent(event={"type": "ping", "n": 1}), framing) == raw
 
 
 def test_the_type_stands_first_in_the_data() -> None:
-    raw = encode_line(Line(event=events(HELLO)[-1]), "data_only")
+    raw = encode_event(StreamEvent(event=events(HELLO)[-1]), "data_only")
 
     assert raw.startswith(b'data: {"type":"response.completed","sequence_number":')
     assert msgspec.json.decode(raw.removeprefix(b"data: "))["type"] == "response.completed"

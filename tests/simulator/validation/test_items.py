@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.requests_upstream import a_message
 
-from codex_proapi.simulator.backend.seals import seal
+from codex_proapi.simulator.state.seals import seal
 from codex_proapi.simulator.validation.items import check_items
 from codex_proapi.simulator.validation.values import Refused
 

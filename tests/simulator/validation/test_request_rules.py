@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from support.requests_upstream import a_function, a_lite_turn, a_message, a_turn, changed
 
-from codex_proapi.simulator.accounts import SimulatedAccount
-from codex_proapi.simulator.backend.seals import seal
-from codex_proapi.simulator.refusals import Refusal
-from codex_proapi.simulator.validation.request_rules import LITE_HEADER, Leniency, check_request
+from codex_proapi.simulator.state.accounts import SimulatedAccount
+from codex_proapi.simulator.state.leniency import Leniency
+from codex_proapi.simulator.state.refusals import Refusal
+from codex_proapi.simulator.state.seals import seal
+from codex_proapi.simulator.validation.request_rules import LITE_HEADER, check_request
 from codex_proapi.simulator.validation.values import Refused
 
 ADA = SimulatedAccount(name="ada", plan="plus")

@@ -1,4 +1,8 @@
-"""The Codex backend and the authorization server, invented, on loopback and strict.
+"""A strict simulated Codex backend and authorization server, for demos, tests and staging.
+
+It answers the routes of `chatgpt.com/backend-api` and `auth.openai.com` that this product uses, with
+invented accounts, refuses what the real servers refuse, and fails on demand. It checks requests as
+its authors understand the real servers: what passes here is not proved to pass there.
 
 In a test:
 
@@ -14,14 +18,14 @@ In a test:
         sim.script("truncated", cut_after=700, cut="reset", times=None)
         sim.script("refresh_token_reused", on="token")
         sim.script("answer_lost", on="token")        # processed, rotated, never answered
-        sim.turns                      # arrivals at POST /responses: headers, body, account, ending
+        sim.turns                      # requests to POST /responses: headers, body, account, ending
         sim.token_calls                # calls of the token endpoint with their outcome
 
         sim.world.leniency = Leniency(foreign_seals=True)  # for bodies recorded elsewhere
         sim.world.leniency = Leniency(classic_on_lite=False)  # lite models want the lite shape
 
-`faults.NAMED` has every name, `faults.Fault` every field. An arrival's `ending` says how it closed:
-`whole`, `refused`, `failed`, `cut`, `dropped`, or `client_left` when the caller hung up (`ended_at`).
+`faults.NAMED` has every name, `faults.Fault` every field. An received's `ending` says how it closed:
+`whole`, `refused`, `failed`, `cut`, `dropped`, or `client_left` when the caller hung up.
 
 For other processes: `python -m codex_proapi.simulator --port N`, then `POST /_simulator/faults`
 (`{"fault": "usage_limit_reached", "account": "ada", "times": null}`), `GET /_simulator/requests`,
@@ -33,10 +37,10 @@ answers; naming a declared tool, or a verb that suits one, calls it with argumen
 schema; after the tool has answered it quotes that and stops. It never loops.
 """
 
-from codex_proapi.simulator.accounts import SimulatedAccount
-from codex_proapi.simulator.faults import Fault
-from codex_proapi.simulator.received_requests import ReceivedRequest, TokenCall
 from codex_proapi.simulator.server import Simulator
-from codex_proapi.simulator.validation.request_rules import Leniency
+from codex_proapi.simulator.state.accounts import SimulatedAccount
+from codex_proapi.simulator.state.faults import Fault
+from codex_proapi.simulator.state.leniency import Leniency
+from codex_proapi.simulator.state.received_requests import ReceivedRequest, TokenCall
 
 __all__ = ["Fault", "Leniency", "ReceivedRequest", "SimulatedAccount", "Simulator", "TokenCall"]

@@ -7,7 +7,7 @@ import sys
 import rich_click as click
 
 from codex_proapi.simulator.server import Simulator
-from codex_proapi.simulator.validation.request_rules import Leniency
+from codex_proapi.simulator.state.leniency import Leniency
 
 
 @click.command()

@@ -7,15 +7,16 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from codex_proapi.simulator.accounts import SimulatedAccount
-from codex_proapi.simulator.faults import NAMED, Rule, UnknownFault, named_fault
-from codex_proapi.simulator.world import World
+from codex_proapi.simulator.state.accounts import SimulatedAccount
+from codex_proapi.simulator.state.fault_rules import Rule
+from codex_proapi.simulator.state.faults import NAMED, UnknownFault, named_fault
+from codex_proapi.simulator.state.world import World
 
 _RULE_FIELDS = ("on", "account", "model", "times", "skip")
 
 
 class Control:
-    """Scripts faults and tells what arrived, over HTTP."""
+    """The routes below /_simulator over one world."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -63,8 +64,8 @@ class Control:
     async def requests(self, request: web.Request) -> web.Response:
         """What arrived; `?path=` keeps paths that end so."""
         ending = request.query.get("path", "")
-        told = [dataclasses.asdict(a) for a in self._world.requests if a.path.endswith(ending)]
-        return web.json_response(told)
+        reported = [dataclasses.asdict(a) for a in self._world.requests if a.path.endswith(ending)]
+        return web.json_response(reported)
 
     async def clear_requests(self, _: web.Request) -> web.Response:
         """Forget what arrived."""

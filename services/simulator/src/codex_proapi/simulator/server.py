@@ -8,13 +8,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
-from codex_proapi.simulator.accounts import SimulatedAccount, default_accounts
 from codex_proapi.simulator.auth.authorization_server import AuthorizationServer
 from codex_proapi.simulator.backend.codex_backend import CODEX, CodexBackend
 from codex_proapi.simulator.control import Control, auth_json
-from codex_proapi.simulator.faults import Fault, Rule, named_fault
-from codex_proapi.simulator.received_requests import ReceivedRequest, TokenCall
-from codex_proapi.simulator.world import World
+from codex_proapi.simulator.state.accounts import SimulatedAccount, default_accounts
+from codex_proapi.simulator.state.fault_rules import Rule
+from codex_proapi.simulator.state.faults import Fault, named_fault
+from codex_proapi.simulator.state.received_requests import ReceivedRequest, TokenCall
+from codex_proapi.simulator.state.world import World
 
 _HEADER_LIMIT = 64 * 1024
 _BODY_LIMIT = 256 * 1024 * 1024
@@ -111,7 +112,9 @@ class Simulator:
     def turns(self) -> list[ReceivedRequest]:
         """Only what arrived at POST /responses."""
         wanted = ("POST", f"{CODEX}/responses")
-        return [arrival for arrival in self.requests if (arrival.method, arrival.path) == wanted]
+        return [
+            received for received in self.requests if (received.method, received.path) == wanted
+        ]
 
     @property
     def token_calls(self) -> list[TokenCall]:

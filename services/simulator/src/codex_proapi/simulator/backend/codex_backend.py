@@ -8,22 +8,25 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from codex_proapi.simulator.accounts import SimulatedAccount
-from codex_proapi.simulator.auth.admission import authenticate, unpack_body
-from codex_proapi.simulator.backend.answer_parts import Answer, Call, Reasoning, Words
-from codex_proapi.simulator.backend.answers import answer_to
-from codex_proapi.simulator.backend.conversation import read_conversation
-from codex_proapi.simulator.backend.delivery import deliver, reset
-from codex_proapi.simulator.backend.seals import seal
-from codex_proapi.simulator.backend.streams import Envelope, compose
-from codex_proapi.simulator.catalogue import describe_model, models_for, parse_version
-from codex_proapi.simulator.faults import NO_FAULT, Fault
-from codex_proapi.simulator.quota import is_spent, limit_event, limit_headers, usage_report
-from codex_proapi.simulator.received_requests import ReceivedRequest
-from codex_proapi.simulator.refusals import Circumstance, Refusal, detail, refuse
+from codex_proapi.simulator.answers.conversation import read_conversation
+from codex_proapi.simulator.answers.parts import Answer, Call, Message, Reasoning
+from codex_proapi.simulator.answers.simulated_model import answer_to
+from codex_proapi.simulator.backend.delivery import deliver
+from codex_proapi.simulator.backend.events import Envelope
+from codex_proapi.simulator.backend.streams import compose
+from codex_proapi.simulator.http.authentication import authenticate, unpack_body
+from codex_proapi.simulator.http.connections import reset
+from codex_proapi.simulator.http.replies import json_reply, refusal_reply
+from codex_proapi.simulator.state.accounts import SimulatedAccount
+from codex_proapi.simulator.state.catalogue import describe_model, models_for, parse_version
+from codex_proapi.simulator.state.faults import NO_FAULT, Fault
+from codex_proapi.simulator.state.quota import is_spent, limit_event, limit_headers, usage_report
+from codex_proapi.simulator.state.received_requests import ReceivedRequest
+from codex_proapi.simulator.state.refusals import Circumstance, Refusal, detail, refuse
+from codex_proapi.simulator.state.seals import seal
+from codex_proapi.simulator.state.world import World
 from codex_proapi.simulator.validation.request_rules import CheckedRequest, check_request
 from codex_proapi.simulator.validation.values import Refused
-from codex_proapi.simulator.world import World
 
 CODEX = "/backend-api/codex"
 _SHED_ORIGINATOR = "codex-tui"
@@ -55,63 +58,63 @@ class CodexBackend:
 
     async def responses(self, request: web.Request) -> web.StreamResponse:
         """POST /responses: refuse, fail or answer."""
-        arrival = self._note(request)
+        received = self._note(request)
         raw = await request.read()
         body = unpack_body(raw, request.headers)
         if self._world.keep_bodies and not isinstance(body, Refusal):
-            arrival.body = body
+            received.body = body
         account = authenticate(request.headers, self._world)
         if isinstance(account, Refusal):
-            return self._refuse(arrival, account)
-        arrival.account = account.name
+            return self._refuse(received, account)
+        received.account = account.name
         fault = self._fault(account, body)
         if fault.delay:
-            await self._patiently(fault.delay, arrival)
+            await self._patiently(fault.delay, received)
         if fault.drop == "before":
-            return self._drop(request, arrival)
+            return self._drop(request, received)
         refusal = self._refusal(fault, account, body)
         if refusal is None and isinstance(body, Refusal):
             refusal = body
         if refusal is not None:
-            return self._refuse(arrival, refusal, account)
+            return self._refuse(received, refusal, account)
         try:
             checked = check_request(body, request.headers, account, self._world.leniency)
         except Refused as refused:
-            return self._refuse(arrival, refused.refusal, account)
+            return self._refuse(received, refused.refusal, account)
         return await self._answer(
-            request, arrival, checked, account, _shed(fault, request, checked)
+            request, received, checked, account, _shed(fault, request, checked)
         )
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         """GET /models: what this account may use with this version."""
-        arrival, account = self._admit(request, "models")
+        received, account = self._admit(request, "models")
         if isinstance(account, web.StreamResponse):
             return account
         version = request.query.get("client_version", "")
         if parse_version(version) is None:
-            return self._refuse(arrival, detail("client_version is required", status=400))
+            return self._refuse(received, detail("client_version is required", status=400))
         found = models_for(account.plan, client_version=version, only=account.models)
         body = {"models": [describe_model(model, plan=account.plan) for model in found]}
-        arrival.end("whole", self._world.clock())
-        arrival.status = 200
-        return _json(body, headers={"ETag": self._world.models_etag(account)})
+        received.end("whole", self._world.clock())
+        received.status = 200
+        return json_reply(body, headers={"ETag": self._world.models_etag(account)})
 
     async def usage(self, request: web.Request) -> web.StreamResponse:
         """GET /wham/usage: the quota."""
-        arrival, account = self._admit(request, "usage")
+        received, account = self._admit(request, "usage")
         if isinstance(account, web.StreamResponse):
             return account
-        arrival.end("whole", self._world.clock())
-        arrival.status = 200
-        return _json(usage_report(account, self._world.clock()))
+        received.end("whole", self._world.clock())
+        received.status = 200
+        return json_reply(usage_report(account, self._world.clock()))
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """GET /wham/accounts/check: the workspaces of a login and their routing."""
-        arrival, account = self._admit(request, "check")
+        received, account = self._admit(request, "check")
         if isinstance(account, web.StreamResponse):
             return account
-        arrival.end("whole", self._world.clock())
-        arrival.status = 200
+        received.end("whole", self._world.clock())
+        received.status = 200
         mine = [a for a in self._world.accounts if a.user_id == account.user_id]
         entries = [
             {
@@ -126,7 +129,7 @@ class CodexBackend:
             for one in mine
         ]
         ordering = [one.workspace for one in mine]
-        return _json(
+        return json_reply(
             {
                 "accounts": entries,
                 "account_ordering": ordering,
@@ -135,11 +138,11 @@ class CodexBackend:
         )
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
-        """GET /responses: WebSocket is not spoken here."""
-        arrival = self._note(request)
+        """GET /responses: WebSocket is not deltas here."""
+        received = self._note(request)
         if request.headers.get("upgrade", "").lower() == "websocket":
-            return self._refuse(arrival, detail("Upgrade Required", status=426))
-        return self._refuse(arrival, detail("Method Not Allowed", status=405))
+            return self._refuse(received, detail("Upgrade Required", status=426))
+        return self._refuse(received, detail("Method Not Allowed", status=405))
 
     async def lifecycle(self, request: web.Request) -> web.StreamResponse:
         """What the public API has below /responses and this backend has not."""
@@ -152,32 +155,32 @@ class CodexBackend:
         return self._refuse(self._note(request), detail("Not Found", status=404))
 
     def _note(self, request: web.Request) -> ReceivedRequest:
-        arrival = ReceivedRequest(
+        received = ReceivedRequest(
             method=request.method,
             path=request.path,
             headers={name.lower(): value for name, value in request.headers.items()},
             encoding=request.headers.get("content-encoding", ""),
             at=self._world.clock(),
         )
-        self._world.note(arrival)
-        return arrival
+        self._world.note(received)
+        return received
 
     def _admit(
         self, request: web.Request, on: str
     ) -> tuple[ReceivedRequest, SimulatedAccount | web.StreamResponse]:
         """The account of a simple GET, or the answer it gets instead."""
-        arrival = self._note(request)
+        received = self._note(request)
         account = authenticate(request.headers, self._world)
         if isinstance(account, Refusal):
-            return arrival, self._refuse(arrival, account)
-        arrival.account = account.name
+            return received, self._refuse(received, account)
+        received.account = account.name
         fault = self._world.faults.take(on, account=account.name)
         if fault.drop:
-            return arrival, self._drop(request, arrival)
+            return received, self._drop(request, received)
         refusal = self._refusal(fault, account, None)
         if refusal is not None:
-            return arrival, self._refuse(arrival, refusal, account)
-        return arrival, account
+            return received, self._refuse(received, refusal, account)
+        return received, account
 
     def _fault(self, account: SimulatedAccount, body: Any) -> Fault:
         model = body.get("model") if isinstance(body, dict) else None
@@ -215,30 +218,28 @@ class CodexBackend:
 
     def _refuse(
         self,
-        arrival: ReceivedRequest,
+        received: ReceivedRequest,
         refusal: Refusal,
         account: SimulatedAccount | None = None,
     ) -> web.StreamResponse:
-        arrival.status, arrival.code = refusal.status, refusal.code
-        arrival.end("refused", self._world.clock())
-        headers = {"x-request-id": self._request_id(), **refusal.headers}
+        received.status, received.code = refusal.status, refusal.code
+        received.end("refused", self._world.clock())
+        headers = {"x-request-id": self._request_id()}
         if account is not None and not isinstance(refusal.body, str):
             headers = {**limit_headers(account, self._world.clock()), **headers}
-        if isinstance(refusal.body, str):
-            return web.Response(body=refusal.body.encode(), status=refusal.status, headers=headers)
-        return _json(refusal.body, status=refusal.status, headers=headers)
+        return refusal_reply(refusal, headers)
 
-    def _drop(self, request: web.Request, arrival: ReceivedRequest) -> web.StreamResponse:
-        arrival.end("dropped", self._world.clock())
+    def _drop(self, request: web.Request, received: ReceivedRequest) -> web.StreamResponse:
+        received.end("dropped", self._world.clock())
         reset(request)
         return web.Response()
 
-    async def _patiently(self, seconds: float, arrival: ReceivedRequest) -> None:
+    async def _patiently(self, seconds: float, received: ReceivedRequest) -> None:
         """Wait; note when the client leaves meanwhile."""
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
-            arrival.end("client_left", self._world.clock())
+            received.end("client_left", self._world.clock())
             raise
 
     def _request_id(self) -> str:
@@ -247,7 +248,7 @@ class CodexBackend:
     async def _answer(
         self,
         request: web.Request,
-        arrival: ReceivedRequest,
+        received: ReceivedRequest,
         checked: CheckedRequest,
         account: SimulatedAccount,
         fault: Fault,
@@ -260,20 +261,20 @@ class CodexBackend:
             fault = msgspec.structs.replace(fault, pace=self._world.pace)
         envelope = self._envelope(checked, account, answer, fault, now)
         if fault.drop == "after":
-            return self._drop(request, arrival)
+            return self._drop(request, received)
         response = web.StreamResponse(headers=self._headers(account, envelope, fault, now))
-        arrival.status, arrival.code = 200, fault.failure
+        received.status, received.code = 200, fault.failure
         try:
             await response.prepare(request)
         except (ConnectionError, asyncio.CancelledError):
-            arrival.end("client_left", self._world.clock())
+            received.end("client_left", self._world.clock())
             raise
         await deliver(
             compose(answer, envelope, fault),
             response,
             request,
             fault=fault,
-            arrival=arrival,
+            received=received,
             clock=self._world.clock,
         )
         return response
@@ -289,9 +290,9 @@ class CodexBackend:
         number = next(self._numbers)
         token = hashlib.sha256(f"{account.workspace} {number}".encode()).hexdigest()[:40]
         said = sum(
-            len(part.text if isinstance(part, Words) else part.arguments)
+            len(part.text if isinstance(part, Message) else part.arguments)
             for part in answer
-            if isinstance(part, Words | Call)
+            if isinstance(part, Message | Call)
         )
         thought = sum(len("".join(part.summary)) for part in answer if isinstance(part, Reasoning))
         return Envelope(
@@ -326,13 +327,3 @@ def _shed(fault: Fault, request: web.Request, checked: CheckedRequest) -> Fault:
     if fault is NO_FAULT and shed and checked.model.slug == _SHED_MODEL:
         return Fault(failure="server_is_overloaded")
     return fault
-
-
-def _json(
-    body: Any, *, status: int = 200, headers: dict[str, str] | None = None
-) -> web.StreamResponse:
-    return web.Response(
-        body=msgspec.json.encode(body),
-        status=status,
-        headers={"content-type": "application/json", **(headers or {})},
-    )

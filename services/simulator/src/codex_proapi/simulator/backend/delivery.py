@@ -2,15 +2,14 @@
 
 import asyncio
 import contextlib
-import socket
-import struct
 from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
-from codex_proapi.simulator.backend.streams import Line, encode_line
-from codex_proapi.simulator.faults import Fault
-from codex_proapi.simulator.received_requests import ReceivedRequest
+from codex_proapi.simulator.backend.events import StreamEvent, encode_event
+from codex_proapi.simulator.http.connections import reset
+from codex_proapi.simulator.state.faults import Fault
+from codex_proapi.simulator.state.received_requests import ReceivedRequest
 
 GIANT = 32 * 1024 * 1024
 """Bytes of the giant line: more than any client should buffer."""
@@ -28,16 +27,16 @@ class Cut(Exception):
 
 
 async def deliver(
-    lines: list[Line],
+    lines: list[StreamEvent],
     response: web.StreamResponse,
     request: web.Request,
     *,
     fault: Fault,
-    arrival: ReceivedRequest,
+    received: ReceivedRequest,
     clock: Callable[[], float],
 ) -> None:
-    """Write the stream as the fault would have it; leaves the ending in the arrival."""
-    writer = _Writer(response, fault, arrival)
+    """Write the stream as the fault would have it; leaves the ending in the received."""
+    writer = _Writer(response, fault, received)
     try:
         for piece, pause in _pieces(lines, fault):
             if pause:
@@ -46,45 +45,34 @@ async def deliver(
             await writer.write(piece)
         await writer.flush()
     except Cut:
-        arrival.end("cut", clock())
+        received.end("cut", clock())
         await _cut(request, response, how=fault.cut)
         return
     except (ConnectionError, asyncio.CancelledError):
-        arrival.end("client_left", clock())
+        received.end("client_left", clock())
         raise
-    arrival.end("failed" if fault.failure else "whole", clock())
+    received.end("failed" if fault.failure else "whole", clock())
     with contextlib.suppress(ConnectionError):
         await response.write_eof()
 
 
-def reset(request: web.Request) -> None:
-    """Reset the connection at once: the client sees ECONNRESET."""
-    transport = request.transport
-    if transport is None:
-        return
-    raw = transport.get_extra_info("socket")
-    if raw is not None:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-def _pieces(lines: list[Line], fault: Fault) -> Iterator[tuple[bytes, float]]:
+def _pieces(lines: list[StreamEvent], fault: Fault) -> Iterator[tuple[bytes, float]]:
     """Bytes in order, each with the seconds to wait before them."""
     if fault.framing == "bom":
         yield b"\xef\xbb\xbf", 0.0
-    spoken, troubled = 0, not (fault.silence or fault.garbage)
+    deltas, troubled = 0, not (fault.silence or fault.garbage)
     for line in lines:
-        pause = fault.pace if line.speaks else 0.0
-        if not troubled and (fault.words == 0 or (line.speaks and spoken >= fault.words)):
+        pause = fault.pace if line.is_delta else 0.0
+        if not troubled and (fault.words == 0 or (line.is_delta and deltas >= fault.words)):
             troubled = True
             pause += fault.silence
             if fault.garbage:
                 yield _garbage(fault.garbage), pause
                 pause = 0.0
-        spoken += line.speaks
+        deltas += line.is_delta
         if fault.comments:
             yield b": ping\n\n", 0.0
-        yield encode_line(line, fault.framing), pause
+        yield encode_event(line, fault.framing), pause
     if fault.terminal == "done_marker":
         yield b"data: [DONE]\n\n", 0.0
 
@@ -98,15 +86,15 @@ class _Writer:
     """Collects small writes, and stops at the byte where the stream is cut."""
 
     def __init__(
-        self, response: web.StreamResponse, fault: Fault, arrival: ReceivedRequest
+        self, response: web.StreamResponse, fault: Fault, received: ReceivedRequest
     ) -> None:
         self._response = response
         self._fault = fault
-        self._arrival = arrival
+        self._received = received
         self._waiting = bytearray()
 
     def __repr__(self) -> str:
-        return f"<_Writer after {self._arrival.bytes_sent} bytes>"
+        return f"<_Writer after {self._received.bytes_sent} bytes>"
 
     async def write(self, piece: bytes) -> None:
         """Take bytes; write them in batches, or drop by drop."""
@@ -129,11 +117,11 @@ class _Writer:
     async def _send(self, data: bytes) -> None:
         limit = self._fault.cut_after
         if limit is not None:
-            data = data[: max(0, limit - self._arrival.bytes_sent)]
+            data = data[: max(0, limit - self._received.bytes_sent)]
         if data:
             await self._response.write(data)
-            self._arrival.bytes_sent += len(data)
-        if limit is not None and self._arrival.bytes_sent >= limit:
+            self._received.bytes_sent += len(data)
+        if limit is not None and self._received.bytes_sent >= limit:
             raise Cut
 
 

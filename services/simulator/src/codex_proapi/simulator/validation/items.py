@@ -1,4 +1,4 @@
-"""What the backend refuses about input items, with its words."""
+"""What the backend refuses about input items, with its messages."""
 
 import base64
 import binascii
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from codex_proapi.simulator.backend.seals import is_sealed_by
-from codex_proapi.simulator.refusals import REFUSALS, Circumstance, detail, invalid
+from codex_proapi.simulator.state.refusals import REFUSALS, Circumstance, detail, invalid
+from codex_proapi.simulator.state.seals import is_sealed_by
 from codex_proapi.simulator.validation.values import (
     Refused,
     check_length,

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
-from codex_proapi.simulator.accounts import SimulatedAccount
-from codex_proapi.simulator.backend.seals import is_sealed_by
-from codex_proapi.simulator.catalogue import MODELS, SimulatedModel, models_for, parse_version
-from codex_proapi.simulator.refusals import REFUSALS, Circumstance, detail, invalid, refuse
+from codex_proapi.simulator.state.accounts import SimulatedAccount
+from codex_proapi.simulator.state.catalogue import MODELS, SimulatedModel, models_for, parse_version
+from codex_proapi.simulator.state.leniency import STRICT, Leniency
+from codex_proapi.simulator.state.refusals import REFUSALS, Circumstance, detail, invalid, refuse
+from codex_proapi.simulator.state.seals import is_sealed_by
 from codex_proapi.simulator.validation.items import ANYBODY, check_items
 from codex_proapi.simulator.validation.tools import check_strict_schema, check_tools
 from codex_proapi.simulator.validation.values import (
@@ -46,18 +47,6 @@ class CheckedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Function and custom tools, out of their namespaces (each with `namespace`)."""
     lite: bool
     """Whether it has the Responses-Lite shape."""
-
-
-class Leniency(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the real backend's rules are not settled, or a test must look past one."""
-
-    classic_on_lite: bool = True
-    """Whether lite models accept the classic shape."""
-    foreign_seals: bool = False
-    """Whether encrypted items nobody here has made are accepted."""
-
-
-STRICT = Leniency()
 
 
 def check_request(
@@ -119,10 +108,10 @@ def _check_labels(body: dict[str, Any]) -> None:
     include = body.get("include", [])
     if not isinstance(include, list):
         refuse_type("include", "an array", include)
-    for index, wish in enumerate(include):
-        if wish != "reasoning.encrypted_content":
+    for index, wanted in enumerate(include):
+        if wanted != "reasoning.encrypted_content":
             refuse_value(
-                f"Invalid value: {wish!r}. Supported values are: 'reasoning.encrypted_content'.",
+                f"Invalid value: {wanted!r}. Supported values are: 'reasoning.encrypted_content'.",
                 f"include[{index}]",
             )
     key = body.get("prompt_cache_key", "")

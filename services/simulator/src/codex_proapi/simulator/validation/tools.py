@@ -1,9 +1,9 @@
-"""What the backend refuses about tools and JSON Schemas, with its words."""
+"""What the backend refuses about tools and JSON Schemas, with its messages."""
 
 import re
 from typing import Any, NoReturn
 
-from codex_proapi.simulator.refusals import detail
+from codex_proapi.simulator.state.refusals import detail
 from codex_proapi.simulator.validation.values import (
     Refused,
     check_name,

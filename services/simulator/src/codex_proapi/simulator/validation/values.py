@@ -1,9 +1,9 @@
-"""Refusing one value of a request: the words the backend has for wrong types, names and lengths."""
+"""Refusing one value of a request, with the backend's messages for wrong types, names and lengths."""
 
 import re
 from typing import Any, NoReturn
 
-from codex_proapi.simulator.refusals import Refusal, invalid
+from codex_proapi.simulator.state.refusals import Refusal, invalid
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _MAX_NAME = 64

@@ -1,0 +1,147 @@
+"""What can go wrong with one call: the fields of a fault and the faults that have a name.
+
+Nothing is written to a socket here; `backend` and `auth` carry a fault out.
+"""
+
+from typing import Any
+
+import msgspec
+
+from codex_proapi.simulator.state.refusals import REFUSALS
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way in which an answer goes wrong. Every field left alone means: nothing wrong there."""
+
+    refusal: str = ""
+    """Name of a refusal: an HTTP status and its body instead of an answer."""
+    status: int = 0
+    """Instead of `refusal`: a status of one's own, with `body`."""
+    body: Any = None
+    """JSON value, or a string sent as it is."""
+    headers: dict[str, str] = {}
+    """Headers added to a refusal or a stream."""
+    resets_in: float = 3600.0
+    """Seconds until the spent window resets, in the refusals that say so."""
+    retry_after: float | None = None
+    """Seconds for `Retry-After`."""
+
+    delay: float = 0.0
+    """Seconds before anything is answered."""
+    drop: str = ""
+    """`before`: the connection is reset unprocessed; `after`: processed, the answer is lost."""
+
+    failure: str = ""
+    """Code of a failure inside the 200."""
+    message: str = ""
+    """What that failure says; empty: the real server's text."""
+    form: str = "failed"
+    """Its form: `failed`, `error`, `error_flat`, `both`."""
+    words: int = 0
+    """After how many deltas the failure, the silence or the garbage comes."""
+
+    cut_after: int | None = None
+    """Stream bytes after which the connection ends."""
+    cut: str = "close"
+    """How it ends: `close`, `reset`, or `eof`: a proper end of the body, only too early."""
+    silence: float = 0.0
+    """Seconds of silence; with `words` = 0 it is before the first event."""
+    pace: float = 0.0
+    """Seconds between deltas."""
+    dribble: int = 0
+    """Bytes per write; 0: an event per write."""
+
+    garbage: str = ""
+    """Bytes that are no event: `utf8`, `giant_line`, `not_json`, `half_event`."""
+    framing: str = "lf"
+    """`lf`, `crlf`, `cr`, `data_only` (no event lines), `multi_line` (data over several lines), `bom`."""
+    terminal: str = "completed"
+    """Last event: `completed`, `none`, `twice`, `length`, `content_filter`, `done_marker`."""
+    order: str = "sequential"
+    """Parallel items: `sequential`, `interleaved`, `done_first` (finished in reverse order)."""
+    deltas: bool = True
+    """Whether there are deltas, or only finished items."""
+    item_done: bool = True
+    """Whether items are finished at all, or only their deltas sent."""
+    output: str = "empty"
+    """`response.output` of the terminal event: `empty`, `full`, `null`."""
+    usage: bool = True
+    """Whether the terminal event counts tokens."""
+    vendor_events: bool = True
+    """Whether events outside the public API are mixed in."""
+    comments: bool = False
+    """Whether SSE comments are mixed in."""
+    empty: bool = False
+    """Whether the answer has no word and no call at all."""
+    answered_model: str = ""
+    """Another model than the one asked for answers."""
+    absent: tuple[str, ...] = ()
+    """Fields left out of a token answer."""
+
+
+NAMED: dict[str, Fault] = {
+    **{name: Fault(refusal=name) for name in REFUSALS},
+    "rate_limit_exceeded": Fault(refusal="rate_limit_exceeded", retry_after=1),
+    "failed": Fault(failure="server_error"),
+    "failed_after_words": Fault(failure="server_error", words=2),
+    "error_event": Fault(failure="server_error", form="error"),
+    "overloaded_in_stream": Fault(failure="server_is_overloaded"),
+    "usage_limit_in_stream": Fault(failure="usage_limit_reached"),
+    "rate_limit_in_stream": Fault(failure="rate_limit_exceeded"),
+    "slow_down_in_stream": Fault(failure="slow_down"),
+    "truncated": Fault(cut_after=600),
+    "reset": Fault(cut_after=600, cut="reset"),
+    "ends_early": Fault(terminal="none"),
+    "connection_reset": Fault(drop="before"),
+    "answer_lost": Fault(drop="after"),
+    "silent": Fault(silence=30),
+    "silent_between": Fault(silence=30, words=1),
+    "slow": Fault(pace=0.2),
+    "slow_headers": Fault(delay=15),
+    "dribble": Fault(dribble=3),
+    "garbage_utf8": Fault(garbage="utf8", words=1),
+    "garbage_json": Fault(garbage="not_json", words=1),
+    "giant_line": Fault(garbage="giant_line", words=1),
+    "half_event": Fault(garbage="half_event", words=1),
+    "terminal_twice": Fault(terminal="twice"),
+    "incomplete": Fault(terminal="length"),
+    "content_filter": Fault(terminal="content_filter"),
+    "interleaved": Fault(order="interleaved"),
+    "done_first": Fault(order="done_first"),
+    "full_output": Fault(output="full"),
+    "empty_answer": Fault(empty=True),
+    "no_item_done": Fault(item_done=False),
+    "no_deltas": Fault(deltas=False),
+    # The authorization server
+    "refresh_token_expired": Fault(refusal="refresh_token_expired"),
+    "refresh_token_reused": Fault(refusal="refresh_token_reused"),
+    "refresh_token_invalidated": Fault(refusal="refresh_token_invalidated"),
+    "app_session_terminated": Fault(refusal="app_session_terminated"),
+    "invalid_grant": Fault(refusal="invalid_grant"),
+    "authorization_pending": Fault(refusal="authorization_pending"),
+    "device_slow_down": Fault(refusal="device_slow_down"),
+    "deviceauth_expired": Fault(refusal="deviceauth_expired"),
+    "access_denied": Fault(refusal="access_denied"),
+    "no_rotation": Fault(absent=("refresh_token",)),
+    "access_only": Fault(absent=("refresh_token", "id_token")),
+}
+"""Faults by name. `script`, the control port and markers in prompts take these names."""
+
+
+class UnknownFault(Exception):
+    """There is no fault of this name, or it has no such field."""
+
+
+def named_fault(name: str, changes: dict[str, Any]) -> Fault:
+    """The fault of this name with some fields changed."""
+    if name not in NAMED:
+        raise UnknownFault(f"no fault is called {name!r}; there are: {', '.join(sorted(NAMED))}")
+    fields = {**msgspec.structs.asdict(NAMED[name]), **changes}
+    try:
+        return msgspec.convert(fields, Fault, strict=False)
+    except msgspec.ValidationError as wrong:
+        raise UnknownFault(f"fault {name!r}: {wrong}") from None
+
+
+NO_FAULT = Fault()
+"""The fault of a call that goes well."""
