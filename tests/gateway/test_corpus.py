@@ -12,7 +12,9 @@ from support.upstream_rules import broken_rule
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.gateway.errors import UnknownModel
 from codex_proapi.gateway.formats.codex.requests import Shape
-from codex_proapi.gateway.translation.request.read_request import ClientTraits, expand
+from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.request.translated_request import ClientTraits
+from codex_proapi.gateway.translation.responses.stored_items import expand
 
 # Names the recording invented, or of models that are gone: their owner would alias them.
 CATALOGUE = Catalogue.built_in(
@@ -55,7 +57,7 @@ def test_a_recorded_body_becomes_a_request_upstream_takes(recorded: dict[str, An
         translated = expand(translated, previous_items=[], referenced_items={})
     assert broken_rule(translated.request) is None
     assert translated.stream is bool(recorded["body"].get("stream"))
-    assert translated.answer_form == ("chat" if "chat" in recorded["endpoint"] else "responses")
+    assert isinstance(translated.answer, ChatOptions) is ("chat" in recorded["endpoint"])
 
 
 @pytest.mark.parametrize("recorded", _recorded())

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
+from codex_proapi.gateway.api.translators import READERS, Endpoint
 from codex_proapi.gateway.formats.codex.requests import UpstreamRequest
-from codex_proapi.gateway.translation.request.read_request import (
+from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
     RequestOptions,
     TranslatedRequest,
-    to_upstream,
 )
 
 CATALOGUE = Catalogue.built_in()
@@ -29,7 +29,7 @@ PIXEL = (
 def asked(
     body: Any,
     *,
-    endpoint: Any = "chat",
+    endpoint: Endpoint = "chat",
     client: ClientTraits = NOBODY,
     options: RequestOptions | None = None,
     catalogue: Catalogue = CATALOGUE,
@@ -37,9 +37,8 @@ def asked(
     """The translation of a body, of a classic model unless it names one."""
     if isinstance(body, dict):
         body = msgspec.json.encode({"model": CLASSIC, **body})
-    return to_upstream(
+    return READERS[endpoint](
         body,
-        endpoint=endpoint,
         catalogue=catalogue,
         options=options or RequestOptions(key_id="key_1"),
         client=client,

@@ -4,13 +4,12 @@ import pytest
 from support.gateways import a_chat, a_response
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
-from codex_proapi.gateway.api.translators import translator_for
+from codex_proapi.gateway.api.translators import READERS, TRANSLATORS
 from codex_proapi.gateway.translation.chat.aggregator import ChatAggregator
 from codex_proapi.gateway.translation.chat.translator import ChatTranslator
-from codex_proapi.gateway.translation.request.read_request import (
+from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
     RequestOptions,
-    to_upstream,
 )
 from codex_proapi.gateway.translation.responses.aggregator import ResponsesAggregator
 from codex_proapi.gateway.translation.responses.passthrough import ResponsesPassthrough
@@ -18,9 +17,8 @@ from codex_proapi.gateway.translation.responses.translator import ResponsesTrans
 
 
 def asked(body: Any, endpoint: Any, *, codex: Any = False) -> Any:
-    return to_upstream(
+    return READERS[endpoint](
         body,
-        endpoint=endpoint,
         catalogue=Catalogue.built_in(),
         options=RequestOptions(),
         client=ClientTraits(is_codex=codex),
@@ -44,6 +42,6 @@ def test_an_answer_travels_as_it_was_asked_for(
 ) -> None:
     translated = asked(body, endpoint, codex=codex)
 
-    made = translator_for(translated, endpoint=endpoint, request_id="req_0123", created=1)
+    made = TRANSLATORS[endpoint](translated, request_id="req_0123", created=1)
 
     assert type(made) is translator

@@ -241,20 +241,6 @@ def test_the_wish_for_parallel_calls(values: Any, wish: bool | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "wanted"),
-    [
-        (None, False),
-        ({}, False),
-        ({"include_usage": True}, True),
-        ({"include_usage": 1}, False),
-        (7, False),
-    ],
-)
-def test_who_wants_usage(options: Any, wanted: bool) -> None:
-    assert parameters.wants_usage(_body(stream_options=options)) is wanted
-
-
-@pytest.mark.parametrize(
     ("values", "param", "code"),
     [
         ({"n": 2}, "n", "unsupported_value"),

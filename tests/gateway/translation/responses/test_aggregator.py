@@ -18,10 +18,8 @@ from codex_proapi.gateway.translation.responses.translator import ResponsesTrans
 STREAM = transcript("text_reasoning_tool")
 
 
-def fold(*, compact: bool = False, **options: Any) -> ResponsesAggregator:
-    return ResponsesAggregator(
-        ResponseOptions(**options), response_id="resp_ours", created=7, compact=compact
-    )
+def fold(**options: Any) -> ResponsesAggregator:
+    return ResponsesAggregator(ResponseOptions(**options), response_id="resp_ours", created=7)
 
 
 def translator(**options: Any) -> ResponsesTranslator:

@@ -13,6 +13,8 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.api.endpoint_context import EndpointContext
 from codex_proapi.gateway.api.error_responses import fault_of, refuse
+from codex_proapi.gateway.api.translators import READERS
+from codex_proapi.gateway.api.translators import Endpoint as EndpointName
 from codex_proapi.gateway.auth.authenticator import Authenticated, KeyChanged, check_model
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownModel
 from codex_proapi.gateway.exchange.dispatch import DispatchRequest
@@ -26,14 +28,13 @@ from codex_proapi.gateway.pool.lease import LeaseRequest
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, texts_of
 from codex_proapi.gateway.server.request_body import ClientGone, read_body
 from codex_proapi.gateway.translation.history.token_estimate import estimate
-from codex_proapi.gateway.translation.request.read_request import expand, to_upstream
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
     RequestOptions,
     TranslatedRequest,
 )
-from codex_proapi.gateway.translation.request.translated_request import Endpoint as EndpointName
 from codex_proapi.gateway.translation.request.translated_request import HistoryMode as History
+from codex_proapi.gateway.translation.responses.stored_items import expand
 
 LARGE_BODY = 1024 * 1024
 """Size of a body from which others are served between reading it and translating it.
@@ -198,9 +199,8 @@ class Endpoint:
             default_model=(key.default_model or None) if key else None,
             default_effort=(key.default_effort or None) if key else None,
         )
-        asked = to_upstream(
+        asked = READERS[self._name](
             body,
-            endpoint=self._name,
             catalogue=self._context.catalogues.current,
             options=options,
             client=traits,

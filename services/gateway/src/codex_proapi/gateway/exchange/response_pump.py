@@ -6,7 +6,7 @@ dispatcher decides. How bytes reach the client is the reply's business.
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.api.endpoint_context import EndpointContext
-from codex_proapi.gateway.api.translators import translator_for
+from codex_proapi.gateway.api.translators import TRANSLATORS, Endpoint
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault
 from codex_proapi.gateway.exchange import turn_state
 from codex_proapi.gateway.exchange.dispatch import Committed
@@ -15,7 +15,7 @@ from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.formats.codex.requests import TURN_STATE_HEADER
 from codex_proapi.gateway.metrics.registry import RedisWork
 from codex_proapi.gateway.server.asgi import Header
-from codex_proapi.gateway.translation.request.translated_request import Endpoint, TranslatedRequest
+from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 PASSED_HEADERS = ("openai-model", "x-reasoning-included")
@@ -46,9 +46,8 @@ class ResponsePump:
     def new_translator(self) -> None:
         """Give the next answer a wire of its own; what another has brought is forgotten."""
         key = self._exchange.key
-        translator = translator_for(
+        translator = TRANSLATORS[self._endpoint](
             self._asked,
-            endpoint=self._endpoint,
             request_id=self._exchange.request_id,
             created=int(self._context.runtime.clock()),
             own_quota=key is not None and key.limits.budgeted,
@@ -103,7 +102,7 @@ class ResponsePump:
     async def _keep(self) -> None:
         """Keep what the client may continue."""
         asked, report, key = self._asked, self._exchange.report, self._exchange.key
-        if not asked.store or asked.answer_form != "responses" or report is None:
+        if not asked.store or report is None:
             return
         items = [*asked.kept_items(), *report.output_items]
         try:

@@ -147,12 +147,6 @@ def parallel_of(body: ClientBody) -> bool | None:
     return None
 
 
-def wants_usage(body: ClientBody) -> bool:
-    """Whether a chat stream must end with a usage chunk."""
-    options = body.get("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True
-
-
 def _asked_effort(body: ClientBody) -> str | None:
     """Give the body's effort, by word or by budget; None leaves it to the defaults."""
     for field, word in (

@@ -2,16 +2,10 @@
 
 import enum
 from collections.abc import Mapping
-from typing import Any, Literal
 
 import msgspec
 
 from codex_proapi.gateway.formats.codex.requests import Item, UpstreamRequest
-
-Endpoint = Literal["chat", "responses", "compact"]
-"""Which of our routes the body came in by."""
-AnswerForm = Literal["chat", "responses"]
-"""Which dialect the answer must speak."""
 
 SESSION_HEADERS = (
     "session-id",
@@ -93,28 +87,16 @@ class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the client wrote, to be echoed; the sent model where it wrote none."""
     stream: bool
     """Whether it wants a stream."""
-    include_usage: bool = False
-    """Chat streams: whether it wants a usage chunk."""
-    answer_form: AnswerForm
-    """The dialect of the answer."""
+    answer: msgspec.Struct
+    """What the dialect's own translator must know; made and read by the dialect alone."""
     verbatim: bool = False
     """Codex itself asked: its answer passes untouched."""
     tool_names: dict[str, str] = {}
     """Sent name to the client's name, for those that differ."""
-    custom_tools: frozenset[str] = frozenset()
-    """Sent names of tools declared in the chat form of `custom`: answered as `custom` calls."""
-    legacy_functions: bool = False
-    """Asked with `functions`: answer with `function_call`."""
-    refusal_as_refusal: bool = False
-    """A JSON schema was asked for: a refusal goes into `refusal`, not into the text."""
-    stop: tuple[str, ...] = ()
-    """Strings to cut the text at, which upstream cannot."""
     dropped: tuple[str, ...] = ()
     """Names of what was accepted and left out, clean enough for a header."""
     store: bool = False
     """Whether the client counts on its answer being kept."""
-    metadata: dict[str, Any] = {}
-    """The client's own notes, to be echoed where its dialect does so; never sent."""
     unresolved: bool = False
     """Whether `expand` must be called before the request is sent."""
     previous_response_id: str | None = None

@@ -17,17 +17,10 @@ class ResponsesAggregator:
 
     keep_alive = KEEP_ALIVE
 
-    def __init__(
-        self,
-        options: ResponseOptions,
-        *,
-        response_id: str,
-        created: int,
-        compact: bool = False,
-    ) -> None:
-        """Take the same as `ResponseWire`; `compact` gives a `response.compaction` instead."""
+    def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
+        """Take the same as `ResponsesTranslator`; `compact` gives a `response.compaction`."""
         self._translator = ResponsesTranslator(options, response_id=response_id, created=created)
-        self._compact = compact
+        self._compact = options.compact
         self.report = self._translator.report
 
     def __repr__(self) -> str:

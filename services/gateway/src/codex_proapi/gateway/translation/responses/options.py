@@ -19,3 +19,5 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its key has budgets of its own: then it is not told what its account has left."""
     keep_items: bool = False
     """Whether the report gets the answer's items."""
+    compact: bool = False
+    """Whether the answer is a compacted history instead of a response."""

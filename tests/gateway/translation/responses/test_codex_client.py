@@ -9,7 +9,8 @@ from support.askings import assistant, developer, user
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Model, Resolved
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.openai.chat_request import ClientBody, decode_body
-from codex_proapi.gateway.translation.request.codex_client import (
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.responses.codex_client import (
     codex_choice,
     codex_items,
     codex_metadata,
@@ -18,7 +19,6 @@ from codex_proapi.gateway.translation.request.codex_client import (
     is_lite,
     note_codex_dropped,
 )
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 
 RESOLVED = Catalogue.built_in().resolve("gpt-5.5")
 

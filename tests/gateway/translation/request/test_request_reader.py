@@ -29,15 +29,17 @@ from support.askings import (
 from support.bodies import ANY_OBJECTS, ENDPOINTS, LIKELY_BODIES
 from support.upstream_rules import broken_rule
 
+from codex_proapi.gateway.api.translators import READERS
 from codex_proapi.gateway.errors import BadRequest, UnknownModel
 from codex_proapi.gateway.formats.codex.requests import Shape
-from codex_proapi.gateway.translation.request.read_request import (
+from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
     HistoryMode,
     RequestOptions,
     TranslatedRequest,
-    to_upstream,
 )
+from codex_proapi.gateway.translation.responses.options import ResponseOptions
 
 HI = {"role": "user", "content": "hi"}
 
@@ -45,6 +47,13 @@ HI = {"role": "user", "content": "hi"}
 def _plain(body: dict[str, Any]) -> dict[str, Any]:
     """A body without the names derived from its conversation."""
     return {name: value for name, value in body.items() if name != "prompt_cache_key"}
+
+
+def answer(body: dict[str, Any]) -> ChatOptions:
+    """What a chat body asks of its answer."""
+    options = asked(body).answer
+    assert isinstance(options, ChatOptions)
+    return options
 
 
 def test_a_chat_request_becomes_a_classic_one() -> None:
@@ -241,9 +250,7 @@ class TestDecidingTheShapeOfABody:
             }
         )
 
-        assert translated.answer_form == "chat"
-        assert translated.include_usage
-        assert translated.custom_tools == frozenset()
+        assert translated.answer == ChatOptions(include_usage=True)
         assert not translated.unresolved
         assert translated.dropped == ("metadata", "previous_response_id")
         assert [t["type"] for t in translated.request.body()["tools"]] == ["function", "custom"]
@@ -276,11 +283,11 @@ class TestDecidingTheShapeOfABody:
     def test_messages_on_the_responses_route_are_answered_as_responses(self) -> None:
         translated = asked({"messages": [HI]}, endpoint="responses")
 
-        assert translated.answer_form == "responses"
+        assert isinstance(translated.answer, ResponseOptions)
         assert list(translated.request.input) == [user("hi")]
 
     @pytest.mark.parametrize(("endpoint", "param"), [("chat", "messages"), ("responses", "input")])
-    def test_neither_is_refused(self, endpoint: str, param: str) -> None:
+    def test_neither_is_refused(self, endpoint: Any, param: str) -> None:
         with pytest.raises(BadRequest) as refused:
             asked({}, endpoint=endpoint)
 
@@ -407,8 +414,8 @@ class TestWhatTheAnswerNeeds:
     def test_usage_is_wanted_where_asked(self) -> None:
         body = {"messages": [HI], "stream": True, "stream_options": {"include_usage": True}}
 
-        assert asked(body).include_usage
-        assert not asked({"messages": [HI]}).include_usage
+        assert answer(body).include_usage
+        assert not answer({"messages": [HI]}).include_usage
 
     def test_functions_are_answered_as_functions(self) -> None:
         parameters = {"type": "object", "properties": {}}
@@ -420,7 +427,8 @@ class TestWhatTheAnswerNeeds:
             }
         )
 
-        assert translated.legacy_functions
+        assert isinstance(translated.answer, ChatOptions)
+        assert translated.answer.legacy_functions
         assert translated.request.body()["tool_choice"] == {"type": "function", "name": "read"}
         assert [t.name for t in translated.request.tools] == ["read"]
 
@@ -429,22 +437,21 @@ class TestWhatTheAnswerNeeds:
             {"messages": [HI], "tools": [chat_tool("new")], "functions": [{"name": "old"}]}
         )
 
-        assert not translated.legacy_functions
+        assert translated.answer == ChatOptions()
         assert [t.name for t in translated.request.tools] == ["new"]
 
     def test_custom_tools_of_chat_are_answered_as_custom(self) -> None:
         declared = {"type": "custom", "custom": {"name": "patch", "description": "d"}}
 
-        assert asked({"messages": [HI], "tools": [declared]}).custom_tools == {"patch"}
-        assert asked({"input": "hi", "tools": [declared]}, endpoint="responses").custom_tools == (
-            frozenset()
-        )
+        assert answer({"messages": [HI], "tools": [declared]}).custom_tools == {"patch"}
+        translated = asked({"input": "hi", "tools": [declared]}, endpoint="responses")
+        assert isinstance(translated.answer, ResponseOptions)
 
     def test_a_schema_makes_refusals_refusals(self) -> None:
         form = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
 
-        assert asked({"messages": [HI], "response_format": form}).refusal_as_refusal
-        assert not asked({"messages": [HI]}).refusal_as_refusal
+        assert answer({"messages": [HI], "response_format": form}).refusal_as_refusal
+        assert not answer({"messages": [HI]}).refusal_as_refusal
 
     def test_names_that_were_shortened_can_be_restored(self) -> None:
         long = "mcp__server__" + "x" * 80
@@ -461,12 +468,8 @@ class TestWhatTheAnswerNeeds:
         assert body["tool_choice"]["name"] == body["tools"][0]["name"]
         assert translated.tool_names[body["input"][1]["name"]] == "päth"
 
-    def test_metadata_can_be_echoed(self) -> None:
-        assert asked({"messages": [HI], "metadata": {"a": "b"}}).metadata == {"a": "b"}
-        assert asked({"messages": [HI], "metadata": 7}).metadata == {}
-
     def test_stop_is_carried(self) -> None:
-        assert asked({"messages": [HI], "stop": ["a", "", 7, "b"]}).stop == ("a", "b")
+        assert answer({"messages": [HI], "stop": ["a", "", 7, "b"]}).stop == ("a", "b")
 
     def test_responses_are_kept_unless_the_client_says_no(self) -> None:
         def kept(**rest: Any) -> bool:
@@ -612,7 +615,8 @@ class TestCompaction:
 
         assert translated.request.input == (user("hi"), {"type": "compaction_trigger"})
         assert translated.request.compacts
-        assert (translated.answer_form, translated.stream) == ("responses", False)
+        assert isinstance(translated.answer, ResponseOptions)
+        assert (translated.answer.compact, translated.stream) == (True, False)
         assert broken_rule(translated.request) is None
 
     def test_a_trigger_that_is_there_stays_the_only_one(self) -> None:
@@ -666,9 +670,7 @@ def test_any_likely_body_is_refused_with_its_culprit_or_keeps_upstreams_rules(
     before = json.dumps(body)
     options = RequestOptions(history_mode=mode)
     try:
-        translated = to_upstream(
-            body, endpoint=endpoint, catalogue=CATALOGUE, options=options, client=NOBODY
-        )
+        translated = READERS[endpoint](body, catalogue=CATALOGUE, options=options, client=NOBODY)
     except (BadRequest, UnknownModel) as refused:
         culprit = refused.param
     else:
@@ -703,8 +705,8 @@ def test_any_json_at_all_is_translated_or_refused_with_its_culprit(
     body: dict[str, Any], endpoint: Any, client: ClientTraits
 ) -> None:
     try:
-        translated = to_upstream(
-            body, endpoint=endpoint, catalogue=CATALOGUE, options=RequestOptions(), client=client
+        translated = READERS[endpoint](
+            body, catalogue=CATALOGUE, options=RequestOptions(), client=client
         )
     except (BadRequest, UnknownModel) as refused:
         culprit = refused.param

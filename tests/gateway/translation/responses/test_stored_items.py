@@ -9,7 +9,7 @@ from support.upstream_rules import broken_rule
 
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.translation.history.call_pairing import INTERRUPTED
-from codex_proapi.gateway.translation.history.stored_items import expand
+from codex_proapi.gateway.translation.responses.stored_items import expand
 
 FIRST = [
     developer("S"),

@@ -12,11 +12,11 @@ import msgspec
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.translation.history.history import finished
-from codex_proapi.gateway.translation.request.codex_client import codex_items
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.items import REFERENCE, history_items
 from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
+from codex_proapi.gateway.translation.responses.codex_client import codex_items
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 REASONING_ID = "rs_"

@@ -1,0 +1,49 @@
+"""A chat completions body made into an upstream request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from codex_proapi.commons.codex.model_catalogue import Catalogue
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody
+from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.request.parameters import stops_of
+from codex_proapi.gateway.translation.request.request_reader import (
+    RequestReader,
+    decoding_errors_refused,
+)
+from codex_proapi.gateway.translation.request.translated_request import (
+    ClientTraits,
+    RequestOptions,
+    TranslatedRequest,
+)
+
+
+def read_chat_request(
+    body: bytes | Mapping[str, Any],
+    *,
+    catalogue: Catalogue,
+    options: RequestOptions,
+    client: ClientTraits,
+) -> TranslatedRequest:
+    """Give the upstream request a chat body means. Raises BadRequest or UnknownModel."""
+    with decoding_errors_refused():
+        reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
+        field = reader.history_field(own="messages", other="input")
+        request, items = reader.upstream_request(field)
+        if reader.body.text("previous_response_id"):
+            # Chat keeps no responses: its clients send the whole history anyway.
+            reader.dropped.add("previous_response_id")
+        answer = ChatOptions(
+            include_usage=field == "input" or _wants_usage(reader.body),
+            custom_tools=reader.tools.chat_custom,
+            legacy_functions=bool(reader.body.functions) and not reader.body.tools,
+            refusal_as_refusal=request.text.get("format", {}).get("type") == "json_schema",
+            stop=stops_of(reader.body),
+        )
+        return reader.translated(request, items, field=field, answer=answer)
+
+
+def _wants_usage(body: ClientBody) -> bool:
+    """Whether the stream must end with a usage chunk."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True

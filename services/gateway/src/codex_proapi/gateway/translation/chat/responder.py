@@ -1,0 +1,28 @@
+"""Which translator carries an answer to a chat client."""
+
+import msgspec
+
+from codex_proapi.gateway.translation.chat.aggregator import ChatAggregator
+from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.chat.translator import ChatTranslator
+from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
+from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
+
+
+def chat_translator(
+    asked: TranslatedRequest,
+    *,
+    request_id: str,
+    created: int,
+    own_quota: bool = False,  # noqa: ARG001 - a chat stream tells nothing of quotas
+) -> StreamTranslator:
+    """Give the translator of one answer.
+
+    The completion's id is made of `request_id` (`req_…`), `created` is in seconds since the epoch.
+    """
+    if not isinstance(asked.answer, ChatOptions):
+        raise TypeError("not a chat request")
+    options = msgspec.structs.replace(asked.answer, tool_names=asked.tool_names)
+    made = ChatTranslator if asked.stream else ChatAggregator
+    completion_id = f"chatcmpl-{request_id.removeprefix('req_')}"
+    return made(options, completion_id=completion_id, created=created, model=asked.asked_model)

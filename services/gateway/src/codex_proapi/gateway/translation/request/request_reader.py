@@ -1,0 +1,218 @@
+"""A client's body made into an upstream request: the rules that all dialects share.
+
+A dialect's `request` module makes one `RequestReader`, says in which field the history lies and
+what its translator must know of the request. Total: any JSON gives a `TranslatedRequest`, or
+raises BadRequest or UnknownModel with the culprit's name; the argument is never changed.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from codex_proapi.commons.codex.model_catalogue import Catalogue, Resolved
+from codex_proapi.gateway.errors import BadRequest, UnknownModel
+from codex_proapi.gateway.formats.codex.requests import (
+    COMPACTION_TRIGGER,
+    Item,
+    Shape,
+    UpstreamRequest,
+)
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody, decode_body
+from codex_proapi.gateway.translation.history.history import finished
+from codex_proapi.gateway.translation.request import parameters
+from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.request.items import history_items, references_of
+from codex_proapi.gateway.translation.request.messages import message
+from codex_proapi.gateway.translation.request.parts import joined_text, says_json, text_part
+from codex_proapi.gateway.translation.request.translated_request import (
+    Basis,
+    ClientTraits,
+    RequestOptions,
+    TranslatedRequest,
+)
+from codex_proapi.gateway.translation.tools.tool_choice import forces, read_choice
+from codex_proapi.gateway.translation.tools.tool_names import ToolNames
+from codex_proapi.gateway.translation.tools.tools import (
+    WEB_SEARCH,
+    ToolSet,
+    declared_names,
+    read_tools,
+    tools_inside,
+)
+
+ASK_FOR_JSON = "Answer with one JSON object."
+"""Said where a client wants an object without saying so: upstream wants to read the word."""
+_MODEL_NAME_LENGTH = 128
+
+
+@contextmanager
+def decoding_errors_refused() -> Iterator[None]:
+    """Turn what decoding the rest of a body raises into BadRequest."""
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise BadRequest("The body cannot be read", param="body") from None
+
+
+class RequestReader:
+    """One body under translation."""
+
+    def __init__(
+        self,
+        body: bytes | Mapping[str, Any],
+        *,
+        catalogue: Catalogue,
+        options: RequestOptions,
+        client: ClientTraits,
+    ) -> None:
+        """Decode the body and resolve its model. Raises BadRequest or UnknownModel."""
+        self.body: ClientBody = decode_body(body)
+        self.options = options
+        self.client = client
+        self.asked_model = self.body.text("model") or options.default_model or ""
+        self.resolved = _resolved(self.asked_model, catalogue, default=options.default_model)
+        self.dropped = Dropped()
+        self.names = ToolNames()
+        self.tools = ToolSet()
+
+    def history_field(self, *, own: str, other: str) -> str:
+        """Give the field with the history: the dialect's own, but a filled one of the other's.
+
+        Real clients post one API's body to the other's route (Cursor).
+        """
+        if self.body.get(own):
+            return own
+        if self.body.get(other) is not None:
+            return other
+        if self.body.get(own) is not None or self.body.get("previous_response_id"):
+            return own
+        raise BadRequest(f"'{own}' is required", code="missing_required_parameter", param=own)
+
+    def upstream_request(self, field: str) -> tuple[UpstreamRequest, list[Item]]:
+        """Translate all but the history's last steps: the request, without input, and its items."""
+        body = self.body
+        parameters.refuse_impossible(body)
+        parameters.note_dropped(body, self.dropped)
+        choice = self._read_tools(field)
+        items = self._history(field)
+        request = UpstreamRequest(
+            model=self.resolved.model.slug,
+            shape=self._shape(choice),
+            session_id="",
+            input=(),
+            instructions=body.text("instructions") or "",
+            tools=self.tools.tools,
+            tool_choice=choice,
+            parallel_tool_calls=parameters.parallel_of(body),
+            reasoning=parameters.reasoning_of(
+                body,
+                self.resolved,
+                default_effort=self.options.default_effort,
+                summary=self.options.reasoning_summary,
+            ),
+            text=parameters.text_of(body, self.resolved.model, self.dropped),
+            service_tier=parameters.tier_of(body, self.resolved, self.dropped),
+            prompt_cache_key=body.text("prompt_cache_key") or "",
+        )
+        if request.text.get("format") == {"type": "json_object"} and not says_json(items):
+            items = [message("developer", [text_part(ASK_FOR_JSON)]), *items]
+        return request, items
+
+    def translated(
+        self,
+        request: UpstreamRequest,
+        items: list[Item],
+        *,
+        field: str,
+        answer: msgspec.Struct,
+        verbatim: bool = False,
+        store: bool = False,
+        previous_response_id: str | None = None,
+    ) -> TranslatedRequest:
+        """Put request and history together; the history is finished unless parts are missing.
+
+        `answer` is what the dialect's translator must know. Raises BadRequest for an empty history.
+        """
+        references = references_of(items)
+        translated = TranslatedRequest(
+            request=request,
+            asked_model=self.asked_model[:_MODEL_NAME_LENGTH] or request.model,
+            stream=self.body.flag("stream"),
+            answer=answer,
+            verbatim=verbatim,
+            tool_names=self.names.restored,
+            store=store,
+            unresolved=previous_response_id is not None or bool(references),
+            previous_response_id=previous_response_id,
+            references=references,
+            dropped=self.dropped.names,
+            basis=self._basis(verbatim=verbatim),
+        )
+        if translated.unresolved:
+            pending = msgspec.structs.replace(request, input=tuple(items))
+            return msgspec.structs.replace(translated, request=pending)
+        if not any(item != COMPACTION_TRIGGER for item in items):
+            raise BadRequest("There is nothing to answer", param=field)
+        return finished(translated, items)
+
+    def _read_tools(self, field: str) -> str | dict[str, Any]:
+        """Read tools and choice, the tools' names with them; give the choice."""
+        body = self.body
+        declared, tools_field = tools_inside(body.get(field)), "tools"
+        if body.functions and not body.tools:
+            declared, tools_field = (*declared, *body.functions), "functions"
+        else:
+            declared = (*declared, *body.tools)
+        self.names = ToolNames(declared_names(declared))
+        self.tools = read_tools(declared, tools_field, names=self.names, dropped=self.dropped)
+        choice_field = "tool_choice" if body.get("tool_choice") is not None else "function_call"
+        return read_choice(
+            body.get(choice_field), choice_field, offered=self.tools, names=self.names
+        )
+
+    def _history(self, field: str) -> list[Item]:
+        reading = TranslationContext(
+            names=self.names,
+            dropped=self.dropped,
+            custom=self.tools.custom,
+            audio="audio" in self.resolved.model.input_modalities,
+        )
+        items: list[Item] = []
+        if system := joined_text(self.body.get("system"), "system"):
+            items.append(message("developer", [text_part(system)]))
+        entries = self.body.get(field)
+        items.extend(history_items([] if entries is None else entries, field, reading))
+        return items
+
+    def _shape(self, choice: str | dict[str, Any]) -> Shape:
+        """Choose by the catalogue; only the classic shape is known to take a forced choice."""
+        if not self.resolved.model.use_responses_lite or forces(choice):
+            return Shape.CLASSIC
+        if any(tool.type == WEB_SEARCH for tool in self.tools.tools):
+            self.dropped.add(f"tools.{WEB_SEARCH}")
+        return Shape.LITE
+
+    def _basis(self, *, verbatim: bool) -> Basis:
+        metadata = self.body.get("metadata")
+        cursor = metadata.get("cursorConversationId") if isinstance(metadata, dict) else None
+        lane = self.body.text("prompt_cache_key") or self.client.session
+        return Basis(
+            key_id=self.options.key_id,
+            history_mode=self.options.history_mode,
+            verbatim=verbatim,
+            lane=lane or (cursor if isinstance(cursor, str) else None),
+            session=self.client.session,
+        )
+
+
+def _resolved(asked: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
+    """The model a client means; a name that we do not have means its key's default, if it has one."""
+    try:
+        return catalogue.resolve(asked)
+    except UnknownModel:
+        if default is None:
+            raise
+        return catalogue.resolve(default)

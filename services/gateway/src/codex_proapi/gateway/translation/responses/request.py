@@ -1,0 +1,112 @@
+"""A Responses body, or one that asks for a compacted history, made into an upstream request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from codex_proapi.commons.codex.model_catalogue import FAST_TIER, Catalogue
+from codex_proapi.gateway.formats.codex.requests import (
+    COMPACTION_TRIGGER,
+    Item,
+    Shape,
+    UpstreamRequest,
+)
+from codex_proapi.gateway.translation.request import parameters
+from codex_proapi.gateway.translation.request.request_reader import (
+    RequestReader,
+    decoding_errors_refused,
+)
+from codex_proapi.gateway.translation.request.translated_request import (
+    ClientTraits,
+    RequestOptions,
+    TranslatedRequest,
+)
+from codex_proapi.gateway.translation.responses import codex_client
+from codex_proapi.gateway.translation.responses.options import ResponseOptions
+
+
+def read_responses_request(
+    body: bytes | Mapping[str, Any],
+    *,
+    catalogue: Catalogue,
+    options: RequestOptions,
+    client: ClientTraits,
+) -> TranslatedRequest:
+    """Give the upstream request a body means. Raises BadRequest or UnknownModel."""
+    with decoding_errors_refused():
+        reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
+        return _translated(reader, compact=False)
+
+
+def read_compact_request(
+    body: bytes | Mapping[str, Any],
+    *,
+    catalogue: Catalogue,
+    options: RequestOptions,
+    client: ClientTraits,
+) -> TranslatedRequest:
+    """Give the request for a compacted history. Raises BadRequest or UnknownModel."""
+    with decoding_errors_refused():
+        reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
+        return _translated(reader, compact=True)
+
+
+def _translated(reader: RequestReader, *, compact: bool) -> TranslatedRequest:
+    body = reader.body
+    verbatim = reader.client.is_codex and body.get("messages") is None
+    if verbatim:
+        field = "input"
+        request, items = _codex_request(reader)
+    else:
+        field = reader.history_field(own="input", other="messages")
+        request, items = reader.upstream_request(field)
+    if compact and (not items or items[-1] != COMPACTION_TRIGGER):
+        items = [*items, COMPACTION_TRIGGER]
+    store = not compact and body.get("store") is not False
+    previous = body.text("previous_response_id") or None
+    echo: dict[str, Any] = {"store": store}
+    if previous is not None:
+        echo["previous_response_id"] = previous
+    return reader.translated(
+        request,
+        items,
+        field=field,
+        answer=ResponseOptions(echo=echo, compact=compact),
+        verbatim=verbatim,
+        store=store,
+        previous_response_id=previous,
+    )
+
+
+def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
+    """Pass a Codex client's request on, all but untouched: the request without input, its items."""
+    body, resolved = reader.body, reader.resolved
+    codex_client.note_codex_dropped(body, reader.dropped)
+    items = codex_client.codex_items(body.get("input"))
+    tier = FAST_TIER if resolved.fast else body.text("service_tier")
+    lite = reader.client.lite or codex_client.is_lite(items)
+    request = UpstreamRequest(
+        model=resolved.model.slug,
+        shape=Shape.LITE if lite else Shape.CLASSIC,
+        session_id="",
+        input=(),
+        instructions=body.text("instructions"),
+        tools=codex_client.codex_tools(body.tools),
+        tool_choice=codex_client.codex_choice(body),
+        parallel_tool_calls=parameters.parallel_of(body),
+        reasoning=codex_client.codex_reasoning(body, resolved),
+        text=body.table("text"),
+        service_tier=None if tier in ("auto", "default") else tier,
+        prompt_cache_key=body.text("prompt_cache_key") or "",
+        client_metadata=codex_client.codex_metadata(body),
+    )
+    if resolved.model.use_responses_lite:
+        return request, items
+    return _in_classic(request, items)
+
+
+def _in_classic(request: UpstreamRequest, items: list[Item]) -> tuple[UpstreamRequest, list[Item]]:
+    """Turn a lite request for a model that has no lite shape (we renamed it) into a classic one."""
+    classic = msgspec.structs.replace(request, input=tuple(items)).in_shape(Shape.CLASSIC)
+    return msgspec.structs.replace(classic, input=()), list(classic.input)

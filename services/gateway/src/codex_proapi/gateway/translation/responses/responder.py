@@ -1,0 +1,34 @@
+"""Which translator carries an answer to a client of the Responses API."""
+
+import msgspec
+
+from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
+from codex_proapi.gateway.translation.responses.aggregator import ResponsesAggregator
+from codex_proapi.gateway.translation.responses.options import ResponseOptions
+from codex_proapi.gateway.translation.responses.passthrough import ResponsesPassthrough
+from codex_proapi.gateway.translation.responses.translator import ResponsesTranslator
+from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
+
+
+def responses_translator(
+    asked: TranslatedRequest, *, request_id: str, created: int, own_quota: bool = False
+) -> StreamTranslator:
+    """Give the translator of one answer.
+
+    The id shown where upstream gives none is made of `request_id` (`req_…`); `created` is in
+    seconds since the epoch; with `own_quota` the client is not told its account's quota.
+    """
+    if not isinstance(asked.answer, ResponseOptions):
+        raise TypeError("not a Responses request")
+    options = msgspec.structs.replace(
+        asked.answer,
+        model="" if asked.verbatim else asked.asked_model,
+        tool_names=asked.tool_names,
+        own_quota=own_quota,
+        keep_items=asked.store,
+    )
+    response_id = f"resp_{request_id.removeprefix('req_')}"
+    if not asked.stream:
+        return ResponsesAggregator(options, response_id=response_id, created=created)
+    made = ResponsesPassthrough if asked.verbatim else ResponsesTranslator
+    return made(options, response_id=response_id, created=created)
