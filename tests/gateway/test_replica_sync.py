@@ -56,7 +56,7 @@ class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
         parts: dict[str, Any] = dict.fromkeys(
-            ("admission", "rotation", "slots", "catalogues", "context", "usage", "poll"), self.part
+            ("admission", "selector", "slots", "catalogues", "context", "usage", "poll"), self.part
         )
         self.switches = LiveSettingsApplier(SETTINGS, **parts)
         self.accounts = AccountStore(redis, CredentialCipher((KEY,)))

@@ -16,8 +16,9 @@ from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
+from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 CIPHER = CredentialCipher([Fernet.generate_key().decode()])
 
@@ -42,16 +43,20 @@ async def walk(redis: Redis, blocking_redis: Redis) -> None:
     assert await KeyView(keys).find(secret) is not None
     assert len(await keys.list()) == 1
 
-    cooldowns, surveyor = CooldownStore(redis), SnapshotReader(redis)
+    cooldowns, snapshots = CooldownStore(redis), SnapshotReader(redis)
     cooldown = Cooldown(until=time.time() + 60, reason=CooldownReason.RATE, since=time.time())
-    await surveyor.tie({"f": account.id})
+    await ConversationTies(redis).tie({"f": account.id})
     assert await cooldowns.fault(account.id) == 1
     assert await cooldowns.cool(account.id, cooldown)
-    survey = await surveyor.survey(account_ids=[account.id], model="m", affinity="f")
-    assert survey.cooldowns == {account.id: cooldown}
+    snapshot = await snapshots.read(
+        SnapshotRequest(account_ids=[account.id], model="m", affinity="f")
+    )
+    assert snapshot.cooldowns == {account.id: cooldown}
     await cooldowns.clear(account.id)
-    survey = await surveyor.survey(account_ids=[account.id], model="m", affinity="f")
-    assert survey.affine == account.id
+    snapshot = await snapshots.read(
+        SnapshotRequest(account_ids=[account.id], model="m", affinity="f")
+    )
+    assert snapshot.affine == account.id
 
     usage, log = UsageStore(redis), LogStream(redis, blocking_redis=blocking_redis)
     assert await usage.add([a_record(number) for number in range(10)]) == 10

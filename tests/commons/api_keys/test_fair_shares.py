@@ -15,12 +15,12 @@ from codex_proapi.commons.api_keys.fair_shares import (
     FairShare,
     cost_of,
 )
-from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.limits.charge import Limit, charge_for
+from codex_proapi.gateway.limits.charge import charge_for
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 
 

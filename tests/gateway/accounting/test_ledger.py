@@ -31,10 +31,10 @@ class Books:
     async def tie(self, fingerprints: Any) -> None:
         self._write("tie", dict(fingerprints))
 
-    async def promise(self, fingerprints: Any) -> None:
+    async def tie_tentatively(self, fingerprints: Any) -> None:
         self._write("promise", dict(fingerprints))
 
-    async def disown(self, digests: Any) -> None:
+    async def mark_unreadable(self, digests: Any) -> None:
         self._write("disown", {key: sorted(items) for key, items in digests.items()})
 
     async def succeed(self, accounts: Any) -> None:
@@ -65,8 +65,8 @@ class Scene:
         self.ledger.settle(a_record(1))
         self.ledger.settle(a_record(2))
         self.ledger.tie("f1", "acc_a")
-        self.ledger.disown("f1", frozenset({"b"}))
-        self.ledger.disown("f1", frozenset({"a"}))
+        self.ledger.mark_unreadable("f1", frozenset({"b"}))
+        self.ledger.mark_unreadable("f1", frozenset({"a"}))
         self.ledger.succeed("acc_a")
         self.ledger.succeed("acc_a")
         self.ledger.tell(LogEntry(at=1.0, kind=LogKind.ACCOUNT, event="account.cooled"))
@@ -218,7 +218,7 @@ async def test_ties_and_promises_are_written_as_they_come_and_the_rest_is_not() 
     scene = Scene()
     work = asyncio.ensure_future(scene.ledger.run_ties())
     scene.ledger.succeed("acc_a")
-    scene.ledger.promise("f1", "acc_a")
+    scene.ledger.tie_tentatively("f1", "acc_a")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     scene.ledger.tie("f1", "acc_b")
@@ -247,7 +247,7 @@ async def test_settlements_are_written_as_they_come_and_wait_for_nothing_else() 
 
 async def test_a_promise_that_was_overtaken_by_its_tie_is_not_written() -> None:
     scene = Scene()
-    scene.ledger.promise("f1", "acc_a")
+    scene.ledger.tie_tentatively("f1", "acc_a")
     scene.ledger.tie("f1", "acc_b")
 
     assert await scene.ledger.flush()

@@ -8,14 +8,12 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 from codex_proapi.gateway.accounting.redis_writer import RedisWriter
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 
 async def test_each_store_takes_its_part(redis_client: Redis) -> None:
-    cooldowns, surveyor = CooldownStore(redis_client), SnapshotReader(redis_client)
-    writer = RedisWriter(
-        redis_client, usage=UsageStore(redis_client), surveyor=surveyor, cooldowns=cooldowns
-    )
+    cooldowns, snapshots = CooldownStore(redis_client), SnapshotReader(redis_client)
+    writer = RedisWriter(redis_client, usage=UsageStore(redis_client), cooldowns=cooldowns)
     until = NOW + 10**9
     shaky = Cooldown(until=until, reason=CooldownReason.TRANSIENT, since=NOW)
     await cooldowns.cool("acc_a", shaky)
@@ -23,13 +21,13 @@ async def test_each_store_takes_its_part(redis_client: Redis) -> None:
 
     await writer.add([a_record(1)])
     await writer.tie({"f1": "acc_a"})
-    await writer.disown({"f1": ["x", "y"]})
+    await writer.mark_unreadable({"f1": ["x", "y"]})
     await writer.succeed(["acc_a"])
     await writer.tell([LogEntry(at=NOW, kind=LogKind.ACCOUNT, event="account.cooled")])
 
     entries = await LogStream(redis_client).page()
     assert [stored.entry.event for stored in entries] == ["account.cooled", "exchange.settled"]
-    survey = await surveyor.survey(account_ids=["acc_a"], model="m", affinity="f1")
+    survey = await snapshots.read(SnapshotRequest(account_ids=["acc_a"], model="m", affinity="f1"))
     assert (survey.affine, survey.cooldowns) == ("acc_a", {})
     assert await redis_client.smembers(keyspace.foreign("f1")) == {"x", "y"}
     assert 0 < await redis_client.ttl(keyspace.foreign("f1")) <= keyspace.DAY

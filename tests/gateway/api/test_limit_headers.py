@@ -9,9 +9,11 @@ from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
 
 
 def told(allowance: Allowance | None, **limits: int) -> Any:
-    draw = LimitCharge(key_id="key_1", limits=Limits(**limits), request_id="r", version=0, tokens=0)
-    draw.allowance = allowance
-    return {name.decode(): value.decode() for name, value in limit_headers(draw)}
+    charge = LimitCharge(
+        key_id="key_1", limits=Limits(**limits), request_id="r", version=0, tokens=0
+    )
+    charge.allowance = allowance
+    return {name.decode(): value.decode() for name, value in limit_headers(charge)}
 
 
 def test_without_limits_or_before_the_survey_nothing_is_told() -> None:
@@ -38,12 +40,12 @@ def test_the_limits_of_a_minute_are_told_as_clients_know_them(seconds: Any, word
 
 
 def test_a_codex_client_is_told_its_keys_budgets_as_it_knows_them() -> None:
-    draw = LimitCharge(
+    charge = LimitCharge(
         key_id="key_1", limits=Limits(tokens_day=1000), request_id="r", version=0, tokens=0
     )
-    draw.allowance = Allowance(spent=Spent(day=420), at=1_795_000_000.0)
+    charge.allowance = Allowance(spent=Spent(day=420), at=1_795_000_000.0)
 
-    told = dict(share_headers(draw))
+    told = dict(share_headers(charge))
 
     assert told[b"x-codex-primary-used-percent"] == b"42"
     assert told[b"x-codex-primary-reset-at"] == b"1795046400"

@@ -40,14 +40,14 @@ class Rotation:
     """Lends what a test gives it, in order."""
 
     def __init__(self, *leases: Any) -> None:
-        self.rotation = self
+        self.selector = self
         self.leases = list(leases)
         self.renewed: Any = a_lease("acc_a", basis=Reason.RENEWED)
         self.tried: list[Any] = []
         self.proven: list[Any] = []
         self.look: Any = None
 
-    async def lease(self, wish: Any, tried: Any = ()) -> Any:
+    async def lease(self, lease_request: Any, tried: Any = ()) -> Any:
         self.tried.append(set(tried))
         return (
             self.leases.pop(0)
@@ -58,13 +58,13 @@ class Rotation:
     async def renew(self, lease: Any) -> Any:
         return self.renewed
 
-    async def outlook(self, wish: Any, tried: Any) -> Any:
+    async def why_none_left(self, lease_request: Any, tried: Any) -> Any:
         return self.look
 
-    def plan(self, wish: Any) -> Any:
+    def plan(self, lease_request: Any) -> Any:
         return "plus"
 
-    def prove(self, lease: Any) -> None:
+    def record_probe_success(self, lease: Any) -> None:
         self.proven.append(lease.account.id)
 
 
@@ -90,35 +90,35 @@ class Said:
         self.broken: list[Any] = []
         self.succeeded: list[Any] = []
         self.ties: dict[Any, Any] = {}
-        self.promises: list[Any] = []
+        self.tentative_ties: list[Any] = []
         self.headers: list[Any] = []
         self.quotas: list[Any] = []
         self.moves: list[Any] = []
 
-    async def learn(self, lease: Any, refusal: Any, judgement: Any, *, model: Any) -> Any:
+    async def record_refusal(self, lease: Any, refusal: Any, judgement: Any, *, model: Any) -> Any:
         self.learnt.append((lease.account.id, judgement.kind.value, judgement.change))
         return self.opened
 
-    async def break_off(self, lease: Any, code: str | None) -> None:
+    async def record_break_off(self, lease: Any, code: str | None) -> None:
         self.broken.append((lease.account.id, code))
 
-    def succeed(self, lease: Any) -> None:
+    def record_success(self, lease: Any) -> None:
         self.succeeded.append(lease.account.id)
 
-    def promise(self, fingerprint: Any, account_id: Any) -> None:
-        self.promises.append((fingerprint, account_id))
+    def tie_tentatively(self, fingerprint: Any, account_id: Any) -> None:
+        self.tentative_ties.append((fingerprint, account_id))
 
     def tie(self, fingerprint: Any, account_id: Any) -> None:
         self.ties[fingerprint] = account_id
 
-    def saw_headers(self, account_id: Any, headers: Any) -> None:
+    def observe_headers(self, account_id: Any, headers: Any) -> None:
         self.headers.append((account_id, dict(headers)))
 
-    def saw_quota(self, account_id: Any, quota: Any) -> None:
+    def observe_quota(self, account_id: Any, quota: Any) -> None:
         self.quotas.append((account_id, quota.plan))
 
     async def readable(self, request: Any, lease: Any, fingerprint: Any) -> Any:
-        return request if lease.own else request.without_encrypted()
+        return request if lease.is_affine else request.without_encrypted()
 
     def moved(self, asked: Any, sent: Any, fingerprint: Any) -> None:
         self.moves.append((asked is sent, fingerprint))
@@ -139,14 +139,14 @@ def an_opening() -> Any:
 
 class Scene:
     def __init__(self, leases: Any, answers: Any, *, under_way: Any = 0) -> None:
-        self.rotation, self.upstream, self.said = Rotation(*leases), Upstream(*answers), Said()
+        self.selector, self.upstream, self.said = Rotation(*leases), Upstream(*answers), Said()
         self.slept: list[Any] = []
         self.metrics = Metrics(CollectorRegistry())
         self.budget = RetryBudget()
         self.egress = Egress(lambda: NOW)
         shared: dict[str, Any] = {"clock": lambda: NOW, "observer": self.said, "sleep": self.sleep}
         parts: dict[str, Any] = {
-            "lending": self.rotation,
+            "selector": self.selector,
             "outcomes": self.said,
             "upstream": self.upstream,
             "ciphertexts": self.said,
@@ -170,7 +170,7 @@ class Scene:
     ) -> Any:
         asked = DispatchRequest(
             request=request or a_request(),
-            wish=LeaseRequest(model="gpt-5.5", fingerprint=fingerprint),
+            lease_request=LeaseRequest(model="gpt-5.5", fingerprint=fingerprint),
             codex_headers=codex_headers,
         )
         return await self.dispatcher.dispatch(asked, self.exchange)
@@ -192,7 +192,7 @@ SEALED = {"type": "reasoning", "summary": [], "encrypted_content": "sealed"}
 
 
 async def test_the_first_account_that_speaks_is_the_answer() -> None:
-    scene = Scene([a_lease("acc_a", own=True)], ["yes"])
+    scene = Scene([a_lease("acc_a", is_affine=True)], ["yes"])
 
     committed = await scene.dispatch()
 
@@ -200,7 +200,7 @@ async def test_the_first_account_that_speaks_is_the_answer() -> None:
     assert scene.exchange.account == "acc_a"
     assert scene.exchange.upstream_request_id == "req_up"
     assert scene.said.ties == {"f1": "acc_a"}
-    assert scene.rotation.proven == ["acc_a"]
+    assert scene.selector.proven == ["acc_a"]
     assert scene.said.headers == [("acc_a", {"x-request-id": "req_up"})]
     assert scene.said.moves == [(True, "f1")]
     assert scene.verdicts == [("acc_a", "committed")]
@@ -211,16 +211,16 @@ async def test_a_conversation_is_promised_to_each_account_chosen_before_it_answe
 
     await scene.dispatch()
 
-    assert scene.said.promises == [("f1", "acc_a"), ("f1", "acc_b")]
+    assert scene.said.tentative_ties == [("f1", "acc_a"), ("f1", "acc_b")]
     assert scene.said.ties == {"f1": "acc_b"}
 
 
 async def test_a_conversation_on_its_own_account_is_not_promised_again() -> None:
-    scene = Scene([a_lease("acc_a", own=True)], ["yes"])
+    scene = Scene([a_lease("acc_a", is_affine=True)], ["yes"])
 
     await scene.dispatch()
 
-    assert scene.said.promises == []
+    assert scene.said.tentative_ties == []
 
 
 async def test_what_cannot_be_told_from_others_is_tied_to_nobody() -> None:
@@ -237,7 +237,7 @@ async def test_a_refusal_leads_to_the_next_account_and_teaches() -> None:
     committed = await scene.dispatch()
 
     assert committed.lease.account.id == "acc_b"
-    assert scene.rotation.tried == [set(), {"acc_a"}]
+    assert scene.selector.tried == [set(), {"acc_a"}]
     assert scene.said.learnt == [("acc_a", "spent", None)]
     assert scene.said.quotas == [("acc_a", "pro")]
     assert scene.verdicts == [("acc_a", "next_account"), ("acc_b", "committed")]
@@ -275,7 +275,7 @@ async def test_an_expired_token_is_renewed_and_the_same_account_asked() -> None:
 
 async def test_a_token_that_cannot_be_renewed_leads_to_the_next_account() -> None:
     scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [EXPIRED, "yes"])
-    scene.rotation.renewed = None
+    scene.selector.renewed = None
 
     committed = await scene.dispatch()
 
@@ -296,7 +296,7 @@ async def test_what_was_changed_for_one_account_stays_changed_for_the_next() -> 
 
 async def test_encrypted_items_that_are_refused_are_left_out_and_the_move_is_noted() -> None:
     refused = Refusal(status=400, code="invalid_encrypted_content")
-    scene = Scene([a_lease("acc_a", own=True)], [refused, "yes"])
+    scene = Scene([a_lease("acc_a", is_affine=True)], [refused, "yes"])
 
     await scene.dispatch(a_request(SEALED, {"type": "message", "role": "user", "content": []}))
 
@@ -336,7 +336,7 @@ async def test_after_three_accounts_it_is_enough_although_others_may_be_free() -
 
 async def test_after_three_accounts_that_were_all_there_are_the_outlook_is_told() -> None:
     scene = Scene([a_lease(f"acc_{n}") for n in range(3)], [SPENT] * 3)
-    scene.rotation.look = NoCandidate(cause=NoCandidateCause.SPENT, until=NOW + 9000)
+    scene.selector.look = NoCandidate(cause=NoCandidateCause.SPENT, until=NOW + 9000)
 
     assert isinstance(await scene.refused(), AllSpent)
 
@@ -401,7 +401,7 @@ async def test_an_answer_that_broke_off_unseen_is_asked_of_the_next_account() ->
 
     assert second.lease.account.id == scene.exchange.account == "acc_b"
     assert scene.slept == []
-    assert scene.rotation.tried == [set(), {"acc_a"}]
+    assert scene.selector.tried == [set(), {"acc_a"}]
     assert scene.said.learnt == [("acc_a", "transient", None)]
     assert scene.said.ties == {"f1": "acc_b"}
     assert scene.verdicts == [("acc_a", "next_account"), ("acc_b", "committed")]

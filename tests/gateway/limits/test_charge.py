@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from support.redis_clients import connect_patiently
 
-from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.cipher import CredentialCipher
@@ -18,8 +18,8 @@ from codex_proapi.commons.usage.counters import UsageStore, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.limits.budgets import Spent, midnight_after
-from codex_proapi.gateway.limits.charge import Allowance, Limit, LimitCharge, charge_for
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader
+from codex_proapi.gateway.limits.charge import Allowance, LimitCharge, charge_for
+from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 
 
 class Pool:
@@ -31,48 +31,50 @@ class Pool:
         self.usage = UsageStore(redis)
         self.asked = 0
 
-    def draw(self, tokens: int = 0, *, version: int = 0, **limits: int) -> LimitCharge:
+    def charge(self, tokens: int = 0, *, version: int = 0, **limits: int) -> LimitCharge:
         self.asked += 1
-        draw = charge_for(
+        charge = charge_for(
             "key_1",
             Limits(**limits),
             request_id=f"req_{self.asked}",
             version=version,
             tokens=tokens,
         )
-        assert draw is not None
-        return draw
+        assert charge is not None
+        return charge
 
-    async def ask(self, draw: LimitCharge) -> PoolSnapshot:
-        surveyor = self.surveyors[self.asked % len(self.surveyors)]
-        return await surveyor.survey(account_ids=["acc_1"], model="m", draw=draw)
+    async def ask(self, charge: LimitCharge) -> PoolSnapshot:
+        snapshots = self.surveyors[self.asked % len(self.surveyors)]
+        return await snapshots.read(
+            SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge)
+        )
 
-    async def allowed(self, draw: LimitCharge) -> Allowance:
-        found = (await self.ask(draw)).allowance
+    async def allowed(self, charge: LimitCharge) -> Allowance:
+        found = (await self.ask(charge)).allowance
         assert found is not None
         return found
 
     async def storm(self, count: int, tokens: int = 0, **limits: int) -> Counter[Limit]:
         """So many at once, over all replicas: how many met which limit."""
-        draws = [self.draw(tokens, **limits) for _ in range(count)]
+        draws = [self.charge(tokens, **limits) for _ in range(count)]
         asked = [
-            self.surveyors[number % len(self.surveyors)].survey(
-                account_ids=["acc_1"], model="m", draw=draw
+            self.surveyors[number % len(self.surveyors)].read(
+                SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge)
             )
-            for number, draw in enumerate(draws)
+            for number, charge in enumerate(draws)
         ]
         surveys = await asyncio.gather(*asked)
         return Counter(each.allowance.refused for each in surveys if each.allowance)
 
-    async def settle(self, draw: LimitCharge, **tokens: int) -> None:
+    async def settle(self, charge: LimitCharge, **tokens: int) -> None:
         record = ExchangeRecord(
-            request_id=draw.request_id,
+            request_id=charge.request_id,
             at=time.time(),
             endpoint="chat",
-            key_id=draw.key_id,
+            key_id=charge.key_id,
             tokens=Tokens(**tokens),
-            drawn_at=draw.drawn_at,
-            drawn_tokens=draw.tokens,
+            drawn_at=charge.drawn_at,
+            drawn_tokens=charge.tokens,
             ending=Ending.WHOLE,
         )
         await self.usage.add([record])
@@ -111,10 +113,10 @@ class Pool:
         second = min(int(field.rstrip("+")) for field in kept)
         return float(kept[f"{second}+"])
 
-    async def refused_until(self, moment: float, draw: LimitCharge) -> Allowance:
+    async def refused_until(self, moment: float, charge: LimitCharge) -> Allowance:
         """What is said to a draw, with a wait that ends at this moment of Redis' clock."""
         before = await self.now()
-        found = await self.allowed(draw)
+        found = await self.allowed(charge)
         after = await self.now()
         assert moment - after <= found.wait <= moment - before + 0.001, "told in whole milliseconds"
         return found
@@ -147,19 +149,19 @@ async def test_requests_come_free_as_they_grow_a_minute_old(pool: Any) -> None:
     await pool.age(keyspace.minute_requests("key_1"), 30)
 
     free_at = await pool.first_request() + 60
-    refused = await pool.refused_until(free_at, pool.draw(rpm=3))
+    refused = await pool.refused_until(free_at, pool.charge(rpm=3))
     assert refused.refused is Limit.RPM
 
     await pool.age(keyspace.minute_requests("key_1"), 30)
-    allowed = await pool.allowed(pool.draw(rpm=3))
+    allowed = await pool.allowed(pool.charge(rpm=3))
     assert (allowed.refused, allowed.requests_left, allowed.requests_reset) == (Limit.NONE, 2, 60)
 
 
 async def test_a_survey_that_is_repeated_draws_once(pool: Any) -> None:
-    draw = pool.draw(10, rpm=2, tpm=100)
+    charge = pool.charge(10, rpm=2, tpm=100)
 
     for _ in range(5):
-        allowed = await pool.allowed(draw)
+        allowed = await pool.allowed(charge)
 
     assert (allowed.refused, allowed.requests_left, allowed.tokens_left) == (Limit.NONE, 1, 90)
 
@@ -167,13 +169,13 @@ async def test_a_survey_that_is_repeated_draws_once(pool: Any) -> None:
 async def test_tokens_of_a_minute_pass_exactly_by_their_estimate(pool: Any) -> None:
     assert await pool.storm(100, 30, tpm=1000) == {Limit.NONE: 33, Limit.TPM: 67}
     free_at = await pool.first_tokens() + 60
-    refused = await pool.refused_until(free_at, pool.draw(11, tpm=1000))
+    refused = await pool.refused_until(free_at, pool.charge(11, tpm=1000))
     assert (refused.refused, refused.tokens_left) == (Limit.TPM, 10)
-    assert (await pool.allowed(pool.draw(10, tpm=1000))).tokens_left == 0
+    assert (await pool.allowed(pool.charge(10, tpm=1000))).tokens_left == 0
 
 
 async def test_the_real_usage_takes_the_estimates_place_once(pool: Any) -> None:
-    first, second = pool.draw(600, tpm=1000), pool.draw(100, tpm=1000)
+    first, second = pool.charge(600, tpm=1000), pool.charge(100, tpm=1000)
     await pool.allowed(first)
     await pool.allowed(second)
 
@@ -181,19 +183,19 @@ async def test_the_real_usage_takes_the_estimates_place_once(pool: Any) -> None:
         await pool.settle(first, input=50, output=30)
     await pool.settle(second, input=100, output=220)
 
-    assert (await pool.allowed(pool.draw(0, tpm=1000))).tokens_left == 1000 - 80 - 320
+    assert (await pool.allowed(pool.charge(0, tpm=1000))).tokens_left == 1000 - 80 - 320
 
 
 async def test_what_a_long_answer_used_beyond_its_estimate_counts_when_it_ends(pool: Any) -> None:
     key, _ = await KeyStore(pool.redis, CredentialCipher(("x" * 43 + "=",))).create(
         "mine", limits=Limits(tpm=1000)
     )
-    draw = charge_for(key.id, key.limits, request_id="req_long", version=1, tokens=100)
-    assert draw is not None
-    assert (await pool.allowed(draw)).refused is Limit.NONE
-    draw.drawn_at -= 90
+    charge = charge_for(key.id, key.limits, request_id="req_long", version=1, tokens=100)
+    assert charge is not None
+    assert (await pool.allowed(charge)).refused is Limit.NONE
+    charge.drawn_at -= 90
 
-    await pool.settle(draw, input=100, output=500)
+    await pool.settle(charge, input=100, output=500)
 
     after = charge_for(key.id, key.limits, request_id="req_after", version=1, tokens=0)
     assert after is not None
@@ -201,26 +203,26 @@ async def test_what_a_long_answer_used_beyond_its_estimate_counts_when_it_ends(p
 
 
 async def test_tokens_come_free_as_they_grow_a_minute_old(pool: Any) -> None:
-    await pool.allowed(pool.draw(800, tpm=1000))
+    await pool.allowed(pool.charge(800, tpm=1000))
     await pool.age_tokens(61, lasts=30)
 
     free_at = await pool.first_tokens() + 60
-    refused = await pool.refused_until(free_at, pool.draw(300, tpm=1000))
+    refused = await pool.refused_until(free_at, pool.charge(300, tpm=1000))
     assert refused.refused is Limit.TPM, "not a moment before the last of them is a minute old"
 
     await pool.age_tokens(0, lasts=30)
-    assert (await pool.allowed(pool.draw(300, tpm=1000))).tokens_left == 700
+    assert (await pool.allowed(pool.charge(300, tpm=1000))).tokens_left == 700
 
 
 async def test_more_than_a_whole_minutes_tokens_pass_alone(pool: Any) -> None:
-    assert (await pool.allowed(pool.draw(50_000, tpm=1000))).tokens_left == 0
-    assert (await pool.allowed(pool.draw(1, tpm=1000))).refused is Limit.TPM
+    assert (await pool.allowed(pool.charge(50_000, tpm=1000))).tokens_left == 0
+    assert (await pool.allowed(pool.charge(1, tpm=1000))).refused is Limit.TPM
 
 
 async def test_streams_at_the_same_time_are_exactly_the_limit_and_come_free_with_settlement(
     pool: Any,
 ) -> None:
-    first = pool.draw(concurrent=4)
+    first = pool.charge(concurrent=4)
     await pool.allowed(first)
     assert await pool.storm(60, concurrent=4) == {Limit.NONE: 3, Limit.CONCURRENT: 57}
 
@@ -247,11 +249,11 @@ async def test_a_spent_budget_refuses_and_tells_when_it_ends(
     pool: Any, limit: str, days: int
 ) -> None:
     await pool.spend(0, input=600, output=399)
-    assert (await pool.allowed(pool.draw(**{limit: 1000}))).refused is Limit.NONE
+    assert (await pool.allowed(pool.charge(**{limit: 1000}))).refused is Limit.NONE
     await pool.redis.delete(keyspace.streams("key_1"))
     await pool.spend(0, input=600, output=400)
 
-    refused = await pool.allowed(pool.draw(**{limit: 1000}))
+    refused = await pool.allowed(pool.charge(**{limit: 1000}))
 
     assert (refused.refused, refused.wait, refused.days) == (Limit(limit), 0, days)
 
@@ -263,8 +265,8 @@ async def test_a_week_is_the_last_seven_days_and_has_something_left_when_the_old
     await pool.spend(6, input=300)
     await pool.spend(4, output=500)
     await pool.spend(0, input=100)
-    assert (await pool.allowed(pool.draw(tokens_week=1000))).refused is Limit.NONE
-    refused = await pool.allowed(pool.draw(tokens_week=550))
+    assert (await pool.allowed(pool.charge(tokens_week=1000))).refused is Limit.NONE
+    refused = await pool.allowed(pool.charge(tokens_week=550))
     assert (refused.refused, refused.days) == (Limit.WEEK, 3)
 
 
@@ -275,13 +277,13 @@ async def test_what_is_under_way_holds_the_rest_of_a_budget(pool: Any) -> None:
 
 async def test_nothing_is_drawn_while_the_limits_may_be_others(pool: Any) -> None:
     await pool.redis.set(keyspace.keys_version(), 8)
-    draw = pool.draw(version=7, rpm=1)
+    charge = pool.charge(version=7, rpm=1)
 
-    survey = await pool.ask(draw)
-    assert (survey.allowance, survey.keys_version, draw.drawn_at) == (None, 8, 0)
+    survey = await pool.ask(charge)
+    assert (survey.allowance, survey.keys_version, charge.drawn_at) == (None, 8, 0)
 
-    draw.version = 8
-    assert (await pool.allowed(draw)).refused is Limit.NONE
+    charge.version = 8
+    assert (await pool.allowed(charge)).refused is Limit.NONE
 
 
 @pytest.mark.parametrize("skew", [-300, 300])
@@ -292,28 +294,30 @@ async def test_a_replica_in_another_day_than_redis_draws_nothing_before_it_knows
     midnight = midnight_after(seconds, 0 if skew < 0 else 1)
     await pool.spend(0, input=1000)
     wrong = SnapshotReader(pool.redis, clock=lambda: midnight + skew / 1000)
-    draw = pool.draw(tokens_day=1000)
+    charge = pool.charge(tokens_day=1000)
 
-    survey = await wrong.survey(account_ids=["acc_1"], model="m", draw=draw)
-    assert (survey.allowance, draw.drawn_at) == (None, 0)
+    survey = await wrong.read(SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge))
+    assert (survey.allowance, charge.drawn_at) == (None, 0)
 
     right = SnapshotReader(pool.redis, clock=lambda: survey.now)
-    told = (await right.survey(account_ids=["acc_1"], model="m", draw=draw)).allowance
+    told = (
+        await right.read(SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge))
+    ).allowance
     assert told is not None
     assert told.refused is Limit.DAY
 
 
 async def test_a_key_without_limits_touches_nothing(pool: Any) -> None:
-    await pool.surveyors[0].survey(account_ids=["acc_1"], model="m")
+    await pool.surveyors[0].read(SnapshotRequest(account_ids=["acc_1"], model="m"))
     assert await pool.redis.keys("*") == [keyspace.cursor()]
 
 
 async def test_a_draw_is_told_what_is_spent_of_each_budget_without_another_look(pool: Any) -> None:
     await pool.spend(0, input=100, output=20)
     await pool.spend(3, output=300)
-    week = await pool.allowed(pool.draw(tokens_week=1000))
-    day = await pool.allowed(pool.draw(tokens_day=1000, rpm=5))
-    every = await pool.allowed(pool.draw(tokens_day=999, tokens_week=999, tokens_month=10**9))
+    week = await pool.allowed(pool.charge(tokens_week=1000))
+    day = await pool.allowed(pool.charge(tokens_day=1000, rpm=5))
+    every = await pool.allowed(pool.charge(tokens_day=999, tokens_week=999, tokens_month=10**9))
 
     assert (week.spent, day.spent) == (Spent(week=420), Spent(day=120))
     assert (every.spent.day, every.spent.week) == (120, 420)
@@ -324,12 +328,12 @@ async def test_a_draw_is_told_what_is_spent_of_each_budget_without_another_look(
 async def test_a_draw_that_is_refused_or_repeated_is_told_it_too(pool: Any) -> None:
     await pool.spend(6, input=700)
     await pool.spend(0, input=500)
-    refused = await pool.allowed(pool.draw(tokens_week=1000))
+    refused = await pool.allowed(pool.charge(tokens_week=1000))
     assert (refused.refused, refused.spent) == (Limit.WEEK, Spent(week=1200, week_midnights=1))
 
-    draw = pool.draw(rpm=1, tokens_day=9999)
-    first, again = await pool.allowed(draw), await pool.allowed(draw)
+    charge = pool.charge(rpm=1, tokens_day=9999)
+    first, again = await pool.allowed(charge), await pool.allowed(charge)
     assert (first.spent, again.spent) == (Spent(day=500), Spent(day=500))
-    other = await pool.allowed(pool.draw(rpm=1, tokens_day=9999))
+    other = await pool.allowed(pool.charge(rpm=1, tokens_day=9999))
     assert (other.refused, other.spent) == (Limit.RPM, Spent(day=500))
-    assert (await pool.allowed(pool.draw(rpm=9))).spent == Spent()
+    assert (await pool.allowed(pool.charge(rpm=9))).spent == Spent()

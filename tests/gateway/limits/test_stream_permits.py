@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.formats.openai.errors import error_type
-from codex_proapi.gateway.limits.charge import Allowance, Limit, LimitCharge
+from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
 from codex_proapi.gateway.limits.stream_permits import RENEW_SECONDS, StreamPermits, exhausted
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 NOW = 1_795_000_000.0
 """2026-11-18, 13:46:40 UTC, a Wednesday."""
@@ -25,9 +25,9 @@ def a_draw(request_id: str = "req_1", **limits: int) -> LimitCharge:
 
 
 def told(allowance: Allowance, **limits: Any) -> Any:
-    draw = a_draw(**limits)
-    draw.allowance = allowance
-    return exhausted(draw, NOW)
+    charge = a_draw(**limits)
+    charge.allowance = allowance
+    return exhausted(charge, NOW)
 
 
 def test_what_is_drawn_or_not_asked_yet_is_no_error() -> None:
@@ -91,10 +91,12 @@ class Scene:
         self.name = keyspace.streams("key_1")
 
     async def take(self, request_id: str = "req_1", **limits: int) -> LimitCharge:
-        draw = a_draw(request_id, **(limits or {"concurrent": 1}))
-        self.stream_permits.hold(draw)
-        await SnapshotReader(self.redis).survey(account_ids=["acc_1"], model="m", draw=draw)
-        return draw
+        charge = a_draw(request_id, **(limits or {"concurrent": 1}))
+        self.stream_permits.hold(charge)
+        await SnapshotReader(self.redis).read(
+            SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge)
+        )
+        return charge
 
     async def ends(self) -> Any:
         return dict(await self.redis.zrange(self.name, 0, -1, withscores=True))
@@ -106,18 +108,18 @@ def scene(redis_client: Redis) -> Any:
 
 
 async def test_a_place_is_renewed_until_it_is_given_back(scene: Any) -> None:
-    draw = await scene.take()
+    charge = await scene.take()
     scene.now += 1000
 
     await scene.stream_permits.renew()
-    assert await scene.ends() == {draw.permit_id: scene.now + 45}
+    assert await scene.ends() == {charge.permit_id: scene.now + 45}
 
-    assert scene.stream_permits.holds(draw)
-    await scene.stream_permits.free(draw)
-    await scene.stream_permits.free(draw)
+    assert scene.stream_permits.holds(charge)
+    await scene.stream_permits.free(charge)
+    await scene.stream_permits.free(charge)
     await scene.stream_permits.renew()
     assert await scene.ends() == {}
-    assert not scene.stream_permits.holds(draw)
+    assert not scene.stream_permits.holds(charge)
     assert repr(scene.stream_permits) == "<StreamPermits 0 held>"
 
 
@@ -143,19 +145,19 @@ async def test_who_was_refused_or_has_no_limit_at_a_time_holds_nothing(scene: An
 
 
 async def test_a_draw_that_was_never_made_is_forgotten(scene: Any) -> None:
-    draw = a_draw(concurrent=1)
-    scene.stream_permits.hold(draw)
-    scene.stream_permits.forget(draw)
-    scene.stream_permits.forget(draw)
-    assert not scene.stream_permits.holds(draw)
+    charge = a_draw(concurrent=1)
+    scene.stream_permits.hold(charge)
+    scene.stream_permits.forget(charge)
+    scene.stream_permits.forget(charge)
+    assert not scene.stream_permits.holds(charge)
 
 
 async def test_renewal_goes_on_while_redis_is_away() -> None:
     client = connect("unix:///nowhere")
     stream_permits = StreamPermits(client, clock=time.time)
-    draw = a_draw(concurrent=1)
-    draw.drawn_at = 1
-    stream_permits.hold(draw)
+    charge = a_draw(concurrent=1)
+    charge.drawn_at = 1
+    stream_permits.hold(charge)
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -167,6 +169,6 @@ async def test_renewal_goes_on_while_redis_is_away() -> None:
         await stream_permits.run(sleep)
 
     assert slept == [RENEW_SECONDS] * 3
-    await stream_permits.free(draw)
-    assert not stream_permits.holds(draw)
+    await stream_permits.free(charge)
+    assert not stream_permits.holds(charge)
     await client.aclose()

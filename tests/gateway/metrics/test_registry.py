@@ -108,8 +108,8 @@ def test_however_many_models_there_are_the_labels_are_bounded() -> None:
 def test_a_failure_of_redis_is_counted_by_what_it_was_asked_for() -> None:
     scene = Scene()
 
-    scene.metrics.surveyed(0.0002, None)
-    scene.metrics.surveyed(1.5, StoreUnavailable("Redis: TimeoutError"))
+    scene.metrics.observe_snapshot(0.0002, None)
+    scene.metrics.observe_snapshot(1.5, StoreUnavailable("Redis: TimeoutError"))
     scene.metrics.redis_failed(RedisWork.SETTLE)
 
     assert scene.value("gateway_survey_seconds_count") == 2
@@ -136,7 +136,7 @@ def test_what_is_rare_begins_at_nought_so_that_the_first_time_is_an_increase(
 def test_strange_events_are_counted_by_the_family_of_their_name() -> None:
     scene = Scene()
 
-    scene.metrics.saw_strange({"response.sung": 2, "codex.new": 1, "x.y": 3}, malformed=4)
+    scene.metrics.count_strange_events({"response.sung": 2, "codex.new": 1, "x.y": 3}, malformed=4)
 
     assert scene.value("gateway_unknown_events_total", family="response") == 2
     assert scene.value("gateway_unknown_events_total", family="codex") == 1

@@ -19,13 +19,13 @@ class Part:
     def credits(self, account_id: Any) -> Any:
         return account_id == "acc_a"
 
-    def saw_headers(self, *said: Any) -> None:
+    def observe_headers(self, *said: Any) -> None:
         self.heard.append(said)
 
-    def saw_quota(self, *said: Any) -> None:
+    def observe_quota(self, *said: Any) -> None:
         self.heard.append(said)
 
-    def saw_etag(self, *said: Any) -> None:
+    def observe_etag(self, *said: Any) -> None:
         self.heard.append(said)
 
 
@@ -34,9 +34,9 @@ def test_what_passes_by_reaches_whom_it_concerns() -> None:
     account_facts = AccountFacts(cast("Any", part), cast("Any", part))
     quota = Quota(plan="plus")
 
-    account_facts.saw_headers("acc_a", {"x-models-etag": "1"})
-    account_facts.saw_headers("acc_a", {})
-    account_facts.saw_quota("acc_a", quota)
+    account_facts.observe_headers("acc_a", {"x-models-etag": "1"})
+    account_facts.observe_headers("acc_a", {})
+    account_facts.observe_quota("acc_a", quota)
 
     assert part.heard == [
         ("acc_a", {"x-models-etag": "1"}),

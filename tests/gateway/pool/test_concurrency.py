@@ -16,7 +16,7 @@ from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.pool.concurrency import LEASE_SECONDS, AccountQueue, Waiter
 
 
-def party(name: str, *, weight: float = 1.0, since: float = 0.0) -> Waiter:
+def waiter(name: str, *, weight: float = 1.0, since: float = 0.0) -> Waiter:
     """A request `key-number`."""
     return Waiter(
         request_id=name, key_id=name.split("-", maxsplit=1)[0], weight=weight, since=since
@@ -57,7 +57,7 @@ class Pool:
 
     async def fill(self, account: str, *names: str) -> None:
         for name in names:
-            assert await self.slots.take(account, party(name)) == ()
+            assert await self.slots.take(account, waiter(name)) == ()
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ async def pool(redis_url: str, redis_client: Redis) -> AsyncIterator[Pool]:
 
 async def test_an_account_gives_so_many_slots_over_all_replicas(pool: Pool) -> None:
     await pool.fill("a", "k-1")
-    assert await pool.other.take("a", party("k-2")) == ()
+    assert await pool.other.take("a", waiter("k-2")) == ()
 
-    assert await pool.slots.take("a", party("k-3")) == ["a"]
-    assert await pool.slots.take("b", party("k-3")) == ()
+    assert await pool.slots.take("a", waiter("k-3")) == ["a"]
+    assert await pool.slots.take("b", waiter("k-3")) == ()
 
     assert await pool.held() == ["a k-1 k", "a k-2 k", "b k-3 k"]
 
@@ -88,7 +88,7 @@ async def test_a_request_holds_one_slot_and_asking_again_takes_no_other(pool: Po
 
 async def test_a_slot_given_back_wakes_who_waits_on_any_replica(pool: Pool) -> None:
     await pool.fill("a", "k-1", "k-2")
-    waiting = pool.begin(pool.other, party("k-3"))
+    waiting = pool.begin(pool.other, waiter("k-3"))
     await pool.until_queued("k-3")
 
     await pool.slots.free("k-1")
@@ -101,11 +101,11 @@ async def test_a_slot_given_back_wakes_who_waits_on_any_replica(pool: Pool) -> N
 
 async def test_nobody_who_comes_later_overtakes_who_waits(pool: Pool) -> None:
     await pool.fill("a", "k-1", "k-2")
-    pool.begin(pool.slots, party("k-3"))
+    pool.begin(pool.slots, waiter("k-3"))
     await pool.until_queued("k-3")
     pool.slots.most = pool.other.most = 3
 
-    assert await pool.other.take("a", party("k-4")) == ["a"]
+    assert await pool.other.take("a", waiter("k-4")) == ["a"]
 
     assert await pool.held() == ["a k-1 k", "a k-2 k", "a k-3 k"]
 
@@ -114,7 +114,7 @@ async def test_the_key_that_holds_least_is_served_first_and_its_oldest_request(p
     await pool.fill("a", "greedy-1", "greedy-2")
     names = ("greedy-3", "greedy-4", "calm-6", "calm-5")
     waiting = [
-        pool.begin(pool.slots, party(name, since=float(name[-1])), seconds=1) for name in names
+        pool.begin(pool.slots, waiter(name, since=float(name[-1])), seconds=1) for name in names
     ]
     await pool.until_queued(*names)
 
@@ -135,7 +135,7 @@ async def test_a_key_of_twice_the_weight_holds_twice_as_many(pool: Pool) -> None
     names = [f"{key}-{n}" for n in range(6) for key in ("light", "heavy")]
     for name in names:
         weight = 2.0 if name.startswith("heavy") else 1.0
-        pool.begin(pool.slots, party(name, weight=weight, since=float(name[-1])))
+        pool.begin(pool.slots, waiter(name, weight=weight, since=float(name[-1])))
     await pool.until_queued(*names)
 
     for n in range(6):
@@ -148,8 +148,8 @@ async def test_a_key_of_twice_the_weight_holds_twice_as_many(pool: Pool) -> None
 async def test_a_slot_goes_to_somebody_who_can_use_its_account(pool: Pool) -> None:
     await pool.fill("a", "k-1", "k-2")
     await pool.fill("b", "k-3", "k-4")
-    first = pool.begin(pool.slots, party("k-5", since=1), "b")
-    second = pool.begin(pool.slots, party("k-6", since=2), "a", "b")
+    first = pool.begin(pool.slots, waiter("k-5", since=1), "b")
+    second = pool.begin(pool.slots, waiter("k-6", since=2), "a", "b")
     await pool.until_queued("k-5", "k-6")
 
     await pool.slots.free("k-1")
@@ -161,7 +161,7 @@ async def test_a_slot_goes_to_somebody_who_can_use_its_account(pool: Pool) -> No
 async def test_who_has_waited_long_enough_looks_again_and_its_place_lapses(pool: Pool) -> None:
     await pool.fill("a", "k-1", "k-2")
 
-    assert await pool.slots.wait(("a",), party("k-3"), seconds=0.05) == ""
+    assert await pool.slots.wait(("a",), waiter("k-3"), seconds=0.05) == ""
     await pool.slots.free("k-1")
 
     assert await pool.queued() == []
@@ -170,7 +170,7 @@ async def test_who_has_waited_long_enough_looks_again_and_its_place_lapses(pool:
 
 async def test_who_goes_away_leaves_the_queue_and_a_slot_that_came_too_late(pool: Pool) -> None:
     await pool.fill("a", "k-1", "k-2")
-    waiting = pool.begin(pool.slots, party("k-3"))
+    waiting = pool.begin(pool.slots, waiter("k-3"))
     await pool.until_queued("k-3")
 
     waiting.cancel()
@@ -185,7 +185,7 @@ async def test_who_goes_away_leaves_the_queue_and_a_slot_that_came_too_late(pool
 
 
 async def test_who_goes_away_while_a_slot_is_taken_gives_it_back(pool: Pool) -> None:
-    taking = pool.tasks.start(pool.slots.take("a", party("k-1")), name="take")
+    taking = pool.tasks.start(pool.slots.take("a", waiter("k-1")), name="take")
     await asyncio.sleep(0)
 
     taking.cancel()
@@ -198,7 +198,7 @@ async def test_who_goes_away_while_a_slot_is_taken_gives_it_back(pool: Pool) -> 
 
 async def test_a_slot_handed_over_is_lost_soon_unless_it_is_taken(pool: Pool) -> None:
     await pool.fill("a", "k-1", "k-2")
-    waiting = pool.begin(pool.other, party("k-3"))
+    waiting = pool.begin(pool.other, waiter("k-3"))
     await pool.until_queued("k-3")
     await pool.slots.free("k-1")
     await waiting
@@ -208,19 +208,19 @@ async def test_a_slot_handed_over_is_lost_soon_unless_it_is_taken(pool: Pool) ->
         return float(until) - time.time()
 
     assert await seconds() < 6
-    assert await pool.other.take("a", party("k-3")) == ()
+    assert await pool.other.take("a", waiter("k-3")) == ()
     assert await seconds() > LEASE_SECONDS - 1
 
 
 async def test_who_waits_goes_on_when_the_limit_is_lifted(pool: Pool) -> None:
     await pool.fill("a", "k-1", "k-2")
-    waiting = pool.begin(pool.slots, party("k-3"))
+    waiting = pool.begin(pool.slots, waiter("k-3"))
     await pool.until_queued("k-3")
 
     pool.slots.most = 0
 
     assert await asyncio.wait_for(waiting, 2.5) == "a"
-    assert await pool.slots.take("a", party("k-3")) == ()
+    assert await pool.slots.take("a", waiter("k-3")) == ()
 
 
 async def test_who_waits_looks_again_when_redis_has_been_away(
@@ -239,7 +239,7 @@ async def test_who_waits_looks_again_when_redis_has_been_away(
         )
         slots.most = 2
         await pool.fill("a", "k-1", "k-2")
-        waiting = pool.begin(slots, party("k-3"))
+        waiting = pool.begin(slots, waiter("k-3"))
         await pool.until_queued("k-3")
         while not proxy.carries:
             await asyncio.sleep(0.005)
@@ -260,7 +260,7 @@ async def test_what_a_dead_replica_held_is_handed_on_when_its_lease_ends(pool: P
     ends = time.time() + 0.2
     await pool.redis.zadd(keyspace.slots(), {"a dead-1 dead": ends, "a dead-2 dead": ends + 60})
 
-    assert await pool.slots.wait(("a",), party("k-1"), seconds=5) == "a"
+    assert await pool.slots.wait(("a",), waiter("k-1"), seconds=5) == "a"
 
     assert await pool.held() == ["a dead-2 dead", "a k-1 k"]
 
@@ -294,7 +294,7 @@ async def test_a_queue_that_is_too_long_takes_nobody(
 ) -> None:
     monkeypatch.setattr("codex_proapi.gateway.pool.concurrency.MOST_WAITING", 0)
 
-    assert await pool.slots.wait(("a",), party("k-1"), seconds=5) is None
+    assert await pool.slots.wait(("a",), waiter("k-1"), seconds=5) is None
 
 
 async def test_while_redis_is_away_nothing_is_lent_and_a_slot_waits_for_its_end(
@@ -307,7 +307,7 @@ async def test_while_redis_is_away_nothing_is_lent_and_a_slot_waits_for_its_end(
     slots.most = 1
 
     with pytest.raises(StoreUnavailable):
-        await slots.take("a", party("k-1"))
+        await slots.take("a", waiter("k-1"))
     slots._held["k-1"] = "a k-1 k"
     await slots.free("k-1")
 

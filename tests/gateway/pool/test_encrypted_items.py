@@ -14,7 +14,7 @@ class Disowned:
     def __init__(self) -> None:
         self.digests: dict[Any, Any] = {}
 
-    def disown(self, fingerprint: Any, digests: Any) -> None:
+    def mark_unreadable(self, fingerprint: Any, digests: Any) -> None:
         self.digests[fingerprint] = digests
 
 
@@ -34,7 +34,7 @@ async def test_its_own_account_gets_the_whole_conversation(redis_client: Redis) 
     ciphertexts, _ = a_scene(redis_client)
     request = a_request(SAID, sealed("one"))
 
-    assert await ciphertexts.readable(request, a_lease(own=True), "f1") is request
+    assert await ciphertexts.readable(request, a_lease(is_affine=True), "f1") is request
 
 
 async def test_another_account_gets_nothing_it_cannot_read(redis_client: Redis) -> None:
@@ -56,8 +56,8 @@ async def test_the_only_account_there_is_is_asked_with_everything(redis_client: 
     ciphertexts, _ = a_scene(redis_client)
     request = a_request(SAID, sealed("one"))
 
-    assert await ciphertexts.readable(request, a_lease(own=True, sole=True), "f1") is request
-    assert await ciphertexts.readable(request, a_lease(own=True), "") is request
+    assert await ciphertexts.readable(request, a_lease(is_affine=True, sole=True), "f1") is request
+    assert await ciphertexts.readable(request, a_lease(is_affine=True), "") is request
 
 
 async def test_after_a_move_only_what_the_new_account_made_goes_along(redis_client: Redis) -> None:
@@ -68,7 +68,7 @@ async def test_after_a_move_only_what_the_new_account_made_goes_along(redis_clie
     await redis_client.sadd(keyspace.foreign("f1"), *ledger.digests["f1"])
 
     later = a_request(SAID, sealed("of the first"), SAID, sealed("of the second"), sealed(""))
-    sent = await ciphertexts.readable(later, a_lease("acc_b", own=True), "f1")
+    sent = await ciphertexts.readable(later, a_lease("acc_b", is_affine=True), "f1")
 
     assert sent.input == (SAID, SAID, sealed("of the second"), sealed(""))
 
@@ -90,7 +90,7 @@ async def test_where_nobody_can_tell_what_is_foreign_its_own_account_gets_everyt
     ciphertexts, _ = a_scene(nowhere)
     request = a_request(SAID, sealed("one"))
 
-    assert await ciphertexts.readable(request, a_lease(own=True), "f1") is request
+    assert await ciphertexts.readable(request, a_lease(is_affine=True), "f1") is request
     assert (await ciphertexts.readable(request, a_lease(), "f1")).input == (SAID,)
 
     await nowhere.aclose()

@@ -54,9 +54,9 @@ class Scene:
         credential = await self.store.credential(account.id)
         return a_lease(account.id, began=time.time(), credential=credential)
 
-    async def learn(self, lease: Any, refusal: Any, *, tried: Any = ()) -> Any:
+    async def record_refusal(self, lease: Any, refusal: Any, *, tried: Any = ()) -> Any:
         judgement = decide(refusal, now=time.time(), tried=tried)
-        return await self.outcomes.learn(lease, refusal, judgement, model="gpt-5.5")
+        return await self.outcomes.record_refusal(lease, refusal, judgement, model="gpt-5.5")
 
     async def cooling(self, account_id: Any) -> Any:
         found = await self.cooldowns.all([account_id], now=time.time())
@@ -75,7 +75,7 @@ def scene(redis_client: Redis) -> Any:
 async def test_a_spent_quota_cools_the_account_until_its_reset_and_is_told(scene: Any) -> None:
     refusal = Refusal(status=429, type="usage_limit_reached", resets_in=500)
 
-    await scene.learn(a_lease("acc_a"), refusal)
+    await scene.record_refusal(a_lease("acc_a"), refusal)
 
     cooldown = (await scene.cooling("acc_a"))[""]
     assert cooldown.reason is CooldownReason.QUOTA
@@ -88,8 +88,8 @@ async def test_a_spent_quota_cools_the_account_until_its_reset_and_is_told(scene
 async def test_a_shorter_reason_beside_a_longer_one_changes_nothing_and_is_not_told(
     scene: Any,
 ) -> None:
-    await scene.learn(a_lease("acc_a"), Refusal(status=429, type="usage_limit_reached"))
-    await scene.learn(a_lease("acc_a"), Refusal(status=429, code="slow_down"))
+    await scene.record_refusal(a_lease("acc_a"), Refusal(status=429, type="usage_limit_reached"))
+    await scene.record_refusal(a_lease("acc_a"), Refusal(status=429, code="slow_down"))
 
     assert (await scene.cooling("acc_a"))[""].reason is CooldownReason.QUOTA
     assert len(scene.notes.entries) == 1
@@ -98,13 +98,13 @@ async def test_a_shorter_reason_beside_a_longer_one_changes_nothing_and_is_not_t
 async def test_a_model_outside_the_plan_cools_for_that_model(scene: Any) -> None:
     words = "The 'gpt-5.5' model is not supported when using Codex with a ChatGPT account."
 
-    await scene.learn(a_lease("acc_a"), Refusal(status=400, message=words))
+    await scene.record_refusal(a_lease("acc_a"), Refusal(status=400, message=words))
 
     assert list(await scene.cooling("acc_a")) == ["gpt-5.5"]
 
 
 async def test_what_is_still_tried_teaches_nothing_yet(scene: Any) -> None:
-    await scene.learn(a_lease("acc_a"), Refusal(status=401, code="token_revoked"))
+    await scene.record_refusal(a_lease("acc_a"), Refusal(status=401, code="token_revoked"))
 
     assert await scene.cooling("acc_a") == {}
 
@@ -112,7 +112,9 @@ async def test_what_is_still_tried_teaches_nothing_yet(scene: Any) -> None:
 async def test_a_dead_session_is_marked_and_its_token_ends(scene: Any) -> None:
     lease = await scene.log_in()
 
-    await scene.learn(lease, Refusal(status=401, code="token_revoked"), tried=[Change.CREDENTIAL])
+    await scene.record_refusal(
+        lease, Refusal(status=401, code="token_revoked"), tried=[Change.CREDENTIAL]
+    )
 
     account = await scene.store.get(lease.account.id)
     assert account is not None
@@ -126,7 +128,7 @@ async def test_a_mark_on_a_credential_that_was_renewed_meanwhile_is_void(scene: 
     credential = lease.credential
     await scene.store.save_credential(credential, expected=credential.generation)
 
-    await scene.learn(lease, Refusal(status=403, code="account_deactivated"))
+    await scene.record_refusal(lease, Refusal(status=403, code="account_deactivated"))
 
     account = await scene.store.get(lease.account.id)
     assert account is not None
@@ -137,20 +139,23 @@ async def test_a_mark_on_a_credential_that_was_renewed_meanwhile_is_void(scene: 
 async def test_faults_open_the_breaker_and_an_answer_closes_it(scene: Any) -> None:
     broken = Refusal(status=502)
 
-    opened = [await scene.learn(a_lease("acc_a", began=time.time()), broken) for _ in range(FAULTS)]
+    opened = [
+        await scene.record_refusal(a_lease("acc_a", began=time.time()), broken)
+        for _ in range(FAULTS)
+    ]
 
     assert opened == [False] * (FAULTS - 1) + [True]
     assert (await scene.cooling("acc_a"))[""].reason is CooldownReason.TRANSIENT
-    scene.outcomes.succeed(a_lease("acc_a", began=time.time()))
+    scene.outcomes.record_success(a_lease("acc_a", began=time.time()))
     assert scene.notes.answered == ["acc_a"]
 
 
 async def test_an_answer_begun_before_the_breaker_opened_proves_nothing(scene: Any) -> None:
     early = a_lease("acc_a", began=time.time())
     for _ in range(FAULTS):
-        await scene.outcomes.break_off(a_lease("acc_a", began=time.time()), "cut")
+        await scene.outcomes.record_break_off(a_lease("acc_a", began=time.time()), "cut")
 
-    scene.outcomes.succeed(early)
+    scene.outcomes.record_success(early)
 
     assert scene.notes.answered == []
 
@@ -158,7 +163,7 @@ async def test_an_answer_begun_before_the_breaker_opened_proves_nothing(scene: A
 async def test_an_account_without_a_usable_credential_is_passed_over_for_a_moment(
     scene: Any,
 ) -> None:
-    await scene.outcomes.unavailable("acc_a", code="credential_unavailable")
+    await scene.outcomes.record_no_credential("acc_a", code="credential_unavailable")
 
     assert (await scene.cooling("acc_a"))[""].reason is CooldownReason.CREDENTIAL
 
@@ -169,8 +174,8 @@ async def test_while_redis_is_away_nothing_is_learnt_and_that_is_counted(scene: 
 
     scene.cooldowns.cool = scene.cooldowns.fault = away
 
-    assert not await scene.learn(a_lease("acc_a"), Refusal(status=429))
-    await scene.outcomes.break_off(a_lease("acc_a"), "cut")
-    await scene.outcomes.unavailable("acc_a", code="credential_unavailable")
+    assert not await scene.record_refusal(a_lease("acc_a"), Refusal(status=429))
+    await scene.outcomes.record_break_off(a_lease("acc_a"), "cut")
+    await scene.outcomes.record_no_credential("acc_a", code="credential_unavailable")
 
     assert scene.failures == 3

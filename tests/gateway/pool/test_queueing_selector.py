@@ -12,7 +12,7 @@ from codex_proapi.gateway.pool.concurrency import Waiter
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.queueing_selector import QUEUE_SECONDS, QueueingSelector
 
-WISH = LeaseRequest(model="gpt-5.5", party=Waiter(request_id="req_1"))
+REQUEST = LeaseRequest(model="gpt-5.5", waiter=Waiter(request_id="req_1"))
 
 
 class Rotation:
@@ -22,7 +22,7 @@ class Rotation:
         self.accounts = accounts
         self.full: list[set[str]] = []
 
-    async def lease(self, wish: Any, tried: Any = (), *, full: Any = ()) -> Any:
+    async def lease(self, lease_request: Any, tried: Any = (), *, full: Any = ()) -> Any:
         self.full.append(set(full))
         free = [each for each in self.accounts if each not in full and each not in tried]
         if free:
@@ -40,25 +40,25 @@ class Slots:
         self.waited: list[Any] = []
         self.now = NOW
 
-    async def take(self, account_id: str, party: Waiter) -> Any:
-        assert party == WISH.party
+    async def take(self, account_id: str, waiter: Waiter) -> Any:
+        assert waiter == REQUEST.waiter
         return self.without.pop(0) if self.without else ()
 
-    async def wait(self, accounts: Any, party: Waiter, *, seconds: float) -> Any:
+    async def wait(self, accounts: Any, waiter: Waiter, *, seconds: float) -> Any:
         self.waited.append((accounts, seconds))
         self.now += 1.25
         return self.granted.pop(0) if self.granted else None
 
 
-async def lent(rotation: Any, slots: Any, *, gate: Any = None, metrics: Any = None) -> Any:
-    lending = QueueingSelector(
-        rotation,
+async def lent(selector: Any, slots: Any, *, gate: Any = None, metrics: Any = None) -> Any:
+    selector = QueueingSelector(
+        selector,
         slots,
         gate=gate or RedisCircuitBreaker(),
         clock=lambda: slots.now,
         metrics=metrics or Metrics(CollectorRegistry()),
     )
-    return await lending.lease(WISH)
+    return await selector.lease(REQUEST)
 
 
 async def test_without_a_limit_nothing_is_asked_of_the_slots() -> None:
@@ -68,12 +68,12 @@ async def test_without_a_limit_nothing_is_asked_of_the_slots() -> None:
 
 
 async def test_an_account_without_a_slot_is_passed_over() -> None:
-    rotation = Rotation("a", "b")
+    selector = Rotation("a", "b")
 
-    lease = await lent(rotation, Slots(without=[["a"]]))
+    lease = await lent(selector, Slots(without=[["a"]]))
 
     assert lease.account.id == "b"
-    assert rotation.full == [set(), {"a"}]
+    assert selector.full == [set(), {"a"}]
 
 
 async def test_where_all_are_full_one_waits_and_says_so() -> None:
@@ -110,12 +110,12 @@ async def test_the_whole_wait_of_one_request_is_bounded() -> None:
 
 
 async def test_who_was_not_woken_in_a_while_looks_at_everybody_again() -> None:
-    rotation = Rotation("a", "b")
+    selector = Rotation("a", "b")
 
-    lease = await lent(rotation, Slots(without=[["a", "b"]], granted=[""]))
+    lease = await lent(selector, Slots(without=[["a", "b"]], granted=[""]))
 
     assert isinstance(lease, Lease)
-    assert rotation.full == [set(), {"a", "b"}, set()]
+    assert selector.full == [set(), {"a", "b"}, set()]
 
 
 async def test_how_long_one_waits_is_counted_and_only_of_those_who_wait() -> None:
@@ -132,7 +132,7 @@ async def test_how_long_one_waits_is_counted_and_only_of_those_who_wait() -> Non
 class Away(Slots):
     """Slots while Redis is away."""
 
-    async def take(self, account_id: str, party: Waiter) -> Any:
+    async def take(self, account_id: str, waiter: Waiter) -> Any:
         raise StoreUnavailable("away")
 
 

@@ -24,13 +24,14 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
+from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
 from codex_proapi.gateway.errors import BadKey, LimitExceeded
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.selector import AccountSelector, Strategy
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 
-WISH = LeaseRequest(model="gpt-5.5", fingerprint="f1")
+REQUEST = LeaseRequest(model="gpt-5.5", fingerprint="f1")
 
 
 class Refresher:
@@ -50,15 +51,15 @@ class Refresher:
         return held or rejected
 
 
-class Lessons:
+class Outcomes:
     def __init__(self) -> None:
         self.unavailable_accounts: list[Any] = []
         self.succeeded: list[Any] = []
 
-    async def unavailable(self, account_id: Any, *, code: str | None) -> None:
+    async def record_no_credential(self, account_id: Any, *, code: str | None) -> None:
         self.unavailable_accounts.append((account_id, code))
 
-    def succeed(self, lease: Any) -> None:
+    def record_success(self, lease: Any) -> None:
         self.succeeded.append(lease.account.id)
 
 
@@ -84,19 +85,20 @@ class Scene:
         self.redis = redis
         self.store = AccountStore(redis, CredentialCipher((KEY,)))
         self.cooldowns = CooldownStore(redis)
-        self.surveyor = SnapshotReader(redis)
-        self.refresher, self.outcomes, self.facts = Refresher(), Lessons(), Facts()
+        self.snapshots = SnapshotReader(redis)
+        self.ties = ConversationTies(redis)
+        self.refresher, self.outcomes, self.facts = Refresher(), Outcomes(), Facts()
         self.view = AccountView(self.store)
         parts: dict[str, Any] = {
             "view": self.view,
-            "surveyor": self.surveyor,
+            "snapshots": self.snapshots,
             "refresher": self.refresher,
             "breakers": CircuitBreakers(redis, self.cooldowns, clock=time.time),
             "outcomes": self.outcomes,
             "clock": SharedClock(time.time),
             "facts": self.facts,
         }
-        self.rotation = AccountSelector(**parts)
+        self.selector = AccountSelector(**parts)
 
     async def log_in(self, count: int) -> Any:
         """So many accounts; gives their ids, sorted as the round robin has them."""
@@ -118,13 +120,13 @@ class Scene:
         cooldown = Cooldown(until=now + seconds, reason=reason, since=now - 1)
         await self.cooldowns.cool(account_id, cooldown, model=model)
 
-    async def lend(self, wish: Any = WISH, tried: Any = ()) -> Any:
-        found = await self.rotation.lease(wish, tried)
+    async def lend(self, lease_request: Any = REQUEST, tried: Any = ()) -> Any:
+        found = await self.selector.lease(lease_request, tried)
         assert isinstance(found, Lease), found
         return found
 
-    async def nobody(self, wish: Any = WISH, tried: Any = ()) -> Any:
-        found = await self.rotation.lease(wish, tried)
+    async def nobody(self, lease_request: Any = REQUEST, tried: Any = ()) -> Any:
+        found = await self.selector.lease(lease_request, tried)
         assert isinstance(found, NoCandidate), found
         return found.cause
 
@@ -144,16 +146,16 @@ async def test_accounts_are_lent_in_turn_with_their_credential(scene: Any) -> No
     assert turns[:3] == turns[3:]
     assert all(lease.credential.account_id == lease.account.id for lease in leases)
     assert leases[0].basis is Reason.TURN
-    assert not leases[0].own
+    assert not leases[0].is_affine
 
 
 async def test_a_conversation_goes_back_to_its_account_which_is_its_own(scene: Any) -> None:
     ids = await scene.log_in(3)
-    await scene.surveyor.tie({"f1": ids[1]})
+    await scene.ties.tie({"f1": ids[1]})
 
     lease = await scene.lend()
 
-    assert (lease.account.id, lease.basis, lease.own, lease.sole) == (
+    assert (lease.account.id, lease.basis, lease.is_affine, lease.sole) == (
         ids[1],
         Reason.AFFINITY,
         True,
@@ -165,31 +167,31 @@ async def test_a_conversation_goes_back_to_its_own_account_though_others_are_ful
     scene: Any,
 ) -> None:
     first, second = await scene.log_in(2)
-    await scene.surveyor.tie({"f1": second})
+    await scene.ties.tie({"f1": second})
 
-    lease = await scene.rotation.lease(WISH, full={first})
+    lease = await scene.selector.lease(REQUEST, full={first})
 
-    assert (lease.account.id, lease.basis, lease.own) == (second, Reason.AFFINITY, True)
+    assert (lease.account.id, lease.basis, lease.is_affine) == (second, Reason.AFFINITY, True)
 
 
 async def test_a_promised_account_is_followed_but_not_yet_trusted_with_what_only_it_can_read(
     scene: Any,
 ) -> None:
     ids = await scene.log_in(3)
-    await scene.surveyor.promise({"f1": ids[1]})
+    await scene.ties.tie_tentatively({"f1": ids[1]})
 
     lease = await scene.lend()
 
-    assert (lease.account.id, lease.basis, lease.own) == (ids[1], Reason.AFFINITY, False)
+    assert (lease.account.id, lease.basis, lease.is_affine) == (ids[1], Reason.AFFINITY, False)
 
 
 async def test_a_conversation_that_begins_takes_its_turn_though_one_like_it_has_an_account(
     scene: Any,
 ) -> None:
     ids = await scene.log_in(3)
-    await scene.surveyor.tie({"f1": ids[1]})
+    await scene.ties.tie({"f1": ids[1]})
 
-    new = msgspec.structs.replace(WISH, begins=True)
+    new = msgspec.structs.replace(REQUEST, begins=True)
     leases = [await scene.lend(new) for _ in range(3)]
 
     assert sorted(lease.account.id for lease in leases) == sorted(ids)
@@ -200,13 +202,13 @@ async def test_strictly_in_turn_a_conversation_has_no_account_of_its_own(
     scene: Any, routing: Any
 ) -> None:
     ids = await scene.log_in(2)
-    await scene.surveyor.tie({"f1": ids[0]})
-    scene.rotation.strategy = Strategy(routing=routing)
+    await scene.ties.tie({"f1": ids[0]})
+    scene.selector.strategy = Strategy(routing=routing)
 
     leases = [await scene.lend() for _ in range(4)]
 
     assert {lease.account.id for lease in leases} == set(ids)
-    assert not any(lease.own for lease in leases)
+    assert not any(lease.is_affine for lease in leases)
 
 
 async def test_new_conversations_may_go_where_most_quota_is_left(scene: Any) -> None:
@@ -215,7 +217,7 @@ async def test_new_conversations_may_go_where_most_quota_is_left(scene: Any) -> 
         account: (Window(minutes=300, used=used),)
         for account, used in zip(ids, (80, 10, 50), strict=True)
     }
-    scene.rotation.strategy = Strategy(routing=Routing.LEAST_USED)
+    scene.selector.strategy = Strategy(routing=Routing.LEAST_USED)
 
     leases = [
         await scene.lend(LeaseRequest(model="gpt-5.5", fingerprint=f"f{n}")) for n in range(3)
@@ -226,7 +228,7 @@ async def test_new_conversations_may_go_where_most_quota_is_left(scene: Any) -> 
 
 async def test_a_conversation_leaves_an_account_that_is_spent_and_takes_a_turn(scene: Any) -> None:
     ids = await scene.log_in(3)
-    await scene.surveyor.tie({"f1": ids[1]})
+    await scene.ties.tie({"f1": ids[1]})
     scene.facts.used = {ids[1]: (Window(minutes=300, used=100),)}
 
     turns = {(await scene.lend()).account.id for _ in range(4)}
@@ -240,10 +242,10 @@ async def test_credits_and_the_reserve_are_told_to_the_choice(scene: Any) -> Non
         account: (Window(minutes=300, used=used),)
         for account, used in zip(ids, (100, 96, 90), strict=True)
     }
-    scene.rotation.strategy = Strategy(reserve=5)
+    scene.selector.strategy = Strategy(reserve=5)
     assert (await scene.lend(LeaseRequest(model="gpt-5.5"))).account.id == ids[2]
 
-    scene.rotation.strategy = Strategy(reserve=20)
+    scene.selector.strategy = Strategy(reserve=20)
     scene.facts.bought = {ids[0]}
     leases = [await scene.lend(LeaseRequest(model="gpt-5.5")) for _ in range(3)]
 
@@ -274,24 +276,24 @@ async def test_a_ballot_holds_nothing_of_what_upstream_wrote(scene: Any) -> None
 
 async def test_a_share_is_claimed_once_and_only_where_the_pool_is_scarce(scene: Any) -> None:
     ids = await scene.log_in(2)
-    scene.rotation.strategy = Strategy(fair_below=10)
+    scene.selector.strategy = Strategy(fair_below=10)
     share = FairShare(key_id="key_1", weight=1.0, request_id="req_1", tokens=1000)
-    wish = LeaseRequest(model="gpt-5.5", fair_share=share)
-    await scene.lend(wish)
+    lease_request = LeaseRequest(model="gpt-5.5", fair_share=share)
+    await scene.lend(lease_request)
     assert not share.asked
 
     scene.facts.used = {account: (Window(minutes=300, used=95),) for account in ids}
-    await scene.lend(wish)
+    await scene.lend(lease_request)
     assert share.charged
     await scene.redis.delete(keyspace.fair_shares())
-    await scene.lend(wish)
+    await scene.lend(lease_request)
 
     assert not await scene.redis.exists(keyspace.fair_shares())
 
 
 async def test_who_has_had_its_share_is_told_when_to_come_again(scene: Any) -> None:
     [account] = await scene.log_in(1)
-    scene.rotation.strategy = Strategy(fair_below=10)
+    scene.selector.strategy = Strategy(fair_below=10)
     scene.facts.used = {account: (Window(minutes=300, used=95),)}
     now = time.time()
     had = {"key_1": f"{AHEAD + 1} {now} -", "key_2": f"0 {now - ACTIVE_SECONDS + 20} -"}
@@ -299,7 +301,7 @@ async def test_who_has_had_its_share_is_told_when_to_come_again(scene: Any) -> N
     share = FairShare(key_id="key_1", weight=1.0, request_id="req_1", tokens=0)
 
     with pytest.raises(LimitExceeded) as refused:
-        await scene.rotation.lease(LeaseRequest(model="gpt-5.5", fair_share=share))
+        await scene.selector.lease(LeaseRequest(model="gpt-5.5", fair_share=share))
 
     assert refused.value.retry_after == 20
     assert "had its share" in str(refused.value)
@@ -310,7 +312,7 @@ async def test_the_only_account_owns_every_conversation(scene: Any) -> None:
 
     lease = await scene.lend()
 
-    assert (lease.own, lease.sole) == (True, True)
+    assert (lease.is_affine, lease.sole) == (True, True)
 
 
 async def test_accounts_that_cannot_serve_are_passed_over(scene: Any) -> None:
@@ -421,7 +423,7 @@ async def test_the_keys_version_of_the_survey_is_confirmed_before_anything_is_le
         raise BadKey("revoked")
 
     with pytest.raises(BadKey):
-        await scene.rotation.lease(LeaseRequest(model="gpt-5.5", confirm=confirm))
+        await scene.selector.lease(LeaseRequest(model="gpt-5.5", confirm=confirm))
     assert seen == [7]
 
 
@@ -443,8 +445,8 @@ async def test_one_request_at_a_time_probes_a_half_open_account_and_others_go_el
 
     probes = [lease for lease in leases if lease.account.id == ids[0]]
     assert [lease.probe for lease in probes] == [True]
-    scene.rotation.prove(probes[0])
-    scene.rotation.prove(leases[-1])
+    scene.selector.record_probe_success(probes[0])
+    scene.selector.record_probe_success(leases[-1])
     assert scene.outcomes.succeeded == [ids[0]]
 
 
@@ -463,11 +465,11 @@ async def test_a_refused_credential_is_renewed_on_the_same_account(scene: Any) -
     await scene.log_in(1)
     lease = await scene.lend()
 
-    renewed = await scene.rotation.renew(lease)
+    renewed = await scene.selector.renew(lease)
 
     assert renewed is not None
     assert (renewed.account, renewed.basis) == (lease.account, Reason.RENEWED)
-    assert (renewed.own, renewed.sole) == (lease.own, lease.sole)
+    assert (renewed.is_affine, renewed.sole) == (lease.is_affine, lease.sole)
     assert scene.refresher.asked == [(lease.account.id, True)]
 
 
@@ -476,7 +478,7 @@ async def test_a_credential_that_cannot_be_renewed_ends_the_account_for_now(scen
     lease = await scene.lend()
     scene.refresher.errors[lease.account.id] = CredentialRevoked("dead")
 
-    assert await scene.rotation.renew(lease) is None
+    assert await scene.selector.renew(lease) is None
     assert scene.outcomes.unavailable_accounts == [(lease.account.id, "credential_revoked")]
 
 
@@ -485,29 +487,29 @@ async def test_the_outlook_tells_whether_somebody_untried_is_free(scene: Any) ->
     await scene.lend()
     await scene.cool(ids[0], seconds=7000)
 
-    assert await scene.rotation.outlook(WISH, {ids[0]}) is None
+    assert await scene.selector.why_none_left(REQUEST, {ids[0]}) is None
     await scene.cool(ids[1], seconds=9000)
-    outlook = await scene.rotation.outlook(WISH, set(ids))
+    why_none_left = await scene.selector.why_none_left(REQUEST, set(ids))
 
-    assert outlook is not None
-    assert outlook.cause is NoCandidateCause.SPENT
+    assert why_none_left is not None
+    assert why_none_left.cause is NoCandidateCause.SPENT
 
 
 async def test_it_knows_a_plan_to_name(scene: Any) -> None:
     await scene.log_in(1)
     await scene.lend()
 
-    assert scene.rotation.plan(WISH) == "plus"
-    assert scene.rotation.plan(LeaseRequest(model="x", allowed_accounts=("acc_none",))) == ""
+    assert scene.selector.plan(REQUEST) == "plus"
+    assert scene.selector.plan(LeaseRequest(model="x", allowed_accounts=("acc_none",))) == ""
 
 
 async def test_accounts_that_are_paused_or_not_for_this_key_are_no_reason_to_blame_the_model(
     scene: Any,
 ) -> None:
     ids = await scene.log_in(2)
-    mine = msgspec.structs.replace(WISH, allowed_accounts=(ids[0],))
+    mine = msgspec.structs.replace(REQUEST, allowed_accounts=(ids[0],))
     await scene.store.pause(ids[0])
 
-    assert await scene.rotation.lease(mine) == NoCandidate(cause=NoCandidateCause.EMPTY)
+    assert await scene.selector.lease(mine) == NoCandidate(cause=NoCandidateCause.EMPTY)
     await scene.store.pause(ids[1])
-    assert await scene.rotation.lease(WISH) == NoCandidate(cause=NoCandidateCause.EMPTY)
+    assert await scene.selector.lease(REQUEST) == NoCandidate(cause=NoCandidateCause.EMPTY)

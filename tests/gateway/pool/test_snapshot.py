@@ -14,13 +14,14 @@ from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 IDS = ["acc_1", "acc_2", "acc_3"]
 
 
 @pytest.fixture
-def surveyor(redis_client: Redis) -> SnapshotReader:
+def snapshots(redis_client: Redis) -> SnapshotReader:
     return SnapshotReader(redis_client)
 
 
@@ -35,13 +36,13 @@ def a_cooldown(seconds: float, reason: CooldownReason = CooldownReason.QUOTA) ->
 
 
 async def test_a_survey_brings_the_time_the_versions_and_the_next_turn(
-    surveyor: SnapshotReader, redis_client: Redis
+    snapshots: SnapshotReader, redis_client: Redis
 ) -> None:
     await redis_client.set(keyspace.accounts_version(), 7)
     await redis_client.set(keyspace.keys_version(), 9)
 
-    first = await surveyor.survey(account_ids=IDS, model="gpt-5.5")
-    second = await surveyor.survey(account_ids=IDS, model="gpt-5.5")
+    first = await snapshots.read(SnapshotRequest(account_ids=IDS, model="gpt-5.5"))
+    second = await snapshots.read(SnapshotRequest(account_ids=IDS, model="gpt-5.5"))
 
     assert abs(first.now - time.time()) < 5
     assert (first.accounts_version, first.keys_version) == (7, 9)
@@ -50,20 +51,20 @@ async def test_a_survey_brings_the_time_the_versions_and_the_next_turn(
 
 
 async def test_the_versions_alone_cost_no_turn(
-    surveyor: SnapshotReader, redis_client: Redis
+    snapshots: SnapshotReader, redis_client: Redis
 ) -> None:
-    assert await surveyor.versions() == (0, 0)
+    assert await snapshots.versions() == (0, 0)
     await redis_client.set(keyspace.accounts_version(), 7)
     await redis_client.set(keyspace.keys_version(), 9)
 
-    assert await surveyor.versions() == (7, 9)
-    assert (await surveyor.survey(account_ids=IDS, model="m")).cursor == 1
+    assert await snapshots.versions() == (7, 9)
+    assert (await snapshots.read(SnapshotRequest(account_ids=IDS, model="m"))).cursor == 1
 
 
-async def test_an_empty_redis_answers_with_zeros(surveyor: SnapshotReader) -> None:
-    survey = await surveyor.survey(account_ids=[], model="")
+async def test_an_empty_redis_answers_with_zeros(snapshots: SnapshotReader) -> None:
+    snapshot = await snapshots.read(SnapshotRequest(account_ids=[], model=""))
 
-    assert (survey.accounts_version, survey.keys_version, survey.cursor) == (0, 0, 1)
+    assert (snapshot.accounts_version, snapshot.keys_version, snapshot.cursor) == (0, 0, 1)
 
 
 async def test_turns_are_exact_across_replicas(redis_url: str) -> None:
@@ -75,75 +76,83 @@ async def test_turns_are_exact_across_replicas(redis_url: str) -> None:
         surveyors = [SnapshotReader(client) for client in clients]
 
         surveys = await asyncio.gather(
-            *(each.survey(account_ids=IDS, model="m") for each in surveyors for _ in range(100))
+            *(
+                each.read(SnapshotRequest(account_ids=IDS, model="m"))
+                for each in surveyors
+                for _ in range(100)
+            )
         )
 
     assert sorted(each.cursor or 0 for each in surveys) == list(range(1, 301))
 
 
 async def test_a_conversation_returns_to_its_account_and_takes_no_turn(
-    surveyor: SnapshotReader, redis_client: Redis
+    snapshots: SnapshotReader, redis_client: Redis
 ) -> None:
-    await surveyor.tie({"f1": "acc_2", "f2": "acc_3"})
+    await ConversationTies(snapshots._redis).tie({"f1": "acc_2", "f2": "acc_3"})
     key = keyspace.affinity("f1")
     await redis_client.expire(key, 5)
 
-    survey = await surveyor.survey(account_ids=IDS, model="m", affinity="f1")
+    snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m", affinity="f1"))
 
-    assert (survey.affine, survey.cursor) == ("acc_2", None)
+    assert (snapshot.affine, snapshot.cursor) == ("acc_2", None)
     assert await redis_client.ttl(key) > 5, "a turn keeps the tie alive"
     assert await redis_client.get(keyspace.cursor()) is None
 
 
 @pytest.mark.parametrize("fingerprint", ["f0", ""])
 async def test_an_unknown_conversation_takes_the_next_turn(
-    surveyor: SnapshotReader, fingerprint: str
+    snapshots: SnapshotReader, fingerprint: str
 ) -> None:
-    survey = await surveyor.survey(account_ids=IDS, model="m", affinity=fingerprint)
+    snapshot = await snapshots.read(
+        SnapshotRequest(account_ids=IDS, model="m", affinity=fingerprint)
+    )
 
-    assert (survey.affine, survey.cursor) == (None, 1)
+    assert (snapshot.affine, snapshot.cursor) == (None, 1)
 
 
-async def test_an_account_that_is_not_eligible_is_not_returned_to(surveyor: SnapshotReader) -> None:
-    await surveyor.tie({"f1": "acc_2"})
+async def test_an_account_that_is_not_eligible_is_not_returned_to(
+    snapshots: SnapshotReader,
+) -> None:
+    await ConversationTies(snapshots._redis).tie({"f1": "acc_2"})
 
     for ids in (["acc_1"], ["acc_22"], []):
-        survey = await surveyor.survey(account_ids=ids, model="m", affinity="f1")
-        assert survey.affine is None
-        assert survey.cursor is not None
+        snapshot = await snapshots.read(SnapshotRequest(account_ids=ids, model="m", affinity="f1"))
+        assert snapshot.affine is None
+        assert snapshot.cursor is not None
 
 
 async def test_a_cooling_account_is_not_returned_to_but_keeps_the_conversation(
-    surveyor: SnapshotReader, cooldowns: CooldownStore
+    snapshots: SnapshotReader, cooldowns: CooldownStore
 ) -> None:
     cooldown = a_cooldown(60)
-    await surveyor.tie({"f1": "acc_2"})
+    await ConversationTies(snapshots._redis).tie({"f1": "acc_2"})
     await cooldowns.cool("acc_2", cooldown)
 
-    survey = await surveyor.survey(account_ids=IDS, model="m", affinity="f1")
-    assert (survey.affine, survey.cursor, survey.cooldowns) == (None, 1, {"acc_2": cooldown})
+    snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m", affinity="f1"))
+    assert (snapshot.affine, snapshot.cursor, snapshot.cooldowns) == (None, 1, {"acc_2": cooldown})
 
     await cooldowns.clear("acc_2")
-    survey = await surveyor.survey(account_ids=IDS, model="m", affinity="f1")
-    assert (survey.affine, survey.cursor) == ("acc_2", None)
+    snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m", affinity="f1"))
+    assert (snapshot.affine, snapshot.cursor) == ("acc_2", None)
 
 
 async def test_a_models_cooldown_counts_for_that_model_only(
-    surveyor: SnapshotReader, cooldowns: CooldownStore
+    snapshots: SnapshotReader, cooldowns: CooldownStore
 ) -> None:
     cooldown = a_cooldown(60, CooldownReason.ENTITLEMENT)
-    await surveyor.tie({"f1": "acc_2"})
+    await ConversationTies(snapshots._redis).tie({"f1": "acc_2"})
     await cooldowns.cool("acc_2", cooldown, model="gpt-6")
 
-    same = await surveyor.survey(account_ids=IDS, model="gpt-6", affinity="f1")
-    other = await surveyor.survey(account_ids=IDS, model="gpt-5.5", affinity="f1")
+    same = await snapshots.read(SnapshotRequest(account_ids=IDS, model="gpt-6", affinity="f1"))
+    other = await snapshots.read(SnapshotRequest(account_ids=IDS, model="gpt-5.5", affinity="f1"))
 
     assert (same.affine, same.cooldowns) == (None, {"acc_2": cooldown})
     assert (other.affine, other.cooldowns) == ("acc_2", {})
 
 
 async def test_of_two_cooldowns_the_later_end_counts(
-    surveyor: SnapshotReader, cooldowns: CooldownStore
+    snapshots: SnapshotReader, cooldowns: CooldownStore
 ) -> None:
     short, long = a_cooldown(10, CooldownReason.RATE), a_cooldown(600)
     await cooldowns.cool("acc_1", short)
@@ -151,32 +160,32 @@ async def test_of_two_cooldowns_the_later_end_counts(
     await cooldowns.cool("acc_2", long)
     await cooldowns.cool("acc_2", short, model="m")
 
-    survey = await surveyor.survey(account_ids=IDS, model="m")
+    snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m"))
 
-    assert survey.cooldowns == {"acc_1": long, "acc_2": long}
+    assert snapshot.cooldowns == {"acc_1": long, "acc_2": long}
 
 
 async def test_a_cooldown_that_has_ended_is_gone_with_the_survey(
-    surveyor: SnapshotReader, cooldowns: CooldownStore, redis_client: Redis
+    snapshots: SnapshotReader, cooldowns: CooldownStore, redis_client: Redis
 ) -> None:
     await cooldowns.cool("acc_1", a_cooldown(-1))
     await cooldowns.cool("acc_2", a_cooldown(60))
 
-    survey = await surveyor.survey(account_ids=IDS, model="m")
+    snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m"))
 
-    assert set(survey.cooldowns) == {"acc_2"}
+    assert set(snapshot.cooldowns) == {"acc_2"}
     assert await redis_client.hkeys(keyspace.cooldowns()) == ["acc_2"]
 
 
 async def test_without_redis_there_is_no_survey() -> None:
     client = connect("unix:///nowhere")
-    surveyor = SnapshotReader(client)
+    snapshots = SnapshotReader(client)
     with pytest.raises(StoreUnavailable):
-        await surveyor.survey(account_ids=IDS, model="m")
+        await snapshots.read(SnapshotRequest(account_ids=IDS, model="m"))
     with pytest.raises(StoreUnavailable):
-        await surveyor.tie({"f1": "acc_1"})
+        await ConversationTies(snapshots._redis).tie({"f1": "acc_1"})
     await client.aclose()
-    assert repr(surveyor) == "<SnapshotReader>"
+    assert repr(snapshots) == "<SnapshotReader>"
 
 
 async def test_each_look_tells_how_long_it_took_and_whether_it_failed(redis_client: Redis) -> None:
@@ -186,34 +195,36 @@ async def test_each_look_tells_how_long_it_took_and_whether_it_failed(redis_clie
     def hook(seconds: Any, error: Any) -> None:
         told.append((0 < seconds < 5, type(error)))
 
-    await SnapshotReader(redis_client, hook=hook).survey(account_ids=IDS, model="m")
+    await SnapshotReader(redis_client, hook=hook).read(SnapshotRequest(account_ids=IDS, model="m"))
     with pytest.raises(StoreUnavailable):
-        await SnapshotReader(away, hook=hook).survey(account_ids=IDS, model="m")
+        await SnapshotReader(away, hook=hook).read(SnapshotRequest(account_ids=IDS, model="m"))
 
     assert told == [(True, type(None)), (True, StoreUnavailable)]
     await away.aclose()
 
 
 async def test_a_conversation_follows_the_account_it_is_promised_to_until_one_answers(
-    surveyor: SnapshotReader, redis_client: Redis
+    snapshots: SnapshotReader, redis_client: Redis
 ) -> None:
-    await surveyor.promise({"f1": "acc_2"})
-    await surveyor.promise({"f1": "acc_3"})
+    await ConversationTies(snapshots._redis).tie_tentatively({"f1": "acc_2"})
+    await ConversationTies(snapshots._redis).tie_tentatively({"f1": "acc_3"})
 
-    survey = await surveyor.survey(account_ids=IDS, model="m", affinity="f1")
-    assert (survey.affine, survey.promised, survey.cursor) == ("acc_2", True, None)
+    snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m", affinity="f1"))
+    assert (snapshot.affine, snapshot.tentative, snapshot.cursor) == ("acc_2", True, None)
 
-    await surveyor.tie({"f1": "acc_1"})
-    await surveyor.promise({"f1": "acc_3"})
-    survey = await surveyor.survey(account_ids=IDS, model="m", affinity="f1")
-    assert (survey.affine, survey.promised, survey.cursor) == ("acc_1", False, None)
+    await ConversationTies(snapshots._redis).tie({"f1": "acc_1"})
+    await ConversationTies(snapshots._redis).tie_tentatively({"f1": "acc_3"})
+    snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m", affinity="f1"))
+    assert (snapshot.affine, snapshot.tentative, snapshot.cursor) == ("acc_1", False, None)
 
 
 async def test_a_promise_of_an_account_that_is_not_eligible_is_not_told(
-    surveyor: SnapshotReader,
+    snapshots: SnapshotReader,
 ) -> None:
-    await surveyor.promise({"f1": "acc_2"})
+    await ConversationTies(snapshots._redis).tie_tentatively({"f1": "acc_2"})
 
-    survey = await surveyor.survey(account_ids=["acc_1"], model="m", affinity="f1")
+    snapshot = await snapshots.read(
+        SnapshotRequest(account_ids=["acc_1"], model="m", affinity="f1")
+    )
 
-    assert (survey.affine, survey.promised, survey.cursor) == (None, False, 1)
+    assert (snapshot.affine, snapshot.tentative, snapshot.cursor) == (None, False, 1)

@@ -17,27 +17,26 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.limits.charge import charge_for
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool import store_outage as graces
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot
-from codex_proapi.gateway.pool.store_outage import PROBE_SECONDS, SIGHT_SECONDS, StoreOutage
+from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotRequest
+from codex_proapi.gateway.pool.store_outage import PROBE_SECONDS, UNSEEN_SECONDS, StoreOutage
 
 IDS = ["acc_a", "acc_b", "acc_c"]
 DRAW = charge_for("key_1", Limits(rpm=1), request_id="req_1", version=1, tokens=1)
 
 
-class Surveyor:
-    """Surveys as a test wants them."""
+class Snapshots:
+    """Snapshots as a test wants them."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.error: Exception | None = None
         self.cooldowns: dict[str, Cooldown] = {}
         self.affine: str | None = None
-        self.promised = False
+        self.tentative = False
         self.turns = 0
         self.looks = 0
 
-    async def survey(self, *, model: str, affinity: str | None = None, **_: Any) -> PoolSnapshot:
-        del model
+    async def read(self, request: SnapshotRequest) -> PoolSnapshot:
         self._fail()
         self.turns += 1
         return PoolSnapshot(
@@ -45,8 +44,8 @@ class Surveyor:
             accounts_version=1,
             keys_version=1,
             cursor=self.turns,
-            affine=self.affine if affinity else None,
-            promised=self.promised,
+            affine=self.affine if request.affinity else None,
+            tentative=self.tentative,
             cooldowns=self.cooldowns,
         )
 
@@ -75,12 +74,12 @@ class Remembered:
 class Scene:
     def __init__(self, seconds: float = 30.0) -> None:
         self.clock = Clock()
-        self.surveyor = cast("Any", Surveyor(self.clock))
+        self.snapshots = cast("Any", Snapshots(self.clock))
         self.accounts, self.keys = Remembered(3), Remembered(4)
         self.gate = RedisCircuitBreaker(self.clock, grace=seconds)
         self.metrics = Metrics(CollectorRegistry())
         self.grace = StoreOutage(
-            self.surveyor,
+            self.snapshots,
             accounts=self.accounts,
             keys=self.keys,
             gate=self.gate,
@@ -94,11 +93,13 @@ class Scene:
         self.returns += 1
 
     def lose(self) -> None:
-        self.surveyor.error = ConnectionBroken("gone")
+        self.snapshots.error = ConnectionBroken("gone")
         self.clock.pass_(0.001)
 
     async def check(self, ids: Any = IDS, **fields: Any) -> PoolSnapshot:
-        return await self.grace.survey(**{"account_ids": ids, "model": "m", **fields})
+        return await self.grace.read(
+            SnapshotRequest(**{"account_ids": ids, "model": "m", **fields})
+        )
 
     @property
     def graced(self) -> float:
@@ -108,9 +109,9 @@ class Scene:
 async def test_while_redis_answers_its_word_is_passed_on() -> None:
     scene = Scene()
 
-    survey = await scene.check()
+    snapshot = await scene.check()
 
-    assert (survey.cursor, survey.keys_version, scene.graced) == (1, 1, 0)
+    assert (snapshot.cursor, snapshot.keys_version, scene.graced) == (1, 1, 0)
     assert (
         repr(scene.grace)
         == "<StoreOutage behind <RedisCircuitBreaker open>, 0 conversations remembered>"
@@ -123,12 +124,12 @@ async def test_without_a_grace_everybody_is_told_at_once_and_nobody_asks_again()
     scene.lose()
     with pytest.raises(StoreUnavailable):
         await scene.check()
-    scene.surveyor.error = None
+    scene.snapshots.error = None
 
     with pytest.raises(StoreUnavailable):
         await scene.check()
 
-    assert (scene.gate.shut, scene.gate.in_grace(), scene.surveyor.turns) == (True, False, 1)
+    assert (scene.gate.shut, scene.gate.in_grace(), scene.snapshots.turns) == (True, False, 1)
 
 
 async def test_in_grace_turns_go_on_from_the_last_one_by_the_versions_that_are_remembered() -> None:
@@ -138,7 +139,7 @@ async def test_in_grace_turns_go_on_from_the_last_one_by_the_versions_that_are_r
 
     surveys = [await scene.check() for _ in range(3)]
 
-    assert [survey.cursor for survey in surveys] == [2, 3, 4]
+    assert [snapshot.cursor for snapshot in surveys] == [2, 3, 4]
     assert {(s.accounts_version, s.keys_version, s.affine) for s in surveys} == {(3, 4, None)}
     assert (scene.graced, scene.gate.in_grace()) == (3, True)
 
@@ -148,9 +149,9 @@ async def test_in_grace_cooldowns_hold_until_they_end_each_model_has_its_own() -
     now = scene.clock()
     long = Cooldown(until=now + 20, reason=CooldownReason.QUOTA, since=now)
     short = Cooldown(until=now + 5, reason=CooldownReason.RATE, since=now)
-    scene.surveyor.cooldowns = {"acc_a": long}
+    scene.snapshots.cooldowns = {"acc_a": long}
     await scene.check(model="m")
-    scene.surveyor.cooldowns = {"acc_b": short, "acc_a": long}
+    scene.snapshots.cooldowns = {"acc_b": short, "acc_a": long}
     await scene.check(model="n")
     scene.lose()
 
@@ -162,25 +163,25 @@ async def test_in_grace_cooldowns_hold_until_they_end_each_model_has_its_own() -
 
 async def test_in_grace_a_conversation_stays_with_the_account_it_had_if_that_is_free() -> None:
     scene = Scene()
-    scene.surveyor.affine = "acc_b"
+    scene.snapshots.affine = "acc_b"
     await scene.check(affinity="f1")
-    scene.surveyor.promised = True
+    scene.snapshots.tentative = True
     await scene.check(affinity="f2")
     scene.lose()
 
     known = await scene.check(affinity="f1")
     tried = await scene.check(["acc_a"], affinity="f1")
-    promised = await scene.check(affinity="f2")
+    tentative = await scene.check(affinity="f2")
 
     assert (known.affine, known.cursor) == ("acc_b", None)
     assert (tried.affine, tried.cursor) == (None, 3)
-    assert (promised.affine, promised.cursor) == (None, 4)
+    assert (tentative.affine, tentative.cursor) == (None, 4)
 
 
 async def test_the_memory_of_conversations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graces, "MOST_TIES", 2)
     scene = Scene()
-    scene.surveyor.affine = "acc_b"
+    scene.snapshots.affine = "acc_b"
     for name in ("f1", "f2", "f1", "f3"):
         await scene.check(affinity=name)
     scene.lose()
@@ -196,7 +197,7 @@ async def test_a_key_with_limits_is_refused_for_they_would_not_hold() -> None:
     scene.lose()
 
     with pytest.raises(StoreUnavailable):
-        await scene.check(draw=DRAW)
+        await scene.check(charge=DRAW)
 
     assert scene.graced == 0
 
@@ -236,7 +237,7 @@ async def test_one_probe_finds_it_back_and_all_that_is_remembered_is_read_anew(
     await scene.check()
     await scene.grace.check()
     assert scene.gate.shut
-    scene.surveyor.error = None
+    scene.snapshots.error = None
 
     await scene.grace.check()
 
@@ -250,12 +251,12 @@ async def test_one_probe_finds_it_back_and_all_that_is_remembered_is_read_anew(
 async def test_a_command_that_is_refused_alone_shuts_nothing() -> None:
     scene = Scene()
     await scene.check()
-    scene.surveyor.error = ResponseError("WRONGTYPE of one key")
+    scene.snapshots.error = ResponseError("WRONGTYPE of one key")
     with pytest.raises(StoreUnavailable):
         await scene.check()
     assert not scene.gate.shut
 
-    scene.surveyor.error = ResponseError("OOM command not allowed")
+    scene.snapshots.error = ResponseError("OOM command not allowed")
     assert (await scene.check()).cursor == 2
     assert scene.gate.shut
 
@@ -264,15 +265,15 @@ async def test_a_look_that_was_overtaken_by_a_better_one_says_nothing() -> None:
     scene = Scene()
     asked = asyncio.Event()
 
-    async def late(**_: Any) -> PoolSnapshot:
+    async def late(_: Any) -> PoolSnapshot:
         await asked.wait()
         raise StoreUnavailable("late") from ConnectionBroken()
 
-    right, scene.surveyor.survey = scene.surveyor.survey, late
+    right, scene.snapshots.read = scene.snapshots.read, late
     waiting = asyncio.ensure_future(scene.check())
     await asyncio.sleep(0)
     scene.clock.pass_(1)
-    scene.surveyor.survey = right
+    scene.snapshots.read = right
     await scene.check()
     asked.set()
 
@@ -285,11 +286,11 @@ async def test_where_nobody_asks_redis_is_looked_for_and_the_version_of_keys_is_
     scene = Scene()
     await scene.check()
     await scene.grace.check()
-    assert scene.surveyor.looks == 0
-    scene.clock.pass_(SIGHT_SECONDS + 0.1)
+    assert scene.snapshots.looks == 0
+    scene.clock.pass_(UNSEEN_SECONDS + 0.1)
     await scene.grace.check()
-    assert (scene.surveyor.looks, scene.keys.version) == (1, 5)
-    scene.clock.pass_(SIGHT_SECONDS + 0.1)
+    assert (scene.snapshots.looks, scene.keys.version) == (1, 5)
+    scene.clock.pass_(UNSEEN_SECONDS + 0.1)
     scene.lose()
     await scene.grace.check()
 

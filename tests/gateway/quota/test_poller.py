@@ -13,7 +13,7 @@ from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.quota.poller import LONGEST_PAUSE, POLL_SECONDS, QuotaPoller
-from codex_proapi.gateway.upstream.account_api import Told
+from codex_proapi.gateway.upstream.account_api import ApiResponse
 
 
 def usage(used: Any, *, reached: Any = False) -> Any:
@@ -35,7 +35,7 @@ class Calls:
     async def usage(self, account: Any) -> Any:
         self.asked.append(account.id)
         body = self.bodies.get(account.id, usage(3))
-        return None if body is None else Told(body)
+        return None if body is None else ApiResponse(body)
 
 
 class Scene:

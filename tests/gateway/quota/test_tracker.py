@@ -72,8 +72,8 @@ def five_hours(used: float, family: str = "codex", **fields: Any) -> Quota:
 
 
 async def test_what_answers_tell_is_kept_for_the_console(scene: Any) -> None:
-    scene.quotas.saw_headers("acc_a", HEADERS)
-    scene.quotas.saw_headers("acc_b", {"content-type": "text/event-stream"})
+    scene.quotas.observe_headers("acc_a", HEADERS)
+    scene.quotas.observe_headers("acc_b", {"content-type": "text/event-stream"})
     assert await scene.kept() == {}
 
     await scene.quotas.keep()
@@ -91,12 +91,12 @@ async def test_what_answers_tell_is_kept_for_the_console(scene: Any) -> None:
 
 async def test_a_quota_that_has_not_changed_is_not_written_again_for_a_minute(scene: Any) -> None:
     fixed = five_hours(5)
-    scene.quotas.saw_quota("acc_a", fixed)
+    scene.quotas.observe_quota("acc_a", fixed)
     await scene.quotas.keep()
     first = (await scene.kept())["acc_a"].seen_at
     for _ in range(2):
         scene.clock.pass_(40)
-        scene.quotas.saw_quota("acc_a", fixed)
+        scene.quotas.observe_quota("acc_a", fixed)
         await scene.quotas.keep()
 
     assert (await scene.kept())["acc_a"].seen_at == first + 80
@@ -108,8 +108,8 @@ async def test_headers_of_one_limit_do_not_hide_those_of_another(scene: Any) -> 
         "x-codex-spark-primary-used-percent": "9",
         "x-codex-spark-primary-window-minutes": "300",
     }
-    scene.quotas.saw_headers("acc_a", HEADERS)
-    scene.quotas.saw_headers("acc_a", spark)
+    scene.quotas.observe_headers("acc_a", HEADERS)
+    scene.quotas.observe_headers("acc_a", spark)
 
     await scene.quotas.keep()
 
@@ -119,9 +119,9 @@ async def test_headers_of_one_limit_do_not_hide_those_of_another(scene: Any) -> 
 
 
 async def test_events_of_two_limits_are_kept_together(scene: Any) -> None:
-    scene.quotas.saw_quota("acc_a", five_hours(5))
-    scene.quotas.saw_quota("acc_a", five_hours(9, "codex_spark"))
-    scene.quotas.saw_quota("acc_a", five_hours(6))
+    scene.quotas.observe_quota("acc_a", five_hours(5))
+    scene.quotas.observe_quota("acc_a", five_hours(9, "codex_spark"))
+    scene.quotas.observe_quota("acc_a", five_hours(6))
 
     await scene.quotas.keep()
 
@@ -134,9 +134,9 @@ async def test_events_of_two_limits_are_kept_together(scene: Any) -> None:
 
 async def test_a_replica_that_heard_earlier_does_not_overwrite_a_later_figure(scene: Any) -> None:
     slow, _ = scene.replica("acc_a")
-    slow.saw_quota("acc_a", five_hours(40))
+    slow.observe_quota("acc_a", five_hours(40))
     scene.clock.pass_(2)
-    scene.quotas.saw_quota("acc_a", five_hours(42))
+    scene.quotas.observe_quota("acc_a", five_hours(42))
 
     await scene.quotas.keep()
     await slow.keep()
@@ -146,7 +146,7 @@ async def test_a_replica_that_heard_earlier_does_not_overwrite_a_later_figure(sc
 
 
 async def test_an_answer_of_the_usage_endpoint_is_the_whole_truth(scene: Any) -> None:
-    scene.quotas.saw_quota("acc_a", five_hours(9, "codex_spark"))
+    scene.quotas.observe_quota("acc_a", five_hours(9, "codex_spark"))
     await scene.quotas.keep()
     scene.clock.pass_(1)
     scene.poll.told = {"acc_a": five_hours(5)}
@@ -157,11 +157,11 @@ async def test_an_answer_of_the_usage_endpoint_is_the_whole_truth(scene: Any) ->
 
 
 async def test_who_is_to_be_asked_is_planned_by_the_age_of_the_general_windows(scene: Any) -> None:
-    scene.quotas.saw_quota("acc_a", five_hours(5))
+    scene.quotas.observe_quota("acc_a", five_hours(5))
     await scene.quotas.keep()
     began = scene.clock()
     scene.clock.pass_(50)
-    scene.quotas.saw_quota("acc_a", five_hours(9, "codex_spark"))
+    scene.quotas.observe_quota("acc_a", five_hours(9, "codex_spark"))
     await scene.quotas.keep()
 
     await scene.quotas.check()
@@ -170,7 +170,7 @@ async def test_who_is_to_be_asked_is_planned_by_the_age_of_the_general_windows(s
 
 
 async def test_what_cannot_be_read_is_not_kept(scene: Any) -> None:
-    scene.quotas.saw_headers("acc_a", {"x-codex-primary-used-percent": "much"})
+    scene.quotas.observe_headers("acc_a", {"x-codex-primary-used-percent": "much"})
 
     await scene.quotas.keep()
 
@@ -178,7 +178,7 @@ async def test_what_cannot_be_read_is_not_kept(scene: Any) -> None:
 
 
 async def test_its_rounds_write_look_show_and_survive_a_redis_that_is_away(scene: Any) -> None:
-    scene.quotas.saw_headers("acc_a", HEADERS)
+    scene.quotas.observe_headers("acc_a", HEADERS)
     scene.poll.told = {"acc_b": five_hours(7)}
     rounds: list[Any] = []
 

@@ -268,12 +268,12 @@ async def test_a_finished_stream_that_does_not_close_is_cut_after_a_moment(scene
 
     opening.release()
     for _ in range(LINGER_TICKS):
-        upstream.lingering.tick()
+        upstream.closing_streams.tick()
     assert not scene.backend.gone.is_set()
-    upstream.lingering.tick()
+    upstream.closing_streams.tick()
 
     await asyncio.wait_for(scene.backend.gone.wait(), PATIENCE_SECONDS)
-    assert repr(upstream.lingering) == "<ClosingStreams 0 streams>"
+    assert repr(upstream.closing_streams) == "<ClosingStreams 0 streams>"
 
 
 async def test_a_finished_stream_that_closes_gives_its_connection_back(scene: Any) -> None:
@@ -285,9 +285,9 @@ async def test_a_finished_stream_that_closes_gives_its_connection_back(scene: An
 
     while not scene.clients[0]._idle:
         await asyncio.sleep(0.005)
-    upstream.lingering.tick()
+    upstream.closing_streams.tick()
 
-    assert len(upstream.lingering._ticks) == 0
+    assert len(upstream.closing_streams._ticks) == 0
 
 
 async def test_lingering_streams_are_cut_at_the_end(scene: Any) -> None:
@@ -296,6 +296,6 @@ async def test_lingering_streams_are_cut_at_the_end(scene: Any) -> None:
     assert isinstance(opening, ResponseStream)
     opening.release()
 
-    upstream.lingering.close()
+    upstream.closing_streams.close()
 
     await asyncio.wait_for(scene.backend.gone.wait(), PATIENCE_SECONDS)

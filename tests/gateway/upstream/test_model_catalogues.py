@@ -10,7 +10,7 @@ from support.leases import an_account
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.upstream.account_api import Told
+from codex_proapi.gateway.upstream.account_api import ApiResponse
 from codex_proapi.gateway.upstream.model_catalogues import FRESH_SECONDS, ModelCatalogues, Names
 
 
@@ -71,8 +71,8 @@ async def test_until_a_list_is_known_the_built_in_one_serves_and_everybody_lists
 
 async def test_lists_are_fetched_united_and_shared_with_other_replicas(scene: Any) -> None:
     scene.calls.lists = {
-        "acc_a": Told(a_list("gpt-9", "gpt-8"), 'W/"1"'),
-        "acc_b": Told(a_list("gpt-8"), 'W/"2"'),
+        "acc_a": ApiResponse(a_list("gpt-9", "gpt-8"), 'W/"1"'),
+        "acc_b": ApiResponse(a_list("gpt-8"), 'W/"2"'),
     }
     other = scene.replica()
 
@@ -87,7 +87,10 @@ async def test_lists_are_fetched_united_and_shared_with_other_replicas(scene: An
 
 
 async def test_one_replica_fetches_and_only_what_is_old(scene: Any) -> None:
-    scene.calls.lists = {"acc_a": Told(a_list("gpt-9")), "acc_b": Told(a_list("gpt-9"))}
+    scene.calls.lists = {
+        "acc_a": ApiResponse(a_list("gpt-9")),
+        "acc_b": ApiResponse(a_list("gpt-9")),
+    }
 
     await asyncio.gather(scene.catalogues.fetch_stale(), scene.replica().fetch_stale())
     assert sorted(scene.calls.asked) == ["acc_a", "acc_b"]
@@ -103,18 +106,18 @@ async def test_one_replica_fetches_and_only_what_is_old(scene: Any) -> None:
 
 async def test_a_list_whose_etag_has_changed_is_fetched_at_once(scene: Any) -> None:
     scene.calls.lists = {
-        "acc_a": Told(a_list("gpt-8"), "old"),
-        "acc_b": Told(a_list("gpt-8"), "old"),
+        "acc_a": ApiResponse(a_list("gpt-8"), "old"),
+        "acc_b": ApiResponse(a_list("gpt-8"), "old"),
     }
     await scene.catalogues.fetch_stale()
     await scene.release()
-    scene.calls.lists["acc_a"] = Told(a_list("gpt-9"), "new")
+    scene.calls.lists["acc_a"] = ApiResponse(a_list("gpt-9"), "new")
 
-    scene.catalogues.saw_etag("acc_a", "old")
+    scene.catalogues.observe_etag("acc_a", "old")
     await scene.catalogues.fetch_stale()
     assert len(scene.calls.asked) == 2
-    scene.catalogues.saw_etag("acc_a", "new")
-    scene.catalogues.saw_etag("acc_unknown", "new")
+    scene.catalogues.observe_etag("acc_a", "new")
+    scene.catalogues.observe_etag("acc_unknown", "new")
     await scene.catalogues.fetch_stale()
 
     assert scene.calls.asked[2:] == ["acc_a"]
@@ -133,7 +136,7 @@ async def test_a_paused_account_is_not_asked(redis_client: Redis) -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"models":7}', b"\xff"])
 async def test_a_list_that_cannot_be_read_changes_nothing(scene: Any, body: Any) -> None:
-    scene.calls.lists = {"acc_a": Told(body)}
+    scene.calls.lists = {"acc_a": ApiResponse(body)}
 
     await scene.catalogues.fetch_stale()
 
@@ -152,7 +155,7 @@ async def test_what_another_version_has_kept_is_passed_over(scene: Any, kept: An
 
 async def test_long_instructions_are_not_kept_and_codex_gets_the_rest(scene: Any) -> None:
     body = a_list("gpt-9", base_instructions="x" * 5000, model_messages={"a": "b"}, shell_type="x")
-    scene.calls.lists = {"acc_a": Told(body)}
+    scene.calls.lists = {"acc_a": ApiResponse(body)}
 
     await scene.catalogues.fetch_stale()
 
@@ -169,7 +172,7 @@ async def test_without_a_list_codex_gets_the_built_in_facts(scene: Any) -> None:
 
 
 async def test_the_owners_words_take_effect_while_running(scene: Any) -> None:
-    scene.calls.lists = {"acc_a": Told(a_list("gpt-9", "gpt-8", "gpt-7"))}
+    scene.calls.lists = {"acc_a": ApiResponse(a_list("gpt-9", "gpt-8", "gpt-7"))}
     await scene.catalogues.fetch_stale()
 
     scene.catalogues.configure(
@@ -188,14 +191,14 @@ async def test_the_owners_words_take_effect_while_running(scene: Any) -> None:
 
 
 async def test_it_looks_at_once_when_an_etag_changes_and_goes_on_without_redis(scene: Any) -> None:
-    scene.calls.lists = {"acc_a": Told(a_list("gpt-8"), "old")}
+    scene.calls.lists = {"acc_a": ApiResponse(a_list("gpt-8"), "old")}
     running = asyncio.ensure_future(scene.catalogues.run())
     while "acc_a" not in scene.catalogues._kept:
         await asyncio.sleep(0.005)
     await scene.release()
-    scene.calls.lists = {"acc_a": Told(a_list("gpt-9"), "new")}
+    scene.calls.lists = {"acc_a": ApiResponse(a_list("gpt-9"), "new")}
 
-    scene.catalogues.saw_etag("acc_a", "new")
+    scene.catalogues.observe_etag("acc_a", "new")
     while scene.catalogues.current.names != ("gpt-9",):
         await asyncio.sleep(0.005)
 

@@ -44,6 +44,7 @@ from codex_proapi.gateway.exchange.dispatch import DispatchContext, Dispatcher
 from codex_proapi.gateway.exchange.in_flight import InFlight
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.formats.codex.requests import Identity
+from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_facts import AccountFacts
@@ -56,7 +57,6 @@ from codex_proapi.gateway.pool.retry_budget import Egress, RetryBudget
 from codex_proapi.gateway.pool.selector import AccountSelector
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 from codex_proapi.gateway.pool.store_outage import StoreOutage
-from codex_proapi.gateway.quota.key_quota import KeyQuota
 from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.quota.tracker import QuotaTracker
 from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
@@ -152,7 +152,7 @@ class Gateway:
         await self._upkeep.leave()
         await self._ledger.close()
         await self._refresher.close()
-        self._upstream.lingering.close()
+        self._upstream.closing_streams.close()
         self._client.close()
         await self._http.aclose()
         if self._line is not None:
@@ -172,8 +172,8 @@ class Gateway:
         self._cooldowns = CooldownStore(self._redis)
         self._line = connect_multiplexed(settings.redis_url)
         self._lookout = connect(settings.redis_url)
-        self._surveyor = SnapshotReader(
-            self._lookout, line=self._line, clock=self._clock, hook=self.metrics.surveyed
+        self._snapshots = SnapshotReader(
+            self._lookout, line=self._line, clock=self._clock, hook=self.metrics.observe_snapshot
         )
         self._admission = Authenticator(
             self._keys, policy=settings.api_key_policy, clock=self._clock, gate=self._gate
@@ -182,12 +182,11 @@ class Gateway:
         writer = RedisWriter(
             self._redis,
             usage=self._usage,
-            surveyor=SnapshotReader(self._redis),
             cooldowns=self._cooldowns,
         )
         self._ledger = Ledger(writer, self.metrics)
         self._grace = StoreOutage(
-            self._surveyor,
+            self._snapshots,
             accounts=self._view,
             keys=self._admission,
             gate=self._gate,
@@ -216,7 +215,7 @@ class Gateway:
         self._client = HttpClient(f"{settings.codex_base_url}/responses")
         self._upstream = Backend(self._client)
         self._ticker = Ticker()
-        self._ticker.join(self._upstream.lingering)
+        self._ticker.join(self._upstream.closing_streams)
         self._ticker.join(self._client)
         self._http = httpx.AsyncClient(
             verify=client_context(), trust_env=False, follow_redirects=False
@@ -266,9 +265,9 @@ class Gateway:
             metrics=self.metrics,
             clock=self._clock,
         )
-        self._rotation = AccountSelector(
+        self._selector = AccountSelector(
             view=self._view,
-            surveyor=self._grace,
+            snapshots=self._grace,
             refresher=self._refresher,
             breakers=breakers,
             outcomes=outcomes,
@@ -276,8 +275,8 @@ class Gateway:
             facts=account_facts,
         )
         self._dispatcher = Dispatcher(
-            lending=QueueingSelector(
-                self._rotation,
+            selector=QueueingSelector(
+                self._selector,
                 self._slots,
                 gate=self._gate,
                 clock=self._clock,
@@ -340,7 +339,7 @@ class Gateway:
         self._switches = LiveSettingsApplier(
             self._settings,
             admission=self._admission,
-            rotation=self._rotation,
+            selector=self._selector,
             slots=self._slots,
             catalogues=self._catalogues,
             context=context,

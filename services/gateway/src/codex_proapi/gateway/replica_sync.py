@@ -42,7 +42,7 @@ class LiveSettingsApplier:
         settings: GatewaySettings,
         *,
         admission: Authenticator,
-        rotation: AccountSelector,
+        selector: AccountSelector,
         slots: AccountQueue,
         catalogues: ModelCatalogues,
         context: EndpointContext,
@@ -51,7 +51,7 @@ class LiveSettingsApplier:
     ) -> None:
         self._settings = settings
         self._admission = admission
-        self._rotation = rotation
+        self._selector = selector
         self._slots = slots
         self._catalogues = catalogues
         self._context = context
@@ -59,14 +59,14 @@ class LiveSettingsApplier:
         self._usage = usage
 
     def __repr__(self) -> str:
-        return f"<Switches, routing {self._rotation.strategy.routing.value}>"
+        return f"<Switches, routing {self._selector.strategy.routing.value}>"
 
     def apply(self, live: LiveSettings) -> None:
         """Put what was changed in force; what was not is as the environment says."""
         settings = self._settings
         self._admission.policy = live.api_key_policy or settings.api_key_policy
         reserve, below = live.quota_reserve, live.fair_share_below
-        self._rotation.strategy = Strategy(
+        self._selector.strategy = Strategy(
             routing=live.routing or settings.routing,
             reserve=settings.quota_reserve if reserve is None else reserve,
             fair_below=settings.fair_share_below if below is None else below,

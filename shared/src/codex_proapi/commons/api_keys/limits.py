@@ -1,5 +1,7 @@
 """The limits of a key: how much of the pool its owner may spend."""
 
+import enum
+
 import msgspec
 
 
@@ -23,3 +25,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def budgeted(self) -> bool:
         """Whether the key has a token budget of some length."""
         return bool(self.tokens_day or self.tokens_week or self.tokens_month)
+
+
+class Limit(enum.StrEnum):
+    """The limit that refused a request, by its name in `Limits`."""
+
+    NONE = ""
+    RPM = "rpm"
+    TPM = "tpm"
+    CONCURRENT = "concurrent"
+    PENDING = "pending"
+    """What is under way may use up what is left of a budget."""
+    FAIR_SHARE = "fair_share"
+    """The key has had its share of a scarce pool: see `codex_proapi.commons.api_keys.fair_shares`."""
+    DAY = "tokens_day"
+    WEEK = "tokens_week"
+    MONTH = "tokens_month"

@@ -52,10 +52,10 @@ class LedgerWriter(Protocol):
     async def tie(self, fingerprints: dict[str, str]) -> object:
         """Tie conversations to the accounts that answered them."""
 
-    async def promise(self, fingerprints: dict[str, str]) -> object:
+    async def tie_tentatively(self, fingerprints: dict[str, str]) -> object:
         """Let conversations without an account follow the one just chosen."""
 
-    async def disown(self, digests: Mapping[str, Iterable[str]]) -> object:
+    async def mark_unreadable(self, digests: Mapping[str, Iterable[str]]) -> object:
         """Keep, by conversation, which encrypted items its account cannot read."""
 
     async def succeed(self, accounts: Iterable[str]) -> object:
@@ -85,8 +85,8 @@ class Ledger:
             maxlen=MOST
         )
         self._ties: dict[str, str] = {}
-        self._promises: dict[str, str] = {}
-        self._disowned: dict[str, frozenset[str]] = {}
+        self._tentative_ties: dict[str, str] = {}
+        self._unreadable: dict[str, frozenset[str]] = {}
         self._answered: dict[str, None] = {}
         self._entries: dict[int, LogEntry] = {}
         self._entries_taken = 0
@@ -99,7 +99,12 @@ class Ledger:
         return f"<Ledger with {len(self)} waiting>"
 
     def __len__(self) -> int:
-        marks = len(self._ties) + len(self._promises) + len(self._disowned) + len(self._answered)
+        marks = (
+            len(self._ties)
+            + len(self._tentative_ties)
+            + len(self._unreadable)
+            + len(self._answered)
+        )
         return len(self._records) + marks + len(self._entries)
 
     def settle(self, record: ExchangeRecord) -> None:
@@ -109,19 +114,19 @@ class Ledger:
 
     def tie(self, fingerprint: str, account_id: str) -> None:
         """Take note that a conversation is answered by an account."""
-        self._promises.pop(fingerprint, None)
+        self._tentative_ties.pop(fingerprint, None)
         self._take(self._ties, fingerprint, account_id)
         self._tied.set()
 
-    def promise(self, fingerprint: str, account_id: str) -> None:
+    def tie_tentatively(self, fingerprint: str, account_id: str) -> None:
         """Take note that an account was chosen for a conversation; it has not answered yet."""
-        self._take(self._promises, fingerprint, account_id)
+        self._take(self._tentative_ties, fingerprint, account_id)
         self._tied.set()
 
-    def disown(self, fingerprint: str, digests: frozenset[str]) -> None:
+    def mark_unreadable(self, fingerprint: str, digests: frozenset[str]) -> None:
         """Take note of a conversation's encrypted items that its account cannot read."""
-        known = self._disowned.get(fingerprint, frozenset())
-        self._take(self._disowned, fingerprint, known | digests)
+        known = self._unreadable.get(fingerprint, frozenset())
+        self._take(self._unreadable, fingerprint, known | digests)
 
     def succeed(self, account_id: str) -> None:
         """Take note that an account answered."""
@@ -197,9 +202,9 @@ class Ledger:
     async def _write(self) -> None:
         await self._write_ties()
         await self._write_settlements()
-        async with _taken(self._disowned) as disowned:
-            if disowned:
-                await self._writer.disown(disowned)
+        async with _taken(self._unreadable) as unreadable:
+            if unreadable:
+                await self._writer.mark_unreadable(unreadable)
         async with _taken(self._answered) as answered:
             if answered:
                 await self._writer.succeed(list(answered))
@@ -208,9 +213,9 @@ class Ledger:
                 await self._writer.tell(list(entries.values()))
 
     async def _write_ties(self) -> None:
-        async with _taken(self._promises) as promises:
-            if promises:
-                await self._writer.promise(promises)
+        async with _taken(self._tentative_ties) as tentative_ties:
+            if tentative_ties:
+                await self._writer.tie_tentatively(tentative_ties)
         async with _taken(self._ties) as ties:
             if ties:
                 await self._writer.tie(ties)

@@ -1,4 +1,4 @@
-"""The ledger's books: which store takes what."""
+"""The ledger's writer: what is written to Redis after an exchange, each to its store."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
 
 FOREIGN_SECONDS: Final = keyspace.DAY
 """How long it is remembered which encrypted items an account cannot read."""
@@ -20,12 +20,10 @@ FOREIGN_SECONDS: Final = keyspace.DAY
 class RedisWriter:
     """Everything that is written after an exchange, in Redis."""
 
-    def __init__(
-        self, redis: Redis, *, usage: UsageStore, surveyor: SnapshotReader, cooldowns: CooldownStore
-    ) -> None:
+    def __init__(self, redis: Redis, *, usage: UsageStore, cooldowns: CooldownStore) -> None:
         self._redis = redis
         self._usage = usage
-        self._surveyor = surveyor
+        self._ties = ConversationTies(redis)
         self._cooldowns = cooldowns
         self._logs = LogStream(redis)
 
@@ -38,13 +36,13 @@ class RedisWriter:
 
     async def tie(self, fingerprints: dict[str, str]) -> None:
         """Tie conversations to the accounts that answered them."""
-        await self._surveyor.tie(fingerprints)
+        await self._ties.tie(fingerprints)
 
-    async def promise(self, fingerprints: dict[str, str]) -> None:
+    async def tie_tentatively(self, fingerprints: dict[str, str]) -> None:
         """Let conversations without an account follow the one just chosen."""
-        await self._surveyor.promise(fingerprints)
+        await self._ties.tie_tentatively(fingerprints)
 
-    async def disown(self, digests: Mapping[str, Iterable[str]]) -> None:
+    async def mark_unreadable(self, digests: Mapping[str, Iterable[str]]) -> None:
         """Keep, by conversation, which encrypted items its account cannot read."""
         with mapped():
             pipe = self._redis.pipeline(transaction=False)

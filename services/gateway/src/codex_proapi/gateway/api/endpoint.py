@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
+from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.api.endpoint_context import EndpointContext
@@ -21,7 +22,7 @@ from codex_proapi.gateway.exchange.dispatch import DispatchRequest
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
-from codex_proapi.gateway.limits.charge import Limit, LimitCharge, charge_for
+from codex_proapi.gateway.limits.charge import LimitCharge, charge_for
 from codex_proapi.gateway.metrics.registry import RedisWork
 from codex_proapi.gateway.pool.concurrency import Waiter
 from codex_proapi.gateway.pool.lease import LeaseRequest
@@ -95,9 +96,9 @@ class Endpoint:
             exchange.settle()
             if self._runtime.slots.holds(request_id):
                 self._runtime.tasks.start(self._runtime.slots.free(request_id), name="free slot")
-            if exchange.draw is not None and self._context.stream_permits.holds(exchange.draw):
+            if exchange.charge is not None and self._context.stream_permits.holds(exchange.charge):
                 self._runtime.tasks.start(
-                    self._context.stream_permits.free(exchange.draw), name="free place"
+                    self._context.stream_permits.free(exchange.charge), name="free place"
                 )
 
     async def _guarded(
@@ -174,14 +175,14 @@ class Endpoint:
         traits = ClientTraits.of(headers)
         asked = await self._translated(body, traits, admitted, exchange)
         exchange.estimate = estimate(len(body), asked.request.input)
-        draw = self._draw(admitted, exchange)
+        charge = self._charge(admitted, exchange)
         exchange.fair_share = exchange.fair_share or _fair_share(admitted, exchange)
         answering = ResponsePump(self._context, asked, exchange, endpoint=self._name, reply=reply)
         answering.new_translator()
         committed = await self._context.dispatcher.dispatch(
             DispatchRequest(
                 request=asked.request,
-                wish=self._wish(asked, admitted, exchange, draw=draw),
+                lease_request=self._lease_request(asked, admitted, exchange, charge=charge),
                 codex_headers=headers if traits.is_codex else None,
             ),
             exchange,
@@ -225,10 +226,10 @@ class Endpoint:
         }
         return expand(asked, previous_items=previous, referenced_items=found)
 
-    def _draw(self, admitted: Authenticated, exchange: Exchange) -> LimitCharge | None:
+    def _charge(self, admitted: Authenticated, exchange: Exchange) -> LimitCharge | None:
         """What the exchange draws on its key's limits."""
         key = admitted.key
-        draw = (
+        charge = (
             None
             if key is None
             else charge_for(
@@ -239,27 +240,27 @@ class Endpoint:
                 tokens=exchange.estimate,
             )
         )
-        before = exchange.draw
+        before = exchange.charge
         if before is not None and not before.drawn_at:
             self._context.stream_permits.forget(before)
-            exchange.draw = None
-        if draw is not None:
-            exchange.draw = draw
-            self._context.stream_permits.hold(draw)
-        return draw
+            exchange.charge = None
+        if charge is not None:
+            exchange.charge = charge
+            self._context.stream_permits.hold(charge)
+        return charge
 
-    def _wish(
+    def _lease_request(
         self,
         asked: TranslatedRequest,
         admitted: Authenticated,
         exchange: Exchange,
         *,
-        draw: LimitCharge | None,
+        charge: LimitCharge | None,
     ) -> LeaseRequest:
         async def confirm(version: int) -> None:
             again = await self._context.admission.confirm(admitted, version)
-            if draw is not None:
-                draw.version = version
+            if charge is not None:
+                charge.version = version
             if not exchange.attempted and not again.is_same_as(admitted):
                 raise KeyChanged(again)
 
@@ -268,17 +269,17 @@ class Endpoint:
             fingerprint=asked.fingerprint_source,
             begins=asked.begins,
             allowed_accounts=admitted.key.allowed_accounts if admitted.key else (),
-            party=_party(admitted, exchange),
-            draw=draw,
+            waiter=_waiter_of(admitted, exchange),
+            charge=charge,
             fair_share=exchange.fair_share,
             confirm=confirm,
         )
 
     async def _fail(self, error: GatewayError, exchange: Exchange, reply: ResponseWriter) -> None:
-        if exchange.draw is not None:
-            await self._context.stream_permits.free(exchange.draw)
-            if exchange.draw.allowance is not None and exchange.draw.allowance.refused:
-                limit = exchange.draw.allowance.refused.value
+        if exchange.charge is not None:
+            await self._context.stream_permits.free(exchange.charge)
+            if exchange.charge.allowance is not None and exchange.charge.allowance.refused:
+                limit = exchange.charge.allowance.refused.value
                 self._runtime.metrics.limit_refusals.labels(limit).inc()
         if exchange.fair_share is not None and exchange.fair_share.wait:
             self._runtime.metrics.limit_refusals.labels(Limit.FAIR_SHARE.value).inc()
@@ -291,7 +292,7 @@ class Endpoint:
         await reply.fail(error)
 
 
-def _party(admitted: Authenticated, exchange: Exchange) -> Waiter:
+def _waiter_of(admitted: Authenticated, exchange: Exchange) -> Waiter:
     """On whose behalf an exchange asks for a slot."""
     key = admitted.key
     return Waiter(

@@ -4,19 +4,19 @@ import math
 
 from codex_proapi.gateway.formats.codex.quota_answers import headers_of_quota
 from codex_proapi.gateway.limits.charge import LimitCharge
-from codex_proapi.gateway.quota.key_quota import share_of_draw
+from codex_proapi.gateway.limits.key_quota import share_of_charge
 from codex_proapi.gateway.server.asgi import Header
 
 
-def limit_headers(draw: LimitCharge | None) -> list[Header]:
+def limit_headers(charge: LimitCharge | None) -> list[Header]:
     """`x-ratelimit-*` for the limits of a minute that the key has; nothing for any other."""
-    allowance = draw.allowance if draw is not None else None
-    if draw is None or allowance is None:
+    allowance = charge.allowance if charge is not None else None
+    if charge is None or allowance is None:
         return []
     headers: list[Header] = []
     for name, limit, left, reset in (
-        ("requests", draw.limits.rpm, allowance.requests_left, allowance.requests_reset),
-        ("tokens", draw.limits.tpm, allowance.tokens_left, allowance.tokens_reset),
+        ("requests", charge.limits.rpm, allowance.requests_left, allowance.requests_reset),
+        ("tokens", charge.limits.tpm, allowance.tokens_left, allowance.tokens_reset),
     ):
         if limit:
             headers += [
@@ -27,9 +27,9 @@ def limit_headers(draw: LimitCharge | None) -> list[Header]:
     return headers
 
 
-def share_headers(draw: LimitCharge | None) -> list[Header]:
+def share_headers(charge: LimitCharge | None) -> list[Header]:
     """`x-codex-*` for the token budgets that the key has, as a Codex client knows them."""
-    told = headers_of_quota(share_of_draw(draw))
+    told = headers_of_quota(share_of_charge(charge))
     return [(name.encode(), value.encode()) for name, value in told]
 
 

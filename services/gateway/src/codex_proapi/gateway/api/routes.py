@@ -19,8 +19,8 @@ from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownR
 from codex_proapi.gateway.exchange.in_flight import InFlight
 from codex_proapi.gateway.formats.codex.quota_answers import usage_of_quota
 from codex_proapi.gateway.formats.openai.errors import error_body
+from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.quota.key_quota import KeyQuota
 from codex_proapi.gateway.server.asgi import ASGIApp
 from codex_proapi.gateway.server.router import USAGE_ROUTE
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues

@@ -55,7 +55,7 @@ class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a client wants of upstream."""
 
     request: UpstreamRequest
-    wish: LeaseRequest
+    lease_request: LeaseRequest
     codex_headers: Mapping[str, str] | None = None
     """Headers of a Codex client; None for anybody else."""
 
@@ -102,15 +102,15 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        lending: QueueingSelector,
+        selector: QueueingSelector,
         outcomes: OutcomeRecorder,
         upstream: Backend,
         ciphertexts: EncryptedItems,
         ledger: Ledger,
         context: "DispatchContext",
     ) -> None:
-        self._lending = lending
-        self._rotation = lending.rotation
+        self._leases = selector
+        self._selector = selector.selector
         self._outcomes = outcomes
         self._upstream = upstream
         self._ciphertexts = ciphertexts
@@ -118,7 +118,7 @@ class Dispatcher:
         self._context = context
 
     def __repr__(self) -> str:
-        return f"<Dispatcher over {self._rotation!r}>"
+        return f"<Dispatcher over {self._selector!r}>"
 
     async def dispatch(self, asked: DispatchRequest, exchange: Exchange) -> Committed:
         """Try accounts in turn until one speaks. Raises the GatewayError that tells most."""
@@ -163,39 +163,39 @@ class Dispatcher:
         lease = committed.lease
         refusal = report.refusal if report is not None else None
         if refusal is None:
-            await self._outcomes.break_off(lease, error.label)
+            await self._outcomes.record_break_off(lease, error.label)
             return
         judgement = decide(refusal, now=self._context.clock(), tried=tuple(Change))
         model = report.answered_model if report is not None else ""
-        await self._outcomes.learn(lease, refusal, judgement, model=model)
+        await self._outcomes.record_refusal(lease, refusal, judgement, model=model)
 
     def came_through(self, committed: Committed) -> None:
         """An answer is whole."""
-        self._outcomes.succeed(committed.lease)
+        self._outcomes.record_success(committed.lease)
 
     def note_report(self, committed: Committed, report: ResponseReport) -> None:
         """What an answer told in passing of its account, however it ended."""
         account_id, observer = committed.lease.account.id, self._context.observer
         if report.metadata:
-            observer.saw_headers(account_id, report.metadata)
+            observer.observe_headers(account_id, report.metadata)
         for quota in (report.quota, report.refusal.quota if report.refusal else None):
             if quota is not None:
-                observer.saw_quota(account_id, quota)
+                observer.observe_quota(account_id, quota)
 
     async def _search(self, course: _DispatchState, exchange: Exchange) -> Committed:
         """Ask accounts that were not asked yet."""
-        wish = course.asked.wish
+        lease_request = course.asked.lease_request
         while len(course.tried) < MOST_ACCOUNTS:
-            lease = await self._lending.lease(wish, course.tried)
+            lease = await self._leases.lease(lease_request, course.tried)
             if isinstance(lease, NoCandidate):
                 raise self._concluded(course, lease)
             course.tried.add(lease.account.id)
-            if wish.fingerprint and not lease.own:
-                self._ledger.promise(wish.fingerprint, lease.account.id)
+            if lease_request.fingerprint and not lease.is_affine:
+                self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)
             committed = await self._ask(_AccountTry(course), lease, exchange)
             if committed is not None:
                 return committed
-        nobody = await self._rotation.outlook(wish, course.tried)
+        nobody = await self._selector.why_none_left(lease_request, course.tried)
         raise self._concluded(course, nobody)
 
     async def _ask(
@@ -226,10 +226,10 @@ class Dispatcher:
         if turn.attempt is not None:
             turn.attempt.refuse(refusal, judgement)
         course.refusals.append((refusal, judgement))
-        model = course.asked.wish.model
-        opened = await self._outcomes.learn(lease, refusal, judgement, model=model)
+        model = course.asked.lease_request.model
+        opened = await self._outcomes.record_refusal(lease, refusal, judgement, model=model)
         if refusal.quota is not None:
-            self._context.observer.saw_quota(lease.account.id, refusal.quota)
+            self._context.observer.observe_quota(lease.account.id, refusal.quota)
         if not self._goes_on(judgement, course):
             raise self._concluded(course, None)
         if judgement.change is None or (opened and not lease.sole):
@@ -246,7 +246,7 @@ class Dispatcher:
             course.changes.add(change)
             course.request = changed(course.request, change, refusal)
         if judgement.verdict is Verdict.SAME_ACCOUNT_FRESH:
-            return await self._rotation.renew(lease)
+            return await self._selector.renew(lease)
         if change is Change.NOTHING:
             await self._context.sleep(RETRY_SECONDS)
         return lease
@@ -268,20 +268,20 @@ class Dispatcher:
         course = turn.course
         if Change.WITHOUT_ENCRYPTED in turn.changes:
             return course.request.without_encrypted()
-        fingerprint = course.asked.wish.fingerprint
+        fingerprint = course.asked.lease_request.fingerprint
         return await self._ciphertexts.readable(course.request, lease, fingerprint)
 
     def _concluded(self, course: _DispatchState, nobody: NoCandidate | None) -> GatewayError:
-        now, plan = self._context.clock(), self._rotation.plan(course.asked.wish)
+        now, plan = self._context.clock(), self._selector.plan(course.asked.lease_request)
         return final_error(course.refusals, nobody, now=now, plan=plan)
 
     def _commit(self, course: _DispatchState, sent: UpstreamRequest, committed: Committed) -> None:
         """An account has begun to answer: the conversation is tied to it."""
         lease = committed.lease
         self._context.egress.answered()
-        self._context.observer.saw_headers(lease.account.id, committed.opening.headers)
-        self._rotation.prove(lease)
-        fingerprint = course.asked.wish.fingerprint
+        self._context.observer.observe_headers(lease.account.id, committed.opening.headers)
+        self._selector.record_probe_success(lease)
+        fingerprint = course.asked.lease_request.fingerprint
         if fingerprint:
             self._ledger.tie(fingerprint, lease.account.id)
             self._ciphertexts.moved(course.request, sent, fingerprint)
@@ -315,10 +315,10 @@ def request_id_of(headers: Mapping[str, str]) -> str:
 class Observer(Protocol):
     """Somebody who learns from answers in passing; must not wait."""
 
-    def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
+    def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """An account has answered with these headers, or sent some late."""
 
-    def saw_quota(self, account_id: str, quota: Quota) -> None:
+    def observe_quota(self, account_id: str, quota: Quota) -> None:
         """An account has told its quota, in an event or a refusal."""
 
 

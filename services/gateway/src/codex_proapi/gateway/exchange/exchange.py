@@ -100,7 +100,7 @@ class Exchange:
         self.request_id = request_id
         self.endpoint = endpoint
         self.key: ApiKey | None = None
-        self.draw: LimitCharge | None = None
+        self.charge: LimitCharge | None = None
         """What it draws on its key's limits."""
         self.fair_share: FairShare | None = None
         """What it claims of its key's share, should the pool be scarce."""
@@ -191,8 +191,8 @@ class Exchange:
                 log.exception("settlement.failed", reader=repr(read))
 
     def _record(self) -> ExchangeRecord:
-        report, draw, share = self.report, self.draw, self.fair_share
-        drawn_at = draw.drawn_at if draw else 0
+        report, charge, share = self.report, self.charge, self.fair_share
+        drawn_at = charge.drawn_at if charge else 0
         for attempt in self._attempts:
             attempt.abandon()
         ending = self._ending or (Ending.BROKEN if self._first_byte else Ending.REFUSED)
@@ -213,7 +213,7 @@ class Exchange:
             estimated=self._estimated(),
             # A millisecond at least: nought means that there was no first byte.
             drawn_at=drawn_at,
-            drawn_tokens=draw.tokens if draw and drawn_at else 0,
+            drawn_tokens=charge.tokens if charge and drawn_at else 0,
             fair_share_charge=share.charge if share and share.charged else 0,
             fair_share_weight=share.weight if share and share.charged else 0.0,
             first_byte_ms=max(1, round(self._first_byte * 1000)) if self._first_byte else 0,

@@ -89,15 +89,15 @@ class ResponsePump:
         """Note what one answer told beside itself, however it ended."""
         self._context.dispatcher.note_report(committed, report)
         if report.unknown_events or report.malformed_events:
-            self._context.runtime.metrics.saw_strange(
+            self._context.runtime.metrics.count_strange_events(
                 report.unknown_events, malformed=report.malformed_events
             )
 
     async def _before_last(self) -> None:
         """What must be so when the client learns that the answer is whole."""
         await self._keep()
-        if self._exchange.draw is not None:
-            await self._context.stream_permits.free(self._exchange.draw)
+        if self._exchange.charge is not None:
+            await self._context.stream_permits.free(self._exchange.charge)
 
     async def _keep(self) -> None:
         """Keep what the client may continue."""

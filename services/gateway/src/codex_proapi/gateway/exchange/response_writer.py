@@ -221,8 +221,8 @@ class ResponseWriter:
 
     def _limits(self) -> list[Header]:
         """What the client is told of its key's limits."""
-        draw = self._exchange.draw
-        return [*limit_headers(draw), *(share_headers(draw) if self._codex else ())]
+        charge = self._exchange.charge
+        return [*limit_headers(charge), *(share_headers(charge) if self._codex else ())]
 
     async def _reassure(self) -> None:
         """Tell the client that we are still there; before the commit point with an early 200."""

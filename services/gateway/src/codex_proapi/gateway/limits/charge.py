@@ -6,34 +6,17 @@ on the way in and corrected at settlement. The only clock is Redis'. A stream ho
 renews: a place of a replica that died is free again when the lease ends.
 """
 
-import enum
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.limits.budgets import WEEK_DAYS, Spent, day_of_month, days_counted
 
 STREAM_SECONDS = 45
 """How long a place is held without being renewed; heals within a minute after a replica died."""
-
-
-class Limit(enum.StrEnum):
-    """The limit that refused, as `Limits` names it."""
-
-    NONE = ""
-    RPM = "rpm"
-    TPM = "tpm"
-    CONCURRENT = "concurrent"
-    PENDING = "pending"
-    """What is under way may use up what is left of a budget."""
-    FAIR_SHARE = "fair_share"
-    """The key has had its share of a scarce pool: see `codex_proapi.commons.api_keys.fair_shares`."""
-    DAY = "tokens_day"
-    WEEK = "tokens_week"
-    MONTH = "tokens_month"
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):

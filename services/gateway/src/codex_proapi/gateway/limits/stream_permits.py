@@ -14,12 +14,13 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
+from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.limits.budgets import midnight_after, next_month
-from codex_proapi.gateway.limits.charge import STREAM_SECONDS, Limit, LimitCharge
+from codex_proapi.gateway.limits.charge import STREAM_SECONDS, LimitCharge
 
 RENEW_SECONDS: Final = 15.0
 """Time between two renewals: two may be missed before a place is lost."""
@@ -39,41 +40,41 @@ class StreamPermits:
     def __repr__(self) -> str:
         return f"<StreamPermits {len(self._held)} held>"
 
-    def hold(self, draw: LimitCharge) -> None:
+    def hold(self, charge: LimitCharge) -> None:
         """Renew what this draw is given until it is given back."""
-        if draw.leased:
-            self._held[draw.request_id] = draw
+        if charge.leased:
+            self._held[charge.request_id] = charge
 
-    def holds(self, draw: LimitCharge) -> bool:
+    def holds(self, charge: LimitCharge) -> bool:
         """Whether this draw has a place to give back."""
-        return draw.request_id in self._held
+        return charge.request_id in self._held
 
-    def forget(self, draw: LimitCharge) -> None:
+    def forget(self, charge: LimitCharge) -> None:
         """Take no more notice of a draw that was never made."""
-        self._held.pop(draw.request_id, None)
+        self._held.pop(charge.request_id, None)
 
-    async def free(self, draw: LimitCharge) -> None:
+    async def free(self, charge: LimitCharge) -> None:
         """Give a place back, once. The ledger does it again: while Redis is away, it waits there."""
-        if self._held.pop(draw.request_id, None) is None or not draw.drawn_at:
+        if self._held.pop(charge.request_id, None) is None or not charge.drawn_at:
             return
         try:
             with mapped():
-                await self._redis.zrem(keyspace.streams(draw.key_id), draw.permit_id)
+                await self._redis.zrem(keyspace.streams(charge.key_id), charge.permit_id)
         except StoreUnavailable as error:
             log.debug("place.kept", error=str(error))
 
     async def renew(self) -> None:
         """Say that everybody here is still at it. Raises StoreUnavailable."""
-        held = [draw for draw in self._held.values() if draw.drawn_at]
+        held = [charge for charge in self._held.values() if charge.drawn_at]
         if not held:
             return
         until = self._clock() + STREAM_SECONDS
         with mapped():
             pipe = self._redis.pipeline(transaction=False)
-            for draw in held:
+            for charge in held:
                 # Only who is there: a place given back meanwhile must not come again.
-                pipe.zadd(keyspace.streams(draw.key_id), {draw.permit_id: until}, xx=True)
-                pipe.expire(keyspace.streams(draw.key_id), keyspace.LIMIT_SECONDS)
+                pipe.zadd(keyspace.streams(charge.key_id), {charge.permit_id: until}, xx=True)
+                pipe.expire(keyspace.streams(charge.key_id), keyspace.LIMIT_SECONDS)
             await pipe.execute()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -86,7 +87,9 @@ class StreamPermits:
                 log.debug("places.waited", error=str(error))
 
 
-def refused(share: FairShare | None, draw: LimitCharge | None, now: float) -> LimitExceeded | None:
+def refused(
+    share: FairShare | None, charge: LimitCharge | None, now: float
+) -> LimitExceeded | None:
     """What a client is told that was refused its share or a draw; None for any other."""
     if share is not None and share.wait:
         wait = math.ceil(min(share.wait, LONGEST_WAIT))
@@ -95,37 +98,37 @@ def refused(share: FairShare | None, draw: LimitCharge | None, now: float) -> Li
             f"left. Please try again in {wait}s.",
             retry_after=wait,
         )
-    return None if draw is None else exhausted(draw, now)
+    return None if charge is None else exhausted(charge, now)
 
 
-def exhausted(draw: LimitCharge, now: float) -> LimitExceeded | None:
+def exhausted(charge: LimitCharge, now: float) -> LimitExceeded | None:
     """What a client is told of a draw that was refused; None for any other."""
-    allowance = draw.allowance
+    allowance = charge.allowance
     if allowance is None or allowance.refused is Limit.NONE:
         return None
     limit = allowance.refused
     if limit in _BUDGETS:
-        return _budget_spent(limit, draw, now)
+        return _budget_spent(limit, charge, now)
     wait = max(1.0, min(allowance.wait, LONGEST_WAIT))
     seconds = math.ceil(wait)
     return LimitExceeded(
-        f"{_words(limit, draw)} Please try again in {seconds}s.", retry_after=seconds
+        f"{_words(limit, charge)} Please try again in {seconds}s.", retry_after=seconds
     )
 
 
 _BUDGETS: Final = {Limit.DAY: "day", Limit.WEEK: "week", Limit.MONTH: "month"}
 
 
-def _words(limit: Limit, draw: LimitCharge) -> str:
-    limits = draw.limits
+def _words(limit: Limit, charge: LimitCharge) -> str:
+    limits = charge.limits
     match limit:
         case Limit.RPM:
             return f"Rate limit of this API key reached: {limits.rpm} requests per minute."
         case Limit.TPM:
-            left = draw.allowance.tokens_left if draw.allowance else 0
+            left = charge.allowance.tokens_left if charge.allowance else 0
             return (
                 f"Rate limit of this API key reached: {limits.tpm} tokens per minute, "
-                f"{left} left, about {draw.tokens} asked for."
+                f"{left} left, about {charge.tokens} asked for."
             )
         case Limit.CONCURRENT:
             return f"Limit of this API key reached: {limits.concurrent} requests at the same time."
@@ -133,11 +136,11 @@ def _words(limit: Limit, draw: LimitCharge) -> str:
             return "Requests under way may use up what is left of this API key's token budget."
 
 
-def _budget_spent(limit: Limit, draw: LimitCharge, now: float) -> BudgetSpent:
-    allowance = draw.allowance
+def _budget_spent(limit: Limit, charge: LimitCharge, now: float) -> BudgetSpent:
+    allowance = charge.allowance
     days = allowance.days if allowance else 1
     resets_at = next_month(now) if limit is Limit.MONTH else midnight_after(now, days)
-    budget = getattr(draw.limits, limit.value)
+    budget = getattr(charge.limits, limit.value)
     until = dt.datetime.fromtimestamp(resets_at, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return BudgetSpent(
         f"The token budget of this API key is spent: {budget} tokens per {_BUDGETS[limit]}. "

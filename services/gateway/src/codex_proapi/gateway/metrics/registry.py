@@ -12,11 +12,11 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import generate_latest
 
+from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.errors import CODES
 from codex_proapi.gateway.formats.openai.parameter_names import counted_as
-from codex_proapi.gateway.limits.charge import Limit
 from codex_proapi.gateway.metrics.histograms import HotHistogram
 from codex_proapi.gateway.metrics.quota import QuotaFigures
 
@@ -294,13 +294,13 @@ class Metrics:
         """Count one failure of Redis."""
         self.redis_errors.labels(work.value).inc()
 
-    def surveyed(self, seconds: float, error: StoreUnavailable | None) -> None:
+    def observe_snapshot(self, seconds: float, error: StoreUnavailable | None) -> None:
         """Count one look into Redis before upstream."""
         self.survey.observe(seconds)
         if error is not None:
             self.redis_failed(RedisWork.SURVEY)
 
-    def saw_strange(self, unknown: Mapping[str, int], *, malformed: int) -> None:
+    def count_strange_events(self, unknown: Mapping[str, int], *, malformed: int) -> None:
         """Count an answer's events that no rule knows, by name, and those that nobody can read."""
         for name, count in unknown.items():
             family = name.partition(".")[0]

@@ -24,7 +24,7 @@ from codex_proapi.gateway.errors import (
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.openai.errors import public_error
 from codex_proapi.gateway.policy.retry import Fault, RefusalKind, RetryDecision
-from codex_proapi.gateway.upstream.backend import TIMED_OUT
+from codex_proapi.gateway.policy.transport_faults import TIMED_OUT
 
 Refused = tuple[Refusal, RetryDecision]
 

@@ -30,12 +30,12 @@ class AccountFacts:
         """Whether bought credits go on where an account's windows end."""
         return self._quotas.credits(account_id)
 
-    def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
+    def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """An account has begun to answer, with these headers."""
-        self._quotas.saw_headers(account_id, headers)
+        self._quotas.observe_headers(account_id, headers)
         if etag := headers.get("x-models-etag"):
-            self._catalogues.saw_etag(account_id, etag)
+            self._catalogues.observe_etag(account_id, etag)
 
-    def saw_quota(self, account_id: str, quota: Quota) -> None:
+    def observe_quota(self, account_id: str, quota: Quota) -> None:
         """An account has told its quota."""
-        self._quotas.saw_quota(account_id, quota)
+        self._quotas.observe_quota(account_id, quota)

@@ -82,20 +82,20 @@ class AccountQueue:
         """Whether an exchange may have a slot, or a place in the queue, to give back."""
         return request_id in self._held
 
-    async def take(self, account_id: str, party: Waiter) -> Sequence[str]:
+    async def take(self, account_id: str, waiter: Waiter) -> Sequence[str]:
         """Take a slot of an account, giving back any other; else the accounts that have none.
 
         Nobody is overtaken: an account that others wait for has none. Raises StoreUnavailable.
         """
         # Noted before it is known: who leaves meanwhile gives back what Redis may have given.
-        self._held[party.request_id] = _slot(account_id, party)
-        taken, *full = await self._do("take", party.request_id, account_id, party.key_id)
+        self._held[waiter.request_id] = _slot(account_id, waiter)
+        taken, *full = await self._do("take", waiter.request_id, account_id, waiter.key_id)
         if taken:
             return ()
-        self._held[party.request_id] = ""
+        self._held[waiter.request_id] = ""
         return full
 
-    async def wait(self, accounts: Sequence[str], party: Waiter, *, seconds: float) -> str | None:
+    async def wait(self, accounts: Sequence[str], waiter: Waiter, *, seconds: float) -> str | None:
         """Wait for a slot of one of these accounts; gives the account whose slot is handed over.
 
         "" is nothing yet: look again, the place in the queue goes by when one came. None is that
@@ -103,10 +103,10 @@ class AccountQueue:
         """
         woken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         seconds = min(seconds, CHECK_SECONDS)
-        self._held.setdefault(party.request_id, "")
-        self._waiting[party.request_id] = woken
+        self._held.setdefault(waiter.request_id, "")
+        self._waiting[waiter.request_id] = woken
         try:
-            if not await self._queue(accounts, party, seconds=seconds):
+            if not await self._queue(accounts, waiter, seconds=seconds):
                 return None
             self._listen()
             async with asyncio.timeout(seconds):
@@ -114,7 +114,7 @@ class AccountQueue:
         except TimeoutError:
             return ""
         finally:
-            del self._waiting[party.request_id]
+            del self._waiting[waiter.request_id]
 
     async def free(self, request_id: str) -> None:
         """Give back an exchange's slot. While Redis is away it waits for its lease to end."""
@@ -148,11 +148,11 @@ class AccountQueue:
             except StoreUnavailable as error:
                 log.debug("slots.waited", error=str(error))
 
-    async def _queue(self, accounts: Sequence[str], party: Waiter, *, seconds: float) -> bool:
+    async def _queue(self, accounts: Sequence[str], waiter: Waiter, *, seconds: float) -> bool:
         until = self._clock() + seconds
-        whose = f"{party.weight} {party.key_id} {self._replica}"
-        entry = f"{party.since} {until} {whose} {' '.join(accounts)} "
-        [queued] = await self._do("wait", party.request_id, entry, MOST_WAITING)
+        whose = f"{waiter.weight} {waiter.key_id} {self._replica}"
+        entry = f"{waiter.since} {until} {whose} {' '.join(accounts)} "
+        [queued] = await self._do("wait", waiter.request_id, entry, MOST_WAITING)
         return bool(queued)
 
     def _listen(self) -> None:
@@ -210,6 +210,6 @@ class AccountQueue:
         return done
 
 
-def _slot(account_id: str, party: Waiter) -> str:
+def _slot(account_id: str, waiter: Waiter) -> str:
     """A slot's member of the set."""
-    return f"{account_id} {party.request_id} {party.key_id}"
+    return f"{account_id} {waiter.request_id} {waiter.key_id}"

@@ -39,7 +39,7 @@ class EncryptedItems:
         """
         if not has_encrypted(request):
             return request
-        if not lease.own:
+        if not lease.is_affine:
             return request.without_encrypted()
         if lease.sole or not fingerprint:
             return request
@@ -60,7 +60,7 @@ class EncryptedItems:
         kept = {digest for item in sent.input if (digest := _digest(item))}
         lost = {digest for item in asked.input if (digest := _digest(item))} - kept
         if lost:
-            self._ledger.disown(fingerprint, frozenset(lost))
+            self._ledger.mark_unreadable(fingerprint, frozenset(lost))
 
 
 def has_encrypted(request: UpstreamRequest) -> bool:

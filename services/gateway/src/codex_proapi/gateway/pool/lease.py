@@ -27,9 +27,9 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the conversation is new: it is tied to its account, but follows none."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids the client's key may spend; empty is all."""
-    party: Waiter = Waiter()
+    waiter: Waiter = Waiter()
     """On whose behalf an account's slot is taken."""
-    draw: LimitCharge | None = None
+    charge: LimitCharge | None = None
     """What the exchange draws on its key's limits, with its first survey; None without limits."""
     fair_share: FairShare | None = None
     """What the exchange claims of its key's share, should the pool be scarce; None without a key."""
@@ -50,7 +50,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """What it was chosen from; None where nothing was chosen."""
     began: float
     """Seconds since the epoch, by Redis' clock."""
-    own: bool = False
+    is_affine: bool = False
     """Whether it is the conversation's own account: only that one can read its encrypted items."""
     sole: bool = False
     """Whether there is no other account at all."""

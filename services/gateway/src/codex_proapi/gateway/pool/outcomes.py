@@ -50,7 +50,7 @@ class OutcomeRecorder:
     def __repr__(self) -> str:
         return f"<OutcomeRecorder with {self._breakers!r}>"
 
-    async def learn(
+    async def record_refusal(
         self, lease: Lease, refusal: Refusal, judgement: RetryDecision, *, model: str
     ) -> bool:
         """Keep what a refusal means for its account; True if that opened its breaker."""
@@ -75,21 +75,21 @@ class OutcomeRecorder:
             log.warning("lesson.lost", account=lease.account.id, error=str(error))
         return opened
 
-    async def break_off(self, lease: Lease, code: str) -> None:
+    async def record_break_off(self, lease: Lease, code: str) -> None:
         """A stream broke after its commit point: a transient fault like any other."""
         try:
             await self._count_fault(lease, code)
         except StoreUnavailable:
             self._metrics.redis_failed(RedisWork.LEARN)
 
-    async def unavailable(self, account_id: str, *, code: str) -> None:
+    async def record_no_credential(self, account_id: str, *, code: str) -> None:
         """No usable credential for now: let others be asked without waiting for it again."""
         try:
             await self.cool(account_id, CooldownReason.CREDENTIAL, UNAVAILABLE_SECONDS, code=code)
         except StoreUnavailable:
             self._metrics.redis_failed(RedisWork.LEARN)
 
-    def succeed(self, lease: Lease) -> None:
+    def record_success(self, lease: Lease) -> None:
         """An account answered. An answer begun before its breaker opened proves nothing."""
         if self._breakers.close(lease):
             self._ledger.succeed(lease.account.id)

@@ -26,36 +26,38 @@ class QueueingSelector:
 
     def __init__(
         self,
-        rotation: AccountSelector,
+        selector: AccountSelector,
         slots: AccountQueue,
         *,
         gate: RedisCircuitBreaker,
         clock: Callable[[], float],
         metrics: Metrics,
     ) -> None:
-        self.rotation = rotation
+        self.selector = selector
         self._slots = slots
         self._gate = gate
         self._clock = clock
         self._metrics = metrics
 
     def __repr__(self) -> str:
-        return f"<QueueingSelector {self.rotation!r} {self._slots!r}>"
+        return f"<QueueingSelector {self.selector!r} {self._slots!r}>"
 
-    async def lease(self, wish: LeaseRequest, tried: Collection[str] = ()) -> Lease | NoCandidate:
+    async def lease(
+        self, lease_request: LeaseRequest, tried: Collection[str] = ()
+    ) -> Lease | NoCandidate:
         """Lend an account that has not been tried, with a slot of it, or say why there is none.
 
         A slot lent before is given back. Raises StoreUnavailable; Exhausted for a key's limit.
         """
         if not self._slots.most:
-            return await self.rotation.lease(wish, tried)
+            return await self.selector.lease(lease_request, tried)
         begun, waited = self._clock(), False
         try:
             full: set[str] = set()
             while True:
-                found = await self.rotation.lease(wish, tried, full=full)
+                found = await self.selector.lease(lease_request, tried, full=full)
                 if isinstance(found, Lease):
-                    if without := await self._taken(found, wish):
+                    if without := await self._taken(found, lease_request):
                         full.update(without)
                         continue
                     return _told(found, self._clock() - begun) if waited else found
@@ -63,7 +65,9 @@ class QueueingSelector:
                 if found.cause is not NoCandidateCause.BUSY or seconds <= 0:
                     return found
                 waited = True
-                woken = await self._slots.wait(found.accounts, wish.party, seconds=seconds)
+                woken = await self._slots.wait(
+                    found.accounts, lease_request.waiter, seconds=seconds
+                )
                 if woken is None:
                     return found
                 full = full - {woken} if woken else set()
@@ -71,13 +75,13 @@ class QueueingSelector:
             if waited:
                 self._metrics.slot_wait.observe(self._clock() - begun)
 
-    async def _taken(self, found: Lease, wish: LeaseRequest) -> Collection[str]:
+    async def _taken(self, found: Lease, lease_request: LeaseRequest) -> Collection[str]:
         """Take a slot for a lease; else the accounts that have none.
 
         In grace nobody can know who holds how many: for so short a time nobody is held to it.
         """
         try:
-            return await self._slots.take(found.account.id, wish.party)
+            return await self._slots.take(found.account.id, lease_request.waiter)
         except StoreUnavailable:
             if not self._gate.in_grace():
                 raise

@@ -32,7 +32,7 @@ from codex_proapi.gateway.limits.stream_permits import refused
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader
+from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 from codex_proapi.gateway.pool.store_outage import StoreOutage
 
 MOST_LOOKS: Final = 3
@@ -69,7 +69,7 @@ class AccountSelector:
         self,
         *,
         view: AccountView,
-        surveyor: SnapshotReader | StoreOutage,
+        snapshots: SnapshotReader | StoreOutage,
         refresher: CredentialRefresher,
         breakers: CircuitBreakers,
         outcomes: OutcomeRecorder,
@@ -77,7 +77,7 @@ class AccountSelector:
         facts: Facts,
     ) -> None:
         self._view = view
-        self._surveyor = surveyor
+        self._snapshots = snapshots
         self._refresher = refresher
         self._breakers = breakers
         self._outcomes = outcomes
@@ -90,7 +90,11 @@ class AccountSelector:
         return f"<AccountSelector over {self._view!r}>"
 
     async def lease(
-        self, wish: LeaseRequest, tried: Collection[str] = (), *, full: Collection[str] = ()
+        self,
+        lease_request: LeaseRequest,
+        tried: Collection[str] = (),
+        *,
+        full: Collection[str] = (),
     ) -> Lease | NoCandidate:
         """Lend an account that has not been tried and is not full, or say why there is none.
 
@@ -99,37 +103,43 @@ class AccountSelector:
         passed = set(tried)
         busy: list[tuple[Selection, SelectionInput]] = []
         while True:
-            survey, eligible = await self._take_snapshot(wish, passed, full=full)
+            snapshot, eligible = await self._take_snapshot(lease_request, passed, full=full)
             asked = [a for a in eligible if a.id not in passed]
-            selection_input = self._selection_input(wish, survey, asked, full=full)
+            selection_input = self._selection_input(lease_request, snapshot, asked, full=full)
             found = select(selection_input)
             if isinstance(found, NoCandidate):
                 if not busy:
-                    return self._nobody(found, wish, survey, eligible)
+                    return self._nobody(found, lease_request, snapshot, eligible)
                 # Only accounts that somebody else is probing are left: better those than none.
                 found, selection_input = busy.pop()
             elif found.probe and not await self._breakers.may_probe(found.account_id):
                 passed.add(found.account_id)
                 busy.append((found, selection_input))
                 continue
-            lease = await self._lend(found, selection_input, survey)
+            lease = await self._lend(found, selection_input, snapshot)
             if lease is not None:
                 return lease
             passed.add(found.account_id)
 
-    async def outlook(self, wish: LeaseRequest, tried: Collection[str]) -> NoCandidate | None:
+    async def why_none_left(
+        self, lease_request: LeaseRequest, tried: Collection[str]
+    ) -> NoCandidate | None:
         """Why nobody else can be asked; None when somebody who has not been tried may be free."""
-        survey, eligible = await self._take_snapshot(wish, {a.id for a in self._eligible(wish)})
-        free = [a for a in eligible if a.id not in tried and a.id not in survey.cooldowns]
+        snapshot, eligible = await self._take_snapshot(
+            lease_request, {a.id for a in self._eligible(lease_request)}
+        )
+        free = [a for a in eligible if a.id not in tried and a.id not in snapshot.cooldowns]
         return (
             None
             if free
-            else self._nobody(NoCandidate(cause=NoCandidateCause.EMPTY), wish, survey, eligible)
+            else self._nobody(
+                NoCandidate(cause=NoCandidateCause.EMPTY), lease_request, snapshot, eligible
+            )
         )
 
-    def plan(self, wish: LeaseRequest) -> str:
+    def plan(self, lease_request: LeaseRequest) -> str:
         """The plan of an account that may serve a wish, for an answer that must name one."""
-        return next((account.plan for account in self._eligible(wish) if account.plan), "")
+        return next((account.plan for account in self._eligible(lease_request) if account.plan), "")
 
     async def renew(self, lease: Lease) -> Lease | None:
         """The same account with a credential other than the refused one; None if there is none."""
@@ -145,90 +155,93 @@ class AccountSelector:
             basis=Reason.RENEWED,
             why="renewed credential",
             began=self._clock(),
-            own=lease.own,
+            is_affine=lease.is_affine,
             sole=lease.sole,
             probe=lease.probe,
         )
 
-    def prove(self, lease: Lease) -> None:
+    def record_probe_success(self, lease: Lease) -> None:
         """An answer has begun: if it was a probe, its breaker closes at once."""
         if lease.probe:
-            self._outcomes.succeed(lease)
+            self._outcomes.record_success(lease)
 
     async def _take_snapshot(
-        self, wish: LeaseRequest, passed: Collection[str], *, full: Collection[str] = ()
+        self, lease_request: LeaseRequest, passed: Collection[str], *, full: Collection[str] = ()
     ) -> tuple[PoolSnapshot, list[Account]]:
         """A survey for accounts that are known as they are now, and those that may serve."""
-        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not wish.begins
-        follow = ties and wish.fingerprint and not passed
-        draw = wish.draw
+        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
+        follow = ties and lease_request.fingerprint and not passed
+        charge = lease_request.charge
         for _ in range(MOST_LOOKS):
-            eligible = self._eligible(wish)
-            followed = self._followed(eligible, wish.model) if follow else eligible
-            survey = await self._surveyor.survey(
-                account_ids=[a.id for a in followed if a.id not in passed and a.id not in full],
-                model=wish.model,
-                affinity=wish.fingerprint if follow else None,
-                draw=draw if draw is not None and not draw.drawn_at else None,
-                fair_share=self._claim(wish, eligible),
+            eligible = self._eligible(lease_request)
+            followed = self._followed(eligible, lease_request.model) if follow else eligible
+            snapshot = await self._snapshots.read(
+                SnapshotRequest(
+                    account_ids=[a.id for a in followed if a.id not in passed and a.id not in full],
+                    model=lease_request.model,
+                    affinity=lease_request.fingerprint if follow else None,
+                    charge=charge if charge is not None and not charge.drawn_at else None,
+                    fair_share=self._claim(lease_request, eligible),
+                )
             )
-            self._clock.learn(survey.now)
-            changed = await self._view.refresh_if(survey.accounts_version)
-            await wish.confirm(survey.keys_version)
-            if error := refused(wish.fair_share, draw, survey.now):
+            self._clock.learn(snapshot.now)
+            changed = await self._view.refresh_if(snapshot.accounts_version)
+            await lease_request.confirm(snapshot.keys_version)
+            if error := refused(lease_request.fair_share, charge, snapshot.now):
                 raise error
-            if not changed and (draw is None or draw.drawn_at):
+            if not changed and (charge is None or charge.drawn_at):
                 break
-        if draw is not None and not draw.drawn_at:
+        if charge is not None and not charge.drawn_at:
             raise StoreUnreachable("API keys are being changed just now. Please try again.")
-        return survey, self._eligible(wish)
+        return snapshot, self._eligible(lease_request)
 
-    def _claim(self, wish: LeaseRequest, eligible: Sequence[Account]) -> FairShare | None:
+    def _claim(self, lease_request: LeaseRequest, eligible: Sequence[Account]) -> FairShare | None:
         """What is claimed of the key's share: where the pool is scarce, once for each exchange."""
-        share, below = wish.fair_share, self.strategy.fair_below
+        share, below = lease_request.fair_share, self.strategy.fair_below
         if share is None or share.asked or not below:
             return None
-        candidates = [self._candidate(account, wish.model) for account in eligible]
+        candidates = [self._candidate(account, lease_request.model) for account in eligible]
         return share if scarce(candidates, now=self._clock(), below=below) else None
 
-    def _eligible(self, wish: LeaseRequest) -> list[Account]:
+    def _eligible(self, lease_request: LeaseRequest) -> list[Account]:
         """Accounts that may serve a wish, cooling or not."""
         now = self._clock()
         return [
             account
             for account in self._accounts()
-            if self._serves(account, wish, now) and self._facts.lists(account.id, wish.model)
+            if self._serves(account, lease_request, now)
+            and self._facts.lists(account.id, lease_request.model)
         ]
 
     def _accounts(self) -> Collection[Account]:
         return self._view.accounts.values()
 
-    def _serves(self, account: Account, wish: LeaseRequest, now: float) -> bool:
+    def _serves(self, account: Account, lease_request: LeaseRequest, now: float) -> bool:
         """Whether an account may serve a wish, if it only lists the model."""
-        allowed = wish.allowed_accounts
+        allowed = lease_request.allowed_accounts
         usable = account.works(now) and not account.paused
         return usable and (not allowed or account.id in allowed)
 
     def _selection_input(
         self,
-        wish: LeaseRequest,
-        survey: PoolSnapshot,
+        lease_request: LeaseRequest,
+        snapshot: PoolSnapshot,
         eligible: Sequence[Account],
         *,
         full: Collection[str],
     ) -> SelectionInput:
-        self._breakers.see(survey.cooldowns)
+        self._breakers.see(snapshot.cooldowns)
         return SelectionInput(
-            now=survey.now,
+            now=snapshot.now,
             routing=self.strategy.routing,
-            cursor=survey.cursor,
-            affine=survey.affine if wish.fingerprint else None,
+            cursor=snapshot.cursor,
+            affine=snapshot.affine if lease_request.fingerprint else None,
             reserve=self.strategy.reserve,
             candidates=tuple(
                 self._candidate(
                     account,
-                    wish.model,
-                    cooldown=survey.cooldowns.get(account.id),
+                    lease_request.model,
+                    cooldown=snapshot.cooldowns.get(account.id),
                     full=account.id in full,
                 )
                 for account in eligible
@@ -265,7 +278,7 @@ class AccountSelector:
         return left or eligible
 
     async def _lend(
-        self, choice: Selection, selection_input: SelectionInput, survey: PoolSnapshot
+        self, choice: Selection, selection_input: SelectionInput, snapshot: PoolSnapshot
     ) -> Lease | None:
         """A lease on the chosen account; None if it has no usable credential after all."""
         account = self._view.accounts.get(choice.account_id)
@@ -285,8 +298,8 @@ class AccountSelector:
             basis=choice.basis,
             why=choice.why,
             selection_input=selection_input,
-            began=survey.now,
-            own=sole or (survey.affine == account.id and not survey.promised),
+            began=snapshot.now,
+            is_affine=sole or (snapshot.affine == account.id and not snapshot.tentative),
             sole=sole,
             probe=choice.probe,
         )
@@ -294,17 +307,19 @@ class AccountSelector:
     def _nobody(
         self,
         found: NoCandidate,
-        wish: LeaseRequest,
-        survey: PoolSnapshot,
+        lease_request: LeaseRequest,
+        snapshot: PoolSnapshot,
         eligible: Sequence[Account],
     ) -> NoCandidate:
         """Why there is nobody, by all candidates' cooldowns: also of those tried just now."""
         if found.cause is not NoCandidateCause.EMPTY:
             return found
-        if not eligible and any(self._serves(a, wish, survey.now) for a in self._accounts()):
+        if not eligible and any(
+            self._serves(a, lease_request, snapshot.now) for a in self._accounts()
+        ):
             return NoCandidate(cause=NoCandidateCause.UNENTITLED)
-        cooldowns = [survey.cooldowns[a.id] for a in eligible if a.id in survey.cooldowns]
-        return why_none(cooldowns, survey.now)
+        cooldowns = [snapshot.cooldowns[a.id] for a in eligible if a.id in snapshot.cooldowns]
+        return why_none(cooldowns, snapshot.now)
 
     async def _without_credential(self, account_id: str, error: CredentialUnavailable) -> None:
         code = (
@@ -312,4 +327,4 @@ class AccountSelector:
             if isinstance(error, CredentialRevoked)
             else "credential_unavailable"
         )
-        await self._outcomes.unavailable(account_id, code=code)
+        await self._outcomes.record_no_credential(account_id, code=code)

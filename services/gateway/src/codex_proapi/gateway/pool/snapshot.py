@@ -1,11 +1,12 @@
-"""The one round trip before upstream: what every replica must agree on, in one atomic look.
+"""The one round trip to Redis before the upstream call: the state of the pool that all replicas share.
 
-The survey decides nothing but the cursor; codex_proapi.commons.balancing chooses an account from it.
+One script reads it atomically. It decides nothing but the position in the round robin;
+`codex_proapi.commons.balancing` chooses an account from it.
 """
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
@@ -16,19 +17,17 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.accounting.conversation_ties import TENTATIVE
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
 
-PROMISED = "~"
-"""Begins the account of a conversation that it has not answered yet."""
-
 Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]
-"""Told the seconds that a look took, and why it failed if it did."""
+"""Called with the seconds that a read took, and its error if it failed."""
 
 _decode_cooldown = msgspec.json.Decoder(Cooldown).decode
 
 
 class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What Redis said in one moment."""
+    """The shared state of the pool at one moment."""
 
     now: float
     """Redis' clock, seconds since the epoch: the same for every replica."""
@@ -40,16 +39,38 @@ class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Our turn in the round robin; None when the affine account is free."""
     affine: str | None
     """The account this conversation is tied to, if it is eligible and not cooling."""
-    promised: bool = False
+    tentative: bool = False
     """Whether that account was chosen for the conversation but has not answered it yet."""
     cooldowns: dict[str, Cooldown] = {}
-    """Who is passed over, wholly or for the model asked for, the longer of both."""
+    """Accounts in cooldown, wholly or for the model, the longer of both."""
     allowance: Allowance | None = None
-    """What became of the draw; None without one, or if the keys have changed: then nothing is drawn."""
+    """The result of the charge; None without one, or if the keys have changed: then nothing is drawn."""
+
+
+class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot is read for."""
+
+    account_ids: Sequence[str]
+    """Accounts that may answer."""
+    model: str
+    """The model to be sent, for cooldowns that hold for one model."""
+    affinity: str | None = None
+    """The conversation's fingerprint; None asks for the next turn of the round robin."""
+    charge: LimitCharge | None = None
+    """What the exchange draws on the limits of its key."""
+    fair_share: FairShare | None = None
+    """What it claims of its key's share of a scarce pool."""
+
+
+class SnapshotSource(Protocol):
+    """Where snapshots come from: Redis, or memory while Redis is away."""
+
+    async def read(self, request: SnapshotRequest) -> PoolSnapshot:
+        """The pool as it is now. Raises StoreUnavailable."""
 
 
 class SnapshotReader:
-    """Takes surveys (over the line, if there is one), and ties conversations to accounts."""
+    """Reads snapshots from Redis, over the multiplexed connection if there is one."""
 
     def __init__(
         self,
@@ -72,36 +93,30 @@ class SnapshotReader:
     def __repr__(self) -> str:
         return "<SnapshotReader>"
 
-    async def survey(
-        self,
-        *,
-        account_ids: Sequence[str],
-        model: str,
-        affinity: str | None = None,
-        draw: LimitCharge | None = None,
-        fair_share: FairShare | None = None,
-    ) -> PoolSnapshot:
-        """Look once. `affinity` is the conversation's fingerprint; None asks for the next turn.
+    async def read(self, request: SnapshotRequest) -> PoolSnapshot:
+        """Read once, in one script.
 
-        `draw` is made and `fair_share` claimed with the same look; where one is refused, nothing else
-        is told, and nothing drawn or charged.
+        The charge and the fair share are taken in the same script; where one of them is refused the
+        snapshot holds nothing else, and neither is taken.
 
-        StoreUnavailable means nobody can be admitted: the choice is to fail closed.
+        Raises:
+            StoreUnavailable: Redis did not answer; no request may be admitted.
         """
+        affinity, charge, fair_share = request.affinity, request.charge, request.fair_share
         keys = [*self._keys, keyspace.affinity(affinity or ""), keyspace.fair_shares()]
         lifetime = 0 if affinity is None else keyspace.AFFINITY_SECONDS
         args = [
-            model,
+            request.model,
             lifetime,
-            f" {' '.join(account_ids)} ",
+            f" {' '.join(request.account_ids)} ",
             fair_share.claim if fair_share else "",
         ]
-        if draw is not None:
+        if charge is not None:
             at = self._clock()
-            keys += draw.keys(at)
-            args += draw.arguments(at)
-        told = await self._read(keys, args)
-        seconds, micros, accounts, api_keys, cursor, affine, cooling, drawn, wait = told
+            keys += charge.keys(at)
+            args += charge.arguments(at)
+        reply = await self._run(keys, args)
+        seconds, micros, accounts, api_keys, cursor, affine, cooling, drawn, wait = reply
         now = seconds + micros / 1e6
         if fair_share is not None and wait >= 0:
             fair_share.take(wait / 1000)
@@ -110,47 +125,29 @@ class SnapshotReader:
             accounts_version=accounts,
             keys_version=api_keys,
             cursor=None if cursor < 0 else cursor,
-            affine=affine.removeprefix(PROMISED) or None,
-            promised=affine.startswith(PROMISED),
+            affine=affine.removeprefix(TENTATIVE) or None,
+            tentative=affine.startswith(TENTATIVE),
             cooldowns=_cooldowns(cooling) if cooling else {},
-            allowance=draw.take(drawn, now) if draw is not None and drawn else None,
+            allowance=charge.take(drawn, now) if charge is not None and drawn else None,
         )
 
     async def versions(self) -> tuple[int, int]:
-        """The versions of accounts and keys, as a survey brings them, without a turn."""
+        """The versions of accounts and keys, without taking a turn."""
         with mapped():
             found = await self._call("MGET", *self._keys[:2])
         accounts, keys = found
         return int(accounts or 0), int(keys or 0)
 
-    async def _read(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """What the script says, with the time it took told to the hook."""
+    async def _run(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """The script's reply; the hook gets the time it took."""
         began = time.monotonic()
         try:
-            told = await self._scripts.repeat("survey", keys, args)
+            reply = await self._scripts.repeat("survey", keys, args)
         except StoreUnavailable as error:
             self._hook(time.monotonic() - began, error)
             raise
         self._hook(time.monotonic() - began, None)
-        return told
-
-    async def tie(self, fingerprints: dict[str, str]) -> None:
-        """Tie conversations (by fingerprint) to the accounts that answered them."""
-        with mapped():
-            pipe = self._redis.pipeline(transaction=False)
-            for fingerprint, account_id in fingerprints.items():
-                key = keyspace.affinity(fingerprint)
-                pipe.set(key, account_id, ex=keyspace.AFFINITY_SECONDS)
-            await pipe.execute()
-
-    async def promise(self, fingerprints: dict[str, str]) -> None:
-        """Let conversations without an account follow the one just chosen, until one answers."""
-        with mapped():
-            pipe = self._redis.pipeline(transaction=False)
-            for fingerprint, account_id in fingerprints.items():
-                key = keyspace.affinity(fingerprint)
-                pipe.set(key, PROMISED + account_id, ex=keyspace.PROMISE_SECONDS, nx=True)
-            await pipe.execute()
+        return reply
 
 
 def _cooldowns(cooling: Sequence[str | int]) -> dict[str, Cooldown]:

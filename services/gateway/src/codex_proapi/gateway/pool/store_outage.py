@@ -1,30 +1,29 @@
-"""While Redis is away: who asks is told so at once, or served from memory for a bounded time.
+"""Snapshots while Redis is away: refused at once, or made from memory for a bounded time.
 
-A survey that fails shuts the gate before Redis; one probe at a time finds out when it is back, so no
-request waits for what cannot come. In grace the choice is made by what the surveys before have
-told. What cannot be known without Redis is refused: keys with limits, keys not seen before, tokens
-that have ended. Back again, whatever is remembered is read anew: another server may have taken
-over that never saw the last writes, and its versions may count up to ours again.
+A snapshot that fails opens the circuit breaker before Redis; one probe at a time finds out when it
+is back, so no request waits for it. During `REDIS_GRACE_SECONDS` accounts are chosen by the
+snapshots read before. What cannot be known without Redis is refused: keys with limits, keys not
+seen before, tokens that have ended. When Redis is back everything remembered is read anew: another
+server may have taken over that never saw the last writes, and its versions may count up to ours
+again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 import structlog
 
 from codex_proapi.commons.accounts.model import Cooldown
-from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.limits.charge import LimitCharge
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader
+from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 
 PROBE_SECONDS: Final = 0.25
 """Between two probes while Redis is away."""
-SIGHT_SECONDS: Final = 2.0
+UNSEEN_SECONDS: Final = 2.0
 """How long Redis goes unseen before it is looked for, where no request does so."""
 MOST_TIES: Final = 5_000
 """Conversations whose account is remembered."""
@@ -51,11 +50,11 @@ class Keys(Versioned, Protocol):
 
 
 class StoreOutage:
-    """Takes surveys, and makes them up from memory where that is allowed."""
+    """Reads snapshots from Redis, or makes them from memory where that is allowed."""
 
     def __init__(
         self,
-        surveyor: SnapshotReader,
+        snapshots: SnapshotReader,
         *,
         accounts: Versioned,
         keys: Keys,
@@ -64,7 +63,7 @@ class StoreOutage:
         clock: SharedClock,
         returned: Callable[[], None] = lambda: None,
     ) -> None:
-        self._surveyor = surveyor
+        self._snapshots = snapshots
         self._accounts = accounts
         self._keys = keys
         self._gate = gate
@@ -80,40 +79,26 @@ class StoreOutage:
     def __repr__(self) -> str:
         return f"<StoreOutage behind {self._gate!r}, {len(self._ties)} conversations remembered>"
 
-    async def survey(
-        self,
-        *,
-        account_ids: Sequence[str],
-        model: str,
-        affinity: str | None = None,
-        draw: LimitCharge | None = None,
-        fair_share: FairShare | None = None,
-    ) -> PoolSnapshot:
-        """Look once, as a Surveyor does, or remember. Raises StoreUnavailable.
+    async def read(self, request: SnapshotRequest) -> PoolSnapshot:
+        """Read from Redis, or make a snapshot up from memory. Raises StoreUnavailable.
 
-        Nobody's fair share is known from memory: for so short a time nobody is held to one.
+        A fair share is never claimed from memory: for so short a time no key is held to one.
         """
         if not self._gate.shut:
             began = self._gate.now()
             try:
-                survey = await self._surveyor.survey(
-                    account_ids=account_ids,
-                    model=model,
-                    affinity=affinity,
-                    draw=draw,
-                    fair_share=fair_share,
-                )
+                snapshot = await self._snapshots.read(request)
             except StoreUnavailable as error:
                 self._gate.fail(error, since=began)
                 if not self._gate.shut:
                     raise
             else:
                 self._gate.see()
-                self._remember(survey, model, affinity)
-                return survey
-        if draw is not None or not self._gate.in_grace():
+                self._remember(snapshot, request)
+                return snapshot
+        if request.charge is not None or not self._gate.in_grace():
             raise StoreUnavailable("Redis is away.")
-        return self._recall(account_ids, model, affinity)
+        return self._recall(request)
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Keep knowing whether Redis is there, until cancelled."""
@@ -127,10 +112,10 @@ class StoreOutage:
         try:
             if self._gate.shut:
                 # A turn is what requests need, and it writes: a replica would answer a ping.
-                await self._surveyor.survey(account_ids=(), model="")
+                await self._snapshots.read(SnapshotRequest(account_ids=(), model=""))
                 self._return()
-            elif began - self._gate.seen_at > SIGHT_SECONDS:
-                _, keys = await self._surveyor.versions()
+            elif began - self._gate.seen_at > UNSEEN_SECONDS:
+                _, keys = await self._snapshots.versions()
                 self._keys.see(keys)
             else:
                 return
@@ -157,22 +142,24 @@ class StoreOutage:
         self._gate.open()
         self._returned()
 
-    def _remember(self, survey: PoolSnapshot, model: str, affinity: str | None) -> None:
-        self._cooldowns = self._cooldowns_of[model] = survey.cooldowns
-        if survey.cursor is not None:
-            self._cursor = survey.cursor
-        if affinity and survey.affine and not survey.promised:
+    def _remember(self, snapshot: PoolSnapshot, request: SnapshotRequest) -> None:
+        affinity = request.affinity
+        self._cooldowns = self._cooldowns_of[request.model] = snapshot.cooldowns
+        if snapshot.cursor is not None:
+            self._cursor = snapshot.cursor
+        if affinity and snapshot.affine and not snapshot.tentative:
             self._ties.pop(affinity, None)
             if len(self._ties) >= MOST_TIES:
                 self._ties.pop(next(iter(self._ties)))
-            self._ties[affinity] = survey.affine
+            self._ties[affinity] = snapshot.affine
 
-    def _recall(self, account_ids: Sequence[str], model: str, affinity: str | None) -> PoolSnapshot:
-        """What a survey would say if nothing had changed; the turns are our own."""
+    def _recall(self, request: SnapshotRequest) -> PoolSnapshot:
+        """What Redis would say if nothing had changed; the turns are this replica's own."""
+        affinity = request.affinity
         now = self._clock()
-        cooldowns = _in_force(self._cooldowns_of.get(model, self._cooldowns), now)
+        cooldowns = _in_force(self._cooldowns_of.get(request.model, self._cooldowns), now)
         affine = self._ties.get(affinity) if affinity else None
-        if affine not in account_ids or affine in cooldowns:
+        if affine not in request.account_ids or affine in cooldowns:
             affine = None
             self._cursor += 1
         self._metrics.graced.inc()

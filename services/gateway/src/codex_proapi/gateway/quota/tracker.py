@@ -64,13 +64,13 @@ class QuotaTracker:
     def __repr__(self) -> str:
         return f"<QuotaTracker of {len(self._known)} accounts>"
 
-    def saw_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
+    def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """An answer's headers tell of its account's quota; they are read later."""
         if any(name.startswith(PREFIX) for name in headers):
             # Headers of one limit do not hide those of another that came in the same seconds.
             self._headers[account_id, headers.get(ACTIVE, "")] = self._clock(), headers
 
-    def saw_quota(self, account_id: str, quota: Quota) -> None:
+    def observe_quota(self, account_id: str, quota: Quota) -> None:
         """A refusal, or an event in a stream, tells of its account's quota."""
         _, before = self._told.get(account_id, (0.0, None))
         self._told[account_id] = self._clock(), combined(before, quota) or quota

@@ -18,7 +18,7 @@ SECONDS: Final = 20.0
 """How long one call may take."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class ApiResponse(msgspec.Struct, frozen=True):
     """What the backend told."""
 
     body: bytes
@@ -46,16 +46,16 @@ class AccountApi:
     def __repr__(self) -> str:
         return f"<AccountApi to {self._base_url}>"
 
-    async def models(self, account: Account) -> Told | None:
+    async def models(self, account: Account) -> ApiResponse | None:
         """The models an account may use; None when they cannot be had now."""
         url = f"{self._base_url}/models?client_version={self._identity.version}"
         return await self._get(url, account)
 
-    async def usage(self, account: Account) -> Told | None:
+    async def usage(self, account: Account) -> ApiResponse | None:
         """An account's quota; None when it cannot be had now. Costs no quota."""
         return await self._get(usage_url(self._base_url), account)
 
-    async def _get(self, url: str, account: Account) -> Told | None:
+    async def _get(self, url: str, account: Account) -> ApiResponse | None:
         held = self._view.credential(account.id)
         try:
             credential = await self._refresher.fresh(account.id, held=held)
@@ -71,7 +71,7 @@ class AccountApi:
                 )
             if answer.status_code != httpx.codes.OK:
                 return None
-            return Told(answer.content, answer.headers.get("etag", ""))
+            return ApiResponse(answer.content, answer.headers.get("etag", ""))
         except (CredentialUnavailable, httpx.HTTPError):
             return None
 

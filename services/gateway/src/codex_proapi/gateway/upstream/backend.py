@@ -13,6 +13,7 @@ import msgspec
 from codex_proapi.commons.codex.quota import combined, quota_of_headers
 from codex_proapi.gateway.errors import Truncated, UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal, decode_refusal
+from codex_proapi.gateway.policy.transport_faults import CONNECTION_LOST, TIMED_OUT, UNREACHABLE
 from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed, Spoken, Waiting
 from codex_proapi.gateway.upstream.http_client import HttpClient, Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
@@ -23,10 +24,6 @@ REFUSAL_BYTES: Final = 256 * 1024
 """How much of a refusal's body is read."""
 LINGER_TICKS: Final = 3
 """Beats a finished stream may take to close by itself, so that its connection can be used again."""
-
-UNREACHABLE: Final = "upstream_unreachable"
-CONNECTION_LOST: Final = "upstream_connection_lost"
-TIMED_OUT: Final = "upstream_timeout"
 
 
 class PreparedRequest(msgspec.Struct, frozen=True):
@@ -104,7 +101,7 @@ class Backend:
     def __init__(self, client: HttpClient, *, silence: float = SILENCE_SECONDS) -> None:
         self._client = client
         self._silence = silence
-        self.lingering = ClosingStreams()
+        self.closing_streams = ClosingStreams()
 
     def __repr__(self) -> str:
         return f"<Backend by {self._client!r}>"
@@ -129,7 +126,7 @@ class Backend:
         if isinstance(opened, Refusal):
             answer.close()
             return opened
-        return ResponseStream(answer, opened, self.lingering)
+        return ResponseStream(answer, opened, self.closing_streams)
 
     async def _until_it_speaks(
         self, answer: HttpResponse, patience: asyncio.Timeout

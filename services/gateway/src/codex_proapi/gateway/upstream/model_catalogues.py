@@ -20,7 +20,7 @@ from codex_proapi.commons.redis.clients import ask, mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import Malformed
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
-from codex_proapi.gateway.upstream.account_api import AccountApi, Told
+from codex_proapi.gateway.upstream.account_api import AccountApi, ApiResponse
 
 FRESH_SECONDS: Final = 3600.0
 """Age from which a list is fetched again."""
@@ -87,7 +87,7 @@ class ModelCatalogues:
         slugs = self._slugs.get(account_id)
         return slugs is None or model in slugs
 
-    def saw_etag(self, account_id: str, etag: str) -> None:
+    def observe_etag(self, account_id: str, etag: str) -> None:
         """An answer named the etag of its account's list."""
         kept = self._kept.get(account_id)
         if kept is not None and kept.etag != etag and self._etags.get(account_id) != etag:
@@ -162,7 +162,7 @@ class ModelCatalogues:
             key = keyspace.catalogue_poll(account_id)
             return bool(await self._redis.set(key, "1", nx=True, ex=FETCH_SECONDS))
 
-    async def _keep(self, account_id: str, told: Told) -> bool:
+    async def _keep(self, account_id: str, told: ApiResponse) -> bool:
         """Keep a list that can be read, without its large texts."""
         try:
             entry = Kept(self._clock(), told.etag, msgspec.Raw(_reduced(told.body)))

@@ -16,10 +16,10 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.limits.budgets import Spent
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
-from codex_proapi.gateway.quota.key_quota import (
+from codex_proapi.gateway.limits.key_quota import (
     KeyQuota,
     share_of_budgets,
-    share_of_draw,
+    share_of_charge,
     share_of_pool,
 )
 
@@ -55,18 +55,20 @@ def test_budgets_become_windows() -> None:
 
 
 def a_draw(allowance: Allowance | None, **limits: int) -> LimitCharge:
-    draw = LimitCharge(key_id="key_1", limits=Limits(**limits), request_id="r", version=0, tokens=0)
-    draw.allowance = allowance
-    return draw
+    charge = LimitCharge(
+        key_id="key_1", limits=Limits(**limits), request_id="r", version=0, tokens=0
+    )
+    charge.allowance = allowance
+    return charge
 
 
 def test_a_draw_tells_what_its_survey_has_seen() -> None:
     allowance = Allowance(spent=Spent(day=700), at=NOW)
 
-    assert told(share_of_draw(a_draw(allowance, tokens_day=1000))) == [(1440, 70, MIDNIGHT)]
-    assert share_of_draw(a_draw(allowance, rpm=5)) == Quota()
-    assert share_of_draw(a_draw(None, tokens_day=1000)) == Quota()
-    assert share_of_draw(None) == Quota()
+    assert told(share_of_charge(a_draw(allowance, tokens_day=1000))) == [(1440, 70, MIDNIGHT)]
+    assert share_of_charge(a_draw(allowance, rpm=5)) == Quota()
+    assert share_of_charge(a_draw(None, tokens_day=1000)) == Quota()
+    assert share_of_charge(None) == Quota()
 
 
 def test_the_pool_is_told_as_the_mean_of_each_length_of_window() -> None:

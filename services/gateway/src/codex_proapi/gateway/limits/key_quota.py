@@ -57,12 +57,12 @@ class KeyQuota:
         return share_of_pool(seen.values(), now)
 
 
-def share_of_draw(draw: LimitCharge | None) -> Quota:
+def share_of_charge(charge: LimitCharge | None) -> Quota:
     """The share that a survey has told of in passing; empty where it has not, or has no budget."""
-    allowance = draw.allowance if draw is not None else None
-    if draw is None or allowance is None:
+    allowance = charge.allowance if charge is not None else None
+    if charge is None or allowance is None:
         return Quota()
-    return share_of_budgets(draw.limits, allowance.spent, allowance.at)
+    return share_of_budgets(charge.limits, allowance.spent, allowance.at)
 
 
 def share_of_budgets(limits: Limits, spent: Spent, now: float) -> Quota:
