@@ -1,17 +1,12 @@
-"""The command line as a whole; serving itself is shown in journeys/test_one_command.py."""
+"""The command line with what this member adds; serving is in journeys/test_one_command.py."""
 
 import pathlib
 import socket
 
 import pytest
 
+from codex_proapi.console.cli.commands import run
 from codex_proapi.local import commands
-from codex_proapi.local.commands import run
-
-
-def test_the_version_is_that_of_the_installation(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run({}, ["version"]) == 0
-    assert capsys.readouterr().out.count(".") == 2
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,11 +40,6 @@ def test_a_taken_port_is_told(
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
 
 
-def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run({}, ["nonsense"]) == 2
-    assert "No such command" in capsys.readouterr().err
-
-
 def test_an_unusable_folder_is_told(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,11 +49,38 @@ def test_an_unusable_folder_is_told(
     assert "cannot use" in capsys.readouterr().err
 
 
-def test_a_redis_that_is_away_is_told(
+def test_an_address_that_is_none_is_said(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run({**environ, "REDIS_URL": "redis://127.0.0.1:1/0"}, ["accounts", "list"]) == 1
-    assert "Redis" in capsys.readouterr().err
+    assert run({**environ, "HOST": "x86_64-conda-linux-gnu"}, ["serve"]) == 1
+
+    told = capsys.readouterr().err
+    assert "cannot listen on HOST=x86_64-conda-linux-gnu" in told
+    assert "Traceback" not in told
+
+
+def test_a_port_that_is_none_is_said_by_the_demo_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run({"PORT": "abc"}, ["demo"]) == 1
+    assert "PORT: 'abc' is no port number." in capsys.readouterr().err
+
+
+def test_no_key_is_made_up_for_a_redis_of_ones_own(
+    environ: dict[str, str], redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["serve"], ["keys", "list"]):
+        assert run({**environ, "REDIS_URL": redis_url}, command) == 1
+        assert "is required with REDIS_URL" in capsys.readouterr().err
+    assert not pathlib.Path(environ["DATA_DIR"]).exists()
+
+
+def test_foreign_settings_stop_no_command_on_the_store(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = {"ADMIN_EMAIL": "a@example.com", "PORT": "many", "HOST": "nowhere"}
+
+    assert run({**environ, **foreign}, ["keys", "create", "laptop"]) == 0
+    assert run({**environ, **foreign}, ["keys", "list"]) == 0
+    assert "laptop" in capsys.readouterr().out
 
 
 def test_an_interrupted_command_says_so(

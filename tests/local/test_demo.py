@@ -2,7 +2,6 @@
 
 import pathlib
 
-from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.local.demo import demo_environ, import_accounts
 from codex_proapi.local.environment import Start
 from codex_proapi.simulator import Simulator
@@ -14,7 +13,7 @@ async def test_the_invented_accounts_are_imported(tmp_path: pathlib.Path) -> Non
 
     await import_accounts(simulator, start)
 
-    async with opened(start) as store:
+    async with start.opened() as store:
         found = await store.accounts.list()
     assert sorted((account.name, account.plan) for account in found) == [
         ("ada", "plus"),

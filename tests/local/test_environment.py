@@ -4,6 +4,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.local.environment import Start
 
 
@@ -69,6 +70,16 @@ def test_every_fault_of_both_services_is_told_once(tmp_path: pathlib.Path) -> No
     assert faults.count("PORT") == 1
     assert faults.count("CODEX_URL is not a setting of ours.") == 1
     assert "ROUTING" in faults
+
+
+async def test_a_command_works_beside_a_running_process(tmp_path: pathlib.Path) -> None:
+    environ = {"DATA_DIR": str(tmp_path)}
+
+    async with opened(environ) as serving, opened(environ) as command:
+        await command.keys.create("laptop")
+        assert [key.name for key in await serving.keys.list()] == ["laptop"]
+        async with Start(environ).opened() as store:
+            assert [key.name for key in await store.keys.list()] == ["laptop"]
 
 
 def test_home_is_where_the_data_goes_by_default(

@@ -1,11 +1,14 @@
 from typing import Any
 
+from cryptography.fernet import Fernet
 from litestar import Litestar
 
 from codex_proapi.console.app import build
 from codex_proapi.gateway.server.router import owns
 from codex_proapi.local.environment import Start
 from codex_proapi.local.one_port import OnePort, merge_expositions
+
+KEY = Fernet.generate_key().decode()
 
 
 def app(name: str, *, ready: int = 200, metrics: bytes = b"") -> Any:
@@ -97,7 +100,7 @@ def test_a_family_with_many_series_stays_together() -> None:
 async def test_no_page_of_the_console_is_hidden_by_the_gateway(
     environ: dict[str, str], redis_url: str
 ) -> None:
-    console = build(Start({**environ, "REDIS_URL": redis_url}).console)
+    console = build(Start({**environ, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}).console)
     application: Any = console.asgi
     while not isinstance(application, Litestar):
         application = application._app

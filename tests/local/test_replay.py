@@ -8,8 +8,8 @@ from support.exchanges import a_record
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput
 from codex_proapi.commons.usage.exchange_record import AttemptRecord
+from codex_proapi.console.cli.commands import run as cli_run
 from codex_proapi.gateway.exchange.access_log import AccessLog
-from codex_proapi.local.commands import run as cli_run
 from codex_proapi.local.replay import replay
 
 NOW = 1_795_000_000.0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.local.serving import PortTaken, Together, listen
+from codex_proapi.local.serving import CannotListen, Together, listen
 
 
 def close(sockets: list[socket.socket]) -> None:
@@ -44,7 +44,7 @@ def test_a_taken_port_is_explained() -> None:
     sockets[0].listen()
     port = sockets[0].getsockname()[1]
 
-    with pytest.raises(PortTaken, match=f"cannot listen on 127.0.0.1:{port}"):
+    with pytest.raises(CannotListen, match=f"cannot listen on 127.0.0.1:{port}"):
         listen("127.0.0.1", port)
     close(sockets)
 

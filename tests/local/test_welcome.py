@@ -3,17 +3,19 @@
 import pathlib
 
 import pytest
+from cryptography.fernet import Fernet
 
-from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.local.environment import Start
 from codex_proapi.local.welcome import announce, welcome
+
+KEY = Fernet.generate_key().decode()
 
 
 async def told(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str], *, with_key: bool = False
 ) -> str:
     start = Start(environ)
-    async with opened(start) as store:
+    async with start.opened() as store:
         if with_key:
             await store.keys.create("laptop")
         await welcome(start, port=1455, demo=False, announcements=["a word of the console"])
@@ -54,7 +56,14 @@ async def test_the_policy_and_the_redis_of_settings_are_told(
     tmp_path: pathlib.Path,
 ) -> None:
     words = await told(
-        {**environ, "API_KEY_POLICY": "required", "REDIS_URL": redis_url, "HOST": "0.0.0.0"}, capsys
+        {
+            **environ,
+            "API_KEY_POLICY": "required",
+            "REDIS_URL": redis_url,
+            "ENCRYPTION_KEYS": KEY,
+            "HOST": "0.0.0.0",
+        },
+        capsys,
     )
 
     assert "API keys               required\n" in words

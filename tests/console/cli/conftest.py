@@ -1,10 +1,9 @@
-"""The command line on a data directory of its own."""
-
-import pathlib
+"""The command line on the tests' Redis, as in the console's container."""
 
 import pytest
+from cryptography.fernet import Fernet
 
 
 @pytest.fixture
-def environ(tmp_path: pathlib.Path) -> dict[str, str]:
-    return {"DATA_DIR": str(tmp_path / "data")}
+def environ(redis_url: str) -> dict[str, str]:
+    return {"REDIS_URL": redis_url, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}

@@ -57,11 +57,12 @@ class Stack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def compose(self, *arguments: str, **environ: str) -> str:
+    def compose(self, *arguments: str, fed: str | None = None, **environ: str) -> str:
         files = ["-f", str(self.folder / "deploy/compose/compose.yaml")]
         done = subprocess.run(
             [tool("docker-compose"), *files, *arguments],
             env={**self.environment, **environ},
+            input=fed,
             capture_output=True,
             text=True,
             timeout=1200,
@@ -71,16 +72,8 @@ class Stack:
         return done.stdout
 
     def command(self, *arguments: str, fed: str | None = None) -> str:
-        """Our command line, from the standalone image, on the stack's Redis."""
-        secrets = self.folder / "deploy/compose/secrets"
-        url = secrets.joinpath("redis_url").read_text()
-        keys = secrets.joinpath("encryption_keys").read_text()
-        return self.docker.run(
-            *("run", "--rm", "--interactive", "--network", "codex-proapi_store"),
-            *("--read-only", "--env", f"REDIS_URL={url}", "--env", f"ENCRYPTION_KEYS={keys}"),
-            *(f"codex-proapi/standalone:{TAG}", *arguments),
-            fed=fed,
-        )
+        """Our command line, as the manual says: in the console's own container."""
+        return self.compose("exec", "-T", "console", "codex-proapi", *arguments, fed=fed)
 
     def close(self) -> None:
         for each in self._running:

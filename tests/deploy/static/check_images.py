@@ -3,6 +3,7 @@
 import fnmatch
 import pathlib
 import re
+import tomllib
 
 from deploy.toolbox import DEPLOY, run
 from support.tree import ROOT
@@ -65,3 +66,20 @@ def test_every_image_runs_as_nobody_of_the_host() -> None:
         re.findall(r"^FROM runtime AS (\w+)", runtime, re.MULTILINE)
     )
     assert not re.findall(r"^(?:CMD|ENTRYPOINT) [^\[]", runtime, re.MULTILINE), "exec form only"
+
+
+def test_the_command_line_is_the_consoles_alone() -> None:
+    """Two members with one script install without a word, and the last one wins."""
+    projects = [*ROOT.glob("services/*/pyproject.toml"), *ROOT.glob("deploy/*/pyproject.toml")]
+    scripts = {
+        path.parent.name: set(tomllib.loads(path.read_text())["project"].get("scripts", {}))
+        for path in projects
+    }
+
+    assert {name: found for name, found in scripts.items() if found} == {
+        "console": {"codex-proapi"}
+    }
+
+
+def test_scripts_of_an_image_are_on_its_path() -> None:
+    assert "PATH=/app/bin:$PATH" in DOCKERFILE.read_text()

@@ -1,15 +1,6 @@
-"""`codex-proapi`, also as `python -m codex_proapi.local`."""
+"""`python -m codex_proapi.local`: the same command line as `codex-proapi`."""
 
-import os
-import sys
-
-from codex_proapi.local.commands import run
-
-
-def main() -> None:
-    """Run the command line with this process' environment."""
-    sys.exit(run(dict(os.environ)))
-
+from codex_proapi.console.cli.__main__ import main
 
 if __name__ == "__main__":
     main()

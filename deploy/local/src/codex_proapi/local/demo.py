@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import uvloop
 
+from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.console.accounts.auth_json import read_auth_json
-from codex_proapi.console.cli.opened_store import opened
-from codex_proapi.local.environment import Start
+from codex_proapi.local.environment import PORT, Start
 from codex_proapi.local.serving import listen, serve_on
 from codex_proapi.simulator import Simulator
 
@@ -19,12 +19,14 @@ PACE = 0.01
 PERCENT_PER_REQUEST = 0.5
 """How much of its quota an answer costs an invented account."""
 
+MOST_PORT = 65_535
+
 _KEPT = ("HOST", "LOG_LEVEL", "ROUTING", "HISTORY_MODE", "API_KEY_POLICY", "ADMIN_PASSWORD")
 
 
 def serve_demo(environ: Mapping[str, str]) -> None:
     """Run the demo until SIGINT or SIGTERM; nothing of it stays."""
-    host, port = environ.get("HOST") or "127.0.0.1", int(environ.get("PORT") or 1455)
+    host, port = environ.get("HOST") or "127.0.0.1", _port(environ)
     sockets = listen(host, port)
     try:
         with tempfile.TemporaryDirectory(prefix="codex-proapi-demo-") as folder:
@@ -32,6 +34,13 @@ def serve_demo(environ: Mapping[str, str]) -> None:
     finally:
         for each in sockets:
             each.close()
+
+
+def _port(environ: Mapping[str, str]) -> int:
+    text = environ.get("PORT") or PORT
+    if not text.isdecimal() or int(text) > MOST_PORT:
+        raise SettingsError([f"PORT: {text!r} is no port number."])
+    return int(text)
 
 
 async def _serve(
@@ -65,7 +74,7 @@ def demo_environ(
 
 async def import_accounts(simulator: Simulator, start: Start) -> None:
     """Add the invented accounts as anybody would: from their auth.json."""
-    async with opened(start) as store:
+    async with start.opened() as store:
         for account in simulator.accounts:
             read = read_auth_json(simulator.auth_json(account), now=time.time(), name=account.name)
             await store.accounts.add(read.account)

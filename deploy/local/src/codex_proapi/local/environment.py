@@ -1,14 +1,16 @@
-"""The environment of a start on one machine: ours where it says nothing, checked as a whole.
+"""The environment of a start on one machine: our defaults in its gaps, checked as a whole.
 
 Both services read the same mapping, so they agree. Pure but for the generated keys, which
 `secret_files` keeps.
 """
 
+import contextlib
 import pathlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.console.cli.opened_store import OpenedStore, key_faults, names_redis
 from codex_proapi.console.settings import ConsoleSettings, is_loopback
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.local.embedded_redis import EmbeddedRedis
@@ -24,11 +26,12 @@ class Start:
     """What one start runs with: the settings of both services, and the store's own server if any."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        folder = pathlib.Path(environ.get("DATA_DIR") or _DEFAULT_FOLDER).expanduser()
-        self.data_dir = folder
-        self.redis = None if environ.get("REDIS_URL") else EmbeddedRedis(folder)
-        completed = _completed(environ, folder, self.redis)
-        faults: list[str] = []
+        self.data_dir = data_folder(environ)
+        self.redis = None if names_redis(environ) else EmbeddedRedis(self.data_dir)
+        faults = key_faults(environ)
+        if faults:
+            raise SettingsError(faults)
+        completed = _completed(environ, self.data_dir, self.redis)
         try:
             self.gateway = from_environ(GatewaySettings, completed)
         except SettingsError as error:
@@ -48,6 +51,30 @@ class Start:
         """Where the store is."""
         return self.gateway.redis_url
 
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[OpenedStore]:
+        """The store of this start, with its embedded server if it has one."""
+        async with self.redis or contextlib.nullcontext(), OpenedStore(self.console) as store:
+            yield store
+
+
+@contextlib.asynccontextmanager
+async def embedded_store(environ: Mapping[str, str]) -> AsyncIterator[Mapping[str, str]]:
+    """Run this machine's own store, or use the one that runs; gives the environment completed.
+
+    The command line finds this by its entry point. Only DATA_DIR and the encryption keys are read,
+    so that no other setting can stop a command.
+    """
+    folder = data_folder(environ)
+    completed = dict(environ) | _store_settings(environ, folder)
+    async with EmbeddedRedis(folder) as redis:
+        yield {**completed, "REDIS_URL": redis.url}
+
+
+def data_folder(environ: Mapping[str, str]) -> pathlib.Path:
+    """Where the embedded store and generated secrets are."""
+    return pathlib.Path(environ.get("DATA_DIR") or _DEFAULT_FOLDER).expanduser()
+
 
 def _completed(
     environ: Mapping[str, str], folder: pathlib.Path, redis: EmbeddedRedis | None
@@ -58,8 +85,14 @@ def _completed(
     completed["DATA_DIR"] = str(folder)
     if redis is not None:
         completed["REDIS_URL"] = redis.url
-    if not {"ENCRYPTION_KEYS", "ENCRYPTION_KEYS_FILE"} & provided.keys():
-        completed["ENCRYPTION_KEYS"] = encryption_keys(folder)
+        completed |= _store_settings(environ, folder)
     if "API_KEY_POLICY" not in provided and is_loopback(provided.get("HOST", "127.0.0.1")):
         completed["API_KEY_POLICY"] = "open"
     return completed
+
+
+def _store_settings(environ: Mapping[str, str], folder: pathlib.Path) -> dict[str, str]:
+    """The encryption keys of the embedded store, made at its first use; empty where they are set."""
+    if environ.get("ENCRYPTION_KEYS") or environ.get("ENCRYPTION_KEYS_FILE"):
+        return {}
+    return {"ENCRYPTION_KEYS": encryption_keys(folder)}

@@ -7,13 +7,15 @@ import stat
 
 from cryptography.fernet import Fernet
 
+from codex_proapi.commons.runtime.errors import CommonsError
+
 KEYS_FILE = "encryption_keys"
 """Comma-separated Fernet keys; the first one encrypts. Losing it means signing in again."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class FolderUnusable(Exception):
+class FolderUnusable(CommonsError):
     """The data directory cannot be made, read or written; the message says which and why."""
 
 

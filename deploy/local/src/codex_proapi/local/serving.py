@@ -5,6 +5,7 @@ import socket
 
 import uvloop
 
+from codex_proapi.commons.runtime.errors import CommonsError
 from codex_proapi.console.app import Console
 from codex_proapi.console.app import build as build_console
 from codex_proapi.gateway.app import Gateway
@@ -18,8 +19,8 @@ from codex_proapi.local.welcome import goodbye, welcome
 _LOOPBACK = "127.0.0.1"
 
 
-class PortTaken(Exception):
-    """Somebody else listens there; the message says what may help."""
+class CannotListen(CommonsError):
+    """The address cannot be listened on; the message says why and what may help."""
 
 
 class Together:
@@ -84,15 +85,22 @@ def listen(host: str, port: int) -> list[socket.socket]:
     first = _bind(host, port)
     if host != _LOOPBACK:
         return [first]
-    with contextlib.suppress(OSError, PortTaken):
+    with contextlib.suppress(OSError, CannotListen):
         return [first, _bind("::1", first.getsockname()[1])]
     return [first]
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "that is no host name"
+        raise CannotListen(
+            f"cannot listen on HOST={host}: {reason}. HOST is an address of this machine, as "
+            "127.0.0.1 (only this machine) or 0.0.0.0 (everybody who reaches it)."
+        ) from None
     made = socket.socket(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -101,7 +109,7 @@ def _bind(host: str, port: int) -> socket.socket:
         made.bind(address)
     except OSError as error:
         made.close()
-        raise PortTaken(
+        raise CannotListen(
             f"cannot listen on {host}:{port}: {error.strerror}. Codex Pro API may be running "
             "already, or a Codex CLI is signing in; PORT=… takes another port."
         ) from None

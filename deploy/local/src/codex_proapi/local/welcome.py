@@ -22,12 +22,9 @@ async def welcome(
     start: Start, *, port: int, demo: bool, announcements: Sequence[str] = ()
 ) -> None:
     """Tell where we are, in which state, what the console has to say, and what to do next."""
-    store = OpenedStore(start)
-    try:
+    async with OpenedStore(start.console) as store:
         accounts = len(await store.accounts.list())
         has_keys = await store.keys.any()
-    finally:
-        await store.close()
     host = start.gateway.host
     host_name = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0") else host
     address = start.gateway.public_url or f"http://{host_name}:{port}"

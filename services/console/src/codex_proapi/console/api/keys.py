@@ -176,8 +176,8 @@ async def change_key(
             request,
             "key.changed",
             key_id=key_id,
-            before={name: _fact(getattr(before, name)) for name in changes},
-            after={name: _fact(getattr(after, name)) for name in changes},
+            before={name: audit_value(getattr(before, name)) for name in changes},
+            after={name: audit_value(getattr(after, name)) for name in changes},
         )
     )
     return key_body(after, now=clock())
@@ -265,6 +265,6 @@ def _check_end(expires_at: int, *, now: float) -> None:
         raise BadRequest(Code.INVALID_VALUE, param="expires_at")
 
 
-def _fact(value: object) -> str | int | float | bool:
-    """A field as the audit writes it."""
+def audit_value(value: object) -> str | int | float | bool:
+    """A field of a key as the audit keeps it."""
     return value if isinstance(value, str | int | float) else msgspec.json.encode(value).decode()

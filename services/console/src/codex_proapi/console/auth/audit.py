@@ -30,7 +30,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: str
     """A fact in the past, `noun.verb`."""
     actor: str
-    """`admin`, `local` (no login asked), `token:<name>`, `nobody`."""
+    """`admin`, `local` (no login asked), `token:<name>`, `cli` (a command), `nobody`."""
     ip: str
     """From where."""
     request_id: str = ""
@@ -57,16 +57,25 @@ class StoredAuditEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"event
 class Audit:
     """The record of what administrators did."""
 
-    def __init__(self, redis: Redis, logs: LogStream, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        logs: LogStream,
+        *,
+        clock: Callable[[], float],
+        write_log: bool = True,
+    ) -> None:
+        """Take the streams to write to; `write_log` adds a line to the log of this process."""
         self._redis = redis
         self._logs = logs
         self._clock = clock
+        self._write_log = write_log
 
     def __repr__(self) -> str:
         return "<Audit>"
 
     async def note(self, event: AuditEvent) -> None:
-        """Write one deed down, once here and once in the log."""
+        """Write one action down: once here, once in the log stream, once in this process' log."""
         event = msgspec.structs.replace(event, at=self._clock())
         with mapped():
             await self._redis.xadd(
@@ -76,6 +85,8 @@ class Audit:
                 approximate=True,
             )
         await self._logs.append(_entry_of(event))
+        if not self._write_log:
+            return
         log.info(
             "admin.acted",
             action=event.action,

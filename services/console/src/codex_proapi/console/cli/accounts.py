@@ -11,9 +11,8 @@ from codex_proapi.commons.accounts.model import Account, AccountState
 from codex_proapi.commons.accounts.store import AccountStore, NewAccount
 from codex_proapi.console.accounts.auth_json import MAX_BYTES, read_auth_json
 from codex_proapi.console.cli.opened_store import opened
-from codex_proapi.console.cli.tables import explain, moment, show_table
+from codex_proapi.console.cli.tables import explain, moment, plain, show_table
 from codex_proapi.console.errors import BadAuthFile
-from codex_proapi.local.environment import Start
 
 
 @click.group()
@@ -39,8 +38,9 @@ def import_account(environ: Mapping[str, str], file: IO[bytes], name: str) -> No
         read = read_auth_json(content, now=time.time(), name=name)
     except BadAuthFile as wrong:
         raise click.ClickException(f"{told}: {explain(wrong.code)}") from None
-    account = asyncio.run(_add(Start(environ), read.account))
-    print(f"added {account.name} ({account.plan or 'unknown plan'}) as {account.id}")
+    known, account = asyncio.run(_add(environ, read.account))
+    done = "renewed" if known else "added"
+    print(plain(f"{done} {account.name} ({account.plan or 'unknown plan'}) as {account.id}"))
     if not read.preview.renewable:
         print("note: the file has no refresh token; the account ends with its access token")
     elif read.preview.expired:
@@ -51,7 +51,7 @@ def import_account(environ: Mapping[str, str], file: IO[bytes], name: str) -> No
 @click.pass_obj
 def list_accounts(environ: Mapping[str, str]) -> None:
     """Every account with its state."""
-    found = asyncio.run(_all(Start(environ)))
+    found = asyncio.run(_all(environ))
     if not found:
         print("no accounts yet; `codex-proapi accounts import FILE` adds one")
         return
@@ -75,8 +75,8 @@ def list_accounts(environ: Mapping[str, str]) -> None:
 @click.pass_obj
 def pause(environ: Mapping[str, str], account: str) -> None:
     """Take ACCOUNT (id, name or e-mail) out of rotation."""
-    changed = asyncio.run(_change(Start(environ), account, AccountStore.pause))
-    print(f"paused {changed.name}")
+    changed = asyncio.run(_change(environ, account, AccountStore.pause, "account.paused"))
+    print(plain(f"paused {changed.name}"))
 
 
 @accounts.command("resume")
@@ -84,8 +84,8 @@ def pause(environ: Mapping[str, str], account: str) -> None:
 @click.pass_obj
 def resume(environ: Mapping[str, str], account: str) -> None:
     """Put ACCOUNT (id, name or e-mail) back into rotation."""
-    changed = asyncio.run(_change(Start(environ), account, AccountStore.resume))
-    print(f"resumed {changed.name}")
+    changed = asyncio.run(_change(environ, account, AccountStore.resume, "account.resumed"))
+    print(plain(f"resumed {changed.name}"))
 
 
 @accounts.command("remove")
@@ -96,8 +96,8 @@ def remove(environ: Mapping[str, str], account: str, *, yes: bool) -> None:
     """Forget ACCOUNT (id, name or e-mail) and its tokens; its usage figures stay."""
     if not yes:
         click.confirm(f"Forget {account} and its tokens?", abort=True)
-    changed = asyncio.run(_change(Start(environ), account, AccountStore.remove))
-    print(f"removed {changed.name}")
+    changed = asyncio.run(_change(environ, account, AccountStore.remove, "account.removed"))
+    print(plain(f"removed {changed.name}"))
 
 
 @accounts.command("reseal")
@@ -108,7 +108,7 @@ def reseal(environ: Mapping[str, str]) -> None:
     After it the other keys are not needed for credentials any more. API keys are another matter:
     they are kept as digests, which only their secret can renew, so each changes over when used.
     """
-    resealed, known = asyncio.run(_reseal(Start(environ)))
+    resealed, known = asyncio.run(_reseal(environ))
     print(f"sealed {resealed} of {known} credentials under the first encryption key")
     if resealed < known:
         raise click.ClickException(
@@ -117,27 +117,41 @@ def reseal(environ: Mapping[str, str]) -> None:
         )
 
 
-async def _reseal(start: Start) -> tuple[int, int]:
-    async with opened(start) as store:
+async def _reseal(environ: Mapping[str, str]) -> tuple[int, int]:
+    async with opened(environ) as store:
         known = await store.accounts.list()
-        return await store.accounts.reseal(), len(known)
+        resealed = await store.accounts.reseal()
+        await store.note("account.resealed", after={"resealed": resealed, "known": len(known)})
+        return resealed, len(known)
 
 
-async def _add(start: Start, new: NewAccount) -> Account:
-    async with opened(start) as store:
-        return await store.accounts.add(new)
+async def _add(environ: Mapping[str, str], new: NewAccount) -> tuple[bool, Account]:
+    """Keep a login; whether its account was there before, and the account."""
+    async with opened(environ) as store:
+        before = {account.id for account in await store.accounts.list()}
+        account = await store.accounts.add(new)
+        known = account.id in before
+        await store.note(
+            "account.renewed" if known else "account.added",
+            account=account.id,
+            after={"name": account.name, "plan": account.plan, "source": account.source},
+        )
+        return known, account
 
 
-async def _all(start: Start) -> Sequence[Account]:
-    async with opened(start) as store:
+async def _all(environ: Mapping[str, str]) -> Sequence[Account]:
+    async with opened(environ) as store:
         return await store.accounts.list()
 
 
 async def _change(
-    start: Start, wanted: str, act: Callable[[AccountStore, str], Awaitable[bool]]
+    environ: Mapping[str, str],
+    wanted: str,
+    act: Callable[[AccountStore, str], Awaitable[bool]],
+    action: str,
 ) -> Account:
-    """Do something to the one account a person means."""
-    async with opened(start) as store:
+    """Do something to the one account a person means; `action` is its name in the audit."""
+    async with opened(environ) as store:
         known = await store.accounts.list()
         meant = [a for a in known if wanted in (a.id, a.name, a.email)]
         if not meant:
@@ -145,7 +159,8 @@ async def _change(
         if len(meant) > 1:
             ids = ", ".join(account.id for account in meant)
             raise click.ClickException(f"{wanted} may be any of {ids}; say which")
-        await act(store.accounts, meant[0].id)
+        if await act(store.accounts, meant[0].id):
+            await store.note(action, account=meant[0].id, before={"name": meant[0].name})
         return meant[0]
 
 

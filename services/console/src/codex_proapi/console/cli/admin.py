@@ -11,7 +11,6 @@ from codex_proapi.console.auth.script_tokens import ScriptToken
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.tables import explain, moment, show_table
 from codex_proapi.console.errors import ConsoleError
-from codex_proapi.local.environment import Start
 
 
 @click.group()
@@ -29,7 +28,7 @@ def password(environ: Mapping[str, str], *, from_stdin: bool) -> None:
     else:
         provided = prompt("New password", hide_input=True, confirmation_prompt=True)
     try:
-        asyncio.run(_set_password(Start(environ), provided))
+        asyncio.run(_set_password(environ, provided))
     except ConsoleError as wrong:
         raise click.ClickException(explain(wrong.code)) from None
     print("the password is set; the console asks for it from now on")
@@ -45,7 +44,7 @@ def token() -> None:
 @click.pass_obj
 def create(environ: Mapping[str, str], name: str) -> None:
     """Make an admin token called NAME; it is shown this once, on standard output."""
-    made, secret = asyncio.run(_create(Start(environ), name))
+    made, secret = asyncio.run(_create(environ, name))
     click.echo(f"made {made.id}", err=True)
     print(secret)
 
@@ -54,7 +53,7 @@ def create(environ: Mapping[str, str], name: str) -> None:
 @click.pass_obj
 def list_tokens(environ: Mapping[str, str]) -> None:
     """Every admin token, without the token itself."""
-    found = asyncio.run(_all(Start(environ)))
+    found = asyncio.run(_all(environ))
     if not found:
         print("no admin tokens yet; `codex-proapi admin token create NAME` makes one")
         return
@@ -67,27 +66,33 @@ def list_tokens(environ: Mapping[str, str]) -> None:
 @click.pass_obj
 def revoke(environ: Mapping[str, str], token_id: str) -> None:
     """Take the admin token TOKEN_ID back, everywhere at once."""
-    if not asyncio.run(_revoke(Start(environ), token_id)):
+    if not asyncio.run(_revoke(environ, token_id)):
         raise click.ClickException(f"no admin token has the id {token_id}; see `admin token list`")
     print(f"revoked {token_id}")
 
 
-async def _set_password(start: Start, provided: str) -> None:
-    async with opened(start) as store:
+async def _set_password(environ: Mapping[str, str], provided: str) -> None:
+    async with opened(environ) as store:
         await store.administrator.change(provided)
         await store.sessions.end_all()
+        await store.note("admin.password_changed")
 
 
-async def _create(start: Start, name: str) -> tuple[ScriptToken, str]:
-    async with opened(start) as store:
-        return await store.tokens.create(name)
+async def _create(environ: Mapping[str, str], name: str) -> tuple[ScriptToken, str]:
+    async with opened(environ) as store:
+        token, secret = await store.tokens.create(name)
+        await store.note("admin.token_made", after={"id": token.id, "name": token.name})
+        return token, secret
 
 
-async def _all(start: Start) -> Sequence[ScriptToken]:
-    async with opened(start) as store:
+async def _all(environ: Mapping[str, str]) -> Sequence[ScriptToken]:
+    async with opened(environ) as store:
         return await store.tokens.all()
 
 
-async def _revoke(start: Start, token_id: str) -> bool:
-    async with opened(start) as store:
-        return await store.tokens.revoke(token_id)
+async def _revoke(environ: Mapping[str, str], token_id: str) -> bool:
+    async with opened(environ) as store:
+        revoked = await store.tokens.revoke(token_id)
+        if revoked:
+            await store.note("admin.token_revoked", before={"id": token_id[:12]})
+        return revoked

@@ -10,11 +10,16 @@ import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
-from codex_proapi.console.api.keys import MOST_OVERLAP, KeyList, MadeKey, key_body
+from codex_proapi.console.api.keys import (
+    MOST_OVERLAP,
+    KeyList,
+    MadeKey,
+    audit_value,
+    key_body,
+)
 from codex_proapi.console.cli.key_options import LIMITS, Span, facts_of, key_options
 from codex_proapi.console.cli.opened_store import OpenedStore, opened
-from codex_proapi.console.cli.tables import moment, show_table
-from codex_proapi.local.environment import Start
+from codex_proapi.console.cli.tables import moment, plain, show_table
 
 T = TypeVar("T")
 
@@ -39,7 +44,10 @@ def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **provide
 
     async def make(store: OpenedStore) -> tuple[ApiKey, str]:
         facts = facts_of(await _accounts_named(store, provided), now=now, limits=Limits())
-        return await store.keys.create(name.strip(), created_at=int(now), **facts)
+        key, secret = await store.keys.create(name.strip(), created_at=int(now), **facts)
+        after = {"name": key.name, "owner": key.owner, "expires_at": key.expires_at}
+        await store.note("key.made", key_id=key.id, after=after)
+        return key, secret
 
     key, secret = _with_store(environ, make)
     _show_secret(key, secret, as_json=as_json)
@@ -92,7 +100,12 @@ def change(
             facts["name"] = name.strip()
         if not facts:
             raise click.UsageError("nothing to change is named; see `keys change --help`")
-        return await store.keys.patch(meant.id, **facts) or meant
+        changed = await store.keys.patch(meant.id, **facts) or meant
+        before, after = (
+            {name: audit_value(getattr(key, name)) for name in facts} for key in (meant, changed)
+        )
+        await store.note("key.changed", key_id=meant.id, before=before, after=after)
+        return changed
 
     _show(_with_store(environ, patch), as_json=as_json)
 
@@ -110,6 +123,7 @@ def rotate(environ: Mapping[str, str], key: str, *, overlap: int, as_json: bool)
     async def renew(store: OpenedStore) -> tuple[ApiKey, str]:
         meant = await _meant(store.keys, key)
         secret = await store.keys.rotate(meant.id, overlap=overlap)
+        await store.note("key.rotated", key_id=meant.id, after={"overlap_seconds": overlap})
         return await store.keys.get(meant.id) or meant, secret or ""
 
     rotated, secret = _with_store(environ, renew)
@@ -128,10 +142,12 @@ def revoke(environ: Mapping[str, str], key: str) -> None:
     async def take(store: OpenedStore) -> ApiKey:
         meant = await _meant(store.keys, key)
         await store.keys.revoke(meant.id)
+        before = {"name": meant.name, "prefix": meant.prefix}
+        await store.note("key.revoked", key_id=meant.id, before=before)
         return meant
 
     taken = _with_store(environ, take)
-    print(f"revoked {taken.name} ({taken.id})")
+    print(plain(f"revoked {taken.name} ({taken.id})"))
 
 
 @keys.command("remove")
@@ -143,17 +159,19 @@ def remove(environ: Mapping[str, str], key: str) -> None:
     async def forget(store: OpenedStore) -> ApiKey:
         meant = await _meant(store.keys, key, revoked=True)
         await store.keys.remove(meant.id)
+        before = {"name": meant.name, "prefix": meant.prefix}
+        await store.note("key.removed", key_id=meant.id, before=before)
         return meant
 
     gone = _with_store(environ, forget)
-    print(f"removed {gone.name} ({gone.id})")
+    print(plain(f"removed {gone.name} ({gone.id})"))
 
 
 def _with_store(environ: Mapping[str, str], action: Callable[[OpenedStore], Awaitable[T]]) -> T:
     """Do something with the keys of this installation."""
 
     async def do() -> T:
-        async with opened(Start(environ)) as store:
+        async with opened(environ) as store:
             return await action(store)
 
     return asyncio.run(do())

@@ -2,45 +2,103 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self
 
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.auth.administrator import Administrator
+from codex_proapi.console.auth.audit import Audit, AuditEvent
 from codex_proapi.console.auth.passwords import Passwords
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
-from codex_proapi.local.environment import Start
+from codex_proapi.console.cli.extensions import embedded_store
+from codex_proapi.console.settings import ConsoleSettings
+
+ACTOR = "cli"
+"""Who the audit says did what a command did."""
+READ = ("REDIS_URL", "ENCRYPTION_KEYS")
+"""Settings a command reads; each may come from a file (`…_FILE`). No other setting can stop it."""
+
+KEYS_MISSING = (
+    "ENCRYPTION_KEYS (or ENCRYPTION_KEYS_FILE) is required with REDIS_URL: the keys that the "
+    "gateways and consoles of this Redis have; none is made up for it."
+)
+STORE_MISSING = (
+    "REDIS_URL is not set, and no embedded Redis is installed here: set REDIS_URL and "
+    "ENCRYPTION_KEYS as the console has them."
+)
 
 
 class OpenedStore:
-    """What commands read and change."""
+    """What commands read and change. An async context manager that closes its connections."""
 
-    def __init__(self, start: Start) -> None:
-        self._redis = connect(start.redis_url)
-        cipher = CredentialCipher(start.gateway.encryption_keys)
+    def __init__(self, settings: ConsoleSettings) -> None:
+        self._redis = connect(settings.redis_url)
+        cipher = CredentialCipher(settings.encryption_keys)
         self.accounts = AccountStore(self._redis, cipher)
         self.keys = KeyStore(self._redis, cipher)
         self.tokens = ScriptTokens(self._redis, clock=time.time)
         self.administrator = Administrator(self._redis, Passwords(), clock=time.time)
         self.sessions = Sessions(self._redis, clock=time.time)
+        logs = LogStream(self._redis, blocking_redis=self._redis)
+        self.audit = Audit(self._redis, logs, clock=time.time, write_log=False)
 
     def __repr__(self) -> str:
         return "<OpenedStore>"
 
-    async def close(self) -> None:
-        """Let go of the connections."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self._redis.aclose()
+
+    async def note(self, action: str, **facts: Any) -> None:
+        """Write down in the audit what a command did; `facts` are fields of `AuditEvent`."""
+        await self.audit.note(AuditEvent(action=action, actor=ACTOR, ip="", **facts))
 
 
 @contextlib.asynccontextmanager
-async def opened(start: Start) -> AsyncIterator[OpenedStore]:
-    """The store of this start, with its embedded server if it needs one."""
+async def opened(environ: Mapping[str, str]) -> AsyncIterator[OpenedStore]:
+    """The store that an environment names; without REDIS_URL the embedded one, if installed."""
     async with contextlib.AsyncExitStack() as stack:
-        if start.redis is not None:
-            await stack.enter_async_context(start.redis)
-        store = OpenedStore(start)
-        stack.push_async_callback(store.close)
-        yield store
+        if not names_redis(environ):
+            embedded = embedded_store()
+            if embedded is None:
+                raise SettingsError([STORE_MISSING])
+            environ = await stack.enter_async_context(embedded(environ))
+        yield await stack.enter_async_context(OpenedStore(store_settings(environ)))
+
+
+def store_settings(environ: Mapping[str, str]) -> ConsoleSettings:
+    """The settings a command needs; SettingsError if one is missing or wrong."""
+    faults = key_faults(environ)
+    if faults:
+        raise SettingsError(faults)
+    names = [name for base in READ for name in (base, f"{base}_FILE")]
+    return from_environ(ConsoleSettings, {n: environ[n] for n in names if environ.get(n)})
+
+
+def names_redis(environ: Mapping[str, str]) -> bool:
+    """Whether an environment says where Redis is."""
+    return bool(environ.get("REDIS_URL") or environ.get("REDIS_URL_FILE"))
+
+
+def key_faults(environ: Mapping[str, str]) -> list[str]:
+    """A fault where Redis is named and its encryption keys are not.
+
+    A key made up here would seal what nobody else can open.
+    """
+    keys = environ.get("ENCRYPTION_KEYS") or environ.get("ENCRYPTION_KEYS_FILE")
+    return [KEYS_MISSING] if names_redis(environ) and not keys else []

@@ -12,6 +12,7 @@ from codex_proapi.console.texts.phrases import CURES, FAULTS
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on a terminal, tab-separated lines elsewhere."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     screen = Console(highlight=False, markup=False, soft_wrap=True)
     if not screen.is_terminal:
         for row in [columns, *rows]:
@@ -21,6 +22,11 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     screen.print(table)
+
+
+def plain(text: str) -> str:
+    """A text without control characters: names come from outside and must not move a cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def moment(seconds: int) -> str:

@@ -7,6 +7,8 @@ from codex_proapi.console.texts.phrases import N_
 EVENTS: Final[dict[str, str]] = {
     "exchange.settled": N_("Request"),
     "account.added": N_("Account added"),
+    "account.renewed": N_("Account signed in again"),
+    "account.resealed": N_("Logins sealed under the first encryption key"),
     "account.changed": N_("Account changed"),
     "account.paused": N_("Account paused"),
     "account.resumed": N_("Account resumed"),

@@ -99,7 +99,7 @@ FAULTS: Final[dict[str, str]] = {
 
 CURES: Final[dict[str, str]] = {
     "wrong_password": N_(
-        "Try again. A forgotten password is set anew on the server with “codex-proapi admin”."
+        "Try again. Reset a forgotten one on the server with “codex-proapi admin password”."
     ),
     "too_many_attempts": N_("Wait a minute, then try again."),
     "signed_out": N_("Sign in again; this page stays as it is."),

@@ -1,0 +1,40 @@
+"""What other installed members add to the command line, found by their entry points.
+
+`codex_proapi.commands`: the name of a command, and the `click.Command` itself.
+`codex_proapi.stores`: `embedded`, a function that takes the environment and gives an async context
+manager: inside it a store of this machine runs, and the environment it gives has its REDIS_URL and
+ENCRYPTION_KEYS.
+"""
+
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias, cast
+
+import rich_click as click
+
+COMMANDS = "codex_proapi.commands"
+STORES = "codex_proapi.stores"
+EMBEDDED = "embedded"
+
+Store: TypeAlias = Callable[[Mapping[str, str]], AbstractAsyncContextManager[Mapping[str, str]]]
+
+
+def command_names() -> list[str]:
+    """Names of the commands that other members add."""
+    return sorted({entry.name for entry in importlib.metadata.entry_points(group=COMMANDS)})
+
+
+def find_command(name: str) -> click.Command | None:
+    """A command that another member adds; None if none is installed that does."""
+    return cast("click.Command | None", _load(COMMANDS, name))
+
+
+def embedded_store() -> Store | None:
+    """The store of one machine; None where the member that has it is not installed."""
+    return cast("Store | None", _load(STORES, EMBEDDED))
+
+
+def _load(group: str, name: str) -> object:
+    found = list(importlib.metadata.entry_points(group=group, name=name))
+    return found[0].load() if found else None
