@@ -6,7 +6,7 @@ from support.tree import imports_of, modules
 # Used by one service only, but facts of both: the reason stands beside each.
 EXCEPTIONS: dict[str, str] = {
     "codex_proapi.gateway.pool.snapshot": "reads in one script what the stores of accounts and keys write",
-    "codex_proapi.commons.runtime.clock": "learns from the survey; the refresher of both services is given one",
+    "codex_proapi.gateway.pool.clock": "learns from the survey; the refresher of both services is given one",
     "codex_proapi.gateway.exchange.stored_responses": "seals with the accounts' cipher, whose keys are rotated together",
 }
 

@@ -5,9 +5,9 @@ import time
 
 from cryptography.fernet import Fernet
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore, NewAccount
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 
 
 def seed(url: str) -> str:

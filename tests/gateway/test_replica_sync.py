@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from support.gateways import KEY
 from support.logins import a_login
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.cluster.live_settings import (
@@ -18,11 +19,10 @@ from codex_proapi.commons.cluster.live_settings import (
     LiveSettingsStore,
 )
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
-from codex_proapi.commons.runtime.cipher import CredentialCipher
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.exchange.in_flight import InFlight
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.selector import Strategy
 from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
 from codex_proapi.gateway.settings import GatewaySettings
@@ -56,7 +56,8 @@ class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
         parts: dict[str, Any] = dict.fromkeys(
-            ("admission", "selector", "slots", "catalogues", "context", "usage", "poll"), self.part
+            ("admission", "selector", "slots", "catalogues", "context", "settlements", "poll"),
+            self.part,
         )
         self.switches = LiveSettingsApplier(SETTINGS, **parts)
         self.accounts = AccountStore(redis, CredentialCipher((KEY,)))

@@ -10,12 +10,12 @@ import pytest
 from redis.asyncio import Redis
 from support.consoles import Browser, console_settings, event_source, guarded, running, served
 
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.console.app import Console
 from codex_proapi.console.live import event_streams, log_broadcast
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 
 class Scene(NamedTuple):
@@ -62,7 +62,7 @@ async def test_an_entry_reaches_the_browsers_of_every_console_within_a_second(
     ):
         await asyncio.sleep(0.05)
         began = time.perf_counter()
-        await UsageStore(redis_client).add([record])
+        await SettlementWriter(redis_client).add([record])
         events = [await one.next(), await other.next()]
         took = time.perf_counter() - began
 

@@ -19,12 +19,12 @@ from support.redis_clients import connect_patiently
 from support.redis_server import RedisServer
 from support.redis_sets import RedisSentinels, RedisShards
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.usage.counters import Counters, UsageStore, day_of
 from codex_proapi.simulator import ReceivedRequest, SimulatedAccount, Simulator
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from support.logins import a_login
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
 from codex_proapi.commons.accounts.quota import (
     QuotaStore,
@@ -22,10 +23,9 @@ from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.cipher import CredentialCipher
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 HOUR, DAY = 3600, 86_400
 FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -109,7 +109,7 @@ class Scene:
         """Some days of requests, most of them today."""
         ages = sorted((self._dice.expovariate(1 / (20 * HOUR)) for _ in range(count)), reverse=True)
         records = [self.record(n, at=self.now - min(age, 6.9 * DAY)) for n, age in enumerate(ages)]
-        usage = UsageStore(self.redis)
+        usage = SettlementWriter(self.redis)
         for begin in range(0, count, 100):
             await usage.add(records[begin : begin + 100])
 

@@ -11,12 +11,12 @@ import time
 
 import httpx
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.refresher import CredentialRefresher, Pace
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.claims import claims_of
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
 
 

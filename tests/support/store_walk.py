@@ -8,15 +8,16 @@ from support.exchanges import a_record
 from support.logins import a_login
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.api_keys.store import KeyStore, KeyView
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.locks import Locks
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
@@ -59,7 +60,7 @@ async def walk(redis: Redis, blocking_redis: Redis) -> None:
     assert snapshot.affine == account.id
 
     usage, log = UsageStore(redis), LogStream(redis, blocking_redis=blocking_redis)
-    assert await usage.add([a_record(number) for number in range(10)]) == 10
+    assert await SettlementWriter(redis).add([a_record(number) for number in range(10)]) == 10
     assert len((await usage.read("key", ["2026-11-18"]))["2026-11-18"]) == 5
     assert await usage.series(["2026-11-18"])
     last = await log.last_id()

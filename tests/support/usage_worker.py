@@ -12,13 +12,13 @@ from support.exchanges import a_record
 
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 
 async def main() -> None:
     orders = json.loads(sys.argv[1])
     redis = connect(orders["redis_url"])
-    usage = UsageStore(redis)
+    usage = SettlementWriter(redis)
     numbers = orders["numbers"]
     for begin in range(0, len(numbers), 25):
         batch = [a_record(number) for number in numbers[begin : begin + 25]]

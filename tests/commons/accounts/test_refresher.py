@@ -20,6 +20,7 @@ from support.logins import a_login, an_access_token
 from support.redis_server import RedisServer
 from support.token_server import REUSED, TokenServer, says
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import (
     Account,
     AccountState,
@@ -32,7 +33,6 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 
 NOW = 1_795_000_000

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from support.logins import a_login, an_access_token
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import (
     Account,
     AccountState,
@@ -21,7 +22,6 @@ from codex_proapi.commons.accounts.model import (
 from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import CredentialUnavailable, StoreUnavailable
 
 NOW = 1_795_000_000

@@ -17,9 +17,9 @@ from codex_proapi.commons.api_keys.fair_shares import (
 )
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.limits.charge import charge_for
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 
@@ -30,7 +30,7 @@ class Pool:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
         self.surveyor = SnapshotReader(redis)
-        self.usage = UsageStore(redis)
+        self.usage = SettlementWriter(redis)
         self.numbers: Iterator[int] = itertools.count()
 
     async def ask(self, key: str, *, tokens: int = 0, weight: float = 1.0, draw: Any = None) -> Any:

@@ -5,10 +5,10 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 from support.clock import Clock
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey, KeyLookup, KeyStore, KeyView
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 

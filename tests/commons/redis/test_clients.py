@@ -111,7 +111,7 @@ async def test_more_commands_than_connections_wait_their_turn(redis_url: str) ->
 async def test_a_script_runs_by_its_name_also_after_the_server_forgot_it(
     redis_client: Redis,
 ) -> None:
-    scripts = Scripts(redis_client)
+    scripts = Scripts(redis_client, "codex_proapi.commons.redis")
     assert await scripts.run("release_lock", ["lock"], ["me"]) == 0
     await redis_client.script_flush()
     await redis_client.set("lock", "me")
@@ -121,7 +121,7 @@ async def test_a_script_runs_by_its_name_also_after_the_server_forgot_it(
 
 async def test_failures_become_store_unavailable_and_name_no_address() -> None:
     client = connect("redis://:canary@127.0.0.1:9")
-    scripts = Scripts(client)
+    scripts = Scripts(client, "codex_proapi.commons.redis")
     for call in (scripts.run, scripts.repeat):
         with pytest.raises(StoreUnavailable) as caught:
             await call("release_lock", ["lock"], ["me"])
@@ -177,7 +177,10 @@ async def test_what_timed_out_is_not_repeated() -> None:
         client = connect(server.url, timeout=0.3)
         await client.ping()
         server.freeze()
-        for call in (Scripts(client).repeat, Scripts(client).run):
+        for call in (
+            Scripts(client, "codex_proapi.commons.redis").repeat,
+            Scripts(client, "codex_proapi.commons.redis").run,
+        ):
             begun = time.monotonic()
             with pytest.raises(StoreUnavailable):
                 await call("release_lock", ["lock"], ["me"])

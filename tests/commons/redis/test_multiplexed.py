@@ -244,4 +244,6 @@ async def test_surveys_and_scripts_go_over_the_line(
 async def test_failures_on_the_line_are_those_of_any_script(redis_client: Redis) -> None:
     line = line_to("unix:///nowhere")
     with pytest.raises(StoreUnavailable):
-        await Scripts(redis_client, line=line).repeat("release_lock", ["lock"], ["me"])
+        await Scripts(redis_client, "codex_proapi.commons.redis", line=line).repeat(
+            "release_lock", ["lock"], ["me"]
+        )

@@ -14,14 +14,14 @@ from redis.asyncio import Redis
 from support.exchanges import AT, a_record
 from support.pretended import pretended_time
 from support.redis_server import RedisServer
+from support.usage import WrittenUsage
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.counters import (
-    MOST_AT_ONCE,
     SLOT_SECONDS,
     Counters,
     UsageStore,
@@ -30,6 +30,7 @@ from codex_proapi.commons.usage.counters import (
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.accounting.settlement import MOST_AT_ONCE, SettlementWriter
 
 DAY = "2026-11-18"
 WORKER = Path(__file__).parents[2] / "support" / "usage_worker.py"
@@ -69,11 +70,11 @@ COUNTED = Counters(
 
 
 @pytest.fixture
-def usage(redis_client: Redis) -> UsageStore:
-    return UsageStore(redis_client)
+def usage(redis_client: Redis) -> WrittenUsage:
+    return WrittenUsage(redis_client)
 
 
-async def test_an_exchange_is_counted_for_its_key_account_and_model(usage: UsageStore) -> None:
+async def test_an_exchange_is_counted_for_its_key_account_and_model(usage: WrittenUsage) -> None:
     assert await usage.add([RECORD]) == 1
 
     assert await usage.read("key", [DAY]) == {DAY: {"key_1": COUNTED}}
@@ -83,7 +84,7 @@ async def test_an_exchange_is_counted_for_its_key_account_and_model(usage: Usage
 
 
 async def test_it_is_counted_once_and_logged_once_however_often_it_is_added(
-    usage: UsageStore, redis_client: Redis
+    usage: WrittenUsage, redis_client: Redis
 ) -> None:
     assert await usage.add([RECORD, RECORD]) == 1
     assert await usage.add([RECORD]) == 0
@@ -93,7 +94,7 @@ async def test_it_is_counted_once_and_logged_once_however_often_it_is_added(
     assert stored.entry.exchange == RECORD
 
 
-async def test_a_batch_is_summed(usage: UsageStore) -> None:
+async def test_a_batch_is_summed(usage: WrittenUsage) -> None:
     numbers = range(3 * MOST_AT_ONCE + 7)
 
     assert await usage.add([a_record(number) for number in numbers]) == len(numbers)
@@ -101,7 +102,7 @@ async def test_a_batch_is_summed(usage: UsageStore) -> None:
     assert await usage.series([DAY]) == {1_794_999_900: truth_of(numbers)}
 
 
-async def test_nothing_is_added_by_nothing(usage: UsageStore, redis_client: Redis) -> None:
+async def test_nothing_is_added_by_nothing(usage: WrittenUsage, redis_client: Redis) -> None:
     assert await usage.add([]) == 0
     assert await redis_client.keys("*") == []
 
@@ -117,7 +118,7 @@ async def test_nothing_is_added_by_nothing(usage: UsageStore, redis_client: Redi
     ],
 )
 async def test_refused_and_broken_exchanges_are_errors(
-    usage: UsageStore, ending: Ending, errors: int
+    usage: WrittenUsage, ending: Ending, errors: int
 ) -> None:
     await usage.add([ExchangeRecord(request_id="r", at=AT, endpoint="chat", ending=ending)])
 
@@ -126,7 +127,7 @@ async def test_refused_and_broken_exchanges_are_errors(
     assert list((await usage.read("model", [DAY]))[DAY]) == ["none"]
 
 
-async def test_days_are_those_of_utc_and_slots_five_minutes(usage: UsageStore) -> None:
+async def test_days_are_those_of_utc_and_slots_five_minutes(usage: WrittenUsage) -> None:
     midnight = 1_795_046_400
     for number, at in enumerate([midnight - 0.5, midnight, midnight + 299, midnight + 300]):
         await usage.add(
@@ -145,7 +146,7 @@ async def test_days_are_those_of_utc_and_slots_five_minutes(usage: UsageStore) -
     assert [day_of(midnight - 0.5), day_of(midnight)] == days
 
 
-async def test_a_keys_tokens_are_told_by_day_as_its_budgets_count_them(usage: UsageStore) -> None:
+async def test_a_keys_tokens_are_told_by_day_as_its_budgets_count_them(usage: WrittenUsage) -> None:
     tokens = Tokens(input=100, cached=80, output=20, reasoning=15)
     record = ExchangeRecord(
         request_id="r", at=AT, endpoint="chat", key_id="k", tokens=tokens, ending=Ending.WHOLE
@@ -156,7 +157,7 @@ async def test_a_keys_tokens_are_told_by_day_as_its_budgets_count_them(usage: Us
     assert await usage.tokens("k", []) == []
 
 
-async def test_named_subjects_are_read_also_without_counters(usage: UsageStore) -> None:
+async def test_named_subjects_are_read_also_without_counters(usage: WrittenUsage) -> None:
     await usage.add([RECORD])
 
     assert await usage.read("key", [DAY], subjects=["key_1", "key_2"]) == {
@@ -166,7 +167,7 @@ async def test_named_subjects_are_read_also_without_counters(usage: UsageStore) 
 
 
 async def test_what_an_account_and_a_key_did_last_is_noted(
-    usage: UsageStore, redis_client: Redis
+    usage: WrittenUsage, redis_client: Redis
 ) -> None:
     key, _ = await KeyStore(redis_client, CredentialCipher(["A" * 43 + "="])).create("laptop")
     for account in ("acc_1", "acc_2"):
@@ -198,14 +199,14 @@ async def test_what_an_account_and_a_key_did_last_is_noted(
 
 
 async def test_a_removed_account_does_not_come_back_by_being_counted(
-    usage: UsageStore, redis_client: Redis
+    usage: WrittenUsage, redis_client: Redis
 ) -> None:
     await usage.add([RECORD])
 
     assert await redis_client.exists(keyspace.account("acc_1"), keyspace.key("key_1")) == 0
 
 
-async def test_a_key_is_counted_by_model_too(usage: UsageStore) -> None:
+async def test_a_key_is_counted_by_model_too(usage: WrittenUsage) -> None:
     await usage.add([a_record(number) for number in range(20)])
 
     by_model = (await usage.read_models(["key_1", "key_2", "key_9"], [DAY]))[DAY]
@@ -219,7 +220,7 @@ async def test_a_key_is_counted_by_model_too(usage: UsageStore) -> None:
         assert key_id not in {"key_1", "key_2"} or total == counters
 
 
-async def test_tokens_that_upstream_did_not_tell_are_kept_apart(usage: UsageStore) -> None:
+async def test_tokens_that_upstream_did_not_tell_are_kept_apart(usage: WrittenUsage) -> None:
     record = ExchangeRecord(
         request_id="r", at=AT, endpoint="chat", key_id="k", estimated=70, ending=Ending.ABANDONED
     )
@@ -229,7 +230,7 @@ async def test_tokens_that_upstream_did_not_tell_are_kept_apart(usage: UsageStor
 
 
 async def test_a_shorter_retention_holds_for_what_is_there_and_for_what_comes(
-    usage: UsageStore, redis_client: Redis
+    usage: WrittenUsage, redis_client: Redis
 ) -> None:
     ages = {"old": 41, "last": 40, "today": 0}
     for name, age in ages.items():
@@ -253,13 +254,13 @@ async def test_a_shorter_retention_holds_for_what_is_there_and_for_what_comes(
             if "series" not in str(found):
                 assert seconds - 5 <= await redis_client.ttl(found) <= seconds, found
 
-    usage.days = 40
+    usage.writer.days = 40
     await usage.add([msgspec.structs.replace(RECORD, request_id="next")])
     ends = await redis_client.ttl(keyspace.usage(days["today"], "model", RECORD.answered_model))
     assert midnight + 40 * keyspace.DAY - 5 <= ends <= midnight + 40 * keyspace.DAY
 
 
-async def test_everything_that_is_counted_expires(usage: UsageStore, redis_client: Redis) -> None:
+async def test_everything_that_is_counted_expires(usage: WrittenUsage, redis_client: Redis) -> None:
     await usage.add([RECORD])
 
     for name in await redis_client.keys("*"):
@@ -267,7 +268,7 @@ async def test_everything_that_is_counted_expires(usage: UsageStore, redis_clien
             assert await redis_client.ttl(name) > 0, name
 
 
-async def test_large_sums_are_exact(usage: UsageStore) -> None:
+async def test_large_sums_are_exact(usage: WrittenUsage) -> None:
     big = 2**40 + 1
     for number in range(2):
         record = ExchangeRecord(
@@ -286,9 +287,10 @@ async def test_large_sums_are_exact(usage: UsageStore) -> None:
 async def test_without_redis_the_caller_keeps_the_batch() -> None:
     client = connect("unix:///nowhere")
     with pytest.raises(StoreUnavailable):
-        await UsageStore(client).add([RECORD])
+        await WrittenUsage(client).add([RECORD])
     await client.aclose()
-    assert repr(UsageStore(client)) == "<UsageStore of 400 days>"
+    assert repr(SettlementWriter(client)) == "<SettlementWriter, kept for 400 days>"
+    assert repr(UsageStore(client)) == "<UsageStore>"
 
 
 def truth_of(numbers: range) -> Counters:
@@ -338,7 +340,7 @@ async def test_figures_are_exact_after_killed_writers_and_restarts_of_redis() ->
             assert worker.returncode == 0
 
         client = connect(server.url)
-        usage = UsageStore(client)
+        usage = WrittenUsage(client)
         assert await usage.series([DAY]) == {1_794_999_900: truth_of(total)}
         by_key = (await usage.read("key", [DAY]))[DAY]
         assert sum(each.input for each in by_key.values()) == truth_of(total).input

@@ -8,11 +8,11 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.consoles import KEY, console_settings
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.console.accounts.auth_json import read_auth_json
 from codex_proapi.console.accounts.connection_test import ConnectionTest, Step
 from codex_proapi.simulator import Fault, Simulator

@@ -12,10 +12,10 @@ from support.clock import Clock
 from support.consoles import KEY, console_settings
 from support.logins import an_access_token
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.console.accounts.device_login import DeviceLogins
 from codex_proapi.console.accounts.login_service import LoginService
 from codex_proapi.console.accounts.pending_logins import LoginState, PendingLogins

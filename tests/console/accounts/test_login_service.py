@@ -10,6 +10,7 @@ from support.clock import Clock
 from support.consoles import KEY, console_settings
 from support.logins import a_jwt, an_access_token
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.token_endpoint import (
     GrantError,
@@ -17,7 +18,6 @@ from codex_proapi.commons.codex.token_endpoint import (
     GrantUnavailable,
     TokenEndpoint,
 )
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.console.accounts.auth_json import read_auth_json
 from codex_proapi.console.accounts.callback import Callback
 from codex_proapi.console.accounts.login_service import LoginService, meaning_of

@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.consoles import KEY
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.codex.token_endpoint import DeviceCode
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.console.accounts.pending_logins import (
     LoginState,
     Outcome,

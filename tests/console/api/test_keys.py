@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.consoles import KEY, console_settings, running, script
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.api_keys.store import KeyStore, KeyView
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.console.app import Console
 
 NOW = 1_795_000_000

@@ -11,10 +11,11 @@ from support.consoles import KEY, PASSWORD, console_settings, guarded, running, 
 
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
-from codex_proapi.commons.usage.counters import UsageStore, day_of
+from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.console.api.settings import LiveBody, SettingsChange
 from codex_proapi.console.app import Console
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ async def test_a_shorter_retention_takes_effect_on_the_usage_there_is(
         record = ExchangeRecord(
             request_id=f"r{number}", at=at, endpoint="chat", key_id="k", ending=Ending.WHOLE
         )
-        await UsageStore(redis_client).add([record])
+        await SettlementWriter(redis_client).add([record])
     since = day_of(now - 60 * 86_400)
     assert len((await api.get("/api/usage", params={"since": since})).json()["rows"]) == 2
 

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.consoles import console_settings, running, script
 
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.console.api.usage import days_of
 from codex_proapi.console.app import Console
 from codex_proapi.console.errors import BadRequest
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 NOW = 1_795_000_123
 DAY = 86_400
@@ -54,7 +54,7 @@ async def api(console: Console) -> AsyncIterator[httpx.AsyncClient]:
 
 async def test_usage_adds_up_by_day_and_key(api: httpx.AsyncClient, redis_client: Redis) -> None:
     key = (await api.post("/api/keys", json={"name": "laptop"})).json()["key"]["id"]
-    await UsageStore(redis_client).add(
+    await SettlementWriter(redis_client).add(
         [
             a_record(1, key=key),
             a_record(2, key=key, ending=Ending.BROKEN),
@@ -84,7 +84,7 @@ async def test_usage_adds_up_by_day_and_key(api: httpx.AsyncClient, redis_client
 async def test_usage_is_told_by_account_and_model_too(
     api: httpx.AsyncClient, redis_client: Redis, by: str, subject: str
 ) -> None:
-    await UsageStore(redis_client).add([a_record(1)])
+    await SettlementWriter(redis_client).add([a_record(1)])
     body = (await api.get("/api/usage", params={"by": by, "since": TODAY})).json()
 
     assert [(row["subject"], row["requests"]) for row in body["rows"]] == [(subject, 1)]
@@ -103,7 +103,7 @@ async def test_usage_is_told_by_account_and_model_too(
 async def test_who_uses_which_model_is_told(
     api: httpx.AsyncClient, redis_client: Redis, asked: Any, rows: Any
 ) -> None:
-    await UsageStore(redis_client).add(
+    await SettlementWriter(redis_client).add(
         [
             a_record(1, key="key_a"),
             a_record(2, key="key_a", at=NOW - 1),
@@ -123,7 +123,7 @@ async def test_csv_is_a_file_that_no_spreadsheet_runs(
 ) -> None:
     hostile = '=HYPERLINK("https://evil.example","x")'
     key = (await api.post("/api/keys", json={"name": hostile})).json()["key"]["id"]
-    await UsageStore(redis_client).add([a_record(1, key=key)])
+    await SettlementWriter(redis_client).add([a_record(1, key=key)])
     answer = await api.get("/api/usage", params={"format": "csv"})
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -158,7 +158,7 @@ async def test_a_range_that_makes_no_sense_is_refused(
 
 
 async def test_the_series_is_ready_for_a_chart(api: httpx.AsyncClient, redis_client: Redis) -> None:
-    await UsageStore(redis_client).add([a_record(1), a_record(2, at=NOW - 40 * 60)])
+    await SettlementWriter(redis_client).add([a_record(1), a_record(2, at=NOW - 40 * 60)])
     for span, count in (("1h", 12), ("24h", 48), ("7d", 56)):
         body = (await api.get("/api/series", params={"span": span})).json()
         assert (body["span"], len(body["points"])) == (span, count)

@@ -6,9 +6,9 @@ import pytest
 from support.browsers import Tab
 from support.served import Served
 
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 pytestmark = pytest.mark.browser
 
@@ -35,7 +35,7 @@ async def infested(site: Served) -> Served:
         dropped=(HOSTILE,),
         endpoint=HOSTILE,
     )
-    await UsageStore(site.console.redis).add([record])
+    await SettlementWriter(site.console.redis).add([record])
     entry = LogEntry(
         at=time.time(),
         kind=LogKind.SYSTEM,

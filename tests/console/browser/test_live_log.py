@@ -9,10 +9,10 @@ from playwright.async_api import Browser, Route
 from support.browsers import Tab, tab
 from support.served import Served
 
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ STATE = "#stream-state"
 async def _settle(site: Served, number: int, **facts: Any) -> str:
     """One more settled request; gives its id."""
     record = site.scene.record(number, at=time.time(), **facts)
-    await UsageStore(site.console.redis).add([record])
+    await SettlementWriter(site.console.redis).add([record])
     return record.request_id
 
 
@@ -166,7 +166,7 @@ async def test_the_page_never_holds_more_than_five_hundred_rows(site: Served, vi
     await visitor.see(STATE, "Live")
     records = [site.scene.record(60_000 + n, at=time.time()) for n in range(700)]
     for begin in range(0, 700, 100):
-        await UsageStore(site.console.redis).add(records[begin : begin + 100])
+        await SettlementWriter(site.console.redis).add(records[begin : begin + 100])
     last = records[-1].request_id
     newest = (await LogStream(site.console.redis).page(count=1))[0]
     assert newest.entry.request_id == last
@@ -183,7 +183,7 @@ async def test_a_burst_does_not_freeze_the_page(site: Served, visitor: Tab) -> N
         "(e) => (window.longest = Math.max(window.longest, e.duration)))).observe({ type: 'longtask' }); }"
     )
     records = [site.scene.record(70_000 + n, at=time.time()) for n in range(300)]
-    await UsageStore(site.console.redis).add(records)
+    await SettlementWriter(site.console.redis).add(records)
     newest = (await LogStream(site.console.redis).page(count=1))[0]
     await visitor.page.wait_for_selector(f"#log-{newest.id}", timeout=10_000)
 

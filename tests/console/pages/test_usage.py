@@ -5,10 +5,11 @@ from urllib.parse import parse_qs
 import pytest
 from support.furnished import NOW, Visit, furnished
 
-from codex_proapi.commons.usage.counters import Counters, UsageStore, day_of
+from codex_proapi.commons.usage.counters import Counters, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.console.pages.usage import Asked, asked_for, sums_of, total_of
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 DAY = 86_400
 TODAY = day_of(NOW)
@@ -23,7 +24,7 @@ async def settle(visit: Visit, *, ago: int = 0, **facts: Any) -> None:
     record = ExchangeRecord(
         request_id=f"r{facts}{ago}", at=NOW - ago * DAY, **{**provided, **facts}
     )
-    await UsageStore(visit.console.redis).add([record])
+    await SettlementWriter(visit.console.redis).add([record])
 
 
 def row(html: str, name: str) -> list[str]:

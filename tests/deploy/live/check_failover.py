@@ -19,9 +19,9 @@ from support.redis_sets import RedisSentinels, RedisShards
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis.clients import connect, connect_blocking
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.live.log_broadcast import LogBroadcast
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 BOB, DAVE = 2, 60
 TEAM = (Who("alice"), Who("bob", Limits(concurrent=BOB)), Who("dave", Limits(rpm=DAVE)))
@@ -117,7 +117,7 @@ async def test_the_heir_counts_nothing_twice_and_the_live_log_goes_on(
     with kind() as servers:
         client, blocking_redis = connect(servers.url), connect_blocking(servers.url)
         usage, fan = (
-            UsageStore(client),
+            SettlementWriter(client),
             LogBroadcast(LogStream(client, blocking_redis=blocking_redis)),
         )
         reading = asyncio.ensure_future(fan.run())

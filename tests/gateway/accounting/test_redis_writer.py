@@ -5,15 +5,17 @@ from support.leases import NOW
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 from codex_proapi.gateway.accounting.redis_writer import RedisWriter
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 
 async def test_each_store_takes_its_part(redis_client: Redis) -> None:
     cooldowns, snapshots = CooldownStore(redis_client), SnapshotReader(redis_client)
-    writer = RedisWriter(redis_client, usage=UsageStore(redis_client), cooldowns=cooldowns)
+    writer = RedisWriter(
+        redis_client, settlements=SettlementWriter(redis_client), cooldowns=cooldowns
+    )
     until = NOW + 10**9
     shaky = Cooldown(until=until, reason=CooldownReason.TRANSIENT, since=NOW)
     await cooldowns.cool("acc_a", shaky)

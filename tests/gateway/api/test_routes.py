@@ -8,12 +8,12 @@ from support.asgi import Received, Sent, a_scope
 from support.clock import Clock
 from support.gateways import KEY
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.commons.codex.quota import QuotaWindow
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.api.error_responses import refuse
 from codex_proapi.gateway.api.routes import RouteContext, routes

@@ -5,9 +5,9 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.gateways import KEY
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.auth.authenticator import (
     Authenticator,

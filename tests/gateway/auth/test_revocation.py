@@ -6,10 +6,10 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.gateways import KEY
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.auth.revocation import CHECK_SECONDS, RevocationWatcher
 from codex_proapi.gateway.errors import BadKey

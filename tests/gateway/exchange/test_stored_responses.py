@@ -4,8 +4,8 @@ import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.gateway.exchange.stored_responses import MOST_BYTES, MOST_RESPONSES, ResponseStore
 
 KEY = Fernet.generate_key().decode()

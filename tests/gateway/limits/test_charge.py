@@ -10,13 +10,14 @@ import pytest
 from redis.asyncio import Redis
 from support.redis_clients import connect_patiently
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.cipher import CredentialCipher
-from codex_proapi.commons.usage.counters import UsageStore, day_of
+from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.limits.budgets import Spent, midnight_after
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge, charge_for
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
@@ -28,7 +29,7 @@ class Pool:
     def __init__(self, redis: Redis, others: list[Redis]) -> None:
         self.redis = redis
         self.surveyors = [SnapshotReader(each) for each in (redis, *others)]
-        self.usage = UsageStore(redis)
+        self.usage = SettlementWriter(redis)
         self.asked = 0
 
     def charge(self, tokens: int = 0, *, version: int = 0, **limits: int) -> LimitCharge:

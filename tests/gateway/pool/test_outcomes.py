@@ -9,9 +9,9 @@ from support.leases import a_lease
 from support.logins import a_login
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import AccountState, CooldownReason
 from codex_proapi.commons.accounts.store import AccountStore
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.registry import Metrics

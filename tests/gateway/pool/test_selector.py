@@ -8,6 +8,7 @@ from support.gateways import KEY
 from support.logins import a_login
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
 from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.api_keys.fair_shares import ACTIVE_SECONDS, AHEAD, FairShare
@@ -21,12 +22,11 @@ from codex_proapi.commons.balancing.candidates import (
 from codex_proapi.commons.balancing.select import select
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.cipher import CredentialCipher
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
 from codex_proapi.gateway.errors import BadKey, LimitExceeded
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.selector import AccountSelector, Strategy
 from codex_proapi.gateway.pool.snapshot import SnapshotReader

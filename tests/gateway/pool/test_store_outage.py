@@ -12,11 +12,11 @@ from support.clock import Clock
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.limits.charge import charge_for
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool import store_outage as graces
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotRequest
 from codex_proapi.gateway.pool.store_outage import PROBE_SECONDS, UNSEEN_SECONDS, StoreOutage
 

@@ -400,8 +400,10 @@ class TestWhatTheAnswerNeeds:
         assert (translated.asked_model, translated.request.model) == ("gpt-6.1-sol",) * 2
 
     def test_an_unknown_name_is_refused(self) -> None:
-        with pytest.raises(UnknownModel):
+        with pytest.raises(UnknownModel, match="The model 'gpt-2' does not exist") as refused:
             asked({"model": "gpt-2", "messages": [HI]})
+
+        assert refused.value.param == "model"
 
     def test_an_unknown_name_means_the_keys_default_where_it_has_one(self) -> None:
         options = RequestOptions(default_model="gpt-5.6-luna")

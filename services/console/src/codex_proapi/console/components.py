@@ -12,6 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.quota import QuotaStore
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
@@ -19,7 +20,6 @@ from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.accounts.connection_test import ConnectionTest

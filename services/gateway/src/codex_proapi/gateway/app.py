@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.quota import QuotaStore
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore, AccountView
@@ -24,8 +25,6 @@ from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.redis.clients import connect, connect_blocking, mapped
 from codex_proapi.commons.redis.multiplexed import connect_multiplexed
-from codex_proapi.commons.runtime.cipher import CredentialCipher
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.loop_lag import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
@@ -33,6 +32,7 @@ from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.accounting.redis_writer import RedisWriter
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.api.endpoint import Endpoint
 from codex_proapi.gateway.api.endpoint_context import EndpointContext, ExchangeRuntime
 from codex_proapi.gateway.api.error_responses import refuse
@@ -49,6 +49,7 @@ from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_facts import AccountFacts
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
@@ -179,9 +180,10 @@ class Gateway:
             self._keys, policy=settings.api_key_policy, clock=self._clock, gate=self._gate
         )
         self._usage = UsageStore(self._redis)
+        self._settlements = SettlementWriter(self._redis)
         writer = RedisWriter(
             self._redis,
-            usage=self._usage,
+            settlements=self._settlements,
             cooldowns=self._cooldowns,
         )
         self._ledger = Ledger(writer, self.metrics)
@@ -344,7 +346,7 @@ class Gateway:
             catalogues=self._catalogues,
             context=context,
             poll=self._quota_poll,
-            usage=self._usage,
+            settlements=self._settlements,
         )
         self._upkeep = ReplicaSync(
             Replica(

@@ -16,13 +16,13 @@ from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.cluster.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, ReplicaStore
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.api.endpoint_context import EndpointContext
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.in_flight import InFlight
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
 from codex_proapi.gateway.pool.selector import AccountSelector, Strategy
 from codex_proapi.gateway.quota.poller import QuotaPoller
@@ -47,7 +47,7 @@ class LiveSettingsApplier:
         catalogues: ModelCatalogues,
         context: EndpointContext,
         poll: QuotaPoller,
-        usage: UsageStore,
+        settlements: SettlementWriter,
     ) -> None:
         self._settings = settings
         self._admission = admission
@@ -56,7 +56,7 @@ class LiveSettingsApplier:
         self._catalogues = catalogues
         self._context = context
         self._poll = poll
-        self._usage = usage
+        self._settlements = settlements
 
     def __repr__(self) -> str:
         return f"<Switches, routing {self._selector.strategy.routing.value}>"
@@ -74,7 +74,7 @@ class LiveSettingsApplier:
         most = live.account_streams
         self._slots.most = settings.account_streams if most is None else most
         self._context.history_mode = live.history_mode or settings.history_mode
-        self._usage.days = live.usage_days or USAGE_DAYS
+        self._settlements.days = live.usage_days or USAGE_DAYS
         aliases = live.model_aliases
         self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds
         self._catalogues.configure(

@@ -21,7 +21,7 @@ class CooldownStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<CooldownStore>"

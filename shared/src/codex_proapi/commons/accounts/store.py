@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import (
     Account,
     AccountState,
@@ -23,7 +24,6 @@ from codex_proapi.commons.accounts.model import (
 from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, ask, text
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
 
 
@@ -67,7 +67,7 @@ class AccountStore:
     def __init__(self, redis: Redis, cipher: CredentialCipher) -> None:
         self._redis = redis
         self._cipher = cipher
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<AccountStore>"

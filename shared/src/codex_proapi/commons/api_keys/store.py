@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, ask, text
-from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.single_flight import SingleFlight
 
 SECRET_PREFIX = "cpa-"  # noqa: S105 - how every key begins, so that scanners can find one
@@ -80,10 +80,10 @@ class KeyLookup(msgspec.Struct, frozen=True, kw_only=True):
 class KeyStore:
     """The API keys, shared by every replica."""
 
-    def __init__(self, redis: Redis, cipher: CredentialCipher) -> None:
+    def __init__(self, redis: Redis, cipher: Cipher) -> None:
         self._redis = redis
         self._cipher = cipher
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<KeyStore>"

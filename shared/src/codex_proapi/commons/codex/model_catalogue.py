@@ -2,7 +2,7 @@
 
 The backend's own list decides what there is; the built-in facts (those the CLI 0.169.0 carries)
 fill its gaps and serve until the first list arrives. Fetching lists and knowing which account
-lists what is `gateway.relay`'s work; whether a key may use a model is decided there too.
+lists what is the gateway's work; whether a key may use a model is decided there too.
 """
 
 import importlib.resources
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from codex_proapi.gateway.errors import Malformed, UnknownModel
+from codex_proapi.commons.codex.errors import ModelListUnreadable, ModelNotFound
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 """Every reasoning effort there is, weakest first; nearness is counted in places of this list."""
@@ -119,7 +119,7 @@ class Catalogue:
     def with_live(self, *lists: bytes) -> "Catalogue":
         """Give the catalogue of what the backend lists (several accounts' lists are united).
 
-        Facts a list leaves out are taken from this catalogue. Raises Malformed if a body is none.
+        Facts a list leaves out are taken from this catalogue. Raises ModelListUnreadable if a body is none.
         """
         known = {model.slug: msgspec.to_builtins(model) for model in self.models}
         found = {model.slug: model for body in lists for model in _decode(body, known)}
@@ -138,7 +138,7 @@ class Catalogue:
         return self._default(depth=0).model
 
     def resolve(self, asked: str | None) -> Resolved:
-        """Give the model a client means; no name means the default. Raises UnknownModel."""
+        """Give the model a client means; no name means the default. Raises ModelNotFound."""
         name = _plain(asked or "")
         found = self._resolve(name, depth=0) if name else self._default(depth=0)
         if found is None:
@@ -183,7 +183,7 @@ class Catalogue:
         for model in self.models:
             if model.listed:
                 return Resolved(model=model)
-        raise UnknownModel("No model is available")
+        raise ModelNotFound("No model is available")
 
     def _patterned(
         self, name: str, *, depth: int, effort: str | None, fast: bool
@@ -197,7 +197,7 @@ class Catalogue:
                 )
         return None
 
-    def _unknown(self, asked: str) -> UnknownModel:
+    def _unknown(self, asked: str) -> ModelNotFound:
         printable = "".join(letter for letter in asked[:_PRINTABLE_NAME] if letter.isprintable())
         advice = ""
         if _FOREIGN.search(asked):
@@ -205,7 +205,7 @@ class Catalogue:
                 " Names of other makers' models make some clients change their wire format:"
                 f" choose one of these, or the neutral name '{NEUTRAL_NAME}'."
             )
-        return UnknownModel(
+        return ModelNotFound(
             f"The model '{printable}' does not exist here. Available: {', '.join(self.names)}"
             f" (each also with -low, -medium, -high, -xhigh or -fast).{advice}"
         )
@@ -217,7 +217,7 @@ def _decode(body: bytes, known: Mapping[str, dict[str, Any]] | None = None) -> l
         listed = msgspec.json.decode(body)["models"]
         entries = [entry for entry in listed if isinstance(entry, dict) and entry.get("slug")]
     except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError) as error:
-        raise Malformed("The backend's model list cannot be read") from error
+        raise ModelListUnreadable("The backend's model list cannot be read") from error
     return [_model({**(known or {}).get(entry["slug"], {}), **entry}) for entry in entries]
 
 

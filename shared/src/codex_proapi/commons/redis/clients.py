@@ -86,9 +86,18 @@ def text(value: object) -> str:
 
 
 class Scripts:
-    """The Lua scripts of `codex_proapi.commons.redis.scripts`, each one atomic step on the server."""
+    """The Lua scripts that stand beside the modules of a package, each one atomic step on the server.
 
-    def __init__(self, redis: Redis, *, line: MultiplexedConnection | None = None) -> None:
+    Args:
+        redis: The client that runs them.
+        package: Dotted name of the package whose folder holds the `.lua` files.
+        line: A multiplexed connection to run them on instead.
+    """
+
+    def __init__(
+        self, redis: Redis, package: str, *, line: MultiplexedConnection | None = None
+    ) -> None:
+        self._package = package
         self._execute: Callable[..., Awaitable[Any]] = line.call if line else redis.execute_command
         self._known: dict[str, tuple[str, str]] = {}
 
@@ -115,7 +124,7 @@ class Scripts:
             return await self.run(name, keys, args)
 
     def _load(self, name: str) -> tuple[str, str]:
-        folder = importlib.resources.files("codex_proapi.commons.redis.scripts")
+        folder = importlib.resources.files(self._package)
         source = folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
         digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._known[name] = digest, source

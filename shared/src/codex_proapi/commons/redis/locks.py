@@ -24,7 +24,7 @@ class Locks:
 
     def __init__(self, redis: Redis, key: Callable[[str], str], *, seconds: int) -> None:
         self._redis = redis
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, __package__)
         self._key = key
         self._seconds = seconds
 

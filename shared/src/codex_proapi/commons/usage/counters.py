@@ -1,8 +1,6 @@
 """Usage: counters by day of each key, account, model and key's model, and of the pool by five minutes.
 
-`add` takes whole batches and counts each request id once, however often a batch is tried again:
-a write whose reply was lost may be repeated without harm. Settled in the open: when Redis is away
-the caller keeps the batch and tries later.
+Read here; the gateway writes them when it settles an exchange (`gateway.accounting.settlement`).
 """
 
 import datetime as dt
@@ -13,12 +11,8 @@ from typing import Any, Literal, TypeAlias, get_args
 import msgspec
 from redis.asyncio import Redis
 
-from codex_proapi.commons.api_keys.fair_shares import CHARGED, cost_of
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, ask, text
-from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
-from codex_proapi.commons.usage.log_stream import LENGTH, encode_entry, entry_of
-from codex_proapi.gateway.limits.charge import permit_id
+from codex_proapi.commons.redis.clients import ask, text
 
 UsageKind: TypeAlias = Literal["key", "account", "model"]
 """By what usage is counted."""
@@ -28,8 +22,6 @@ SLOT_SECONDS = 300
 KINDS: tuple[UsageKind, ...] = get_args(UsageKind)
 LEAST_DAYS, MOST_DAYS = 32, keyspace.USAGE_DAYS
 """Bounds of how long counters are kept: a month's budget is counted from them."""
-MOST_AT_ONCE = 100
-"""Exchanges in one run of the script: Redis serves nobody else meanwhile."""
 
 
 class Counters(msgspec.Struct, kw_only=True):
@@ -65,27 +57,13 @@ class Counters(msgspec.Struct, kw_only=True):
 
 
 class UsageStore:
-    """The counters, shared by every replica."""
+    """Reads the counters, and ends those that are kept no longer."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._scripts = Scripts(redis)
-        self.days = keyspace.USAGE_DAYS
-        """How long what is added is kept after its day; may change while running."""
 
     def __repr__(self) -> str:
-        return f"<UsageStore of {self.days} days>"
-
-    async def add(self, records: Sequence[ExchangeRecord]) -> int:
-        """Count settled exchanges and append their log entries; gives how many were counted."""
-        settings = (keyspace.SETTLED_SECONDS, LENGTH, _NAMES)
-        counted = 0
-        for begin in range(0, len(records), MOST_AT_ONCE):
-            some = records[begin : begin + MOST_AT_ONCE]
-            exchanges = (_settlement(each, days=self.days) for each in some)
-            args = [*settings, *(msgspec.json.encode(each).decode() for each in exchanges)]
-            counted += await self._scripts.repeat("settle", [keyspace.logs()], args)
-        return counted
+        return "<UsageStore>"
 
     async def read(
         self, kind: UsageKind, days: Iterable[str], *, subjects: Sequence[str] | None = None
@@ -132,7 +110,7 @@ class UsageStore:
         """Let what is counted end so many days after its day: at once where those are over."""
         for back in range(MOST_DAYS + 1):
             day = day_of(now - back * keyspace.DAY)
-            seconds = _seconds_left(day, days, now=now)
+            seconds = seconds_left(day, days, now=now)
             names = []
             for kind in KINDS:
                 subjects = await self._subjects(day, kind)
@@ -184,94 +162,12 @@ class UsageStore:
         return await ask(read) if names else []
 
 
-_NAMES = msgspec.json.encode(Counters.__struct_fields__).decode()
-"""Names of the counters, in the order the script takes their counts."""
-
-
 def day_of(at: float) -> str:
     """The day (UTC) a moment belongs to, `2026-11-24`."""
     return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d")
 
 
-def _seconds_left(day: str, days: int, *, now: float) -> int:
+def seconds_left(day: str, days: int, *, now: float) -> int:
     """Seconds until so many days after a day (UTC) are over."""
     begin = dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
     return int(begin) + (days + 1) * keyspace.DAY - int(now)
-
-
-def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
-    """One exchange as the script takes it."""
-    day, at = day_of(record.at), int(record.at)
-    hour = dt.datetime.fromtimestamp(record.at, dt.UTC).strftime("%Y-%m-%dT%H")
-    subjects = {
-        "key": record.key_id or "open",
-        "account": record.account or "none",
-        "model": record.answered_model or record.sent_model or "none",
-    }
-    slot = f"{at % keyspace.DAY // SLOT_SECONDS} "
-    series = (keyspace.usage_series(day), keyspace.SERIES_SECONDS, slot)
-    seconds = _seconds_left(day, days, now=at)
-    models = keyspace.usage_models(day, subjects["key"])
-    return {
-        "settled": keyspace.settled(hour),
-        "id": record.request_id,
-        "entry": encode_entry(entry_of(record)),
-        "at": at,
-        "sums": [
-            series,
-            (models, seconds, f"{subjects['model']} "),
-            *(
-                (keyspace.usage(day, kind, subject), seconds, "")
-                for kind, subject in subjects.items()
-            ),
-        ],
-        "counts": _counts(record),
-        "subjects": [
-            (keyspace.usage_subjects(day, kind), seconds, subject)
-            for kind, subject in subjects.items()
-        ],
-        "key": keyspace.key(record.key_id) if record.key_id else "",
-        "drawn": _drawn(record),
-        "fair_share": _fair_share(record),
-        "attempts": [(keyspace.account(each.account), _error(each)) for each in record.attempts],
-    }
-
-
-def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
-    """What the exchange took of its key's limits, and what it really used; None without limits."""
-    if not record.drawn_at:
-        return None
-    return {
-        "streams": keyspace.streams(record.key_id),
-        "place": permit_id(record.request_id, record.drawn_tokens),
-        "minute": keyspace.minute_tokens(record.key_id),
-        "at": record.drawn_at,
-        "more": record.tokens.input + record.tokens.output + record.estimated - record.drawn_tokens,
-    }
-
-
-def _fair_share(record: ExchangeRecord) -> dict[str, Any] | None:
-    """What the exchange cost beyond its charge on a scarce pool; None if there was none."""
-    if not record.fair_share_weight:
-        return None
-    cost = cost_of(record.tokens) + round(record.estimated * CHARGED)
-    more = (cost - record.fair_share_charge) / record.fair_share_weight
-    return {"shares": keyspace.fair_shares(), "key": record.key_id, "more": more}
-
-
-def _counts(record: ExchangeRecord) -> tuple[int, ...]:
-    """What one exchange adds, in the order of Counters."""
-    tokens = record.tokens
-    return (
-        *(1, int(record.ending in (Ending.REFUSED, Ending.BROKEN))),
-        *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
-        record.estimated,
-        *(int(record.first_byte_ms > 0), record.first_byte_ms, record.total_ms),
-    )
-
-
-def _error(attempt: AttemptRecord) -> str:
-    """What an attempt failed with; empty for the one that was answered."""
-    if attempt.verdict == "committed":
-        return ""
-    return attempt.code or str(attempt.status or attempt.verdict)

@@ -116,7 +116,7 @@ class LogStream:
     def __init__(self, redis: Redis, *, blocking_redis: Redis | None = None) -> None:
         self._redis = redis
         self._blocking_redis = blocking_redis or redis
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<LogStream>"

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.codex.token_endpoint import DeviceCode
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
-from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.cipher import Cipher
 
 OUTCOME_SECONDS = 600
 """How long after its end a login's outcome can still be asked for."""
@@ -79,9 +79,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename={"login_state": 
 class PendingLogins:
     """Every login under way."""
 
-    def __init__(
-        self, redis: Redis, cipher: CredentialCipher, *, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, redis: Redis, cipher: Cipher, *, clock: Callable[[], float]) -> None:
         self._redis = redis
         self._cipher = cipher
         self._clock = clock

@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
-from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
 from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 FOREIGN_SECONDS: Final = keyspace.DAY
 """How long it is remembered which encrypted items an account cannot read."""
@@ -20,9 +20,11 @@ FOREIGN_SECONDS: Final = keyspace.DAY
 class RedisWriter:
     """Everything that is written after an exchange, in Redis."""
 
-    def __init__(self, redis: Redis, *, usage: UsageStore, cooldowns: CooldownStore) -> None:
+    def __init__(
+        self, redis: Redis, *, settlements: SettlementWriter, cooldowns: CooldownStore
+    ) -> None:
         self._redis = redis
-        self._usage = usage
+        self._settlements = settlements
         self._ties = ConversationTies(redis)
         self._cooldowns = cooldowns
         self._logs = LogStream(redis)
@@ -32,7 +34,7 @@ class RedisWriter:
 
     async def add(self, records: Sequence[ExchangeRecord]) -> None:
         """Count settled exchanges and append them to the log stream, each id once."""
-        await self._usage.add(records)
+        await self._settlements.add(records)
 
     async def tie(self, fingerprints: dict[str, str]) -> None:
         """Tie conversations to the accounts that answered them."""

@@ -3,7 +3,6 @@
 import msgspec
 
 from codex_proapi.commons.cluster.live_settings import HistoryMode
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dispatch import Dispatcher
@@ -12,6 +11,7 @@ from codex_proapi.gateway.exchange.in_flight import InFlight
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues

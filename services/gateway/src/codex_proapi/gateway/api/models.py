@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import NEUTRAL_NAME, Catalogue, Model
 from codex_proapi.gateway.errors import UnknownModel
 
@@ -35,7 +36,10 @@ def listing(
 
 def one(catalogue: Catalogue, name: str, *, allowed: Sequence[str] = ()) -> bytes:
     """One model by any name it answers to. Raises UnknownModel."""
-    model = catalogue.resolve(name).model
+    try:
+        model = catalogue.resolve(name).model
+    except ModelNotFound as missing:
+        raise UnknownModel(str(missing)) from None
     if not _is_allowed(model.slug, allowed):
         raise UnknownModel(f"This API key may not use '{model.slug}'.")
     return msgspec.json.encode(_entry(model, name))

@@ -14,7 +14,6 @@ import structlog
 
 from codex_proapi.commons.balancing.candidates import NoCandidate
 from codex_proapi.commons.codex.quota import Quota
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault, UpstreamRefused
 from codex_proapi.gateway.exchange import turn_state
@@ -30,6 +29,7 @@ from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.final_error import Refused, final_error
 from codex_proapi.gateway.policy.repairs import LASTING, changed
 from codex_proapi.gateway.policy.retry import Change, Fault, RetryDecision, Verdict, decide
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.outcomes import OutcomeRecorder

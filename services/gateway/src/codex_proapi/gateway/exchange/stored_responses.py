@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, ask, text
-from codex_proapi.commons.runtime.cipher import CredentialCipher
+from codex_proapi.commons.runtime.cipher import Cipher
 
 MOST_RESPONSES = 200
 """Responses kept for one key; the oldest goes first."""
@@ -29,10 +29,10 @@ B = TypeVar("B")
 class ResponseStore:
     """The responses that can be continued, apart for each key."""
 
-    def __init__(self, redis: Redis, cipher: CredentialCipher) -> None:
+    def __init__(self, redis: Redis, cipher: Cipher) -> None:
         self._redis = redis
         self._cipher = cipher
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<ResponseStore>"

@@ -13,6 +13,7 @@ import msgspec
 
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.gateway.accounting.settlement import permit_id
 from codex_proapi.gateway.limits.budgets import WEEK_DAYS, Spent, day_of_month, days_counted
 
 STREAM_SECONDS = 45
@@ -122,11 +123,6 @@ def charge_for(
         version=version,
         tokens=min(tokens, limits.tpm) if limits.tpm else tokens,
     )
-
-
-def permit_id(request_id: str, tokens: int) -> str:
-    """A stream's member of its key's set, with the tokens it may yet spend."""
-    return f"{request_id} {tokens}"
 
 
 def _spent(sums: Sequence[int], week_midnights: int) -> Spent:

@@ -62,7 +62,7 @@ class AccountQueue:
         self._wakes = keyspace.wakes(replica)
         self._replica = replica
         self._tasks = tasks
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, __package__)
         self._held: dict[str, str] = {}
         """By request: its slot, or "" where it may have one or a place in the queue."""
         self._waiting: dict[str, asyncio.Future[str]] = {}

@@ -25,11 +25,11 @@ from codex_proapi.commons.balancing.quota import Plenty, plenty
 from codex_proapi.commons.balancing.scarcity import scarce
 from codex_proapi.commons.balancing.select import select, why_none
 from codex_proapi.commons.balancing.strategy import Routing
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.gateway.errors import StoreUnreachable
 from codex_proapi.gateway.limits.stream_permits import refused
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest

@@ -83,7 +83,7 @@ class SnapshotReader:
         self._redis = redis
         self._clock = clock
         self._hook = hook
-        self._scripts = Scripts(redis, line=line)
+        self._scripts = Scripts(redis, __package__, line=line)
         self._call: Callable[..., Awaitable[Any]] = line.call if line else redis.execute_command
         self._keys = [
             *(keyspace.accounts_version(), keyspace.keys_version()),

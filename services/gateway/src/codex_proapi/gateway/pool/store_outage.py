@@ -16,9 +16,9 @@ import structlog
 
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
-from codex_proapi.commons.runtime.clock import SharedClock
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 
 PROBE_SECONDS: Final = 0.25

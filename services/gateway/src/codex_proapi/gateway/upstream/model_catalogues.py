@@ -14,11 +14,11 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.codex.errors import ModelListUnreadable
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.errors import Malformed
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
 from codex_proapi.gateway.upstream.account_api import AccountApi, ApiResponse
 
@@ -167,8 +167,8 @@ class ModelCatalogues:
         try:
             entry = Kept(self._clock(), told.etag, msgspec.Raw(_reduced(told.body)))
             self._built_in.with_live(bytes(entry.body))
-        except Malformed as error:
-            log.warning("catalogue.unreadable", account=account_id, error=error.message)
+        except ModelListUnreadable as error:
+            log.warning("catalogue.unreadable", account=account_id, error=str(error))
             return False
         with mapped():
             name = keyspace.catalogue(account_id)
@@ -201,18 +201,18 @@ def _decoded(body: str | bytes) -> Kept | None:
     try:
         kept = msgspec.json.decode(body, type=Kept)
         Catalogue([]).with_live(bytes(kept.body))
-    except (msgspec.MsgspecError, Malformed):
+    except (msgspec.MsgspecError, ModelListUnreadable):
         return None
     return kept
 
 
 def _reduced(body: bytes) -> bytes:
-    """A list without texts nobody reads. Raises Malformed if it is none."""
+    """A list without texts nobody reads. Raises ModelListUnreadable if it is none."""
     try:
         listed = msgspec.json.decode(body)
         models = [_small(entry) for entry in listed["models"] if isinstance(entry, Mapping)]
     except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError) as error:
-        raise Malformed("The backend's model list cannot be read") from error
+        raise ModelListUnreadable("The backend's model list cannot be read") from error
     return msgspec.json.encode({"models": models})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Resolved
 from codex_proapi.gateway.errors import BadRequest, UnknownModel
 from codex_proapi.gateway.formats.codex.requests import (
@@ -211,8 +212,11 @@ class RequestReader:
 def _resolved(asked: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
     """The model a client means; a name that we do not have means its key's default, if it has one."""
     try:
-        return catalogue.resolve(asked)
-    except UnknownModel:
-        if default is None:
-            raise
-        return catalogue.resolve(default)
+        try:
+            return catalogue.resolve(asked)
+        except ModelNotFound:
+            if default is None:
+                raise
+            return catalogue.resolve(default)
+    except ModelNotFound as missing:
+        raise UnknownModel(str(missing)) from None

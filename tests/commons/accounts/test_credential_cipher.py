@@ -3,8 +3,8 @@
 import pytest
 from cryptography.fernet import Fernet
 
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import Credential
-from codex_proapi.commons.runtime.cipher import CredentialCipher
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))

@@ -1,0 +1,130 @@
+"""Writes settled exchanges: their usage counters, log entries and notes, in one script.
+
+Whole batches, each request id once however often a batch is tried again: a write whose reply was
+lost may be repeated without harm. When Redis is away the caller keeps the batch and tries later.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.api_keys.fair_shares import CHARGED, cost_of
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import Scripts
+from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.log_stream import LENGTH, encode_entry, entry_of
+
+MOST_AT_ONCE = 100
+"""Exchanges in one run of the script: Redis serves nobody else meanwhile."""
+_NAMES = msgspec.json.encode(Counters.__struct_fields__).decode()
+"""Names of the counters, in the order the script takes their counts."""
+
+
+class SettlementWriter:
+    """Counts settled exchanges in Redis and appends their log entries."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._scripts = Scripts(redis, __package__)
+        self.days = keyspace.USAGE_DAYS
+        """How long what is added is kept after its day; may change while running."""
+
+    def __repr__(self) -> str:
+        return f"<SettlementWriter, kept for {self.days} days>"
+
+    async def add(self, records: Sequence[ExchangeRecord]) -> int:
+        """Count settled exchanges and append their log entries; gives how many were counted."""
+        settings = (keyspace.SETTLED_SECONDS, LENGTH, _NAMES)
+        counted = 0
+        for begin in range(0, len(records), MOST_AT_ONCE):
+            some = records[begin : begin + MOST_AT_ONCE]
+            exchanges = (_settlement(each, days=self.days) for each in some)
+            args = [*settings, *(msgspec.json.encode(each).decode() for each in exchanges)]
+            counted += await self._scripts.repeat("settle", [keyspace.logs()], args)
+        return counted
+
+
+def permit_id(request_id: str, tokens: int) -> str:
+    """The member of a key's running streams that an exchange holds: its id and estimated tokens."""
+    return f"{request_id} {tokens}"
+
+
+def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
+    """One exchange as the script takes it."""
+    day, at = day_of(record.at), int(record.at)
+    hour = dt.datetime.fromtimestamp(record.at, dt.UTC).strftime("%Y-%m-%dT%H")
+    subjects = {
+        "key": record.key_id or "open",
+        "account": record.account or "none",
+        "model": record.answered_model or record.sent_model or "none",
+    }
+    slot = f"{at % keyspace.DAY // SLOT_SECONDS} "
+    series = (keyspace.usage_series(day), keyspace.SERIES_SECONDS, slot)
+    seconds = seconds_left(day, days, now=at)
+    models = keyspace.usage_models(day, subjects["key"])
+    return {
+        "settled": keyspace.settled(hour),
+        "id": record.request_id,
+        "entry": encode_entry(entry_of(record)),
+        "at": at,
+        "sums": [
+            series,
+            (models, seconds, f"{subjects['model']} "),
+            *(
+                (keyspace.usage(day, kind, subject), seconds, "")
+                for kind, subject in subjects.items()
+            ),
+        ],
+        "counts": _counts(record),
+        "subjects": [
+            (keyspace.usage_subjects(day, kind), seconds, subject)
+            for kind, subject in subjects.items()
+        ],
+        "key": keyspace.key(record.key_id) if record.key_id else "",
+        "drawn": _drawn(record),
+        "fair_share": _fair_share(record),
+        "attempts": [(keyspace.account(each.account), _error(each)) for each in record.attempts],
+    }
+
+
+def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
+    """What the exchange took of its key's limits, and what it really used; None without limits."""
+    if not record.drawn_at:
+        return None
+    return {
+        "streams": keyspace.streams(record.key_id),
+        "place": permit_id(record.request_id, record.drawn_tokens),
+        "minute": keyspace.minute_tokens(record.key_id),
+        "at": record.drawn_at,
+        "more": record.tokens.input + record.tokens.output + record.estimated - record.drawn_tokens,
+    }
+
+
+def _fair_share(record: ExchangeRecord) -> dict[str, Any] | None:
+    """What the exchange cost beyond its charge on a scarce pool; None if there was none."""
+    if not record.fair_share_weight:
+        return None
+    cost = cost_of(record.tokens) + round(record.estimated * CHARGED)
+    more = (cost - record.fair_share_charge) / record.fair_share_weight
+    return {"shares": keyspace.fair_shares(), "key": record.key_id, "more": more}
+
+
+def _counts(record: ExchangeRecord) -> tuple[int, ...]:
+    """What one exchange adds, in the order of Counters."""
+    tokens = record.tokens
+    return (
+        *(1, int(record.ending in (Ending.REFUSED, Ending.BROKEN))),
+        *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
+        record.estimated,
+        *(int(record.first_byte_ms > 0), record.first_byte_ms, record.total_ms),
+    )
+
+
+def _error(attempt: AttemptRecord) -> str:
+    """What an attempt failed with; empty for the one that was answered."""
+    if attempt.verdict == "committed":
+        return ""
+    return attempt.code or str(attempt.status or attempt.verdict)
