@@ -21,7 +21,7 @@ from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.limits.charge import charge_for
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 
 class Pool:
@@ -29,14 +29,16 @@ class Pool:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        self.surveyor = SnapshotReader(redis)
+        self.snapshots = SnapshotReader(redis)
         self.usage = SettlementWriter(redis)
         self.numbers: Iterator[int] = itertools.count()
 
     async def ask(self, key: str, *, tokens: int = 0, weight: float = 1.0, draw: Any = None) -> Any:
         request = f"req_{next(self.numbers)}"
         share = FairShare(key_id=key, weight=weight, request_id=request, tokens=tokens)
-        await self.surveyor.survey(account_ids=["a"], model="m", draw=draw, fair_share=share)
+        await self.snapshots.read(
+            SnapshotRequest(account_ids=["a"], model="m", charge=draw, fair_share=share)
+        )
         return share
 
     async def spend(self, key: str, cost: int, *, weight: float = 1.0) -> None:
@@ -177,7 +179,7 @@ async def test_a_survey_that_is_repeated_charges_once(pool: Pool) -> None:
     share = FairShare(key_id="a", weight=1.0, request_id="req_x", tokens=1000)
 
     for _ in range(2):
-        await pool.surveyor.survey(account_ids=["a"], model="m", fair_share=share)
+        await pool.snapshots.read(SnapshotRequest(account_ids=["a"], model="m", fair_share=share))
 
     assert await pool.had("a") == 100
 

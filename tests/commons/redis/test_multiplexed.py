@@ -13,7 +13,8 @@ from support.redis_server import RedisServer
 from codex_proapi.commons.redis.clients import Scripts, connect
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 
 def line_to(url: str, *, timeout: float = 1.0) -> MultiplexedConnection:
@@ -226,16 +227,16 @@ async def test_closing_while_the_line_is_drawn_ends_the_drawing(redis_url: str) 
         await waiting
 
 
-async def test_surveys_and_scripts_go_over_the_line(
+async def test_snapshots_and_scripts_go_over_the_line(
     line: MultiplexedConnection, redis_client: Redis
 ) -> None:
-    surveyor = SnapshotReader(redis_client, line=line)
-    await surveyor.tie({"f": "acc_1"})
+    snapshots = SnapshotReader(redis_client, line=line)
+    await ConversationTies(redis_client).tie({"f": "acc_1"})
 
     surveys = await asyncio.gather(
-        *(surveyor.survey(account_ids=["acc_1"], model="m") for _ in range(100))
+        *(snapshots.read(SnapshotRequest(account_ids=["acc_1"], model="m")) for _ in range(100))
     )
-    tied = await surveyor.survey(account_ids=["acc_1"], model="m", affinity="f")
+    tied = await snapshots.read(SnapshotRequest(account_ids=["acc_1"], model="m", affinity="f"))
 
     assert [each.cursor for each in surveys] == list(range(1, 101))
     assert tied.affine == "acc_1"

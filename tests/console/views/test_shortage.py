@@ -5,7 +5,7 @@ from codex_proapi.commons.api_keys.fair_shares import ACTIVE_SECONDS, FairShare
 from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.console.views.shortage import Shortage, load_shortage, shortage_of
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 NOW = 1_000_000.0
 
@@ -27,10 +27,10 @@ def test_what_has_ended_does_not_count(
 
 
 async def test_what_gateways_keep_is_understood(redis_client: Redis) -> None:
-    surveyor = SnapshotReader(redis_client)
+    snapshots = SnapshotReader(redis_client)
     for key_id in ("key_a", "key_b"):
         share = FairShare(key_id=key_id, weight=1.0, request_id=f"req_{key_id}", tokens=10)
-        await surveyor.survey(account_ids=["a"], model="m", draw=None, fair_share=share)
+        await snapshots.read(SnapshotRequest(account_ids=["a"], model="m", fair_share=share))
     now = await ReplicaStore(redis_client).now()
 
     assert await load_shortage(redis_client, now=now) == Shortage(sharing=2, queued=0)

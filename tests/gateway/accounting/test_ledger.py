@@ -122,7 +122,7 @@ async def test_while_redis_is_away_everything_is_kept_and_written_later_once() -
     assert scene.writer.written == ALL
 
 
-@pytest.mark.parametrize("part", ["tie", "disown", "add", "succeed", "tell"])
+@pytest.mark.parametrize("part", ["tie", "mark_unreadable", "add", "succeed", "tell"])
 async def test_each_part_that_fails_waits_on_while_those_before_it_are_written(part: Any) -> None:
     scene = Scene()
     scene.fill()

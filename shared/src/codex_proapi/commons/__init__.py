@@ -1,6 +1,6 @@
-"""What the gateway and the console share: accounts, keys, usage, the log stream.
+"""What the gateway, the console and the tools share: accounts, keys, usage, the backend's facts.
 
-A module lives here only while both services use it. Nothing here knows a web framework, and
-nothing here decides how a request is translated, judged or shown: the gateway and the console
-do. Everything that touches Redis is a *store*; everything else takes values and gives values.
+A module belongs here while two members use it themselves; what one member alone uses belongs to
+that member. Nothing here knows a web framework, and nothing here decides how a request is
+translated, retried or shown. What touches Redis is a *store*; the rest takes and gives values.
 """

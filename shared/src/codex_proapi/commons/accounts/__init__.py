@@ -1,1 +1,5 @@
-"""TODO."""
+"""ChatGPT accounts and what is stored for each: credentials, cooldowns, quota windows.
+
+Here: the model, the stores, the refresh of credentials. Not here: choosing an account
+(`commons.balancing`, `gateway.pool`), signing in (`console.accounts`).
+"""
