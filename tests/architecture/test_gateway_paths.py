@@ -7,7 +7,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from support.tree import ROOT
 
-from codex_proapi.gateway.server.router import PATHS
+from codex_proapi.gateway.api.paths import PATHS
 
 DEPLOY = ROOT / "deploy"
 INSIDE = ("/", "/metrics", "/metrics/")

@@ -20,11 +20,11 @@ from codex_proapi.commons.cluster.live_settings import (
 )
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.exchange.in_flight import InFlight
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.selector import Strategy
 from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
+from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.model_catalogues import Names
 
@@ -56,10 +56,10 @@ class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
         parts: dict[str, Any] = dict.fromkeys(
-            ("admission", "selector", "slots", "catalogues", "context", "settlements", "poll"),
+            ("admission", "selector", "slots", "catalogues", "options", "settlements", "poll"),
             self.part,
         )
-        self.switches = LiveSettingsApplier(SETTINGS, **parts)
+        self.applier = LiveSettingsApplier(SETTINGS, **parts)
         self.accounts = AccountStore(redis, CredentialCipher((KEY,)))
         self.replicas, self.live = ReplicaStore(redis), LiveSettingsStore(redis)
         self.registry = CollectorRegistry()
@@ -69,7 +69,7 @@ class Scene:
             Replica(id="r1", service="gateway", started_at=1),
             replicas=self.replicas,
             live=self.live,
-            switches=self.switches,
+            applier=self.applier,
             accounts=self.accounts,
             view=AccountView(self.accounts),
             status=ReplicaStatus(
@@ -84,13 +84,13 @@ def scene(redis_client: Redis) -> Any:
 
 
 def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) -> None:
-    scene.switches.apply(LiveSettings())
+    scene.applier.apply(LiveSettings())
     assert scene.part.policy == KeyPolicy.REQUIRED
     assert scene.part.strategy == Strategy(routing=Routing.ROUND_ROBIN, reserve=5, fair_below=10)
     assert scene.part.names == Names(default_model="gpt-5.5", aliases={"mine": "gpt-5.5"})
     assert scene.part.days == 400
 
-    scene.switches.apply(
+    scene.applier.apply(
         LiveSettings(
             routing=Routing.LEAST_USED,
             quota_reserve=0.0,

@@ -4,7 +4,7 @@ from cryptography.fernet import Fernet
 from litestar import Litestar
 
 from codex_proapi.console.app import build
-from codex_proapi.gateway.server.router import owns
+from codex_proapi.gateway.api.paths import owns
 from codex_proapi.local.environment import Start
 from codex_proapi.local.one_port import OnePort, merge_expositions
 

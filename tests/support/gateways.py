@@ -94,7 +94,13 @@ class Stage:
         gateway = build(settings)
         self._stack.push_async_callback(gateway.close)
         await gateway.start()
-        config = configure(gateway.asgi, host="127.0.0.1", port=port, drain_seconds=5)
+        config = configure(
+            gateway.asgi,
+            host="127.0.0.1",
+            port=port,
+            drain_seconds=5,
+            fault_body=gateway.fault_body,
+        )
         server = GatewayServer(config, gateway, settle_seconds=0, drain_seconds=5)
         serving = asyncio.ensure_future(server._serve([listener]))
 

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from typing import Any
 
+from codex_proapi.gateway.api.router import fault_body
 from codex_proapi.gateway.server.asgi import send_response
 from codex_proapi.gateway.server.request_body import read_body
 from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure
@@ -76,7 +77,7 @@ async def serving(*, settle: Any = 0.0, drain: Any = 5.0) -> Any:
     app = App()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    config = configure(app, host="127.0.0.1", port=port, drain_seconds=drain)
+    config = configure(app, host="127.0.0.1", port=port, drain_seconds=drain, fault_body=fault_body)
     server = GatewayServer(config, app, settle_seconds=settle, drain_seconds=drain)
     task = asyncio.ensure_future(server._serve([listener]))
     while not server.started:

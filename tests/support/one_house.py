@@ -10,8 +10,8 @@ from support.served import Served, listening, serving
 
 from codex_proapi.console.app import build as build_console
 from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.gateway.api.paths import owns
 from codex_proapi.gateway.app import build as build_gateway
-from codex_proapi.gateway.server.router import owns
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.local.one_port import OnePort
 from codex_proapi.simulator import Simulator

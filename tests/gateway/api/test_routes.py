@@ -15,13 +15,13 @@ from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.commons.codex.quota import QuotaWindow
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.api.error_responses import refuse
-from codex_proapi.gateway.api.routes import RouteContext, routes
+from codex_proapi.gateway.api.paths import PATHS, USAGE_ROUTE
+from codex_proapi.gateway.api.router import Router
+from codex_proapi.gateway.api.routes import Handlers, routes
 from codex_proapi.gateway.auth.authenticator import Authenticator
-from codex_proapi.gateway.exchange.in_flight import InFlight
 from codex_proapi.gateway.formats.codex.quota_answers import quota_of_windows
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.server.router import PATHS, USAGE_ROUTE, Router
+from codex_proapi.gateway.server.in_flight import InFlight
 
 USAGES = [path for path, route in PATHS.items() if route == USAGE_ROUTE]
 
@@ -40,16 +40,16 @@ class Scene:
         self.redis_answers = True
         self.catalogues = cast("Any", FakeCatalogues())
         metrics = Metrics(CollectorRegistry())
-        context = RouteContext(
-            admission=Authenticator(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock()),
+        handlers = Handlers(
+            authenticator=Authenticator(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock()),
             catalogues=self.catalogues,
-            shares=cast("Any", self),
+            key_quota=cast("Any", self),
             in_flight=self.in_flight,
             metrics=metrics,
             ping=self.ping,
             version="1.2.3",
         )
-        self.app = Router(hot={}, rest=routes(context), refuse=refuse)
+        self.app = Router(endpoints={}, rest=routes(handlers))
 
     async def of(self, key: Any) -> Any:
         if not self.redis_answers:

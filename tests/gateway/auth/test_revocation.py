@@ -14,7 +14,7 @@ from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.auth.revocation import CHECK_SECONDS, RevocationWatcher
 from codex_proapi.gateway.errors import BadKey
 from codex_proapi.gateway.exchange.exchange import Exchange
-from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.server.in_flight import InFlight
 
 
 class Scene:

@@ -6,6 +6,7 @@ from support.asgi import Sent
 
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
 from codex_proapi.gateway.errors import BadRequest, Truncated, UpstreamSlow
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_writer import (
@@ -13,8 +14,14 @@ from codex_proapi.gateway.exchange.response_writer import (
     SILENCE_TICKS,
     ResponseWriter,
 )
+from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
+from codex_proapi.gateway.server.sink import HttpSink
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+
+
+def a_sink(send: Any) -> HttpSink:
+    return HttpSink(send, request_id="req_1", error_body=error_body)
 
 
 class Wire:
@@ -73,15 +80,16 @@ class Scene:
         self.gaps = LabelledHistogram((1, 10, 100))
         self.now = 0.0
         self.reply = ResponseWriter(
-            self.sent,
+            a_sink(self.sent),
             self.exchange,
             tasks=self.tasks,
             patience_ticks=patience,
             gaps=self.gaps,
+            limit_headers=headers_of_limits,
             clock=lambda: self.now,
         )
         self.translator: Any = Wire()
-        self.reply.travel_on(self.translator, streams=streams, codex=False)
+        self.reply.begin(self.translator, streams=streams, codex=False)
 
     async def ticks(self, count: int) -> None:
         for _ in range(count):
@@ -164,7 +172,7 @@ async def test_an_answer_in_one_piece_that_was_cut_may_be_folded_anew() -> None:
         await scene.reply.whole(Source(b"one ", b""))
 
     await scene.ticks(SILENCE_TICKS + 1)  # another account is looked for: nobody reads
-    scene.reply.travel_on(Wire(), streams=False, codex=False)  # type: ignore[arg-type]
+    scene.reply.begin(Wire(), streams=False, codex=False)  # type: ignore[arg-type]
     await scene.reply.whole(Source(b"all."))
 
     assert not scene.exchange.interrupted
@@ -190,7 +198,12 @@ async def test_what_must_be_kept_is_kept_before_the_client_learns_that_all_is_sa
 async def test_without_a_wire_nothing_can_be_pumped(pump: Any) -> None:
     scene = Scene()
     reply = ResponseWriter(
-        scene.sent, scene.exchange, tasks=scene.tasks, patience_ticks=10, gaps=scene.gaps
+        a_sink(scene.sent),
+        scene.exchange,
+        tasks=scene.tasks,
+        patience_ticks=10,
+        gaps=scene.gaps,
+        limit_headers=headers_of_limits,
     )
 
     with pytest.raises(RuntimeError):
@@ -238,7 +251,7 @@ async def test_the_time_a_slow_client_takes_is_no_gap_of_upstream() -> None:
             scene.now += 30
             scene.reply.tick()
 
-    scene.reply._send = send
+    scene.reply._sink = a_sink(send)
     await scene.reply.stream(source)
 
     assert scene.gaps.counts == [1, 0, 0, 0]
@@ -287,7 +300,7 @@ async def test_while_the_client_reads_slowly_upstream_is_not_to_blame() -> None:
         if message["type"] == "http.response.body":
             await read_on.wait()
 
-    scene.reply._send = send
+    scene.reply._sink = a_sink(send)
     pump = asyncio.ensure_future(scene.reply.stream(Source(b"one ", b"two.")))
     await asyncio.sleep(0)
 
@@ -311,5 +324,5 @@ async def test_a_settled_exchange_is_kept_alive_no_more() -> None:
 async def test_it_tells_where_it_stands() -> None:
     scene = Scene()
 
-    assert repr(scene.reply) == "<ResponseWriter req_1 waiting after 0 beats>"
+    assert repr(scene.reply) == "<ResponseWriter req_1 waiting after 0 s>"
     assert not scene.reply.started

@@ -150,6 +150,7 @@ def test_strange_events_are_counted_by_the_family_of_their_name() -> None:
 def test_whatever_may_take_ten_minutes_has_buckets_so_far(series: Any) -> None:
     scene = Scene()
     scene.metrics.settle(a_record(4))
+    scene.metrics.gaps.of("chat").note(1.0)
 
     bounds = {
         float(sample.labels["le"])

@@ -9,6 +9,7 @@ import pytest
 import uvloop
 from support.listening import App, a_head, serving
 
+from codex_proapi.gateway.api.router import fault_body
 from codex_proapi.gateway.server import uvicorn_server as module
 from codex_proapi.gateway.server.uvicorn_server import DOORS, GatewayServer, configure, settle_heap
 
@@ -118,7 +119,7 @@ def test_nothing_is_left_of_the_doors() -> None:
 async def test_a_unix_socket_has_doors_too(tmp_path: pathlib.Path) -> None:
     async def serve() -> bytes:
         app, path = App(), str(tmp_path / "door")
-        config = configure(app, host="127.0.0.1", port=0, drain_seconds=1)
+        config = configure(app, host="127.0.0.1", port=0, drain_seconds=1, fault_body=fault_body)
         config.uds = path
         server = GatewayServer(config, app, settle_seconds=0, drain_seconds=1)
         task = asyncio.ensure_future(server._serve())
@@ -139,7 +140,7 @@ async def test_a_unix_socket_has_doors_too(tmp_path: pathlib.Path) -> None:
 
 def test_a_signal_before_the_start_ends_it() -> None:
     app = App()
-    config = configure(app, host="127.0.0.1", port=0, drain_seconds=5)
+    config = configure(app, host="127.0.0.1", port=0, drain_seconds=5, fault_body=fault_body)
     server = GatewayServer(config, app, settle_seconds=0, drain_seconds=5)
 
     server.handle_exit(signal.SIGTERM, None)

@@ -8,9 +8,9 @@ import uvloop
 from codex_proapi.commons.runtime.errors import CommonsError
 from codex_proapi.console.app import Console
 from codex_proapi.console.app import build as build_console
+from codex_proapi.gateway.api.paths import owns
 from codex_proapi.gateway.app import Gateway
 from codex_proapi.gateway.app import build as build_gateway
-from codex_proapi.gateway.server.router import owns
 from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure, settle_heap
 from codex_proapi.local.environment import Start
 from codex_proapi.local.one_port import OnePort
@@ -70,7 +70,9 @@ async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = F
         drain = start.gateway.drain_seconds
         host, port = sockets[0].getsockname()[:2]
         server = GatewayServer(
-            configure(app, host=host, port=port, drain_seconds=drain),
+            configure(
+                app, host=host, port=port, drain_seconds=drain, fault_body=gateway.fault_body
+            ),
             Together(gateway, console),
             settle_seconds=0,
             drain_seconds=drain,

@@ -21,7 +21,11 @@ async def serve(settings: GatewaySettings, sockets: list[socket.socket] | None =
         await gateway.start()
         drain = settings.drain_seconds
         config = configure(
-            gateway.asgi, host=settings.host, port=settings.port, drain_seconds=drain
+            gateway.asgi,
+            host=settings.host,
+            port=settings.port,
+            drain_seconds=drain,
+            fault_body=gateway.fault_body,
         )
         server = GatewayServer(
             config, gateway, settle_seconds=settings.drain_settle_seconds, drain_seconds=drain

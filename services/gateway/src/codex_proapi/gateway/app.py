@@ -33,15 +33,16 @@ from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.accounting.redis_writer import RedisWriter
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.api.dialects.table import DIALECTS
 from codex_proapi.gateway.api.endpoint import Endpoint
-from codex_proapi.gateway.api.endpoint_context import EndpointContext, ExchangeRuntime
-from codex_proapi.gateway.api.error_responses import refuse
-from codex_proapi.gateway.api.routes import RouteContext, routes
+from codex_proapi.gateway.api.router import Router, fault_body
+from codex_proapi.gateway.api.routes import Handlers, routes
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.auth.revocation import RevocationWatcher
 from codex_proapi.gateway.exchange.access_log import AccessLog
 from codex_proapi.gateway.exchange.dispatch import DispatchContext, Dispatcher
-from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.exchange.service import ExchangeService
+from codex_proapi.gateway.exchange.services import Services, ServingOptions
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.formats.codex.requests import Identity
 from codex_proapi.gateway.limits.key_quota import KeyQuota
@@ -61,7 +62,7 @@ from codex_proapi.gateway.pool.store_outage import StoreOutage
 from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.quota.tracker import QuotaTracker
 from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
-from codex_proapi.gateway.server.router import Router
+from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.account_api import AccountApi
@@ -84,6 +85,9 @@ def own_version() -> str:
 
 class Gateway:
     """One replica of the gateway."""
+
+    fault_body = staticmethod(fault_body)
+    """The body of a response to a request whose head could not be read."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
@@ -300,41 +304,39 @@ class Gateway:
 
     def _open_doors(self) -> Router:
         settings = self._settings
-        context = EndpointContext(
-            admission=self._admission,
-            in_flight=self.in_flight,
+        services = Services(
+            authenticator=self._admission,
             catalogues=self._catalogues,
+            clock=self._clock,
             dispatcher=self._dispatcher,
+            in_flight=self.in_flight,
+            metrics=self.metrics,
+            options=ServingOptions(),
+            patience=settings.commit_patience,
+            queue=self._slots,
+            readers=(self._ledger.settle, self.metrics.settle, self._log.settle),
             responses=self._responses,
             stream_permits=self._stream_permits,
-            runtime=ExchangeRuntime(
-                clock=self._clock,
-                metrics=self.metrics,
-                ticker=self._ticker,
-                tasks=self._tasks,
-                slots=self._slots,
-                readers=(self._ledger.settle, self.metrics.settle, self._log.settle),
-                patience=settings.commit_patience,
-            ),
+            tasks=self._tasks,
+            ticker=self._ticker,
         )
-        self._open_rounds(context)
-        route_context = RouteContext(
-            admission=self._admission,
+        self._open_rounds(services.options)
+        service = ExchangeService(services)
+        handlers = Handlers(
+            authenticator=self._admission,
             catalogues=self._catalogues,
-            shares=self._shares,
+            key_quota=self._shares,
             in_flight=self.in_flight,
             metrics=self.metrics,
             ping=self._ping,
             version=own_version(),
         )
-        hot = {
-            "/chat/completions": Endpoint("chat", context),
-            "/responses": Endpoint("responses", context),
-            "/responses/compact": Endpoint("compact", context),
-        }
-        return Router(hot=hot, rest=routes(route_context), refuse=refuse)
+        return Router(
+            endpoints={dialect.path: Endpoint(dialect, service) for dialect in DIALECTS},
+            rest=routes(handlers),
+        )
 
-    def _open_rounds(self, context: EndpointContext) -> None:
+    def _open_rounds(self, options: ServingOptions) -> None:
         self._revocations = RevocationWatcher(
             self._keys, admission=self._admission, in_flight=self.in_flight
         )
@@ -344,7 +346,7 @@ class Gateway:
             selector=self._selector,
             slots=self._slots,
             catalogues=self._catalogues,
-            context=context,
+            options=options,
             poll=self._quota_poll,
             settlements=self._settlements,
         )
@@ -358,7 +360,7 @@ class Gateway:
             ),
             replicas=ReplicaStore(self._redis),
             live=LiveSettingsStore(self._redis),
-            switches=self._switches,
+            applier=self._switches,
             accounts=self._accounts,
             view=self._view,
             status=ReplicaStatus(clock=self._clock, in_flight=self.in_flight, metrics=self.metrics),

@@ -1,6 +1,6 @@
-"""What a replica does beside serving: it shows that it lives, and takes over changed settings.
+"""Keeps a replica in step with the others: its heartbeat, live settings, changed accounts.
 
-Every few seconds it looks whether settings or accounts have changed, so that a change reaches a
+Every few seconds it reads whether settings or accounts have changed, so that a change reaches a
 replica that serves nobody, too. While Redis is away everything stays as it was.
 """
 
@@ -18,14 +18,14 @@ from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, Replica
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
-from codex_proapi.gateway.api.endpoint_context import EndpointContext
 from codex_proapi.gateway.auth.authenticator import Authenticator
-from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.exchange.services import ServingOptions
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
 from codex_proapi.gateway.pool.selector import AccountSelector, Strategy
 from codex_proapi.gateway.quota.poller import QuotaPoller
+from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues, Names
 
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class LiveSettingsApplier:
-    """Where settings that change while running take effect."""
+    """Puts settings that change while running in force."""
 
     def __init__(  # noqa: PLR0913 - hands things over
         self,
@@ -45,7 +45,7 @@ class LiveSettingsApplier:
         selector: AccountSelector,
         slots: AccountQueue,
         catalogues: ModelCatalogues,
-        context: EndpointContext,
+        options: ServingOptions,
         poll: QuotaPoller,
         settlements: SettlementWriter,
     ) -> None:
@@ -54,12 +54,12 @@ class LiveSettingsApplier:
         self._selector = selector
         self._slots = slots
         self._catalogues = catalogues
-        self._context = context
+        self._options = options
         self._poll = poll
         self._settlements = settlements
 
     def __repr__(self) -> str:
-        return f"<Switches, routing {self._selector.strategy.routing.value}>"
+        return f"<LiveSettingsApplier, routing {self._selector.strategy.routing.value}>"
 
     def apply(self, live: LiveSettings) -> None:
         """Put what was changed in force; what was not is as the environment says."""
@@ -73,7 +73,7 @@ class LiveSettingsApplier:
         )
         most = live.account_streams
         self._slots.most = settings.account_streams if most is None else most
-        self._context.history_mode = live.history_mode or settings.history_mode
+        self._options.history_mode = live.history_mode or settings.history_mode
         self._settlements.days = live.usage_days or USAGE_DAYS
         aliases = live.model_aliases
         self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds
@@ -87,7 +87,7 @@ class LiveSettingsApplier:
 
 
 class ReplicaSync:
-    """The rounds of one replica."""
+    """The rounds of one replica: each READ_SECONDS, its heartbeat every BEAT_SECONDS."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class ReplicaSync:
         *,
         replicas: ReplicaStore,
         live: LiveSettingsStore,
-        switches: LiveSettingsApplier,
+        applier: LiveSettingsApplier,
         accounts: AccountStore,
         view: AccountView,
         status: "ReplicaStatus",
@@ -103,7 +103,7 @@ class ReplicaSync:
         self._replica = replica
         self._replicas = replicas
         self._live = live
-        self._switches = switches
+        self._applier = applier
         self._accounts = accounts
         self._view = view
         self._status = status
@@ -117,7 +117,7 @@ class ReplicaSync:
         self._status.clock.learn(await self._replicas.now())
         if await self._view.refresh_if(await self._accounts.version()):
             self._show_accounts()
-        self._switches.apply(await self._live.read())
+        self._applier.apply(await self._live.read())
         if self._rounds % ROUNDS_PER_BEAT == 0:
             await self._replicas.beat(self._now())
         self._rounds += 1
@@ -133,7 +133,7 @@ class ReplicaSync:
             await sleep(READ_SECONDS)
 
     async def leave(self) -> None:
-        """Say goodbye, if somebody listens."""
+        """Remove the heartbeat, if Redis answers."""
         try:
             await self._replicas.leave(self._replica)
         except StoreUnavailable as error:
@@ -156,7 +156,7 @@ class ReplicaSync:
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a round shows of the replica."""
+    """What a heartbeat tells of the replica."""
 
     clock: SharedClock
     in_flight: InFlight

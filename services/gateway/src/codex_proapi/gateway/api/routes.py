@@ -1,6 +1,6 @@
-"""Everything but the hot routes, in Litestar: models, a key's usage, and probes.
+"""Every route but the dialects' own, in Litestar: models, a key's usage, and probes.
 
-`web.front` has checked path and method and adds the headers every answer carries.
+`api.router` has checked path and method and adds the headers that every response carries.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,46 +13,46 @@ from litestar.params import FromPath
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.api import models
-from codex_proapi.gateway.api.error_responses import fault_of, headers_of_error
+from codex_proapi.gateway.api.paths import USAGE_ROUTE
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
-from codex_proapi.gateway.exchange.in_flight import InFlight
 from codex_proapi.gateway.formats.codex.quota_answers import usage_of_quota
 from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.server.asgi import ASGIApp
-from codex_proapi.gateway.server.router import USAGE_ROUTE
+from codex_proapi.gateway.server.error_response import error_headers, internal_fault
+from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 AnyRequest = Request[Any, Any, Any]
 
 
-class RouteContext:
-    """What the routes show."""
+class Handlers:
+    """The handlers of the routes."""
 
     def __init__(
         self,
         *,
-        admission: Authenticator,
+        authenticator: Authenticator,
         catalogues: ModelCatalogues,
-        shares: KeyQuota,
+        key_quota: KeyQuota,
         in_flight: InFlight,
         metrics: Metrics,
         ping: Callable[[], Awaitable[bool]],
         version: str,
     ) -> None:
-        self._admission = admission
+        self._authenticator = authenticator
         self._catalogues = catalogues
-        self._shares = shares
+        self._key_quota = key_quota
         self._in_flight = in_flight
         self._metrics = metrics
         self._ping = ping
         self._version = version
 
     def __repr__(self) -> str:
-        return f"<RouteContext of {self._version}>"
+        return f"<Handlers of {self._version}>"
 
     async def models(self, request: AnyRequest) -> Response[bytes]:
         """List what the client's key may ask for."""
@@ -75,7 +75,7 @@ class RouteContext:
         """Tell a key's share, as the backend would tell an account's quota."""
         key = await self._admit(request)
         try:
-            share = await self._shares.of(key)
+            share = await self._key_quota.of(key)
         except StoreUnavailable:
             raise StoreUnreachable("The counters do not answer. Please try again.") from None
         return _json(200, usage_of_quota(share), {"cache-control": "no-store"})
@@ -99,39 +99,39 @@ class RouteContext:
 
     async def _admit(self, request: AnyRequest) -> ApiKey | None:
         """The same check as on every other route; no survey tells here whether a key holds."""
-        admitted = await self._admission.admit(dict(request.scope["headers"]))
+        admitted = await self._authenticator.admit(dict(request.scope["headers"]))
         try:
-            return (await self._admission.again(admitted)).key
+            return (await self._authenticator.again(admitted)).key
         except StoreUnavailable:
             raise StoreUnreachable("The key store does not answer. Please try again.") from None
 
 
-def routes(context: RouteContext) -> ASGIApp:
-    """The application behind the front."""
+def routes(handlers: Handlers) -> ASGIApp:
+    """The application behind the router."""
 
     @get("/models")
     async def list_models(request: AnyRequest) -> Response[bytes]:
-        return await context.models(request)
+        return await handlers.models(request)
 
     @get("/models/{name:path}")
     async def show_model(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-        return await context.model(request, name.strip("/"))
+        return await handlers.model(request, name.strip("/"))
 
     @get(USAGE_ROUTE)
     async def show_usage(request: AnyRequest) -> Response[bytes]:
-        return await context.usage(request)
+        return await handlers.usage(request)
 
     @get(["/", "/health"])
     async def health() -> dict[str, str]:
-        return await context.health()
+        return await handlers.health()
 
     @get("/readyz")
     async def readyz() -> Response[dict[str, str]]:
-        return await context.readiness()
+        return await handlers.readiness()
 
     @get("/metrics")
     async def metrics() -> Response[bytes]:
-        return await context.metrics()
+        return await handlers.metrics()
 
     application = Litestar(
         [list_models, show_model, show_usage, health, readyz, metrics],
@@ -152,16 +152,16 @@ def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Re
 
 def _refused(request: AnyRequest, error: GatewayError) -> Response[bytes]:
     del request
-    headers = {name.decode(): value.decode() for name, value in headers_of_error(error)}
+    headers = {name.decode(): value.decode() for name, value in error_headers(error)}
     return _json(error.status, error_body(error), headers)
 
 
 def _unknown(request: AnyRequest, error: HTTPException) -> Response[bytes]:
-    """Whatever Litestar itself refuses; the front lets little through to it."""
+    """Whatever Litestar itself refuses; the router lets little through to it."""
     fault = UnknownRoute(error.detail or "This cannot be served.")
     fault.status = error.status_code
     return _refused(request, fault)
 
 
 def _crashed(request: AnyRequest, error: Exception) -> Response[bytes]:
-    return _refused(request, fault_of(error))
+    return _refused(request, internal_fault(error))

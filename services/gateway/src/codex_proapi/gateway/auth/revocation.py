@@ -15,7 +15,7 @@ from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import BadKey
-from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.server.in_flight import InFlight
 
 CHECK_SECONDS: Final = 1.0
 """Time between two looks: a revocation has to be in force within two seconds."""

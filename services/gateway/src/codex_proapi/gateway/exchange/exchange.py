@@ -1,8 +1,8 @@
-"""One client request, from admission to settlement: opened once, settled exactly once.
+"""The facts of one client request, from admission to settlement: settled exactly once.
 
 Settling waits for nothing, so it cannot be cancelled half-way: it closes the upstream stream,
-freezes one record and hands it to every reader. What the record costs to write is the ledger's
-business; what a refusal means is `judgement`'s.
+makes one record and gives it to every reader. How a record is stored is the ledger's business, what
+a refusal means that of `policy.retry`.
 """
 
 import asyncio
@@ -99,6 +99,8 @@ class Exchange:
     ) -> None:
         self.request_id = request_id
         self.endpoint = endpoint
+        self.body = b""
+        """The client's body while it may have to be read again: until an account is asked."""
         self.key: ApiKey | None = None
         self.charge: LimitCharge | None = None
         """What it draws on its key's limits."""
@@ -146,6 +148,7 @@ class Exchange:
 
     def begin(self, lease: "Lease") -> Attempt:
         """Begin an attempt."""
+        self.body = b""
         attempt = Attempt(lease, self._clock)
         self._attempts.append(attempt)
         return attempt

@@ -1,17 +1,17 @@
-"""What was asked is answered: from an opening to the last byte, on a wire of the right form.
+"""Carries one answer from the backend's stream to its client, to the last byte.
 
-An answer in one piece that breaks off is given from another account's opening; who that is, the
-dispatcher decides. How bytes reach the client is the reply's business.
+An answer in one piece that breaks off is asked for again; of which account, the dispatcher decides.
+How bytes reach the client is the response writer's business.
 """
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.api.endpoint_context import EndpointContext
-from codex_proapi.gateway.api.translators import TRANSLATORS, Endpoint
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault
 from codex_proapi.gateway.exchange import turn_state
+from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.dispatch import Committed
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
+from codex_proapi.gateway.exchange.services import Services
 from codex_proapi.gateway.formats.codex.requests import TURN_STATE_HEADER
 from codex_proapi.gateway.metrics.registry import RedisWork
 from codex_proapi.gateway.server.asgi import Header
@@ -27,34 +27,33 @@ class ResponsePump:
 
     def __init__(
         self,
-        context: EndpointContext,
+        services: Services,
+        dialect: Dialect,
         asked: TranslatedRequest,
-        exchange: Exchange,
         *,
-        endpoint: Endpoint,
-        reply: ResponseWriter,
+        exchange: Exchange,
+        writer: ResponseWriter,
     ) -> None:
-        self._context = context
+        self._services = services
+        self._dialect = dialect
         self._asked = asked
         self._exchange = exchange
-        self._endpoint = endpoint
-        self._reply = reply
+        self._writer = writer
 
     def __repr__(self) -> str:
         return f"<ResponsePump {self._exchange!r}>"
 
     def new_translator(self) -> None:
-        """Give the next answer a wire of its own; what another has brought is forgotten."""
-        key = self._exchange.key
-        translator = TRANSLATORS[self._endpoint](
-            self._asked,
+        """Give the next answer a translator of its own; what another has brought is forgotten."""
+        asked, key = self._asked, self._exchange.key
+        translator = self._dialect.translator(
+            asked,
             request_id=self._exchange.request_id,
-            created=int(self._context.runtime.clock()),
+            created=int(self._services.clock()),
             own_quota=key is not None and key.limits.budgeted,
         )
         self._exchange.report = translator.report
-        asked = self._asked
-        self._reply.travel_on(translator, streams=asked.stream, codex=asked.verbatim)
+        self._writer.begin(translator, streams=asked.stream, codex=asked.verbatim)
 
     async def give(self, committed: Committed, *, codex: bool) -> None:
         """Pump answers until one is whole. Raises the GatewayError that the client is told."""
@@ -64,12 +63,12 @@ class ResponsePump:
             following = await self._pump(following, headers)
 
     async def _pump(self, committed: Committed, headers: list[Header]) -> Committed | None:
-        """Pump one answer; what happens on the way is the account's lesson.
+        """Pump one answer; what happens on the way is noted of its account.
 
         Gives another account's answer where this one broke off before its client saw any of it.
         """
-        asked, report, dispatcher = self._asked, self._exchange.report, self._context.dispatcher
-        pump = self._reply.stream if asked.stream else self._reply.whole
+        asked, report, dispatcher = self._asked, self._exchange.report, self._services.dispatcher
+        pump = self._writer.stream if asked.stream else self._writer.whole
         try:
             await pump(committed.opening, headers=headers, before_last=self._before_last)
         except GatewayError as error:
@@ -87,9 +86,9 @@ class ResponsePump:
 
     def _note_report(self, committed: Committed, report: ResponseReport) -> None:
         """Note what one answer told beside itself, however it ended."""
-        self._context.dispatcher.note_report(committed, report)
+        self._services.dispatcher.note_report(committed, report)
         if report.unknown_events or report.malformed_events:
-            self._context.runtime.metrics.count_strange_events(
+            self._services.metrics.count_strange_events(
                 report.unknown_events, malformed=report.malformed_events
             )
 
@@ -97,7 +96,7 @@ class ResponsePump:
         """What must be so when the client learns that the answer is whole."""
         await self._keep()
         if self._exchange.charge is not None:
-            await self._context.stream_permits.free(self._exchange.charge)
+            await self._services.stream_permits.free(self._exchange.charge)
 
     async def _keep(self) -> None:
         """Keep what the client may continue."""
@@ -106,11 +105,11 @@ class ResponsePump:
             return
         items = [*asked.kept_items(), *report.output_items]
         try:
-            await self._context.responses.keep(
-                key.id if key else "", report.response_id, items, now=self._context.runtime.clock()
+            await self._services.responses.keep(
+                key.id if key else "", report.response_id, items, now=self._services.clock()
             )
         except StoreUnavailable:
-            self._context.runtime.metrics.redis_failed(RedisWork.KEEP)
+            self._services.metrics.redis_failed(RedisWork.KEEP)
 
 
 def response_headers(

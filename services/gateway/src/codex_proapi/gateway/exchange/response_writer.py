@@ -1,24 +1,25 @@
-"""An answer on its way to the client: the pump, its keep-alives, and how it fails.
+"""Writes one answer to its client: pieces as upstream sends them, keep-alives, or an error.
 
-One write for each read of upstream, no timer and no task for any chunk; the process' pulse tells
-of passing seconds. What the bytes say is the wire's business, who pays for them the dispatcher's.
+One write for each read of upstream, no timer and no task for any chunk; the process' ticker calls
+`tick` once a second. What the bytes say is the translator's business, who pays for them the
+dispatcher's, and how they travel the sink's.
 """
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from codex_proapi.commons.runtime.tasks import Tasks
-from codex_proapi.gateway.api.error_responses import refuse
-from codex_proapi.gateway.api.limit_headers import limit_headers, share_headers
 from codex_proapi.gateway.errors import GatewayError, UpstreamSlow
 from codex_proapi.gateway.exchange.exchange import Exchange
+from codex_proapi.gateway.limits.charge import LimitCharge
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
-from codex_proapi.gateway.server.asgi import CORS_HEADERS, Header, Send, send_response
+from codex_proapi.gateway.server.asgi import Header
+from codex_proapi.gateway.server.sink import Sink
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
 
 KEEP_ALIVE_TICKS: Final = 10
-"""Seconds of silence towards the client before it is told that we are still there."""
+"""Seconds of silence towards the client before a keep-alive is written."""
 SILENCE_TICKS: Final = 300
 """Seconds upstream may be silent in the middle of an answer."""
 EVENT_END: Final = b"\n\n"
@@ -26,7 +27,6 @@ STREAM_HEADERS: Final[tuple[Header, ...]] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
-    *CORS_HEADERS,
 )
 
 
@@ -42,24 +42,30 @@ class ResponseSource(Protocol):
         """The answer is whole: let the stream close by itself."""
 
 
+LimitHeaders: TypeAlias = Callable[[LimitCharge | None, bool], Sequence[Header]]
+"""Headers that tell of the limits of the client's key; the flag says that Codex itself asks."""
+
+
 async def _nothing() -> None:
     """There is nothing to do before the last byte."""
 
 
 class ResponseWriter:
-    """One answer on its way to its client; a member of the pulse."""
+    """One answer on its way to its client; ticks once a second."""
 
     def __init__(
         self,
-        send: Send,
+        sink: Sink,
         exchange: Exchange,
         *,
         tasks: Tasks,
         patience_ticks: int,
         gaps: LabelledHistogram,
+        limit_headers: LimitHeaders,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._send = send
+        self._sink = sink
+        self._limit_headers = limit_headers
         self._exchange = exchange
         self._tasks = tasks
         self._patience_ticks = patience_ticks
@@ -78,10 +84,15 @@ class ResponseWriter:
 
     def __repr__(self) -> str:
         state = "started" if self._started else "waiting"
-        return f"<ResponseWriter {self._exchange.request_id} {state} after {self._age} beats>"
+        return f"<ResponseWriter {self._exchange.request_id} {state} after {self._age} s>"
 
-    def travel_on(self, translator: StreamTranslator, *, streams: bool, codex: bool) -> None:
-        """Take the wire; from now on a streaming client may be given its 200 early."""
+    def begin(self, translator: StreamTranslator, *, streams: bool, codex: bool) -> None:
+        """Take the translator of the next answer; the first one begins the patience.
+
+        Until then the client was still sending: that is not a silence it has to be consoled for.
+        """
+        if self._translator is None:
+            self._age = 0
         self._translator = translator
         self._streams = streams
         self._codex = codex
@@ -115,10 +126,15 @@ class ResponseWriter:
         before_last: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         """Pump until the answer is whole. Raises the GatewayError that broke it off."""
-        translator, send, read, clock = self._translator, self._send, source.read, self._clock
+        translator, write, read, clock = (
+            self._translator,
+            self._sink.write,
+            source.read,
+            self._clock,
+        )
         note = self._gaps.note
         if translator is None:
-            raise RuntimeError("a reply needs its wire first")
+            raise RuntimeError("an answer needs its translator first")
         out = translator.feed(source.held)
         if not self._started:
             await self._start(headers)
@@ -129,7 +145,7 @@ class ResponseWriter:
             if out:
                 self._silent = 0
                 self._sending = True
-                await send({"type": "http.response.body", "body": out, "more_body": True})
+                await write(out)
                 self._sending = False
             data = await read()
             self._idle = 0
@@ -153,10 +169,10 @@ class ResponseWriter:
         headers: Sequence[Header] = (),
         before_last: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
-        """Fold until the answer is whole, then send it. Raises the GatewayError that broke it.
+        """Read until the answer is whole, then send it. Raises the GatewayError that broke it.
 
-        Until it is whole the client has seen nothing: one that broke may be tried anew on another
-        wire and source.
+        Until it is whole the client has seen nothing: one that broke may be tried anew with another
+        translator and source.
         """
         body = await self._folded(source)
         source.release()
@@ -164,15 +180,21 @@ class ResponseWriter:
         self._exchange.speak()
         self._end()
         self._started = True
-        headers = [*headers, *self._limits()]
-        await send_response(
-            self._send, 200, body, request_id=self._exchange.request_id, headers=headers
+        await self._sink.start(
+            200,
+            [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                *headers,
+                *self._limits(),
+            ],
         )
+        await self._sink.end(body)
 
     async def _folded(self, source: ResponseSource) -> bytes:
         fold, read, clock = self._translator, source.read, self._clock
         if fold is None:
-            raise RuntimeError("a reply needs its wire first")
+            raise RuntimeError("an answer needs its translator first")
         self._idle = 0
         self._reading = True
         received_at = clock()
@@ -197,12 +219,11 @@ class ResponseWriter:
         self._reading = False
         if not self._started or self._translator is None:
             self._started = True
-            request_id = self._exchange.request_id
-            await refuse(self._send, error, request_id, headers=self._limits())
+            await self._sink.fail(error, self._limits())
             return
         last = self._translator.fail(error)
         self._sending = True
-        await self._send({"type": "http.response.body", "body": last, "more_body": False})
+        await self._sink.end(last)
 
     @property
     def started(self) -> bool:
@@ -211,21 +232,14 @@ class ResponseWriter:
 
     async def _start(self, headers: Sequence[Header]) -> None:
         self._started = True
-        start = [
-            *STREAM_HEADERS,
-            (b"x-request-id", self._exchange.request_id.encode()),
-            *headers,
-            *self._limits(),
-        ]
-        await self._send({"type": "http.response.start", "status": 200, "headers": start})
+        await self._sink.start(200, [*STREAM_HEADERS, *headers, *self._limits()])
 
-    def _limits(self) -> list[Header]:
-        """What the client is told of its key's limits."""
-        charge = self._exchange.charge
-        return [*limit_headers(charge), *(share_headers(charge) if self._codex else ())]
+    def _limits(self) -> Sequence[Header]:
+        """Headers that tell of the limits of the client's key."""
+        return self._limit_headers(self._exchange.charge, self._codex)
 
     async def _reassure(self) -> None:
-        """Tell the client that we are still there; before the commit point with an early 200."""
+        """Write a keep-alive; before the commit point with an early 200."""
         translator = self._translator
         if translator is None or self._sending or self._exchange.settled:
             return
@@ -233,15 +247,13 @@ class ResponseWriter:
         self._sending = True
         if not self._started:
             await self._start(())
-        await self._send(
-            {"type": "http.response.body", "body": translator.keep_alive, "more_body": True}
-        )
+        await self._sink.write(translator.keep_alive)
         self._sending = False
 
     async def _finish(self, last: bytes) -> None:
         self._end()
         self._sending = True
-        await self._send({"type": "http.response.body", "body": last, "more_body": False})
+        await self._sink.end(last)
 
     def _end(self) -> None:
         report = self._translator.report if self._translator else None

@@ -33,7 +33,7 @@ class LabelledHistogram:
 
 
 class HotHistogram(Collector):
-    """A histogram with one tally for each value of its label; the values are all known."""
+    """A histogram with one tally for each value of its label, from when it is first asked for."""
 
     def __init__(
         self,
@@ -41,21 +41,24 @@ class HotHistogram(Collector):
         documentation: str,
         *,
         label: str,
-        values: Sequence[str],
         bounds: Sequence[float],
     ) -> None:
         self._name = name
         self._documentation = documentation
         self._label = label
         self._bounds = [*map(str, map(float, bounds)), "+Inf"]
-        self._tallies = {value: LabelledHistogram(bounds) for value in values}
+        self._values = tuple(bounds)
+        self._tallies: dict[str, LabelledHistogram] = {}
 
     def __repr__(self) -> str:
         return f"<HotHistogram {self._name}>"
 
     def of(self, value: str) -> LabelledHistogram:
-        """The tally of one value."""
-        return self._tallies[value]
+        """The tally of one value of the label; there must be few."""
+        tally = self._tallies.get(value)
+        if tally is None:
+            tally = self._tallies[value] = LabelledHistogram(self._values)
+        return tally
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """The histogram as it stands: the registry's own way to ask."""

@@ -20,7 +20,6 @@ from codex_proapi.gateway.formats.openai.parameter_names import counted_as
 from codex_proapi.gateway.metrics.histograms import HotHistogram
 from codex_proapi.gateway.metrics.quota import QuotaFigures
 
-ENDPOINTS: Final = ("chat", "responses", "compact")
 OTHER: Final = "other"
 """Label of what no table knows."""
 NONE: Final = "none"
@@ -145,7 +144,6 @@ class Metrics:
             "gateway_read_gap_seconds",
             "Between two reads of upstream inside an answer.",
             label="endpoint",
-            values=ENDPOINTS,
             bounds=GAP_BUCKETS,
         )
         registry.register(self.gaps)

@@ -1,9 +1,13 @@
-"""One client's connection: uvicorn's protocol with the deadlines and limits it lacks.
+"""One client's connection over HTTP/1.1: uvicorn's protocol with the deadlines and limits it lacks.
 
 uvicorn has no deadline for a request's head, no limit on its size, and waits for ever on a
 reader that has stopped reading. The server sweeps every connection once a second; no timer is
 made for any of them.
 """
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeAlias
 
 import httptools
 import msgspec
@@ -36,39 +40,43 @@ class HeadRefused(Exception):
     """A head beyond the limits."""
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """Why a head is refused."""
+class HeadFault(msgspec.Struct, frozen=True):
+    """Why a request's head is refused; no application is asked."""
 
-    status: bytes
-    code: bytes
-    message: bytes
-
-    def answer(self) -> bytes:
-        """The whole answer, in OpenAI's shape; no application is asked for it."""
-        body = (
-            b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":"%b"}}'
-            % (self.message, self.code)
-        )
-        return (
-            b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
-            b"x-request-id: %b\r\ncontent-length: %d\r\n\r\n%b"
-            % (self.status, make_request_id().encode(), len(body), body)
-        )
+    status: HTTPStatus
+    code: str
+    message: str
 
 
-MALFORMED = Fault(b"400 Bad Request", b"malformed_http", b"This is not an HTTP/1.1 request.")
-TOO_SLOW = Fault(
-    b"408 Request Timeout", b"request_timeout", b"The request's head did not arrive in time."
+FaultBody: TypeAlias = Callable[[HeadFault], bytes]
+"""Gives the JSON body that tells a client of a refused head."""
+
+MALFORMED = HeadFault(HTTPStatus.BAD_REQUEST, "malformed_http", "This is not an HTTP/1.1 request.")
+TOO_SLOW = HeadFault(
+    HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The request's head did not arrive in time."
 )
-TOO_MUCH = Fault(
-    b"431 Request Header Fields Too Large",
-    b"request_head_too_large",
-    b"Too many or too large request headers.",
+TOO_MUCH = HeadFault(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "request_head_too_large",
+    "Too many or too large request headers.",
 )
+
+
+def with_fault_body(fault_body: FaultBody) -> "type[HttpProtocol]":
+    """The protocol with refusals in the shape that its application's clients know."""
+
+    class WordedHttpProtocol(HttpProtocol):
+        """The protocol with the application's own error body."""
+
+        def fault_body(self, fault: HeadFault) -> bytes:
+            """The application's own error body."""
+            return fault_body(fault)
+
+    return WordedHttpProtocol
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection of a client, with limits on its head and on its patience."""
+    """One connection of a client, with limits on the size and the time of a request's head."""
 
     _in_head = False
     _head_began = False
@@ -187,10 +195,20 @@ class HttpProtocol(HttpToolsProtocol):
         if idle and not self._in_head and not self.transport.is_closing():
             self.transport.close()
 
-    def refuse(self, fault: Fault) -> None:
+    def refuse(self, fault: HeadFault) -> None:
         """Answer with a fault and close."""
-        self.transport.write(fault.answer())
+        body = self.fault_body(fault)
+        head = (
+            f"HTTP/1.1 {fault.status.value} {fault.status.phrase}\r\n"
+            "content-type: application/json\r\nconnection: close\r\n"
+            f"x-request-id: {make_request_id()}\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
         self.transport.close()
+
+    def fault_body(self, fault: HeadFault) -> bytes:
+        """The JSON body of a refused head; an application has its own: `with_fault_body`."""
+        return msgspec.json.encode({"error": {"code": fault.code, "message": fault.message}})
 
     def sweep(self) -> None:
         """Look at this connection, once a second: a slow head, a reader that has stopped."""

@@ -1,6 +1,6 @@
-"""uvicorn with guarded connections, and a drain that streams survive.
+"""uvicorn with deadlines for its connections, and a drain that streams survive.
 
-One sweep a second looks at every connection. What an answer says when the drain ends is
+One sweep a second looks at every connection. What a client gets when the drain ends is
 `app.Gateway`'s business.
 """
 
@@ -18,7 +18,12 @@ import uvicorn
 from uvicorn.config import Config
 
 from codex_proapi.gateway.server.asgi import ASGIApp
-from codex_proapi.gateway.server.http_protocol import KEEP_ALIVE_SECONDS, HttpProtocol
+from codex_proapi.gateway.server.http_protocol import (
+    KEEP_ALIVE_SECONDS,
+    FaultBody,
+    HttpProtocol,
+    with_fault_body,
+)
 
 LET_IN_SECONDS = 5
 """How long those who stand at the door are let in, when it is to be closed and many come."""
@@ -146,13 +151,15 @@ def settle_heap() -> None:
     gc.set_threshold(50_000, 50, 1000)
 
 
-def configure(app: ASGIApp, *, host: str, port: int, drain_seconds: float) -> Config:
-    """Settings of uvicorn for the gateway and for the standalone start."""
+def configure(
+    app: ASGIApp, *, host: str, port: int, drain_seconds: float, fault_body: FaultBody
+) -> Config:
+    """Settings of uvicorn for the gateway, alone or on one port with the console."""
     return Config(
         app,
         host=host,
         port=port,
-        http=HttpProtocol,
+        http=with_fault_body(fault_body),
         ws="none",
         lifespan="off",
         loop="none",

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 from support.asgi import Sent
 
-from codex_proapi.gateway.api.error_responses import fault_of, headers_of_error, refuse
 from codex_proapi.gateway.errors import (
     AllCooling,
     AllSpent,
@@ -13,6 +12,8 @@ from codex_proapi.gateway.errors import (
     TooLarge,
     UpgradeRefused,
 )
+from codex_proapi.gateway.formats.openai.errors import error_body
+from codex_proapi.gateway.server.error_response import error_headers, internal_fault, send_error
 
 
 @pytest.mark.parametrize(
@@ -32,13 +33,15 @@ from codex_proapi.gateway.errors import (
     ],
 )
 def test_an_error_tells_retry_loops_what_to_do(error: Any, headers: Any) -> None:
-    assert headers_of_error(error) == headers
+    assert error_headers(error) == headers
 
 
 async def test_an_error_becomes_an_answer_of_openais_shape() -> None:
     sent = Sent()
 
-    await refuse(sent, BadRequest("'messages' is required", param="messages"), "req_1")
+    error = BadRequest("'messages' is required", param="messages")
+
+    await send_error(sent, error, "req_1", error_body=error_body)
 
     assert sent.status == 400
     assert sent.headers["x-request-id"] == "req_1"
@@ -51,7 +54,7 @@ async def test_an_error_becomes_an_answer_of_openais_shape() -> None:
 
 
 def test_our_own_fault_is_told_without_its_cause() -> None:
-    fault = fault_of(ValueError("eyJhbGciOi secret"))
+    fault = internal_fault(ValueError("eyJhbGciOi secret"))
 
     assert isinstance(fault, InternalFault)
     assert (fault.status, fault.code) == (500, "internal_error")

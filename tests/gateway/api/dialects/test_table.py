@@ -1,10 +1,11 @@
 from typing import Any
 
+import msgspec
 import pytest
 from support.gateways import a_chat, a_response
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
-from codex_proapi.gateway.api.translators import READERS, TRANSLATORS
+from codex_proapi.gateway.api.dialects.table import DIALECTS
 from codex_proapi.gateway.translation.chat.aggregator import ChatAggregator
 from codex_proapi.gateway.translation.chat.translator import ChatTranslator
 from codex_proapi.gateway.translation.request.translated_request import (
@@ -15,14 +16,7 @@ from codex_proapi.gateway.translation.responses.aggregator import ResponsesAggre
 from codex_proapi.gateway.translation.responses.passthrough import ResponsesPassthrough
 from codex_proapi.gateway.translation.responses.translator import ResponsesTranslator
 
-
-def asked(body: Any, endpoint: Any, *, codex: Any = False) -> Any:
-    return READERS[endpoint](
-        body,
-        catalogue=Catalogue.built_in(),
-        options=RequestOptions(),
-        client=ClientTraits(is_codex=codex),
-    )
+BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
 
 
 @pytest.mark.parametrize(
@@ -40,8 +34,18 @@ def asked(body: Any, endpoint: Any, *, codex: Any = False) -> Any:
 def test_an_answer_travels_as_it_was_asked_for(
     body: Any, endpoint: Any, codex: Any, translator: Any
 ) -> None:
-    translated = asked(body, endpoint, codex=codex)
+    dialect = BY_NAME[endpoint]
+    translated = dialect.read(
+        msgspec.json.encode(body),
+        catalogue=Catalogue.built_in(),
+        options=RequestOptions(),
+        client=ClientTraits(is_codex=codex),
+    )
 
-    made = TRANSLATORS[endpoint](translated, request_id="req_0123", created=1)
+    made = dialect.translator(translated, request_id="req_0123", created=1)
 
     assert type(made) is translator
+
+
+def test_no_two_dialects_share_a_name_or_a_path() -> None:
+    assert len(BY_NAME) == len({dialect.path for dialect in DIALECTS}) == len(DIALECTS)

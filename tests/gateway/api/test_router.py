@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from support.asgi import Received, Sent, a_scope
 
-from codex_proapi.gateway.api.error_responses import refuse
+from codex_proapi.gateway.api.paths import owns, route_of
+from codex_proapi.gateway.api.router import Router
 from codex_proapi.gateway.server.asgi import send_response
-from codex_proapi.gateway.server.router import Router, owns, route_of
 
 
 class Seen:
@@ -27,7 +27,7 @@ class Seen:
 
 def a_front(seen: Any) -> Any:
     hot = {"/chat/completions": seen.hot, "/responses": seen.hot, "/responses/compact": seen.hot}
-    return Router(hot=hot, rest=seen.rest, refuse=refuse)
+    return Router(endpoints=hot, rest=seen.rest)
 
 
 async def asked(path: str, method: Any = "GET", headers: Any = (), seen: Any = None) -> Any:

@@ -1,4 +1,7 @@
-"""What a client is told of its key's limits beside the answer: headers its library knows."""
+"""Headers of a response that tell of the limits of the client's key, by the names clients read.
+
+`x-ratelimit-*` is OpenAI's, `x-codex-*` the Codex backend's.
+"""
 
 import math
 
@@ -6,6 +9,11 @@ from codex_proapi.gateway.formats.codex.quota_answers import headers_of_quota
 from codex_proapi.gateway.limits.charge import LimitCharge
 from codex_proapi.gateway.limits.key_quota import share_of_charge
 from codex_proapi.gateway.server.asgi import Header
+
+
+def headers_of_limits(charge: LimitCharge | None, codex: bool) -> list[Header]:  # noqa: FBT001 - a dialect's signature
+    """All of them; a Codex client is also told of its key's budgets."""
+    return [*limit_headers(charge), *(share_headers(charge) if codex else ())]
 
 
 def limit_headers(charge: LimitCharge | None) -> list[Header]:

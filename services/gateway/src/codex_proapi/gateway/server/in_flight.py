@@ -1,12 +1,28 @@
-"""How many exchanges are under way, and the end of them all when the process has to stop.
+"""The exchanges under way: how many there are, whose they are, and how they are ended from outside.
 
 Over the limit a request is refused at once: a queue would only make everybody wait.
 """
 
 from collections import Counter
+from typing import Protocol
 
+from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.gateway.errors import GatewayError, Overloaded
-from codex_proapi.gateway.exchange.exchange import Exchange
+
+
+class Running(Protocol):
+    """An exchange, as far as this registry is concerned."""
+
+    @property
+    def key(self) -> ApiKey | None:
+        """The client's key; None in open mode."""
+
+    @property
+    def account(self) -> str:
+        """Id of the account that answers; empty before one does."""
+
+    def interrupt(self, reason: GatewayError | None) -> None:
+        """End it; the reason is what the client gets."""
 
 
 class InFlight:
@@ -14,7 +30,7 @@ class InFlight:
 
     def __init__(self, *, most: int) -> None:
         self._most = most
-        self._exchanges: set[Exchange] = set()
+        self._exchanges: set[Running] = set()
         self.draining = False
         """Whether the process is about to stop; told at `/readyz`."""
 
@@ -29,11 +45,11 @@ class InFlight:
         if len(self._exchanges) >= self._most:
             raise Overloaded("Too many requests are under way here. Please try again.")
 
-    def enter(self, exchange: Exchange) -> None:
+    def enter(self, exchange: Running) -> None:
         """Count one exchange in."""
         self._exchanges.add(exchange)
 
-    def leave(self, exchange: Exchange) -> None:
+    def leave(self, exchange: Running) -> None:
         """Count it out."""
         self._exchanges.discard(exchange)
 

@@ -1,14 +1,22 @@
-"""The raw ASGI callable in front of Litestar: ids, CORS, spellings of paths, the way to a route.
+"""The raw ASGI application before Litestar: request ids, CORS, preflights, the way to a route.
 
-The two hot routes are served from here directly; a route handler and its stream would double the
-cost of a request. Whether a client may come in, and what it gets, is decided behind the routes.
+The dialects' routes are served from here directly; a route handler and its stream would double the
+cost of a request. Authentication is the routes' own business.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from codex_proapi.commons.runtime.forwarded import was_forwarded
-from codex_proapi.gateway.errors import GatewayError, MethodRefused, UnknownRoute, UpgradeRefused
+from codex_proapi.gateway.api.paths import FIGURES, PATHS, POST_ROUTES, SUPPORTED, route_of
+from codex_proapi.gateway.errors import (
+    ClientFault,
+    GatewayError,
+    MethodRefused,
+    UnknownRoute,
+    UpgradeRefused,
+)
+from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.server.asgi import (
     CORS_HEADERS,
     ASGIApp,
@@ -18,75 +26,33 @@ from codex_proapi.gateway.server.asgi import (
     Send,
     make_request_id,
 )
+from codex_proapi.gateway.server.error_response import send_error
+from codex_proapi.gateway.server.http_protocol import HeadFault
 
-PREFIXES: Final = ("", "/v1", "/v1/v1")
-"""Users paste the Base URL with and without `/v1`; some clients add it themselves."""
-HOT_ROUTES: Final = ("/chat/completions", "/responses", "/responses/compact")
-MODEL_ROUTE: Final = "/models"
-USAGE_ROUTE: Final = "/api/codex/usage"
-"""Where the Codex CLI asks for its usage; the next ones are asked below a ChatGPT base address."""
-USAGE_NAMES: Final = (USAGE_ROUTE, "/backend-api/wham/usage", "/wham/usage")
-FIGURES: Final = "/metrics"
-"""For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
-PROBE_ROUTES: Final = ("/", "/health", "/readyz", FIGURES)
-SUPPORTED: Final = (
-    "POST /v1/chat/completions, POST /v1/responses, POST /v1/responses/compact, GET /v1/models"
-)
 ALLOWED_METHODS: Final = b"GET, POST, OPTIONS"
 PREFLIGHT_SECONDS: Final = b"86400"
 HEADER_NAMES: Final = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, "
 )
 
-Endpoint = Callable[[Scope, Receive, Send, str], Awaitable[None]]
-"""A hot route: an ASGI callable that is also given the request's id."""
+Endpoint: TypeAlias = Callable[[Scope, Receive, Send, str], Awaitable[None]]
+"""A POST route: an ASGI callable that is also given the request's id."""
 
 
-class Refuse(Protocol):
-    """How an error becomes an answer."""
-
-    async def __call__(self, send: Send, error: GatewayError, request_id: str) -> None:
-        """Answer with the error."""
-
-
-def spellings(route: str) -> list[str]:
-    """Every path that means a route."""
-    return [prefix + route + end for prefix in PREFIXES for end in ("", "/")]
-
-
-PATHS: Final[Mapping[str, str]] = {
-    **{path: route for route in (*HOT_ROUTES, MODEL_ROUTE) for path in spellings(route)},
-    **{path: USAGE_ROUTE for name in USAGE_NAMES for path in spellings(name)},
-    **{path: route for route in PROBE_ROUTES for path in (route, f"{route.rstrip('/')}/")},
-}
-"""Path to route. Whole and case-sensitive: nothing is normalised beyond what is listed."""
-MODEL_PATHS: Final = tuple(f"{prefix}{MODEL_ROUTE}/" for prefix in PREFIXES)
-
-
-def route_of(path: str) -> str | None:
-    """The route a path means, or None; the models' ids may hold slashes."""
-    route = PATHS.get(path)
-    if route is None and path.startswith(MODEL_PATHS):
-        model = path[path.index(MODEL_ROUTE) + len(MODEL_ROUTE) :].strip("/")
-        return f"{MODEL_ROUTE}/{model}" if model else MODEL_ROUTE
-    return route
-
-
-def owns(path: str) -> bool:
-    """Whether a path is the gateway's where it shares a port with the console."""
-    return path.startswith("/v1/") or path == "/v1" or route_of(path) not in {None, "/"}
+def fault_body(fault: HeadFault) -> bytes:
+    """The body for a client whose request had no head that could be read."""
+    return error_body(ClientFault(fault.message, code=fault.code))
 
 
 class Router:
     """The gateway as one ASGI application."""
 
-    def __init__(self, *, hot: Mapping[str, Endpoint], rest: ASGIApp, refuse: Refuse) -> None:
-        self._hot = hot
+    def __init__(self, *, endpoints: Mapping[str, Endpoint], rest: ASGIApp) -> None:
+        self._endpoints = endpoints
         self._rest = rest
-        self._refuse = refuse
 
     def __repr__(self) -> str:
-        return f"<ConsoleMiddleware of {sorted(self._hot)}>"
+        return f"<Router of {sorted(self._endpoints)}>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
@@ -97,7 +63,7 @@ class Router:
         request_id = make_request_id()
         method = scope["method"]
         if method == "POST":
-            endpoint = self._hot.get(PATHS.get(scope["path"], ""))
+            endpoint = self._endpoints.get(PATHS.get(scope["path"], ""))
             if endpoint is not None:
                 return await endpoint(scope, receive, send, request_id)
         if method == "OPTIONS":
@@ -105,7 +71,7 @@ class Router:
         try:
             scope = _checked(scope, method)
         except GatewayError as error:
-            return await self._refuse(send, error, request_id)
+            return await send_error(send, error, request_id, error_body=error_body)
         return await self._rest(scope, receive, _identified(send, request_id))
 
 
@@ -114,7 +80,7 @@ def _checked(scope: Scope, method: str) -> Scope:
     route = route_of(scope["path"])
     if route is None or (route == FIGURES and was_forwarded(scope["headers"])):
         raise UnknownRoute(_unknown_route(scope["path"]))
-    if route in HOT_ROUTES:
+    if route in POST_ROUTES:
         if method == "GET" and _wants_websocket(scope):
             raise UpgradeRefused("WebSocket is not supported here; use POST over HTTP.")
         raise MethodRefused(f"{route} takes POST only.")

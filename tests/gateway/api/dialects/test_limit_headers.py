@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from codex_proapi.commons.api_keys.limits import Limits
-from codex_proapi.gateway.api.limit_headers import limit_headers, share_headers
+from codex_proapi.gateway.api.dialects.limit_headers import limit_headers, share_headers
 from codex_proapi.gateway.limits.budgets import Spent
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
 

@@ -6,7 +6,7 @@ import pytest
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.gateway.errors import BadKey, Overloaded
 from codex_proapi.gateway.exchange.exchange import Exchange
-from codex_proapi.gateway.exchange.in_flight import InFlight
+from codex_proapi.gateway.server.in_flight import InFlight
 
 
 def an_exchange(account: Any = "") -> Any:

@@ -1,0 +1,18 @@
+"""Responses: `POST /v1/responses`, for Codex itself and for everybody else."""
+
+from typing import Final
+
+from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
+from codex_proapi.gateway.exchange.dialect import Dialect
+from codex_proapi.gateway.formats.openai.errors import error_body
+from codex_proapi.gateway.translation.responses.request import read_responses_request
+from codex_proapi.gateway.translation.responses.responder import responses_translator
+
+RESPONSES: Final = Dialect(
+    name="responses",
+    path="/responses",
+    read=read_responses_request,
+    translator=responses_translator,
+    error_body=error_body,
+    limit_headers=headers_of_limits,
+)

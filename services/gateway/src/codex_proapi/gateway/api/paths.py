@@ -1,0 +1,49 @@
+"""Which paths lead to which route; those of the dialects come from their table.
+
+Whole and case-sensitive: nothing is normalised beyond the spellings listed here.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from codex_proapi.gateway.api.dialects.table import DIALECTS
+
+PREFIXES: Final = ("", "/v1", "/v1/v1")
+"""Users paste the Base URL with and without `/v1`; some clients add it themselves."""
+POST_ROUTES: Final = tuple(dialect.path for dialect in DIALECTS)
+MODEL_ROUTE: Final = "/models"
+USAGE_ROUTE: Final = "/api/codex/usage"
+"""Where the Codex CLI asks for its usage; the next ones are asked below a ChatGPT base address."""
+USAGE_NAMES: Final = (USAGE_ROUTE, "/backend-api/wham/usage", "/wham/usage")
+FIGURES: Final = "/metrics"
+"""For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
+PROBE_ROUTES: Final = ("/", "/health", "/readyz", FIGURES)
+SUPPORTED: Final = f"{', '.join(f'POST /v1{path}' for path in POST_ROUTES)}, GET /v1{MODEL_ROUTE}"
+
+
+def spellings(route: str) -> list[str]:
+    """Every path that means a route."""
+    return [prefix + route + end for prefix in PREFIXES for end in ("", "/")]
+
+
+PATHS: Final[Mapping[str, str]] = {
+    **{path: route for route in (*POST_ROUTES, MODEL_ROUTE) for path in spellings(route)},
+    **{path: USAGE_ROUTE for name in USAGE_NAMES for path in spellings(name)},
+    **{path: route for route in PROBE_ROUTES for path in (route, f"{route.rstrip('/')}/")},
+}
+"""Path to route. Whole and case-sensitive: nothing is normalised beyond what is listed."""
+MODEL_PATHS: Final = tuple(f"{prefix}{MODEL_ROUTE}/" for prefix in PREFIXES)
+
+
+def route_of(path: str) -> str | None:
+    """The route a path means, or None; the models' ids may hold slashes."""
+    route = PATHS.get(path)
+    if route is None and path.startswith(MODEL_PATHS):
+        model = path[path.index(MODEL_ROUTE) + len(MODEL_ROUTE) :].strip("/")
+        return f"{MODEL_ROUTE}/{model}" if model else MODEL_ROUTE
+    return route
+
+
+def owns(path: str) -> bool:
+    """Whether a path is the gateway's where it shares a port with the console."""
+    return path.startswith("/v1/") or path == "/v1" or route_of(path) not in {None, "/"}

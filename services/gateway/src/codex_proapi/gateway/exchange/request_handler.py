@@ -1,0 +1,188 @@
+"""Handles one body: read it in its dialect, charge the key's limits, dispatch, pump the answer.
+
+Every step is decided elsewhere; here they follow each other. A key that was changed before any
+account was asked has its request read again under its new terms.
+"""
+
+from collections.abc import Mapping
+
+from codex_proapi.commons.api_keys.fair_shares import FairShare
+from codex_proapi.gateway.auth.authenticator import Authenticated, KeyChanged, check_model
+from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
+from codex_proapi.gateway.exchange.dialect import Dialect
+from codex_proapi.gateway.exchange.dispatch import DispatchRequest
+from codex_proapi.gateway.exchange.exchange import Exchange
+from codex_proapi.gateway.exchange.response_pump import ResponsePump
+from codex_proapi.gateway.exchange.response_writer import ResponseWriter
+from codex_proapi.gateway.exchange.services import Services
+from codex_proapi.gateway.limits.charge import LimitCharge, charge_for
+from codex_proapi.gateway.pool.concurrency import Waiter
+from codex_proapi.gateway.pool.lease import LeaseRequest
+from codex_proapi.gateway.translation.history.token_estimate import estimate
+from codex_proapi.gateway.translation.request.translated_request import (
+    ClientTraits,
+    HistoryMode,
+    RequestOptions,
+    TranslatedRequest,
+)
+from codex_proapi.gateway.translation.responses.stored_items import expand
+
+MOST_READINGS = 3
+"""How often a request is read because its key was changed meanwhile."""
+
+
+class RequestHandler:
+    """Handles the body of one exchange."""
+
+    def __init__(
+        self, services: Services, dialect: Dialect, exchange: Exchange, writer: ResponseWriter
+    ) -> None:
+        self._services = services
+        self._dialect = dialect
+        self._exchange = exchange
+        self._writer = writer
+
+    def __repr__(self) -> str:
+        return f"<RequestHandler of {self._exchange!r}>"
+
+    async def handle(self, headers: Mapping[str, str], authenticated: Authenticated) -> None:
+        """Handle the body; when the key is changed before anybody is asked, again."""
+        for _ in range(MOST_READINGS):
+            try:
+                await self._handle_as(headers, authenticated)
+            except KeyChanged as changed:
+                authenticated = changed.admitted
+                self._exchange.key = authenticated.key
+            except UnknownModel:
+                again = await self._services.authenticator.again(authenticated)
+                if again.is_same_as(authenticated):
+                    raise
+                authenticated, self._exchange.key = again, again.key
+            else:
+                return
+        raise StoreUnreachable("API keys are being changed just now. Please try again.")
+
+    async def _handle_as(self, headers: Mapping[str, str], authenticated: Authenticated) -> None:
+        exchange, traits = self._exchange, ClientTraits.of(headers)
+        asked = await self._translated(traits, authenticated)
+        exchange.estimate = estimate(len(exchange.body), asked.request.input)
+        charge = self._charge(authenticated)
+        exchange.fair_share = exchange.fair_share or _fair_share(authenticated, exchange)
+        pump = ResponsePump(
+            self._services, self._dialect, asked, exchange=exchange, writer=self._writer
+        )
+        pump.new_translator()
+        committed = await self._services.dispatcher.dispatch(
+            DispatchRequest(
+                request=asked.request,
+                lease_request=self._lease_request(asked, authenticated, charge),
+                codex_headers=headers if traits.is_codex else None,
+            ),
+            exchange,
+        )
+        await pump.give(committed, codex=traits.is_codex)
+
+    async def _translated(
+        self, traits: ClientTraits, authenticated: Authenticated
+    ) -> TranslatedRequest:
+        """The upstream request that the body means, with what it only names put in."""
+        exchange, key = self._exchange, authenticated.key
+        options = RequestOptions(
+            key_id=key.id if key else "",
+            history_mode=HistoryMode(self._services.options.history_mode.value),
+            default_model=(key.default_model or None) if key else None,
+            default_effort=(key.default_effort or None) if key else None,
+        )
+        asked = self._dialect.read(
+            exchange.body,
+            catalogue=self._services.catalogues.current,
+            options=options,
+            client=traits,
+        )
+        exchange.streamed = asked.stream
+        exchange.asked_model = asked.asked_model
+        exchange.sent_model = asked.request.model
+        exchange.dropped = asked.dropped
+        check_model(key, asked.request.model)
+        return await self._expanded(asked, options.key_id) if asked.unresolved else asked
+
+    async def _expanded(self, asked: TranslatedRequest, key_id: str) -> TranslatedRequest:
+        store = self._services.responses
+        previous = None
+        if asked.previous_response_id is not None:
+            kept = await store.response(key_id, asked.previous_response_id)
+            previous = None if kept is None else list(kept)
+        found = {
+            reference: item
+            for reference in asked.references
+            if (item := await store.item(key_id, reference)) is not None
+        }
+        return expand(asked, previous_items=previous, referenced_items=found)
+
+    def _charge(self, authenticated: Authenticated) -> LimitCharge | None:
+        """What the exchange takes of its key's limits, instead of one that was never taken."""
+        exchange, key = self._exchange, authenticated.key
+        charge = None
+        if key is not None:
+            charge = charge_for(
+                key.id,
+                key.limits,
+                request_id=exchange.request_id,
+                version=authenticated.version,
+                tokens=exchange.estimate,
+            )
+        before = exchange.charge
+        if before is not None and not before.drawn_at:
+            self._services.stream_permits.forget(before)
+            exchange.charge = None
+        if charge is not None:
+            exchange.charge = charge
+            self._services.stream_permits.hold(charge)
+        return charge
+
+    def _lease_request(
+        self, asked: TranslatedRequest, authenticated: Authenticated, charge: LimitCharge | None
+    ) -> LeaseRequest:
+        exchange = self._exchange
+
+        async def confirm(version: int) -> None:
+            again = await self._services.authenticator.confirm(authenticated, version)
+            if charge is not None:
+                charge.version = version
+            if not exchange.attempted and not again.is_same_as(authenticated):
+                raise KeyChanged(again)
+
+        return LeaseRequest(
+            model=asked.request.model,
+            fingerprint=asked.fingerprint_source,
+            begins=asked.begins,
+            allowed_accounts=authenticated.key.allowed_accounts if authenticated.key else (),
+            waiter=_waiter(authenticated, exchange),
+            charge=charge,
+            fair_share=exchange.fair_share,
+            confirm=confirm,
+        )
+
+
+def _waiter(authenticated: Authenticated, exchange: Exchange) -> Waiter:
+    """On whose behalf an exchange waits for an account's slot."""
+    key = authenticated.key
+    return Waiter(
+        request_id=exchange.request_id,
+        key_id=key.id if key else "open",
+        weight=key.weight if key else 1.0,
+        since=exchange.at,
+    )
+
+
+def _fair_share(authenticated: Authenticated, exchange: Exchange) -> FairShare | None:
+    """What an exchange claims of its key's fair share; None without a key."""
+    key = authenticated.key
+    if key is None:
+        return None
+    return FairShare(
+        key_id=key.id,
+        weight=key.weight,
+        request_id=exchange.request_id,
+        tokens=exchange.estimate,
+    )

@@ -1,0 +1,49 @@
+"""What serving an exchange works with; one value for each process, made by `app`."""
+
+import msgspec
+
+from codex_proapi.commons.cluster.live_settings import HistoryMode
+from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.exchange.dispatch import Dispatcher
+from codex_proapi.gateway.exchange.exchange import Reader
+from codex_proapi.gateway.exchange.stored_responses import ResponseStore
+from codex_proapi.gateway.limits.stream_permits import StreamPermits
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.server.in_flight import InFlight
+from codex_proapi.gateway.server.ticker import Ticker
+from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
+
+
+class ServingOptions:
+    """Options of serving that may change while running."""
+
+    def __init__(self) -> None:
+        self.history_mode = HistoryMode.STRUCTURED
+        """How conversations are put into upstream's `input`."""
+
+    def __repr__(self) -> str:
+        return f"<ServingOptions {self.history_mode.value}>"
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What serving an exchange works with."""
+
+    authenticator: Authenticator
+    catalogues: ModelCatalogues
+    clock: SharedClock
+    dispatcher: Dispatcher
+    in_flight: InFlight
+    metrics: Metrics
+    options: ServingOptions
+    patience: float
+    """Seconds until a streaming client gets its 200 though nothing was said."""
+    queue: AccountQueue
+    readers: tuple[Reader, ...]
+    """Who is given the record of each settled exchange."""
+    responses: ResponseStore
+    stream_permits: StreamPermits
+    tasks: Tasks
+    ticker: Ticker

@@ -1,0 +1,53 @@
+"""A GatewayError as an HTTP response: its status, and the headers that clients' retry loops read.
+
+The body's shape is the dialect's and handed in.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import structlog
+
+from codex_proapi.gateway.errors import LONGEST_WAIT, GatewayError, InternalFault, UpgradeRefused
+from codex_proapi.gateway.server.asgi import Header, Send, send_response
+
+ErrorBody: TypeAlias = Callable[[GatewayError], bytes]
+"""Gives the body of an error response in one dialect."""
+
+log = structlog.get_logger(__name__)
+
+
+def error_headers(error: GatewayError) -> list[Header]:
+    """`Retry-After` (whole seconds, 1 to 60), `x-should-retry` and `connection` where they apply."""
+    headers: list[Header] = []
+    if error.retry_after is not None:
+        seconds = max(1, math.ceil(min(error.retry_after, LONGEST_WAIT)))
+        headers.append((b"retry-after", str(seconds).encode()))
+    if error.should_retry is not None:
+        headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
+    if isinstance(error, UpgradeRefused):
+        # After an upgrade was offered the parser takes no second request.
+        headers.append((b"connection", b"close"))
+    return headers
+
+
+async def send_error(
+    send: Send,
+    error: GatewayError,
+    request_id: str,
+    *,
+    error_body: ErrorBody,
+    headers: Iterable[Header] = (),
+) -> None:
+    """Send an error as the whole response; `headers` go beside those of the error."""
+    headers = [*headers, *error_headers(error)]
+    await send_response(
+        send, error.status, error_body(error), request_id=request_id, headers=headers
+    )
+
+
+def internal_fault(error: Exception, request_id: str = "") -> InternalFault:
+    """Log a fault of this process with its trace; give the error a client gets, without it."""
+    log.error("request.crashed", request_id=request_id, exc_info=error)
+    return InternalFault("Something went wrong here; the log knows under this request id.")

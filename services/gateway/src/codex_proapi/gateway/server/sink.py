@@ -1,0 +1,65 @@
+"""Where a response goes: an HTTP response today, a message on a socket later.
+
+Whoever writes a response knows only `Sink`: a status and headers, pieces, an end, or an error.
+"""
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+from codex_proapi.gateway.errors import GatewayError
+from codex_proapi.gateway.server.asgi import CORS_HEADERS, Header, Send
+from codex_proapi.gateway.server.error_response import ErrorBody, send_error
+
+
+class Sink(Protocol):
+    """One response on its way to a client.
+
+    `start`, any number of `write`, then `end`; or `fail` in their place.
+    """
+
+    def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
+        """Send status and headers."""
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Send a piece of the body; returns when the client's connection takes more."""
+
+    def end(self, data: bytes = b"") -> Awaitable[None]:
+        """Send the last piece."""
+
+    def fail(self, error: GatewayError, headers: Sequence[Header] = ()) -> Awaitable[None]:
+        """Send an error as the whole response; only before `start`."""
+
+
+class HttpSink:
+    """A response over ASGI HTTP."""
+
+    __slots__ = ("_error_body", "_request_id", "_send")
+
+    def __init__(self, send: Send, *, request_id: str, error_body: ErrorBody) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._error_body = error_body
+
+    def __repr__(self) -> str:
+        return f"<HttpSink of {self._request_id}>"
+
+    # The methods give the server's awaitable itself: no coroutine is made for each piece.
+
+    def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
+        """Send status and headers, with those that every response carries."""
+        sent = [(b"x-request-id", self._request_id.encode()), *CORS_HEADERS, *headers]
+        return self._send({"type": "http.response.start", "status": status, "headers": sent})
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Send a piece of the body."""
+        return self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def end(self, data: bytes = b"") -> Awaitable[None]:
+        """Send the last piece."""
+        return self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    def fail(self, error: GatewayError, headers: Sequence[Header] = ()) -> Awaitable[None]:
+        """Send an error as the whole response."""
+        return send_error(
+            self._send, error, self._request_id, error_body=self._error_body, headers=headers
+        )
