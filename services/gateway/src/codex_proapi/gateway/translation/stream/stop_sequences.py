@@ -12,6 +12,8 @@ class StopCutter:
         self._held = ""
         self.found = False
         """Whether a stop string was met; nothing passes after it."""
+        self.met: str | None = None
+        """The stop string that was met."""
 
     def __repr__(self) -> str:
         return f"<StopCutter {'found' if self.found else 'open'}>"
@@ -24,8 +26,9 @@ class StopCutter:
         found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
             # The one that is complete first counts, as if the text came letter by letter.
-            self.found, self._held = True, ""
-            return text[: min(found)[1]]
+            end, start = min(found)
+            self.found, self.met, self._held = True, text[start:end], ""
+            return text[:start]
         keep = self._suspicious(text)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]

@@ -1,0 +1,151 @@
+"""A Messages answer in one piece: upstream's bytes in, one message out.
+
+It folds the very events a stream would have had, so both always say the same.
+"""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from codex_proapi.commons.runtime.lenient_json import write
+from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.errors import GatewayError, Malformed
+from codex_proapi.gateway.formats.anthropic.events import (
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    MessageDelta,
+    MessageStart,
+    StreamEvent,
+    empty_message,
+    usage_of,
+)
+from codex_proapi.gateway.formats.codex.events import decode_event
+from codex_proapi.gateway.formats.sse import KEEP_ALIVE, SSESplitter, read_block
+from codex_proapi.gateway.translation.messages.answer.events import MessagesState, MessagesStream
+from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
+from codex_proapi.gateway.translation.messages.answer.tool_arguments import arguments_of
+from codex_proapi.gateway.translation.stream.response_observer import observe
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+
+FIELD_OF_DELTA = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+    "signature_delta": ("signature", "signature"),
+    "input_json_delta": ("partial_json", "input"),
+}
+"""Type of a delta to its own field and to the field of the block that it fills."""
+
+
+class Folded:
+    """The events of one answer, put together."""
+
+    def __init__(self) -> None:
+        self.message: dict[str, Any] = {}
+        """The message as far as it is known."""
+        self._pieces: dict[str, list[str]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Folded {len(self.message.get('content', ()))} blocks>"
+
+    def add(self, event: StreamEvent) -> None:
+        """Take the next event."""
+        match event:
+            case MessageStart():
+                self.message = empty_message(event)
+            case BlockStart(block=block):
+                self.message["content"].append(dict(block))
+            case BlockDelta(delta=delta):
+                source, target = FIELD_OF_DELTA[delta["type"]]
+                self._pieces.setdefault(target, []).append(delta[source])
+            case BlockStop():
+                self._close(self.message["content"][-1])
+            case MessageDelta():
+                self._end(event)
+            case _:
+                pass
+
+    def _close(self, block: dict[str, Any]) -> None:
+        for field, pieces in self._pieces.items():
+            text = "".join(pieces)
+            block[field] = arguments_of(text) or {} if field == "input" else text
+        self._pieces.clear()
+
+    def _end(self, event: MessageDelta) -> None:
+        self.message["stop_reason"] = event.stop_reason
+        self.message["stop_sequence"] = event.stop_sequence
+        if event.tokens is not None:
+            self.message["usage"] = usage_of(event.tokens, web_searches=event.web_searches)
+        if event.safeguard_results:
+            self.message["safeguard_results"] = event.safeguard_results
+
+
+class MessagesAggregator:
+    """One answer on its way to a client of the Messages API that asked for no stream."""
+
+    keep_alive = KEEP_ALIVE
+
+    def __init__(
+        self, options: MessagesOptions, *, message_id: str, model: str, account: Callable[[], str]
+    ) -> None:
+        """Take the same as `MessagesTranslator`."""
+        self.report = ResponseReport()
+        self.done = False
+        self._splitter = SSESplitter()
+        self._stream = MessagesStream(options, message_id=message_id, model=model, account=account)
+        self._folded = Folded()
+
+    def __repr__(self) -> str:
+        return f"<MessagesAggregator {self._stream.state.value}>"
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream's bytes; gives b""."""
+        if self.done:
+            return b""
+        for block in self._splitter.feed(data):
+            self._take(block)
+            if self.done:
+                return b""
+        self._splitter.check()
+        return b""
+
+    def finish(self) -> bytes:
+        """The message as JSON, once `done` or when upstream has closed.
+
+        Raises `Truncated` if the answer is not whole.
+        """
+        if not self.done:
+            try:
+                self._take(self._splitter.close())
+            except Malformed:
+                self.report.malformed_events += 1
+        if not self.done:
+            for event in self._stream.finish():
+                self._folded.add(event)
+            self._end(cut=True)
+        return write(self._folded.message)
+
+    def fail(self, error: GatewayError) -> NoReturn:
+        """There is no stream to write into: raises the error."""
+        self.done = True
+        self.report.ending = Ending.BROKEN
+        self.report.code = self.report.code or error.label
+        raise error
+
+    def _take(self, block: bytes) -> None:
+        message = read_block(block)
+        if message is None:
+            return
+        event = decode_event(message.event, message.data)
+        observe(event, self.report)
+        was_cut = self._stream.state is MessagesState.CUT
+        for written in self._stream.feed(event):
+            self._folded.add(written)
+            self.report.spoke = self.report.spoke or not isinstance(written, MessageStart)
+        if self._stream.state is MessagesState.FINISHED:
+            self._end(cut=was_cut)
+
+    def _end(self, *, cut: bool) -> None:
+        self.done = True
+        if cut:
+            self.report.ending = Ending.WHOLE
+            self.report.code = ""

@@ -1,0 +1,105 @@
+"""The content blocks of one answer, written one after the other, whatever order upstream has.
+
+A delta to a block that is not open ends a client's reading, and blocks cannot overlap: the first
+block that has not ended is written as it comes, everything behind it waits.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from codex_proapi.gateway.formats.anthropic.events import (
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    StreamEvent,
+)
+
+
+class Block(msgspec.Struct, kw_only=True, eq=False):
+    """One block on its way to the client."""
+
+    opening: dict[str, Any]
+    """The block as it begins."""
+    ready: bool
+    """Whether it may begin; a block that may still be dropped must not."""
+    waiting: list[dict[str, Any]] = []
+    """Deltas that are not yet written."""
+    ended: bool = False
+    """Whether no delta will follow."""
+    index: int = -1
+    """Its number in the message, once it has begun."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the client knows of it."""
+        return self.index >= 0
+
+
+class BlockQueue:
+    """The blocks that are not completely written."""
+
+    def __init__(self) -> None:
+        self.tail: Block | None = None
+        """The last block opened, while nothing was opened after it."""
+        self.opened = 0
+        """How many blocks were opened."""
+        self._blocks: deque[Block] = deque()
+        self._next_index = 0
+        self._close_tail: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<BlockQueue {self._next_index} begun, {len(self._blocks)} waiting>"
+
+    @property
+    def current(self) -> Block | None:
+        """The block whose deltas are written as they come: begun, not ended, nothing waiting."""
+        head = self._blocks[0] if self._blocks else None
+        return head if head is not None and head.begun and not head.ended else None
+
+    def open(
+        self,
+        opening: dict[str, Any],
+        *,
+        ready: bool = True,
+        close: Callable[[], None] | None = None,
+    ) -> Block:
+        """Add a block behind the others. `close` is called before another one is opened."""
+        self.close_tail()
+        self.opened += 1
+        block = Block(opening=opening, ready=ready)
+        self._blocks.append(block)
+        self.tail, self._close_tail = block, close
+        return block
+
+    def close_tail(self) -> None:
+        """Let the owner of the last block end it."""
+        close, self._close_tail = self._close_tail, None
+        if close is not None:
+            close()
+        self.tail = None
+
+    def discard(self, block: Block) -> None:
+        """Drop a block that has not begun."""
+        self._blocks.remove(block)
+        if self.tail is block:
+            self.tail = self._close_tail = None
+
+    def take(self) -> list[StreamEvent]:
+        """Give the events that may be written now."""
+        events: list[StreamEvent] = []
+        while self._blocks and self._blocks[0].ready:
+            head = self._blocks[0]
+            if not head.begun:
+                head.index = self._next_index
+                self._next_index += 1
+                events.append(BlockStart(head.index, head.opening))
+            events += [BlockDelta(head.index, delta) for delta in head.waiting]
+            head.waiting.clear()
+            if not head.ended:
+                break
+            events.append(BlockStop(head.index))
+            self._blocks.popleft()
+        return events

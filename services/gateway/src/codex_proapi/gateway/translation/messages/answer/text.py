@@ -1,0 +1,103 @@
+"""The text of one answer as `text` blocks, each piece once; refusals are text, too."""
+
+from codex_proapi.gateway.formats.anthropic.events import text_block, text_delta
+from codex_proapi.gateway.formats.codex.items import Citation, MessageItem, citations_of
+from codex_proapi.gateway.translation.messages.answer.blocks import Block, BlockQueue
+from codex_proapi.gateway.translation.stream.delta_tracker import DeltaTracker, Position
+from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
+
+
+class Text:
+    """The text of one answer."""
+
+    def __init__(self, queue: BlockQueue, *, stop: tuple[str, ...]) -> None:
+        self.said = False
+        """Whether there was any text that is no refusal."""
+        self.refused = False
+        """Whether the model refused in words."""
+        self.position: tuple[int | None, int | None] | None = None
+        """Output and content index whose next delta may pass as it is; None when none may."""
+        self.citations: list[Citation] = []
+        self._queue = queue
+        self._cutter = StopCutter(stop) if stop else None
+        self._texts = DeltaTracker()
+        self._refusals = DeltaTracker()
+        self._block: Block | None = None
+
+    def __repr__(self) -> str:
+        return f"<Text {'open' if self._block else 'closed'}>"
+
+    @property
+    def block(self) -> Block | None:
+        """The block that is open."""
+        return self._block
+
+    @property
+    def stopped_at(self) -> str | None:
+        """The stop string that was met, if any."""
+        return self._cutter.met if self._cutter is not None else None
+
+    def piece(self, text: str, position: Position) -> None:
+        """A piece of text."""
+        if text:
+            self.said = True
+            self._texts.note(position)
+            self._say(text)
+            self.position = None if self._cutter else position[1:]
+
+    def done(self, text: str, position: Position) -> None:
+        """A text, whole: written unless its pieces were."""
+        if not self._texts.has(position):
+            self.piece(text, position)
+
+    def refusal(self, text: str, position: Position) -> None:
+        """A piece of the model's refusal: Anthropic's answers have it as text."""
+        if text:
+            self.refused = True
+            self._refusals.note(position)
+            self._say(text)
+
+    def refusal_done(self, text: str, position: Position) -> None:
+        """A refusal, whole: written unless its pieces were."""
+        if not self._refusals.has(position):
+            self.refusal(text, position)
+
+    def message(self, item: MessageItem, output_index: int | None) -> None:
+        """A message, whole: writes what is missing of it."""
+        for index, part in enumerate(item.content or ()):
+            position = (item.id, output_index, index)
+            if part.text and part.type in ("output_text", "text"):
+                self.done(part.text, position)
+            if part.refusal:
+                self.refusal_done(part.refusal, position)
+            self.cite(citations_of(part.annotations))
+
+    def cite(self, citations: list[Citation]) -> None:
+        """Remember citations, each address once."""
+        known = {citation.url for citation in self.citations}
+        for citation in citations:
+            if citation.url not in known:
+                known.add(citation.url)
+                self.citations.append(citation)
+
+    def close(self) -> None:
+        """Something else follows, or the answer is over: end the block with what was held back."""
+        block, self._block = self._block, None
+        if block is None:
+            return
+        if self._cutter is not None and (rest := self._cutter.flush()):
+            block.waiting.append(text_delta(rest))
+            block.ready = True
+        block.ended = True
+        self.position = None
+        if not block.ready:
+            self._queue.discard(block)
+
+    def _say(self, text: str) -> None:
+        if self._block is None:
+            self._block = self._queue.open(text_block(), ready=False, close=self.close)
+        if self._cutter is not None:
+            text = self._cutter.feed(text)
+        if text:
+            self._block.ready = True
+            self._block.waiting.append(text_delta(text))
