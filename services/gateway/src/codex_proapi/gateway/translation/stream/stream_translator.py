@@ -25,6 +25,8 @@ class ResponseReport:
     def __init__(self) -> None:
         self.tokens: Tokens | None = None
         """From the terminal event, also of a failed answer; None when upstream told nothing."""
+        self.account = ""
+        """Id of the account that answers, noted before its first byte; never written for clients."""
         self.answered_model = ""
         """The model that upstream says it was."""
         self.response_id = ""

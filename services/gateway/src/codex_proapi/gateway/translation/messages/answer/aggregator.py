@@ -3,7 +3,6 @@
 It folds the very events a stream would have had, so both always say the same.
 """
 
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from codex_proapi.commons.runtime.lenient_json import write
@@ -84,14 +83,14 @@ class MessagesAggregator:
 
     keep_alive = KEEP_ALIVE
 
-    def __init__(
-        self, options: MessagesOptions, *, message_id: str, model: str, account: Callable[[], str]
-    ) -> None:
+    def __init__(self, options: MessagesOptions, *, message_id: str, model: str) -> None:
         """Take the same as `MessagesTranslator`."""
         self.report = ResponseReport()
         self.done = False
         self._splitter = SSESplitter()
-        self._stream = MessagesStream(options, message_id=message_id, model=model, account=account)
+        self._stream = MessagesStream(
+            options, message_id=message_id, model=model, account=lambda: self.report.account
+        )
         self._folded = Folded()
 
     def __repr__(self) -> str:

@@ -5,7 +5,6 @@ string is copied between bytes encoded once. It is taken only where `MessagesStr
 very same event.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -75,15 +74,16 @@ class MessagesTranslator:
         *,
         message_id: str,
         model: str,
-        account: Callable[[], str],
         request_id: str = "",
     ) -> None:
-        """`message_id` must be unique; `account` gives the answering account's id when asked."""
+        """`message_id` must be unique, `model` is the name asked for."""
         self.report = ResponseReport()
         self.done = False
         self._request_id = request_id
         self._splitter = SSESplitter()
-        self._stream = MessagesStream(options, message_id=message_id, model=model, account=account)
+        self._stream = MessagesStream(
+            options, message_id=message_id, model=model, account=lambda: self.report.account
+        )
         self._block: Block | None = None
         self._call: Call | None = None
         self._around = (b"", b"")

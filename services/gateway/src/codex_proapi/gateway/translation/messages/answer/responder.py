@@ -1,0 +1,28 @@
+"""Which translator carries an answer to a client of the Messages API."""
+
+import msgspec
+
+from codex_proapi.gateway.translation.messages.answer.aggregator import MessagesAggregator
+from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
+from codex_proapi.gateway.translation.messages.answer.translator import MessagesTranslator
+from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
+from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
+
+
+def messages_translator(
+    asked: TranslatedRequest,
+    *,
+    request_id: str,
+    created: int,  # noqa: ARG001 - a message has no time
+    own_quota: bool = False,  # noqa: ARG001 - nor does it tell of quotas
+) -> StreamTranslator:
+    """Give the translator of one answer; the message's id is made of `request_id` (`req_…`)."""
+    if not isinstance(asked.answer, MessagesOptions):
+        raise TypeError("not a Messages request")
+    options = msgspec.structs.replace(asked.answer, tool_names=asked.tool_names)
+    message_id = f"msg_{request_id.removeprefix('req_')}"
+    if not asked.stream:
+        return MessagesAggregator(options, message_id=message_id, model=asked.asked_model)
+    return MessagesTranslator(
+        options, message_id=message_id, model=asked.asked_model, request_id=request_id
+    )
