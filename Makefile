@@ -98,7 +98,8 @@ $(VENV)/.dev: $(VENV)/.standalone locks/dev.txt
 
 DEPLOY_TOOLS := $(VENV)/deploy
 CHECKS := PATH="$(abspath $(DEPLOY_TOOLS))/bin:$$PATH" $(BIN)/pytest -o python_files='check_*.py' -o timeout=900
-COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f deploy/compose/compose.yaml
+# In its folder and without -f: COMPOSE_FILE in deploy/compose/.env says which files make the stack.
+COMPOSE = cd deploy/compose && $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 OVERLAY ?= example
 IMAGE_PREFIX ?= codex-proapi/
 IMAGE_TAG ?= 0.1.0

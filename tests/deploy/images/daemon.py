@@ -18,7 +18,7 @@ from deploy.toolbox import ENVIRONMENT, TOOLS, tool
 from support.tree import ROOT
 
 BASE = "codex-proapi-base:bookworm"
-PACKAGES = "python3,python3-venv,ca-certificates,redis-server"
+PACKAGES = "python3,python3-venv,ca-certificates,redis-server,wget"
 CERTIFICATES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 STAND_INS = {
     "redis:7.2-bookworm": f"""
@@ -44,7 +44,7 @@ STAND_INS = {
         USER 65534
         ENTRYPOINT ["/bin/alertmanager"]
     """,
-    "oliver006/redis_exporter:v1.67.0": f"""
+    "oliver006/redis_exporter:v1.67.0-alpine": f"""
         FROM {BASE}
         COPY prometheus-redis-exporter /redis_exporter
         USER 59000:59000
@@ -163,7 +163,7 @@ def firewall() -> str:
 
 def make_base(docker: Docker) -> None:
     """The base image, from a folder that is made once and kept."""
-    archive = TOOLS / "base-bookworm.tar"
+    archive = TOOLS / "base-bookworm-wget.tar"
     if not archive.exists():
         root = TOOLS / "rootfs"
         shutil.rmtree(root, ignore_errors=True)

@@ -73,7 +73,7 @@ class Scene:
         return found[0]
 
     def command(self, *arguments: str) -> str:
-        return self.stage.run_command("standalone", *arguments, **self.settings)
+        return self.stage.run_command("local", *arguments, **self.settings)
 
     def _exporter(self) -> Process:
         port = free_port()

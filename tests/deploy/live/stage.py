@@ -172,16 +172,16 @@ class Stage:
         return made
 
     def service(self, name: str, module: str, **environ: str) -> Process:
-        """A gateway or a console, not started yet."""
+        """A service, by the name of its package (`gateway`, `console`), not started yet."""
         port = free_port()
-        command = [sys.executable, "-m", module]
+        command = [sys.executable, "-m", f"codex_proapi.{module}"]
         settings = {**self._settings, **environ, "PORT": str(port)}
         return self.process(name, command, port=port, **settings)
 
     def run_command(self, module: str, *arguments: str, **environ: str) -> str:
         """Run a command of ours to its end against this stage's Redis; gives what it printed."""
         settings = {**ENVIRONMENT, **self._settings, **environ}
-        command = [sys.executable, "-m", module, *arguments]
+        command = [sys.executable, "-m", f"codex_proapi.{module}", *arguments]
         done = subprocess.run(
             command, env=settings, capture_output=True, text=True, timeout=60, check=False
         )
@@ -199,7 +199,7 @@ class Stage:
         """A proxy with its configuration from deploy/proxies, for these processes."""
         port = free_port()
         text = {
-            "nginx": _nginx(port),
+            "nginx": nginx_around(port),
             "haproxy": (PROXIES / "haproxy.cfg").read_text().replace(":1455", f"127.0.0.1:{port}"),
             "caddy": (PROXIES / "Caddyfile").read_text().replace(":1455", f"127.0.0.1:{port}"),
         }[name]
@@ -207,17 +207,23 @@ class Stage:
         text = aimed(text, [g.address for g in gateways], inside)
         config = self.folder / f"{name}-{port}.conf"
         config.write_text(text)
-        command = {
-            "nginx": [tool("nginx"), "-e", "stderr", "-p", str(self.folder), "-c", str(config)],
-            "haproxy": [tool("haproxy"), "-db", "-f", str(config)],
-            "caddy": [tool("caddy"), "run", "--config", str(config), "--adapter", "caddyfile"],
-        }[name]
+        command = proxy_command(name, config, self.folder)
         made = self.process(f"{name}-{port}", command, port=port, HOME=str(self.folder))
         made.start()
         return made
 
 
-def _nginx(port: int) -> str:
+def proxy_command(name: str, config: pathlib.Path, folder: pathlib.Path) -> list[str]:
+    """What starts a proxy in the foreground."""
+    return {
+        "nginx": [tool("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)],
+        "haproxy": [tool("haproxy"), "-db", "-f", str(config)],
+        "caddy": [tool("caddy"), "run", "--config", str(config), "--adapter", "caddyfile"],
+    }[name]
+
+
+def nginx_around(port: int) -> str:
+    """The nginx example on this port, inside what a whole configuration needs."""
     inside = (PROXIES / "nginx.conf").read_text().replace("listen 1455", f"listen 127.0.0.1:{port}")
     return (
         "daemon off; worker_processes 1; pid nginx.pid;\nevents { worker_connections 4096; }\n"
