@@ -4,7 +4,7 @@ from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, Ex
 from codex_proapi.commons.usage.token_counts import Tokens
 
 AT = 1_795_000_000.0
-"""2026-11-18, 13:46:40 UTC."""
+"""2026-11-18, 11:06:40 UTC."""
 
 
 def a_record(number: int) -> ExchangeRecord:

@@ -1,5 +1,7 @@
 """API keys: made once, found by their HMAC, revoked everywhere with the next request."""
 
+import importlib.resources
+
 import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
@@ -279,3 +281,25 @@ async def test_a_wrong_secret_is_not_remembered(redis_client: Redis) -> None:
 
 def test_stores_print_nothing_of_their_keys(keys: KeyStore) -> None:
     assert repr(keys) == "<KeyStore>"
+
+
+async def test_a_secret_in_its_last_millisecond_is_not_adopted_without_an_end(
+    redis_client: Redis,
+) -> None:
+    """Redis gives 0 for what is left of a key that ends in this millisecond."""
+    script = importlib.resources.files("codex_proapi.commons.api_keys").joinpath("adopt_digest.lua")
+    prelude = """
+        local server = redis
+        local redis = {call = function(name, ...)
+          if name == 'PTTL' then return 0 end
+          return server.call(name, ...)
+        end}
+    """
+    await redis_client.hset(keyspace.key("key_1"), "digests", "new")
+    await redis_client.set(keyspace.key_digest("old"), "key_1")
+    names = [keyspace.key("key_1"), keyspace.key_digest("old"), keyspace.key_digest("other")]
+
+    await redis_client.eval(prelude + script.read_text(), 3, *names, "key_1", "other")
+
+    assert await redis_client.exists(keyspace.key_digest("other")) == 0
+    assert await redis_client.hget(keyspace.key("key_1"), "ending") is None

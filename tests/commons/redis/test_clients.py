@@ -1,6 +1,7 @@
 """Clients from an address; nothing is repeated blindly; failures stop here."""
 
 import asyncio
+import pathlib
 import time
 from typing import Any
 
@@ -253,3 +254,32 @@ async def test_everything_goes_on_after_a_real_failover() -> None:
         assert sorted(got) == list(range(1, 201))
         await client.aclose()
         await blocking_redis.aclose()
+
+
+async def test_a_script_is_repeated_after_a_lost_connection_never_after_an_error_of_its_own(
+    redis_client: Redis, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "some_scripts"
+    package.mkdir()
+    (package / "count.lua").write_text(
+        "redis.call('INCR', KEYS[1]) return redis.call('HGET', KEYS[1], 'x')"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    scripts = Scripts(redis_client, "some_scripts")
+
+    with pytest.raises(StoreUnavailable):
+        await scripts.repeat("count", ["runs"])
+    assert await redis_client.get("runs") == "1"
+
+    execute, broken = scripts._execute, [ConnectionBroken("lost")]
+
+    async def break_once(*args: Any) -> Any:
+        if broken:
+            raise broken.pop()
+        return await execute(*args)
+
+    scripts._execute = break_once
+    await redis_client.set("runs", "7")
+    with pytest.raises(StoreUnavailable):
+        await scripts.repeat("count", ["runs"])
+    assert (await redis_client.get("runs"), broken) == ("8", [])

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from redis.exceptions import ResponseError
 from support.clock import Clock
 from support.exchanges import a_record
 
@@ -307,3 +308,44 @@ async def test_when_redis_returns_what_was_written_last_is_written_once_more() -
     scene.ledger.again()
     await scene.ledger.flush()
     assert scene.writer.written == [], "its id may be forgotten: it would be counted twice"
+
+
+def _refusal() -> StoreUnavailable:
+    error = StoreUnavailable("Redis: WRONGTYPE")
+    error.__cause__ = ResponseError("WRONGTYPE Operation against a key")
+    return error
+
+
+@pytest.mark.parametrize("part", ["tie", "mark_unreadable", "succeed", "tell"])
+async def test_what_redis_refuses_is_dropped_counted_and_stops_nothing_behind_it(part: Any) -> None:
+    scene = Scene()
+    scene.fill()
+
+    async def refuse(_: Any) -> None:
+        raise _refusal()
+
+    setattr(scene.writer, part, refuse)
+
+    assert await scene.ledger.flush()
+
+    assert len(scene.ledger) == 0
+    assert scene.lost == 1
+    assert len(scene.writer.written) == len(ALL) - 1
+
+
+async def test_of_settlements_that_redis_refuses_together_only_the_poisoned_one_is_lost() -> None:
+    scene = Scene()
+    add = scene.writer.add
+
+    async def refuse(records: Any) -> None:
+        if "req_1" in [record.request_id for record in records]:
+            raise _refusal()
+        await add(records)
+
+    scene.writer.add = refuse
+    scene.fill()
+
+    assert await scene.ledger.flush()
+
+    assert (scene.lost, len(scene.ledger)) == (1, 0)
+    assert ("add", ["req_2"]) in scene.writer.written

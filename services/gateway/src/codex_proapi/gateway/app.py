@@ -184,7 +184,7 @@ class Gateway:
             self._keys, policy=settings.api_key_policy, clock=self._clock, gate=self._gate
         )
         self._usage = UsageStore(self._redis)
-        self._settlements = SettlementWriter(self._redis)
+        self._settlements = SettlementWriter(self._redis, lost=self.metrics.ledger_lost.inc)
         writer = RedisWriter(
             self._redis,
             settlements=self._settlements,

@@ -2,9 +2,10 @@
 -- KEYS key, key-digest found, key-digest to add; ARGV id, digest to add
 -- A secret that a rotation of the key let live on for a while ends with its other digest.
 if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+-- In its last millisecond a secret has 0 left: it is over, and must not begin anew without an end.
 local left = redis.call('PTTL', KEYS[2])
-redis.call('SET', KEYS[3], ARGV[1])
-if left > 0 then redis.call('PEXPIRE', KEYS[3], left) end
+if left == 0 then return 0 end
+if left > 0 then redis.call('SET', KEYS[3], ARGV[1], 'PX', left) else redis.call('SET', KEYS[3], ARGV[1]) end
 local field = left < 0 and 'digests' or 'ending'
 local digests = redis.call('HGET', KEYS[1], field) or ''
 if not string.find(digests, ARGV[2], 1, true) then

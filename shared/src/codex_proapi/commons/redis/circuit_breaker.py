@@ -14,7 +14,10 @@ from redis.exceptions import ResponseError
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 UNWELL: Final = frozenset(
-    {"OOM", "MISCONF", "NOREPLICAS", "READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"}
+    {
+        *("OOM", "MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY"),
+        *("MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"),
+    }
 )
 """Codes of error replies that say something of the server, not of the command."""
 

@@ -115,11 +115,15 @@ class Scripts:
                 return await run("EVAL", source, len(keys), *keys, *args)
 
     async def repeat(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
-        """Run a script that may take effect twice without harm, once more if it failed at once."""
+        """Run a script that may take effect twice without harm, once more if its connection was lost.
+
+        What the server answered with an error is not repeated: the script may have done half of its
+        work, and would do the same again.
+        """
         try:
             return await self.run(name, keys, args)
         except StoreUnavailable as error:
-            if isinstance(error.__cause__, TimedOut):
+            if not isinstance(error.__cause__, ConnectionBroken | ConnectionError):
                 raise
             return await self.run(name, keys, args)
 

@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from codex_proapi.commons.redis.circuit_breaker import is_away
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry
@@ -202,29 +203,69 @@ class Ledger:
     async def _write(self) -> None:
         await self._write_ties()
         await self._write_settlements()
-        async with _taken(self._unreadable) as unreadable:
+        async with self._taken(self._unreadable) as unreadable:
             if unreadable:
                 await self._writer.mark_unreadable(unreadable)
-        async with _taken(self._answered) as answered:
+        async with self._taken(self._answered) as answered:
             if answered:
                 await self._writer.succeed(list(answered))
-        async with _taken(self._entries) as entries:
+        async with self._taken(self._entries) as entries:
             if entries:
                 await self._writer.tell(list(entries.values()))
 
     async def _write_ties(self) -> None:
-        async with _taken(self._tentative_ties) as tentative_ties:
+        async with self._taken(self._tentative_ties) as tentative_ties:
             if tentative_ties:
                 await self._writer.tie_tentatively(tentative_ties)
-        async with _taken(self._ties) as ties:
+        async with self._taken(self._ties) as ties:
             if ties:
                 await self._writer.tie(ties)
 
     async def _write_settlements(self) -> None:
         while self._records:
-            async with _taken(self._records, BATCH) as records:
-                await self._writer.add(list(records.values()))
+            async with self._taken(self._records, BATCH) as records:
+                await self._add(list(records.values()))
                 self._keep(records.values())
+
+    async def _add(self, records: Sequence[ExchangeRecord]) -> None:
+        """Write settlements; if Redis refuses them together, each alone, so that only one is lost."""
+        try:
+            await self._writer.add(records)
+        except StoreUnavailable as error:
+            if is_away(error):
+                raise
+            if len(records) == 1:
+                self._refused(1, error)
+                return
+            for record in records:
+                await self._add([record])
+
+    def _refused(self, count: int, error: StoreUnavailable) -> None:
+        """Count what Redis will never take."""
+        self._metrics.ledger_lost.inc(count)
+        log.error("ledger.refused", entries=count, error=str(error))
+
+    @asynccontextmanager
+    async def _taken(
+        self, waiting: dict[K, V], most: int | None = None
+    ) -> AsyncIterator[dict[K, V]]:
+        """Take out what waits, oldest first; whatever goes wrong, also a cancellation, puts it back.
+
+        Only what Redis itself refuses (a key with a value of another type) is dropped and counted:
+        it would be refused again, and everything behind it would wait for ever.
+        """
+        keys = list(waiting)[:most]
+        batch = {key: waiting.pop(key) for key in keys}
+        try:
+            yield batch
+        except BaseException as error:
+            if isinstance(error, StoreUnavailable) and not is_away(error):
+                self._refused(len(batch), error)
+                return
+            newer = dict(waiting)
+            waiting.clear()
+            waiting.update(batch | newer)
+            raise
 
     def _keep(self, written: Iterable[ExchangeRecord]) -> None:
         """Remember settlements that were written just now, and forget those before."""
@@ -242,17 +283,3 @@ class Ledger:
             self._full = True
         waiting[key] = value
         self._wake.set()
-
-
-@asynccontextmanager
-async def _taken(waiting: dict[K, V], most: int | None = None) -> AsyncIterator[dict[K, V]]:
-    """Take out what waits, oldest first; whatever goes wrong, also a cancellation, puts it back."""
-    keys = list(waiting)[:most]
-    batch = {key: waiting.pop(key) for key in keys}
-    try:
-        yield batch
-    except BaseException:
-        newer = dict(waiting)
-        waiting.clear()
-        waiting.update(batch | newer)
-        raise

@@ -7,23 +7,75 @@
 --      drawn (null, or streams, place, minute, at, more: what it held of its key's limits, and how
 --      many tokens it used beyond its estimate), fair_share (null, or shares, key, more: how much more it
 --      cost than was charged, by weight)
+-- Gives {counted, {places of the exchanges of which something could not be written, from 0}, the first error}.
 -- What a batch has in common is gathered first: ten exchanges of one key cost one HINCRBY for each
 -- of its counters.
+-- Redis rolls nothing back, so a value that cannot be changed (another type, no number) loses only what would
+-- have been written to it. An error that says something of the server (no memory, read only) comes with the
+-- first write and ends the script: nothing is done then, and the caller tries again. Ids are marked and
+-- entries appended last, when all that could fail has been done.
 local names = cjson.decode(ARGV[3])
-local sums, subjects, notes, lives, counted = {}, {}, {}, {}, 0
+local sums, subjects, notes, lives, fresh = {}, {}, {}, {}, {}
+local refused, first, written, counted = {}, '', false, 0
+local POISONED = {'^WRONGTYPE', 'not an integer', 'not a valid float', 'overflow'}
+
+local function refuse(places, message)
+  for _, place in ipairs(places) do refused[place] = true end
+  if first == '' then first = message end
+end
+
+-- Write; what the value refuses is noted for these exchanges, what the server refuses ends the script.
+local function write(places, ...)
+  local reply = redis.pcall(...)
+  if type(reply) ~= 'table' or not reply.err then
+    written = true
+    return true
+  end
+  for _, pattern in ipairs(POISONED) do
+    if string.find(reply.err, pattern) then
+      refuse(places, reply.err)
+      return false
+    end
+  end
+  if not written then redis.call(...) end -- raises the same error with its code
+  refuse(places, reply.err)
+  return false
+end
 
 local function at(table, name)
-  table[name] = table[name] or {}
+  table[name] = table[name] or {places = {}, fields = {}}
   return table[name]
 end
 
-local function sum(target, counts)
+local function owned(target, place)
+  target.places[#target.places + 1] = place
+  return target.fields
+end
+
+local function sum(target, counts, place)
   local hash, prefix = target[1], target[3]
-  local fields = at(sums, hash)
+  local fields = owned(at(sums, hash), place)
   lives[hash] = target[2]
   for i, name in ipairs(names) do
     if counts[i] ~= 0 then fields[prefix .. name] = (fields[prefix .. name] or 0) + counts[i] end
   end
+end
+
+-- Take in one exchange; nothing is taken in of one whose counts are no numbers.
+local function gather(exchange, place)
+  for i = 1, #names do assert(type(exchange.counts[i]) == 'number', 'counts are no numbers') end
+  for _, target in ipairs(exchange.sums) do sum(target, exchange.counts, place) end
+  for _, subject in ipairs(exchange.subjects) do
+    owned(at(subjects, subject[1]), place)[subject[3]] = true
+    lives[subject[1]] = subject[2]
+  end
+  if exchange.key ~= '' then owned(at(notes, exchange.key), place).last_used_at = exchange.at end
+  for _, attempt in ipairs(exchange.attempts) do
+    local note = owned(at(notes, attempt[1]), place)
+    note.last_error = attempt[2]
+    note[attempt[2] == '' and 'last_used_at' or 'last_error_at'] = exchange.at
+  end
+  fresh[#fresh + 1] = {place, exchange}
 end
 
 -- The estimate's second is corrected while it counts; later what was used beyond it counts anew.
@@ -33,7 +85,8 @@ local function correct(drawn, key)
   local second, time = drawn.at, redis.call('TIME')
   if time[1] - second > 60 or redis.call('HEXISTS', drawn.minute, second) == 0 then
     local limits = redis.call('HGET', key, 'limits')
-    local tpm = limits and cjson.decode(limits).tpm or 0
+    local read, found = pcall(cjson.decode, limits or '{}')
+    local tpm = read and type(found) == 'table' and tonumber(found.tpm) or 0
     if drawn.more < 0 or tpm == 0 then return end
     second = tonumber(time[1])
     redis.call('HSET', drawn.minute, second .. '+', time[1] + time[2] / 1000000)
@@ -45,46 +98,59 @@ end
 -- A share that has ended with its key's silence stays ended.
 local function even(share)
   local had, rest = string.match(redis.call('HGET', share.shares, share.key) or '', '^(%S+) (.*)$')
-  if had then
+  if had and tonumber(had) then
     local spent = math.max(0, tonumber(had) + share.more)
     redis.call('HSET', share.shares, share.key, string.format('%.3f %s', spent, rest))
   end
 end
 
+local seen = {}
 for i = 4, #ARGV do
-  local exchange = cjson.decode(ARGV[i])
-  if redis.call('SADD', exchange.settled, exchange.id) == 1 then
-    counted = counted + 1
-    lives[exchange.settled] = ARGV[1]
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'entry', exchange.entry)
-    for _, target in ipairs(exchange.sums) do sum(target, exchange.counts) end
-    for _, subject in ipairs(exchange.subjects) do
-      at(subjects, subject[1])[subject[3]] = true
-      lives[subject[1]] = subject[2]
-    end
-    if exchange.drawn ~= cjson.null then correct(exchange.drawn, exchange.key) end
-    if exchange.fair_share ~= cjson.null then even(exchange.fair_share) end
-    if exchange.key ~= '' then at(notes, exchange.key).last_used_at = exchange.at end
-    for _, attempt in ipairs(exchange.attempts) do
-      local note = at(notes, attempt[1])
-      note.last_error = attempt[2]
-      note[attempt[2] == '' and 'last_used_at' or 'last_error_at'] = exchange.at
-    end
+  local place = i - 4
+  local read, exchange = pcall(cjson.decode, ARGV[i])
+  local known = read and redis.pcall('SISMEMBER', exchange.settled, exchange.id)
+  if not read then
+    refuse({place}, 'an exchange cannot be read')
+  elseif type(known) == 'table' then
+    refuse({place}, known.err)
+  elseif known == 0 and not seen[exchange.settled .. exchange.id] then
+    seen[exchange.settled .. exchange.id] = true
+    local done, message = pcall(gather, exchange, place)
+    if not done then refuse({place}, message) end
   end
 end
 
-for hash, fields in pairs(sums) do
-  for field, count in pairs(fields) do
-    redis.call('HINCRBY', hash, field, string.format('%.0f', count))
+for hash, sums_of in pairs(sums) do
+  for field, count in pairs(sums_of.fields) do
+    write(sums_of.places, 'HINCRBY', hash, field, string.format('%.0f', count))
   end
 end
 for set, members in pairs(subjects) do
-  for member in pairs(members) do redis.call('SADD', set, member) end
+  for member in pairs(members.fields) do write(members.places, 'SADD', set, member) end
 end
-for hash, fields in pairs(notes) do
+for hash, note in pairs(notes) do
   if redis.call('EXISTS', hash) == 1 then
-    for field, value in pairs(fields) do redis.call('HSET', hash, field, value) end
+    for field, value in pairs(note.fields) do write(note.places, 'HSET', hash, field, value) end
   end
 end
+for _, entry in ipairs(fresh) do
+  local place, exchange = entry[1], entry[2]
+  if exchange.drawn ~= cjson.null then
+    local done, message = pcall(correct, exchange.drawn, exchange.key)
+    if not done then refuse({place}, type(message) == 'table' and message.err or message) end
+  end
+  if exchange.fair_share ~= cjson.null then
+    local done, message = pcall(even, exchange.fair_share)
+    if not done then refuse({place}, type(message) == 'table' and message.err or message) end
+  end
+  if write({place}, 'SADD', exchange.settled, exchange.id) then
+    counted = counted + 1
+    lives[exchange.settled] = ARGV[1]
+  end
+  write({place}, 'XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'entry', exchange.entry)
+end
 for key, seconds in pairs(lives) do redis.call('EXPIRE', key, seconds) end
-return counted
+
+local places = {}
+for place in pairs(refused) do places[#places + 1] = place end
+return {counted, places, first}

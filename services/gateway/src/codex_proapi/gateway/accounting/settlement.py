@@ -5,15 +5,16 @@ lost may be repeated without harm. When Redis is away the caller keeps the batch
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.api_keys.fair_shares import CHARGED, cost_of
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts
+from codex_proapi.commons.redis.clients import Scripts, text
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LENGTH, encode_entry, entry_of
@@ -23,12 +24,16 @@ MOST_AT_ONCE = 100
 _NAMES = msgspec.json.encode(Counters.__struct_fields__).decode()
 """Names of the counters, in the order the script takes their counts."""
 
+log = structlog.get_logger(__name__)
+
 
 class SettlementWriter:
     """Counts settled exchanges in Redis and appends their log entries."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, lost: Callable[[int], object] = lambda _: None) -> None:
+        """Args: `lost` is told how many exchanges could not be written, wholly or in part."""
         self._scripts = Scripts(redis, __package__)
+        self._lost = lost
         self.days = keyspace.USAGE_DAYS
         """How long what is added is kept after its day; may change while running."""
 
@@ -36,20 +41,40 @@ class SettlementWriter:
         return f"<SettlementWriter, kept for {self.days} days>"
 
     async def add(self, records: Sequence[ExchangeRecord]) -> int:
-        """Count settled exchanges and append their log entries; gives how many were counted."""
+        """Count settled exchanges and append their log entries; gives how many were counted.
+
+        An exchange that Redis cannot take (its key has a value of another type) is dropped, counted
+        and logged; the others of its batch are written. Raises StoreUnavailable if nothing was.
+        """
         settings = (keyspace.SETTLED_SECONDS, LENGTH, _NAMES)
         counted = 0
         for begin in range(0, len(records), MOST_AT_ONCE):
-            some = records[begin : begin + MOST_AT_ONCE]
-            exchanges = (_settlement(each, days=self.days) for each in some)
-            args = [*settings, *(msgspec.json.encode(each).decode() for each in exchanges)]
-            counted += await self._scripts.repeat("settle", [keyspace.logs()], args)
+            exchanges = [_encoded(each, days=self.days) for each in records[begin:][:MOST_AT_ONCE]]
+            if unreadable := exchanges.count(""):
+                self._refused(unreadable, "cannot be encoded")
+            args = [*settings, *filter(None, exchanges)]
+            added, refused, reason = await self._scripts.repeat("settle", [keyspace.logs()], args)
+            if refused:
+                self._refused(len(refused), text(reason))
+            counted += added
         return counted
+
+    def _refused(self, count: int, reason: str) -> None:
+        self._lost(count)
+        log.error("settlement.refused", exchanges=count, reason=reason)
 
 
 def permit_id(request_id: str, tokens: int) -> str:
     """The member of a key's running streams that an exchange holds: its id and estimated tokens."""
     return f"{request_id} {tokens}"
+
+
+def _encoded(record: ExchangeRecord, *, days: int) -> str:
+    """One exchange as JSON for the script; empty if it cannot be one (a time beyond the calendar)."""
+    try:
+        return msgspec.json.encode(_settlement(record, days=days)).decode()
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
