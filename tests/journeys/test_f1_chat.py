@@ -5,6 +5,7 @@ import socket
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from support.gateways import a_chat, events_of, reading, stage, text_of
 from support.redis_server import RedisServer
@@ -281,3 +282,44 @@ async def test_while_redis_is_away_nobody_is_admitted_and_what_was_served_is_cou
         records = await play.records(2)
         assert sorted(r.status for r in records) == [200, 503]
         assert (await play.client.get("/readyz")).status_code == 200
+
+
+DRIVE_BY = [
+    {"origin": "https://evil.example", "content-type": "text/plain"},
+    {"origin": "null"},
+    {"host": "evil.example"},
+    {"host": "evil.example:1455", "origin": "http://evil.example:1455"},
+]
+
+
+@pytest.mark.parametrize("headers", DRIVE_BY)
+async def test_while_no_key_is_needed_no_foreign_page_is_served(
+    redis_url: str, headers: Any
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        body = msgspec.json.encode(a_chat())
+        for path in ("/v1/chat/completions", "/v1/responses", "/v1/responses/compact"):
+            refused = await play.client.post(path, content=body, headers=headers)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (
+                403,
+                "origin_not_allowed",
+            )
+        for path in ("/v1/models", "/api/codex/usage"):
+            assert (await play.client.get(path, headers=headers)).status_code == 403
+        if "origin" in headers:
+            asked = {**headers, "access-control-request-method": "POST"}
+            preflight = await play.client.options("/v1/chat/completions", headers=asked)
+            assert preflight.status_code == 403
+        assert play.sim.turns == []
+
+        near = await play.chat(headers={"origin": "http://localhost:3000"})
+        assert near.status_code == 200
+
+        _, secret = await play.make_key()
+        for replica in play.replicas:
+            replica.gateway._admission.forget()
+        with_key = await play.chat(headers={**headers, "authorization": f"Bearer {secret}"})
+        assert with_key.status_code == 200
+        assert with_key.headers["access-control-allow-origin"] == "*"
+        preflight = await play.client.options("/v1/chat/completions", headers=headers)
+        assert preflight.status_code == 204

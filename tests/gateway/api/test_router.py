@@ -5,6 +5,7 @@ from support.asgi import Received, Sent, a_scope
 
 from codex_proapi.gateway.api.paths import owns, route_of
 from codex_proapi.gateway.api.router import Router
+from codex_proapi.gateway.errors import OriginRefused
 from codex_proapi.gateway.server.asgi import send_response
 
 
@@ -13,6 +14,11 @@ class Seen:
 
     def __init__(self) -> None:
         self.scopes: list[Any] = []
+        self.refuses_pages = False
+
+    async def check_page(self, headers: Any) -> None:
+        if self.refuses_pages:
+            raise OriginRefused("no")
 
     async def hot(self, scope: Any, receive: Any, send: Any, request_id: Any) -> None:
         self.scopes.append(scope)
@@ -27,7 +33,7 @@ class Seen:
 
 def a_front(seen: Any) -> Any:
     hot = {"/chat/completions": seen.hot, "/responses": seen.hot, "/responses/compact": seen.hot}
-    return Router(endpoints=hot, rest=seen.rest)
+    return Router(endpoints=hot, rest=seen.rest, check_page=seen.check_page)
 
 
 async def asked(path: str, method: Any = "GET", headers: Any = (), seen: Any = None) -> Any:
@@ -180,3 +186,20 @@ async def test_the_lifespan_is_litestars_and_nothing_but_http_is_served() -> Non
 )
 def test_on_a_shared_port_the_gateway_owns_its_paths_only(path: str, ours: Any) -> None:
     assert owns(path) is ours
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [("/v1/responses", "OPTIONS"), ("/metrics", "GET"), ("/health", "GET"), ("/", "GET")],
+)
+async def test_a_page_that_may_not_use_the_gateway_is_refused_on_every_route(
+    path: str, method: Any
+) -> None:
+    seen = Seen()
+    seen.refuses_pages = True
+
+    refused = await asked(path, method, [(b"origin", b"https://evil.example")], seen)
+    served = await asked(path, method, seen=seen)
+
+    assert (refused.status, refused.error["code"]) == (403, "origin_not_allowed")
+    assert served.status in {200, 204}

@@ -49,7 +49,9 @@ class Scene:
             ping=self.ping,
             version="1.2.3",
         )
-        self.app = Router(endpoints={}, rest=routes(handlers))
+        self.app = Router(
+            endpoints={}, rest=routes(handlers), check_page=handlers._authenticator.check_page
+        )
 
     async def of(self, key: Any) -> Any:
         if not self.redis_answers:

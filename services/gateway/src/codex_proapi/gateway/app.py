@@ -38,6 +38,7 @@ from codex_proapi.gateway.api.endpoint import Endpoint
 from codex_proapi.gateway.api.router import Router, fault_body
 from codex_proapi.gateway.api.routes import Handlers, routes
 from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.auth.origins import TrustedOrigins
 from codex_proapi.gateway.auth.revocation import RevocationWatcher
 from codex_proapi.gateway.exchange.access_log import AccessLog
 from codex_proapi.gateway.exchange.dispatch import DispatchContext, Dispatcher
@@ -181,7 +182,13 @@ class Gateway:
             self._lookout, line=self._line, clock=self._clock, hook=self.metrics.observe_snapshot
         )
         self._admission = Authenticator(
-            self._keys, policy=settings.api_key_policy, clock=self._clock, gate=self._gate
+            self._keys,
+            policy=settings.api_key_policy,
+            clock=self._clock,
+            gate=self._gate,
+            origins=TrustedOrigins(
+                public_url=settings.public_url, allowed=settings.allowed_origins
+            ),
         )
         self._usage = UsageStore(self._redis)
         self._settlements = SettlementWriter(self._redis, lost=self.metrics.ledger_lost.inc)
@@ -334,6 +341,7 @@ class Gateway:
         return Router(
             endpoints={dialect.path: Endpoint(dialect, service) for dialect in DIALECTS},
             rest=routes(handlers),
+            check_page=self._admission.check_page,
         )
 
     def _open_rounds(self, options: ServingOptions) -> None:

@@ -2,9 +2,9 @@
 
 GatewayError                     status, code, public message; cannot be raised itself
 ├── ClientFault                  the client's; safe to describe in full
-│   ├── BadKey 401               BadRequest 400 (param)        TooLarge 413
+│   ├── BadKey 401               OriginRefused 403             BadRequest 400 (param)
 │   ├── UnknownModel 404         UnknownRoute 404              UpgradeRefused 426
-│   ├── MethodRefused 405        BodyTooSlow 408
+│   ├── MethodRefused 405        BodyTooSlow 408               TooLarge 413
 │   └── LimitExceeded 429        a limit of the client's own key; BudgetSpent (resets_at)
 ├── NoAccountAvailable           for the operator to arrange
 │   ├── NoAccounts 503           AllCooling 429 (retry_after)  AllSpent 429 (resets_at)
@@ -30,7 +30,7 @@ CODES: Final = frozenset(
         "invalid_prompt", "invalid_request_error", "item_not_found", "malformed_http",
         "method_not_allowed", "misalignment_policy_violation", "missing_required_parameter",
         "model_not_found", "no_accounts", "organization_spend_limit_exceeded",
-        "organization_usage_limit_exceeded", "previous_response_not_found",
+        "organization_usage_limit_exceeded", "origin_not_allowed", "previous_response_not_found",
         "project_spend_limit_exceeded", "rate_limit_exceeded", "request_head_too_large",
         "request_timeout", "request_too_large", "server_error", "server_is_overloaded",
         "server_overloaded", "slow_down", "store_unavailable", "unknown_url",
@@ -104,6 +104,13 @@ class BadKey(ClientFault):
 
     status = 401
     code = "invalid_api_key"
+
+
+class OriginRefused(ClientFault):
+    """A web page, or a host name, that is not served while no key is needed."""
+
+    status = 403
+    code = "origin_not_allowed"
 
 
 class UnknownModel(ClientFault):

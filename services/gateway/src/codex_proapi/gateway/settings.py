@@ -1,5 +1,6 @@
 """What the gateway reads from its environment, once, in `__main__`."""
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -8,6 +9,8 @@ from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.cluster.live_settings import MOST_RESERVE, HistoryMode, KeyPolicy
 from codex_proapi.commons.runtime.settings import CommonSettings
 
+ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
+"""A web page's origin: scheme, host and port, nothing behind them."""
 MOST_PATIENCE = 60.0
 """Seconds of silence before the first byte that no client was seen to bear."""
 
@@ -22,6 +25,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Port to listen on; 0 takes a free one."""
     api_key_policy: KeyPolicy = KeyPolicy.REQUIRED
     """`open` takes any key, or none, until the first key is made; `required` never does."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages served while no key is needed, beside this machine's own and PUBLIC_URL's."""
     account_streams: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Answers one account gives at a time, then requests wait; plans differ. 0 is no limit."""
     fair_share_below: float = 10.0
@@ -56,6 +61,11 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     def faults(self) -> list[str]:
         """One sentence for each value that its type alone cannot refuse."""
         found = super().faults()
+        found += [
+            f"ALLOWED_ORIGINS: {origin!r} must be written https://host or https://host:port."
+            for origin in self.allowed_origins
+            if not ORIGIN.fullmatch(origin)
+        ]
         if not 0 < self.commit_patience <= MOST_PATIENCE:
             found.append(f"COMMIT_PATIENCE must be more than 0 and at most {MOST_PATIENCE:.0f}.")
         if not 0 <= self.fair_share_below <= 100:  # noqa: PLR2004 - percent

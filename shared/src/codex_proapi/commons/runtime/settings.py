@@ -34,14 +34,20 @@ LOOPBACK: tuple[Network, ...] = (
 PREFIXES = (
     *("CODEX_", "OAUTH_", "API_KEY_", "ADMIN_", "ENCRYPTION_", "HISTORY_", "ROUTING"),
     *("TRUSTED_PROX", "DEFAULT_MODEL", "MODEL_ALIAS", "PUBLIC_URL", "REDIS_URL", "LOG_LEVEL"),
-    *("DATA_DIR", "COMMIT_PATIENCE", "DRAIN_", "QUOTA_", "REDIS_GRACE_"),
+    *("ALLOWED_ORIGIN", "DATA_DIR", "COMMIT_PATIENCE", "DRAIN_", "QUOTA_", "REDIS_GRACE_"),
 )
 """A name that begins so is ours; if no process of ours knows it, it is a typing error."""
 
 KNOWN_NAMES = frozenset(
     {
         *("HOST", "PORT", "REDIS_URL", "DATA_DIR", "PUBLIC_URL", "OAUTH_REDIRECT_URI"),
-        *("TRUSTED_PROXIES", "API_KEY_POLICY", "ADMIN_PASSWORD", "ENCRYPTION_KEYS"),
+        *(
+            "ALLOWED_ORIGINS",
+            "TRUSTED_PROXIES",
+            "API_KEY_POLICY",
+            "ADMIN_PASSWORD",
+            "ENCRYPTION_KEYS",
+        ),
         *("CODEX_BASE_URL", "CODEX_AUTH_URL", "CODEX_CLIENT_ID", "CODEX_CLIENT_VERSION"),
         *("CODEX_ORIGINATOR", "DEFAULT_MODEL", "MODEL_ALIASES", "HISTORY_MODE", "ROUTING"),
         *(

@@ -24,6 +24,7 @@ from codex_proapi.gateway.server.asgi import (
     Receive,
     Scope,
     Send,
+    headers_of,
     make_request_id,
 )
 from codex_proapi.gateway.server.error_response import send_error
@@ -44,12 +45,19 @@ def fault_body(fault: HeadFault) -> bytes:
     return error_body(ClientFault(fault.message, code=fault.code))
 
 
+CheckPage: TypeAlias = Callable[[Mapping[bytes, bytes]], Awaitable[None]]
+"""Raises OriginRefused for a web page that may not use the gateway at the moment."""
+
+
 class Router:
     """The gateway as one ASGI application."""
 
-    def __init__(self, *, endpoints: Mapping[str, Endpoint], rest: ASGIApp) -> None:
+    def __init__(
+        self, *, endpoints: Mapping[str, Endpoint], rest: ASGIApp, check_page: CheckPage
+    ) -> None:
         self._endpoints = endpoints
         self._rest = rest
+        self._check_page = check_page
 
     def __repr__(self) -> str:
         return f"<Router of {sorted(self._endpoints)}>"
@@ -66,13 +74,20 @@ class Router:
             endpoint = self._endpoints.get(PATHS.get(scope["path"], ""))
             if endpoint is not None:
                 return await endpoint(scope, receive, send, request_id)
-        if method == "OPTIONS":
-            return await _preflight(scope, send, request_id)
         try:
+            if _comes_from_page(scope):
+                await self._check_page(headers_of(scope))
+            if method == "OPTIONS":
+                return await _preflight(scope, send, request_id)
             scope = _checked(scope, method)
         except GatewayError as error:
             return await send_error(send, error, request_id, error_body=error_body)
         return await self._rest(scope, receive, _identified(send, request_id))
+
+
+def _comes_from_page(scope: Scope) -> bool:
+    """Whether a browser says that a page asks; the other routes look at keys themselves."""
+    return any(name == b"origin" for name, _ in scope["headers"])
 
 
 def _checked(scope: Scope, method: str) -> Scope:

@@ -1,8 +1,8 @@
-"""Who may come in: the key in a request's headers becomes an ApiKey, or a 401.
+"""Finds the API key that a request shows; raises BadKey (401) where it shows none that is good.
 
 Keys are kept by `codex_proapi.commons.api_keys.store`; this process remembers those it has seen under the keys' version,
-which every survey brings. Without Redis nobody new is admitted: the choice is to fail closed.
-Whether those may go on who were let in before, the survey decides.
+which every snapshot brings. Without Redis nobody new is admitted: it fails closed. Whether
+requests admitted before may go on, the snapshot decides.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,8 @@ from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.single_flight import SingleFlight
-from codex_proapi.gateway.errors import BadKey, StoreUnreachable, UnknownModel
+from codex_proapi.gateway.auth.origins import TrustedOrigins
+from codex_proapi.gateway.errors import BadKey, OriginRefused, StoreUnreachable, UnknownModel
 
 MISS_SECONDS: Final = 5.0
 """How long a wrong key is refused without another look: some clients try six times in a row."""
@@ -30,12 +31,12 @@ WRONG: Final = "Incorrect API key provided. Keys are made in the console."
 
 
 class Authenticated(msgspec.Struct, frozen=True):
-    """A request that may come in."""
+    """A request that may be served, and the key it is served for."""
 
     secret: str
-    """What it showed; empty for nothing. Never printed."""
+    """The key it showed; empty for none. Never printed."""
     key: ApiKey | None
-    """Its key; None where the open policy let it in."""
+    """Its key; None where none is needed."""
     version: int
     """The version of the keys this was decided by."""
 
@@ -56,7 +57,7 @@ class KeyChanged(Exception):
 
 
 class Authenticator:
-    """The door."""
+    """Finds the key of a request."""
 
     def __init__(
         self,
@@ -65,11 +66,13 @@ class Authenticator:
         policy: KeyPolicy,
         clock: Callable[[], float],
         gate: RedisCircuitBreaker | None = None,
+        origins: TrustedOrigins | None = None,
     ) -> None:
         self._store = store
         self._view = KeyView(store)
         self._clock = clock
         self._gate = gate or RedisCircuitBreaker()
+        self._origins = origins or TrustedOrigins(public_url="", allowed=())
         self._misses: dict[str, float] = {}
         self._open_until = 0.0
         self._open_version = -2
@@ -96,7 +99,7 @@ class Authenticator:
         self.see(-1)
 
     async def admit(self, headers: Mapping[bytes, bytes]) -> Authenticated:
-        """Let a request in. Raises BadKey, or StoreAway where Redis cannot tell."""
+        """Admit a request. Raises BadKey, OriginRefused, or StoreUnreachable where Redis cannot tell."""
         secret = secret_of(headers)
         began = self._gate.now()
         try:
@@ -108,16 +111,37 @@ class Authenticator:
             if key is None:
                 self._remember_miss(secret)
                 if await self._is_open():
+                    self._origins.check(headers)
                     return Authenticated(secret, None, self._view.version)
                 raise BadKey(WRONG if secret else MISSING)
         except StoreUnavailable as error:
             self._gate.fail(error, since=began)
             if self._was_open():
+                self._origins.check(headers)
                 return Authenticated(secret, None, self._view.version)
             raise StoreUnreachable("The key store does not answer. Please try again.") from None
         if self._is_over(key):
             raise BadKey("This API key has been revoked or has expired.")
         return Authenticated(secret, key, self._view.version)
+
+    async def check_page(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raise OriginRefused for a page that is not served as things are, where no key is shown.
+
+        Where Redis cannot tell, it is what the policy says.
+        """
+        if self.policy is not KeyPolicy.OPEN:
+            return
+        try:
+            self._origins.check(headers)
+        except OriginRefused:
+            try:
+                if await self._is_open():
+                    raise
+            except StoreUnavailable:
+                pass
+            else:
+                return
+            raise
 
     async def again(self, admitted: Authenticated) -> Authenticated:
         """The same admission by the keys as they are now: before a no that memory alone says.
@@ -155,7 +179,7 @@ class Authenticator:
         return await self._view.find(secret)
 
     async def _is_open(self) -> bool:
-        """Whether anybody may come in: the policy is open and no key was ever made."""
+        """Whether no key is needed: the policy is open and no key was ever made."""
         if self.policy is not KeyPolicy.OPEN:
             return False
         while True:
@@ -169,7 +193,7 @@ class Authenticator:
                 return True
 
     def _was_open(self) -> bool:
-        """Whether anybody might come in by the keys as they were: then there was none to know."""
+        """Whether no key was needed by the keys as they were last read."""
         return self.policy is KeyPolicy.OPEN and self._open_version == self._view.version
 
     def _remember_miss(self, secret: str) -> None:

@@ -1,0 +1,105 @@
+"""Which web pages may use the gateway while it asks for no key.
+
+Where a key is needed any page may ask: keys travel in headers, never in cookies, so a page has none
+that it was not given. Without keys any page in the browser of somebody near this gateway could
+spend its quota and read the answers, by its own `Origin` or by a name of its own that it points
+here (DNS rebinding). Then only pages and host names that are trusted are served.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from codex_proapi.gateway.errors import OriginRefused
+
+_ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
+_PORTS: Final = {"http": 80, "https": 443}
+CONTAINER_HOST: Final = "host.docker.internal"
+"""The machine, as containers on it call it."""
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
+
+
+def origin_of(text: str) -> Origin | None:
+    """The parts of an `Origin` header or of an address without path; None for anything else."""
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None:
+        return None
+    scheme, host, port = found.groups()
+    return scheme, host.rstrip("."), int(port) if port else _PORTS[scheme]
+
+
+class TrustedOrigins:
+    """The pages and the host names that are served without a key."""
+
+    def __init__(self, *, public_url: str, allowed: Iterable[str]) -> None:
+        self._origins = {
+            origin for text in (_base_of(public_url), *allowed) if (origin := origin_of(text))
+        }
+        self._names = {host for _, host, _ in self._origins}
+
+    def __repr__(self) -> str:
+        return f"<TrustedOrigins {sorted(self._origins)}>"
+
+    def check(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raise OriginRefused for a request of a page, or by a host name, that is not trusted."""
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        if host and not self._serves(host):
+            raise OriginRefused(
+                "While no API key is needed, requests are served under names of this machine and "
+                "under PUBLIC_URL only. Make a key in the console, or set PUBLIC_URL."
+            )
+        origin = headers.get(b"origin")
+        if origin is not None and not self._trusts(origin.decode("latin-1"), host):
+            raise OriginRefused(
+                "While no API key is needed, other web pages are not served. Make a key in the "
+                "console, or name the page's origin in ALLOWED_ORIGINS."
+            )
+
+    def _serves(self, host: str) -> bool:
+        """Whether nobody but a trusted page can have come by this `Host`.
+
+        An address cannot be pointed elsewhere, and a name without a dot is no name of the Internet.
+        """
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found[1].rstrip(".")
+        local = _is_local(name) or name == CONTAINER_HOST or "." not in name
+        return local or _address(name) is not None or name in self._names
+
+    def _trusts(self, text: str, host: str) -> bool:
+        """Whether a page may ask: one of this machine, one that is listed, or our own."""
+        origin = origin_of(text)
+        if origin is None:
+            return False
+        scheme, name, port = origin
+        return (
+            _is_local(name)
+            or origin in self._origins
+            or (bool(host) and origin_of(f"{scheme}://{host}") == (scheme, name, port))
+        )
+
+
+def _base_of(url: str) -> str:
+    """An address without its path."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.partition('/')[0]}"
+
+
+def _is_local(name: str) -> bool:
+    """Whether a host is this machine, whoever resolves its name."""
+    address = _address(name)
+    if address is not None:
+        return address.is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return None
