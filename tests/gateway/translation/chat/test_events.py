@@ -22,6 +22,7 @@ from codex_proapi.gateway.formats.codex.events import (
 )
 from codex_proapi.gateway.formats.codex.items import Citation
 from codex_proapi.gateway.formats.openai.chat_chunks import CUSTOM, LEGACY, CallDelta, ChatChunk
+from codex_proapi.gateway.formats.openai.errors import error_fields
 from codex_proapi.gateway.translation.chat.events import ChatState, ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 
@@ -372,7 +373,8 @@ def test_a_failure_is_raised_with_upstreams_code_and_words(failure: says.Body) -
 
     with pytest.raises(UpstreamRefused, match="Broke") as caught:
         play(stream, *events(failure))
-    assert (caught.value.type, caught.value.code) == ("server_error", "server_error")
+    fields = error_fields(caught.value)
+    assert (fields["type"], fields["code"]) == ("server_error", "server_error")
     assert play(stream, *events(says.text("more"), says.completed())) == []
 
 

@@ -243,17 +243,17 @@ def test_arguments_given_whole_are_complete_if_they_are_json() -> None:
 
 def test_only_a_call_in_its_turn_speaks() -> None:
     told = calls()
-    assert told.speaking is None
+    assert told.current is None
 
     told.add(item(1), 0)
-    assert told.speaking is None
+    assert told.current is None
 
     told.text("{", "fc_1", 0)
     told.text("", "fc_1", 0)
-    assert told.speaking is not None
+    assert told.current is not None
 
     told.done(item(1), 0)
-    assert told.speaking is None
+    assert told.current is None
 
 
 def test_a_call_announced_twice_is_told_once() -> None:

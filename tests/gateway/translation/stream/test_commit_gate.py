@@ -92,3 +92,9 @@ def test_the_commit_point_is_the_same_event_at_every_cut() -> None:
         first, second = in_pieces(stream[:end], cut)
         assert hold_back.feed(first) is WAITING
         assert hold_back.feed(second) == Spoken(stream[:end])
+
+
+def test_bytes_that_are_no_utf8_do_not_break_an_answer() -> None:
+    word = sse(says.text("w#rd")).replace(b"#", b"\xff")
+
+    assert CommitGate().feed(word) == Spoken(word)

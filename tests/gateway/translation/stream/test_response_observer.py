@@ -27,7 +27,6 @@ def test_a_whole_answer() -> None:
 
     assert (report.response_id, report.answered_model) == ("resp_1", "gpt-5.5")
     assert (report.tokens, report.ending, report.code) == (TOKENS, Ending.WHOLE, "")
-    assert report.service_tier == "priority"
 
 
 def test_a_short_answer_says_why() -> None:

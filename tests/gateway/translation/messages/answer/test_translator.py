@@ -77,11 +77,7 @@ def test_whole_stream() -> None:
     assert reader.stopped
     assert reader.content == CONTENT
     assert reader.pings == 1
-    assert (wire.report.ending, wire.report.spoke, wire.report.response_id) == (
-        Ending.WHOLE,
-        True,
-        "resp_1",
-    )
+    assert (wire.report.ending, wire.report.response_id) == (Ending.WHOLE, "resp_1")
     assert wire.report.tokens is not None
     assert wire.report.quota is not None
 

@@ -153,6 +153,17 @@ def read_block(block: bytes) -> SSEMessage | None:
     return SSEMessage(event, b"\n".join(data), block) if data else None
 
 
+def sound_utf8(block: bytes) -> bytes:
+    """Give a block as sound UTF-8: itself, or with U+FFFD for every byte that is none."""
+    if block.isascii():
+        return block
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return block.decode(errors="replace").encode()
+    return block
+
+
 def encode_sse(data: bytes, *, event: bytes | None = None) -> bytes:
     """One message of one line of JSON."""
     if event is None:

@@ -5,10 +5,8 @@ It folds the very chunks a stream would have sent, so both always say the same.
 
 from typing import Any, NoReturn
 
-from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.errors import GatewayError, Malformed
-from codex_proapi.gateway.formats.codex.events import decode_event
+from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.openai.chat_chunks import (
     LEGACY,
     CallDelta,
@@ -17,11 +15,8 @@ from codex_proapi.gateway.formats.openai.chat_chunks import (
     completion,
     whole_call,
 )
-from codex_proapi.gateway.formats.sse import KEEP_ALIVE, SSESplitter, read_block
-from codex_proapi.gateway.translation.chat.events import ChatState, ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
-from codex_proapi.gateway.translation.stream.response_observer import observe
-from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+from codex_proapi.gateway.translation.chat.translator import ChatAnswer
 
 
 class Folded:
@@ -74,51 +69,25 @@ class Folded:
         return message
 
 
-class ChatAggregator:
+class ChatAggregator(ChatAnswer):
     """One answer on its way to a chat client that asked for no stream."""
-
-    keep_alive = KEEP_ALIVE
 
     def __init__(
         self, options: ChatOptions, *, completion_id: str, created: int, model: str
     ) -> None:
-        """Take the same as `ChatWire`."""
-        self.report = ResponseReport()
-        self.done = False
-        self._splitter = SSESplitter()
-        self._stream = ChatStream(options, fallback_id=completion_id)
+        """Take the same as `ChatTranslator`."""
+        super().__init__(options, completion_id=completion_id)
         self._folded = Folded()
         self._completion_id = completion_id
         self._created = created
         self._model = model
-
-    def __repr__(self) -> str:
-        return f"<ChatAggregator {self._stream.state.value}>"
-
-    def feed(self, data: bytes) -> bytes:
-        """Take upstream's bytes; gives b""."""
-        if self.done:
-            return b""
-        for block in self._splitter.feed(data):
-            self._take(block)
-            if self.done:
-                return b""
-        self._splitter.check()
-        return b""
 
     def finish(self) -> bytes:
         """The completion as JSON, once `done` or when upstream has closed.
 
         Raises `Truncated` if the answer is not whole.
         """
-        if not self.done:
-            try:
-                self._take(self._splitter.close())
-            except Malformed:
-                self.report.malformed_events += 1
-        if not self.done:
-            self._stream.finish()
-            self._end()
+        super().finish()
         return completion(
             completion_id=self._completion_id,
             created=self._created,
@@ -130,26 +99,16 @@ class ChatAggregator:
 
     def fail(self, error: GatewayError) -> NoReturn:
         """There is no stream to write into: raises the error."""
-        self.done = True
-        self.report.ending = Ending.BROKEN
-        self.report.code = self.report.code or error.label
+        super().fail(error)
         raise error
 
-    def _take(self, block: bytes) -> None:
-        message = read_block(block)
-        if message is None:
-            return
-        event = decode_event(message.event, message.data)
-        observe(event, self.report)
-        was_cut = self._stream.state is ChatState.CUT
-        for chunk in self._stream.feed(event):
+    def _write(self, chunks: list[ChatChunk]) -> bytes:
+        for chunk in chunks:
             self._folded.add(chunk)
-            self.report.spoke = self.report.spoke or chunk.role is None
-        if self._stream.state is ChatState.FINISHED:
-            self._end(cut=was_cut)
+        return b""
 
-    def _end(self, *, cut: bool = True) -> None:
-        self.done = True
-        if cut:
-            self.report.ending = Ending.WHOLE
-            self.report.code = ""
+    def _terminator(self) -> bytes:
+        return b""
+
+    def _error(self, _: GatewayError) -> bytes:
+        return b""

@@ -81,7 +81,7 @@ class BytesEnded:
     """Our own event: upstream has closed."""
 
 
-_WORDS: Final = (
+_CONTENT: Final = (
     ResponseCreated, ItemAdded, ItemDone, TextDelta, TextDone, AnnotationAdded, RefusalDelta,
     RefusalDone, ReasoningDelta, ReasoningDone, RawReasoningDelta, RawReasoningDone,
     ArgumentsDelta, ArgumentsDone, InputDelta, InputDone,
@@ -91,12 +91,12 @@ _FAILURES: Final = (ResponseFailed, UpstreamErrorEvent)
 
 TRANSITIONS: Final[dict[ChatState, dict[type, ChatState]]] = {
     ChatState.WAITING: {
-        **dict.fromkeys(_WORDS, ChatState.OPEN),
+        **dict.fromkeys(_CONTENT, ChatState.OPEN),
         **dict.fromkeys(_ENDS, ChatState.FINISHED),
         **dict.fromkeys((*_FAILURES, BytesEnded), ChatState.FAILED),
     },
     ChatState.OPEN: {
-        **dict.fromkeys(_WORDS, ChatState.OPEN),
+        **dict.fromkeys(_CONTENT, ChatState.OPEN),
         StopMet: ChatState.CUT,
         **dict.fromkeys(_ENDS, ChatState.FINISHED),
         **dict.fromkeys((*_FAILURES, BytesEnded), ChatState.FAILED),
@@ -126,7 +126,7 @@ class ChatStream:
         self.state = ChatState.WAITING
         self.tokens: Tokens | None = None
         """From the terminal event."""
-        self.speech = ChatText(stop=options.stop, refusal_as_refusal=options.refusal_as_refusal)
+        self.text = ChatText(stop=options.stop, refusal_as_refusal=options.refusal_as_refusal)
         as_function = options.custom_as_function
         self.calls = ChatToolCalls(
             rename=lambda name: options.tool_names.get(name, name),
@@ -159,14 +159,14 @@ class ChatStream:
             case ResponseFailed() | UpstreamErrorEvent() if after is ChatState.FAILED:
                 raise public_error(refusal_of_event(event))
             case ItemAdded(item=raw, output_index=output_index):
-                chunks = self._begin_item(decode_item(raw), output_index)
+                chunks = self._item_added(decode_item(raw), output_index)
             case ItemDone(item=raw, output_index=output_index):
                 self._items_done = True
-                chunks = self._item(decode_item(raw), output_index)
+                chunks = self._item_done(decode_item(raw), output_index)
             case ArgumentsDelta() | ArgumentsDone() | InputDelta() | InputDone():
                 chunks = self._call(event)
             case _:
-                chunks = self._words(event)
+                chunks = self._text_chunks(event)
         return opening + chunks + self._cut()
 
     def finish(self) -> list[ChatChunk]:
@@ -177,27 +177,27 @@ class ChatStream:
             raise Truncated("The backend's stream ended before the answer did.")
         return []
 
-    def _words(self, event: UpstreamEvent) -> list[ChatChunk]:
-        speech = self.speech
+    def _text_chunks(self, event: UpstreamEvent) -> list[ChatChunk]:
+        text = self.text
         match event:
-            case TextDelta(delta=text):
-                return speech.text(text, _position(event))
-            case TextDone(text=text):
-                return speech.text_done(text, _position(event))
-            case RefusalDelta(delta=text):
-                return speech.refusal(text, _position(event))
-            case RefusalDone(refusal=text):
-                return speech.refusal_done(text, _position(event))
-            case ReasoningDelta(delta=text):
-                return speech.thought(text, _thought(event), SUMMARY)
-            case ReasoningDone(text=text):
-                return speech.thought_done(text, _thought(event), SUMMARY)
-            case RawReasoningDelta(delta=text):
-                return speech.thought(text, _position(event), RAW)
-            case RawReasoningDone(text=text):
-                return speech.thought_done(text, _position(event), RAW)
+            case TextDelta(delta=delta):
+                return text.text_delta(delta, _position(event))
+            case TextDone(text=whole):
+                return text.text_done(whole, _position(event))
+            case RefusalDelta(delta=delta):
+                return text.refusal_delta(delta, _position(event))
+            case RefusalDone(refusal=whole):
+                return text.refusal_done(whole, _position(event))
+            case ReasoningDelta(delta=delta):
+                return text.reasoning_delta(delta, _summary_position(event), SUMMARY)
+            case ReasoningDone(text=whole):
+                return text.reasoning_done(whole, _summary_position(event), SUMMARY)
+            case RawReasoningDelta(delta=delta):
+                return text.reasoning_delta(delta, _position(event), RAW)
+            case RawReasoningDone(text=whole):
+                return text.reasoning_done(whole, _position(event), RAW)
             case AnnotationAdded(annotation=raw):
-                speech.cite(citation_of(raw))
+                text.cite(citation_of(raw))
             case _:
                 pass
         return []
@@ -207,34 +207,34 @@ class ChatStream:
     ) -> list[ChatChunk]:
         item_id, output_index = event.item_id, event.output_index
         if isinstance(event, ArgumentsDelta | InputDelta):
-            return self._told(self.calls.text(event.delta, item_id, output_index))
+            return self._call_chunks(self.calls.text(event.delta, item_id, output_index))
         text = event.arguments if isinstance(event, ArgumentsDone) else event.input
-        return self._told(self.calls.end(text, item_id, output_index))
+        return self._call_chunks(self.calls.end(text, item_id, output_index))
 
-    def _begin_item(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
+    def _item_added(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
         if isinstance(item, FunctionCallItem | CustomCallItem):
-            return self._told(self.calls.add(item, output_index))
+            return self._call_chunks(self.calls.add(item, output_index))
         return []
 
-    def _item(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
+    def _item_done(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
         match item:
             case MessageItem():
-                return self.speech.message(item, output_index)
+                return self.text.message_item(item, output_index)
             case ReasoningItem():
-                return self.speech.reasoning(item, output_index)
+                return self.text.reasoning_item(item, output_index)
             case FunctionCallItem() | CustomCallItem():
-                return self._told(self.calls.done(item, output_index))
+                return self._call_chunks(self.calls.done(item, output_index))
             case _:
                 return []
 
-    def _told(self, deltas: list[CallDelta]) -> list[ChatChunk]:
+    def _call_chunks(self, deltas: list[CallDelta]) -> list[ChatChunk]:
         """Calls as chunks, after the text before them."""
-        held = self.speech.flush() if deltas else []
+        held = self.text.flush() if deltas else []
         return held + [ChatChunk(call=delta) for delta in deltas]
 
     def _cut(self) -> list[ChatChunk]:
         """The end of the text where a stop string was met."""
-        if self.state is not ChatState.OPEN or not self.speech.stopped:
+        if self.state is not ChatState.OPEN or not self.text.stopped:
             return []
         self.state = TRANSITIONS[self.state][StopMet]
         return [*self._cited(), ChatChunk(finish_reason=self._reason("stop"))]
@@ -245,14 +245,14 @@ class ChatStream:
         if cut:
             return usage
         complete = isinstance(event, ResponseCompleted)
-        chunks = [] if self._items_done else self._undelivered(event.response)
-        chunks += self.speech.flush()
-        chunks += self._told(self.calls.close(complete=complete))
-        if complete and not self.speech.said and not self.calls.any_whole:
+        chunks = [] if self._items_done else self._missing_items(event.response)
+        chunks += self.text.flush()
+        chunks += self._call_chunks(self.calls.close(complete=complete))
+        if complete and not self.text.any_text and not self.calls.any_whole:
             self.state = TRANSITIONS[self.state][EmptyFound]
             raise EmptyAnswer("The backend's answer was empty: neither text nor a call.")
         short = FINISH_REASONS.get(incomplete_reason(event.response), "length")
-        reason = self._reason("stop" if complete or self.speech.stopped else short)
+        reason = self._reason("stop" if complete or self.text.stopped else short)
         return [*chunks, *self._cited(), ChatChunk(finish_reason=reason), *usage]
 
     def _reason(self, otherwise: str) -> str:
@@ -263,21 +263,23 @@ class ChatStream:
 
     def _cited(self) -> list[ChatChunk]:
         """All citations in one chunk: the Python SDK cannot merge a second list of them."""
-        citations = tuple(self.speech.citations)
+        citations = tuple(self.text.citations)
         return [ChatChunk(citations=citations)] if citations else []
 
-    def _undelivered(self, response: Raw) -> list[ChatChunk]:
+    def _missing_items(self, response: Raw) -> list[ChatChunk]:
         """The items of the finished response, where no event has brought any."""
         try:
             output = _read_output(response or b"{}").output or []
         except DECODE_ERRORS:
             return []
-        return [chunk for i, raw in enumerate(output) for chunk in self._item(decode_item(raw), i)]
+        return [
+            chunk for i, raw in enumerate(output) for chunk in self._item_done(decode_item(raw), i)
+        ]
 
 
 def _position(event: OfPart) -> Position:
     return event.item_id, event.output_index, event.content_index
 
 
-def _thought(event: OfSummary) -> Position:
+def _summary_position(event: OfSummary) -> Position:
     return event.item_id, event.output_index, event.summary_index

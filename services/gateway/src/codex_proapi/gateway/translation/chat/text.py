@@ -24,43 +24,43 @@ class ChatText:
     """The words of one answer on their way to a chat client."""
 
     def __init__(self, *, stop: tuple[str, ...], refusal_as_refusal: bool) -> None:
-        self.said = False
+        self.any_text = False
         """Whether there was any text or refusal."""
         self.text_position: tuple[int | None, int | None] | None = None
         """Output and content index whose next text delta may pass as it is; None when none may."""
-        self.thought_position: tuple[int | None, int | None] | None = None
+        self.reasoning_position: tuple[int | None, int | None] | None = None
         """Output and summary index whose next reasoning delta may pass as it is."""
         self.citations: list[Citation] = []
         self._cutter = StopCutter(stop) if any(stop) else None
         self._refusal_as_refusal = refusal_as_refusal
         self._text = DeltaTracker()
         self._refusal = DeltaTracker()
-        self._thoughts = DeltaTracker()
-        self._thought_kind: str | None = None
-        self._thought: tuple[str | int | None, int | None] | None = None
+        self._reasoning = DeltaTracker()
+        self._reasoning_kind: str | None = None
+        self._reasoning_part: tuple[str | int | None, int | None] | None = None
 
     def __repr__(self) -> str:
-        return f"<ChatText {'said something' if self.said else 'silent'}>"
+        return f"<ChatText {'said something' if self.any_text else 'silent'}>"
 
     @property
     def stopped(self) -> bool:
         """Whether a stop string was met."""
         return self._cutter is not None and self._cutter.found
 
-    def text(self, delta: str, position: Position) -> list[ChatChunk]:
+    def text_delta(self, delta: str, position: Position) -> list[ChatChunk]:
         """A piece of text."""
         if not delta:
             return []
         self._text.note(position)
         if self._cutter is None and position[1] is not None:
             self.text_position = position[1:]
-        return self._say(delta)
+        return self._content(delta)
 
     def text_done(self, text: str, position: Position) -> list[ChatChunk]:
         """A text, whole: said unless it was heard."""
-        return [] if self._text.has(position) else self.text(text, position)
+        return [] if self._text.has(position) else self.text_delta(text, position)
 
-    def refusal(self, delta: str, position: Position) -> list[ChatChunk]:
+    def refusal_delta(self, delta: str, position: Position) -> list[ChatChunk]:
         """A piece of the model's refusal.
 
         It is sent as content: several agents take an answer that is nothing but a `refusal` for an
@@ -70,32 +70,32 @@ class ChatText:
             return []
         self._refusal.note(position)
         if self._refusal_as_refusal:
-            self.said = True
+            self.any_text = True
             return [ChatChunk(refusal=delta)]
-        return self._say(delta)
+        return self._content(delta)
 
     def refusal_done(self, text: str, position: Position) -> list[ChatChunk]:
         """A refusal, whole: said unless it was heard."""
-        return [] if self._refusal.has(position) else self.refusal(text, position)
+        return [] if self._refusal.has(position) else self.refusal_delta(text, position)
 
-    def thought(self, delta: str, position: Position, kind: str) -> list[ChatChunk]:
+    def reasoning_delta(self, delta: str, position: Position, kind: str) -> list[ChatChunk]:
         """A piece of reasoning; a blank line goes before each part but the first."""
-        if not delta or self._thought_kind not in (None, kind):
+        if not delta or self._reasoning_kind not in (None, kind):
             return []
-        self._thoughts.note(position)
+        self._reasoning.note(position)
         item_id, output_index, part = position
         this = (item_id if output_index is None else output_index, part)
-        between = BETWEEN_PARTS if self._thought not in (None, this) else ""
-        self._thought, self._thought_kind = this, kind
+        between = BETWEEN_PARTS if self._reasoning_part not in (None, this) else ""
+        self._reasoning_part, self._reasoning_kind = this, kind
         passable = kind == SUMMARY and output_index is not None
-        self.thought_position = (output_index, part) if passable else None
+        self.reasoning_position = (output_index, part) if passable else None
         return [ChatChunk(reasoning=between + delta)]
 
-    def thought_done(self, text: str, position: Position, kind: str) -> list[ChatChunk]:
+    def reasoning_done(self, text: str, position: Position, kind: str) -> list[ChatChunk]:
         """A part of the reasoning, whole: told unless it was heard."""
-        return [] if self._thoughts.has(position) else self.thought(text, position, kind)
+        return [] if self._reasoning.has(position) else self.reasoning_delta(text, position, kind)
 
-    def message(self, item: MessageItem, output_index: int | None) -> list[ChatChunk]:
+    def message_item(self, item: MessageItem, output_index: int | None) -> list[ChatChunk]:
         """A message, whole: says what was not heard of it."""
         chunks: list[ChatChunk] = []
         for i, part in enumerate(item.content or ()):
@@ -107,14 +107,14 @@ class ChatText:
             self.cite(citations_of(part.annotations))
         return chunks
 
-    def reasoning(self, item: ReasoningItem, output_index: int | None) -> list[ChatChunk]:
+    def reasoning_item(self, item: ReasoningItem, output_index: int | None) -> list[ChatChunk]:
         """A reasoning item, whole: tells what was not heard of it."""
         chunks: list[ChatChunk] = []
         for kind, parts in ((SUMMARY, item.summary), (RAW, item.content)):
             for i, part in enumerate(parts or ()):
                 if part.text:
                     position = (item.id, output_index, i)
-                    chunks += self.thought_done(part.text, position, kind)
+                    chunks += self.reasoning_done(part.text, position, kind)
         return chunks
 
     def cite(self, citations: list[Citation]) -> None:
@@ -128,8 +128,8 @@ class ChatText:
         rest = self._cutter.flush() if self._cutter else ""
         return [ChatChunk(content=rest)] if rest else []
 
-    def _say(self, text: str) -> list[ChatChunk]:
-        self.said = True
+    def _content(self, text: str) -> list[ChatChunk]:
+        self.any_text = True
         if self._cutter is not None:
             text = self._cutter.feed(text)
         return [ChatChunk(content=text)] if text else []

@@ -72,7 +72,7 @@ class ChatToolCalls:
         return f"<ChatToolCalls {self._told} of {len(self._calls)} told>"
 
     @property
-    def speaking(self) -> Call | None:
+    def current(self) -> Call | None:
         """The call whose deltas may be passed on as they come."""
         call = self._calls[self._turn] if self._turn < len(self._calls) else None
         return (

@@ -1,10 +1,12 @@
-"""A Responses answer on its way to Codex itself: upstream's bytes untouched, with two repairs.
+"""A Responses answer on its way to Codex itself: upstream's bytes untouched, but for four repairs.
 
-Left out is only what upstream says of its account's quota, for a key with budgets of its own: those
-are told in headers instead.
+* `output` is put into a terminal event that came without;
+* a failure is told as `response.failed`, then `error`;
+* shortened tool names are restored;
+* events about the account's quota are left out for a key with budgets of its own, which is told
+  those in headers instead.
 
-`output` is put into a terminal event that came without, and a failure is told as `response.failed`
-then `error`. What cannot be read passes all the same, and is counted.
+What cannot be read passes all the same, and is counted.
 """
 
 from typing import Any, Final
@@ -12,7 +14,6 @@ from typing import Any, Final
 from msgspec import Raw
 
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, write
-from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import GatewayError, Malformed, Truncated
 from codex_proapi.gateway.formats.codex.events import (
     ItemAdded,
@@ -26,7 +27,6 @@ from codex_proapi.gateway.formats.codex.events import (
     UpstreamErrorEvent,
     UpstreamEvent,
     decode_event,
-    speaks,
 )
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
 from codex_proapi.gateway.formats.openai.errors import (
@@ -35,37 +35,36 @@ from codex_proapi.gateway.formats.openai.errors import (
     response_failed_event,
 )
 from codex_proapi.gateway.formats.openai.responses import complete_response, encode_response_event
-from codex_proapi.gateway.formats.sse import SSEMessage, SSESplitter, encode_sse, read_block
+from codex_proapi.gateway.formats.sse import SSEMessage, encode_sse, read_block
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
-from codex_proapi.gateway.translation.stream.response_observer import observe
-from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+from codex_proapi.gateway.translation.stream.event_translator import EventTranslator, first_lines
 
 KEEP_ALIVE_EVENT: Final = encode_sse(b'{"type":"keepalive"}', event=b"keepalive")
 """Codex counts the seconds since the last event, and comments are none; it skips unknown events."""
 
-_DELTAS: Final = frozenset(
-    (
-        b"event: response.output_text.delta",
-        b"event: response.reasoning_summary_text.delta",
-        b"event: response.reasoning_text.delta",
-        b"event: response.function_call_arguments.delta",
-        b"event: response.custom_tool_call_input.delta",
+_UNREAD: Final = tuple(
+    first_lines(name)
+    for name in (
+        "response.output_text.delta",
+        "response.reasoning_summary_text.delta",
+        "response.reasoning_text.delta",
+        "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
     )
 )
-"""First lines of messages that nothing here reads."""
+"""How events begin that nothing here reads."""
 
 
-class ResponsesPassthrough:
+class ResponsesPassthrough(EventTranslator):
     """One streamed answer on its way to Codex."""
 
     keep_alive = KEEP_ALIVE_EVENT
 
     def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
-        """Take the same as `ResponseWire`; id and time are for failures before upstream's own."""
-        self.report = ResponseReport()
-        self.done = False
+        """Take the same as `ResponsesTranslator`; for failures before upstream's own id and time."""
+        super().__init__()
+        self._fast = dict.fromkeys(_UNREAD, self._pass)
         self._options = options
-        self._splitter = SSESplitter()
         self._items: dict[int, dict[str, Any]] = {}
         self._known: dict[str, Any] = {
             "id": response_id,
@@ -73,87 +72,61 @@ class ResponsesPassthrough:
             "model": options.model,
         }
         self._events = 0
-        self._failure_told = False
-        self._unsent: list[bytes] = []
+        self._failed = False
 
     def __repr__(self) -> str:
         return f"<ResponsesPassthrough {self._events} events>"
 
-    def feed(self, data: bytes) -> bytes:
-        """Take upstream's bytes; give the client's, b"" when there is nothing to write."""
-        if self.done:
-            return b""
-        out = self._unsent
-        for block in self._splitter.feed(data):
-            if self.done:
-                break
-            if block[: block.find(b"\n")] in _DELTAS:
-                self._events += 1
-                out.append(block)
-            else:
-                self._read_event(block)
-        if not self.done:
-            self._splitter.check()
-        return self._send()
-
-    def finish(self) -> bytes:
-        """Upstream has closed: give the rest. Raises `Truncated` if the answer is not whole."""
-        if self.done:
-            return b""
-        rest = self._splitter.close().removesuffix(b"\n")
-        message = read_block(rest)
-        if message is not None and _is_whole(message):
-            # A last event may lack only the blank line to end it.
-            self._read_event(rest)
-        if not self.done:
-            raise Truncated("The backend's stream ended before the answer did.")
-        return self._send()
-
-    def fail(self, error: GatewayError) -> bytes:
-        """End with what was passed before the fault, `response.failed` and `error`."""
-        if self.done:
-            return b""
-        self.done = True
-        self.report.ending = Ending.BROKEN
-        self.report.code = self.report.code or error.label
-        last = [self._send()]
-        if not self._failure_told:
-            known = {**self._known, "output": self._output()}
-            response = complete_response({}, known=known, status="failed")
-            last.append(response_failed_event(error, response, sequence_number=self._events))
-            self._events += 1
-        last.append(response_error_event(error, sequence_number=self._events))
-        return b"".join(last)
+    def _pass(self, block: bytes) -> bytes:
+        self._events += 1
+        return block
 
     def _send(self) -> bytes:
+        """Give all blocks that are to be passed on, each with its blank line."""
         blocks, self._unsent = self._unsent, []
         return b"\n\n".join(blocks) + b"\n\n" if blocks else b""
 
-    def _read_event(self, block: bytes) -> None:
-        """Pass one block, after a look at what it says."""
-        message = read_block(block)
-        if message is None:
-            self._unsent.append(block)
-            return
+    def _slow(self, block: bytes) -> bytes:
+        """Pass also what cannot be read, and blocks without data."""
         try:
-            event = decode_event(message.event, message.data)
+            return super()._slow(block) if read_block(block) is not None else block
         except Malformed:
             self.report.malformed_events += 1
-            self._unsent.append(block)
-            return
-        observe(event, self.report)
-        self.report.spoke = self.report.spoke or speaks(event)
+            return block
+
+    def _last(self, block: bytes) -> bytes:
+        """Pass a last event that lacks only its blank line, but no half of one."""
+        block = block.removesuffix(b"\n")
+        message = read_block(block)
+        return self._slow(block) if message is not None and _is_whole(message) else b""
+
+    def _translate(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
         if isinstance(event, UpstreamErrorEvent):
             raise public_error(refusal_of_event(event))
         if isinstance(event, RateLimits) and self._options.own_quota:
-            return
+            return b""
         self._events += 1
-        self._unsent.append(self._seen(event, message))
+        block = self._block_for(event, message)
         if isinstance(event, ResponseFailed):
-            self._failure_told = True
+            self._failed = True
+            self._unsent.append(block)
             raise public_error(refusal_of_event(event))
+        return block
 
-    def _seen(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
+    def _close(self) -> bytes:
+        raise Truncated("The backend's stream ended before the answer did.")
+
+    def _error(self, error: GatewayError) -> bytes:
+        """`response.failed`, unless upstream's own has passed, then `error`."""
+        last = b""
+        if not self._failed:
+            known = {**self._known, "output": self._output()}
+            response = complete_response({}, known=known, status="failed")
+            last = response_failed_event(error, response, sequence_number=self._events)
+            self._events += 1
+        return last + response_error_event(error, sequence_number=self._events)
+
+    def _block_for(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
         """The block to pass for an event: its own, but for the two repairs and tool names."""
         match event:
             case ResponseCreated(response=response):

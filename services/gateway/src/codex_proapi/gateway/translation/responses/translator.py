@@ -1,17 +1,16 @@
-"""A Responses answer on the wire: upstream's events passed on, made whole where clients need it.
+"""A streamed Responses answer: upstream's events passed on, completed where clients need it.
 
 Deltas, which are nearly all of a stream, are passed on as the bytes they came in, with at most
 their sequence number exchanged; everything else goes through `ResponseStream`. For Codex itself
-there is `VerbatimWire`.
+there is `passthrough.ResponsesPassthrough`.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Raw
 
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, write
-from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import GatewayError, Malformed
 from codex_proapi.gateway.formats.codex.events import (
     ResponseCompleted,
@@ -20,7 +19,6 @@ from codex_proapi.gateway.formats.codex.events import (
     UnknownEvent,
     UpstreamErrorEvent,
     UpstreamEvent,
-    decode_event,
     speaks,
 )
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
@@ -30,14 +28,14 @@ from codex_proapi.gateway.formats.openai.errors import (
     response_failed_event,
 )
 from codex_proapi.gateway.formats.openai.responses import encode_response_event
-from codex_proapi.gateway.formats.sse import KEEP_ALIVE, SSEMessage, SSESplitter, read_block
+from codex_proapi.gateway.formats.sse import SSEMessage
 from codex_proapi.gateway.translation.responses.events import ResponseState, ResponseStream
 from codex_proapi.gateway.translation.responses.missing_events import Body
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
-from codex_proapi.gateway.translation.stream.response_observer import observe
-from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+from codex_proapi.gateway.translation.stream.event_translator import EventTranslator, first_lines
 
-DATA: Final = b"data: "
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta"):
@@ -49,7 +47,7 @@ class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta"):
     part: int = msgspec.field(name="content_index")
 
 
-class _Thought(msgspec.Struct, tag_field="type", tag="response.reasoning_summary_text.delta"):
+class _Reasoning(msgspec.Struct, tag_field="type", tag="response.reasoning_summary_text.delta"):
     delta: str
     item_id: str
     output_index: int
@@ -73,36 +71,31 @@ class _Input(msgspec.Struct, tag_field="type", tag="response.custom_tool_call_in
     part: int = 0
 
 
+_Delta = _Text | _Reasoning | _Arguments | _Input
 _SHAPES: Final = {
     "response.output_text.delta": (_Text, "content_index"),
-    "response.reasoning_summary_text.delta": (_Thought, "summary_index"),
+    "response.reasoning_summary_text.delta": (_Reasoning, "summary_index"),
     "response.function_call_arguments.delta": (_Arguments, "part"),
     "response.custom_tool_call_input.delta": (_Input, "part"),
 }
-_FAST: Final = {
-    f"event: {name}".encode(): msgspec.json.Decoder(shape).decode
-    for name, (shape, _) in _SHAPES.items()
-}
+_READ: Final = {name: msgspec.json.Decoder(shape).decode for name, (shape, _) in _SHAPES.items()}
 
 
-class ResponsesTranslator:
+class ResponsesTranslator(EventTranslator):
     """One streamed answer on its way to a Responses client."""
-
-    keep_alive = KEEP_ALIVE
 
     def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
         """Take the id and time to show where upstream gives none."""
-        self.report = ResponseReport()
-        self.done = False
+        super().__init__()
+        self._fast = {first_lines(name): self._delta for name in _SHAPES}
         self._options = options
-        self._splitter = SSESplitter()
         self._stream = ResponseStream(options, response_id=response_id, created=created)
         self._next = 0
-        self._read: object = None
+        self._read: Callable[[bytes], _Delta] | None = None
+        self._skip = 0
         self._item_id = ""
         self._index = self._part = -1
         self._failed: object = None
-        self._unsent: list[bytes] = []
 
     def __repr__(self) -> str:
         return f"<ResponsesTranslator {self._stream.state.value}>"
@@ -112,83 +105,30 @@ class ResponsesTranslator:
         """The finished response object; empty before the end."""
         return self._stream.response
 
-    def feed(self, data: bytes) -> bytes:
-        """Take upstream's bytes; give the client's, b"" when there is nothing to write."""
-        if self.done:
-            return b""
-        out = self._unsent
-        for block in self._splitter.feed(data):
-            if self.done:
-                break
-            at = block.find(b"\n")
-            read = _FAST.get(block[:at])
-            if read is None or read is not self._read or not block.startswith(DATA, at + 1):
-                out.append(self._slowly(block))
-                continue
-            try:
-                out.append(self._delta(block, read(block[at + 1 + len(DATA) :])))
-            except ValueError:
-                out.append(self._slowly(block))
-        if not self.done:
-            self._splitter.check()
-        self._unsent = []
-        return b"".join(out)
-
-    def finish(self) -> bytes:
-        """Upstream has closed: give the rest. Raises `Truncated` if the answer is not whole."""
-        if self.done:
-            return b""
-        try:
-            # A last event may lack only the blank line to end it.
-            self._unsent.append(self._slowly(self._splitter.close()))
-        except Malformed:
-            self.report.malformed_events += 1
-        if not self.done:
-            self._stream.finish()
-        last, self._unsent = b"".join(self._unsent), []
-        return last
-
-    def fail(self, error: GatewayError) -> bytes:
-        """End with what was translated before the fault, `response.failed` and `error`."""
-        if self.done:
-            return b""
-        self.done = True
-        self.report.ending = Ending.BROKEN
-        self.report.code = self.report.code or error.label
-        opening, response = self._stream.fail(self._failed)
-        return b"".join(
-            (
-                *self._unsent,
-                *map(self._encode, opening),
-                response_failed_event(error, response, sequence_number=self._next),
-                response_error_event(error, sequence_number=self._next + 1),
-            )
-        )
-
-    def _delta(self, block: bytes, event: _Text | _Thought | _Arguments | _Input) -> bytes:
+    def _delta(self, block: bytes) -> bytes | None:
         """A delta as it came, where `ResponseStream` would change nothing but its number."""
+        if self._read is None:
+            return None
+        try:
+            event = self._read(block[self._skip :])
+        except ValueError:
+            return None
         if (
             event.item_id != self._item_id
             or event.output_index != self._index
             or event.part != self._part
-            or not _is_text(block)
         ):
-            return self._slowly(block)
+            return None
         if event.sequence_number != self._next:
             # No string can hold this unescaped, so the first one found is the field itself.
             provided = b'"sequence_number":%d' % event.sequence_number
             if provided not in block:
-                return self._slowly(block)
+                return None
             block = block.replace(provided, b'"sequence_number":%d' % self._next, 1)
         self._next += 1
         return block + b"\n\n"
 
-    def _slowly(self, block: bytes) -> bytes:
-        message = read_block(block)
-        if message is None:
-            return b""
-        event = decode_event(message.event, message.data)
-        observe(event, self.report)
+    def _translate(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
         body = _body_of(message, event)
         if body is None:
             return b""
@@ -196,19 +136,32 @@ class ResponsesTranslator:
             self._failed = body.get("response")
             raise public_error(refusal_of_event(event))
         bodies = self._stream.feed(body)
-        said_something = speaks(event)
-        self.report.spoke = self.report.spoke or said_something
-        if said_something and bodies and bodies[-1] is body and body["type"] in _SHAPES:
+        if bodies and bodies[-1] is body and body["type"] in _SHAPES and speaks(event):
             self._pass_next(body)
-        said = b"".join(map(self._encode, bodies))
+        written = b"".join(map(self._encode, bodies))
         if self._stream.state is ResponseState.FINISHED:
             self._end()
-        return said
+        return written
+
+    def _close(self) -> bytes:
+        self._stream.finish()
+        return b""
+
+    def _error(self, error: GatewayError) -> bytes:
+        """`response.failed`, then `error`."""
+        opening, response = self._stream.fail(self._failed)
+        return b"".join(
+            (
+                *map(self._encode, opening),
+                response_failed_event(error, response, sequence_number=self._next),
+                response_error_event(error, sequence_number=self._next + 1),
+            )
+        )
 
     def _pass_next(self, body: Body) -> None:
         """Let deltas of the same part pass as they come."""
         kind = body["type"]
-        self._read = _FAST[f"event: {kind}".encode()]
+        self._read, self._skip = _READ[kind], len(first_lines(kind))
         self._item_id, self._index = body["item_id"], body["output_index"]
         self._part = body.get(_SHAPES[kind][1], 0)
 
@@ -242,14 +195,3 @@ def _body_of(message: SSEMessage, event: UpstreamEvent) -> Body | None:
         case _:
             body["type"] = body.get("type") or (message.event or b"").decode(errors="replace")
     return body
-
-
-def _is_text(block: bytes) -> bool:
-    """Whether a block is sound UTF-8, which passing it on does not tell."""
-    if block.isascii():
-        return True
-    try:
-        block.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -17,7 +17,7 @@ from codex_proapi.gateway.formats.codex.events import (
     speaks,
 )
 from codex_proapi.gateway.formats.codex.refusals import Refusal, refusal_of_event
-from codex_proapi.gateway.formats.sse import SSESplitter, read_block
+from codex_proapi.gateway.formats.sse import SSESplitter, read_block, sound_utf8
 
 MAX_EVENTS: Final = 16
 MAX_BYTES: Final = 1024 * 1024
@@ -77,7 +77,7 @@ class CommitGate:
         for block in blocks:
             spoken = False
             if not block.startswith(SILENT_LINES):
-                message = read_block(block)
+                message = read_block(sound_utf8(block))
                 if message is None:
                     continue
                 event = decode_event(message.event, message.data)

@@ -29,7 +29,6 @@ from codex_proapi.gateway.translation.stream.token_usage import tokens_of
 class _Response(msgspec.Struct):
     id: Any = ""
     model: Any = ""
-    service_tier: Any = ""
     incomplete_details: Any = None
 
 
@@ -88,8 +87,6 @@ def _note_response(response: Raw, report: ResponseReport) -> None:
         report.response_id = seen.id[:NAME_LIMIT]
     if isinstance(seen.model, str) and seen.model:
         report.answered_model = seen.model[:NAME_LIMIT]
-    if isinstance(seen.service_tier, str) and seen.service_tier:
-        report.service_tier = seen.service_tier[:NAME_LIMIT]
 
 
 def _headers(raw: Raw) -> dict[str, str]:

@@ -31,16 +31,12 @@ class ResponseReport:
         """The model that upstream says it was."""
         self.response_id = ""
         """The response's id, as the client knows it."""
-        self.service_tier = ""
-        """The tier that upstream says it served."""
         self.ending: Ending | None = None
         """WHOLE, SHORT or BROKEN; None while the answer is under way."""
         self.code = ""
         """Error code of a failure, or why the answer is short."""
         self.refusal: Refusal | None = None
         """A failure that upstream reported inside the stream."""
-        self.spoke = False
-        """Whether anything of the answer itself was given to the client."""
         self.quota: Quota | None = None
         """What its rate limit events told."""
         self.metadata: dict[str, str] = {}

@@ -139,7 +139,6 @@ class MessagesAggregator:
         was_cut = self._stream.state is MessagesState.CUT
         for written in self._stream.feed(event):
             self._folded.add(written)
-            self.report.spoke = self.report.spoke or not isinstance(written, MessageStart)
         if self._stream.state is MessagesState.FINISHED:
             self._end(cut=was_cut)
 

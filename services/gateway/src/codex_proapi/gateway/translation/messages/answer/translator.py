@@ -180,8 +180,6 @@ class MessagesTranslator:
             out.append(encode(written))
             if isinstance(written, MessageStart):
                 out.append(PING)
-            else:
-                self.report.spoke = True
         self._remember()
         if stream.state is MessagesState.FINISHED:
             self._end(cut=was_cut)

@@ -1,0 +1,138 @@
+"""The skeleton of every stream translator: cut bytes into events, pass or translate each, end once.
+
+A dialect brings, as methods of a subclass:
+
+* `_fast`: for events that are nearly all of a stream, a handler of the undecoded block by the
+  lines it begins with; the handler gives the client's bytes, or None where the event needs more;
+* `_translate(event, message)`: the client's bytes for any other event, decoded;
+* `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
+* `_error(error)`: the bytes that end a stream with an error.
+
+A block is one server-sent event without the blank line that ends it. A text delta in it carries
+its JSON string as upstream wrote it, so the fast way copies and never decodes.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.errors import GatewayError, Malformed
+from codex_proapi.gateway.formats.codex.events import UpstreamEvent, decode_event
+from codex_proapi.gateway.formats.sse import (
+    KEEP_ALIVE,
+    SSEMessage,
+    SSESplitter,
+    read_block,
+    sound_utf8,
+)
+from codex_proapi.gateway.translation.stream.response_observer import observe
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+
+FastHandler = Callable[[bytes], bytes | None]
+
+NO_LINES: Final = b"\n"
+"""What no block begins with."""
+DATA: Final = b"data: "
+
+
+def first_lines(name: str) -> bytes:
+    """How blocks of one event begin: its `event:` line and the name of the data field."""
+    return f"event: {name}\n".encode() + DATA
+
+
+class EventTranslator:
+    """One answer on its way from the backend to a client. Subclasses bring the dialect."""
+
+    keep_alive = KEEP_ALIVE
+
+    def __init__(self) -> None:
+        self.report = ResponseReport()
+        self.done = False
+        self._fast: dict[bytes, FastHandler] = {}
+        self._splitter = SSESplitter()
+        self._unsent: list[bytes] = []
+        self._lines = NO_LINES
+        self._handler: FastHandler = _nothing
+        self._plain = True
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream's bytes; give the client's, b"" when there is nothing to write."""
+        if self.done:
+            return b""
+        out = self._unsent
+        lines, handler = self._lines, self._handler
+        ascii_read = data.isascii()
+        plain = ascii_read and self._plain
+        blocks = self._splitter.feed(data)
+        self._plain = ascii_read if blocks else plain
+        for block in blocks:
+            if not plain:
+                block = sound_utf8(block)  # noqa: PLW2901 - the sound form of the same block
+            if not block.startswith(lines):
+                # Events of one kind follow each other: the kind is looked up when it changes.
+                lines = block[: block.find(b"\n") + 1 + len(DATA)]
+                handler = self._fast.get(lines, _nothing)
+                self._lines, self._handler = lines, handler
+            passed = handler(block)
+            if passed is None:
+                passed = self._slow(block)
+            if passed:
+                out.append(passed)
+            if self.done:
+                return self._send()
+        self._splitter.check()
+        return self._send() if out else b""
+
+    def finish(self) -> bytes:
+        """Upstream has closed: give the rest. Raises `Truncated` if the answer is not whole."""
+        if self.done:
+            return b""
+        try:
+            # A last event may lack only the blank line to end it.
+            if last := self._last(sound_utf8(self._splitter.close())):
+                self._unsent.append(last)
+        except Malformed:
+            self.report.malformed_events += 1
+        if not self.done:
+            self._unsent.append(self._close())
+        return self._send()
+
+    def fail(self, error: GatewayError) -> bytes:
+        """End with what was translated before the fault, then the error as the dialect tells it."""
+        if self.done:
+            return b""
+        self.done = True
+        self.report.ending = Ending.BROKEN
+        self.report.code = self.report.code or error.label
+        return self._send() + self._error(error)
+
+    def _send(self) -> bytes:
+        """Give all that is translated and not yet given."""
+        pieces, self._unsent = self._unsent, []
+        return b"".join(pieces)
+
+    def _slow(self, block: bytes) -> bytes:
+        """Decode one block and translate it; b"" for a block without data."""
+        message = read_block(block)
+        if message is None:
+            return b""
+        event = decode_event(message.event, message.data)
+        observe(event, self.report)
+        return self._translate(event, message)
+
+    def _last(self, block: bytes) -> bytes:
+        """Translate what is left without a blank line to end it."""
+        return self._slow(block)
+
+    def _translate(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
+        raise NotImplementedError
+
+    def _close(self) -> bytes:
+        raise NotImplementedError
+
+    def _error(self, error: GatewayError) -> bytes:
+        raise NotImplementedError
+
+
+def _nothing(_: bytes) -> None:
+    """Have no fast way for this kind of event."""
