@@ -1,4 +1,4 @@
-"""Where logins begin and finish: the desk that browser, pasted callback, device code and file share.
+"""Begins and finishes logins: browser, pasted address and device code, and imports of a file.
 
 Begin writes a pending login and says where the person must go; finish takes it, trades it for
 tokens and keeps the account. Renewing an account in place refuses another identity.

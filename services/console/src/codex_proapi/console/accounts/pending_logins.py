@@ -44,7 +44,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     """Handle for the page that waits; made from the state, which it does not tell."""
     way: Way
     owner: str
-    """The visit that began it; only the same may finish it."""
+    """Who began it (`RequestIdentity.owner`); only the same may finish it."""
     expires_at: int
     """Seconds since the epoch."""
     account: str = ""

@@ -1,4 +1,4 @@
-"""The browser's own road: away to the authorization server, and back from it."""
+"""Browser logins: the redirect to the authorization server and the callback from it."""
 
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote, urlencode

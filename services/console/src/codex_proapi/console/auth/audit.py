@@ -48,7 +48,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StoredAuditEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"event": "deed"}):
-    """A deed with its place in the stream."""
+    """An event with its id in the stream."""
 
     id: str
     event: AuditEvent
@@ -98,7 +98,7 @@ class Audit:
         )
 
     async def page(self, *, before: str = "+", count: int = 100) -> Sequence[StoredAuditEvent]:
-        """The newest deeds older than an id, newest first."""
+        """The newest events older than an id, newest first."""
         end = before if before == "+" else f"({before}"
         key = keyspace.audit()
         rows: Any = await ask(lambda: self._redis.xrevrange(key, max=end, count=count))
@@ -111,7 +111,7 @@ class Audit:
 
 
 def _entry_of(event: AuditEvent) -> LogEntry:
-    """The log entry of a deed."""
+    """The log entry of an event."""
     changes = {f"{name} before": value for name, value in event.before.items()}
     return LogEntry(
         at=event.at,

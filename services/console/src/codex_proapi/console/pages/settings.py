@@ -182,7 +182,7 @@ def browser_of(agent: str) -> str:
 
 
 def audit_event_row(event: AuditEvent, names: dict[str, str]) -> AuditEventRow:
-    """One deed as the page shows it: the target by its name, what changed in short."""
+    """One event as the page shows it: the target by its name, what changed in short."""
     target = event.account or event.key_id
     said = [
         f"{name}: {event.before[name]} → {value}"

@@ -1,10 +1,10 @@
 // Three ways to sign an account in: device code, pasted address, this browser.
 import { $, el } from "../dom.js";
 import { call, Fault } from "../api.js";
-import { busy, showError } from "../actions.js";
+import { busy, showError } from "../ui/actions.js";
 import { refreshNow } from "../live.js";
 import { showTimes } from "../times.js";
-import { toast } from "../toasts.js";
+import { toast } from "../ui/toasts.js";
 import { t } from "../texts.js";
 
 const dialog = $("#add-account");
