@@ -16,6 +16,20 @@ SUCCESS_ENDS = frozenset({CooldownReason.TRANSIENT, CooldownReason.CREDENTIAL})
 """Reasons that an answer disproves. A quota is not one: an old stream may end after its window."""
 
 
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """When a circuit breaker opens, and for how long."""
+
+    now: float
+    """Seconds since the epoch, by Redis' clock."""
+    faults: int
+    """Transient faults in a row that open it."""
+    first_seconds: float
+    """How long it stays open the first time; doubled with each failed probe."""
+    most_seconds: float
+    code: str = ""
+    """Code of the fault."""
+
+
 class CooldownStore:
     """The cooldowns of all accounts, shared by every replica."""
 
@@ -54,10 +68,18 @@ class CooldownStore:
                 found.setdefault(account_id, {})[model] = cooldown
         return found
 
-    async def fault(self, account_id: str) -> int:
-        """Count a transient fault; gives how many came in a row."""
-        key = keyspace.faults(account_id)
-        return int(await self._scripts.run("fault", [key], [keyspace.FAULTS_SECONDS]))
+    async def fault(self, account_id: str, opening: "Opening") -> float | None:
+        """Count a transient fault; the seconds its circuit breaker opens for, or None if it does not.
+
+        The breaker opens by a cooldown, kept in the same step. Raises StoreUnavailable.
+        """
+        keys = [keyspace.faults(account_id), keyspace.cooldowns()]
+        args = [
+            *(keyspace.FAULTS_SECONDS, account_id, opening.now, opening.faults),
+            *(opening.first_seconds, opening.most_seconds, opening.code[:64]),
+        ]
+        seconds = text(await self._scripts.run("fault", keys, args))
+        return float(seconds) if seconds else None
 
     async def succeed(self, account_id: str) -> None:
         """An answer came: no faults in a row, and what an answer disproves has ended."""
