@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.runtime.stored_records import read_json
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
 
 LENGTH = 10_000
@@ -103,10 +104,10 @@ class Audit:
         key = keyspace.audit()
         rows: Any = await ask(lambda: self._redis.xrevrange(key, max=end, count=count))
         return [
-            StoredAuditEvent(
-                id=str(row_id), event=msgspec.json.decode(fields["deed"], type=AuditEvent)
-            )
+            StoredAuditEvent(id=str(row_id), event=event)
             for row_id, fields in rows
+            if (body := fields.get("deed"))
+            and (event := read_json(body, AuditEvent, kind="audit event", name=str(row_id)))
         ]
 
 
