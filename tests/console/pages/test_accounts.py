@@ -3,6 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 from support.console_pages import PageClient, filled_console, words_of
+from support.consoles import PASSWORD
 from support.logins import a_login
 
 from codex_proapi.commons.accounts.store import NewAccount
@@ -118,6 +119,22 @@ async def test_where_it_cannot_return_the_page_says_so(redis_url: str) -> None:
 
     assert "OpenAI cannot send you back" not in here
     assert "OpenAI cannot send you back" in there
+
+
+async def test_a_public_address_offers_no_browser_login_and_pastes_the_registered_one(
+    redis_url: str,
+) -> None:
+    async with filled_console(
+        redis_url, empty=True, admin_password=PASSWORD, public_url="https://pool.example"
+    ) as site:
+        site.browser.base_url = site.browser.headers["origin"] = "https://pool.example"
+        await site.browser.sign_in()
+        assert await _first_way(site, "https://pool.example") == "device"
+        html = (await site.get("/accounts")).text
+
+    assert 'id="tab-browser"' not in html
+    assert 'id="tab-pasted"' in html
+    assert 'placeholder="http://localhost:1455/auth/callback?code=…"' in html
 
 
 async def test_one_account_shows_its_facts_and_its_last_requests(redis_url: str) -> None:
