@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
-from codex_proapi.gateway.api.translators import READERS, Endpoint
+from codex_proapi.gateway.api.dialects.table import DIALECTS
 from codex_proapi.gateway.formats.codex.requests import UpstreamRequest
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -13,6 +13,7 @@ from codex_proapi.gateway.translation.request.translated_request import (
     TranslatedRequest,
 )
 
+READERS = {dialect.name: dialect.read for dialect in DIALECTS}
 CATALOGUE = Catalogue.built_in()
 CLASSIC = "gpt-5.5"
 """A model of the classic shape."""
@@ -29,7 +30,7 @@ PIXEL = (
 def asked(
     body: Any,
     *,
-    endpoint: Endpoint = "chat",
+    endpoint: str = "chat",
     client: ClientTraits = NOBODY,
     options: RequestOptions | None = None,
     catalogue: Catalogue = CATALOGUE,

@@ -13,6 +13,7 @@ from support.askings import (
     LITE,
     NOBODY,
     PIXEL,
+    READERS,
     asked,
     assistant,
     call,
@@ -29,7 +30,6 @@ from support.askings import (
 from support.bodies import ANY_OBJECTS, ENDPOINTS, LIKELY_BODIES
 from support.upstream_rules import broken_rule
 
-from codex_proapi.gateway.api.translators import READERS
 from codex_proapi.gateway.errors import BadRequest, UnknownModel
 from codex_proapi.gateway.formats.codex.requests import Shape
 from codex_proapi.gateway.translation.chat.options import ChatOptions

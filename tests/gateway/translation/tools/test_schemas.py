@@ -87,3 +87,28 @@ def test_a_property_named_pattern_is_no_pattern() -> None:
 def test_an_object_is_told_by_its_first_byte() -> None:
     assert is_object(msgspec.Raw(b"{}"))
     assert not is_object(msgspec.Raw(b"[]"))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"^\u{1F600}$", "(?<year>a)", "(", r"\p{L}", "a{99999999999}", "x" * 5000, "(" * 2000],
+)
+def test_patterns_that_python_cannot_compile_are_left_out(pattern: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "pattern": pattern}},
+        "patternProperties": {pattern: {}, "^b": {}},
+        "default": {"pattern": pattern},
+    }
+
+    assert _sound(schema) == {
+        **schema,
+        "properties": {"a": {"type": "string"}},
+        "patternProperties": {"^b": {}},
+    }
+
+
+def test_patterns_that_python_warns_of_stay() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "[[a]"}}}
+
+    assert _sound(schema) == schema

@@ -15,13 +15,6 @@ class AccountState(enum.StrEnum):
     """Refused for good by the authorization server: sign in again. Usable until its token ends."""
     DEACTIVATED = "deactivated"
     """Banned, or its workspace or plan has no Codex: nothing we do can revive it."""
-    UNKNOWN = "unknown"
-    """A word that a newer version wrote. Never written; not usable."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> "AccountState":
-        del value
-        return cls.UNKNOWN
 
 
 class CooldownReason(enum.StrEnum):
@@ -37,13 +30,6 @@ class CooldownReason(enum.StrEnum):
     """Its token was refused and could not be renewed for now."""
     ENTITLEMENT = "entitlement"
     """Its plan or workspace refused Codex, or the model."""
-    UNKNOWN = "unknown"
-    """A word that a newer version wrote. Never written; a cooldown like any other."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> "CooldownReason":
-        del value
-        return cls.UNKNOWN
 
 
 class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +37,10 @@ class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
 
     until: float
     """End, seconds since the epoch (Redis' clock)."""
-    reason: CooldownReason = CooldownReason.UNKNOWN
+    reason: CooldownReason
     """Why."""
-    since: float = 0.0
-    """Begin, seconds since the epoch; 0 is unknown."""
+    since: float
+    """Begin, seconds since the epoch."""
     code: str = ""
     """Upstream's error code, if it gave one."""
 
@@ -104,7 +90,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
                 return True
             case AccountState.REVOKED:
                 return self.token_expires_at > now
-            case AccountState.DEACTIVATED | AccountState.UNKNOWN:
+            case AccountState.DEACTIVATED:
                 return False
 
 

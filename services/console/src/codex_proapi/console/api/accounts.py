@@ -178,10 +178,11 @@ async def refresh_account(
     bodies: Injected[AccountBodies],
     audit: Injected[Audit],
 ) -> AccountBody:
-    """Renew an account's token now; a token that works goes on working if that fails."""
+    """Renew an account's token now."""
     if await accounts.get(account_id) is None:
         raise NotFound(Code.UNKNOWN_ACCOUNT)
-    await refresher.renew(account_id)
+    held = await accounts.credential(account_id)
+    await refresher.fresh(account_id, rejected=held)
     await audit.note(audit_event(request, "account.refreshed", account=account_id))
     return await bodies.one(account_id)
 

@@ -19,7 +19,7 @@ from codex_proapi.console.errors import Code, ConsoleError, NotFound
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.middleware import origin_of
 from codex_proapi.console.server.parameters import Id
-from codex_proapi.console.settings import CALLBACK_PATH, ConsoleSettings
+from codex_proapi.console.settings import ConsoleSettings
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -80,7 +80,7 @@ async def begin_login(
     owner = owner_of(request, settings)
     if data.way == "device":
         return _device_body(await devices.begin(owner=owner, account=data.account))
-    redirect_uri = settings.redirect_uri
+    redirect_uri = settings.redirect_uri(origin_of(request.scope).forwarded)
     begun = await login_service.begin(
         Way(data.way), owner=owner, redirect_uri=redirect_uri, account=data.account
     )
@@ -169,7 +169,8 @@ def owners_of(request: AnyRequest) -> frozenset[str]:
 
 def returns_here(request: AnyRequest, settings: ConsoleSettings) -> bool:
     """Whether the browser login leads back to the address this visitor uses."""
-    return settings.redirect_uri == f"{origin_of(request.scope).address}{CALLBACK_PATH}"
+    origin = origin_of(request.scope)
+    return settings.redirect_uri(origin.forwarded) == f"{origin.address}/auth/callback"
 
 
 async def note_outcome(

@@ -1,4 +1,4 @@
-"""The audit event of a request: actor, address and request id filled in."""
+"""A request's deed: who asked, from where, under which request id."""
 
 from typing import Any
 

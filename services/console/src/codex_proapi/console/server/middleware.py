@@ -1,8 +1,7 @@
-"""The outermost layer: client address and host name of a request, and headers of every answer.
+"""The first to see a request: who really asks, under which name, and what every answer carries.
 
-Behind it, `scope["client"]` and `scope["scheme"]` are the client's own, whatever proxy passed the
-request on, and `origin_of(scope)` has the rest. Whether the client is signed in is
-`auth.identity`'s question.
+Behind it, `scope["client"]` and `scope["scheme"]` are the visitor's, and `origin_of(scope)` has the
+rest. Whether the visitor is signed in is asked later, in `web/visit.py`.
 """
 
 import ipaddress
@@ -79,7 +78,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def origin_of(scope: Scope) -> Origin:
-    """The origin `ConsoleMiddleware` found for this request."""
+    """What the front found out about this request."""
     return cast("Origin", scope["state"]["origin"])
 
 

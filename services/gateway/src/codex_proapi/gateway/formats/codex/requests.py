@@ -121,6 +121,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Upstream's prompt cache lane: one for each conversation."""
     client_metadata: dict[str, Any] | None = None
     """A Codex client's own, passed on."""
+    encrypted_for: Mapping[str, str] = {}
+    """Encrypted content to the mark of the one account that can decrypt it, where it is known."""
 
     def encode(self) -> bytes:
         """Give the body in this request's shape. Raises BadRequest for bottomless nesting."""

@@ -19,6 +19,11 @@ SESSION_HEADERS = (
 CODEX_ORIGINATORS = ("codex_", "codex-")
 """How the `originator` of every Codex client begins."""
 LITE_HEADER = "x-openai-internal-codex-responses-lite"
+CLAUDE_CODE_HEADER = "x-claude-code-session-id"
+AGENT_HEADER = "x-claude-code-agent-id"
+"""Names a sub-agent, whose conversation is its own within the session."""
+REQUEST_CLASS_HEADER = "x-claude-code-request-class"
+"""`main`, `subagent`, `workflow`, `compaction` or `auxiliary`."""
 
 
 class HistoryMode(enum.StrEnum):
@@ -53,6 +58,12 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
     """Its session header, if any."""
     lite: bool = False
     """Its request is in the lite shape."""
+    is_claude_code: bool = False
+    """Claude Code asks."""
+    agent: str = ""
+    """Which of Claude Code's sub-agents asks; empty for the main conversation."""
+    request_class: str = ""
+    """What Claude Code says its request is for."""
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "ClientTraits":
@@ -62,6 +73,9 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
             is_codex=headers.get("originator", "").startswith(CODEX_ORIGINATORS),
             session=next((session for session in sessions if session), None),
             lite=headers.get(LITE_HEADER, "").lower() == "true",
+            is_claude_code=CLAUDE_CODE_HEADER in headers,
+            agent=headers.get(AGENT_HEADER, "").strip(),
+            request_class=headers.get(REQUEST_CLASS_HEADER, "").strip(),
         )
 
 

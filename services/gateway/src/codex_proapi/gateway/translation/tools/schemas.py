@@ -1,6 +1,8 @@
 """Schemas of tools: left as the client's bytes, unless upstream would refuse them."""
 
+import functools
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +16,8 @@ _OBJECT = msgspec.Raw(b'"object"')
 
 _FOREIGN_REGEX = re.compile(r"\(\?[=!<]|\\[1-9]|\\p\{", re.IGNORECASE)
 """Looking around, referring back, Unicode classes: refused in `pattern` (reported by proxies)."""
+_PATTERN_LIMIT = 4096
+"""Characters of the longest pattern that is looked at; a longer one is left out."""
 _MAPS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SINGLES = ("items", "additionalProperties", "not", "if", "then", "else")
@@ -48,8 +52,8 @@ def sound_parameters(raw: msgspec.Raw | None, where: str) -> Any:
     except msgspec.ValidationError:
         raise BadRequest("A tool's parameters must be a JSON Schema object", param=where) from None
     sound = head.type == _OBJECT and head.dialect == _NULL and is_object(head.properties)
-    foreign = _has_foreign_pattern(raw)
-    return raw if sound and not foreign else _mended(raw, where)
+    plain = b'"pattern' not in bytes(raw)  # nearly no schema has one
+    return raw if sound and (plain or not _has_foreign_pattern(raw)) else _mended(raw, where)
 
 
 def _mended(raw: msgspec.Raw, where: str) -> dict[str, Any]:
@@ -63,15 +67,38 @@ def _mended(raw: msgspec.Raw, where: str) -> dict[str, Any]:
     schema["type"] = "object"
     for part in _schemas_in(schema):
         pattern = part.get("pattern")
-        if isinstance(pattern, str) and _FOREIGN_REGEX.search(pattern):
+        if isinstance(pattern, str) and _is_foreign(pattern):
             del part["pattern"]
+        named = part.get("patternProperties")
+        if isinstance(named, dict):
+            part["patternProperties"] = {
+                key: value for key, value in named.items() if not _is_foreign(key)
+            }
     return schema
 
 
 def _has_foreign_pattern(raw: msgspec.Raw) -> bool:
-    """Look at the bytes first: nearly no schema has a pattern, fewer a foreign one."""
-    text = bytes(raw)
-    return b'"pattern"' in text and _FOREIGN_REGEX.search(text.decode()) is not None
+    """Whether some pattern, of a text or of properties' names, is for another engine."""
+    for part in _schemas_in(msgspec.json.decode(raw)):
+        pattern, named = part.get("pattern"), part.get("patternProperties")
+        keys = named if isinstance(named, dict) else ()
+        if any(_is_foreign(each) for each in (pattern, *keys) if isinstance(each, str)):
+            return True
+    return False
+
+
+@functools.lru_cache(maxsize=256)
+def _is_foreign(pattern: str) -> bool:
+    """Whether upstream would refuse a pattern: it compiles them as Python does."""
+    if len(pattern) > _PATTERN_LIMIT or _FOREIGN_REGEX.search(pattern):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of spellings that other versions may read otherwise
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError):
+            return True
+    return False
 
 
 def _schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

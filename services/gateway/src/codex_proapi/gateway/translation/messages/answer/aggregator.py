@@ -6,8 +6,7 @@ It folds the very events a stream would have had, so both always say the same.
 from typing import Any, NoReturn
 
 from codex_proapi.commons.runtime.lenient_json import write
-from codex_proapi.commons.usage.exchange_record import Ending
-from codex_proapi.gateway.errors import GatewayError, Malformed
+from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.anthropic.events import (
     BlockDelta,
     BlockStart,
@@ -18,13 +17,9 @@ from codex_proapi.gateway.formats.anthropic.events import (
     empty_message,
     usage_of,
 )
-from codex_proapi.gateway.formats.codex.events import decode_event
-from codex_proapi.gateway.formats.sse import KEEP_ALIVE, SSESplitter, read_block
-from codex_proapi.gateway.translation.messages.answer.events import MessagesState, MessagesStream
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import arguments_of
-from codex_proapi.gateway.translation.stream.response_observer import observe
-from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+from codex_proapi.gateway.translation.messages.answer.translator import MessagesAnswer
 
 FIELD_OF_DELTA = {
     "text_delta": ("text", "text"),
@@ -78,72 +73,31 @@ class Folded:
             self.message["safeguard_results"] = event.safeguard_results
 
 
-class MessagesAggregator:
+class MessagesAggregator(MessagesAnswer):
     """One answer on its way to a client of the Messages API that asked for no stream."""
-
-    keep_alive = KEEP_ALIVE
 
     def __init__(self, options: MessagesOptions, *, message_id: str, model: str) -> None:
         """Take the same as `MessagesTranslator`."""
-        self.report = ResponseReport()
-        self.done = False
-        self._splitter = SSESplitter()
-        self._stream = MessagesStream(
-            options, message_id=message_id, model=model, account=lambda: self.report.account
-        )
+        super().__init__(options, message_id=message_id, model=model)
         self._folded = Folded()
-
-    def __repr__(self) -> str:
-        return f"<MessagesAggregator {self._stream.state.value}>"
-
-    def feed(self, data: bytes) -> bytes:
-        """Take upstream's bytes; gives b""."""
-        if self.done:
-            return b""
-        for block in self._splitter.feed(data):
-            self._take(block)
-            if self.done:
-                return b""
-        self._splitter.check()
-        return b""
 
     def finish(self) -> bytes:
         """The message as JSON, once `done` or when upstream has closed.
 
         Raises `Truncated` if the answer is not whole.
         """
-        if not self.done:
-            try:
-                self._take(self._splitter.close())
-            except Malformed:
-                self.report.malformed_events += 1
-        if not self.done:
-            for event in self._stream.finish():
-                self._folded.add(event)
-            self._end(cut=True)
+        super().finish()
         return write(self._folded.message)
 
     def fail(self, error: GatewayError) -> NoReturn:
         """There is no stream to write into: raises the error."""
-        self.done = True
-        self.report.ending = Ending.BROKEN
-        self.report.code = self.report.code or error.label
+        super().fail(error)
         raise error
 
-    def _take(self, block: bytes) -> None:
-        message = read_block(block)
-        if message is None:
-            return
-        event = decode_event(message.event, message.data)
-        observe(event, self.report)
-        was_cut = self._stream.state is MessagesState.CUT
-        for written in self._stream.feed(event):
-            self._folded.add(written)
-        if self._stream.state is MessagesState.FINISHED:
-            self._end(cut=was_cut)
+    def _write(self, events: list[StreamEvent]) -> bytes:
+        for event in events:
+            self._folded.add(event)
+        return b""
 
-    def _end(self, *, cut: bool) -> None:
-        self.done = True
-        if cut:
-            self.report.ending = Ending.WHOLE
-            self.report.code = ""
+    def _error(self, _: GatewayError) -> bytes:
+        return b""

@@ -1,0 +1,41 @@
+// One-key ways around: `/` search, `g` and a letter, `n` the main action, `p` pause, `?` help.
+import { $ } from "./dom.js";
+import { openDialog } from "./dialogs.js";
+
+let going = 0;
+
+export function keepShortcuts() {
+  $("#open-help")?.addEventListener("click", () => openDialog("help"));
+  document.addEventListener("keydown", (event) => {
+    const { target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (target.matches("input, textarea, select, [contenteditable]") || $("dialog[open]")) return;
+    if (act(event.key)) event.preventDefault();
+  });
+}
+
+function act(key) {
+  if (going && Date.now() - going < 1500) {
+    going = 0;
+    const link = $(`.nav a[data-key="${CSS.escape(key)}"]`);
+    if (link) location.assign(link.href);
+    return Boolean(link);
+  }
+  if (key === "g") going = Date.now();
+  if (key === "/") return focus($("#search"));
+  if (key === "?") return openDialog("help") ?? true;
+  if (key === "n") return press($("[data-primary]"));
+  if (key === "p") return press($("#log-pause"));
+  return false;
+}
+
+function focus(element) {
+  element?.focus();
+  element?.select?.();
+  return Boolean(element);
+}
+
+function press(element) {
+  element?.click();
+  return Boolean(element);
+}

@@ -1,0 +1,268 @@
+"""The messages of a conversation as upstream's items, in order."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import Item
+from codex_proapi.gateway.translation.messages.answer.signature import opened
+from codex_proapi.gateway.translation.messages.request.tool_search import (
+    ADDITION,
+    REFERENCE,
+    REMOVAL,
+    change_text,
+    changed_name,
+    loaded_text,
+)
+from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.messages import call_item, message, result_item
+from codex_proapi.gateway.translation.request.parts import (
+    Part,
+    assistant_text,
+    each_part,
+    input_part,
+    kind_of,
+    output_part,
+    text_part,
+)
+
+TOOL_ERROR: Final = "[tool error]"
+"""What stands before the result of a call that failed: upstream has no flag for it."""
+_RESULT: Final = "function_call_output"
+_CALL: Final = "function_call"
+_SILENT: Final = frozenset({"redacted_thinking", "container_upload"})
+"""Parts that say nothing to another maker's model."""
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation made ready for upstream."""
+
+    items: list[Item]
+    encrypted_for: dict[str, str] = {}
+    """Encrypted content to the mark of the one account that can decrypt it."""
+
+
+class HistoryReader:
+    """Reads the messages of one request."""
+
+    def __init__(self, reading: TranslationContext, tool_names: frozenset[str]) -> None:
+        """`tool_names` are those the client offers, by its own names."""
+        self._reading = reading
+        self._tool_names = tool_names
+        self._encrypted_for: dict[str, str] = {}
+        self._queries: dict[Any, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<HistoryReader of {len(self._tool_names)} tools>"
+
+    def read(self, messages: list[dict[str, Any]]) -> History:
+        """Give the whole conversation. Raises BadRequest."""
+        items: list[Item] = []
+        for index, entry in enumerate(messages):
+            where = f"messages.{index}"
+            match entry.get("role"):
+                case "user":
+                    items.extend(self._user(entry.get("content"), f"{where}.content"))
+                case "assistant":
+                    items.extend(self._assistant(entry.get("content"), f"{where}.content"))
+                case "system" | "developer":
+                    items.extend(self._system(entry.get("content"), f"{where}.content"))
+                case _:
+                    raise BadRequest(
+                        "The role must be user, assistant or system", param=f"{where}.role"
+                    )
+        whole = _with_followed_reasoning(_with_joined_results(items))
+        return History(items=whole, encrypted_for=self._encrypted_for)
+
+    def _user(self, content: Any, where: str) -> Iterator[Item]:
+        """What a user says, and results of calls where they stand."""
+        parts: list[Part] = []
+        for index, part in enumerate(each_part(content, where)):
+            if kind_of(part) != "tool_result":
+                parts.extend(self._parts(part, f"{where}.{index}"))
+                continue
+            if parts:
+                yield message("user", parts)
+                parts = []
+            yield self._result(part, f"{where}.{index}")
+        if parts:
+            yield message("user", parts)
+
+    def _system(self, content: Any, where: str) -> Iterator[Item]:
+        """A system message in the middle: a developer's, in place, so that the prefix stays."""
+        parts: list[Part] = []
+        for index, part in enumerate(each_part(content, where)):
+            if kind_of(part) in (ADDITION, REMOVAL):
+                known = changed_name(part) in self._tool_names
+                parts.append(text_part(change_text(part, known=known)))
+            else:
+                parts.extend(self._parts(part, f"{where}.{index}"))
+        if parts:
+            yield message("developer", parts)
+
+    def _assistant(self, content: Any, where: str) -> Iterator[Item]:
+        """Thoughts, text and calls of the model, in order."""
+        texts: list[Part] = []
+        for index, part in enumerate(each_part(content, where)):
+            found = self._assistant_item(part, f"{where}.{index}")
+            if isinstance(found, str):
+                texts += [output_part(found)] if found else []
+                continue
+            if texts:
+                yield message("assistant", texts)
+                texts = []
+            yield from found
+        if texts:
+            yield message("assistant", texts)
+
+    def _assistant_item(self, part: Part, where: str) -> str | list[Item]:
+        """Give what an assistant's part says, or the items it stands for."""
+        match kind_of(part):
+            case "tool_use":
+                return [
+                    call_item(
+                        part.get("name"),
+                        part.get("input"),
+                        call_id=part.get("id"),
+                        where=where,
+                        reading=self._reading,
+                    )
+                ]
+            case "thinking":
+                return self._thoughts(part)
+            case "server_tool_use":
+                self._queries[part.get("id")] = _query(part)
+                return ""
+            case "web_search_tool_result":
+                return _search_text(self._queries.get(part.get("tool_use_id"), ""), part)
+            case kind if kind in _SILENT:
+                return ""
+            case _:
+                return assistant_text(part, where, self._reading)
+
+    def _thoughts(self, part: Part) -> list[Item]:
+        """Give the reasoning in a signature of ours; text alone cannot be sent back."""
+        envelope = opened(part.get("signature"))
+        if envelope is None:
+            return []
+        if envelope.account:
+            self._encrypted_for.update(dict.fromkeys(envelope.contents, envelope.account))
+        return [
+            {"type": "reasoning", "summary": [], "encrypted_content": content}
+            for content in envelope.contents
+        ]
+
+    def _result(self, part: Part, where: str) -> Item:
+        content = part.get("content")
+        if isinstance(content, list):
+            content = [
+                inner
+                for index, each in enumerate(each_part(content, f"{where}.content"))
+                for inner in self._parts(each, f"{where}.content.{index}")
+            ] or None
+        call_id = part.get("tool_use_id")
+        item = result_item(content, call_id=call_id, where=where, reading=self._reading)
+        if part.get("is_error") is True:
+            item["output"] = _failed(item["output"])
+        return item
+
+    def _parts(self, part: Part, where: str) -> list[Part]:
+        """Give a part as upstream takes it; a part that holds others as those."""
+        match kind_of(part):
+            case kind if kind == REFERENCE:
+                name = changed_name(part)
+                return [text_part(loaded_text(name, known=name in self._tool_names))]
+            case "search_result":
+                return [text_part(_search_result(part, where))]
+            case "document" if _is_of_parts(part):
+                content = part["source"].get("content")
+                nested = each_part(content, f"{where}.source.content")
+                return [inner for each in nested for inner in self._parts(each, where)]
+            case kind if kind in _SILENT:
+                return []
+            case _:
+                found = input_part(part, where, self._reading)
+                return [found] if found else []
+
+
+def _is_of_parts(part: Part) -> bool:
+    source = part.get("source")
+    return isinstance(source, dict) and source.get("type") == "content"
+
+
+def _failed(output: str | list[Part]) -> str | list[Part]:
+    if isinstance(output, str):
+        return f"{TOOL_ERROR}\n{output}"
+    return [text_part(TOOL_ERROR), *output]
+
+
+def _search_result(part: Part, where: str) -> str:
+    """A found passage as text, after its title and source."""
+    content = each_part(part.get("content"), f"{where}.content")
+    texts = [each["text"] for each in content if isinstance(each.get("text"), str)]
+    head = [part[field] for field in ("title", "source") if isinstance(part.get(field), str)]
+    return "\n".join([*head, *texts])
+
+
+def _query(part: Part) -> str:
+    provided = part.get("input")
+    query = provided.get("query") if isinstance(provided, dict) else None
+    return query if isinstance(query, str) else ""
+
+
+def _search_text(query: str, part: Part) -> str:
+    """A search of before as text: what was searched for and which pages were found."""
+    content = part.get("content")
+    pages = [
+        f"- {page.get('title') or page['url']}: {page['url']}"
+        for page in (content if isinstance(content, list) else ())
+        if isinstance(page, dict) and isinstance(page.get("url"), str)
+    ]
+    return "\n".join([f"[web search: {query}]", *pages])
+
+
+def _with_joined_results(items: list[Item]) -> list[Item]:
+    """Join results of one call: upstream takes one for each."""
+    calls = Counter(item["call_id"] for item in items if item["type"] == _CALL)
+    results: Counter[str] = Counter()
+    last: dict[str, Item] = {}
+    kept: list[Item] = []
+    for item in items:
+        call_id = item["call_id"] if item["type"] == _RESULT else ""
+        if call_id and results[call_id] >= max(1, calls[call_id]):
+            last[call_id]["output"] = _joined(last[call_id]["output"], item["output"])
+            continue
+        if call_id:
+            results[call_id] += 1
+            last[call_id] = item
+        kept.append(item)
+    return kept
+
+
+def _joined(first: str | list[Part], second: str | list[Part]) -> str | list[Part]:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n{second}"
+    return [*_as_parts(first), *_as_parts(second)]
+
+
+def _as_parts(output: str | list[Part]) -> list[Part]:
+    if isinstance(output, str):
+        return [text_part(output)] if output else []
+    return output
+
+
+def _with_followed_reasoning(items: list[Item]) -> list[Item]:
+    """Leave out reasoning that nothing of the model's follows: upstream refuses it alone."""
+    kept: list[Item] = []
+    followed = False
+    for item in reversed(items):
+        if item["type"] == "reasoning":
+            if followed:
+                kept.append(item)
+            continue
+        followed = item["type"] == _CALL or item.get("role") == "assistant"
+        kept.append(item)
+    return kept[::-1]

@@ -1,0 +1,67 @@
+"""Which model a name of Anthropic's means.
+
+The catalogue and the owner's aliases (`MODEL_ALIASES`, where `claude-opus-*=…` sets a family) come
+first. Then `claude-` before a model's own name, by which Claude Code's discovery lists it. Then
+the families: the best model for opus and fable, the default for sonnet, the quickest for haiku.
+"""
+
+import contextlib
+import re
+from typing import Final
+
+from codex_proapi.commons.codex.errors import ModelNotFound
+from codex_proapi.commons.codex.model_catalogue import Catalogue, Model, Resolved
+from codex_proapi.gateway.errors import UnknownModel
+from codex_proapi.gateway.formats.anthropic.models import ALIAS_PREFIX
+
+LONG_CONTEXT: Final = re.compile(r"\[1m\]$", re.IGNORECASE)
+"""What asks for a window of a million tokens; no other model is meant by it."""
+_FAMILY: Final = re.compile(r"(?:^|[-/.])(opus|fable|sonnet|haiku)(?:[-@.:]|$)")
+_SUFFIXES: Final = re.compile(r"(?:-(?:none|minimal|low|medium|high|xhigh|max|ultra|fast))*$")
+QUICK_WORDS: Final = ("luna", "mini", "nano", "spark")
+"""What names of small, quick models hold."""
+
+
+def resolve_model(asked: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
+    """Give the model a name means; `default` is the key's own. Raises UnknownModel."""
+    name = LONG_CONTEXT.sub("", asked.strip())
+    try:
+        return _resolved(name, catalogue, default)
+    except ModelNotFound as missing:
+        raise UnknownModel(str(missing)) from None
+
+
+def _resolved(name: str, catalogue: Catalogue, default: str | None) -> Resolved:
+    try:
+        return catalogue.resolve(name or default or "")
+    except ModelNotFound:
+        lower = name.lower()
+        own = lower.removeprefix(ALIAS_PREFIX)
+        if own != lower:
+            with contextlib.suppress(ModelNotFound):
+                return catalogue.resolve(own)
+        family = _FAMILY.search(lower)
+        if family is not None and not _is_default(family[1], default):
+            suffixes = _SUFFIXES.search(lower)
+            words = suffixes[0] if suffixes else ""
+            return catalogue.resolve(_of_family(family[1], catalogue).slug + words)
+        if default is None:
+            raise
+        return catalogue.resolve(default)
+
+
+def _is_default(family: str, default: str | None) -> bool:
+    """Whether the key's own default stands for a family."""
+    return family == "sonnet" and default is not None
+
+
+def _of_family(family: str, catalogue: Catalogue) -> Model:
+    """Give the model that stands for a family."""
+    listed = [model for model in catalogue.models if model.listed]
+    if family in ("opus", "fable") and listed:
+        return listed[0]
+    if family == "haiku":
+        for model in listed:
+            if any(word in model.slug.lower() for word in QUICK_WORDS):
+                return model
+    return catalogue.default

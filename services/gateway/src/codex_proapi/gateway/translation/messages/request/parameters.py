@@ -1,0 +1,192 @@
+"""Everything of a Messages request that is neither history nor tools."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Model, Resolved
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.anthropic.request import CLIENT_NOTES, HANDLED
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+
+BILLING_HEADER: Final = "x-anthropic-billing-header:"
+"""How the block of Claude Code's system prompt begins that changes with version and agent."""
+COMPACTION_WORDS: Final = "CRITICAL: Respond with TEXT ONLY"
+"""How Claude Code (2.1.332) asks for a summary of a conversation."""
+BUDGETS: Final = ((1024, "low"), (8192, "medium"), (24576, "high"))
+"""Thinking budgets in tokens, up to and including; more is `xhigh`."""
+LEAST: Final = "none"
+LITTLE: Final = "low"
+"""The effort that summaries and other background work get at most."""
+_NAME: Final = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+_NAME_LIMIT: Final = 64
+
+
+class Thinking(msgspec.Struct, frozen=True, kw_only=True):
+    """What `thinking` asks for."""
+
+    wanted: bool = False
+    """Whether thinking blocks are part of the answer."""
+    summaries: bool = True
+    """Whether they have text: not with `display: omitted`."""
+    effort: str | None = None
+    """What a budget means; the least for `disabled`."""
+
+
+def read_thinking(body: ClientBody) -> Thinking:
+    """Read `thinking`; what cannot be read asks for nothing."""
+    thinking = body.get("thinking")
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if kind == "disabled":
+        return Thinking(effort=LEAST)
+    if kind not in ("enabled", "adaptive", "auto"):
+        return Thinking()
+    return Thinking(
+        wanted=True,
+        summaries=thinking.get("display") != "omitted",
+        effort=_effort_of_budget(thinking.get("budget_tokens")),
+    )
+
+
+def reasoning_of(
+    body: ClientBody, resolved: Resolved, thinking: Thinking, *, default: str | None, brief: bool
+) -> dict[str, Any]:
+    """Give `reasoning`. The effort is the model name's, else the body's, the key's, the catalogue's.
+
+    `brief` caps it: background work needs little thought.
+    """
+    reasoning: dict[str, Any] = {}
+    model = resolved.model
+    asked = resolved.effort or _asked_effort(body) or thinking.effort or default
+    effort = asked or model.default_effort
+    if effort is not None:
+        reasoning["effort"] = _on_the_wire(effort, model, brief=brief)
+    if thinking.wanted and thinking.summaries:
+        reasoning["summary"] = "auto"
+    return reasoning
+
+
+def text_of(body: ClientBody) -> dict[str, Any]:
+    """Give `text`: the form of the answer, where a schema asks for one. Raises BadRequest."""
+    config = body.get("output_config")
+    form = config.get("format") if isinstance(config, dict) else None
+    form = body.get("output_format") if form is None else form
+    if not isinstance(form, dict) or form.get("type") != "json_schema":
+        return {}
+    schema = form.get("schema")
+    if not isinstance(schema, dict):
+        raise BadRequest("A JSON schema is missing", param="output_config.format.schema")
+    name = form.get("name")
+    named = _NAME.sub("_", name)[:_NAME_LIMIT] if isinstance(name, str) and name else "response"
+    strict = _is_strict(schema)
+    return {"format": {"type": "json_schema", "name": named, "schema": schema, "strict": strict}}
+
+
+def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
+    """Give the service tier: `priority` for what is asked to be fast, where the model has it."""
+    fast = body.get("speed") == "fast" or resolved.fast
+    if not fast:
+        return None
+    if FAST_TIER in resolved.model.service_tiers:
+        return FAST_TIER
+    dropped.add("speed")
+    return None
+
+
+def parallel_of(body: ClientBody) -> bool | None:
+    """Give the client's wish for parallel calls; None where it has none."""
+    choice = body.get("tool_choice")
+    disabled = isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True
+    return False if disabled else None
+
+
+def note_dropped(body: ClientBody, dropped: Dropped) -> None:
+    """Note the fields that are accepted and left out, where a client may care."""
+    for name in body.values:
+        if name not in HANDLED and name not in CLIENT_NOTES:
+            dropped.add(name)
+
+
+def instructions_of(texts: list[str]) -> tuple[str, bool]:
+    """Give the system prompt, and whether it is Claude Code's.
+
+    Its billing block is left out: it changes with version and agent, and with it everything after
+    it would leave the prompt cache.
+    """
+    kept: list[str] = []
+    billed = False
+    for text in texts:
+        told = text
+        if text.startswith(BILLING_HEADER):
+            billed = True
+            told = text.partition("\n")[2].lstrip("\n")
+        if told:
+            kept.append(told)
+    return "\n\n".join(kept), billed
+
+
+def asks_for_summary(messages: list[dict[str, Any]]) -> bool:
+    """Whether the last message is Claude Code's wish for a summary of the conversation."""
+    last = messages[-1]
+    if last.get("role") != "user":
+        return False
+    content = last.get("content")
+    if isinstance(content, str):
+        return content.startswith(COMPACTION_WORDS)
+    texts = [
+        part["text"]
+        for part in (content if isinstance(content, list) else ())
+        if isinstance(part, dict) and isinstance(part.get("text"), str)
+    ]
+    return bool(texts) and texts[-1].startswith(COMPACTION_WORDS)
+
+
+def _asked_effort(body: ClientBody) -> str | None:
+    """Give `output_config.effort`; a word that is unknown asks for nothing."""
+    config = body.get("output_config")
+    effort = config.get("effort") if isinstance(config, dict) else None
+    return effort if effort in EFFORTS else None
+
+
+def _effort_of_budget(budget: Any) -> str | None:
+    if not isinstance(budget, int | float) or isinstance(budget, bool) or budget <= 0:
+        return None
+    return next((effort for most, effort in BUDGETS if budget <= most), "xhigh")
+
+
+def _on_the_wire(effort: str, model: Model, *, brief: bool) -> str:
+    if effort not in EFFORTS:
+        return effort
+    if brief and EFFORTS.index(effort) > EFFORTS.index(LITTLE):
+        effort = LITTLE
+    return model.clamp(effort)
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether upstream takes a schema as a strict one: closed objects, every property required."""
+    if isinstance(schema, list):
+        return all(map(_is_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if properties is not None or schema.get("type") == "object":
+        required = schema.get("required")
+        named = set(required) if isinstance(required, list) and _is_names(required) else set()
+        closed = schema.get("additionalProperties") is False
+        if not closed or not isinstance(properties, dict) or named != properties.keys():
+            return False
+        if not all(map(_is_strict, properties.values())):
+            return False
+    inner = [schema.get(word) for word in ("items", "anyOf", "allOf", "oneOf") if word in schema]
+    defined = [
+        schema[word] for word in ("$defs", "definitions") if isinstance(schema.get(word), dict)
+    ]
+    return all(map(_is_strict, inner)) and all(
+        _is_strict(each) for group in defined for each in group.values()
+    )
+
+
+def _is_names(names: list[Any]) -> bool:
+    return all(isinstance(name, str) for name in names)

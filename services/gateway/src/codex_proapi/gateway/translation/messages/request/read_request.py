@@ -1,0 +1,163 @@
+"""A Messages body made into an upstream request: the one way in.
+
+Total: any JSON gives a `TranslatedRequest`, or raises BadRequest or UnknownModel with the culprit's
+name; the argument is never changed.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from codex_proapi.commons.codex.model_catalogue import Catalogue, Resolved
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.anthropic.request import (
+    message_list,
+    read_body,
+    safeguard_types,
+    session_of,
+    stop_sequences,
+    system_texts,
+)
+from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody, tool_value
+from codex_proapi.gateway.translation.history.history import finished
+from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
+from codex_proapi.gateway.translation.messages.request import parameters
+from codex_proapi.gateway.translation.messages.request.history import HistoryReader
+from codex_proapi.gateway.translation.messages.request.model_families import resolve_model
+from codex_proapi.gateway.translation.messages.request.token_count import count_tokens
+from codex_proapi.gateway.translation.messages.request.tool_search import changes_in
+from codex_proapi.gateway.translation.messages.request.tools import OfferedTools, read_offered
+from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
+from codex_proapi.gateway.translation.request.translated_request import (
+    Basis,
+    ClientTraits,
+    RequestOptions,
+    TranslatedRequest,
+)
+from codex_proapi.gateway.translation.tools.tool_choice import forces
+from codex_proapi.gateway.translation.tools.tools import WEB_SEARCH
+
+AUXILIARY: Final = "auxiliary"
+COMPACTION: Final = "compaction"
+"""Classes of requests, as Claude Code names them in a header."""
+_MODEL_NAME_LENGTH: Final = 128
+
+
+def read_messages_request(
+    body: bytes | Mapping[str, Any],
+    *,
+    catalogue: Catalogue,
+    options: RequestOptions,
+    client: ClientTraits,
+) -> TranslatedRequest:
+    """Give the upstream request a Messages body means. Raises BadRequest or UnknownModel."""
+    with decoding_errors_refused():
+        return _MessagesReader(read_body(body), catalogue, options, client=client).translated()
+
+
+class _MessagesReader:
+    """One body under translation."""
+
+    def __init__(
+        self,
+        body: ClientBody,
+        catalogue: Catalogue,
+        options: RequestOptions,
+        *,
+        client: ClientTraits,
+    ) -> None:
+        self._body = body
+        self._options = options
+        self._client = client
+        self._messages = message_list(body)
+        self._asked_model = body.text("model") or options.default_model or ""
+        self._resolved: Resolved = resolve_model(
+            self._asked_model, catalogue, default=options.default_model
+        )
+        self._dropped = Dropped()
+        summary = client.request_class == COMPACTION or parameters.asks_for_summary(self._messages)
+        self._compacts = summary
+        self._brief = summary or client.request_class == AUXILIARY
+
+    def translated(self) -> TranslatedRequest:
+        """Translate all of it."""
+        body, resolved, dropped = self._body, self._resolved, self._dropped
+        parameters.note_dropped(body, dropped)
+        instructions, billed = parameters.instructions_of(system_texts(body))
+        changes = changes_in(self._messages)
+        offered = read_offered(body, changes, dropped, silent=self._compacts)
+        reading = TranslationContext(names=offered.names, dropped=dropped)
+        known = frozenset(
+            name
+            for fields in (*body.tools, *changes.added)
+            if isinstance(name := tool_value(fields, "name"), str)
+        )
+        history = HistoryReader(reading, known - changes.removed).read(self._messages)
+        if not history.items:
+            raise BadRequest("There is nothing to answer", param="messages")
+        thinking = parameters.read_thinking(body)
+        request = UpstreamRequest(
+            model=resolved.model.slug,
+            shape=self._shape(offered),
+            session_id="",
+            input=(),
+            instructions=instructions,
+            tools=offered.tools.tools,
+            tool_choice=offered.choice,
+            parallel_tool_calls=parameters.parallel_of(body),
+            reasoning=parameters.reasoning_of(
+                body,
+                resolved,
+                thinking,
+                default=self._options.default_effort,
+                brief=self._brief,
+            ),
+            text=parameters.text_of(body),
+            service_tier=parameters.tier_of(body, resolved, dropped),
+            encrypted_for=history.encrypted_for,
+        )
+        answer = MessagesOptions(
+            input_tokens=count_tokens(body),
+            tool_schemas=offered.schemas,
+            thinking=thinking.wanted,
+            summaries=thinking.summaries,
+            stop=stop_sequences(body),
+            safeguards=safeguard_types(body),
+            claude_code=billed or self._client.is_claude_code,
+        )
+        return finished(
+            TranslatedRequest(
+                request=request,
+                asked_model=self._asked_model[:_MODEL_NAME_LENGTH] or request.model,
+                stream=body.flag("stream"),
+                answer=answer,
+                tool_names=offered.names.restored,
+                dropped=dropped.names,
+                basis=self._basis(),
+            ),
+            history.items,
+        )
+
+    def _shape(self, offered: OfferedTools) -> Shape:
+        """Choose by the catalogue; only the classic shape takes a forced choice or a search."""
+        if not self._resolved.model.use_responses_lite:
+            return Shape.CLASSIC
+        if forces(offered.choice) or offered.only_search:
+            return Shape.CLASSIC
+        if any(tool.type == WEB_SEARCH for tool in offered.tools.tools):
+            self._dropped.add(f"tools.{WEB_SEARCH}")
+        return Shape.LITE
+
+    def _basis(self) -> Basis:
+        """Name the conversation: Claude Code's session, and the sub-agent's own within it."""
+        session = self._client.session or session_of(self._body)
+        agent = self._client.agent
+        return Basis(
+            key_id=self._options.key_id,
+            history_mode=self._options.history_mode,
+            verbatim=False,
+            lane=f"{session} {agent}" if session and agent else session,
+            session=None,
+        )

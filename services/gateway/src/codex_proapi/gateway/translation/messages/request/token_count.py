@@ -1,0 +1,81 @@
+"""How many tokens a Messages body is about: for `count_tokens` and for `message_start`.
+
+Counted by bytes, four to a token, as the backend's own client estimates. Pictures count a flat
+figure, since their bytes say nothing of what they cost; so do files by their size.
+"""
+
+from typing import Any, Final
+
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody
+from codex_proapi.gateway.translation.history.token_estimate import BYTES_PER_TOKEN, PICTURE_TOKENS
+
+OF_MESSAGE: Final = 4
+"""Tokens of what surrounds a message."""
+OF_TOOL: Final = 8
+"""Tokens of what surrounds a tool."""
+SIGNATURE_CHARACTERS: Final = 8
+"""Characters of encrypted reasoning to a token of it."""
+FILE_CHARACTERS: Final = 30
+"""Base64 characters of a file to a token of what is in it."""
+_UNCOUNTED: Final = frozenset({"type", "id", "tool_use_id", "cache_control", "role", "media_type"})
+
+
+def count_tokens(body: ClientBody) -> int:
+    """Give an estimate of the input tokens of a body; never less than one."""
+    messages = body.get("messages")
+    entries = messages if isinstance(messages, list) else []
+    tools = sum(_tool_bytes(fields) for fields in body.tools)
+    counted = _Count()
+    counted.add(body.get("system"))
+    counted.add(entries)
+    around = OF_MESSAGE * len(entries) + OF_TOOL * len(body.tools)
+    return max(1, (counted.bytes + tools) // BYTES_PER_TOKEN + counted.tokens + around)
+
+
+class _Count:
+    """Bytes of text, and tokens of what is no text."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.tokens = 0
+
+    def add(self, value: Any) -> None:
+        waiting = [value]
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, str):
+                self.bytes += _size(each)
+            elif isinstance(each, list):
+                waiting += each
+            elif isinstance(each, dict):
+                waiting += self._fields(each)
+
+    def _fields(self, part: dict[str, Any]) -> list[Any]:
+        """Count what is no text; give the rest."""
+        kind = part.get("type")
+        if kind == "image":
+            self.tokens += PICTURE_TOKENS
+            return []
+        data = part.get("data")
+        if kind == "base64" and isinstance(data, str):
+            self.tokens += len(data) // FILE_CHARACTERS
+            return []
+        if kind == "thinking":
+            # Only its signature is sent on.
+            signature = part.get("signature")
+            held = len(signature) if isinstance(signature, str) else 0
+            self.tokens += held // SIGNATURE_CHARACTERS
+            return []
+        return [value for name, value in part.items() if name not in _UNCOUNTED]
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+
+
+def _tool_bytes(fields: dict[str, Any]) -> int:
+    return sum(
+        len(memoryview(fields[name]))
+        for name in ("name", "description", "input_schema")
+        if name in fields
+    )

@@ -1,0 +1,82 @@
+"""Tools that Claude Code loads while a conversation runs, in the one form every model reads: text.
+
+A loaded tool is added to `tools` by the client itself; the conversation only refers to it
+(`tool_reference` in the result of `ToolSearch`, `tool_addition` and `tool_removal` in a system
+message). Without a word in their place the model would see an empty result and a tool that it was
+told not to call. Seen with Claude Code 2.1.332.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from codex_proapi.gateway.formats.openai.chat_request import ToolFields
+
+PLACEHOLDER: Final = "DeferredToolPlaceholder"
+"""A tool that only tells the client's API that others may follow."""
+ADDITION: Final = "tool_addition"
+REMOVAL: Final = "tool_removal"
+REFERENCE: Final = "tool_reference"
+
+
+class ToolChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What system messages change about the tools."""
+
+    added: tuple[ToolFields, ...] = ()
+    """Whole definitions, in order."""
+    removed: frozenset[str] = frozenset()
+    """Names whose last mention takes them away."""
+
+
+def changes_in(messages: Iterable[dict[str, Any]]) -> ToolChanges:
+    """Give the changes that the system messages of a conversation hold."""
+    added: dict[str, ToolFields] = {}
+    removed: dict[str, None] = {}
+    for part in _changes(messages):
+        name = changed_name(part)
+        if not name:
+            continue
+        if part["type"] == REMOVAL:
+            removed[name] = None
+            added.pop(name, None)
+            continue
+        removed.pop(name, None)
+        tool = part["tool"]
+        if isinstance(tool, dict) and "input_schema" in tool:
+            added[name] = msgspec.json.decode(msgspec.json.encode(tool), type=ToolFields)
+    return ToolChanges(added=tuple(added.values()), removed=frozenset(removed))
+
+
+def changed_name(part: dict[str, Any]) -> str:
+    """Give the name of the tool that an addition, a removal or a reference is about."""
+    tool = part.get("tool", part)
+    if not isinstance(tool, dict):
+        return ""
+    for field in ("tool_name", "name"):
+        if isinstance(tool.get(field), str):
+            return str(tool[field])
+    return ""
+
+
+def loaded_text(name: str, *, known: bool) -> str:
+    """Give what stands for a reference to a tool; `known` is whether `tools` has it."""
+    if known:
+        return f"The tool {name} is loaded: it is one of your tools now and can be called."
+    return f"The tool {name} is not available."
+
+
+def change_text(part: dict[str, Any], *, known: bool) -> str:
+    """Give what stands for an addition or a removal."""
+    name = changed_name(part)
+    if part["type"] == REMOVAL:
+        return f"The tool {name} is no longer available: do not call it."
+    return loaded_text(name, known=known)
+
+
+def _changes(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for entry in messages:
+        content = entry.get("content") if entry.get("role") == "system" else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") in (ADDITION, REMOVAL):
+                yield part

@@ -1,0 +1,108 @@
+"""The tools of a Messages request, and which of them the model may or must call."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import Tool
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody, ToolFields, tool_value
+from codex_proapi.gateway.translation.messages.request.tool_search import PLACEHOLDER, ToolChanges
+from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.tools.tool_choice import Choice, read_choice
+from codex_proapi.gateway.translation.tools.tool_names import ToolNames
+from codex_proapi.gateway.translation.tools.tools import (
+    WEB_SEARCH,
+    ToolSet,
+    declared_names,
+    is_web_search,
+    read_tools,
+)
+
+ADVISOR: Final = "advisor_"
+"""A server tool that Claude Code leaves out of its next request once it is refused by name."""
+_KEPT: Final = ("name", "description", "input_schema")
+"""Fields of a tool that upstream has a place for; it refuses unknown ones."""
+
+
+class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request offers."""
+
+    tools: ToolSet
+    names: ToolNames
+    """Grows as history mentions tools."""
+    choice: Choice
+    only_search: bool
+    """Whether the one tool is the web search that the backend runs."""
+
+    @property
+    def schemas(self) -> dict[str, Any]:
+        """Sent name of each function to its parameters."""
+        return {
+            tool.name: tool.definition.get("parameters")
+            for tool in self.tools.tools
+            if isinstance(tool.definition, dict) and tool.name
+        }
+
+
+def read_offered(
+    body: ClientBody, changes: ToolChanges, dropped: Dropped, *, silent: bool
+) -> OfferedTools:
+    """Read tools and choice; `silent` forbids every call. Raises BadRequest."""
+    declared = [_fields(f, f"tools.{n}") for n, f in enumerate((*body.tools, *changes.added))]
+    unique = list(_unique(declared, changes.removed))
+    names = ToolNames(declared_names(unique))
+    tools = read_tools(unique, "tools", names=names, dropped=dropped)
+    tools = msgspec.structs.replace(tools, tools=tuple(map(_search_as_upstream_has, tools.tools)))
+    choice: Choice = "none" if silent else _choice(body.get("tool_choice"), unique, tools, names)
+    kinds = [tool.type for tool in tools.tools]
+    return OfferedTools(tools=tools, names=names, choice=choice, only_search=kinds == [WEB_SEARCH])
+
+
+def _unique(tools: Iterable[ToolFields], removed: frozenset[str]) -> Iterable[ToolFields]:
+    """Give each tool once, without placeholders and those that were taken away."""
+    seen: set[Any] = set()
+    for fields in tools:
+        name = tool_value(fields, "name")
+        if name == PLACEHOLDER or name in removed or name in seen:
+            continue
+        if isinstance(name, str):
+            seen.add(name)
+        yield fields
+
+
+def _fields(fields: ToolFields, where: str) -> ToolFields:
+    """Keep of a client's own tool what upstream takes. Raises BadRequest for the advisor."""
+    kind = tool_value(fields, "type")
+    if isinstance(kind, str) and kind.startswith(ADVISOR):
+        raise BadRequest(
+            f"Input tag '{kind}' found using 'type' does not match any of the expected tags",
+            code="unsupported_value",
+            param=where,
+        )
+    if "input_schema" in fields or kind in (None, "custom"):
+        nothing: ToolFields = {"input_schema": msgspec.Raw(b"null")}
+        return nothing | {name: fields[name] for name in _KEPT if name in fields}
+    return fields
+
+
+def _search_as_upstream_has(tool: Tool) -> Tool:
+    """Let a search look outside, for text."""
+    if tool.type != WEB_SEARCH:
+        return tool
+    search = {"external_web_access": True, "search_content_types": ["text"], **tool.definition}
+    return msgspec.structs.replace(tool, definition=search)
+
+
+def _choice(choice: Any, declared: list[ToolFields], tools: ToolSet, names: ToolNames) -> Choice:
+    """Read `tool_choice`; a search is chosen by its declared name, and has none upstream."""
+    if isinstance(choice, dict) and choice.get("type") == "tool":
+        searches = any(
+            is_web_search(str(tool_value(fields, "type") or ""))
+            and tool_value(fields, "name") == choice.get("name")
+            for fields in declared
+        )
+        if searches:
+            return {"type": WEB_SEARCH}
+    return read_choice(choice, "tool_choice", offered=tools, names=names)
