@@ -1,9 +1,12 @@
 """The answer itself; answers that break off are in the journeys of failover."""
 
+import asyncio
+import gc
+import types
 from typing import Any
 
 import pytest
-from support.gateways import a_response, stage
+from support.gateways import a_chat, a_response, reading, stage
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
@@ -76,3 +79,67 @@ async def test_events_we_do_not_know_are_counted(redis_url: str) -> None:
 
         metrics = (await play.client.get("/metrics")).text
         assert "gateway_unknown_events_total" in metrics
+
+
+def reachable_texts(root: Any) -> list[int]:
+    """Sizes of the texts that the frames of a task hold, and what these hold."""
+    seen, frontier, sizes = {id(root)}, [root.get_coro()], []
+    while frontier:
+        each = frontier.pop()
+        if isinstance(each, str | bytes):
+            sizes.append(len(each))
+        if isinstance(each, types.FunctionType):
+            found = [cell.cell_contents for cell in each.__closure__ or ()]
+        elif isinstance(each, types.ModuleType | type | asyncio.AbstractEventLoop):
+            continue
+        else:
+            found = gc.get_referents(each)
+        for value in found:
+            if id(value) not in seen and not type(value).__module__.startswith(OUTSIDE):
+                seen.add(id(value))
+                frontier.append(value)
+    return sizes
+
+
+OUTSIDE = (
+    "codex_proapi.simulator",
+    "uvicorn",
+    "asyncio",
+    "_asyncio",
+    "pytest",
+    "_pytest",
+    "httptools",
+)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+async def test_while_an_answer_streams_its_request_is_not_held(redis_url: str, path: str) -> None:
+    size = 900_000
+    content = "write 300000 words " + "y" * size
+    body = a_chat(content) if path.endswith("completions") else a_response(content, store=False)
+    async with stage(redis_url, "ada") as play:
+        replica = play.replicas[0]
+        async with reading(replica, path, {**body, "stream": True}) as answer:
+            assert answer.status == 200
+            await answer.content.readany()
+            [exchange] = replica.gateway.in_flight._exchanges
+
+            assert (exchange.body, exchange.hold.size) == (b"", 0)
+            assert max(reachable_texts(exchange._task)) < size // 2
+
+
+async def test_a_body_beyond_what_the_process_may_hold_is_refused_and_others_are_served(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        budget = play.replicas[0].gateway._bodies
+        hold = budget.hold()
+        hold.take(256 << 20)
+
+        refused = await play.chat()
+        hold.release()
+        served = await play.chat()
+
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_overloaded")
+        assert served.status_code == 200
+        assert budget.held == 0

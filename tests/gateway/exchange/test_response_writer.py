@@ -326,3 +326,23 @@ async def test_it_tells_where_it_stands() -> None:
 
     assert repr(scene.reply) == "<ResponseWriter req_1 waiting after 0 s>"
     assert not scene.reply.started
+
+
+async def test_the_patience_begins_when_the_request_is_read_not_while_it_is_sent() -> None:
+    scene = Scene(patience=10)
+    writer = scene.reply = ResponseWriter(
+        a_sink(scene.sent),
+        scene.exchange,
+        tasks=scene.tasks,
+        patience_ticks=10,
+        gaps=scene.gaps,
+        limit_headers=headers_of_limits,
+    )
+    await scene.ticks(30)
+
+    writer.begin(scene.translator, streams=True, codex=False)
+    await scene.ticks(9)
+    assert scene.sent.messages == []
+    writer.begin(scene.translator, streams=True, codex=False)
+    await scene.ticks(1)
+    assert scene.sent.status == 200

@@ -63,6 +63,7 @@ from codex_proapi.gateway.pool.store_outage import StoreOutage
 from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.quota.tracker import QuotaTracker
 from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
+from codex_proapi.gateway.server.body_budget import BodyBudget
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.settings import GatewaySettings
@@ -99,6 +100,7 @@ class Gateway:
         self._log = AccessLog(sys.stdout, quiet=quiet)
         self.metrics = Metrics(_registry())
         self.metrics.build.labels(own_version()).set(1)
+        self._bodies = BodyBudget(settings.body_memory_mib << 20)
         self.in_flight = InFlight(most=settings.max_concurrent)
         self._identity = Identity(
             originator=settings.codex_originator,
@@ -313,6 +315,7 @@ class Gateway:
         settings = self._settings
         services = Services(
             authenticator=self._admission,
+            bodies=self._bodies,
             catalogues=self._catalogues,
             clock=self._clock,
             dispatcher=self._dispatcher,

@@ -47,6 +47,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""
     max_concurrent: int = 2000
     """Exchanges at a time; one more gets 503 at once. A setting because memory differs."""
+    body_memory_mib: Annotated[int, msgspec.Meta(ge=128)] = 256
+    """MiB of request bodies held at a time; one more gets 503. A setting because memory differs."""
     redis_grace_seconds: float = 0.0
     """How long to serve from memory while Redis is away; 0 is not at all. Nobody but the operator
     can weigh answers against a key taken back that still works meanwhile."""

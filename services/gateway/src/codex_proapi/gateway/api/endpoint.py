@@ -31,8 +31,10 @@ class Endpoint:
             await sink.fail(error)
             return
 
+        hold = self._service.hold_body()
+
         async def body() -> bytes:
-            return await read_body(receive, headers)
+            return await read_body(receive, headers, hold=hold)
 
         async def gone() -> None:
             while (await receive())["type"] != "http.disconnect":
@@ -45,6 +47,7 @@ class Endpoint:
                 headers=texts_of(headers),
                 authenticated=authenticated,
                 body=body,
+                hold=hold,
                 gone=gone,
             ),
             sink,

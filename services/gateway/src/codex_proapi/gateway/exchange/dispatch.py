@@ -67,6 +67,17 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     lease: Lease
     turn: "_AccountTry"
 
+    def forget_request(self) -> None:
+        """Let go of the request's content: this answer will not be asked for again."""
+        state = self.turn.course
+        state.request = without_content(state.request)
+        state.asked = msgspec.structs.replace(state.asked, request=state.request)
+
+
+def without_content(request: UpstreamRequest) -> UpstreamRequest:
+    """A request with all that may be large left out; never to be sent."""
+    return msgspec.structs.replace(request, input=(), instructions="", tools=())
+
 
 class _DispatchState:
     """One dispatch under way."""

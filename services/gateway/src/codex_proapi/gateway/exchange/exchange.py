@@ -17,6 +17,7 @@ from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.policy.retry import RetryDecision
+from codex_proapi.gateway.server.body_budget import BodyHold
 
 if TYPE_CHECKING:
     from codex_proapi.commons.api_keys.fair_shares import FairShare
@@ -101,6 +102,8 @@ class Exchange:
         self.endpoint = endpoint
         self.body = b""
         """The client's body while it may have to be read again: until an account is asked."""
+        self.hold = BodyHold()
+        """What its request holds of the process' memory."""
         self.key: ApiKey | None = None
         self.charge: LimitCharge | None = None
         """What it draws on its key's limits."""
@@ -158,6 +161,11 @@ class Exchange:
         self._opening = opening
         self.account = account
 
+    def forget_request(self) -> None:
+        """The request is needed no more: what it held of the memory is free."""
+        self.body = b""
+        self.hold.release()
+
     def speak(self) -> None:
         """The first word goes to the client."""
         if not self._first_byte:
@@ -184,6 +192,7 @@ class Exchange:
             return
         self.settled = True
         self._task = None
+        self.forget_request()
         if self._opening is not None:
             self._opening.close()
         record = self._record()

@@ -10,7 +10,7 @@ from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.gateway.auth.authenticator import Authenticated, KeyChanged, check_model
 from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
 from codex_proapi.gateway.exchange.dialect import Dialect
-from codex_proapi.gateway.exchange.dispatch import DispatchRequest
+from codex_proapi.gateway.exchange.dispatch import Committed, DispatchRequest
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
@@ -63,6 +63,15 @@ class RequestHandler:
         raise StoreUnreachable("API keys are being changed just now. Please try again.")
 
     async def _handle_as(self, headers: Mapping[str, str], authenticated: Authenticated) -> None:
+        # No frame that waits for the whole answer holds the request: it may be some megabytes.
+        codex = ClientTraits.of(headers).is_codex
+        pump, committed = await self._dispatched(headers, authenticated)
+        await pump.give(committed, codex=codex)
+
+    async def _dispatched(
+        self, headers: Mapping[str, str], authenticated: Authenticated
+    ) -> tuple[ResponsePump, Committed]:
+        """Translate and dispatch; the answer has begun, and has its pump."""
         exchange, traits = self._exchange, ClientTraits.of(headers)
         asked = await self._translated(traits, authenticated)
         exchange.estimate = estimate(len(exchange.body), asked.request.input)
@@ -80,7 +89,12 @@ class RequestHandler:
             ),
             exchange,
         )
-        await pump.give(committed, codex=traits.is_codex)
+        if asked.stream:
+            # A stream that its client has seen is never asked for again.
+            committed.forget_request()
+            pump.forget_request()
+            exchange.forget_request()
+        return pump, committed
 
     async def _translated(
         self, traits: ClientTraits, authenticated: Authenticated

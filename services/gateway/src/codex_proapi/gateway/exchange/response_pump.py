@@ -4,11 +4,13 @@ An answer in one piece that breaks off is asked for again; of which account, the
 How bytes reach the client is the response writer's business.
 """
 
+import msgspec
+
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault
 from codex_proapi.gateway.exchange import turn_state
 from codex_proapi.gateway.exchange.dialect import Dialect
-from codex_proapi.gateway.exchange.dispatch import Committed
+from codex_proapi.gateway.exchange.dispatch import Committed, without_content
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.services import Services
@@ -54,6 +56,15 @@ class ResponsePump:
         )
         self._exchange.report = translator.report
         self._writer.begin(translator, streams=asked.stream, codex=asked.verbatim)
+
+    def forget_request(self) -> None:
+        """Keep of the request only what the rest of its answer needs."""
+        asked = self._asked
+        self._asked = msgspec.structs.replace(
+            asked,
+            request=without_content(asked.request),
+            history=asked.history if asked.store else (),
+        )
 
     async def give(self, committed: Committed, *, codex: bool) -> None:
         """Pump answers until one is whole. Raises the GatewayError that the client is told."""

@@ -21,6 +21,7 @@ from codex_proapi.gateway.exchange.request_handler import RequestHandler
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.services import Services
 from codex_proapi.gateway.metrics.registry import RedisWork
+from codex_proapi.gateway.server.body_budget import BodyHold, check_values
 from codex_proapi.gateway.server.error_response import internal_fault
 from codex_proapi.gateway.server.request_body import ClientGone
 from codex_proapi.gateway.server.sink import Sink
@@ -43,6 +44,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     authenticated: Authenticated
     body: Callable[[], Awaitable[bytes]]
     """Reads the body, unpacked. Raises ClientFault or ClientGone."""
+    hold: BodyHold
+    """What the body holds of the process' memory; released when it is needed no more."""
     gone: Callable[[], Awaitable[None]]
     """Waits, after the body, until the client has hung up."""
 
@@ -56,6 +59,10 @@ class ExchangeService:
 
     def __repr__(self) -> str:
         return f"<ExchangeService with {self._services.in_flight!r}>"
+
+    def hold_body(self) -> BodyHold:
+        """A hold for the body of the next request."""
+        return self._services.bodies.hold()
 
     async def authenticate(self, headers: Mapping[bytes, bytes]) -> Authenticated:
         """Find room and the key of a request. Raises Overloaded, BadKey or StoreUnreachable."""
@@ -79,6 +86,7 @@ class ExchangeService:
             readers=services.readers,
         )
         exchange.key = request.authenticated.key
+        exchange.hold = request.hold
         writer = ResponseWriter(
             sink,
             exchange,
@@ -102,6 +110,7 @@ class ExchangeService:
         watch: asyncio.Task[None] | None = None
         try:
             exchange.body = await request.body()
+            check_values(exchange.body)
             if len(exchange.body) > LARGE_BODY:
                 await asyncio.sleep(0)
             watch = self._services.tasks.start(_watch(request, exchange), name="watch")

@@ -12,6 +12,7 @@ from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.server.body_budget import BodyBudget
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
@@ -32,6 +33,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What serving an exchange works with."""
 
     authenticator: Authenticator
+    bodies: BodyBudget
     catalogues: ModelCatalogues
     clock: SharedClock
     dispatcher: Dispatcher

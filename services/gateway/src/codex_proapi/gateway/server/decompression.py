@@ -1,16 +1,17 @@
-"""A packed request body is unpacked: gzip, deflate, zstd, or one over the other.
+"""Unpacks a request body: gzip, deflate, zstd, or one over the other.
 
-Every step stops at the limit, long before a bomb fills the memory. What the body means, and how
-it is read from the socket, is decided elsewhere.
+Every step stops at the limits of size and of ratio, long before a bomb fills the memory. What the
+body means, and how it is read from the socket, is decided elsewhere.
 """
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import zstandard
 
 from codex_proapi.gateway.errors import BadRequest, TooLarge
+from codex_proapi.gateway.server.body_budget import BodyHold
 
 UNPACK_AT_ONCE = 16 * 1024
 """Packed size from which a thread unpacks; so many bytes may hold a thousand times as many."""
@@ -22,14 +23,19 @@ MOST_MEMBERS = 10_000
 """gzip members in one body; tools that pack in parallel write one for each 64 KiB or more."""
 MOST_PACKINGS = 2
 """How often a body may be packed; nobody was seen to do it more than once."""
+MOST_RATIO = 50
+"""How many times its packed size a body may have unpacked; conversations were seen to have 20."""
+RATIO_BYTES = 1024 * 1024
+"""Unpacked size up to which any ratio is fine."""
 ZSTD_WINDOW = 8 * 1024 * 1024
 """Memory a zstd frame may claim; HTTP allows it no more (RFC 9659)."""
 
 
-async def decompress(body: bytes, packing: str, limit: int) -> bytes:
+async def decompress(body: bytes, packing: str, limit: int, hold: BodyHold | None = None) -> bytes:
     """The body without its packings, which `content-encoding` lists in the order they were put on.
 
-    Raises BadRequest or TooLarge.
+    What is unpacked is held by `hold`, as the body itself already is. Raises BadRequest, TooLarge,
+    or Overloaded.
     """
     names = [name for name in map(str.strip, packing.lower().split(",")) if name]
     unknown = [name for name in names if name not in UNPACKERS]
@@ -39,16 +45,21 @@ async def decompress(body: bytes, packing: str, limit: int) -> bytes:
             f"content-encoding must be {known}, or two of them in a row.",
             code="unsupported_content_encoding",
         )
+    most = min(limit, max(RATIO_BYTES, MOST_RATIO * len(body)))
+    hold = hold or BodyHold()
     for name in reversed(names):
+        unpacked = _Unpacked(most, limit, hold)
         try:
             if len(body) < UNPACK_AT_ONCE:
-                body = UNPACKERS[name](body, limit)
+                UNPACKERS[name](body, unpacked)
             else:
-                body = await asyncio.to_thread(UNPACKERS[name], body, limit)
+                await asyncio.to_thread(UNPACKERS[name], body, unpacked)
         except (zlib.error, zstandard.ZstdError):
             raise BadRequest(
                 f"The body is not {name}, as its content-encoding says.", code="invalid_body"
             ) from None
+        hold.release(len(body))
+        body = unpacked.joined()
     return body
 
 
@@ -57,16 +68,52 @@ def too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body is larger than {limit // (1024 * 1024)} MiB.")
 
 
-def _gunzip(body: bytes, limit: int) -> bytes:
-    return _limited(_inflated(body, 31), limit)
+class _Unpacked:
+    """The pieces of an unpacked body, within its limits."""
+
+    def __init__(self, most: int, limit: int, hold: BodyHold) -> None:
+        self._most = most
+        self._limit = limit
+        self._hold = hold
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def __repr__(self) -> str:
+        return f"<_Unpacked {self._size} bytes>"
+
+    def extend(self, pieces: Iterable[bytes]) -> None:
+        """Take every piece. Raises TooLarge or Overloaded."""
+        for piece in pieces:
+            self._size += len(piece)
+            if self._size > self._limit:
+                raise too_large(self._limit)
+            if self._size > self._most:
+                raise TooLarge(f"The body unpacks to more than {MOST_RATIO} times its size.")
+            self._hold.take(len(piece))
+            self._pieces.append(piece)
+
+    def clear(self) -> None:
+        """Forget the pieces: they were unpacked in a wrong way."""
+        self._hold.release(self._size)
+        self._pieces.clear()
+        self._size = 0
+
+    def joined(self) -> bytes:
+        """The whole body."""
+        return b"".join(self._pieces)
 
 
-def _inflate_either(body: bytes, limit: int) -> bytes:
+def _gunzip(body: bytes, unpacked: _Unpacked) -> None:
+    unpacked.extend(_inflated(body, 31))
+
+
+def _inflate_either(body: bytes, unpacked: _Unpacked) -> None:
     """`deflate` means the zlib format; some clients send it without the zlib header."""
     try:
-        return _limited(_inflated(body, 15), limit)
+        unpacked.extend(_inflated(body, 15))
     except zlib.error:
-        return _limited(_inflated(body, -15), limit)
+        unpacked.clear()
+        unpacked.extend(_inflated(body, -15))
 
 
 def _inflated(body: bytes, window: int) -> Iterator[bytes]:
@@ -91,28 +138,17 @@ def _inflated(body: bytes, window: int) -> Iterator[bytes]:
         raise zlib.error("incomplete")
 
 
-def _unpack_zstd(body: bytes, limit: int) -> bytes:
+def _unpack_zstd(body: bytes, unpacked: _Unpacked) -> None:
     machine = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
     with machine.stream_reader(body, read_across_frames=True) as reader:
-        return _limited(iter(lambda: reader.read(PIECE), b""), limit)
+        unpacked.extend(iter(lambda: reader.read(PIECE), b""))
 
 
-def _limited(pieces: Iterator[bytes], limit: int) -> bytes:
-    kept: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > limit:
-            raise too_large(limit)
-        kept.append(piece)
-    return b"".join(kept)
+def _as_it_is(body: bytes, unpacked: _Unpacked) -> None:
+    unpacked.extend((body,))
 
 
-def _as_it_is(body: bytes, limit: int) -> bytes:
-    return _limited(iter((body,)), limit)
-
-
-UNPACKERS: Mapping[str, Callable[[bytes, int], bytes]] = {
+UNPACKERS: Mapping[str, Callable[[bytes, _Unpacked], None]] = {
     "gzip": _gunzip,
     "x-gzip": _gunzip,
     "deflate": _inflate_either,

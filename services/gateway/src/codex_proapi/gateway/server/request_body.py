@@ -1,6 +1,6 @@
 """A request's body: read within its deadlines and limits.
 
-How it is unpacked is `web.unpacking`'s business, what it means `translation.requests`'.
+How it is unpacked is the business of `decompression`, what it means that of its dialect.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from codex_proapi.gateway.errors import BodyTooSlow
 from codex_proapi.gateway.server.asgi import Receive
+from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.decompression import decompress, too_large
 
 BODY_BYTES = 64 * 1024 * 1024
@@ -33,19 +34,24 @@ async def read_body(
     *,
     limit: int = BODY_BYTES,
     stall: float = STALL_SECONDS,
+    hold: BodyHold | None = None,
 ) -> bytes:
-    """The whole body, unpacked. Raises ClientFault, or ClientGone when the client hung up."""
+    """The whole body, unpacked; `hold` has its bytes until its owner releases them.
+
+    Raises ClientFault, Overloaded, or ClientGone when the client hung up.
+    """
+    hold = hold or BodyHold()
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
-    body = await _receive_all(receive, limit=limit, stall=stall)
+    body = await _receive_all(receive, limit=limit, stall=stall, hold=hold)
     packing = headers.get(b"content-encoding")
     if packing is None:
         return body
-    return await decompress(body, packing.decode("latin-1"), limit)
+    return await decompress(body, packing.decode("latin-1"), limit, hold)
 
 
-async def _receive_all(receive: Receive, *, limit: int, stall: float) -> bytes:
+async def _receive_all(receive: Receive, *, limit: int, stall: float, hold: BodyHold) -> bytes:
     loop = asyncio.get_running_loop()
     begin = loop.time()
     pieces: list[bytes] = []
@@ -61,6 +67,7 @@ async def _receive_all(receive: Receive, *, limit: int, stall: float) -> bytes:
                 size += len(piece)
                 if size > limit:
                     raise too_large(limit)
+                hold.take(len(piece))
                 if not more:
                     return b"".join((*pieces, piece)) if pieces else piece
                 pieces.append(piece)

@@ -1,0 +1,97 @@
+"""How many bytes of request bodies this process holds at a time, and how much one body may hold.
+
+A body costs its bytes while it is read and several times that once it is decoded. Without a bound
+over all of them a few clients could fill the memory of everybody's process.
+"""
+
+import re
+import threading
+from typing import Final
+
+from codex_proapi.gateway.errors import Overloaded, TooLarge
+
+MOST_CONTAINERS: Final = 200_000
+"""Objects and lists in one body: an empty object is 2 bytes in JSON and some 70 in memory."""
+MOST_VALUES: Final = 1_000_000
+"""Values in one body, by the commas between them: a short string is 4 bytes in JSON, 50 in memory."""
+EXACT_BYTES: Final = 8 * 1024 * 1024
+"""Size up to which a body that seems to hold too much is looked at closely.
+
+Texts hold braces and commas, too: source code has one in thirty letters.
+"""
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+
+
+class BodyBudget:
+    """The bytes of all bodies under way; also used by threads that unpack."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<BodyBudget {self._held} of {self._most} bytes>"
+
+    @property
+    def held(self) -> int:
+        """Bytes held now."""
+        return self._held
+
+    def hold(self) -> "BodyHold":
+        """Begin to hold a body."""
+        return BodyHold(self)
+
+    def take(self, size: int) -> None:
+        """Take so many bytes, or give them back if negative. Raises Overloaded when full."""
+        with self._lock:
+            if size > 0 and self._held + size > self._most:
+                raise Overloaded("Too many large requests are under way here. Please try again.")
+            self._held += size
+
+
+class BodyHold:
+    """What one request holds of the budget."""
+
+    __slots__ = ("_budget", "size")
+
+    def __init__(self, budget: BodyBudget | None = None) -> None:
+        self._budget = budget
+        self.size = 0
+        """Bytes held."""
+
+    def __repr__(self) -> str:
+        return f"<BodyHold of {self.size} bytes>"
+
+    def take(self, size: int) -> None:
+        """Hold so many bytes more. Raises Overloaded."""
+        if self._budget is not None:
+            self._budget.take(size)
+        self.size += size
+
+    def release(self, size: int | None = None) -> None:
+        """Give so many bytes back, or all; any number of times."""
+        size = self.size if size is None else min(size, self.size)
+        self.size -= size
+        if self._budget is not None and size:
+            self._budget.take(-size)
+
+
+def check_values(body: bytes) -> None:
+    """Raise TooLarge for a body whose decoded form would be far larger than the body itself."""
+    if _holds_too_much(body):
+        raise TooLarge(
+            f"The body holds more than {MOST_CONTAINERS} objects and lists, or more than "
+            f"{MOST_VALUES} values."
+        )
+
+
+def _holds_too_much(body: bytes) -> bool:
+    if not _counts_too_much(body):
+        return False
+    return len(body) > EXACT_BYTES or _counts_too_much(_STRINGS.sub(b"", body))
+
+
+def _counts_too_much(body: bytes) -> bool:
+    containers = body.count(b"{") + body.count(b"[")
+    return containers > MOST_CONTAINERS or containers + body.count(b",") > MOST_VALUES
