@@ -224,11 +224,12 @@ def test_replicas_are_left_to_the_autoscaler(manifests: list[Manifest]) -> None:
     scaled = [
         h["spec"]["scaleTargetRef"]["name"] for h in of_kind(manifests, "HorizontalPodAutoscaler")
     ]
+    gateway = next(w for w in workloads(manifests) if w["metadata"]["name"] == "gateway")
 
-    assert scaled == ["gateway"]
-    assert all(
-        "replicas" not in w["spec"] for w in workloads(manifests) if w["metadata"]["name"] in scaled
-    )
+    # A laptop's cluster, known by the host it has none of, measures no pods.
+    on_a_laptop = not of_kind(manifests, "Ingress", "HTTPRoute")
+    assert scaled == ([] if on_a_laptop else ["gateway"])
+    assert gateway["spec"].get("replicas") == (1 if on_a_laptop else None)
 
 
 def test_the_ha_overlay_scales_on_streams_in_flight() -> None:

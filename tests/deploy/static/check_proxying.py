@@ -119,7 +119,7 @@ async def test_a_gateway_that_is_back_gets_its_share_though_no_answer_has_ended(
     assert text.count(" max_fails=0;") == 2
     text = text.replace("max_fails=0", planted)
     proxy = await started("nginx", text, upstreams, tmp_path, port)
-    peers = []
+    peers: list[asyncio.StreamWriter] = []
     # The first of these is tried where nobody listens.
     while len(peers) < 2:
         peers.append(await asked(port, "/v1/models"))
