@@ -38,7 +38,7 @@ RESCUED = [
     ("usage_limit_in_stream", 1, {"ada": "quota"}),
     ("rate_limit_in_stream", 1, {"ada": "rate"}),
     ("slow_down_in_stream", 1, {"ada": "rate"}),
-    # The first comes over a kept connection, which may have been dead before: sent once more.
+    # The first may come over a kept connection that ends at once: sent once more on a new one.
     ("connection_reset", 3, {}),
     ("answer_lost", 3, {}),
     ("truncated", 2, {}),
@@ -172,7 +172,7 @@ async def test_a_challenge_page_blames_no_account_and_pauses_our_address(redis_u
         first, second = await play.chat(), await play.chat()
 
         assert (first.status_code, second.status_code) == (503, 503)
-        assert len(play.sim.turns) == 2
+        assert len(play.sim.turns) == 3
         assert await play.cooling() == {}
         assert int(second.headers["retry-after"]) <= 60
 
@@ -458,3 +458,57 @@ async def test_when_every_answer_breaks_off_the_client_is_told_of_the_backend(
         assert answer.status_code == 502
         assert answer.json()["error"]["code"] == "upstream_stream_truncated"
         assert len(play.sim.turns) == 2
+
+
+async def test_a_finished_answers_connection_is_kept_although_its_last_chunk_comes_later(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("slow", times=None, pace=0, late_end=0.05)
+
+        for n in range(8):
+            streamed = await play.chat(f"say word{n}", stream=n % 2 == 0)
+            assert streamed.status_code == 200
+            await play.until(lambda: not play.replicas[0].gateway._transport.closing_streams._ticks)
+            await asyncio.sleep(0)
+
+        assert len({turn.connection for turn in play.sim.turns}) == 1
+
+
+async def test_a_bare_402_ends_no_account_for_good(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        error = {"message": "Payment required.", "type": "billing_error", "code": None}
+        play.sim.script("no_entitlement", refusal="", status=402, body={"error": error}, times=1)
+
+        first = await play.chat()
+        second = await play.chat()
+
+        assert (first.status_code, second.status_code) == (503, 503)
+        assert int(second.headers["retry-after"]) <= 60
+        assert second.json()["error"]["code"] == "upstream_unavailable"
+        assert await play.state_of((await play.records())[0].attempts[0].account) is (
+            AccountState.ACTIVE
+        )
+
+
+async def test_a_403_that_two_accounts_give_is_the_requests_own(redis_url: str) -> None:
+    async with stage(redis_url, "ada", "ben", "cleo") as play:
+        body = {"detail": {"code": "request_blocked", "message": "no"}}
+        play.sim.script("no_entitlement", refusal="", status=403, body=body, times=2)
+
+        first = await play.chat()
+        second = await play.chat("say more")
+
+        assert (first.status_code, second.status_code) == (503, 200)
+        assert await play.cooling() == {}
+
+
+@pytest.mark.parametrize("body", ["", "<html>no</html>", {"error": {"message": "Not found."}}])
+async def test_a_404_that_names_no_model_is_the_backends(redis_url: str, body: Any) -> None:
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("no_entitlement", refusal="", status=404, body=body, times=None)
+
+        answer = await play.chat()
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "server_error")
+        assert "retry-after" in answer.headers

@@ -239,6 +239,43 @@ async def test_a_pasted_callback_finishes_on_another_console(scene: Scene) -> No
     assert (stands["standing"], stands["account"]) == ("done", answer.json()["id"])
 
 
+@pytest.mark.parametrize("at_home", [True, False])
+async def test_a_pasted_login_works_wherever_the_console_is_reached(
+    redis_url: str, at_home: bool
+) -> None:
+    """OpenAI knows one address of the public client id; PUBLIC_URL and proxies change nothing."""
+    address = "http://localhost:1455" if at_home else "https://codex.example"
+    async with Simulator() as sim:
+        sim.world.redirects = frozenset({"http://localhost:1455/auth/callback"})
+        provided = {"codex_auth_url": sim.auth_url, "codex_base_url": sim.base_url}
+        provided |= {} if at_home else {"public_url": address}
+        async with (
+            running(guarded(redis_url, **provided)) as console,
+            Browser(console, base=address) as browser,
+        ):
+            await browser.sign_in()
+            begun = (await browser.post("/api/logins", json={"way": "pasted"})).json()
+            back = sim.authorize(begun["authorize_url"], "ada")
+            made = await browser.post("/api/logins/callback", json={"url": back})
+
+    assert begun["redirect_uri"] == "http://localhost:1455/auth/callback"
+    assert back.startswith("http://localhost:1455/auth/callback?")
+    assert (made.status_code, made.json()["source"]) == (201, "pasted")
+
+
+async def test_a_pasted_login_may_come_back_by_itself(scene: Scene) -> None:
+    """Where the registered address is the console, the browser arrives before anything is pasted."""
+    begun = (await scene.here.post("/api/logins", json={"way": "pasted"})).json()
+    back = scene.sim.authorize(begun["authorize_url"], "ada")
+    answer = await scene.here.get(path_of(back))
+    outcome = (await scene.here.get(f"/api/logins/{begun['id']}")).json()
+
+    (account,) = await accounts(scene.here)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/accounts?signed_in={account['id']}"
+    assert (outcome["standing"], outcome["account"]) == ("done", account["id"])
+
+
 @pytest.mark.parametrize(
     "pasted",
     ["", "hello", "http://localhost:1455/auth/callback", "x" * 9000, "?code=1", "?state=2"],

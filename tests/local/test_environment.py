@@ -21,7 +21,7 @@ def test_a_bare_start_is_on_loopback_with_everything_of_its_own(tmp_path: pathli
     assert made.redis_url.startswith("unix://")
     assert made.gateway.redis_url == made.console.redis_url == made.redis.url
     assert made.gateway.encryption_keys == made.console.encryption_keys
-    assert made.console.redirect_uri() == "http://localhost:1455/auth/callback"
+    assert made.console.redirect_uri == "http://localhost:1455/auth/callback"
 
 
 def test_a_start_for_others_requires_keys(tmp_path: pathlib.Path) -> None:

@@ -1,4 +1,4 @@
-"""A furnished console for the page tests: accounts in every state, keys, a day of traffic."""
+"""A console with data for the page tests: accounts in every state, keys, a day of traffic."""
 
 import functools
 import random
@@ -54,7 +54,7 @@ class Scene:
         self.key_names: dict[str, str] = {}
         self._dice = random.Random(7)
 
-    async def furnish(self) -> "Scene":
+    async def fill(self) -> "Scene":
         """Put everything there."""
         await self.people()
         await self.make_keys()

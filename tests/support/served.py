@@ -50,13 +50,13 @@ async def served(
     at: tuple[socket.socket, str] | None = None,
     **provided: Any,
 ) -> AsyncIterator[Served]:
-    """A console on loopback, furnished unless it is to be empty."""
+    """A console on loopback, with data unless it is to be empty."""
     listener, base = at or listening()
     settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **provided})
     console = build(settings, clock=time.time, announce=lambda _line: None)
     scene = Scene(console.redis, now=time.time())
     if not empty:
-        await scene.furnish()
+        await scene.fill()
     await console.start()
     try:
         async with serving(console.asgi, listener):

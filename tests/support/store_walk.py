@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from support.exchanges import a_record
 from support.logins import a_login
 
-from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.cooldowns import CooldownStore, Opening
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.accounts.store import AccountStore, AccountView
@@ -47,7 +47,8 @@ async def walk(redis: Redis, blocking_redis: Redis) -> None:
     cooldowns, snapshots = CooldownStore(redis), SnapshotReader(redis)
     cooldown = Cooldown(until=time.time() + 60, reason=CooldownReason.RATE, since=time.time())
     await ConversationTies(redis).tie({"f": account.id})
-    assert await cooldowns.fault(account.id) == 1
+    opening = Opening(now=time.time(), faults=5, first_seconds=30.0, most_seconds=300.0)
+    assert await cooldowns.fault(account.id, opening) is None
     assert await cooldowns.cool(account.id, cooldown)
     snapshot = await snapshots.read(
         SnapshotRequest(account_ids=[account.id], model="m", affinity="f")

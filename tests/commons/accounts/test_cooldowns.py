@@ -1,9 +1,11 @@
 """Which accounts are passed over, and what ends that."""
 
+import asyncio
+
 import pytest
 from redis.asyncio import Redis
 
-from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.cooldowns import CooldownStore, Opening
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 
@@ -12,6 +14,10 @@ NOW = 1_795_000_000.25
 
 def a_cooldown(reason: CooldownReason, seconds: float) -> Cooldown:
     return Cooldown(until=NOW + seconds, reason=reason, since=NOW, code="a_code")
+
+
+def an_opening(*, seconds: float = 0.0) -> Opening:
+    return Opening(now=NOW + seconds, faults=5, first_seconds=30.0, most_seconds=300.0)
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ async def test_a_cooldown_nobody_can_read_stops_no_clearing_half_way(
     await cooldowns.cool("acc_1", transient)
     await redis_client.hset(keyspace.cooldowns(), "acc_1:odd", odd)
     await cooldowns.cool("acc_1", transient, model="gpt-5.5")
-    await cooldowns.fault("acc_1")
+    await cooldowns.fault("acc_1", an_opening())
 
     await cooldowns.succeed("acc_1")
     assert await redis_client.hgetall(keyspace.cooldowns()) == {"acc_1:odd": odd}
@@ -95,13 +101,29 @@ async def test_a_cooldown_nobody_can_read_stops_no_clearing_half_way(
 async def test_faults_count_in_a_row_and_a_success_begins_again(
     cooldowns: CooldownStore, redis_client: Redis
 ) -> None:
-    assert [await cooldowns.fault("acc_1") for _ in range(3)] == [1, 2, 3]
+    opened = [await cooldowns.fault("acc_1", an_opening()) for _ in range(5)]
+    assert opened == [None, None, None, None, 30.0]
     assert 0 < await redis_client.ttl(keyspace.faults("acc_1")) <= keyspace.FAULTS_SECONDS
 
     await cooldowns.succeed("acc_1")
 
-    assert await cooldowns.fault("acc_1") == 1
-    assert await cooldowns.fault("acc_2") == 1
+    opened = [await cooldowns.fault("acc_1", an_opening()) for _ in range(5)]
+    assert opened == [None, None, None, None, 30.0]
+    assert await cooldowns.fault("acc_2", an_opening()) is None
+
+
+async def test_what_many_replicas_see_fail_in_one_moment_opens_a_breaker_once(
+    cooldowns: CooldownStore,
+) -> None:
+    at_once = [cooldowns.fault("acc_1", an_opening()) for _ in range(40)]
+
+    opened = [seconds for seconds in await asyncio.gather(*at_once) if seconds is not None]
+
+    assert opened == [30.0]
+    kept = await cooldowns.all(["acc_1"], now=an_opening().now)
+    assert kept["acc_1"][""].until == pytest.approx(an_opening().now + 30)
+    later = an_opening(seconds=31)
+    assert [await cooldowns.fault("acc_1", later) for _ in range(3)] == [60.0, None, None]
 
 
 async def test_a_success_ends_what_it_disproves_and_no_quota(cooldowns: CooldownStore) -> None:

@@ -445,6 +445,54 @@ async def test_a_rejected_token_without_a_way_to_another_counts_as_ended(
     assert (found.state, found.token_expires_at) == (AccountState.REVOKED, NOW)
 
 
+async def test_a_token_that_works_is_renewed_if_somebody_wants_it(
+    replica: Replica, server: TokenServer
+) -> None:
+    account = await replica.store.add(a_login(exp=LATER))
+
+    renewed = await replica.refresher.renew(account.id)
+
+    assert renewed.generation == 2
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (says({"error": {"code": "refresh_token_reused"}}, status=401), AccountState.REVOKED),
+        (says({"error": {"code": "server_error"}}, status=500), AccountState.ACTIVE),
+    ],
+)
+async def test_a_wanted_renewal_that_fails_ends_nothing_that_works(
+    replica: Replica, server: TokenServer, answer: Any, state: AccountState
+) -> None:
+    account = await replica.store.add(a_login(exp=LATER))
+    server.script = [answer]
+
+    with pytest.raises(CredentialUnavailable):
+        await replica.refresher.renew(account.id)
+
+    found = await replica.store.get(account.id)
+    assert found is not None
+    assert (found.state, found.token_expires_at) == (state, LATER)
+    assert found.works(NOW)
+    assert (await replica.fresh(account)).generation == 1
+
+
+async def test_a_wanted_renewal_without_a_refresh_token_changes_nothing(
+    replica: Replica, server: TokenServer
+) -> None:
+    account = await replica.store.add(a_login(exp=LATER, refresh_token=""))
+
+    with pytest.raises(CredentialUnavailable):
+        await replica.refresher.renew(account.id)
+
+    found = await replica.store.get(account.id)
+    assert found is not None
+    assert (found.state, found.token_expires_at) == (AccountState.ACTIVE, LATER)
+    assert server.calls == []
+
+
 async def test_signing_in_again_forgets_the_verdict(replica: Replica, server: TokenServer) -> None:
     account = await replica.store.add(a_login(exp=NOW - 1))
     server.script = [says({"error": "invalid_grant"}, status=400)]

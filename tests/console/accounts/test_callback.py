@@ -72,7 +72,17 @@ def test_a_pasted_refusal_is_a_refusal() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "hello", "http://localhost:1455/", "?code=1", "a" * 9000, "&" * 500]
+    "text",
+    [
+        "",
+        " ",
+        "hello",
+        "http://[?code=1",
+        "http://localhost:1455/",
+        "?code=1",
+        "a" * 9000,
+        "&" * 500,
+    ],
 )
 def test_anything_else_is_refused_with_what_to_copy(text: str) -> None:
     with pytest.raises(BadRequest) as caught:

@@ -52,7 +52,7 @@ def _said(answer: Answer) -> httpx.Response:
 
 
 class Scene:
-    """A desk for device codes, and time that passes between polls."""
+    """A service for device codes, and time that passes between polls."""
 
     def __init__(self, redis: Redis, redis_url: str) -> None:
         self.server, self.redis, self.clock = Server(), redis, Clock(NOW)

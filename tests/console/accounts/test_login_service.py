@@ -1,6 +1,6 @@
 """What the authorization server's failures mean to the person who signs in.
 
-The desk's roads from begin to finish are walked in tests/journeys/test_f5_login.py.
+Whole logins from begin to finish are in tests/journeys/test_f5_login.py.
 """
 
 import httpx
@@ -67,8 +67,8 @@ class Server:
         return httpx.Response(200, json=self.tokens)
 
 
-class Desk:
-    """A desk with its neighbours."""
+class Services:
+    """A login service with the objects it uses."""
 
     def __init__(self, redis: Redis, redis_url: str) -> None:
         self.server = Server()
@@ -99,12 +99,12 @@ class Desk:
 
 
 @pytest.fixture
-def login_service(redis_client: Redis, redis_url: str) -> Desk:
-    return Desk(redis_client, redis_url)
+def login_service(redis_client: Redis, redis_url: str) -> Services:
+    return Services(redis_client, redis_url)
 
 
 async def test_the_exchange_repeats_the_redirect_and_proves_the_challenge(
-    login_service: Desk,
+    login_service: Services,
 ) -> None:
     await login_service.arrive()
 
@@ -115,7 +115,7 @@ async def test_the_exchange_repeats_the_redirect_and_proves_the_challenge(
     assert login_service.seen == [("browser", "done")]
 
 
-async def test_tokens_that_name_no_workspace_are_no_account(login_service: Desk) -> None:
+async def test_tokens_that_name_no_workspace_are_no_account(login_service: Services) -> None:
     login_service.server.tokens = {
         "access_token": a_jwt(exp=NOW + 9, sub="user-1"),
         "refresh_token": "rt",
@@ -128,7 +128,7 @@ async def test_tokens_that_name_no_workspace_are_no_account(login_service: Desk)
     assert login_service.seen == [("browser", "no_account_in_login")]
 
 
-async def test_a_file_of_another_identity_renews_nothing(login_service: Desk) -> None:
+async def test_a_file_of_another_identity_renews_nothing(login_service: Services) -> None:
     file = read_auth_json({"access_token": an_access_token(exp=NOW + 9)}, now=NOW)
     with pytest.raises(Conflict):
         await login_service.login_service.import_file(file, account="acc_other")
@@ -137,6 +137,6 @@ async def test_a_file_of_another_identity_renews_nothing(login_service: Desk) ->
     assert added.id == file.preview.id
 
 
-async def test_logging_out_without_a_credential_does_nothing(login_service: Desk) -> None:
+async def test_logging_out_without_a_credential_does_nothing(login_service: Services) -> None:
     assert not await login_service.login_service.log_out("acc_1")
     assert login_service.server.asked == []

@@ -195,6 +195,30 @@ async def test_cooldowns_are_shown_with_reason_and_end(
     ]
 
 
+async def test_an_account_that_works_is_not_ended_by_a_renewal_that_cannot_be(
+    api: httpx.AsyncClient,
+) -> None:
+    account = (await add(api, auth_json=auth_json(refresh_token=""))).json()
+
+    answer = await api.post(f"/api/accounts/{account['id']}/refresh")
+    after = (await api.get(f"/api/accounts/{account['id']}")).json()
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "credential_unavailable")
+    assert (after["state"], after["token_expires_at"]) == ("active", LATER)
+
+
+async def test_an_account_that_no_key_opens_can_be_removed(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    account = (await add(api)).json()
+    await redis_client.hset(keyspace.credential(account["id"]), "sealed", "under another key")
+
+    answer = await api.delete(f"/api/accounts/{account['id']}")
+
+    assert answer.status_code == 204
+    assert (await api.get("/api/accounts")).json()["accounts"] == []
+
+
 async def test_a_body_larger_than_any_auth_json_is_413(api: httpx.AsyncClient) -> None:
     answer = await add(api, auth_json="x" * 600_000)
 

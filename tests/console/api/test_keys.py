@@ -1,4 +1,4 @@
-"""API keys: shown once, changed, rotated, revoked, and each deed on record."""
+"""API keys: shown once, changed, rotated, revoked, and each action on record."""
 
 from collections.abc import AsyncIterator
 from typing import Any

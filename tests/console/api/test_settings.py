@@ -143,4 +143,4 @@ async def test_the_base_url_is_the_public_one_where_there_is_one(redis_url: str)
         body = (await api.get("/api/settings")).json()
 
     assert body["fixed"]["base_url"] == "https://codex.example/v1"
-    assert body["fixed"]["redirect_uri"] == "https://codex.example/auth/callback"
+    assert body["fixed"]["redirect_uri"] == "http://localhost:1455/auth/callback"

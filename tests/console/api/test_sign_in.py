@@ -34,8 +34,8 @@ def code_of(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def told(browser: httpx.AsyncClient) -> list[str]:
-    deeds: list[dict[str, Any]] = (await browser.get("/api/audit")).json()["deeds"]
-    return [kept["deed"]["action"] for kept in reversed(deeds)]
+    events: list[dict[str, Any]] = (await browser.get("/api/audit")).json()["deeds"]
+    return [kept["deed"]["action"] for kept in reversed(events)]
 
 
 async def test_the_password_opens_and_says_until_when(console: Console) -> None:

@@ -3,6 +3,7 @@
 from redis.asyncio import Redis
 from support.clock import Clock
 
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.log_stream import LogKind, LogLevel, LogStream
 from codex_proapi.console.auth.audit import Audit, AuditEvent
 
@@ -76,3 +77,12 @@ async def test_older_deeds_come_page_by_page(redis_client: Redis) -> None:
 
     assert [kept.event.action for kept in newest] == ["key.n4", "key.n3"]
     assert [kept.event.action for kept in older] == ["key.n2", "key.n1", "key.n0"]
+
+
+async def test_an_event_that_cannot_be_read_hides_no_other(redis_client: Redis) -> None:
+    audit = Audit(redis_client, LogStream(redis_client), clock=lambda: 1.0)
+    await audit.note(AuditEvent(action="key.created", actor="admin", ip="::1"))
+    await redis_client.xadd(keyspace.audit(), {"deed": '{"action": 7}'})
+    await redis_client.xadd(keyspace.audit(), {"other": "x"})
+
+    assert [each.event.action for each in await audit.page()] == ["key.created"]

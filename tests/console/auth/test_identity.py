@@ -197,8 +197,8 @@ async def test_a_script_s_token_needs_neither_cookie_nor_csrf(
     made = (await browser.post("/api/tokens", json={"name": "backup"})).json()
     async with script(console, authorization=f"Bearer {made['secret']}") as api:
         assert (await api.post("/api/keys", json={"name": "k"})).status_code == 201
-        deeds = (await api.get("/api/audit")).json()["deeds"]
-        assert deeds[0]["deed"]["actor"] == "token:backup"
+        events = (await api.get("/api/audit")).json()["deeds"]
+        assert events[0]["deed"]["actor"] == "token:backup"
 
         await browser.delete(f"/api/tokens/{made['token']['id']}")
         assert code_of(await api.get("/api/keys")) == (401, "signed_out")

@@ -1,4 +1,4 @@
-"""A request's deed: who, from where, under which request id."""
+"""An audit event of a request: who, from where, under which request id."""
 
 from support.consoles import console_settings, running, script
 

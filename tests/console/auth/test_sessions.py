@@ -110,3 +110,16 @@ def test_a_csrf_token_belongs_to_one_cookie() -> None:
     assert csrf_token(sid) == csrf_token(sid) != csrf_token(new_sid())
     assert sid not in csrf_token(sid)
     assert len(sid) == 43
+
+
+async def test_a_session_that_cannot_be_read_is_none_and_hides_no_other(
+    redis_client: Redis,
+) -> None:
+    sessions = Sessions(redis_client, clock=lambda: 1000.0)
+    sid, session = await sessions.begin(ip="::1", agent="a")
+    odd_sid, odd = await sessions.begin(ip="::1", agent="b")
+    await redis_client.set(keyspace.session(odd.id), '{"id": "x", "created_at": "now"}')
+
+    assert await sessions.find(odd_sid) is None
+    assert await sessions.find(sid) == session
+    assert await sessions.all() == [session]

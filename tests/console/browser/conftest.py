@@ -1,4 +1,4 @@
-"""A browser and a furnished console for every page test."""
+"""A browser and a console with data for every page test."""
 
 from collections.abc import AsyncIterator
 
@@ -17,14 +17,14 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def site(redis_url: str) -> AsyncIterator[Served]:
-    """A furnished console on loopback."""
+    """A console with data on loopback."""
     async with served(redis_url) as started:
         yield started
 
 
 @pytest.fixture
 async def visitor(browser: Browser, site: Served) -> AsyncIterator[Tab]:
-    """A desktop tab on the furnished console; at the end nothing may have gone wrong in it."""
+    """A desktop tab on the console with data; at the end nothing may have gone wrong in it."""
     async with tab(browser, site.base) as opened:
         yield opened
         assert opened.problems == []

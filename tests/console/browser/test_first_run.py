@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.async_api import Browser
 from support.browsers import tab
-from support.one_house import one_house
+from support.one_port_site import one_port_site
 
 from codex_proapi.simulator import Simulator
 
@@ -20,7 +20,7 @@ async def test_from_the_setup_token_to_the_first_answer(browser: Browser, redis_
     provided = {"allowed_hosts": ("localhost",), "host": "0.0.0.0"}
     async with (
         Simulator() as simulator,
-        one_house(redis_url, simulator, announced=announced, **provided) as site,
+        one_port_site(redis_url, simulator, announced=announced, **provided) as site,
         tab(browser, site.base) as page,
     ):
         token = next(line.rpartition(" ")[2] for line in announced if "token" in line)
@@ -79,7 +79,7 @@ async def test_a_test_request_tells_which_step_failed_and_why(
 ) -> None:
     async with (
         Simulator() as simulator,
-        one_house(redis_url, simulator) as site,
+        one_port_site(redis_url, simulator) as site,
         tab(browser, site.base) as page,
     ):
         await page.open("/connect")

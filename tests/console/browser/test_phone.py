@@ -23,7 +23,7 @@ SMALL = """() => [...document.querySelectorAll("a.button, button, summary, input
 
 @pytest.fixture
 async def phone(browser: Browser, site: Served) -> AsyncIterator[Tab]:
-    """A phone on the furnished console."""
+    """A phone on the console with data."""
     async with tab(browser, site.base, phone=True) as opened:
         yield opened
         assert opened.problems == []

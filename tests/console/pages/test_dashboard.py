@@ -2,7 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.furnished import NOW, Visit, furnished
+from support.console_pages import NOW, PageClient, filled_console
 
 from codex_proapi.commons.accounts.model import AccountState
 from codex_proapi.commons.redis import keyspace
@@ -13,21 +13,21 @@ from codex_proapi.console.views.quota_windows import Tone
 
 
 async def test_an_empty_console_shows_the_three_steps_alone(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        html = (await visit.get("/")).text
+    async with filled_console(redis_url, empty=True) as site:
+        html = (await site.get("/")).text
 
     assert "Three steps to the first answer" in html
     assert '<div data-live="dashboard" class="stack" hidden>' in html
 
 
 async def test_the_steps_tick_themselves_and_then_go(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        await visit.scene.people()
-        with_accounts = await visit.read("/")
-        await visit.scene.make_keys()
-        with_keys = await visit.read("/")
-        await visit.scene.traffic(5)
-        with_answers = await visit.read("/")
+    async with filled_console(redis_url, empty=True) as site:
+        await site.scene.people()
+        with_accounts = await site.read("/")
+        await site.scene.make_keys()
+        with_keys = await site.read("/")
+        await site.scene.traffic(5)
+        with_answers = await site.read("/")
 
     assert "Add an account – done" in with_accounts
     assert "Make an API key – done" in with_keys
@@ -35,8 +35,8 @@ async def test_the_steps_tick_themselves_and_then_go(redis_url: str) -> None:
 
 
 async def test_one_screen_answers_the_daily_questions(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        text = await visit.read("/")
+    async with filled_console(redis_url) as site:
+        text = await site.read("/")
 
     assert "1 account needs attention" in text
     assert "3 of 6 accounts ready" in text
@@ -51,14 +51,14 @@ async def test_one_screen_answers_the_daily_questions(redis_url: str) -> None:
 
 
 async def test_who_shares_and_who_waits_is_told(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        calm = await visit.read("/")
+    async with filled_console(redis_url) as site:
+        calm = await site.read("/")
         for key_id in ("key_a", "key_b"):
             share = f"10.000 {NOW - 1} req_1"
-            await visit.console.redis.hset(keyspace.fair_shares(), key_id, share)  # type: ignore[misc]
+            await site.console.redis.hset(keyspace.fair_shares(), key_id, share)  # type: ignore[misc]
         position = f"{NOW - 1} {NOW + 30} 1 key_a g1 acc_a"
-        await visit.console.redis.hset(keyspace.queue(), "req_1", position)  # type: ignore[misc]
-        scarce = await visit.read("/")
+        await site.console.redis.hset(keyspace.queue(), "req_1", position)  # type: ignore[misc]
+        scarce = await site.read("/")
 
     assert "Little is left of the pool." not in calm
     assert "wait for a slot" not in calm
@@ -68,8 +68,8 @@ async def test_who_shares_and_who_waits_is_told(redis_url: str) -> None:
 
 async def test_the_pool_is_no_minimum_of_its_accounts(redis_url: str) -> None:
     """One spent account must not make the whole pool look empty."""
-    async with furnished(redis_url) as visit:
-        text = await visit.read("/")
+    async with filled_console(redis_url) as site:
+        text = await site.read("/")
 
     assert "0% left" not in text.partition("Needs attention")[0]
 
@@ -80,16 +80,16 @@ async def test_the_pool_is_no_minimum_of_its_accounts(redis_url: str) -> None:
 async def test_the_span_of_the_charts_stands_in_the_address(
     redis_url: str, span: Any, pressed: Any
 ) -> None:
-    async with furnished(redis_url) as visit:
-        html = (await visit.get(f"/?span={span}")).text
+    async with filled_console(redis_url) as site:
+        html = (await site.get(f"/?span={span}")).text
 
     assert f'data-span="{pressed}" aria-pressed="true"' in html
 
 
 async def test_a_refresh_brings_the_live_regions_alone(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        whole = (await visit.get("/")).text
-        live = (await visit.get("/", **{"x-live": "1"})).text
+    async with filled_console(redis_url) as site:
+        whole = (await site.get("/")).text
+        live = (await site.get("/", **{"x-live": "1"})).text
 
     assert "<!doctype html>" in whole
     assert "<!doctype html>" not in live
@@ -98,27 +98,27 @@ async def test_a_refresh_brings_the_live_regions_alone(redis_url: str) -> None:
 
 
 async def test_a_page_says_what_it_depends_on(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        answer = await visit.get("/")
+    async with filled_console(redis_url) as site:
+        answer = await site.get("/")
 
     assert answer.headers["vary"] == "cookie, accept-language"
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def _overview(visit: Visit) -> AccountOverview:
-    return await load_accounts(visit.console.parts.sources)
+async def _overview(site: PageClient) -> AccountOverview:
+    return await load_accounts(site.console.parts.sources)
 
 
 async def test_the_verdict_is_the_worst_that_is_true(redis_url: str) -> None:
     quiet = figures_of(series={}, today=[], entries=[], now=0)
-    async with furnished(redis_url, empty=True) as visit:
-        await visit.scene.people()
-        overview = await _overview(visit)
-        for account_id in visit.scene.ids[:5]:
-            await visit.scene.accounts.pause(account_id)
-        none_left = await _overview(visit)
-        await visit.scene.accounts.mark(visit.scene.ids[5], AccountState.ACTIVE, "")
-        steady = await _overview(visit)
+    async with filled_console(redis_url, empty=True) as site:
+        await site.scene.people()
+        overview = await _overview(site)
+        for account_id in site.scene.ids[:5]:
+            await site.scene.accounts.pause(account_id)
+        none_left = await _overview(site)
+        await site.scene.accounts.mark(site.scene.ids[5], AccountState.ACTIVE, "")
+        steady = await _overview(site)
     failing = msgspec.structs.replace(quiet, requests=10, error_share=20.0)
 
     assert verdict_of(overview, quiet) == ("attention", Tone.WARN)

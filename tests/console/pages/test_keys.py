@@ -2,7 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.furnished import NOW, furnished
+from support.console_pages import NOW, filled_console
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
@@ -10,9 +10,9 @@ from codex_proapi.console.pages.keys import row_of
 
 
 async def test_keys_are_listed_without_their_secret(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        _, secret = await visit.scene.keys.create("Fresh", created_at=int(NOW))
-        html = (await visit.get("/keys")).text
+    async with filled_console(redis_url) as site:
+        _, secret = await site.scene.keys.create("Fresh", created_at=int(NOW))
+        html = (await site.get("/keys")).text
 
     assert secret[:10] in html
     assert secret not in html
@@ -21,8 +21,8 @@ async def test_keys_are_listed_without_their_secret(redis_url: str) -> None:
 
 
 async def test_active_keys_come_before_those_that_are_no_more(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        text = await visit.read("/keys")
+    async with filled_console(redis_url) as site:
+        text = await site.read("/keys")
 
     assert text.index("CI") < text.index("Codex on the laptop") < text.index("Old Cursor")
     assert "Revoked" in text
@@ -35,8 +35,8 @@ async def test_active_keys_come_before_those_that_are_no_more(redis_url: str) ->
 async def test_without_keys_the_page_tells_what_that_means(
     redis_url: str, policy: Any, said: Any
 ) -> None:
-    async with furnished(redis_url, empty=True, api_key_policy=policy) as visit:
-        assert said in await visit.read("/keys")
+    async with filled_console(redis_url, empty=True, api_key_policy=policy) as site:
+        assert said in await site.read("/keys")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.furnished import furnished
+from support.console_pages import filled_console
 
 from codex_proapi.console.pages.logs import FilterView
 
@@ -16,10 +16,10 @@ def _names(page: str) -> dict[str, dict[str, str]]:
 
 
 async def test_the_script_gets_names_and_words(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        english = _names((await visit.get("/logs")).text)
-        chinese = _names((await visit.get("/logs", cookie="language=zh-CN")).text)
-        first = visit.scene.ids[0]
+    async with filled_console(redis_url) as site:
+        english = _names((await site.get("/logs")).text)
+        chinese = _names((await site.get("/logs", cookie="language=zh-CN")).text)
+        first = site.scene.ids[0]
 
     assert english["accounts"][first] == "ada@example.com"
     assert "CI" in english["keys"].values()
@@ -31,8 +31,8 @@ async def test_the_script_gets_names_and_words(redis_url: str) -> None:
 
 
 async def test_filters_stand_in_the_address(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        page = (await visit.get("/logs?level=error&status=5xx&q=%22%3Cb%3E")).text
+    async with filled_console(redis_url) as site:
+        page = (await site.get("/logs?level=error&status=5xx&q=%22%3Cb%3E")).text
 
     assert '<option value="error" selected>' in page
     assert 'name="status" value="5xx"' in page

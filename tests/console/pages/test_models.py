@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
+from support.console_pages import filled_console
 from support.console_scene import a_catalogue
-from support.furnished import furnished
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.console.pages.models import default_of, offered_models
@@ -11,8 +11,8 @@ from codex_proapi.console.views.models_seen import ALWAYS, unite
 
 
 async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        text = await visit.read("/catalogue")
+    async with filled_console(redis_url) as site:
+        text = await site.read("/catalogue")
 
     first = text.partition("gpt-6.1-sol")[2].partition("gpt-6-astra")[0]
     assert "default" in first
@@ -22,13 +22,13 @@ async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url: str) -
 
 
 async def test_a_model_with_a_limit_of_its_own_shows_what_is_left_of_that(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        await visit.console.redis.set(
-            keyspace.catalogue(visit.scene.ids[0]), a_catalogue("gpt-6-astra", "gpt-solo")
+    async with filled_console(redis_url) as site:
+        await site.console.redis.set(
+            keyspace.catalogue(site.scene.ids[0]), a_catalogue("gpt-6-astra", "gpt-solo")
         )
-        for account_id in visit.scene.ids[1:]:
-            await visit.console.redis.delete(keyspace.catalogue(account_id))
-        text = await visit.read("/catalogue")
+        for account_id in site.scene.ids[1:]:
+            await site.console.redis.delete(keyspace.catalogue(account_id))
+        text = await site.read("/catalogue")
 
     own, _, general = text.partition("gpt-solo")
     assert "Week 10% left" in own
@@ -36,20 +36,20 @@ async def test_a_model_with_a_limit_of_its_own_shows_what_is_left_of_that(redis_
 
 
 async def test_a_model_somebody_holds_alone_lists_that_account(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        name = keyspace.catalogue(visit.scene.ids[1])
-        await visit.console.redis.set(name, a_catalogue("gpt-solo"))
-        text = await visit.read("/catalogue")
+    async with filled_console(redis_url) as site:
+        name = keyspace.catalogue(site.scene.ids[1])
+        await site.console.redis.set(name, a_catalogue("gpt-solo"))
+        text = await site.read("/catalogue")
 
     assert "1 account grace@example.com" in text.partition("gpt-solo")[2]
 
 
 async def test_a_model_can_be_withheld_and_offered_again(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        await visit.browser.learn()
+    async with filled_console(redis_url) as site:
+        await site.browser.learn()
         body = {"disabled_models": ["gpt-6-sol"]}
-        changed = await visit.browser.patch("/api/settings", json=body)
-        html = (await visit.get("/catalogue")).text
+        changed = await site.browser.patch("/api/settings", json=body)
+        html = (await site.get("/catalogue")).text
 
     assert changed.is_success
     row = html.partition('id="row-gpt-6-sol"')[2].partition("</tr>")[0]
@@ -58,11 +58,11 @@ async def test_a_model_can_be_withheld_and_offered_again(redis_url: str) -> None
 
 
 async def test_other_names_are_told_beside_their_model(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        await visit.browser.learn()
+    async with filled_console(redis_url) as site:
+        await site.browser.learn()
         body = {"model_aliases": {"house-model": "gpt-5.5"}, "default_model": "gpt-5.5"}
-        await visit.browser.patch("/api/settings", json=body)
-        text = await visit.read("/catalogue")
+        await site.browser.patch("/api/settings", json=body)
+        text = await site.read("/catalogue")
 
     row = text.partition("GPT-5.5")[2]
     assert "house-model" in row
@@ -70,16 +70,16 @@ async def test_other_names_are_told_beside_their_model(redis_url: str) -> None:
 
 
 async def test_without_accounts_the_page_says_what_to_do(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        assert "Models appear once the first account is added." in await visit.read("/catalogue")
+    async with filled_console(redis_url, empty=True) as site:
+        assert "Models appear once the first account is added." in await site.read("/catalogue")
 
 
 async def test_accounts_that_have_not_reported_yet_are_waited_for(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        await visit.scene.people()
-        await visit.console.redis.delete(*map(keyspace.catalogue, visit.scene.ids))
+    async with filled_console(redis_url, empty=True) as site:
+        await site.scene.people()
+        await site.console.redis.delete(*map(keyspace.catalogue, site.scene.ids))
 
-        assert "No model reported yet" in await visit.read("/catalogue")
+        assert "No model reported yet" in await site.read("/catalogue")
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_the_default_is_what_is_set_else_the_best_offered(
 
 
 async def test_elsewhere_the_default_comes_first_and_there_is_always_a_name(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        sources = visit.console.parts.sources
+    async with filled_console(redis_url, empty=True) as site:
+        sources = site.console.parts.sources
         nobody = await offered_models(sources, await load_accounts(sources))
-        await visit.scene.people()
+        await site.scene.people()
         await sources.live_settings.change(
             {"default_model": "gpt-5.5", "disabled_models": ["gpt-6-sol"]}
         )

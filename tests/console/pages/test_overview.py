@@ -10,8 +10,8 @@ from codex_proapi.commons.redis import keyspace
 NOW = 1_795_000_000.0
 
 
-async def test_a_furnished_console_tells_how_it_is(redis_url: str, redis_client: Redis) -> None:
-    await Scene(redis_client, now=NOW).furnish()
+async def test_a_console_with_data_tells_how_it_is(redis_url: str, redis_client: Redis) -> None:
+    await Scene(redis_client, now=NOW).fill()
     settings = console_settings(redis_url, encryption_keys=(FERNET,))
     async with running(settings, clock=Clock(NOW)) as console, script(console) as api:
         body = (await api.get("/api/dashboard")).json()

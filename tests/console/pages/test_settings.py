@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
+from support.console_pages import NOW, filled_console
 from support.consoles import PASSWORD
-from support.furnished import NOW, furnished
 
 from codex_proapi.console.auth.audit import AuditEvent
 from codex_proapi.console.auth.sessions import Session
@@ -22,11 +22,11 @@ EDGE = (
 
 
 async def test_settings_show_what_is_set_and_where_the_rest_comes_from(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        await visit.browser.learn()
+    async with filled_console(redis_url) as site:
+        await site.browser.learn()
         body = {"routing": "least_used", "model_aliases": {"house": "gpt-5.5"}}
-        await visit.browser.patch("/api/settings", json=body)
-        page = (await visit.get("/settings")).text
+        await site.browser.patch("/api/settings", json=body)
+        page = (await site.get("/settings")).text
 
     assert 'name="routing" value="least_used" checked' in page
     assert 'name="history_mode" value="" data-null checked' in page
@@ -35,34 +35,34 @@ async def test_settings_show_what_is_set_and_where_the_rest_comes_from(redis_url
     assert "CODEX_BASE_URL" in page
 
 
-async def test_every_deed_is_in_the_audit_by_its_words(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        await visit.browser.learn()
-        await visit.browser.patch(f"/api/accounts/{visit.scene.ids[0]}", json={"paused": True})
-        text = await visit.read("/settings")
+async def test_every_action_is_in_the_audit_by_its_words(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        await site.browser.learn()
+        await site.browser.patch(f"/api/accounts/{site.scene.ids[0]}", json={"paused": True})
+        text = await site.read("/settings")
 
     assert "Account paused ada@example.com paused: False → True local 127.0.0.1" in text
 
 
 async def test_terms_are_said_plainly(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        text = await visit.read("/settings")
+    async with filled_console(redis_url) as site:
+        text = await site.read("/settings")
 
     assert "Pooling accounts must fit OpenAI's terms of use" in text
     assert "This product is not made by OpenAI." in text
 
 
 async def test_passwords_and_sessions_are_there_where_a_login_is_asked(redis_url: str) -> None:
-    async with furnished(redis_url, admin_password=PASSWORD) as visit:
-        await visit.browser.sign_in()
-        guarded = await visit.read("/settings")
+    async with filled_console(redis_url, admin_password=PASSWORD) as site:
+        await site.browser.sign_in()
+        guarded = await site.read("/settings")
     assert "Sign out everywhere" in guarded
     assert "this browser" in guarded
 
 
 async def test_where_no_login_is_asked_there_are_no_sessions(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        assert "Sign out everywhere" not in await visit.read("/settings")
+    async with filled_console(redis_url) as site:
+        assert "Sign out everywhere" not in await site.read("/settings")
 
 
 @pytest.mark.parametrize(

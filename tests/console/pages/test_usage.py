@@ -3,7 +3,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from support.furnished import NOW, Visit, furnished
+from support.console_pages import NOW, PageClient, filled_console
 
 from codex_proapi.commons.usage.counters import Counters, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
@@ -15,7 +15,7 @@ DAY = 86_400
 TODAY = day_of(NOW)
 
 
-async def settle(visit: Visit, *, ago: int = 0, **facts: Any) -> None:
+async def settle(site: PageClient, *, ago: int = 0, **facts: Any) -> None:
     provided = {
         "endpoint": "chat",
         "ending": Ending.WHOLE,
@@ -24,7 +24,7 @@ async def settle(visit: Visit, *, ago: int = 0, **facts: Any) -> None:
     record = ExchangeRecord(
         request_id=f"r{facts}{ago}", at=NOW - ago * DAY, **{**provided, **facts}
     )
-    await SettlementWriter(visit.console.redis).add([record])
+    await SettlementWriter(site.console.redis).add([record])
 
 
 def row(html: str, name: str) -> list[str]:
@@ -36,12 +36,12 @@ def row(html: str, name: str) -> list[str]:
 
 
 async def test_days_are_added_up_with_a_total(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        await settle(visit, key_id="key_a", first_byte_ms=1_000)
-        await settle(visit, key_id="key_a", ago=6, first_byte_ms=2_000)
-        await settle(visit, key_id="key_a", ago=7)
-        await settle(visit, ending=Ending.BROKEN, tokens=Tokens(), estimated=70)
-        html = (await visit.get("/usage")).text
+    async with filled_console(redis_url, empty=True) as site:
+        await settle(site, key_id="key_a", first_byte_ms=1_000)
+        await settle(site, key_id="key_a", ago=6, first_byte_ms=2_000)
+        await settle(site, key_id="key_a", ago=7)
+        await settle(site, ending=Ending.BROKEN, tokens=Tokens(), estimated=70)
+        html = (await site.get("/usage")).text
 
     assert row(html, "key_a") == ["key_a", "2", "0", "2,000", "800 40%", "0", "0", "0", "1.5 s"]
     assert row(html, "without a key") == ["without a key", "1", "1", "0", "0", "0", "0", "70", "–"]
@@ -49,12 +49,12 @@ async def test_days_are_added_up_with_a_total(redis_url: str) -> None:
 
 
 async def test_a_key_is_told_apart_by_models_and_a_model_by_keys(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
+    async with filled_console(redis_url, empty=True) as site:
         for key_id, model in (("key_a", "gpt-6-sol"), ("key_a", "gpt-5.5"), ("key_b", "gpt-5.5")):
-            await settle(visit, key_id=key_id, answered_model=model)
-        keys = (await visit.get("/usage?by=key")).text
-        models = (await visit.get("/usage?by=model&key=key_a")).text
-        users = (await visit.get("/usage?by=key&model=gpt-5.5")).text
+            await settle(site, key_id=key_id, answered_model=model)
+        keys = (await site.get("/usage?by=key")).text
+        models = (await site.get("/usage?by=model&key=key_a")).text
+        users = (await site.get("/usage?by=key&model=gpt-5.5")).text
 
     assert 'href="/usage?by=model&amp;range=7d&amp;key=key_a"' in keys
     assert [row(models, name)[1] for name in ("gpt-6-sol", "gpt-5.5", "Total")] == [*"112"]
@@ -62,13 +62,13 @@ async def test_a_key_is_told_apart_by_models_and_a_model_by_keys(redis_url: str)
 
 
 async def test_the_csv_has_the_same_days_and_the_same_key(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        (key_id, *_) = visit.scene.key_names
-        html = (await visit.get(f"/usage?by=model&key={key_id}&range=30d")).text
+    async with filled_console(redis_url) as site:
+        (key_id, *_) = site.scene.key_names
+        html = (await site.get(f"/usage?by=model&key={key_id}&range=30d")).text
         found = re.search(r'href="(/api/usage\?[^"]*)"', html)
         assert found
         address = found[1].replace("&amp;", "&")
-        csv = await visit.get(address)
+        csv = await site.get(address)
 
     query = parse_qs(address.partition("?")[2])
     assert query["key"] == [key_id]
@@ -77,29 +77,29 @@ async def test_the_csv_has_the_same_days_and_the_same_key(redis_url: str) -> Non
 
 
 async def test_days_without_usage_lead_on(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        week = await visit.read("/usage")
-        month = await visit.read("/usage?range=30d")
+    async with filled_console(redis_url, empty=True) as site:
+        week = await site.read("/usage")
+        month = await site.read("/usage?range=30d")
 
     assert "No usage in these days Each request is counted the moment it ends. Show 30 days" in week
     assert "Connect a client" in month
 
 
 async def test_an_impossible_range_is_told_and_the_usual_one_shown(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        text = await visit.read("/usage?since=2026-09-21&until=2026-09-20")
+    async with filled_console(redis_url) as site:
+        text = await site.read("/usage?since=2026-09-21&until=2026-09-20")
 
     assert "the last days are shown instead" in text
     assert "Total" in text
 
 
 async def test_the_dashboard_and_the_keys_lead_here(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        dashboard = (await visit.get("/")).text
-        keys = (await visit.get("/keys")).text
+    async with filled_console(redis_url) as site:
+        dashboard = (await site.get("/")).text
+        keys = (await site.get("/keys")).text
 
     assert 'href="/usage?by=account&amp;range=today"' in dashboard
-    assert f'href="/usage?by=model&amp;key={next(iter(visit.scene.key_names))}"' in keys
+    assert f'href="/usage?by=model&amp;key={next(iter(site.scene.key_names))}"' in keys
 
 
 @pytest.mark.parametrize(

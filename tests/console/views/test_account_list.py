@@ -1,4 +1,4 @@
-from support.furnished import NOW, furnished
+from support.console_pages import NOW, filled_console
 
 from codex_proapi.commons.accounts.quota import SeenFamily, SeenQuota, SeenWindow
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
@@ -14,8 +14,8 @@ from codex_proapi.console.views.account_status import Word
 
 
 async def test_every_account_with_what_it_is_up_to(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        overview = await load_accounts(visit.console.parts.sources)
+    async with filled_console(redis_url) as site:
+        overview = await load_accounts(site.console.parts.sources)
 
     assert {row.name.partition("@")[0]: row.condition.word for row in overview.rows} == {
         "ada": Word.READY,
@@ -34,28 +34,28 @@ async def test_every_account_with_what_it_is_up_to(redis_url: str) -> None:
 
 
 async def test_a_paused_account_is_no_part_of_the_pool(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        before = (await load_accounts(visit.console.parts.sources)).pool
-        await visit.scene.accounts.resume(visit.scene.ids[3])
-        after = (await load_accounts(visit.console.parts.sources)).pool
+    async with filled_console(redis_url) as site:
+        before = (await load_accounts(site.console.parts.sources)).pool
+        await site.scene.accounts.resume(site.scene.ids[3])
+        after = (await load_accounts(site.console.parts.sources)).pool
 
     assert (before[0].known, after[0].known) == (4, 5)
 
 
 async def test_without_a_gateway_nobody_knows_what_is_under_way(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        await visit.scene.people()
+    async with filled_console(redis_url, empty=True) as site:
+        await site.scene.people()
         draining = Replica(id="g1", service="gateway", draining=True)
-        await ReplicaStore(visit.console.redis).beat(draining)
-        overview = await load_accounts(visit.console.parts.sources)
+        await ReplicaStore(site.console.redis).beat(draining)
+        overview = await load_accounts(site.console.parts.sources)
 
     assert overview.in_flight is None
     assert {row.in_flight for row in overview.rows} == {None}
 
 
 async def test_rows_come_in_the_order_that_was_asked_for(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        rows = (await load_accounts(visit.console.parts.sources)).rows
+    async with filled_console(redis_url) as site:
+        rows = (await load_accounts(site.console.parts.sources)).rows
 
     def order(sort: str) -> list[str]:
         return [row.name.partition("@")[0] for row in sort_rows(rows, sort)]
@@ -84,8 +84,8 @@ def test_a_spending_limit_stands_in_for_windows() -> None:
 
 
 async def test_a_model_with_a_limit_of_its_own_is_measured_by_that(redis_url: str) -> None:
-    async with furnished(redis_url) as visit:
-        rows = (await load_accounts(visit.console.parts.sources)).rows
+    async with filled_console(redis_url) as site:
+        rows = (await load_accounts(site.console.parts.sources)).rows
     ada = next(row for row in rows if row.name.startswith("ada"))
     grace = next(row for row in rows if row.name.startswith("grace"))
 

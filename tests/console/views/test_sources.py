@@ -1,10 +1,10 @@
-from support.furnished import furnished
+from support.console_pages import filled_console
 
 
 async def test_pages_read_from_the_stores_the_console_has(redis_url: str) -> None:
-    async with furnished(redis_url, empty=True) as visit:
-        sources = visit.console.parts.sources
+    async with filled_console(redis_url, empty=True) as site:
+        sources = site.console.parts.sources
 
-        assert sources.accounts is visit.console.parts.accounts
-        assert sources.redis is visit.console.redis
+        assert sources.accounts is site.console.parts.accounts
+        assert sources.redis is site.console.redis
         assert repr(sources).startswith("<Sources ")

@@ -38,6 +38,7 @@ class Scene:
         self.keys = KeyStore(redis, CredentialCipher((KEY,)))
         self.in_flight = InFlight(most=9)
         self.redis_answers = True
+        self.upstream_lost = False
         self.catalogues = cast("Any", FakeCatalogues())
         metrics = Metrics(CollectorRegistry())
         handlers = Handlers(
@@ -47,6 +48,7 @@ class Scene:
             in_flight=self.in_flight,
             metrics=metrics,
             ping=self.ping,
+            upstream_lost=lambda: self.upstream_lost,
             version="1.2.3",
         )
         self.app = Router(
@@ -160,6 +162,9 @@ async def test_the_process_tells_that_it_lives(scene: Any) -> None:
 
 async def test_it_is_ready_unless_it_drains_or_has_no_redis(scene: Any) -> None:
     assert (await scene.get("/readyz")).status == 200
+    scene.upstream_lost = True
+    sent = await scene.get("/readyz")
+    assert (sent.status, msgspec.json.decode(sent.body)["status"]) == (503, "no upstream")
     scene.redis_answers = False
     assert (await scene.get("/readyz")).status == 503
     scene.in_flight.draining = True

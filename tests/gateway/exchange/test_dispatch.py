@@ -26,10 +26,12 @@ from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import Identity, Shape
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.egress import CHALLENGES, Egress
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.retry_budget import Egress, RetryBudget
+from codex_proapi.gateway.pool.retry_budget import RetryBudget
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
-from codex_proapi.gateway.upstream.backend import ResponseStream
+from codex_proapi.gateway.upstream.http_transport import HttpResponseStream
+from codex_proapi.gateway.upstream.reachability import Reachability
 
 BAD_GATEWAY = Refusal(status=502)
 SPENT = Refusal(status=429, type="usage_limit_reached", quota=Quota(plan="pro"))
@@ -75,7 +77,11 @@ class Upstream:
         self.answers = list(answers)
         self.asked: list[Any] = []
 
-    async def open(self, prepared: Any) -> Any:
+    def available(self) -> bool:
+        return True
+
+    async def open(self, prepared: Any, silence: Any) -> Any:
+        assert silence.deadline
         self.asked.append(prepared)
         answer = self.answers.pop(0)
         return an_opening() if answer == "yes" else answer
@@ -133,22 +139,25 @@ class Response:
 
 def an_opening() -> Any:
     response, linger = Response(), None
-    parts: dict[str, Any] = {"answer": response, "linger": linger}
-    return ResponseStream(held=b"", **parts)
+    parts: dict[str, Any] = {"answer": response, "closing": linger}
+    return HttpResponseStream(held=b"", **parts)
 
 
 class Scene:
-    def __init__(self, leases: Any, answers: Any, *, under_way: Any = 0) -> None:
+    def __init__(
+        self, leases: Any, answers: Any, *, under_way: Any = 0, silence: Any = 300.0
+    ) -> None:
         self.selector, self.upstream, self.said = Rotation(*leases), Upstream(*answers), Said()
         self.slept: list[Any] = []
         self.metrics = Metrics(CollectorRegistry())
         self.budget = RetryBudget()
         self.egress = Egress(lambda: NOW)
+        self.reachability = Reachability()
         shared: dict[str, Any] = {"clock": lambda: NOW, "observer": self.said, "sleep": self.sleep}
         parts: dict[str, Any] = {
             "selector": self.selector,
             "outcomes": self.said,
-            "upstream": self.upstream,
+            "transports": (self.upstream,),
             "ciphertexts": self.said,
             "ledger": self.said,
             "context": DispatchContext(
@@ -156,6 +165,8 @@ class Scene:
                 metrics=self.metrics,
                 budget=self.budget,
                 egress=self.egress,
+                silence=silence,
+                reachability=self.reachability,
                 **shared,
             ),
         }
@@ -355,14 +366,132 @@ async def test_a_storm_of_retries_is_cut_short() -> None:
 
 async def test_a_refused_address_blames_no_account_and_nobody_asks_for_a_while() -> None:
     challenge = Refusal(status=403, is_html=True)
-    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [challenge, challenge])
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [challenge] * 4)
 
     first, second = await scene.refused(), await scene.refused()
 
     assert (first.status, second.status) == (503, 503)
     assert isinstance(second, UpstreamRefused)
     assert second.retry_after == 60
-    assert len(scene.upstream.asked) == 2
+    assert len(scene.upstream.asked) == CHALLENGES
+
+
+async def test_one_accounts_challenge_page_is_answered_by_another_account() -> None:
+    challenge = Refusal(status=403, is_html=True)
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [challenge, challenge, "yes"])
+
+    committed = await scene.dispatch()
+
+    assert committed.lease.account.id == "acc_b"
+    assert not scene.egress.paused
+
+
+FORBIDDEN = Refusal(status=403, code="request_blocked")
+
+
+async def test_a_403_that_two_accounts_give_to_one_request_is_the_requests_own() -> None:
+    leases = [a_lease("acc_a"), a_lease("acc_b"), a_lease("acc_c")]
+    scene = Scene(leases, [FORBIDDEN, FORBIDDEN, "yes"])
+
+    error = await scene.refused()
+
+    assert (error.status, len(scene.upstream.asked)) == (503, 2)
+    assert scene.said.learnt == []
+
+
+async def test_a_403_that_another_account_does_not_give_is_the_accounts() -> None:
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [FORBIDDEN, "yes"])
+
+    await scene.dispatch()
+
+    assert scene.said.learnt == [("acc_a", "forbidden", None)]
+
+
+async def test_a_403_of_the_only_account_is_the_accounts() -> None:
+    nobody = NoCandidate(cause=NoCandidateCause.EMPTY)
+    scene = Scene([a_lease("acc_a"), nobody], [FORBIDDEN])
+
+    error = await scene.refused()
+
+    assert (error.status, scene.said.learnt) == (503, [("acc_a", "forbidden", None)])
+
+
+UNREACHABLE = Refusal(status=0, code="upstream_unreachable", cause="tls: certificate has expired")
+
+
+async def test_an_unreachable_backend_is_asked_of_no_other_account_and_said_of_the_replica() -> (
+    None
+):
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [UNREACHABLE] * 4)
+
+    errors = [await scene.refused(), await scene.refused()]
+
+    assert [error.code for error in errors] == ["upstream_unreachable"] * 2
+    assert {prepared.headers["authorization"] for prepared in scene.upstream.asked[:2]} == {
+        scene.upstream.asked[0].headers["authorization"]
+    }
+    assert scene.reachability.lost
+
+
+async def test_a_connection_that_cannot_be_made_in_time_is_not_tried_again() -> None:
+    slow = Refusal(status=0, code="upstream_unreachable", cause="timeout: tls")
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [slow])
+
+    error = await scene.refused()
+
+    assert (error.code, len(scene.upstream.asked)) == ("upstream_unreachable", 1)
+
+
+async def test_a_stale_connection_is_replaced_once_at_once_and_seen_as_an_attempt() -> None:
+    stale = Refusal(status=0, code="upstream_connection_stale")
+    scene = Scene([a_lease("acc_a")], [stale, "yes"])
+
+    await scene.dispatch()
+
+    assert [prepared.new_connection for prepared in scene.upstream.asked] == [False, True]
+    assert scene.slept == []
+    assert scene.verdicts == [("acc_a", "same_account_again"), ("acc_a", "committed")]
+    assert scene.metrics.upstream_resends._value.get() == 1
+
+
+async def test_a_silence_that_has_used_up_the_exchanges_time_is_its_end() -> None:
+    late = Refusal(status=0, code="upstream_timeout", message="late")
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [late, "yes"], silence=1e-9)
+
+    error = await scene.refused()
+
+    assert (error.status, len(scene.upstream.asked)) == (504, 1)
+
+
+async def test_a_timeout_is_never_repeated_with_the_same_account() -> None:
+    edge = Refusal(status=504)
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [edge, "yes"])
+
+    committed = await scene.dispatch()
+
+    assert committed.lease.account.id == "acc_b"
+    assert scene.slept == []
+
+
+async def test_accounts_that_are_back_in_seconds_are_waited_for() -> None:
+    busy = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 1.5)
+    scene = Scene([a_lease("acc_a"), busy, a_lease("acc_a")], [SPENT, "yes"])
+
+    committed = await scene.dispatch()
+
+    assert committed.lease.account.id == "acc_a"
+    assert scene.slept == [pytest.approx(1.55)]
+
+
+async def test_no_exchange_waits_longer_than_ten_seconds_in_all() -> None:
+    renewing = NoCandidate(cause=NoCandidateCause.RENEWING, until=NOW + 4)
+    scene = Scene([renewing] * 9, [])
+
+    error = await scene.refused()
+
+    assert (error.status, error.code, error.retry_after) == (503, "login_renewing", 4)
+    assert sum(scene.slept) <= 10
+    assert len(scene.slept) == 2
 
 
 async def test_a_codex_clients_headers_go_along_and_its_turn_state_to_its_own_account() -> None:

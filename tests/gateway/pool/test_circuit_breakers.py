@@ -15,10 +15,10 @@ def a_scene(redis: Any) -> Any:
     return CircuitBreakers(redis, CooldownStore(redis), clock=clock), clock
 
 
-async def faults(breakers: Any, clock: Any, count: int) -> Any:
+async def faults(breakers: Any, clock: Any, count: int, *, seconds: float = 1) -> Any:
     found: list[Any] = []
     for _ in range(count):
-        clock.pass_(1)
+        clock.pass_(seconds)
         found.append(await breakers.fault(a_lease(began=clock())))
     return found
 
@@ -29,7 +29,14 @@ async def test_the_fifth_fault_in_a_row_opens_it_and_each_failed_probe_doubles_t
     breakers, clock = a_scene(redis_client)
 
     assert await faults(breakers, clock, FAULTS) == [None] * (FAULTS - 1) + [30.0]
-    assert await faults(breakers, clock, 6) == [60.0, 120.0, 240.0, 300.0, 300.0, 300.0]
+    assert await faults(breakers, clock, 6, seconds=301) == [
+        60.0,
+        120.0,
+        240.0,
+        300.0,
+        300.0,
+        300.0,
+    ]
 
 
 async def test_what_fails_at_once_is_one_failure(redis_client: Redis) -> None:
@@ -40,7 +47,7 @@ async def test_what_fails_at_once_is_one_failure(redis_client: Redis) -> None:
     late = [await breakers.fault(a_lease(began=began_before)) for _ in range(9)]
 
     assert late == [None] * 9
-    assert await faults(breakers, clock, 1) == [60.0]
+    assert await faults(breakers, clock, 1, seconds=31) == [60.0]
 
 
 async def test_an_answer_closes_it_unless_it_was_begun_before_it_opened(

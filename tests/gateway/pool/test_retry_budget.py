@@ -1,9 +1,6 @@
 from contextlib import ExitStack
-from typing import Any
 
-from support.clock import Clock
-
-from codex_proapi.gateway.pool.retry_budget import Egress, RetryBudget
+from codex_proapi.gateway.pool.retry_budget import RetryBudget
 
 
 def test_at_least_three_may_retry_and_beyond_that_a_fifth_of_all() -> None:
@@ -26,24 +23,3 @@ def test_an_exchange_takes_its_share_once() -> None:
         assert [first.retry() for _ in range(9)] == [True] * 9
         assert budget.take()
         assert repr(first) == "<Spending 1>"
-
-
-def test_a_refused_address_pauses_longer_each_time_until_an_answer_comes() -> None:
-    clock = Clock()
-    egress = Egress(clock)
-    assert egress.pause() == 0
-
-    waits: list[Any] = []
-    for _ in range(5):
-        egress.refused()
-        egress.refused()  # of those that were under way
-        waits.append(round(egress.pause()))
-        clock.pass_(egress.pause())
-        assert egress.pause() == 0
-    assert waits == [60, 120, 240, 300, 300]
-
-    egress.refused()
-    egress.answered()
-    assert egress.pause() == 0
-    egress.refused()
-    assert round(egress.pause()) == 60

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import pathlib
+import socket
 import ssl
 from typing import Any
 
@@ -9,7 +10,12 @@ import uvloop
 from support.certificates import Authority
 from support.gateways import PATIENCE_SECONDS
 
-from codex_proapi.gateway.upstream.http_client import IDLE_BEATS, HttpClient, Unreachable
+from codex_proapi.gateway.upstream.http_client import (
+    IDLE_BEATS,
+    HttpClient,
+    StaleConnection,
+    Unreachable,
+)
 from codex_proapi.gateway.upstream.http_response import HEAD_BYTES, HIGH_WATER, ConnectionLost
 
 
@@ -186,16 +192,71 @@ async def test_a_connection_that_cannot_be_used_again_is_not(
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_a_kept_connection_that_turns_out_dead_costs_nothing(
+async def test_a_kept_connection_that_turns_out_dead_is_told_apart_and_not_repeated_here(
     client: Any, server: Any, end: Any
 ) -> None:
     await read_all(await client.post({}, b""))
     server.scripts = [[end], [WHOLE]]
 
-    answer = await client.post({}, b"again")
+    with pytest.raises(StaleConnection):
+        await client.post({}, b"again")
+    answer = await client.post({}, b"again", new_connection=True)
 
     assert await read_all(answer) == b"ok"
     assert [number for number, _, _ in server.requests] == [0, 0, 1]
+
+
+async def test_a_kept_connection_that_breaks_later_may_have_carried_the_request(
+    server: Any,
+) -> None:
+    times = iter([0.0, 1.5])
+    client = HttpClient(f"http://127.0.0.1:{server.port}/", clock=lambda: next(times, 3.0))
+    await read_all(await client.post({}, b""))
+    server.scripts = [["abort"], [WHOLE]]
+
+    with pytest.raises(ConnectionLost) as lost:
+        await client.post({}, b"again")
+
+    assert not isinstance(lost.value, StaleConnection)
+    assert len(server.requests) == 2
+    client.close()
+
+
+async def test_trailers_without_end_break_the_answer_off(client: Any, server: Any) -> None:
+    trailers = [b"x-a: b\r\n" * 2000] * 10
+    server.scripts = [[HEAD_CHUNKED, b"3\r\none\r\n0\r\n", *trailers, "hang"]]
+    answer = await client.post({}, b"")
+
+    with pytest.raises(ConnectionLost):
+        await asyncio.wait_for(read_all(answer), PATIENCE_SECONDS)
+
+
+async def test_why_no_connection_can_be_made_is_told(server: Any, monkeypatch: Any) -> None:
+    nobody = HttpClient("http://127.0.0.1:9/")
+    with pytest.raises(Unreachable) as refused:
+        await nobody.post({}, b"")
+    assert refused.value.cause == "tcp: ConnectionRefusedError"
+
+    async def no_tls(reader: Any, writer: Any) -> None:
+        del reader
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    listener = await asyncio.start_server(no_tls, "127.0.0.1", 0)
+    plain = HttpClient(f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}/")
+    with pytest.raises(Unreachable) as no_handshake:
+        await plain.post({}, b"")
+    listener.close()
+    assert no_handshake.value.cause.startswith("tls: ")
+
+    async def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    with pytest.raises(Unreachable) as no_name:
+        await nobody.post({}, b"")
+    assert no_name.value.cause == "dns: Name or service not known"
+    assert await nobody.probe() == "dns: Name or service not known"
 
 
 @pytest.mark.parametrize(
@@ -400,15 +461,16 @@ def test_a_server_of_a_trusted_authority_is_spoken_to(run: Any, tmp_path: pathli
 
 
 @LOOPS
-def test_a_kept_tls_connection_that_turns_out_dead_costs_nothing(
+def test_a_kept_tls_connection_that_turns_out_dead_is_told_apart(
     run: Any, tmp_path: pathlib.Path
 ) -> None:
     for end in ("close", "abort"):
         vault = Vault(tmp_path)
         vault.scripts = [[WHOLE], [end], [WHOLE]]
 
-        assert run(vault.ask(tls=vault.authority.client())) == [b"ok", b"ok", b"ok"]
-        assert len(vault.connections) == 2
+        with pytest.raises(StaleConnection):
+            run(vault.ask(tls=vault.authority.client()))
+        assert len(vault.connections) == 1
 
 
 @LOOPS

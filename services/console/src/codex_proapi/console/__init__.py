@@ -1,14 +1,12 @@
-"""The console signs accounts in and shows what happens; it serves no client.
+"""The console: web pages, JSON API and command line of the administrator. It serves no client.
 
-web       pages, JSON API, live streams; the only place that knows Litestar
-├─ front       who really asks, under which name; what every answer carries
-├─ visit       administrator's browser, script with a token, this machine, or a stranger
-├─ fan         one reader of the log stream for all browsers of this replica
-└─ pages       values become HTML
-login     four ways an account comes in: browser, pasted callback, device code, auth.json
-admin     the administrator: password, setup, sessions, tokens for scripts, attempts, audit
-texts     two languages
-errors, settings, metrics
+cli, pages        what people use: commands, server-rendered pages (layout, views)
+api, live         the JSON API; log and changes as server-sent events
+auth              administrator, sessions, admin tokens, attempts, audit
+server            hosts, proxies, response headers, errors, uvicorn
+accounts          four ways of signing an account in: browser, pasted address, device, auth.json
+texts             two languages
+app, components   make every object once; routes lists what is served
 
 Everything two replicas must agree on is in Redis: pending logins, sessions, attempts, settings.
 """

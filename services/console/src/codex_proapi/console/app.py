@@ -116,7 +116,7 @@ class Console:
         if self._started:
             return
         self._started = True
-        self._announce(f"browser logins return to {self._settings.redirect_uri()}")
+        self._announce(f"browser logins return to {self._settings.redirect_uri}")
         try:
             await self._welcome()
         except StoreUnavailable:  # nobody is let in before it has succeeded

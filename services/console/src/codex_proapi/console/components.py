@@ -39,9 +39,9 @@ from codex_proapi.console.live.changes import Changes
 from codex_proapi.console.live.event_streams import Gate
 from codex_proapi.console.live.log_broadcast import LogBroadcast
 from codex_proapi.console.metrics import Metrics, RedisWork
-from codex_proapi.console.pages import Sources
 from codex_proapi.console.server.version import own_version
 from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.console.views.sources import Sources
 
 
 class Foundations(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ class Administration(Stores):
 
 
 class Logins(Administration):
-    """The roads an account comes in by, and its renewal."""
+    """The logins of accounts, their renewal and their test."""
 
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)

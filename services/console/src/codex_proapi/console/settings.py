@@ -8,7 +8,10 @@ import msgspec
 
 from codex_proapi.commons.runtime.settings import CommonSettings, Secret, Url
 
-REGISTERED_REDIRECT = "http://localhost:1455/auth/callback"
+CALLBACK_PATH = "/auth/callback"
+"""Where a browser login comes back to on a console."""
+
+REGISTERED_REDIRECT = f"http://localhost:1455{CALLBACK_PATH}"
 """The one redirect address known to be registered for the public client id."""
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -24,7 +27,7 @@ class ConsoleSettings(CommonSettings, frozen=True, kw_only=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8081
     """Port to listen on; 0 takes a free one."""
     oauth_redirect_uri: Url = ""
-    """Redirect address of the browser login; empty derives it (see `redirect_uri`)."""
+    """Redirect address registered for the client id; empty is the public client id's."""
     admin_password: Annotated[str, Secret] = ""
     """First administrator's password. Once one is stored this is ignored."""
     api_key_policy: Literal["open", "required"] = "required"
@@ -48,12 +51,14 @@ class ConsoleSettings(CommonSettings, frozen=True, kw_only=True):
         public = urlsplit(self.public_url).hostname or "localhost"
         return is_loopback(self.host) and is_loopback(public)
 
-    def redirect_uri(self, forwarded_origin: str = "") -> str:
-        """The redirect address in force; `forwarded_origin` is what a trusted proxy says we are."""
-        if self.oauth_redirect_uri:
-            return self.oauth_redirect_uri
-        origin = self.public_url or forwarded_origin
-        return f"{origin}/auth/callback" if origin else REGISTERED_REDIRECT
+    @property
+    def redirect_uri(self) -> str:
+        """The redirect address of every login, browser and pasted: one that OpenAI has registered.
+
+        Never derived from PUBLIC_URL or a proxy's word: the authorization server compares whole
+        addresses and refuses any other one (`authorize_hydra_invalid_request`).
+        """
+        return self.oauth_redirect_uri or REGISTERED_REDIRECT
 
 
 def is_loopback(host: str) -> bool:

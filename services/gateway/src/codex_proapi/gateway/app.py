@@ -53,10 +53,11 @@ from codex_proapi.gateway.pool.account_facts import AccountFacts
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.egress import Egress
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
-from codex_proapi.gateway.pool.retry_budget import Egress, RetryBudget
+from codex_proapi.gateway.pool.retry_budget import RetryBudget
 from codex_proapi.gateway.pool.selector import AccountSelector
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 from codex_proapi.gateway.pool.store_outage import StoreOutage
@@ -68,9 +69,10 @@ from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.account_api import AccountApi
-from codex_proapi.gateway.upstream.backend import Backend
 from codex_proapi.gateway.upstream.http_client import HttpClient
+from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
+from codex_proapi.gateway.upstream.reachability import Reachability
 
 log = structlog.get_logger(__name__)
 
@@ -138,6 +140,8 @@ class Gateway:
             ("slots", self._slots.run()),
             ("revocations", self._revocations.run()),
             ("upkeep", self._upkeep.run()),
+            ("egress", self._egress.run()),
+            ("reachability", self._reachability.run()),
             ("loop lag", watch_lag(self.metrics.loop_lag.observe)),
         ):
             self._tasks.start(work, name=name)
@@ -160,7 +164,7 @@ class Gateway:
         await self._upkeep.leave()
         await self._ledger.close()
         await self._refresher.close()
-        self._upstream.closing_streams.close()
+        self._transport.closing_streams.close()
         self._client.close()
         await self._http.aclose()
         if self._line is not None:
@@ -228,9 +232,11 @@ class Gateway:
     def _open_upstream(self) -> None:
         settings, identity = self._settings, self._identity
         self._client = HttpClient(f"{settings.codex_base_url}/responses")
-        self._upstream = Backend(self._client)
+        self._transport = HttpTransport(self._client)
+        self._reachability = Reachability(self._client, count=self._count_connect_failure)
+        self._egress = Egress(self._clock, self._redis)
         self._ticker = Ticker()
-        self._ticker.join(self._upstream.closing_streams)
+        self._ticker.join(self._transport.closing_streams)
         self._ticker.join(self._client)
         self._http = httpx.AsyncClient(
             verify=client_context(), trust_env=False, follow_redirects=False
@@ -298,7 +304,7 @@ class Gateway:
                 metrics=self.metrics,
             ),
             outcomes=outcomes,
-            upstream=self._upstream,
+            transports=(self._transport,),
             ciphertexts=EncryptedItems(self._redis, self._ledger),
             ledger=self._ledger,
             context=DispatchContext(
@@ -306,7 +312,8 @@ class Gateway:
                 clock=self._clock,
                 metrics=self.metrics,
                 budget=RetryBudget(),
-                egress=Egress(self._clock),
+                egress=self._egress,
+                reachability=self._reachability,
                 observer=account_facts,
             ),
         )
@@ -339,6 +346,7 @@ class Gateway:
             in_flight=self.in_flight,
             metrics=self.metrics,
             ping=self._ping,
+            upstream_lost=lambda: self._reachability.lost,
             version=own_version(),
         )
         return Router(
@@ -387,6 +395,10 @@ class Gateway:
         except StoreUnavailable:
             return False
         return True
+
+    def _count_connect_failure(self, cause: str) -> None:
+        """A connection to upstream could not be made."""
+        self.metrics.connect_failures.labels(cause).inc()
 
     def _refreshed(self, account_id: str, outcome: str) -> None:
         """A refresh has ended, as the refresher tells it."""

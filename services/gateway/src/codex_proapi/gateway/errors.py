@@ -28,7 +28,7 @@ CODES: Final = frozenset(
         "credit_balance_exhausted", "cyber_policy", "flex_unavailable", "insufficient_quota",
         "internal_error", "invalid_api_key", "invalid_body", "invalid_encrypted_content",
         "invalid_prompt", "invalid_request_error", "item_not_found", "malformed_http",
-        "method_not_allowed", "misalignment_policy_violation", "missing_required_parameter",
+        "method_not_allowed", "misalignment_policy_violation", "login_renewing", "missing_required_parameter",
         "model_not_found", "no_accounts", "organization_spend_limit_exceeded",
         "organization_usage_limit_exceeded", "origin_not_allowed", "previous_response_not_found",
         "project_spend_limit_exceeded", "rate_limit_exceeded", "request_head_too_large",
@@ -186,6 +186,12 @@ class NoAccounts(NoAccountAvailable):
 
     code = "no_accounts"
     should_retry = False
+
+
+class LoginRenewing(NoAccountAvailable):
+    """Every account's login is being renewed; that takes seconds."""
+
+    code = "login_renewing"
 
 
 class AllCooling(NoAccountAvailable):

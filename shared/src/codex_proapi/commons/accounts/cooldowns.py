@@ -1,4 +1,4 @@
-"""Which accounts are passed over, until when and why. Who decides that is codex_proapi.gateway.policy.retry.
+"""Which accounts are passed over, until when and why (`gateway.policy.retry` decides that).
 
 Settled in the open: when Redis is away, a cooldown is not kept and the caller counts that.
 """
@@ -11,9 +11,24 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, ask, text
+from codex_proapi.commons.runtime.stored_records import read_json
 
 SUCCESS_ENDS = frozenset({CooldownReason.TRANSIENT, CooldownReason.CREDENTIAL})
 """Reasons that an answer disproves. A quota is not one: an old stream may end after its window."""
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """When a circuit breaker opens, and for how long."""
+
+    now: float
+    """Seconds since the epoch, by Redis' clock."""
+    faults: int
+    """Transient faults in a row that open it."""
+    first_seconds: float
+    """How long it stays open the first time; doubled with each failed probe."""
+    most_seconds: float
+    code: str = ""
+    """Code of the fault."""
 
 
 class CooldownStore:
@@ -49,16 +64,45 @@ class CooldownStore:
         found: dict[str, dict[str, Cooldown]] = {}
         for field, value in fields.items():
             account_id, _, model = text(field).partition(":")
-            cooldown = msgspec.json.decode(value, type=Cooldown)
-            if account_id in wanted and cooldown.until > now:
+            cooldown = read_cooldown(value, name=text(field))
+            if account_id in wanted and cooldown is not None and cooldown.until > now:
                 found.setdefault(account_id, {})[model] = cooldown
         return found
 
-    async def fault(self, account_id: str) -> int:
-        """Count a transient fault; gives how many came in a row."""
-        key = keyspace.faults(account_id)
-        return int(await self._scripts.run("fault", [key], [keyspace.FAULTS_SECONDS]))
+    async def fault(self, account_id: str, opening: "Opening") -> float | None:
+        """Count a transient fault; the seconds its circuit breaker opens for, or None if it does not.
+
+        The breaker opens by a cooldown, kept in the same step. Raises StoreUnavailable.
+        """
+        keys = [keyspace.faults(account_id), keyspace.cooldowns()]
+        args = [
+            *(keyspace.FAULTS_SECONDS, account_id, opening.now, opening.faults),
+            *(opening.first_seconds, opening.most_seconds, opening.code[:64]),
+        ]
+        seconds = text(await self._scripts.run("fault", keys, args))
+        return float(seconds) if seconds else None
 
     async def succeed(self, account_id: str) -> None:
         """An answer came: no faults in a row, and what an answer disproves has ended."""
         await self.clear(account_id, reasons=SUCCESS_ENDS)
+
+
+class _End(msgspec.Struct):
+    """What any version of a cooldown has."""
+
+    until: float
+
+
+def read_cooldown(body: str | bytes, *, name: str) -> Cooldown | None:
+    """A cooldown as it is kept under a name (`account` or `account:model`).
+
+    One of another version's shape lasts as long as it says; None if it does not even say that.
+    """
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeError):
+        end = read_json(body, _End, kind="cooldown", name=name)
+        return None if end is None else Cooldown(until=end.until)
+
+
+_DECODER = msgspec.json.Decoder(Cooldown)

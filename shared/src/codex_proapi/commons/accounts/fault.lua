@@ -1,5 +1,21 @@
--- Count a fault of an account; consecutive faults are those since the last success.
--- KEYS faults; ARGV seconds
+-- Count a transient fault of an account, and open its circuit breaker with the one that is too many.
+-- KEYS faults, cooldowns
+-- ARGV seconds the counter is kept, account, now, faults that open it, seconds of the first opening,
+--      most seconds, code
+-- Gives the seconds it opens for, as text, or ''. Both happen at once: what replicas see fail in the
+-- same moment opens it once, and a fault while it stands open (attempts under way, or the last account
+-- there is) neither counts nor makes it stand longer.
+local now = tonumber(ARGV[3])
+local before = redis.call('HGET', KEYS[2], ARGV[2])
+local open = before and cjson.decode(before)
+if open and open.reason == 'transient' and open['until'] > now then return '' end
 local count = redis.call('INCR', KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-return count
+local beyond = count - tonumber(ARGV[4])
+if beyond < 0 then return '' end
+local seconds = math.min(tonumber(ARGV[5]) * 2 ^ math.min(beyond, 10), tonumber(ARGV[6]))
+if not open or open['until'] < now + seconds then
+  local cooldown = {['until'] = now + seconds, reason = 'transient', since = now, code = ARGV[7]}
+  redis.call('HSET', KEYS[2], ARGV[2], cjson.encode(cooldown))
+end
+return string.format('%.3f', seconds)

@@ -15,6 +15,13 @@ class AccountState(enum.StrEnum):
     """Refused for good by the authorization server: sign in again. Usable until its token ends."""
     DEACTIVATED = "deactivated"
     """Banned, or its workspace or plan has no Codex: nothing we do can revive it."""
+    UNKNOWN = "unknown"
+    """A word that a newer version wrote. Never written; not usable."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "AccountState":
+        del value
+        return cls.UNKNOWN
 
 
 class CooldownReason(enum.StrEnum):
@@ -30,6 +37,13 @@ class CooldownReason(enum.StrEnum):
     """Its token was refused and could not be renewed for now."""
     ENTITLEMENT = "entitlement"
     """Its plan or workspace refused Codex, or the model."""
+    UNKNOWN = "unknown"
+    """A word that a newer version wrote. Never written; a cooldown like any other."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "CooldownReason":
+        del value
+        return cls.UNKNOWN
 
 
 class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +51,10 @@ class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
 
     until: float
     """End, seconds since the epoch (Redis' clock)."""
-    reason: CooldownReason
+    reason: CooldownReason = CooldownReason.UNKNOWN
     """Why."""
-    since: float
-    """Begin, seconds since the epoch."""
+    since: float = 0.0
+    """Begin, seconds since the epoch; 0 is unknown."""
     code: str = ""
     """Upstream's error code, if it gave one."""
 
@@ -90,7 +104,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
                 return True
             case AccountState.REVOKED:
                 return self.token_expires_at > now
-            case AccountState.DEACTIVATED:
+            case AccountState.DEACTIVATED | AccountState.UNKNOWN:
                 return False
 
 

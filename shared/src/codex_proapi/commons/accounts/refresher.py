@@ -8,7 +8,7 @@ while the call runs; the generation decides in the end, whatever became of the l
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import structlog
@@ -67,6 +67,15 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_PACE = Pace()
 
 
+class _Need(NamedTuple):
+    """Which generations of a credential do not serve a caller; -1 is none."""
+
+    rejected: int = -1
+    """The one that the backend answered 401 to: it has ended, whatever its `exp` says."""
+    outdated: int = -1
+    """The one to be replaced although it works (`renew`)."""
+
+
 class CredentialRefresher:
     """Gives credentials that work."""
 
@@ -88,7 +97,7 @@ class CredentialRefresher:
         self._pace = pace
         self._locks = Locks(redis, keyspace.refresh_lock, seconds=pace.lock)
         self._tasks = Tasks()
-        self._flights: dict[tuple[str, int], _Flight] = {}
+        self._flights: dict[tuple[str, _Need], _Flight] = {}
         self._failures: dict[str, int] = {}
         self._closing = False
 
@@ -117,7 +126,7 @@ class CredentialRefresher:
         held: Credential | None = None,
         rejected: Credential | None = None,
     ) -> Credential:
-        """A credential that should work, by the shortest road.
+        """A credential that should work, with as few calls as possible.
 
         `held` is the one this process has: given back if fresh, without a look at Redis. `rejected`
         is the one the backend answered 401 to: never given back. Raises CredentialRevoked when only
@@ -125,7 +134,7 @@ class CredentialRefresher:
         """
         if held is not None and rejected is None and self.is_fresh(held):
             return held
-        flight = self._join(account_id, rejected.generation if rejected else -1)
+        flight = self._join(account_id, _Need(rejected.generation if rejected else -1))
         still = held if rejected is None and held is not None and self._usable(held) else None
         patience = flight.began + self._pace.grace - _now() if still else self._pace.patience
         done, _ = await asyncio.wait({flight.task}, timeout=max(patience, 0))
@@ -135,55 +144,78 @@ class CredentialRefresher:
             return still
         return _outcome_of(outcome, rejected)
 
+    async def renew(self, account_id: str) -> Credential:
+        """Make a refresh although the token works; what works stays in use if that fails.
+
+        Raises CredentialUnavailable when another try may succeed or there is no refresh token,
+        CredentialRevoked when the authorization server refuses the refresh token for good: the
+        access token then serves until it ends, unless it has ended already.
+        """
+        held = await self._read(account_id)
+        if not held.refresh_token and self._usable(held):
+            raise CredentialUnavailable(f"{account_id} has no refresh token: it ends as it is.")
+        flight = self._join(account_id, _Need(outdated=held.generation))
+        await asyncio.wait({flight.task}, timeout=self._pace.patience)
+        if not flight.task.done():
+            raise CredentialUnavailable(f"The refresh of {account_id} takes too long.")
+        outcome = flight.task.result()
+        if isinstance(outcome, Credential) and outcome.generation == held.generation:
+            account = await self._store.get(account_id)
+            if account is not None and account.state is AccountState.REVOKED:
+                raise CredentialRevoked(f"{account_id} must sign in again.")
+        return _outcome_of(outcome, held)
+
     def _usable(self, credential: Credential) -> bool:
         """Whether the access token has not ended yet."""
         return not credential.expires_at or credential.expires_at > self._clock()
 
-    def _join(self, account_id: str, rejected: int) -> "_Flight":
+    def _join(self, account_id: str, need: _Need) -> "_Flight":
         """The flight for this need, started if there is none."""
-        key = (account_id, rejected)
+        key = (account_id, need)
         if (flight := self._flights.get(key)) is not None:
             return flight
-        task = self._tasks.start(self._fly(account_id, rejected), name=f"refresh {account_id}")
+        task = self._tasks.start(self._fly(account_id, need), name=f"refresh {account_id}")
         task.add_done_callback(lambda _: self._flights.pop(key, None))
         self._flights[key] = flight = _Flight(began=_now(), task=task)
         return flight
 
-    async def _fly(self, account_id: str, rejected: int) -> "Credential | CredentialUnavailable":
+    async def _fly(self, account_id: str, need: _Need) -> "Credential | CredentialUnavailable":
         """Obtain a credential; what was expected to go wrong is a value, for every waiter."""
         try:
-            return await self._obtain(account_id, rejected)
+            return await self._obtain(account_id, need)
         except CredentialUnavailable as error:
             return error
         except StoreUnavailable as error:
             return CredentialUnavailable(str(error))
 
-    async def _obtain(self, account_id: str, rejected: int) -> Credential:
+    async def _obtain(self, account_id: str, need: _Need) -> Credential:
         """Wait for whoever refreshes, or be it."""
         give_up = _now() + LAST_WORD
         while True:
             current = await self._read(account_id)
-            if (settled := await self._settled(current, rejected)) is not None:
+            if (settled := await self._settled(current, need)) is not None:
                 return settled
             async with self._locks.hold(account_id) as ours:
                 if ours:
-                    return await self._refresh(account_id, rejected)
+                    return await self._refresh(account_id, need)
             if self._closing or _now() > give_up:
                 raise CredentialUnavailable(f"Another replica is still refreshing {account_id}.")
             await asyncio.sleep(self._pace.poll)
 
-    async def _refresh(self, account_id: str, rejected: int) -> Credential:
+    async def _refresh(self, account_id: str, need: _Need) -> Credential:
         """Under the lock: look again, call, save, only then use."""
         current = await self._read(account_id)
-        if (settled := await self._settled(current, rejected)) is not None:
+        if (settled := await self._settled(current, need)) is not None:
             return settled
-        reason = "unauthorized_recovery" if current.generation == rejected else "proactive_expiry"
+        reason = (
+            "unauthorized_recovery" if current.generation == need.rejected else "proactive_expiry"
+        )
         try:
             grant = await self._endpoint.refresh(current.refresh_token, reason)
         except GrantRefused as refusal:
-            return await self._refused(current, rejected, refusal)
+            return await self._refused(current, need, refusal)
         except GrantUnavailable as failure:
-            return await self._unavailable(current, rejected, failure)
+            return await self._unavailable(current, need, failure)
         return await self._save(current, grant)
 
     async def _save(self, current: Credential, grant: Grant) -> Credential:
@@ -223,23 +255,21 @@ class CredentialRefresher:
         self._tell(current, "superseded", generation=current.generation)
         return await self._read(current.account_id)
 
-    async def _refused(
-        self, current: Credential, rejected: int, refusal: GrantRefused
-    ) -> Credential:
+    async def _refused(self, current: Credential, need: _Need, refusal: GrantRefused) -> Credential:
         """No. If another replica has the answer, take that; else remember it for good."""
         if (other := await self._another(current, refusal)) is not None:
             return other
         self._tell(current, "refused", code=refusal.code)
         if not refusal.permanent:
             await self._pause_for(current.account_id)
-            return self._old(current, rejected)
+            return self._old(current, need)
         with mapped():
             await self._redis.set(
                 keyspace.refused_grant(token_digest(current.refresh_token)),
                 refusal.code,
                 ex=keyspace.REFUSED_GRANT_SECONDS,
             )
-        return await self._revoked(current, rejected, refusal.code)
+        return await self._revoked(current, need, refusal.code)
 
     async def _another(self, current: Credential, refusal: GrantRefused) -> Credential | None:
         """The credential somebody else saved; waits for it if our token was used by somebody."""
@@ -253,12 +283,12 @@ class CredentialRefresher:
             await asyncio.sleep(self._pace.poll)
 
     async def _unavailable(
-        self, current: Credential, rejected: int, failure: GrantUnavailable
+        self, current: Credential, need: _Need, failure: GrantUnavailable
     ) -> Credential:
         """No answer. Nobody asks again for a moment; the old token serves while it can."""
         self._tell(current, "unavailable", code=failure.code, sent=failure.sent)
         await self._pause_for(current.account_id, at_least=failure.retry_after)
-        return self._old(current, rejected)
+        return self._old(current, need)
 
     async def _pause_for(self, account_id: str, *, at_least: float = 0) -> None:
         failures = self._failures[account_id] = self._failures.get(account_id, 0) + 1
@@ -266,26 +296,26 @@ class CredentialRefresher:
         with mapped():
             await self._redis.set(keyspace.refresh_pause(account_id), failures, ex=seconds)
 
-    async def _settled(self, current: Credential, rejected: int) -> Credential | None:
+    async def _settled(self, current: Credential, need: _Need) -> Credential | None:
         """The answer when no call is needed, or none is allowed; None when one must be made."""
-        if current.generation != rejected and self.is_fresh(current):
+        if current.generation not in need and self.is_fresh(current):
             return current
         if not current.refresh_token:
-            return await self._revoked(current, rejected, "refresh_token_missing")
+            return await self._revoked(current, need, "refresh_token_missing")
         keys = [
             keyspace.refused_grant(token_digest(current.refresh_token)),
             keyspace.refresh_pause(current.account_id),
         ]
         refused, paused = await ask(lambda: self._redis.mget(keys))
         if refused:
-            return await self._revoked(current, rejected, text(refused))
+            return await self._revoked(current, need, text(refused))
         if paused:
-            return self._old(current, rejected)
+            return self._old(current, need)
         return None
 
-    async def _revoked(self, current: Credential, rejected: int, code: str) -> Credential:
+    async def _revoked(self, current: Credential, need: _Need, code: str) -> Credential:
         """Only signing in again helps. A token the backend rejected counts as ended."""
-        dead = current.generation == rejected
+        dead = current.generation == need.rejected
         marked = await self._store.mark(
             current.account_id,
             AccountState.REVOKED,
@@ -300,9 +330,9 @@ class CredentialRefresher:
             return current
         raise CredentialRevoked(f"{current.account_id} must sign in again ({code}).")
 
-    def _old(self, current: Credential, rejected: int) -> Credential:
+    def _old(self, current: Credential, need: _Need) -> Credential:
         """The token we have, while it works."""
-        if current.generation != rejected and self._usable(current):
+        if current.generation != need.rejected and self._usable(current):
             return current
         raise CredentialUnavailable(f"{current.account_id} cannot be refreshed for now.")
 

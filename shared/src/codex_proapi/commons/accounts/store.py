@@ -25,6 +25,7 @@ from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, ask, text
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
+from codex_proapi.commons.runtime.stored_records import read_fields
 
 
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +111,7 @@ class AccountStore:
     async def get(self, account_id: str) -> Account | None:
         """One account, or None."""
         fields = await ask(lambda: self._redis.hgetall(keyspace.account(account_id)))
-        return _account(fields)
+        return _account(fields, account_id)
 
     async def list(self) -> Sequence[Account]:
         """Every account, oldest first."""
@@ -131,9 +132,11 @@ class AccountStore:
 
         replies = await ask(read)
         loaded = [
-            (account, int(generation or 0), sealed or "")
-            for fields, (generation, sealed) in zip(replies[::2], replies[1::2], strict=True)
-            if (account := _account(fields)) is not None
+            (account, _generation(generation), sealed or "")
+            for account_id, fields, (generation, sealed) in zip(
+                ids, replies[::2], replies[1::2], strict=True
+            )
+            if (account := _account(fields, account_id)) is not None
         ]
         return sorted(loaded, key=lambda entry: (entry[0].created_at, entry[0].id))
 
@@ -141,9 +144,9 @@ class AccountStore:
         """The credential of an account, read now; None if there is none."""
         key = keyspace.credential(account_id)
         generation, sealed = await ask(lambda: self._redis.hmget(key, ["generation", "sealed"]))
-        if not generation or not sealed:
+        if not _generation(generation) or not sealed:
             return None
-        return self.unseal(account_id, int(generation), text(sealed))
+        return self.unseal(account_id, _generation(generation), text(sealed))
 
     def unseal(self, account_id: str, generation: int, sealed: str) -> Credential:
         """Open a sealed credential as `load` gives it."""
@@ -338,8 +341,14 @@ def _pairs(fields: Mapping[str, Any]) -> list[str]:
     return [part for name, value in fields.items() for part in (name, _text(value))]
 
 
-def _account(fields: Mapping[Any, Any]) -> Account | None:
-    """An account from its hash; None if it is gone."""
+def _account(fields: Mapping[Any, Any], account_id: str) -> Account | None:
+    """An account from its hash; None if it is gone, or if this version cannot read it."""
     if "chatgpt_account_id" not in fields:
         return None
-    return msgspec.convert(fields, Account, strict=False)
+    return read_fields(fields, Account, kind="account", name=account_id)
+
+
+def _generation(value: object) -> int:
+    """A credential's generation; 0 if there is none that can be read."""
+    found = str(value or "0")
+    return int(found) if found.isdecimal() else 0

@@ -20,11 +20,14 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, ask, text
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.single_flight import SingleFlight
+from codex_proapi.commons.runtime.stored_records import UNREADABLE, read_fields
 
 SECRET_PREFIX = "cpa-"  # noqa: S105 - how every key begins, so that scanners can find one
 """Begin of every key we make."""
 PREFIX_LENGTH = 8
 """Characters of a key that are kept to recognise it by."""
+GONE = -2
+"""What Redis gives for the time left of a key that is not there (any more)."""
 LEAST_WEIGHT, MOST_WEIGHT = 0.1, 100.0
 """Bounds of a key's weight: nobody is weighed away, and nobody drowns all the others."""
 
@@ -116,7 +119,7 @@ class KeyStore:
         version, *rest = await ask(read)
         ids, lives = rest[: len(names)], rest[len(names) :]
         for digest, found, left in zip(digests, ids, lives, strict=True):
-            if found and (key := await self.get(text(found))) is not None:
+            if found and left != GONE and (key := await self.get(text(found))) is not None:
                 if digest != digests[0]:
                     await self._adopt(key.id, digest, digests[0])
                 seconds = left / 1000 if left >= 0 else None
@@ -125,7 +128,8 @@ class KeyStore:
 
     async def get(self, key_id: str) -> ApiKey | None:
         """One key, or None."""
-        return _key(await ask(lambda: self._redis.hgetall(keyspace.key(key_id))))
+        fields = await ask(lambda: self._redis.hgetall(keyspace.key(key_id)))
+        return _key(fields, key_id)
 
     async def list(self) -> Sequence[ApiKey]:
         """Every key, oldest first."""
@@ -139,7 +143,11 @@ class KeyStore:
                 pipe.hgetall(keyspace.key(key_id))
             return await pipe.execute()
 
-        found = [key for fields in await ask(read) if (key := _key(fields)) is not None]
+        found = [
+            key
+            for key_id, fields in zip(ids, await ask(read), strict=True)
+            if (key := _key(fields, key_id)) is not None
+        ]
         return sorted(found, key=lambda key: (key.created_at, key.id))
 
     async def patch(self, key_id: str, **changes: Any) -> ApiKey | None:
@@ -261,13 +269,17 @@ def _fields(key: ApiKey) -> Mapping[str, str]:
     }
 
 
-def _key(fields: Mapping[Any, Any]) -> ApiKey | None:
-    """A key from its hash; None if it is gone."""
+def _key(fields: Mapping[Any, Any], key_id: str) -> ApiKey | None:
+    """A key from its hash; None if it is gone, or if this version cannot read it: then it opens nothing."""
     if "name" not in fields:
         return None
     parts = {"allowed_models", "allowed_accounts", "limits"}
-    values = {
-        name: msgspec.json.decode(value) if name in parts else value
-        for name, value in fields.items()
-    }
-    return msgspec.convert(values, ApiKey, strict=False)
+    try:
+        values = {
+            name: msgspec.json.decode(value) if name in parts else value
+            for name, value in fields.items()
+        }
+    except msgspec.DecodeError:
+        UNREADABLE.note("key", key_id, "no record")
+        return None
+    return read_fields(values, ApiKey, kind="key", name=key_id)

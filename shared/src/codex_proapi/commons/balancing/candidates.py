@@ -102,6 +102,10 @@ class NoCandidateCause(enum.StrEnum):
     """Quota is spent for longer."""
     UNENTITLED = "unentitled"
     """Every account was refused Codex, or the model, by its plan."""
+    FORBIDDEN = "forbidden"
+    """Every account was refused for a while for a reason that the backend did not name."""
+    RENEWING = "renewing"
+    """The logins of everybody who could serve are being renewed."""
     REFUSED = "refused"
     """The login of everybody who could serve is refused for now."""
 

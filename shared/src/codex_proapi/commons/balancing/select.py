@@ -33,6 +33,11 @@ from codex_proapi.commons.balancing.strategy import Routing
 
 SHORT_WAIT: Final = 60.0
 """Seconds a client may be told to wait; beyond it, retrying soon makes no sense."""
+RENEWING_CODE: Final = "credential_unavailable"
+"""Code of the cooldown of an account whose login is being renewed."""
+PLAN_CODES: Final = frozenset({"", "usage_not_included", "model_not_in_plan"})
+"""Codes of cooldowns for what a plan does not include; with any other the backend may only have
+refused for a while. A choice made again from a log line has no codes."""
 LOGIN_REASONS: Final = frozenset({CooldownReason.ENTITLEMENT, CooldownReason.CREDENTIAL})
 """Reasons that waiting a little does not end."""
 
@@ -68,13 +73,24 @@ def why_none(cooldowns: Sequence[Cooldown], now: float) -> NoCandidate:
         return NoCandidate(cause=NoCandidateCause.EMPTY)
     waiting = [c.until for c in cooldowns if c.reason not in LOGIN_REASONS]
     if not waiting:
-        entitled = any(c.reason is CooldownReason.CREDENTIAL for c in cooldowns)
-        cause = NoCandidateCause.REFUSED if entitled else NoCandidateCause.UNENTITLED
-        return NoCandidate(cause=cause, until=min(c.until for c in cooldowns))
+        return _without_login(cooldowns)
     spent = [c.until for c in cooldowns if c.reason is CooldownReason.QUOTA]
     if min(waiting) - now <= SHORT_WAIT or not spent:
         return NoCandidate(cause=NoCandidateCause.COOLING, until=min(waiting))
     return NoCandidate(cause=NoCandidateCause.SPENT, until=min(spent))
+
+
+def _without_login(cooldowns: Sequence[Cooldown]) -> NoCandidate:
+    """Why no login may serve: the cause that ends soonest by itself."""
+    renewing = [c.until for c in cooldowns if c.code == RENEWING_CODE]
+    if renewing:
+        return NoCandidate(cause=NoCandidateCause.RENEWING, until=min(renewing))
+    cause = NoCandidateCause.UNENTITLED
+    if any(c.reason is CooldownReason.CREDENTIAL for c in cooldowns):
+        cause = NoCandidateCause.REFUSED
+    elif any(c.code not in PLAN_CODES for c in cooldowns):
+        cause = NoCandidateCause.FORBIDDEN
+    return NoCandidate(cause=cause, until=min(c.until for c in cooldowns))
 
 
 def _cooling(candidate: Candidate, now: float) -> bool:

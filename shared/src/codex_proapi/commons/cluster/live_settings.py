@@ -1,7 +1,8 @@
 """The settings that can be changed while everything runs, on every replica within seconds.
 
 One hash in Redis; what is not in it keeps the value of the environment. The console writes, the
-gateway reads at most every few seconds and treats a value it cannot read as not set.
+gateway reads at most every few seconds. A value it cannot read counts as not set, but a policy for
+API keys that it does not know means that they are required.
 """
 
 import enum
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped, text
+from codex_proapi.commons.runtime.stored_records import UNREADABLE
 
 READ_SECONDS = 2.0
 """How old a reader's copy may be."""
@@ -59,6 +61,10 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Time between two questions about the quota of an account that no answer tells of."""
 
 
+_CAUTIOUS: dict[str, Any] = {"api_key_policy": KeyPolicy.REQUIRED}
+"""What holds where a value is set that this version cannot read, if not the environment's."""
+
+
 class LiveSettingsStore:
     """The live settings, shared by every replica."""
 
@@ -78,8 +84,10 @@ class LiveSettingsStore:
                     values[field.name] = msgspec.json.decode(
                         text(kept[field.name]), type=field.type
                     )
-                except (msgspec.ValidationError, msgspec.DecodeError):
-                    continue
+                except (msgspec.DecodeError, UnicodeError):
+                    UNREADABLE.note("setting", field.name, "not a value of this version")
+                    if field.name in _CAUTIOUS:
+                        values[field.name] = _CAUTIOUS[field.name]
         return LiveSettings(**values)
 
     async def change(self, changes: dict[str, Any]) -> LiveSettings:

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped, text
+from codex_proapi.commons.runtime.stored_records import read_json
 
 BEAT_SECONDS = 5
 """How often a replica beats."""
@@ -78,4 +79,8 @@ class ReplicaStore:
         if gone:
             with mapped():
                 await self._redis.srem(keyspace.replicas(), *gone)
-        return [msgspec.json.decode(body, type=Replica) for body in beats if body is not None]
+        return [
+            replica
+            for name, body in zip(names, beats, strict=True)
+            if body is not None and (replica := read_json(body, Replica, kind="replica", name=name))
+        ]

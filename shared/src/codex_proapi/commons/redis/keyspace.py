@@ -115,6 +115,11 @@ def probe(account_id: str) -> str:
     return f"{TAG}:probe:{account_id}"
 
 
+def egress() -> str:
+    """String: until when our address is paused, seconds since the epoch; gone with the pause."""
+    return f"{TAG}:egress"
+
+
 def slots() -> str:
     """Sorted set `account request key` of answers being given, by end of lease; SLOT_SECONDS."""
     return f"{TAG}:slots"

@@ -84,7 +84,7 @@ class UsageStore:
                 pipe.hmget(keyspace.usage(day, "key", key_id), "input", "output", "estimated")
             return await pipe.execute()
 
-        return [sum(int(count or 0) for count in counts) for counts in await ask(read)]
+        return [sum(map(_number, counts)) for counts in await ask(read)]
 
     async def read_models(
         self, key_ids: Sequence[str], days: Iterable[str]
@@ -97,8 +97,7 @@ class UsageStore:
             for key_id, fields in zip(key_ids, await self._hashes(names), strict=True):
                 for field, value in fields.items():
                     model, _, name = text(field).rpartition(" ")
-                    counters = sums.setdefault((key_id, model), Counters())
-                    setattr(counters, name, int(value))
+                    _set(sums.setdefault((key_id, model), Counters()), name, value)
         return found
 
     async def key_ids(self, days: Iterable[str]) -> Sequence[str]:
@@ -139,8 +138,9 @@ class UsageStore:
             fields = await ask(lambda key=key: self._redis.hgetall(key))  # type: ignore[misc]
             for field, value in fields.items():
                 slot, _, name = text(field).partition(" ")
-                counters = found.setdefault(begin + int(slot) * SLOT_SECONDS, Counters())
-                setattr(counters, name, int(value))
+                if slot.isdecimal():
+                    at = begin + int(slot) * SLOT_SECONDS
+                    _set(found.setdefault(at, Counters()), name, value)
         return dict(sorted(found.items()))
 
     async def _subjects(self, day: str, kind: UsageKind) -> list[str]:
@@ -150,7 +150,7 @@ class UsageStore:
     async def _counters(self, day: str, kind: str, subjects: Sequence[str]) -> list[Counters]:
         names = [keyspace.usage(day, kind, subject) for subject in subjects]
         hashes = await self._hashes(names)
-        return [msgspec.convert(fields, Counters, strict=False) for fields in hashes]
+        return [_counters_of(fields) for fields in hashes]
 
     async def _hashes(self, names: Sequence[str]) -> list[Any]:
         async def read() -> list[Any]:
@@ -160,6 +160,28 @@ class UsageStore:
             return await pipe.execute()
 
         return await ask(read) if names else []
+
+
+def _counters_of(fields: Any) -> Counters:
+    """Counters from their hash; what is no counter of this version is left out."""
+    counters = Counters()
+    for name, value in fields.items():
+        _set(counters, text(name), value)
+    return counters
+
+
+def _set(counters: Counters, name: str, value: object) -> None:
+    """Set one counter, unless another version counts something else under this name."""
+    if name in Counters.__struct_fields__:
+        setattr(counters, name, _number(value))
+
+
+def _number(value: object) -> int:
+    """A count as it is kept; 0 for none, or for what is no number."""
+    try:
+        return int(str(value or 0))
+    except ValueError:
+        return 0
 
 
 def day_of(at: float) -> str:

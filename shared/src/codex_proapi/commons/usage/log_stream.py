@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import BLOCK_SECONDS, Scripts, ask, mapped, text
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.stored_records import read_json
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 
 LENGTH = 10_000
@@ -78,7 +79,6 @@ class StoredEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(LogEntry)
 
 
 def entry_of(record: ExchangeRecord) -> LogEntry:
@@ -141,9 +141,19 @@ class LogStream:
 
     async def page(self, *, before: str = "+", count: int = 100) -> Sequence[StoredEntry]:
         """The newest entries older than an id, newest first."""
-        end = before if before == "+" else f"({before}"
-        key = keyspace.logs()
-        return _stored(await ask(lambda: self._redis.xrevrange(key, max=end, count=count)))
+        found: list[StoredEntry] = []
+        # Rows that are no entries are passed over, so that fewer than asked for means the end.
+        while len(found) < count:
+            end, wanted = before if before == "+" else f"({before}", count - len(found)
+            rows = await self._rows(end, wanted)
+            found += _stored(rows)
+            if len(rows) < wanted:
+                break
+            before = text(rows[-1][0])
+        return found
+
+    async def _rows(self, end: str, count: int) -> Any:
+        return await ask(lambda: self._redis.xrevrange(keyspace.logs(), max=end, count=count))
 
     async def last_id(self) -> str:
         """The last id ever given, cleared or not; `0-0` if none was: where a live log begins."""
@@ -170,9 +180,10 @@ def _stored(rows: Any) -> Sequence[StoredEntry]:
     """Rows of the stream as entries; rows that are none are left out."""
     found = []
     for entry_id, fields in rows:
-        try:
-            entry = _decoder.decode(fields["entry"])
-        except (msgspec.DecodeError, KeyError, TypeError):
+        body = (fields or {}).get("entry")
+        if not body:  # the row that remembers the last id of a cleared log
             continue
-        found.append(StoredEntry(id=text(entry_id), entry=entry))
+        entry = read_json(body, LogEntry, kind="log entry", name=text(entry_id))
+        if entry is not None:
+            found.append(StoredEntry(id=text(entry_id), entry=entry))
     return found

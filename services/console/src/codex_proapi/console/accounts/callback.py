@@ -52,9 +52,9 @@ def pasted_callback(text: str) -> Callback:
     text = text.strip().strip("<>\"'")
     if not text or len(text) > MOST_CHARACTERS:
         raise BadRequest(Code.NOT_A_CALLBACK, param="url")
-    # Without a scheme browsers show and people copy "localhost:1455/auth/callback?…".
-    query = urlsplit(text).query if "?" in text else text
     try:
+        # Without a scheme browsers show and people copy "localhost:1455/auth/callback?…".
+        query = urlsplit(text).query if "?" in text else text
         return callback_of(dict(parse_qsl(query.partition("#")[0], max_num_fields=20)))
     except (LoginRefused, ValueError):
         raise BadRequest(Code.NOT_A_CALLBACK, param="url") from None

@@ -1,4 +1,4 @@
-"""Where logins begin and finish: the desk that browser, pasted callback, device code and file share.
+"""Begins and finishes logins: browser, pasted address and device code, and imports of a file.
 
 Begin writes a pending login and says where the person must go; finish takes it, trades it for
 tokens and keeps the account. Renewing an account in place refuses another identity.
@@ -23,6 +23,7 @@ from codex_proapi.commons.codex.token_endpoint import (
     TokenEndpoint,
 )
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.runtime.errors import CredentialUnavailable
 from codex_proapi.console.accounts.auth_json import AuthFile
 from codex_proapi.console.accounts.callback import Callback, refusal_of
 from codex_proapi.console.accounts.pending_logins import (
@@ -116,8 +117,10 @@ class LoginService:
         )
         return Begun(pending=pending, authorize_url=cast("str", url))
 
-    async def finish(self, callback: Callback, *, owners: frozenset[str]) -> tuple[Account, str]:
-        """Trade a callback for an account; also where the browser goes next."""
+    async def finish(
+        self, callback: Callback, *, owners: frozenset[str]
+    ) -> tuple[Account, PendingLogin]:
+        """Trade a callback for an account; gives the login that waited for it, too."""
         pending = await self._pending.take(login_id_of(callback.state))
         if pending is None:
             raise LoginRefused(Code.LOGIN_UNKNOWN)
@@ -131,7 +134,7 @@ class LoginService:
             )
         except GrantError as error:
             raise await self.fail(pending, meaning_of(error)) from error
-        return await self.arrive(grant, pending), pending.after
+        return await self.arrive(grant, pending), pending
 
     async def login_state(self, login_id: str, *, owners: frozenset[str]) -> Outcome:
         """How a login of one of these owners stands."""
@@ -162,7 +165,10 @@ class LoginService:
 
     async def log_out(self, account_id: str) -> bool:
         """Revoke an account's login at the authorization server; False if that was not possible."""
-        credential = await self._accounts.credential(account_id)
+        try:
+            credential = await self._accounts.credential(account_id)
+        except CredentialUnavailable:  # sealed under a key that is lost: nothing to revoke with
+            return False
         if credential is None:
             return False
         try:

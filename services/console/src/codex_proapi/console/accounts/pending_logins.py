@@ -15,6 +15,7 @@ from codex_proapi.commons.codex.token_endpoint import DeviceCode
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
 from codex_proapi.commons.runtime.cipher import Cipher
+from codex_proapi.commons.runtime.stored_records import read_json
 
 OUTCOME_SECONDS = 600
 """How long after its end a login's outcome can still be asked for."""
@@ -44,7 +45,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     """Handle for the page that waits; made from the state, which it does not tell."""
     way: Way
     owner: str
-    """The visit that began it; only the same may finish it."""
+    """Who began it (`RequestIdentity.owner`); only the same may finish it."""
     expires_at: int
     """Seconds since the epoch."""
     account: str = ""
@@ -121,7 +122,7 @@ class PendingLogins:
     async def outcome(self, login_id: str) -> Outcome | None:
         """How a login stands, None if it is unknown or long over."""
         kept = await ask(lambda: self._redis.get(keyspace.login_outcome(login_id)))
-        return msgspec.json.decode(kept, type=Outcome) if kept else None
+        return read_json(kept, Outcome, kind="login outcome", name=login_id) if kept else None
 
     async def may_poll(self, login_id: str, *, seconds: int) -> bool:
         """Whether it is this call's turn to ask; nobody else may for so many seconds."""
@@ -140,8 +141,8 @@ class PendingLogins:
         body = self._cipher.open_bytes(str(sealed).encode())
         if body is None:
             return None
-        pending = msgspec.json.decode(body, type=PendingLogin)
-        return pending if self._clock() < pending.expires_at else None
+        pending = read_json(body, PendingLogin, kind="pending login", name="")
+        return pending if pending is not None and self._clock() < pending.expires_at else None
 
 
 def login_id_of(secret: str) -> str:

@@ -9,7 +9,7 @@ from codex_proapi.console.server.parameters import Before, Limit
 
 
 class AuditEventList(msgspec.Struct, frozen=True, kw_only=True, rename={"events": "deeds"}):
-    """Deeds, newest first."""
+    """Events, newest first."""
 
     events: list[StoredAuditEvent]
     before: str

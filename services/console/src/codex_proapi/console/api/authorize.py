@@ -1,4 +1,4 @@
-"""The browser's own road: away to the authorization server, and back from it."""
+"""Browser logins: the redirect to the authorization server and the callback from it."""
 
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote, urlencode
@@ -15,7 +15,6 @@ from codex_proapi.console.api.logins import note_outcome, owner_of, owners_of
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.errors import Code, ConsoleError, NotFound
 from codex_proapi.console.server.dependencies import Injected
-from codex_proapi.console.server.middleware import origin_of
 from codex_proapi.console.server.parameters import Word
 from codex_proapi.console.settings import ConsoleSettings
 
@@ -42,7 +41,7 @@ async def leave(
     begun = await login_service.begin(
         Way.BROWSER,
         owner=owner_of(request, settings),
-        redirect_uri=settings.redirect_uri(origin_of(request.scope).forwarded),
+        redirect_uri=settings.redirect_uri,
         account=account,
         after=own_path(after) or AFTER,
     )
@@ -70,11 +69,13 @@ async def arrive(
     }
     try:
         callback = callback_of(said)
-        account, after = await login_service.finish(callback, owners=owners_of(request))
+        account, pending = await login_service.finish(callback, owners=owners_of(request))
     except ConsoleError as failure:
         await note_outcome(request, audit, way=Way.BROWSER, code=failure.code.value)
         raise
-    await note_outcome(request, audit, way=Way.BROWSER, account=account.id)
+    await note_outcome(request, audit, way=pending.way, account=account.id)
+    # A pasted login whose address is this console comes back by itself, with nowhere to go.
+    after = pending.after or AFTER
     joint = "&" if "?" in after else "?"
     return Redirect(f"{after}{joint}{urlencode({'signed_in': account.id})}", status_code=303)
 

@@ -19,7 +19,7 @@ from codex_proapi.console.errors import Code, ConsoleError, NotFound
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.middleware import origin_of
 from codex_proapi.console.server.parameters import Id
-from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.console.settings import CALLBACK_PATH, ConsoleSettings
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -80,7 +80,7 @@ async def begin_login(
     owner = owner_of(request, settings)
     if data.way == "device":
         return _device_body(await devices.begin(owner=owner, account=data.account))
-    redirect_uri = settings.redirect_uri(origin_of(request.scope).forwarded)
+    redirect_uri = settings.redirect_uri
     begun = await login_service.begin(
         Way(data.way), owner=owner, redirect_uri=redirect_uri, account=data.account
     )
@@ -169,8 +169,7 @@ def owners_of(request: AnyRequest) -> frozenset[str]:
 
 def returns_here(request: AnyRequest, settings: ConsoleSettings) -> bool:
     """Whether the browser login leads back to the address this visitor uses."""
-    origin = origin_of(request.scope)
-    return settings.redirect_uri(origin.forwarded) == f"{origin.address}/auth/callback"
+    return settings.redirect_uri == f"{origin_of(request.scope).address}{CALLBACK_PATH}"
 
 
 async def note_outcome(

@@ -142,7 +142,7 @@ def _body(request: AnyRequest, live: LiveSettings, settings: ConsoleSettings) ->
     origin = origin_of(request.scope)
     fixed = FixedBody(
         public_url=settings.public_url,
-        redirect_uri=settings.redirect_uri(origin.forwarded),
+        redirect_uri=settings.redirect_uri,
         base_url=f"{settings.public_url or origin.address}/v1",
         trusted_proxies=tuple(str(network) for network in settings.trusted_proxies),
         codex_base_url=settings.codex_base_url,

@@ -61,7 +61,7 @@ class Administrator:
             stale = [
                 str(name)
                 for name, at in fields.items()
-                if str(name).startswith("setup:") and int(at) + SETUP_SECONDS <= now
+                if str(name).startswith("setup:") and _seconds(at) + SETUP_SECONDS <= now
             ]
             if stale:
                 await self._redis.hdel(keyspace.admin(), *stale)
@@ -75,7 +75,7 @@ class Administrator:
         kept, issued = await ask(lambda: self._redis.hmget(keyspace.admin(), fields))
         if kept:
             raise Conflict(Code.ALREADY_SET_UP)
-        if issued is None or int(issued) + SETUP_SECONDS <= self._clock():
+        if issued is None or _seconds(issued) + SETUP_SECONDS <= self._clock():
             raise BadSignIn(Code.WRONG_SETUP_TOKEN)
         check_strength(password)
         if not await self.set_first(password):
@@ -104,6 +104,11 @@ class Administrator:
             names = [str(name) for name in await self._redis.hkeys(keyspace.admin())]
             if stale := [name for name in names if name.startswith("setup:")]:
                 await self._redis.hdel(keyspace.admin(), *stale)
+
+
+def _seconds(value: object) -> int:
+    """A moment as it is kept; 0, long over, if it is none."""
+    return int(str(value)) if str(value).isdecimal() else 0
 
 
 def _setup_field(token: str) -> str:

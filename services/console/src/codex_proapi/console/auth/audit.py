@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.runtime.stored_records import read_json
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
 
 LENGTH = 10_000
@@ -48,7 +49,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StoredAuditEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"event": "deed"}):
-    """A deed with its place in the stream."""
+    """An event with its id in the stream."""
 
     id: str
     event: AuditEvent
@@ -98,20 +99,20 @@ class Audit:
         )
 
     async def page(self, *, before: str = "+", count: int = 100) -> Sequence[StoredAuditEvent]:
-        """The newest deeds older than an id, newest first."""
+        """The newest events older than an id, newest first."""
         end = before if before == "+" else f"({before}"
         key = keyspace.audit()
         rows: Any = await ask(lambda: self._redis.xrevrange(key, max=end, count=count))
         return [
-            StoredAuditEvent(
-                id=str(row_id), event=msgspec.json.decode(fields["deed"], type=AuditEvent)
-            )
+            StoredAuditEvent(id=str(row_id), event=event)
             for row_id, fields in rows
+            if (body := fields.get("deed"))
+            and (event := read_json(body, AuditEvent, kind="audit event", name=str(row_id)))
         ]
 
 
 def _entry_of(event: AuditEvent) -> LogEntry:
-    """The log entry of a deed."""
+    """The log entry of an event."""
     changes = {f"{name} before": value for name, value in event.before.items()}
     return LogEntry(
         at=event.at,

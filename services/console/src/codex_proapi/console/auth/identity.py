@@ -1,4 +1,4 @@
-"""Who visits: an administrator's browser, a script with a token, this machine itself, a stranger.
+"""Who sends a request: an administrator's browser, a script, this machine itself, or nobody known.
 
 Every route asks for an administrator unless its `opt` says `public=True`. Whatever a browser
 changes needs the CSRF token of its cookie; a script with a token, or on this machine where no
@@ -44,13 +44,13 @@ class IdentityKind(enum.StrEnum):
 
 
 class RequestIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """One request's visitor."""
+    """Who sends one request."""
 
     kind: IdentityKind
     actor: str
     """Who is named in the audit."""
     owner: str
-    """To whom a login begun in this visit belongs."""
+    """To whom a login begun with this request belongs; empty for nobody known."""
     csrf: str = ""
     """The token this browser must send with each change; empty without a cookie."""
     session: Session | None = None
@@ -82,7 +82,7 @@ def set_cookie(sid: str, *, secure: bool, delete: bool = False) -> str:
 
 
 class IdentityMiddleware(ASGIMiddleware):
-    """Finds out who visits, before any handler runs."""
+    """Finds out who sends a request, before any handler runs."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class IdentityMiddleware(ASGIMiddleware):
         self._tokens = tokens
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Refuse what may not be done, else go on with the visit in the scope."""
+        """Refuse what may not be done, else go on with the identity in the scope."""
         opt = scope["route_handler"].opt
         if opt.get("probe"):
             await next_app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""A request's deed: who asked, from where, under which request id."""
+"""The audit event of a request: actor, address and request id filled in."""
 
 from typing import Any
 

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.runtime.stored_records import read_fields
 
 PREFIX = "cpadm-"
 """How every admin token begins, so that scanners and people recognise one."""
@@ -98,8 +99,8 @@ class ScriptTokens:
         fields = await ask(lambda: self._redis.hgetall(keyspace.admin_token(digest)))
         if not fields:
             return None
-        token = msgspec.convert(fields, ScriptToken, strict=False)
-        return None if 0 < token.expires_at <= self._clock() else token
+        token = read_fields(fields, ScriptToken, kind="script token", name=digest[:12])
+        return None if token is None or 0 < token.expires_at <= self._clock() else token
 
 
 def _digest(secret: str) -> str:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.runtime.stored_records import read_json
 
 IDLE_SECONDS = 30 * 60
 """A session unused for so long has ended."""
@@ -112,7 +113,9 @@ class Sessions:
         kept = await ask(lambda: self._redis.get(keyspace.session(session_id)))
         if kept is None:
             return None
-        session = msgspec.json.decode(kept, type=Session)
+        session = read_json(kept, Session, kind="session", name=session_id[:12])
+        if session is None:
+            return None
         return session if self._clock() < session.ends_at else None
 
 

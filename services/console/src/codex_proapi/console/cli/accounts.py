@@ -169,4 +169,6 @@ def _state(account: Account) -> str:
         return "sign in again"
     if account.state is AccountState.DEACTIVATED:
         return f"deactivated ({account.state_reason})"
+    if account.state is AccountState.UNKNOWN:
+        return "not known to this version"
     return "paused" if account.paused else "active"

@@ -74,7 +74,7 @@ class Assets:
 
     def scripts(self) -> list[str]:
         """The scripts every page loads, for the browser to fetch at once."""
-        return sorted(n for n in self._assets if n.startswith("js/") and n.count("/") == 1)
+        return sorted(name for name in self._assets if name.rpartition("/")[0] in ("js", "js/ui"))
 
 
 @functools.cache

@@ -71,7 +71,7 @@ class LogBroadcast:
     ) -> AsyncGenerator[Sequence[StoredEntry], None]:
         """Entries after a place (empty: from now on), as they come; empty when none did in time.
 
-        Ends when the fan is closed. Redis away shows as silence.
+        Ends when the broadcast is closed. Redis away shows as silence.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):

@@ -1,7 +1,7 @@
-"""The pages people see: values from the stores become HTML here, scripts refresh them in place.
+"""The pages people see, one module each: a GET that renders everything.
 
-Each page is one GET that renders everything; a script asks for the same address again, with a
-header, and takes the live regions from the answer. What changes anything goes over the JSON API.
+Scripts ask for the same address again, with a header, and take the live regions from the answer.
+Does not belong here: what changes anything (`api`), values for pages (`views`).
 """
 
 from codex_proapi.console.layout.static_files import favicon, script_texts, static_file
@@ -14,7 +14,6 @@ from codex_proapi.console.pages.models import catalogue_page
 from codex_proapi.console.pages.settings import settings_page
 from codex_proapi.console.pages.sign_in import error_page, sign_in_page
 from codex_proapi.console.pages.usage import usage_page
-from codex_proapi.console.views.sources import Sources
 
 page_handlers = (
     dashboard,
@@ -32,4 +31,4 @@ page_handlers = (
     favicon,
 )
 
-__all__ = ["Sources", "error_page", "page_handlers"]
+__all__ = ["error_page", "page_handlers"]

@@ -4,11 +4,10 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
+from codex_proapi.console.api.logins import returns_here
 from codex_proapi.console.errors import Code, NotFound
 from codex_proapi.console.layout.layout import AnyRequest, page
-from codex_proapi.console.server.middleware import origin_of
 from codex_proapi.console.server.parameters import Id
-from codex_proapi.console.settings import REGISTERED_REDIRECT
 from codex_proapi.console.texts.phrases import FAULTS, N_
 from codex_proapi.console.views.account_list import (
     AccountOverview,
@@ -116,14 +115,12 @@ async def account_page(
 
 
 def ways_of(request: AnyRequest, sources: Sources) -> Ways:
-    """Put the ways in order: the browser leads only where OpenAI can send it back to us."""
-    origin = origin_of(request.scope)
-    redirect_uri = sources.settings.redirect_uri(origin.forwarded)
-    returns = redirect_uri.startswith(f"{origin.address}/")
-    registered = redirect_uri == REGISTERED_REDIRECT
-    order = ["device", "pasted", "browser", "auth_json"]
-    if returns and registered:
-        order = ["browser", "device", "pasted", "auth_json"]
+    """The ways to add an account; the browser only where the registered address is this console."""
+    redirect_uri = sources.settings.redirect_uri
+    returns = returns_here(request, sources.settings)
+    order = ["device", "pasted", "auth_json"]
+    if returns:
+        order.insert(0, "browser")
     return Ways(
         ways=tuple((way, *_WAYS[way]) for way in order),
         redirect_uri=redirect_uri,

@@ -21,7 +21,6 @@ from codex_proapi.console.auth.script_tokens import ScriptToken
 from codex_proapi.console.auth.sessions import Session
 from codex_proapi.console.layout.layout import AnyRequest, base_url, page
 from codex_proapi.console.pages.models import offered_models
-from codex_proapi.console.server.middleware import origin_of
 from codex_proapi.console.texts.events import EVENTS
 from codex_proapi.console.texts.phrases import N_
 from codex_proapi.console.views.account_list import AccountOverview, load_accounts
@@ -136,7 +135,7 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
         models=await offered_models(sources, overview),
         facts=(
             ("PUBLIC_URL", settings.public_url),
-            ("OAUTH_REDIRECT_URI", settings.redirect_uri(origin_of(request.scope).forwarded)),
+            ("OAUTH_REDIRECT_URI", settings.redirect_uri),
             ("TRUSTED_PROXIES", ", ".join(map(str, settings.trusted_proxies))),
             ("CODEX_BASE_URL", settings.codex_base_url),
             ("CODEX_AUTH_URL", settings.codex_auth_url),
@@ -182,7 +181,7 @@ def browser_of(agent: str) -> str:
 
 
 def audit_event_row(event: AuditEvent, names: dict[str, str]) -> AuditEventRow:
-    """One deed as the page shows it: the target by its name, what changed in short."""
+    """One event as the page shows it: the target by its name, what changed in short."""
     target = event.account or event.key_id
     said = [
         f"{name}: {event.before[name]} → {value}"

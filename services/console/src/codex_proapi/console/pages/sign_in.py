@@ -40,7 +40,7 @@ def error_page(request: AnyRequest, error: ConsoleError) -> Response[str] | Redi
     if request.url.path.startswith("/auth/"):
         said = {"login_error": error.code.value, "request_id": request_id}
         return Redirect(f"/accounts?{urlencode(said)}", status_code=303)
-    identity = request.scope["state"].get("visit")
+    identity = request.scope["state"].get("identity")
     html = render(
         "failure.html",
         preferences(request),

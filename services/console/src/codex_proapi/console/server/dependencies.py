@@ -12,4 +12,4 @@ from litestar.params import SkipValidation
 T = TypeVar("T")
 
 Injected: TypeAlias = NamedDependency[SkipValidation[T]]
-"""`desk: Given[LoginDesk]` is the object `app.py` provides as `desk`."""
+"""`logs: Injected[LogStream]` is the object that `app.py` provides as `logs`."""

@@ -1,7 +1,8 @@
-"""The first to see a request: who really asks, under which name, and what every answer carries.
+"""The outermost layer: client address and host name of a request, and headers of every answer.
 
-Behind it, `scope["client"]` and `scope["scheme"]` are the visitor's, and `origin_of(scope)` has the
-rest. Whether the visitor is signed in is asked later, in `web/visit.py`.
+Behind it, `scope["client"]` and `scope["scheme"]` are the client's own, whatever proxy passed the
+request on, and `origin_of(scope)` has the rest. Whether the client is signed in is
+`auth.identity`'s question.
 """
 
 import ipaddress
@@ -78,7 +79,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def origin_of(scope: Scope) -> Origin:
-    """What the front found out about this request."""
+    """The origin `ConsoleMiddleware` found for this request."""
     return cast("Origin", scope["state"]["origin"])
 
 

@@ -18,7 +18,7 @@ MOST_AT_ONCE = 1_000
 
 
 def configure(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
-    """Settings of uvicorn. Proxy headers are the front's business, which knows whom to believe."""
+    """Settings of uvicorn. Proxy headers are `server.middleware`'s, which knows the trusted proxies."""
     return uvicorn.Config(
         cast("Any", app),
         host=host,

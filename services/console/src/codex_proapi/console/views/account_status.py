@@ -25,6 +25,7 @@ class Word(enum.StrEnum):
     ENTITLEMENT = "entitlement"
     SIGN_IN = "sign_in"
     DISABLED = "disabled"
+    UNKNOWN = "unknown"
 
 
 WORDS: dict[Word, str] = {
@@ -37,6 +38,7 @@ WORDS: dict[Word, str] = {
     Word.ENTITLEMENT: N_("Not entitled"),
     Word.SIGN_IN: N_("Sign in again"),
     Word.DISABLED: N_("Disabled by OpenAI"),
+    Word.UNKNOWN: N_("Not known to this version"),
 }
 CAUSES: dict[Word, str] = {
     Word.PAUSED: N_("You took it out of rotation."),
@@ -47,6 +49,7 @@ CAUSES: dict[Word, str] = {
     Word.ENTITLEMENT: N_("Its plan or workspace refused Codex or the model."),
     Word.SIGN_IN: N_("OpenAI no longer accepts its login."),
     Word.DISABLED: N_("OpenAI has closed the account, or its plan has no Codex."),
+    Word.UNKNOWN: N_("A newer version of Codex Pro API has written a state that this one lacks."),
 }
 CURES: dict[Word, str] = {
     Word.PAUSED: N_("Resume it when it may serve again."),
@@ -57,6 +60,7 @@ CURES: dict[Word, str] = {
     Word.ENTITLEMENT: N_("Check its plan and workspace, or pause it."),
     Word.SIGN_IN: N_("Sign in again; name, history and keys stay."),
     Word.DISABLED: N_("Ask OpenAI's support, or remove it."),
+    Word.UNKNOWN: N_("Finish the upgrade."),
 }
 _COOLING: dict[CooldownReason, Word] = {
     CooldownReason.QUOTA: Word.SPENT,
@@ -64,6 +68,7 @@ _COOLING: dict[CooldownReason, Word] = {
     CooldownReason.TRANSIENT: Word.UNREACHABLE,
     CooldownReason.CREDENTIAL: Word.TOKEN,
     CooldownReason.ENTITLEMENT: Word.ENTITLEMENT,
+    CooldownReason.UNKNOWN: Word.COOLING,
 }
 _TONES: dict[Word, Tone] = {
     Word.READY: Tone.OK,
@@ -72,6 +77,7 @@ _TONES: dict[Word, Tone] = {
     Word.COOLING: Tone.WARN,
     Word.SIGN_IN: Tone.BAD,
     Word.DISABLED: Tone.BAD,
+    Word.UNKNOWN: Tone.WARN,
     Word.UNREACHABLE: Tone.BAD,
     Word.TOKEN: Tone.BAD,
     Word.ENTITLEMENT: Tone.BAD,
@@ -125,6 +131,8 @@ def status_of(
             return AccountStatus(word=Word.DISABLED, code=account.state_reason)
         case AccountState.REVOKED:
             return AccountStatus(word=Word.SIGN_IN, code=account.state_reason)
+        case AccountState.UNKNOWN:
+            return AccountStatus(word=Word.UNKNOWN)
         case AccountState.ACTIVE:
             pass
     if account.paused:

@@ -1,1 +1,5 @@
-"""TODO."""
+"""What is written to Redis after an exchange: settlements, ties, outcomes and log entries.
+
+The ledger collects, the writer writes in batches; nobody waits for either. Reading usage back is
+`commons.usage`.
+"""

@@ -32,7 +32,7 @@ AnyRequest = Request[Any, Any, Any]
 class Handlers:
     """The handlers of the routes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - hands things over
         self,
         *,
         authenticator: Authenticator,
@@ -41,6 +41,7 @@ class Handlers:
         in_flight: InFlight,
         metrics: Metrics,
         ping: Callable[[], Awaitable[bool]],
+        upstream_lost: Callable[[], bool],
         version: str,
     ) -> None:
         self._authenticator = authenticator
@@ -49,6 +50,7 @@ class Handlers:
         self._in_flight = in_flight
         self._metrics = metrics
         self._ping = ping
+        self._upstream_lost = upstream_lost
         self._version = version
 
     def __repr__(self) -> str:
@@ -90,6 +92,8 @@ class Handlers:
             return Response({"status": "draining", "service": "gateway"}, status_code=503)
         if not await self._ping():
             return Response({"status": "no redis", "service": "gateway"}, status_code=503)
+        if self._upstream_lost():
+            return Response({"status": "no upstream", "service": "gateway"}, status_code=503)
         return Response({"status": "ok", "service": "gateway"})
 
     async def metrics(self) -> Response[bytes]:

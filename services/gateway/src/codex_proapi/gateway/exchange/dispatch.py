@@ -6,13 +6,14 @@ that stays so, an answer that breaks off may be asked for again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
 import structlog
 
-from codex_proapi.commons.balancing.candidates import NoCandidate
+from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.commons.codex.quota import Quota
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault, UpstreamRefused
@@ -28,25 +29,41 @@ from codex_proapi.gateway.formats.codex.requests import (
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.final_error import Refused, final_error
 from codex_proapi.gateway.policy.repairs import LASTING, changed
-from codex_proapi.gateway.policy.retry import Change, Fault, RetryDecision, Verdict, decide
+from codex_proapi.gateway.policy.retry import (
+    Change,
+    Fault,
+    RefusalKind,
+    RetryDecision,
+    Verdict,
+    decide,
+)
 from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.egress import Egress
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
-from codex_proapi.gateway.pool.retry_budget import Egress, RetryBudget, Spending
+from codex_proapi.gateway.pool.retry_budget import RetryBudget, Spending
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
-from codex_proapi.gateway.upstream.backend import (
-    Backend,
+from codex_proapi.gateway.upstream.http_transport import refusal_of_fault
+from codex_proapi.gateway.upstream.reachability import Reachability
+from codex_proapi.gateway.upstream.transport import (
+    SILENCE_SECONDS,
     PreparedRequest,
     ResponseStream,
-    refusal_of_fault,
+    SilenceBudget,
+    Transport,
+    choose_transport,
 )
 
 MOST_ACCOUNTS: Final = 3
 """Accounts one request may ask."""
 RETRY_SECONDS: Final = 0.2
 """Pause before the same account is asked the same again."""
+WAKE_SECONDS: Final = 0.05
+"""Beyond the end of a cooldown, so that it is over by every replica's clock."""
+LONGEST_WAIT: Final = 10.0
+"""Seconds an exchange may wait in all for an account that is back by itself."""
 
 log = structlog.get_logger(__name__)
 
@@ -84,12 +101,18 @@ class _DispatchState:
 
     spending: Spending
 
-    def __init__(self, asked: DispatchRequest) -> None:
+    def __init__(self, asked: DispatchRequest, silence: SilenceBudget) -> None:
         self.asked = asked
         self.request = asked.request
         self.changes: set[Change] = set()
         self.tried: set[str] = set()
         self.refusals: list[Refused] = []
+        self.forbidden: list[tuple[Lease, Refusal, RetryDecision]] = []
+        """Refusals for no known reason, of which it is not known yet whose matter they are."""
+        self.asked_accounts = 0
+        self.waited = 0.0
+        self.began = time.monotonic()
+        self.silence = silence
 
     def __repr__(self) -> str:
         return f"<_DispatchState after {len(self.refusals)} refusals>"
@@ -115,7 +138,7 @@ class Dispatcher:
         *,
         selector: QueueingSelector,
         outcomes: OutcomeRecorder,
-        upstream: Backend,
+        transports: Sequence[Transport],
         ciphertexts: EncryptedItems,
         ledger: Ledger,
         context: "DispatchContext",
@@ -123,7 +146,7 @@ class Dispatcher:
         self._leases = selector
         self._selector = selector.selector
         self._outcomes = outcomes
-        self._upstream = upstream
+        self._transports = transports
         self._ciphertexts = ciphertexts
         self._ledger = ledger
         self._context = context
@@ -141,7 +164,7 @@ class Dispatcher:
                 code="upstream_unavailable",
                 retry_after=pause,
             )
-        course = _DispatchState(asked)
+        course = _DispatchState(asked, SilenceBudget(time.monotonic, seconds=context.silence))
         with context.budget.exchange() as course.spending:
             return await self._search(course, exchange)
 
@@ -162,6 +185,7 @@ class Dispatcher:
         if not lease.sole:
             turn.changes.add(Change.NOTHING)
         refusal = report.refusal or refusal_of_fault(error)
+        turn.course.silence.restart()  # it has spoken meanwhile
         with self._context.budget.exchange() as turn.course.spending:
             held = await self._refused(refusal, lease, turn)
             found = await self._ask(turn, held, exchange)
@@ -196,18 +220,43 @@ class Dispatcher:
     async def _search(self, course: _DispatchState, exchange: Exchange) -> Committed:
         """Ask accounts that were not asked yet."""
         lease_request = course.asked.lease_request
-        while len(course.tried) < MOST_ACCOUNTS:
+        while course.asked_accounts < MOST_ACCOUNTS:
             lease = await self._leases.lease(lease_request, course.tried)
             if isinstance(lease, NoCandidate):
+                await self._record_forbidden(course)
+                if await self._waited_for(lease, course):
+                    continue
                 raise self._concluded(course, lease)
+            course.asked_accounts += 1
             course.tried.add(lease.account.id)
             if lease_request.fingerprint and not lease.is_affine:
                 self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)
             committed = await self._ask(_AccountTry(course), lease, exchange)
             if committed is not None:
                 return committed
+        await self._record_forbidden(course)
         nobody = await self._selector.why_none_left(lease_request, course.tried)
         raise self._concluded(course, nobody)
+
+    async def _waited_for(self, nobody: NoCandidate, course: _DispatchState) -> bool:
+        """Wait for accounts that are back within seconds, if the client is served better so."""
+        if nobody.cause not in {NoCandidateCause.COOLING, NoCandidateCause.RENEWING}:
+            return False
+        seconds = max(nobody.until - self._context.clock(), 0.0) + WAKE_SECONDS
+        passed = max(course.waited, time.monotonic() - course.began)
+        if not nobody.until or passed + seconds > LONGEST_WAIT:
+            return False
+        course.waited += seconds
+        await self._context.sleep(seconds)
+        course.tried.clear()
+        return True
+
+    async def _record_forbidden(self, course: _DispatchState) -> None:
+        """Keep refusals for no known reason as their account's: no second account gave one."""
+        pending, course.forbidden = course.forbidden, []
+        for lease, refusal, decision in pending:
+            model = course.asked.lease_request.model
+            await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
     async def _ask(
         self, turn: _AccountTry, held: Lease | None, exchange: Exchange
@@ -216,8 +265,11 @@ class Dispatcher:
         while held is not None:
             sent = await self._fit(turn, held)
             turn.attempt = exchange.begin(held)
-            answer = await self._upstream.open(self._prepared(sent, held, turn.course.asked))
-            if isinstance(answer, ResponseStream):
+            prepared = self._prepared(sent, held, turn)
+            transport = choose_transport(self._transports)
+            answer = await transport.open(prepared, turn.course.silence)
+            if not isinstance(answer, Refusal):
+                await self._record_forbidden(turn.course)
                 turn.attempt.commit()
                 exchange.own(answer, held.account.id)
                 exchange.upstream_request_id = request_id_of(answer.headers)
@@ -238,10 +290,18 @@ class Dispatcher:
             turn.attempt.refuse(refusal, judgement)
         course.refusals.append((refusal, judgement))
         model = course.asked.lease_request.model
-        opened = await self._outcomes.record_refusal(lease, refusal, judgement, model=model)
+        self._note_way(judgement, refusal)
+        opened = False
+        if judgement.kind is RefusalKind.FORBIDDEN:
+            course.forbidden.append((lease, refusal, judgement))
+            if len(course.forbidden) > 1:  # two accounts: it is the request's own
+                raise self._concluded(course, None)
+        else:
+            opened = await self._outcomes.record_refusal(lease, refusal, judgement, model=model)
         if refusal.quota is not None:
             self._context.observer.observe_quota(lease.account.id, refusal.quota)
         if not self._goes_on(judgement, course):
+            await self._record_forbidden(course)
             raise self._concluded(course, None)
         if judgement.change is None or (opened and not lease.sole):
             return None
@@ -265,14 +325,29 @@ class Dispatcher:
     def _goes_on(self, judgement: RetryDecision, course: _DispatchState) -> bool:
         """Whether this exchange may ask again, whomever."""
         if judgement.verdict is Verdict.GIVE_UP:
-            if judgement.row.egress:
-                self._context.egress.refused()
-                log.error("egress.refused", kind=judgement.kind.value)
             return False
+        if course.silence.exhausted or (judgement.row.egress and self._context.egress.paused):
+            return False
+        if judgement.change is Change.NEW_CONNECTION:
+            self._context.metrics.upstream_resends.inc()
+            return True
         if judgement.row.fault is Fault.TRANSIENT and not course.spending.retry():
             self._context.metrics.budget_refusals.inc()
             return False
         return True
+
+    def _note_way(self, judgement: RetryDecision, refusal: Refusal) -> None:
+        """Keep what a refusal says of our address, and of this replica's way to the backend."""
+        context = self._context
+        if judgement.row.unreachable:
+            context.reachability.failed(refusal.cause)
+        elif refusal.status:
+            context.reachability.reached()
+        if judgement.row.egress:
+            context.egress.refused(certain=judgement.kind is RefusalKind.COUNTRY)
+            log.error("egress.refused", kind=judgement.kind.value)
+        elif refusal.status and not refusal.is_html:
+            context.egress.answered()
 
     async def _fit(self, turn: _AccountTry, lease: Lease) -> UpstreamRequest:
         """The request as this account can read it."""
@@ -290,6 +365,7 @@ class Dispatcher:
         """An account has begun to answer: the conversation is tied to it."""
         lease = committed.lease
         self._context.egress.answered()
+        self._context.reachability.reached()
         self._context.observer.observe_headers(lease.account.id, committed.opening.headers)
         self._selector.record_probe_success(lease)
         fingerprint = course.asked.lease_request.fingerprint
@@ -298,9 +374,9 @@ class Dispatcher:
             self._ciphertexts.moved(course.request, sent, fingerprint)
 
     def _prepared(
-        self, request: UpstreamRequest, lease: Lease, asked: DispatchRequest
+        self, request: UpstreamRequest, lease: Lease, turn: _AccountTry
     ) -> PreparedRequest:
-        headers = asked.codex_headers
+        headers = turn.course.asked.codex_headers
         state = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
         if headers and state:
             headers = {**headers, TURN_STATE_HEADER: state}
@@ -314,6 +390,7 @@ class Dispatcher:
                 turn_state=bool(state),
             ),
             request.encode(),
+            new_connection=Change.NEW_CONNECTION in turn.changes,
         )
 
 
@@ -341,5 +418,8 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     budget: RetryBudget
     egress: Egress
+    reachability: Reachability
     observer: Observer
+    silence: float = SILENCE_SECONDS
+    """Seconds upstream may be silent before the commit point, over all attempts of an exchange."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -84,14 +84,14 @@ class QuotaFigures:
         shares = []
         for window in quota.windows:
             labels = account, window_name(window.minutes)
-            why_none_left = forecast(window, seen_at=seen_at, now=now)
+            projected = forecast(window, seen_at=seen_at, now=now)
             self.used.labels(*labels).set(window.used_percent / 100)
             if window.resets_at:
                 self.reset.labels(*labels).set(window.resets_at)
-            if why_none_left.pace is not None:
-                self.burn.labels(*labels).set(why_none_left.pace / 100)
-            if why_none_left.spent_at is not None and not why_none_left.lasts:
-                self.spent.labels(*labels).set(why_none_left.spent_at)
+            if projected.pace is not None:
+                self.burn.labels(*labels).set(projected.pace / 100)
+            if projected.spent_at is not None and not projected.lasts:
+                self.spent.labels(*labels).set(projected.spent_at)
             if (share := share_of(window, seen_at=seen_at, now=now)) is not None:
                 shares.append(share)
         return shares

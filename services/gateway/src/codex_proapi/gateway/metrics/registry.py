@@ -43,6 +43,7 @@ LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 """Seconds."""
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
 REFRESH_OUTCOMES = ("refreshed", "superseded", "refused", "unavailable")
+CONNECT_CAUSES = ("dns", "tcp", "tls", "timeout", OTHER)
 EVENT_FAMILIES = ("response", "codex")
 """What the names of upstream's events begin with."""
 
@@ -160,6 +161,17 @@ class Metrics:
             ("family",),
             registry=registry,
         )
+        self.upstream_resends = Counter(
+            "gateway_upstream_resends",
+            "Requests sent again because a kept connection had ended before upstream saw them.",
+            registry=registry,
+        )
+        self.connect_failures = Counter(
+            "gateway_upstream_connect_failures",
+            "Connections to upstream that could not be made, by the step that failed.",
+            ("cause",),
+            registry=registry,
+        )
         self.malformed_events = Counter(
             "gateway_malformed_events",
             "Upstream events that could not be read and did not end the answer.",
@@ -258,6 +270,7 @@ class Metrics:
             (self.limit_refusals, [limit.value for limit in Limit if limit]),
             (self.unknown_events, [*EVENT_FAMILIES, OTHER]),
             (self.refreshes, REFRESH_OUTCOMES),
+            (self.connect_failures, CONNECT_CAUSES),
         ):
             for label in labels:
                 counter.labels(label)

@@ -1,7 +1,7 @@
-"""When nobody is left to ask: the one error that tells the client most.
+"""The one error for a client when no account is left to ask, from all refusals of its exchange.
 
-Not the last refusal but the most telling one; and what is an account's trouble never reaches a
-client as a 401 or 403, which it would take for its own key's.
+The most telling refusal wins, not the last. An account's trouble never reaches a client as a 401
+or 403, which it would take for its own key's.
 """
 
 import datetime as dt
@@ -15,16 +15,22 @@ from codex_proapi.gateway.errors import (
     AllCooling,
     AllSpent,
     GatewayError,
+    LoginRenewing,
     NoAccounts,
     Truncated,
     UnknownModel,
+    UpstreamRefused,
     UpstreamSlow,
     UpstreamUnreachable,
 )
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.openai.errors import public_error
 from codex_proapi.gateway.policy.retry import Fault, RefusalKind, RetryDecision
-from codex_proapi.gateway.policy.transport_faults import TIMED_OUT
+from codex_proapi.gateway.policy.transport_faults import (
+    CONNECTION_LOST,
+    STALE_CONNECTION,
+    TIMED_OUT,
+)
 
 Refused = tuple[Refusal, RetryDecision]
 
@@ -32,6 +38,8 @@ _WAITING: Final = frozenset(
     {NoCandidateCause.COOLING, NoCandidateCause.SPENT, NoCandidateCause.BUSY}
 )
 """Causes that end by waiting."""
+LONGEST_RENEWAL: Final = 15.0
+"""Seconds a client is told to wait for a renewal at most: as long as a request here waits for one."""
 SOON: Final = 1.0
 """Seconds to wait where another account is free but this request has tried enough of them."""
 
@@ -60,14 +68,36 @@ def final_error(
         return _without_quota(quota, nobody, now=now, plan=plan)
     if refusals and all(j.kind is RefusalKind.MODEL_NOT_IN_PLAN for _, j in refusals):
         return UnknownModel(refusals[-1][0].message or "No account may use this model.")
+    if nobody is not None and nobody.cause is NoCandidateCause.RENEWING:
+        return _renewing(nobody, now)
     if refusals:
         return public_error(refusals[-1][0])
+    if nobody is not None and nobody.cause is NoCandidateCause.FORBIDDEN:
+        return UpstreamRefused(
+            "The backend does not serve us at the moment.",
+            status=503,
+            code="upstream_unavailable",
+            retry_after=_bounded(nobody.until - now),
+        )
     if nobody is not None and nobody.cause is NoCandidateCause.UNENTITLED:
         return UnknownModel("No account may use this model at the moment.")
     return NoAccounts(
         "There is no account that could serve this request. Add one, or sign in again, "
         "in the console."
     )
+
+
+def _renewing(nobody: NoCandidate, now: float) -> LoginRenewing:
+    """The logins of all accounts are being renewed: the client is told when to come again."""
+    seconds = math.ceil(min(_bounded(nobody.until - now), LONGEST_RENEWAL))
+    return LoginRenewing(
+        f"The logins of all accounts are being renewed. Please try again in {seconds}s.",
+        retry_after=seconds,
+    )
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(SOON, seconds), SHORT_WAIT)
 
 
 def error_of_fault(refusal: Refusal) -> GatewayError:
@@ -80,7 +110,9 @@ def error_of_fault(refusal: Refusal) -> GatewayError:
         case code if code == Truncated.code:
             return Truncated(refusal.message)
         case code:
-            return UpstreamUnreachable(refusal.message, code=code)
+            return UpstreamUnreachable(
+                refusal.message, code=CONNECTION_LOST if code == STALE_CONNECTION else code
+            )
 
 
 def _without_quota(

@@ -1,4 +1,4 @@
-"""What a judgement changes about a request before the same account is asked again."""
+"""What a retry decision changes about a request before the same account is asked again."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -24,7 +24,7 @@ def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> Upstr
             return msgspec.structs.replace(request, service_tier=None)
         case Change.WITHOUT_PARAMETER:
             return without_parameter(request, parameter_of(refusal))
-        case Change.NOTHING | Change.CREDENTIAL:
+        case Change.NOTHING | Change.CREDENTIAL | Change.NEW_CONNECTION:
             return request
 
 

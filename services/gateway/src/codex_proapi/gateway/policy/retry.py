@@ -1,8 +1,8 @@
 """What a refusal allows next, and what it means for the account: one table.
 
 Four kinds of fault are kept apart, and only the right one touches an account: the request's own,
-a transient one, a spent quota, a broken credential. Judging is pure; `relay.dispatch` obeys the
-verdict, `relay.rotation` remembers the rest.
+a transient one, a spent quota, a broken credential. Deciding is pure; `exchange.dispatch` follows
+the verdict, `pool.outcomes` keeps what it means for the account.
 """
 
 import enum
@@ -14,6 +14,7 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import AccountState, CooldownReason
 from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.policy.transport_faults import STALE_CONNECTION, TIMED_OUT, UNREACHABLE
 
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
@@ -46,6 +47,8 @@ class Fault(enum.StrEnum):
 class Change(enum.StrEnum):
     """What is done once with the same account before anything else."""
 
+    NEW_CONNECTION = "new_connection"
+    """The same request on a new connection, at once: upstream has not seen it."""
     NOTHING = "nothing"
     """The same request again."""
     CREDENTIAL = "credential"
@@ -81,6 +84,11 @@ class RefusalKind(enum.StrEnum):
     NOT_INCLUDED = "not_included"
     RATE = "rate"
     CAPACITY = "capacity"
+    NO_PATH = "no_path"
+    UNREACHABLE = "unreachable"
+    CONNECT_TIMEOUT = "connect_timeout"
+    STALE_CONNECTION = "stale_connection"
+    TIMEOUT = "timeout"
     TRANSIENT = "transient"
 
 
@@ -104,6 +112,8 @@ class RetryRule(msgspec.Struct, frozen=True):
     """Whether it counts towards the account's breaker."""
     egress: bool = False
     """Whether it concerns our address rather than any account."""
+    unreachable: bool = False
+    """Whether it concerns this replica's way to the backend rather than any account."""
 
 
 class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,9 +170,17 @@ TABLE: Final[dict[RefusalKind, RetryRule]] = {
     ),
     # Our address.
     RefusalKind.CHALLENGE: RetryRule(
-        Fault.TRANSIENT, Verdict.GIVE_UP, once=Change.NOTHING, egress=True
+        Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NOTHING, egress=True
     ),
     RefusalKind.COUNTRY: RetryRule(Fault.TRANSIENT, Verdict.GIVE_UP, egress=True),
+    # Our way to the backend: every account has the same host, so none is blamed or asked instead.
+    RefusalKind.UNREACHABLE: RetryRule(
+        Fault.TRANSIENT, Verdict.GIVE_UP, once=Change.NOTHING, unreachable=True
+    ),
+    RefusalKind.CONNECT_TIMEOUT: RetryRule(Fault.TRANSIENT, Verdict.GIVE_UP, unreachable=True),
+    RefusalKind.STALE_CONNECTION: RetryRule(
+        Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NEW_CONNECTION
+    ),
     # Quota and load.
     RefusalKind.SPENT: RetryRule(
         Fault.QUOTA, Verdict.NEXT_ACCOUNT, cooldown=CooldownReason.QUOTA, seconds=HOUR
@@ -184,6 +202,9 @@ TABLE: Final[dict[RefusalKind, RetryRule]] = {
         Fault.QUOTA, Verdict.NEXT_ACCOUNT, cooldown=CooldownReason.RATE, seconds=30.0
     ),
     RefusalKind.CAPACITY: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NOTHING),
+    RefusalKind.NO_PATH: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NOTHING),
+    # The same account has let us wait once: it is not asked to do so again.
+    RefusalKind.TIMEOUT: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, counts=True),
     RefusalKind.TRANSIENT: RetryRule(
         Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NOTHING, counts=True
     ),
@@ -230,6 +251,9 @@ KIND_OF_CODE: Final[dict[str, RefusalKind]] = {
     "server_error": RefusalKind.TRANSIENT,
     "previous_response_not_found": RefusalKind.TRANSIENT,
     "websocket_connection_limit_reached": RefusalKind.TRANSIENT,
+    UNREACHABLE: RefusalKind.UNREACHABLE,
+    STALE_CONNECTION: RefusalKind.STALE_CONNECTION,
+    TIMED_OUT: RefusalKind.TIMEOUT,
 }
 """A code, or an error type, decides before the status does."""
 
@@ -249,10 +273,12 @@ KIND_OF_WORDS: Final[tuple[tuple[re.Pattern[str], RefusalKind], ...]] = (
 KIND_OF_STATUS: Final[dict[int, RefusalKind]] = {
     **dict.fromkeys((0, 408, 409, 425), RefusalKind.TRANSIENT),
     401: RefusalKind.EXPIRED,
-    402: RefusalKind.DEACTIVATED,
+    # A workspace or an account that is deactivated says so in a code or in fixed words.
+    402: RefusalKind.FORBIDDEN,
     403: RefusalKind.FORBIDDEN,
     429: RefusalKind.RATE,
     503: RefusalKind.CAPACITY,
+    **dict.fromkeys((504, 522, 524), RefusalKind.TIMEOUT),
 }
 """For refusals without a known code; other statuses below 500 are the request's own fault."""
 
@@ -278,6 +304,8 @@ def kind_of(refusal: Refusal) -> RefusalKind:
     """The row a refusal belongs to: by its code, its fixed words, then its status."""
     if refusal.is_html and refusal.status in {401, 403, 429}:
         return RefusalKind.CHALLENGE
+    if refusal.code == UNREACHABLE and refusal.cause.startswith("timeout"):
+        return RefusalKind.CONNECT_TIMEOUT
     # The more telling of two: `type: usage_limit_reached` may come with a rate limit's code.
     kinds = [KIND_OF_CODE.get(word) for word in (refusal.type, refusal.code)]
     if RefusalKind.SPENT in kinds and refusal.quota is not None and refusal.quota.of_some_models:
@@ -288,8 +316,11 @@ def kind_of(refusal: Refusal) -> RefusalKind:
     known = kinds[1] or _kind_of_words(refusal.message) or kinds[0]
     if known is not None:
         return known
-    if refusal.status == 404 and refusal.param == "model":  # noqa: PLR2004 - HTTP's own number
-        return RefusalKind.SHAPE
+    if refusal.status == 404:  # noqa: PLR2004 - HTTP's own number
+        if refusal.param == "model":
+            return RefusalKind.SHAPE
+        named = refusal.param or refusal.code
+        return RefusalKind.REQUEST if named else RefusalKind.NO_PATH
     # Below 400 something between us and the backend answered, a portal or a proxy.
     default = RefusalKind.REQUEST if 400 <= refusal.status < 500 else RefusalKind.TRANSIENT  # noqa: PLR2004
     return KIND_OF_STATUS.get(refusal.status, default)

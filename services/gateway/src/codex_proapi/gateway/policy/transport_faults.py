@@ -6,5 +6,8 @@ UNREACHABLE: Final = "upstream_unreachable"
 """No connection could be made: nothing was sent."""
 CONNECTION_LOST: Final = "upstream_connection_lost"
 """The connection broke before the commit point."""
+STALE_CONNECTION: Final = "upstream_connection_stale"
+"""A kept connection ended within a second of sending, before any byte of an answer: upstream had
+most probably closed it before the request came."""
 TIMED_OUT: Final = "upstream_timeout"
 """Upstream was silent for too long."""

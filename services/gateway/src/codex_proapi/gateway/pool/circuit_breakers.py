@@ -1,7 +1,8 @@
-"""Breakers of accounts: open after several transient faults in a row, half open until proven.
+"""Circuit breakers of accounts: open after several transient faults in a row, half open until proven.
 
-The count and the cooldown are shared by every replica; which breakers have been seen open is
-remembered here, and a lock in Redis lets one request at a time probe.
+The count of faults and the cooldown that an opening is are shared by every replica and change in one
+step, so what all replicas see fail in one moment opens a breaker once. Which breakers were seen open
+is remembered here; a lock in Redis lets one request at a time probe.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.cooldowns import CooldownStore, Opening
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
@@ -38,7 +39,7 @@ class CircuitBreakers:
         return f"<Breakers, not proven: {sorted(self._opened)}>"
 
     def see(self, cooldowns: Mapping[str, Cooldown]) -> None:
-        """Remember which are open by what a survey saw."""
+        """Remember which are open by the cooldowns of a snapshot."""
         for account_id, cooldown in cooldowns.items():
             if cooldown.reason is CooldownReason.TRANSIENT:
                 self._opened[account_id] = max(self._opened.get(account_id, 0.0), cooldown.since)
@@ -56,7 +57,7 @@ class CircuitBreakers:
         except StoreUnavailable:
             return False
 
-    async def fault(self, lease: Lease) -> float | None:
+    async def fault(self, lease: Lease, *, code: str = "") -> float | None:
         """Count a fault; the seconds the breaker opens for, or None. Raises StoreUnavailable.
 
         Attempts begun before it opened are not counted: what fails at once is one failure.
@@ -64,11 +65,18 @@ class CircuitBreakers:
         account_id = lease.account.id
         if lease.began < self._opened.get(account_id, 0.0):
             return None
-        count = await self._cooldowns.fault(account_id)
-        if count < FAULTS:
-            return None
-        self._opened[account_id] = self._clock()
-        return min(FIRST_SECONDS * 2.0 ** min(count - FAULTS, 10), MOST_SECONDS)
+        now = self._clock()
+        opening = Opening(
+            now=now,
+            faults=FAULTS,
+            first_seconds=FIRST_SECONDS,
+            most_seconds=MOST_SECONDS,
+            code=code,
+        )
+        seconds = await self._cooldowns.fault(account_id, opening)
+        if seconds is not None:
+            self._opened[account_id] = now
+        return seconds
 
     def close(self, lease: Lease) -> bool:
         """An answer closes its account's breaker, unless it was begun before that opened."""

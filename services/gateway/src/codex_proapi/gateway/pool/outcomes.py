@@ -1,7 +1,7 @@
-"""What an attempt teaches about its account: cooldowns, faults, the state of its login.
+"""The outcome of an attempt, kept for every replica: cooldowns, faults, the state of a login.
 
-The verdict was given by `judgement`; here its consequences are kept, for every replica. While
-Redis is away nothing is kept: the next refusal teaches the same.
+What a refusal means was decided by `policy.retry`. While Redis is away nothing is kept: the next
+refusal says the same.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import structlog
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
 from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.balancing.select import RENEWING_CODE
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel
 from codex_proapi.gateway.accounting.ledger import Ledger
@@ -21,14 +22,16 @@ from codex_proapi.gateway.policy.retry import RetryDecision
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease
 
-UNAVAILABLE_SECONDS: Final = 30.0
+RENEWAL_SECONDS: Final = 3.0
+"""How long an account whose login is being renewed is passed over."""
+REVOKED_SECONDS: Final = 30.0
 """How long an account without a usable credential is passed over."""
 
 log = structlog.get_logger(__name__)
 
 
 class OutcomeRecorder:
-    """Keeps what attempts teach."""
+    """Records outcomes."""
 
     def __init__(
         self,
@@ -84,8 +87,9 @@ class OutcomeRecorder:
 
     async def record_no_credential(self, account_id: str, *, code: str) -> None:
         """No usable credential for now: let others be asked without waiting for it again."""
+        seconds = RENEWAL_SECONDS if code == RENEWING_CODE else REVOKED_SECONDS
         try:
-            await self.cool(account_id, CooldownReason.CREDENTIAL, UNAVAILABLE_SECONDS, code=code)
+            await self.cool(account_id, CooldownReason.CREDENTIAL, seconds, code=code)
         except StoreUnavailable:
             self._metrics.redis_failed(RedisWork.LEARN)
 
@@ -108,18 +112,24 @@ class OutcomeRecorder:
         cooldown = Cooldown(until=now + seconds, reason=reason, since=now, code=code[:64])
         if not await self._cooldowns.cool(account_id, cooldown, model=model):
             return
+        self._tell_cooled(account_id, reason, seconds, code=code, model=model or "")
+
+    def _tell_cooled(
+        self, account_id: str, reason: CooldownReason, seconds: float, *, code: str, model: str = ""
+    ) -> None:
+        """Count and log a cooldown."""
         self._metrics.cooldowns.labels(account_id, reason.value).inc()
         facts: dict[str, str | int | float | bool] = {
             "reason": reason.value,
             "seconds": round(seconds),
-            "until": round(cooldown.until),
+            "until": round(self._clock() + seconds),
         }
-        self._tell("account.cooled", account_id, code=code, model=model or "", **facts)
+        self._tell("account.cooled", account_id, code=code, model=model, **facts)
 
     async def _count_fault(self, lease: Lease, code: str) -> bool:
-        seconds = await self._breakers.fault(lease)
-        if seconds is not None:
-            await self.cool(lease.account.id, CooldownReason.TRANSIENT, seconds, code=code)
+        seconds = await self._breakers.fault(lease, code=code)
+        if seconds is not None:  # the cooldown is kept already, with the count
+            self._tell_cooled(lease.account.id, CooldownReason.TRANSIENT, seconds, code=code)
         return seconds is not None
 
     async def _mark(self, lease: Lease, state: AccountState, code: str) -> None:

@@ -1,6 +1,6 @@
-"""Eligible accounts, one look into Redis, one choice, a fresh credential: a lease.
+"""The account selector: eligible accounts, one snapshot, one selection, a fresh credential: a lease.
 
-Which account is chosen is `choice`'s decision; what refusals teach is kept by `relay.lessons`.
+Which account is selected is decided by `commons.balancing`; outcomes are kept by `pool.outcomes`.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,7 +23,7 @@ from codex_proapi.commons.balancing.candidates import (
 )
 from codex_proapi.commons.balancing.quota import Plenty, plenty
 from codex_proapi.commons.balancing.scarcity import scarce
-from codex_proapi.commons.balancing.select import select, why_none
+from codex_proapi.commons.balancing.select import RENEWING_CODE, select, why_none
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.gateway.errors import StoreUnreachable
@@ -36,7 +36,14 @@ from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, Sna
 from codex_proapi.gateway.pool.store_outage import StoreOutage
 
 MOST_LOOKS: Final = 3
-"""Surveys taken in a row while the accounts change under our eyes."""
+"""Snapshots read in a row while the accounts change at the same time."""
+BY_COOLDOWN: Final = frozenset(
+    {
+        *(NoCandidateCause.EMPTY, NoCandidateCause.UNENTITLED, NoCandidateCause.REFUSED),
+        *(NoCandidateCause.FORBIDDEN, NoCandidateCause.RENEWING),
+    }
+)
+"""Causes that only the codes of all cooldowns tell apart; a selection is made without codes."""
 
 
 class Strategy(msgspec.Struct, frozen=True, kw_only=True):
@@ -312,7 +319,7 @@ class AccountSelector:
         eligible: Sequence[Account],
     ) -> NoCandidate:
         """Why there is nobody, by all candidates' cooldowns: also of those tried just now."""
-        if found.cause is not NoCandidateCause.EMPTY:
+        if found.cause not in BY_COOLDOWN:
             return found
         if not eligible and any(
             self._serves(a, lease_request, snapshot.now) for a in self._accounts()
@@ -322,9 +329,5 @@ class AccountSelector:
         return why_none(cooldowns, snapshot.now)
 
     async def _without_credential(self, account_id: str, error: CredentialUnavailable) -> None:
-        code = (
-            "credential_revoked"
-            if isinstance(error, CredentialRevoked)
-            else "credential_unavailable"
-        )
+        code = "credential_revoked" if isinstance(error, CredentialRevoked) else RENEWING_CODE
         await self._outcomes.record_no_credential(account_id, code=code)

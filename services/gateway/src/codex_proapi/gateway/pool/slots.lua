@@ -23,7 +23,7 @@ local function held(own)
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
   for _, slot in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
     local account, whose, key = string.match(slot, '^(%S+) (%S+) (%S+)$')
-    if whose == own then
+    if not account or whose == own then
       redis.call('ZREM', KEYS[1], slot)
     else
       busy[account] = (busy[account] or 0) + 1
@@ -53,11 +53,12 @@ local function queue()
   for i = 1, #all, 2 do
     local since, until_, weight, key, replica, list =
       string.match(all[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
-    if tonumber(until_) <= now then
+    -- What nobody can read waits for nothing.
+    if (tonumber(until_ or '') or 0) <= now then
       redis.call('HDEL', KEYS[2], all[i])
     elseif all[i] ~= request or deed ~= 'take' then
       places[#places + 1] = {
-        request = all[i], since = tonumber(since), weight = tonumber(weight),
+        request = all[i], since = tonumber(since) or 0, weight = tonumber(weight) or 1,
         key = key, replica = replica, list = list,
       }
       if not seen[list] then

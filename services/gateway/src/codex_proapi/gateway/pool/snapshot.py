@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 from redis.asyncio import Redis
 
+from codex_proapi.commons.accounts.cooldowns import read_cooldown
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.redis import keyspace
@@ -22,8 +23,6 @@ from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
 
 Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]
 """Called with the seconds that a read took, and its error if it failed."""
-
-_decode_cooldown = msgspec.json.Decoder(Cooldown).decode
 
 
 class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +153,9 @@ def _cooldowns(cooling: Sequence[str | int]) -> dict[str, Cooldown]:
     """From the flat triples of the script; where an account has two, the later end counts."""
     found: dict[str, Cooldown] = {}
     for account_id, json in zip(cooling[::3], cooling[2::3], strict=True):
-        cooldown = _decode_cooldown(str(json))
+        cooldown = read_cooldown(str(json), name=str(account_id))
+        if cooldown is None:
+            continue
         held = found.get(str(account_id))
         if held is None or cooldown.until > held.until:
             found[str(account_id)] = cooldown

@@ -26,9 +26,10 @@ local function minute_tokens(name)
   local all = redis.call('HGETALL', name)
   for i = 1, #all, 2 do
     local second, last = string.match(all[i], '^(%d+)(%+?)$')
-    second = tonumber(second)
-    local kept = last == '' and counts or lasts
-    kept[second] = tonumber(all[i + 1])
+    if second then
+      local kept = last == '' and counts or lasts
+      kept[tonumber(second)] = tonumber(all[i + 1])
+    end
   end
   for second, count in pairs(counts) do
     lasts[second] = lasts[second] or second + 1
@@ -57,7 +58,8 @@ local function spent_days()
   local days = {}
   for i = 10, #KEYS do
     local counts = redis.call('HMGET', KEYS[i], 'input', 'output', 'estimated')
-    days[#days + 1] = tonumber(counts[1] or 0) + tonumber(counts[2] or 0) + tonumber(counts[3] or 0)
+    days[#days + 1] = (tonumber(counts[1] or 0) or 0) + (tonumber(counts[2] or 0) or 0)
+      + (tonumber(counts[3] or 0) or 0)
   end
   return days
 end
@@ -180,9 +182,11 @@ local function claim()
   local had, since, least, others = nil, now, nil, {}
   for i = 1, #all, 2 do
     local spent, last, request = string.match(all[i + 1], '^(%S+) (%S+) (%S+)$')
-    spent, last = tonumber(spent), tonumber(last)
+    spent, last = tonumber(spent or ''), tonumber(last or '')
     if all[i] == key and request == id then return 0 end
-    if last < now - active then
+    if not spent or not last then -- nobody can read it: the key begins like one that comes new
+      redis.call('HDEL', KEYS[6], all[i])
+    elseif last < now - active then
       redis.call('HDEL', KEYS[6], all[i])
     elseif all[i] == key then
       had, since = spent, tonumber(string.match(request, '^%-(.+)$') or now)
@@ -230,7 +234,14 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
   local all = redis.call('HGETALL', KEYS[4])
   for i = 1, #all, 2 do
     local field, json = all[i], all[i + 1]
-    if cjson.decode(json)['until'] <= now then
+    -- One that cannot be read has no end: the reader passes it over, and it stays.
+    local read, cooldown = pcall(cjson.decode, json)
+    local ends = read and type(cooldown) == 'table' and tonumber(cooldown['until'])
+    if not ends then
+      cooling[#cooling + 1] = field
+      cooling[#cooling + 1] = 0
+      cooling[#cooling + 1] = json
+    elseif ends <= now then
       redis.call('HDEL', KEYS[4], field)
     else
       local colon = string.find(field, ':', 1, true)

@@ -4,15 +4,18 @@ It exists for its cost. Every layer between the socket and the wire is paid for 
 small writes a stream consists of; general clients wake a task, arm a timer or copy a buffer for
 every chunk. Here one read of the socket is one parse, one wake-up and one piece of bytes.
 
-Idle connections are kept and used last-in first-out; the pulse closes those idle for too long. A
-request whose kept connection turns out to be dead before any byte of an answer is sent again on
-another one: upstream has not seen it, or closed the connection before it looked.
+Idle connections are kept and used last-in first-out; the ticker closes those idle for too long.
+A request is never repeated here. A kept connection that ends within a second of sending, before any
+byte of an answer, is told apart (`StaleConnection`): upstream had closed it before the request came
+(RFC 9110, section 9.2.2, lets a client repeat a POST only where it can tell that it was not
+applied), so whoever asked may repeat it, once, on a new connection.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -30,8 +33,23 @@ IDLE_BEATS: Final = 60
 """Seconds an idle connection is kept for the next request."""
 
 
+STALE_SECONDS: Final = 1.0
+"""Time after sending in which the end of a kept connection means that the request was not seen."""
+DEAD_SECONDS: Final = 20
+"""How long sent bytes may go unacknowledged, or a silent peer may not answer keep-alive probes."""
+
+
 class Unreachable(ConnectionError):
-    """No connection could be made."""
+    """No connection could be made; nothing was sent."""
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(f"{address}: {cause}")
+        self.cause = cause
+        """`dns`, `tcp`, `tls` or `timeout`, then the system's words."""
+
+
+class StaleConnection(ConnectionLost):
+    """A kept connection ended before upstream can have looked at the request."""
 
 
 class _Connection(asyncio.Protocol):
@@ -138,7 +156,14 @@ class _Connection(asyncio.Protocol):
 class HttpClient:
     """Posts to one address."""
 
-    def __init__(self, url: str, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._tls = (tls or _default_tls()) if parts.scheme == "https" else None
@@ -151,25 +176,42 @@ class HttpClient:
     def __repr__(self) -> str:
         return f"<HttpClient to {self._host}, {len(self._all)} connections>"
 
-    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
-        """Send a request and wait for the answer's head. Raises Unreachable or ConnectionLost."""
+    async def post(
+        self, headers: Mapping[str, str], body: bytes, *, new_connection: bool = False
+    ) -> HttpResponse:
+        """Send a request, once, and wait for the answer's head.
+
+        Raises:
+            Unreachable: no connection could be made.
+            StaleConnection: a kept connection turned out to have ended.
+            ConnectionLost: the connection broke, or what came is no HTTP.
+        """
         head = self._head(headers, len(body))
-        while True:
-            connection = self._take()
-            kept = connection is not None
-            if connection is None:
-                connection = await self._connect()
-            answer = connection.send(head, body)
-            try:
-                await answer.head()
-            except ConnectionLost:
-                if kept and not connection.received:
-                    continue
-                raise
-            except BaseException:
-                answer.close()
-                raise
-            return answer
+        connection = None if new_connection else self._take()
+        kept = connection is not None
+        if connection is None:
+            connection = await self._connect()
+        answer = connection.send(head, body)
+        sent_at = self._clock()
+        try:
+            await answer.head()
+        except ConnectionLost as error:
+            if kept and not connection.received and self._clock() - sent_at <= STALE_SECONDS:
+                raise StaleConnection(str(error)) from error
+            raise
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    async def probe(self) -> str:
+        """Make a connection and keep it; the cause if none can be made, else empty."""
+        try:
+            connection = await self._connect()
+        except Unreachable as error:
+            return error.cause
+        self.keep(connection)
+        return ""
 
     def tick(self) -> None:
         """A second has passed: close what has been idle for too long."""
@@ -204,15 +246,21 @@ class HttpClient:
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
         name = self._host if self._tls else None
+        step = "dns"
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 addresses = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+                step = "tcp"
                 sock = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
+                _watch_peer(sock)
+                step = "tls" if self._tls else "tcp"
                 _, connection = await loop.create_connection(
                     lambda: _Connection(self), sock=sock, ssl=self._tls, server_hostname=name
                 )
-        except (OSError, TimeoutError) as error:
-            raise Unreachable(f"{self._host}:{self._port}: {type(error).__name__}") from error
+        except TimeoutError as error:
+            raise Unreachable(f"{self._host}:{self._port}", f"timeout: {step}") from error
+        except OSError as error:
+            raise Unreachable(f"{self._host}:{self._port}", f"{step}: {_words(error)}") from error
         self._all.add(connection)
         return connection
 
@@ -222,6 +270,30 @@ class HttpClient:
         if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
             raise ValueError("a header holds a line break")
         return f"{self._start}{lines}content-length: {length}\r\n\r\n".encode("latin-1")
+
+
+def _watch_peer(sock: socket.socket) -> None:
+    """Let the system end a connection whose peer, or whose path, is gone without a word."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", DEAD_SECONDS),
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", DEAD_SECONDS * 1000),
+    ):
+        if hasattr(socket, option):  # not every system has each
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _words(error: OSError) -> str:
+    """What the system said, without addresses: `ConnectionRefusedError`, `certificate has expired`."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message or type(error).__name__
+    if isinstance(error, ssl.SSLError):
+        return error.reason or type(error).__name__
+    if isinstance(error, socket.gaierror):
+        return error.strerror or type(error).__name__
+    return type(error).__name__
 
 
 def _default_tls() -> ssl.SSLContext:

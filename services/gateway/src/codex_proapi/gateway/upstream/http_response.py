@@ -35,7 +35,16 @@ class HttpResponse:
     """One answer on its way; whoever has it reads it to its end or closes it."""
 
     __slots__ = (
-        *("_complete", "_connection", "_error", "_pieces", "_size", "_until_close", "_waiter"),
+        *(
+            "_complete",
+            "_connection",
+            "_error",
+            "_framing",
+            "_pieces",
+            "_size",
+            "_until_close",
+            "_waiter",
+        ),
         *("headers", "keep_alive", "on_body", "status"),
     )
 
@@ -49,6 +58,7 @@ class HttpResponse:
         self._connection: ClientConnection | None = connection
         self._pieces: list[bytes] = []
         self._size = 0
+        self._framing = 0
         self._complete = False
         self._until_close = False
         self._error: ConnectionLost | None = None
@@ -133,8 +143,15 @@ class HttpResponse:
 
         Raises ConnectionLost where they are too many for a head.
         """
-        self._size += size
         self.wake()
+        if self.status and not self._pieces:
+            # Framing of chunks, or trailers: nobody will read it, so it must not stop the reading.
+            self._framing += size
+            if self._framing > HEAD_BYTES:
+                raise ConnectionLost("its trailers do not end")
+            return False
+        self._framing = 0
+        self._size += size
         if not self.status and self._size > HEAD_BYTES:
             raise ConnectionLost("its head does not end")
         return self._size > HIGH_WATER

@@ -161,6 +161,7 @@ class CodexBackend:
             headers={name.lower(): value for name, value in request.headers.items()},
             encoding=request.headers.get("content-encoding", ""),
             at=self._world.clock(),
+            connection=id(request.protocol),
         )
         self._world.note(received)
         return received

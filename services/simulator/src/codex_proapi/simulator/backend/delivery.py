@@ -52,6 +52,8 @@ async def deliver(
         received.end("client_left", clock())
         raise
     received.end("failed" if fault.failure else "whole", clock())
+    if fault.late_end:
+        await asyncio.sleep(fault.late_end)
     with contextlib.suppress(ConnectionError):
         await response.write_eof()
 

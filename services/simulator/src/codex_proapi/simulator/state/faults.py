@@ -46,6 +46,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How it ends: `close`, `reset`, or `eof`: a proper end of the body, only too early."""
     silence: float = 0.0
     """Seconds of silence; with `words` = 0 it is before the first event."""
+    late_end: float = 0.0
+    """Seconds between the last event and the end of the body, as where a server closes it apart."""
     pace: float = 0.0
     """Seconds between deltas."""
     dribble: int = 0

@@ -18,6 +18,8 @@ class ReceivedRequest:
     """Content coding the body came in."""
     at: float = 0.0
     """When, by the simulator's clock."""
+    connection: int = 0
+    """Names the connection it came over, as long as that is open."""
     account: str = ""
     """Name of the account whose token it carried."""
     status: int = 0

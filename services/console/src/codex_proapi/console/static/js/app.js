@@ -1,11 +1,11 @@
 // Where every page begins: what all pages do, then what this one does.
-import { keepActions } from "./actions.js";
+import { keepActions } from "./ui/actions.js";
 import { call } from "./api.js";
 import { $ } from "./dom.js";
-import { keepDialogs } from "./dialogs.js";
+import { keepDialogs } from "./ui/dialogs.js";
 import { watch } from "./live.js";
-import { keepManners } from "./manners.js";
-import { keepShortcuts } from "./shortcuts.js";
+import { keepControls } from "./ui/controls.js";
+import { keepShortcuts } from "./ui/shortcuts.js";
 import { keepTimes } from "./times.js";
 
 const pages = {
@@ -18,7 +18,7 @@ const pages = {
 };
 
 keepTimes();
-keepManners();
+keepControls();
 keepDialogs();
 keepActions();
 keepShortcuts();

@@ -5,7 +5,7 @@ import { morph } from "./morph.js";
 import { showTimes } from "./times.js";
 import { t } from "./texts.js";
 import { signedOut } from "./session.js";
-import { whileSeen } from "./seen.js";
+import { whileVisible } from "./page_visibility.js";
 
 const POLL = 5000, QUIET = 2000, SOON = 150;
 let timer = 0, lastRun = 0, running = false, again = false, polling = 0, lostSince = 0, source = null;
@@ -82,7 +82,7 @@ function say(state) {
 export function watch() {
   if (!$("[data-live]")) return;
   listen();
-  whileSeen({
+  whileVisible({
     shown() {
       if (!source) listen();
       refresh();

@@ -91,6 +91,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it came inside a 200."""
     quota: Quota | None = None
     """The windows in its headers."""
+    cause: str = ""
+    """Why no connection could be made: `dns`, `tcp`, `tls` or `timeout`, then the system's words."""
 
     def names(self, *words: str) -> bool:
         """Whether its code or type is one of these."""

@@ -18,8 +18,10 @@ from codex_proapi.gateway.errors import (
 from codex_proapi.gateway.formats.codex.refusals import STATUS_OF_CODE, Refusal
 from codex_proapi.gateway.formats.sse import encode_sse
 
-NO_PATH: Final = "Not Found"
-"""All that the backend says of a path it does not have: the client's model is not to blame."""
+MODEL_NOT_FOUND: Final = "model_not_found"
+MODEL_WORDS: Final = "Model not found"
+"""How the backend begins a 404 for a model without a code. Any other 404 that names neither code
+nor parameter is of a path it does not have: the client's model is not to blame."""
 SOON: Final = 1.0
 """Seconds after which a client may try again what the backend failed at."""
 
@@ -67,8 +69,13 @@ def public_error(refusal: Refusal) -> UpstreamRefused:
             code=code or "rate_limit_exceeded",
             retry_after=wait,
         )
-    if status == HTTPStatus.NOT_FOUND and (code or refusal.param or message != NO_PATH):
-        return _invalid(refusal, message, status=404, code=code or "model_not_found")
+    if status == HTTPStatus.NOT_FOUND and (code or refusal.param):
+        about_model = code == MODEL_NOT_FOUND or refusal.param == "model"
+        return _invalid(
+            refusal, message, status=404, code=MODEL_NOT_FOUND if about_model else code or None
+        )
+    if status == HTTPStatus.NOT_FOUND and message.startswith(MODEL_WORDS):
+        return _invalid(refusal, message, status=404, code=MODEL_NOT_FOUND)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _invalid(refusal, message, status=413, code="request_too_large")
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
@@ -85,7 +92,7 @@ def _invalid(
 def _unavailable(refusal: Refusal, message: str, code: str) -> UpstreamRefused:
     """Trouble that is not the client's: 503 where waiting or another account helps, else 502."""
     ours = refusal.status in (401, 402, 403) or STATUS_OF_CODE.get(code) in (401, 402)
-    if ours or refusal.is_html:
+    if ours or (refusal.is_html and refusal.status != HTTPStatus.NOT_FOUND):
         # The words of such a refusal speak of the account, which is not the client's.
         message, code = "The backend does not serve us at the moment.", "upstream_unavailable"
     busy = ours or refusal.status in (403, 503) or code == "server_is_overloaded"

@@ -1,12 +1,12 @@
 // The list of accounts and one account: the dialog with four ways, sorting, the test.
 import { $, on } from "../dom.js";
 import { call } from "../api.js";
-import { busy } from "../actions.js";
-import { openDialog } from "../dialogs.js";
+import { busy } from "../ui/actions.js";
+import { openDialog } from "../ui/dialogs.js";
 import { refreshNow } from "../live.js";
 import { beginFor, keepLogins } from "./logins.js";
 import { keepAuthFile } from "./auth_file.js";
-import { showStep } from "./steps.js";
+import { showStep } from "../parts/test_steps.js";
 import { t, tn } from "../texts.js";
 import { fullTime } from "../times.js";
 

@@ -1,7 +1,7 @@
 // The fourth way: an auth.json, pasted, dropped or chosen; looked at first, then saved.
 import { $ } from "../dom.js";
 import { call, Fault } from "../api.js";
-import { busy, showError } from "../actions.js";
+import { busy, showError } from "../ui/actions.js";
 import { done, renewing } from "./logins.js";
 import { fullTime } from "../times.js";
 

@@ -1,13 +1,13 @@
 // Connect: snippets filled with the chosen model and key, a test request, a small chat.
 import { $, $$ } from "../dom.js";
-import { busy, textOf } from "../actions.js";
+import { busy, textOf } from "../ui/actions.js";
 import { Fault } from "../api.js";
-import { choose } from "../manners.js";
+import { choose } from "../ui/controls.js";
 import { numbers, t, tn } from "../texts.js";
-import { carried } from "./carried.js";
-import { address, ask, chat, model } from "./gateway.js";
-import { keepChat } from "./chat.js";
-import { showStep } from "./steps.js";
+import { takeHandedOver } from "../parts/key_handover.js";
+import { address, ask, chat, model } from "../parts/gateway_client.js";
+import { keepChat } from "../parts/chat.js";
+import { showStep } from "../parts/test_steps.js";
 
 const keyInput = $("#key");
 const placeholder = $('[data-fill="key"]')?.textContent || "";
@@ -17,7 +17,7 @@ function fill() {
   for (const slot of $$('[data-fill="key"]')) slot.textContent = keyInput.value.trim() || placeholder;
 }
 
-keyInput.value = carried();
+keyInput.value = takeHandedOver();
 keyInput.addEventListener("input", fill);
 $("#model").addEventListener("change", fill);
 fill();
@@ -34,10 +34,10 @@ $(".client-tabs").addEventListener("chosen", (event) => {
 
 const list = $("#test-steps");
 
-async function step(title, deed) {
+async function step(title, action) {
   const began = performance.now();
   try {
-    const note = await deed();
+    const note = await action();
     showStep(list, { title, ok: true, milliseconds: performance.now() - began, note });
     return true;
   } catch (fault) {

@@ -1,9 +1,9 @@
 // The dashboard: its charts, in the chosen range, drawn again when something was counted.
 import { $, $$, on } from "../dom.js";
 import { call, Fault } from "../api.js";
-import { textOf } from "../actions.js";
+import { textOf } from "../ui/actions.js";
 import { whenRefreshed } from "../live.js";
-import { draw, resize } from "./charts.js";
+import { draw, resize } from "../parts/charts.js";
 
 let range = $('[data-span][aria-pressed="true"]')?.dataset.span || "24h";
 let last = "";

@@ -1,13 +1,13 @@
 // API keys: made and shown once, changed, rotated.
 import { $, on } from "../dom.js";
 import { call } from "../api.js";
-import { busy, valuesOf } from "../actions.js";
-import { openDialog } from "../dialogs.js";
+import { busy, valuesOf } from "../ui/actions.js";
+import { openDialog } from "../ui/dialogs.js";
 import { refreshNow } from "../live.js";
-import { toast } from "../toasts.js";
+import { toast } from "../ui/toasts.js";
 import { t } from "../texts.js";
-import { carry } from "./carried.js";
-import { showOnce } from "./once.js";
+import { handOver } from "../parts/key_handover.js";
+import { showSecret } from "../parts/secret_dialog.js";
 
 let editing = null;
 let rotating = "";
@@ -36,7 +36,7 @@ const forms = {
     const made = await call("POST", "/api/keys", keyOf(form));
     form.closest("dialog").close();
     form.reset();
-    showOnce(made.secret);
+    showSecret(made.secret);
   },
   async editKey(form) {
     await call("PATCH", `/api/keys/${encodeURIComponent(editing.id)}`, keyOf(form, editing));
@@ -46,7 +46,7 @@ const forms = {
   async rotateKey(form) {
     const made = await call("POST", `/api/keys/${encodeURIComponent(rotating)}/rotate`, valuesOf(form));
     form.closest("dialog").close();
-    showOnce(made.secret);
+    showSecret(made.secret);
   },
 };
 
@@ -87,7 +87,7 @@ $("#rotate-key").addEventListener("opening", (event) => {
   $("[data-key-name]", $("#rotate-key")).textContent = event.detail.keyName;
 });
 
-on("click", "[data-carry-key]", () => carry($("#made-secret").textContent));
+on("click", "[data-carry-key]", () => handOver($("#made-secret").textContent));
 $("#made-key").addEventListener("close", () => ($("#made-secret").textContent = ""));
 
 const url = new URL(location.href);

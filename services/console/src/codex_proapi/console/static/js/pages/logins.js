@@ -1,12 +1,13 @@
 // Three ways to sign an account in: device code, pasted address, this browser.
 import { $, el } from "../dom.js";
 import { call, Fault } from "../api.js";
-import { busy, showError } from "../actions.js";
+import { busy, showError } from "../ui/actions.js";
 import { refreshNow } from "../live.js";
 import { showTimes } from "../times.js";
-import { toast } from "../toasts.js";
+import { toast } from "../ui/toasts.js";
 import { t } from "../texts.js";
 
+const POLL = 2000;
 const dialog = $("#add-account");
 let account = "";
 let waiting = 0;
@@ -87,13 +88,30 @@ async function beginPasted(button) {
       link.href = login.authorize_url;
       link.hidden = false;
       if (tab) tab.location.href = login.authorize_url;
+      stop();
+      waiting = setTimeout(() => watchPasted(login), POLL);
     },
     errorOf("pasted"),
   );
   if (tab && $("[data-login-link]", dialog).hidden) tab.close();
 }
 
+// Where the address is this console, the other tab finishes the login: nothing is left to paste.
+async function watchPasted(login) {
+  const state = await call("GET", `/api/logins/${encodeURIComponent(login.id)}`).catch(() => null);
+  if (!waiting) return;
+  if (state?.standing === "done") {
+    await done((await call("GET", `/api/accounts/${encodeURIComponent(state.account)}`)).name);
+  } else if (state?.standing === "failed") {
+    stop();
+    showError(errorOf("pasted"), new Fault({ code: state.code }));
+  } else {
+    waiting = setTimeout(() => watchPasted(login), POLL);
+  }
+}
+
 async function finishPasted(form, button) {
+  stop();
   await busy(
     button,
     async () => {

@@ -1,13 +1,13 @@
 // The live log: rows as they come, filters in the address, at most 500 rows in the page.
 import { $, $$, on } from "../dom.js";
 import { call, Fault } from "../api.js";
-import { textOf } from "../actions.js";
-import { confirmed } from "../dialogs.js";
-import { toast } from "../toasts.js";
+import { textOf } from "../ui/actions.js";
+import { confirmed } from "../ui/dialogs.js";
+import { toast } from "../ui/toasts.js";
 import { whenRefreshed } from "../live.js";
 import { numbers, t, tn } from "../texts.js";
-import { LogSource } from "./log_source.js";
-import { detailOf, rowOf } from "./log_rows.js";
+import { LogSource } from "../parts/log_source.js";
+import { detailOf, rowOf } from "../parts/log_rows.js";
 
 const MOST = 500, PAGE = 60, GLOWING = 5;
 const log = $("#log"), form = $("#log-filter");

@@ -1,9 +1,9 @@
 // Settings: admin tokens are made here and shown once.
 import { $ } from "../dom.js";
 import { call } from "../api.js";
-import { busy, valuesOf } from "../actions.js";
+import { busy, valuesOf } from "../ui/actions.js";
 import { refreshNow } from "../live.js";
-import { showOnce } from "./once.js";
+import { showSecret } from "../parts/secret_dialog.js";
 
 $("[data-new-token]").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -14,7 +14,7 @@ $("[data-new-token]").addEventListener("submit", (event) => {
       const made = await call("POST", "/api/tokens", valuesOf(form));
       form.closest("dialog").close();
       form.reset();
-      showOnce(made.secret);
+      showSecret(made.secret);
       await refreshNow();
     },
     $("[data-error]", form),

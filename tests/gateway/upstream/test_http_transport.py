@@ -7,13 +7,13 @@ from support.gateways import PATIENCE_SECONDS
 
 from codex_proapi.gateway.errors import Truncated
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.upstream.backend import (
-    LINGER_TICKS,
-    Backend,
-    PreparedRequest,
-    ResponseStream,
-)
 from codex_proapi.gateway.upstream.http_client import HttpClient
+from codex_proapi.gateway.upstream.http_transport import (
+    CLOSING_TICKS,
+    HttpResponseStream,
+    HttpTransport,
+)
+from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
 
 CREATED = b'event: response.created\ndata: {"type":"response.created","response":{}}\n\n'
 DELTA = (
@@ -71,6 +71,9 @@ class BackendServer:
         headers = {"x-codex-primary-used-percent": "100", "x-codex-primary-window-minutes": "300"}
         return await self.stream(request, FAILED, headers=headers)
 
+    async def portal(self, request: Any) -> Any:
+        return web.Response(text="<html>sign in</html>", content_type="text/html")
+
     async def early(self, request: Any) -> Any:
         return await self.stream(request, CREATED)
 
@@ -100,20 +103,24 @@ class BackendServer:
         return response
 
 
+def a_budget(seconds: float = 5.0) -> SilenceBudget:
+    return SilenceBudget(asyncio.get_running_loop().time, seconds=seconds)
+
+
 class Scene:
     def __init__(self, backend: Any, port: Any) -> None:
         self.backend = backend
         self.port = port
         self.clients: list[HttpClient] = []
 
-    def upstream(self, path: str, *, silence: Any = 5.0) -> Any:
+    def upstream(self, path: str) -> Any:
         client = HttpClient(f"http://127.0.0.1:{self.port}/{path}")
         self.clients.append(client)
-        return Backend(client, silence=silence)
+        return HttpTransport(client)
 
     async def open(self, path: str, *, silence: Any = 5.0, body: Any = b"{}") -> Any:
         prepared = PreparedRequest({"authorization": "Bearer t", "user-agent": "codex"}, body)
-        return await self.upstream(path, silence=silence).open(prepared)
+        return await self.upstream(path).open(prepared, a_budget(silence))
 
 
 @pytest.fixture
@@ -145,7 +152,7 @@ async def test_an_opening_holds_everything_up_to_the_first_word_and_gives_the_re
 ) -> None:
     opening = await scene.open("whole")
 
-    assert isinstance(opening, ResponseStream)
+    assert isinstance(opening, HttpResponseStream)
     assert opening.held == CREATED + DELTA
     assert opening.headers["x-a"] == "b"
     assert await read_all(opening) == CREATED + DELTA + b"rest\n\n"
@@ -213,9 +220,9 @@ async def test_silence_before_the_first_word_has_an_end(scene: Any) -> None:
 
 
 async def test_an_unreachable_backend_is_a_refusal_too(scene: Any) -> None:
-    upstream = Backend(HttpClient("http://127.0.0.1:9/responses"))
+    upstream = HttpTransport(HttpClient("http://127.0.0.1:9/responses"))
 
-    refusal = await upstream.open(PreparedRequest({}, b"{}"))
+    refusal = await upstream.open(PreparedRequest({}, b"{}"), a_budget())
 
     assert isinstance(refusal, Refusal)
     assert refusal.code == "upstream_unreachable"
@@ -230,7 +237,7 @@ async def test_an_endless_refusal_is_not_read_to_its_end(scene: Any) -> None:
 
 async def test_a_stream_that_breaks_later_raises(scene: Any) -> None:
     opening = await scene.open("cut")
-    assert isinstance(opening, ResponseStream)
+    assert isinstance(opening, HttpResponseStream)
     scene.backend.go_on.set()
 
     with pytest.raises(Truncated):
@@ -240,7 +247,7 @@ async def test_a_stream_that_breaks_later_raises(scene: Any) -> None:
 
 async def test_closing_ends_the_stream_upstream(scene: Any) -> None:
     opening = await scene.open("endless")
-    assert isinstance(opening, ResponseStream)
+    assert isinstance(opening, HttpResponseStream)
 
     opening.close()
     opening.close()
@@ -263,11 +270,11 @@ async def test_giving_up_while_waiting_ends_the_stream_upstream(scene: Any) -> N
 
 async def test_a_finished_stream_that_does_not_close_is_cut_after_a_moment(scene: Any) -> None:
     upstream = scene.upstream("endless")
-    opening = await upstream.open(PreparedRequest({}, b"{}"))
-    assert isinstance(opening, ResponseStream)
+    opening = await upstream.open(PreparedRequest({}, b"{}"), a_budget())
+    assert isinstance(opening, HttpResponseStream)
 
     opening.release()
-    for _ in range(LINGER_TICKS):
+    for _ in range(CLOSING_TICKS):
         upstream.closing_streams.tick()
     assert not scene.backend.gone.is_set()
     upstream.closing_streams.tick()
@@ -278,8 +285,8 @@ async def test_a_finished_stream_that_does_not_close_is_cut_after_a_moment(scene
 
 async def test_a_finished_stream_that_closes_gives_its_connection_back(scene: Any) -> None:
     upstream = scene.upstream("endless")
-    opening = await upstream.open(PreparedRequest({}, b"{}"))
-    assert isinstance(opening, ResponseStream)
+    opening = await upstream.open(PreparedRequest({}, b"{}"), a_budget())
+    assert isinstance(opening, HttpResponseStream)
     opening.release()
     scene.backend.go_on.set()
 
@@ -290,10 +297,35 @@ async def test_a_finished_stream_that_closes_gives_its_connection_back(scene: An
     assert len(upstream.closing_streams._ticks) == 0
 
 
+async def test_a_released_stream_is_not_cut_by_closing_it(scene: Any) -> None:
+    upstream = scene.upstream("endless")
+    opening = await upstream.open(PreparedRequest({}, b"{}"), a_budget())
+    assert isinstance(opening, HttpResponseStream)
+
+    opening.release()
+    opening.close()
+    scene.backend.go_on.set()
+
+    while not scene.clients[0]._idle:
+        await asyncio.sleep(0.005)
+    assert not scene.backend.gone.is_set()
+
+
+async def test_a_page_in_place_of_a_stream_says_so(scene: Any) -> None:
+    refusal = await scene.open("portal")
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.code) == (0, "upstream_malformed")
+
+
+def test_a_prepared_request_does_not_print_its_token() -> None:
+    assert "secret" not in repr(PreparedRequest({"authorization": "Bearer secret"}, b"{}"))
+
+
 async def test_lingering_streams_are_cut_at_the_end(scene: Any) -> None:
     upstream = scene.upstream("endless")
-    opening = await upstream.open(PreparedRequest({}, b"{}"))
-    assert isinstance(opening, ResponseStream)
+    opening = await upstream.open(PreparedRequest({}, b"{}"), a_budget())
+    assert isinstance(opening, HttpResponseStream)
     opening.release()
 
     upstream.closing_streams.close()

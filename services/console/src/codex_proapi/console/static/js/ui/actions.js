@@ -1,10 +1,10 @@
 // Buttons and forms that call the API and say what came of it, where the visitor is.
 //   data-call="PATCH /api/…" data-body='{…}' data-confirm-title/-about/-button/-type data-said data-then
 //   <form data-api="POST /api/…" data-said data-then data-reset>
-import { $, on } from "./dom.js";
-import { call, Fault } from "./api.js";
+import { $, on } from "../dom.js";
+import { call, Fault } from "../api.js";
 import { confirmed } from "./dialogs.js";
-import { refreshNow } from "./live.js";
+import { refreshNow } from "../live.js";
 import { toast } from "./toasts.js";
 
 export function showError(place, fault) {
@@ -16,12 +16,12 @@ export function showError(place, fault) {
 
 export const textOf = (fault) => (fault instanceof Fault ? fault.describe() : String(fault.message || fault));
 
-// Runs a deed with its button busy; a fault is shown at `place`, or as a toast.
-export async function busy(button, deed, place = null) {
+// Runs an action with its button busy; a fault is shown at `place`, or as a toast.
+export async function busy(button, action, place = null) {
   if (place) place.hidden = true;
   button?.setAttribute("aria-busy", "true");
   try {
-    return await deed();
+    return await action();
   } catch (fault) {
     if (!(fault instanceof Fault)) throw fault;
     showError(place, fault);

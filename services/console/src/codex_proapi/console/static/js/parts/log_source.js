@@ -1,7 +1,7 @@
 // Where the log's entries come from: a stream that resumes where it broke, or a poll every 5 s.
 import { call, Fault } from "../api.js";
 import { signedOut } from "../session.js";
-import { whileSeen } from "../seen.js";
+import { whileVisible } from "../page_visibility.js";
 
 const POLL = 5000, GATHER = 40;
 
@@ -17,7 +17,7 @@ export class LogSource {
     this.gathered = [];
     this.giving = 0;
     this.wanted = false;
-    whileSeen({ shown: () => this.wanted && !this.source && this.open(), hidden: () => this.close() });
+    whileVisible({ shown: () => this.wanted && !this.source && this.open(), hidden: () => this.close() });
   }
 
   start() {

@@ -1,7 +1,7 @@
 // Dialogs: opened by `data-open`, closed by `data-close`, Esc or a click beside them. The browser
 // keeps the focus inside and gives it back.
-import { $, on } from "./dom.js";
-import { t } from "./texts.js";
+import { $, on } from "../dom.js";
+import { t } from "../texts.js";
 
 export function openDialog(id, opener = null) {
   const dialog = document.getElementById(id);
@@ -13,7 +13,7 @@ export function openDialog(id, opener = null) {
   if (first && first.offsetParent && !dialog.classList.contains("wide")) first.focus();
 }
 
-// Asks before a deed; `type` is a name that must be typed for the worst ones.
+// Asks before an action; `type` is a name that must be typed for the worst ones.
 export function confirmed({ title, about, button, type = "" }) {
   const dialog = $("#confirm");
   const typing = $("[data-confirm-typing]", dialog);

@@ -1,5 +1,5 @@
 // One-key ways around: `/` search, `g` and a letter, `n` the main action, `p` pause, `?` help.
-import { $ } from "./dom.js";
+import { $ } from "../dom.js";
 import { openDialog } from "./dialogs.js";
 
 let going = 0;

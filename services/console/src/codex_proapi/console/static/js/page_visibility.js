@@ -2,7 +2,7 @@
 // hidden tab would hold some of them.
 const REST = 15_000;
 
-export function whileSeen({ shown, hidden }) {
+export function whileVisible({ shown, hidden }) {
   let timer = 0;
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);

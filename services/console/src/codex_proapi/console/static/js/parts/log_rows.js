@@ -1,6 +1,6 @@
 // One entry of the log as a row, and opened: every try with its reason. Text is always text.
 import { $, el } from "../dom.js";
-import { copy } from "../manners.js";
+import { copy } from "../ui/controls.js";
 import { compact, faultTexts, numbers, seconds, t } from "../texts.js";
 import { clock, fullTime } from "../times.js";
 

@@ -1,5 +1,5 @@
 // Short messages at the foot of the page, read aloud politely; one may carry an undo.
-import { $, el } from "./dom.js";
+import { $, el } from "../dom.js";
 
 export function toast(text, { label = "", act = null, seconds = 5 } = {}) {
   const box = $("#toasts");

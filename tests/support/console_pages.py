@@ -1,4 +1,4 @@
-"""A furnished console and its pages, as a visitor without a browser fetches them."""
+"""A console with data, and a client that reads its pages without a browser."""
 
 import contextlib
 import re
@@ -16,21 +16,21 @@ NOW = 1_790_000_000.0
 
 
 @contextlib.asynccontextmanager
-async def furnished(
+async def filled_console(
     redis_url: str, *, empty: bool = False, **provided: Any
-) -> AsyncIterator["Visit"]:
-    """A console with a scene, seen by one visitor."""
+) -> AsyncIterator["PageClient"]:
+    """A console with a scene, and a client that reads its pages."""
     settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **provided})
     async with running(settings, clock=Clock(NOW)) as console:
         scene = Scene(console.redis, now=NOW)
         if not empty:
-            await scene.furnish()
+            await scene.fill()
         async with Browser(console, accept="text/html") as browser:
-            yield Visit(console, scene, browser)
+            yield PageClient(console, scene, browser)
 
 
-class Visit:
-    """One visitor in a furnished console."""
+class PageClient:
+    """Reads the pages of one console."""
 
     def __init__(self, console: Console, scene: Scene, browser: Browser) -> None:
         self.console, self.scene, self.browser = console, scene, browser

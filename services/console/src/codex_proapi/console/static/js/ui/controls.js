@@ -1,8 +1,8 @@
-// The small manners of every page: copy buttons, menus, tabs, the drawer, search, language, theme.
-import { $, $$, on, setCookie } from "./dom.js";
-import { t } from "./texts.js";
+// Controls of every page: copy buttons, menus, tabs, the drawer, search, language, theme.
+import { $, $$, on, setCookie } from "../dom.js";
+import { t } from "../texts.js";
 import { toast } from "./toasts.js";
-import { whenRefreshed } from "./live.js";
+import { whenRefreshed } from "../live.js";
 
 export async function copy(text, button = null) {
   try {
@@ -107,7 +107,7 @@ function keepSearch() {
   whenRefreshed(filter);
 }
 
-function keepLook() {
+function keepPreferences() {
   on("click", "[data-theme-choice]", (button) => {
     const theme = button.dataset.themeChoice;
     setCookie("theme", theme);
@@ -122,7 +122,7 @@ function keepLook() {
   });
 }
 
-export function keepManners() {
+export function keepControls() {
   on("click", "[data-copy]", (button) => copy($(button.dataset.copy).textContent, button));
   on("click", "[data-reveal]", (button) => {
     const input = $(button.dataset.reveal);
@@ -135,5 +135,5 @@ export function keepManners() {
   keepTabs();
   keepDrawer();
   keepSearch();
-  keepLook();
+  keepPreferences();
 }

@@ -1,8 +1,8 @@
 // A small conversation to try a model; it stays in this page.
 import { $, el } from "../dom.js";
-import { textOf } from "../actions.js";
+import { textOf } from "../ui/actions.js";
 import { Fault } from "../api.js";
-import { chat } from "./gateway.js";
+import { chat } from "./gateway_client.js";
 
 let messages = [];
 

@@ -1,4 +1,4 @@
-"""Gateway and console behind one address, before the simulator: the product as people start it."""
+"""Gateway and console on one port against the simulator, as `codex-proapi serve` runs them."""
 
 import contextlib
 import time
@@ -18,7 +18,7 @@ from codex_proapi.simulator import Simulator
 
 
 @contextlib.asynccontextmanager
-async def one_house(
+async def one_port_site(
     redis_url: str, simulator: Simulator, *, announced: list[str] | None = None, **provided: Any
 ) -> AsyncIterator[Served]:
     """Both services on one port; what the console announces is gathered."""

@@ -1,0 +1,193 @@
+"""The HTTP transport: POST to the backend's Responses endpoint, the answer as server-sent events."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from codex_proapi.commons.codex.quota import combined, quota_of_headers
+from codex_proapi.gateway.errors import Malformed, Truncated, UpstreamFault
+from codex_proapi.gateway.formats.codex.refusals import Refusal, decode_refusal
+from codex_proapi.gateway.policy.transport_faults import (
+    CONNECTION_LOST,
+    STALE_CONNECTION,
+    TIMED_OUT,
+    UNREACHABLE,
+)
+from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed, Spoken, Waiting
+from codex_proapi.gateway.upstream.http_client import HttpClient, StaleConnection, Unreachable
+from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
+from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REFUSAL_BYTES: Final = 256 * 1024
+"""How much of a refusal's body is read."""
+CLOSING_TICKS: Final = 3
+"""Seconds a finished stream may take to end by itself, so that its connection can be used again."""
+
+
+class HttpResponseStream:
+    """An answer that has reached the commit point; a `ResponseStream`."""
+
+    __slots__ = ("_answer", "_closing", "headers", "held")
+
+    def __init__(self, answer: HttpResponse, held: bytes, closing: "ClosingStreams") -> None:
+        self._answer: HttpResponse | None = answer
+        self._closing = closing
+        self.held = held
+        """The bytes up to the commit point."""
+        self.headers: Mapping[str, str] = answer.headers
+        """Upstream's answer headers, by lower-case name."""
+
+    def __repr__(self) -> str:
+        return f"<HttpResponseStream with {len(self.held)} bytes held>"
+
+    async def read(self) -> bytes:
+        """What has come since, as one piece; b"" at the end. Raises Truncated when it breaks."""
+        if self._answer is None:
+            return b""
+        try:
+            return await self._answer.read()
+        except ConnectionLost as error:
+            raise Truncated("The backend broke off in the middle of its answer.") from error
+
+    def close(self) -> None:
+        """Give the connection back if the stream has ended, else cut it; any number of times."""
+        if self._answer is not None:
+            self._answer.close()
+
+    def release(self) -> None:
+        """The answer is whole: let the stream end by itself, for a moment. Closing is void then.
+
+        The last chunk of a chunked body often comes after the last event; whoever cuts the
+        connection before it has to open another one for the next exchange.
+        """
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.closed:
+            self._closing.add(answer)
+
+
+class ClosingStreams:
+    """Finished streams whose last chunk has not come yet; ticks once a second."""
+
+    def __init__(self) -> None:
+        self._ticks: dict[HttpResponse, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<ClosingStreams {len(self._ticks)} streams>"
+
+    def add(self, answer: HttpResponse) -> None:
+        """Wait for the end of one stream without reading it."""
+        self._ticks[answer] = 0
+
+    def tick(self) -> None:
+        """Forget those that have ended, cut those that have not in time."""
+        for answer, ticks in list(self._ticks.items()):
+            if answer.closed or ticks >= CLOSING_TICKS:
+                answer.close()
+                del self._ticks[answer]
+            else:
+                self._ticks[answer] = ticks + 1
+
+    def close(self) -> None:
+        """Cut all of them."""
+        for answer in self._ticks:
+            answer.close()
+        self._ticks.clear()
+
+
+class HttpTransport:
+    """Asks by POST; a `Transport`."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+        self.closing_streams = ClosingStreams()
+
+    def __repr__(self) -> str:
+        return f"<HttpTransport by {self._client!r}>"
+
+    def available(self) -> bool:
+        """Always: a request that fails is a refusal."""
+        return True
+
+    async def open(
+        self, request: PreparedRequest, silence: SilenceBudget
+    ) -> HttpResponseStream | Refusal:
+        """Ask once. Faults of the transport come back as refusals of status 0."""
+        answer: HttpResponse | None = None
+        try:
+            async with asyncio.timeout_at(silence.deadline) as limit:
+                answer = await self._client.post(
+                    request.headers, request.body, new_connection=request.new_connection
+                )
+                if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
+                    return await _refusal_of(answer)
+                _check_media_type(answer)
+                opened = await _until_commit(answer, limit, silence)
+        except (TimeoutError, ConnectionError, UpstreamFault) as error:
+            if answer is not None:
+                answer.close()
+            return refusal_of_fault(error)
+        except BaseException:
+            if answer is not None:
+                answer.close()
+            raise
+        if isinstance(opened, Refusal):
+            answer.close()
+            return opened
+        return HttpResponseStream(answer, opened, self.closing_streams)
+
+
+async def _until_commit(
+    answer: HttpResponse, limit: asyncio.Timeout, silence: SilenceBudget
+) -> bytes | Refusal:
+    """The bytes up to the commit point, or the refusal that came instead."""
+    gate = CommitGate()
+    while data := await answer.read():
+        match gate.feed(data):
+            case Spoken(held=held):
+                return held
+            case Failed(refusal=refusal):
+                quota = combined(quota_of_headers(answer.headers), refusal.quota)
+                return msgspec.structs.replace(refusal, quota=quota)
+            case Waiting():
+                silence.restart()
+                limit.reschedule(silence.deadline)
+    return _fault("The backend closed its stream before it said a word.", Truncated.code)
+
+
+def _check_media_type(answer: HttpResponse) -> None:
+    """Raise Malformed for a page: a portal or a proxy has answered in the backend's place."""
+    if "text/html" in answer.headers.get("content-type", "").lower():
+        raise Malformed("A page came instead of the backend's event stream.")
+
+
+async def _refusal_of(answer: HttpResponse) -> Refusal:
+    """Read a refusal's body, at most `REFUSAL_BYTES`; the connection may then be used again."""
+    body = bytearray()
+    while len(body) <= REFUSAL_BYTES and (piece := await answer.read()):
+        body += piece
+    if not answer.at_end:
+        answer.close()
+    return decode_refusal(answer.status, answer.headers, bytes(body))
+
+
+def refusal_of_fault(error: Exception) -> Refusal:
+    """A fault of the transport, or of the protocol, as a refusal of status 0."""
+    match error:
+        case Unreachable():
+            return _fault("The backend cannot be reached.", UNREACHABLE, cause=error.cause)
+        case TimeoutError():
+            return _fault("The backend did not answer in time.", TIMED_OUT)
+        case UpstreamFault():
+            return _fault(error.message, error.code)
+        case StaleConnection():
+            return _fault("The connection to the backend had ended.", STALE_CONNECTION)
+        case _:
+            return _fault("The connection to the backend was lost.", CONNECTION_LOST)
+
+
+def _fault(message: str, code: str | None, *, cause: str = "") -> Refusal:
+    return Refusal(status=0, code=code or "", message=message, cause=cause)

@@ -1,0 +1,71 @@
+"""Whether this replica can reach the backend at all: a matter of its own route, DNS and TLS.
+
+A failure to connect says nothing of any account, for all have the same host. After several in a row
+`/readyz` says so, so that a load balancer prefers replicas that can; from then on a connection is
+tried every few seconds, so that the replica comes back without a client's request.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import structlog
+
+FAILURES: Final = 3
+"""Failures to connect in a row after which the backend counts as unreachable from here."""
+PROBE_SECONDS: Final = 2.0
+"""Between two attempts to connect while it is unreachable."""
+CAUSES: Final = ("dns", "tcp", "tls", "timeout")
+
+log = structlog.get_logger(__name__)
+
+
+class Prober(Protocol):
+    """Somebody who can make a connection."""
+
+    async def probe(self) -> str:
+        """Connect; the cause if it failed, else empty."""
+
+
+class Reachability:
+    """Counts failures to connect."""
+
+    def __init__(
+        self, prober: Prober | None = None, *, count: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._prober = prober
+        self._count = count
+        self._failures = 0
+
+    def __repr__(self) -> str:
+        return f"<Reachability after {self._failures} failures>"
+
+    @property
+    def lost(self) -> bool:
+        """Whether the backend cannot be reached from here."""
+        return self._failures >= FAILURES
+
+    def failed(self, cause: str) -> None:
+        """No connection could be made; `cause` begins with one of `CAUSES`."""
+        word = cause.partition(":")[0]
+        self._count(word if word in CAUSES else "other")
+        self._failures += 1
+        if self._failures == FAILURES:
+            log.error("upstream.unreachable", cause=cause)
+
+    def reached(self) -> None:
+        """The backend answered."""
+        if self.lost:
+            log.warning("upstream.reached")
+        self._failures = 0
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Try to connect while it is unreachable, until cancelled."""
+        while True:
+            await sleep(PROBE_SECONDS)
+            if not self.lost or self._prober is None:
+                continue
+            if cause := await self._prober.probe():
+                self.failed(cause)
+            else:
+                self.reached()

@@ -1,0 +1,96 @@
+"""What a transport to the backend is: one request goes out, a response stream or a refusal comes back.
+
+Which transport carries a request is `choose_transport`, a pure function of what the transports say
+of themselves. What a refusal allows, and who is asked next, is decided elsewhere (`policy.retry`,
+`exchange.dispatch`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from codex_proapi.gateway.formats.codex.refusals import Refusal
+
+SILENCE_SECONDS: Final = 300.0
+"""How long upstream may be silent before the commit point, over all attempts of one exchange; the
+CLI itself waits so long between two events."""
+
+
+class PreparedRequest(msgspec.Struct, frozen=True):
+    """A request as it goes out. Cannot print its headers: they hold an account's token."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    new_connection: bool = False
+    """Whether a connection that was used before must not carry it."""
+
+    def __repr__(self) -> str:
+        return f"<PreparedRequest of {len(self.body)} bytes>"
+
+
+class ResponseStream(Protocol):
+    """An upstream stream that has reached the commit point. Whoever has it closes it."""
+
+    held: bytes
+    """The bytes up to the commit point."""
+    headers: Mapping[str, str]
+    """Upstream's answer headers, by lower-case name."""
+
+    async def read(self) -> bytes:
+        """What has come since, as one piece; b"" at the end. Raises Truncated when it breaks."""
+
+    def close(self) -> None:
+        """Give the connection back if the stream has ended, else cut it; any number of times."""
+
+    def release(self) -> None:
+        """The answer is whole: let the stream end by itself, for a moment. Closing is void then."""
+
+
+class SilenceBudget:
+    """How long upstream may still be silent, over all attempts of one exchange.
+
+    It begins with the first attempt and again with every event of a stream; a refusal, or another
+    attempt, does not make it begin anew.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, seconds: float = SILENCE_SECONDS) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._deadline = 0.0
+
+    def __repr__(self) -> str:
+        return f"<SilenceBudget until {self._deadline}>"
+
+    @property
+    def deadline(self) -> float:
+        """When it ends, seconds by the clock."""
+        if not self._deadline:
+            self.restart()
+        return self._deadline
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing of it is left."""
+        return bool(self._deadline) and self._clock() >= self._deadline
+
+    def restart(self) -> None:
+        """An event has come."""
+        self._deadline = self._clock() + self._seconds
+
+
+class Transport(Protocol):
+    """One way to the backend's Responses endpoint."""
+
+    def available(self) -> bool:
+        """Whether it may carry a request now; one whose handshake was refused may not for a while."""
+
+    async def open(
+        self, request: PreparedRequest, silence: SilenceBudget
+    ) -> ResponseStream | Refusal:
+        """Ask once. Faults of the transport come back as refusals of status 0."""
+
+
+def choose_transport(transports: Sequence[Transport]) -> Transport:
+    """The first transport, in the order of preference, that is available; else the last."""
+    return next((each for each in transports if each.available()), transports[-1])
