@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 from structlog.testing import capture_logs
+from support.clock import Clock
 
 from codex_proapi.commons.runtime.tasks import Tasks
 
@@ -90,3 +91,72 @@ async def test_a_task_that_lost_its_cancellation_is_cancelled_again() -> None:
     await tasks.close()
 
     assert task.cancelled()
+
+
+class Failing:
+    """A loop that fails as often as it is told, then runs until it is cancelled."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.slept: list[float] = []
+        self.steady = asyncio.Event()
+        self.clock = Clock(0.0)
+        self.tasks = Tasks(sleep=self.sleep, clock=self.clock)
+
+    async def run(self) -> None:
+        if self.left:
+            self.left -= 1
+            raise ValueError("odd")
+        self.steady.set()
+        await asyncio.Event().wait()
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+
+async def test_a_loop_that_fails_is_counted_logged_and_begun_again() -> None:
+    failing = Failing(7)
+    with capture_logs() as logs:
+        failing.tasks.keep("beat", failing.run)
+        await failing.steady.wait()
+
+    assert failing.slept == [1, 2, 4, 8, 16, 30, 30]
+    assert failing.tasks.failures == {"beat": 7}
+    assert [(each["event"], each["task"]) for each in logs] == [("task.failed", "beat")] * 7
+    assert failing.tasks.down == ["beat"]
+    failing.clock.now += 61
+    assert failing.tasks.down == []
+    await failing.tasks.close()
+    assert len(failing.tasks) == 0
+
+
+async def test_a_loop_that_fails_now_and_then_is_not_down_and_begins_again_at_once() -> None:
+    failing = Failing(0)
+    ends: asyncio.Queue[None] = asyncio.Queue()
+
+    async def run() -> None:
+        await ends.get()
+        failing.clock.now += 100
+        raise ValueError("odd")
+
+    failing.tasks.keep("beat", run)
+    for _ in range(5):
+        ends.put_nowait(None)
+    while failing.tasks.failures["beat"] < 5:
+        await asyncio.sleep(0)
+
+    assert failing.slept[:4] == [1, 1, 1, 1]
+    assert failing.tasks.down == []
+    await failing.tasks.close()
+
+
+async def test_a_loop_that_returns_is_not_begun_again() -> None:
+    tasks = Tasks()
+
+    async def once() -> None:
+        return
+
+    await tasks.keep("welcome", once)
+
+    assert (tasks.failures, tasks.down) == ({"welcome": 0}, [])

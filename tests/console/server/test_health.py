@@ -32,3 +32,12 @@ async def test_without_redis_it_lives_and_is_not_ready() -> None:
 
     assert (ready.status_code, ready.json()["redis"]) == (503, "away")
     assert health.status_code == 200
+
+
+async def test_a_console_whose_loops_fail_again_and_again_is_not_ready(redis_url: str) -> None:
+    async with running(guarded(redis_url)) as console, script(console) as api:
+        console.lights.loops_down = lambda: ["beat"]
+        ready, health = await api.get("/readyz"), await api.get("/health")
+
+    assert (ready.status_code, ready.json()["status"]) == (503, "loops down: beat")
+    assert health.status_code == 200

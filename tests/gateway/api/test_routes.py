@@ -34,6 +34,8 @@ class FakeCatalogues:
 
 
 class Scene:
+    loops_down: tuple[str, ...] = ()
+
     def __init__(self, redis: Any) -> None:
         self.keys = KeyStore(redis, CredentialCipher((KEY,)))
         self.in_flight = InFlight(most=9)
@@ -49,6 +51,7 @@ class Scene:
             metrics=metrics,
             ping=self.ping,
             upstream_lost=lambda: self.upstream_lost,
+            loops_down=lambda: self.loops_down,
             version="1.2.3",
         )
         self.app = Router(
@@ -113,6 +116,10 @@ async def test_a_key_is_told_its_own_share(scene: Any, path: str) -> None:
 
 async def test_without_redis_no_share_is_told(scene: Any) -> None:
     _, secret = await scene.keys.create("mine")
+    scene.loops_down = ("beat", "ledger")
+    sent = await scene.get("/readyz")
+    status = msgspec.json.decode(sent.body)["status"]
+    assert (sent.status, status) == (503, "loops down: beat, ledger")
     scene.redis_answers = False
 
     sent = await scene.get("/api/codex/usage", secret)

@@ -86,8 +86,9 @@ class Console:
             started_at=int(clock()),
         )
         self.metrics = Metrics(_registry())
+        self.metrics.process.task_failures = self._tasks.failures
         self.metrics.build.labels(own_version()).set(1)
-        self.lights = HealthReport()
+        self.lights = HealthReport(loops_down=lambda: self._tasks.down)
         self.redis = connect(settings.redis_url)
         self.blocking_redis = connect_blocking(settings.redis_url)
         self.http = httpx.AsyncClient(
@@ -120,11 +121,11 @@ class Console:
         try:
             await self._welcome()
         except StoreUnavailable:  # nobody is let in before it has succeeded
-            self._tasks.start(self._welcome_later(), name="welcome")
-        self._tasks.start(self.parts.log_broadcast.run(), name="log-fan")
-        self._tasks.start(self.parts.changes.run(), name="changes")
-        self._tasks.start(self._beat(), name="beat")
-        self._tasks.start(watch_lag(self.metrics.loop_lag.observe), name="loop lag")
+            self._tasks.keep("welcome", self._welcome_later)
+        self._tasks.keep("log-fan", self.parts.log_broadcast.run)
+        self._tasks.keep("changes", self.parts.changes.run)
+        self._tasks.keep("beat", self._beat)
+        self._tasks.keep("loop lag", functools.partial(watch_lag, self.metrics.loop_lag.observe))
 
     def stop_streams(self) -> None:
         """End every open stream and tell the probes; safe to call from a signal handler."""

@@ -5,6 +5,8 @@ import enum
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Buckets of answer times."""
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -33,6 +35,7 @@ class Metrics:
         # One more series for each, which nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
+        self.process = ProcessMetrics("console", registry)
         self._declare_requests(registry)
         self._declare_accounts(registry)
         self._declare_process(registry)

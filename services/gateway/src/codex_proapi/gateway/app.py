@@ -3,6 +3,7 @@
 `build` needs a running event loop. Nothing is asked of Redis or upstream before `start`.
 """
 
+import functools
 import importlib.metadata
 import secrets
 import socket
@@ -101,6 +102,7 @@ class Gateway:
         quiet = settings.log_level in {"warning", "error"}
         self._log = AccessLog(sys.stdout, quiet=quiet)
         self.metrics = Metrics(_registry())
+        self.metrics.process.task_failures = self._tasks.failures
         self.metrics.build.labels(own_version()).set(1)
         self._bodies = BodyBudget(settings.body_memory_mib << 20)
         self.in_flight = InFlight(most=settings.max_concurrent)
@@ -129,22 +131,22 @@ class Gateway:
         except StoreUnavailable as error:  # `/readyz` says so; the rounds go on trying
             log.warning("gateway.waits", error=str(error))
         for name, work in (
-            ("pulse", self._ticker.run()),
-            ("grace", self._grace.run()),
-            ("ledger", self._ledger.run()),
-            ("settlements", self._ledger.run_settlements()),
-            ("ties", self._ledger.run_ties()),
-            ("catalogues", self._catalogues.run()),
-            ("quotas", self._quotas.run()),
-            ("places", self._stream_permits.run()),
-            ("slots", self._slots.run()),
-            ("revocations", self._revocations.run()),
-            ("upkeep", self._upkeep.run()),
-            ("egress", self._egress.run()),
-            ("reachability", self._reachability.run()),
-            ("loop lag", watch_lag(self.metrics.loop_lag.observe)),
+            ("pulse", self._ticker.run),
+            ("grace", self._grace.run),
+            ("ledger", self._ledger.run),
+            ("settlements", self._ledger.run_settlements),
+            ("ties", self._ledger.run_ties),
+            ("catalogues", self._catalogues.run),
+            ("quotas", self._quotas.run),
+            ("places", self._stream_permits.run),
+            ("slots", self._slots.run),
+            ("revocations", self._revocations.run),
+            ("upkeep", self._upkeep.run),
+            ("egress", self._egress.run),
+            ("reachability", self._reachability.run),
+            ("loop lag", functools.partial(watch_lag, self.metrics.loop_lag.observe)),
         ):
-            self._tasks.start(work, name=name)
+            self._tasks.keep(name, work)
 
     def begin_drain(self) -> None:
         """Say no at `/readyz`; go on serving."""
@@ -347,6 +349,7 @@ class Gateway:
             metrics=self.metrics,
             ping=self._ping,
             upstream_lost=lambda: self._reachability.lost,
+            loops_down=lambda: self._tasks.down,
             version=own_version(),
         )
         return Router(

@@ -1,29 +1,61 @@
-"""Background tasks that are remembered, reported when they fail, and ended on close.
+"""Background tasks that are remembered, reported when they fail, restarted, and ended on close.
 
 The only place that calls `asyncio.create_task`: a task nobody refers to can vanish half-way,
 and its failure with it.
 """
 
 import asyncio
-from collections.abc import Coroutine
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import msgspec
 import structlog
 
 T = TypeVar("T")
 
 CANCEL_AGAIN = 0.5
 """Seconds after which a task that still runs is cancelled once more."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds before a loop that failed is begun again; twice as long after each failure in a row."""
+STEADY_SECONDS = 60.0
+"""A loop that has run so long has recovered: its next failure is a first one."""
+DOWN_FAILURES = 3
+"""Failures in a row from which a loop counts as down, until it is steady."""
 
 log = structlog.get_logger(__name__)
 
 
-class Tasks:
-    """The background tasks of one owner."""
+class _Loop(msgspec.Struct):
+    """A loop that is kept running."""
 
-    def __init__(self) -> None:
+    began: float
+    failures: int = 0
+    """In a row."""
+
+
+class Tasks:
+    """The background tasks of one owner.
+
+    Args:
+        sleep: Waits so many seconds before a loop is begun again.
+        clock: Seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._running: set[asyncio.Task[Any]] = set()
+        self._loops: dict[str, _Loop] = {}
+        self._sleep = sleep
+        self._clock = clock
+        self.failures: Counter[str] = Counter()
+        """Failures since the start, by name of the loop."""
 
     def __repr__(self) -> str:
         return f"<Tasks {len(self._running)} running>"
@@ -42,12 +74,27 @@ class Tasks:
     ) -> None:
         await self.close()
 
+    @property
+    def down(self) -> list[str]:
+        """Loops that failed several times in a row and have not run steadily since."""
+        now = self._clock()
+        return [
+            name
+            for name, loop in self._loops.items()
+            if loop.failures >= DOWN_FAILURES and now - loop.began < STEADY_SECONDS
+        ]
+
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Run work in the background; its failure is logged, and raised to whoever awaits it."""
         task = asyncio.create_task(work, name=name)  # noqa: TID251 - the one allowed place
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """Run a loop until it is cancelled or returns; one that raises is logged and begun again."""
+        self.failures[name] += 0
+        return self.start(self._keep(name, work), name=name)
 
     async def close(self, *, patience: float = 0) -> None:
         """Wait so long for what runs, then cancel the rest and wait for its end."""
@@ -59,6 +106,30 @@ class Tasks:
             for task in left:
                 task.cancel()
             await asyncio.wait(left, timeout=CANCEL_AGAIN)
+
+    async def _keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop = self._loops[name] = _Loop(began=self._clock())
+        while True:
+            loop.began = self._clock()
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the loop must go on
+                pause = self._failed(name, loop, error)
+            else:
+                del self._loops[name]
+                return
+            loop.began = self._clock()
+            await self._sleep(pause)
+
+    def _failed(self, name: str, loop: _Loop, error: Exception) -> float:
+        """Note a failure of a loop; gives the seconds until it is begun again."""
+        if self._clock() - loop.began >= STEADY_SECONDS:
+            loop.failures = 0
+        loop.failures += 1
+        self.failures[name] += 1
+        pause = min(FIRST_PAUSE * 2.0 ** min(loop.failures - 1, 16), LONGEST_PAUSE)
+        log.error("task.failed", task=name, error=repr(error), again_in=pause)
+        return pause
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

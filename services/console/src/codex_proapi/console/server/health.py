@@ -1,6 +1,7 @@
 """Whether this process lives, whether it can serve, and its figures for Prometheus."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import msgspec
 from litestar import Response, get
@@ -23,10 +24,12 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthReport:
-    """Whether this replica is on its way out; streams and probes look here."""
+    """Whether this replica is closing or broken; streams and probes look here."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, loops_down: Callable[[], Sequence[str]] = tuple) -> None:
         self.closing = asyncio.Event()
+        self.loops_down = loops_down
+        """Names of background loops that fail again and again."""
 
     def __repr__(self) -> str:
         return f"<HealthReport {'closing' if self.closing.is_set() else 'on'}>"
@@ -40,13 +43,16 @@ async def health() -> Health:
 
 @get("/readyz", opt={"probe": True}, include_in_schema=False)
 async def ready(redis: Injected[Redis], lights: Injected[HealthReport]) -> Response[Health]:
-    """Whether it can serve: Redis answers and it is not closing."""
+    """Whether it can serve: Redis answers, its loops run and it is not closing."""
     if lights.closing.is_set():
         return Response(Health(status="closing"), status_code=503)
     try:
         await ask(redis.ping)
     except StoreUnavailable:
         return Response(Health(status="unavailable", redis="away"), status_code=503)
+    if down := lights.loops_down():
+        status = f"loops down: {', '.join(down)}"
+        return Response(Health(status=status, redis="ok"), status_code=503)
     return Response(Health(status="ok", redis="ok"), status_code=200)
 
 

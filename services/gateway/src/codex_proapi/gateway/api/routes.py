@@ -3,7 +3,7 @@
 `api.router` has checked path and method and adds the headers that every response carries.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from litestar import Litestar, MediaType, Request, Response, get
@@ -42,6 +42,7 @@ class Handlers:
         metrics: Metrics,
         ping: Callable[[], Awaitable[bool]],
         upstream_lost: Callable[[], bool],
+        loops_down: Callable[[], Sequence[str]],
         version: str,
     ) -> None:
         self._authenticator = authenticator
@@ -51,6 +52,7 @@ class Handlers:
         self._metrics = metrics
         self._ping = ping
         self._upstream_lost = upstream_lost
+        self._loops_down = loops_down
         self._version = version
 
     def __repr__(self) -> str:
@@ -92,6 +94,9 @@ class Handlers:
             return Response({"status": "draining", "service": "gateway"}, status_code=503)
         if not await self._ping():
             return Response({"status": "no redis", "service": "gateway"}, status_code=503)
+        if down := self._loops_down():
+            status = f"loops down: {', '.join(down)}"
+            return Response({"status": status, "service": "gateway"}, status_code=503)
         if self._upstream_lost():
             return Response({"status": "no upstream", "service": "gateway"}, status_code=503)
         return Response({"status": "ok", "service": "gateway"})

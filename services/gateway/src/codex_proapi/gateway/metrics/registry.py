@@ -14,6 +14,7 @@ from prometheus_client.exposition import generate_latest
 
 from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.errors import CODES
 from codex_proapi.gateway.formats.openai.parameter_names import counted_as
@@ -72,6 +73,7 @@ class Metrics:
         # One more series for each, which nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
+        self.process = ProcessMetrics("gateway", registry)
         self._known_models: Collection[str] = ()
         self._labelled_models: set[str] = set()
         self._settled: dict[tuple[str, str, str, str], Callable[[ExchangeRecord], None]] = {}

@@ -1,0 +1,49 @@
+"""What every process of ours counts beside its own work, as Prometheus series."""
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from codex_proapi.commons.runtime.stored_records import UNREADABLE
+
+
+class ProcessMetrics(Collector):
+    """The series `<service>_task_failures_total` and `<service>_unreadable_records_total`.
+
+    Args:
+        service: What their names begin with.
+        registry: Where they are registered.
+    """
+
+    def __init__(self, service: str, registry: CollectorRegistry) -> None:
+        self._service = service
+        self.task_failures: Mapping[str, int] = {}
+        """Failures by name of the background loop: `Tasks.failures`."""
+        registry.register(self)
+
+    def __repr__(self) -> str:
+        return f"<ProcessMetrics of {self._service}>"
+
+    def collect(self) -> Iterator[Metric]:
+        """The series as they are now."""
+        yield _counter(
+            f"{self._service}_task_failures",
+            "Background loops that failed and were begun again, by name.",
+            label="task",
+            counts=self.task_failures,
+        )
+        yield _counter(
+            f"{self._service}_unreadable_records",
+            "Records in Redis that this version cannot read and left out, by kind.",
+            label="kind",
+            counts=UNREADABLE.counts,
+        )
+
+
+def _counter(name: str, text: str, *, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=(label,))
+    for value, count in sorted(counts.items()):
+        family.add_metric((value,), count)
+    return family
