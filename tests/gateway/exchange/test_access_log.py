@@ -6,6 +6,7 @@ import pytest
 from support.exchanges import a_record
 
 from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput
+from codex_proapi.commons.usage.exchange_record import AttemptRecord
 from codex_proapi.gateway.exchange.access_log import AccessLog, facts_of
 
 
@@ -30,6 +31,24 @@ def test_a_settled_exchange_is_one_line_of_json() -> None:
     assert line["attempts"] == ["acc_0 committed: 0 usage_limit, 0 ms; next in turn"]
     assert line["ballots"] == [{"now": 1.5, "cursor": 3, "standings": [{"id": "acc_0"}]}, None]
     assert (line["input_tokens"], line["reasoning_tokens"]) == (4, 3)
+
+
+def test_an_attempts_line_says_why_there_was_no_connection_and_what_upstream_said() -> None:
+    unreachable = AttemptRecord(
+        account="acc_0",
+        verdict="give_up",
+        code="upstream_unreachable",
+        cause="tls: certificate has expired",
+    )
+    refused = AttemptRecord(
+        account="acc_1", verdict="next_account", status=429, code="new", message="Slow down."
+    )
+    record = msgspec.structs.replace(a_record(1), attempts=(unreachable, refused))
+
+    assert facts_of(record)["attempts"] == [
+        "acc_0 give_up: 0 upstream_unreachable (tls: certificate has expired), 0 ms; ",
+        'acc_1 next_account: 429 new "Slow down.", 0 ms; ',
+    ]
 
 
 def test_what_clients_and_upstream_write_cannot_bring_a_secret_into_it() -> None:

@@ -48,6 +48,7 @@ class Rotation:
         self.tried: list[Any] = []
         self.proven: list[Any] = []
         self.look: Any = None
+        self.noted: list[Any] = []
 
     async def lease(self, lease_request: Any, tried: Any = ()) -> Any:
         self.tried.append(set(tried))
@@ -65,6 +66,9 @@ class Rotation:
 
     def plan(self, lease_request: Any) -> Any:
         return "plus"
+
+    def note_tie(self, fingerprint: Any, account_id: Any, *, tentative: Any) -> None:
+        self.noted.append((fingerprint, account_id, tentative))
 
     def record_probe_success(self, lease: Any) -> None:
         self.proven.append(lease.account.id)

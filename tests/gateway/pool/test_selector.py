@@ -28,7 +28,7 @@ from codex_proapi.gateway.errors import BadKey, LimitExceeded
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.selector import AccountSelector, Strategy
+from codex_proapi.gateway.pool.selector import MOST_LOGGED, AccountSelector, Strategy
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 
 REQUEST = LeaseRequest(model="gpt-5.5", fingerprint="f1")
@@ -68,12 +68,22 @@ class Facts:
         self.unlisted: set[tuple[str, str]] = set()
         self.used: dict[Any, Any] = {}
         self.bought: set[Any] = set()
+        self.asked = 0
+        self.changes = 0
+        self.steady = False
+
+    @property
+    def revision(self) -> int:
+        """Anything may have changed, unless a test says that nothing does."""
+        self.changes += not self.steady
+        return self.changes
 
     def lists(self, account_id: Any, model: Any) -> Any:
         return (account_id, model) not in self.unlisted
 
     def windows(self, account_id: Any, model: Any) -> Any:
         del model
+        self.asked += 1
         return self.used.get(account_id, ())
 
     def credits(self, account_id: Any) -> Any:
@@ -513,3 +523,53 @@ async def test_accounts_that_are_paused_or_not_for_this_key_are_no_reason_to_bla
     assert await scene.selector.lease(mine) == NoCandidate(cause=NoCandidateCause.EMPTY)
     await scene.store.pause(ids[1])
     assert await scene.selector.lease(REQUEST) == NoCandidate(cause=NoCandidateCause.EMPTY)
+
+
+async def test_a_conversation_that_stays_costs_the_same_in_a_large_pool(scene: Any) -> None:
+    ids = await scene.log_in(40)
+    await scene.ties.tie({"f1": ids[7]})
+    request = LeaseRequest(model="gpt-5.5", fingerprint="f1")
+    await scene.selector.lease(request)
+    scene.facts.steady = True
+    await scene.selector.lease(request)
+    before = scene.facts.asked
+
+    lease = await scene.selector.lease(request)
+
+    assert (lease.account.id, lease.basis) == (ids[7], Reason.AFFINITY)
+    assert scene.facts.asked - before == 1
+    assert len(lease.selection_input.candidates) == 1
+
+
+async def test_a_large_pools_selection_is_not_logged_whole(scene: Any) -> None:
+    await scene.log_in(MOST_LOGGED + 1)
+
+    lease = await scene.selector.lease(LeaseRequest(model="gpt-5.5"))
+
+    assert lease.selection_input is None
+    assert len(lease.why) < 200
+
+
+async def test_the_account_a_conversation_got_is_known_to_its_next_request_at_once(
+    scene: Any,
+) -> None:
+    await scene.log_in(3)
+    first = await scene.selector.lease(LeaseRequest(model="gpt-5.5", fingerprint="f1", begins=True))
+    scene.selector.note_tie("f1", first.account.id, tentative=True)
+
+    second = await scene.selector.lease(LeaseRequest(model="gpt-5.5", fingerprint="f1"))
+    scene.selector.note_tie("f1", first.account.id, tentative=False)
+    third = await scene.selector.lease(LeaseRequest(model="gpt-5.5", fingerprint="f1"))
+
+    assert [lease.account.id for lease in (second, third)] == [first.account.id] * 2
+    assert (second.is_affine, third.is_affine) == (False, True)
+
+
+async def test_a_recent_tie_to_an_account_that_cools_is_not_followed(scene: Any) -> None:
+    ids = await scene.log_in(2)
+    scene.selector.note_tie("f1", ids[0], tentative=False)
+    await scene.cool(ids[0])
+
+    lease = await scene.selector.lease(LeaseRequest(model="gpt-5.5", fingerprint="f1"))
+
+    assert (lease.account.id, lease.is_affine) == (ids[1], False)

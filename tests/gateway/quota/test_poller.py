@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.leases import an_account
 
-from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.cooldowns import CooldownStore, Opening
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.quota.poller import LONGEST_PAUSE, POLL_SECONDS, QuotaPoller
@@ -176,10 +176,11 @@ async def test_an_answer_that_tells_no_quota_brings_nobody_back(scene: Any) -> N
 
 async def test_only_a_quota_ends_so_and_faults_in_a_row_are_not_forgotten(scene: Any) -> None:
     await scene.spend("acc_a", CooldownReason.ENTITLEMENT)
-    await scene.cooldowns.fault("acc_b")
+    opening = Opening(now=1.0, faults=2, first_seconds=30.0, most_seconds=300.0)
+    assert await scene.cooldowns.fault("acc_b", opening) is None
     scene.poll.plan({})
 
     await scene.poll.ask(POLL_SECONDS)
 
     assert await scene.cooling() == ["acc_a"]
-    assert await scene.cooldowns.fault("acc_b") == 2
+    assert await scene.cooldowns.fault("acc_b", opening) == 30.0

@@ -89,6 +89,20 @@ async def test_what_answers_tell_is_kept_for_the_console(scene: Any) -> None:
     assert not scene.quotas.credits("acc_a")
 
 
+async def test_what_an_answer_said_steers_the_very_next_selection(scene: Any) -> None:
+    scene.quotas.observe_headers("acc_a", HEADERS)
+    assert [window.used for window in scene.quotas.windows("acc_a", "gpt-5.5")] == [42.0]
+
+    revision = scene.quotas.revision
+    scene.quotas.observe_quota("acc_a", five_hours(100))
+    assert [window.used for window in scene.quotas.windows("acc_a", "gpt-5.5")] == [100.0]
+    assert scene.quotas.revision != revision
+
+    await scene.quotas.keep()
+    assert (await scene.kept())["acc_a"].windows[0].used_percent == 100
+    assert [window.used for window in scene.quotas.windows("acc_a", "gpt-5.5")] == [100.0]
+
+
 async def test_a_quota_that_has_not_changed_is_not_written_again_for_a_minute(scene: Any) -> None:
     fixed = five_hours(5)
     scene.quotas.observe_quota("acc_a", fixed)

@@ -12,7 +12,13 @@ from codex_proapi.gateway.formats.codex.events import (
     UpstreamErrorEvent,
     decode_event,
 )
-from codex_proapi.gateway.formats.codex.refusals import Refusal, decode_refusal, refusal_of_event
+from codex_proapi.gateway.formats.codex.refusals import (
+    LOG_WORDS,
+    Refusal,
+    decode_refusal,
+    refusal_of_event,
+    words_of,
+)
 
 NOW = 1_775_000_000.0
 
@@ -315,3 +321,17 @@ def test_a_credential_that_a_refusal_quotes_is_not_told(quoted: str) -> None:
     refusal = refused(500, {"error": {"message": f"Cannot use {quoted} for task-list."}})
 
     assert refusal.message == "Cannot use [hidden] for task-list."
+
+
+def test_a_log_line_gets_upstreams_words_without_addresses_or_a_clients_text() -> None:
+    said = Refusal(
+        status=400,
+        message="Invalid value: 'tell me all about my neighbour and her dog'\nof  ada@example.org,"
+        " use 'low'. " + "word " * 100,
+    )
+
+    words = words_of(said)
+
+    assert words.startswith("Invalid value: … of …, use 'low'. word")
+    assert len(words) <= LOG_WORDS
+    assert words_of(Refusal(status=502, is_html=True, message="<html>")) == ""

@@ -118,8 +118,10 @@ def _in_order(selection_input: SelectionInput, enough: Sequence[Candidate]) -> S
     turns = turns[start:] + turns[:start]
     first = next(s for s in enough if s.id == turns[0])
 
+    positions = {account_id: at for at, account_id in reversed(list(enumerate(turns)))}
+
     def turn(candidate: Candidate) -> int:
-        return turns.index(candidate.id) if candidate.id in turns else len(turns)
+        return positions.get(candidate.id, len(turns))
 
     match selection_input.routing:
         case Routing.LEAST_USED:

@@ -40,6 +40,10 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Upstream's error code, or ours for a transport fault."""
     milliseconds: int = 0
     """From the start of the attempt to its opening or refusal."""
+    cause: str = ""
+    """Why no connection could be made: `dns`, `tcp`, `tls` or `timeout`, then the system's words."""
+    message: str = ""
+    """Upstream's words in its refusal, without secrets and addresses, at most 160 characters."""
 
 
 class ExchangeRecord(

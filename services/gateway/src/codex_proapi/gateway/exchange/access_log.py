@@ -87,6 +87,10 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
 def _attempt(attempt: AttemptRecord) -> str:
     """`acc_… next_account: 429 usage_limit_reached, 31 ms; next in turn; weekly window 12 % used`."""
     why = f"{attempt.status} {redacted(attempt.code)}" if attempt.code else f"{attempt.status}"
+    if attempt.cause:
+        why += f" ({redacted(attempt.cause)})"
+    if attempt.message:
+        why += f' "{redacted(attempt.message)}"'
     return (
         f"{attempt.account} {attempt.verdict}: {why}, {attempt.milliseconds} ms; "
         f"{attempt.why or attempt.choice}"

@@ -231,6 +231,7 @@ class Dispatcher:
             course.tried.add(lease.account.id)
             if lease_request.fingerprint and not lease.is_affine:
                 self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)
+                self._selector.note_tie(lease_request.fingerprint, lease.account.id, tentative=True)
             committed = await self._ask(_AccountTry(course), lease, exchange)
             if committed is not None:
                 return committed
@@ -371,6 +372,7 @@ class Dispatcher:
         fingerprint = course.asked.lease_request.fingerprint
         if fingerprint:
             self._ledger.tie(fingerprint, lease.account.id)
+            self._selector.note_tie(fingerprint, lease.account.id, tentative=False)
             self._ciphertexts.moved(course.request, sent, fingerprint)
 
     def _prepared(

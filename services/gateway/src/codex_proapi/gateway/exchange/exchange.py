@@ -15,7 +15,7 @@ import structlog
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.errors import GatewayError
-from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.formats.codex.refusals import Refusal, words_of
 from codex_proapi.gateway.policy.retry import RetryDecision
 from codex_proapi.gateway.server.body_budget import BodyHold
 
@@ -67,21 +67,23 @@ class Attempt:
 
     def refuse(self, refusal: Refusal, judgement: RetryDecision) -> None:
         """The account has refused."""
-        self._note(judgement.verdict.value, status=refusal.status, code=refusal.code)
+        self._note(judgement.verdict.value, status=refusal.status, refusal=refusal)
 
     def abandon(self) -> None:
         """Nobody waits for it any more."""
         if self.record is None:
             self._note("abandoned")
 
-    def _note(self, verdict: str, *, status: int = 0, code: str = "") -> None:
+    def _note(self, verdict: str, *, status: int = 0, refusal: Refusal | None = None) -> None:
         self.record = AttemptRecord(
             account=self.account,
             verdict=verdict,
             choice=self._lease.basis.value,
             why=self._lease.why,
             status=status,
-            code=code[:64],
+            code=refusal.code[:64] if refusal else "",
+            cause=refusal.cause[:96] if refusal else "",
+            message=words_of(refusal) if refusal else "",
             milliseconds=round((self._clock() - self._began) * 1000),
         )
 

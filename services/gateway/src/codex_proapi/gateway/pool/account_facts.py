@@ -1,4 +1,4 @@
-"""What passing answers teach, and what the rotation knows of accounts beside their record."""
+"""What is known of accounts beside their records: the models they list, and their quota."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
 
 class AccountFacts:
-    """Catalogues and quotas, as the relay meets them."""
+    """Catalogues and quotas, as the selector and the dispatcher need them."""
 
     def __init__(self, catalogues: ModelCatalogues, quotas: QuotaTracker) -> None:
         self._catalogues = catalogues
@@ -17,6 +17,11 @@ class AccountFacts:
 
     def __repr__(self) -> str:
         return f"<AccountFacts {self._catalogues!r} {self._quotas!r}>"
+
+    @property
+    def revision(self) -> int:
+        """Changes whenever a catalogue or a quota may have changed by much."""
+        return self._catalogues.revision + self._quotas.revision
 
     def lists(self, account_id: str, model: str) -> bool:
         """Whether an account lists a model."""

@@ -4,11 +4,11 @@ Which account is selected is decided by `commons.balancing`; outcomes are kept b
 """
 
 from collections.abc import Collection, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
-from codex_proapi.commons.accounts.model import Account, Cooldown
+from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.api_keys.fair_shares import FairShare
@@ -19,10 +19,8 @@ from codex_proapi.commons.balancing.candidates import (
     Reason,
     Selection,
     SelectionInput,
-    Window,
 )
 from codex_proapi.commons.balancing.quota import Plenty, plenty
-from codex_proapi.commons.balancing.scarcity import scarce
 from codex_proapi.commons.balancing.select import RENEWING_CODE, select, why_none
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
@@ -30,13 +28,17 @@ from codex_proapi.gateway.errors import StoreUnreachable
 from codex_proapi.gateway.limits.stream_permits import refused
 from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.recent_ties import RecentTies
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 from codex_proapi.gateway.pool.store_outage import StoreOutage
 
 MOST_LOOKS: Final = 3
 """Snapshots read in a row while the accounts change at the same time."""
+MOST_LOGGED: Final = 8
+"""Candidates up to which a log line holds what an account was selected from."""
 BY_COOLDOWN: Final = frozenset(
     {
         *(NoCandidateCause.EMPTY, NoCandidateCause.UNENTITLED, NoCandidateCause.REFUSED),
@@ -54,19 +56,6 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     """Percent of each quota window that new conversations leave alone."""
     fair_below: float = 0.0
     """Percent of the pool left below which keys share the rest; 0 is never."""
-
-
-class Facts(Protocol):
-    """What is known of an account beside its record."""
-
-    def lists(self, account_id: str, model: str) -> bool:
-        """Whether an account lists a model; True where its catalogue is not known."""
-
-    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
-        """An account's quota windows that hold for a model; empty where they are not known."""
-
-    def credits(self, account_id: str) -> bool:
-        """Whether bought credits go on where an account's windows end."""
 
 
 class AccountSelector:
@@ -89,7 +78,8 @@ class AccountSelector:
         self._breakers = breakers
         self._outcomes = outcomes
         self._clock = clock
-        self._facts = facts
+        self._eligible = EligibilityCache(view, facts, clock=clock, half_open=breakers.half_open)
+        self._recent_ties = RecentTies(clock)
         self.strategy = Strategy()
         """How accounts are chosen; may change while running."""
 
@@ -105,48 +95,47 @@ class AccountSelector:
     ) -> Lease | NoCandidate:
         """Lend an account that has not been tried and is not full, or say why there is none.
 
-        Raises StoreUnavailable: without a survey nobody is admitted; Exhausted for a key's limit.
+        Raises StoreUnavailable: without a snapshot nobody is admitted; LimitExceeded for a key's limit.
         """
         passed = set(tried)
-        busy: list[tuple[Selection, SelectionInput]] = []
+        busy: list[_Selected] = []
         while True:
             snapshot, eligible = await self._take_snapshot(lease_request, passed, full=full)
-            asked = [a for a in eligible if a.id not in passed]
-            selection_input = self._selection_input(lease_request, snapshot, asked, full=full)
-            found = select(selection_input)
+            selected = self._select(lease_request, snapshot, eligible, passed=passed, full=full)
+            found = selected.found
             if isinstance(found, NoCandidate):
                 if not busy:
                     return self._nobody(found, lease_request, snapshot, eligible)
                 # Only accounts that somebody else is probing are left: better those than none.
-                found, selection_input = busy.pop()
+                selected = busy.pop()
             elif found.probe and not await self._breakers.may_probe(found.account_id):
                 passed.add(found.account_id)
-                busy.append((found, selection_input))
+                busy.append(selected)
                 continue
-            lease = await self._lend(found, selection_input, snapshot)
+            lease = await self._lend(selected, snapshot)
             if lease is not None:
                 return lease
-            passed.add(found.account_id)
+            passed.add(selected.account_id)
+
+    def note_tie(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
+        """A conversation got an account: its next request here follows it at once."""
+        self._recent_ties.note(fingerprint, account_id, tentative=tentative)
 
     async def why_none_left(
         self, lease_request: LeaseRequest, tried: Collection[str]
     ) -> NoCandidate | None:
         """Why nobody else can be asked; None when somebody who has not been tried may be free."""
-        snapshot, eligible = await self._take_snapshot(
-            lease_request, {a.id for a in self._eligible(lease_request)}
-        )
-        free = [a for a in eligible if a.id not in tried and a.id not in snapshot.cooldowns]
-        return (
-            None
-            if free
-            else self._nobody(
-                NoCandidate(cause=NoCandidateCause.EMPTY), lease_request, snapshot, eligible
-            )
-        )
+        passed = set(self._list(lease_request).accounts)
+        snapshot, eligible = await self._take_snapshot(lease_request, passed)
+        if any(id_ not in tried and id_ not in snapshot.cooldowns for id_ in eligible.accounts):
+            return None
+        empty = NoCandidate(cause=NoCandidateCause.EMPTY)
+        return self._nobody(empty, lease_request, snapshot, eligible)
 
     def plan(self, lease_request: LeaseRequest) -> str:
-        """The plan of an account that may serve a wish, for an answer that must name one."""
-        return next((account.plan for account in self._eligible(lease_request) if account.plan), "")
+        """The plan of an account that may serve a request, for an answer that must name one."""
+        accounts = self._list(lease_request).accounts.values()
+        return next((account.plan for account in accounts if account.plan), "")
 
     async def renew(self, lease: Lease) -> Lease | None:
         """The same account with a credential other than the refused one; None if there is none."""
@@ -173,18 +162,23 @@ class AccountSelector:
             self._outcomes.record_success(lease)
 
     async def _take_snapshot(
-        self, lease_request: LeaseRequest, passed: Collection[str], *, full: Collection[str] = ()
-    ) -> tuple[PoolSnapshot, list[Account]]:
-        """A survey for accounts that are known as they are now, and those that may serve."""
-        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
-        follow = ties and lease_request.fingerprint and not passed
+        self,
+        lease_request: LeaseRequest,
+        passed: Collection[str],
+        *,
+        full: Collection[str] = (),
+    ) -> tuple[PoolSnapshot, EligibleAccounts]:
+        """A snapshot for accounts that are known as they are now, and those that may serve."""
+        follow = self._follows(lease_request, passed)
         charge = lease_request.charge
         for _ in range(MOST_LOOKS):
-            eligible = self._eligible(lease_request)
-            followed = self._followed(eligible, lease_request.model) if follow else eligible
+            eligible = self._list(lease_request)
+            ids: Sequence[str] = eligible.followed if follow else tuple(eligible.accounts)
+            if passed or full:
+                ids = [id_ for id_ in ids if id_ not in passed and id_ not in full]
             snapshot = await self._snapshots.read(
                 SnapshotRequest(
-                    account_ids=[a.id for a in followed if a.id not in passed and a.id not in full],
+                    account_ids=ids,
                     model=lease_request.model,
                     affinity=lease_request.fingerprint if follow else None,
                     charge=charge if charge is not None and not charge.drawn_at else None,
@@ -200,96 +194,93 @@ class AccountSelector:
                 break
         if charge is not None and not charge.drawn_at:
             raise StoreUnreachable("API keys are being changed just now. Please try again.")
-        return snapshot, self._eligible(lease_request)
+        self._breakers.see(snapshot.cooldowns)
+        return snapshot, self._list(lease_request)
 
-    def _claim(self, lease_request: LeaseRequest, eligible: Sequence[Account]) -> FairShare | None:
+    def _follows(self, lease_request: LeaseRequest, passed: Collection[str]) -> bool:
+        """Whether the conversation's own account is wanted."""
+        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
+        return ties and bool(lease_request.fingerprint) and not passed
+
+    def _list(self, lease_request: LeaseRequest) -> EligibleAccounts:
+        return self._eligible.list(lease_request.model, lease_request.allowed_accounts)
+
+    def _claim(self, lease_request: LeaseRequest, eligible: EligibleAccounts) -> FairShare | None:
         """What is claimed of the key's share: where the pool is scarce, once for each exchange."""
         share, below = lease_request.fair_share, self.strategy.fair_below
-        if share is None or share.asked or not below:
+        if share is None or share.asked or not below or eligible.left is None:
             return None
-        candidates = [self._candidate(account, lease_request.model) for account in eligible]
-        return share if scarce(candidates, now=self._clock(), below=below) else None
+        return share if eligible.left < below else None
 
-    def _eligible(self, lease_request: LeaseRequest) -> list[Account]:
-        """Accounts that may serve a wish, cooling or not."""
-        now = self._clock()
-        return [
-            account
-            for account in self._accounts()
-            if self._serves(account, lease_request, now)
-            and self._facts.lists(account.id, lease_request.model)
-        ]
-
-    def _accounts(self) -> Collection[Account]:
-        return self._view.accounts.values()
-
-    def _serves(self, account: Account, lease_request: LeaseRequest, now: float) -> bool:
-        """Whether an account may serve a wish, if it only lists the model."""
-        allowed = lease_request.allowed_accounts
-        usable = account.works(now) and not account.paused
-        return usable and (not allowed or account.id in allowed)
-
-    def _selection_input(
+    def _tie(
         self,
         lease_request: LeaseRequest,
         snapshot: PoolSnapshot,
-        eligible: Sequence[Account],
-        *,
-        full: Collection[str],
-    ) -> SelectionInput:
-        self._breakers.see(snapshot.cooldowns)
-        return SelectionInput(
-            now=snapshot.now,
-            routing=self.strategy.routing,
-            cursor=snapshot.cursor,
-            affine=snapshot.affine if lease_request.fingerprint else None,
-            reserve=self.strategy.reserve,
-            candidates=tuple(
-                self._candidate(
-                    account,
-                    lease_request.model,
-                    cooldown=snapshot.cooldowns.get(account.id),
-                    full=account.id in full,
-                )
-                for account in eligible
-            ),
+        eligible: EligibleAccounts,
+        passed: Collection[str],
+    ) -> tuple[str | None, bool]:
+        """The conversation's own account, and whether it has not answered it yet."""
+        if not lease_request.fingerprint:
+            return None, False
+        recent = self._recent_ties.of(lease_request.fingerprint)
+        if recent is None or not self._follows(lease_request, passed):
+            return snapshot.affine, snapshot.tentative
+        better = not recent.tentative or snapshot.affine is None or snapshot.tentative
+        free = (
+            recent.account_id in eligible.accounts and recent.account_id not in snapshot.cooldowns
         )
+        if better and free:
+            return recent.account_id, recent.tentative
+        return snapshot.affine, snapshot.tentative
 
-    def _candidate(
+    def _select(
         self,
-        account: Account,
-        model: str,
+        lease_request: LeaseRequest,
+        snapshot: PoolSnapshot,
+        eligible: EligibleAccounts,
         *,
-        cooldown: Cooldown | None = None,
-        full: bool = False,
-    ) -> Candidate:
-        return Candidate(
-            id=account.id,
-            weight=account.weight,
-            # Its code is upstream's own text, which no choice looks at and the log must not keep.
-            cooldown=cooldown and msgspec.structs.replace(cooldown, code=""),
-            half_open=self._breakers.half_open(account.id),
-            windows=self._facts.windows(account.id, model),
-            credits=self._facts.credits(account.id),
-            full=full,
-        )
+        passed: Collection[str],
+        full: Collection[str],
+    ) -> "_Selected":
+        """Select an account; a conversation that stays is decided by its own account alone."""
+        affine, tentative = self._tie(lease_request, snapshot, eligible, passed)
+        asked = eligible.accounts
+        if passed:
+            asked = {id_: account for id_, account in asked.items() if id_ not in passed}
 
-    def _followed(self, eligible: Sequence[Account], model: str) -> Sequence[Account]:
-        """Those whom a conversation may stay with: not the spent, unless everybody is."""
-        now = self._clock()
-        left = [
-            account
-            for account in eligible
-            if plenty(self._candidate(account, model), now=now, reserve=0) < Plenty.SPENT
-        ]
-        return left or eligible
+        def candidate(account: Account) -> Candidate:
+            return self._eligible.candidate(
+                account.id,
+                lease_request.model,
+                weight=account.weight,
+                cooldown=snapshot.cooldowns.get(account.id),
+                full=account.id in full,
+            )
 
-    async def _lend(
-        self, choice: Selection, selection_input: SelectionInput, snapshot: PoolSnapshot
-    ) -> Lease | None:
+        def made_from(candidates: tuple[Candidate, ...]) -> SelectionInput:
+            return SelectionInput(
+                now=snapshot.now,
+                routing=self.strategy.routing,
+                cursor=snapshot.cursor,
+                affine=affine,
+                reserve=self.strategy.reserve,
+                candidates=candidates,
+            )
+
+        own = asked.get(affine) if affine else None
+        if own is not None and own.id not in full and own.id not in snapshot.cooldowns:
+            alone = candidate(own)
+            if plenty(alone, now=snapshot.now, reserve=0) is not Plenty.SPENT:
+                found = made_from((alone,))
+                return _Selected(select(found), found, affine, tentative)
+        found = made_from(tuple(candidate(account) for account in asked.values()))
+        return _Selected(select(found), found, affine, tentative)
+
+    async def _lend(self, selected: "_Selected", snapshot: PoolSnapshot) -> Lease | None:
         """A lease on the chosen account; None if it has no usable credential after all."""
-        account = self._view.accounts.get(choice.account_id)
-        if account is None:  # removed while others were asked whether it may be probed
+        choice = selected.found
+        account = self._view.accounts.get(selected.account_id)
+        if account is None or isinstance(choice, NoCandidate):  # removed in the meantime
             return None
         credential = self._view.credential(account.id)
         if credential is None or not self._refresher.is_fresh(credential):
@@ -299,14 +290,15 @@ class AccountSelector:
                 await self._without_credential(account.id, error)
                 return None
         sole = len(self._view.accounts) == 1
+        made_from = selected.selection_input
         return Lease(
             account=account,
             credential=credential,
             basis=choice.basis,
             why=choice.why,
-            selection_input=selection_input,
+            selection_input=made_from if len(made_from.candidates) <= MOST_LOGGED else None,
             began=snapshot.now,
-            is_affine=sole or (snapshot.affine == account.id and not snapshot.tentative),
+            is_affine=sole or (selected.affine == account.id and not selected.tentative),
             sole=sole,
             probe=choice.probe,
         )
@@ -316,18 +308,33 @@ class AccountSelector:
         found: NoCandidate,
         lease_request: LeaseRequest,
         snapshot: PoolSnapshot,
-        eligible: Sequence[Account],
+        eligible: EligibleAccounts,
     ) -> NoCandidate:
         """Why there is nobody, by all candidates' cooldowns: also of those tried just now."""
         if found.cause not in BY_COOLDOWN:
             return found
-        if not eligible and any(
-            self._serves(a, lease_request, snapshot.now) for a in self._accounts()
-        ):
+        accounts = eligible.accounts
+        if not accounts and self._eligible.usable(lease_request.allowed_accounts):
             return NoCandidate(cause=NoCandidateCause.UNENTITLED)
-        cooldowns = [snapshot.cooldowns[a.id] for a in eligible if a.id in snapshot.cooldowns]
+        cooldowns = [snapshot.cooldowns[id_] for id_ in accounts if id_ in snapshot.cooldowns]
         return why_none(cooldowns, snapshot.now)
 
     async def _without_credential(self, account_id: str, error: CredentialUnavailable) -> None:
         code = "credential_revoked" if isinstance(error, CredentialRevoked) else RENEWING_CODE
         await self._outcomes.record_no_credential(account_id, code=code)
+
+
+class _Selected(msgspec.Struct, frozen=True):
+    """A selection, and what it was made from."""
+
+    found: Selection | NoCandidate
+    selection_input: SelectionInput
+    affine: str | None
+    """The conversation's own account."""
+    tentative: bool
+    """Whether that account has not answered the conversation yet."""
+
+    @property
+    def account_id(self) -> str:
+        """The selected account; empty where there is none."""
+        return self.found.account_id if isinstance(self.found, Selection) else ""

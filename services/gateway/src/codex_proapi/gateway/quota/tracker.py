@@ -1,7 +1,8 @@
 """Accounts' quota as upstream tells it in passing and on demand, kept for both services.
 
-Answers are heard at full speed and read every few seconds, together; what several replicas hear is
-joined in Redis, where the newest telling of each limit wins. Asking is `relay.quota_poll`'s.
+Headers are collected at full speed and written every few seconds, together; what several replicas
+read is merged in Redis, where the newest reading of each limit wins. What this replica has collected
+holds for its own next selection at once. Polling is `quota.poller`'s.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ ROUNDS_PER_CHECK: Final = 6
 """Writings between two looks at what other replicas have kept."""
 PREFIX: Final = "x-codex-"
 ACTIVE: Final = "x-codex-active-limit"
+USED: Final = ("x-codex-primary-used-percent", "x-codex-secondary-used-percent")
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +61,11 @@ class QuotaTracker:
         self._headers: dict[tuple[str, str], tuple[float, Mapping[str, str]]] = {}
         self._told: dict[str, tuple[float, Quota]] = {}
         self._known: dict[str, SeenQuota] = {}
+        self._overlay: dict[str, SeenQuota] = {}
+        """By account: what is known with what was heard here and is not written yet."""
+        self._unread: set[str] = set()
+        self.revision = 0
+        """Changes whenever an account's quota may have changed by much."""
         self._drawn: dict[tuple[str, str], tuple[SeenQuota, tuple[Window, ...]]] = {}
 
     def __repr__(self) -> str:
@@ -69,15 +76,20 @@ class QuotaTracker:
         if any(name.startswith(PREFIX) for name in headers):
             # Headers of one limit do not hide those of another that came in the same seconds.
             self._headers[account_id, headers.get(ACTIVE, "")] = self._clock(), headers
+            self._unread.add(account_id)
+            if any(headers.get(name, "").startswith("100") for name in USED):
+                self.revision += 1
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
         """A refusal, or an event in a stream, tells of its account's quota."""
         _, before = self._told.get(account_id, (0.0, None))
         self._told[account_id] = self._clock(), combined(before, quota) or quota
+        self._unread.add(account_id)
+        self.revision += 1
 
     def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
         """The windows that hold for a model, as the choice sees them; empty is unknown."""
-        known = self._known.get(account_id)
+        known = self._now_known(account_id)
         if known is None:
             return ()
         drawn = self._drawn.get((account_id, model))
@@ -87,7 +99,7 @@ class QuotaTracker:
 
     def credits(self, account_id: str) -> bool:
         """Whether bought credits go on where the windows end."""
-        known = self._known.get(account_id)
+        known = self._now_known(account_id)
         bought = known.credits if known is not None else None
         return bought is not None and (bought.has_credits or bought.unlimited)
 
@@ -100,11 +112,14 @@ class QuotaTracker:
             if known is None or change(known) is not known:
                 changed[account_id] = change
         self._known |= await self._store.keep(changed)
+        self._overlay.clear()
+        self.revision += bool(changed)
 
     async def check(self) -> None:
         """Take over what other replicas have kept, and see who is to be asked."""
         self._known = await self._store.all(list(self._view.accounts))
         self._drawn.clear()
+        self.revision += 1
         self._poll.plan({id_: known.windows_seen_at for id_, known in self._known.items()})
 
     async def ask(self) -> None:
@@ -112,6 +127,7 @@ class QuotaTracker:
         for account_id, quota in (await self._poll.ask(KEEP_SECONDS)).items():
             change = _Change(seen(quota, self._clock()), complete=True)
             self._known |= await self._store.keep({account_id: change})
+            self.revision += 1
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Write, look and ask, until cancelled."""
@@ -127,6 +143,28 @@ class QuotaTracker:
             self._show()
             rounds += 1
             await sleep(KEEP_SECONDS)
+
+    def _now_known(self, account_id: str) -> SeenQuota | None:
+        """What is known of an account, with what this replica has just heard."""
+        if account_id in self._unread:
+            self._unread.discard(account_id)
+            readings = self._readings(account_id)
+            if readings:
+                known = self._overlay.get(account_id, self._known.get(account_id))
+                self._overlay[account_id] = _Change(*readings)(known)
+        return self._overlay.get(account_id) or self._known.get(account_id)
+
+    def _readings(self, account_id: str) -> list[SeenQuota]:
+        """What was heard of an account and is not written yet, oldest first."""
+        found = [
+            seen(quota, at)
+            for (id_, _), (at, lines) in self._headers.items()
+            if id_ == account_id and (quota := quota_of_headers(lines)) is not None
+        ]
+        if account_id in self._told:
+            at, told = self._told[account_id]
+            found.append(seen(told, at))
+        return sorted(found, key=lambda reading: reading.seen_at)
 
     def _show(self) -> None:
         accounts = self._view.accounts

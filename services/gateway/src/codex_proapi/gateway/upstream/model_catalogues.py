@@ -1,7 +1,7 @@
 """The models there are: what accounts list, kept in Redis for all replicas, united here.
 
 A list is fetched through its account when it is an hour old, or when an answer names another etag;
-one replica at a time does it. What a name means is decided in `dialects.catalogue`.
+one replica at a time does it. What a name means is decided in `commons.codex.model_catalogue`.
 """
 
 import asyncio
@@ -76,6 +76,9 @@ class ModelCatalogues:
         self._slugs: dict[str, frozenset[str]] = {}
         self._etags: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._described: dict[str, dict[str, Any]] | None = None
+        self.revision = 0
+        """Counts changes of what accounts list."""
         self.current = self._built_in
         """The catalogue in force."""
 
@@ -105,10 +108,12 @@ class ModelCatalogues:
 
     def entries(self) -> list[dict[str, Any]]:
         """The models as upstream describes them, for clients that ask as Codex does."""
-        described: dict[str, dict[str, Any]] = {}
-        for kept in self._kept.values():
-            for entry in msgspec.json.decode(kept.body)["models"]:
-                described.setdefault(str(entry.get("slug")), entry)
+        described = self._described
+        if described is None:
+            described = self._described = {}
+            for kept in self._kept.values():
+                for entry in msgspec.json.decode(kept.body)["models"]:
+                    described.setdefault(str(entry.get("slug")), entry)
         return [
             described.get(model.slug) or {"slug": model.slug, **msgspec.structs.asdict(model)}
             for model in self.current.models
@@ -181,6 +186,8 @@ class ModelCatalogues:
     def _unite(self) -> None:
         """Make one catalogue of all lists."""
         lists = {account_id: bytes(kept.body) for account_id, kept in self._kept.items()}
+        self.revision += 1
+        self._described = None
         self._slugs = {
             account_id: frozenset(model.slug for model in self._built_in.with_live(body).models)
             for account_id, body in lists.items()

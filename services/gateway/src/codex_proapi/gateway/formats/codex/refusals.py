@@ -23,6 +23,11 @@ _CREDENTIALS: Final = re.compile(
     r"\bBearer\s+\S+|\beyJ[\w-]{6,}(?:\.[\w-]*)*|\b(?:rt_|sk-)[\w.-]{8,}"
 )
 """Refusals may quote the token they refuse; it is the account's, and clients are told the rest."""
+_OWN_TEXT: Final = re.compile(
+    r"[\w.+-]+@[\w.-]+|'[^']{25,}'|\"[^\"]{25,}\"|`[^`]{25,}`|“[^”]{25,}”|\S{49,}"
+)
+LOG_WORDS: Final = 160
+"""Characters of a refusal's message in a log line."""
 FARTHEST_RESET: Final = 366 * 86_400
 """A reset farther away than a year is taken for a mistake."""
 
@@ -123,6 +128,18 @@ def decode_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refu
         found = {"message": body[: 4 * MESSAGE_LIMIT].decode(errors="replace").strip()}
     found.setdefault("code", lower.get("x-openai-authorization-error", ""))
     return _refusal(status, found, headers=lower, is_html=is_html)
+
+
+def words_of(refusal: Refusal) -> str:
+    """Upstream's words for a log line: one line of at most `LOG_WORDS` characters.
+
+    Credentials are hidden already; here addresses are, and text in quotes or of one long word, which
+    may be a client's own.
+    """
+    if not refusal.status or refusal.is_html:
+        return ""
+    text = _OWN_TEXT.sub("…", " ".join(refusal.message.split()))
+    return "".join(letter for letter in text if letter.isprintable())[:LOG_WORDS]
 
 
 def refusal_of_event(event: ResponseFailed | UpstreamErrorEvent) -> Refusal:

@@ -1,0 +1,128 @@
+"""The accounts that may serve a model for a key, remembered for a moment.
+
+Most requests belong to a conversation that stays on its account; asking every account of a large
+pool for each of them costs more than everything else that a selection does.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from codex_proapi.commons.accounts.model import Account, Cooldown
+from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.balancing.candidates import Candidate, Window
+from codex_proapi.commons.balancing.quota import Plenty, plenty
+from codex_proapi.commons.balancing.scarcity import left_of
+
+FRESH_SECONDS: Final = 1.0
+"""How long a list holds: logins end and quota windows begin anew by time alone."""
+MOST_LISTS: Final = 256
+"""Lists that are remembered: one for each model and each set of accounts that a key may spend."""
+
+
+class Facts(Protocol):
+    """What is known of accounts beside their records."""
+
+    @property
+    def revision(self) -> int:
+        """Changes whenever anything below may have changed by much."""
+
+    def lists(self, account_id: str, model: str) -> bool:
+        """Whether an account lists a model; True where its catalogue is not known."""
+
+    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
+        """An account's quota windows that hold for a model; empty where they are not known."""
+
+    def credits(self, account_id: str) -> bool:
+        """Whether bought credits go on where an account's windows end."""
+
+
+class EligibleAccounts(msgspec.Struct, frozen=True, kw_only=True):
+    """The accounts that may serve a model, cooling or not."""
+
+    accounts: Mapping[str, Account]
+    """By id, oldest first."""
+    followed: Sequence[str]
+    """Ids of those a conversation may stay with: not the spent, unless all are."""
+    left: float | None
+    """Percent left of them, as `balancing.scarcity` counts it; None is unknown."""
+
+
+class EligibilityCache:
+    """Lists eligible accounts, and remembers the lists."""
+
+    def __init__(
+        self,
+        view: AccountView,
+        facts: Facts,
+        *,
+        clock: Callable[[], float],
+        half_open: Callable[[str], bool],
+    ) -> None:
+        self._view = view
+        self._facts = facts
+        self._clock = clock
+        self._half_open = half_open
+        self._state: tuple[int, int] = (-1, -1)
+        self._lists: dict[tuple[str, tuple[str, ...]], tuple[float, EligibleAccounts]] = {}
+
+    def __repr__(self) -> str:
+        return f"<EligibilityCache of {len(self._lists)} lists>"
+
+    def list(self, model: str, allowed: tuple[str, ...]) -> EligibleAccounts:
+        """The accounts that may serve a model; `allowed` are the ids a key may spend, empty is all."""
+        state = self._view.version, self._facts.revision
+        if state != self._state or len(self._lists) > MOST_LISTS:
+            self._state = state
+            self._lists.clear()
+        now = self._clock()
+        at, found = self._lists.get((model, allowed), (0.0, None))
+        if found is None or not at <= now < at + FRESH_SECONDS:
+            found = self._listed(model, allowed, now)
+            self._lists[model, allowed] = now, found
+        return found
+
+    def usable(self, allowed: Collection[str]) -> bool:
+        """Whether any account could serve a key, if only it listed the model."""
+        now = self._clock()
+        return any(_usable(account, allowed, now) for account in self._view.accounts.values())
+
+    def candidate(
+        self,
+        account_id: str,
+        model: str,
+        *,
+        weight: float = 1.0,
+        cooldown: Cooldown | None = None,
+        full: bool = False,
+    ) -> Candidate:
+        """An account as a selection sees it."""
+        return Candidate(
+            id=account_id,
+            weight=weight,
+            # Its code is upstream's own text, which no selection looks at and no log line may hold.
+            cooldown=cooldown and msgspec.structs.replace(cooldown, code=""),
+            half_open=self._half_open(account_id),
+            windows=self._facts.windows(account_id, model),
+            credits=self._facts.credits(account_id),
+            full=full,
+        )
+
+    def _listed(self, model: str, allowed: tuple[str, ...], now: float) -> EligibleAccounts:
+        accounts = {
+            account.id: account
+            for account in self._view.accounts.values()
+            if _usable(account, allowed, now) and self._facts.lists(account.id, model)
+        }
+        candidates = [self.candidate(account_id, model) for account_id in accounts]
+        followed = [c.id for c in candidates if plenty(c, now=now, reserve=0) < Plenty.SPENT]
+        return EligibleAccounts(
+            accounts=accounts,
+            followed=tuple(followed or accounts),
+            left=left_of(candidates, now=now),
+        )
+
+
+def _usable(account: Account, allowed: Collection[str], now: float) -> bool:
+    return account.works(now) and not account.paused and (not allowed or account.id in allowed)
