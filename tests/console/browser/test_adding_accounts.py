@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 from support.browsers import Tab, tab
 from support.served import Served, listening, served
@@ -16,14 +17,14 @@ from codex_proapi.simulator import Simulator
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def simulator() -> AsyncIterator[Simulator]:
     async with Simulator() as started:
         started.world.device_interval = "1"
         yield started
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def bare(redis_url: str, simulator: Simulator) -> AsyncIterator[Served]:
     """A console without accounts, whose OpenAI is the simulator."""
     provided: dict[str, Any] = {
@@ -34,7 +35,7 @@ async def bare(redis_url: str, simulator: Simulator) -> AsyncIterator[Served]:
         yield started
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser, bare: Served) -> AsyncIterator[Tab]:
     async with tab(browser, bare.base) as opened:
         await opened.open("/accounts?add")

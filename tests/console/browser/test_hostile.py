@@ -3,6 +3,7 @@
 import time
 
 import pytest
+import pytest_asyncio
 from support.browsers import Tab
 from support.served import Served
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'>&{{7*7}}"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def infested(site: Served) -> Served:
     """A console where everything that comes from outside is hostile."""
     for account_id in site.scene.ids:

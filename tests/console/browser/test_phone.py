@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 from support.browsers import Tab, tab
 from support.served import Served
@@ -21,7 +22,7 @@ SMALL = """() => [...document.querySelectorAll("a.button, button, summary, input
   .filter(([, width, height]) => height < 43.5 && width > 0)"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def phone(browser: Browser, site: Served) -> AsyncIterator[Tab]:
     """A phone on the console with data."""
     async with tab(browser, site.base, phone=True) as opened:
