@@ -6,7 +6,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,7 +14,8 @@ import msgspec
 import structlog
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.types import ASGIApp
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica
@@ -31,7 +32,7 @@ from codex_proapi.console.live.logs import concerned, log_filter
 from codex_proapi.console.metrics import Metrics, RedisWork
 from codex_proapi.console.pages import error_page, page_handlers
 from codex_proapi.console.routes import API_ROUTES, openapi_config
-from codex_proapi.console.server.error_responses import handlers_of
+from codex_proapi.console.server.error_responses import AnyRequest, handlers_of
 from codex_proapi.console.server.health import SERVICE, HealthReport
 from codex_proapi.console.server.middleware import ConsoleMiddleware
 from codex_proapi.console.server.version import own_version
@@ -176,49 +177,77 @@ class Console:
             await asyncio.sleep(BEAT_SECONDS)
 
     def _litestar(self) -> ASGIApp:
+        """The routes of all consoles, with the objects of this one for their handlers."""
         parts = self.parts
-        return Litestar(
-            route_handlers=[*API_ROUTES, *page_handlers],
-            middleware=[
-                IdentityMiddleware(
-                    settings=self._settings,
-                    administrator=parts.administrator,
-                    sessions=parts.sessions,
-                    tokens=parts.script_tokens,
-                )
-            ],
-            dependencies={
-                **_provided(vars(parts)),
-                **_provided(
-                    {
-                        "clock": self._clock,
-                        "lights": self.lights,
-                        "metrics": self.metrics,
-                        "redis": self.redis,
-                        "settings": self._settings,
-                    }
-                ),
-                "about": Provide(concerned, sync_to_thread=False),
-                "wanted": Provide(log_filter, sync_to_thread=False),
-                "wanted_usage": Provide(usage_wanted, sync_to_thread=False),
-            },
-            exception_handlers=handlers_of(
-                error_page=error_page,
-                store_failed=functools.partial(self.metrics.redis_failed, RedisWork.REQUEST),
+        objects = {
+            **vars(parts),
+            "clock": self._clock,
+            "lights": self.lights,
+            "metrics": self.metrics,
+            "redis": self.redis,
+            "settings": self._settings,
+            IDENTITY: IdentityMiddleware(
+                settings=self._settings,
+                administrator=parts.administrator,
+                sessions=parts.sessions,
+                tokens=parts.script_tokens,
             ),
-            openapi_config=openapi_config(),
-            request_max_body_size=MAX_BODY,
-            logging_config=None,
-        )
+        }
+        routes = _routes(frozenset(objects))
+
+        async def with_objects(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("state", {})[OBJECTS] = objects
+            await routes(scope, receive, send)
+
+        return with_objects
 
 
-def _provided(objects: Mapping[str, Any]) -> dict[str, Provide]:
-    """Each object under its name, for the handlers that ask for it."""
-    return {name: _provide(value) for name, value in objects.items()}
+OBJECTS = "objects"
+"""Where in a request's state its handlers' objects are."""
+IDENTITY = "identity_middleware"
+"""Among them, what finds out who asks."""
 
 
-def _provide(value: object) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False)
+@functools.cache
+def _routes(names: frozenset[str]) -> Litestar:
+    """The table of routes, whose handlers may ask for objects of these names.
+
+    It takes a tenth of a second to make and belongs to no console: several in one process share it,
+    as a test has many. What a handler works on comes with each request.
+    """
+    return Litestar(
+        route_handlers=[*API_ROUTES, *page_handlers],
+        middleware=[_Identified()],
+        dependencies={
+            **{name: _provide(name) for name in names},
+            "about": Provide(concerned, sync_to_thread=False),
+            "wanted": Provide(log_filter, sync_to_thread=False),
+            "wanted_usage": Provide(usage_wanted, sync_to_thread=False),
+        },
+        exception_handlers=handlers_of(error_page=error_page, store_failed=_store_failed),
+        openapi_config=openapi_config(),
+        request_max_body_size=MAX_BODY,
+        logging_config=None,
+    )
+
+
+class _Identified(ASGIMiddleware):
+    """Asks the request's own console who makes it."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Go on, or refuse, as that console says."""
+        await scope["state"][OBJECTS][IDENTITY].handle(scope, receive, send, next_app)
+
+
+def _provide(name: str) -> Provide:
+    def found(scope: Scope) -> Any:
+        return scope["state"][OBJECTS][name]
+
+    return Provide(found, sync_to_thread=False)
+
+
+def _store_failed(request: AnyRequest) -> None:
+    request.scope["state"][OBJECTS]["metrics"].redis_failed(RedisWork.REQUEST)
 
 
 def _registry() -> CollectorRegistry:

@@ -73,14 +73,14 @@ class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def handlers_of(
-    *, error_page: ErrorPage | None, store_failed: Callable[[], None]
+    *, error_page: ErrorPage | None, store_failed: Callable[[AnyRequest], None]
 ) -> ExceptionHandlersMap:
     """Litestar's table of errors and who answers them."""
 
     def answer(request: AnyRequest, error: Exception) -> Response[Any]:
         known = known_as(error)
         if isinstance(known, StoreAway):
-            store_failed()
+            store_failed(request)
         if known.code is Code.INTERNAL:
             log.error("request.failed", path=request.url.path, exc_info=error)
         if _wants_page(request):
