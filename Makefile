@@ -11,6 +11,9 @@ MEMBERS := -e shared -e services/gateway -e services/console -e services/simulat
 SOURCES := services/gateway/src services/console/src services/simulator/src shared/src deploy/local/src
 TEST_JOBS ?= 2
 
+# What Python has compiled it keeps: a test run starts dozens of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up demo check fix lint types imports test test-pure test-dates cover bench storm week lock browser clean
 
 help: ## list the commands

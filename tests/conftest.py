@@ -1,10 +1,13 @@
 """Fixtures every test may use: a real Redis, fresh for each test."""
 
+import os
+import pathlib
 from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
 import pytest
 from redis.asyncio import Redis
+from support.certificates import Authority
 from support.redis_clients import connect_patiently
 from support.redis_server import RedisServer
 
@@ -13,6 +16,16 @@ hypothesis.settings.register_profile(
     "context", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("context")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let TLS contexts know one authority: reading the system's takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "SSL_CERT_FILE" not in os.environ:
+            folder: pathlib.Path = tmp_path_factory.mktemp("authority")
+            patch.setenv("SSL_CERT_FILE", str(Authority(folder).path))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 from support.logins import a_login
+from support.redis_clients import patient_twin
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
@@ -109,9 +110,11 @@ class Scene:
         """Some days of requests, most of them today."""
         ages = sorted((self._dice.expovariate(1 / (20 * HOUR)) for _ in range(count)), reverse=True)
         records = [self.record(n, at=self.now - min(age, 6.9 * DAY)) for n, age in enumerate(ages)]
-        usage = SettlementWriter(self.redis)
-        for begin in range(0, count, 100):
-            await usage.add(records[begin : begin + 100])
+        patient = patient_twin(self.redis)  # hundreds of exchanges may take a busy Redis a second
+        try:
+            await SettlementWriter(patient).add(records)
+        finally:
+            await patient.aclose()
 
     def record(self, number: int, *, at: float, **fields: Any) -> ExchangeRecord:
         """One settled request."""

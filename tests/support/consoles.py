@@ -31,6 +31,8 @@ structlog.configure(
 KEY = Fernet.generate_key().decode()
 PASSWORD = "correct mule battery clip"
 HERE = "http://localhost:1455"
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what must come about: a busy machine is no fault of it."""
 
 
 def console_settings(redis_url: str, **provided: Any) -> ConsoleSettings:
@@ -131,7 +133,7 @@ class EventSource:
         self.heartbeats = 0
         self.last_id = ""
 
-    async def next(self, *, patience: float = 5.0) -> dict[str, Any] | None:
+    async def next(self, *, patience: float = PATIENCE_SECONDS) -> dict[str, Any] | None:
         """The next event; None when the stream has ended."""
         event: dict[str, Any] = {}
         async with asyncio.timeout(patience):
@@ -159,7 +161,7 @@ async def event_source(
 ) -> AsyncIterator[EventSource]:
     """Open a stream."""
     async with (
-        httpx.AsyncClient(base_url=address, cookies=cookies, timeout=20) as client,
+        httpx.AsyncClient(base_url=address, cookies=cookies, timeout=PATIENCE_SECONDS) as client,
         client.stream("GET", path, headers=headers) as answer,
     ):
         if answer.status_code != httpx.codes.OK:

@@ -29,7 +29,7 @@ from codex_proapi.simulator import Simulator
 
 KEY = Fernet.generate_key().decode()
 """One encryption key for all replicas of a test."""
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 """How long a test waits for what must come about: a busy machine is no fault of it."""
 
 
@@ -229,7 +229,7 @@ async def stage(redis_url: str, *accounts: str, **changes: Any) -> AsyncIterator
         first = await made.add_replica(**changes)
         await made.client.aclose()
         made.client = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=first.url, timeout=30, trust_env=False)
+            httpx.AsyncClient(base_url=first.url, timeout=PATIENCE_SECONDS, trust_env=False)
         )
         yield made
 

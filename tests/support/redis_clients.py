@@ -9,6 +9,12 @@ PATIENCE_SECONDS = 60.0
 CONNECTIONS = 20
 
 
+def patient_twin(client: Redis) -> Redis:
+    """Another client of the same database, with much patience; on a unix socket, as tests have it."""
+    place = client.connection_pool.connection_kwargs
+    return connect_patiently(f"unix://{place['path']}?db={place.get('db', 0)}")
+
+
 def connect_patiently(url: str) -> Redis:
     """A client as the services make it, but with much patience."""
     client = connect(url, timeout=PATIENCE_SECONDS, max_connections=CONNECTIONS)

@@ -98,5 +98,5 @@ async def test_without_events_the_page_polls(site: Served, visitor: Tab) -> None
     await visitor.open("/accounts")
     await visitor.see("#live-state", "every 5 s")
     await site.scene.accounts.rename(site.scene.ids[0], "Ada by poll")
-    await visitor.see(".account-name", "Ada by poll", timeout=8_000)
+    await visitor.see(".account-name", "Ada by poll")
     visitor.problems.clear()

@@ -123,7 +123,7 @@ async def test_a_device_code_is_shown_waited_for_and_finished(
         form = {"user_code": code, "login": "cleo"}
         await person.post(f"{simulator.auth_url}/codex/device", data=form)
 
-    await page.see(".account", simulator.account("cleo").email, timeout=15_000)
+    await page.see(".account", simulator.account("cleo").email)
     assert len(await bare.scene.accounts.list()) == 1
     assert not await page.page.is_visible("#add-account")
 
@@ -140,7 +140,7 @@ async def test_a_refused_device_login_says_why_and_may_be_tried_again(
             f"{simulator.auth_url}/codex/device", data={"user_code": code, "login": "deny"}
         )
 
-    await page.see("#way-device [data-way-error]", timeout=15_000)
+    await page.see("#way-device [data-way-error]")
     await page.see('[data-begin="device"]')
 
 
@@ -254,7 +254,7 @@ async def test_an_account_is_tested_step_by_step(
     await page.open(f"/accounts/{account.id}")
     await page.click("#test-answer")
 
-    await page.see("#test-steps li.good", "A short answer", timeout=15_000)
+    await page.see("#test-steps li.good", "A short answer")
     assert await page.page.locator("#test-steps li.good").count() == 5
     assert "ms" in await page.text("#test-steps")
 

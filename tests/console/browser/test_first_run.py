@@ -58,17 +58,17 @@ async def test_from_the_setup_token_to_the_first_answer(browser: Browser, redis_
         await page.page.wait_for_selector("html[data-page=connect][data-ready]", state="attached")
 
         await page.click("#run-test")
-        await page.see("#test-steps li.good", "Answer", timeout=15_000)
+        await page.see("#test-steps li.good", "Answer")
         assert await page.page.locator("#test-steps li.good").count() == 3
 
         await page.page.fill("#chat-text", "say pineapple")
         await page.page.keyboard.press("Enter")
-        await page.see(".chat-line:not(.mine)", "pineapple", timeout=15_000)
+        await page.see(".chat-line:not(.mine)", "pineapple")
 
         await page.open("/logs")
         await page.see(".log-row", simulator.account("ada").email)
         await page.open("/")
-        await page.see(".verdict", "All systems steady", timeout=10_000)
+        await page.see(".verdict", "All systems steady")
         assert not await page.page.is_visible(".checklist")
         refused = [p for p in page.problems if "status of 40" not in p]
         assert refused == []
