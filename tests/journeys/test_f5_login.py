@@ -401,7 +401,7 @@ async def test_no_token_and_no_state_is_ever_readable_in_redis(
     assert state not in before + after
     assert "eyJ" not in after
     assert "rt_" not in after
-    assert scene.here.cookies["sid"] not in before + after
+    assert scene.here.cookies["cpa-sid-1455"] not in before + after
 
 
 async def test_each_login_leaves_one_record(scene: Scene, redis_client: Redis) -> None:
@@ -454,7 +454,7 @@ async def test_no_secret_reaches_a_log_a_metric_an_error_or_the_audit(
     content = scene.sim.auth_json("ada")
     secrets = [
         *(str(token) for token in content["tokens"].values() if isinstance(token, str)),
-        *("wrong-password-canary", "cpadm-canary-0123456789", scene.here.cookies["sid"]),
+        *("wrong-password-canary", "cpadm-canary-0123456789", scene.here.cookies["cpa-sid-1455"]),
     ]
     with capture_logs() as lines:
         answers = [

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from redis.asyncio import Redis
 from support.consoles import Browser, console_settings, event_source, guarded, running, served
+from support.redis_server import RedisServer
 
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
@@ -172,6 +173,26 @@ async def test_signing_out_ends_the_streams_of_the_session(
                 assert await gone.next() is None
                 await leaving.aclose()
                 assert stays.answer.is_closed is False
+
+
+@pytest.mark.parametrize("path", ["/api/logs/stream", "/api/events"])
+async def test_redis_away_ends_a_stream_without_asking_anybody_to_sign_in(
+    redis_url: str, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("codex_proapi.console.live.logs.PATIENCE", 0.1)
+    monkeypatch.setattr(event_streams, "CHECK_SECONDS", 0.1)
+    async with (
+        running(guarded(redis_url)) as console,
+        served(console) as address,
+        Browser(console, base=address) as browser,
+    ):
+        await browser.sign_in()
+        async with event_source(address, path, cookies=browser.cookies) as source:
+            redis_server.kill()
+            try:
+                assert await source.next() is None
+            finally:
+                redis_server.start()
 
 
 async def test_the_patience_in_production_ends_a_stream_in_time() -> None:

@@ -125,10 +125,10 @@ async def test_the_password_is_kept_as_argon2id(browser: Browser, redis_client: 
 
 
 async def test_signing_out_ends_the_session_everywhere(console: Console, browser: Browser) -> None:
-    sid = browser.cookies["sid"]
+    sid = browser.cookies["cpa-sid-1455"]
     answer = await browser.delete("/api/session")
     async with script(console) as thief:
-        thief.cookies.set("sid", sid)
+        thief.cookies.set("cpa-sid-1455", sid)
         assert code_of(await thief.get("/api/keys")) == (401, "signed_out")
 
     assert answer.status_code == 204

@@ -83,7 +83,7 @@ async def test_a_session_without_a_browser_s_headers_needs_the_token_too(
     console: Console, browser: Browser
 ) -> None:
     async with script(console) as thief:
-        thief.cookies.set("sid", browser.cookies["sid"])
+        thief.cookies.set("cpa-sid-1455", browser.cookies["cpa-sid-1455"])
         assert code_of(await thief.delete("/api/logs")) == (403, "csrf")
 
 
@@ -114,7 +114,7 @@ async def test_following_a_link_from_another_site_is_no_attack(browser: Browser)
 @pytest.mark.parametrize(
     ("secure", "expected"),
     [
-        (False, "sid=#; Path=/; HttpOnly; SameSite=Lax"),
+        (False, "cpa-sid-1455=#; Path=/; HttpOnly; SameSite=Lax"),
         (True, "__Host-sid=#; Path=/; HttpOnly; SameSite=Lax; Secure"),
     ],
 )
@@ -133,22 +133,45 @@ async def test_the_cookie_is_as_strict_as_the_connection_allows(
     assert len(sid) == 43
 
 
+async def test_consoles_on_two_ports_of_one_host_keep_their_sessions_apart(
+    console: Console,
+) -> None:
+    """Cookies know no port: a browser sends each of them what the other one has set."""
+    async with Browser(console) as first, Browser(console, base="http://localhost:8081") as second:
+        await first.sign_in()
+        second.cookies = first.cookies
+        await second.sign_in()
+        first.cookies = second.cookies
+
+        assert {"cpa-sid-1455", "cpa-sid-8081"} <= set(first.cookies)
+        assert (await first.get("/api/accounts")).status_code == 200
+        assert (await second.get("/api/accounts")).status_code == 200
+
+
+async def test_a_session_from_before_the_cookie_had_a_port_is_still_one(console: Console) -> None:
+    async with Browser(console) as browser, script(console) as old:
+        await browser.sign_in()
+        old.cookies.set("sid", browser.cookies["cpa-sid-1455"])
+
+        assert (await old.get("/api/accounts")).status_code == 200
+
+
 async def test_signing_in_gives_an_id_nobody_has_seen(console: Console) -> None:
     async with Browser(console) as browser:
         await browser.learn()
-        planted = browser.cookies["sid"]
+        planted = browser.cookies["cpa-sid-1455"]
         await browser.sign_in()
-        chosen = browser.cookies["sid"]
+        chosen = browser.cookies["cpa-sid-1455"]
 
         async with script(console) as attacker:
-            attacker.cookies.set("sid", planted)
+            attacker.cookies.set("cpa-sid-1455", planted)
             assert code_of(await attacker.get("/api/accounts")) == (401, "signed_out")
     assert chosen != planted
 
 
 @pytest.mark.parametrize("sid", ["", "x", "A" * 43, "../../etc"])
 async def test_an_unknown_id_is_no_session(console: Console, sid: str) -> None:
-    async with script(console, cookie=f"sid={sid}") as stranger:
+    async with script(console, cookie=f"cpa-sid-1455={sid}") as stranger:
         assert code_of(await stranger.get("/api/accounts")) == (401, "signed_out")
 
 
@@ -188,7 +211,7 @@ async def test_redis_knows_only_the_digest_of_a_session(
 
     assert len(names) == 1
     kept = str(await redis_client.get(names[0]))
-    assert browser.cookies["sid"] not in f"{names!r} {kept}"
+    assert browser.cookies["cpa-sid-1455"] not in f"{names!r} {kept}"
 
 
 async def test_a_script_s_token_needs_neither_cookie_nor_csrf(

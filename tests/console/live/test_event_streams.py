@@ -14,7 +14,7 @@ from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
 from codex_proapi.console.errors import TooMany
 from codex_proapi.console.live import event_streams
-from codex_proapi.console.live.event_streams import Gate, event
+from codex_proapi.console.live.event_streams import Admission, Gate, event
 from codex_proapi.console.metrics import Metrics
 
 
@@ -40,7 +40,7 @@ def scene(redis_client: Redis) -> Scene:
     return Scene(redis_client)
 
 
-def a_visit(kind: IdentityKind, *, owner: str = "x") -> RequestIdentity:
+def an_identity(kind: IdentityKind, *, owner: str = "x") -> RequestIdentity:
     return RequestIdentity(kind=kind, actor="x", owner=owner)
 
 
@@ -57,7 +57,7 @@ async def test_a_session_is_admitted_until_it_ends(scene: Scene) -> None:
 
 async def test_a_token_is_admitted_until_it_is_revoked(scene: Scene) -> None:
     token, _ = await scene.tokens.create("t")
-    identity = a_visit(IdentityKind.TOKEN, owner=f"token:{token.id}")
+    identity = an_identity(IdentityKind.TOKEN, owner=f"token:{token.id}")
     assert await scene.gate.admits(identity)
     await scene.tokens.revoke(token.id)
 
@@ -67,33 +67,33 @@ async def test_a_token_is_admitted_until_it_is_revoked(scene: Scene) -> None:
 async def test_this_machine_is_admitted_until_a_password_is_set(
     scene: Scene, redis_client: Redis
 ) -> None:
-    identity = a_visit(IdentityKind.LOCAL)
+    identity = an_identity(IdentityKind.LOCAL)
     assert await scene.gate.admits(identity)
     await redis_client.hset(keyspace.admin(), "password", "$argon2id$")
     scene.clock.pass_(1)
 
     assert not await scene.gate.admits(identity)
-    assert not await scene.gate.admits(a_visit(IdentityKind.STRANGER))
+    assert not await scene.gate.admits(an_identity(IdentityKind.STRANGER))
 
 
 async def test_a_ticket_asks_only_every_few_seconds(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticket = scene.gate.ticket(a_visit(IdentityKind.STRANGER))
-    assert await ticket.holds()
+    ticket = scene.gate.ticket(an_identity(IdentityKind.STRANGER))
+    assert await ticket.admission() is Admission.HOLDS
     monkeypatch.setattr(ticket, "_good_until", 0.0)
 
-    assert not await ticket.holds()
+    assert await ticket.admission() is Admission.ENDED
 
 
-async def test_when_redis_cannot_say_a_ticket_does_not_hold(
+async def test_when_redis_cannot_say_a_ticket_neither_holds_nor_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = connect("unix:///nowhere/at/all")
-    ticket = Scene(client).gate.ticket(a_visit(IdentityKind.LOCAL))
+    ticket = Scene(client).gate.ticket(an_identity(IdentityKind.LOCAL))
     monkeypatch.setattr(ticket, "_good_until", 0.0)
 
-    assert not await ticket.holds()
+    assert await ticket.admission() is Admission.UNKNOWN
     await client.aclose()
 
 
@@ -102,8 +102,8 @@ def test_streams_are_counted_by_visitor_and_kind(
 ) -> None:
     monkeypatch.setattr(event_streams, "MOST_STREAMS", 1)
     one, other = (
-        a_visit(IdentityKind.LOCAL, owner="one"),
-        a_visit(IdentityKind.LOCAL, owner="other"),
+        an_identity(IdentityKind.LOCAL, owner="one"),
+        an_identity(IdentityKind.LOCAL, owner="other"),
     )
     with scene.gate.open(one, "logs"):
         scene.gate.check(other)
@@ -113,7 +113,7 @@ def test_streams_are_counted_by_visitor_and_kind(
     scene.gate.check(one)
 
     assert b'console_streams{stream="logs"} 0.0' in scene.metrics.exposition()[0]
-    assert repr(scene.gate) == "<RedisCircuitBreaker with 0 streams>"
+    assert repr(scene.gate) == "<Gate with 0 streams>"
 
 
 def test_an_event_is_written_as_the_standard_says() -> None:

@@ -156,3 +156,22 @@ async def test_a_reader_that_began_at_a_cleared_log_takes_what_is_brought_back_f
         await logs.append(an_entry("system.fresh"))
         assert await follower == ["system.fresh"]
         log_broadcast.close()
+
+
+async def test_one_new_entry_costs_a_follower_one_look_and_no_walk_over_the_ring(
+    logs: Counting, log_broadcast: LogBroadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_broadcast._take([StoredEntry(id=f"9{n:012d}-0", entry=an_entry("x")) for n in range(2_000)])
+    parsed = 0
+    order = fans._order
+
+    def counted(entry_id: str) -> tuple[int, int]:
+        nonlocal parsed
+        parsed += 1
+        return order(entry_id)
+
+    monkeypatch.setattr(fans, "_order", counted)
+    found = await log_broadcast._since("9000000001998-0")
+
+    assert [kept.id for kept in found] == ["9000000001999-0"]
+    assert parsed == 1

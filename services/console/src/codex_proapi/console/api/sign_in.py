@@ -162,7 +162,7 @@ class SignInService:
             csrf_token=csrf_token(sid),
             ends_at=session.ends_at,
         )
-        cookie = set_cookie(sid, secure=origin.secure)
+        cookie = set_cookie(sid, origin=origin)
         return Response(body, status_code=201, headers={"set-cookie": cookie})
 
 
@@ -197,7 +197,7 @@ async def sign_out(
     session = identity_of(request.scope).session
     if session is not None and await sessions.end(session.id):
         await audit.note(audit_event(request, "admin.signed_out"))
-    gone = set_cookie("", secure=origin_of(request.scope).secure, delete=True)
+    gone = set_cookie("", origin=origin_of(request.scope), delete=True)
     return Response(None, status_code=204, headers={"set-cookie": gone})
 
 

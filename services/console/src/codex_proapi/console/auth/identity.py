@@ -7,7 +7,9 @@ login is asked, needs none, because no page of a stranger can make such a reques
 
 import enum
 import hmac
+from collections.abc import Mapping
 from typing import cast
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -26,6 +28,9 @@ CSRF_HEADER = "x-csrf-token"
 PASSIVE_HEADERS = ("x-live", "x-passive")
 """Sent by our own pages when they refresh themselves."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+OLD_SID_COOKIE = "sid"
+"""The cookie's name by http until 0.1.0; read while such sessions last."""
+HTTP_PORT = 80
 SID_LENGTH = 43
 """What `new_sid` makes; anything else in the cookie is no id of ours."""
 
@@ -69,16 +74,30 @@ def identity_of(scope: Scope) -> RequestIdentity:
     return cast("RequestIdentity", scope["state"]["identity"])
 
 
-def sid_cookie(*, secure: bool) -> str:
-    """The cookie's name; the prefix makes browsers refuse one that a neighbour host has set."""
-    return "__Host-sid" if secure else "sid"
+def sid_cookie(origin: Origin) -> str:
+    """The cookie's name.
+
+    By https its prefix makes browsers refuse one that a neighbour host has set. By http it holds
+    the port, as cookies know none: two consoles on one machine must not end each other's sessions.
+    """
+    if origin.secure:
+        return "__Host-sid"
+    return f"cpa-sid-{urlsplit(origin.address).port or HTTP_PORT}"
 
 
-def set_cookie(sid: str, *, secure: bool, delete: bool = False) -> str:
+def set_cookie(sid: str, *, origin: Origin, delete: bool = False) -> str:
     """The Set-Cookie header of a session."""
-    parts = [f"{sid_cookie(secure=secure)}={'' if delete else sid}", "Path=/", "HttpOnly"]
-    parts += ["SameSite=Lax", *(["Secure"] if secure else []), *(["Max-Age=0"] if delete else [])]
+    parts = [f"{sid_cookie(origin)}={'' if delete else sid}", "Path=/", "HttpOnly", "SameSite=Lax"]
+    parts += [*(["Secure"] if origin.secure else []), *(["Max-Age=0"] if delete else [])]
     return "; ".join(parts)
+
+
+def _sid_of(cookies: Mapping[str, str], origin: Origin) -> str:
+    """The session id a browser sends; empty if none. Sessions from before keep their old name."""
+    sid = cookies.get(sid_cookie(origin), "")
+    if not sid and not origin.secure:
+        sid = cookies.get(OLD_SID_COOKIE, "")
+    return sid if len(sid) == SID_LENGTH else ""
 
 
 class IdentityMiddleware(ASGIMiddleware):
@@ -105,9 +124,8 @@ class IdentityMiddleware(ASGIMiddleware):
             return
         connection: Connection = ASGIConnection(scope)
         origin = origin_of(scope)
-        sid = connection.cookies.get(sid_cookie(secure=origin.secure), "")
-        fresh = ""
-        if len(sid) != SID_LENGTH:
+        sid, fresh = _sid_of(connection.cookies, origin), ""
+        if not sid:
             sid = fresh = new_sid() if _may_get_cookie(connection) else ""
         identity = await self._identity(connection, origin=origin, sid=sid)
         scope["state"]["identity"] = identity
@@ -118,7 +136,7 @@ class IdentityMiddleware(ASGIMiddleware):
         if not (identity.admitted or opt.get("public")):
             raise _stranger(identity, self._settings)
         if fresh:
-            send = _with_cookie(send, set_cookie(fresh, secure=origin.secure))
+            send = _with_cookie(send, set_cookie(fresh, origin=origin))
         await next_app(scope, receive, send)
 
     async def _identity(

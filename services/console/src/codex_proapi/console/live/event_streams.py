@@ -1,10 +1,11 @@
 """Answers that stay open: server-sent events with comments as heartbeat, and an end in time.
 
-A stream looks every few seconds whether its visitor may still see it, so that signing out ends it.
+A stream asks every few seconds whether its reader may still see it, so that signing out ends it.
 """
 
 import collections
 import contextlib
+import enum
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -49,7 +50,7 @@ class Gate:
         self._open: collections.Counter[str] = collections.Counter()
 
     def __repr__(self) -> str:
-        return f"<RedisCircuitBreaker with {self._open.total()} streams>"
+        return f"<Gate with {self._open.total()} streams>"
 
     async def admits(self, identity: RequestIdentity) -> bool:
         """Whether a visitor who was admitted still is."""
@@ -88,8 +89,18 @@ class Gate:
                 del self._open[identity.owner]
 
 
+class Admission(enum.Enum):
+    """What is known of a reader's right to go on reading."""
+
+    HOLDS = "holds"
+    ENDED = "ended"
+    """Signed out, or the token was revoked: the stream says so and ends."""
+    UNKNOWN = "unknown"
+    """Redis does not answer: the stream ends without a word, and the browser comes back."""
+
+
 class Ticket:
-    """One visitor's right to go on reading, looked up every few seconds."""
+    """One reader's right to go on reading, looked up every few seconds."""
 
     def __init__(self, gate: Gate, identity: RequestIdentity) -> None:
         self._gate = gate
@@ -99,16 +110,16 @@ class Ticket:
     def __repr__(self) -> str:
         return f"<Ticket of {self._identity.actor}>"
 
-    async def holds(self) -> bool:
-        """Whether the visitor is still admitted; when Redis cannot say, no."""
+    async def admission(self) -> Admission:
+        """Whether the reader is still admitted; nobody reads on while Redis cannot say."""
         if time.monotonic() < self._good_until:
-            return True
+            return Admission.HOLDS
         try:
             admitted = await self._gate.admits(self._identity)
         except StoreUnavailable:
-            return False
+            return Admission.UNKNOWN
         self._good_until = time.monotonic() + CHECK_SECONDS
-        return admitted
+        return Admission.HOLDS if admitted else Admission.ENDED
 
 
 def event(data: bytes, *, name: str = "", event_id: str = "") -> bytes:

@@ -8,6 +8,7 @@ import asyncio
 import collections
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TypeAlias
 
 import structlog
 
@@ -23,6 +24,9 @@ NO_WAIT = 0.001
 RETRY_SECONDS = 1.0
 """Pause after Redis did not answer."""
 
+Order: TypeAlias = tuple[int, int]
+"""A stream id as numbers, which sort as the stream does."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,8 +36,8 @@ class LogBroadcast:
     def __init__(self, logs: LogStream, *, failed: Callable[[], None] = lambda: None) -> None:
         self._logs = logs
         self._failed = failed
-        self._ring: collections.deque[StoredEntry] = collections.deque()
-        self._oldest = ""
+        self._ring: collections.deque[tuple[Order, StoredEntry]] = collections.deque()
+        self._oldest: Order = (0, 0)
         self._last = ""
         self._news = asyncio.Event()
         self._ready = asyncio.Event()
@@ -52,7 +56,8 @@ class LogBroadcast:
         while not self._closed:
             try:
                 if not self._ready.is_set():
-                    self._last = self._oldest = await self._logs.last_id()
+                    self._last = await self._logs.last_id()
+                    self._oldest = _order(self._last)
                     self._ready.set()
                 self._take(await self._logs.follow(self._last))
             except StoreUnavailable:
@@ -92,19 +97,30 @@ class LogBroadcast:
         """What came after a place: from the ring, or from Redis for who is behind it."""
         if not position:
             return []
-        if _order(position) >= _order(self._oldest):
-            return [kept for kept in self._ring if _order(kept.id) > _order(position)]
+        after = _order(position)
+        if after >= self._oldest:
+            return self._newer(after)
         with contextlib.suppress(StoreUnavailable):
             return await self._logs.follow(position, block=NO_WAIT, count=CATCH_UP)
         return []
 
+    def _newer(self, after: Order) -> Sequence[StoredEntry]:
+        """The ring's entries after a place; found from its new end, as most followers are near it."""
+        newer = []
+        for order, kept in reversed(self._ring):
+            if order <= after:
+                break
+            newer.append(kept)
+        newer.reverse()
+        return newer
+
     def _take(self, entries: Sequence[StoredEntry]) -> None:
         if not entries:
             return
-        self._ring.extend(entries)
+        self._ring.extend((_order(entry.id), entry) for entry in entries)
         self._last = entries[-1].id
         while len(self._ring) > RING:
-            self._oldest = self._ring.popleft().id
+            self._oldest, _ = self._ring.popleft()
         self._wake()
 
     def _wake(self) -> None:
@@ -112,7 +128,7 @@ class LogBroadcast:
         news.set()
 
 
-def _order(entry_id: str) -> tuple[int, int]:
+def _order(entry_id: str) -> Order:
     """Stream ids in the order of the stream."""
     milliseconds, _, number = entry_id.partition("-")
     return int(milliseconds or 0), int(number or 0)

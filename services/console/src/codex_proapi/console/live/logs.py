@@ -22,6 +22,7 @@ from codex_proapi.console.live.event_streams import (
     PATIENCE,
     RETRY_MILLISECONDS,
     SIGNED_OUT,
+    Admission,
     Gate,
     event,
     event_stream,
@@ -189,8 +190,9 @@ async def _log_events(
         ticket = gate.ticket(identity)
         async with contextlib.aclosing(log_broadcast.follow(after, patience=PATIENCE)) as batches:
             async for batch in batches:
-                if not await ticket.holds():
-                    yield SIGNED_OUT
+                if (admission := await ticket.admission()) is not Admission.HOLDS:
+                    if admission is Admission.ENDED:
+                        yield SIGNED_OUT
                     return
                 passed = [
                     event(_encode(kept.entry), name="log", event_id=kept.id)
@@ -211,8 +213,9 @@ async def _change_events(
         ticket = gate.ticket(identity)
         async with contextlib.aclosing(changes.follow(patience=PATIENCE)) as found:
             async for topics in found:
-                if not await ticket.holds():
-                    yield SIGNED_OUT
+                if (admission := await ticket.admission()) is not Admission.HOLDS:
+                    if admission is Admission.ENDED:
+                        yield SIGNED_OUT
                     return
                 if topics:
                     named = sorted(topic.value for topic in topics)
