@@ -1,15 +1,18 @@
 """F1: one chat request, from the first header to the settled record."""
 
 import asyncio
+import io
 import socket
 from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from support.gateways import a_chat, events_of, reading, stage, text_of
 from support.redis_server import RedisServer
 
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.runtime.logging import configure
 from codex_proapi.commons.usage.exchange_record import Ending
 
 
@@ -325,3 +328,51 @@ async def test_while_no_key_is_needed_no_foreign_page_is_served(
         assert with_key.headers["access-control-allow-origin"] == "*"
         preflight = await play.client.options("/v1/chat/completions", headers=headers)
         assert preflight.status_code == 204
+
+
+async def test_every_line_of_a_request_names_it_its_client_and_its_key(
+    redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy = {"x-forwarded-for": "198.51.100.7, 203.0.113.9"}
+    stream = io.StringIO()
+    configure("info", stream=stream)
+    try:
+        async with stage(redis_url, "ada", api_key_policy=KeyPolicy.REQUIRED) as play:
+            key, secret = await play.make_key()
+            refused = await play.chat(headers={"authorization": "Bearer sk-wrong", **proxy})
+            lost = await play.client.get("/v1/nothing", headers=proxy)
+            served = await play.chat(headers={"authorization": f"Bearer {secret}", **proxy})
+
+            async def crash(*_: Any) -> None:
+                raise ValueError("cause")
+
+            play.replicas[0].gateway._dispatcher.dispatch = crash
+            crashed = await play.chat(headers={"authorization": f"Bearer {secret}"})
+    finally:
+        structlog.reset_defaults()
+    written = stream.getvalue() + capsys.readouterr().out
+    lines = [msgspec.json.decode(line) for line in written.splitlines() if line.startswith("{")]
+    by_request: dict[str, list[Any]] = {}
+    for line in lines:
+        by_request.setdefault(line.get("request_id", ""), []).append(line)
+
+    for answer, event, status in (
+        (refused, "request.refused", 401),
+        (lost, "request.refused", 404),
+    ):
+        [line] = by_request[answer.headers["x-request-id"]]
+        assert (line["event"], line["status"], line["client"]) == (event, status, "203.0.113.9")
+    [settled] = [
+        line
+        for line in by_request[served.headers["x-request-id"]]
+        if line["event"] == "exchange.settled"
+    ]
+    assert (settled["client"], settled["key_name"]) == ("203.0.113.9", key.name)
+    assert crashed.status_code == 500
+    [crash] = [
+        line
+        for line in by_request[crashed.headers["x-request-id"]]
+        if line["event"] == "request.crashed"
+    ]
+    assert (crash["client"], crash["key_name"]) == ("127.0.0.1", key.name)
+    assert secret not in written

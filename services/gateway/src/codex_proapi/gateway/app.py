@@ -356,6 +356,7 @@ class Gateway:
             endpoints={dialect.path: Endpoint(dialect, service) for dialect in DIALECTS},
             rest=routes(handlers),
             check_page=self._admission.check_page,
+            trusted_proxies=settings.trusted_proxies,
         )
 
     def _open_rounds(self, options: ServingOptions) -> None:

@@ -4,10 +4,11 @@ The dialects' routes are served from here directly; a route handler and its stre
 cost of a request. Authentication is the routes' own business.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from codex_proapi.commons.runtime.forwarded import was_forwarded
+from codex_proapi.commons.runtime.forwarded import client_address, was_forwarded
+from codex_proapi.commons.runtime.settings import Network
 from codex_proapi.gateway.api.paths import FIGURES, PATHS, POST_ROUTES, SUPPORTED, route_of
 from codex_proapi.gateway.errors import (
     ClientFault,
@@ -27,8 +28,9 @@ from codex_proapi.gateway.server.asgi import (
     headers_of,
     make_request_id,
 )
-from codex_proapi.gateway.server.error_response import send_error
+from codex_proapi.gateway.server.error_response import log_refusal, send_error
 from codex_proapi.gateway.server.http_protocol import HeadFault
+from codex_proapi.gateway.server.request_context import bind_request
 
 ALLOWED_METHODS: Final = b"GET, POST, OPTIONS"
 PREFLIGHT_SECONDS: Final = b"86400"
@@ -53,11 +55,17 @@ class Router:
     """The gateway as one ASGI application."""
 
     def __init__(
-        self, *, endpoints: Mapping[str, Endpoint], rest: ASGIApp, check_page: CheckPage
+        self,
+        *,
+        endpoints: Mapping[str, Endpoint],
+        rest: ASGIApp,
+        check_page: CheckPage,
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._endpoints = endpoints
         self._rest = rest
         self._check_page = check_page
+        self._trusted_proxies = tuple(trusted_proxies)
 
     def __repr__(self) -> str:
         return f"<Router of {sorted(self._endpoints)}>"
@@ -69,6 +77,7 @@ class Router:
         if scope["type"] != "http":
             raise RuntimeError("only HTTP is served here")
         request_id = make_request_id()
+        bind_request(request_id, self._client_of(scope))
         method = scope["method"]
         if method == "POST":
             endpoint = self._endpoints.get(PATHS.get(scope["path"], ""))
@@ -81,8 +90,13 @@ class Router:
                 return await _preflight(scope, send, request_id)
             scope = _checked(scope, method)
         except GatewayError as error:
+            log_refusal(error)
             return await send_error(send, error, request_id, error_body=error_body)
         return await self._rest(scope, receive, _identified(send, request_id))
+
+    def _client_of(self, scope: Scope) -> str:
+        peer = scope.get("client")
+        return client_address(peer[0], scope["headers"], self._trusted_proxies) if peer else ""
 
 
 def _comes_from_page(scope: Scope) -> bool:

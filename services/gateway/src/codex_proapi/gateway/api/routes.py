@@ -21,7 +21,7 @@ from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.server.asgi import ASGIApp
-from codex_proapi.gateway.server.error_response import error_headers, internal_fault
+from codex_proapi.gateway.server.error_response import error_headers, internal_fault, log_refusal
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
@@ -161,6 +161,7 @@ def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Re
 
 def _refused(request: AnyRequest, error: GatewayError) -> Response[bytes]:
     del request
+    log_refusal(error)
     headers = {name.decode(): value.decode() for name, value in error_headers(error)}
     return _json(error.status, error_body(error), headers)
 

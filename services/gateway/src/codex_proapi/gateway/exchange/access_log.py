@@ -1,8 +1,8 @@
-"""The one line that stdout gets for each settled exchange.
+"""Writes the one line that stdout gets for each settled exchange.
 
 It is written for every request, so where nobody reads along it is encoded at once, without the
 processors other lines pass through; what comes from a client or from upstream is redacted here.
-Such a line also holds the ballot of each attempt, from which its choice can be made again.
+Such a line also holds the selection input of each attempt, from which its choice can be made again.
 """
 
 import datetime as dt
@@ -13,6 +13,7 @@ import structlog
 
 from codex_proapi.commons.runtime.logging import redacted
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, ExchangeRecord
+from codex_proapi.gateway.server.request_context import client
 
 EVENT: Final = "exchange.settled"
 
@@ -46,6 +47,7 @@ class AccessLog:
             "level": "info",
             "timestamp": at,
             **facts,
+            "client": client(),
             "ballots": record.selection_inputs,
         }
         self._stream.write(_encode(line).decode() + "\n")
@@ -67,6 +69,7 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
         "code": record.code,
         "streamed": record.streamed,
         "key_id": record.key_id,
+        "key_name": redacted(record.key_name),
         "account": record.account,
         "asked_model": redacted(record.asked_model),
         "sent_model": record.sent_model,

@@ -22,8 +22,9 @@ from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.services import Services
 from codex_proapi.gateway.metrics.registry import RedisWork
 from codex_proapi.gateway.server.body_budget import BodyHold, check_values
-from codex_proapi.gateway.server.error_response import internal_fault
+from codex_proapi.gateway.server.error_response import internal_fault, log_refusal
 from codex_proapi.gateway.server.request_body import ClientGone
+from codex_proapi.gateway.server.request_context import bind_key
 from codex_proapi.gateway.server.sink import Sink
 
 LARGE_BODY = 1024 * 1024
@@ -69,12 +70,15 @@ class ExchangeService:
         services = self._services
         try:
             services.in_flight.check()
-            return await services.authenticator.admit(headers)
+            authenticated = await services.authenticator.admit(headers)
         except GatewayError as error:
             services.metrics.refused_before_exchange.labels(error.label).inc()
             if isinstance(error, StoreUnreachable):
                 services.metrics.redis_failed(RedisWork.ADMIT)
+            log_refusal(error)
             raise
+        bind_key(authenticated.key.name if authenticated.key else "")
+        return authenticated
 
     async def serve(self, request: Request, sink: Sink) -> None:
         """Serve one request to its end. Raises CancelledError only when it is cancelled itself."""
@@ -132,7 +136,7 @@ class ExchangeService:
             away = StoreUnreachable("The account store does not answer. Please try again.")
             await self._fail(away, exchange, writer)
         except Exception as error:  # noqa: BLE001 - the client is owed an answer whatever happened
-            await self._fail(internal_fault(error, request.id), exchange, writer)
+            await self._fail(internal_fault(error), exchange, writer)
         finally:
             if watch is not None:
                 watch.cancel()

@@ -47,7 +47,12 @@ async def send_error(
     )
 
 
-def internal_fault(error: Exception, request_id: str = "") -> InternalFault:
+def log_refusal(error: GatewayError) -> None:
+    """Log a request that is refused before it becomes an exchange, which has a line of its own."""
+    log.info("request.refused", status=error.status, code=error.label)
+
+
+def internal_fault(error: Exception) -> InternalFault:
     """Log a fault of this process with its trace; give the error a client gets, without it."""
-    log.error("request.crashed", request_id=request_id, exc_info=error)
+    log.error("request.crashed", exc_info=error)
     return InternalFault("Something went wrong here; the log knows under this request id.")

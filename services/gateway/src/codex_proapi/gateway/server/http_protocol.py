@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import httptools
 import msgspec
+import structlog
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -34,6 +35,8 @@ LINGER_SECONDS = 1
 A load balancer that keeps connections (nginx) may have sent a request that is not read yet: closing
 at once would lose it, and a lost POST is not sent again. It was seen as 502s in a rolling restart.
 """
+
+log = structlog.get_logger(__name__)
 
 
 class HeadRefused(Exception):
@@ -197,6 +200,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def refuse(self, fault: HeadFault) -> None:
         """Answer with a fault and close."""
+        client = self.client[0] if self.client else ""
+        log.info("request.refused", status=fault.status.value, code=fault.code, client=client)
         body = self.fault_body(fault)
         head = (
             f"HTTP/1.1 {fault.status.value} {fault.status.phrase}\r\n"
