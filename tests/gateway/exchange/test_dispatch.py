@@ -15,20 +15,15 @@ from codex_proapi.gateway.errors import (
     Truncated,
     UpstreamRefused,
 )
-from codex_proapi.gateway.exchange.dispatch import (
-    RETRY_SECONDS,
-    DispatchContext,
-    Dispatcher,
-    DispatchRequest,
-    request_id_of,
-)
+from codex_proapi.gateway.exchange.dispatch import RETRY_SECONDS, Dispatcher, request_id_of
+from codex_proapi.gateway.exchange.dispatch_state import DispatchContext, DispatchRequest
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import Identity, Shape
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.egress import CHALLENGES, Egress
+from codex_proapi.gateway.pool.health.egress import CHALLENGES, Egress
+from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.retry_budget import RetryBudget
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 from codex_proapi.gateway.upstream.http_transport import HttpResponseStream
 from codex_proapi.gateway.upstream.reachability import Reachability

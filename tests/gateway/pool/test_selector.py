@@ -25,8 +25,8 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
 from codex_proapi.gateway.errors import BadKey, LimitExceeded
-from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.selector import MOST_LOGGED, AccountSelector, Strategy
 from codex_proapi.gateway.pool.snapshot import SnapshotReader

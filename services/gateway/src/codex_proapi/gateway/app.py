@@ -42,7 +42,8 @@ from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.auth.origins import TrustedOrigins
 from codex_proapi.gateway.auth.revocation import RevocationWatcher
 from codex_proapi.gateway.exchange.access_log import AccessLog
-from codex_proapi.gateway.exchange.dispatch import DispatchContext, Dispatcher
+from codex_proapi.gateway.exchange.dispatch import Dispatcher
+from codex_proapi.gateway.exchange.dispatch_state import DispatchContext
 from codex_proapi.gateway.exchange.service import ExchangeService
 from codex_proapi.gateway.exchange.services import Services, ServingOptions
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
@@ -51,14 +52,14 @@ from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_facts import AccountFacts
-from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
-from codex_proapi.gateway.pool.egress import Egress
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
-from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.health.egress import Egress
+from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
-from codex_proapi.gateway.pool.retry_budget import RetryBudget
 from codex_proapi.gateway.pool.selector import AccountSelector
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 from codex_proapi.gateway.pool.store_outage import StoreOutage
@@ -235,7 +236,7 @@ class Gateway:
         settings, identity = self._settings, self._identity
         self._client = HttpClient(f"{settings.codex_base_url}/responses")
         self._transport = HttpTransport(self._client)
-        self._reachability = Reachability(self._client, count=self._count_connect_failure)
+        self._reachability = Reachability(self._client, count=self.metrics.connect_failed)
         self._egress = Egress(self._clock, self._redis)
         self._ticker = Ticker()
         self._ticker.join(self._transport.closing_streams)
@@ -399,10 +400,6 @@ class Gateway:
         except StoreUnavailable:
             return False
         return True
-
-    def _count_connect_failure(self, cause: str) -> None:
-        """A connection to upstream could not be made."""
-        self.metrics.connect_failures.labels(cause).inc()
 
     def _refreshed(self, account_id: str, outcome: str) -> None:
         """A refresh has ended, as the refresher tells it."""

@@ -1,33 +1,35 @@
-"""The failover loop: accounts are tried in turn until one speaks.
+"""The failover loop: accounts are tried in turn until one reaches the commit point.
 
-Everything here obeys: `choice` says who is asked, `judgement` what a refusal allows, `conclusion`
-what a client is told at the end. Nothing has been sent to the client when this returns; while
-that stays so, an answer that breaks off may be asked for again.
+Nothing is decided here: `pool.selector` says who is asked, `policy.retry` what a refusal allows,
+`policy.final_error` what a client is told at the end. Nothing has been sent to the client when this
+returns; while that stays so, an answer that breaks off may be asked for again.
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-import msgspec
 import structlog
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
-from codex_proapi.commons.codex.quota import Quota
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault, UpstreamRefused
 from codex_proapi.gateway.exchange import turn_state
-from codex_proapi.gateway.exchange.exchange import Attempt, Exchange
+from codex_proapi.gateway.exchange.dispatch_state import (
+    AccountTry,
+    Committed,
+    DispatchContext,
+    DispatchRequest,
+    DispatchState,
+)
+from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import (
     TURN_STATE_HEADER,
-    Identity,
     UpstreamRequest,
     upstream_headers,
 )
-from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.policy.final_error import Refused, final_error
+from codex_proapi.gateway.policy.final_error import final_error
 from codex_proapi.gateway.policy.repairs import LASTING, changed
 from codex_proapi.gateway.policy.retry import (
     Change,
@@ -37,20 +39,14 @@ from codex_proapi.gateway.policy.retry import (
     Verdict,
     decide,
 )
-from codex_proapi.gateway.pool.clock import SharedClock
-from codex_proapi.gateway.pool.egress import Egress
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
-from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.lease import Lease
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
-from codex_proapi.gateway.pool.retry_budget import RetryBudget, Spending
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 from codex_proapi.gateway.upstream.http_transport import refusal_of_fault
-from codex_proapi.gateway.upstream.reachability import Reachability
 from codex_proapi.gateway.upstream.transport import (
-    SILENCE_SECONDS,
     PreparedRequest,
-    ResponseStream,
     SilenceBudget,
     Transport,
     choose_transport,
@@ -68,68 +64,6 @@ LONGEST_WAIT: Final = 10.0
 log = structlog.get_logger(__name__)
 
 
-class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client wants of upstream."""
-
-    request: UpstreamRequest
-    lease_request: LeaseRequest
-    codex_headers: Mapping[str, str] | None = None
-    """Headers of a Codex client; None for anybody else."""
-
-
-class Committed(msgspec.Struct, frozen=True, kw_only=True):
-    """An opening, and the lease that pays for it."""
-
-    opening: ResponseStream
-    lease: Lease
-    turn: "_AccountTry"
-
-    def forget_request(self) -> None:
-        """Let go of the request's content: this answer will not be asked for again."""
-        state = self.turn.course
-        state.request = without_content(state.request)
-        state.asked = msgspec.structs.replace(state.asked, request=state.request)
-
-
-def without_content(request: UpstreamRequest) -> UpstreamRequest:
-    """A request with all that may be large left out; never to be sent."""
-    return msgspec.structs.replace(request, input=(), instructions="", tools=())
-
-
-class _DispatchState:
-    """One dispatch under way."""
-
-    spending: Spending
-
-    def __init__(self, asked: DispatchRequest, silence: SilenceBudget) -> None:
-        self.asked = asked
-        self.request = asked.request
-        self.changes: set[Change] = set()
-        self.tried: set[str] = set()
-        self.refusals: list[Refused] = []
-        self.forbidden: list[tuple[Lease, Refusal, RetryDecision]] = []
-        """Refusals for no known reason, of which it is not known yet whose matter they are."""
-        self.asked_accounts = 0
-        self.waited = 0.0
-        self.began = time.monotonic()
-        self.silence = silence
-
-    def __repr__(self) -> str:
-        return f"<_DispatchState after {len(self.refusals)} refusals>"
-
-
-class _AccountTry:
-    """One account's turn in a course: it may be asked more than once, each time with a change."""
-
-    def __init__(self, course: _DispatchState) -> None:
-        self.course = course
-        self.changes = set(course.changes)
-        self.attempt: Attempt | None = None
-
-    def __repr__(self) -> str:
-        return f"<_AccountTry with {len(self.changes)} changes>"
-
-
 class Dispatcher:
     """Finds an account that answers."""
 
@@ -141,7 +75,7 @@ class Dispatcher:
         transports: Sequence[Transport],
         ciphertexts: EncryptedItems,
         ledger: Ledger,
-        context: "DispatchContext",
+        context: DispatchContext,
     ) -> None:
         self._leases = selector
         self._selector = selector.selector
@@ -164,7 +98,7 @@ class Dispatcher:
                 code="upstream_unavailable",
                 retry_after=pause,
             )
-        course = _DispatchState(asked, SilenceBudget(time.monotonic, seconds=context.silence))
+        course = DispatchState(asked, SilenceBudget(time.monotonic, seconds=context.silence))
         with context.budget.exchange() as course.spending:
             return await self._search(course, exchange)
 
@@ -217,7 +151,7 @@ class Dispatcher:
             if quota is not None:
                 observer.observe_quota(account_id, quota)
 
-    async def _search(self, course: _DispatchState, exchange: Exchange) -> Committed:
+    async def _search(self, course: DispatchState, exchange: Exchange) -> Committed:
         """Ask accounts that were not asked yet."""
         lease_request = course.asked.lease_request
         while course.asked_accounts < MOST_ACCOUNTS:
@@ -232,14 +166,14 @@ class Dispatcher:
             if lease_request.fingerprint and not lease.is_affine:
                 self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)
                 self._selector.note_tie(lease_request.fingerprint, lease.account.id, tentative=True)
-            committed = await self._ask(_AccountTry(course), lease, exchange)
+            committed = await self._ask(AccountTry(course), lease, exchange)
             if committed is not None:
                 return committed
         await self._record_forbidden(course)
         nobody = await self._selector.why_none_left(lease_request, course.tried)
         raise self._concluded(course, nobody)
 
-    async def _waited_for(self, nobody: NoCandidate, course: _DispatchState) -> bool:
+    async def _waited_for(self, nobody: NoCandidate, course: DispatchState) -> bool:
         """Wait for accounts that are back within seconds, if the client is served better so."""
         if nobody.cause not in {NoCandidateCause.COOLING, NoCandidateCause.RENEWING}:
             return False
@@ -252,7 +186,7 @@ class Dispatcher:
         course.tried.clear()
         return True
 
-    async def _record_forbidden(self, course: _DispatchState) -> None:
+    async def _record_forbidden(self, course: DispatchState) -> None:
         """Keep refusals for no known reason as their account's: no second account gave one."""
         pending, course.forbidden = course.forbidden, []
         for lease, refusal, decision in pending:
@@ -260,7 +194,7 @@ class Dispatcher:
             await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
     async def _ask(
-        self, turn: _AccountTry, held: Lease | None, exchange: Exchange
+        self, turn: AccountTry, held: Lease | None, exchange: Exchange
     ) -> Committed | None:
         """Ask one account, again where a change may help; None when another may be asked."""
         while held is not None:
@@ -280,7 +214,7 @@ class Dispatcher:
             held = await self._refused(answer, held, turn)
         return None
 
-    async def _refused(self, refusal: Refusal, lease: Lease, turn: _AccountTry) -> Lease | None:
+    async def _refused(self, refusal: Refusal, lease: Lease, turn: AccountTry) -> Lease | None:
         """Learn from a refusal: what to ask the same account again with, or None for another.
 
         Raises the GatewayError that tells most when nobody may be asked any more.
@@ -310,7 +244,7 @@ class Dispatcher:
         return await self._after(judgement, refusal, course, lease)
 
     async def _after(
-        self, judgement: RetryDecision, refusal: Refusal, course: _DispatchState, lease: Lease
+        self, judgement: RetryDecision, refusal: Refusal, course: DispatchState, lease: Lease
     ) -> Lease | None:
         """What the same account is asked again with; None if it cannot be."""
         change = judgement.change
@@ -323,7 +257,7 @@ class Dispatcher:
             await self._context.sleep(RETRY_SECONDS)
         return lease
 
-    def _goes_on(self, judgement: RetryDecision, course: _DispatchState) -> bool:
+    def _goes_on(self, judgement: RetryDecision, course: DispatchState) -> bool:
         """Whether this exchange may ask again, whomever."""
         if judgement.verdict is Verdict.GIVE_UP:
             return False
@@ -350,7 +284,7 @@ class Dispatcher:
         elif refusal.status and not refusal.is_html:
             context.egress.answered()
 
-    async def _fit(self, turn: _AccountTry, lease: Lease) -> UpstreamRequest:
+    async def _fit(self, turn: AccountTry, lease: Lease) -> UpstreamRequest:
         """The request as this account can read it."""
         course = turn.course
         if Change.WITHOUT_ENCRYPTED in turn.changes:
@@ -358,11 +292,11 @@ class Dispatcher:
         fingerprint = course.asked.lease_request.fingerprint
         return await self._ciphertexts.readable(course.request, lease, fingerprint)
 
-    def _concluded(self, course: _DispatchState, nobody: NoCandidate | None) -> GatewayError:
+    def _concluded(self, course: DispatchState, nobody: NoCandidate | None) -> GatewayError:
         now, plan = self._context.clock(), self._selector.plan(course.asked.lease_request)
         return final_error(course.refusals, nobody, now=now, plan=plan)
 
-    def _commit(self, course: _DispatchState, sent: UpstreamRequest, committed: Committed) -> None:
+    def _commit(self, course: DispatchState, sent: UpstreamRequest, committed: Committed) -> None:
         """An account has begun to answer: the conversation is tied to it."""
         lease = committed.lease
         self._context.egress.answered()
@@ -376,7 +310,7 @@ class Dispatcher:
             self._ciphertexts.moved(course.request, sent, fingerprint)
 
     def _prepared(
-        self, request: UpstreamRequest, lease: Lease, turn: _AccountTry
+        self, request: UpstreamRequest, lease: Lease, turn: AccountTry
     ) -> PreparedRequest:
         headers = turn.course.asked.codex_headers
         state = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
@@ -400,28 +334,3 @@ def request_id_of(headers: Mapping[str, str]) -> str:
     """Upstream's own id of a request, for its support."""
     found = headers.get("x-request-id") or headers.get("x-oai-request-id") or ""
     return found[:128] if found.isascii() and found.isprintable() else ""
-
-
-class Observer(Protocol):
-    """Somebody who learns from answers in passing; must not wait."""
-
-    def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
-        """An account has answered with these headers, or sent some late."""
-
-    def observe_quota(self, account_id: str, quota: Quota) -> None:
-        """An account has told its quota, in an event or a refusal."""
-
-
-class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What every dispatch on this replica shares."""
-
-    identity: Identity
-    clock: SharedClock
-    metrics: Metrics
-    budget: RetryBudget
-    egress: Egress
-    reachability: Reachability
-    observer: Observer
-    silence: float = SILENCE_SECONDS
-    """Seconds upstream may be silent before the commit point, over all attempts of an exchange."""
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

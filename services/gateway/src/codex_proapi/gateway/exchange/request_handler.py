@@ -10,7 +10,7 @@ from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.gateway.auth.authenticator import Authenticated, KeyChanged, check_model
 from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
 from codex_proapi.gateway.exchange.dialect import Dialect
-from codex_proapi.gateway.exchange.dispatch import Committed, DispatchRequest
+from codex_proapi.gateway.exchange.dispatch_state import Committed, DispatchRequest
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter

@@ -320,6 +320,10 @@ class Metrics:
             self.unknown_events.labels(family if family in EVENT_FAMILIES else OTHER).inc(count)
         self.malformed_events.inc(malformed)
 
+    def connect_failed(self, cause: str) -> None:
+        """Count a connection to upstream that could not be made, by the step that failed."""
+        self.connect_failures.labels(cause).inc()
+
     def show_accounts(self, states: Mapping[str, int]) -> None:
         """Set how many accounts are in each state."""
         for state, count in states.items():

@@ -2,7 +2,7 @@
 
 Four kinds of fault are kept apart, and only the right one touches an account: the request's own,
 a transient one, a spent quota, a broken credential. Deciding is pure; `exchange.dispatch` follows
-the verdict, `pool.outcomes` keeps what it means for the account.
+the verdict, `pool.health.outcomes` keeps what it means for the account.
 """
 
 import enum

@@ -1,6 +1,6 @@
 """The account selector: eligible accounts, one snapshot, one selection, a fresh credential: a lease.
 
-Which account is selected is decided by `commons.balancing`; outcomes are kept by `pool.outcomes`.
+Which account is selected is decided by `commons.balancing`; outcomes are kept by `pool.health.outcomes`.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,11 +26,11 @@ from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.gateway.errors import StoreUnreachable
 from codex_proapi.gateway.limits.stream_permits import refused
-from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts
+from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.recent_ties import RecentTies
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 from codex_proapi.gateway.pool.store_outage import StoreOutage

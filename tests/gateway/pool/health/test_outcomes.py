@@ -16,8 +16,8 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.retry import Change, decide
-from codex_proapi.gateway.pool.circuit_breakers import FAULTS, CircuitBreakers
-from codex_proapi.gateway.pool.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.health.circuit_breakers import FAULTS, CircuitBreakers
+from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 
 
 class Notes:

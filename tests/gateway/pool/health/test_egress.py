@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 from support.clock import Clock
 
-from codex_proapi.gateway.pool.egress import CHALLENGES, PROBE_SECONDS, Egress
+from codex_proapi.gateway.pool.health.egress import CHALLENGES, PROBE_SECONDS, Egress
 
 
 def test_a_refused_address_pauses_longer_each_time_until_an_answer_comes() -> None:

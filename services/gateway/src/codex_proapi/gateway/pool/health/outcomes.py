@@ -19,7 +19,7 @@ from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
 from codex_proapi.gateway.policy.retry import RetryDecision
-from codex_proapi.gateway.pool.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease
 
 RENEWAL_SECONDS: Final = 3.0

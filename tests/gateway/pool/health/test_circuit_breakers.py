@@ -7,7 +7,7 @@ from support.leases import a_lease
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.gateway.pool.circuit_breakers import FAULTS, CircuitBreakers
+from codex_proapi.gateway.pool.health.circuit_breakers import FAULTS, CircuitBreakers
 
 
 def a_scene(redis: Any) -> Any:

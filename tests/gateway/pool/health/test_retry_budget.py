@@ -1,6 +1,6 @@
 from contextlib import ExitStack
 
-from codex_proapi.gateway.pool.retry_budget import RetryBudget
+from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
 
 
 def test_at_least_three_may_retry_and_beyond_that_a_fifth_of_all() -> None:
