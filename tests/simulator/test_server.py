@@ -1,11 +1,13 @@
 """The simulator as tests use it, and as a process of its own."""
 
 import asyncio
+import pathlib
 import signal
 import sys
 
 import httpx
 import pytest
+from support.certificates import Authority
 from support.requests_upstream import a_turn
 
 from codex_proapi.simulator import Fault, Simulator
@@ -102,3 +104,16 @@ async def test_it_runs_as_a_process_and_stops_cleanly(http: httpx.AsyncClient) -
     assert [account["name"] for account in accounts.json()] == ["ada", "ben", "cleo"]
     assert await process.wait() == 0
     await process.communicate()
+
+
+async def test_it_serves_tls_with_a_certificate_of_the_testers(tmp_path: pathlib.Path) -> None:
+    authority = Authority(tmp_path)
+
+    async with (
+        Simulator(tls=authority.server()) as sim,
+        httpx.AsyncClient(verify=authority.client()) as http,
+    ):
+        answer = await http.get(f"{sim.base_url}/models")
+
+    assert sim.environ["CODEX_BASE_URL"].startswith("https://127.0.0.1:")
+    assert answer.status_code == 401

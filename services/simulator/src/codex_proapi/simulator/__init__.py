@@ -8,7 +8,7 @@ In a test:
 
     from codex_proapi.simulator import Simulator
 
-    async with Simulator() as sim:
+    async with Simulator() as sim:         # Simulator(tls=context) for https with your certificate
         sim.environ                    # CODEX_BASE_URL and CODEX_AUTH_URL that point here
         sim.accounts                   # ada (plus), ben (pro), cleo (team); append more
         sim.auth_json("ada")           # a fresh auth.json; expires_in=-60 for an expired one
@@ -16,6 +16,12 @@ In a test:
         sim.script("usage_limit_reached", account="ada", times=2, resets_in=60)
         sim.script("failed", failure="server_is_overloaded", words=0)      # after the 200
         sim.script("truncated", cut_after=700, cut="reset", times=None)
+        sim.script("bare_403", account="ben")                              # no body, no reason
+        sim.script("late_end", end_delay=2)        # the last chunk two seconds after the last event
+        sim.script("late_head", silence=8)         # no head before the first delta
+        sim.script("silent", on="upload", delay=3) # the body is not read for three seconds
+        await sim.refuse_connections()             # until accept_connections()
+        sim.script("token_slow", on="token", delay=35)
         sim.script("refresh_token_reused", on="token")
         sim.script("answer_lost", on="token")        # processed, rotated, never answered
         sim.turns                      # requests to POST /responses: headers, body, account, ending

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import ssl
 import sys
 
 import rich_click as click
@@ -30,18 +31,30 @@ from codex_proapi.simulator.state.leniency import Leniency
 @click.option(
     "--device-interval", default="5", show_default=True, help="Seconds between device polls."
 )
+@click.option("--certificate", default="", help="PEM file of a certificate: serve TLS.")
+@click.option("--key", default="", help="PEM file of its private key.")
+@click.option("--fault", multiple=True, help="A fault every answer has; NAMED lists them.")
 @click.option("--redirect-uri", multiple=True, help="One more registered redirect address.")
-def main(
+def main(  # noqa: PLR0913 - one for each option
     *,
     port: int,
     pace: float,
     keep_bodies: bool,
     classic_on_lite: bool,
     device_interval: str,
+    certificate: str,
+    key: str,
+    fault: tuple[str, ...],
     redirect_uri: tuple[str, ...],
 ) -> None:
     """Serve the simulated Codex backend and authorization server until interrupted."""
-    simulator = Simulator(port=port)
+    tls = None
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate, key or None)
+    simulator = Simulator(port=port, tls=tls)
+    for name in fault:
+        simulator.script(name, times=None)
     world = simulator.world
     world.pace, world.keep_bodies = pace, keep_bodies
     world.leniency = Leniency(classic_on_lite=classic_on_lite)

@@ -1,5 +1,6 @@
 """The simulator as one object: both servers on one loopback port, with a script and a record."""
 
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -30,12 +31,16 @@ class Simulator:
         port: int = 0,
         accounts: Sequence[SimulatedAccount] | None = None,
         clock: Callable[[], float] = time.time,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`tls` is a server's context with a certificate of your own; without it, plain HTTP."""
         known = default_accounts() if accounts is None else list(accounts)
         self.world = World(accounts=known, clock=clock)
         self._authorization = AuthorizationServer(self.world)
         self._port = port
         self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._tls = tls
 
     def __repr__(self) -> str:
         return f"<Simulator on {self._port} with {len(self.world.accounts)} accounts>"
@@ -68,15 +73,28 @@ class Simulator:
             max_field_size=_HEADER_LIMIT,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=1024)
-        await site.start()
+        await self.accept_connections()
         self._port = int(self._runner.addresses[0][1])
+
+    async def refuse_connections(self) -> None:
+        """Stop listening: new connections are refused, those that are open go on."""
+        if self._site is not None:
+            await self._site.stop()
+            self._site = None
+
+    async def accept_connections(self) -> None:
+        """Listen, again on the same port after `refuse_connections`."""
+        if self._site is None and self._runner is not None:
+            self._site = web.TCPSite(
+                self._runner, "127.0.0.1", self._port, backlog=1024, ssl_context=self._tls
+            )
+            await self._site.start()
 
     async def close(self) -> None:
         """Stop listening and end what runs."""
         if self._runner is not None:
             await self._runner.cleanup()
-            self._runner = None
+            self._runner = self._site = None
 
     @property
     def port(self) -> int:
@@ -86,7 +104,7 @@ class Simulator:
     @property
     def auth_url(self) -> str:
         """For CODEX_AUTH_URL."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     @property
     def base_url(self) -> str:

@@ -59,6 +59,8 @@ class CodexBackend:
     async def responses(self, request: web.Request) -> web.StreamResponse:
         """POST /responses: refuse, fail or answer."""
         received = self._note(request)
+        if await self._upload_fails(request, received):
+            return self._drop(request, received)
         raw = await request.read()
         body = unpack_body(raw, request.headers)
         if self._world.keep_bodies and not isinstance(body, Refusal):
@@ -87,7 +89,7 @@ class CodexBackend:
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         """GET /models: what this account may use with this version."""
-        received, account = self._admit(request, "models")
+        received, account = await self._admit(request, "models")
         if isinstance(account, web.StreamResponse):
             return account
         version = request.query.get("client_version", "")
@@ -101,7 +103,7 @@ class CodexBackend:
 
     async def usage(self, request: web.Request) -> web.StreamResponse:
         """GET /wham/usage: the quota."""
-        received, account = self._admit(request, "usage")
+        received, account = await self._admit(request, "usage")
         if isinstance(account, web.StreamResponse):
             return account
         received.end("whole", self._world.clock())
@@ -110,7 +112,7 @@ class CodexBackend:
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """GET /wham/accounts/check: the workspaces of a login and their routing."""
-        received, account = self._admit(request, "check")
+        received, account = await self._admit(request, "check")
         if isinstance(account, web.StreamResponse):
             return account
         received.end("whole", self._world.clock())
@@ -166,7 +168,7 @@ class CodexBackend:
         self._world.note(received)
         return received
 
-    def _admit(
+    async def _admit(
         self, request: web.Request, on: str
     ) -> tuple[ReceivedRequest, SimulatedAccount | web.StreamResponse]:
         """The account of a simple GET, or the answer it gets instead."""
@@ -176,6 +178,8 @@ class CodexBackend:
             return received, self._refuse(received, account)
         received.account = account.name
         fault = self._world.faults.take(on, account=account.name)
+        if fault.delay:
+            await self._patiently(fault.delay, received)
         if fault.drop:
             return received, self._drop(request, received)
         refusal = self._refusal(fault, account, None)
@@ -230,6 +234,15 @@ class CodexBackend:
             headers = {**limit_headers(account, self._world.clock()), **headers}
         return refusal_reply(refusal, headers)
 
+    async def _upload_fails(self, request: web.Request, received: ReceivedRequest) -> bool:
+        """Read slowly (`delay`) or not at all (`drop`), as a fault on `upload` says."""
+        account = authenticate(request.headers, self._world)
+        name = None if isinstance(account, Refusal) else account.name
+        fault = self._world.faults.take("upload", account=name)
+        if fault.delay:
+            await self._patiently(fault.delay, received)
+        return bool(fault.drop)
+
     def _drop(self, request: web.Request, received: ReceivedRequest) -> web.StreamResponse:
         received.end("dropped", self._world.clock())
         reset(request)
@@ -263,6 +276,9 @@ class CodexBackend:
         envelope = self._envelope(checked, account, answer, fault, now)
         if fault.drop == "after":
             return self._drop(request, received)
+        if fault.head_waits:
+            await self._patiently(fault.silence or fault.pace, received)
+            fault = msgspec.structs.replace(fault, silence=0.0)
         response = web.StreamResponse(headers=self._headers(account, envelope, fault, now))
         received.status, received.code = 200, fault.failure
         try:
@@ -317,7 +333,7 @@ class CodexBackend:
             "x-reasoning-included": "true",
             "x-models-etag": self._world.models_etag(account),
             "x-codex-turn-state": seal(account.workspace, envelope.response_id),
-            **limit_headers(account, now),
+            **(limit_headers(account, now) if fault.quota in ("both", "headers") else {}),
             **fault.headers,
         }
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from aiohttp import web
 
 from codex_proapi.simulator.backend.events import StreamEvent, encode_event
-from codex_proapi.simulator.http.connections import reset
+from codex_proapi.simulator.http.connections import close_later, reset
 from codex_proapi.simulator.state.faults import Fault
 from codex_proapi.simulator.state.received_requests import ReceivedRequest
 
@@ -51,11 +51,19 @@ async def deliver(
     except (ConnectionError, asyncio.CancelledError):
         received.end("client_left", clock())
         raise
+    try:
+        await asyncio.sleep(fault.end_delay)
+    except asyncio.CancelledError:
+        # The client took the last event for the end: nothing of the answer is missing.
+        received.end("failed" if fault.failure else "whole", clock())
+        raise
     received.end("failed" if fault.failure else "whole", clock())
     if fault.late_end:
         await asyncio.sleep(fault.late_end)
     with contextlib.suppress(ConnectionError):
         await response.write_eof()
+    if fault.idle_close is not None:
+        close_later(request, fault.idle_close)
 
 
 def _pieces(lines: list[StreamEvent], fault: Fault) -> Iterator[tuple[bytes, float]]:

@@ -16,8 +16,8 @@ from codex_proapi.simulator.state.refusals import FAILURE_MESSAGES
 def compose(answer: list[Answer], envelope: Envelope, fault: Fault) -> list[StreamEvent]:
     """All events of a stream, numbered."""
     lines = [_opening(envelope, "response.created")]
-    if fault.vendor_events and envelope.rate_limits is not None:
-        lines.append(StreamEvent(event=envelope.rate_limits))
+    if fault.quota in ("both", "event"):
+        lines += _quota(envelope, fault)
     lines.append(_opening(envelope, "response.in_progress"))
     if fault.vendor_events:
         lines.append(StreamEvent(event={"type": "keepalive"}))
@@ -28,10 +28,39 @@ def compose(answer: list[Answer], envelope: Envelope, fault: Fault) -> list[Stre
         items.append(item)
         blocks.append(_without(block, fault))
     lines += _ordered(blocks, fault.order)
+    if fault.quota == "late":
+        lines += _quota(envelope, fault)
     lines += _closing(envelope, items, fault, answer)
     if fault.failure:
         lines = _failing(lines, envelope, fault)
+    if fault.unknown_events:
+        lines = [each for line in lines for each in (line, StreamEvent(event=_UNKNOWN))][:-1]
+    if fault.done_ids == "other":
+        lines = [_with_other_id(line) for line in lines]
     return _numbered(lines)
+
+
+_UNKNOWN: Event = {
+    "type": "response.future_thing.delta",
+    "item_id": "ft_1",
+    "output_index": 0,
+    "delta": "of a type that nobody knows",
+}
+
+
+def _quota(envelope: Envelope, fault: Fault) -> list[StreamEvent]:
+    """The vendor's event with the quota, if such events are sent at all."""
+    if not fault.vendor_events or envelope.rate_limits is None:
+        return []
+    return [StreamEvent(event=envelope.rate_limits)]
+
+
+def _with_other_id(line: StreamEvent) -> StreamEvent:
+    """A finished item under another id than it was added under, as the backend was seen to send."""
+    if line.event["type"] != "response.output_item.done":
+        return line
+    item = {**line.event["item"], "id": f"{line.event['item']['id']}_done"}
+    return StreamEvent(event={**line.event, "item": item}, is_delta=line.is_delta)
 
 
 def _response(envelope: Envelope, status: str) -> dict[str, Any]:

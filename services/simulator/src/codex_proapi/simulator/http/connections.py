@@ -1,5 +1,6 @@
 """Ending a connection as a broken network or server does."""
 
+import asyncio
 import socket
 import struct
 
@@ -15,3 +16,10 @@ def reset(request: web.Request) -> None:
     if raw is not None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+def close_later(request: web.Request, seconds: float) -> None:
+    """Close a kept connection some time after its answer, announced by nothing."""
+    transport = request.transport
+    if transport is not None:
+        asyncio.get_running_loop().call_later(seconds, transport.close)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from codex_proapi.simulator.state.refusals import REFUSALS
+from codex_proapi.simulator.state.refusals import CLOUDFLARE_PAGE, REFUSALS
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +27,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Seconds for `Retry-After`."""
 
     delay: float = 0.0
-    """Seconds before anything is answered."""
+    """Seconds before anything is answered, the head included."""
+    head_waits: bool = False
+    """Whether the head comes only with the first delta: after `silence`, if there is any."""
+    end_delay: float = 0.0
+    """Seconds between the last event and the end of the body (the last, empty chunk)."""
+    idle_close: float | None = None
+    """Seconds after a whole answer until its kept connection is closed, without a word in the head."""
     drop: str = ""
     """`before`: the connection is reset unprocessed; `after`: processed, the answer is lost."""
 
@@ -69,6 +75,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`response.output` of the terminal event: `empty`, `full`, `null`."""
     usage: bool = True
     """Whether the terminal event counts tokens."""
+    unknown_events: bool = False
+    """Whether events of types nobody has documented are mixed in."""
+    done_ids: str = "same"
+    """Ids of finished items: `same` as when they were added, or `other`."""
+    quota: str = "both"
+    """Where the quota is told: `both` (headers and an event at the start), `headers`, `event`, `late`
+    (an event before the last one, no headers), or `none`."""
     vendor_events: bool = True
     """Whether events outside the public API are mixed in."""
     comments: bool = False
@@ -80,6 +93,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     absent: tuple[str, ...] = ()
     """Fields left out of a token answer."""
 
+
+_PAGE = "<html><head><title>Error</title></head><body><h1>Error</h1></body></html>"
 
 NAMED: dict[str, Fault] = {
     **{name: Fault(refusal=name) for name in REFUSALS},
@@ -106,6 +121,23 @@ NAMED: dict[str, Fault] = {
     "giant_line": Fault(garbage="giant_line", words=1),
     "half_event": Fault(garbage="half_event", words=1),
     "terminal_twice": Fault(terminal="twice"),
+    "late_end": Fault(end_delay=5),
+    "late_head": Fault(head_waits=True, silence=10),
+    "idle_close": Fault(idle_close=0),
+    "unknown_events": Fault(unknown_events=True),
+    "other_ids": Fault(done_ids="other"),
+    "quota_late": Fault(quota="late"),
+    "quota_missing": Fault(quota="none"),
+    # Statuses with bodies nobody has described, and pages where an API's answer belongs
+    **{f"bare_{status}": Fault(status=status, body="") for status in (401, 402, 403, 404, 502)},
+    **{f"json_{status}": Fault(status=status, body={}) for status in (402, 403, 404)},
+    **{
+        f"html_{status}": Fault(status=status, body=_PAGE, headers={"content-type": "text/html"})
+        for status in (402, 403, 404, 502)
+    },
+    "challenge_200": Fault(
+        status=200, body=CLOUDFLARE_PAGE, headers={"content-type": "text/html; charset=UTF-8"}
+    ),
     "incomplete": Fault(terminal="length"),
     "content_filter": Fault(terminal="content_filter"),
     "interleaved": Fault(order="interleaved"),
@@ -124,6 +156,8 @@ NAMED: dict[str, Fault] = {
     "device_slow_down": Fault(refusal="device_slow_down"),
     "deviceauth_expired": Fault(refusal="deviceauth_expired"),
     "access_denied": Fault(refusal="access_denied"),
+    "token_error": Fault(status=500, body={"error": {"message": "Internal error", "code": None}}),
+    "token_slow": Fault(delay=35),
     "no_rotation": Fault(absent=("refresh_token",)),
     "access_only": Fault(absent=("refresh_token", "id_token")),
 }
