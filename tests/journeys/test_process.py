@@ -11,6 +11,8 @@ import pytest
 from support.gateways import KEY, a_chat, events_of, stage, text_of
 from support.pretended import pretended_time
 
+from codex_proapi.commons.redis import keyspace
+
 
 def a_free_port() -> Any:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -92,3 +94,28 @@ async def test_a_wrong_environment_stops_the_start_with_every_fault(
     assert process.returncode == 2
     assert all(word in told for word in words)
     assert b"Traceback" not in told
+
+
+@pytest.mark.parametrize("service", ["gateway", "console"])
+async def test_a_process_too_old_for_what_is_stored_says_so_and_does_not_serve(
+    redis_url: str, redis_client: Any, service: str
+) -> None:
+    await redis_client.hset(keyspace.schema(), mapping={"version": "9", "least": "7"})
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"codex_proapi.{service}"),
+        env={
+            "PATH": "/usr/bin:/bin",
+            **pretended_time(),
+            "REDIS_URL": redis_url,
+            "ENCRYPTION_KEYS": KEY,
+            "PORT": str(a_free_port()),
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 2
+    assert f"The {service} cannot start:" in told.decode()
+    assert "needs version 7 or newer: upgrade this process." in told.decode()
+    assert await redis_client.keys("*") == [keyspace.schema()]

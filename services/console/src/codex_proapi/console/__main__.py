@@ -5,6 +5,7 @@ import sys
 
 import uvloop
 
+from codex_proapi.commons.cluster.schema import SchemaTooOld
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.logging import configure as configure_logs
 from codex_proapi.commons.runtime.settings import from_environ
@@ -32,7 +33,11 @@ def main() -> None:
         sys.stderr.write(f"The console cannot start:\n{error}\n")
         sys.exit(2)
     configure_logs(settings.log_level)
-    uvloop.run(serve(settings))
+    try:
+        uvloop.run(serve(settings))
+    except SchemaTooOld as error:
+        sys.stderr.write(f"The console cannot start:\n{error}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

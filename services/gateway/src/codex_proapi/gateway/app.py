@@ -6,6 +6,7 @@
 import functools
 import importlib.metadata
 import secrets
+import signal
 import socket
 import sys
 import time
@@ -22,6 +23,7 @@ from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
+from codex_proapi.commons.cluster.schema import SchemaTooOld, SchemaVersion
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.redis.clients import connect, connect_blocking, mapped
@@ -84,6 +86,12 @@ def build(settings: GatewaySettings) -> "Gateway":
     return Gateway(settings)
 
 
+def _end_process(error: SchemaTooOld) -> None:
+    """End as at a signal: Redis was away at the start, and needs a newer version than this."""
+    del error
+    signal.raise_signal(signal.SIGTERM)
+
+
 def own_version() -> str:
     """The version of this distribution."""
     return importlib.metadata.version("codex-proapi-gateway")
@@ -127,11 +135,13 @@ class Gateway:
         self._started = True
         self._switches.apply(LiveSettings())
         try:
+            await self._schema.check()
             await self._upkeep.round()
             await self._catalogues.load()
         except StoreUnavailable as error:  # `/readyz` says so; the rounds go on trying
             log.warning("gateway.waits", error=str(error))
         for name, work in (
+            ("schema", functools.partial(self._schema.run, _end_process)),
             ("pulse", self._ticker.run),
             ("grace", self._grace.run),
             ("ledger", self._ledger.run),
@@ -181,6 +191,7 @@ class Gateway:
         cipher = CredentialCipher(settings.encryption_keys)
         self._gate = RedisCircuitBreaker(grace=settings.redis_grace_seconds)
         self._redis = connect(settings.redis_url, gate=self._gate)
+        self._schema = SchemaVersion(self._redis)
         self._accounts = AccountStore(self._redis, cipher)
         self._view = AccountView(self._accounts)
         self._keys = KeyStore(self._redis, cipher)

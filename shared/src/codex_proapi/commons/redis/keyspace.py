@@ -47,6 +47,11 @@ PENDING_LOGIN_SECONDS = 600
 """How long a login may take."""
 
 
+def schema() -> str:
+    """Hash: version of what is stored, and the least version that may run on it; no expiry."""
+    return f"{TAG}:schema"
+
+
 def accounts() -> str:
     """Set of account ids; no expiry."""
     return f"{TAG}:accounts"

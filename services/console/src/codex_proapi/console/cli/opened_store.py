@@ -9,6 +9,7 @@ from typing import Any, Self
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.schema import SchemaVersion
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
@@ -54,6 +55,11 @@ class OpenedStore:
         return "<OpenedStore>"
 
     async def __aenter__(self) -> Self:
+        try:
+            await SchemaVersion(self._redis).check()
+        except BaseException:
+            await self._redis.aclose()
+            raise
         return self
 
     async def __aexit__(
