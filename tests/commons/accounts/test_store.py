@@ -22,7 +22,11 @@ from codex_proapi.commons.accounts.model import (
 from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.commons.runtime.errors import CredentialUnavailable, StoreUnavailable
+from codex_proapi.commons.runtime.errors import (
+    CredentialLocked,
+    CredentialUnavailable,
+    StoreUnavailable,
+)
 
 NOW = 1_795_000_000
 LATER = NOW + 864_000
@@ -179,7 +183,7 @@ async def test_a_spent_token_does_not_revive_a_revoked_account(store: AccountSto
     assert (await store.add(file)).state is AccountState.REVOKED
 
 
-async def test_when_the_encryption_key_is_lost_any_file_helps(
+async def test_when_the_encryption_key_is_lost_any_file_helps_whoever_insists(
     store: AccountStore, redis_client: Redis
 ) -> None:
     file = a_login(exp=NOW, refresh_token="rt_1")
@@ -188,7 +192,11 @@ async def test_when_the_encryption_key_is_lost_any_file_helps(
     with pytest.raises(CredentialUnavailable):
         await renewed.credential(account.id)
 
-    await renewed.add(file)
+    with pytest.raises(CredentialLocked):
+        await renewed.add(file)
+    assert (await held_by(store, account)).refresh_token == "rt_1", "it works where its key is"
+
+    await renewed.add(file, replace_locked=True)
 
     assert (await held_by(renewed, account)).refresh_token == "rt_1"
 

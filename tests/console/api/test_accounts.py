@@ -213,10 +213,13 @@ async def test_an_account_that_no_key_opens_can_be_removed(
     account = (await add(api)).json()
     await redis_client.hset(keyspace.credential(account["id"]), "sealed", "under another key")
 
+    again = await add(api)
     answer = await api.delete(f"/api/accounts/{account['id']}")
 
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "credential_locked")
     assert answer.status_code == 204
     assert (await api.get("/api/accounts")).json()["accounts"] == []
+    assert (await add(api)).status_code == 201
 
 
 async def test_a_body_larger_than_any_auth_json_is_413(api: httpx.AsyncClient) -> None:

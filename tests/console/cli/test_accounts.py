@@ -172,3 +172,19 @@ def test_credentials_change_over_to_a_new_encryption_key(
 
 def test_without_accounts_there_is_nothing_to_reseal(environ: dict[str, str]) -> None:
     assert run(environ, "reseal").output.startswith("sealed 0 of 0 credentials")
+
+
+def test_a_login_that_no_key_opens_is_replaced_only_by_force(
+    environ: dict[str, str], sim: Simulator
+) -> None:
+    login = sim.auth_json("ada")
+    imported(environ, login)
+    mistaken = {**environ, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+
+    refused = imported(mistaken, login)
+
+    assert refused.exit_code == 1
+    assert "--force" in refused.output
+    assert imported(environ, login).exit_code == 0, "it still opens where its key is"
+    assert imported(mistaken, login, "--force").exit_code == 0
+    assert imported(environ, login).exit_code == 1

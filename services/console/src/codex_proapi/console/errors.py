@@ -17,7 +17,7 @@ ConsoleError                     status, code, public message; cannot be raised 
 └── StoreAway 503                Redis does not answer
 
 Every code has a row in docs/console-errors.md and its sentences in `codex_proapi.console.texts.phrases`, in
-both languages; tests keep that true. Only `web/failures.py` turns an error into an answer.
+both languages; tests keep that true. Only `server.error_responses` turns an error into an answer.
 """
 
 import enum
@@ -66,6 +66,7 @@ class Code(enum.StrEnum):
     # an account
     CREDENTIAL_REVOKED = "credential_revoked"
     CREDENTIAL_UNAVAILABLE = "credential_unavailable"
+    CREDENTIAL_LOCKED = "credential_locked"
     # things
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_KEY = "unknown_key"

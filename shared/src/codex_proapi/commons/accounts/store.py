@@ -24,7 +24,7 @@ from codex_proapi.commons.accounts.model import (
 from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, ask, text
-from codex_proapi.commons.runtime.errors import CredentialUnavailable
+from codex_proapi.commons.runtime.errors import CredentialLocked, CredentialUnavailable
 from codex_proapi.commons.runtime.stored_records import read_fields
 
 
@@ -73,12 +73,20 @@ class AccountStore:
     def __repr__(self) -> str:
         return "<AccountStore>"
 
-    async def add(self, new: NewAccount) -> Account:
+    async def add(self, new: NewAccount, *, replace_locked: bool = False) -> Account:
         """Keep a login; the same identity again keeps its id, age, name, pause and weight.
 
         Tokens that an account has outgrown (an old file imported again) change nothing of its login.
+        A credential that none of our encryption keys opens may work where its key is: without
+        `replace_locked` it stays, and CredentialLocked is raised.
         """
         account_id = account_id_of(new.chatgpt_account_id, new.chatgpt_user_id)
+        opens = await self._opens(account_id)
+        if opens is False and not replace_locked:
+            raise CredentialLocked(
+                f"The login kept for {account_id} is sealed under an encryption key that is not "
+                "among ours; it is not replaced."
+            )
         credential = Credential(
             account_id=account_id,
             access_token=new.access_token,
@@ -99,7 +107,7 @@ class AccountStore:
             "sealed": self._cipher.seal(credential).decode(),
             "token": token_digest(new.refresh_token),
             "ends": new.expires_at,
-            "opens": await self._opens(account_id),
+            "opens": bool(opens),
             **_facts_of(new, account_id),
         }
         await self._scripts.repeat("add_account", keys, [msgspec.json.encode(order).decode()])
@@ -226,10 +234,10 @@ class AccountStore:
         """Counter of changes to any account or credential."""
         return int(await ask(lambda: self._redis.get(keyspace.accounts_version())) or 0)
 
-    async def _opens(self, account_id: str) -> bool:
-        """Whether there is a credential that one of our keys opens."""
+    async def _opens(self, account_id: str) -> bool | None:
+        """Whether one of our keys opens the credential of an account; None if there is none."""
         try:
-            return await self.credential(account_id) is not None
+            return True if await self.credential(account_id) is not None else None
         except CredentialUnavailable:
             return False
 

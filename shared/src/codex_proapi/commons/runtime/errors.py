@@ -2,6 +2,7 @@
 
 CommonsError                     cannot be raised itself
 ├── CredentialUnavailable        no usable access token for now; another try may succeed
+│   ├── CredentialLocked         sealed under an encryption key this process does not have
 │   └── CredentialRevoked        the login is dead: only signing in again helps
 ├── StoreUnavailable             Redis did not answer
 └── SettingsError                the environment is wrong; lists every fault
@@ -14,6 +15,10 @@ class CommonsError(Exception):
 
 class CredentialUnavailable(CommonsError):
     """An account has no usable access token for now."""
+
+
+class CredentialLocked(CredentialUnavailable):
+    """A credential is there that none of this process' encryption keys opens."""
 
 
 class CredentialRevoked(CredentialUnavailable):

@@ -23,7 +23,7 @@ from codex_proapi.commons.codex.token_endpoint import (
     TokenEndpoint,
 )
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.errors import CredentialUnavailable
+from codex_proapi.commons.runtime.errors import CredentialLocked, CredentialUnavailable
 from codex_proapi.console.accounts.auth_json import AuthFile
 from codex_proapi.console.accounts.callback import Callback, refusal_of
 from codex_proapi.console.accounts.pending_logins import (
@@ -188,22 +188,24 @@ class LoginService:
         arrived = account_id_of(claims.chatgpt_account_id, claims.chatgpt_user_id)
         if pending.account and arrived != pending.account:
             raise await self.fail(pending, Conflict(Code.OTHER_IDENTITY))
-        account = await self._accounts.add(
-            NewAccount(
-                email=claims.email,
-                plan=claims.plan,
-                chatgpt_account_id=claims.chatgpt_account_id,
-                chatgpt_user_id=claims.chatgpt_user_id,
-                fedramp=claims.fedramp,
-                source=pending.way.value,
-                access_token=grant.access_token,
-                refresh_token=grant.refresh_token,
-                id_token=grant.id_token,
-                expires_at=grant.expires_at(now),
-                refreshed_at=int(now),
-                created_at=int(now),
-            )
+        new = NewAccount(
+            email=claims.email,
+            plan=claims.plan,
+            chatgpt_account_id=claims.chatgpt_account_id,
+            chatgpt_user_id=claims.chatgpt_user_id,
+            fedramp=claims.fedramp,
+            source=pending.way.value,
+            access_token=grant.access_token,
+            refresh_token=grant.refresh_token,
+            id_token=grant.id_token,
+            expires_at=grant.expires_at(now),
+            refreshed_at=int(now),
+            created_at=int(now),
         )
+        try:
+            account = await self._accounts.add(new)
+        except CredentialLocked:
+            raise await self.fail(pending, Conflict(Code.CREDENTIAL_LOCKED)) from None
         await self._pending.settle(_outcome(pending, account=account.id))
         self.hook(pending.way, "done")
         return account

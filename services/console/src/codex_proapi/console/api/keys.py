@@ -171,15 +171,17 @@ async def change_key(
     after = await keys.patch(key_id, **changes)
     if after is None:
         raise NotFound(Code.UNKNOWN_KEY)
-    await audit.note(
-        audit_event(
-            request,
-            "key.changed",
-            key_id=key_id,
-            before={name: audit_value(getattr(before, name)) for name in changes},
-            after={name: audit_value(getattr(after, name)) for name in changes},
+    differing = [name for name in changes if getattr(before, name) != getattr(after, name)]
+    if differing:
+        await audit.note(
+            audit_event(
+                request,
+                "key.changed",
+                key_id=key_id,
+                before={name: audit_value(getattr(before, name)) for name in differing},
+                after={name: audit_value(getattr(after, name)) for name in differing},
+            )
         )
-    )
     return key_body(after, now=clock())
 
 

@@ -127,14 +127,16 @@ async def change_settings(
     after = await live_settings.change(changes)
     if after.usage_days != before.usage_days:
         await usage.keep(after.usage_days or USAGE_DAYS, now=clock())
-    await audit.note(
-        audit_event(
-            request,
-            "settings.changed",
-            before={name: _fact(getattr(before, name)) for name in changes},
-            after={name: _fact(getattr(after, name)) for name in changes},
+    differing = [name for name in changes if getattr(before, name) != getattr(after, name)]
+    if differing:
+        await audit.note(
+            audit_event(
+                request,
+                "settings.changed",
+                before={name: _fact(getattr(before, name)) for name in differing},
+                after={name: _fact(getattr(after, name)) for name in differing},
+            )
         )
-    )
     return _body(request, after, settings)
 
 

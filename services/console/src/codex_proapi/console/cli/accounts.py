@@ -9,6 +9,7 @@ import rich_click as click
 
 from codex_proapi.commons.accounts.model import Account, AccountState
 from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.runtime.errors import CredentialLocked
 from codex_proapi.console.accounts.auth_json import MAX_BYTES, read_auth_json
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.tables import explain, moment, plain, show_table
@@ -23,8 +24,9 @@ def accounts() -> None:
 @accounts.command("import")
 @click.argument("file", type=click.File("rb"))
 @click.option("--name", default="", help="What to call it; else its e-mail address.")
+@click.option("--force", is_flag=True, help="Replace a login that no key of ours opens.")
 @click.pass_obj
-def import_account(environ: Mapping[str, str], file: IO[bytes], name: str) -> None:
+def import_account(environ: Mapping[str, str], file: IO[bytes], name: str, *, force: bool) -> None:
     """Add the account of a Codex `auth.json` (FILE, or - for standard input).
 
     From then on the login belongs to the gateway: a refresh token works once, so the Codex CLI
@@ -38,7 +40,7 @@ def import_account(environ: Mapping[str, str], file: IO[bytes], name: str) -> No
         read = read_auth_json(content, now=time.time(), name=name)
     except BadAuthFile as wrong:
         raise click.ClickException(f"{told}: {explain(wrong.code)}") from None
-    known, account = asyncio.run(_add(environ, read.account))
+    known, account = asyncio.run(_add(environ, read.account, force=force))
     done = "renewed" if known else "added"
     print(plain(f"{done} {account.name} ({account.plan or 'unknown plan'}) as {account.id}"))
     if not read.preview.renewable:
@@ -113,7 +115,7 @@ def reseal(environ: Mapping[str, str]) -> None:
     if resealed < known:
         raise click.ClickException(
             f"{known - resealed} could not be opened by any of the keys: give the missing key, "
-            "or sign those accounts in again"
+            "or remove those accounts and sign them in again"
         )
 
 
@@ -125,11 +127,17 @@ async def _reseal(environ: Mapping[str, str]) -> tuple[int, int]:
         return resealed, len(known)
 
 
-async def _add(environ: Mapping[str, str], new: NewAccount) -> tuple[bool, Account]:
+async def _add(environ: Mapping[str, str], new: NewAccount, *, force: bool) -> tuple[bool, Account]:
     """Keep a login; whether its account was there before, and the account."""
     async with opened(environ) as store:
         before = {account.id for account in await store.accounts.list()}
-        account = await store.accounts.add(new)
+        try:
+            account = await store.accounts.add(new, replace_locked=force)
+        except CredentialLocked as locked:
+            raise click.ClickException(
+                f"{locked} Set ENCRYPTION_KEYS as the gateways have it; if that key is lost, "
+                "--force replaces the login."
+            ) from None
         known = account.id in before
         await store.note(
             "account.renewed" if known else "account.added",

@@ -17,6 +17,7 @@ from litestar.response import Redirect
 from litestar.types import ExceptionHandlersMap, Receive, Scope, Send
 
 from codex_proapi.commons.runtime.errors import (
+    CredentialLocked,
     CredentialRevoked,
     CredentialUnavailable,
     StoreUnavailable,
@@ -109,6 +110,8 @@ def known_as(error: Exception) -> ConsoleError:
             return BadRequest()
         case CredentialRevoked():
             return Conflict(Code.CREDENTIAL_REVOKED)
+        case CredentialLocked():
+            return Conflict(Code.CREDENTIAL_LOCKED)
         case CredentialUnavailable():
             return Conflict(Code.CREDENTIAL_UNAVAILABLE)
         case HTTPException():

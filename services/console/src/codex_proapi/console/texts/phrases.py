@@ -78,6 +78,9 @@ FAULTS: Final[dict[str, str]] = {
     "upstream_stream_truncated": N_("The answer broke off."),
     "upstream_empty_answer": N_("The answer was empty."),
     "credential_unavailable": N_("The account's token could not be renewed just now."),
+    "credential_locked": N_(
+        "The login kept for this account is sealed under an encryption key this server lacks."
+    ),
     "credential_revoked": N_("The login of this account is no longer valid."),
     "server_error": N_("OpenAI's servers failed."),
     "egress_refused": N_("OpenAI does not let this server through."),
@@ -169,6 +172,10 @@ CURES: Final[dict[str, str]] = {
     "store_unavailable": N_("Check that Redis runs and that REDIS_URL is right."),
     "server_overloaded": N_("Try again in a moment."),
     "credential_unavailable": N_("Try again in a moment; if it stays, sign in again."),
+    "credential_locked": N_(
+        "Give the server that key (ENCRYPTION_KEYS). If it is lost, remove the account and add it"
+        " again."
+    ),
     "credential_revoked": N_("Sign in again; name, history and keys stay."),
     "server_error": N_("Try again; if it stays, look at status.openai.com."),
     "egress_refused": N_("Its address or country may be refused; use another way out."),
