@@ -527,3 +527,49 @@ def test_whatever_comes_in_the_laws_of_a_chat_stream_hold(bodies: list[says.Body
     assert not ends or all(chunk.usage for chunk in out[ends[0] + 1 :])
     assert indexes == sorted(indexes), "calls are interleaved"
     assert named == list(range(len(named))), "an index is skipped or named twice"
+
+
+COMMENTARY = {**says.message("I look."), "phase": "commentary"}
+FINAL = {**says.message('{"a":1}', id_="msg_2"), "phase": "final_answer"}
+
+
+def _texts(*bodies: says.Body, **options: Any) -> tuple[str, str]:
+    """Content and reasoning of an answer."""
+    found = play(ChatStream(ChatOptions(**options)), *events(*bodies, says.completed()))
+    return (
+        "".join(each.content or "" for each in found),
+        "".join(each.reasoning or "" for each in found),
+    )
+
+
+WHOLE_ITEMS = (says.done(COMMENTARY), says.done(FINAL, at=1))
+IN_PIECES = (
+    says.added({**COMMENTARY, "content": []}),
+    says.text("I "),
+    says.text("look."),
+    says.done(COMMENTARY),
+    says.added({**FINAL, "content": []}, at=1),
+    says.text('{"a"', item="msg_2", at=1),
+    says.text(":1}", item="msg_2", at=1),
+    says.done(FINAL, at=1),
+)
+
+
+@pytest.mark.parametrize("bodies", [WHOLE_ITEMS, IN_PIECES])
+def test_commentary_is_no_part_of_a_structured_answer(bodies: tuple[says.Body, ...]) -> None:
+    assert _texts(*bodies, structured=True) == ('{"a":1}', "I look.")
+
+
+@pytest.mark.parametrize("bodies", [WHOLE_ITEMS, IN_PIECES])
+def test_messages_of_an_answer_are_paragraphs(bodies: tuple[says.Body, ...]) -> None:
+    assert _texts(*bodies) == ('I look.\n\n{"a":1}', "")
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_commentary_that_no_answer_follows_is_the_answer(structured: bool) -> None:
+    assert _texts(*IN_PIECES[:4], structured=structured) == ("I look.", "")
+    assert _texts(says.done(COMMENTARY), structured=structured) == ("I look.", "")
+
+
+def test_a_message_whose_id_changes_stays_one_paragraph() -> None:
+    assert _texts(says.text("a", item="msg_1"), says.text("b", item="msg_x")) == ("ab", "")

@@ -22,3 +22,19 @@ def test_who_wants_usage(options: Any, wanted: bool) -> None:
     translated = asked({"messages": "hi", "stream_options": options})
 
     assert translated.answer == ChatOptions(include_usage=wanted)
+
+
+@pytest.mark.parametrize(
+    ("form", "structured"),
+    [
+        ({"type": "json_object"}, True),
+        ({"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}, True),
+        ({"type": "text"}, False),
+        (None, False),
+    ],
+)
+def test_a_json_answer_is_known_as_such(form: Any, structured: bool) -> None:
+    answer = asked({"messages": "hi", "response_format": form}).answer
+
+    assert isinstance(answer, ChatOptions)
+    assert answer.structured is structured

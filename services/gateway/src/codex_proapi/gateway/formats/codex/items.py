@@ -3,7 +3,7 @@
 Items of other types are carried whole by whoever passes them on; here they are only named.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -37,6 +37,8 @@ class MessageItem(msgspec.Struct, frozen=True):
 
     id: str | None = None
     content: list[Part] | None = None
+    phase: Any = None
+    """`commentary` for what is said on the way, `final_answer`, or nothing."""
 
 
 class ReasoningItem(msgspec.Struct, frozen=True):

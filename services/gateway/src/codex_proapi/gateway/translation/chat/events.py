@@ -126,7 +126,11 @@ class ChatStream:
         self.state = ChatState.WAITING
         self.tokens: Tokens | None = None
         """From the terminal event."""
-        self.text = ChatText(stop=options.stop, refusal_as_refusal=options.refusal_as_refusal)
+        self.text = ChatText(
+            stop=options.stop,
+            refusal_as_refusal=options.refusal_as_refusal,
+            structured=options.structured,
+        )
         as_function = options.custom_as_function
         self.calls = ChatToolCalls(
             rename=lambda name: options.tool_names.get(name, name),
@@ -214,6 +218,8 @@ class ChatStream:
     def _item_added(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
         if isinstance(item, FunctionCallItem | CustomCallItem):
             return self._call_chunks(self.calls.add(item, output_index))
+        if isinstance(item, MessageItem):
+            self.text.message_added(item, output_index)
         return []
 
     def _item_done(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
@@ -246,7 +252,7 @@ class ChatStream:
             return usage
         complete = isinstance(event, ResponseCompleted)
         chunks = [] if self._items_done else self._missing_items(event.response)
-        chunks += self.text.flush()
+        chunks += self.text.close()
         chunks += self._call_chunks(self.calls.close(complete=complete))
         if complete and not self.text.any_text and not self.calls.any_whole:
             self.state = TRANSITIONS[self.state][EmptyFound]

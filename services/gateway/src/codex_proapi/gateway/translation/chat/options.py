@@ -18,6 +18,8 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Answer those too as functions with the raw input as arguments (Cursor)."""
     legacy_functions: bool = False
     """Answer with `function_call`, as `functions` was asked with."""
+    structured: bool = False
+    """The answer must be JSON: what is said on the way to it must not stand in the content."""
     refusal_as_refusal: bool = False
     """Put a refusal into `refusal` instead of the text."""
     stop: tuple[str, ...] = ()

@@ -33,11 +33,13 @@ def read_chat_request(
         if reader.body.text("previous_response_id"):
             # Chat keeps no responses: its clients send the whole history anyway.
             reader.dropped.add("previous_response_id")
+        form = request.text.get("format", {}).get("type")
         answer = ChatOptions(
             include_usage=field == "input" or _wants_usage(reader.body),
             custom_tools=reader.tools.chat_custom,
             legacy_functions=bool(reader.body.functions) and not reader.body.tools,
-            refusal_as_refusal=request.text.get("format", {}).get("type") == "json_schema",
+            structured=form in ("json_schema", "json_object"),
+            refusal_as_refusal=form == "json_schema",
             stop=stops_of(reader.body),
         )
         return reader.translated(request, items, field=field, answer=answer)

@@ -1,4 +1,4 @@
-"""What an answer says in words: text, refusal, reasoning, citations; as chat chunks, each once."""
+"""Text, refusal, reasoning and citations of one answer as chat chunks, each told once."""
 
 from typing import Final
 
@@ -13,17 +13,21 @@ from codex_proapi.gateway.translation.stream.delta_tracker import DeltaTracker, 
 from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
 
 BETWEEN_PARTS: Final = "\n\n"
-"""Separates the parts of a reasoning summary."""
+"""Separates messages, and the parts of a reasoning summary."""
+COMMENTARY: Final = "commentary"
+"""Phase of messages that speak of the work, not of its result."""
 
 SUMMARY: Final = "summary"
 RAW: Final = "raw"
-"""Two tellings of the same thoughts. The first kind heard is told, the other never."""
+"""Two forms of the same reasoning. Only the form that comes first is passed on."""
 
 
 class ChatText:
-    """The words of one answer on their way to a chat client."""
+    """The text of one answer on its way to a chat client."""
 
-    def __init__(self, *, stop: tuple[str, ...], refusal_as_refusal: bool) -> None:
+    def __init__(
+        self, *, stop: tuple[str, ...], refusal_as_refusal: bool, structured: bool = False
+    ) -> None:
         self.any_text = False
         """Whether there was any text or refusal."""
         self.text_position: tuple[int | None, int | None] | None = None
@@ -33,6 +37,10 @@ class ChatText:
         self.citations: list[Citation] = []
         self._cutter = StopCutter(stop) if any(stop) else None
         self._refusal_as_refusal = refusal_as_refusal
+        self._structured = structured
+        self._commentary: set[str | int] = set()
+        self._held: list[str] = []
+        self._message: tuple[str | None, int | None] = (None, None)
         self._text = DeltaTracker()
         self._refusal = DeltaTracker()
         self._reasoning = DeltaTracker()
@@ -47,14 +55,22 @@ class ChatText:
         """Whether a stop string was met."""
         return self._cutter is not None and self._cutter.found
 
+    def message_added(self, item: MessageItem, output_index: int | None) -> None:
+        """Remember a message that is commentary."""
+        if item.phase == COMMENTARY:
+            self._commentary.update(each for each in (item.id, output_index) if each is not None)
+
     def text_delta(self, delta: str, position: Position) -> list[ChatChunk]:
-        """A piece of text."""
+        """A piece of text. Commentary before a structured answer waits for that answer."""
         if not delta:
             return []
         self._text.note(position)
+        if self._structured and not self._commentary.isdisjoint(position[:2]):
+            self._held.append(self._separator(position, said=bool(self._held)) + delta)
+            return []
         if self._cutter is None and position[1] is not None:
             self.text_position = position[1:]
-        return self._content(delta)
+        return self._content(delta, position)
 
     def text_done(self, text: str, position: Position) -> list[ChatChunk]:
         """A text, whole: said unless it was heard."""
@@ -72,7 +88,7 @@ class ChatText:
         if self._refusal_as_refusal:
             self.any_text = True
             return [ChatChunk(refusal=delta)]
-        return self._content(delta)
+        return self._content(delta, position)
 
     def refusal_done(self, text: str, position: Position) -> list[ChatChunk]:
         """A refusal, whole: said unless it was heard."""
@@ -97,6 +113,7 @@ class ChatText:
 
     def message_item(self, item: MessageItem, output_index: int | None) -> list[ChatChunk]:
         """A message, whole: says what was not heard of it."""
+        self.message_added(item, output_index)
         chunks: list[ChatChunk] = []
         for i, part in enumerate(item.content or ()):
             position = (item.id, output_index, i)
@@ -128,8 +145,31 @@ class ChatText:
         rest = self._cutter.flush() if self._cutter else ""
         return [ChatChunk(content=rest)] if rest else []
 
-    def _content(self, text: str) -> list[ChatChunk]:
+    def close(self) -> list[ChatChunk]:
+        """The answer is over: say what was held back; commentary that nothing followed is text."""
+        held, self._held = "".join(self._held), []
+        if not held or self.any_text:
+            return self.flush()
+        return self._content(held, (None, None, None)) + self.flush()
+
+    def _content(self, text: str, position: Position) -> list[ChatChunk]:
+        chunks = [ChatChunk(reasoning="".join(self._held))] if self._held else []
+        self._held = []
+        text = self._separator(position, said=self.any_text) + text
         self.any_text = True
         if self._cutter is not None:
             text = self._cutter.feed(text)
-        return [ChatChunk(content=text)] if text else []
+        return [*chunks, ChatChunk(content=text)] if text else chunks
+
+    def _separator(self, position: Position, *, said: bool) -> str:
+        """What stands between this piece and the one before: a blank line if the message differs."""
+        (item_id, index, _), (last_id, last_index) = position, self._message
+        if index is not None and last_index is not None:
+            differs = index != last_index
+        else:
+            differs = item_id is not None and last_id is not None and item_id != last_id
+        self._message = (
+            last_id if item_id is None else item_id,
+            last_index if index is None else index,
+        )
+        return BETWEEN_PARTS if said and differs else ""
