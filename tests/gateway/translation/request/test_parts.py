@@ -1,5 +1,6 @@
 """Content parts of every shape, as upstream takes them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -18,8 +19,8 @@ from codex_proapi.gateway.translation.request.parts import (
     output_part,
     says_json,
     text_part,
-    tool_output,
 )
+from codex_proapi.gateway.translation.request.tool_results import tool_output
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 PDF = "data:application/pdf;base64,JVBERi0="
@@ -82,6 +83,26 @@ def _text(text: str) -> dict[str, str]:
             {"type": "input_file", "filename": "T", "file_data": PDF},
         ),
         ({"type": "document", "source": {"type": "text", "data": "words"}}, _text("words")),
+        (
+            {"type": "image", "data": "R0lG", "mimeType": "image/gif"},
+            {"type": "input_image", "image_url": "data:image/gif;base64,R0lG"},
+        ),
+        (
+            {"type": "media", "data": "R0lG", "mediaType": "image/gif"},
+            {"type": "input_image", "image_url": "data:image/gif;base64,R0lG"},
+        ),
+        (
+            {"type": "image", "data": "iVBO"},
+            {"type": "input_image", "image_url": "data:image/png;base64,iVBO"},
+        ),
+        (
+            {"type": "media", "data": "JVBERi0=", "mediaType": "application/pdf"},
+            {"type": "input_file", "filename": "document.pdf", "file_data": PDF},
+        ),
+        (
+            {"type": "image", "image": "https://x/y"},
+            {"type": "input_image", "image_url": "https://x/y"},
+        ),
         ({"type": "odd", "text": "words"}, _text("words")),
         ({"type": "odd", "x": 1}, _text('{"type":"odd","x":1}')),
     ],
@@ -278,3 +299,58 @@ def test_an_image_says_nothing() -> None:
     image = {"type": "input_image", "image_url": "json"}
 
     assert not says_json([{"type": "message", "role": "user", "content": [image]}])
+
+
+MCP_IMAGE = {"type": "image", "data": "R0lG", "mimeType": "image/gif"}
+GIF = {"type": "input_image", "image_url": "data:image/gif;base64,R0lG"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [MCP_IMAGE],
+        MCP_IMAGE,
+        json.dumps([MCP_IMAGE]),
+        json.dumps(MCP_IMAGE),
+        json.dumps([MCP_IMAGE], indent=1),
+        json.dumps({"content": [MCP_IMAGE], "isError": False}),
+        json.dumps([{"type": "media", "data": "R0lG", "mediaType": "image/gif"}]),
+    ],
+)
+def test_images_of_tools_are_images_however_they_are_written(content: Any) -> None:
+    assert tool_output(content, "p", _reading()) == [GIF]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"image","x":1}',
+        '[{"type":"image","data":"R0lG"},{"a":1}]',
+        '[{"type":"text","text":"image"}]',
+        '{"content":[{"type":"image","data":"R0lG"}],"other":1}',
+    ],
+)
+def test_json_that_is_not_wholly_parts_stays_text(text: str) -> None:
+    assert tool_output(text, "p", _reading()) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image"},
+        {"type": "input_audio", "input_audio": {"data": "x", "format": "wav"}},
+        {"type": "file", "file": {"file_id": "file_1"}},
+        {"type": "media", "data": "AAAA", "mediaType": "audio/wav"},
+    ],
+)
+def test_a_part_of_a_result_that_cannot_be_read_is_shown_as_text(part: Any) -> None:
+    assert tool_output([part], "p", _reading()) == [_text(json.dumps(part, separators=(",", ":")))]
+
+
+def test_bytes_nobody_can_read_are_not_poured_into_the_prompt() -> None:
+    long = {"type": "media", "data": "A" * 9000, "mediaType": "audio/wav"}
+    (found,) = tool_output([long], "p", _reading())
+
+    assert found == _text(
+        '{"type":"media","data":"[9000 characters left out]","mediaType":"audio/wav"}'
+    )

@@ -19,8 +19,8 @@ from codex_proapi.gateway.translation.request.parts import (
     kind_of,
     output_part,
     text_part,
-    tool_output,
 )
+from codex_proapi.gateway.translation.request.tool_results import tool_output
 
 PHASES = frozenset({"commentary", "final_answer"})
 

@@ -16,8 +16,10 @@ from codex_proapi.gateway.translation.request.context import TranslationContext
 Part = dict[str, Any]
 
 TEXT_TYPES = frozenset({"text", "input_text", "output_text"})
-IMAGE_TYPES = frozenset({"image_url", "input_image", "image"})
+IMAGE_TYPES = frozenset({"image_url", "input_image", "image", "image-url"})
 FILE_TYPES = frozenset({"file", "input_file", "document"})
+MEDIA_TYPES = frozenset({"media", "image-data", "file-data"})
+"""Bytes of any kind with their media type, as the Vercel AI SDK writes them in results of tools."""
 THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
 """Another model's thoughts, or ours without what makes them replayable: upstream has no use."""
 
@@ -27,7 +29,8 @@ _LONGEST_SCHEME = max(map(len, _IMAGE_SCHEMES))
 _SPOILING = ("-", "_", "\n", "\r", " ", "\t")
 """What base64 of an image must not hold; searched one by one, for images have millions of letters."""
 _SEND_FILE = "Files by id or address are not available here: send the file itself as 'file_data'"
-_FALLBACK_LIMIT = 8192
+_MEDIA_TYPE_FIELDS = ("mimeType", "mediaType", "mime_type", "media_type")
+FALLBACK_LIMIT = 8192
 """An unknown part longer than this is refused rather than poured into the prompt as text."""
 
 
@@ -89,25 +92,10 @@ def assistant_text(part: Part, where: str, reading: TranslationContext) -> str:
         return _text(part, "refusal", where)
     if kind in THOUGHT_TYPES:
         return ""
-    if kind in IMAGE_TYPES or kind in FILE_TYPES:
+    if kind in IMAGE_TYPES or kind in FILE_TYPES or kind in MEDIA_TYPES:
         reading.dropped.add(f"assistant.{kind}")
         return ""
     return _fallback(part, where, reading)
-
-
-def tool_output(content: Any, where: str, reading: TranslationContext) -> str | list[Part]:
-    """Give a tool's result: text as it is, parts where there are parts, anything else as JSON."""
-    if isinstance(content, str):
-        return _unpacked(content, where, reading)
-    if content is None:
-        return ""
-    if isinstance(content, list):
-        found = (_result_part(part, f"{where}[{n}]", reading) for n, part in enumerate(content))
-        return [part for part in found if part] or ""
-    if isinstance(content, dict) and kind_of(content) in _KNOWN:
-        part = input_part(content, where, reading)
-        return [part] if part else ""
-    return _json_text(content)
 
 
 def joined_text(content: Any, where: str) -> str:
@@ -167,7 +155,9 @@ def _image(part: Part, where: str, reading: TranslationContext) -> Part | None:
     """Read `image_url` (string or object), `input_image` and Anthropic's `image`."""
     if isinstance(part.get("source"), dict):
         return _sourced_image(part["source"], where)
-    found = part.get("image_url")
+    if isinstance(part.get("data"), str):
+        return _media(part, where, reading)
+    found = part.get("image_url") or part.get("image") or part.get("url")
     detail = part.get("detail")
     if isinstance(found, dict):
         detail = found.get("detail", detail)
@@ -184,6 +174,24 @@ def _image(part: Part, where: str, reading: TranslationContext) -> Part | None:
     return image
 
 
+def _media(part: Part, where: str, _: TranslationContext) -> Part | None:
+    """Read bytes with their media type: MCP's `image` (`data`, `mimeType`), `media` and its kin."""
+    data = part.get("data")
+    kind = next((part[name] for name in _MEDIA_TYPE_FIELDS if isinstance(part.get(name), str)), "")
+    if not isinstance(data, str) or not data:
+        raise BadRequest("The part's bytes are missing", param=f"{where}.data")
+    url = data if data.startswith("data:") else f"data:{kind or 'image/png'};base64,{data}"
+    if url.startswith("data:image/"):
+        return {"type": "input_image", "image_url": normal_image_url(url, f"{where}.data")}
+    if url.startswith("data:application/pdf"):
+        return _file_part(url, part.get("filename"))
+    raise BadRequest(
+        "Content of this media type is not supported",
+        code="unsupported_value",
+        param=f"{where}.mimeType",
+    )
+
+
 def _sourced_image(source: Part, where: str) -> Part:
     url = source.get("url")
     if source.get("type") == "base64":
@@ -191,13 +199,15 @@ def _sourced_image(source: Part, where: str) -> Part:
     return {"type": "input_image", "image_url": normal_image_url(url, where)}
 
 
-def _file(part: Part, where: str, _: TranslationContext) -> Part | None:
+def _file(part: Part, where: str, reading: TranslationContext) -> Part | None:
     """Read chat's `file`, `input_file` and Anthropic's `document`."""
     if isinstance(part.get("source"), dict):
         return _sourced_file(part, where)
     nested = part.get("file")
     found = nested if isinstance(nested, dict) else part
     data, name = found.get("file_data"), found.get("filename")
+    if data is None and found is part and isinstance(part.get("data"), str):
+        return _media(part, where, reading)
     if isinstance(data, str) and data:
         return _file_part(data, name)
     if found is nested and found.get("file_id"):
@@ -235,8 +245,8 @@ def _audio(part: Part, where: str, reading: TranslationContext) -> Part | None:
 
 def _fallback(part: Part, where: str, reading: TranslationContext) -> str:
     """Show an unknown part to the model as it is written, if it is short enough to be read."""
-    text = part["text"] if isinstance(part.get("text"), str) else _json_text(part)
-    if len(text) > _FALLBACK_LIMIT:
+    text = part["text"] if isinstance(part.get("text"), str) else json_text(part)
+    if len(text) > FALLBACK_LIMIT:
         raise BadRequest(
             "Content of this type is not supported", code="unsupported_value", param=f"{where}.type"
         )
@@ -244,30 +254,8 @@ def _fallback(part: Part, where: str, reading: TranslationContext) -> str:
     return text
 
 
-def _result_part(part: Any, where: str, reading: TranslationContext) -> Part | None:
-    if isinstance(part, dict) and kind_of(part) in _KNOWN:
-        return input_part(part, where, reading)
-    return text_part(part if isinstance(part, str) else _json_text(part))
-
-
-def _unpacked(text: str, where: str, reading: TranslationContext) -> str | list[Part]:
-    """Unpack a result that some clients flatten: JSON text which is wholly parts, with images."""
-    if not text.startswith("[{") or '"type"' not in text or "image" not in text:
-        return text
-    try:
-        parts = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return text
-    kinds = {kind_of(part) if isinstance(part, dict) else "" for part in parts}
-    if not kinds <= _KNOWN or not kinds & IMAGE_TYPES:
-        return text
-    try:
-        return tool_output(parts, where, reading)
-    except BadRequest:
-        return text
-
-
-def _json_text(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """Give a value as the JSON text the model reads."""
     return msgspec.json.encode(value).decode()
 
 
@@ -277,5 +265,6 @@ _READERS: dict[str, _Reader] = {
     "input_audio": _audio,
     **dict.fromkeys(IMAGE_TYPES, _image),
     **dict.fromkeys(FILE_TYPES, _file),
+    **dict.fromkeys(MEDIA_TYPES, _media),
 }
-_KNOWN = TEXT_TYPES | THOUGHT_TYPES | _READERS.keys()
+KNOWN = TEXT_TYPES | THOUGHT_TYPES | _READERS.keys()

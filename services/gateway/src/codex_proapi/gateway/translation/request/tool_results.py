@@ -1,0 +1,95 @@
+"""Results of tools as upstream takes them: text, or parts where there are images or files."""
+
+from typing import Any
+
+import msgspec
+
+from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.parts import (
+    FALLBACK_LIMIT,
+    KNOWN,
+    Part,
+    input_part,
+    json_text,
+    kind_of,
+    text_part,
+)
+
+_MCP_RESULT = frozenset({"content", "isError", "structuredContent", "_meta"})
+"""The fields of MCP's own result object."""
+_BYTES_FIELDS = ("data", "blob", "file_data")
+
+
+def tool_output(content: Any, where: str, reading: TranslationContext) -> str | list[Part]:
+    """Give a tool's result: text as it is, parts where there are parts, anything else as JSON."""
+    if isinstance(content, str):
+        return _unpacked(content, where, reading)
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        found = (_result_part(part, f"{where}[{n}]", reading) for n, part in enumerate(content))
+        return [part for part in found if part] or ""
+    if isinstance(content, dict) and kind_of(content) in KNOWN:
+        part = _result_part(content, where, reading)
+        return [part] if part else ""
+    return json_text(content)
+
+
+def _result_part(part: Any, where: str, reading: TranslationContext) -> Part | None:
+    """Read one part of a tool's result; one that cannot be read is shown to the model as text."""
+    if isinstance(part, dict) and kind_of(part) in KNOWN:
+        try:
+            return input_part(part, where, reading)
+        except BadRequest:
+            reading.dropped.add(f"content.{kind_of(part)}")
+    return text_part(part if isinstance(part, str) else json_text(_without_bytes(part)))
+
+
+def _without_bytes(part: Any) -> Any:
+    """Leave long base64 out of a part that is shown as text: nobody can read it there."""
+    if not isinstance(part, dict):
+        return part
+    kept = {
+        name: f"[{len(value)} characters left out]"
+        if name in _BYTES_FIELDS and isinstance(value, str) and len(value) > FALLBACK_LIMIT
+        else value
+        for name, value in part.items()
+    }
+    if isinstance(part.get("resource"), dict):
+        kept["resource"] = _without_bytes(part["resource"])
+    return kept
+
+
+def _unpacked(text: str, where: str, reading: TranslationContext) -> str | list[Part]:
+    """Unpack a result that some clients flatten: JSON text which is wholly parts, with images.
+
+    The text may be a list of parts, one part, or MCP's result object with its `content`.
+    """
+    if text.lstrip()[:1] not in ("[", "{") or '"type"' not in text or _no_picture(text):
+        return text
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text
+    if isinstance(found, dict):
+        wrapped = found.keys() <= _MCP_RESULT and isinstance(found.get("content"), list)
+        found = found["content"] if wrapped else [found]
+    try:
+        parts = [_unpacked_part(part, f"{where}[{n}]", reading) for n, part in enumerate(found)]
+    except BadRequest:
+        return text
+    if not any(part["type"] == "input_image" for part in parts if part):
+        return text
+    return [part for part in parts if part]
+
+
+def _unpacked_part(part: Any, where: str, reading: TranslationContext) -> Part | None:
+    """Read a part that must be one of a known type. Raises BadRequest."""
+    if not isinstance(part, dict) or part.get("type") not in KNOWN:
+        raise BadRequest("This is no content part", param=where)
+    return input_part(part, where, reading)
+
+
+def _no_picture(text: str) -> bool:
+    return "image" not in text and '"media"' not in text
