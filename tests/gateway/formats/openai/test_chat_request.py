@@ -2,16 +2,22 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody, decode_body, tool_value
+from codex_proapi.gateway.formats.openai.chat_request import (
+    MOST_VALUES,
+    ClientBody,
+    decode_body,
+    tool_value,
+)
 
 
 def test_values_are_decoded_and_nulls_are_absent() -> None:
     body = decode_body(b' { "model" : "m", "n": 1, "stop": null, "tools": null } ')
 
-    assert body == ClientBody(values={"model": "m", "n": 1})
+    assert body == ClientBody(values={"model": "m", "n": 1}, names=("model", "n"))
     assert body.get("stop") is None
 
 
@@ -46,6 +52,7 @@ def test_a_mapping_that_is_no_json_is_refused(provided: dict[str, Any]) -> None:
         (rb'{"a":"\ude00"}', "\ufffd"),
         (rb'{"a":"\ud83d\ud83d\ude00"}', "\ufffd\U0001f600"),
         (rb'{"a":"\ud83d\ude00"}', "\U0001f600"),
+        (rb'{"a":"\\ud83d is code, \ud83d is none"}', "\\ud83d is code, \ufffd is none"),
     ],
 )
 def test_half_an_emoji_is_replaced(body: bytes, text: str) -> None:
@@ -91,3 +98,26 @@ def test_values_of_another_kind_are_refused(kind: str) -> None:
         getattr(ClientBody(values={"x": 7}), kind)("x")
 
     assert refused.value.param == "x"
+
+
+def test_only_fields_that_are_read_are_decoded() -> None:
+    body = decode_body(b'{"model":"m","metadata":{"a":[{},{}]},"x":1e999}', read={"model"})
+
+    assert body.values == {"model": "m"}
+    assert body.names == ("model", "metadata", "x")
+
+
+@pytest.mark.parametrize("piece", [b"{},", b"[],", b"1,"])
+def test_a_body_of_too_many_values_is_refused_before_it_is_decoded(piece: bytes) -> None:
+    body = b'{"input":[' + piece * MOST_VALUES + b"1]}"
+
+    with pytest.raises(BadRequest, match="more than") as refused:
+        decode_body(body)
+    assert refused.value.param == "body"
+
+
+def test_what_stands_in_strings_is_no_value() -> None:
+    text = '{"a\\": [1,' * MOST_VALUES
+    body = msgspec.json.encode({"input": text})
+
+    assert decode_body(body).get("input") == text

@@ -108,7 +108,6 @@ def test_a_chat_request_becomes_a_lite_one_where_the_model_wants_it() -> None:
                 },
             ],
             "tools": [chat_tool("read")],
-            "parallel_tool_calls": True,
         }
     )
 
@@ -361,14 +360,28 @@ class TestForcedChoices:
         }
         assert wire(lite)["input"][0]["tools"][0]["tools"] == [tool("write")]
 
-    def test_web_search_is_left_out_in_lite_and_named(self) -> None:
-        translated = asked({**self.BODY, "tools": [chat_tool("read"), {"type": "web_search"}]})
+    @pytest.mark.parametrize("version", ["web_search", "web_search_preview_2025_03_11"])
+    def test_web_search_takes_the_classic_shape(self, version: str) -> None:
+        translated = asked({**self.BODY, "tools": [chat_tool("read"), {"type": version}]})
 
-        assert translated.dropped == ("tools.web_search",)
-        assert "web_search" not in translated.request.encode().decode()
-        assert translated.request.in_shape(Shape.CLASSIC).body()["tools"][1] == {
-            "type": "web_search"
-        }
+        assert translated.dropped == ()
+        assert translated.request.shape is Shape.CLASSIC
+        assert translated.request.body()["tools"][1] == {"type": "web_search"}
+        lite = translated.request.in_shape(Shape.LITE)
+        assert "web_search" not in lite.encode().decode()
+
+    def test_web_search_that_must_not_be_called_does_not(self) -> None:
+        body = {**self.BODY, "tools": [{"type": "web_search"}], "tool_choice": "none"}
+
+        assert asked(body).request.shape is Shape.LITE
+
+    def test_several_calls_at_once_take_the_classic_shape(self) -> None:
+        body = {**self.BODY, "tools": [chat_tool("read")]}
+
+        assert sent({**body, "parallel_tool_calls": True})["parallel_tool_calls"] is True
+        assert asked({**body, "parallel_tool_calls": False}).request.shape is Shape.LITE
+        without = {"model": LITE, "messages": [HI], "parallel_tool_calls": True}
+        assert asked(without).request.shape is Shape.LITE
 
     def test_web_search_that_is_named_takes_the_classic_shape(self) -> None:
         body = {
@@ -606,6 +619,18 @@ class TestCodex:
         body = {"input": [user("hi")], "service_tier": "auto"}
 
         assert "service_tier" not in sent(body, endpoint="responses", client=CODEX)
+
+    def test_its_fast_tier_is_priority(self) -> None:
+        body = {"input": [user("hi")], "service_tier": "fast"}
+
+        assert sent(body, endpoint="responses", client=CODEX)["service_tier"] == "priority"
+
+    @pytest.mark.parametrize("tier", ["a\nb", "schnell\u00e9\u4e2d", "x" * 65, " "])
+    def test_a_tier_that_is_no_word_is_refused_for_it_becomes_a_header(self, tier: str) -> None:
+        with pytest.raises(BadRequest) as refused:
+            asked({"input": [user("hi")], "service_tier": tier}, endpoint="responses", client=CODEX)
+
+        assert refused.value.param == "service_tier"
 
     def test_on_the_chat_route_it_is_a_client_like_any_other(self) -> None:
         assert not asked({"messages": [HI]}, client=CODEX).verbatim

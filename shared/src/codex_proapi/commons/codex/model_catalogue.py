@@ -28,6 +28,9 @@ _SUFFIX = re.compile(
     r"|\((none|minimal|low|medium|high|xhigh|max|ultra)\)$"
 )
 _MAX_SUFFIXES = 3
+_PREFIXES = ("openai/", "openai-codex/", "chatgpt/", "codex/")
+"""What routers and clients write before a name, as a provider."""
+_FAMILY = re.compile(r"gpt-\d+(\.\d+)?")
 _FOREIGN = re.compile(r"claude|gemini|anthropic|sonnet|opus|haiku", re.IGNORECASE)
 _PRINTABLE_NAME = 128
 _ALIAS_DEPTH = 4
@@ -172,6 +175,12 @@ class Catalogue:
             return Resolved(model=model)
         if name in SEED_NAMES or name == NEUTRAL_NAME:
             return self._default(depth=depth)
+        if _FAMILY.fullmatch(name):
+            # A family's name (gpt-5.6, gpt-6) means the best of its models.
+            for start in (f"{name}-", f"{name}."):
+                for model in self.models:
+                    if model.listed and model.slug.lower().startswith(start):
+                        return Resolved(model=model)
         return None
 
     def _default(self, *, depth: int) -> Resolved:
@@ -247,7 +256,10 @@ def _model(entry: dict[str, Any]) -> Model:
 
 def _plain(name: str) -> str:
     """Give a model name as we look it up: no case, no maker's prefix."""
-    return name.strip().lower().removeprefix("openai/")
+    plain = name.strip().lower()
+    for prefix in _PREFIXES:
+        plain = plain.removeprefix(prefix)
+    return plain
 
 
 def _words(entry: dict[str, Any], field: str, key: str) -> tuple[str, ...]:

@@ -38,9 +38,14 @@ def reader(shape: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
             return msgspec.convert(json.loads(whole), shape)
         except msgspec.ValidationError:
             # A shape with raw parts cannot hold half a pair.
-            return decode(_ESCAPES.sub(_whole_only, whole))
+            return decode(without_lone_surrogates(whole))
 
     return read
+
+
+def without_lone_surrogates(data: bytes) -> bytes:
+    """Give JSON with U+FFFD for every escape that is half of a surrogate pair."""
+    return _ESCAPES.sub(_whole_only, data)
 
 
 def _whole_only(escape: re.Match[bytes]) -> bytes:

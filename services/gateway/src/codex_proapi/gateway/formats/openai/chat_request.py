@@ -6,11 +6,12 @@ Responses-shaped body to the chat route). What the values mean is decided in
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import msgspec
 
+from codex_proapi.commons.runtime.lenient_json import without_lone_surrogates
 from codex_proapi.gateway.errors import BadRequest
 
 ToolFields = dict[str, msgspec.Raw]
@@ -22,18 +23,18 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TOOLS = msgspec.json.Decoder(list[ToolFields])
 _VALUE = msgspec.json.Decoder()
 
-_LONE_SURROGATE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-)
-"""Half a character: JavaScript clients that cut a string inside an emoji send one."""
+MOST_VALUES = 250_000
+"""Objects, lists and members of one body: each costs far more memory than its bytes."""
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
     """One request body: its values that are not null, by name."""
 
     values: dict[str, Any]
-    """Everything but the tools, decoded."""
+    """The fields that are read, decoded; without the tools."""
+    names: tuple[str, ...] = ()
+    """Names of all fields but the tools, also of those that are not read."""
     tools: tuple[ToolFields, ...] = ()
     functions: tuple[ToolFields, ...] = ()
     """The older form of tools."""
@@ -66,17 +67,33 @@ class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
         raise BadRequest(f"'{name}' must be an object", param=name)
 
 
-def decode_body(body: bytes | Mapping[str, Any]) -> ClientBody:
-    """Read a request body. Raises BadRequest when it is no JSON object.
+def decode_body(
+    body: bytes | Mapping[str, Any], *, read: Container[str] | None = None
+) -> ClientBody:
+    """Read a request body. Raises BadRequest when it is no JSON object, or one of too many values.
 
-    A mapping is read through its JSON form, so it is neither kept nor changed.
+    Only the fields in `read` are decoded, all of them if it is None. Half characters are replaced:
+    JavaScript clients that cut a string inside an emoji send them. A mapping is read through its
+    JSON form, so it is neither kept nor changed.
     """
     if not isinstance(body, bytes):
         body = _encoded(body)
+    if _values_in(body) > MOST_VALUES:
+        raise BadRequest(f"The body holds more than {MOST_VALUES} values", param="body")
     try:
-        return _decoded(body)
+        return _decoded(body, read)
     except msgspec.DecodeError:
-        return _decoded_mended(body)
+        return _decoded_mended(body, read)
+
+
+def _values_in(body: bytes) -> int:
+    """Count objects, lists and members; exactly only where there may be too many."""
+    count = _marks_in(body)
+    return count if count <= MOST_VALUES else _marks_in(_STRINGS.sub(b"", body))
+
+
+def _marks_in(body: bytes) -> int:
+    return body.count(b"{") + body.count(b"[") + body.count(b",")
 
 
 def tool_value(fields: ToolFields, name: str) -> Any:
@@ -85,24 +102,27 @@ def tool_value(fields: ToolFields, name: str) -> Any:
     return None if raw is None else _VALUE.decode(raw)
 
 
-def _decoded(body: bytes) -> ClientBody:
+def _decoded(body: bytes, read: Container[str] | None) -> ClientBody:
     try:
         fields = _FIELDS.decode(body)
         raw_lists = {name: _tool_list(name, fields.pop(name, _NULL)) for name in _RAW_LISTS}
-        values = {name: _VALUE.decode(raw) for name, raw in fields.items() if raw != _NULL}
+        fields = {name: raw for name, raw in fields.items() if raw != _NULL}
+        values = {
+            name: _VALUE.decode(raw) for name, raw in fields.items() if read is None or name in read
+        }
     except msgspec.ValidationError as error:
         raise BadRequest(f"The body cannot be read: {error}", param="body") from None
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8", param="body") from None
     except RecursionError:
         raise BadRequest("The body is nested too deeply", param="body") from None
-    return ClientBody(values=values, **raw_lists)
+    return ClientBody(values=values, names=tuple(fields), **raw_lists)
 
 
-def _decoded_mended(body: bytes) -> ClientBody:
+def _decoded_mended(body: bytes, read: Container[str] | None) -> ClientBody:
     """Try again with half characters replaced; anything else that is no JSON is refused."""
     try:
-        return _decoded(_LONE_SURROGATE.sub(rb"\\ufffd", body))
+        return _decoded(without_lone_surrogates(body), read)
     except msgspec.DecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {error}", param="body") from None
 

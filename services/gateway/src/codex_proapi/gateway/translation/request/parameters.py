@@ -5,6 +5,7 @@ here is left out and named in the answer.
 """
 
 import re
+from collections.abc import Container
 from typing import Any
 
 from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Model, Resolved
@@ -20,11 +21,14 @@ HANDLED = frozenset(
         "model", "messages", "input", "instructions", "system", "tools", "functions",
         "tool_choice", "function_call", "parallel_tool_calls", "stream", "stream_options",
         "store", "include", "stop", "n", "reasoning", "reasoning_effort", "thinking",
-        "thinking_budget", "verbosity", "text", "response_format", "service_tier", "speed",
+        "thinking_budget", "reasoning_summary", "include_reasoning", "enable_thinking",
+        "verbosity", "text", "response_format", "service_tier", "speed",
         "prompt_cache_key", "previous_response_id", "background", "modalities",
     }
 )  # fmt: skip
 """Keys with a rule. Whatever else a body holds is left out."""
+READ = HANDLED | {"audio", "conversation", "prompt", "metadata", "client_metadata"}
+"""Keys whose values are looked at in any dialect; others are not even decoded."""
 
 _BUDGETS = ((0, "none"), (512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
 """Thinking budgets in tokens, up to and including, as a widely used proxy maps them."""
@@ -50,10 +54,10 @@ def refuse_impossible(body: ClientBody) -> None:
             raise _unsupported(name)
 
 
-def note_dropped(body: ClientBody, dropped: Dropped) -> None:
+def note_dropped(body: ClientBody, dropped: Dropped, *, echoed: Container[str] = ()) -> None:
     """Note the keys that have no rule, and what is left of those that have."""
-    for name in body.values:
-        if name not in HANDLED:
+    for name in body.names or body.values:
+        if name not in HANDLED and name not in echoed:
             dropped.add(name)
     include = body.get("include")
     for wanted in include if isinstance(include, list) else ():
@@ -76,11 +80,8 @@ def reasoning_of(
     reasoning: dict[str, Any] = {}
     if effort := effort_of(body, resolved, default=default_effort):
         reasoning["effort"] = effort
-    asked = _reasoning(body)
-    wanted = asked.get("summary") or asked.get("generate_summary")
-    if wanted is None:
-        wanted = summary or resolved.model.default_summary
-    if isinstance(wanted, str) and wanted in SUMMARIES:
+    wanted = summary_of(body) or summary or resolved.model.default_summary
+    if wanted in SUMMARIES:
         reasoning["summary"] = wanted
     return reasoning
 
@@ -150,18 +151,63 @@ def parallel_of(body: ClientBody) -> bool | None:
 def _asked_effort(body: ClientBody) -> str | None:
     """Give the body's effort, by word or by budget; None leaves it to the defaults."""
     for field, word in (
-        ("reasoning_effort", body.get("reasoning_effort")),
+        ("reasoning_effort", _effort_in(body.get("reasoning_effort"))),
         ("reasoning.effort", _reasoning(body).get("effort")),
     ):
         if word is not None and word not in ("auto", "default", ""):
             return _effort_word(word, field)
+    if _reasoning(body).get("enabled") is False:
+        return "none"
     thinking = body.get("thinking")
     if isinstance(thinking, dict):
         if thinking.get("type") == "disabled":
             return "none"
         return _effort_of_budget(thinking.get("budget_tokens"))
+    if thinking is False or body.get("enable_thinking") is False:
+        return "none"
     budget = _reasoning(body).get("max_tokens")
     return _effort_of_budget(body.get("thinking_budget") if budget is None else budget)
+
+
+def _effort_in(asked: Any) -> Any:
+    """Give the word in `reasoning_effort`, which some clients write as the object `reasoning`."""
+    return asked.get("effort") if isinstance(asked, dict) else asked
+
+
+def summary_of(body: ClientBody) -> str | None:
+    """Give the client's wish for a reasoning summary, in whichever words it is made.
+
+    `none` asks for no summary; None says nothing, and leaves it to key, setting and catalogue.
+    """
+    nested = body.get("reasoning_effort")
+    for asked in (_reasoning(body), nested if isinstance(nested, dict) else {}):
+        for name in ("summary", "generate_summary"):
+            if asked.get(name) is not None:
+                return _summary_word(asked[name])
+    if body.get("reasoning_summary") is not None:
+        return _summary_word(body.get("reasoning_summary"))
+    if _reasoning(body).get("exclude") is True or body.get("include_reasoning") is False:
+        return "none"
+    thinking = body.get("thinking")
+    switches = (
+        body.get("include_reasoning"),
+        _reasoning(body).get("enabled"),
+        thinking if isinstance(thinking, bool) else None,
+        body.get("enable_thinking"),
+        _reasoning(body).get("exclude") is False or None,
+    )
+    if isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive", "auto"):
+        return "auto"
+    return "auto" if True in switches else None
+
+
+def _summary_word(word: Any) -> str | None:
+    """Give a kind of summary; true and false are understood, any other word is passed over."""
+    if isinstance(word, bool):
+        return "auto" if word else "none"
+    if isinstance(word, str) and (word in SUMMARIES or word == "none"):
+        return word
+    return None
 
 
 def _effort_word(word: Any, field: str) -> str:

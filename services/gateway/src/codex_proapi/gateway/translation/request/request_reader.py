@@ -5,7 +5,7 @@ what its translator must know of the request. Total: any JSON gives a `Translate
 raises BadRequest or UnknownModel with the culprit's name; the argument is never changed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,7 +70,7 @@ class RequestReader:
         client: ClientTraits,
     ) -> None:
         """Decode the body and resolve its model. Raises BadRequest or UnknownModel."""
-        self.body: ClientBody = decode_body(body)
+        self.body: ClientBody = decode_body(body, read=parameters.READ)
         self.options = options
         self.client = client
         self.asked_model = self.body.text("model") or options.default_model or ""
@@ -92,11 +92,16 @@ class RequestReader:
             return own
         raise BadRequest(f"'{own}' is required", code="missing_required_parameter", param=own)
 
-    def upstream_request(self, field: str) -> tuple[UpstreamRequest, list[Item]]:
-        """Translate all but the history's last steps: the request, without input, and its items."""
+    def upstream_request(
+        self, field: str, *, echoed: Container[str] = ()
+    ) -> tuple[UpstreamRequest, list[Item]]:
+        """Translate all but the history's last steps: the request, without input, and its items.
+
+        `echoed` names parameters that are not sent but come back in the dialect's answer.
+        """
         body = self.body
         parameters.refuse_impossible(body)
-        parameters.note_dropped(body, self.dropped)
+        parameters.note_dropped(body, self.dropped, echoed=echoed)
         choice = self._read_tools(field)
         items = self._history(field)
         request = UpstreamRequest(
@@ -189,12 +194,19 @@ class RequestReader:
         return items
 
     def _shape(self, choice: str | dict[str, Any]) -> Shape:
-        """Choose by the catalogue; only the classic shape is known to take a forced choice."""
-        if not self.resolved.model.use_responses_lite or forces(choice):
-            return Shape.CLASSIC
-        if any(tool.type == WEB_SEARCH for tool in self.tools.tools):
-            self.dropped.add(f"tools.{WEB_SEARCH}")
-        return Shape.LITE
+        """Choose by the catalogue, and by what only the classic shape is known to have.
+
+        That is a forced choice, web search, and several calls at once where a client wants them.
+        Where the backend refuses it, the request is repeated in the lite shape (`policy`).
+        """
+        tools = self.tools.tools
+        needs_classic = (
+            forces(choice)
+            or (choice != "none" and any(tool.type == WEB_SEARCH for tool in tools))
+            or (bool(tools) and parameters.parallel_of(self.body) is True)
+        )
+        lite = self.resolved.model.use_responses_lite and not needs_classic
+        return Shape.LITE if lite else Shape.CLASSIC
 
     def _basis(self, *, verbatim: bool) -> Basis:
         metadata = self.body.get("metadata")

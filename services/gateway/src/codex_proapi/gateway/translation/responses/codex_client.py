@@ -26,7 +26,7 @@ KEPT = frozenset(
 
 def note_codex_dropped(body: ClientBody, dropped: Dropped) -> None:
     """Note the keys that upstream would refuse."""
-    for name in body.values:
+    for name in body.names or body.values:
         if name not in KEPT:
             dropped.add(name)
 

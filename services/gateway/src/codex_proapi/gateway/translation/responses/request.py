@@ -1,17 +1,20 @@
 """A Responses body, or one that asks for a compacted history, made into an upstream request."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from codex_proapi.commons.codex.model_catalogue import FAST_TIER, Catalogue
+from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import (
     COMPACTION_TRIGGER,
     Item,
     Shape,
     UpstreamRequest,
 )
+from codex_proapi.gateway.formats.openai.chat_request import ClientBody
 from codex_proapi.gateway.translation.request import parameters
 from codex_proapi.gateway.translation.request.request_reader import (
     RequestReader,
@@ -24,6 +27,12 @@ from codex_proapi.gateway.translation.request.translated_request import (
 )
 from codex_proapi.gateway.translation.responses import codex_client
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
+
+MOST_NOTES: Final = 16
+NOTE_NAME_LIMIT: Final = 64
+NOTE_LIMIT: Final = 512
+"""Bounds of `metadata`, as OpenAI's API has them."""
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 def read_responses_request(
@@ -54,18 +63,20 @@ def read_compact_request(
 
 def _translated(reader: RequestReader, *, compact: bool) -> TranslatedRequest:
     body = reader.body
+    echo: dict[str, Any] = {}
     verbatim = reader.client.is_codex and body.get("messages") is None
     if verbatim:
         field = "input"
         request, items = _codex_request(reader)
     else:
         field = reader.history_field(own="input", other="messages")
-        request, items = reader.upstream_request(field)
+        request, items = reader.upstream_request(field, echoed={"metadata"})
+        echo["metadata"] = _metadata(body)
     if compact and (not items or items[-1] != COMPACTION_TRIGGER):
         items = [*items, COMPACTION_TRIGGER]
     store = not compact and body.get("store") is not False
     previous = body.text("previous_response_id") or None
-    echo: dict[str, Any] = {"store": store}
+    echo["store"] = store
     if previous is not None:
         echo["previous_response_id"] = previous
     return reader.translated(
@@ -84,7 +95,7 @@ def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
     body, resolved = reader.body, reader.resolved
     codex_client.note_codex_dropped(body, reader.dropped)
     items = codex_client.codex_items(body.get("input"))
-    tier = FAST_TIER if resolved.fast else body.text("service_tier")
+    tier = FAST_TIER if resolved.fast else _codex_tier(body)
     lite = reader.client.lite or codex_client.is_lite(items)
     request = UpstreamRequest(
         model=resolved.model.slug,
@@ -97,13 +108,48 @@ def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
         parallel_tool_calls=parameters.parallel_of(body),
         reasoning=codex_client.codex_reasoning(body, resolved),
         text=body.table("text"),
-        service_tier=None if tier in ("auto", "default") else tier,
+        service_tier=tier,
         prompt_cache_key=body.text("prompt_cache_key") or "",
         client_metadata=codex_client.codex_metadata(body),
     )
     if resolved.model.use_responses_lite:
         return request, items
     return _in_classic(request, items)
+
+
+def _codex_tier(body: ClientBody) -> str | None:
+    """Give the tier a Codex client asks for. It also goes into a header, so it must be a word."""
+    tier = body.text("service_tier")
+    if tier in (None, "", "auto", "default"):
+        return None
+    if tier == "fast":
+        return FAST_TIER
+    if not _WORD.fullmatch(tier):
+        raise BadRequest(
+            "'service_tier' must be the name of a tier",
+            code="unsupported_value",
+            param="service_tier",
+        )
+    return tier
+
+
+def _metadata(body: ClientBody) -> dict[str, str]:
+    """Give the client's own notes, which the response repeats. Raises BadRequest beyond bounds."""
+    metadata = body.table("metadata")
+    if len(metadata) > MOST_NOTES:
+        raise BadRequest(f"'metadata' may hold at most {MOST_NOTES} pairs", param="metadata")
+    for name, value in metadata.items():
+        if len(name) > NOTE_NAME_LIMIT:
+            raise BadRequest(
+                f"Names in 'metadata' may have at most {NOTE_NAME_LIMIT} characters",
+                param="metadata",
+            )
+        if not isinstance(value, str) or len(value) > NOTE_LIMIT:
+            raise BadRequest(
+                f"Values in 'metadata' must be strings of at most {NOTE_LIMIT} characters",
+                param=f"metadata.{name}",
+            )
+    return metadata
 
 
 def _in_classic(request: UpstreamRequest, items: list[Item]) -> tuple[UpstreamRequest, list[Item]]:
