@@ -2,7 +2,7 @@
 import { $, $$, el } from "../dom.js";
 import { compact, language, numbers, t } from "../texts.js";
 
-const base = import.meta.url.replace(/js\/pages\/.*/, "");
+const base = import.meta.url.replace(/js\/parts\/.*/, "");
 const seconds = new Intl.NumberFormat(language, { maximumFractionDigits: 2, minimumFractionDigits: 0 });
 
 // For each chart: its series as [label, colour, value of a slot, is a line].
