@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from codex_proapi.commons.accounts.model import Account, Credential
-from codex_proapi.gateway.formats.codex.requests import Identity, UpstreamRequest, upstream_headers
+from codex_proapi.commons.codex.identity import Identity
+from codex_proapi.gateway.formats.codex.requests import UpstreamRequest, upstream_headers
 from codex_proapi.simulator.state.accounts import SimulatedAccount
 from codex_proapi.simulator.state.leniency import Leniency
 from codex_proapi.simulator.validation.items import _ITEM_KEYS

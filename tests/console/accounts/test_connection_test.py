@@ -12,12 +12,13 @@ from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.console.accounts.auth_json import read_auth_json
 from codex_proapi.console.accounts.connection_test import ConnectionTest, Step
 from codex_proapi.simulator import Fault, Simulator
 
-IDENTITY = {"originator": "codex_cli_rs", "user-agent": "codex_cli_rs/0.169.0 (x) xterm"}
+IDENTITY = Identity()
 
 
 class Bench:
@@ -31,7 +32,10 @@ class Bench:
         self.http = httpx.AsyncClient(trust_env=False)
         self.accounts = AccountStore(redis, CredentialCipher([KEY]))
         endpoint = TokenEndpoint(
-            self.http, issuer=sim.auth_url, client_id=settings.codex_client_id, identity=IDENTITY
+            self.http,
+            issuer=sim.auth_url,
+            client_id=settings.codex_client_id,
+            identity=IDENTITY.headers,
         )
         self.refresher = CredentialRefresher(self.accounts, endpoint, redis, clock=clock)
         self.connection_test = ConnectionTest(

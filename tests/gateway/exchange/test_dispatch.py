@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from support.leases import NOW, a_lease, a_request
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause, Reason
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota import Quota
 from codex_proapi.gateway.errors import (
     AllCooling,
@@ -19,7 +20,7 @@ from codex_proapi.gateway.exchange.dispatch import RETRY_SECONDS, Dispatcher, re
 from codex_proapi.gateway.exchange.dispatch_state import DispatchContext, DispatchRequest
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.formats.codex.requests import Identity, Shape
+from codex_proapi.gateway.formats.codex.requests import Shape
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.health.egress import CHALLENGES, Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget

@@ -4,9 +4,10 @@ import httpx
 import pytest
 from support.leases import a_credential, an_account
 
+from codex_proapi.commons.codex.endpoints import usage_url
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
-from codex_proapi.gateway.formats.codex.requests import Identity
-from codex_proapi.gateway.upstream.account_api import AccountApi, usage_url
+from codex_proapi.gateway.upstream.account_api import AccountApi
 from codex_proapi.simulator import Simulator
 
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from codex_proapi.commons.accounts.model import Account, Credential
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import (
     HEADER_LIMIT,
-    Identity,
     Shape,
     Tool,
     UpstreamRequest,

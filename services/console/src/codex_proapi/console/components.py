@@ -19,6 +19,7 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
@@ -61,12 +62,13 @@ class Foundations(msgspec.Struct, frozen=True, kw_only=True):
         return CredentialCipher(self.settings.encryption_keys)
 
     @property
-    def identity(self) -> dict[str, str]:
-        """The headers that say who we are: the CLI's form, with this product at the end."""
-        originator, version = self.settings.codex_originator, self.settings.codex_client_version
-        system = "(Debian 12.0.0; x86_64) xterm"
-        agent = f"{originator}/{version} {system} (codex-proapi; {own_version()})"
-        return {"originator": originator, "user-agent": agent}
+    def identity(self) -> Identity:
+        """Who we say we are to the backend and the authorization server."""
+        return Identity(
+            originator=self.settings.codex_originator,
+            version=self.settings.codex_client_version,
+            product_version=own_version(),
+        )
 
 
 class Stores:
@@ -125,7 +127,7 @@ class Logins(Administration):
             ground.http,
             issuer=settings.codex_auth_url,
             client_id=settings.codex_client_id,
-            identity=ground.identity,
+            identity=ground.identity.headers,
         )
         self.refresher = CredentialRefresher(
             self.accounts,

@@ -24,6 +24,8 @@ from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.cluster.schema import SchemaTooOld, SchemaVersion
+from codex_proapi.commons.codex.endpoints import responses_url
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.redis.clients import connect, connect_blocking, mapped
@@ -49,7 +51,6 @@ from codex_proapi.gateway.exchange.dispatch_state import DispatchContext
 from codex_proapi.gateway.exchange.service import ExchangeService
 from codex_proapi.gateway.exchange.services import Services, ServingOptions
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
-from codex_proapi.gateway.formats.codex.requests import Identity
 from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
@@ -245,7 +246,7 @@ class Gateway:
 
     def _open_upstream(self) -> None:
         settings, identity = self._settings, self._identity
-        self._client = HttpClient(f"{settings.codex_base_url}/responses")
+        self._client = HttpClient(responses_url(settings.codex_base_url))
         self._transport = HttpTransport(self._client)
         self._reachability = Reachability(self._client, count=self.metrics.connect_failed)
         self._egress = Egress(self._clock, self._redis)
@@ -259,7 +260,7 @@ class Gateway:
             self._http,
             issuer=settings.codex_auth_url,
             client_id=settings.codex_client_id,
-            identity={"originator": identity.originator, "user-agent": identity.user_agent},
+            identity=identity.headers,
         )
         self._refresher = CredentialRefresher(
             self._accounts, endpoint, self._redis, clock=self._clock, hook=self._refreshed

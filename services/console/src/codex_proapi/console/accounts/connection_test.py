@@ -6,7 +6,7 @@ last step costs quota.
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -14,11 +14,15 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
+from codex_proapi.commons.codex.endpoints import models_url, responses_url, usage_url
+from codex_proapi.commons.codex.identity import Identity, account_headers
+from codex_proapi.commons.codex.minimal_request import LITE_HEADER, minimal_request
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.console.settings import ConsoleSettings
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
+QUESTION = "Reply with the single word: ok"
 MOST_ANSWER = 256 * 1024
 """Bytes of a short answer; its end says nothing more about the account."""
 
@@ -55,13 +59,12 @@ class ConnectionTest:
         refresher: CredentialRefresher,
         *,
         settings: ConsoleSettings,
-        identity: Mapping[str, str],
+        identity: Identity,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._http = http
         self._refresher = refresher
-        self._settings = settings
-        self._identity = dict(identity)
+        self._identity = identity
         self._clock = clock
         self._base = settings.codex_base_url.rstrip("/")
 
@@ -124,23 +127,17 @@ class ConnectionTest:
         return {"host": host.host, "status": answer.status_code}
 
     async def _models(self, account: Account, credential: Credential) -> list[dict[str, Any]]:
-        found = await self._get(
-            f"{self._base}/models", account, credential, version=self._settings.codex_client_version
-        )
+        found = await self._get(models_url(self._base, self._identity.version), account, credential)
         models = found.get("models")
         return [m for m in models if isinstance(m, dict)] if isinstance(models, list) else []
 
     async def _quota(self, account: Account, credential: Credential) -> dict[str, str | int]:
-        parent = self._base.rpartition("/")[0]
-        found = await self._get(f"{parent}/wham/usage", account, credential)
+        found = await self._get(usage_url(self._base), account, credential)
         return {"plan": str(found.get("plan_type") or "")[:64]}
 
-    async def _get(
-        self, url: str, account: Account, credential: Credential, *, version: str = ""
-    ) -> dict[str, Any]:
+    async def _get(self, url: str, account: Account, credential: Credential) -> dict[str, Any]:
         answer = await self._http.get(
             url,
-            params={"client_version": version} if version else None,
             headers=self._headers(account, credential),
             timeout=CONNECT_SECONDS,
         )
@@ -161,10 +158,14 @@ class ConnectionTest:
         }
         lite = bool(model.get("use_responses_lite"))
         if lite:
-            headers["x-openai-internal-codex-responses-lite"] = "true"
-        body = _question(str(model["slug"]), session, lite=lite)
+            headers[LITE_HEADER] = "true"
+        body = minimal_request(str(model["slug"]), QUESTION, session_id=session, lite=lite)
         async with self._http.stream(
-            "POST", f"{self._base}/responses", json=body, headers=headers, timeout=ANSWER_SECONDS
+            "POST",
+            responses_url(self._base),
+            json=body,
+            headers=headers,
+            timeout=ANSWER_SECONDS,
         ) as answer:
             read = b""
             async for piece in answer.aiter_bytes():
@@ -177,13 +178,12 @@ class ConnectionTest:
         return {"model": str(model["slug"])}
 
     def _headers(self, account: Account, credential: Credential) -> dict[str, str]:
-        headers = {
-            **self._identity,
-            "authorization": f"Bearer {credential.access_token}",
-            "chatgpt-account-id": account.chatgpt_account_id,
-            "version": self._settings.codex_client_version,
-        }
-        return {**headers, "x-openai-fedramp": "true"} if account.fedramp else headers
+        return account_headers(
+            self._identity,
+            access_token=credential.access_token,
+            workspace=account.chatgpt_account_id,
+            fedramp=account.fedramp,
+        )
 
 
 def _first_model(models: list[dict[str, Any]]) -> dict[str, Any]:
@@ -201,27 +201,6 @@ def _first_model(models: list[dict[str, Any]]) -> dict[str, Any]:
         return priority if isinstance(priority, int | float) else float("inf")
 
     return min(listed, key=position)
-
-
-def _question(model: str, session: str, *, lite: bool) -> dict[str, Any]:
-    """The smallest request upstream takes, in the shape the model wants."""
-    text = {"type": "input_text", "text": "Reply with the single word: ok"}
-    body: dict[str, Any] = {
-        "model": model,
-        "stream": True,
-        "input": [{"type": "message", "role": "user", "content": [text]}],
-        "tool_choice": "auto",
-        "parallel_tool_calls": False,
-        "reasoning": {"effort": "low"},
-        "store": False,
-        "include": ["reasoning.encrypted_content"],
-        "prompt_cache_key": session,
-    }
-    if lite:
-        body["reasoning"]["context"] = "all_turns"
-    else:
-        body["instructions"] = ""
-    return body
 
 
 def _check(status: int, body: bytes) -> None:

@@ -15,6 +15,7 @@ from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped] 
 
 from codex_proapi.commons.accounts.model import Account, account_id_of
 from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.codex.endpoints import authorize_url
 from codex_proapi.commons.codex.token_endpoint import (
     Grant,
     GrantError,
@@ -101,7 +102,7 @@ class LoginService:
         )
         await self._pending.keep(pending)
         url = prepare_grant_uri(
-            f"{self._settings.codex_auth_url}/oauth/authorize",
+            authorize_url(self._settings.codex_auth_url),
             self._settings.codex_client_id,
             "code",
             redirect_uri=redirect_uri,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota import Quota
 from codex_proapi.gateway.formats.codex.requests import (
-    Identity,
     UpstreamRequest,
 )
 from codex_proapi.gateway.metrics.registry import Metrics

@@ -11,8 +11,9 @@ import msgspec
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.codex.endpoints import models_url, usage_url
+from codex_proapi.commons.codex.identity import Identity, account_headers
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
-from codex_proapi.gateway.formats.codex.requests import Identity
 
 SECONDS: Final = 20.0
 """How long one call may take."""
@@ -48,8 +49,7 @@ class AccountApi:
 
     async def models(self, account: Account) -> ApiResponse | None:
         """The models an account may use; None when they cannot be had now."""
-        url = f"{self._base_url}/models?client_version={self._identity.version}"
-        return await self._get(url, account)
+        return await self._get(models_url(self._base_url, self._identity.version), account)
 
     async def usage(self, account: Account) -> ApiResponse | None:
         """An account's quota; None when it cannot be had now. Costs no quota."""
@@ -76,16 +76,9 @@ class AccountApi:
             return None
 
     def _headers(self, account: Account, credential: Credential) -> dict[str, str]:
-        return {
-            "authorization": f"Bearer {credential.access_token}",
-            "chatgpt-account-id": account.chatgpt_account_id,
-            "originator": self._identity.originator,
-            "user-agent": self._identity.user_agent,
-            "version": self._identity.version,
-            **({"x-openai-fedramp": "true"} if account.fedramp else {}),
-        }
-
-
-def usage_url(base_url: str) -> str:
-    """Where the backend tells a quota: beside the `codex` of its base address."""
-    return f"{base_url.removesuffix('/codex')}/wham/usage"
+        return account_headers(
+            self._identity,
+            access_token=credential.access_token,
+            workspace=account.chatgpt_account_id,
+            fedramp=account.fedramp,
+        )

@@ -2,7 +2,7 @@
 
 A request is kept shape-neutral and becomes bytes only in `encode`: classic puts tools at the top
 level, lite hides them in the first input item. What a client meant is decided in
-`gateway.translation`; which account pays for it is decided in `gateway.relay`.
+`gateway.translation`; which account pays for it is decided in `gateway.pool`.
 """
 
 import enum
@@ -12,15 +12,17 @@ from typing import Any
 import msgspec
 
 from codex_proapi.commons.accounts.model import Account, Credential
+from codex_proapi.commons.codex.identity import Identity, account_headers
+from codex_proapi.commons.codex.minimal_request import (
+    ENCRYPTED_REASONING,
+    LITE_CONTEXT,
+    LITE_HEADER,
+)
 from codex_proapi.gateway.errors import BadRequest
 
 Item = dict[str, Any]
 """One entry of `input`, as upstream takes it."""
 
-ENCRYPTED_REASONING = "reasoning.encrypted_content"
-"""The only `include` the CLI asks for, and the only one known to be taken."""
-LITE_CONTEXT = "all_turns"
-"""`reasoning.context` of the lite shape; a lite request without it is refused (seen 2026-07)."""
 LITE_NAMESPACE = "functions"
 """The namespace that holds plain tools in the lite shape, as the CLI 0.169.0 wraps them."""
 HOSTED_TOOLS = frozenset({"web_search", "image_generation", "local_shell"})
@@ -65,31 +67,6 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for hosted tools."""
     definition: Any
     """The wire form; what need not be read in it may still be the client's bytes (`msgspec.Raw`)."""
-
-
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who we say we are: the CLI's form, with this product named in the trailing comment."""
-
-    originator: str = "codex_cli_rs"
-    """Gates models and load shedding upstream; keep it in step with `version`."""
-    version: str = "0.169.0"
-    """Client version; models refuse versions older than their minimum."""
-    system: str = "Debian 12.0.0; x86_64"
-    """Operating system and architecture."""
-    terminal: str = "xterm"
-    """Terminal name."""
-    product: str = "codex-proapi"
-    """Our own name."""
-    product_version: str = "0"
-    """Our own version."""
-
-    @property
-    def user_agent(self) -> str:
-        """`originator/version (system) terminal (product; version)`."""
-        return (
-            f"{self.originator}/{self.version} ({self.system}) {self.terminal}"
-            f" ({self.product}; {self.product_version})"
-        )
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,23 +200,21 @@ def upstream_headers(
     if request.service_tier:
         hint = f"{hint};tier={request.service_tier}"
     headers = {
-        "authorization": f"Bearer {credential.access_token}",
+        **account_headers(
+            identity,
+            access_token=credential.access_token,
+            workspace=account.chatgpt_account_id,
+            fedramp=account.fedramp,
+        ),
         "content-type": "application/json",
         "accept": "text/event-stream",
-        "originator": identity.originator,
-        "user-agent": identity.user_agent,
-        "version": identity.version,
         "session-id": request.session_id,
         "thread-id": request.session_id,
         "x-client-request-id": request.session_id,
         "x-codex-routing-hint": hint,
     }
-    if account.chatgpt_account_id:
-        headers["chatgpt-account-id"] = account.chatgpt_account_id
-    if account.fedramp:
-        headers["x-openai-fedramp"] = "true"
     if request.shape is Shape.LITE:
-        headers["x-openai-internal-codex-responses-lite"] = "true"
+        headers[LITE_HEADER] = "true"
     if request.compacts:
         headers["x-codex-beta-features"] = COMPACTION_FEATURE
     if client_headers:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from codex_proapi.commons.codex.minimal_request import LITE_HEADER
 from codex_proapi.gateway.formats.codex.requests import Item, UpstreamRequest
 
 SESSION_HEADERS = (
@@ -18,7 +19,6 @@ SESSION_HEADERS = (
 """Headers by which known clients name their conversation, the most telling first."""
 CODEX_ORIGINATORS = ("codex_", "codex-")
 """How the `originator` of every Codex client begins."""
-LITE_HEADER = "x-openai-internal-codex-responses-lite"
 CLAUDE_CODE_HEADER = "x-claude-code-session-id"
 AGENT_HEADER = "x-claude-code-agent-id"
 """Names a sub-agent, whose conversation is its own within the session."""

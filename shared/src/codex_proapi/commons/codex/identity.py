@@ -1,0 +1,59 @@
+"""Who we say we are to the Codex backend, and the headers that every request to it carries.
+
+The names and their order are those of the Codex CLI 0.169.0.
+"""
+
+import msgspec
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who we say we are: the CLI's form, with this product named in the trailing comment."""
+
+    originator: str = "codex_cli_rs"
+    """Gates models and load shedding upstream; keep it in step with `version`."""
+    version: str = "0.169.0"
+    """Client version; models refuse versions older than their minimum."""
+    system: str = "Debian 12.0.0; x86_64"
+    """Operating system and architecture."""
+    terminal: str = "xterm"
+    """Terminal name."""
+    product: str = "codex-proapi"
+    """Our own name."""
+    product_version: str = "0"
+    """Our own version."""
+
+    @property
+    def user_agent(self) -> str:
+        """`originator/version (system) terminal (product; version)`."""
+        return (
+            f"{self.originator}/{self.version} ({self.system}) {self.terminal}"
+            f" ({self.product}; {self.product_version})"
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`originator` and `user-agent`: all that the authorization server is told."""
+        return {"originator": self.originator, "user-agent": self.user_agent}
+
+
+def account_headers(
+    identity: Identity, *, access_token: str, workspace: str, fedramp: bool
+) -> dict[str, str]:
+    """Headers of any request made for an account.
+
+    Args:
+        identity: Who asks.
+        access_token: The bearer.
+        workspace: The ChatGPT account id; empty leaves its header out.
+        fedramp: Whether the workspace is a FedRAMP one.
+    """
+    headers = {
+        "authorization": f"Bearer {access_token}",
+        **identity.headers,
+        "version": identity.version,
+    }
+    if workspace:
+        headers["chatgpt-account-id"] = workspace
+    if fedramp:
+        headers["x-openai-fedramp"] = "true"
+    return headers
