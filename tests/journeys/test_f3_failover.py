@@ -511,3 +511,22 @@ async def test_a_404_that_names_no_model_is_the_backends(redis_url: str, body: A
 
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "server_error")
         assert "retry-after" in answer.headers
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_codex_is_told_its_turn_state_also_where_the_first_word_comes_late(
+    redis_url: str, early: bool
+) -> None:
+    async with stage(redis_url, "ada", commit_patience=1) as play:
+        if early:
+            play.sim.script("silent", silence=2.5)
+
+        answer = await play.client.post(
+            "/v1/responses",
+            json=a_response(stream=True, temperature=1),
+            headers={"originator": "codex_exec"},
+        )
+
+        assert answer.headers["x-codex-turn-state"].startswith("acc_")
+        assert "openai-model" in answer.headers
+        assert answer.content.startswith(b"event: keepalive") is early

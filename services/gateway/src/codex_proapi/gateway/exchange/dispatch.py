@@ -7,6 +7,7 @@ returns; while that stays so, an answer that breaks off may be asked for again.
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -200,7 +201,7 @@ class Dispatcher:
         while held is not None:
             sent = await self._fit(turn, held)
             turn.attempt = exchange.begin(held)
-            prepared = self._prepared(sent, held, turn)
+            prepared = self._prepared(sent, held, turn, exchange)
             transport = choose_transport(self._transports)
             answer = await transport.open(prepared, turn.course.silence)
             if not isinstance(answer, Refusal):
@@ -310,7 +311,7 @@ class Dispatcher:
             self._ciphertexts.moved(course.request, sent, fingerprint)
 
     def _prepared(
-        self, request: UpstreamRequest, lease: Lease, turn: AccountTry
+        self, request: UpstreamRequest, lease: Lease, turn: AccountTry, exchange: Exchange
     ) -> PreparedRequest:
         headers = turn.course.asked.codex_headers
         state = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
@@ -327,6 +328,7 @@ class Dispatcher:
             ),
             request.encode(),
             new_connection=Change.NEW_CONNECTION in turn.changes,
+            on_head=partial(exchange.note_head, lease.account.id),
         )
 
 

@@ -7,9 +7,10 @@ a refusal means that of `policy.retry`.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
+import msgspec
 import structlog
 
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
@@ -43,6 +44,14 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """Give it back or cut it; any number of times."""
+
+
+class UpstreamHead(msgspec.Struct, frozen=True):
+    """The head of an answer of upstream."""
+
+    account_id: str = ""
+    headers: Mapping[str, str] = {}
+    """By lower-case name."""
 
 
 class Attempt:
@@ -116,6 +125,8 @@ class Exchange:
         self.sent_model = ""
         self.account = ""
         self.upstream_request_id = ""
+        self.upstream_head = UpstreamHead()
+        """What upstream has answered last, also before its first word."""
         self.dropped: tuple[str, ...] = ()
         self.report: ResponseReport | None = None
         self.settled = False
@@ -157,6 +168,10 @@ class Exchange:
         attempt = Attempt(lease, self._clock)
         self._attempts.append(attempt)
         return attempt
+
+    def note_head(self, account_id: str, headers: Mapping[str, str]) -> None:
+        """Note the head of an answer, before its first word."""
+        self.upstream_head = UpstreamHead(account_id, headers)
 
     def own(self, opening: Closable, account: str) -> None:
         """Take over an opening: settling closes it, whatever happens before."""

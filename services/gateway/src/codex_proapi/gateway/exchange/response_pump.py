@@ -4,6 +4,8 @@ An answer in one piece that breaks off is asked for again; of which account, the
 How bytes reach the client is the response writer's business.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -55,7 +57,21 @@ class ResponsePump:
             own_quota=key is not None and key.limits.budgeted,
         )
         self._exchange.report = translator.report
-        self._writer.begin(translator, streams=asked.stream, codex=asked.verbatim)
+        self._writer.begin(
+            translator,
+            streams=asked.stream,
+            codex=asked.verbatim,
+            early_headers=self._early_headers,
+        )
+
+    def _early_headers(self) -> list[Header]:
+        """Headers for a client that is given its 200 while upstream has sent no more than a head.
+
+        Should another account answer in the end, nothing is lost: a turn state names its account.
+        """
+        head = self._exchange.upstream_head
+        account_id = head.account_id if self._asked.verbatim else ""
+        return response_headers(self._asked, head.headers, account_id)
 
     def forget_request(self) -> None:
         """Keep of the request only what the rest of its answer needs."""
@@ -70,7 +86,11 @@ class ResponsePump:
         """Pump answers until one is whole. Raises the GatewayError that the client is told."""
         following: Committed | None = committed
         while following is not None:
-            headers = response_headers(self._asked, following, codex=codex)
+            headers = response_headers(
+                self._asked,
+                following.opening.headers,
+                following.lease.account.id if codex else "",
+            )
             following = await self._pump(following, headers)
 
     async def _pump(self, committed: Committed, headers: list[Header]) -> Committed | None:
@@ -124,15 +144,18 @@ class ResponsePump:
 
 
 def response_headers(
-    asked: TranslatedRequest, committed: Committed, *, codex: bool
+    asked: TranslatedRequest, answered: Mapping[str, str], codex_account: str
 ) -> list[Header]:
-    """Answer headers that say something of this one answer."""
+    """Headers that say something of this one answer.
+
+    `answered` are upstream's, `codex_account` is the account that sent them; it is empty where the
+    client is not Codex and gets none of them.
+    """
     headers: list[Header] = []
     if asked.dropped:
         headers.append((b"x-dropped-parameters", ", ".join(asked.dropped).encode()))
-    if codex:
-        answered = committed.opening.headers
-        if state := turn_state.bound(answered, committed.lease.account.id):
+    if codex_account:
+        if state := turn_state.bound(answered, codex_account):
             headers.append((TURN_STATE_HEADER.encode(), state.encode()))
         for name in PASSED_HEADERS:
             value = answered.get(name, "")

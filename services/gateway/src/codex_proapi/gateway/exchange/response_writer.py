@@ -46,6 +46,10 @@ LimitHeaders: TypeAlias = Callable[[LimitCharge | None, bool], Sequence[Header]]
 """Headers that tell of the limits of the client's key; the flag says that Codex itself asks."""
 
 
+EarlyHeaders: TypeAlias = Callable[[], Sequence[Header]]
+"""Headers of an answer as far as they are known before its first word."""
+
+
 async def _nothing() -> None:
     """There is nothing to do before the last byte."""
 
@@ -73,6 +77,7 @@ class ResponseWriter:
         self._clock = clock
         self._received_at = 0.0
         self._translator: StreamTranslator | None = None
+        self._early_headers: EarlyHeaders = list
         self._streams = False
         self._codex = False
         self._started = False
@@ -86,14 +91,24 @@ class ResponseWriter:
         state = "started" if self._started else "waiting"
         return f"<ResponseWriter {self._exchange.request_id} {state} after {self._age} s>"
 
-    def begin(self, translator: StreamTranslator, *, streams: bool, codex: bool) -> None:
+    def begin(
+        self,
+        translator: StreamTranslator,
+        *,
+        streams: bool,
+        codex: bool,
+        early_headers: EarlyHeaders = list,
+    ) -> None:
         """Take the translator of the next answer; the first one begins the patience.
+
+        `early_headers` gives those of an answer that begins before upstream has said a word.
 
         Until then the client was still sending: that is not a silence it has to be consoled for.
         """
         if self._translator is None:
             self._age = 0
         self._translator = translator
+        self._early_headers = early_headers
         self._streams = streams
         self._codex = codex
 
@@ -246,7 +261,7 @@ class ResponseWriter:
         self._silent = 0
         self._sending = True
         if not self._started:
-            await self._start(())
+            await self._start(self._early_headers())
         await self._sink.write(translator.keep_alive)
         self._sending = False
 

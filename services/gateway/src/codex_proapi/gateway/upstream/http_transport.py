@@ -125,6 +125,8 @@ class HttpTransport:
                 if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
                     return await _refusal_of(answer)
                 _check_media_type(answer)
+                if request.on_head is not None:
+                    request.on_head(answer.headers)
                 opened = await _until_commit(answer, limit, silence)
         except (TimeoutError, ConnectionError, UpstreamFault) as error:
             if answer is not None:

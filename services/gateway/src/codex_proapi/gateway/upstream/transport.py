@@ -24,6 +24,8 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     body: bytes
     new_connection: bool = False
     """Whether a connection that was used before must not carry it."""
+    on_head: Callable[[Mapping[str, str]], None] | None = None
+    """Called with the headers of an answer of status 200, long before its first word maybe."""
 
     def __repr__(self) -> str:
         return f"<PreparedRequest of {len(self.body)} bytes>"
