@@ -88,7 +88,7 @@ async def test_other_routes_reach_litestar_under_their_own_name(path: str, route
     "path",
     [
         *("/V1/models", "/v1/Models", "//v1/models", "/v1//models", "/v1/models/../health"),
-        *("/v1/health", "/v2/models", "/v1/completions", "/v1/embeddings", "/v1/messages"),
+        *("/v1/health", "/v2/models", "/v1/completions", "/v1/embeddings", "/v1/messages/batches"),
         *("/v1", "/v1/", "/chat", "/v1/v1/v1/models", "/%00"),
         *("/wham", "/backend-api", "/wham/usage/x", "/api/codex", "/WHAM/usage", "/wham//usage"),
     ],

@@ -38,8 +38,10 @@ from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.accounting.redis_writer import RedisWriter
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.api.count_tokens import CountTokens
 from codex_proapi.gateway.api.dialects.table import DIALECTS
 from codex_proapi.gateway.api.endpoint import Endpoint
+from codex_proapi.gateway.api.paths import COUNT_ROUTE
 from codex_proapi.gateway.api.router import Router, fault_body
 from codex_proapi.gateway.api.routes import Handlers, routes
 from codex_proapi.gateway.auth.authenticator import Authenticator
@@ -366,7 +368,10 @@ class Gateway:
             version=own_version(),
         )
         return Router(
-            endpoints={dialect.path: Endpoint(dialect, service) for dialect in DIALECTS},
+            endpoints={
+                **{dialect.path: Endpoint(dialect, service) for dialect in DIALECTS},
+                COUNT_ROUTE: CountTokens(service),
+            },
             rest=routes(handlers),
             check_page=self._admission.check_page,
             trusted_proxies=settings.trusted_proxies,

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_proapi.gateway.formats.codex.requests import account_mark
 from codex_proapi.gateway.translation.messages.answer.signature import (
     SIZE_LIMIT,
-    account_mark,
     opened,
     sealed,
 )

@@ -17,8 +17,9 @@ from support.messages_bodies import (
 )
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import account_mark
 from codex_proapi.gateway.translation.history.call_pairing import INTERRUPTED
-from codex_proapi.gateway.translation.messages.answer.signature import account_mark, sealed
+from codex_proapi.gateway.translation.messages.answer.signature import sealed
 
 PNG = up.PIXEL.partition(",")[2]
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}

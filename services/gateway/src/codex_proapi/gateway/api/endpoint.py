@@ -24,7 +24,14 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         """Serve one request."""
         headers = headers_of(scope)
-        sink = HttpSink(send, request_id=request_id, error_body=self._dialect.error_body)
+        dialect = self._dialect
+        sink = HttpSink(
+            send,
+            request_id=request_id,
+            error_body=dialect.error_body,
+            error_headers=dialect.error_headers,
+            id_header=dialect.id_header,
+        )
         try:
             authenticated = await self._service.authenticate(headers)
         except GatewayError as error:
@@ -43,7 +50,7 @@ class Endpoint:
         await self._service.serve(
             Request(
                 id=request_id,
-                dialect=self._dialect,
+                dialect=dialect,
                 headers=texts_of(headers),
                 authenticated=authenticated,
                 body=body,

@@ -8,6 +8,8 @@ import msgspec
 from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import NEUTRAL_NAME, Catalogue, Model
 from codex_proapi.gateway.errors import UnknownModel
+from codex_proapi.gateway.formats.anthropic.models import model_entry, model_list
+from codex_proapi.gateway.translation.messages.request.model_families import resolve_model
 
 CREATED: Final = 1_735_689_600
 """The backend tells no date of a model; clients want one, and it must not change."""
@@ -32,6 +34,19 @@ def listing(
         names = {model.slug for model in models}
         body["models"] = [entry for entry in entries if entry.get("slug") in names]
     return msgspec.json.encode(body)
+
+
+def anthropic_listing(catalogue: Catalogue, *, allowed: Sequence[str] = ()) -> bytes:
+    """The same for clients of Anthropic's API."""
+    return model_list(m for m in catalogue.models if m.listed and _is_allowed(m.slug, allowed))
+
+
+def anthropic_one(catalogue: Catalogue, name: str, *, allowed: Sequence[str] = ()) -> bytes:
+    """One model for them, by any name they may ask with. Raises UnknownModel."""
+    model = resolve_model(name, catalogue, default=None).model
+    if not _is_allowed(model.slug, allowed):
+        raise UnknownModel(f"This API key may not use '{model.slug}'.")
+    return model_entry(model, name)
 
 
 def one(catalogue: Catalogue, name: str, *, allowed: Sequence[str] = ()) -> bytes:

@@ -11,13 +11,17 @@ from codex_proapi.gateway.api.dialects.table import DIALECTS
 PREFIXES: Final = ("", "/v1", "/v1/v1")
 """Users paste the Base URL with and without `/v1`; some clients add it themselves."""
 POST_ROUTES: Final = tuple(dialect.path for dialect in DIALECTS)
+COUNT_ROUTE: Final = "/messages/count_tokens"
+"""Where Claude Code asks how many tokens a Messages body has."""
+HELLO_ROUTE: Final = "/api/hello"
+"""What Claude Code asks first, to see whether anybody is there."""
 MODEL_ROUTE: Final = "/models"
 USAGE_ROUTE: Final = "/api/codex/usage"
 """Where the Codex CLI asks for its usage; the next ones are asked below a ChatGPT base address."""
 USAGE_NAMES: Final = (USAGE_ROUTE, "/backend-api/wham/usage", "/wham/usage")
 FIGURES: Final = "/metrics"
 """For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
-PROBE_ROUTES: Final = ("/", "/health", "/readyz", FIGURES)
+PROBE_ROUTES: Final = ("/", "/health", "/readyz", HELLO_ROUTE, FIGURES)
 SUPPORTED: Final = f"{', '.join(f'POST /v1{path}' for path in POST_ROUTES)}, GET /v1{MODEL_ROUTE}"
 
 
@@ -27,7 +31,11 @@ def spellings(route: str) -> list[str]:
 
 
 PATHS: Final[Mapping[str, str]] = {
-    **{path: route for route in (*POST_ROUTES, MODEL_ROUTE) for path in spellings(route)},
+    **{
+        path: route
+        for route in (*POST_ROUTES, COUNT_ROUTE, MODEL_ROUTE)
+        for path in spellings(route)
+    },
     **{path: USAGE_ROUTE for name in USAGE_NAMES for path in spellings(name)},
     **{path: route for route in PROBE_ROUTES for path in (route, f"{route.rstrip('/')}/")},
 }

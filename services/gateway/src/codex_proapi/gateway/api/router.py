@@ -9,7 +9,15 @@ from typing import Final, TypeAlias
 
 from codex_proapi.commons.runtime.forwarded import client_address, was_forwarded
 from codex_proapi.commons.runtime.settings import Network
-from codex_proapi.gateway.api.paths import FIGURES, PATHS, POST_ROUTES, SUPPORTED, route_of
+from codex_proapi.gateway.api.error_shapes import error_body_for
+from codex_proapi.gateway.api.paths import (
+    COUNT_ROUTE,
+    FIGURES,
+    PATHS,
+    POST_ROUTES,
+    SUPPORTED,
+    route_of,
+)
 from codex_proapi.gateway.errors import (
     ClientFault,
     GatewayError,
@@ -91,7 +99,8 @@ class Router:
             scope = _checked(scope, method)
         except GatewayError as error:
             log_refusal(error)
-            return await send_error(send, error, request_id, error_body=error_body)
+            shape = error_body_for(scope["headers"])
+            return await send_error(send, error, request_id, error_body=shape)
         return await self._rest(scope, receive, _identified(send, request_id))
 
     def _client_of(self, scope: Scope) -> str:
@@ -109,7 +118,7 @@ def _checked(scope: Scope, method: str) -> Scope:
     route = route_of(scope["path"])
     if route is None or (route == FIGURES and was_forwarded(scope["headers"])):
         raise UnknownRoute(_unknown_route(scope["path"]))
-    if route in POST_ROUTES:
+    if route in POST_ROUTES or route == COUNT_ROUTE:
         if method == "GET" and _wants_websocket(scope):
             raise UpgradeRefused("WebSocket is not supported here; use POST over HTTP.")
         raise MethodRefused(f"{route} takes POST only.")

@@ -13,11 +13,11 @@ from litestar.params import FromPath
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.api import models
-from codex_proapi.gateway.api.paths import USAGE_ROUTE
+from codex_proapi.gateway.api.error_shapes import error_body_for, is_anthropic
+from codex_proapi.gateway.api.paths import HELLO_ROUTE, USAGE_ROUTE
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
 from codex_proapi.gateway.formats.codex.quota_answers import usage_of_quota
-from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.server.asgi import ASGIApp
@@ -61,10 +61,13 @@ class Handlers:
     async def models(self, request: AnyRequest) -> Response[bytes]:
         """List what the client's key may ask for."""
         key = await self._admit(request)
+        allowed = key.allowed_models if key else ()
+        if is_anthropic(request.scope["headers"]):
+            return _json(200, models.anthropic_listing(self._catalogues.current, allowed=allowed))
         described = "client_version" in request.query_params
         body = models.listing(
             self._catalogues.current,
-            allowed=key.allowed_models if key else (),
+            allowed=allowed,
             entries=self._catalogues.entries() if described else None,
         )
         return _json(200, body)
@@ -73,7 +76,8 @@ class Handlers:
         """Show one model."""
         key = await self._admit(request)
         allowed = key.allowed_models if key else ()
-        return _json(200, models.one(self._catalogues.current, name, allowed=allowed))
+        show = models.anthropic_one if is_anthropic(request.scope["headers"]) else models.one
+        return _json(200, show(self._catalogues.current, name, allowed=allowed))
 
     async def usage(self, request: AnyRequest) -> Response[bytes]:
         """Tell a key's share, as the backend would tell an account's quota."""
@@ -130,7 +134,7 @@ def routes(handlers: Handlers) -> ASGIApp:
     async def show_usage(request: AnyRequest) -> Response[bytes]:
         return await handlers.usage(request)
 
-    @get(["/", "/health"])
+    @get(["/", "/health", HELLO_ROUTE])
     async def health() -> dict[str, str]:
         return await handlers.health()
 
@@ -160,10 +164,9 @@ def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Re
 
 
 def _refused(request: AnyRequest, error: GatewayError) -> Response[bytes]:
-    del request
     log_refusal(error)
     headers = {name.decode(): value.decode() for name, value in error_headers(error)}
-    return _json(error.status, error_body(error), headers)
+    return _json(error.status, error_body_for(request.scope["headers"])(error), headers)
 
 
 def _unknown(request: AnyRequest, error: HTTPException) -> Response[bytes]:

@@ -9,9 +9,9 @@ from typing import Protocol
 import msgspec
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
-from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.limits.charge import LimitCharge
 from codex_proapi.gateway.server.asgi import Header
+from codex_proapi.gateway.server.error_response import ErrorBody, ErrorHeaders
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
     RequestOptions,
@@ -51,7 +51,11 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """The route, without `/v1`."""
     read: Read
     translator: MakeTranslator
-    error_body: Callable[[GatewayError], bytes]
+    error_body: ErrorBody
     """Body of a response with an error status."""
+    error_headers: ErrorHeaders | None = None
+    """Headers of an error that only this protocol's clients read."""
+    id_header: bytes = b""
+    """A header that names the request to this protocol's clients, beside `x-request-id`."""
     limit_headers: Callable[[LimitCharge | None, bool], Sequence[Header]]
     """Headers that tell of the limits of the client's key; the flag says that Codex itself asks."""

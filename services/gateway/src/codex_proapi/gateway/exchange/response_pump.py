@@ -100,6 +100,8 @@ class ResponsePump:
         """
         asked, report, dispatcher = self._asked, self._exchange.report, self._services.dispatcher
         pump = self._writer.stream if asked.stream else self._writer.whole
+        if report is not None:
+            report.account = committed.lease.account.id
         try:
             await pump(committed.opening, headers=headers, before_last=self._before_last)
         except GatewayError as error:

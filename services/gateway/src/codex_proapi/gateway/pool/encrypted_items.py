@@ -14,7 +14,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.ledger import Ledger
-from codex_proapi.gateway.formats.codex.requests import Item, UpstreamRequest
+from codex_proapi.gateway.formats.codex.requests import Item, UpstreamRequest, account_mark
 from codex_proapi.gateway.pool.lease import Lease
 
 CONTENT = "encrypted_content"
@@ -41,6 +41,7 @@ class EncryptedItems:
             return request
         if not lease.is_affine:
             return request.without_encrypted()
+        request = _of_account(request, lease.account.id)
         if lease.sole or not fingerprint:
             return request
         key = keyspace.foreign(fingerprint)
@@ -61,6 +62,16 @@ class EncryptedItems:
         lost = {digest for item in asked.input if (digest := _digest(item))} - kept
         if lost:
             self._ledger.mark_unreadable(fingerprint, frozenset(lost))
+
+
+def _of_account(request: UpstreamRequest, account_id: str) -> UpstreamRequest:
+    """The request without items whose sender says that another account encrypted them."""
+    marks = request.encrypted_for
+    mark = account_mark(account_id)
+    if not marks or all(each == mark for each in marks.values()):
+        return request
+    kept = tuple(item for item in request.input if marks.get(item.get(CONTENT, ""), mark) == mark)
+    return msgspec.structs.replace(request, input=kept)
 
 
 def has_encrypted(request: UpstreamRequest) -> bool:

@@ -4,16 +4,24 @@ The body's shape is the dialect's and handed in.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeAlias
 
 import structlog
 
 from codex_proapi.gateway.errors import LONGEST_WAIT, GatewayError, InternalFault, UpgradeRefused
 from codex_proapi.gateway.server.asgi import Header, Send, send_response
 
-ErrorBody: TypeAlias = Callable[[GatewayError], bytes]
-"""Gives the body of an error response in one dialect."""
+
+class ErrorBody(Protocol):
+    """Gives the body of an error response in one dialect."""
+
+    def __call__(self, error: GatewayError, *, request_id: str = "") -> bytes:
+        """Give it; the id is for dialects whose errors name their request."""
+
+
+ErrorHeaders: TypeAlias = Callable[[GatewayError], Sequence[tuple[bytes, bytes]]]
+"""Gives the headers of an error that only one dialect's clients read."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +51,11 @@ async def send_error(
     """Send an error as the whole response; `headers` go beside those of the error."""
     headers = [*headers, *error_headers(error)]
     await send_response(
-        send, error.status, error_body(error), request_id=request_id, headers=headers
+        send,
+        error.status,
+        error_body(error, request_id=request_id),
+        request_id=request_id,
+        headers=headers,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.server.asgi import CORS_HEADERS, Header, Send
-from codex_proapi.gateway.server.error_response import ErrorBody, send_error
+from codex_proapi.gateway.server.error_response import ErrorBody, ErrorHeaders, send_error
 
 
 class Sink(Protocol):
@@ -33,12 +33,23 @@ class Sink(Protocol):
 class HttpSink:
     """A response over ASGI HTTP."""
 
-    __slots__ = ("_error_body", "_request_id", "_send")
+    __slots__ = ("_error_body", "_error_headers", "_headers", "_request_id", "_send")
 
-    def __init__(self, send: Send, *, request_id: str, error_body: ErrorBody) -> None:
+    def __init__(
+        self,
+        send: Send,
+        *,
+        request_id: str,
+        error_body: ErrorBody,
+        error_headers: ErrorHeaders | None = None,
+        id_header: bytes = b"",
+    ) -> None:
+        """`id_header` names the request to clients that do not read `x-request-id`."""
         self._send = send
         self._request_id = request_id
         self._error_body = error_body
+        self._error_headers = error_headers
+        self._headers = ((id_header, request_id.encode()),) if id_header else ()
 
     def __repr__(self) -> str:
         return f"<HttpSink of {self._request_id}>"
@@ -47,7 +58,8 @@ class HttpSink:
 
     def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
         """Send status and headers, with those that every response carries."""
-        sent = [(b"x-request-id", self._request_id.encode()), *CORS_HEADERS, *headers]
+        own = (b"x-request-id", self._request_id.encode())
+        sent = [own, *self._headers, *CORS_HEADERS, *headers]
         return self._send({"type": "http.response.start", "status": status, "headers": sent})
 
     def write(self, data: bytes) -> Awaitable[None]:
@@ -60,6 +72,11 @@ class HttpSink:
 
     def fail(self, error: GatewayError, headers: Sequence[Header] = ()) -> Awaitable[None]:
         """Send an error as the whole response."""
+        more = self._error_headers(error) if self._error_headers is not None else ()
         return send_error(
-            self._send, error, self._request_id, error_body=self._error_body, headers=headers
+            self._send,
+            error,
+            self._request_id,
+            error_body=self._error_body,
+            headers=[*self._headers, *headers, *more],
         )

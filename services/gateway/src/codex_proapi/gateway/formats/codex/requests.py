@@ -6,6 +6,7 @@ level, lite hides them in the first input item. What a client meant is decided i
 """
 
 import enum
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -41,8 +42,16 @@ FORWARDED_HEADERS = (
 """What a Codex client may say to upstream through us, apart from its turn state."""
 TURN_STATE_HEADER = "x-codex-turn-state"
 COMPACTION_FEATURE = "remote_compaction_v2"
+ACCOUNT_MARK_LENGTH = 12
 HEADER_LIMIT = 8192
 """A forwarded header longer than this is left out rather than break the whole request."""
+
+
+def account_mark(account_id: str) -> str:
+    """Give what stands for an account where its id must not be seen; empty for none."""
+    if not account_id:
+        return ""
+    return hashlib.sha256(f"thinking {account_id}".encode()).hexdigest()[:ACCOUNT_MARK_LENGTH]
 
 
 class Shape(enum.Enum):

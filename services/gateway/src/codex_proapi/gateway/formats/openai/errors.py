@@ -128,7 +128,7 @@ def error_fields(error: GatewayError) -> dict[str, Any]:
     return fields
 
 
-def error_body(error: GatewayError) -> bytes:
+def error_body(error: GatewayError, *, request_id: str = "") -> bytes:  # noqa: ARG001 - a header names it
     """The body of an answer with an error status."""
     return write({"error": error_fields(error)})
 

@@ -6,19 +6,19 @@ one account can decrypt the content; the mark tells which, without naming it. Si
 makers, of other versions or without content are none.
 """
 
-import hashlib
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, unquote
 
 import msgspec
 
+from codex_proapi.gateway.formats.codex.requests import account_mark
+
 PREFIX: Final = "cpa1"
 """Name and version of the form."""
 SIZE_LIMIT: Final = 8 * 1024 * 1024
 """Characters of the longest signature read or written."""
 _SAFE: Final = "=/+"
-_MARK_LENGTH: Final = 12
 _FEWEST_PARTS: Final = 3
 
 
@@ -29,13 +29,6 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """The mark of the account that can decrypt the contents; empty where nobody knew it."""
     contents: tuple[str, ...]
     """Encrypted contents, in the order of their reasoning items."""
-
-
-def account_mark(account_id: str) -> str:
-    """Give what stands for an account in a signature; empty for none."""
-    if not account_id:
-        return ""
-    return hashlib.sha256(f"thinking {account_id}".encode()).hexdigest()[:_MARK_LENGTH]
 
 
 def sealed(account_id: str, contents: Iterable[str]) -> str:

@@ -1,0 +1,64 @@
+"""POST /v1/messages/count_tokens: an estimate made here, without an account, a limit or a record.
+
+Claude Code asks dozens at once to show what fills its context.
+"""
+
+from codex_proapi.gateway.api.dialects.messages import MESSAGES
+from codex_proapi.gateway.errors import GatewayError
+from codex_proapi.gateway.exchange.service import ExchangeService
+from codex_proapi.gateway.formats.anthropic.request import message_list, read_body
+from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, send_response
+from codex_proapi.gateway.server.body_budget import check_values
+from codex_proapi.gateway.server.request_body import ClientGone
+from codex_proapi.gateway.server.request_body import read_body as receive_body
+from codex_proapi.gateway.server.sink import HttpSink
+from codex_proapi.gateway.translation.messages.request.token_count import count_tokens
+from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
+
+
+class CountTokens:
+    """The route that counts the tokens of a Messages body."""
+
+    def __init__(self, service: ExchangeService) -> None:
+        self._service = service
+
+    def __repr__(self) -> str:
+        return "<CountTokens>"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        """Serve one request."""
+        headers = headers_of(scope)
+        sink = HttpSink(
+            send,
+            request_id=request_id,
+            error_body=MESSAGES.error_body,
+            error_headers=MESSAGES.error_headers,
+            id_header=MESSAGES.id_header,
+        )
+        hold = self._service.hold_body()
+        try:
+            await self._service.authenticate(headers)
+            counted = _counted(await receive_body(receive, headers, hold=hold))
+        except ClientGone:
+            return
+        except GatewayError as error:
+            await sink.fail(error)
+            return
+        finally:
+            hold.release()
+        await send_response(
+            send,
+            200,
+            b'{"input_tokens":%d}' % counted,
+            request_id=request_id,
+            headers=[(MESSAGES.id_header, request_id.encode())],
+        )
+
+
+def _counted(data: bytes) -> int:
+    """Count a body. Raises BadRequest."""
+    check_values(data)
+    with decoding_errors_refused():
+        body = read_body(data)
+        message_list(body)
+        return count_tokens(body)
