@@ -86,3 +86,20 @@ async def test_where_only_warnings_are_wanted_exchanges_are_not_logged(
         assert "8080" in repr(gateway)
     finally:
         await gateway.close()
+
+
+async def test_usage_is_written_before_anything_else_is_given_back() -> None:
+    gateway = build(settings())
+    order: list[str] = []
+    parts: Any = (("ledger", gateway._ledger), ("slots", gateway._slots))
+    for name, part in parts:
+        close = part.close
+
+        async def noted(name: str = name, close: Any = close) -> None:
+            order.append(name)
+            await close()
+
+        part.close = noted
+    await gateway.close()
+
+    assert order == ["ledger", "slots"]

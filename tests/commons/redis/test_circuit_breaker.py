@@ -87,3 +87,31 @@ def test_a_refusal_of_everybody_is_told_from_that_of_one_command(
         raise error
 
     assert is_away(caught.value) is away
+
+
+def late() -> StoreUnavailable:
+    error = StoreUnavailable("Redis: TimeoutError")
+    error.__cause__ = TimedOut("no reply in time")
+    return error
+
+
+def test_a_single_time_out_shuts_nothing_and_a_second_one_begun_after_it_does() -> None:
+    clock = Clock()
+    gate = RedisCircuitBreaker(clock)
+    gate.see()
+    clock.pass_(0.5)
+    together = gate.now()
+    clock.pass_(1)
+
+    for _ in range(50):  # all that was under way when our loop was held up
+        gate.fail(late(), since=together)
+    assert not gate.shut
+
+    clock.pass_(0.1)
+    gate.see()
+    clock.pass_(1)
+    gate.fail(late(), since=gate.now())
+    assert not gate.shut
+    clock.pass_(0.1)
+    gate.fail(late(), since=gate.now())
+    assert gate.shut

@@ -248,3 +248,20 @@ async def test_failures_on_the_line_are_those_of_any_script(redis_client: Redis)
         await Scripts(redis_client, "codex_proapi.commons.redis", line=line).repeat(
             "release_lock", ["lock"], ["me"]
         )
+
+
+async def test_a_reply_that_came_while_our_own_loop_was_held_up_is_no_time_out(
+    redis_url: str,
+) -> None:
+    line = line_to(redis_url, timeout=0.1)
+    await line.call("PING")
+    waiting = asyncio.ensure_future(line.call("PING"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    hold_up_until = asyncio.get_running_loop().time() + 0.3
+    while asyncio.get_running_loop().time() < hold_up_until:
+        pass
+
+    assert await waiting == "PONG"
+    await line.aclose()

@@ -1,5 +1,6 @@
 """The loop itself; what real accounts and a real backend do with it is in the journeys."""
 
+import asyncio
 from typing import Any, ClassVar
 
 import pytest
@@ -642,3 +643,13 @@ async def test_whatever_an_answer_told_of_its_quota_is_heard() -> None:
 )
 def test_upstreams_own_id_is_kept_for_its_support(headers: Any, found: Any) -> None:
     assert request_id_of(headers) == found
+
+
+async def test_an_interrupt_that_a_redis_call_has_lost_ends_the_exchange_all_the_same() -> None:
+    scene = Scene([a_lease("acc_a")], ["yes"])
+    scene.exchange.interrupted = True
+
+    with pytest.raises(asyncio.CancelledError):
+        await scene.dispatch()
+
+    assert scene.upstream.asked == []

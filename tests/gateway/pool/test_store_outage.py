@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as TimedOut
 from support.clock import Clock
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
@@ -313,4 +314,20 @@ async def test_it_looks_again_and_again_until_it_is_closed() -> None:
 
     scene.grace.close()
 
+    assert not scene.gate.shut
+
+
+async def test_a_single_time_out_is_tried_once_more_and_shuts_nothing() -> None:
+    scene = Scene()
+    await scene.check()
+    scene.clock.pass_(1)
+    right = scene.snapshots.read
+
+    async def late(_: Any) -> PoolSnapshot:
+        scene.snapshots.read = right
+        raise StoreUnavailable("late") from TimedOut("no reply in time")
+
+    scene.snapshots.read = late
+
+    assert (await scene.check()).cursor == 2
     assert not scene.gate.shut

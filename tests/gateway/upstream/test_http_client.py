@@ -512,3 +512,11 @@ def test_an_authority_of_ones_own_is_trusted_by_the_environment(
 
     assert run(vault.ask()) == [b"ok"]
     assert vault.agreed == ["http/1.1"]
+
+
+async def test_a_closed_client_sends_nothing_more(client: Any, server: Any) -> None:
+    client.close()
+
+    with pytest.raises(Unreachable):
+        await client.post({}, b"")
+    assert server.requests == []

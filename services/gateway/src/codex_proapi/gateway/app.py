@@ -174,11 +174,13 @@ class Gateway:
     async def close(self) -> None:
         """Write the rest and let everything go."""
         self.begin_drain()
+        self.in_flight.end_all()
         await self._tasks.close()
         self._grace.close()
+        # Usage first: an orchestrator may lose its patience with whatever comes after it.
+        await self._ledger.close()
         await self._slots.close()
         await self._upkeep.leave()
-        await self._ledger.close()
         await self._refresher.close()
         self._transport.closing_streams.close()
         self._client.close()
@@ -228,7 +230,7 @@ class Gateway:
             gate=self._gate,
             metrics=self.metrics,
             clock=self._clock,
-            returned=self._ledger.again,
+            returned=self._redis_returned,
         )
         self._replica_id = secrets.token_hex(6)
         self._blocking_redis = connect_blocking(settings.redis_url, max_connections=1)
@@ -417,6 +419,13 @@ class Gateway:
         except StoreUnavailable:
             return False
         return True
+
+    def _redis_returned(self) -> None:
+        """Redis is back: connections made before are dead, and its last moments may be lost."""
+        self._ledger.again()
+        pool = getattr(self._redis, "connection_pool", None)  # a cluster's client has none
+        if pool is not None:
+            self._tasks.start(pool.disconnect(inuse_connections=False), name="old connections")
 
     def _refreshed(self, account_id: str, outcome: str) -> None:
         """A refresh has ended, as the refresher tells it."""

@@ -10,9 +10,12 @@ from typing import Final
 
 import structlog
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as TimedOut
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
+POOL_USED_UP: Final = "No connection available."
+"""What redis-py says where every connection of a client is busy."""
 UNWELL: Final = frozenset(
     {
         *("OOM", "MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY"),
@@ -36,6 +39,8 @@ class RedisCircuitBreaker:
         self.seen_at = float("-inf")
         """When Redis last answered a look."""
         self._lost_at = 0.0
+        self._doubted_at = float("-inf")
+        """When a single time-out came since Redis last answered."""
 
     def __repr__(self) -> str:
         return f"<RedisCircuitBreaker {'shut' if self.shut else 'open'}>"
@@ -49,8 +54,17 @@ class RedisCircuitBreaker:
         self.seen_at = self.now()
 
     def fail(self, error: StoreUnavailable, *, since: float) -> None:
-        """Something begun then has failed. What a better look has overtaken says nothing."""
+        """Something begun then has failed. What a later success has overtaken says nothing.
+
+        A single time-out may be our own doing, by a loop that was held up or a pool that was used
+        up: it shuts the breaker only if something begun after it fails as well.
+        """
         if self.shut or self.seen_at > since or not is_away(error):
+            return
+        if is_late(error) and not self._doubted_at >= self.seen_at:
+            self._doubted_at = self.now()
+            return
+        if is_late(error) and since < self._doubted_at:
             return
         self.shut = True
         self._lost_at = since
@@ -61,6 +75,12 @@ class RedisCircuitBreaker:
         if self.shut:
             self.shut = False
             log.warning("redis.returned", seconds=round(self.now() - self._lost_at, 1))
+
+
+def is_late(error: StoreUnavailable) -> bool:
+    """Whether nothing was heard in time, or no connection was free: Redis itself may be well."""
+    cause = error.__cause__
+    return isinstance(cause, TimedOut) or str(cause) == POOL_USED_UP
 
 
 def is_away(error: StoreUnavailable) -> bool:

@@ -5,6 +5,7 @@ Nothing is decided here: `pool.selector` says who is asked, `policy.retry` what 
 returns; while that stays so, an answer that breaks off may be asked for again.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -157,6 +158,7 @@ class Dispatcher:
         lease_request = course.asked.lease_request
         while course.asked_accounts < MOST_ACCOUNTS:
             lease = await self._leases.lease(lease_request, course.tried)
+            _check(exchange)
             if isinstance(lease, NoCandidate):
                 await self._record_forbidden(course)
                 if await self._waited_for(lease, course):
@@ -202,6 +204,7 @@ class Dispatcher:
             sent = await self._fit(turn, held)
             turn.attempt = exchange.begin(held)
             prepared = self._prepared(sent, held, turn, exchange)
+            _check(exchange)
             transport = choose_transport(self._transports)
             answer = await transport.open(prepared, turn.course.silence)
             if not isinstance(answer, Refusal):
@@ -330,6 +333,15 @@ class Dispatcher:
             new_connection=Change.NEW_CONNECTION in turn.changes,
             on_head=partial(exchange.note_head, lease.account.id),
         )
+
+
+def _check(exchange: Exchange) -> None:
+    """Raise CancelledError for an interrupted exchange whose cancellation a Redis call has lost.
+
+    redis-py loses a cancellation that arrives with a reply.
+    """
+    if exchange.interrupted:
+        raise asyncio.CancelledError
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:

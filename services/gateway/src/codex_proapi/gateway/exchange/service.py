@@ -71,6 +71,7 @@ class ExchangeService:
         try:
             services.in_flight.check()
             authenticated = await services.authenticator.admit(headers)
+            services.in_flight.check()  # as many may have waited for Redis as there is room for
         except GatewayError as error:
             services.metrics.refused_before_exchange.labels(error.label).inc()
             if isinstance(error, StoreUnreachable):
@@ -106,8 +107,10 @@ class ExchangeService:
         finally:
             services.ticker.leave(writer)
             services.in_flight.leave(exchange)
-            exchange.settle()
-            self._give_back(exchange)
+            try:
+                exchange.settle()
+            finally:
+                self._give_back(exchange)
 
     async def _guarded(self, request: Request, exchange: Exchange, writer: ResponseWriter) -> None:
         """Serve, and turn whatever goes wrong into an error for the client."""

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from codex_proapi.commons.accounts.model import Cooldown
-from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
+from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker, is_late
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.clock import SharedClock
@@ -87,7 +87,7 @@ class StoreOutage:
         if not self._gate.shut:
             began = self._gate.now()
             try:
-                snapshot = await self._snapshots.read(request)
+                snapshot = await self._read(request)
             except StoreUnavailable as error:
                 self._gate.fail(error, since=began)
                 if not self._gate.shut:
@@ -99,6 +99,24 @@ class StoreOutage:
         if request.charge is not None or not self._gate.in_grace():
             raise StoreUnavailable("Redis is away.")
         return self._recall(request)
+
+    async def _read(self, request: SnapshotRequest) -> PoolSnapshot:
+        """Read from Redis, once more where a single time-out may have been our own doing."""
+        began = self._gate.now()
+        try:
+            return await self._snapshots.read(request)
+        except StoreUnavailable as error:
+            if not is_late(error):
+                raise
+            self._gate.fail(error, since=began)
+            if self._gate.shut:
+                raise
+        began = self._gate.now()
+        try:
+            return await self._snapshots.read(request)
+        except StoreUnavailable as error:
+            self._gate.fail(error, since=began)
+            raise
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Keep knowing whether Redis is there, until cancelled."""

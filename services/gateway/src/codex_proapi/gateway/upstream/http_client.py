@@ -172,6 +172,7 @@ class HttpClient:
         self._start = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<HttpClient to {self._host}, {len(self._all)} connections>"
@@ -221,7 +222,8 @@ class HttpClient:
                 connection.abort()
 
     def close(self) -> None:
-        """Cut everything."""
+        """Cut everything, and send nothing more."""
+        self._closed = True
         for connection in tuple(self._all):
             connection.abort()
 
@@ -244,6 +246,8 @@ class HttpClient:
         return None
 
     async def _connect(self) -> _Connection:
+        if self._closed:
+            raise Unreachable(f"{self._host}:{self._port}", "closed")
         loop = asyncio.get_running_loop()
         name = self._host if self._tls else None
         step = "dns"
