@@ -71,7 +71,42 @@ def test_a_key_of_items_is_left_out_of_all_of_them() -> None:
     assert without_parameter(request, "input[0].namespace").input == (call,)
 
 
-@pytest.mark.parametrize("name", ["", "input[0]", "input[2].type", "model", "no_such_thing"])
+IMAGE_CALL = {"type": "image_generation_call", "id": "ig_1", "action": "generate"}
+SEARCH = {"type": "web_search_call", "id": "ws_1", "action": {"type": "search"}}
+TEXT = {"type": "input_text", "text": "hi"}
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_a_key_is_left_out_of_items_of_the_named_type_only(shape: Shape) -> None:
+    request = a_request(SEARCH, IMAGE_CALL, SEARCH, instructions="be brief").in_shape(shape)
+    index = request.body()["input"].index(IMAGE_CALL)
+
+    found = without_parameter(request, f"input[{index}].action").input
+
+    assert found == (SEARCH, {"type": "image_generation_call", "id": "ig_1"}, SEARCH)
+
+
+def test_a_key_of_a_part_is_left_out() -> None:
+    message = {"type": "message", "role": "user", "content": [{**TEXT, "x": 1}]}
+    request = a_request(message, SEARCH)
+
+    found = without_parameter(request, "input[0].content[0].x").input
+
+    assert found == ({**message, "content": [TEXT]}, SEARCH)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "input[0]",
+        "input[9].x",
+        "input[0].content[0].text",
+        "input[2].type",
+        "model",
+        "no_such_thing",
+    ],
+)
 def test_what_a_request_needs_stays(name: str) -> None:
     request = a_request()
 

@@ -171,3 +171,7 @@ def test_a_path_the_backend_does_not_have_is_not_told_as_an_unknown_model() -> N
     error = public_error(Refusal(status=404, message="Not Found"))
 
     assert (error.status, error.code) == (502, "server_error")
+
+
+def test_a_request_that_is_too_large_is_told_what_to_do() -> None:
+    assert "images" in public_error(Refusal(status=413, is_html=True)).message

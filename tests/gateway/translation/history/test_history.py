@@ -12,6 +12,7 @@ from support.askings import (
     assistant,
     call,
     result,
+    sent,
     user,
 )
 
@@ -143,3 +144,13 @@ def test_a_first_turn_without_a_name_begins_and_follows_no_earlier_one() -> None
     assert not asked({"messages": [HI, ANSWER, {"role": "user", "content": "more"}]}).begins
     assert not asked({"messages": [HI], "prompt_cache_key": "mine"}).begins
     assert not asked({"messages": [HI]}, client=ClientTraits.of({"x-session-id": "s"})).begins
+
+
+@pytest.mark.parametrize("client", [NOBODY, CODEX])
+def test_an_id_is_kept_once(client: ClientTraits) -> None:
+    search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+    body = {"input": [user("hi"), search, search, user("more")]}
+
+    found = sent(body, endpoint="responses", client=client)["input"]
+
+    assert [item.get("id") for item in found if item["type"] == "web_search_call"] == ["ws_1", None]

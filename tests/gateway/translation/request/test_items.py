@@ -8,7 +8,11 @@ from support.askings import PIXEL, assistant, call, developer, result, user
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
-from codex_proapi.gateway.translation.request.items import history_items, references_of, sound_id
+from codex_proapi.gateway.translation.request.items import (
+    history_items,
+    is_upstream_id,
+    references_of,
+)
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 CUSTOM = {"type": "custom_tool_call", "call_id": "c", "name": "patch", "input": "x"}
@@ -136,7 +140,10 @@ def test_references_are_found() -> None:
         ("message", "msg_" + "1" * 61, False),
         ("message", 7, False),
         ("something_new", "anything", True),
+        ("message", "msg_review:rollout:user", False),
+        ("local_shell_call", "", False),
+        ("something_new", "a b", False),
     ],
 )
 def test_ids_that_can_be_upstreams(kind: str, item_id: Any, sound: bool) -> None:
-    assert sound_id(kind, item_id) is sound
+    assert is_upstream_id(kind, item_id) is sound

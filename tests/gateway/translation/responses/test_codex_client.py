@@ -58,6 +58,12 @@ def test_an_item_passes_as_it_is(item: Any) -> None:
             {"type": "reasoning", "encrypted_content": "E"},
         ),
         ({"type": "reasoning", "id": "rs_" + "1" * 64}, {"type": "reasoning"}),
+        (
+            {"type": "reasoning", "id": "rs_resp_abc", "summary": [], "content": None},
+            {"type": "reasoning", "summary": [], "content": None},
+        ),
+        ({**user("hi"), "id": "msg_review:rollout:user"}, user("hi")),
+        ({"type": "local_shell_call", "id": ""}, {"type": "local_shell_call"}),
     ],
 )
 def test_what_upstream_would_refuse_is_mended(entry: Any, item: Any) -> None:

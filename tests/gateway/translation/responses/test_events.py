@@ -310,3 +310,23 @@ def test_a_failure_before_everything_is_begun_first() -> None:
 
     assert kinds(opening) == ["created"]
     assert (response["id"], response["status"]) == ("resp_ours", "failed")
+
+
+def test_an_item_keeps_the_id_it_began_with() -> None:
+    answer = ResponseStream(ResponseOptions(), response_id="resp_ours", created=7)
+    bodies = [
+        says.added({"id": "rs_A", "type": "reasoning", "summary": []}),
+        says.thought("t"),
+        says.done(says.reasoning("t", id_="rs_B")),
+        says.added({**says.message(id_="msg_A"), "content": []}, at=1),
+        says.text("x", item="msg_B", at=1),
+        says.done(says.message("x", id_="msg_C"), at=1),
+        says.completed(says.reasoning("t", id_="rs_D"), says.message("x", id_="msg_D")),
+    ]
+
+    told = [event for body in bodies for event in answer.feed(copy.deepcopy(body))]
+
+    items = [event["item"]["id"] for event in told if "item" in event]
+    assert items == ["rs_A", "rs_A", "msg_A", "msg_A"]
+    assert {event["item_id"] for event in told if "item_id" in event} == {"rs_A", "msg_A"}
+    assert [item["id"] for item in answer.response["output"]] == ["rs_A", "msg_A"]

@@ -38,7 +38,7 @@ def test_no_schema_is_one_without_parameters(raw: msgspec.Raw | None) -> None:
         ({"type": ["object", "null"], "properties": {}}, EMPTY),
         ({"$schema": "https://json-schema.org/x", **EMPTY}, EMPTY),
         ({"type": "object", "properties": []}, EMPTY),
-        ({"anyOf": []}, {"anyOf": [], **EMPTY}),
+        ({"anyOf": []}, EMPTY),
     ],
 )
 def test_a_lacking_schema_is_completed(schema: Any, mended: Any) -> None:
@@ -112,3 +112,53 @@ def test_patterns_that_python_warns_of_stay() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "[[a]"}}}
 
     assert _sound(schema) == schema
+
+
+ARRAY = {"type": "array"}
+OF_ANYTHING = {"type": "array", "items": {}}
+
+
+@pytest.mark.parametrize(
+    ("part", "mended"),
+    [
+        (ARRAY, OF_ANYTHING),
+        ({"type": ["array", "null"]}, {"type": ["array", "null"], "items": {}}),
+        ({"type": "array", "items": None}, OF_ANYTHING),
+        ({"type": "array", "items": ARRAY}, {"type": "array", "items": OF_ANYTHING}),
+        (
+            {"type": "object", "properties": {"items": ARRAY}},
+            {"type": "object", "properties": {"items": OF_ANYTHING}},
+        ),
+        ({"anyOf": [ARRAY, {"type": "null"}]}, {"anyOf": [OF_ANYTHING, {"type": "null"}]}),
+    ],
+)
+def test_an_array_says_of_what(part: Any, mended: Any) -> None:
+    assert _sound({"type": "object", "properties": {"a": part}})["properties"]["a"] == mended
+
+
+def test_a_sound_array_keeps_its_bytes() -> None:
+    raw = b'{"type":"object","properties":{"a":{"type":"array","items":{ }}}}'
+
+    assert bytes(sound_parameters(msgspec.Raw(raw), "p")) == raw
+
+
+def test_alternatives_at_the_top_level_become_one_object() -> None:
+    text, number = {"type": "string"}, {"type": "number"}
+    schema = {
+        "type": "object",
+        "properties": {"a": text},
+        "required": ["a"],
+        "anyOf": [
+            {"properties": {"b": text}, "required": ["b", "c"]},
+            {"properties": {"c": number}, "required": ["c"]},
+        ],
+        "allOf": [{"properties": {"d": text}, "required": ["d"]}],
+        "not": {"required": ["x"]},
+        "enum": [{}],
+    }
+
+    found = _sound(schema)
+
+    assert found["properties"] == {"a": text, "b": text, "c": number, "d": text}
+    assert sorted(found["required"]) == ["a", "c", "d"]
+    assert found.keys() == {"type", "properties", "required"}

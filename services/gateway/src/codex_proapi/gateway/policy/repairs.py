@@ -1,16 +1,25 @@
 """What a retry decision changes about a request before the same account is asked again."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.formats.codex.requests import UpstreamRequest
+from codex_proapi.gateway.formats.codex.requests import Item, UpstreamRequest
 from codex_proapi.gateway.policy.retry import Change, parameter_of
 
 LASTING: Final = frozenset({Change.OTHER_SHAPE, Change.WITHOUT_PARAMETER, Change.WITHOUT_TIER})
 """Changes that hold for every account asked after it, too."""
+
+NEEDED: Final = frozenset(
+    {"type", "role", "content", "call_id", "output", "arguments", "name", "text", "image_url"}
+)
+"""Keys that make an item or a part what it is."""
+_IN_INPUT: Final = re.compile(
+    r"input\[(?P<item>\d{1,6})\]\.((?P<parts>content|output|summary)\[\d{1,6}\]\.)?(?P<key>\w+)"
+)
 
 
 def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> UpstreamRequest:
@@ -31,8 +40,8 @@ def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> Upstr
 def without_parameter(request: UpstreamRequest, name: str) -> UpstreamRequest:
     """The request without a parameter upstream does not know; itself if it has no such one."""
     root, _, part = name.partition(".")
-    if root.startswith("input["):
-        return _without_key(request, part)
+    if found := _IN_INPUT.fullmatch(name):
+        return _without_key(request, int(found["item"]), found["parts"], found["key"])
     if part and root in {"reasoning", "text"}:
         kept = {key: value for key, value in getattr(request, root).items() if key != part}
         return msgspec.structs.replace(request, **{root: kept})
@@ -40,12 +49,37 @@ def without_parameter(request: UpstreamRequest, name: str) -> UpstreamRequest:
     return change(request) if change else request
 
 
-def _without_key(request: UpstreamRequest, key: str) -> UpstreamRequest:
-    """Without a key of input items; those that make an item what it is stay."""
-    if not key or key in {"type", "role", "content", "call_id", "output", "arguments", "name"}:
+def _without_key(
+    request: UpstreamRequest, index: int, parts: str | None, key: str
+) -> UpstreamRequest:
+    """Without a key of the items of one type, or of their parts; what makes an item one stays.
+
+    `index` counts in the sent body, where the lite shape puts items of its own in front.
+    """
+    index -= len(request.body()["input"]) - len(request.input)
+    if key in NEEDED or not 0 <= index < len(request.input):
         return request
-    kept = tuple({k: v for k, v in item.items() if k != key} for item in request.input)
-    return msgspec.structs.replace(request, input=kept)
+    kind = request.input[index].get("type")
+    kept = tuple(
+        _bare(item, parts, key) if item.get("type") == kind else item for item in request.input
+    )
+    return request if kept == request.input else msgspec.structs.replace(request, input=kept)
+
+
+def _bare(item: Item, parts: str | None, key: str) -> Item:
+    """An item without a key, or without that key of its parts."""
+    if parts is None:
+        return {name: value for name, value in item.items() if name != key}
+    found = item.get(parts)
+    if not isinstance(found, list):
+        return item
+    bare = [
+        {name: value for name, value in part.items() if name != key}
+        if isinstance(part, dict)
+        else part
+        for part in found
+    ]
+    return {**item, parts: bare}
 
 
 def _removal(**values: Any) -> Callable[[UpstreamRequest], UpstreamRequest]:

@@ -30,6 +30,10 @@ CONTEXT_CODES: Final = ("context_length_exceeded", "context_window_exceeded", "c
 CONTEXT_WORDS: Final = ("context window", "maximum context length")
 """Agents look for these words to begin compaction."""
 
+WITHOUT_REASON: Final = "The backend refused without a reason."
+TOO_LARGE: Final = (
+    "The request is too large for the backend: send less text, or fewer or smaller images."
+)
 GENERAL_TYPE: Final = "invalid_request_error"
 
 SPENT_CODES: Final = (
@@ -54,7 +58,8 @@ def public_error(refusal: Refusal) -> UpstreamRefused:
     telling = refusal.type in STATUS_OF_CODE and refusal.type != GENERAL_TYPE
     code = refusal.code or (refusal.type if telling else "")
     status = STATUS_OF_CODE.get(code, refusal.status)
-    message = refusal.message or "The backend refused without a reason."
+    too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    message = refusal.message or (TOO_LARGE if too_large else WITHOUT_REASON)
     if code in CONTEXT_CODES:
         if not any(words in message.lower() for words in CONTEXT_WORDS):
             message += " The input is longer than the model's context window."
@@ -76,7 +81,7 @@ def public_error(refusal: Refusal) -> UpstreamRefused:
         )
     if status == HTTPStatus.NOT_FOUND and message.startswith(MODEL_WORDS):
         return _invalid(refusal, message, status=404, code=MODEL_NOT_FOUND)
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+    if too_large:
         return _invalid(refusal, message, status=413, code="request_too_large")
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
         return _invalid(refusal, message, code=code or None)

@@ -1,6 +1,7 @@
 """A history made ready to be sent, and named: the last step, once all its items are there."""
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,7 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
     """Give the translation with its whole history in, and the conversation's names set."""
     basis = translated.basis
     items = [item for item in items[:-1] if item != COMPACTION_TRIGGER] + items[-1:]
+    items = _without_repeated_ids(items)
     history = items if basis.verbatim else paired(items)
     name = _name(basis, translated.request.instructions, history)
     derived = session_uuid(name)
@@ -43,6 +45,19 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
         begins=not basis.lane and all(_asks(item) for item in history),
         history=tuple(history),
     )
+
+
+def _without_repeated_ids(items: list[Item]) -> list[Item]:
+    """Take an id from every item but the first that has it: upstream refuses the same id twice."""
+    seen: set[Any] = set()
+    kept: list[Item] = []
+    for item in items:
+        item_id = item.get("id")
+        if isinstance(item_id, str) and item_id in seen:
+            item = {name: value for name, value in item.items() if name != "id"}  # noqa: PLW2901
+        seen.add(item_id if isinstance(item_id, str) else None)
+        kept.append(item)
+    return kept
 
 
 def _name(basis: Basis, instructions: str | None, history: list[Item]) -> str:

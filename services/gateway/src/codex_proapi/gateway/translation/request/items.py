@@ -4,6 +4,7 @@ Every entry is read by its own shape, on either route: chat messages occur insid
 of an unknown type pass untouched, for upstream knows more of them than we do.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ METADATA = "internal_chat_message_metadata_passthrough"
 REFERENCE = "item_reference"
 ITEM_ID_LIMIT = 64
 """Longest item id upstream takes."""
+_ITEM_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{ITEM_ID_LIMIT}}}", re.ASCII)
 ID_PREFIXES = {
     "message": "msg_",
     "reasoning": "rs_",
@@ -57,9 +59,9 @@ def history_items(entries: Any, field: str, reading: TranslationContext) -> list
     return items
 
 
-def sound_id(kind: str, item_id: Any) -> bool:
+def is_upstream_id(kind: str, item_id: Any) -> bool:
     """Whether an id can be upstream's own; another is refused, and none is needed."""
-    if not isinstance(item_id, str) or len(item_id) > ITEM_ID_LIMIT:
+    if not isinstance(item_id, str) or not _ITEM_ID.fullmatch(item_id):
         return False
     return item_id.startswith(ID_PREFIXES.get(kind, ""))
 
@@ -136,7 +138,7 @@ def _compaction(entry: Item, where: str, _: TranslationContext) -> Item:
 
 def _unknown(entry: Item, kind: str) -> Item:
     """Pass an item as it is, but for an id that cannot be upstream's and Codex's notes."""
-    out = {METADATA} if sound_id(kind, entry.get("id")) else {METADATA, "id"}
+    out = {METADATA} if is_upstream_id(kind, entry.get("id")) else {METADATA, "id"}
     return {name: value for name, value in entry.items() if name not in out}
 
 

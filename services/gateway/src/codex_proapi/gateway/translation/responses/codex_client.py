@@ -12,7 +12,7 @@ from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import Item, Tool
 from codex_proapi.gateway.formats.openai.chat_request import ClientBody, ToolFields, tool_value
 from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
-from codex_proapi.gateway.translation.request.items import ITEM_ID_LIMIT, sound_id
+from codex_proapi.gateway.translation.request.items import ITEM_ID_LIMIT, is_upstream_id
 
 KEPT = frozenset(
     {
@@ -75,7 +75,7 @@ def codex_choice(body: ClientBody) -> str | dict[str, Any]:
 def _items(entries: list[Any]) -> Iterator[Item]:
     for index, entry in enumerate(entries):
         item = _item(entry, f"input[{index}]")
-        if "id" not in item or sound_id(item["type"], item["id"]):
+        if "id" not in item or _may_keep_id(item):
             yield item
         elif not _foreign_secret(item):
             yield {name: value for name, value in item.items() if name != "id"}
@@ -114,6 +114,13 @@ def _check_tools(entry: Item, where: str) -> None:
     tools = entry.get("tools")
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
         raise BadRequest("'tools' must be a list of objects", param=f"{where}.tools")
+
+
+def _may_keep_id(item: Item) -> bool:
+    """Whether upstream takes an item's id. Reasoning without its content is sought by it in vain."""
+    if item["type"] == "reasoning" and not item.get("encrypted_content"):
+        return False
+    return is_upstream_id(item["type"], item["id"])
 
 
 def _foreign_secret(entry: Item) -> bool:

@@ -93,9 +93,10 @@ class ResponseItems:
     ) -> dict[str, Any]:
         """An item as the client is to see it.
 
-        It has the fields that clients require, and the client's own tool name.
+        It has the fields that clients require, the client's own tool name, and the id it began
+        with: upstream, or a proxy before it, may change ids on the way.
         """
-        seen = {**item, "id": _id(item.get("id")) or passing.id}
+        seen = {**item, "id": passing.id}
         for field, value in (("status", status), ("call_id", seen["id"])):
             if passing.type in _REQUIRED[field] and not seen.get(field):
                 seen[field] = value

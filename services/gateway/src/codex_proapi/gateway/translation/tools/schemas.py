@@ -29,6 +29,17 @@ class _Head(msgspec.Struct, frozen=True):
     type: msgspec.Raw = _NULL
     properties: msgspec.Raw = _NULL
     dialect: msgspec.Raw = msgspec.field(default=_NULL, name="$schema")
+    any_of: msgspec.Raw = msgspec.field(default=_NULL, name="anyOf")
+    one_of: msgspec.Raw = msgspec.field(default=_NULL, name="oneOf")
+    all_of: msgspec.Raw = msgspec.field(default=_NULL, name="allOf")
+    enum: msgspec.Raw = _NULL
+    excluded: msgspec.Raw = msgspec.field(default=_NULL, name="not")
+
+    @property
+    def combined(self) -> bool:
+        """Whether upstream would refuse it for what stands at its top level."""
+        words = (self.any_of, self.one_of, self.all_of, self.enum, self.excluded)
+        return any(word != _NULL for word in words)
 
 
 _HEAD = msgspec.json.Decoder(_Head)
@@ -42,8 +53,8 @@ def is_object(raw: msgspec.Raw) -> bool:
 def sound_parameters(raw: msgspec.Raw | None, where: str) -> Any:
     """Give a tool's parameters as upstream takes them. Raises BadRequest for what is no schema.
 
-    They are an object's, with properties, without a dialect and without patterns that only other
-    regex engines know.
+    They are an object's, with properties, without a dialect, without alternatives at the top level,
+    without arrays of nobody knows what, and without patterns that only other regex engines know.
     """
     if raw is None or raw == _NULL:
         return _NO_PARAMETERS
@@ -52,8 +63,12 @@ def sound_parameters(raw: msgspec.Raw | None, where: str) -> Any:
     except msgspec.ValidationError:
         raise BadRequest("A tool's parameters must be a JSON Schema object", param=where) from None
     sound = head.type == _OBJECT and head.dialect == _NULL and is_object(head.properties)
-    plain = b'"pattern' not in bytes(raw)  # nearly no schema has one
-    return raw if sound and (plain or not _has_foreign_pattern(raw)) else _mended(raw, where)
+    if not sound or head.combined:
+        return _mended(raw, where)
+    text = bytes(raw)
+    if b'"pattern' not in text and b'"array"' not in text:
+        return raw
+    return _mended(raw, where) if _has_fault(raw) else raw
 
 
 def _mended(raw: msgspec.Raw, where: str) -> dict[str, Any]:
@@ -65,7 +80,10 @@ def _mended(raw: msgspec.Raw, where: str) -> dict[str, Any]:
     if not isinstance(schema.get("properties"), dict):
         schema["properties"] = {}
     schema["type"] = "object"
+    _flatten(schema)
     for part in _schemas_in(schema):
+        if _lacks_items(part):
+            part["items"] = {}
         pattern = part.get("pattern")
         if isinstance(pattern, str) and _is_foreign(pattern):
             del part["pattern"]
@@ -77,9 +95,46 @@ def _mended(raw: msgspec.Raw, where: str) -> dict[str, Any]:
     return schema
 
 
-def _has_foreign_pattern(raw: msgspec.Raw) -> bool:
-    """Whether some pattern, of a text or of properties' names, is for another engine."""
+def _flatten(schema: dict[str, Any]) -> None:
+    """Put what alternatives at the top level hold into the schema itself.
+
+    All of their properties are offered. Required is what all of `allOf` require together, and what
+    every alternative of `anyOf` or `oneOf` requires.
+    """
+    required = set(_names(schema.get("required")))
+    for word in ("allOf", "anyOf", "oneOf"):
+        found = schema.pop(word, None)
+        parts = (
+            [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+        )
+        for part in parts:
+            inner = part.get("properties")
+            if isinstance(inner, dict):
+                schema["properties"] = {**inner, **schema["properties"]}
+        needed = [set(_names(part.get("required"))) for part in parts]
+        if needed:
+            required |= set.union(*needed) if word == "allOf" else set.intersection(*needed)
+    schema.pop("enum", None)
+    schema.pop("not", None)
+    if required:
+        schema["required"] = [name for name in schema["properties"] if name in required]
+
+
+def _names(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def _lacks_items(part: dict[str, Any]) -> bool:
+    kind = part.get("type")
+    array = kind == "array" or (isinstance(kind, list) and "array" in kind)
+    return array and "prefixItems" not in part and not isinstance(part.get("items"), dict | bool)
+
+
+def _has_fault(raw: msgspec.Raw) -> bool:
+    """Whether some array does not say of what, or some pattern is for another engine."""
     for part in _schemas_in(msgspec.json.decode(raw)):
+        if _lacks_items(part):
+            return True
         pattern, named = part.get("pattern"), part.get("patternProperties")
         keys = named if isinstance(named, dict) else ()
         if any(_is_foreign(each) for each in (pattern, *keys) if isinstance(each, str)):
