@@ -58,7 +58,7 @@ fix: $(VENV)/.dev ## format and autofix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## measure against a direct connection; prints a table, asserts nothing
+bench: $(VENV)/.dev ## measure beside a direct connection and nginx; prints a table, asserts nothing
 	PYTHONPATH=tests $(BIN)/python -m bench
 
 storm: $(VENV)/.dev ## kill gateways and Redis under load, and see whether the figures add up

@@ -1,20 +1,23 @@
-"""`make bench`: the gateway beside a direct connection, and nginx where it is installed.
+"""`make bench`: gateways beside a direct connection, and nginx where it is installed.
 
-Prints CPU, added latency and memory of the proxy process for the shapes of real traffic. One
-process each, everything on this machine, so quote ratios, not absolute times. Asserts nothing.
+Prints one table: CPU, added latency, connections opened upstream and memory of the proxy process for
+the shapes of real traffic. One process each, everything on this machine, so quote ratios, not absolute
+times. `--part 0.1` runs a tenth of the requests, `--only SHAPE_OR_TARGET` (often) a part of the table.
+Asserts nothing.
 """
 
+import argparse
 import asyncio
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 import uvloop
 from bench.load import Result, load
 from bench.marker import Marker
-from bench.targets import Target, targets
+from bench.targets import NAMES, Bench, Target, targets
 
 FILLER = "Explain what this code does and why. " * 30
 
@@ -27,6 +30,8 @@ class Shape:
     marker: Marker
     requests: int
     at_once: int
+    kilobytes: int = 1
+    """Size of the prompt."""
 
 
 SHAPES = (
@@ -34,12 +39,16 @@ SHAPES = (
     Shape("tiny", Marker(5, 0, 8), 3000, 16),
     Shape("burst", Marker(500, 0, 8), 300, 8),
     Shape("paced", Marker(150, 20, 1), 100, 100),
+    Shape("late end", Marker(5, 0, 8, 200), 800, 16),
+    Shape("1 MB body", Marker(5, 0, 8), 60, 4, 1000),
 )
+STREAMS = 300
+"""Open at once while memory is measured."""
 
 
-def _body(path: str, marker: Marker) -> bytes:
+def _body(path: str, marker: Marker, kilobytes: int = 1) -> bytes:
     """A request of a client, with the marker in the user's message."""
-    text = f"{FILLER} {marker}"
+    text = f"{FILLER * kilobytes} {marker}"
     if path.endswith("/responses"):
         message = {"role": "user", "content": [{"type": "input_text", "text": text}]}
         fields = {"instructions": "", "store": False, "input": [{"type": "message", **message}]}
@@ -64,16 +73,33 @@ def _resident(process: psutil.Process) -> int:
     return sum(int(member.memory_info().rss) for member in _family(process))
 
 
-async def _measure(target: Target, shape: Shape) -> tuple[Result, float]:
-    """One run after a short warm-up: what the load saw, and the CPU seconds of the target."""
-    body = _body(target.path, shape.marker)
-    warm = min(shape.requests, 4 * shape.at_once, 100)
-    await load(target.port, target.path, body, requests=warm, at_once=min(shape.at_once, 16))
+@dataclass(frozen=True)
+class Measured:
+    """One run: what the load saw, CPU seconds of the target, connections the upstream got."""
+
+    seen: Result
+    cpu: float
+    connections: int
+
+
+async def _measure(bench: Bench, target: Target, shape: Shape) -> Measured:
+    """One run after a short warm-up."""
+    body = _body(target.path, shape.marker, shape.kilobytes)
+
+    async def run(requests: int, at_once: int) -> Result:
+        return await load(
+            *(target.port, target.path, body),
+            requests=requests,
+            at_once=at_once,
+            key=target.key,
+        )
+
+    await run(min(shape.requests, 4 * shape.at_once, 100), min(shape.at_once, 16))
+    opened = await asyncio.to_thread(bench.connections)
     before = _cpu(target.process)
-    seen = await load(
-        target.port, target.path, body, requests=shape.requests, at_once=shape.at_once
-    )
-    return seen, _cpu(target.process) - before
+    seen = await run(shape.requests, shape.at_once)
+    cpu = _cpu(target.process) - before
+    return Measured(seen, cpu, await asyncio.to_thread(bench.connections) - opened)
 
 
 async def _memory(target: Target, *, streams: int) -> float:
@@ -83,7 +109,7 @@ async def _memory(target: Target, *, streams: int) -> float:
     body = _body(target.path, Marker(6, 500, 1))
     before = _resident(target.process)
     run = asyncio.ensure_future(
-        load(target.port, target.path, body, requests=streams, at_once=streams)
+        load(*(target.port, target.path, body), requests=streams, at_once=streams, key=target.key)
     )
     most = before
     while not run.done():
@@ -93,34 +119,76 @@ async def _memory(target: Target, *, streams: int) -> float:
     return (most - before) / 1024 / streams
 
 
+COLUMNS = (
+    *(("shape", 14), ("target", 19), ("CPU ms/req", 11), ("s/100k", 8), ("x nginx", 8)),
+    *(("first p50", 10), ("p99", 8), ("delay p50", 10), ("p99", 8), ("whole p50", 10)),
+    *(("opened", 7), ("errors", 6)),
+)
+
+
 def _line(*cells: object) -> None:
-    widths = (15, 22, 13, 13, 11, 11, 11, 11, 7)
-    print("".join(str(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)))
+    print(
+        "".join(str(cell).ljust(width) for cell, (_, width) in zip(cells, COLUMNS, strict=True)),
+        flush=True,
+    )
 
 
-async def _run(all_targets: list[Target]) -> None:
+def _row(shape: Shape, target: Target, measured: Measured, nginx: float) -> None:
+    seen, cpu = measured.seen, measured.cpu
+    each = 1000 * cpu / shape.requests
+    _line(
+        shape.name,
+        target.name,
+        f"{each:.3f}",
+        f"{cpu / max(seen.deltas, 1) * 1e5:.2f}",
+        f"{each / nginx:.1f}" if nginx else "",
+        *(f"{seen.percentile(seen.first_delta, p):.2f}" for p in (0.5, 0.99)),
+        *(f"{seen.percentile(seen.delays, p):.2f}" for p in (0.5, 0.99)),
+        f"{seen.percentile(seen.whole, 0.5):.1f}",
+        measured.connections,
+        seen.errors,
+    )
+
+
+async def _run(bench: Bench, found: list[Target], shapes: list[Shape]) -> None:
     print(f"Python {sys.version.split()[0]}, {psutil.cpu_count()} CPUs, one process each\n")
-    _line("shape", "target", "CPU ms/req", "CPU s/100k", "first p50", "first p99", "delay p50",
-          "delay p99", "errors")  # fmt: skip
-    for shape in SHAPES:
-        for target in all_targets:
-            seen, cpu = await _measure(target, shape)
-            cells = [
-                f"{1000 * cpu / shape.requests:.3f}",
-                f"{cpu / max(seen.deltas, 1) * 1e5:.2f}",
-                *(f"{seen.percentile(seen.first_delta, p):.2f}" for p in (0.5, 0.99)),
-                *(f"{seen.percentile(seen.delays, p):.2f}" for p in (0.5, 0.99)),
-            ]
-            _line(shape.name, target.name, *cells, seen.errors)
-    print("\nmemory, 500 open streams:")
-    for target in all_targets:
+    _line(*(name for name, _ in COLUMNS))
+    for shape in shapes:
+        nginx: dict[str, float] = {}
+        for target in found:
+            measured = await _measure(bench, target, shape)
+            nginx.setdefault(target.name, 1000 * measured.cpu / shape.requests)
+            _row(shape, target, measured, nginx.get(target.beside, 0.0))
+    print(f"\nmemory, {STREAMS} open streams:")
+    for target in found:
         if target.process:
-            print(f"  {target.name:22}{await _memory(target, streams=500):.1f} KiB a stream")
-    print("\nCPU is user + system of the target's process; times in ms; 100k = deltas.")
+            print(f"  {target.name:22}{await _memory(target, streams=STREAMS):.1f} KiB a stream")
+    print(
+        "\nCPU is user + system of the target's process, x nginx the ratio of it to nginx over the same"
+        "\nkind of connection; times in ms; s/100k = CPU seconds for 100,000 deltas; whole = to the end of"
+        "\nthe body; opened = connections the upstream got during the run."
+    )
+
+
+def main() -> None:
+    """Measure what the arguments name."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--part", type=float, default=1.0, help="part of the requests of each shape"
+    )
+    parser.add_argument("--only", action="append", default=[], help="a shape or a target")
+    asked = parser.parse_args()
+    shapes = [
+        replace(shape, requests=max(int(shape.requests * asked.part), shape.at_once))
+        for shape in SHAPES
+    ]
+    begun = time.monotonic()
+    chosen = [shape for shape in shapes if shape.name in asked.only] or shapes
+    wanted = [name for name in NAMES if name in asked.only] or NAMES
+    with targets(wanted) as (bench, found):
+        uvloop.run(_run(bench, found, chosen))
+    print(f"took {time.monotonic() - begun:.0f} s")
 
 
 if __name__ == "__main__":
-    begun = time.monotonic()
-    with targets() as everything:
-        uvloop.run(_run(everything))
-    print(f"took {time.monotonic() - begun:.0f} s")
+    main()

@@ -14,6 +14,7 @@ class Result:
 
     first_delta: list[float] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
     deltas: int = 0
     errors: int = 0
     seconds: float = 0.0
@@ -56,6 +57,7 @@ class _Client(asyncio.Protocol):
             self.result.delays.append((now - int(stamp)) / 1e6)
             self.result.deltas += 1
         if (self.tail + data)[-5:] == b"0\r\n\r\n" and self.done and not self.done.done():
+            self.result.whole.append((now - self.begun) / 1e6)
             self.done.set_result(None)
         self.tail = data[-5:]
 
@@ -69,11 +71,13 @@ class _Client(asyncio.Protocol):
         await self.done
 
 
-async def load(port: int, path: str, body: bytes, *, requests: int, at_once: int) -> Result:
+async def load(
+    port: int, path: str, body: bytes, *, requests: int, at_once: int, key: str = "bench"
+) -> Result:
     """Run the load against one port of this machine."""
     result = Result()
     head = (
-        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer bench\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     request, left = head.encode() + body, requests

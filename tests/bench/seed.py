@@ -1,4 +1,4 @@
-"""An account for the benchmark's gateway, with a token that does not end while it runs."""
+"""Accounts and a key for the benchmark's gateways, with tokens that do not end while it runs."""
 
 import asyncio
 import time
@@ -7,6 +7,8 @@ from cryptography.fernet import Fernet
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis.clients import connect
 
 
@@ -17,16 +19,35 @@ def seed(url: str) -> str:
     return key
 
 
-async def _seed(url: str, key: str) -> None:
+def seed_team(url: str, accounts: int) -> tuple[str, str]:
+    """So many accounts and one of two keys with limits; gives encryption key and the secret."""
+    key = Fernet.generate_key().decode()
+    return key, asyncio.run(_seed_team(url, key, accounts))
+
+
+async def _seed(url: str, key: str, accounts: int = 1) -> None:
     now = int(time.time())
     redis = connect(url)
-    account = NewAccount(
-        chatgpt_account_id="bench",
-        access_token="bench",
-        refresh_token="bench",
-        expires_at=now + 86_400,
-        refreshed_at=now,
-        created_at=now,
-    )
-    await AccountStore(redis, CredentialCipher([key])).add(account)
+    store = AccountStore(redis, CredentialCipher([key]))
+    for number in range(accounts):
+        account = NewAccount(
+            chatgpt_account_id=f"bench{number or ''}",
+            access_token="bench",
+            refresh_token=f"bench{number or ''}",
+            expires_at=now + 86_400,
+            refreshed_at=now,
+            created_at=now,
+        )
+        await store.add(account)
     await redis.aclose()
+
+
+async def _seed_team(url: str, key: str, accounts: int) -> str:
+    await _seed(url, key, accounts)
+    redis = connect(url)
+    keys = KeyStore(redis, CredentialCipher([key]))
+    plenty = Limits(rpm=10**9, tpm=10**12, concurrent=10**6, tokens_day=10**13)
+    await keys.create("another", weight=2.0)
+    _, secret = await keys.create("bench", limits=plenty)
+    await redis.aclose()
+    return secret

@@ -1,4 +1,9 @@
-"""What the benchmark measures: the upstream directly, nginx before it, and the gateway before it."""
+"""What the benchmark measures: the upstream directly, nginx before it, and gateways before it.
+
+The lean gateway has one account, no keys and a quiet log; the others have what a team has: TLS to
+the upstream, twenty or two hundred accounts, a key with limits that shares with another one, fair
+shares of slots, and a log line for each request.
+"""
 
 import contextlib
 import os
@@ -9,11 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from typing import IO
 
 import psutil
-from bench.seed import seed
+from bench.seed import seed, seed_team
+from support.certificates import Authority
 from support.redis_server import RedisServer
 
 NGINX = """
@@ -22,11 +30,19 @@ events {{ worker_connections 4096; }}
 http {{
   access_log off;
   upstream u {{ server 127.0.0.1:{upstream}; keepalive 512; }}
+  upstream t {{ server 127.0.0.1:{tls_upstream}; keepalive 512; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096; client_max_body_size 64m;
     location / {{
       proxy_pass http://u; proxy_http_version 1.1; proxy_set_header connection "";
       proxy_buffering off;
+    }}
+  }}
+  server {{
+    listen 127.0.0.1:{tls_port} backlog=4096; client_max_body_size 64m;
+    location / {{
+      proxy_pass https://t; proxy_http_version 1.1; proxy_set_header connection "";
+      proxy_buffering off; proxy_ssl_verify off;
     }}
   }}
 }}
@@ -41,6 +57,10 @@ class Target:
     port: int
     path: str
     process: psutil.Process | None
+    key: str = "bench"
+    """The API key of its clients."""
+    beside: str = "nginx"
+    """The nginx it is compared with: over plain or encrypted connections to the upstream."""
 
 
 def free_port() -> int:
@@ -53,7 +73,7 @@ def free_port() -> int:
 
 def wait_for(port: int) -> None:
     """Wait until somebody listens."""
-    for _ in range(200):
+    for _ in range(1200):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):
             return
         time.sleep(0.05)
@@ -61,8 +81,11 @@ def wait_for(port: int) -> None:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int, **environment: str) -> Iterator[psutil.Process]:
-    with subprocess.Popen(command, env={**os.environ, **environment}) as process:
+def running(
+    command: list[str], port: int, *, log: IO[bytes] | None = None, **environment: str
+) -> Iterator[psutil.Process]:
+    """A process that listens on a port; what it prints goes to the log, if one is given."""
+    with subprocess.Popen(command, env={**os.environ, **environment}, stdout=log) as process:
         try:
             wait_for(port)
             yield psutil.Process(process.pid)
@@ -70,46 +93,98 @@ def running(command: list[str], port: int, **environment: str) -> Iterator[psuti
             process.terminate()
 
 
-@contextlib.contextmanager
-def targets() -> Iterator[list[Target]]:
-    """Everything started, with an account and its token in a Redis of its own."""
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        upstream = free_port()
-        python = sys.executable
-        stack.enter_context(running([python, "-m", "bench.upstream", str(upstream)], upstream))
-        chat, responses = "/v1/chat/completions", "/backend-api/codex/responses"
-        found = [Target("direct", upstream, responses, None)]
-        if nginx := shutil.which("nginx"):
-            port = free_port()
-            config = folder / "nginx.conf"
-            config.write_text(NGINX.format(folder=folder, port=port, upstream=upstream))
-            process = stack.enter_context(running([nginx, "-c", str(config)], port))
-            found.append(Target("nginx", port, responses, process))
-        else:
-            print("nginx is not on the PATH: left out\n")
-        gateway = free_port()
-        environment = _environment(stack, folder, upstream, gateway)
-        process = stack.enter_context(
-            running([python, "-m", "codex_proapi.gateway"], gateway, **environment)
+CHAT, RESPONSES, BACKEND = (
+    *("/v1/chat/completions", "/v1/responses"),
+    "/backend-api/codex/responses",
+)
+
+
+class Bench:
+    """The processes of one benchmark, each started when it is asked for and ended with it."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self.folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        self.authority = Authority(self.folder)
+        self.authority.server()
+        [certificate] = self.folder.glob("server*.pem")
+        self.upstream, self.tls_upstream = free_port(), free_port()
+        command = [sys.executable, "-m", "bench.upstream", str(self.upstream)]
+        command += [str(self.tls_upstream), str(certificate)]
+        stack.enter_context(running(command, self.upstream))
+
+    def __repr__(self) -> str:
+        return f"<Bench with its upstream on {self.upstream}>"
+
+    def connections(self) -> int:
+        """How many connections the upstream has had."""
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.upstream}/bench/connections"
+        ) as answer:
+            return int(answer.read())
+
+    def nginx(self) -> list[Target]:
+        """One nginx before the upstream, over plain and over encrypted connections."""
+        found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+        if not found:
+            print("nginx is not installed: nothing to compare with\n")
+            return []
+        port, tls_port = free_port(), free_port()
+        config = self.folder / "nginx.conf"
+        ports = {"upstream": self.upstream, "tls_upstream": self.tls_upstream}
+        config.write_text(NGINX.format(folder=self.folder, port=port, tls_port=tls_port, **ports))
+        process = self._stack.enter_context(running([found, "-c", str(config)], port))
+        return [
+            Target("nginx", port, BACKEND, process),
+            Target("nginx, TLS", tls_port, BACKEND, process, beside="nginx, TLS"),
+        ]
+
+    def gateway(self, *, tls: bool = False, accounts: int = 0) -> tuple[int, psutil.Process, str]:
+        """A gateway with a Redis of its own; without a number of accounts it is the lean one."""
+        redis = self._stack.enter_context(RedisServer())
+        port, secret = free_port(), "bench"
+        origin = (
+            f"https://127.0.0.1:{self.tls_upstream}" if tls else f"http://127.0.0.1:{self.upstream}"
         )
-        found.append(Target("gateway, chat", gateway, chat, process))
-        found.append(Target("gateway, responses", gateway, "/v1/responses", process))
-        yield found
+        environment = {
+            "PORT": str(port),
+            "REDIS_URL": redis.url,
+            "CODEX_BASE_URL": f"{origin}/backend-api/codex",
+            "SSL_CERT_FILE": str(self.authority.path),
+            "DATA_DIR": str(self.folder),
+        }
+        if accounts:
+            environment["ENCRYPTION_KEYS"], secret = seed_team(redis.url, accounts)
+            slots = {"ACCOUNT_STREAMS": "1000", "FAIR_SHARE_BELOW": "100"}
+            environment |= {"API_KEY_POLICY": "required", "LOG_LEVEL": "info", **slots}
+        else:
+            environment["ENCRYPTION_KEYS"] = seed(redis.url)
+            environment |= {"API_KEY_POLICY": "open", "LOG_LEVEL": "warning"}
+        log = self._stack.enter_context((self.folder / f"gateway-{port}.log").open("wb"))
+        command = [sys.executable, "-m", "codex_proapi.gateway"]
+        process = self._stack.enter_context(running(command, port, log=log, **environment))
+        return port, process, secret
 
 
-def _environment(
-    stack: contextlib.ExitStack, folder: pathlib.Path, upstream: int, port: int
-) -> dict[str, str]:
-    """The gateway's settings, after an account was put into its Redis."""
-    redis = stack.enter_context(RedisServer())
-    keys = seed(redis.url)
-    return {
-        "PORT": str(port),
-        "REDIS_URL": redis.url,
-        "ENCRYPTION_KEYS": keys,
-        "API_KEY_POLICY": "open",
-        "CODEX_BASE_URL": f"http://127.0.0.1:{upstream}/backend-api/codex",
-        "DATA_DIR": str(folder),
-        "LOG_LEVEL": "warning",
-    }
+TEAMS = {f"team, {accounts} accounts": accounts for accounts in (20, 200)}
+NAMES = ("direct", "nginx", "nginx, TLS", "lean, chat", "lean, responses", "lean, TLS", *TEAMS)
+
+
+@contextlib.contextmanager
+def targets(wanted: Container[str] = NAMES) -> Iterator[tuple[Bench, list[Target]]]:
+    """Everything that is wanted, started."""
+    with contextlib.ExitStack() as stack:
+        bench = Bench(stack)
+        found = [Target("direct", bench.upstream, BACKEND, None), *bench.nginx()]
+        if "lean, chat" in wanted or "lean, responses" in wanted:
+            port, process, _ = bench.gateway()
+            found.append(Target("lean, chat", port, CHAT, process))
+            found.append(Target("lean, responses", port, RESPONSES, process))
+        if "lean, TLS" in wanted:
+            port, process, _ = bench.gateway(tls=True)
+            found.append(Target("lean, TLS", port, CHAT, process, beside="nginx, TLS"))
+        for name, accounts in TEAMS.items():
+            if name in wanted:
+                port, process, secret = bench.gateway(tls=True, accounts=accounts)
+                found.append(Target(name, port, CHAT, process, secret, "nginx, TLS"))
+        yield bench, [target for target in found if target.name in wanted]

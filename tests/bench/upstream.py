@@ -1,10 +1,13 @@
 """A fast upstream for the benchmark: POST …/responses as SSE, as many deltas as the prompt says.
 
-Not the simulator: it checks nothing, so that it costs little. `python -m bench.upstream PORT`
+Not the simulator: it checks nothing, so that it costs little.
+`python -m bench.upstream PORT [TLS_PORT CERTIFICATE]`; `GET /bench/connections` on PORT gives how many
+connections both ports have had.
 """
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from typing import cast
@@ -31,6 +34,7 @@ HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
     b"x-request-id: bench\r\n\r\n"
 )
+LAST = b"0\r\n\r\n"
 MODELS = json.dumps({"models": [{"slug": "gpt-5.5", "visibility": "list", "priority": 1}]}).encode()
 
 
@@ -65,10 +69,14 @@ def _closing(deltas: int) -> bytes:
 class Upstream(asyncio.Protocol):
     """One connection; requests one after another."""
 
+    opened = 0
+    """Connections of all."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         # uvloop's transports are no subclass of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
+        Upstream.opened += 1
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
@@ -86,6 +94,16 @@ class Upstream(asyncio.Protocol):
             if len(rest) < length:
                 return
         self.buffer = b""
+        if head.startswith(b"GET /bench/connections"):
+            # This one is not counted.
+            Upstream.opened -= 1
+            said = b"%d" % Upstream.opened
+            self.transport.write(
+                b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(said)
+            )
+            self.transport.write(said)
+            self.transport.close()
+            return
         if head.startswith(b"GET"):
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(MODELS))
             self.transport.write(MODELS)
@@ -106,13 +124,28 @@ class Upstream(asyncio.Protocol):
                 loop = asyncio.get_running_loop()
                 loop.call_later(marker.gap_ms / 1000, self._send, marker, left)
                 return
-        self.transport.write(_chunk(_closing(marker.deltas)) + b"0\r\n\r\n")
+        closing = _chunk(_closing(marker.deltas))
+        if not marker.end_ms:
+            self.transport.write(closing + LAST)
+            return
+        self.transport.write(closing)
+        asyncio.get_running_loop().call_later(marker.end_ms / 1000, self._end)
+
+    def _end(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(LAST)
 
 
-async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port)
+async def _serve(port: int, tls_port: int = 0, certificate: str = "") -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Upstream, "127.0.0.1", port, backlog=4096)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        await loop.create_server(Upstream, "127.0.0.1", tls_port, ssl=context, backlog=4096)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(int(sys.argv[1])))
+    own, *tls = sys.argv[1:]
+    uvloop.run(_serve(int(own), *((int(tls[0]), tls[1]) if tls else ())))
