@@ -12,7 +12,7 @@ from codex_proapi.commons.balancing.candidates import (
     SelectionInput,
     Window,
 )
-from codex_proapi.commons.balancing.select import select
+from codex_proapi.commons.balancing.select import select, why_none
 from codex_proapi.commons.balancing.strategy import Routing
 
 NOW = 1_790_000_000.0
@@ -250,3 +250,33 @@ def test_when_nobody_can_be_asked_the_most_telling_cause_is_given(
     cooldowns: Any, expected: Any
 ) -> None:
     assert chosen(candidates(**cooldowns), cursor=3) == expected
+
+
+def a_reason(reason: CooldownReason, code: str, seconds: float = 100.0) -> Cooldown:
+    return Cooldown(until=NOW + seconds, reason=reason, since=NOW, code=code)
+
+
+@pytest.mark.parametrize(
+    ("cooldowns", "cause"),
+    [
+        ([(CooldownReason.ENTITLEMENT, "usage_not_included")], NoCandidateCause.UNENTITLED),
+        ([(CooldownReason.ENTITLEMENT, "model_not_in_plan")], NoCandidateCause.UNENTITLED),
+        ([(CooldownReason.ENTITLEMENT, "request_blocked")], NoCandidateCause.FORBIDDEN),
+        (
+            [(CooldownReason.ENTITLEMENT, "usage_not_included"), (CooldownReason.ENTITLEMENT, "x")],
+            NoCandidateCause.FORBIDDEN,
+        ),
+        ([(CooldownReason.CREDENTIAL, "token_expired")], NoCandidateCause.REFUSED),
+        (
+            [
+                (CooldownReason.CREDENTIAL, "token_expired"),
+                (CooldownReason.CREDENTIAL, "credential_unavailable"),
+            ],
+            NoCandidateCause.RENEWING,
+        ),
+    ],
+)
+def test_why_no_login_may_serve_is_told_by_what_ends_soonest(cooldowns: Any, cause: Any) -> None:
+    found = why_none([a_reason(*each) for each in cooldowns], NOW)
+
+    assert (found.cause, found.until) == (cause, NOW + 100)

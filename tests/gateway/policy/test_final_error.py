@@ -7,6 +7,7 @@ from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCa
 from codex_proapi.gateway.errors import (
     AllCooling,
     AllSpent,
+    LoginRenewing,
     NoAccounts,
     Truncated,
     UnknownModel,
@@ -58,6 +59,9 @@ def nobody(cause: Any, seconds: Any = 0.0) -> Any:
         ([], nobody(NoCandidateCause.EMPTY), NoAccounts, 503),
         ([], nobody(NoCandidateCause.UNENTITLED), UnknownModel, 404),
         ([], nobody(NoCandidateCause.REFUSED, 600), NoAccounts, 503),
+        ([], nobody(NoCandidateCause.FORBIDDEN, 600), UpstreamRefused, 503),
+        ([], nobody(NoCandidateCause.RENEWING, 3), LoginRenewing, 503),
+        ([DEAD], nobody(NoCandidateCause.RENEWING, 3), LoginRenewing, 503),
         ([], nobody(NoCandidateCause.COOLING, 20), AllCooling, 429),
         ([], nobody(NoCandidateCause.SPENT, 9000), AllSpent, 429),
     ],
@@ -148,3 +152,15 @@ def test_plans_without_codex_are_not_told_as_a_short_wait() -> None:
 
     assert isinstance(error, UnknownModel)
     assert error.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "seconds", "told"),
+    [
+        (NoCandidateCause.RENEWING, 3, 3),
+        (NoCandidateCause.RENEWING, 600, 15),
+        (NoCandidateCause.FORBIDDEN, 1200, 60),
+    ],
+)
+def test_what_ends_by_itself_tells_a_true_wait(cause: Any, seconds: Any, told: Any) -> None:
+    assert concluded(nobody=nobody(cause, seconds)).retry_after == told

@@ -165,7 +165,14 @@ async def test_an_account_without_a_usable_credential_is_passed_over_for_a_momen
 ) -> None:
     await scene.outcomes.record_no_credential("acc_a", code="credential_unavailable")
 
-    assert (await scene.cooling("acc_a"))[""].reason is CooldownReason.CREDENTIAL
+    cooldown = (await scene.cooling("acc_a"))[""]
+    assert cooldown.reason is CooldownReason.CREDENTIAL
+    # A renewal takes seconds: nobody is sent to sign in for it, and it is looked at again soon.
+    assert cooldown.until - cooldown.since <= 5
+
+    await scene.outcomes.record_no_credential("acc_b", code="credential_revoked")
+    cooldown = (await scene.cooling("acc_b"))[""]
+    assert cooldown.until - cooldown.since == pytest.approx(30)
 
 
 async def test_while_redis_is_away_nothing_is_learnt_and_that_is_counted(scene: Any) -> None:
