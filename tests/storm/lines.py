@@ -12,7 +12,7 @@ from codex_proapi.gateway.exchange.access_log import EVENT
 from codex_proapi.local.replay import replayed
 
 
-class Line(msgspec.Struct, kw_only=True):
+class Line(msgspec.Struct, kw_only=True, rename={"selection_inputs": "ballots"}):
     """What is held against the truth of one settled exchange's line."""
 
     event: str
