@@ -306,6 +306,27 @@ async def test_what_was_changed_for_one_account_stays_changed_for_the_next() -> 
     assert last.headers["x-openai-internal-codex-responses-lite"] == "true"
 
 
+async def test_each_parameter_a_refusal_names_is_left_out_once() -> None:
+    unknown = [
+        Refusal(status=400, message=f"Unknown parameter: 'input[0].{name}'.")
+        for name in ("namespace", "caller")
+    ]
+    scene = Scene([a_lease("acc_a")], [*unknown, "yes"])
+    call = {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"}
+
+    await scene.dispatch(a_request({**call, "namespace": "n", "caller": "x"}))
+
+    assert b"namespace" not in scene.upstream.asked[-1].body
+    assert b"caller" not in scene.upstream.asked[-1].body
+
+
+async def test_a_parameter_that_is_named_again_ends_it() -> None:
+    unknown = Refusal(status=400, message="Unknown parameter: 'input[0].namespace'.")
+    scene = Scene([a_lease("acc_a")], [unknown, unknown])
+
+    assert (await scene.refused()).status == 400
+
+
 async def test_encrypted_items_that_are_refused_are_left_out_and_the_move_is_noted() -> None:
     refused = Refusal(status=400, code="invalid_encrypted_content")
     scene = Scene([a_lease("acc_a", is_affine=True)], [refused, "yes"])

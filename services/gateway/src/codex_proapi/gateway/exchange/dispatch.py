@@ -40,6 +40,7 @@ from codex_proapi.gateway.policy.retry import (
     RetryDecision,
     Verdict,
     decide,
+    parameter_of,
 )
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
@@ -224,7 +225,7 @@ class Dispatcher:
         Raises the GatewayError that tells most when nobody may be asked any more.
         """
         course = turn.course
-        judgement = decide(refusal, now=self._context.clock(), tried=turn.changes)
+        judgement = decide(refusal, now=self._context.clock(), tried=turn.changes_tried(refusal))
         if turn.attempt is not None:
             turn.attempt.refuse(refusal, judgement)
         course.refusals.append((refusal, judgement))
@@ -254,6 +255,8 @@ class Dispatcher:
         change = judgement.change
         if change in LASTING:
             course.changes.add(change)
+            if change is Change.WITHOUT_PARAMETER:
+                course.removed.add(parameter_of(refusal))
             course.request = changed(course.request, change, refusal)
         if judgement.verdict is Verdict.SAME_ACCOUNT_FRESH:
             return await self._selector.renew(lease)

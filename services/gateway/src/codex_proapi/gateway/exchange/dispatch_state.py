@@ -9,10 +9,12 @@ import msgspec
 
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota import Quota
+from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import (
     UpstreamRequest,
 )
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.policy.retry import Change, parameter_of
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
@@ -26,12 +28,8 @@ from codex_proapi.gateway.upstream.transport import (
 
 if TYPE_CHECKING:
     from codex_proapi.gateway.exchange.exchange import Attempt
-    from codex_proapi.gateway.formats.codex.refusals import Refusal
     from codex_proapi.gateway.policy.final_error import Refused
-    from codex_proapi.gateway.policy.retry import (
-        Change,
-        RetryDecision,
-    )
+    from codex_proapi.gateway.policy.retry import RetryDecision
 
 
 class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +60,10 @@ def without_content(request: UpstreamRequest) -> UpstreamRequest:
     return msgspec.structs.replace(request, input=(), instructions="", tools=())
 
 
+MOST_REMOVED = 4
+"""Parameters left out of one request at most; each costs a round trip."""
+
+
 class DispatchState:
     """One dispatch under way."""
 
@@ -71,6 +73,8 @@ class DispatchState:
         self.asked = asked
         self.request = asked.request
         self.changes: set[Change] = set()
+        self.removed: set[str] = set()
+        """Parameters that were left out because a refusal named them."""
         self.tried: set[str] = set()
         self.refusals: list[Refused] = []
         self.forbidden: list[tuple[Lease, Refusal, RetryDecision]] = []
@@ -91,6 +95,13 @@ class AccountTry:
         self.course = course
         self.changes = set(course.changes)
         self.attempt: Attempt | None = None
+
+    def changes_tried(self, refusal: Refusal) -> set[Change]:
+        """What must not be changed again; a parameter is left out once, but each by its name."""
+        removed = self.course.removed
+        if parameter_of(refusal) in removed or len(removed) >= MOST_REMOVED:
+            return self.changes
+        return self.changes - {Change.WITHOUT_PARAMETER}
 
     def __repr__(self) -> str:
         return f"<AccountTry with {len(self.changes)} changes>"

@@ -1,1 +1,5 @@
-"""TODO."""
+"""The Codex backend on the wire: request bodies and headers, events, items, refusals, quota.
+
+What both services know of the backend (identity, endpoints, the model catalogue) is in
+`commons.codex`; what a refusal allows is in `policy`.
+"""
