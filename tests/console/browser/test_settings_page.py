@@ -84,7 +84,7 @@ async def test_an_admin_token_is_shown_once_and_can_be_revoked(site: Served, vis
     await visitor.click("#tokens li button")
     await visitor.see("#confirm", "Revoke Backup script?")
     await visitor.click("[data-confirm-do]")
-    await visitor.see("#tokens", "No token is made.")
+    await visitor.see("#tokens", "No tokens yet.")
     assert await site.console.parts.script_tokens.find(secret) is None
 
 

@@ -30,7 +30,7 @@ EVENTS: Final[dict[str, str]] = {
     "key.removed": N_("API key deleted"),
     "settings.changed": N_("Settings changed"),
     "log.cleared": N_("Log cleared"),
-    "log.restored": N_("Log brought back"),
+    "log.restored": N_("Log restored"),
     "admin.set_up": N_("Console set up"),
     "admin.setup_refused": N_("Setup refused"),
     "admin.signed_in": N_("Administrator signed in"),
