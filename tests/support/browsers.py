@@ -15,6 +15,7 @@ from playwright.async_api import (
     Request,
     async_playwright,
 )
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -30,6 +31,12 @@ PATIENCE_MILLISECONDS = 60_000.0
 DESKTOP = {"width": 1400, "height": 900}
 PHONE = {"width": 390, "height": 844}
 AXE = (pathlib.Path(__file__).parents[1] / "vendor/axe-4.14.1.min.js").read_text()
+TAGS = {
+    "type": "tag",
+    "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+}
+COLOUR_RULES = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+"""The rules of these tags that look at colours: a theme changes nothing else of a page."""
 AT_REST = """() => Promise.allSettled(
     document.getAnimations()
         .filter(each => each.effect.getComputedTiming().endTime !== Infinity)
@@ -72,7 +79,10 @@ class Tab:
         """Go to a page and wait until its scripts are there."""
         await self.page.goto(f"{self.base}{path}")
         if ready:
-            await self.page.wait_for_selector("html[data-ready]", state="attached")
+            try:
+                await self.page.wait_for_selector("html[data-ready]", state="attached")
+            except PlaywrightTimeout:
+                raise AssertionError(f"{path} never became ready: {self.problems}") from None
         return self
 
     async def click(self, selector: str) -> None:
@@ -102,11 +112,21 @@ class Tab:
 
     async def axe(self, *, without: tuple[str, ...] = ()) -> list[str]:
         """What axe finds against WCAG 2.2 AA, one line each; some rules may be left out."""
-        await self.page.evaluate(AT_REST)
         await self.page.evaluate(AXE)
-        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+        return await self._axe(TAGS, without)
+
+    async def axe_of_both_themes(self, *, without: tuple[str, ...] = ()) -> list[str]:
+        """The same in the light theme, and what the dark one changes of it: its colours."""
+        found = await self.axe(without=without)
+        await self.page.emulate_media(color_scheme="dark")
+        found += [f"dark: {problem}" for problem in await self._axe(COLOUR_RULES, without)]
+        await self.page.emulate_media(color_scheme="light")
+        return found
+
+    async def _axe(self, only: dict[str, Any], without: tuple[str, ...]) -> list[str]:
+        await self.page.evaluate(AT_REST)
         found = await self.page.evaluate(
-            "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", tags
+            "only => axe.run(document, {runOnly: only, resultTypes: ['violations']})", only
         )
         return [
             f"{violation['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
