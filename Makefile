@@ -9,7 +9,9 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 MEMBERS := -e shared -e services/gateway -e services/console -e services/simulator -e deploy/local
 SOURCES := services/gateway/src services/console/src services/simulator/src shared/src deploy/local/src
-TEST_JOBS ?= 2
+# A third of its time a test waits for a process or a socket: two cores are busy with three of them.
+TEST_JOBS ?= 3
+DISTRIBUTED := -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 # What Python has compiled it keeps: a test run starts dozens of processes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,16 +45,16 @@ imports: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports
 
 test: $(VENV)/.dev browser ## all tests, with a real Redis and a real browser
-	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
+	$(BIN)/pytest $(DISTRIBUTED)
 
 test-pure: $(VENV)/.dev ## the pure heart only, in seconds
 	$(BIN)/pytest tests/gateway/translation tests/gateway/formats tests/gateway/policy tests/commons/balancing tests/commons/codex
 
 test-dates: $(VENV)/.dev ## all but pages, on pretended dates (takes long); DATES and TESTS may be said
-	@PYTHONPATH=tests $(BIN)/python -m dates --dates "$(DATES)" --tests "$(TESTS)" -- -n $(TEST_JOBS) --dist loadfile
+	@PYTHONPATH=tests $(BIN)/python -m dates --dates "$(DATES)" --tests "$(TESTS)" -- $(DISTRIBUTED)
 
 cover: $(VENV)/.dev browser ## all tests, with the coverage of branches
-	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest $(DISTRIBUTED) --cov --cov-report=term-missing:skip-covered
 
 fix: $(VENV)/.dev ## format and autofix
 	$(BIN)/ruff format .

@@ -18,6 +18,15 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("context")
 
 
+LONGEST = ("/journeys/test_storm.py", "/console/browser/", "/journeys/", "/local/", "/console/")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let several test processes begin with what takes longest: none is left alone with it at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: next((n for n, p in enumerate(LONGEST) if p in item.nodeid), 9))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let TLS contexts know one authority: reading the system's takes longer than most tests."""

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 class LiveSettingsApplier:
     """Puts settings that change while running in force."""
 
-    def __init__(  # noqa: PLR0913 - hands things over
+    def __init__(
         self,
         settings: GatewaySettings,
         *,

@@ -35,7 +35,7 @@ from codex_proapi.simulator.state.leniency import Leniency
 @click.option("--key", default="", help="PEM file of its private key.")
 @click.option("--fault", multiple=True, help="A fault every answer has; NAMED lists them.")
 @click.option("--redirect-uri", multiple=True, help="One more registered redirect address.")
-def main(  # noqa: PLR0913 - one for each option
+def main(
     *,
     port: int,
     pace: float,

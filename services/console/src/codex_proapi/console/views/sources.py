@@ -21,7 +21,7 @@ from codex_proapi.console.settings import ConsoleSettings
 class Sources:
     """Everything a page may ask."""
 
-    def __init__(  # noqa: PLR0913 - it only receives
+    def __init__(
         self,
         *,
         settings: ConsoleSettings,

@@ -32,7 +32,7 @@ AnyRequest = Request[Any, Any, Any]
 class Handlers:
     """The handlers of the routes."""
 
-    def __init__(  # noqa: PLR0913 - hands things over
+    def __init__(
         self,
         *,
         authenticator: Authenticator,
