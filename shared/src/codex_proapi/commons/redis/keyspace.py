@@ -221,6 +221,16 @@ def responses_of_key(key_id: str) -> str:
     return f"{TAG}:responses:{key_id}"
 
 
+def stored_responses() -> str:
+    """Sorted set of all stored responses (`key response`) by time; RESPONSE_SECONDS after the last."""
+    return f"{TAG}:stored-responses"
+
+
+def response_sizes() -> str:
+    """Hash of stored responses' bytes and items, and of their sums; RESPONSE_SECONDS after the last."""
+    return f"{TAG}:response-sizes"
+
+
 def usage(day: str, kind: str, subject: str) -> str:
     """Hash of counters of one day (`2026-11-24`), kind `key`, `account` or `model`; USAGE_DAYS."""
     return f"{TAG}:usage:{day}:{kind}:{subject}"

@@ -126,11 +126,7 @@ class RequestHandler:
         if asked.previous_response_id is not None:
             kept = await store.response(key_id, asked.previous_response_id)
             previous = None if kept is None else list(kept)
-        found = {
-            reference: item
-            for reference in asked.references
-            if (item := await store.item(key_id, reference)) is not None
-        }
+        found = await store.items(key_id, asked.references)
         return expand(asked, previous_items=previous, referenced_items=found)
 
     def _charge(self, authenticated: Authenticated) -> LimitCharge | None:

@@ -5,7 +5,7 @@ Sealed, expiring and bounded: a conversation is worth more to its owner than to 
 
 import asyncio
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +19,14 @@ MOST_RESPONSES = 200
 """Responses kept for one key; the oldest goes first."""
 MOST_BYTES = 4 << 20
 """Size of one response's items beyond which it is not kept."""
+MOST_KEY_BYTES = 32 << 20
+"""Sealed bytes kept for one key; the oldest goes first."""
+MOST_ALL_BYTES = 128 << 20
+"""Sealed bytes kept for all keys: a quarter of the memory the deployments give Redis."""
+MOST_REFERENCES = 1000
+"""Items one request may refer to; further ones count as gone."""
+MOST_FOUND_BYTES = 16 << 20
+"""Sealed bytes of the responses that one request's references are looked up in."""
 _BESIDE = 64 << 10
 """Size from which sealing runs beside the event loop."""
 
@@ -40,42 +48,64 @@ class ResponseStore:
     async def keep(
         self, key_id: str, response_id: str, items: Sequence[bytes], *, now: float
     ) -> bool:
-        """Keep the items (raw JSON) of a conversation up to this response; False if too large."""
+        """Keep the items (raw JSON) of a conversation up to this response.
+
+        The oldest responses of the key, then of all, go until the budgets of bytes hold. False if
+        this one is too large, or Redis is nearly full: continuing it is worth less than serving.
+        """
         plain = b"[" + b",".join(items) + b"]"
         if len(plain) > MOST_BYTES:
             return False
         sealed = await _beside(len(plain), self._seal, plain)
-        pointers = [
-            keyspace.response_item(key_id, item_id) for item in items if (item_id := _id_of(item))
-        ]
+        ids = [item_id for item in items if (item_id := _id_of(item))]
         keys = [
             *(keyspace.responses_of_key(key_id), keyspace.response(key_id, response_id)),
-            *pointers,
+            *(keyspace.stored_responses(), keyspace.response_sizes()),
+            *(keyspace.response_item(key_id, item_id) for item_id in ids),
         ]
         args = [
             *(response_id, sealed, now, keyspace.RESPONSE_SECONDS, MOST_RESPONSES),
-            keyspace.response(key_id, ""),
+            *(key_id, MOST_KEY_BYTES, MOST_ALL_BYTES, f"{keyspace.TAG}:", *ids),
         ]
-        await self._scripts.repeat("keep_response", keys, args)
-        return True
+        return bool(await self._scripts.repeat("keep_response", keys, args))
 
     async def response(self, key_id: str, response_id: str) -> Sequence[bytes] | None:
         """The items of a response of this key, raw JSON each; None if it is not (or no more) kept."""
         sealed = await ask(lambda: self._redis.get(keyspace.response(key_id, response_id)))
         if sealed is None:
             return None
-        opened = await _beside(len(sealed), self._open, text(sealed))
+        return await self._items(text(sealed))
+
+    async def _items(self, sealed: str) -> Sequence[bytes] | None:
+        """What was sealed, raw JSON each; None if no key of ours opens it."""
+        opened = await _beside(len(sealed), self._open, sealed)
         if opened is None:
             return None
         return [bytes(item) for item in msgspec.json.decode(opened, type=list[msgspec.Raw])]
 
     async def item(self, key_id: str, item_id: str) -> bytes | None:
         """One item of a kept response of this key, raw JSON; None if it is not (or no more) kept."""
-        pointer = await ask(lambda: self._redis.get(keyspace.response_item(key_id, item_id)))
-        if pointer is None:
-            return None
-        items = await self.response(key_id, text(pointer)) or []
-        return next((item for item in items if _id_of(item) == item_id), None)
+        return (await self.items(key_id, [item_id])).get(item_id)
+
+    async def items(self, key_id: str, item_ids: Collection[str]) -> dict[str, bytes]:
+        """Items of kept responses of this key by id, raw JSON; those not (or no more) kept are left out.
+
+        One round trip, and each response is opened once, however many of its items are asked for.
+        Of more than MOST_REFERENCES ids, or MOST_FOUND_BYTES of responses, the rest counts as gone.
+        """
+        ids = list(dict.fromkeys(item_ids))[:MOST_REFERENCES]
+        if not ids:
+            return {}
+        names = [keyspace.response_item(key_id, item_id) for item_id in ids]
+        args = [keyspace.response(key_id, ""), MOST_FOUND_BYTES]
+        responses = await self._scripts.repeat("find_items", names, args)
+        wanted, found = set(ids), dict[str, bytes]()
+        for body in responses:
+            for item in await self._items(text(body)) or ():
+                item_id = _id_of(item)
+                if item_id in wanted and item_id is not None:
+                    found.setdefault(item_id, item)
+        return found
 
     def _seal(self, plain: bytes) -> str:
         return self._cipher.seal_bytes(zlib.compress(plain, 1)).decode()
