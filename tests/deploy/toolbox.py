@@ -18,21 +18,23 @@ ENVIRONMENT = {**os.environ, "PATH": f"{TOOLS / 'bin'}:{os.environ['PATH']}:/usr
 Manifest = dict[str, Any]
 
 
-def tool(name: str) -> str:
+def tool(name: str | pathlib.Path) -> str:
     """Where a tool is; its absence is a failure that names its cure."""
-    found = shutil.which(name, path=ENVIRONMENT["PATH"])
+    found = shutil.which(str(name), path=ENVIRONMENT["PATH"])
     assert found, f"{name} is missing: run these checks by `make check-deploy`, which installs it"
     return found
 
 
-def run(name: str, *arguments: str | pathlib.Path, **more: Any) -> subprocess.CompletedProcess[str]:
+def run(
+    name: str | pathlib.Path, *arguments: str | pathlib.Path, **more: Any
+) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end; the caller looks at its exit code."""
     settings: dict[str, Any] = {"env": ENVIRONMENT, "cwd": ROOT, "timeout": 120} | more
     command = [tool(name), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **settings)
 
 
-def output(name: str, *arguments: str | pathlib.Path, **more: Any) -> str:
+def output(name: str | pathlib.Path, *arguments: str | pathlib.Path, **more: Any) -> str:
     """What a tool prints; it must succeed."""
     done = run(name, *arguments, **more)
     assert done.returncode == 0, done.stdout + done.stderr
