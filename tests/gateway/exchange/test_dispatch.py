@@ -102,8 +102,8 @@ class Said:
         self.quotas: list[Any] = []
         self.moves: list[Any] = []
 
-    async def record_refusal(self, lease: Any, refusal: Any, judgement: Any, *, model: Any) -> Any:
-        self.learnt.append((lease.account.id, judgement.kind.value, judgement.change))
+    async def record_refusal(self, lease: Any, refusal: Any, decision: Any, *, model: Any) -> Any:
+        self.learnt.append((lease.account.id, decision.kind.value, decision.change))
         return self.opened
 
     async def record_break_off(self, lease: Any, code: str | None) -> None:

@@ -11,7 +11,8 @@ from codex_proapi.commons.redis.clients import connect
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.formats.openai.errors import error_type
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
-from codex_proapi.gateway.limits.stream_permits import RENEW_SECONDS, StreamPermits, exhausted
+from codex_proapi.gateway.limits.redis_leases import RENEW_SECONDS
+from codex_proapi.gateway.limits.stream_permits import StreamPermits, exhausted
 from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 NOW = 1_795_000_000.0

@@ -171,9 +171,9 @@ IN_STREAM = {
 
 @pytest.mark.parametrize(("refusal", "kind", "change"), ROWS)
 def test_every_refusal_has_its_row(refusal: Any, kind: Any, change: Any) -> None:
-    judgement = decide(refusal, now=NOW)
+    decision = decide(refusal, now=NOW)
 
-    assert (judgement.kind, judgement.change) == (kind, change)
+    assert (decision.kind, decision.change) == (kind, change)
 
 
 @pytest.mark.parametrize(("code", "kind"), IN_STREAM.items())
@@ -249,10 +249,10 @@ def test_a_plain_401_after_a_renewal_cools_and_condemns_nobody() -> None:
 
 
 def test_a_model_outside_the_plan_cools_that_model_alone() -> None:
-    judgement = decide(detail(400, NOT_IN_PLAN), now=NOW)
+    decision = decide(detail(400, NOT_IN_PLAN), now=NOW)
 
-    assert judgement.row.model_only
-    assert judgement.seconds == 6 * HOUR
+    assert decision.row.model_only
+    assert decision.seconds == 6 * HOUR
 
 
 @pytest.mark.parametrize(

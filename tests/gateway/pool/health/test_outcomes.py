@@ -55,8 +55,8 @@ class Scene:
         return a_lease(account.id, began=time.time(), credential=credential)
 
     async def record_refusal(self, lease: Any, refusal: Any, *, tried: Any = ()) -> Any:
-        judgement = decide(refusal, now=time.time(), tried=tried)
-        return await self.outcomes.record_refusal(lease, refusal, judgement, model="gpt-5.5")
+        decision = decide(refusal, now=time.time(), tried=tried)
+        return await self.outcomes.record_refusal(lease, refusal, decision, model="gpt-5.5")
 
     async def cooling(self, account_id: Any) -> Any:
         found = await self.cooldowns.all([account_id], now=time.time())

@@ -26,7 +26,7 @@ _ERRORS = {
 _ELSEWHERE = ("READONLY", "LOADING", "MASTERDOWN")
 """Errors of a server that is not (or not yet) the primary: another connection may find it."""
 
-LAST_LOOK_SECONDS = 0.05
+OVERDUE_SECONDS = 0.05
 """How long a reply that is overdue may still come, in case it lies unread in the socket."""
 
 Word: TypeAlias = str | int | float | bytes
@@ -139,7 +139,7 @@ class _End(asyncio.Protocol):
         self._out: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._last_look = False
+        self._overdue = False
 
     def send(self, command: tuple[Word, ...]) -> "asyncio.Future[Any]":
         """Put a command on the line; commands of one turn of the loop leave together."""
@@ -200,12 +200,12 @@ class _End(asyncio.Protocol):
             return
         left = self._waiting[0][1] - self._loop.time()
         if left > 0:
-            self._last_look = False
+            self._overdue = False
             self._watch = self._loop.call_later(left, self._check_timeout)
-        elif not self._last_look:
+        elif not self._overdue:
             # Our own loop may have been held up: what has come meanwhile is read before.
-            self._last_look = True
-            self._watch = self._loop.call_later(LAST_LOOK_SECONDS, self._check_timeout)
+            self._overdue = True
+            self._watch = self._loop.call_later(OVERDUE_SECONDS, self._check_timeout)
         else:
             self.hang_up(TimedOut("no reply in time"))
 

@@ -137,9 +137,9 @@ class Dispatcher:
         if refusal is None:
             await self._outcomes.record_break_off(lease, error.label)
             return
-        judgement = decide(refusal, now=self._context.clock(), tried=tuple(Change))
+        decision = decide(refusal, now=self._context.clock(), tried=tuple(Change))
         model = report.answered_model if report is not None else ""
-        await self._outcomes.record_refusal(lease, refusal, judgement, model=model)
+        await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
     def came_through(self, committed: Committed) -> None:
         """An answer is whole."""
@@ -225,69 +225,69 @@ class Dispatcher:
         Raises the GatewayError that tells most when nobody may be asked any more.
         """
         course = turn.course
-        judgement = decide(refusal, now=self._context.clock(), tried=turn.changes_tried(refusal))
+        decision = decide(refusal, now=self._context.clock(), tried=turn.changes_tried(refusal))
         if turn.attempt is not None:
-            turn.attempt.refuse(refusal, judgement)
-        course.refusals.append((refusal, judgement))
+            turn.attempt.refuse(refusal, decision)
+        course.refusals.append((refusal, decision))
         model = course.asked.lease_request.model
-        self._note_way(judgement, refusal)
+        self._note_way(decision, refusal)
         opened = False
-        if judgement.kind is RefusalKind.FORBIDDEN:
-            course.forbidden.append((lease, refusal, judgement))
+        if decision.kind is RefusalKind.FORBIDDEN:
+            course.forbidden.append((lease, refusal, decision))
             if len(course.forbidden) > 1:  # two accounts: it is the request's own
                 raise self._concluded(course, None)
         else:
-            opened = await self._outcomes.record_refusal(lease, refusal, judgement, model=model)
+            opened = await self._outcomes.record_refusal(lease, refusal, decision, model=model)
         if refusal.quota is not None:
             self._context.observer.observe_quota(lease.account.id, refusal.quota)
-        if not self._goes_on(judgement, course):
+        if not self._goes_on(decision, course):
             await self._record_forbidden(course)
             raise self._concluded(course, None)
-        if judgement.change is None or (opened and not lease.sole):
+        if decision.change is None or (opened and not lease.sole):
             return None
-        turn.changes.add(judgement.change)
-        return await self._after(judgement, refusal, course, lease)
+        turn.changes.add(decision.change)
+        return await self._after(decision, refusal, course, lease)
 
     async def _after(
-        self, judgement: RetryDecision, refusal: Refusal, course: DispatchState, lease: Lease
+        self, decision: RetryDecision, refusal: Refusal, course: DispatchState, lease: Lease
     ) -> Lease | None:
         """What the same account is asked again with; None if it cannot be."""
-        change = judgement.change
+        change = decision.change
         if change in LASTING:
             course.changes.add(change)
             if change is Change.WITHOUT_PARAMETER:
                 course.removed.add(parameter_of(refusal))
             course.request = changed(course.request, change, refusal)
-        if judgement.verdict is Verdict.SAME_ACCOUNT_FRESH:
+        if decision.verdict is Verdict.SAME_ACCOUNT_FRESH:
             return await self._selector.renew(lease)
         if change is Change.NOTHING:
             await self._context.sleep(RETRY_SECONDS)
         return lease
 
-    def _goes_on(self, judgement: RetryDecision, course: DispatchState) -> bool:
+    def _goes_on(self, decision: RetryDecision, course: DispatchState) -> bool:
         """Whether this exchange may ask again, whomever."""
-        if judgement.verdict is Verdict.GIVE_UP:
+        if decision.verdict is Verdict.GIVE_UP:
             return False
-        if course.silence.exhausted or (judgement.row.egress and self._context.egress.paused):
+        if course.silence.exhausted or (decision.row.egress and self._context.egress.paused):
             return False
-        if judgement.change is Change.NEW_CONNECTION:
+        if decision.change is Change.NEW_CONNECTION:
             self._context.metrics.upstream_resends.inc()
             return True
-        if judgement.row.fault is Fault.TRANSIENT and not course.spending.retry():
+        if decision.row.fault is Fault.TRANSIENT and not course.spending.retry():
             self._context.metrics.budget_refusals.inc()
             return False
         return True
 
-    def _note_way(self, judgement: RetryDecision, refusal: Refusal) -> None:
+    def _note_way(self, decision: RetryDecision, refusal: Refusal) -> None:
         """Keep what a refusal says of our address, and of this replica's way to the backend."""
         context = self._context
-        if judgement.row.unreachable:
+        if decision.row.unreachable:
             context.reachability.failed(refusal.cause)
         elif refusal.status:
             context.reachability.reached()
-        if judgement.row.egress:
-            context.egress.refused(certain=judgement.kind is RefusalKind.COUNTRY)
-            log.error("egress.refused", kind=judgement.kind.value)
+        if decision.row.egress:
+            context.egress.refused(certain=decision.kind is RefusalKind.COUNTRY)
+            log.error("egress.refused", kind=decision.kind.value)
         elif refusal.status and not refusal.is_html:
             context.egress.answered()
 

@@ -74,9 +74,9 @@ class Attempt:
         """The account has begun to answer."""
         self._note("committed", status=200)
 
-    def refuse(self, refusal: Refusal, judgement: RetryDecision) -> None:
+    def refuse(self, refusal: Refusal, decision: RetryDecision) -> None:
         """The account has refused."""
-        self._note(judgement.verdict.value, status=refusal.status, refusal=refusal)
+        self._note(decision.verdict.value, status=refusal.status, refusal=refusal)
 
     def abandon(self) -> None:
         """Nobody waits for it any more."""

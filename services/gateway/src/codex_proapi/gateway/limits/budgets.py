@@ -1,7 +1,7 @@
 """How a key's token budgets stand: a day and a calendar month (UTC), and any seven days in a row.
 
 Usage is kept by day, so every budget changes for the better at midnight (UTC). Who may still spend
-is decided by the survey; here its figures, or those of the counters, become words for clients.
+is decided with the pool's snapshot; here its figures, or those of the counters, become words for clients.
 """
 
 import datetime as dt

@@ -1,6 +1,6 @@
-"""What a key's limits leave of a request: asked for with the survey, exact across replicas.
+"""What a key's limits leave of a request: asked for with the pool's snapshot, exact across replicas.
 
-A draw is made once for each exchange, in the survey's own script. Requests of the last minute are
+A charge is made once for each exchange, in the snapshot's own script. Requests of the last minute are
 kept by id, so a script that is repeated draws once; tokens of the last minute by second, estimated
 on the way in and corrected at settlement. The only clock is Redis'. A stream holds its place by a lease that its replica
 renews: a place of a replica that died is free again when the lease ends.
@@ -52,7 +52,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
     tokens: int
     """Estimated; corrected when the exchange is settled."""
     allowance: Allowance | None = None
-    """None until a survey has asked."""
+    """None until a snapshot has asked."""
     drawn_at: int = 0
     """Redis' second in which it was counted; 0 for not at all."""
 
@@ -67,7 +67,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
         return permit_id(self.request_id, self.tokens)
 
     def keys(self, now: float) -> Sequence[str]:
-        """What the survey has to touch: the minute, the streams, and usage from today back."""
+        """The keys that the script touches: the minute, the streams, and usage from today back."""
         return (
             keyspace.minute_requests(self.key_id),
             keyspace.minute_tokens(self.key_id),
@@ -76,7 +76,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
         )
 
     def arguments(self, now: float) -> Sequence[Any]:
-        """What the survey has to know."""
+        """The arguments of the script."""
         limits = self.limits
         return (
             *(self.version, self.request_id, self.tokens, limits.rpm, limits.tpm),
@@ -87,7 +87,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
         )
 
     def take(self, told: Sequence[Any], now: float) -> Allowance | None:
-        """Take in what the survey's script says; None if the keys or the day have changed."""
+        """Take in the script's reply; None if the keys or the day have changed."""
         refused, wait, requests, requests_reset, tokens, tokens_reset, days, *spent = told
         if refused == "changed":
             return None

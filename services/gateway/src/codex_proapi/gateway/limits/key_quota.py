@@ -58,7 +58,7 @@ class KeyQuota:
 
 
 def share_of_charge(charge: LimitCharge | None) -> Quota:
-    """The share that a survey has told of in passing; empty where it has not, or has no budget."""
+    """The share that a snapshot brought; empty where it has not, or has no budget."""
     allowance = charge.allowance if charge is not None else None
     if charge is None or allowance is None:
         return Quota()

@@ -1,7 +1,8 @@
-"""Limits of keys while exchanges are under way: places among a key's streams, and the word no.
+"""Limits of keys while exchanges are under way: stream permits, and the errors of what was refused.
 
-The survey decides; here its answer becomes an error, and places are held and given back. A place is
-given back before the client learns that its answer is whole, so that its next request finds it free.
+The pool's snapshot decides; here its answer becomes an error, and permits are held and given back. A
+permit is given back before the client learns that its answer is whole, so that the client's next
+request finds it free.
 """
 
 import asyncio
@@ -16,75 +17,63 @@ from redis.asyncio import Redis
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.limits.budgets import midnight_after, next_month
 from codex_proapi.gateway.limits.charge import STREAM_SECONDS, LimitCharge
+from codex_proapi.gateway.limits.redis_leases import RedisLeases, renew_regularly
 
-RENEW_SECONDS: Final = 15.0
-"""Time between two renewals: two may be missed before a place is lost."""
 LONGEST_WAIT: Final = 60.0
 
 log = structlog.get_logger(__name__)
 
 
 class StreamPermits:
-    """The places that this replica's exchanges hold among the streams of their keys."""
+    """The permits that this replica's exchanges hold among the streams of their keys."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
-        self._redis = redis
-        self._clock = clock
+        self._leases = RedisLeases(
+            redis, clock=clock, seconds=STREAM_SECONDS, kept=keyspace.LIMIT_SECONDS
+        )
         self._held: dict[str, LimitCharge] = {}
 
     def __repr__(self) -> str:
         return f"<StreamPermits {len(self._held)} held>"
 
     def hold(self, charge: LimitCharge) -> None:
-        """Renew what this draw is given until it is given back."""
+        """Renew the permit of this charge until it is given back."""
         if charge.leased:
             self._held[charge.request_id] = charge
 
     def holds(self, charge: LimitCharge) -> bool:
-        """Whether this draw has a place to give back."""
+        """Whether this charge has a permit to give back."""
         return charge.request_id in self._held
 
     def forget(self, charge: LimitCharge) -> None:
-        """Take no more notice of a draw that was never made."""
+        """Forget a charge that was never made."""
         self._held.pop(charge.request_id, None)
 
     async def free(self, charge: LimitCharge) -> None:
-        """Give a place back, once. The ledger does it again: while Redis is away, it waits there."""
+        """Give a permit back, once. Settlement does it again: while Redis is away, it waits there."""
         if self._held.pop(charge.request_id, None) is None or not charge.drawn_at:
             return
         try:
-            with mapped():
-                await self._redis.zrem(keyspace.streams(charge.key_id), charge.permit_id)
+            await self._leases.release(keyspace.streams(charge.key_id), charge.permit_id)
         except StoreUnavailable as error:
             log.debug("place.kept", error=str(error))
 
     async def renew(self) -> None:
-        """Say that everybody here is still at it. Raises StoreUnavailable."""
-        held = [charge for charge in self._held.values() if charge.drawn_at]
-        if not held:
-            return
-        until = self._clock() + STREAM_SECONDS
-        with mapped():
-            pipe = self._redis.pipeline(transaction=False)
-            for charge in held:
-                # Only who is there: a place given back meanwhile must not come again.
-                pipe.zadd(keyspace.streams(charge.key_id), {charge.permit_id: until}, xx=True)
-                pipe.expire(keyspace.streams(charge.key_id), keyspace.LIMIT_SECONDS)
-            await pipe.execute()
+        """Renew the permits of all exchanges here. Raises StoreUnavailable."""
+        held: dict[str, list[str]] = {}
+        for charge in self._held.values():
+            if charge.drawn_at:
+                held.setdefault(keyspace.streams(charge.key_id), []).append(charge.permit_id)
+        if held:
+            await self._leases.renew(held)
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Renew until cancelled."""
-        while True:
-            await sleep(RENEW_SECONDS)
-            try:
-                await self.renew()
-            except StoreUnavailable as error:
-                log.debug("places.waited", error=str(error))
+        await renew_regularly(self.renew, event="places.waited", sleep=sleep)
 
 
 def refused(

@@ -28,7 +28,7 @@ class Verdict(enum.StrEnum):
     SAME_ACCOUNT_FRESH = "same_account_fresh"
     """Renew the credential and ask the same account."""
     SAME_ACCOUNT_AGAIN = "same_account_again"
-    """Ask the same account, with the change the judgement names."""
+    """Ask the same account, with the change that the decision names."""
     NEXT_ACCOUNT = "next_account"
     """Another account may answer."""
     GIVE_UP = "give_up"

@@ -1,7 +1,7 @@
 """One time for all replicas: the machine's clock, corrected by what Redis says.
 
 Replicas whose clocks differ by minutes would renew tokens early, end cooldowns late and count in the
-wrong day; the survey brings Redis' time with every request, so nobody has to ask for it.
+wrong day; every snapshot brings Redis' time with every request, so nobody has to ask for it.
 """
 
 import time

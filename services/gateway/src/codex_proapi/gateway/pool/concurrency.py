@@ -1,9 +1,9 @@
-"""Slots of accounts: so many answers one account gives at a time, shared fairly where all are taken.
+"""The concurrency limit of accounts: slots, and the queue of requests that found none free.
 
-Who finds no slot waits in a queue that every replica shares. A slot that is given back goes in the
-same step to the key that holds least for its weight, and among its requests to the oldest; that
-request's replica is woken at once. Who waits looks again every few seconds all the same: a wake may
-be lost, accounts and limits may change. Without a limit nothing here is asked of Redis.
+All replicas share the queue. A slot that is given back goes in the same step to the key that holds
+least for its weight, and among its requests to the oldest; that request's replica is woken at once.
+A waiter looks again every few seconds all the same: a wake may be lost, accounts and limits may
+change. Without a limit nothing here is asked of Redis.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.gateway.limits.redis_leases import RedisLeases, renew_regularly
 
 LEASE_SECONDS: Final = 45.0
 """How long a slot is held without being renewed."""
-RENEW_SECONDS: Final = 15.0
 CHECK_SECONDS: Final = 10.0
 """How long one waits at most before looking again whether other accounts have come free."""
 TEND_SECONDS: Final = 1.0
@@ -56,8 +56,10 @@ class AccountQueue:
         tasks: Tasks,
         clock: Callable[[], float],
     ) -> None:
-        self._redis = redis
         self._clock = clock
+        self._leases = RedisLeases(
+            redis, clock=clock, seconds=LEASE_SECONDS, kept=keyspace.SLOT_SECONDS
+        )
         self._blocking_redis = blocking_redis
         self._wakes = keyspace.wakes(replica)
         self._replica = replica
@@ -128,25 +130,13 @@ class AccountQueue:
             await self.free(request_id)
 
     async def renew(self) -> None:
-        """Say that everybody here is still at it. Raises StoreUnavailable."""
-        held = dict.fromkeys(filter(None, self._held.values()), self._clock() + LEASE_SECONDS)
-        if not held:
-            return
-        with mapped():
-            pipe = self._redis.pipeline(transaction=False)
-            # Only who is there: a slot given back meanwhile must not come again.
-            pipe.zadd(keyspace.slots(), held, xx=True)
-            pipe.expire(keyspace.slots(), keyspace.SLOT_SECONDS)
-            await pipe.execute()
+        """Renew the slots of all exchanges here. Raises StoreUnavailable."""
+        if held := list(filter(None, self._held.values())):
+            await self._leases.renew({keyspace.slots(): held})
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Renew until cancelled."""
-        while True:
-            await sleep(RENEW_SECONDS)
-            try:
-                await self.renew()
-            except StoreUnavailable as error:
-                log.debug("slots.waited", error=str(error))
+        await renew_regularly(self.renew, event="slots.waited", sleep=sleep)
 
     async def _queue(self, accounts: Sequence[str], waiter: Waiter, *, seconds: float) -> bool:
         until = self._clock() + seconds

@@ -30,11 +30,11 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     waiter: Waiter = Waiter()
     """On whose behalf an account's slot is taken."""
     charge: LimitCharge | None = None
-    """What the exchange draws on its key's limits, with its first survey; None without limits."""
+    """What the exchange draws on its key's limits, with its first snapshot; None without limits."""
     fair_share: FairShare | None = None
     """What the exchange claims of its key's share, should the pool be scarce; None without a key."""
     confirm: Callable[[int], Awaitable[object]] = _confirmed
-    """Told the version of the keys that the survey saw; raises BadKey if the key holds no more."""
+    """Told the version of the keys that the snapshot saw; raises BadKey if the key holds no more."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

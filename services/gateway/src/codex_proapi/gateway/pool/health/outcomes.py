@@ -54,24 +54,24 @@ class OutcomeRecorder:
         return f"<OutcomeRecorder with {self._breakers!r}>"
 
     async def record_refusal(
-        self, lease: Lease, refusal: Refusal, judgement: RetryDecision, *, model: str
+        self, lease: Lease, refusal: Refusal, decision: RetryDecision, *, model: str
     ) -> bool:
         """Keep what a refusal means for its account; True if that opened its breaker."""
         opened = False
         try:
-            if judgement.row.counts:
+            if decision.row.counts:
                 opened = await self._count_fault(lease, refusal.code)
-            if judgement.change is not None:
+            if decision.change is not None:
                 return opened
-            if judgement.row.state is not None:
-                await self._mark(lease, judgement.row.state, refusal.code)
-            if judgement.row.cooldown is not None:
+            if decision.row.state is not None:
+                await self._mark(lease, decision.row.state, refusal.code)
+            if decision.row.cooldown is not None:
                 await self.cool(
                     lease.account.id,
-                    judgement.row.cooldown,
-                    judgement.seconds,
-                    code=refusal.code or judgement.kind.value,
-                    model=model if judgement.row.model_only else None,
+                    decision.row.cooldown,
+                    decision.seconds,
+                    code=refusal.code or decision.kind.value,
+                    model=model if decision.row.model_only else None,
                 )
         except StoreUnavailable as error:
             self._metrics.redis_failed(RedisWork.LEARN)
