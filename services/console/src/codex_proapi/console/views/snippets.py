@@ -1,7 +1,9 @@
 """What to paste into each client. Pure: the address, the model and the key are given.
 
-Seen from the clients' releases of late 2026: Codex CLI 0.169 speaks /responses only; Cline and
-Cursor take a form, not a file; Cursor calls from its own servers.
+Seen from the clients' releases of late 2026: Codex CLI 0.169 speaks /responses only; Claude Code
+2.1.332 speaks /messages, below an address with or without /v1, and takes names it does not know for
+models of a million tokens unless it is told their window; Cline and Cursor take a form, not a file;
+Cursor calls from its own servers.
 """
 
 import re
@@ -61,6 +63,7 @@ def snippets(*, base_url: str, model: str, key: str = KEY) -> tuple[Snippet, ...
 
 CLIENTS: Mapping[str, str] = {
     "codex": "Codex CLI",
+    "claude": "Claude Code",
     "cline": "Cline",
     "cursor": "Cursor",
     "continue": "Continue",
@@ -89,6 +92,26 @@ name = "Codex Pro API"
 base_url = "{base_url}"
 wire_api = "responses"
 env_key = "CODEX_PROAPI_KEY"
+"""
+_CLAUDE_BASH = """
+export ANTHROPIC_BASE_URL={base_url}
+export ANTHROPIC_AUTH_TOKEN={key}
+export ANTHROPIC_DEFAULT_OPUS_MODEL={model}
+export ANTHROPIC_DEFAULT_SONNET_MODEL={model}
+export CLAUDE_CODE_MAX_CONTEXT_TOKENS=272000
+export CLAUDE_CODE_GATEWAY_HINT_HEADERS=1
+export CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1
+claude --model {model}
+"""
+_CLAUDE_POWERSHELL = """
+$env:ANTHROPIC_BASE_URL = "{base_url}"
+$env:ANTHROPIC_AUTH_TOKEN = "{key}"
+$env:ANTHROPIC_DEFAULT_OPUS_MODEL = "{model}"
+$env:ANTHROPIC_DEFAULT_SONNET_MODEL = "{model}"
+$env:CLAUDE_CODE_MAX_CONTEXT_TOKENS = "272000"
+$env:CLAUDE_CODE_GATEWAY_HINT_HEADERS = "1"
+$env:CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = "1"
+claude --model {model}
 """
 _CONTINUE = """
 name: Codex Pro API
@@ -184,6 +207,10 @@ _STEPS: Mapping[str, tuple[tuple[str, dict[str, str]], ...]] = {
             {"text": N_("Give it the key and start it:"), "shell": "bash"},
         ),
         ('$env:CODEX_PROAPI_KEY = "{key}"\ncodex', {"shell": "PowerShell"}),
+    ),
+    "claude": (
+        (_CLAUDE_BASH, {"text": N_("Give it the key and start it:"), "shell": "bash"}),
+        (_CLAUDE_POWERSHELL, {"shell": "PowerShell"}),
     ),
     "cline": (
         (
