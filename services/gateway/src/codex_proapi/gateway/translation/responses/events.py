@@ -112,7 +112,7 @@ class ResponseStream:
         self._open()
         if kind == "response.created":
             return self._opened()
-        rule = self._rules.get(kind, self._told)
+        rule = self._rules.get(kind, self._about_item)
         bodies = rule(body)
         return [*self._opened(), *bodies]
 
@@ -176,32 +176,32 @@ class ResponseStream:
         item = body.get("item")
         if not isinstance(item, dict):
             return []
-        passing, fresh = self.items.begin(item, body.get("output_index"))
+        item_state, fresh = self.items.begin(item, body.get("output_index"))
         if not fresh:
             return []
-        rendered = self.items.rendered(item, passing, status="in_progress")
-        passing.begun = {**beginning_of(passing.type), **rendered}
-        body |= {"item": passing.begun, "output_index": passing.index}
+        rendered = self.items.rendered(item, item_state, status="in_progress")
+        item_state.begun = {**beginning_of(item_state.type), **rendered}
+        body |= {"item": item_state.begun, "output_index": item_state.index}
         return [body]
 
     def _item_done(self, body: Body) -> list[Body]:
         item = body.get("item")
         if not isinstance(item, dict):
             return []
-        passing, fresh = self.items.begin(item, body.get("output_index"))
-        if passing.whole is not None:
+        item_state, fresh = self.items.begin(item, body.get("output_index"))
+        if item_state.whole is not None:
             return []
-        whole = self.items.rendered(item, passing)
-        before = [item_added(whole, passing)] if fresh else []
-        before += before_item_done(whole, passing)
-        passing.whole = body["item"] = whole
-        body["output_index"] = passing.index
+        whole = self.items.rendered(item, item_state)
+        before = [item_added(whole, item_state)] if fresh else []
+        before += before_item_done(whole, item_state)
+        item_state.whole = body["item"] = whole
+        body["output_index"] = item_state.index
         return [*before, body]
 
     def _part_added(self, body: Body) -> list[Body]:
         return part_added(body, self.items)
 
-    def _told(self, body: Body) -> list[Body]:
+    def _about_item(self, body: Body) -> list[Body]:
         """A delta, an end of a part, or any other event about an item."""
         kind = body["type"]
         if kind in BY_DELTA:
@@ -210,16 +210,16 @@ class ResponseStream:
             before = before_done(BY_DONE[kind], body, self.items)
         else:
             before = []
-            if (passing := self.items.find(body)) is not None:
-                body |= {"item_id": passing.id, "output_index": passing.index}
+            if (item_state := self.items.find(body)) is not None:
+                body |= {"item_id": item_state.id, "output_index": item_state.index}
         return [] if before is None else [*before, body]
 
     def _ended(self, body: Body) -> list[Body]:
         complete = body["type"] == "response.completed"
         response = body.get("response")
         provided = response if isinstance(response, dict) else {}
-        before = self._undelivered(provided.get("output"))
-        before += self._unended() if complete else []
+        before = self._missing_items(provided.get("output"))
+        before += self._missing_ends() if complete else []
         self.output = self.items.output(provided.get("output"))
         if complete and is_empty(self.output) and not self.items.anything_delivered:
             self._go(Move.FAILS)
@@ -232,16 +232,16 @@ class ResponseStream:
         self._go(Move.ENDS)
         return [*before, body]
 
-    def _unended(self) -> list[Body]:
+    def _missing_ends(self) -> list[Body]:
         """Ends of items whose parts all ended: SDK helpers throw at one that stays open."""
         bodies: list[Body] = []
-        for passing in self.items.unfinished:
-            if (item := finished_item(passing)) is not None:
+        for item_state in self.items.unfinished:
+            if (item := finished_item(item_state)) is not None:
                 done = {"type": "response.output_item.done", "item": item}
-                bodies += self._item_done(done | {"output_index": passing.index})
+                bodies += self._item_done(done | {"output_index": item_state.index})
         return bodies
 
-    def _undelivered(self, output: object) -> list[Body]:
+    def _missing_items(self, output: object) -> list[Body]:
         """Items that only the finished response has: told like any other before it ends."""
         bodies: list[Body] = []
         for i, item in enumerate(output if isinstance(output, list) else ()):

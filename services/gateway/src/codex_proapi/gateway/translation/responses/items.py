@@ -1,4 +1,4 @@
-"""The output items of one passing response: where each stands, how far it was told.
+"""The output items of one response under way: their ids, places, and what of each was sent.
 
 Also gives ids where upstream left them out, and puts the finished items in order.
 """
@@ -19,18 +19,18 @@ _REQUIRED: Final = {"status": _CALLS | {"message", "web_search_call"}, "call_id"
 """Fields that schema-checking clients refuse to miss, by the items that have them."""
 
 
-class Passing(msgspec.Struct, kw_only=True):
-    """One item on its way."""
+class ItemState(msgspec.Struct, kw_only=True):
+    """What is known of one item, and what of it the client was sent."""
 
     index: int
     id: str
     type: str
     announced: set[Part] = set()
-    """Parts whose beginning was told."""
+    """Parts whose `added` event was sent."""
     delivered: set[Part] = set()
-    """Parts of which a delta was told."""
+    """Parts of which a delta was sent."""
     ends: dict[Part, dict[str, Any]] = {}
-    """Parts of which all was told, as they stand in the item."""
+    """Parts whose `done` event was sent, as they stand in the item."""
     begun: dict[str, Any] = {}
     """The item as its beginning showed it."""
     whole: dict[str, Any] | None = None
@@ -45,14 +45,14 @@ class ResponseItems:
         self.response_id = ""
         self._rename = rename
         self._strip_namespace = strip_namespace
-        self._by_index: dict[int, Passing] = {}
-        self._by_id: dict[str, Passing] = {}
-        self._last: Passing | None = None
+        self._by_index: dict[int, ItemState] = {}
+        self._by_id: dict[str, ItemState] = {}
+        self._last: ItemState | None = None
 
     def __repr__(self) -> str:
         return f"<ResponseItems {len(self._by_index)}>"
 
-    def find(self, body: Mapping[str, Any]) -> Passing | None:
+    def find(self, body: Mapping[str, Any]) -> ItemState | None:
         """The item that an event speaks of: by id, by output index, else the last one begun."""
         item_id, index = _id(body.get("item_id")), _index(body.get("output_index"))
         if item_id is not None and item_id in self._by_id:
@@ -62,18 +62,18 @@ class ResponseItems:
         return self._last
 
     @property
-    def unfinished(self) -> list[Passing]:
+    def unfinished(self) -> list[ItemState]:
         """Items that began and did not end, in order."""
-        passing = sorted(self._by_index.items())
-        return [item for _, item in passing if item.begun and item.whole is None]
+        state = sorted(self._by_index.items())
+        return [item for _, item in state if item.begun and item.whole is None]
 
     @property
     def anything_delivered(self) -> bool:
         """Whether any delta was told that is not mere reasoning."""
-        passing = self._by_index.values()
-        return any(item.delivered and item.type != "reasoning" for item in passing)
+        state = self._by_index.values()
+        return any(item.delivered and item.type != "reasoning" for item in state)
 
-    def begin(self, item: Mapping[str, Any], output_index: object) -> tuple[Passing, bool]:
+    def begin(self, item: Mapping[str, Any], output_index: object) -> tuple[ItemState, bool]:
         """The place of an item, and whether it was made for it."""
         item_id, index = _id(item.get("id")), _index(output_index)
         known = self._by_id.get(item_id) if item_id is not None else None
@@ -84,21 +84,21 @@ class ResponseItems:
         if index is None:
             index = max(self._by_index, default=-1) + 1
         kind = str(item.get("type", ""))
-        passing = Passing(index=index, id=item_id or self._new_id(kind, index), type=kind)
-        self._by_index[index] = self._by_id[passing.id] = self._last = passing
-        return passing, True
+        state = ItemState(index=index, id=item_id or self._new_id(kind, index), type=kind)
+        self._by_index[index] = self._by_id[state.id] = self._last = state
+        return state, True
 
     def rendered(
-        self, item: Mapping[str, Any], passing: Passing, *, status: str = "completed"
+        self, item: Mapping[str, Any], state: ItemState, *, status: str = "completed"
     ) -> dict[str, Any]:
         """An item as the client is to see it.
 
         It has the fields that clients require, the client's own tool name, and the id it began
         with: upstream, or a proxy before it, may change ids on the way.
         """
-        seen = {**item, "id": passing.id}
+        seen = {**item, "id": state.id}
         for field, value in (("status", status), ("call_id", seen["id"])):
-            if passing.type in _REQUIRED[field] and not seen.get(field):
+            if state.type in _REQUIRED[field] and not seen.get(field):
                 seen[field] = value
         name = seen.get("name")
         if isinstance(name, str) and name in self._rename:
@@ -118,9 +118,7 @@ class ResponseItems:
             else []
         )
         finished = [
-            passing.whole
-            for _, passing in sorted(self._by_index.items())
-            if passing.whole is not None
+            state.whole for _, state in sorted(self._by_index.items()) if state.whole is not None
         ]
         if len(listed) < len(finished) or not listed:
             return finished

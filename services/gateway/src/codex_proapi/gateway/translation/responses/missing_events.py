@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from codex_proapi.gateway.translation.responses.items import Part, Passing, ResponseItems
+from codex_proapi.gateway.translation.responses.items import ItemState, Part, ResponseItems
 
 Body = dict[str, Any]
 
 
-class Telling(msgspec.Struct, frozen=True):
-    """How one kind of part is told, piece by piece."""
+class PartKind(msgspec.Struct, frozen=True):
+    """The events and fields of one kind of part that comes in pieces."""
 
     item: str
     """Type of the items that have such parts."""
@@ -30,8 +30,8 @@ class Telling(msgspec.Struct, frozen=True):
     """The field with all of it, in that event and in the part or item itself."""
 
 
-TELLINGS: Final = (
-    Telling(
+PART_KINDS: Final = (
+    PartKind(
         "message",
         "content_index",
         "output_text",
@@ -39,7 +39,7 @@ TELLINGS: Final = (
         "response.output_text.done",
         "text",
     ),
-    Telling(
+    PartKind(
         "message",
         "content_index",
         "refusal",
@@ -47,7 +47,7 @@ TELLINGS: Final = (
         "response.refusal.done",
         "refusal",
     ),
-    Telling(
+    PartKind(
         "reasoning",
         "summary_index",
         "summary_text",
@@ -55,7 +55,7 @@ TELLINGS: Final = (
         "response.reasoning_summary_text.done",
         "text",
     ),
-    Telling(
+    PartKind(
         "reasoning",
         "content_index",
         "reasoning_text",
@@ -63,7 +63,7 @@ TELLINGS: Final = (
         "response.reasoning_text.done",
         "text",
     ),
-    Telling(
+    PartKind(
         "function_call",
         "",
         "",
@@ -71,7 +71,7 @@ TELLINGS: Final = (
         "response.function_call_arguments.done",
         "arguments",
     ),
-    Telling(
+    PartKind(
         "custom_tool_call",
         "",
         "",
@@ -81,9 +81,9 @@ TELLINGS: Final = (
     ),
 )
 
-BY_DELTA: Final = {telling.delta: telling for telling in TELLINGS}
-BY_DONE: Final = {telling.done: telling for telling in TELLINGS}
-_BY_PART: Final = {(telling.item, telling.part): telling for telling in TELLINGS}
+BY_DELTA: Final = {part_kind.delta: part_kind for part_kind in PART_KINDS}
+BY_DONE: Final = {part_kind.done: part_kind for part_kind in PART_KINDS}
+_BY_PART: Final = {(part_kind.item, part_kind.part): part_kind for part_kind in PART_KINDS}
 _LISTS: Final = {"content_index": "content", "summary_index": "summary"}
 _BEGINNINGS: Final[dict[str, Body]] = {
     "message": {"role": "assistant", "content": []},
@@ -93,56 +93,58 @@ _BEGINNINGS: Final[dict[str, Body]] = {
 }
 
 
-def before_delta(telling: Telling, body: Body, items: ResponseItems) -> list[Body] | None:
+def before_delta(part_kind: PartKind, body: Body, items: ResponseItems) -> list[Body] | None:
     """What must be told before this delta, which gets its ids; None if it cannot be told yet.
 
     A call that was not announced has no name; all of it will come with its finished item.
     """
-    passing, bodies = _item_of(telling, body, items)
-    if passing is None:
+    state, bodies = _item_of(part_kind, body, items)
+    if state is None:
         return None
-    part = _numbered(telling, body)
-    passing.delivered.add(part)
-    return bodies + _announce(telling, passing, part)
+    part = _numbered(part_kind, body)
+    state.delivered.add(part)
+    return bodies + _announce(part_kind, state, part)
 
 
-def before_done(telling: Telling, body: Body, items: ResponseItems) -> list[Body] | None:
+def before_done(part_kind: PartKind, body: Body, items: ResponseItems) -> list[Body] | None:
     """The same for an event with all of a part: a delta with all of it, if none was told."""
-    passing, bodies = _item_of(telling, body, items)
-    if passing is None:
+    state, bodies = _item_of(part_kind, body, items)
+    if state is None:
         return None
-    part = _numbered(telling, body)
-    bodies += _announce(telling, passing, part)
-    whole = body.get(telling.whole)
+    part = _numbered(part_kind, body)
+    bodies += _announce(part_kind, state, part)
+    whole = body.get(part_kind.whole)
     if isinstance(whole, str):
-        passing.ends[part] = _shape(telling, whole)
-        if whole and part not in passing.delivered:
-            passing.delivered.add(part)
-            bodies.append(_delta(telling, passing, part, whole))
+        state.ends[part] = _shape(part_kind, whole)
+        if whole and part not in state.delivered:
+            state.delivered.add(part)
+            bodies.append(_delta(part_kind, state, part, whole))
     return bodies
 
 
-def before_item_done(item: Body, passing: Passing) -> list[Body]:
+def before_item_done(item: Body, state: ItemState) -> list[Body]:
     """What was not told of a finished item."""
     bodies: list[Body] = []
-    for telling, part, whole in _parts(item):
-        if part in passing.delivered or not whole:
+    for part_kind, part, whole in _parts(item):
+        if part in state.delivered or not whole:
             continue
-        bodies += _announce(telling, passing, part)
-        passing.delivered.add(part)
-        bodies.append(_delta(telling, passing, part, whole))
-        bodies.append({"type": telling.done, **_ids(telling, passing, part), telling.whole: whole})
-        if telling.part:
-            bodies.append(_part_event("done", telling, passing, part, whole))
+        bodies += _announce(part_kind, state, part)
+        state.delivered.add(part)
+        bodies.append(_delta(part_kind, state, part, whole))
+        bodies.append(
+            {"type": part_kind.done, **_ids(part_kind, state, part), part_kind.whole: whole}
+        )
+        if part_kind.part:
+            bodies.append(_part_event("done", part_kind, state, part, whole))
     return bodies
 
 
-def finished_item(passing: Passing) -> Body | None:
+def finished_item(state: ItemState) -> Body | None:
     """The item that these parts make, if the ends of all that was heard of it were told."""
-    if not passing.ends or not passing.delivered <= passing.ends.keys():
+    if not state.ends or not state.delivered <= state.ends.keys():
         return None
-    item = {**passing.begun, "status": "completed"}
-    for (numbered, _), shape in sorted(passing.ends.items()):
+    item = {**state.begun, "status": "completed"}
+    for (numbered, _), shape in sorted(state.ends.items()):
         if numbered:
             field = _LISTS[numbered]
             item[field] = [*item.get(field, ()), shape]
@@ -155,14 +157,16 @@ def part_added(body: Body, items: ResponseItems) -> list[Body]:
     """The beginning of a part, after that of its item, once."""
     part = body.get("part")
     kind = part.get("type") if isinstance(part, dict) else None
-    telling = next((telling for telling in TELLINGS if kind and telling.part == kind), None)
-    if telling is None:
+    part_kind = next(
+        (part_kind for part_kind in PART_KINDS if kind and part_kind.part == kind), None
+    )
+    if part_kind is None:
         return [body]
-    passing, bodies = _item_of(telling, body, items)
-    number = _numbered(telling, body)
-    if passing is None or number in passing.announced:
+    state, bodies = _item_of(part_kind, body, items)
+    number = _numbered(part_kind, body)
+    if state is None or number in state.announced:
         return bodies
-    passing.announced.add(number)
+    state.announced.add(number)
     return [*bodies, body]
 
 
@@ -171,89 +175,89 @@ def beginning_of(kind: str) -> Body:
     return _BEGINNINGS.get(kind, {})
 
 
-def item_added(item: Body, passing: Passing) -> Body:
+def item_added(item: Body, state: ItemState) -> Body:
     """The beginning of an item of which only the end is known."""
-    passing.begun = {**item, "status": "in_progress", **beginning_of(passing.type)}
+    state.begun = {**item, "status": "in_progress", **beginning_of(state.type)}
     return {
         "type": "response.output_item.added",
-        "output_index": passing.index,
-        "item": passing.begun,
+        "output_index": state.index,
+        "item": state.begun,
     }
 
 
-def _parts(item: Body) -> list[tuple[Telling, Part, str]]:
+def _parts(item: Body) -> list[tuple[PartKind, Part, str]]:
     """The parts of a finished item that are told piece by piece, with all of their text."""
     kind = str(item.get("type", ""))
     if (call := _BY_PART.get((kind, ""))) is not None:
         whole = item.get(call.whole)
         return [(call, ("", 0), whole)] if isinstance(whole, str) else []
-    found: list[tuple[Telling, Part, str]] = []
+    found: list[tuple[PartKind, Part, str]] = []
     for numbered, field in _LISTS.items():
         parts = item.get(field)
         for i, part in enumerate(parts if isinstance(parts, list) else ()):
             if not isinstance(part, dict):
                 continue
-            telling = _BY_PART.get((kind, str(part.get("type", ""))))
-            if telling is not None and telling.numbered == numbered:
-                whole = part.get(telling.whole)
-                found.append((telling, (numbered, i), whole if isinstance(whole, str) else ""))
+            part_kind = _BY_PART.get((kind, str(part.get("type", ""))))
+            if part_kind is not None and part_kind.numbered == numbered:
+                whole = part.get(part_kind.whole)
+                found.append((part_kind, (numbered, i), whole if isinstance(whole, str) else ""))
     return found
 
 
 def _item_of(
-    telling: Telling, body: Body, items: ResponseItems
-) -> tuple[Passing | None, list[Body]]:
+    part_kind: PartKind, body: Body, items: ResponseItems
+) -> tuple[ItemState | None, list[Body]]:
     """The item of an event, announced if need be; the event gets its ids."""
-    passing = items.find(body)
+    state = items.find(body)
     bodies: list[Body] = []
-    if passing is None and telling.part:
-        item = {"id": body.get("item_id"), "type": telling.item}
-        passing, _ = items.begin(item, body.get("output_index"))
-        bodies.append(item_added(items.rendered(item, passing), passing))
-    if passing is not None:
-        body |= _ids(telling, passing, _numbered(telling, body))
-        if telling.part == "output_text" and "part" not in body:
+    if state is None and part_kind.part:
+        item = {"id": body.get("item_id"), "type": part_kind.item}
+        state, _ = items.begin(item, body.get("output_index"))
+        bodies.append(item_added(items.rendered(item, state), state))
+    if state is not None:
+        body |= _ids(part_kind, state, _numbered(part_kind, body))
+        if part_kind.part == "output_text" and "part" not in body:
             body.setdefault("logprobs", [])
-    return passing, bodies
+    return state, bodies
 
 
-def _announce(telling: Telling, passing: Passing, part: Part) -> list[Body]:
-    if not telling.part or part in passing.announced:
+def _announce(part_kind: PartKind, state: ItemState, part: Part) -> list[Body]:
+    if not part_kind.part or part in state.announced:
         return []
-    passing.announced.add(part)
-    return [_part_event("added", telling, passing, part, "")]
+    state.announced.add(part)
+    return [_part_event("added", part_kind, state, part, "")]
 
 
-def _part_event(what: str, telling: Telling, passing: Passing, part: Part, text: str) -> Body:
-    family = "reasoning_summary_part" if telling.part == "summary_text" else "content_part"
-    ids = _ids(telling, passing, part)
-    return {"type": f"response.{family}.{what}", **ids, "part": _shape(telling, text)}
+def _part_event(what: str, part_kind: PartKind, state: ItemState, part: Part, text: str) -> Body:
+    family = "reasoning_summary_part" if part_kind.part == "summary_text" else "content_part"
+    ids = _ids(part_kind, state, part)
+    return {"type": f"response.{family}.{what}", **ids, "part": _shape(part_kind, text)}
 
 
-def _shape(telling: Telling, text: str) -> Body:
+def _shape(part_kind: PartKind, text: str) -> Body:
     """A part as it stands in its item; of a call, the field that is told."""
-    if not telling.part:
-        return {telling.whole: text}
-    shape: Body = {"type": telling.part, telling.whole: text}
-    if telling.part == "output_text":
+    if not part_kind.part:
+        return {part_kind.whole: text}
+    shape: Body = {"type": part_kind.part, part_kind.whole: text}
+    if part_kind.part == "output_text":
         shape |= {"annotations": [], "logprobs": []}
     return shape
 
 
-def _delta(telling: Telling, passing: Passing, part: Part, text: str) -> Body:
-    body = {"type": telling.delta, **_ids(telling, passing, part), "delta": text}
-    if telling.part == "output_text":
+def _delta(part_kind: PartKind, state: ItemState, part: Part, text: str) -> Body:
+    body = {"type": part_kind.delta, **_ids(part_kind, state, part), "delta": text}
+    if part_kind.part == "output_text":
         body["logprobs"] = []
     return body
 
 
-def _ids(telling: Telling, passing: Passing, part: Part) -> Body:
-    ids: Body = {"item_id": passing.id, "output_index": passing.index}
-    if telling.numbered:
-        ids[telling.numbered] = part[1]
+def _ids(part_kind: PartKind, state: ItemState, part: Part) -> Body:
+    ids: Body = {"item_id": state.id, "output_index": state.index}
+    if part_kind.numbered:
+        ids[part_kind.numbered] = part[1]
     return ids
 
 
-def _numbered(telling: Telling, body: Body) -> Part:
-    number = body.get(telling.numbered)
-    return telling.numbered, number if isinstance(number, int) and number >= 0 else 0
+def _numbered(part_kind: PartKind, body: Body) -> Part:
+    number = body.get(part_kind.numbered)
+    return part_kind.numbered, number if isinstance(number, int) and number >= 0 else 0
