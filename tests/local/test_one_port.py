@@ -1,7 +1,6 @@
 from typing import Any
 
 from cryptography.fernet import Fernet
-from litestar import Litestar
 
 from codex_proapi.console.app import build
 from codex_proapi.gateway.api.paths import owns
@@ -101,10 +100,7 @@ async def test_no_page_of_the_console_is_hidden_by_the_gateway(
     environ: dict[str, str], redis_url: str
 ) -> None:
     console = build(Start({**environ, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}).console)
-    application: Any = console.asgi
-    while not isinstance(application, Litestar):
-        application = application._app
-    paths = {route.path for route in application.routes}
+    paths = {route.path for route in console.routes.routes}
     await console.close()
 
     assert "/api/accounts" in paths

@@ -204,7 +204,7 @@ class Console:
                 tokens=parts.script_tokens,
             ),
         }
-        routes = _routes(frozenset(objects))
+        self.routes = routes = _routes(frozenset(objects))
 
         async def with_objects(scope: Scope, receive: Receive, send: Send) -> None:
             scope.setdefault("state", {})[OBJECTS] = objects
