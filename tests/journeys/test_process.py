@@ -119,3 +119,48 @@ async def test_a_process_too_old_for_what_is_stored_says_so_and_does_not_serve(
     assert f"The {service} cannot start:" in told.decode()
     assert "needs version 7 or newer: upgrade this process." in told.decode()
     assert await redis_client.keys("*") == [keyspace.schema()]
+
+
+async def test_a_second_signal_ends_everything_at_once_and_asks_nobody_again(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("slow", pace=3.0, times=None)
+        port = a_free_port()
+        process = await start(
+            {
+                **play.sim.environ,
+                "REDIS_URL": redis_url,
+                "ENCRYPTION_KEYS": KEY,
+                "API_KEY_POLICY": "open",
+                "PORT": str(port),
+                "DRAIN_SETTLE_SECONDS": "0",
+            }
+        )
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            await until_ready(client)
+            asked = [
+                asyncio.ensure_future(
+                    client.post("/v1/chat/completions", json=a_chat("count to 20", stream=stream))
+                )
+                for stream in (False, True, False, True)
+            ]
+            await play.until(lambda: len(play.sim.turns) == 4)
+            process.send_signal(signal.SIGTERM)
+            while True:
+                try:
+                    if (await client.get("/readyz")).status_code == 503:
+                        break
+                except httpx.TransportError:
+                    break
+            process.send_signal(signal.SIGTERM)
+            out, told = await asyncio.wait_for(process.communicate(), 30)
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+
+        assert process.returncode == 0
+        assert len(play.sim.turns) == 4, "nobody was asked again"
+        assert b"Traceback" not in told + out
+        assert b"Internal Server Error" not in b"".join(
+            answer.content for answer in answers if isinstance(answer, httpx.Response)
+        )
+        assert {record.code for record in await play.records(4)} == {"server_overloaded"}

@@ -72,3 +72,18 @@ async def test_at_the_end_every_exchange_is_told_why() -> Any:
     in_flight.end_all()
 
     assert isinstance(await task, Overloaded)
+
+
+async def test_once_all_were_ended_none_is_begun_and_the_end_can_be_waited_for() -> None:
+    in_flight = InFlight(most=9)
+    exchange = an_exchange()
+    in_flight.enter(exchange)
+
+    await in_flight.close(0)
+    with pytest.raises(Overloaded, match="restarting"):
+        in_flight.check()
+    waiting = asyncio.ensure_future(in_flight.close(30))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    in_flight.leave(exchange)
+    await waiting

@@ -76,6 +76,21 @@ async def test_an_interrupt_does_not_wait_and_a_second_signal_stops_at_once() ->
         writer.close()
 
 
+async def test_a_second_signal_stops_at_once_also_while_load_balancers_take_notice() -> None:
+    async with serving(settle=60) as scene:
+        _, writer = await scene.connect()
+        writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        while not scene.app.asked:
+            await asyncio.sleep(0)
+
+        scene.server.handle_exit(signal.SIGTERM, None)
+        scene.server.handle_exit(signal.SIGTERM, None)
+
+        assert scene.server.force_exit
+        await scene.serving
+        writer.close()
+
+
 async def turns_until_all_are_in(clients: int) -> int:
     """Turns of the loop until so many clients, who came at once, have been let in."""
     async with serving() as scene:

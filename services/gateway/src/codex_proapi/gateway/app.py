@@ -81,6 +81,9 @@ from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 from codex_proapi.gateway.upstream.reachability import Reachability
 
+LAST_WORDS_SECONDS = 5.0
+"""How long a closing gateway waits for its exchanges to settle, once they were ended."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -174,7 +177,8 @@ class Gateway:
     async def close(self) -> None:
         """Write the rest and let everything go."""
         self.begin_drain()
-        self.in_flight.end_all()
+        # What is still under way ends first: an answer that loses its upstream would ask for another.
+        await self.in_flight.close(LAST_WORDS_SECONDS)
         await self._tasks.close()
         self._grace.close()
         # Usage first: an orchestrator may lose its patience with whatever comes after it.

@@ -3,11 +3,15 @@
 Over the limit a request is refused at once: a queue would only make everybody wait.
 """
 
+import asyncio
+import contextlib
 from collections import Counter
 from typing import Protocol
 
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.gateway.errors import GatewayError, Overloaded
+
+RESTARTING = "This server is restarting. Please send the request again."
 
 
 class Running(Protocol):
@@ -31,6 +35,9 @@ class InFlight:
     def __init__(self, *, most: int) -> None:
         self._most = most
         self._exchanges: set[Running] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._ended = False
         self.draining = False
         """Whether the process is about to stop; told at `/readyz`."""
 
@@ -41,17 +48,22 @@ class InFlight:
         return len(self._exchanges)
 
     def check(self) -> None:
-        """Raise Overloaded if there is no room for one more."""
+        """Raise Overloaded if there is no room for one more, or if all were ended."""
+        if self._ended:
+            raise Overloaded(RESTARTING)
         if len(self._exchanges) >= self._most:
             raise Overloaded("Too many requests are under way here. Please try again.")
 
     def enter(self, exchange: Running) -> None:
         """Count one exchange in."""
         self._exchanges.add(exchange)
+        self._empty.clear()
 
     def leave(self, exchange: Running) -> None:
         """Count it out."""
         self._exchanges.discard(exchange)
+        if not self._exchanges:
+            self._empty.set()
 
     def by_account(self) -> dict[str, int]:
         """How many are under way for each account."""
@@ -68,8 +80,14 @@ class InFlight:
                 exchange.interrupt(reason)
 
     def end_all(self) -> None:
-        """End every exchange with an honest error."""
+        """End every exchange with an error that says why."""
         for exchange in tuple(self._exchanges):
-            exchange.interrupt(
-                Overloaded("This server is restarting. Please send the request again.")
-            )
+            exchange.interrupt(Overloaded(RESTARTING))
+
+    async def close(self, seconds: float) -> None:
+        """End every exchange, begin none any more, and wait at most so long until none is left."""
+        self._ended = True
+        self.end_all()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()

@@ -83,7 +83,7 @@ class GatewayServer(uvicorn.Server):
         """Drain at the first signal; stop at once at the second."""
         del frame
         if self._loop is None or self._drain_began:
-            self.force_exit = self.should_exit
+            self.force_exit = self._drain_began
             self.should_exit = True
             return
         self._drain_began = True
