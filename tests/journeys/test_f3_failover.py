@@ -208,7 +208,7 @@ async def test_a_retry_budget_keeps_a_storm_small(redis_url: str) -> None:
 
         answers = await asyncio.gather(*(play.chat(f"say word{n}") for n in range(30)))
 
-        assert {a.status_code for a in answers} == {503}
+        assert [(a.status_code, a.text) for a in answers if a.status_code != 503] == []
         assert len(play.sim.turns) < 60
 
 

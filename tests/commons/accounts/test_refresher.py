@@ -38,7 +38,7 @@ from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUna
 NOW = 1_795_000_000
 LATER = NOW + 864_000
 KEY = Fernet.generate_key().decode()
-QUICK = Pace(patience=5.0, grace=0.5, poll=0.01, pause=1, reuse=0.3, lock=2)
+QUICK = Pace(patience=60.0, grace=0.5, poll=0.01, pause=1, reuse=0.3, lock=2)
 WORKER = Path(__file__).parents[2] / "support" / "refresh_worker.py"
 
 
