@@ -143,7 +143,7 @@ def test_deltas_may_pass_untouched_only_where_nothing_is_done_to_them() -> None:
 
 def test_its_state_can_be_seen_but_not_its_words() -> None:
     words = chat_text()
-    assert repr(words) == "<ChatText silent>"
+    assert repr(words) == "<ChatText no text>"
 
     words.text_delta("secret", PLACE)
-    assert repr(words) == "<ChatText said something>"
+    assert repr(words) == "<ChatText some text>"

@@ -48,7 +48,7 @@ class ChatText:
         self._reasoning_part: tuple[str | int | None, int | None] | None = None
 
     def __repr__(self) -> str:
-        return f"<ChatText {'said something' if self.any_text else 'silent'}>"
+        return f"<ChatText {'some text' if self.any_text else 'no text'}>"
 
     @property
     def stopped(self) -> bool:
@@ -66,14 +66,14 @@ class ChatText:
             return []
         self._text.note(position)
         if self._structured and not self._commentary.isdisjoint(position[:2]):
-            self._held.append(self._separator(position, said=bool(self._held)) + delta)
+            self._held.append(self._separator(position, begun=bool(self._held)) + delta)
             return []
         if self._cutter is None and position[1] is not None:
             self.text_position = position[1:]
         return self._content(delta, position)
 
     def text_done(self, text: str, position: Position) -> list[ChatChunk]:
-        """A text, whole: said unless it was heard."""
+        """A whole text: passed on unless its deltas were."""
         return [] if self._text.has(position) else self.text_delta(text, position)
 
     def refusal_delta(self, delta: str, position: Position) -> list[ChatChunk]:
@@ -91,7 +91,7 @@ class ChatText:
         return self._content(delta, position)
 
     def refusal_done(self, text: str, position: Position) -> list[ChatChunk]:
-        """A refusal, whole: said unless it was heard."""
+        """A whole refusal: passed on unless its deltas were."""
         return [] if self._refusal.has(position) else self.refusal_delta(text, position)
 
     def reasoning_delta(self, delta: str, position: Position, kind: str) -> list[ChatChunk]:
@@ -108,11 +108,11 @@ class ChatText:
         return [ChatChunk(reasoning=between + delta)]
 
     def reasoning_done(self, text: str, position: Position, kind: str) -> list[ChatChunk]:
-        """A part of the reasoning, whole: told unless it was heard."""
+        """A whole part of the reasoning: passed on unless its deltas were."""
         return [] if self._reasoning.has(position) else self.reasoning_delta(text, position, kind)
 
     def message_item(self, item: MessageItem, output_index: int | None) -> list[ChatChunk]:
-        """A message, whole: says what was not heard of it."""
+        """A whole message: passes on what has not come in deltas."""
         self.message_added(item, output_index)
         chunks: list[ChatChunk] = []
         for i, part in enumerate(item.content or ()):
@@ -125,7 +125,7 @@ class ChatText:
         return chunks
 
     def reasoning_item(self, item: ReasoningItem, output_index: int | None) -> list[ChatChunk]:
-        """A reasoning item, whole: tells what was not heard of it."""
+        """A whole reasoning item: passes on what has not come in deltas."""
         chunks: list[ChatChunk] = []
         for kind, parts in ((SUMMARY, item.summary), (RAW, item.content)):
             for i, part in enumerate(parts or ()):
@@ -155,13 +155,13 @@ class ChatText:
     def _content(self, text: str, position: Position) -> list[ChatChunk]:
         chunks = [ChatChunk(reasoning="".join(self._held))] if self._held else []
         self._held = []
-        text = self._separator(position, said=self.any_text) + text
+        text = self._separator(position, begun=self.any_text) + text
         self.any_text = True
         if self._cutter is not None:
             text = self._cutter.feed(text)
         return [*chunks, ChatChunk(content=text)] if text else chunks
 
-    def _separator(self, position: Position, *, said: bool) -> str:
+    def _separator(self, position: Position, *, begun: bool) -> str:
         """What stands between this piece and the one before: a blank line if the message differs."""
         (item_id, index, _), (last_id, last_index) = position, self._message
         if index is not None and last_index is not None:
@@ -172,4 +172,4 @@ class ChatText:
             last_id if item_id is None else item_id,
             last_index if index is None else index,
         )
-        return BETWEEN_PARTS if said and differs else ""
+        return BETWEEN_PARTS if begun and differs else ""

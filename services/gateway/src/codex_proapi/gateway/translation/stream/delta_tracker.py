@@ -1,7 +1,7 @@
-"""Which parts of an answer were heard piece by piece, so that nothing is said twice.
+"""Which parts of an answer have come in deltas, so that nothing is passed on twice.
 
 Upstream says everything up to four times: in deltas, in a `.done` event, in the finished item and
-in the completed response. Whatever comes first is said; the rest is known here.
+in the completed response. Whatever comes first is passed on; the rest is recognised here.
 """
 
 Position = tuple[str | None, int | None, int | None]
@@ -9,7 +9,7 @@ Position = tuple[str | None, int | None, int | None]
 
 
 class DeltaTracker:
-    """The parts of one kind (text, refusal, …) that were heard.
+    """The parts of one kind (text, refusal, …) of which deltas have come.
 
     A part is known by its item's id or by its output index: either may be missing, and some
     proxies in between change the ids from event to event.
@@ -24,7 +24,7 @@ class DeltaTracker:
         return f"<DeltaTracker {len(self._by_id | self._by_index)} parts>"
 
     def note(self, position: Position) -> None:
-        """A piece of this part was heard."""
+        """Note that a delta of this part has come."""
         item_id, output_index, part = position
         if item_id is not None:
             self._by_id.add((item_id, part or 0))
@@ -34,7 +34,7 @@ class DeltaTracker:
             self._nameless = True
 
     def has(self, position: Position) -> bool:
-        """Whether any piece of this part was heard."""
+        """Whether any delta of this part has come."""
         item_id, output_index, part = position
         return (
             self._nameless
