@@ -144,3 +144,15 @@ async def test_the_base_url_is_the_public_one_where_there_is_one(redis_url: str)
 
     assert body["fixed"]["base_url"] == "https://codex.example/v1"
     assert body["fixed"]["redirect_uri"] == "http://localhost:1455/auth/callback"
+
+
+async def test_the_audit_names_only_what_differs(api: httpx.AsyncClient) -> None:
+    whole_form = {"routing": "least_used", "default_model": None, "quota_reserve": 10.0}
+    await api.patch("/api/settings", json=whole_form)
+    await api.patch("/api/settings", json=whole_form)
+    await api.patch("/api/settings", json={**whole_form, "quota_reserve": 20.0})
+
+    newest, first = (await api.get("/api/audit")).json()["deeds"]
+    assert set(first["deed"]["after"]) == {"routing", "quota_reserve"}
+    assert newest["deed"]["before"] == {"quota_reserve": "10.0"}
+    assert newest["deed"]["after"] == {"quota_reserve": "20.0"}
