@@ -1,7 +1,7 @@
-"""The backend's *no*, in every form it takes: a status with a body, or an event inside a 200.
+"""Refusals of the backend in every form: a status with a body, or an event inside a 200.
 
-A `Refusal` is a value. What it allows is `judgement`'s business, what the client is told
-`public_error`'s.
+A `Refusal` is a value. What it allows is decided by `policy.retry`, what the client is told by
+`policy.final_error`.
 """
 
 import base64

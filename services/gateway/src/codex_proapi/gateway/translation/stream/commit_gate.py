@@ -1,7 +1,7 @@
 """The commit point: holds an answer back until it says something, or refuses.
 
 Until then another account can still be asked, because the client has seen nothing. What a refusal
-allows is `judgement`'s business.
+allows is decided by `policy.retry`.
 """
 
 from typing import Final
