@@ -5,7 +5,6 @@ Responses-shaped body to the chat route). What the values mean is decided in
 `gateway.translation`; answers are written in `codex_proapi.gateway.formats.openai.chat_chunks`.
 """
 
-import re
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -22,10 +21,6 @@ _NULL = msgspec.Raw(b"null")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TOOLS = msgspec.json.Decoder(list[ToolFields])
 _VALUE = msgspec.json.Decoder()
-
-MOST_VALUES = 250_000
-"""Objects, lists and members of one body: each costs far more memory than its bytes."""
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +65,7 @@ class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
 def decode_body(
     body: bytes | Mapping[str, Any], *, read: Container[str] | None = None
 ) -> ClientBody:
-    """Read a request body. Raises BadRequest when it is no JSON object, or one of too many values.
+    """Read a request body. Raises BadRequest when it is no JSON object.
 
     Only the fields in `read` are decoded, all of them if it is None. Half characters are replaced:
     JavaScript clients that cut a string inside an emoji send them. A mapping is read through its
@@ -78,22 +73,10 @@ def decode_body(
     """
     if not isinstance(body, bytes):
         body = _encoded(body)
-    if _values_in(body) > MOST_VALUES:
-        raise BadRequest(f"The body holds more than {MOST_VALUES} values", param="body")
     try:
         return _decoded(body, read)
     except msgspec.DecodeError:
         return _decoded_mended(body, read)
-
-
-def _values_in(body: bytes) -> int:
-    """Count objects, lists and members; exactly only where there may be too many."""
-    count = _marks_in(body)
-    return count if count <= MOST_VALUES else _marks_in(_STRINGS.sub(b"", body))
-
-
-def _marks_in(body: bytes) -> int:
-    return body.count(b"{") + body.count(b"[") + body.count(b",")
 
 
 def tool_value(fields: ToolFields, name: str) -> Any:
