@@ -12,6 +12,7 @@ from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_writer import (
     KEEP_ALIVE_TICKS,
     SILENCE_TICKS,
+    SLICE_BYTES,
     ResponseWriter,
 )
 from codex_proapi.gateway.formats.openai.errors import error_body
@@ -346,3 +347,22 @@ async def test_the_patience_begins_when_the_request_is_read_not_while_it_is_sent
     writer.begin(scene.translator, streams=True, codex=False)
     await scene.ticks(1)
     assert scene.sent.status == 200
+
+
+async def test_a_large_read_is_written_in_slices_so_that_a_slow_reader_holds_little() -> None:
+    scene = Scene()
+    large = b"x" * (3 * SLICE_BYTES + 5)
+
+    await scene.reply.stream(Source(b"one ", large, b"end."))
+
+    assert scene.sent.bodies == [b"one ", *[b"x" * SLICE_BYTES] * 3, b"x" * 5, b"end."]
+    assert scene.sent.ended
+
+
+async def test_nothing_is_translated_behind_the_end_of_an_answer() -> None:
+    scene = Scene()
+
+    await scene.reply.stream(Source(b"one ", b"." + b"x" * 2 * SLICE_BYTES))
+
+    assert [len(body) for body in scene.sent.bodies] == [4, SLICE_BYTES]
+    assert scene.sent.ended

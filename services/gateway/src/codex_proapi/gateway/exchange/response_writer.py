@@ -22,6 +22,8 @@ KEEP_ALIVE_TICKS: Final = 10
 """Seconds of silence towards the client before a keep-alive is written."""
 SILENCE_TICKS: Final = 300
 """Seconds upstream may be silent in the middle of an answer."""
+SLICE_BYTES: Final = 16 * 1024
+"""How much of a read is translated at a time; chunks are some three times as long as events."""
 EVENT_END: Final = b"\n\n"
 STREAM_HEADERS: Final[tuple[Header, ...]] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -171,11 +173,31 @@ class ResponseWriter:
             note(now - self._received_at)
             self._received_at = now
             self._exchange.received_events += data.count(EVENT_END)
-            out = translator.feed(data)
+            if len(data) > SLICE_BYTES:
+                out = await self._write_slices(translator, data)
+            else:
+                out = translator.feed(data)
         self._reading = False
         source.release()
         await before_last()
         await self._finish(out)
+
+    async def _write_slices(self, translator: StreamTranslator, data: bytes) -> bytes:
+        """Translate a large read slice by slice, writing all but the last one; gives that one's.
+
+        A reader that is slow holds one translated slice then, not a translated read.
+        """
+        out = b""
+        for start in range(0, len(data), SLICE_BYTES):
+            if out:
+                self._silent = 0
+                self._sending = True
+                await self._sink.write(out)
+                self._sending = False
+            out = translator.feed(data[start : start + SLICE_BYTES])
+            if translator.done:
+                break
+        return out
 
     async def whole(
         self,
