@@ -30,7 +30,7 @@ STALL_SECONDS = 60
 KEEP_ALIVE_SECONDS = 75
 """Idle time of a connection between requests; clients' pools assume at least 65."""
 LINGER_SECONDS = 1
-"""How long an idle connection is still answered on after the door has closed.
+"""How long an idle connection is still answered on after listening has ended.
 
 A load balancer that keeps connections (nginx) may have sent a request that is not read yet: closing
 at once would lose it, and a lost POST is not sent again. It was seen as 502s in a rolling restart.

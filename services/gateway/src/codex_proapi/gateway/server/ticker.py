@@ -1,6 +1,6 @@
 """One ticker for all exchanges of the process: no timer is made for any stream.
 
-Once a second every member is told so; what a member does about it (a keep-alive after ten silent
+Once a second it calls `tick` of every member; what a member does then (a keep-alive after ten silent
 seconds, an end after five minutes) is its own business.
 """
 
@@ -11,20 +11,20 @@ from typing import Protocol
 import structlog
 
 BEAT_SECONDS = 1.0
-"""Time between two beats; members count beats instead of reading a clock."""
+"""Time between two ticks; members count them instead of reading a clock."""
 
 log = structlog.get_logger(__name__)
 
 
 class Ticking(Protocol):
-    """Something that wants to know that a second has passed."""
+    """Something that is called once a second."""
 
     def tick(self) -> None:
         """Take notice of one more second; must neither wait nor raise."""
 
 
 class Ticker:
-    """The ticker and its members."""
+    """Calls its members once a second."""
 
     def __init__(self) -> None:
         self._members: set[Ticking] = set()
@@ -36,7 +36,7 @@ class Ticker:
         return len(self._members)
 
     def join(self, member: Ticking) -> None:
-        """Tell this member of every beat from now on."""
+        """Call this member's `tick` from now on."""
         self._members.add(member)
 
     def leave(self, member: Ticking) -> None:
@@ -44,7 +44,7 @@ class Ticker:
         self._members.discard(member)
 
     def tick(self) -> None:
-        """One beat. A member that fails is told to the log and does not stop the others."""
+        """Call every member's `tick`. One that raises is logged and removed; the others go on."""
         for member in tuple(self._members):
             try:
                 member.tick()
@@ -53,7 +53,7 @@ class Ticker:
                 log.exception("beat.failed", member=repr(member))
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Beat until cancelled."""
+        """Tick until cancelled."""
         while True:
             await sleep(BEAT_SECONDS)
             self.tick()

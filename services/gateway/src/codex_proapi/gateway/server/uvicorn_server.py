@@ -26,7 +26,7 @@ from codex_proapi.gateway.server.http_protocol import (
 )
 
 LET_IN_SECONDS = 5
-"""How long those who stand at the door are let in, when it is to be closed and many come."""
+"""How long connections that wait to be accepted are accepted before the sockets are closed."""
 DOORS = 8
 """How often each listening socket is listened on under uvloop.
 
@@ -91,7 +91,7 @@ class GatewayServer(uvicorn.Server):
         self._loop.call_soon_threadsafe(self.drain, settle)
 
     def drain(self, settle_seconds: float) -> None:
-        """Begin to stop: `/readyz` says no at once, the door closes after the settling time."""
+        """Begin to stop: `/readyz` says no at once, listening ends after the settling time."""
         self._drain_began = True
         self._drainable.begin_drain()
         for connection in list(self.server_state.connections):
@@ -120,7 +120,7 @@ class GatewayServer(uvicorn.Server):
         self.should_exit = True
 
     async def _let_in(self) -> None:
-        """Accept those who already stand at the door; closing it would cut them off unheard."""
+        """Accept connections that already wait; closing the socket would reset them unanswered."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LET_IN_SECONDS
         with contextlib.ExitStack() as stack:
