@@ -1,10 +1,12 @@
 from typing import Any, cast
 
+import msgspec
 from redis.asyncio import Redis
 from support.leases import a_lease, a_request
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
+from codex_proapi.gateway.formats.codex.requests import account_mark
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 
 
@@ -71,6 +73,34 @@ async def test_after_a_move_only_what_the_new_account_made_goes_along(redis_clie
     sent = await ciphertexts.readable(later, a_lease("acc_b", is_affine=True), "f1")
 
     assert sent.input == (SAID, SAID, sealed("of the second"), sealed(""))
+
+
+def marked(*items: Any, **accounts: str) -> Any:
+    marks = {secret: account_mark(account) for secret, account in accounts.items()}
+    return msgspec.structs.replace(a_request(*items), encrypted_for=marks)
+
+
+async def test_items_that_the_client_marks_go_to_their_own_account_only(
+    redis_client: Redis,
+) -> None:
+    ciphertexts, _ = a_scene(redis_client)
+    request = marked(sealed("one"), SAID, sealed("two"), sealed("?"), one="acc_a", two="acc_b")
+
+    for affine, readable in (
+        (True, (SAID, sealed("two"), sealed("?"))),
+        (False, (SAID, sealed("two"))),
+    ):
+        sent = await ciphertexts.readable(request, a_lease("acc_b", is_affine=affine), "f1")
+        assert sent.input == readable
+
+
+async def test_an_account_that_reads_all_marked_items_gets_them_though_nobody_knows_its_conversation(
+    redis_client: Redis,
+) -> None:
+    ciphertexts, _ = a_scene(redis_client)
+    request = marked(SAID, sealed("one"), one="acc_a")
+
+    assert await ciphertexts.readable(request, a_lease("acc_a"), "f1") is request
 
 
 def test_what_stays_the_same_is_no_move(redis_client: Redis) -> None:

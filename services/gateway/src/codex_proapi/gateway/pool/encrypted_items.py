@@ -39,9 +39,9 @@ class EncryptedItems:
         """
         if not has_encrypted(request):
             return request
+        request = _of_account(request, lease.account.id, unmarked=lease.is_affine)
         if not lease.is_affine:
-            return request.without_encrypted()
-        request = _of_account(request, lease.account.id)
+            return request
         if lease.sole or not fingerprint:
             return request
         key = keyspace.foreign(fingerprint)
@@ -64,13 +64,24 @@ class EncryptedItems:
             self._ledger.mark_unreadable(fingerprint, frozenset(lost))
 
 
-def _of_account(request: UpstreamRequest, account_id: str) -> UpstreamRequest:
-    """The request without items whose sender says that another account encrypted them."""
-    marks = request.encrypted_for
-    mark = account_mark(account_id)
-    if not marks or all(each == mark for each in marks.values()):
+def _of_account(request: UpstreamRequest, account_id: str, *, unmarked: bool) -> UpstreamRequest:
+    """The request without items that another account encrypted; itself where there are none.
+
+    A client may send a mark of the account along (`encrypted_for`), which is known also where the
+    conversation's own account is not; `unmarked` is whether items without a mark stay.
+    """
+    mark, marks = account_mark(account_id), request.encrypted_for
+
+    def is_readable(item: Item) -> bool:
+        content = item.get(CONTENT)
+        if not content:
+            return True
+        known = marks.get(content) if isinstance(content, str) else None
+        return unmarked if known is None else known == mark
+
+    kept = tuple(filter(is_readable, request.input))
+    if len(kept) == len(request.input):
         return request
-    kept = tuple(item for item in request.input if marks.get(item.get(CONTENT, ""), mark) == mark)
     return msgspec.structs.replace(request, input=kept)
 
 
