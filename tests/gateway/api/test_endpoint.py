@@ -77,6 +77,27 @@ async def test_a_large_body_is_served_and_a_larger_one_refused(redis_url: str) -
         )
 
 
+async def test_requests_whose_key_is_being_looked_up_count(redis_url: str) -> None:
+    async with stage(redis_url, "ada", max_concurrent=2) as play:
+        gateway = play.replicas[0].gateway
+        admit, go_on = gateway._admission.admit, asyncio.Event()
+
+        async def slow(headers: Any) -> Any:
+            await go_on.wait()
+            return await admit(headers)
+
+        gateway._admission.admit = slow
+        asked = [asyncio.ensure_future(play.chat()) for _ in range(2)]
+        await play.until(lambda: gateway.in_flight.arriving == 2)
+        refused = await play.chat()
+        go_on.set()
+        served = await asyncio.gather(*asked)
+
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_overloaded")
+        assert [answer.status_code for answer in served] == [200, 200]
+        assert (await play.chat()).status_code == 200
+
+
 async def test_an_unknown_model_names_those_there_are(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         answer = await play.chat(model="claude-opus")

@@ -70,7 +70,11 @@ class ExchangeService:
         services = self._services
         try:
             services.in_flight.check()
-            authenticated = await services.authenticator.admit(headers)
+            services.in_flight.arriving += 1
+            try:
+                authenticated = await services.authenticator.admit(headers)
+            finally:
+                services.in_flight.arriving -= 1
             services.in_flight.check()  # as many may have waited for Redis as there is room for
         except GatewayError as error:
             services.metrics.refused_before_exchange.labels(error.label).inc()

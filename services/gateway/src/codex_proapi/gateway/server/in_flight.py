@@ -38,6 +38,8 @@ class InFlight:
         self._empty = asyncio.Event()
         self._empty.set()
         self._ended = False
+        self.arriving = 0
+        """Requests whose key is being looked up: they count, or a slow lookup would let in any number."""
         self.draining = False
         """Whether the process is about to stop; told at `/readyz`."""
 
@@ -51,7 +53,7 @@ class InFlight:
         """Raise Overloaded if there is no room for one more, or if all were ended."""
         if self._ended:
             raise Overloaded(RESTARTING)
-        if len(self._exchanges) >= self._most:
+        if len(self._exchanges) + self.arriving >= self._most:
             raise Overloaded("Too many requests are under way here. Please try again.")
 
     def enter(self, exchange: Running) -> None:
