@@ -313,3 +313,14 @@ async def test_while_redis_is_away_nothing_is_lent_and_a_slot_waits_for_its_end(
 
     assert not slots.holds("k-1")
     await nowhere.aclose()
+
+
+@pytest.mark.parametrize("odd", ["", "x", "a b", "x y z w v u"])
+async def test_a_slot_or_a_wait_that_nobody_can_read_stops_nobody(pool: Pool, odd: str) -> None:
+    await pool.redis.zadd(keyspace.slots(), {odd: time.time() + 60})
+    await pool.redis.hset(keyspace.queue(), "k-0", odd)
+
+    await pool.fill("a", "k-1")
+    assert await pool.other.take("a", waiter("k-2")) == ()
+    assert await pool.slots.take("a", waiter("k-3")) == ["a"]
+    assert await pool.queued() == []

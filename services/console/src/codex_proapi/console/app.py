@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import secrets
-import signal
 import socket
 import sys
 import time
@@ -20,7 +19,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica
-from codex_proapi.commons.cluster.schema import SchemaTooOld, SchemaVersion
+from codex_proapi.commons.cluster.schema import SchemaVersion, end_process
 from codex_proapi.commons.redis.clients import connect, connect_blocking
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.loop_lag import watch_lag
@@ -63,12 +62,6 @@ def build(
         announce=announce or _to_stderr,
         passwords=passwords or Passwords(),
     )
-
-
-def _end_process(error: SchemaTooOld) -> None:
-    """End as at a signal: Redis was away at the start, and needs a newer version than this."""
-    del error
-    signal.raise_signal(signal.SIGTERM)
 
 
 class Console:
@@ -133,7 +126,7 @@ class Console:
             await self._welcome()
         except StoreUnavailable:  # nobody is let in before it has succeeded
             self._tasks.keep("welcome", self._welcome_later)
-        self._tasks.keep("schema", functools.partial(schema.run, _end_process))
+        self._tasks.keep("schema", functools.partial(schema.run, end_process))
         self._tasks.keep("log-fan", self.parts.log_broadcast.run)
         self._tasks.keep("changes", self.parts.changes.run)
         self._tasks.keep("beat", self._beat)

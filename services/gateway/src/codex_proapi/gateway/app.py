@@ -6,7 +6,6 @@
 import functools
 import importlib.metadata
 import secrets
-import signal
 import socket
 import sys
 import time
@@ -23,7 +22,7 @@ from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
-from codex_proapi.commons.cluster.schema import SchemaTooOld, SchemaVersion
+from codex_proapi.commons.cluster.schema import SchemaVersion, end_process
 from codex_proapi.commons.codex.endpoints import responses_url
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
@@ -92,12 +91,6 @@ def build(settings: GatewaySettings) -> "Gateway":
     return Gateway(settings)
 
 
-def _end_process(error: SchemaTooOld) -> None:
-    """End as at a signal: Redis was away at the start, and needs a newer version than this."""
-    del error
-    signal.raise_signal(signal.SIGTERM)
-
-
 def own_version() -> str:
     """The version of this distribution."""
     return importlib.metadata.version("codex-proapi-gateway")
@@ -147,7 +140,7 @@ class Gateway:
         except StoreUnavailable as error:  # `/readyz` says so; the rounds go on trying
             log.warning("gateway.waits", error=str(error))
         for name, work in (
-            ("schema", functools.partial(self._schema.run, _end_process)),
+            ("schema", functools.partial(self._schema.run, end_process)),
             ("pulse", self._ticker.run),
             ("grace", self._grace.run),
             ("ledger", self._ledger.run),

@@ -9,6 +9,7 @@ that older versions pass over (a new field, a new word of an enum) raise neither
 """
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -75,3 +76,9 @@ class SchemaVersion:
                 return
             except StoreUnavailable:
                 await sleep(RETRY_SECONDS)
+
+
+def end_process(error: SchemaTooOld) -> None:
+    """End as at a signal: Redis was away at the start, and needs a newer version than this."""
+    del error
+    signal.raise_signal(signal.SIGTERM)
