@@ -12,7 +12,6 @@ import time
 
 import httpx
 import structlog
-from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
@@ -54,6 +53,7 @@ from codex_proapi.gateway.exchange.services import Services, ServingOptions
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
+from codex_proapi.gateway.metrics.process_registry import process_registry
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_facts import AccountFacts
 from codex_proapi.gateway.pool.clock import SharedClock
@@ -109,7 +109,7 @@ class Gateway:
         self._clock = SharedClock(time.time)
         quiet = settings.log_level in {"warning", "error"}
         self._log = AccessLog(sys.stdout, quiet=quiet)
-        self.metrics = Metrics(_registry())
+        self.metrics = Metrics(process_registry())
         self.metrics.process.task_failures = self._tasks.failures
         self.metrics.build.labels(own_version()).set(1)
         self._bodies = BodyBudget(settings.body_memory_mib << 20)
@@ -428,11 +428,3 @@ class Gateway:
         """A refresh has ended, as the refresher tells it."""
         del account_id
         self.metrics.refreshes.labels(outcome).inc()
-
-
-def _registry() -> CollectorRegistry:
-    """A registry of our own that also describes the process."""
-    registry = CollectorRegistry()
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        registry.register(collector)
-    return registry
