@@ -13,19 +13,20 @@ from codex_proapi.gateway.formats.codex.events import decode_event
 from codex_proapi.gateway.translation.messages.answer.events import MessagesState, MessagesStream
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.answer.signature import opened, sealed
+from codex_proapi.gateway.translation.messages.answer.tool_arguments import shape_of
 
 WRITE = {"properties": {"path": {}, "content": {}}, "required": ["path", "content"]}
 BASH = {
     "properties": {"command": {"type": "string"}, "timeout": {"type": "number"}},
     "required": ["command"],
 }
-SCHEMAS = {"Write": WRITE, "Bash": BASH}
+SHAPES = {"Write": shape_of(WRITE), "Bash": shape_of(BASH)}
 SIGNATURE = sealed("acc_1", ["gAAAA"])
 
 
 def stream(**options: Any) -> MessagesStream:
     return MessagesStream(
-        MessagesOptions(**{"thinking": True, "tool_schemas": SCHEMAS, **options}),
+        MessagesOptions(**{"thinking": True, "tool_shapes": SHAPES, **options}),
         message_id="msg_1",
         model="claude-x",
         account=lambda: "acc_1",

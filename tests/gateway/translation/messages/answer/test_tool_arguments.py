@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import (
     ArgumentRules,
     arguments_of,
+    shape_of,
 )
 
 READ = {
@@ -26,7 +27,7 @@ READ = {
 
 
 def rules(name: str = "Read", schema: Any = READ, *, claude_code: bool = True) -> ArgumentRules:
-    return ArgumentRules(name, schema, claude_code=claude_code)
+    return ArgumentRules(name, schema and shape_of(schema), claude_code=claude_code)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from codex_proapi.gateway.translation.chat.options import ChatOptions
 from codex_proapi.gateway.translation.messages.answer.aggregator import MessagesAggregator
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.answer.responder import messages_translator
+from codex_proapi.gateway.translation.messages.answer.tool_arguments import shape_of
 from codex_proapi.gateway.translation.messages.answer.translator import MessagesTranslator
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
@@ -27,7 +28,7 @@ from codex_proapi.gateway.translation.request.translated_request import (
 )
 
 WRITE = {"properties": {"path": {}, "content": {}}, "required": ["path", "content"]}
-OPTIONS = MessagesOptions(thinking=True, tool_schemas={"Write": WRITE}, input_tokens=7)
+OPTIONS = MessagesOptions(thinking=True, tool_shapes={"Write": shape_of(WRITE)}, input_tokens=7)
 
 WHOLE = sse(
     says.created(),

@@ -13,7 +13,9 @@ from support.tree import ROOT
 from support.upstream_rules import broken_rule
 
 from codex_proapi.gateway.errors import BadRequest, ClientFault, UnknownModel
+from codex_proapi.gateway.exchange.dispatch_state import without_content
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
+from codex_proapi.gateway.translation.messages.answer.tool_arguments import ToolShape
 from codex_proapi.gateway.translation.messages.request.read_request import read_messages_request
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -93,7 +95,7 @@ def test_what_the_answer_must_know() -> None:
     assert answer.safeguards == ("dangerous_tool_use",)
     assert answer.claude_code
     assert answer.input_tokens > 0
-    assert answer.tool_schemas.keys() == {"A"}
+    assert answer.tool_shapes == {"A": ToolShape(optional=frozenset({"path"}))}
 
 
 def test_nothing_of_the_dialect_reaches_upstream() -> None:
@@ -213,3 +215,13 @@ def test_recorded_bodies_become_requests_upstream_takes(recorded: Any, model: st
 
 def test_recordings_are_there() -> None:
     assert len(_recorded()) > 12
+
+
+def test_what_the_answer_must_know_does_not_keep_the_body() -> None:
+    big = tool("A", description="d" * 100_000)
+    translated = asked({"tools": [big], "messages": [user("x" * 100_000)]})
+
+    assert len(msgspec.json.encode(translated.answer)) < 1000
+    left = without_content(msgspec.structs.replace(translated.request, encrypted_for={"a": "b"}))
+    assert len(left.encode()) < 1000
+    assert left.encrypted_for == {}

@@ -57,7 +57,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
 
 def without_content(request: UpstreamRequest) -> UpstreamRequest:
     """A request with all that may be large left out; never to be sent."""
-    return msgspec.structs.replace(request, input=(), instructions="", tools=())
+    return msgspec.structs.replace(request, input=(), instructions="", tools=(), encrypted_for={})
 
 
 MOST_REMOVED = 4

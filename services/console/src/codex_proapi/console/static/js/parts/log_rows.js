@@ -10,7 +10,7 @@ const events = names.events;
 const verdicts = names.verdicts;
 
 const lasted = (ms) => (ms ? seconds.format(ms / 1000) : "");
-const routes = { chat: "/v1/chat/completions", responses: "/v1/responses", compact: "/v1/responses/compact" };
+const routes = { chat: "/v1/chat/completions", responses: "/v1/responses", compact: "/v1/responses/compact", messages: "/v1/messages" };
 
 export function rowOf({ id, entry }) {
   const row = $("#log-row").content.firstElementChild.cloneNode(true);

@@ -1,9 +1,10 @@
 """What an answer must know of the request that asked for it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
+
+from codex_proapi.gateway.translation.messages.answer.tool_arguments import ToolShape
 
 
 class MessagesOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,8 +14,8 @@ class MessagesOptions(msgspec.Struct, frozen=True, kw_only=True):
     """An estimate for `message_start`, in tokens."""
     tool_names: Mapping[str, str] = {}
     """Sent tool name to the client's own, where they differ."""
-    tool_schemas: Mapping[str, Any] = {}
-    """Sent tool name to its parameters: a JSON Schema, decoded or still `msgspec.Raw`."""
+    tool_shapes: Mapping[str, ToolShape] = {}
+    """Sent tool name to what must be known of its schema."""
     thinking: bool = False
     """Whether thinking was asked for: else no thinking block is written, not even a signature."""
     summaries: bool = True

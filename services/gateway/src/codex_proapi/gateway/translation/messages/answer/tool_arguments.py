@@ -18,22 +18,50 @@ FARTHEST_OFFSET: Final = 1_000_000
 """The last line that `Read` is believed to be asked for."""
 
 
-class ArgumentRules:
-    """What is known of one tool's arguments."""
+class ToolShape(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be known of a tool's schema to clean its arguments; the schema may be large."""
 
-    def __init__(self, name: str, schema: Any, *, claude_code: bool) -> None:
-        """`name` is the client's own; `schema` may be undecoded JSON, or nothing."""
+    required: frozenset[str] = frozenset()
+    """Names of the arguments it must have."""
+    optional: frozenset[str] = frozenset()
+    """Names of the others."""
+    nullable: frozenset[str] = frozenset()
+    """Those of the others that may be null."""
+
+
+def shape_of(schema: Any) -> ToolShape:
+    """Give the shape of a JSON Schema, which may be undecoded (`msgspec.Raw`), or nothing."""
+    if isinstance(schema, msgspec.Raw):
+        schema = msgspec.json.decode(schema)
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict):
+        return ToolShape()
+    listed = schema.get("required")
+    named = {n for n in listed if isinstance(n, str)} if isinstance(listed, list) else set()
+    optional = properties.keys() - named
+    return ToolShape(
+        required=frozenset(properties.keys() & named),
+        optional=frozenset(optional),
+        nullable=frozenset(name for name in optional if _allows_null(properties[name])),
+    )
+
+
+class ArgumentRules:
+    """The rules for the arguments of one tool."""
+
+    def __init__(self, name: str, shape: ToolShape | None, *, claude_code: bool) -> None:
+        """`name` is the client's own; without a shape nothing is taken out."""
         self._name = name
         self._own = claude_code and not name.startswith(FOREIGN_TOOLS)
-        self._properties, self._required = _parts(schema)
+        self._shape = shape or ToolShape()
 
     def __repr__(self) -> str:
-        return f"<ArgumentRules of {len(self._properties)}>"
+        return f"<ArgumentRules of {self._name[:64]}>"
 
     @property
     def may_pass(self) -> bool:
         """Whether pieces may be passed on as they come: every argument is required."""
-        return bool(self._properties) and self._properties.keys() <= self._required
+        return bool(self._shape.required) and not self._shape.optional
 
     def cleaned(self, text: str) -> str:
         """Give the arguments' JSON text; `{}` for anything but an object."""
@@ -45,10 +73,10 @@ class ArgumentRules:
 
     def _void(self, name: str, value: Any) -> bool:
         """Whether an argument says nothing and is better left out."""
-        if name in self._required or name not in self._properties:
+        if name not in self._shape.optional:
             return False
         if value is None:
-            return not _allows_null(self._properties[name])
+            return name not in self._shape.nullable
         if self._own and value == "":
             return True
         far = self._own and self._name == "Read" and name == "offset"
@@ -64,18 +92,6 @@ def arguments_of(text: str) -> dict[str, Any] | None:
     except DECODE_ERRORS:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _parts(schema: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """Give a schema's properties and the names of the required ones."""
-    if isinstance(schema, msgspec.Raw):
-        schema = msgspec.json.decode(schema)
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(properties, dict):
-        return {}, frozenset()
-    required = schema.get("required")
-    named = required if isinstance(required, list) else []
-    return properties, frozenset(name for name in named if isinstance(name, str))
 
 
 def _allows_null(schema: Any) -> bool:

@@ -150,7 +150,7 @@ class ToolCalls:
         options = self._options
         name = options.tool_names.get(item.name, item.name)
         rules = ArgumentRules(
-            name, options.tool_schemas.get(item.name), claude_code=options.claude_code
+            name, options.tool_shapes.get(item.name), claude_code=options.claude_code
         )
         passes = rules.may_pass and isinstance(item, FunctionCallItem)
         opening = tool_use_block(self._call_id(item), name)

@@ -120,7 +120,7 @@ class _MessagesReader:
         )
         answer = MessagesOptions(
             input_tokens=count_tokens(body),
-            tool_schemas=offered.schemas,
+            tool_shapes=offered.shapes,
             thinking=thinking.wanted,
             summaries=thinking.summaries,
             stop=stop_sequences(body),

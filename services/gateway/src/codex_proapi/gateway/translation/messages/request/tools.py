@@ -8,6 +8,10 @@ import msgspec
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import Tool
 from codex_proapi.gateway.formats.openai.chat_request import ClientBody, ToolFields, tool_value
+from codex_proapi.gateway.translation.messages.answer.tool_arguments import (
+    ToolShape,
+    shape_of,
+)
 from codex_proapi.gateway.translation.messages.request.tool_search import PLACEHOLDER, ToolChanges
 from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.tools.tool_choice import Choice, read_choice
@@ -37,10 +41,10 @@ class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the one tool is the web search that the backend runs."""
 
     @property
-    def schemas(self) -> dict[str, Any]:
-        """Sent name of each function to its parameters."""
+    def shapes(self) -> dict[str, ToolShape]:
+        """Sent name of each function to the shape of its parameters."""
         return {
-            tool.name: tool.definition.get("parameters")
+            tool.name: shape_of(tool.definition.get("parameters"))
             for tool in self.tools.tools
             if isinstance(tool.definition, dict) and tool.name
         }
