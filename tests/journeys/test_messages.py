@@ -267,3 +267,40 @@ async def test_a_full_replica_says_so(redis_url: str) -> None:
         answer = await ask(play)
 
         assert (answer.status_code, answer.json()["error"]["type"]) == (503, "overloaded_error")
+
+
+async def test_a_budget_that_is_spent_is_told_once_and_not_tried_again(redis_url: str) -> None:
+    async with stage(redis_url, "ada", api_key_policy=KeyPolicy.REQUIRED) as play:
+        _, secret = await play.make_key(limits=Limits(tokens_day=1))
+        key = {"x-api-key": secret}
+
+        assert (await ask(play, headers=key)).status_code == 200
+        await play.records()
+        second = await ask(play, headers=key)
+
+        assert (second.status_code, second.json()["error"]["type"]) == (429, "billing_error")
+        assert second.headers["x-should-retry"] == "false"
+        assert second.headers["anthropic-ratelimit-unified-status"] == "rejected"
+
+
+async def test_an_answer_in_one_piece_that_breaks_off_is_given_by_another_account(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("truncated", cut_after=2600, cut="close")
+
+        answer = await ask(play, "write 400 words", thinking=THINKING)
+
+        assert answer.status_code == 200, answer.text
+        assert [block["type"] for block in answer.json()["content"]] == ["thinking", "text"]
+        assert {turn.account for turn in play.sim.turns} == {"ada", "ben"}
+
+
+async def test_a_running_stream_is_whole_though_its_replica_drains(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("slow", pace=0.01)
+        asking = asyncio.ensure_future(ask(play, "count to 40", stream=True))
+        await play.until(lambda: len(play.replicas[0].gateway.in_flight))
+        play.replicas[0].server.should_exit = True
+
+        assert read(await asking).stopped
