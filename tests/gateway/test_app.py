@@ -59,7 +59,7 @@ async def test_what_is_settled_is_written_before_it_goes(redis_url: str) -> None
 
         await gateway.close()
 
-        assert len(gateway._ledger) == 0
+        assert len(gateway.stores.ledger) == 0
         assert len(await play.records()) == 1
 
 
@@ -82,7 +82,7 @@ async def test_where_only_warnings_are_wanted_exchanges_are_not_logged(
 ) -> None:
     gateway = build(settings(log_level=level))
     try:
-        assert gateway._log._quiet is quiet
+        assert gateway.access_log._quiet is quiet
         assert "8080" in repr(gateway)
     finally:
         await gateway.close()
@@ -91,7 +91,7 @@ async def test_where_only_warnings_are_wanted_exchanges_are_not_logged(
 async def test_usage_is_written_before_anything_else_is_given_back() -> None:
     gateway = build(settings())
     order: list[str] = []
-    parts: Any = (("ledger", gateway._ledger), ("slots", gateway._slots))
+    parts: Any = (("ledger", gateway.stores.ledger), ("slots", gateway.stores.queue))
     for name, part in parts:
         close = part.close
 

@@ -57,7 +57,7 @@ async def test_one_connection_serves_one_request_after_another_and_so_does_upstr
     async with stage(redis_url, "ada") as play:
         for n in range(3):
             assert (await play.chat(f"say word{n}", stream=True)).status_code == 200
-        client = play.replicas[0].gateway._client
+        client = play.replicas[0].gateway.upstream.client
 
         assert len(client._all) == len(client._idle) == 1
 
@@ -322,7 +322,7 @@ async def test_while_no_key_is_needed_no_foreign_page_is_served(
 
         _, secret = await play.make_key()
         for replica in play.replicas:
-            replica.gateway._admission.forget()
+            replica.gateway.stores.authenticator.forget()
         with_key = await play.chat(headers={**headers, "authorization": f"Bearer {secret}"})
         assert with_key.status_code == 200
         assert with_key.headers["access-control-allow-origin"] == "*"
@@ -346,7 +346,7 @@ async def test_every_line_of_a_request_names_it_its_client_and_its_key(
             async def crash(*_: Any) -> None:
                 raise ValueError("cause")
 
-            play.replicas[0].gateway._dispatcher.dispatch = crash
+            play.replicas[0].gateway.pool.dispatcher.dispatch = crash
             crashed = await play.chat(headers={"authorization": f"Bearer {secret}"})
     finally:
         structlog.reset_defaults()
@@ -369,10 +369,10 @@ async def test_every_line_of_a_request_names_it_its_client_and_its_key(
     ]
     assert (settled["client"], settled["key_name"]) == ("203.0.113.9", key.name)
     assert crashed.status_code == 500
-    [crash] = [
+    crash = next(
         line
         for line in by_request[crashed.headers["x-request-id"]]
         if line["event"] == "request.crashed"
-    ]
+    )
     assert (crash["client"], crash["key_name"]) == ("127.0.0.1", key.name)
     assert secret not in written

@@ -235,7 +235,7 @@ async def test_a_conversation_stays_on_its_account(redis_url: str) -> None:
         headers = {"x-session-id": "one-and-the-same"}
         for n in range(4):
             await play.chat(f"say word{n}", headers=headers)
-            await play.until(lambda: not play.replicas[0].gateway._ledger)
+            await play.until(lambda: not play.replicas[0].gateway.stores.ledger)
 
         assert len({turn.account for turn in play.sim.turns}) == 1
 
@@ -260,7 +260,7 @@ async def test_encrypted_reasoning_stays_with_its_account(redis_url: str) -> Non
         moved = play.sim.turns[-1]
         assert moved.account != owner
         assert not any(item.get("encrypted_content") for item in moved.body["input"])
-        await play.until(lambda: not play.replicas[0].gateway._ledger)
+        await play.until(lambda: not play.replicas[0].gateway.stores.ledger)
 
         # What the conversation's account cannot read stays away; what it made itself goes along.
         history += [*second.json()["output"], {"role": "user", "content": "say three"}]
@@ -299,7 +299,7 @@ async def test_a_turn_state_goes_back_to_its_account_only(redis_url: str) -> Non
         )
         state = first.headers["x-codex-turn-state"]
         owner = play.sim.turns[-1].account
-        await play.until(lambda: not play.replicas[0].gateway._ledger)
+        await play.until(lambda: not play.replicas[0].gateway.stores.ledger)
 
         await play.client.post(
             "/v1/responses",
@@ -375,7 +375,7 @@ async def test_an_answer_on_an_account_ends_its_credential_cooldown(redis_url: s
         answer = await play.chat()
 
         assert answer.status_code == 200
-        await play.until(lambda: not play.replicas[0].gateway._ledger)
+        await play.until(lambda: not play.replicas[0].gateway.stores.ledger)
         assert await play.cooling() == {}
 
 
@@ -468,7 +468,9 @@ async def test_a_finished_answers_connection_is_kept_although_its_last_chunk_com
         for n in range(8):
             streamed = await play.chat(f"say word{n}", stream=n % 2 == 0)
             assert streamed.status_code == 200
-            await play.until(lambda: not play.replicas[0].gateway._transport.closing_streams._ticks)
+            await play.until(
+                lambda: not play.replicas[0].gateway.upstream.transport.closing_streams._ticks
+            )
             await asyncio.sleep(0)
 
         assert len({turn.connection for turn in play.sim.turns}) == 1

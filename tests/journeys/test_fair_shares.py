@@ -47,8 +47,11 @@ async def test_a_greedy_key_leaves_the_rest_of_a_scarce_pool_to_the_others(redis
 def knows_its_quota(replica: Any) -> bool:
     """Whether a replica has read what it was told: answers' figures are taken in every few seconds."""
     gateway = replica.gateway
-    accounts = gateway._view.accounts
+    accounts = gateway.stores.view.accounts
     return all(
-        any(window.used > 90 for window in gateway._quotas.windows(account, "gpt-5.5"))
+        any(
+            window.used > 90
+            for window in gateway.upstream.quota_tracker.windows(account, "gpt-5.5")
+        )
         for account in accounts
     )

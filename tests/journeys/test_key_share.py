@@ -100,7 +100,7 @@ async def test_a_key_without_budgets_hears_nothing_in_headers_and_of_the_pool_wh
     for session in ("s1", "s2"):
         assert told(await ask(play, secret, **{**CODEX, "session-id": session})) == {}
     accounts = {account.name: account.id for account in await play.accounts.list()}
-    await play.replicas[0].gateway._quotas.keep()
+    await play.replicas[0].gateway.upstream.quota_tracker.keep()
 
     body = (await usage(play, secret)).json()
     assert body["rate_limit"]["primary_window"]["used_percent"] in range(41, 44)

@@ -65,6 +65,6 @@ async def test_answers_and_background_loops_go_on(team: Any, poison: Any) -> Non
         assert (await team.client.post(f"{url}/v1/chat/completions", **ask)).status_code == 200
     await LiveSettingsStore(team.redis).change({"api_key_policy": KeyPolicy.REQUIRED})
     gateway = team.replicas[0].gateway
-    await team.until(lambda: gateway._admission.policy is KeyPolicy.REQUIRED)
-    assert set(gateway._tasks.failures.values()) == {0}
+    await team.until(lambda: gateway.stores.authenticator.policy is KeyPolicy.REQUIRED)
+    assert set(gateway.tasks.failures.values()) == {0}
     assert (await team.client.get(f"{url}/readyz")).status_code == 200

@@ -167,7 +167,7 @@ async def test_openly_anybody_who_might_come_in_before_may_in_grace(server: Redi
 
 async def test_a_grace_ends(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
     async with stage(server.url, "ada", redis_grace_seconds=60.0) as play:
-        gate = play.replicas[0].gateway._gate
+        gate = play.replicas[0].gateway.stores.redis.breaker
         await play.chat()
         async with frozen(server):
             within, _ = await chats(play, 3)

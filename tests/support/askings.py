@@ -13,7 +13,7 @@ from codex_proapi.gateway.translation.request.translated_request import (
     TranslatedRequest,
 )
 
-READERS = {dialect.name: dialect.read for dialect in DIALECTS}
+READERS: dict[str, Any] = {dialect.name: dialect.read for dialect in DIALECTS}
 CATALOGUE = Catalogue.built_in()
 CLASSIC = "gpt-5.5"
 """A model of the classic shape."""

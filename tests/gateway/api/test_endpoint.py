@@ -80,13 +80,13 @@ async def test_a_large_body_is_served_and_a_larger_one_refused(redis_url: str) -
 async def test_requests_whose_key_is_being_looked_up_count(redis_url: str) -> None:
     async with stage(redis_url, "ada", max_concurrent=2) as play:
         gateway = play.replicas[0].gateway
-        admit, go_on = gateway._admission.admit, asyncio.Event()
+        admit, go_on = gateway.stores.authenticator.admit, asyncio.Event()
 
         async def slow(headers: Any) -> Any:
             await go_on.wait()
             return await admit(headers)
 
-        gateway._admission.admit = slow
+        gateway.stores.authenticator.admit = slow
         asked = [asyncio.ensure_future(play.chat()) for _ in range(2)]
         await play.until(lambda: gateway.in_flight.arriving == 2)
         refused = await play.chat()
@@ -134,7 +134,7 @@ async def test_a_fault_of_our_own_is_a_500_without_its_cause(redis_url: str) -> 
         async def crash(*_: Any) -> None:
             raise ValueError("secret cause")
 
-        play.replicas[0].gateway._dispatcher.dispatch = crash
+        play.replicas[0].gateway.pool.dispatcher.dispatch = crash
         answer = await play.chat()
 
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
@@ -149,7 +149,7 @@ async def test_a_store_that_goes_away_under_way_is_a_503(redis_url: str) -> None
         async def away(*_: Any) -> None:
             raise StoreUnavailable("away")
 
-        play.replicas[0].gateway._dispatcher.dispatch = away
+        play.replicas[0].gateway.pool.dispatcher.dispatch = away
         answer = await play.chat()
 
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")

@@ -41,7 +41,7 @@ async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(redis_url: st
             raise StoreUnavailable("away")
 
         gateway = play.replicas[0].gateway
-        gateway._responses.keep = away
+        gateway.stores.responses.keep = away
         answer = await play.client.post("/v1/responses", json=a_response())
 
         assert answer.status_code == 200
@@ -57,14 +57,14 @@ async def test_what_a_stream_told_of_its_quota_is_heard_however_it_ends(
             play.sim.script(fault)
         await play.chat("say hello", stream=True)
 
-        told = play.replicas[0].gateway._quotas._told
+        told = play.replicas[0].gateway.upstream.quota_tracker._told
         assert [quota.plan for _, quota in told.values()] == [play.sim.account("ada").plan]
 
 
 async def test_it_is_heard_of_a_client_that_leaves(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.script("slow")
-        told = play.replicas[0].gateway._quotas._told
+        told = play.replicas[0].gateway.upstream.quota_tracker._told
         async with play.client.stream("POST", "/v1/responses", json=a_response(stream=True)) as sse:
             await anext(sse.aiter_bytes())
         [record] = await play.records()
@@ -132,7 +132,7 @@ async def test_a_body_beyond_what_the_process_may_hold_is_refused_and_others_are
     redis_url: str,
 ) -> None:
     async with stage(redis_url, "ada") as play:
-        budget = play.replicas[0].gateway._bodies
+        budget = play.replicas[0].gateway.services.bodies
         hold = budget.hold()
         hold.take(256 << 20)
 

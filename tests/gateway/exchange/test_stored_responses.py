@@ -1,6 +1,7 @@
 """Stored responses: sealed, apart for each key, expiring and bounded."""
 
 import os
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -104,9 +105,14 @@ async def test_of_many_references_each_response_is_opened_once(
     items = [b'{"id":"msg_%d"}' % number for number in range(50)]
     await responses.keep("key_1", "resp_1", items[:25], now=NOW)
     await responses.keep("key_1", "resp_2", items[25:], now=NOW)
-    opened = []
+    opened: list[Any] = []
     unseal = responses._open
-    monkeypatch.setattr(responses, "_open", lambda sealed: opened.append(sealed) or unseal(sealed))
+
+    def counted(sealed: Any) -> Any:
+        opened.append(sealed)
+        return unseal(sealed)
+
+    monkeypatch.setattr(responses, "_open", counted)
 
     found = await responses.items("key_1", [f"msg_{n}" for n in range(60)] * 3)
 
@@ -129,7 +135,8 @@ async def test_references_are_bounded(
 
 
 async def sizes(redis: Redis) -> dict[str, str]:
-    return dict(await redis.hgetall(keyspace.response_sizes()))
+    found: Any = await redis.hgetall(keyspace.response_sizes())
+    return dict(found)
 
 
 @pytest.mark.parametrize("key_id", ["key_1", ""])

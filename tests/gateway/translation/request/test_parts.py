@@ -349,7 +349,7 @@ def test_a_part_of_a_result_that_cannot_be_read_is_shown_as_text(part: Any) -> N
 
 def test_bytes_nobody_can_read_are_not_poured_into_the_prompt() -> None:
     long = {"type": "media", "data": "A" * 9000, "mediaType": "audio/wav"}
-    (found,) = tool_output([long], "p", _reading())
+    [found] = list(tool_output([long], "p", _reading()))
 
     assert found == _text(
         '{"type":"media","data":"[9000 characters left out]","mediaType":"audio/wav"}'

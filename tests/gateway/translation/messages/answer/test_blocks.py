@@ -89,4 +89,6 @@ def test_events_are_always_well_formed(steps) -> None:
             case BlockStop():
                 assert (is_open, event.index) == (True, opened)
                 is_open = False
+            case _:
+                raise AssertionError(event)
     assert (opened, is_open) == (4, False)

@@ -68,7 +68,8 @@ def made(options: MessagesOptions = OPTIONS) -> MessagesTranslator:
 
 def folded(data: bytes, options: MessagesOptions = OPTIONS) -> dict[str, Any]:
     wire = MessagesAggregator(options, message_id="msg_1", model="claude-x")
-    return json.loads(pumped(wire, [data]))
+    message: dict[str, Any] = json.loads(pumped(wire, [data]))
+    return message
 
 
 def test_whole_stream() -> None:

@@ -1,0 +1,66 @@
+"""What selects an account for each attempt and asks it."""
+
+import msgspec
+
+from codex_proapi.gateway.composition.stores import Stores
+from codex_proapi.gateway.composition.upstream import Upstream
+from codex_proapi.gateway.exchange.dispatch import Dispatcher
+from codex_proapi.gateway.exchange.dispatch_state import DispatchContext
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.account_facts import AccountFacts
+from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
+from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
+from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
+from codex_proapi.gateway.pool.selector import AccountSelector
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """The selection of accounts, and the failover loop over them."""
+
+    selector: AccountSelector
+    dispatcher: Dispatcher
+
+
+def open_pool(stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics: Metrics) -> Pool:
+    """The pool of one replica."""
+    facts = AccountFacts(upstream.catalogues, upstream.quota_tracker)
+    breakers = CircuitBreakers(stores.redis.commands, stores.cooldowns, clock=clock)
+    outcomes = OutcomeRecorder(
+        store=stores.accounts,
+        cooldowns=stores.cooldowns,
+        breakers=breakers,
+        ledger=stores.ledger,
+        metrics=metrics,
+        clock=clock,
+    )
+    selector = AccountSelector(
+        view=stores.view,
+        snapshots=stores.outage,
+        refresher=upstream.refresher,
+        breakers=breakers,
+        outcomes=outcomes,
+        clock=clock,
+        facts=facts,
+    )
+    dispatcher = Dispatcher(
+        selector=QueueingSelector(
+            selector, stores.queue, gate=stores.redis.breaker, clock=clock, metrics=metrics
+        ),
+        outcomes=outcomes,
+        transports=(upstream.transport,),
+        ciphertexts=EncryptedItems(stores.redis.commands, stores.ledger),
+        ledger=stores.ledger,
+        context=DispatchContext(
+            identity=upstream.identity,
+            clock=clock,
+            metrics=metrics,
+            budget=RetryBudget(),
+            egress=upstream.egress,
+            reachability=upstream.reachability,
+            observer=facts,
+        ),
+    )
+    return Pool(selector=selector, dispatcher=dispatcher)

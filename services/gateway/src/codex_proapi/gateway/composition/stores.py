@@ -1,0 +1,183 @@
+"""What a replica keeps in Redis, reads from it, and still has to write."""
+
+import secrets
+
+import msgspec
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
+from codex_proapi.commons.accounts.quota import QuotaStore
+from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.schema import SchemaVersion
+from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
+from codex_proapi.commons.redis.clients import connect, connect_blocking, mapped
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.gateway.accounting.ledger import Ledger
+from codex_proapi.gateway.accounting.redis_writer import RedisWriter
+from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.auth.origins import TrustedOrigins
+from codex_proapi.gateway.exchange.stored_responses import ResponseStore
+from codex_proapi.gateway.limits.key_quota import KeyQuota
+from codex_proapi.gateway.limits.stream_permits import StreamPermits
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.store_outage import StoreOutage
+from codex_proapi.gateway.settings import GatewaySettings
+
+
+class RedisClients(msgspec.Struct, frozen=True, kw_only=True):
+    """The connections of one replica, by what they are for."""
+
+    commands: Redis
+    """Ordinary commands; refused at once while its circuit breaker is open."""
+    snapshots: Redis
+    """Snapshots, and the probes that find Redis back: no breaker stands before it."""
+    blocking: Redis
+    """Blocking reads."""
+    multiplexed: MultiplexedConnection | None
+    """One connection for the snapshots of all requests; None where Redis is a cluster."""
+    breaker: RedisCircuitBreaker
+
+    async def ping(self) -> bool:
+        """Whether Redis answers, or need not yet: within `REDIS_GRACE_SECONDS`."""
+        if self.breaker.in_grace():
+            return True
+        try:
+            with mapped():
+                await self.commands.ping()
+        except StoreUnavailable:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Let all connections go."""
+        if self.multiplexed is not None:
+            await self.multiplexed.aclose()
+        for client in (self.blocking, self.snapshots, self.commands):
+            await client.aclose()
+
+
+class Stores(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replica keeps in Redis, and what stands between it and the requests."""
+
+    replica_id: str
+    redis: RedisClients
+    schema: SchemaVersion
+    accounts: AccountStore
+    view: AccountView
+    keys: KeyStore
+    cooldowns: CooldownStore
+    authenticator: Authenticator
+    settlements: SettlementWriter
+    ledger: Ledger
+    outage: StoreOutage
+    queue: AccountQueue
+    stream_permits: StreamPermits
+    responses: ResponseStore
+    key_quota: KeyQuota
+
+
+def connect_redis(settings: GatewaySettings) -> RedisClients:
+    """Clients for `REDIS_URL`; nothing is connected before the first command."""
+    breaker = RedisCircuitBreaker(grace=settings.redis_grace_seconds)
+    return RedisClients(
+        commands=connect(settings.redis_url, gate=breaker),
+        snapshots=connect(settings.redis_url),
+        blocking=connect_blocking(settings.redis_url, max_connections=1),
+        multiplexed=connect_multiplexed(settings.redis_url),
+        breaker=breaker,
+    )
+
+
+def open_stores(
+    settings: GatewaySettings, *, clock: SharedClock, metrics: Metrics, tasks: Tasks
+) -> Stores:
+    """The stores of one replica."""
+    redis = connect_redis(settings)
+    cipher = CredentialCipher(settings.encryption_keys)
+    accounts = AccountStore(redis.commands, cipher)
+    view = AccountView(accounts)
+    keys = KeyStore(redis.commands, cipher)
+    cooldowns = CooldownStore(redis.commands)
+    authenticator = Authenticator(
+        keys,
+        policy=settings.api_key_policy,
+        clock=clock,
+        gate=redis.breaker,
+        origins=TrustedOrigins(public_url=settings.public_url, allowed=settings.allowed_origins),
+    )
+    settlements = SettlementWriter(redis.commands, lost=metrics.ledger_lost.inc)
+    writer = RedisWriter(redis.commands, settlements=settlements, cooldowns=cooldowns)
+    ledger = Ledger(writer, metrics)
+    replica_id = secrets.token_hex(6)
+    return Stores(
+        replica_id=replica_id,
+        redis=redis,
+        schema=SchemaVersion(redis.commands),
+        accounts=accounts,
+        view=view,
+        keys=keys,
+        cooldowns=cooldowns,
+        authenticator=authenticator,
+        settlements=settlements,
+        ledger=ledger,
+        outage=_store_outage(
+            redis, view, authenticator, ledger, clock=clock, metrics=metrics, tasks=tasks
+        ),
+        queue=AccountQueue(
+            redis.commands,
+            blocking_redis=redis.blocking,
+            replica=replica_id,
+            tasks=tasks,
+            clock=clock,
+        ),
+        stream_permits=StreamPermits(redis.commands, clock=clock),
+        responses=ResponseStore(redis.commands, cipher),
+        key_quota=KeyQuota(
+            usage=UsageStore(redis.commands),
+            quotas=QuotaStore(redis.commands),
+            view=view,
+            clock=clock,
+        ),
+    )
+
+
+def _store_outage(
+    redis: RedisClients,
+    view: AccountView,
+    authenticator: Authenticator,
+    ledger: Ledger,
+    *,
+    clock: SharedClock,
+    metrics: Metrics,
+    tasks: Tasks,
+) -> StoreOutage:
+    """What takes snapshots, and stands in for Redis while it is away."""
+
+    def returned() -> None:
+        """Connections made before are dead, and Redis' last moments may be lost."""
+        ledger.again()
+        pool = getattr(redis.commands, "connection_pool", None)  # a cluster's client has none
+        if pool is not None:
+            tasks.start(pool.disconnect(inuse_connections=False), name="old connections")
+
+    reader = SnapshotReader(
+        redis.snapshots, line=redis.multiplexed, clock=clock, hook=metrics.observe_snapshot
+    )
+    return StoreOutage(
+        reader,
+        accounts=view,
+        keys=authenticator,
+        gate=redis.breaker,
+        metrics=metrics,
+        clock=clock,
+        returned=returned,
+    )

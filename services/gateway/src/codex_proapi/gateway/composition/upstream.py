@@ -1,0 +1,103 @@
+"""What a replica reaches the Codex backend and the authorization server with."""
+
+import httpx
+import msgspec
+
+from codex_proapi.commons.accounts.refresher import CredentialRefresher
+from codex_proapi.commons.codex.endpoints import responses_url
+from codex_proapi.commons.codex.identity import Identity
+from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.gateway.composition.stores import Stores
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.health.egress import Egress
+from codex_proapi.gateway.quota.poller import QuotaPoller
+from codex_proapi.gateway.quota.tracker import QuotaTracker
+from codex_proapi.gateway.settings import GatewaySettings
+from codex_proapi.gateway.upstream.account_api import AccountApi
+from codex_proapi.gateway.upstream.http_client import HttpClient
+from codex_proapi.gateway.upstream.http_transport import HttpTransport
+from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
+from codex_proapi.gateway.upstream.reachability import Reachability
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """Connections to upstream, and what is known of it."""
+
+    identity: Identity
+    client: HttpClient
+    """Answers that stream."""
+    transport: HttpTransport
+    reachability: Reachability
+    egress: Egress
+    http: httpx.AsyncClient
+    """Everything else: tokens, catalogues, quota."""
+    refresher: CredentialRefresher
+    catalogues: ModelCatalogues
+    quota_poller: QuotaPoller
+    quota_tracker: QuotaTracker
+
+    async def aclose(self) -> None:
+        """Save the tokens under way, then cut every connection."""
+        await self.refresher.close()
+        self.transport.closing_streams.close()
+        self.client.close()
+        await self.http.aclose()
+
+
+def open_upstream(
+    settings: GatewaySettings,
+    stores: Stores,
+    *,
+    clock: SharedClock,
+    metrics: Metrics,
+    version: str,
+) -> Upstream:
+    """The way to upstream of one replica of a product version; nothing is asked yet."""
+    identity = Identity(
+        originator=settings.codex_originator,
+        version=settings.codex_client_version,
+        product_version=version,
+    )
+    redis = stores.redis.commands
+    client = HttpClient(responses_url(settings.codex_base_url))
+    http = httpx.AsyncClient(verify=client_context(), trust_env=False, follow_redirects=False)
+
+    def refreshed(account_id: str, outcome: str) -> None:
+        del account_id
+        metrics.refreshes.labels(outcome).inc()
+
+    endpoint = TokenEndpoint(
+        http,
+        issuer=settings.codex_auth_url,
+        client_id=settings.codex_client_id,
+        identity=identity.headers,
+    )
+    refresher = CredentialRefresher(stores.accounts, endpoint, redis, clock=clock, hook=refreshed)
+    calls = AccountApi(
+        http,
+        base_url=settings.codex_base_url,
+        identity=identity,
+        view=stores.view,
+        refresher=refresher,
+    )
+    poller = QuotaPoller(
+        redis, calls=calls, view=stores.view, cooldowns=stores.cooldowns, clock=clock
+    )
+    return Upstream(
+        identity=identity,
+        client=client,
+        transport=HttpTransport(client),
+        reachability=Reachability(client, count=metrics.connect_failed),
+        egress=Egress(clock, redis),
+        http=http,
+        refresher=refresher,
+        catalogues=ModelCatalogues(
+            redis, calls=calls, view=stores.view, clock=clock, metrics=metrics
+        ),
+        quota_poller=poller,
+        quota_tracker=QuotaTracker(
+            redis, poll=poller, view=stores.view, clock=clock, figures=metrics.quota
+        ),
+    )
