@@ -369,10 +369,10 @@ async def test_every_line_of_a_request_names_it_its_client_and_its_key(
     ]
     assert (settled["client"], settled["key_name"]) == ("203.0.113.9", key.name)
     assert crashed.status_code == 500
-    crash = next(
+    crash_line = next(
         line
         for line in by_request[crashed.headers["x-request-id"]]
         if line["event"] == "request.crashed"
     )
-    assert (crash["client"], crash["key_name"]) == ("127.0.0.1", key.name)
+    assert (crash_line["client"], crash_line["key_name"]) == ("127.0.0.1", key.name)
     assert secret not in written

@@ -38,12 +38,13 @@ def asked(
     """The translation of a body, of a classic model unless it names one."""
     if isinstance(body, dict):
         body = msgspec.json.encode({"model": CLASSIC, **body})
-    return READERS[endpoint](
+    translated: TranslatedRequest = READERS[endpoint](
         body,
         catalogue=catalogue,
         options=options or RequestOptions(key_id="key_1"),
         client=client,
     )
+    return translated
 
 
 def sent(body: Any, **circumstances: Any) -> dict[str, Any]:
