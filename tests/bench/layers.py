@@ -19,7 +19,7 @@ from support.redis_server import RedisServer
 
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.redis.multiplexed import connect_multiplexed
-from codex_proapi.gateway.upstream.http_client import HttpClient
+from codex_proapi.gateway.upstream.connection_pool import HttpClient
 
 RUNS = 5
 CALLS = 5000

@@ -14,7 +14,7 @@ from support.stored_forms import CIPHER, FAR, ITEM, QUOTA
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
-from codex_proapi.commons.accounts.quota import QuotaStore
+from codex_proapi.commons.accounts.quota_store import QuotaStore
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore

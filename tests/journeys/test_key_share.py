@@ -8,7 +8,7 @@ import pytest
 from support.gateways import a_response, stage
 
 from codex_proapi.commons.api_keys.limits import Limits
-from codex_proapi.commons.codex.quota import quota_of_headers, quota_of_usage
+from codex_proapi.commons.codex.quota_parser import quota_of_headers, quota_of_usage
 
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 USAGE_PATHS = ("/api/codex/usage", "/backend-api/wham/usage/", "/wham/usage", "/v1/api/codex/usage")

@@ -12,7 +12,7 @@ from support.redis_clients import patient_twin
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
-from codex_proapi.commons.accounts.quota import (
+from codex_proapi.commons.accounts.quota_store import (
     QuotaStore,
     SeenCredits,
     SeenFamily,

@@ -9,7 +9,7 @@ from typing import Any
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.codex.events import UpstreamEvent
 from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
-from codex_proapi.gateway.translation.chat.events import ChatStream
+from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
 
 TRANSCRIPTS = pathlib.Path(__file__).parent.parent / "transcripts"

@@ -16,7 +16,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
-from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
@@ -46,7 +46,7 @@ async def walk(redis: Redis, blocking_redis: Redis) -> None:
 
     cooldowns, snapshots = CooldownStore(redis), SnapshotReader(redis)
     cooldown = Cooldown(until=time.time() + 60, reason=CooldownReason.RATE, since=time.time())
-    await ConversationTies(redis).tie({"f": account.id})
+    await AffinityWriter(redis).tie({"f": account.id})
     opening = Opening(now=time.time(), faults=5, first_seconds=30.0, most_seconds=300.0)
     assert await cooldowns.fault(account.id, opening) is None
     assert await cooldowns.cool(account.id, cooldown)

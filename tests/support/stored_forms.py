@@ -19,7 +19,7 @@ from support.redis_server import RedisServer
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
-from codex_proapi.commons.accounts.quota import QuotaStore, SeenFamily, SeenQuota, SeenWindow
+from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenFamily, SeenQuota, SeenWindow
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore
@@ -32,7 +32,7 @@ from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 from codex_proapi.console.auth.audit import Audit, AuditEvent
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
-from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 
@@ -65,7 +65,7 @@ async def write(redis: Redis) -> dict[str, str]:
     cooldown = Cooldown(until=FAR, reason=CooldownReason.QUOTA, since=AT, code="usage_limit")
     await CooldownStore(redis).cool(account.id, cooldown, model="gpt-5.5")
     await QuotaStore(redis).keep({account.id: lambda _: QUOTA})
-    await ConversationTies(redis).tie({"fingerprint": account.id})
+    await AffinityWriter(redis).tie({"fingerprint": account.id})
     await SettlementWriter(redis).add([a_record(number) for number in range(3)])
     logs = LogStream(redis)
     await logs.append(LogEntry(at=AT, kind=LogKind.ACCOUNT, event="account.cooled"))

@@ -15,7 +15,7 @@ from week.upstream import Account, Refused
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
-from codex_proapi.commons.balancing.quota import FULL, Plenty, plenty
+from codex_proapi.commons.balancing.quota_pace import FULL, Plenty, plenty
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.redis.keyspace import AFFINITY_SECONDS
 

@@ -10,7 +10,7 @@ from week.pool import Pool
 from week.upstream import Account
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, Selection, SelectionInput
-from codex_proapi.commons.balancing.select import select
+from codex_proapi.commons.balancing.selection_policy import select
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.gateway.exchange.dispatch import MOST_ACCOUNTS
 

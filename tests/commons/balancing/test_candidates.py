@@ -4,7 +4,7 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
-from codex_proapi.commons.balancing.select import select
+from codex_proapi.commons.balancing.selection_policy import select
 from codex_proapi.commons.balancing.strategy import Routing
 
 NOW = 1_790_000_000.0

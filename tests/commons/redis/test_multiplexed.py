@@ -13,7 +13,7 @@ from support.redis_server import RedisServer
 from codex_proapi.commons.redis.clients import Scripts, connect
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 
@@ -231,7 +231,7 @@ async def test_snapshots_and_scripts_go_over_the_line(
     line: MultiplexedConnection, redis_client: Redis
 ) -> None:
     snapshots = SnapshotReader(redis_client, line=line)
-    await ConversationTies(redis_client).tie({"f": "acc_1"})
+    await AffinityWriter(redis_client).tie({"f": "acc_1"})
 
     surveys = await asyncio.gather(
         *(snapshots.read(SnapshotRequest(account_ids=["acc_1"], model="m")) for _ in range(100))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from codex_proapi.commons.accounts.quota import Sample, SeenWindow
+from codex_proapi.commons.accounts.quota_store import Sample, SeenWindow
 from codex_proapi.commons.usage.forecast import (
     Forecast,
     PoolForecast,

@@ -8,7 +8,7 @@ from support.logins import a_login
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.accounts.quota import QuotaStore, SeenFamily, SeenQuota, SeenWindow
+from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenFamily, SeenQuota, SeenWindow
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.console.api.account_bodies import AccountBodies

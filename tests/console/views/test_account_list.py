@@ -1,6 +1,6 @@
 from support.console_pages import NOW, filled_console
 
-from codex_proapi.commons.accounts.quota import SeenFamily, SeenQuota, SeenWindow
+from codex_proapi.commons.accounts.quota_store import SeenFamily, SeenQuota, SeenWindow
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.console.views.account_list import (
     limits_of,

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.commons.accounts.quota import Sample
+from codex_proapi.commons.accounts.quota_store import Sample
 from codex_proapi.console.views.quota_windows import (
     Bar,
     Reading,

@@ -13,13 +13,13 @@ from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.model_catalogue import Catalogue
-from codex_proapi.commons.codex.quota import QuotaWindow
+from codex_proapi.commons.codex.quota_parser import QuotaWindow
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.api.paths import PATHS, USAGE_ROUTE
 from codex_proapi.gateway.api.router import Router
 from codex_proapi.gateway.api.routes import Handlers, routes
 from codex_proapi.gateway.auth.authenticator import Authenticator
-from codex_proapi.gateway.formats.codex.quota_answers import quota_of_windows
+from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.server.in_flight import InFlight
 

@@ -9,7 +9,7 @@ from support.leases import NOW, a_lease, a_request
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause, Reason
 from codex_proapi.commons.codex.identity import Identity
-from codex_proapi.commons.codex.quota import Quota
+from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.errors import (
     AllCooling,
     AllSpent,

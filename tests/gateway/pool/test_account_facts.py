@@ -1,6 +1,6 @@
 from typing import Any, cast
 
-from codex_proapi.commons.codex.quota import Quota
+from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.pool.account_facts import AccountFacts
 
 

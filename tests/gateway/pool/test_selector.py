@@ -19,11 +19,11 @@ from codex_proapi.commons.balancing.candidates import (
     Selection,
     Window,
 )
-from codex_proapi.commons.balancing.select import select
+from codex_proapi.commons.balancing.selection_policy import select
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
-from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.errors import BadKey, LimitExceeded
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
@@ -96,7 +96,7 @@ class Scene:
         self.store = AccountStore(redis, CredentialCipher((KEY,)))
         self.cooldowns = CooldownStore(redis)
         self.snapshots = SnapshotReader(redis)
-        self.ties = ConversationTies(redis)
+        self.ties = AffinityWriter(redis)
         self.refresher, self.outcomes, self.facts = Refresher(), Outcomes(), Facts()
         self.view = AccountView(self.store)
         parts: dict[str, Any] = {

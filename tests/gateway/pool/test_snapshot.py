@@ -14,7 +14,7 @@ from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
 
 IDS = ["acc_1", "acc_2", "acc_3"]
@@ -89,7 +89,7 @@ async def test_turns_are_exact_across_replicas(redis_url: str) -> None:
 async def test_a_conversation_returns_to_its_account_and_takes_no_turn(
     snapshots: SnapshotReader, redis_client: Redis
 ) -> None:
-    await ConversationTies(snapshots._redis).tie({"f1": "acc_2", "f2": "acc_3"})
+    await AffinityWriter(snapshots._redis).tie({"f1": "acc_2", "f2": "acc_3"})
     key = keyspace.affinity("f1")
     await redis_client.expire(key, 5)
 
@@ -114,7 +114,7 @@ async def test_an_unknown_conversation_takes_the_next_turn(
 async def test_an_account_that_is_not_eligible_is_not_returned_to(
     snapshots: SnapshotReader,
 ) -> None:
-    await ConversationTies(snapshots._redis).tie({"f1": "acc_2"})
+    await AffinityWriter(snapshots._redis).tie({"f1": "acc_2"})
 
     for ids in (["acc_1"], ["acc_22"], []):
         snapshot = await snapshots.read(SnapshotRequest(account_ids=ids, model="m", affinity="f1"))
@@ -126,7 +126,7 @@ async def test_a_cooling_account_is_not_returned_to_but_keeps_the_conversation(
     snapshots: SnapshotReader, cooldowns: CooldownStore
 ) -> None:
     cooldown = a_cooldown(60)
-    await ConversationTies(snapshots._redis).tie({"f1": "acc_2"})
+    await AffinityWriter(snapshots._redis).tie({"f1": "acc_2"})
     await cooldowns.cool("acc_2", cooldown)
 
     snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m", affinity="f1"))
@@ -141,7 +141,7 @@ async def test_a_models_cooldown_counts_for_that_model_only(
     snapshots: SnapshotReader, cooldowns: CooldownStore
 ) -> None:
     cooldown = a_cooldown(60, CooldownReason.ENTITLEMENT)
-    await ConversationTies(snapshots._redis).tie({"f1": "acc_2"})
+    await AffinityWriter(snapshots._redis).tie({"f1": "acc_2"})
     await cooldowns.cool("acc_2", cooldown, model="gpt-6")
 
     same = await snapshots.read(SnapshotRequest(account_ids=IDS, model="gpt-6", affinity="f1"))
@@ -183,7 +183,7 @@ async def test_without_redis_there_is_no_survey() -> None:
     with pytest.raises(StoreUnavailable):
         await snapshots.read(SnapshotRequest(account_ids=IDS, model="m"))
     with pytest.raises(StoreUnavailable):
-        await ConversationTies(snapshots._redis).tie({"f1": "acc_1"})
+        await AffinityWriter(snapshots._redis).tie({"f1": "acc_1"})
     await client.aclose()
     assert repr(snapshots) == "<SnapshotReader>"
 
@@ -206,14 +206,14 @@ async def test_each_look_tells_how_long_it_took_and_whether_it_failed(redis_clie
 async def test_a_conversation_follows_the_account_it_is_promised_to_until_one_answers(
     snapshots: SnapshotReader, redis_client: Redis
 ) -> None:
-    await ConversationTies(snapshots._redis).tie_tentatively({"f1": "acc_2"})
-    await ConversationTies(snapshots._redis).tie_tentatively({"f1": "acc_3"})
+    await AffinityWriter(snapshots._redis).tie_tentatively({"f1": "acc_2"})
+    await AffinityWriter(snapshots._redis).tie_tentatively({"f1": "acc_3"})
 
     snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m", affinity="f1"))
     assert (snapshot.affine, snapshot.tentative, snapshot.cursor) == ("acc_2", True, None)
 
-    await ConversationTies(snapshots._redis).tie({"f1": "acc_1"})
-    await ConversationTies(snapshots._redis).tie_tentatively({"f1": "acc_3"})
+    await AffinityWriter(snapshots._redis).tie({"f1": "acc_1"})
+    await AffinityWriter(snapshots._redis).tie_tentatively({"f1": "acc_3"})
     snapshot = await snapshots.read(SnapshotRequest(account_ids=IDS, model="m", affinity="f1"))
     assert (snapshot.affine, snapshot.tentative, snapshot.cursor) == ("acc_1", False, None)
 
@@ -221,7 +221,7 @@ async def test_a_conversation_follows_the_account_it_is_promised_to_until_one_an
 async def test_a_promise_of_an_account_that_is_not_eligible_is_not_told(
     snapshots: SnapshotReader,
 ) -> None:
-    await ConversationTies(snapshots._redis).tie_tentatively({"f1": "acc_2"})
+    await AffinityWriter(snapshots._redis).tie_tentatively({"f1": "acc_2"})
 
     snapshot = await snapshots.read(
         SnapshotRequest(account_ids=["acc_1"], model="m", affinity="f1")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.commons.accounts.quota import (
+from codex_proapi.commons.accounts.quota_store import (
     Sample,
     SeenCredits,
     SeenFamily,

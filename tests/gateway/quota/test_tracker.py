@@ -6,9 +6,9 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.leases import an_account
 
-from codex_proapi.commons.accounts.quota import QuotaStore, SeenWindow
+from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenWindow
 from codex_proapi.commons.balancing.candidates import Window
-from codex_proapi.commons.codex.quota import Credits, Quota, QuotaFamily, QuotaWindow
+from codex_proapi.commons.codex.quota_parser import Credits, Quota, QuotaFamily, QuotaWindow
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.quota.tracker import KEEP_SECONDS, QuotaTracker, seen
 

@@ -1,12 +1,7 @@
 from support.asgi import Sent
 
-from codex_proapi.gateway.server.asgi import (
-    CORS_HEADERS,
-    headers_of,
-    make_request_id,
-    send_response,
-    texts_of,
-)
+from codex_proapi.gateway.server.asgi import headers_of, make_request_id, send_response, texts_of
+from codex_proapi.gateway.server.common_headers import CORS_HEADERS
 
 
 def test_headers_become_a_mapping_and_its_last_word_counts() -> None:

@@ -7,7 +7,7 @@ from support.gateways import PATIENCE_SECONDS
 
 from codex_proapi.gateway.errors import Truncated
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.upstream.http_client import HttpClient
+from codex_proapi.gateway.upstream.connection_pool import HttpClient
 from codex_proapi.gateway.upstream.http_transport import (
     CLOSING_TICKS,
     HttpResponseStream,

@@ -7,7 +7,7 @@ import msgspec
 import rich_click as click
 
 from codex_proapi.commons.balancing.candidates import Selection, SelectionInput
-from codex_proapi.commons.balancing.select import select
+from codex_proapi.commons.balancing.selection_policy import select
 from codex_proapi.gateway.exchange.access_log import EVENT
 
 

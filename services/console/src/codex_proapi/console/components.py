@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.accounts.quota import QuotaStore
+from codex_proapi.commons.accounts.quota_store import QuotaStore
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore

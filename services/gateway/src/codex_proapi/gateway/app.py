@@ -28,8 +28,8 @@ from codex_proapi.gateway.composition.pool import open_pool
 from codex_proapi.gateway.composition.stores import open_stores
 from codex_proapi.gateway.composition.upstream import open_upstream
 from codex_proapi.gateway.exchange.access_log import AccessLog
-from codex_proapi.gateway.exchange.service import ExchangeService
-from codex_proapi.gateway.exchange.services import Services, ServingOptions
+from codex_proapi.gateway.exchange.dependencies import Dependencies, ServingOptions
+from codex_proapi.gateway.exchange.serve import ExchangeService
 from codex_proapi.gateway.metrics.process_registry import process_registry
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.clock import SharedClock
@@ -146,13 +146,13 @@ class Gateway:
         await self.upstream.aclose()
         await self.stores.redis.aclose()
 
-    def _serving(self) -> Services:
+    def _serving(self) -> Dependencies:
         """What serving an exchange works with."""
         settings, stores = self._settings, self.stores
         ticker = Ticker()
         ticker.join(self.upstream.transport.closing_streams)
         ticker.join(self.upstream.client)
-        return Services(
+        return Dependencies(
             authenticator=stores.authenticator,
             bodies=BodyBudget(settings.body_memory_mib << 20),
             catalogues=self.upstream.catalogues,

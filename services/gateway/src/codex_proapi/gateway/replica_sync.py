@@ -19,7 +19,7 @@ from codex_proapi.commons.redis.keyspace import USAGE_DAYS
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.auth.authenticator import Authenticator
-from codex_proapi.gateway.exchange.services import ServingOptions
+from codex_proapi.gateway.exchange.dependencies import ServingOptions
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue

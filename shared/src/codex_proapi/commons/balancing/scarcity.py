@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from codex_proapi.commons.balancing.candidates import Candidate
-from codex_proapi.commons.balancing.quota import FULL, fullest
+from codex_proapi.commons.balancing.quota_pace import FULL, fullest
 
 
 def left_of(candidates: Sequence[Candidate], *, now: float) -> float | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from codex_proapi.commons.accounts.quota import SeenWindow
+from codex_proapi.commons.accounts.quota_store import SeenWindow
 
 HOUR: Final = 3600.0
 WHOLE: Final = 100.0

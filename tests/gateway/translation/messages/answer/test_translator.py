@@ -18,9 +18,9 @@ from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 from codex_proapi.gateway.translation.messages.answer.aggregator import MessagesAggregator
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
-from codex_proapi.gateway.translation.messages.answer.responder import messages_translator
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import shape_of
 from codex_proapi.gateway.translation.messages.answer.translator import MessagesTranslator
+from codex_proapi.gateway.translation.messages.answer.translator_factory import messages_translator
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
     HistoryMode,

@@ -6,7 +6,7 @@ import msgspec
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import Account, Cooldown
-from codex_proapi.commons.accounts.quota import QuotaStore, SeenQuota
+from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.console.errors import Code, NotFound

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from codex_proapi.commons.accounts.model import Account
-from codex_proapi.commons.accounts.quota import (
+from codex_proapi.commons.accounts.quota_store import (
     GENERAL,
     SeenCredits,
     SeenFamily,

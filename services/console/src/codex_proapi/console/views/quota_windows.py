@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from codex_proapi.commons.accounts.quota import Sample, SeenWindow
+from codex_proapi.commons.accounts.quota_store import Sample, SeenWindow
 from codex_proapi.commons.usage.forecast import Forecast, Share, forecast, pool_forecast
 
 HOUR = 3600

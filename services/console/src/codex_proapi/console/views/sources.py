@@ -5,7 +5,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
-from codex_proapi.commons.accounts.quota import QuotaStore
+from codex_proapi.commons.accounts.quota_store import QuotaStore
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore

@@ -10,7 +10,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
-from codex_proapi.gateway.accounting.conversation_ties import ConversationTies
+from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 FOREIGN_SECONDS: Final = keyspace.DAY
@@ -25,7 +25,7 @@ class RedisWriter:
     ) -> None:
         self._redis = redis
         self._settlements = settlements
-        self._ties = ConversationTies(redis)
+        self._ties = AffinityWriter(redis)
         self._cooldowns = cooldowns
         self._logs = LogStream(redis)
 

@@ -5,7 +5,7 @@ Claude Code asks dozens at once to show what fills its context.
 
 from codex_proapi.gateway.api.dialects.messages import MESSAGES
 from codex_proapi.gateway.errors import GatewayError
-from codex_proapi.gateway.exchange.service import ExchangeService
+from codex_proapi.gateway.exchange.serve import ExchangeService
 from codex_proapi.gateway.formats.anthropic.request import message_list, read_body
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, send_response
 from codex_proapi.gateway.server.body_budget import check_values

@@ -27,7 +27,6 @@ from codex_proapi.gateway.errors import (
 )
 from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.server.asgi import (
-    CORS_HEADERS,
     ASGIApp,
     Message,
     Receive,
@@ -36,6 +35,7 @@ from codex_proapi.gateway.server.asgi import (
     headers_of,
     make_request_id,
 )
+from codex_proapi.gateway.server.common_headers import CORS_HEADERS
 from codex_proapi.gateway.server.error_response import log_refusal, send_error
 from codex_proapi.gateway.server.http_protocol import HeadFault
 from codex_proapi.gateway.server.request_context import bind_request

@@ -17,7 +17,7 @@ from codex_proapi.gateway.api.error_shapes import error_body_for, is_anthropic
 from codex_proapi.gateway.api.paths import HELLO_ROUTE, USAGE_ROUTE
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
-from codex_proapi.gateway.formats.codex.quota_answers import usage_of_quota
+from codex_proapi.gateway.formats.codex.quota_encoder import usage_of_quota
 from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.server.asgi import ASGIApp

@@ -16,7 +16,7 @@ from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.quota.tracker import QuotaTracker
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.account_api import AccountApi
-from codex_proapi.gateway.upstream.http_client import HttpClient
+from codex_proapi.gateway.upstream.connection_pool import HttpClient
 from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 from codex_proapi.gateway.upstream.reachability import Reachability

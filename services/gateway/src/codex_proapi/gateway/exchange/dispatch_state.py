@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from codex_proapi.commons.codex.identity import Identity
-from codex_proapi.commons.codex.quota import Quota
+from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import (
     UpstreamRequest,

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.gateway.auth.authenticator import Authenticated, KeyChanged, check_model
 from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
+from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.dispatch_state import Committed, DispatchRequest
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
-from codex_proapi.gateway.exchange.services import Services
 from codex_proapi.gateway.limits.charge import LimitCharge, charge_for
 from codex_proapi.gateway.pool.concurrency import Waiter
 from codex_proapi.gateway.pool.lease import LeaseRequest
@@ -35,7 +35,7 @@ class RequestHandler:
     """Handles the body of one exchange."""
 
     def __init__(
-        self, services: Services, dialect: Dialect, exchange: Exchange, writer: ResponseWriter
+        self, services: Dependencies, dialect: Dialect, exchange: Exchange, writer: ResponseWriter
     ) -> None:
         self._services = services
         self._dialect = dialect

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 from statistics import fmean
 from typing import Final
 
-from codex_proapi.commons.accounts.quota import QuotaStore, SeenQuota, SeenWindow
+from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota, SeenWindow
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
-from codex_proapi.commons.codex.quota import Quota, QuotaWindow, window_name
+from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name
 from codex_proapi.commons.usage.counters import UsageStore
-from codex_proapi.gateway.formats.codex.quota_answers import quota_of_windows
+from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
 from codex_proapi.gateway.limits.budgets import Spent, budgets_of, days_counted, spent_in
 from codex_proapi.gateway.limits.charge import LimitCharge
 

@@ -19,7 +19,7 @@ from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.errors import CODES
 from codex_proapi.gateway.formats.openai.parameter_names import counted_as
 from codex_proapi.gateway.metrics.histograms import HotHistogram
-from codex_proapi.gateway.metrics.quota import QuotaFigures
+from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 
 OTHER: Final = "other"
 """Label of what no table knows."""

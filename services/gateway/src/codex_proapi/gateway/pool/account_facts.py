@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from codex_proapi.commons.balancing.candidates import Window
-from codex_proapi.commons.codex.quota import Quota
+from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.quota.tracker import QuotaTracker
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 

@@ -12,7 +12,7 @@ import msgspec
 from codex_proapi.commons.accounts.model import Account, Cooldown
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.balancing.candidates import Candidate, Window
-from codex_proapi.commons.balancing.quota import Plenty, plenty
+from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.scarcity import left_of
 
 FRESH_SECONDS: Final = 1.0

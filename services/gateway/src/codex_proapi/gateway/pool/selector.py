@@ -20,8 +20,8 @@ from codex_proapi.commons.balancing.candidates import (
     Selection,
     SelectionInput,
 )
-from codex_proapi.commons.balancing.quota import Plenty, plenty
-from codex_proapi.commons.balancing.select import RENEWING_CODE, select, why_none
+from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
+from codex_proapi.commons.balancing.selection_policy import RENEWING_CODE, select, why_none
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.gateway.errors import StoreUnreachable
@@ -31,7 +31,7 @@ from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccount
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.recent_ties import RecentTies
+from codex_proapi.gateway.pool.recent_affinity import RecentAffinity
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 from codex_proapi.gateway.pool.store_outage import StoreOutage
 
@@ -79,7 +79,7 @@ class AccountSelector:
         self._outcomes = outcomes
         self._clock = clock
         self._eligible = EligibilityCache(view, facts, clock=clock, half_open=breakers.half_open)
-        self._recent_ties = RecentTies(clock)
+        self._recent_affinity = RecentAffinity(clock)
         self.strategy = Strategy()
         """How accounts are chosen; may change while running."""
 
@@ -119,7 +119,7 @@ class AccountSelector:
 
     def note_tie(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
         """A conversation got an account: its next request here follows it at once."""
-        self._recent_ties.note(fingerprint, account_id, tentative=tentative)
+        self._recent_affinity.note(fingerprint, account_id, tentative=tentative)
 
     async def why_none_left(
         self, lease_request: LeaseRequest, tried: Collection[str]
@@ -222,7 +222,7 @@ class AccountSelector:
         """The conversation's own account, and whether it has not answered it yet."""
         if not lease_request.fingerprint:
             return None, False
-        recent = self._recent_ties.of(lease_request.fingerprint)
+        recent = self._recent_affinity.of(lease_request.fingerprint)
         if recent is None or not self._follows(lease_request, passed):
             return snapshot.affine, snapshot.tentative
         better = not recent.tentative or snapshot.affine is None or snapshot.tentative

@@ -18,7 +18,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.accounting.conversation_ties import TENTATIVE
+from codex_proapi.gateway.accounting.affinity_writer import TENTATIVE
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
 
 Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]

@@ -9,7 +9,13 @@ from typing import Final
 
 import msgspec
 
-from codex_proapi.commons.accounts.quota import GENERAL, Sample, SeenFamily, SeenQuota, SeenWindow
+from codex_proapi.commons.accounts.quota_store import (
+    GENERAL,
+    Sample,
+    SeenFamily,
+    SeenQuota,
+    SeenWindow,
+)
 
 TRAIL_STEPS: Final = 12
 """Into how many steps the time that a recent pace looks back is divided."""

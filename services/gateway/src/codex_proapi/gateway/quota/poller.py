@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import Account, AccountState, CooldownReason
 from codex_proapi.commons.accounts.store import AccountView
-from codex_proapi.commons.codex.quota import Quota, quota_of_usage
+from codex_proapi.commons.codex.quota_parser import Quota, quota_of_usage
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.gateway.upstream.account_api import AccountApi

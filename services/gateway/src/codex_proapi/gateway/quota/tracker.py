@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from codex_proapi.commons.accounts.quota import (
+from codex_proapi.commons.accounts.quota_store import (
     QuotaStore,
     SeenCredits,
     SeenFamily,
@@ -22,9 +22,15 @@ from codex_proapi.commons.accounts.quota import (
 )
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.balancing.candidates import Window
-from codex_proapi.commons.codex.quota import Credits, Quota, QuotaWindow, combined, quota_of_headers
+from codex_proapi.commons.codex.quota_parser import (
+    Credits,
+    Quota,
+    QuotaWindow,
+    combined,
+    quota_of_headers,
+)
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.metrics.quota import QuotaFigures
+from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 from codex_proapi.gateway.quota.merge import join
 from codex_proapi.gateway.quota.poller import QuotaPoller, may_be_asked
 

@@ -1,8 +1,10 @@
-"""The ASGI protocol as the hot path speaks it: plain mappings, and what every answer carries."""
+"""The ASGI protocol as the hot path speaks it: plain mappings."""
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
+
+from codex_proapi.gateway.server.common_headers import CORS_HEADERS
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -10,19 +12,6 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header: TypeAlias = tuple[bytes, bytes]
-
-CORS_HEADERS: Final[tuple[Header, ...]] = (
-    (b"access-control-allow-origin", b"*"),
-    (
-        b"access-control-expose-headers",
-        (
-            b"x-request-id, retry-after, x-should-retry, x-ratelimit-limit-requests, "
-            b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
-            b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
-        ),
-    ),
-)
-"""On every answer: keys travel in headers, never in cookies, so any page may ask."""
 
 
 def make_request_id() -> str:

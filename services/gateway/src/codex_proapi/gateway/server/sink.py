@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from codex_proapi.gateway.errors import GatewayError
-from codex_proapi.gateway.server.asgi import CORS_HEADERS, Header, Send
+from codex_proapi.gateway.server.asgi import Header, Send
+from codex_proapi.gateway.server.common_headers import CORS_HEADERS
 from codex_proapi.gateway.server.error_response import ErrorBody, ErrorHeaders, send_error
 
 

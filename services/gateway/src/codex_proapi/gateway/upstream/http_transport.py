@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from codex_proapi.commons.codex.quota import combined, quota_of_headers
+from codex_proapi.commons.codex.quota_parser import combined, quota_of_headers
 from codex_proapi.gateway.errors import Malformed, Truncated, UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal, decode_refusal
 from codex_proapi.gateway.policy.transport_faults import (
@@ -15,7 +15,7 @@ from codex_proapi.gateway.policy.transport_faults import (
     UNREACHABLE,
 )
 from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed, Spoken, Waiting
-from codex_proapi.gateway.upstream.http_client import HttpClient, StaleConnection, Unreachable
+from codex_proapi.gateway.upstream.connection_pool import HttpClient, StaleConnection, Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
 from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
 

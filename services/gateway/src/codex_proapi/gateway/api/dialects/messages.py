@@ -8,7 +8,7 @@ from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.formats.anthropic.errors import error_body, error_headers
 from codex_proapi.gateway.limits.charge import LimitCharge
 from codex_proapi.gateway.server.asgi import Header
-from codex_proapi.gateway.translation.messages.answer.responder import messages_translator
+from codex_proapi.gateway.translation.messages.answer.translator_factory import messages_translator
 from codex_proapi.gateway.translation.messages.request.read_request import read_messages_request
 
 ID_HEADER: Final = b"request-id"

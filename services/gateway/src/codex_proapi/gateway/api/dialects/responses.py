@@ -6,7 +6,7 @@ from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.translation.responses.request import read_responses_request
-from codex_proapi.gateway.translation.responses.responder import responses_translator
+from codex_proapi.gateway.translation.responses.translator_factory import responses_translator
 
 RESPONSES: Final = Dialect(
     name="responses",

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from codex_proapi.commons.codex.quota import Quota, quota_of_headers
+from codex_proapi.commons.codex.quota_parser import Quota, quota_of_headers
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any
 from codex_proapi.gateway.formats.codex.events import ResponseFailed, UpstreamErrorEvent
 

@@ -16,7 +16,7 @@ from codex_proapi.gateway.formats.codex.events import UpstreamEvent
 from codex_proapi.gateway.formats.openai.chat_chunks import CallDelta, ChatChunk, ChunkEncoder
 from codex_proapi.gateway.formats.openai.errors import chat_error_event
 from codex_proapi.gateway.formats.sse import DONE, SSEMessage
-from codex_proapi.gateway.translation.chat.events import ChatState, ChatStream
+from codex_proapi.gateway.translation.chat.chunks_from_events import ChatState, ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 from codex_proapi.gateway.translation.stream.event_translator import EventTranslator, first_lines
 

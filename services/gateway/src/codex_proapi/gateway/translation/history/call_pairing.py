@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from codex_proapi.gateway.formats.codex.requests import Item
-from codex_proapi.gateway.translation.request.messages import message
+from codex_proapi.gateway.translation.request.message_items import message
 from codex_proapi.gateway.translation.request.parts import text_part
 
 CALL_ID_LIMIT = 64

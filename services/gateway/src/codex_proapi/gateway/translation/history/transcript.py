@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from codex_proapi.gateway.formats.codex.requests import COMPACTION_TRIGGER, Item
-from codex_proapi.gateway.translation.request.messages import message
+from codex_proapi.gateway.translation.request.message_items import message
 from codex_proapi.gateway.translation.request.parts import Part, text_part
 
 _SPEAKERS = {"user": "User", "assistant": "Assistant", "developer": "System"}

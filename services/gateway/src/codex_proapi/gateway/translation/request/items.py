@@ -11,7 +11,7 @@ from typing import Any
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import COMPACTION_TRIGGER, Item
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.messages import (
+from codex_proapi.gateway.translation.request.message_items import (
     call_item,
     message,
     message_items,

@@ -26,7 +26,7 @@ from codex_proapi.gateway.translation.request import parameters
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.items import history_items, references_of
-from codex_proapi.gateway.translation.request.messages import message
+from codex_proapi.gateway.translation.request.message_items import message
 from codex_proapi.gateway.translation.request.parts import joined_text, says_json, text_part
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,

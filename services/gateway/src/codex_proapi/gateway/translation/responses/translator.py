@@ -29,7 +29,10 @@ from codex_proapi.gateway.formats.openai.errors import (
 )
 from codex_proapi.gateway.formats.openai.responses import encode_response_event
 from codex_proapi.gateway.formats.sse import SSEMessage
-from codex_proapi.gateway.translation.responses.events import ResponseState, ResponseStream
+from codex_proapi.gateway.translation.responses.events_from_upstream import (
+    ResponseState,
+    ResponseStream,
+)
 from codex_proapi.gateway.translation.responses.missing_events import Body
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
 from codex_proapi.gateway.translation.stream.event_translator import EventTranslator, first_lines

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from codex_proapi.commons.codex.quota import Quota, combined, quota_of_event
+from codex_proapi.commons.codex.quota_parser import Quota, combined, quota_of_event
 from codex_proapi.gateway.formats.codex.events import (
     RateLimits,
     ResponseFailed,

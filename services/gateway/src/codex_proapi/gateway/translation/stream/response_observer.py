@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from codex_proapi.commons.codex.quota import combined, quota_of_event
+from codex_proapi.commons.codex.quota_parser import combined, quota_of_event
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, reader
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.formats.codex.events import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from codex_proapi.gateway.errors import GatewayError
 
 if TYPE_CHECKING:
-    from codex_proapi.commons.codex.quota import Quota
+    from codex_proapi.commons.codex.quota_parser import Quota
     from codex_proapi.commons.usage.exchange_record import Ending
     from codex_proapi.commons.usage.token_counts import Tokens
     from codex_proapi.gateway.formats.codex.refusals import Refusal

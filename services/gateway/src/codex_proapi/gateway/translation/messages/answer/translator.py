@@ -24,7 +24,10 @@ from codex_proapi.gateway.formats.anthropic.events import (
 )
 from codex_proapi.gateway.formats.codex.events import UpstreamEvent
 from codex_proapi.gateway.formats.sse import SSEMessage
-from codex_proapi.gateway.translation.messages.answer.events import MessagesState, MessagesStream
+from codex_proapi.gateway.translation.messages.answer.events_from_upstream import (
+    MessagesState,
+    MessagesStream,
+)
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.stream.event_translator import EventTranslator, first_lines
 

@@ -18,7 +18,7 @@ from codex_proapi.gateway.translation.messages.request.tool_search import (
     loaded_text,
 )
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.messages import call_item, message, result_item
+from codex_proapi.gateway.translation.request.message_items import call_item, message, result_item
 from codex_proapi.gateway.translation.request.parts import (
     Part,
     assistant_text,

@@ -10,7 +10,10 @@ from support.strict_messages import StrictReader
 from codex_proapi.gateway.errors import EmptyAnswer, Malformed, Truncated, UpstreamRefused
 from codex_proapi.gateway.formats.anthropic.events import encode
 from codex_proapi.gateway.formats.codex.events import decode_event
-from codex_proapi.gateway.translation.messages.answer.events import MessagesState, MessagesStream
+from codex_proapi.gateway.translation.messages.answer.events_from_upstream import (
+    MessagesState,
+    MessagesStream,
+)
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.answer.signature import opened, sealed
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import shape_of

@@ -8,7 +8,7 @@ are whole numbers without exception, `rate_limit_reached_type` is an object, `pl
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from codex_proapi.commons.codex.quota import (
+from codex_proapi.commons.codex.quota_parser import (
     DEFAULT_FAMILY,
     Quota,
     QuotaFamily,

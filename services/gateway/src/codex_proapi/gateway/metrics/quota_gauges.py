@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from codex_proapi.commons.accounts.quota import SeenQuota
-from codex_proapi.commons.codex.quota import window_name
+from codex_proapi.commons.accounts.quota_store import SeenQuota
+from codex_proapi.commons.codex.quota_parser import window_name
 from codex_proapi.commons.usage.forecast import Share, forecast, pool_forecast, share_of
 
 ONE_WINDOW = ("account", "window")

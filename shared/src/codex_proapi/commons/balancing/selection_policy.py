@@ -16,7 +16,7 @@ from codex_proapi.commons.balancing.candidates import (
     SelectionInput,
 )
 from codex_proapi.commons.balancing.explanations import explain
-from codex_proapi.commons.balancing.quota import (
+from codex_proapi.commons.balancing.quota_pace import (
     EVEN,
     Plenty,
     ends,

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from codex_proapi.commons.balancing.candidates import Candidate, Window
-from codex_proapi.commons.balancing.quota import (
+from codex_proapi.commons.balancing.quota_pace import (
     Plenty,
     ends,
     fullest,

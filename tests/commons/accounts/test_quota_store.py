@@ -10,7 +10,7 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from codex_proapi.commons.accounts.quota import (
+from codex_proapi.commons.accounts.quota_store import (
     KEEP_TRIES,
     QuotaStore,
     SeenCredits,

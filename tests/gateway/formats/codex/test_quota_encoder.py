@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.commons.codex.quota import (
+from codex_proapi.commons.codex.quota_parser import (
     Quota,
     QuotaFamily,
     QuotaWindow,
     quota_of_headers,
     quota_of_usage,
 )
-from codex_proapi.gateway.formats.codex.quota_answers import (
+from codex_proapi.gateway.formats.codex.quota_encoder import (
     headers_of_quota,
     quota_of_windows,
     usage_of_quota,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.commons.codex.quota import (
+from codex_proapi.commons.codex.quota_parser import (
     Credits,
     Quota,
     QuotaFamily,

@@ -4,8 +4,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from codex_proapi.commons.accounts.quota import Sample, SeenFamily, SeenQuota, SeenWindow
-from codex_proapi.gateway.metrics.quota import QuotaFigures
+from codex_proapi.commons.accounts.quota_store import Sample, SeenFamily, SeenQuota, SeenWindow
+from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 
 NOW, HOUR = 1_795_000_000.0, 3600
 

@@ -12,7 +12,7 @@ from codex_proapi.commons.balancing.candidates import (
     SelectionInput,
     Window,
 )
-from codex_proapi.commons.balancing.select import select, why_none
+from codex_proapi.commons.balancing.selection_policy import select, why_none
 from codex_proapi.commons.balancing.strategy import Routing
 
 NOW = 1_790_000_000.0

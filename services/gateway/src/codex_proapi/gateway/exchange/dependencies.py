@@ -29,7 +29,7 @@ class ServingOptions:
         return f"<ServingOptions {self.history_mode.value}>"
 
 
-class Services(msgspec.Struct, frozen=True, kw_only=True):
+class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     """What serving an exchange works with."""
 
     authenticator: Authenticator

@@ -15,14 +15,14 @@ TENTATIVE: Final = "~"
 """Prefix of the account id of a tentative tie."""
 
 
-class ConversationTies:
+class AffinityWriter:
     """Writes ties."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     def __repr__(self) -> str:
-        return "<ConversationTies>"
+        return "<AffinityWriter>"
 
     async def tie(self, accounts: dict[str, str]) -> None:
         """Tie conversations (by fingerprint) to accounts that have answered. Raises StoreUnavailable."""

@@ -7,7 +7,10 @@ import pytest
 from support import upstream_says as says
 
 from codex_proapi.gateway.errors import EmptyAnswer, Truncated
-from codex_proapi.gateway.translation.responses.events import ResponseState, ResponseStream
+from codex_proapi.gateway.translation.responses.events_from_upstream import (
+    ResponseState,
+    ResponseStream,
+)
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
 
 

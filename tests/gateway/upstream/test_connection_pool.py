@@ -10,7 +10,7 @@ import uvloop
 from support.certificates import Authority
 from support.gateways import PATIENCE_SECONDS
 
-from codex_proapi.gateway.upstream.http_client import (
+from codex_proapi.gateway.upstream.connection_pool import (
     IDLE_BEATS,
     HttpClient,
     StaleConnection,

@@ -15,11 +15,11 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.auth.authenticator import Authenticated
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable
+from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.request_handler import RequestHandler
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
-from codex_proapi.gateway.exchange.services import Services
 from codex_proapi.gateway.metrics.registry import RedisWork
 from codex_proapi.gateway.server.body_budget import BodyHold, check_values
 from codex_proapi.gateway.server.error_response import internal_fault, log_refusal
@@ -54,7 +54,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class ExchangeService:
     """Serves the requests of one process."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Dependencies) -> None:
         self._services = services
         self._patience_ticks = math.ceil(services.patience)
 

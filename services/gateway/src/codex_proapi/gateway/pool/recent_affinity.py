@@ -24,7 +24,7 @@ class RecentTie(msgspec.Struct, frozen=True):
     at: float
 
 
-class RecentTies:
+class RecentAffinity:
     """The ties this replica has made in the last seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -32,7 +32,7 @@ class RecentTies:
         self._ties: dict[str, RecentTie] = {}
 
     def __repr__(self) -> str:
-        return f"<RecentTies {len(self._ties)} conversations>"
+        return f"<RecentAffinity {len(self._ties)} conversations>"
 
     def note(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
         """A conversation got an account; one that has answered is not replaced tentatively."""

@@ -23,7 +23,7 @@ from codex_proapi.gateway.formats.codex.events import (
 from codex_proapi.gateway.formats.codex.items import Citation
 from codex_proapi.gateway.formats.openai.chat_chunks import CUSTOM, LEGACY, CallDelta, ChatChunk
 from codex_proapi.gateway.formats.openai.errors import error_fields
-from codex_proapi.gateway.translation.chat.events import ChatState, ChatStream
+from codex_proapi.gateway.translation.chat.chunks_from_events import ChatState, ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 
 ROLE = ChatChunk(role="assistant", content="")
