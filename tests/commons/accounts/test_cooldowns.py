@@ -98,6 +98,22 @@ async def test_a_cooldown_nobody_can_read_stops_no_clearing_half_way(
     assert not await redis_client.exists(keyspace.cooldowns())
 
 
+@pytest.mark.parametrize(
+    "odd",
+    ["not json", "5", "{}", "null", '{"until":"later"}', '{"until":null,"reason":"transient"}'],
+)
+async def test_a_cooldown_nobody_can_read_keeps_no_breaker_from_opening(
+    cooldowns: CooldownStore, redis_client: Redis, odd: str
+) -> None:
+    await redis_client.hset(keyspace.cooldowns(), "acc_1", odd)
+
+    opened = [await cooldowns.fault("acc_1", an_opening()) for _ in range(6)]
+
+    assert opened == [None, None, None, None, 30.0, None]
+    kept = await cooldowns.all(["acc_1"], now=NOW)
+    assert kept["acc_1"][""].reason is CooldownReason.TRANSIENT
+
+
 async def test_faults_count_in_a_row_and_a_success_begins_again(
     cooldowns: CooldownStore, redis_client: Redis
 ) -> None:

@@ -209,6 +209,39 @@ def test_a_key_that_is_no_fernet_key_is_named_by_its_place_only() -> None:
     assert faults == ["ENCRYPTION_KEYS: key 2 is no Fernet key (32 bytes in url-safe base64)."]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "redis://:canary/x@cache:6379/0",
+            "rediss://u:canary#x@cache/0",
+            "redis://:canary[@cache",
+        ),
+        *("redis://cache:port", "redis://cache:99999", "redis+cluster://:canary/x@a:1,b:2"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_read_is_a_fault_that_shows_no_password(
+    url: str,
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environ(CommonSettings, {"ENCRYPTION_KEYS": KEY, "REDIS_URL": url})
+
+    assert len(caught.value.faults) == 1
+    assert caught.value.faults[0].startswith("REDIS_URL cannot be read: ")
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://:a%2Fb@cache:6379/0", "unix:///run/redis@1.sock", "unix://u:p@/run/redis.sock"),
+        *("redis+sentinel://:p@a:26379,b:26379/main/0", "redis+cluster://[::1]:1,b:2"),
+    ],
+)
+def test_every_shape_of_an_address_of_redis_is_taken(url: str) -> None:
+    assert from_environ(CommonSettings, {"ENCRYPTION_KEYS": KEY, "REDIS_URL": url}).redis_url == url
+
+
 def test_printing_settings_shows_no_secret() -> None:
     settings = from_environ(CommonSettings, NEEDED | {"REDIS_URL": "redis://:canary@cache:6379/0"})
 

@@ -148,6 +148,15 @@ async def test_consoles_on_two_ports_of_one_host_keep_their_sessions_apart(
         assert (await second.get("/api/accounts")).status_code == 200
 
 
+@pytest.mark.parametrize("host", ["localhost:99999", "localhost:00000", "[::1]:99999", "localhost"])
+async def test_a_port_that_is_none_is_no_fault_of_the_server(console: Console, host: str) -> None:
+    async with script(console) as visitor:
+        answer = await visitor.get("/api/session", headers={"host": host})
+
+        assert answer.status_code == 200
+        assert answer.headers["set-cookie"].startswith("cpa-sid-")
+
+
 async def test_a_session_from_before_the_cookie_had_a_port_is_still_one(console: Console) -> None:
     async with Browser(console) as browser, script(console) as old:
         await browser.sign_in()

@@ -1,5 +1,6 @@
 """Stored responses: sealed, apart for each key, expiring and bounded."""
 
+import json
 import os
 from typing import Any
 
@@ -173,6 +174,36 @@ async def test_beyond_the_bytes_of_all_the_oldest_response_of_anybody_goes(
     assert await responses.response("key_0", "resp_0") is None
     assert await responses.response("key_2", "resp_11") is not None
     assert int((await sizes(redis_client))["+"]) <= 1000
+
+
+async def test_pointers_count_and_are_bounded(
+    responses: ResponseStore, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of small items compress to little, but each of their pointers is a key of Redis."""
+    monkeypatch.setattr(stored_responses, "MOST_POINTERS", 20)
+    monkeypatch.setattr(stored_responses, "MOST_KEY_BYTES", 20_000)
+    for number in range(10):
+        items = [b'{"id":"m_%d_%d"}' % (number, item) for item in range(50)]
+        assert await responses.keep("key_1", f"resp_{number}", [*items, items[0]], now=NOW + number)
+
+    assert await responses.item("key_1", "m_9_49") == b'{"id":"m_9_49"}'
+    assert await responses.item("key_1", "m_9_1") is None
+    pointers = await redis_client.keys(keyspace.response_item("key_1", "*"))
+    kept = await sizes(redis_client)
+    assert len(pointers) * stored_responses.POINTER_BYTES < int(kept["+"]) <= 20_000
+    assert len(pointers) == 20 * sum(name.startswith("key_1 ") for name in kept)
+
+
+@pytest.mark.parametrize("odd", ["m 1", "m\n1", "m\u00a0", "", "m" * 257])
+async def test_an_id_that_is_none_of_ours_has_no_pointer(
+    responses: ResponseStore, redis_client: Redis, odd: str
+) -> None:
+    item = json.dumps({"id": odd}).encode()
+
+    assert await responses.keep("key_1", "resp_1", [item], now=NOW)
+
+    assert await responses.response("key_1", "resp_1") == [item]
+    assert not await redis_client.keys(keyspace.response_item("key_1", "*"))
 
 
 async def test_what_has_expired_counts_no_more_and_the_same_response_counts_once(

@@ -8,7 +8,7 @@
 -- file imported again must not take the place of what grew out of it. Generations never come back.
 local new = cjson.decode(ARGV[1])
 local held = redis.call('HMGET', KEYS[4], 'generation', 'token', 'spent')
-local ends = tonumber(redis.call('HGET', KEYS[3], 'token_expires_at') or '0')
+local ends = tonumber(redis.call('HGET', KEYS[3], 'token_expires_at') or '0') or 0
 local known = new.opens and new.token ~= ''
 local spent = known and held[3] and string.find(held[3], new.token, 1, true)
 local same = known and held[2] == new.token and new.ends <= ends

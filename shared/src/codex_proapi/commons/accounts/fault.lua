@@ -7,14 +7,16 @@
 -- there is) neither counts nor makes it stand longer.
 local now = tonumber(ARGV[3])
 local before = redis.call('HGET', KEYS[2], ARGV[2])
-local open = before and cjson.decode(before)
-if open and open.reason == 'transient' and open['until'] > now then return '' end
+-- One that cannot be read (a newer version wrote it) has no end and gives way, as in `cool`.
+local read, open = pcall(cjson.decode, before or '')
+local ends = read and type(open) == 'table' and tonumber(open['until']) or 0
+if ends > now and open.reason == 'transient' then return '' end
 local count = redis.call('INCR', KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 local beyond = count - tonumber(ARGV[4])
 if beyond < 0 then return '' end
 local seconds = math.min(tonumber(ARGV[5]) * 2 ^ math.min(beyond, 10), tonumber(ARGV[6]))
-if not open or open['until'] < now + seconds then
+if ends < now + seconds then
   local cooldown = {['until'] = now + seconds, reason = 'transient', since = now, code = ARGV[7]}
   redis.call('HSET', KEYS[2], ARGV[2], cjson.encode(cooldown))
 end

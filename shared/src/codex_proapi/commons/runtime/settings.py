@@ -121,8 +121,8 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     def faults(self) -> list[str]:
         """One sentence for each value that its type alone cannot refuse."""
         found = []
-        if urlsplit(self.redis_url).scheme not in REDIS_SCHEMES:
-            found.append(f"REDIS_URL must begin with one of {', '.join(REDIS_SCHEMES)}.")
+        if fault := _redis_fault(self.redis_url):
+            found.append(fault)
         if not self.encryption_keys:
             found.append("ENCRYPTION_KEYS is required: a comma-separated list of Fernet keys.")
         for number, key in enumerate(self.encryption_keys, start=1):
@@ -133,6 +133,24 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
                     f"ENCRYPTION_KEYS: key {number} is no Fernet key (32 bytes in url-safe base64)."
                 )
         return found
+
+
+def _redis_fault(url: str) -> str:
+    """What is wrong with the address of Redis, without showing it; empty if nothing is."""
+    unreadable = (
+        "REDIS_URL cannot be read: its port must be a number, and in its password / ? # @ : [ ] % "
+        "must be percent-encoded (%2F for /)."
+    )
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in REDIS_SCHEMES:
+            return f"REDIS_URL must begin with one of {', '.join(REDIS_SCHEMES)}."
+        if parts.scheme in {"redis", "rediss"}:
+            _ = parts.port  # ValueError where it is none; the other schemes may name several
+    except ValueError:
+        return unreadable
+    cut = parts.scheme != "unix" and "@" in f"{parts.path}{parts.fragment}"
+    return unreadable if cut else ""
 
 
 def hints_of(cls: type[msgspec.Struct]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ login is asked, needs none, because no page of a stranger can make such a reques
 
 import enum
 import hmac
+import re
 from collections.abc import Mapping
 from typing import cast
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -31,6 +31,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OLD_SID_COOKIE = "sid"
 """The cookie's name by http until 0.1.0; read while such sessions last."""
 HTTP_PORT = 80
+_PORT = re.compile(r":(\d{1,5})$")
+"""In an address without a path. Any client may send a host with port 99999, which `urlsplit` refuses."""
 SID_LENGTH = 43
 """What `new_sid` makes; anything else in the cookie is no id of ours."""
 
@@ -82,7 +84,8 @@ def sid_cookie(origin: Origin) -> str:
     """
     if origin.secure:
         return "__Host-sid"
-    return f"cpa-sid-{urlsplit(origin.address).port or HTTP_PORT}"
+    port = _PORT.search(origin.address)
+    return f"cpa-sid-{int(port[1]) if port else HTTP_PORT}"
 
 
 def set_cookie(sid: str, *, origin: Origin, delete: bool = False) -> str:

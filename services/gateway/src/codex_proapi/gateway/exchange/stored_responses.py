@@ -4,6 +4,7 @@ Sealed, expiring and bounded: a conversation is worth more to its owner than to 
 """
 
 import asyncio
+import re
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
@@ -20,9 +21,13 @@ MOST_RESPONSES = 200
 MOST_BYTES = 4 << 20
 """Size of one response's items beyond which it is not kept."""
 MOST_KEY_BYTES = 32 << 20
-"""Sealed bytes kept for one key; the oldest goes first."""
+"""Bytes kept for one key, sealed items and their pointers; the oldest response goes first."""
 MOST_ALL_BYTES = 128 << 20
-"""Sealed bytes kept for all keys: a quarter of the memory the deployments give Redis."""
+"""Bytes kept for all keys: a quarter of the memory the deployments give Redis."""
+MOST_POINTERS = 1000
+"""Items of one response that can be referred to by id: the last ones."""
+POINTER_BYTES = 200
+"""What Redis needs for one pointer beside the item's id."""
 MOST_REFERENCES = 1000
 """Items one request may refer to; further ones count as gone."""
 MOST_FOUND_BYTES = 16 << 20
@@ -57,7 +62,8 @@ class ResponseStore:
         if len(plain) > MOST_BYTES:
             return False
         sealed = await _beside(len(plain), self._seal, plain)
-        ids = [item_id for item in items if (item_id := _id_of(item))]
+        named = dict.fromkeys(item_id for item in items if (item_id := _id_of(item)))
+        ids = list(named)[-MOST_POINTERS:]
         keys = [
             *(keyspace.responses_of_key(key_id), keyspace.response(key_id, response_id)),
             *(keyspace.stored_responses(), keyspace.response_sizes()),
@@ -65,7 +71,8 @@ class ResponseStore:
         ]
         args = [
             *(response_id, sealed, now, keyspace.RESPONSE_SECONDS, MOST_RESPONSES),
-            *(key_id, MOST_KEY_BYTES, MOST_ALL_BYTES, f"{keyspace.TAG}:", *ids),
+            *(key_id, MOST_KEY_BYTES, MOST_ALL_BYTES, f"{keyspace.TAG}:", POINTER_BYTES),
+            *ids,
         ]
         return bool(await self._scripts.repeat("keep_response", keys, args))
 
@@ -126,8 +133,14 @@ class _Named(msgspec.Struct):
     id: str | None = None
 
 
+_ID = re.compile(r"[!-~]{1,256}")
+"""Ids that pointers are kept for. Clients write some of them, and a script lists them with spaces."""
+
+
 def _id_of(item: bytes) -> str | None:
+    """The id an item can be referred to by; None if it has none."""
     try:
-        return msgspec.json.decode(item, type=_Named).id
+        found = msgspec.json.decode(item, type=_Named).id
     except msgspec.DecodeError:
         return None
+    return found if found and _ID.fullmatch(found) else None
