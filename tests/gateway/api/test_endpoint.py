@@ -9,8 +9,11 @@ import pytest
 import zstandard
 from support.gateways import a_chat, events_of, reading, stage
 
+from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.errors import UnknownModel
+from codex_proapi.gateway.limits.charge import LimitCharge
 
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 
@@ -177,6 +180,32 @@ async def test_while_redis_is_full_nobody_is_admitted_and_nothing_is_forgotten(
         assert sorted(record.status for record in records) == [200, 200, 503]
         failed = play.replicas[0].gateway.metrics.redis_errors.labels("survey")._value.get()
         assert failed >= 1, "and whoever looks meanwhile whether Redis is back"
+
+
+async def test_who_is_refused_and_leaves_while_its_permit_is_given_back_is_still_refused(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        gateway, interrupted = play.replicas[0].gateway, []
+
+        async def refuse(_: Any, exchange: Any) -> None:
+            exchange.charge = LimitCharge(
+                key_id="k", limits=Limits(concurrent=1), request_id="r", version=0, tokens=1
+            )
+            interrupted.append(exchange)
+            raise UnknownModel("There is no such model.")
+
+        async def free(_: Any) -> None:
+            interrupted[0].interrupt(None)
+            await asyncio.sleep(0)
+
+        gateway.pool.dispatcher.dispatch = refuse
+        gateway.stores.stream_permits.free = free
+        answer = await play.chat()
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+        [record] = await play.records()
+        assert (record.ending, record.code) == (Ending.REFUSED, "model_not_found")
 
 
 async def test_a_client_that_leaves_while_it_sends_is_nobodys_fault(redis_url: str) -> None:

@@ -26,6 +26,11 @@ def check(**headers: str) -> None:
         {"host": "192.168.1.5:1455"},
         {"host": "gateway:8080"},
         {"host": "host.docker.internal:1455"},
+        {"host": "host.containers.internal:1455"},
+        {"host": "gateway.codex.svc.cluster.local:8080"},
+        {"host": "gateway.codex.svc:8080"},
+        {"host": "nas.lan"},
+        {"host": "mac-mini.local:1455", "origin": "http://mac-mini.local:1455"},
         {"host": "ai.example.org"},
         {"host": "chat.example.org"},
         {"host": "127.0.0.1:1455", "origin": "http://localhost:3000"},
@@ -62,6 +67,12 @@ def test_any_other_page_is_refused(origin: str) -> None:
     [
         *("evil.example", "evil.example:1455", "localhost.evil.example", "127.0.0.1.evil.example"),
         *("localhost, evil.example", "evil.example/@localhost", "192.168.1.5.nip.io"),
+        *(
+            "internal.evil.example",
+            "evil-local.example",
+            "eviL.lan.example",
+            "a.internal.evil.example",
+        ),
     ],
 )
 def test_a_name_of_the_internet_that_is_pointed_here_is_refused(host: str) -> None:

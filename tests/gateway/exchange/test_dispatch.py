@@ -674,3 +674,21 @@ async def test_an_interrupt_that_a_redis_call_has_lost_ends_the_exchange_all_the
         await scene.dispatch()
 
     assert scene.upstream.asked == []
+
+
+async def test_an_answer_is_closed_also_if_its_client_leaves_while_refusals_are_kept() -> None:
+    forbidden = Refusal(status=403, code="strange")
+    answer = an_opening()
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [forbidden, answer])
+    closed: list[Any] = []
+    answer._answer.close = lambda: closed.append(True)
+
+    async def leave(*_: Any, **__: Any) -> bool:
+        raise asyncio.CancelledError
+
+    scene.said.record_refusal = leave  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await scene.dispatch()
+    scene.exchange.settle()
+
+    assert closed

@@ -28,7 +28,12 @@ from codex_proapi.gateway.errors import BadKey, LimitExceeded
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.selector import MOST_LOGGED, AccountSelector, Strategy
+from codex_proapi.gateway.pool.selector import (
+    MOST_LOGGED,
+    RENEWAL_PATIENCE,
+    AccountSelector,
+    Strategy,
+)
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 
 REQUEST = LeaseRequest(model="gpt-5.5", fingerprint="f1")
@@ -406,6 +411,25 @@ async def test_an_account_without_a_usable_credential_is_left_for_another(
 
     assert {lease.account.id for lease in leases} == {ids[1]}
     assert set(scene.outcomes.unavailable_accounts) == {(ids[0], code)}
+
+
+async def test_logins_that_are_being_renewed_are_waited_for_once_not_one_after_the_other(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await scene.log_in(4)
+    now = [1000.0]
+    monkeypatch.setattr("codex_proapi.gateway.pool.selector.time.monotonic", lambda: now[0])
+
+    async def slow(account_id: Any, **_: Any) -> Any:
+        scene.refresher.asked.append(account_id)
+        now[0] += RENEWAL_PATIENCE
+        raise CredentialUnavailable("takes too long")
+
+    scene.refresher.errors = dict.fromkeys(ids)
+    scene.refresher.fresh = slow
+
+    assert await scene.nobody() is not None
+    assert len(scene.refresher.asked) == 1
 
 
 async def test_changes_of_accounts_are_seen_with_the_next_request(scene: Any) -> None:

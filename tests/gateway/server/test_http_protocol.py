@@ -1,4 +1,6 @@
 import asyncio
+import sys
+from typing import Any
 
 import pytest
 from support.listening import a_head, serving
@@ -109,6 +111,52 @@ async def test_a_reader_that_has_stopped_is_cut_off_after_a_minute() -> None:
         assert connection.transport.is_closing()
         scene.app.go_on.set()
         writer.transport.abort()
+
+
+async def test_a_reader_that_is_only_slower_than_upstream_is_not_cut_off() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        while not scene.app.asked:
+            await asyncio.sleep(0.005)
+        [connection] = scene.connections
+        unread = taken = 0
+
+        class Growing:
+            """A connection of which more waits each second, though bytes are taken."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(transport, name)
+
+            def get_write_buffer_size(self) -> int:
+                return unread
+
+        transport, connection.transport = connection.transport, Growing()
+        connection._bytes_taken = lambda: taken
+        for _ in range(3 * STALL_SECONDS):
+            unread, taken = unread + 600, taken + 4900
+            scene.sweep(1)
+        assert not transport.is_closing()
+
+        for _ in range(STALL_SECONDS + 1):
+            unread += 600
+            scene.sweep(1)
+
+        assert transport.is_closing()
+        scene.app.go_on.set()
+        writer.close()
+        del reader
+
+
+async def test_what_a_client_has_taken_is_known() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(a_head())
+        await reader.readuntil(b"\r\n\r\n")
+        [connection] = scene.connections
+
+        assert sys.platform != "linux" or connection._bytes_taken() > 0
+        writer.close()
 
 
 @pytest.mark.parametrize("name", ["websocket", "h2c"])

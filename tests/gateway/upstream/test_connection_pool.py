@@ -514,6 +514,20 @@ def test_an_authority_of_ones_own_is_trusted_by_the_environment(
     assert vault.agreed == ["http/1.1"]
 
 
+async def test_a_connection_that_ended_before_the_request_was_sent_is_lost_at_once(
+    client: Any, server: Any
+) -> None:
+    connection = await client._connect()
+    connection.abort()
+    while client._all:
+        await asyncio.sleep(0)
+
+    answer = connection.send(b"POST / HTTP/1.1\r\n\r\n", b"")
+
+    with pytest.raises(ConnectionLost):
+        await asyncio.wait_for(answer.head(), PATIENCE_SECONDS)
+
+
 async def test_a_closed_client_sends_nothing_more(client: Any, server: Any) -> None:
     client.close()
 

@@ -16,8 +16,10 @@ from codex_proapi.gateway.errors import OriginRefused
 _ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
 _PORTS: Final = {"http": 80, "https": 443}
-CONTAINER_HOST: Final = "host.docker.internal"
-"""The machine, as containers on it call it."""
+
+PRIVATE_ENDS: Final = (".internal", ".local", ".home.arpa", ".lan", ".svc")
+"""Ends of names that the Internet does not have: ICANN's private use, RFC 6762, RFC 8375, routers'
+and clusters' own. Nobody outside can point one here."""
 
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
@@ -68,7 +70,7 @@ class TrustedOrigins:
         if found is None:
             return False
         name = found[1].rstrip(".")
-        local = _is_local(name) or name == CONTAINER_HOST or "." not in name
+        local = _is_local(name) or "." not in name or name.endswith(PRIVATE_ENDS)
         return local or _address(name) is not None or name in self._names
 
     def _trusts(self, text: str, host: str) -> bool:

@@ -209,9 +209,10 @@ class Dispatcher:
             transport = choose_transport(self._transports)
             answer = await transport.open(prepared, turn.course.silence)
             if not isinstance(answer, Refusal):
-                await self._record_forbidden(turn.course)
-                turn.attempt.commit()
+                # Owned before anything is waited for: a client that leaves meanwhile ends it.
                 exchange.own(answer, held.account.id)
+                turn.attempt.commit()
+                await self._record_forbidden(turn.course)
                 exchange.upstream_request_id = request_id_of(answer.headers)
                 committed = Committed(opening=answer, lease=held, turn=turn)
                 self._commit(turn.course, sent, committed)

@@ -149,6 +149,13 @@ class ExchangeService:
                 watch.cancel()
 
     async def _fail(self, error: GatewayError, exchange: Exchange, writer: ResponseWriter) -> None:
+        begun = exchange.account != "" or writer.started
+        # Said first: an exchange whose end is known is not interrupted while Redis is waited for.
+        exchange.end(
+            Ending.BROKEN if begun else Ending.REFUSED,
+            status=200 if writer.started else error.status,
+            code=error.label,
+        )
         refusals = self._services.metrics.limit_refusals
         if exchange.charge is not None:
             await self._services.stream_permits.free(exchange.charge)
@@ -156,12 +163,6 @@ class ExchangeService:
                 refusals.labels(exchange.charge.allowance.refused.value).inc()
         if exchange.fair_share is not None and exchange.fair_share.wait:
             refusals.labels(Limit.FAIR_SHARE.value).inc()
-        begun = exchange.account != "" or writer.started
-        exchange.end(
-            Ending.BROKEN if begun else Ending.REFUSED,
-            status=200 if writer.started else error.status,
-            code=error.label,
-        )
         await writer.fail(error)
 
     def _give_back(self, exchange: Exchange) -> None:

@@ -3,6 +3,7 @@
 Which account is selected is decided by `commons.balancing`; outcomes are kept by `pool.health.outcomes`.
 """
 
+import time
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -37,6 +38,8 @@ from codex_proapi.gateway.pool.store_outage import StoreOutage
 
 MOST_LOOKS: Final = 3
 """Snapshots read in a row while the accounts change at the same time."""
+RENEWAL_PATIENCE: Final = 15.0
+"""Seconds a request waits for logins that are being renewed, over all accounts it is lent."""
 MOST_LOGGED: Final = 8
 """Candidates up to which a log line holds what an account was selected from."""
 BY_COOLDOWN: Final = frozenset(
@@ -99,6 +102,7 @@ class AccountSelector:
         """
         passed = set(tried)
         busy: list[_Selected] = []
+        give_up = time.monotonic() + RENEWAL_PATIENCE
         while True:
             snapshot, eligible = await self._take_snapshot(lease_request, passed, full=full)
             selected = self._select(lease_request, snapshot, eligible, passed=passed, full=full)
@@ -112,7 +116,7 @@ class AccountSelector:
                 passed.add(found.account_id)
                 busy.append(selected)
                 continue
-            lease = await self._lend(selected, snapshot)
+            lease = await self._lend(selected, snapshot, give_up=give_up)
             if lease is not None:
                 return lease
             passed.add(selected.account_id)
@@ -276,14 +280,21 @@ class AccountSelector:
         found = made_from(tuple(candidate(account) for account in asked.values()))
         return _Selected(select(found), found, affine, tentative)
 
-    async def _lend(self, selected: "_Selected", snapshot: PoolSnapshot) -> Lease | None:
-        """A lease on the chosen account; None if it has no usable credential after all."""
+    async def _lend(
+        self, selected: "_Selected", snapshot: PoolSnapshot, *, give_up: float
+    ) -> Lease | None:
+        """A lease on the chosen account; None if it has no usable credential after all.
+
+        From `give_up` (monotonic seconds) on no renewal is waited for.
+        """
         choice = selected.found
         account = self._view.accounts.get(selected.account_id)
         if account is None or isinstance(choice, NoCandidate):  # removed in the meantime
             return None
         credential = self._view.credential(account.id)
         if credential is None or not self._refresher.is_fresh(credential):
+            if time.monotonic() >= give_up:
+                return None
             try:
                 credential = await self._refresher.fresh(account.id, held=credential)
             except CredentialUnavailable as error:

@@ -19,7 +19,8 @@ EXACT_BYTES: Final = 8 * 1024 * 1024
 
 Texts hold braces and commas, too: source code has one in thirty letters.
 """
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A string, also one that does not end: else every quote in it would be tried as a beginning."""
 
 
 class BodyBudget:
@@ -53,10 +54,12 @@ class BodyBudget:
 class BodyHold:
     """What one request holds of the budget."""
 
-    __slots__ = ("_budget", "size")
+    __slots__ = ("_budget", "_closed", "_lock", "size")
 
     def __init__(self, budget: BodyBudget | None = None) -> None:
         self._budget = budget
+        self._closed = False
+        self._lock = threading.Lock()
         self.size = 0
         """Bytes held."""
 
@@ -64,17 +67,26 @@ class BodyHold:
         return f"<BodyHold of {self.size} bytes>"
 
     def take(self, size: int) -> None:
-        """Hold so many bytes more. Raises Overloaded."""
-        if self._budget is not None:
-            self._budget.take(size)
-        self.size += size
+        """Hold so many bytes more. Raises Overloaded, also once all were given back."""
+        with self._lock:
+            if self._closed:
+                raise Overloaded("The request has ended.")
+            if self._budget is not None:
+                self._budget.take(size)
+            self.size += size
 
     def release(self, size: int | None = None) -> None:
-        """Give so many bytes back, or all; any number of times."""
-        size = self.size if size is None else min(size, self.size)
-        self.size -= size
-        if self._budget is not None and size:
-            self._budget.take(-size)
+        """Give so many bytes back, or all; any number of times.
+
+        After all were given back none can be taken: a thread may still be unpacking for a request
+        that has ended.
+        """
+        with self._lock:
+            self._closed = self._closed or size is None
+            size = self.size if size is None else min(size, self.size)
+            self.size -= size
+            if self._budget is not None and size:
+                self._budget.take(-size)
 
 
 def check_values(body: bytes) -> None:

@@ -25,8 +25,9 @@ MOST_PACKINGS = 2
 """How often a body may be packed; nobody was seen to do it more than once."""
 MOST_RATIO = 50
 """How many times its packed size a body may have unpacked; conversations were seen to have 20."""
-RATIO_BYTES = 1024 * 1024
-"""Unpacked size up to which any ratio is fine."""
+RATIO_BYTES = 4 * 1024 * 1024
+"""Unpacked size up to which any ratio is fine: as much text as the largest context takes. A log in
+a tool's result that says one thing ten thousand times is packed a hundredfold."""
 ZSTD_WINDOW = 8 * 1024 * 1024
 """Memory a zstd frame may claim; HTTP allows it no more (RFC 9659)."""
 

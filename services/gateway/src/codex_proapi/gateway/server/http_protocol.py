@@ -5,6 +5,9 @@ reader that has stopped reading. The server sweeps every connection once a secon
 made for any of them.
 """
 
+import socket
+import struct
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeAlias
@@ -27,6 +30,8 @@ REST_SECONDS = 30
 """How long the rest of a body is taken in, and dropped, after its request was answered."""
 STALL_SECONDS = 60
 """How long a client may leave written bytes untouched before it is cut off."""
+ACKNOWLEDGED = struct.Struct("=120xQ")
+"""Where Linux' tcp_info tells how many bytes the other side has taken (`tcpi_bytes_acked`)."""
 KEEP_ALIVE_SECONDS = 75
 """Idle time of a connection between requests; clients' pools assume at least 65."""
 LINGER_SECONDS = 1
@@ -89,6 +94,7 @@ class HttpProtocol(HttpToolsProtocol):
     _body_left: int | None = None
     _rest_sweeps = 0
     _unread_bytes = 0
+    _taken_bytes = 0
     _stalled_sweeps = 0
     _fault = MALFORMED
     _leaving = False
@@ -223,13 +229,28 @@ class HttpProtocol(HttpToolsProtocol):
         if not transport.is_closing():
             self._sweep_head()
         unread = transport.get_write_buffer_size()
-        if unread and unread >= self._unread_bytes:
+        taken = self._bytes_taken() if unread else 0
+        if unread and unread >= self._unread_bytes and taken <= self._taken_bytes:
             self._stalled_sweeps += 1
             if self._stalled_sweeps > STALL_SECONDS:
                 transport.abort()
         else:
             self._stalled_sweeps = 0
-        self._unread_bytes = unread
+        self._unread_bytes, self._taken_bytes = unread, taken
+
+    def _bytes_taken(self) -> int:
+        """Bytes the client has taken; 0 where the system does not tell.
+
+        What waits may grow although a client reads: upstream is only a little faster.
+        """
+        sock = self.transport.get_extra_info("socket")
+        if sys.platform != "linux" or sock is None or sock.family == socket.AF_UNIX:
+            return 0
+        try:
+            facts = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKNOWLEDGED.size)
+            return int(ACKNOWLEDGED.unpack(facts)[0])
+        except (OSError, struct.error):
+            return 0
 
     def _sweep_head(self) -> None:
         cycle = self.cycle

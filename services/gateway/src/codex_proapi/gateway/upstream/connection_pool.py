@@ -92,6 +92,8 @@ class _Connection(asyncio.Protocol):
         self._received = False
         if self._transport is not None:
             self._transport.writelines((head, body))
+        else:
+            answer.end()  # it ended before anything was sent
         return answer
 
     def resume(self) -> None:
