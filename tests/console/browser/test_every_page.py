@@ -57,7 +57,20 @@ PLAIN_WORDS = r"""() => {
 }"""
 SAME = {
     *("codex", "pro", "api", "openai", "redis", "token", "url", "base", "csv", "chatgpt", "json"),
-    *("cli", "cline", "cursor", "continue", "aider", "opencode", "python", "node", "curl", "bash"),
+    *(
+        "claude",
+        "code",
+        "cli",
+        "cline",
+        "cursor",
+        "continue",
+        "aider",
+        "opencode",
+        "python",
+        "node",
+        "curl",
+        "bash",
+    ),
     *("powershell", "gpt", "sol", "astra", "openapi", "com", "example", "ada", "grace", "team"),
     *("build", "low", "medium", "high", "xhigh", "fast", "plus", "free", "responses", "chat"),
     *("completions", "the", "laptop", "auth", "oauth", "http", "localhost", "callback", "edsger"),

@@ -122,16 +122,26 @@ async def test_an_untrusted_peer_cannot_say_where_we_are(redis_url: str) -> None
         assert await redirect_of(console, **told) == "http://localhost:1455/auth/callback"
 
 
-async def test_a_trusted_proxy_says_where_we_are(console: Console) -> None:
-    told = {"x-forwarded-proto": "https", "x-forwarded-host": "spoofed.example, team.example"}
+async def base_url_of(console: Console, **headers: str) -> str:
+    """The Base URL that the settings show to whoever asks with these headers."""
+    async with script(console) as api:
+        answer = await api.get("/api/settings", headers=headers)
+    return str(answer.json()["fixed"]["base_url"])
 
-    assert await redirect_of(console, **told) == "https://team.example/auth/callback"
+
+async def test_a_trusted_proxy_says_where_we_are_and_logins_return_to_the_registered_address(
+    console: Console,
+) -> None:
+    forwarded = {"x-forwarded-proto": "https", "x-forwarded-host": "spoofed.example, team.example"}
+
+    assert await base_url_of(console, **forwarded) == "https://team.example/v1"
+    assert await redirect_of(console, **forwarded) == "http://localhost:1455/auth/callback"
 
 
 @pytest.mark.parametrize(
     ("provided", "expected"),
     [
-        ({"public_url": "http://localhost:9"}, "http://localhost:9/auth/callback"),
+        ({"public_url": "http://localhost:9"}, "http://localhost:1455/auth/callback"),
         (
             {"oauth_redirect_uri": "http://localhost:1457/auth/callback"},
             "http://localhost:1457/auth/callback",
@@ -144,6 +154,12 @@ async def test_settings_come_before_any_proxy(
     told = {"x-forwarded-proto": "https", "x-forwarded-host": "team.example"}
     async with running(console_settings(redis_url, **provided)) as console:
         assert await redirect_of(console, **told) == expected
+
+
+async def test_the_public_url_comes_before_any_proxy(redis_url: str) -> None:
+    forwarded = {"x-forwarded-proto": "https", "x-forwarded-host": "team.example"}
+    async with running(console_settings(redis_url, public_url="http://localhost:9")) as console:
+        assert await base_url_of(console, **forwarded) == "http://localhost:9/v1"
 
 
 @pytest.mark.parametrize(
