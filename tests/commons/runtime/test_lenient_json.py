@@ -5,7 +5,13 @@ import json
 import msgspec
 import pytest
 
-from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, reader, write
+from codex_proapi.commons.runtime.lenient_json import (
+    DECODE_ERRORS,
+    read_any,
+    reader,
+    without_lone_surrogates,
+    write,
+)
 
 
 class Delta(msgspec.Struct):
@@ -40,3 +46,20 @@ def test_what_cannot_be_read_raises_a_decode_error(bad: bytes) -> None:
 
 def test_ordinary_values_are_written_as_compact_utf8() -> None:
     assert write({"a": ["é", 1.0, None]}) == '{"a":["é",1.0,null]}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("escaped", "whole"),
+    [
+        (rb"\ud83d", rb"\ufffd"),
+        (rb"\\ud83d", rb"\\ud83d"),
+        (rb"\\\ud83d", rb"\\\ufffd"),
+        (rb"\\ud83d\ude00", rb"\\ud83d\ufffd"),
+        (rb"\ud83d\ude00\ude00", rb"\ud83d\ude00\ufffd"),
+        (rb"\uD83D\ud83d\uDE00", rb"\ufffd\ud83d\uDE00"),
+        (rb"\\" * 5000 + rb"\ud83d", rb"\\" * 5000 + rb"\ufffd"),
+        (rb"\\" * 5000 + rb"\\ud83d", rb"\\" * 5000 + rb"\\ud83d"),
+    ],
+)
+def test_half_a_pair_is_told_from_the_text_of_an_escape(escaped: bytes, whole: bytes) -> None:
+    assert without_lone_surrogates(escaped) == whole

@@ -17,10 +17,16 @@ DECODE_ERRORS: Final = (ValueError, RecursionError)
 """What decoding raises on bytes that cannot be read: bad JSON, bad UTF-8, endless nesting."""
 
 _encode: Final = msgspec.json.Encoder().encode
-_ESCAPES: Final = re.compile(
-    rb"\\\\|(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+_SURROGATES: Final = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})"
 )
-"""A backslash that escapes itself, a pair of surrogates, or (second group) half a pair."""
+"""An escape of a surrogate, with the second half of its pair (the group) where there is one.
+
+Nothing but surrogates is looked at closely: a body may hold millions of other backslashes.
+"""
+_ESCAPE_LENGTH: Final = 6
+_REPLACEMENT: Final = rb"\ufffd"
+_BACKSLASHES_AT_ONCE: Final = 4096
 
 
 def reader(shape: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
@@ -32,7 +38,7 @@ def reader(shape: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
             return decode(data)
         except ValueError:
             whole = bytes(data)
-            if not any(half for _, half in _ESCAPES.findall(whole)):
+            if without_lone_surrogates(whole) == whole:
                 raise
         try:
             return msgspec.convert(json.loads(whole), shape)
@@ -45,11 +51,27 @@ def reader(shape: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
 
 def without_lone_surrogates(data: bytes) -> bytes:
     """Give JSON with U+FFFD for every escape that is half of a surrogate pair."""
-    return _ESCAPES.sub(_whole_only, data)
+    return _SURROGATES.sub(_whole_only, data)
 
 
-def _whole_only(escape: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if escape[2] else escape[0]
+def _whole_only(found: re.Match[bytes]) -> bytes:
+    if _is_escaped(found.string, found.start()):
+        first = found[0][:_ESCAPE_LENGTH]  # the text of an escape, not one
+        return first + _REPLACEMENT if found[1] else first
+    return found[0] if found[1] else _REPLACEMENT
+
+
+def _is_escaped(data: bytes, at: int) -> bool:
+    """Whether the backslash at a place is itself escaped: an odd number of them stands before it."""
+    if data[at - 1 : at] != b"\\":
+        return False
+    end = at
+    while True:
+        piece = data[max(0, end - _BACKSLASHES_AT_ONCE) : end]
+        rest = len(piece.rstrip(b"\\"))
+        end -= len(piece) - rest
+        if rest or not piece:
+            return (at - end) % 2 == 1
 
 
 read_any: Final = reader(object)

@@ -110,7 +110,8 @@ def _flatten(schema: dict[str, Any]) -> None:
         for part in parts:
             inner = part.get("properties")
             if isinstance(inner, dict):
-                schema["properties"] = {**inner, **schema["properties"]}
+                for name, value in inner.items():
+                    schema["properties"].setdefault(name, value)
         needed = [set(_names(part.get("required"))) for part in parts]
         if needed:
             required |= set.union(*needed) if word == "allOf" else set.intersection(*needed)
