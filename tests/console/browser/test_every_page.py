@@ -74,7 +74,7 @@ SAME = {
     *("powershell", "gpt", "sol", "astra", "openapi", "com", "example", "ada", "grace", "team"),
     *("build", "low", "medium", "high", "xhigh", "fast", "plus", "free", "responses", "chat"),
     *("completions", "the", "laptop", "auth", "oauth", "http", "localhost", "callback", "edsger"),
-    *("alan", "barbara", "utc", "old", "environment"),
+    *("alan", "barbara", "utc", "old", "environment", "claude", "code"),
 }
 
 

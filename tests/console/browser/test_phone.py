@@ -42,6 +42,22 @@ async def test_no_page_scrolls_sideways(phone: Tab, site: Served) -> None:
     assert wide == {}
 
 
+LABELS = """() => [...document.querySelectorAll(".cards-on-phone td[data-label]")].flatMap((cell) => {
+  const style = getComputedStyle(cell, "::before");
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+  const words = style.whiteSpace === "nowrap" ? [cell.dataset.label] : cell.dataset.label.split(" ");
+  const widest = Math.max(...words.map((word) => pen.measureText(word).width));
+  return widest > parseFloat(getComputedStyle(cell).gridTemplateColumns) ? [`${cell.dataset.label}: ${widest}`] : [];
+})"""
+
+
+async def test_no_label_of_a_card_runs_into_its_value(phone: Tab) -> None:
+    for path in ("/catalogue", "/keys", "/usage"):
+        await phone.open(path)
+        assert await phone.eval(LABELS) == []
+
+
 async def test_targets_are_large_enough_for_a_thumb(phone: Tab) -> None:
     small = {}
     for path in PAGES:

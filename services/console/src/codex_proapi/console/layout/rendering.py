@@ -49,6 +49,7 @@ def environment(language: Language) -> jinja2.Environment:
         compact=lambda value: _compact(value, locale),
         percent=lambda value: format_percent(value / 100, format="#,##0%", locale=locale),
         exact=lambda value: format_decimal(round(value, 1), locale=locale),
+        seconds=lambda value: format_decimal(round(value, 2 if value < 1 else 1), locale=locale),
         at=_iso,
         fault=lambda code: texts.gettext(FAULTS[code]) if code in FAULTS else "",
         cure=lambda code: texts.gettext(CURES[code]) if code in CURES else "",

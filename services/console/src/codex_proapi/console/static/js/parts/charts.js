@@ -4,6 +4,7 @@ import { compact, language, numbers, t } from "../texts.js";
 
 const base = import.meta.url.replace(/js\/parts\/.*/, "");
 const seconds = new Intl.NumberFormat(language, { maximumFractionDigits: 2, minimumFractionDigits: 0 });
+const small = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
 
 // For each chart: its series as [label, colour, value of a slot, is a line].
 const charts = {
@@ -77,7 +78,7 @@ function options(series, colours, place, range, step) {
     scales: { x: { time: true, range: (_, low, high) => [low - step / 2, high + step / 2] }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 1e-3)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 74, values: (_, at) => at.map((moment) => tick(moment, range)) },
-      { ...axis, size: 46, grid: { stroke: colours.line, width: 1 }, values: (_, values) => values.map((v) => compact.format(v)), space: 36 },
+      { ...axis, size: 46, grid: { stroke: colours.line, width: 1 }, values: (_, values) => values.map((v) => (v < 1 ? small : compact).format(v)), space: 36 },
     ],
     series: [
       { label: t("Time"), value: (_, at) => (at ? moment(at, range) : "") },
