@@ -1,6 +1,7 @@
-"""All that a choice is made from, and what comes of it: values, frozen and printable.
+"""Input and result of account selection: frozen values that can be logged and replayed.
 
-A ballot holds every fact that `choose` looks at, so a choice can be made again from a log line.
+A `SelectionInput` holds every fact that `select` reads, so a selection can be repeated from a log
+line (where it is called a ballot).
 """
 
 import enum
@@ -12,22 +13,22 @@ from codex_proapi.commons.balancing.strategy import Routing
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A quota window that holds for the asked model, as it was last seen."""
+    """A quota window that applies to the requested model, as last seen."""
 
     minutes: int
     """Its length; 0 is unknown."""
     used: float
     """Percent used."""
     resets_at: float = 0.0
-    """When it begins anew, seconds since the epoch; 0 is unknown."""
+    """When it resets, seconds since the epoch; 0 is unknown."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One account as the choice sees it: may serve the model, has not been tried yet."""
+    """One account that may serve the model and has not been tried in this exchange."""
 
     id: str
     weight: float = 1.0
-    """Its owner's wish: its share of new conversations."""
+    """The operator's weight: its share of new conversations."""
     cooldown: Cooldown | None = None
     """Its own or the asked model's, whichever ends later."""
     half_open: bool = False
@@ -37,7 +38,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     credits: bool = False
     """Whether bought credits go on where its windows end."""
     full: bool = False
-    """It gives as many answers at a time as it may, or others wait for its next slot."""
+    """No concurrency slot is free for this request, or others are queued for the next one."""
 
 
 class SelectionInput(
@@ -47,13 +48,13 @@ class SelectionInput(
     omit_defaults=True,
     rename={"candidates": "standings"},
 ):
-    """All that one choice is made from."""
+    """Everything one selection is made from."""
 
     now: float
     """Redis' clock, seconds since the epoch."""
     routing: Routing = Routing.AFFINITY
     cursor: int | None = None
-    """Our turn; None when the survey saw that the conversation's own account is free."""
+    """This request's round-robin position; None when the snapshot showed that its own account is free."""
     affine: str | None = None
     """The conversation's own account."""
     reserve: float = 0.0
@@ -62,7 +63,7 @@ class SelectionInput(
 
 
 class Reason(enum.StrEnum):
-    """What decided, in a word; the console has it in both languages."""
+    """Which rule decided; the console shows it in both languages."""
 
     AFFINITY = "affinity"
     """The conversation was there before: its prompt cache is warm."""
@@ -79,7 +80,7 @@ class Reason(enum.StrEnum):
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """The account to ask, and why."""
+    """The selected account and the reason."""
 
     account_id: str
     basis: Reason
@@ -90,7 +91,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoCandidateCause(enum.StrEnum):
-    """Why nobody can be asked."""
+    """Why no account can be selected."""
 
     EMPTY = "empty"
     """No account serves this at all."""
@@ -111,7 +112,7 @@ class NoCandidateCause(enum.StrEnum):
 
 
 class NoCandidate(msgspec.Struct, frozen=True, kw_only=True):
-    """Nobody can be asked, and until when."""
+    """No account can be selected, why, and until when."""
 
     cause: NoCandidateCause
     until: float = 0.0

@@ -1,4 +1,4 @@
-"""A choice in words, for the log: what decided, its figures, and who was passed over.
+"""Explains a selection in words for the log: the rule, its figures, and the accounts passed over.
 
 `cache warm here; 5 h window 37 % used, weekly 12 %; acc_b cooling until 14:05 UTC (quota)`
 """
@@ -27,7 +27,7 @@ KEPT: Final = {Plenty.RESERVE: "on its reserve", Plenty.SPENT: "spent"}
 
 
 def explain(selection_input: SelectionInput, chosen: Candidate, basis: Reason) -> str:
-    """The choice in words; accounts by their opaque ids, times in UTC."""
+    """The selection in words; accounts by their opaque ids, times in UTC."""
     parts = [
         BECAUSE[basis],
         _windows(chosen, selection_input.now),
@@ -55,7 +55,7 @@ def _windows(candidate: Candidate, now: float) -> str:
 
 
 def _pace(selection_input: SelectionInput, chosen: Candidate, basis: Reason) -> str:
-    """Why it gets more turns than others."""
+    """Why it gets more turns than others; empty if it does not."""
     if basis is not Reason.TURN or selection_input.routing is not Routing.AFFINITY:
         return ""
     pace = hurry(chosen, now=selection_input.now)
@@ -63,7 +63,7 @@ def _pace(selection_input: SelectionInput, chosen: Candidate, basis: Reason) -> 
 
 
 def _passed_over(candidate: Candidate, selection_input: SelectionInput, basis: Reason) -> str:
-    """Why another one was not asked; empty where it only was not its turn."""
+    """Why another account was not selected; empty if it only was not its turn."""
     if candidate.cooldown is not None and candidate.cooldown.until > selection_input.now:
         cooldown = candidate.cooldown
         return f"{candidate.id} cooling until {_time(cooldown.until, selection_input.now)} ({cooldown.reason})"

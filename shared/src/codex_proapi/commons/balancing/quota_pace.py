@@ -1,8 +1,8 @@
-"""What an account's quota windows allow: is there enough left, and is it in a hurry.
+"""How much of an account's quota is left, and how fast to use it so that none lapses.
 
-An even pace has spent a window a little before it ends. An account that has spent less has to
-hurry, or the rest is lost at its reset; one that has spent more has to be spared, or it is empty
-before.
+An even pace has used up a window a little before its reset. An account used less than that should
+get more of the requests, or the rest of its quota lapses; one used more should get fewer, or it
+runs out before the reset.
 """
 
 import enum
@@ -33,7 +33,7 @@ LEAST_REST: Final = 0.001
 
 
 class Plenty(enum.IntEnum):
-    """How much an account has left, from best to worst."""
+    """How much an account has left, best first."""
 
     AMPLE = 0
     """Enough for new conversations."""
@@ -46,7 +46,10 @@ class Plenty(enum.IntEnum):
 def plenty(candidate: Candidate, *, now: float, reserve: float) -> Plenty:
     """How much an account has left in its tightest window.
 
-    The reserve melts with the time to the reset: just before it nothing need be kept.
+    Args:
+        candidate: The account.
+        now: Seconds since the epoch.
+        reserve: Percent of a window kept for existing conversations; shrinks to 0 until its reset.
     """
     found = Plenty.AMPLE
     for window in candidate.windows:  # asked of every account for every request: nothing is built
@@ -61,10 +64,10 @@ def plenty(candidate: Candidate, *, now: float, reserve: float) -> Plenty:
 
 
 def hurry(candidate: Candidate, *, now: float) -> float | None:
-    """How much faster than evenly an account must be spent so that nothing is lost at its reset.
+    """How many times faster than evenly an account must be used so that nothing lapses.
 
-    None is not known. Told by its longest window, the one that takes longest to come back; in
-    powers of two, so that small differences do not count.
+    None is unknown. Taken from its longest window and rounded to powers of two, so that small
+    differences do not count.
     """
     longest = None
     for window in candidate.windows:
@@ -82,21 +85,21 @@ def hurry(candidate: Candidate, *, now: float) -> float | None:
 
 
 def middle(hurries: Iterable[float]) -> float:
-    """The hurry in the middle, the greater of two: what is taken for one that is not known."""
+    """The median hurry, the greater of two: assumed for an account whose own is unknown."""
     ranked = sorted(hurries)
     return ranked[len(ranked) // 2] if ranked else EVEN
 
 
 def share(found: float, most: float) -> float:
-    """The turns an account gets for one of whoever is in the greatest hurry.
+    """The account's turns for one turn of the account with the greatest hurry.
 
-    Few are left for half that hurry and none for less: what is not lost yet can wait.
+    Few for half that hurry and none for less: that quota can wait.
     """
     return {1.0: 1.0, 0.5: HALF_HURRY}.get(min(1.0, found / most), 0.0)
 
 
 def strained(candidate: Candidate, *, now: float) -> bool:
-    """Whether a window shorter than the longest is spent twice as fast as it comes back."""
+    """Whether a window shorter than the longest is used twice as fast as it comes back."""
     return any(_pace(window, now) < STRAINED for window in _dated(candidate, now)[:-1])
 
 
@@ -115,13 +118,13 @@ def fullest(candidate: Candidate, *, now: float) -> float:
 
 
 def ends(candidate: Candidate, *, now: float) -> float:
-    """When the longest window begins anew: what is left of it then is lost; inf is unknown."""
+    """When the longest window resets, seconds since the epoch; inf is unknown."""
     dated = [(w.minutes, w.resets_at) for w in _running(candidate, now) if w.resets_at]
     return max(dated)[1] if dated else math.inf
 
 
 def _running(candidate: Candidate, now: float) -> tuple[Window, ...]:
-    """Windows whose figures still hold: what has begun anew since is not known."""
+    """Windows that have not reset since they were seen."""
     return tuple(w for w in candidate.windows if not 0 < w.resets_at <= now)
 
 

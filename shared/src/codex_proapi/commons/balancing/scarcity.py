@@ -1,4 +1,4 @@
-"""Whether so little is left of the pool that its keys have to share the rest."""
+"""Whether the pool is scarce: so little quota left that keys get fair shares of the rest."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from codex_proapi.commons.balancing.quota_pace import FULL, fullest
 def left_of(candidates: Sequence[Candidate], *, now: float) -> float | None:
     """Percent left of the pool: the mean of its accounts' tightest windows; None is unknown.
 
-    An account whose windows are not known says nothing, one with bought credits has all left.
+    Accounts with unknown windows are left out; one with bought credits counts as full.
     """
     known = [s for s in candidates if s.windows or s.credits]
     if not known:

@@ -1,6 +1,6 @@
-"""The choice: affinity first, then turns over the accounts with enough left.
+"""Selects an account: affinity first, then round robin over the accounts with enough quota left.
 
-Every replica makes the same choice from the same ballot.
+Deterministic: every replica makes the same selection from the same `SelectionInput`.
 """
 
 from collections.abc import Sequence
@@ -43,11 +43,11 @@ LOGIN_REASONS: Final = frozenset({CooldownReason.ENTITLEMENT, CooldownReason.CRE
 
 
 def select(selection_input: SelectionInput) -> Selection | NoCandidate:
-    """Choose an account for one attempt.
+    """Select an account for one attempt.
 
-    A conversation stays where its prompt cache is warm, also on what is kept in reserve. What
-    begins goes to accounts with more than the reserve left, if there are any; else to those with
-    anything left; else to whoever is not cooling: only upstream knows for sure.
+    An existing conversation stays on its account, whose prompt cache is warm, even on reserved
+    quota. A new one goes to accounts with more than the reserve left, if there are any; else to
+    those with anything left; else to any that is not cooling, as only upstream knows for certain.
     """
     awake = [s for s in selection_input.candidates if not _cooling(s, selection_input.now)]
     free = [s for s in awake if not s.full]
@@ -68,7 +68,7 @@ def select(selection_input: SelectionInput) -> Selection | NoCandidate:
 
 
 def why_none(cooldowns: Sequence[Cooldown], now: float) -> NoCandidate:
-    """Why nobody can be asked, by the cooldowns of everybody who could serve."""
+    """Why no account can be selected, from the cooldowns of all that could serve."""
     if not cooldowns:
         return NoCandidate(cause=NoCandidateCause.EMPTY)
     waiting = [c.until for c in cooldowns if c.reason not in LOGIN_REASONS]
@@ -81,7 +81,7 @@ def why_none(cooldowns: Sequence[Cooldown], now: float) -> NoCandidate:
 
 
 def _without_login(cooldowns: Sequence[Cooldown]) -> NoCandidate:
-    """Why no login may serve: the cause that ends soonest by itself."""
+    """The cause where no login may serve: the one that ends soonest by itself."""
     renewing = [c.until for c in cooldowns if c.code == RENEWING_CODE]
     if renewing:
         return NoCandidate(cause=NoCandidateCause.RENEWING, until=min(renewing))
@@ -100,7 +100,7 @@ def _cooling(candidate: Candidate, now: float) -> bool:
 def _enough(
     selection_input: SelectionInput, free: Sequence[Candidate], found: dict[str, Plenty]
 ) -> Sequence[Candidate]:
-    """Those who have most left, as far as the strategy asks."""
+    """The accounts with most left, as far as the strategy considers quota."""
     if (
         selection_input.routing is Routing.ROUND_ROBIN
     ):  # strictly in turn, as long as there is anything
@@ -110,7 +110,7 @@ def _enough(
 
 
 def _in_order(selection_input: SelectionInput, enough: Sequence[Candidate]) -> Selection:
-    """By the strategy; the turn decides between accounts that are alike."""
+    """Select by the strategy; the round robin decides between equals."""
     now = selection_input.now
     shares = _shares(selection_input, enough)
     turns = turn_order(tuple((s.id, s.weight * shares[s.id]) for s in enough))
@@ -138,9 +138,9 @@ def _in_order(selection_input: SelectionInput, enough: Sequence[Candidate]) -> S
 
 
 def _shares(selection_input: SelectionInput, enough: Sequence[Candidate]) -> dict[str, float]:
-    """The turns each gets, by its hurry, for one of whoever is in the greatest.
+    """Each account's turns, by its hurry, for one turn of the account with the greatest.
 
-    Whose hurry is not known yet stands in the middle of the others, so that it is heard of soon.
+    An account with unknown hurry gets the median, so that it is used and its quota becomes known.
     """
     if selection_input.routing is not Routing.AFFINITY:
         return {s.id: 1.0 for s in enough}
@@ -160,7 +160,7 @@ def _choice(selection_input: SelectionInput, candidate: Candidate, basis: Reason
 
 
 def _last_resort(selection_input: SelectionInput) -> Selection | NoCandidate:
-    """Transient faults never take the last account out; any other cooldown is believed."""
+    """All accounts are cooling: transient faults never exclude the last one, others do."""
     cooling = [(s.cooldown, s) for s in selection_input.candidates if s.cooldown is not None]
     shaky = [pair for pair in cooling if pair[0].reason is CooldownReason.TRANSIENT]
     if shaky:

@@ -1,10 +1,10 @@
-"""How accounts are chosen: the strategies an operator may switch between. Pure."""
+"""Names of the selection strategies an operator may switch between. Pure."""
 
 import enum
 
 
 class Routing(enum.StrEnum):
-    """How accounts are chosen. In all but the second, a conversation returns to its account."""
+    """Selection strategy. In all but `round_robin`, a conversation returns to its account."""
 
     AFFINITY = "affinity"
     """New conversations in turn among those whose quota would be lost at its reset soonest."""

@@ -1,7 +1,7 @@
-"""What a token says about its owner, taken without checking its signature.
+"""Claims of a JWT, read without verifying its signature.
 
-The tokens come from the authorization server over TLS or from a person's own file, so the claims
-name an account; they never grant anything. Pure: no clock, no network.
+The tokens come from the authorization server over TLS or from a user's own file; their claims name
+an account and never grant access. Pure: no clock, no network.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ PROFILE_CLAIM = "https://api.openai.com/profile"
 
 
 class UnverifiedClaims(msgspec.Struct, frozen=True, kw_only=True):
-    """Claims nobody has verified."""
+    """Claims of a token whose signature was not verified."""
 
     email: str = ""
     """E-mail address."""
@@ -36,7 +36,7 @@ class UnverifiedClaims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def claims_of(token: str) -> UnverifiedClaims | None:
-    """The claims of one JWT; None if it is none."""
+    """The claims of one JWT; None if the text is not a JWT."""
     try:
         payload = msgspec.json.decode(jws.extract_compact(token.encode()).payload)
     except (JoseError, msgspec.DecodeError, ValueError):
@@ -56,7 +56,7 @@ def claims_of(token: str) -> UnverifiedClaims | None:
 
 
 def claims_of_login(id_token: str, access_token: str) -> UnverifiedClaims:
-    """The claims of a login: the id token's first, the access token's where that is silent.
+    """The claims of a login: the id token's, with the access token's where those are empty.
 
     The expiry is always the access token's.
     """

@@ -1,4 +1,4 @@
-"""Addresses of the Codex backend, from the base that CODEX_BASE_URL names (`…/backend-api/codex`)."""
+"""URLs of the Codex backend, built from CODEX_BASE_URL (`…/backend-api/codex`)."""
 
 
 def responses_url(base_url: str) -> str:
@@ -7,15 +7,15 @@ def responses_url(base_url: str) -> str:
 
 
 def models_url(base_url: str, client_version: str) -> str:
-    """Where an account's models are listed; models refuse versions older than their minimum."""
+    """Where an account's models are listed; those that need a newer client version are left out."""
     return f"{base_url.rstrip('/')}/models?client_version={client_version}"
 
 
 def usage_url(base_url: str) -> str:
-    """Where an account's quota is told: beside the `codex` of the base address."""
+    """Where an account's quota is read (`wham/usage`): beside the `codex` of the base URL."""
     return f"{base_url.rstrip('/').removesuffix('/codex')}/wham/usage"
 
 
 def authorize_url(issuer: str) -> str:
-    """Where a browser signs in, without its parameters."""
+    """The page where a browser signs in, without its query parameters."""
     return f"{issuer.rstrip('/')}/oauth/authorize"

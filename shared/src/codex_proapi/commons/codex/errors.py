@@ -1,9 +1,9 @@
-"""What goes wrong with the model catalogue; each service says it in its own words."""
+"""Errors of the model catalogue; each service renders them in its own dialects."""
 
 
 class ModelNotFound(LookupError):
-    """No model answers to the name. The message says which names there are."""
+    """No model has the name that was asked for. The message lists the names there are."""
 
 
 class ModelListUnreadable(ValueError):
-    """The backend's list of models has another shape than the one known."""
+    """The backend's list of models could not be decoded."""

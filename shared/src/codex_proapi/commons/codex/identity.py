@@ -1,16 +1,16 @@
-"""Who we say we are to the Codex backend, and the headers that every request to it carries.
+"""The client identity sent to the Codex backend, and the headers of every request to it.
 
-The names and their order are those of the Codex CLI 0.169.0.
+Names and order of the headers are those of the Codex CLI 0.169.0.
 """
 
 import msgspec
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who we say we are: the CLI's form, with this product named in the trailing comment."""
+    """The client identity: in the CLI's form, with this product named in the trailing comment."""
 
     originator: str = "codex_cli_rs"
-    """Gates models and load shedding upstream; keep it in step with `version`."""
+    """Decides models and load shedding upstream; must suit `version`."""
     version: str = "0.169.0"
     """Client version; models refuse versions older than their minimum."""
     system: str = "Debian 12.0.0; x86_64"
@@ -32,18 +32,18 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def headers(self) -> dict[str, str]:
-        """`originator` and `user-agent`: all that the authorization server is told."""
+        """`originator` and `user-agent`: all that the authorization server gets."""
         return {"originator": self.originator, "user-agent": self.user_agent}
 
 
 def account_headers(
     identity: Identity, *, access_token: str, workspace: str, fedramp: bool
 ) -> dict[str, str]:
-    """Headers of any request made for an account.
+    """Headers of any backend request made for an account.
 
     Args:
-        identity: Who asks.
-        access_token: The bearer.
+        identity: The client identity.
+        access_token: The bearer token.
         workspace: The ChatGPT account id; empty leaves its header out.
         fedramp: Whether the workspace is a FedRAMP one.
     """

@@ -1,9 +1,9 @@
-"""The smallest request the backend takes, in either of its two shapes."""
+"""The smallest request body the backend accepts, in its normal and its lite form."""
 
 from typing import Any
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
-"""The only `include` the CLI asks for, and the only one known to be taken."""
+"""The only `include` value the CLI sends, and the only one known to be accepted."""
 LITE_CONTEXT = "all_turns"
 """`reasoning.context` of the lite shape; a lite request without it is refused (seen 2026-07)."""
 LITE_HEADER = "x-openai-internal-codex-responses-lite"
@@ -15,9 +15,9 @@ def minimal_request(model: str, text: str, *, session_id: str, lite: bool) -> di
 
     Args:
         model: The name the backend lists.
-        text: What the user says.
+        text: The user's message.
         session_id: UUID of the conversation, also its key in the prompt cache.
-        lite: Whether the model wants the lite shape (`use_responses_lite` of its list).
+        lite: Whether the model needs the lite form (`use_responses_lite` in the backend's list).
     """
     content = [{"type": "input_text", "text": text}]
     body: dict[str, Any] = {

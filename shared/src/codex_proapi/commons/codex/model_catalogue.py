@@ -1,8 +1,8 @@
-"""Models: what each can do, and which one a client means by the name it wrote.
+"""The model catalogue: what each model can do, and which model a requested name resolves to.
 
-The backend's own list decides what there is; the built-in facts (those the CLI 0.169.0 carries)
-fill its gaps and serve until the first list arrives. Fetching lists and knowing which account
-lists what is the gateway's work; whether a key may use a model is decided there too.
+The backend's list decides which models there are. Built-in facts (those the CLI 0.169.0 carries)
+fill its gaps and serve until the first list arrives. Fetching lists, tracking which account lists
+what and restricting keys to models are the gateway's work.
 """
 
 import importlib.resources
@@ -70,7 +70,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         return self.visibility == "list"
 
     def clamp(self, effort: str) -> str:
-        """Give the effort on the wire nearest to one of EFFORTS that this model takes."""
+        """The effort among those this model accepts that is nearest to the given one of EFFORTS."""
         nearest = effort
         if self.efforts and effort not in self.efforts:
             rank = EFFORTS.index(effort)
@@ -79,7 +79,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
-    """The model a name means, and what else the name said."""
+    """The model that a name resolves to, and the options its suffixes ask for."""
 
     model: Model
     effort: str | None = None
@@ -89,7 +89,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalogue:
-    """The models there are at one time, and the names they answer to. Never changes."""
+    """An immutable set of models and the names that resolve to them."""
 
     def __init__(
         self,
@@ -113,16 +113,27 @@ class Catalogue:
     def built_in(
         cls, *, default_model: str | None = None, aliases: Mapping[str, str] | None = None
     ) -> "Catalogue":
-        """Give the models the CLI carries, for as long as no live list is known."""
+        """The models the CLI carries, used until a list of the backend is known.
+
+        Args:
+            default_model: Name of the model for requests that name none.
+            aliases: Names of the operator, with the names they stand for.
+        """
         facts = importlib.resources.files("codex_proapi.commons.codex").joinpath(
             "model_catalogue.json"
         )
         return cls(_decode(facts.read_bytes()), default_model=default_model, aliases=aliases)
 
     def with_live(self, *lists: bytes) -> "Catalogue":
-        """Give the catalogue of what the backend lists (several accounts' lists are united).
+        """The catalogue of what the backend lists.
 
-        Facts a list leaves out are taken from this catalogue. Raises ModelListUnreadable if a body is none.
+        Facts that a list leaves out are taken from this catalogue.
+
+        Args:
+            lists: Bodies of the backend's model lists, one for each account; they are united.
+
+        Raises:
+            ModelListUnreadable: A body could not be decoded.
         """
         known = {model.slug: msgspec.to_builtins(model) for model in self.models}
         found = {model.slug: model for body in lists for model in _decode(body, known)}
@@ -132,7 +143,7 @@ class Catalogue:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names to show to clients, best first."""
+        """Names shown to clients, best model first."""
         return tuple(model.slug for model in self.models if model.listed)
 
     @property
@@ -141,7 +152,11 @@ class Catalogue:
         return self._default(depth=0).model
 
     def resolve(self, asked: str | None) -> Resolved:
-        """Give the model a client means; no name means the default. Raises ModelNotFound."""
+        """Resolve the name of a request; None is the default model.
+
+        Raises:
+            ModelNotFound: No model has this name.
+        """
         name = _plain(asked or "")
         found = self._resolve(name, depth=0) if name else self._default(depth=0)
         if found is None:
@@ -167,7 +182,7 @@ class Catalogue:
         return self._patterned(name, depth=depth, effort=effort, fast=fast)
 
     def _named(self, name: str, *, depth: int) -> Resolved | None:
-        """Look up one exact name: the owner's aliases, then models, then names we promise."""
+        """Look up one exact name: aliases, then models, then SEED_NAMES."""
         target = _plain(self._aliases.get(name, ""))
         if target and target != name and depth < _ALIAS_DEPTH:
             return self._resolve(target, depth=depth + 1)
@@ -184,7 +199,7 @@ class Catalogue:
         return None
 
     def _default(self, *, depth: int) -> Resolved:
-        """Give what DEFAULT_MODEL means (suffixes and aliases allowed), else the best model."""
+        """Resolve DEFAULT_MODEL (suffixes and aliases allowed); without it, the best model."""
         if self._wanted_default and depth < _ALIAS_DEPTH:
             found = self._resolve(self._wanted_default, depth=depth + 1)
             if found is not None:
@@ -197,7 +212,7 @@ class Catalogue:
     def _patterned(
         self, name: str, *, depth: int, effort: str | None, fast: bool
     ) -> Resolved | None:
-        """Look among aliases that end in `*`."""
+        """Look the name up among aliases that end in `*`."""
         for start, target in self._patterns:
             if name.startswith(start) and depth < _ALIAS_DEPTH:
                 found = self._resolve(_plain(target), depth=depth + 1)
@@ -221,7 +236,7 @@ class Catalogue:
 
 
 def _decode(body: bytes, known: Mapping[str, dict[str, Any]] | None = None) -> list[Model]:
-    """Read a model list as the backend gives it; entries that are none are passed over."""
+    """Decode a model list of the backend; entries that are no models are skipped."""
     try:
         listed = msgspec.json.decode(body)["models"]
         entries = [entry for entry in listed if isinstance(entry, dict) and entry.get("slug")]
@@ -231,7 +246,7 @@ def _decode(body: bytes, known: Mapping[str, dict[str, Any]] | None = None) -> l
 
 
 def _model(entry: dict[str, Any]) -> Model:
-    """Make a Model of one entry, tolerant of what an open list may hold."""
+    """Decode one entry of a model list."""
     levels = _words(entry, "supported_reasoning_levels", "effort")
     priority = _number(entry, "priority")
     return Model(
@@ -255,7 +270,7 @@ def _model(entry: dict[str, Any]) -> Model:
 
 
 def _plain(name: str) -> str:
-    """Give a model name as we look it up: no case, no maker's prefix."""
+    """Normalise a model name: lower case, without a provider's prefix."""
     plain = name.strip().lower()
     for prefix in _PREFIXES:
         plain = plain.removeprefix(prefix)
@@ -263,7 +278,7 @@ def _plain(name: str) -> str:
 
 
 def _words(entry: dict[str, Any], field: str, key: str) -> tuple[str, ...]:
-    """Give a list of words, each written bare or as an object with its name under `key`."""
+    """Decode a list of words, each written bare or as an object with its name under `key`."""
     found = entry.get(field)
     values: Iterable[Any] = found if isinstance(found, list | tuple) else ()
     bare = (value.get(key) if isinstance(value, dict) else value for value in values)

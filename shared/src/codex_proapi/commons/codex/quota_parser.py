@@ -1,7 +1,7 @@
-"""Quota as the backend tells it: in headers, in an event, and in its usage answer.
+"""Parses quota as the backend reports it: in headers, in an event, and in its usage answer.
 
-Windows are told apart by their length, never by the slot they came in: some accounts carry the
-weekly window as `primary`. What a spent window means for an account is decided elsewhere.
+Windows are identified by their length, never by their slot: some accounts have the weekly window as
+`primary`. What a spent window means for an account is decided elsewhere (`gateway.policy`).
 """
 
 import re
@@ -39,14 +39,14 @@ def window_name(minutes: int) -> str:
 
 
 class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of one window is used, and when it begins anew."""
+    """How much of one quota window is used, and when it resets."""
 
     minutes: int
     """Its length; 0 where upstream did not say."""
     used_percent: float
     """0 to 100, sometimes beyond."""
     resets_at: int = 0
-    """When it begins anew, seconds since the epoch; 0 is unknown."""
+    """When it resets, seconds since the epoch; 0 is unknown."""
     resets_in: int | None = None
     """The same as seconds from the answer that said so."""
 
@@ -82,7 +82,7 @@ class Credits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """What one answer says of an account's quota; absent parts were not said."""
+    """The quota that one answer reports for an account; parts it did not report are empty."""
 
     plan: str = ""
     active_limit: str = ""
@@ -104,12 +104,12 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def of_some_models(self) -> bool:
-        """Whether the limit in force is one that some models have for themselves."""
+        """Whether the limit in force applies to some models only."""
         return _underscored(self.active_limit).startswith(f"{DEFAULT_FAMILY}_")
 
     @property
     def spent_window(self) -> QuotaWindow | None:
-        """The longest general window with nothing left: waiting for a shorter one is in vain."""
+        """The longest general window with nothing left; its reset is the earliest time to retry."""
         return next((window for window in reversed(self.windows) if window.spent), None)
 
 
@@ -143,7 +143,7 @@ def quota_of_headers(headers: Mapping[str, str]) -> Quota | None:
 
 
 def combined(earlier: Quota | None, later: Quota | None) -> Quota | None:
-    """What two readings of one account tell together; where both speak, the later one is right."""
+    """Two readings of one account merged; where both have a part, the later one counts."""
     if earlier is None or later is None:
         return later or earlier
     told = {family.id: family for family in (*earlier.families, *later.families)}
@@ -232,7 +232,7 @@ def _ordered(families: Iterable[QuotaFamily]) -> tuple[QuotaFamily, ...]:
 
 
 def _window(fields: Mapping[str, Any]) -> QuotaWindow | None:
-    """A window, or None where upstream shows an empty slot: no use, or no length."""
+    """A window; None for an empty slot: no use, or no length."""
     used = _number(fields.get("used_percent"))
     minutes = _number(fields.get("window_minutes"))
     seconds = _number(fields.get("limit_window_seconds"))

@@ -1,7 +1,7 @@
-"""The authorization server's calls: refresh, exchange, revoke, device login.
+"""Client of the authorization server: refresh, code exchange, revocation, device login.
 
-What it said becomes a value (`Grant`, `DeviceCode`, `Pending`) or an error that tells whether
-another try may help. No token is in an error. Nothing here is repeated: a refresh token is single
+Each call returns a value (`Grant`, `DeviceCode`, `Pending`) or raises an error that says whether
+another try may help. Errors contain no token. Nothing is retried here: a refresh token is single
 use, so repeating a call whose answer was lost may end the login.
 """
 
@@ -29,7 +29,7 @@ _DEAD = frozenset(
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens the authorization server gave; what it left out is empty. Cannot print them."""
+    """Tokens of a successful answer; those it left out are empty. Its repr hides them."""
 
     access_token: str = ""
     refresh_token: str = ""
@@ -42,11 +42,11 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         return f"<Grant of {', '.join(provided) or 'nothing'}>"
 
     def claims(self) -> UnverifiedClaims:
-        """What the tokens say about their owner."""
+        """The unverified claims of the tokens."""
         return claims_of_login(self.id_token, self.access_token)
 
     def expires_at(self, now: float) -> int:
-        """When the access token ends: its own claim, else the answer's word, else 0."""
+        """Expiry in seconds since the epoch: the token's `exp`, else by `expires_in`, else 0."""
         claims = claims_of(self.access_token)
         if claims is not None and claims.expires_at:
             return claims.expires_at
@@ -54,7 +54,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceCode(msgspec.Struct, frozen=True, kw_only=True):
-    """A device login under way. Cannot print its code."""
+    """A device login under way. Its repr hides the code."""
 
     device_auth_id: str
     """The server's handle."""
@@ -79,11 +79,11 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 class GrantError(Exception):
-    """Root of what the authorization server may fail with; never raised itself."""
+    """Root of the errors of the authorization server; never raised itself."""
 
 
 class GrantRefused(GrantError):
-    """It said no. `permanent`: no repetition will help, only another login."""
+    """The server refused. `permanent`: only another login helps."""
 
     def __init__(self, code: str, *, permanent: bool, status: int = 0, message: str = "") -> None:
         super().__init__(f"{code} ({status})")
@@ -91,11 +91,11 @@ class GrantRefused(GrantError):
         self.permanent = permanent
         self.status = status
         self.message = message
-        """The server's words, for the person who is signing in."""
+        """The server's message, for the person who is signing in."""
 
 
 class GrantUnavailable(GrantError):
-    """It could not be asked, or its answer was no answer."""
+    """The server could not be reached, or its answer could not be used."""
 
     def __init__(self, code: str, *, sent: bool, retry_after: float = 0) -> None:
         super().__init__(code)
@@ -107,7 +107,7 @@ class GrantUnavailable(GrantError):
 
 
 class TokenEndpoint:
-    """The authorization server, as a client with our identity sees it."""
+    """Client of one authorization server."""
 
     def __init__(
         self, http: httpx.AsyncClient, *, issuer: str, client_id: str, identity: dict[str, str]
@@ -122,7 +122,12 @@ class TokenEndpoint:
         return f"<TokenEndpoint {self._issuer}>"
 
     async def refresh(self, refresh_token: str, reason: str = "proactive_expiry") -> Grant:
-        """Spend a refresh token. A token the answer leaves out keeps its old value."""
+        """Use a refresh token. A token that the answer leaves out keeps its old value.
+
+        Raises:
+            GrantRefused: The server refused the token.
+            GrantUnavailable: No usable answer came; `sent` tells whether the token may be spent.
+        """
         body = {
             "client_id": self._client_id,
             "grant_type": "refresh_token",
@@ -135,7 +140,7 @@ class TokenEndpoint:
         return grant
 
     async def exchange(self, code: str, *, verifier: str, redirect_uri: str) -> Grant:
-        """Trade an authorization code for tokens."""
+        """Exchange an authorization code for tokens; raises like `refresh`."""
         form = {
             "grant_type": "authorization_code",
             "client_id": self._client_id,
@@ -160,7 +165,7 @@ class TokenEndpoint:
             raise _error(answer)
 
     async def start_device(self) -> DeviceCode:
-        """Begin a device login. Refused with `device_login_disabled` where it is not allowed."""
+        """Begin a device login; GrantRefused `device_login_disabled` where not allowed."""
         body = {"client_id": self._client_id}
         answer = await self._post("/api/accounts/deviceauth/usercode", json=body)
         if answer.status_code == httpx.codes.NOT_FOUND:
@@ -177,7 +182,7 @@ class TokenEndpoint:
         )
 
     async def poll_device(self, device: DeviceCode) -> Grant | Pending:
-        """Ask whether the person has confirmed; the tokens if so."""
+        """Poll a device login: its tokens once the person has confirmed, else Pending."""
         body = {"device_auth_id": device.device_auth_id, "user_code": device.user_code}
         answer = await self._post("/api/accounts/deviceauth/token", json=body)
         if not answer.is_success:
@@ -211,11 +216,11 @@ def _grant(answer: httpx.Response) -> Grant:
 
 
 def _error(answer: httpx.Response) -> GrantError:
-    """What a status other than 2xx means for a grant.
+    """The error for a status other than 2xx.
 
-    A 401 is the end of the login whatever its code (seen from the CLI 0.169.0), unless a proxy on
-    the way said it, or it is our own client id that is refused. A 400 is the end if it names the
-    grant or the token; otherwise our request is wrong and the login is not to blame.
+    A 401 ends the login whatever its code (as in the CLI 0.169.0), unless a proxy on the way sent
+    it, or our own client id is refused. A 400 ends it if it names the grant or the token; otherwise
+    our request is wrong.
     """
     status = answer.status_code
     code, message = _code(answer)
@@ -234,13 +239,13 @@ def _error(answer: httpx.Response) -> GrantError:
 
 
 def _is_page(answer: httpx.Response) -> bool:
-    """Whether this is a web page: a proxy or a bot check answered, not the server."""
+    """Whether the answer is HTML: from a proxy or a bot check, not from the server."""
     kind = answer.headers.get("content-type", "")
     return "html" in kind or answer.content.lstrip()[:1] == b"<"
 
 
 def _code(answer: httpx.Response) -> tuple[str, str]:
-    """Error code and words, in any of the three forms the server uses."""
+    """Error code and message, in any of the three forms the server uses."""
     try:
         fields = _fields(answer)
     except GrantUnavailable:
@@ -254,7 +259,7 @@ def _code(answer: httpx.Response) -> tuple[str, str]:
 
 
 def _pending(answer: httpx.Response) -> Pending:
-    """What a poll that gave no tokens means."""
+    """The state that a poll without tokens reports."""
     code, message = _code(answer)
     if code in _ENDED:
         raise GrantRefused(code, permanent=True, status=answer.status_code, message=message)

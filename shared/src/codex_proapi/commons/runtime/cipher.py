@@ -1,4 +1,4 @@
-"""Encryption at rest under keys that can be rotated, and keyed digests of secrets."""
+"""Symmetric encryption at rest with rotatable Fernet keys, and keyed digests of secrets."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class Cipher:
-    """Seals with the first key, opens with any of them.
+    """Encrypts with the first key; decrypts with any of them.
 
     Args:
         keys: Fernet keys (32 bytes in URL-safe base64), the one in use first.
@@ -22,7 +22,7 @@ class Cipher:
         return f"<{type(self).__name__} with {len(self._keys)} keys>"
 
     def rotate(self, sealed: bytes) -> bytes:
-        """Seal again under the first key."""
+        """Encrypt a sealed value again under the first key."""
         return self._fernet.rotate(sealed)
 
     def seal_bytes(self, plain: bytes) -> bytes:

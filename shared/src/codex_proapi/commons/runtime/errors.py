@@ -1,9 +1,9 @@
-"""The errors both services share, named for what happened.
+"""Error classes shared by gateway, console and tools.
 
 CommonsError                     cannot be raised itself
 ├── CredentialUnavailable        no usable access token for now; another try may succeed
 │   ├── CredentialLocked         sealed under an encryption key this process does not have
-│   └── CredentialRevoked        the login is dead: only signing in again helps
+│   └── CredentialRevoked        the login is refused for good: only signing in again helps
 ├── StoreUnavailable             Redis did not answer
 └── SettingsError                the environment is wrong; lists every fault
 """
@@ -18,7 +18,7 @@ class CredentialUnavailable(CommonsError):
 
 
 class CredentialLocked(CredentialUnavailable):
-    """A credential is there that none of this process' encryption keys opens."""
+    """A stored credential cannot be decrypted with any encryption key of this process."""
 
 
 class CredentialRevoked(CredentialUnavailable):

@@ -1,7 +1,7 @@
-"""Whether a request came through a proxy, as the request itself tells it.
+"""Headers that reverse proxies add, and the client address they report.
 
-Whom to believe about the visitor is another question, and each service's own; here nobody needs to
-be believed: a proxy that says so keeps its visitors from what is for the inside.
+`was_forwarded` needs no trust: it serves to keep requests that came through any proxy away from
+internal endpoints. `client_address` reads only what trusted proxies wrote.
 """
 
 import ipaddress
@@ -10,11 +10,15 @@ from collections.abc import Iterable
 from codex_proapi.commons.runtime.settings import Network
 
 MARKS = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
-"""Headers that proxies in front of a service add, and that a Prometheus inside does not."""
+"""Headers that reverse proxies add and that a Prometheus inside the network does not send."""
 
 
 def was_forwarded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether any header of a request (names in lower case) is a proxy's."""
+    """Whether a request has a header that a proxy adds.
+
+    Args:
+        headers: Names (in lower case) and values.
+    """
     return any(name in MARKS for name, _ in headers)
 
 
@@ -23,8 +27,13 @@ def client_address(
 ) -> str:
     """The address a request came from: its peer, or what trusted proxies say in X-Forwarded-For.
 
-    Each proxy adds whom it was asked by at the end, so the last address that is no trusted proxy's
-    counts; what stands before it a client may have written itself.
+    Each proxy appends the address of its own peer, so the last address that is not a trusted
+    proxy's counts; a client may have forged those before it.
+
+    Args:
+        peer: Address of the connection's other end.
+        headers: Names (in lower case) and values.
+        trusted: Networks of the proxies that are believed.
     """
     networks = tuple(trusted)
     found = _address(peer)

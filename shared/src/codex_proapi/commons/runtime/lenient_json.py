@@ -1,7 +1,8 @@
-r"""JSON with lone surrogates, which msgspec refuses and some backends write.
+"""JSON decoding and encoding that keeps lone surrogates, which msgspec refuses.
 
-A backend that cuts its text between UTF-16 units sends half an emoji as `\\ud83d` in one delta and
-the other half in the next. The halves are kept as they are: put together they are whole again.
+A backend that cuts text between UTF-16 code units sends half an emoji as `\\ud83d` in one delta and
+the other half in the next. Each half is kept as it is, so that joining the deltas restores the
+character.
 """
 
 import json
@@ -14,7 +15,7 @@ import msgspec
 T = TypeVar("T")
 
 DECODE_ERRORS: Final = (ValueError, RecursionError)
-"""What decoding raises on bytes that cannot be read: bad JSON, bad UTF-8, endless nesting."""
+"""What decoding raises on bytes that cannot be read: bad JSON, bad UTF-8, too deep nesting."""
 
 _encode: Final = msgspec.json.Encoder().encode
 _SURROGATES: Final = re.compile(
@@ -30,7 +31,7 @@ _BACKSLASHES_AT_ONCE: Final = 4096
 
 
 def reader(shape: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
-    """A decoder of one shape; it raises one of DECODE_ERRORS."""
+    """A decoder of one type; it raises one of DECODE_ERRORS."""
     decode = msgspec.json.Decoder(shape).decode
 
     def read(data: bytes | msgspec.Raw) -> T:
@@ -50,7 +51,7 @@ def reader(shape: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
 
 
 def without_lone_surrogates(data: bytes) -> bytes:
-    """Give JSON with U+FFFD for every escape that is half of a surrogate pair."""
+    """Replace every escape that is half of a surrogate pair by U+FFFD."""
     return _SURROGATES.sub(_whole_only, data)
 
 
@@ -78,7 +79,7 @@ read_any: Final = reader(object)
 
 
 def write(value: Any) -> bytes:
-    """JSON of a value; text with lone surrogates is written as it was read."""
+    """Encode a value as JSON; text with lone surrogates is written as it was read."""
     try:
         return _encode(value)
     except UnicodeEncodeError:

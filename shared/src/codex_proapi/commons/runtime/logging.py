@@ -1,7 +1,7 @@
-"""What goes to stdout: one JSON line for each fact, readable text on a terminal, no secrets.
+"""Logging to stdout: one JSON line per event, readable text on a terminal, secrets redacted.
 
-Event names are facts in the past (`credential.refreshed`), everything else is a field. What people
-see in the console is codex_proapi.commons.usage.log_stream.
+An event's name states a fact in the past (`credential.refreshed`); everything else is a field. The
+log that the console shows is `codex_proapi.commons.usage.log_stream`.
 """
 
 import logging
@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 REDACTED = "[redacted]"
-"""What stands in the place of a secret."""
+"""Replacement for a secret."""
 
 _SECRET_NAMES = re.compile(
     r"(token|secret|authorization|cookie|password|passphrase|api_?key|encryption_keys?|"
@@ -35,7 +35,12 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u
 
 
 def configure(level: str = "info", *, stream: TextIO | None = None) -> None:
-    """Set up logging of this process, that of libraries included."""
+    """Set up logging of this process, libraries included.
+
+    Args:
+        level: The least level that is written.
+        stream: Where lines go; None is stdout.
+    """
     out = stream or sys.stdout
     readable = out.isatty()
     shared: list[Any] = [
@@ -74,13 +79,13 @@ def configure(level: str = "info", *, stream: TextIO | None = None) -> None:
 def redact(
     logger: object, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Processor: take secrets out of every field, and control characters out of every text."""
+    """Structlog processor: redact secrets and strip control characters in every field."""
     del logger, method
     return {name: _clean(name, value) for name, value in event.items()}
 
 
 def redacted(text: str) -> str:
-    """A text without what looks like a secret, on one line."""
+    """A text on one line, with everything that looks like a secret replaced."""
     return _CONTROLS.sub(_escape, _SECRET_SHAPES.sub(REDACTED, text))
 
 

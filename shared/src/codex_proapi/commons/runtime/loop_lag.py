@@ -1,7 +1,7 @@
-"""How late the event loop is: whatever holds it up holds up every stream of the process.
+"""Measures the event loop's lag: how late a sleeping task is woken.
 
-A sleeper notices twice a second how much later than asked it was woken. A stall that lies wholly
-between two looks goes unseen, so this tells of what happens often, not of each stall.
+A stall that lies wholly between two checks is not seen, so the figures show what happens often, not
+each stall.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 CHECK_SECONDS = 0.5
-"""Time between two looks."""
+"""Seconds between two checks."""
 
 
 async def watch_lag(
@@ -18,7 +18,7 @@ async def watch_lag(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Tell the lag in seconds at each look, until cancelled."""
+    """Call `saw` with the lag in seconds at each check, until cancelled."""
     while True:
         asked = clock()
         await sleep(CHECK_SECONDS)

@@ -1,4 +1,4 @@
-"""What every process of ours counts beside its own work, as Prometheus series."""
+"""Prometheus series that every process exposes beside those of its service."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,7 +13,7 @@ class ProcessMetrics(Collector):
     """The series `<service>_task_failures_total` and `<service>_unreadable_records_total`.
 
     Args:
-        service: What their names begin with.
+        service: Prefix of the names.
         registry: Where they are registered.
     """
 

@@ -1,7 +1,7 @@
-"""The environment, read once into a frozen Struct; every fault is told at once.
+"""Settings from environment variables, read once into a frozen Struct; faults come together.
 
-`CommonSettings` has what both services read; each service adds its own fields by inheritance.
-Nothing here reads `os.environ`: whoever starts a process hands its environment over.
+`CommonSettings` has what both services read; each service inherits from it and adds its own fields.
+Nothing here reads `os.environ`: the caller passes the environment.
 """
 
 import ipaddress
@@ -166,7 +166,16 @@ def is_secret(hint: object) -> bool:
 def from_environ(
     cls: type[T], environ: Mapping[str, str], *, prefixes: Sequence[str] = PREFIXES
 ) -> T:
-    """Read a settings Struct from the environment, or raise SettingsError with every fault."""
+    """Read a settings Struct from an environment.
+
+    Args:
+        cls: The Struct; a field `redis_url` is read from `REDIS_URL`.
+        environ: Variables and their texts.
+        prefixes: A variable with such a prefix that no field has is a fault.
+
+    Raises:
+        SettingsError: With one sentence for each fault.
+    """
     faults: list[str] = []
     values: dict[str, Any] = {}
     hints = hints_of(cls)
@@ -258,7 +267,7 @@ def _pair(text: str) -> tuple[str, str]:
 def _unknown(
     environ: Mapping[str, str], known: frozenset[str], prefixes: Sequence[str]
 ) -> list[str]:
-    """A fault for each name that looks like ours and is not."""
+    """A fault for each variable that has one of our prefixes and that no process of ours reads."""
     return [
         f"{name} is not a setting of ours."
         for name in sorted(environ)

@@ -1,7 +1,7 @@
-"""One look for all who want to know the same thing at the same moment.
+"""Single flight: concurrent callers with the same question share one call.
 
-Where a cache is emptied a thousand requests would ask Redis the same question at once, and none of
-them in time.
+Without it, every request that misses an invalidated cache would send the same command to Redis at
+the same moment.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ V = TypeVar("V")
 
 
 class SingleFlight(Generic[K, V]):
-    """Looks under way, by what they look for."""
+    """Calls under way, by key."""
 
     def __init__(self) -> None:
         self._tasks = Tasks()
@@ -25,9 +25,9 @@ class SingleFlight(Generic[K, V]):
         return f"<SingleFlight {len(self._under_way)} under way>"
 
     async def join(self, key: K, read: Callable[[], Awaitable[V]]) -> V:
-        """What `look` gives, by a look that is under way if there is one; its error is everybody's.
+        """The result or error of `read`, shared with a call for the same key under way.
 
-        Whoever gives up waiting does not end the look for the others.
+        Cancelling one waiter does not cancel the call for the others.
         """
         task = self._under_way.get(key)
         if task is None:
@@ -41,7 +41,7 @@ class SingleFlight(Generic[K, V]):
 
 
 async def _outcome(read: Callable[[], Awaitable[Any]]) -> Any:
-    """What was found, or the error as a value: nobody may be left to raise it to."""
+    """The result, or the error as a value: a task whose waiters have all left must not raise."""
     try:
         return await read()
     except Exception as error:  # noqa: BLE001 - raised to everybody who waits

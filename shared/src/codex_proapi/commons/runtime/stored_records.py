@@ -1,7 +1,7 @@
-"""Reading records that another version of this product may have written.
+"""Decodes stored records that another version of the product may have written.
 
-Fields this version does not know are ignored. A record that cannot be read at all is left out,
-counted, and logged once: one odd record must not become an error for everybody.
+Fields this version does not know are ignored. A record that cannot be decoded is skipped, counted
+and logged once, so that one bad record does not fail a request.
 """
 
 from collections import Counter
@@ -14,13 +14,13 @@ import structlog
 T = TypeVar("T")
 
 MOST_REMEMBERED = 1000
-"""Records that were logged and are remembered as such."""
+"""Most records that are remembered as logged already."""
 
 log = structlog.get_logger(__name__)
 
 
 class UnreadableRecords:
-    """What could not be read since the process began, by kind of record."""
+    """Counts the records that could not be decoded since the process began, by kind."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()

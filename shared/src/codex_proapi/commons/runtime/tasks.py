@@ -1,7 +1,7 @@
-"""Background tasks that are remembered, reported when they fail, restarted, and ended on close.
+"""Background tasks that are referenced, logged when they fail, restarted, and ended on close.
 
-The only place that calls `asyncio.create_task`: a task nobody refers to can vanish half-way,
-and its failure with it.
+The only place that calls `asyncio.create_task`: a task that nothing refers to may be garbage
+collected while it runs, and its error lost.
 """
 
 import asyncio
@@ -40,8 +40,8 @@ class Tasks:
     """The background tasks of one owner.
 
     Args:
-        sleep: Waits so many seconds before a loop is begun again.
-        clock: Seconds that only ever grow.
+        sleep: Waits the given seconds before a failed loop is begun again.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Tasks:
         return self.start(self._keep(name, work), name=name)
 
     async def close(self, *, patience: float = 0) -> None:
-        """Wait so long for what runs, then cancel the rest and wait for its end."""
+        """Wait `patience` seconds for running tasks, then cancel the rest and await their end."""
         if self._running and patience:
             await asyncio.wait(set(self._running), timeout=patience)
         # Once is not enough: redis-py 8.1 loses a cancellation that arrives together with a reply
@@ -122,7 +122,7 @@ class Tasks:
             await self._sleep(pause)
 
     def _failed(self, name: str, loop: _Loop, error: Exception) -> float:
-        """Note a failure of a loop; gives the seconds until it is begun again."""
+        """Record a failure of a loop; returns the seconds until it is begun again."""
         if self._clock() - loop.began >= STEADY_SECONDS:
             loop.failures = 0
         loop.failures += 1

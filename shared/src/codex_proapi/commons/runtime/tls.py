@@ -1,7 +1,7 @@
-"""Whom we believe at the other end of TLS: the same for every call a service makes.
+"""The TLS trust store that all outgoing connections share.
 
-That is the system's store of authorities, or the one that SSL_CERT_FILE or SSL_CERT_DIR name; where
-there is none at all, the list that comes with certifi.
+The system's certificate authorities, or those SSL_CERT_FILE or SSL_CERT_DIR name; where there are
+none, certifi's.
 """
 
 import ssl
