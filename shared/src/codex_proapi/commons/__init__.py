@@ -1,6 +1,6 @@
-"""What the gateway, the console and the tools share: accounts, keys, usage, the backend's facts.
+"""What gateway, console and tools share: accounts, keys, usage, facts about the backend.
 
-A module belongs here while two members use it themselves; what one member alone uses belongs to
-that member. Nothing here knows a web framework, and nothing here decides how a request is
-translated, retried or shown. What touches Redis is a *store*; the rest takes and gives values.
+A module belongs here while two members import it; what only one member uses belongs to that member.
+Nothing here depends on a web framework, translates or retries a request, or renders a page. A class
+that reads or writes Redis is called a store; the rest are pure values and functions.
 """

@@ -1,6 +1,7 @@
-"""Which accounts are passed over, until when and why (`gateway.policy.retry` decides that).
+"""Store of cooldowns: which accounts are passed over, until when and why.
 
-Settled in the open: when Redis is away, a cooldown is not kept and the caller counts that.
+`gateway.policy.retry` decides them. Errors are the caller's: while Redis is away a cooldown is not
+kept, and the caller counts that.
 """
 
 from collections.abc import Collection, Iterable
@@ -42,7 +43,7 @@ class CooldownStore:
         return "<CooldownStore>"
 
     async def cool(self, account_id: str, cooldown: Cooldown, *, model: str | None = None) -> bool:
-        """Pass an account over, wholly or for one model; False if a longer reason stays."""
+        """Start a cooldown of an account or one model on it; False if a longer reason stays."""
         field = f"{account_id}:{model}" if model else account_id
         args = [field, msgspec.json.encode(cooldown).decode()]
         return bool(await self._scripts.repeat("cool", [keyspace.cooldowns()], args))
@@ -50,7 +51,7 @@ class CooldownStore:
     async def clear(
         self, account_id: str, *, reasons: Collection[CooldownReason] | None = None
     ) -> int:
-        """End an account's cooldowns early, those of some reasons or all; gives how many."""
+        """End an account's cooldowns early, all or those of some reasons; returns how many."""
         keys = [keyspace.cooldowns(), keyspace.faults(account_id)]
         args = [account_id, ",".join(sorted(reasons or ()))]
         return int(await self._scripts.repeat("clear_cooldowns", keys, args))
@@ -70,9 +71,9 @@ class CooldownStore:
         return found
 
     async def fault(self, account_id: str, opening: "Opening") -> float | None:
-        """Count a transient fault; the seconds its circuit breaker opens for, or None if it does not.
+        """Count a transient fault; seconds its circuit breaker opens for, None if it does not.
 
-        The breaker opens by a cooldown, kept in the same step. Raises StoreUnavailable.
+        An open breaker is a cooldown, written in the same step. Raises StoreUnavailable.
         """
         keys = [keyspace.faults(account_id), keyspace.cooldowns()]
         args = [
@@ -83,7 +84,7 @@ class CooldownStore:
         return float(seconds) if seconds else None
 
     async def succeed(self, account_id: str) -> None:
-        """An answer came: no faults in a row, and what an answer disproves has ended."""
+        """Record an answer: reset the count of faults, and end cooldowns of SUCCESS_ENDS."""
         await self.clear(account_id, reasons=SUCCESS_ENDS)
 
 
@@ -94,9 +95,9 @@ class _End(msgspec.Struct):
 
 
 def read_cooldown(body: str | bytes, *, name: str) -> Cooldown | None:
-    """A cooldown as it is kept under a name (`account` or `account:model`).
+    """Decode a cooldown kept under a name (`account` or `account:model`).
 
-    One of another version's shape lasts as long as it says; None if it does not even say that.
+    One of another version's form counts until its `until`; None if it has none.
     """
     try:
         return _DECODER.decode(body)

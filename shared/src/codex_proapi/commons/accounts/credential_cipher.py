@@ -1,7 +1,7 @@
-"""Encryption of credentials.
+"""Encryption of credentials, bound to their account.
 
-Fernet has no associated data, so the account id is sealed in with the tokens and compared after
-opening: a sealed credential copied to another account does not open there.
+Fernet has no associated data, so the account id is encrypted with the tokens and compared after
+decryption: a credential copied to another account is refused there.
 """
 
 import msgspec
@@ -12,7 +12,7 @@ from codex_proapi.commons.runtime.errors import CredentialUnavailable
 
 
 class CredentialCipher(Cipher):
-    """A cipher that also seals and opens credentials."""
+    """A cipher that also encrypts and decrypts credentials."""
 
     def seal(self, credential: Credential) -> bytes:
         """Encrypt a credential together with its account id."""

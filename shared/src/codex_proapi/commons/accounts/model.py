@@ -1,4 +1,4 @@
-"""What an account, a credential and a cooldown are. Pure values; the store keeps them."""
+"""Account, credential and cooldown: pure values, kept by the stores."""
 
 import enum
 import hashlib
@@ -60,7 +60,7 @@ class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One ChatGPT login we may spend. Never holds a token."""
+    """One ChatGPT login that requests may be sent with. Holds no token."""
 
     id: str
     """Our opaque id, `acc_…`, derived from the identity; safe in logs and metrics."""
@@ -109,7 +109,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """An account's tokens, with expiry and generation. Cannot print them."""
+    """An account's tokens, with expiry and generation. Its repr hides them."""
 
     account_id: str
     """Our account id; sealed in with the tokens and compared after opening."""
@@ -131,11 +131,11 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def account_id_of(chatgpt_account_id: str, chatgpt_user_id: str) -> str:
-    """Our id for an identity: the same login imported twice is the same account."""
+    """The id for an identity: the same login imported twice is the same account."""
     digest = hashlib.sha256(f"{chatgpt_account_id}\n{chatgpt_user_id}".encode()).hexdigest()
     return f"acc_{digest[:12]}"
 
 
 def token_digest(token: str) -> str:
-    """Names a refresh token in Redis without telling it; they are random, so no pepper is needed."""
+    """A digest that stands for a refresh token in Redis; random tokens need no pepper."""
     return hashlib.sha256(token.encode()).hexdigest()[:40] if token else ""

@@ -1,7 +1,7 @@
-"""The quota of accounts as it was last seen: the gateway keeps it, both services read it.
+"""Store of the quota last seen of each account; the gateway writes it, both services read it.
 
-The names are those of the gateway's reading of upstream, so a fresh reading is kept as it is, with
-the time it was seen. How old is too old is for the reader to say.
+Field names are those of `commons.codex.quota_parser`, with the time each part was seen. Readers
+decide how old is too old.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
 
 
 class SeenWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How much of one window was used, and when it begins anew."""
+    """How much of one window was used, and when it resets."""
 
     minutes: int
     """Its length, which alone tells a five-hour window from a weekly one; 0 is unknown."""
@@ -45,7 +45,7 @@ class SeenWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def recent_seconds(self) -> float:
-        """How far back a recent pace looks: an hour of a five-hour window, a day of a week."""
+        """Span of a recent pace in seconds: an hour of a five-hour window, a day of a week."""
         return self.minutes * 60 / (5 if self.minutes < DAY_MINUTES else 7)
 
 
@@ -97,7 +97,7 @@ class SeenQuota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def windows_seen_at(self) -> float:
-        """When those windows were seen; an answer about one family tells nothing of the others."""
+        """When those windows were seen; an answer may report one family only."""
         general = next((f.seen_at for f in self.families if f.id == GENERAL and f.windows), 0.0)
         return general or self.seen_at
 
@@ -129,11 +129,15 @@ class QuotaStore:
     async def keep(
         self, told: Mapping[str, Callable[[SeenQuota | None], SeenQuota]]
     ) -> dict[str, SeenQuota]:
-        """Change what is known of some accounts, whatever other replicas write meanwhile.
+        """Update the quota of some accounts, with optimistic locking against other replicas.
 
-        Each function gives what is known from what was known before; it may be called again where
-        another replica was faster. Gives what is then known, without the accounts that others kept
-        writing all the time: the next reading brings them again.
+        Args:
+            told: For each account a function from the stored quota to the new one; called again if
+                another replica wrote meanwhile.
+
+        Returns:
+            What is then stored, without accounts that still conflicted after KEEP_TRIES; the next
+            reading updates those.
         """
         known: dict[str, SeenQuota] = {}
         waiting = dict(told)
@@ -149,7 +153,7 @@ class QuotaStore:
         return known
 
     async def all(self, account_ids: Sequence[str]) -> dict[str, SeenQuota]:
-        """What is known, by account; one that was never seen is left out."""
+        """The stored quota by account; one that was never seen is left out."""
         bodies = await self._bodies({id_: keyspace.quota(id_) for id_ in account_ids})
         found = {account_id: _decoded(body) for account_id, body in bodies.items()}
         return {account_id: quota for account_id, quota in found.items() if quota is not None}
@@ -160,7 +164,7 @@ class QuotaStore:
         before: Mapping[str, str],
         after: Mapping[str, SeenQuota],
     ) -> set[str]:
-        """Write what has changed, unless others did meanwhile; gives the accounts that are right."""
+        """Write what has changed unless others did; returns the accounts that are up to date."""
         bodies = {id_: msgspec.json.encode(quota).decode() for id_, quota in after.items()}
         changed = [id_ for id_, body in bodies.items() if body != before[id_]]
         same = bodies.keys() - changed
@@ -179,7 +183,7 @@ class QuotaStore:
 
 
 def _decoded(body: str) -> SeenQuota | None:
-    """What was kept; None if nothing was, or by another version of ours in another shape."""
+    """Decode a stored quota; None if there is none, or it is of an incompatible version."""
     try:
         return msgspec.json.decode(body, type=SeenQuota) if body else None
     except (msgspec.ValidationError, msgspec.DecodeError):
@@ -187,5 +191,5 @@ def _decoded(body: str) -> SeenQuota | None:
 
 
 def _slug(name: str) -> str:
-    """A model's or a limit's name as it is compared: lower case, hyphens between words."""
+    """A model's or a limit's name normalised for comparison: lower case, hyphens between words."""
     return "-".join(name.lower().replace("_", " ").split())

@@ -1,9 +1,9 @@
-"""Keeps credentials fresh: one token call at a time for an account, on all replicas together.
+"""Refreshes credentials: one token call at a time for an account, across all replicas.
 
-The law: lock, read again, call, save if the generation is unchanged, only then use. The call runs
-in a task of its own, so that neither an impatient client nor a slow server loses its answer: a
-refresh token is single use, and an answer thrown away is a login thrown away. The lock is renewed
-while the call runs; the generation decides in the end, whatever became of the lock.
+The order: lock, read again, call, save if the generation is unchanged, only then use. The call runs
+in a task of its own, so that neither a cancelled client nor a slow server loses its answer: a
+refresh token is single use, and an answer that is lost may end the login. The lock is renewed while
+the call runs; the comparison of generations protects the write even if the lock was lost.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """The times of a refresher, in seconds."""
+    """Time-outs and intervals of a refresher, in seconds."""
 
     patience: float = 15.0
     """How long a request waits for a refresh without which it cannot go on."""
@@ -77,7 +77,7 @@ class _Need(NamedTuple):
 
 
 class CredentialRefresher:
-    """Gives credentials that work."""
+    """Gives valid credentials, refreshing them when needed."""
 
     def __init__(
         self,
@@ -105,12 +105,12 @@ class CredentialRefresher:
         return f"<CredentialRefresher {len(self._flights)} under way>"
 
     async def close(self) -> None:
-        """Wait for the calls under way: their answers must be saved. Others' are not waited for."""
+        """Wait for this process' token calls under way, as their answers must be saved."""
         self._closing = True
         await self._tasks.close(patience=CLOSE_PATIENCE)
 
     def is_fresh(self, credential: Credential) -> bool:
-        """Whether it can be used without asking anybody."""
+        """Whether it can be used without a refresh."""
         now = self._clock()
         if not credential.refresh_token:
             return self._usable(credential)
@@ -128,9 +128,14 @@ class CredentialRefresher:
     ) -> Credential:
         """A credential that should work, with as few calls as possible.
 
-        `held` is the one this process has: given back if fresh, without a look at Redis. `rejected`
-        is the one the backend answered 401 to: never given back. Raises CredentialRevoked when only
-        signing in again helps, CredentialUnavailable when another try may succeed.
+        Args:
+            account_id: The account.
+            held: The credential this process has: returned if fresh, without reading Redis.
+            rejected: The one the backend answered 401 to: never returned.
+
+        Raises:
+            CredentialRevoked: Only signing in again helps.
+            CredentialUnavailable: Another try may succeed.
         """
         if held is not None and rejected is None and self.is_fresh(held):
             return held
@@ -145,11 +150,12 @@ class CredentialRefresher:
         return _outcome_of(outcome, rejected)
 
     async def renew(self, account_id: str) -> Credential:
-        """Make a refresh although the token works; what works stays in use if that fails.
+        """Refresh although the token works; on failure the old one stays in use.
 
-        Raises CredentialUnavailable when another try may succeed or there is no refresh token,
-        CredentialRevoked when the authorization server refuses the refresh token for good: the
-        access token then serves until it ends, unless it has ended already.
+        Raises:
+            CredentialUnavailable: Another try may succeed, or there is no refresh token.
+            CredentialRevoked: The server refused the refresh token for good; the access token
+                serves until it ends, unless it has already.
         """
         held = await self._read(account_id)
         if not held.refresh_token and self._usable(held):
@@ -170,7 +176,7 @@ class CredentialRefresher:
         return not credential.expires_at or credential.expires_at > self._clock()
 
     def _join(self, account_id: str, need: _Need) -> "_Flight":
-        """The flight for this need, started if there is none."""
+        """The refresh under way for this need, started if there is none."""
         key = (account_id, need)
         if (flight := self._flights.get(key)) is not None:
             return flight
@@ -180,7 +186,7 @@ class CredentialRefresher:
         return flight
 
     async def _fly(self, account_id: str, need: _Need) -> "Credential | CredentialUnavailable":
-        """Obtain a credential; what was expected to go wrong is a value, for every waiter."""
+        """Obtain a credential; expected errors are values, shared by all waiters."""
         try:
             return await self._obtain(account_id, need)
         except CredentialUnavailable as error:
@@ -189,7 +195,7 @@ class CredentialRefresher:
             return CredentialUnavailable(str(error))
 
     async def _obtain(self, account_id: str, need: _Need) -> Credential:
-        """Wait for whoever refreshes, or be it."""
+        """Wait for another replica's refresh, or make one."""
         give_up = _now() + LAST_WORD
         while True:
             current = await self._read(account_id)
@@ -203,7 +209,7 @@ class CredentialRefresher:
             await asyncio.sleep(self._pace.poll)
 
     async def _refresh(self, account_id: str, need: _Need) -> Credential:
-        """Under the lock: look again, call, save, only then use."""
+        """Under the lock: read again, call, save, return."""
         current = await self._read(account_id)
         if (settled := await self._settled(current, need)) is not None:
             return settled
@@ -219,7 +225,7 @@ class CredentialRefresher:
         return await self._save(current, grant)
 
     async def _save(self, current: Credential, grant: Grant) -> Credential:
-        """Keep the new pair. While Redis is away there is nowhere else to keep it: go on trying."""
+        """Save the new tokens; retried while Redis is away, as they exist nowhere else."""
         renewed = msgspec.structs.replace(
             current,
             access_token=grant.access_token or current.access_token,
@@ -251,12 +257,12 @@ class CredentialRefresher:
                 wait = min(2 * wait, 5.0)
 
     async def _superseded(self, current: Credential) -> Credential:
-        """Another credential was saved meanwhile, or ours by a call whose reply was lost."""
+        """The stored credential: another one, or ours by a call whose reply was lost."""
         self._tell(current, "superseded", generation=current.generation)
         return await self._read(current.account_id)
 
     async def _refused(self, current: Credential, need: _Need, refusal: GrantRefused) -> Credential:
-        """No. If another replica has the answer, take that; else remember it for good."""
+        """The server refused: use another replica's result, else remember the refusal."""
         if (other := await self._another(current, refusal)) is not None:
             return other
         self._tell(current, "refused", code=refusal.code)
@@ -272,7 +278,7 @@ class CredentialRefresher:
         return await self._revoked(current, need, refusal.code)
 
     async def _another(self, current: Credential, refusal: GrantRefused) -> Credential | None:
-        """The credential somebody else saved; waits for it if our token was used by somebody."""
+        """The credential another process saved; awaited if our refresh token was used."""
         give_up = _now() + (self._pace.reuse if refusal.code == "refresh_token_reused" else 0)
         while True:
             found = await self._read(current.account_id)
@@ -285,7 +291,7 @@ class CredentialRefresher:
     async def _unavailable(
         self, current: Credential, need: _Need, failure: GrantUnavailable
     ) -> Credential:
-        """No answer. Nobody asks again for a moment; the old token serves while it can."""
+        """No usable answer: pause further tries; the old token serves while it works."""
         self._tell(current, "unavailable", code=failure.code, sent=failure.sent)
         await self._pause_for(current.account_id, at_least=failure.retry_after)
         return self._old(current, need)
@@ -297,7 +303,7 @@ class CredentialRefresher:
             await self._redis.set(keyspace.refresh_pause(account_id), failures, ex=seconds)
 
     async def _settled(self, current: Credential, need: _Need) -> Credential | None:
-        """The answer when no call is needed, or none is allowed; None when one must be made."""
+        """The result where no call is needed or allowed; None when one must be made."""
         if current.generation not in need and self.is_fresh(current):
             return current
         if not current.refresh_token:
@@ -314,7 +320,7 @@ class CredentialRefresher:
         return None
 
     async def _revoked(self, current: Credential, need: _Need, code: str) -> Credential:
-        """Only signing in again helps. A token the backend rejected counts as ended."""
+        """The result after a final refusal. A token the backend rejected counts as expired."""
         dead = current.generation == need.rejected
         marked = await self._store.mark(
             current.account_id,
@@ -331,7 +337,7 @@ class CredentialRefresher:
         raise CredentialRevoked(f"{current.account_id} must sign in again ({code}).")
 
     def _old(self, current: Credential, need: _Need) -> Credential:
-        """The token we have, while it works."""
+        """The present token while it works."""
         if current.generation != need.rejected and self._usable(current):
             return current
         raise CredentialUnavailable(f"{current.account_id} cannot be refreshed for now.")
@@ -348,7 +354,7 @@ class CredentialRefresher:
 
 
 class _Flight(msgspec.Struct, frozen=True):
-    """One way to a credential, with everyone who waits for it."""
+    """One refresh under way, with all its waiters."""
 
     began: float
     task: "asyncio.Task[Credential | CredentialUnavailable]"
@@ -357,7 +363,7 @@ class _Flight(msgspec.Struct, frozen=True):
 def _outcome_of(
     outcome: "Credential | CredentialUnavailable", rejected: Credential | None
 ) -> Credential:
-    """The outcome of a flight for one waiter."""
+    """The outcome of a refresh for one waiter."""
     if isinstance(outcome, CredentialUnavailable):
         raise outcome
     if rejected is not None and outcome.generation == rejected.generation:

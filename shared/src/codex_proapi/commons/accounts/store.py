@@ -1,8 +1,8 @@
-"""Accounts and their credentials in Redis, and the view of them that one process keeps.
+"""Store of accounts and their credentials, and the copy of them that each process keeps.
 
-Every change of an account or credential bumps `accounts-version`; a view reloads when the version
-that the survey brought differs from its own. What an account was last used for is no change: the
-usage store notes it with the exchange.
+Every change of an account or credential increments `accounts-version`; a view reloads when the
+version in a snapshot differs from its own. `last_used_at` is no such change: settlement writes it
+with the exchange.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from codex_proapi.commons.runtime.stored_records import read_fields
 
 
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """A login about to be kept. Cannot print its tokens."""
+    """A login to be added. Its repr hides the tokens."""
 
     chatgpt_account_id: str
     """Workspace id."""
@@ -74,11 +74,11 @@ class AccountStore:
         return "<AccountStore>"
 
     async def add(self, new: NewAccount, *, replace_locked: bool = False) -> Account:
-        """Keep a login; the same identity again keeps its id, age, name, pause and weight.
+        """Add a login; the same identity again keeps its id, age, name, pause and weight.
 
-        Tokens that an account has outgrown (an old file imported again) change nothing of its login.
-        A credential that none of our encryption keys opens may work where its key is: without
-        `replace_locked` it stays, and CredentialLocked is raised.
+        Tokens older than the stored ones (an old file imported again) do not replace them. A
+        credential that no encryption key of this process decrypts may work elsewhere: without
+        `replace_locked` it stays and CredentialLocked is raised.
         """
         account_id = account_id_of(new.chatgpt_account_id, new.chatgpt_user_id)
         opens = await self._opens(account_id)
@@ -157,7 +157,7 @@ class AccountStore:
         return self.unseal(account_id, _generation(generation), text(sealed))
 
     def unseal(self, account_id: str, generation: int, sealed: str) -> Credential:
-        """Open a sealed credential as `load` gives it."""
+        """Decrypt a credential as returned by `load`."""
         credential = self._cipher.open(sealed.encode(), account_id)
         return msgspec.structs.replace(credential, generation=generation)
 
@@ -179,7 +179,7 @@ class AccountStore:
         return bool(await self._scripts.run("save_credential", keys, args))
 
     async def reseal(self) -> int:
-        """Seal every credential under the first encryption key; gives how many could be opened."""
+        """Encrypt every credential again under the first key; returns for how many it worked."""
         resealed = 0
         for account, generation, sealed in await self.load():
             with contextlib.suppress(CredentialUnavailable):
@@ -198,22 +198,22 @@ class AccountStore:
         generation: int | None = None,
         token_expires_at: int | None = None,
     ) -> bool:
-        """Note the state of a login; False if its credential is of another generation by now."""
+        """Set the state of a login; False if its credential's generation has changed."""
         fields: dict[str, Any] = {"state": state, "state_reason": reason}
         if token_expires_at is not None:
             fields["token_expires_at"] = token_expires_at
         return await self._change(account_id, fields, generation=generation)
 
     async def pause(self, account_id: str) -> bool:
-        """Take an account out of rotation; False if it is unknown."""
+        """Exclude an account from selection; False if it is unknown."""
         return await self._change(account_id, {"paused": True})
 
     async def resume(self, account_id: str) -> bool:
-        """Put an account back into rotation; False if it is unknown."""
+        """Include an account in selection again; False if it is unknown."""
         return await self._change(account_id, {"paused": False})
 
     async def rename(self, account_id: str, name: str) -> bool:
-        """Call an account something else; False if it is unknown."""
+        """Rename an account; False if it is unknown."""
         return await self._change(account_id, {"name": name})
 
     async def set_weight(self, account_id: str, weight: float) -> bool:
@@ -221,7 +221,7 @@ class AccountStore:
         return await self._change(account_id, {"weight": weight})
 
     async def remove(self, account_id: str) -> bool:
-        """Forget an account and its credential; its usage stays. False if it is unknown."""
+        """Delete an account and its credential; its usage stays. False if it is unknown."""
         keys = [
             *(keyspace.accounts(), keyspace.accounts_version(), keyspace.cooldowns()),
             *(keyspace.account(account_id), keyspace.credential(account_id)),
@@ -254,10 +254,10 @@ class AccountStore:
 
 
 class AccountView:
-    """The accounts as one process knows them: exact for the version it carries.
+    """One process' copy of the accounts, exact for the version it carries.
 
-    The version is read before the accounts, so a change in between makes the next survey's version
-    differ and the view reloads; it can be newer than its version, never older.
+    The version is read before the accounts, so after a change in between the next snapshot's
+    version differs and the view reloads; the data may be newer than its version, never older.
     """
 
     def __init__(self, store: AccountStore) -> None:
@@ -272,7 +272,7 @@ class AccountView:
         return f"<AccountView {len(self.accounts)} accounts, version {self.version}>"
 
     async def refresh_if(self, version: int) -> bool:
-        """Reload if the version differs; True if it did. Callers at once share one reload."""
+        """Reload if the version differs; True if it did. Concurrent callers share one reload."""
         if version == self.version:
             return False
         async with self._lock:
@@ -282,7 +282,7 @@ class AccountView:
             return True
 
     def forget(self) -> None:
-        """Reload at the next version, whatever it is."""
+        """Reload at the next `refresh_if`, whatever its version."""
         self.version = -1
 
     def credential(self, account_id: str) -> Credential | None:
@@ -308,7 +308,7 @@ class AccountView:
 
 
 def _facts_of(new: NewAccount, account_id: str) -> dict[str, dict[str, str]]:
-    """What a login says about its account: always, with a login that works, and only at first."""
+    """The account's fields to store: always, only with a working login, and only at first."""
     always: dict[str, Any] = {
         "id": account_id,
         "chatgpt_account_id": new.chatgpt_account_id,

@@ -1,13 +1,13 @@
-"""What keys may have of a pool that is nearly spent: shares by weight, not first come first served.
+"""Fair shares: while the pool is scarce, keys share what is left of it by weight.
 
-While the pool is scarce, what each key spends is added up, divided by its weight. A key may be ahead
-of the active key that has had least by no more than a little; more is refused until the others have
-caught up, or have asked for nothing for a while. Who comes new, or comes back, begins where the one
-that has had least stands: nobody saves up a claim. So does who has been refused for a minute: the others
-have had their chance, and one that needs little must not hold up everybody who needs more.
+What each key spends is added up, divided by its weight. A key may be ahead of the active key that
+has had least by no more than AHEAD; more is refused until the others have caught up or have been
+idle for ACTIVE_SECONDS. A key that is new or comes back begins at the least sum, so claims cannot
+be saved up. So does a key that has been refused for PATIENCE_SECONDS: one that needs little must
+not hold up those that need more.
 
-What counts is what costs quota: tokens that were not in the prompt cache. How many those are shows
-only in the answer, so a part of the request is charged on the way in and put right at settlement.
+Only tokens outside the prompt cache cost quota. How many those are is known from the answer, so a
+part of the request is charged on admission and corrected at settlement.
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ CHARGED: Final = 0.1
 
 
 class FairShare(msgspec.Struct, kw_only=True):
-    """One exchange's claim on its key's share; remembers what it was charged."""
+    """One exchange's claim on its key's fair share, and the result."""
 
     key_id: str
     weight: float
@@ -41,26 +41,26 @@ class FairShare(msgspec.Struct, kw_only=True):
 
     @property
     def charged(self) -> bool:
-        """Whether it was counted."""
+        """Whether tokens were charged."""
         return self.asked and not self.wait
 
     @property
     def charge(self) -> int:
-        """Tokens charged on the way in."""
+        """Tokens charged on admission."""
         return round(self.tokens * CHARGED)
 
     @property
     def claim(self) -> str:
-        """What the survey has to know."""
+        """The claim as an argument of the snapshot script."""
         charge = self.charge / self.weight
         bounds = f"{AHEAD} {ACTIVE_SECONDS} {PATIENCE_SECONDS}"
         return f"{self.key_id} {self.request_id} {charge:.3f} {bounds}"
 
     def take(self, wait: float) -> None:
-        """Take in what the survey says: seconds to wait, or 0 for a claim that was charged."""
+        """Take the snapshot's result: seconds to wait, or 0 for a claim that was charged."""
         self.asked, self.wait = True, wait
 
 
 def cost_of(tokens: Tokens) -> int:
-    """Tokens that cost quota: what was read from the prompt cache hardly does."""
+    """Tokens that cost quota: all but those read from the prompt cache."""
     return tokens.input - tokens.cached + tokens.output

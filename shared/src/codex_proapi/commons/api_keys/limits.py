@@ -1,4 +1,4 @@
-"""The limits of a key: how much of the pool its owner may spend."""
+"""The limits of an API key: requests, tokens and concurrency."""
 
 import enum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a key may spend; 0 is no limit."""
+    """Limits of a key; 0 is no limit."""
 
     rpm: int = 0
     """Requests a minute."""

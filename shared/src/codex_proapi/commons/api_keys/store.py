@@ -1,7 +1,8 @@
-"""API keys: what one may do, where they are kept, and the cache that admits requests.
+"""API keys: their model, their store, and the cache that authenticates requests.
 
-A key is shown once and never stored; its HMAC finds it. The pepper is derived from the encryption
-keys, so a copy of Redis alone tells nothing and the rotation of encryption keys keeps API keys.
+A key's secret is shown once and never stored; it is found by its HMAC. The HMAC's pepper is derived
+from the encryption keys, so a copy of Redis alone reveals no key, and rotating encryption keys
+keeps API keys valid.
 """
 
 import functools
@@ -33,7 +34,7 @@ LEAST_WEIGHT, MOST_WEIGHT = 0.1, 100.0
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of ours, with its owner and limits. The key itself is not in it."""
+    """An API key with its owner and limits, without its secret."""
 
     id: str
     """Our opaque id, `key_…`; safe in logs and metrics."""
@@ -65,12 +66,12 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """Its share when the pool is scarce, in proportion to the weights of the other active keys."""
 
     def expired(self, now: float) -> bool:
-        """Whether its time is over."""
+        """Whether its expiry has passed."""
         return 0 < self.expires_at <= now
 
 
 class KeyLookup(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look for a secret has found."""
+    """Result of looking a secret up."""
 
     version: int
     """The keys' version, read first."""
@@ -92,7 +93,12 @@ class KeyStore:
         return "<KeyStore>"
 
     async def create(self, name: str, **facts: Any) -> tuple[ApiKey, str]:
-        """Make a key; `facts` are fields of ApiKey. Gives it and its secret, shown this once."""
+        """Create a key; returns it and its secret, which is shown this once.
+
+        Args:
+            name: What it is for.
+            facts: Other fields of ApiKey.
+        """
         secret = _secret()
         key = ApiKey(id=f"key_{secrets.token_hex(6)}", name=name, prefix=_prefix(secret), **facts)
         await self._keep(key, secret)
@@ -103,7 +109,7 @@ class KeyStore:
         return (await self.lookup(secret)).key
 
     async def lookup(self, secret: str) -> KeyLookup:
-        """Look for a secret: the key it belongs to, and how long that is so."""
+        """Look a secret up: its key, and how long the secret stays valid."""
         digests = self._digests(secret)
         names = [keyspace.key_digest(digest) for digest in digests]
 
@@ -162,17 +168,20 @@ class KeyStore:
         return changed if await self._scripts.repeat("change_key", keys, pairs) else None
 
     async def revoke(self, key_id: str) -> bool:
-        """Take a key back, on every replica with its next request; False if it is unknown."""
+        """Revoke a key, on every replica from its next request on; False if it is unknown."""
         return await self.patch(key_id, revoked=True) is not None
 
     async def remove(self, key_id: str) -> bool:
-        """Forget a key; its usage stays. False if it is unknown."""
+        """Delete a key; its usage stays. False if it is unknown."""
         keys = [keyspace.keys(), keyspace.keys_version(), keyspace.key(key_id)]
         args = [key_id, keyspace.key_digest("")]
         return bool(await self._scripts.repeat("remove_key", keys, args))
 
     async def rotate(self, key_id: str, *, overlap: int = 0) -> str | None:
-        """Give a key another secret; the one before works for `overlap` seconds more."""
+        """Give a key a new secret; the old one works for `overlap` seconds more.
+
+        None if the key is unknown.
+        """
         key = await self.get(key_id)
         if key is None:
             return None
@@ -186,7 +195,7 @@ class KeyStore:
         return int(await ask(lambda: self._redis.get(keyspace.keys_version())) or 0)
 
     async def any(self) -> bool:
-        """Whether a key was ever made: ends the open policy for good. So does a survey's version."""
+        """Whether a key was ever made, which ends the open policy for good."""
         return await self.version() > 0
 
     async def _keep(self, key: ApiKey, secret: str, *, overlap: int = 0) -> None:
@@ -210,7 +219,7 @@ class KeyStore:
 
 
 class KeyView:
-    """The keys this process has seen, exact for the version the last survey brought."""
+    """The keys this process has seen, valid for the version in the last snapshot."""
 
     def __init__(self, store: KeyStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -223,7 +232,7 @@ class KeyView:
         return f"<KeyView {len(self._found)} keys, version {self.version}>"
 
     async def find(self, secret: str) -> ApiKey | None:
-        """The key with this secret; asks Redis once for each version. Misses are not remembered."""
+        """The key with this secret, cached for each version; misses are not."""
         digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
         key, until = self._found.get(digest, (None, 0.0))
         if key is not None and self._clock() < until:
@@ -240,7 +249,7 @@ class KeyView:
         return lookup.key
 
     def confirm(self, version: int) -> bool:
-        """Whether what `find` gave holds at this version; if not, all is forgotten: find again."""
+        """Whether what `find` returned holds at this version; if not, it empties the cache."""
         if version == self.version:
             return True
         self._found.clear()
@@ -270,7 +279,7 @@ def _fields(key: ApiKey) -> Mapping[str, str]:
 
 
 def _key(fields: Mapping[Any, Any], key_id: str) -> ApiKey | None:
-    """A key from its hash; None if it is gone, or if this version cannot read it: then it opens nothing."""
+    """A key from its hash; None if it is gone, or this version cannot decode it."""
     if "name" not in fields:
         return None
     parts = {"allowed_models", "allowed_accounts", "limits"}

@@ -1,8 +1,8 @@
-"""The settings that can be changed while everything runs, on every replica within seconds.
+"""Settings that can be changed while running; they apply on every replica within seconds.
 
-One hash in Redis; what is not in it keeps the value of the environment. The console writes, the
-gateway reads at most every few seconds. A value it cannot read counts as not set, but a policy for
-API keys that it does not know means that they are required.
+One hash in Redis; a field that is not in it keeps the environment's value. The console writes, the
+gateway reads every READ_SECONDS at most. A value that cannot be decoded counts as not set, except
+that an unknown policy for API keys means that keys are required.
 """
 
 import enum
@@ -26,7 +26,7 @@ Reserve: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST_RESERVE)]
 
 
 class HistoryMode(enum.StrEnum):
-    """How a conversation is told to the backend."""
+    """How a conversation's earlier turns are sent to the backend."""
 
     STRUCTURED = "structured"
     TRANSCRIPT = "transcript"
@@ -40,7 +40,7 @@ class KeyPolicy(enum.StrEnum):
 
 
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was changed while running; None is the environment's value."""
+    """The values that were changed; None is the environment's value."""
 
     routing: Routing | None = None
     quota_reserve: Reserve | None = None
@@ -75,7 +75,7 @@ class LiveSettingsStore:
         return "<LiveSettingsStore>"
 
     async def read(self) -> LiveSettings:
-        """What is set; a value this version cannot read counts as not set."""
+        """The values that are set; one this version cannot decode counts as not set."""
         kept = await ask(lambda: self._redis.hgetall(keyspace.settings()))
         values: dict[str, Any] = {}
         for field in msgspec.structs.fields(LiveSettings):
@@ -91,7 +91,7 @@ class LiveSettingsStore:
         return LiveSettings(**values)
 
     async def change(self, changes: dict[str, Any]) -> LiveSettings:
-        """Set some values; None goes back to the environment's. Gives what is then set."""
+        """Set some values; None restores the environment's. Returns what is then set."""
         unset = [name for name, value in changes.items() if value is None]
         provided: dict[Any, Any] = {
             name: msgspec.json.encode(value).decode()

@@ -1,7 +1,7 @@
-"""Which replicas of both services are alive, and how busy each account is on them.
+"""The live replicas of both services, and how busy each account is on them.
 
-Each replica beats every few seconds; one that has not for REPLICA_SECONDS is gone. So a killed
-process frees what it held without anybody cleaning up.
+Each replica writes a heartbeat every BEAT_SECONDS; one without any for REPLICA_SECONDS is gone.
+What a killed process held is thereby released without a clean-up.
 """
 
 import msgspec
@@ -16,7 +16,7 @@ BEAT_SECONDS = 5
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One process of ours."""
+    """One process, as its heartbeat describes it."""
 
     id: str
     """Random, for each start."""
@@ -38,7 +38,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReplicaStore:
-    """Every living replica."""
+    """The live replicas."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -52,7 +52,7 @@ class ReplicaStore:
         return float(seconds) + float(micros) / 1e6
 
     async def beat(self, replica: Replica) -> None:
-        """Say that a replica lives. Settled in the open: the next beat follows."""
+        """Write a replica's heartbeat."""
         name = keyspace.replica(replica.service, replica.id)
         with mapped():
             pipe = self._redis.pipeline(transaction=False)
@@ -61,7 +61,7 @@ class ReplicaStore:
             await pipe.execute()
 
     async def leave(self, replica: Replica) -> None:
-        """Say that a replica ends."""
+        """Remove a replica that ends."""
         with mapped():
             pipe = self._redis.pipeline(transaction=False)
             pipe.delete(keyspace.replica(replica.service, replica.id))
@@ -69,7 +69,7 @@ class ReplicaStore:
             await pipe.execute()
 
     async def all(self) -> list[Replica]:
-        """The living replicas; the names of those that have gone are forgotten on the way."""
+        """The live replicas; names of those gone are removed on the way."""
         names = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.replicas()))))
         if not names:
             return []

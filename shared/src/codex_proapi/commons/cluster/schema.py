@@ -1,11 +1,11 @@
-"""The version of what is stored in Redis, so that processes of two versions do not spoil each other's.
+"""The version of the stored forms in Redis: incompatible releases do not run together.
 
-A hash with two numbers: `version`, the newest form that anybody has written, and `least`, the least
-version that may run beside it. Every process looks at its start, before it serves: the first one
-writes the hash, one of a newer version raises it, and one that is older than `least` does not serve.
+A hash with two numbers: `version`, the newest form that was written, and `least`, the least version
+that may run beside it. Every process checks it before it serves: the first one writes the hash, one
+of a newer version raises it, and one older than `least` does not serve.
 
-Raise SCHEMA when a stored form changes, LEAST when versions before cannot live with it; additions
-that older versions pass over (a new field, a new word of an enum) raise neither.
+Raise SCHEMA when a stored form changes, LEAST when earlier versions cannot read it; additions that
+older versions ignore (a new field, a new word of an enum) raise neither.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ SCHEMA = 1
 LEAST = 1
 """The least version of code that may run beside them."""
 RETRY_SECONDS = 1.0
-"""Between two looks while Redis is away."""
+"""Seconds between two checks while Redis is away."""
 
 log = structlog.get_logger(__name__)
 
 
 class SchemaTooOld(SettingsError):
-    """What is stored needs a newer version than this process."""
+    """The stored forms need a newer version than this process."""
 
     def __init__(self, least: str) -> None:
         sentence = (
@@ -41,7 +41,7 @@ class SchemaTooOld(SettingsError):
 
 
 class SchemaVersion:
-    """Looks once whether this process may run on what is stored."""
+    """Checks once whether this process may run on the stored forms."""
 
     def __init__(self, redis: Redis, *, schema: int = SCHEMA, least: int = LEAST) -> None:
         self._scripts = Scripts(redis, __package__)
@@ -66,7 +66,7 @@ class SchemaVersion:
         too_old: Callable[[SchemaTooOld], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Check as soon as Redis is there; `too_old` has to end the process."""
+        """Check as soon as Redis answers; `too_old` has to end the process."""
         while not self.checked:
             try:
                 await self.check()
@@ -79,6 +79,6 @@ class SchemaVersion:
 
 
 def end_process(error: SchemaTooOld) -> None:
-    """End as at a signal: Redis was away at the start, and needs a newer version than this."""
+    """End the process as on a signal: the check failed after Redis had been away at the start."""
     del error
     signal.raise_signal(signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""A gate before Redis: shut while it is known to be away, so that nobody waits for what cannot come.
+"""Circuit breaker for Redis: while it is open, commands fail at once instead of timing out.
 
-Whoever meets a failure tells the gate; who looks whether Redis is back has a client of its own,
-before which there is no gate. What is told to the log is told once for each time it is away.
+Clients report failures to it. The probe that finds out whether Redis is back uses a client of its
+own, which the breaker does not stop. Each outage is logged once.
 """
 
 import time
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 class RedisCircuitBreaker:
-    """Open until Redis fails, shut until somebody has seen it again."""
+    """Stops commands (`shut`) from the first failure until Redis has answered a probe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, grace: float = 0.0) -> None:
         self._grace = grace
@@ -46,18 +46,18 @@ class RedisCircuitBreaker:
         return f"<RedisCircuitBreaker {'shut' if self.shut else 'open'}>"
 
     def in_grace(self) -> bool:
-        """Whether Redis is away, but not for too long to go on by what is remembered."""
+        """Whether Redis is away, but for less than the grace period."""
         return self.shut and self.seen_at + self._grace > self.now()
 
     def see(self) -> None:
-        """Redis has answered."""
+        """Record an answer of Redis."""
         self.seen_at = self.now()
 
     def fail(self, error: StoreUnavailable, *, since: float) -> None:
-        """Something begun then has failed. What a later success has overtaken says nothing.
+        """Record the failure of a command begun at `since`; ignored if a later one has succeeded.
 
-        A single time-out may be our own doing, by a loop that was held up or a pool that was used
-        up: it shuts the breaker only if something begun after it fails as well.
+        A single time-out may be caused by this process, with a blocked event loop or an exhausted
+        pool: it stops commands only if one begun after it fails as well.
         """
         if self.shut or self.seen_at > since or not is_away(error):
             return
@@ -71,25 +71,25 @@ class RedisCircuitBreaker:
         log.warning("redis.lost", error=str(error))
 
     def open(self) -> None:
-        """Let everybody through."""
+        """Let commands through again."""
         if self.shut:
             self.shut = False
             log.warning("redis.returned", seconds=round(self.now() - self._lost_at, 1))
 
 
 def is_late(error: StoreUnavailable) -> bool:
-    """Whether nothing was heard in time, or no connection was free: Redis itself may be well."""
+    """Whether a reply timed out or no connection was free: Redis itself may be well."""
     cause = error.__cause__
     return isinstance(cause, TimedOut) or str(cause) == POOL_USED_UP
 
 
 def is_away(error: StoreUnavailable) -> bool:
-    """Whether Redis is silent or refuses everybody; False where it refused this one command."""
+    """Whether Redis is silent or refuses every command; False where it refused only this one."""
     cause = error.__cause__
     return type(cause) is not ResponseError or code_of(cause) in UNWELL
 
 
 def code_of(error: Exception) -> str:
-    """The code an error reply begins with, if redis-py has no class for it; never more of its text."""
+    """The code of an error reply for which redis-py has no class; never more of its text."""
     word = str(error).partition(" ")[0]
     return word if type(error) is ResponseError and word.isalpha() and word.isupper() else ""

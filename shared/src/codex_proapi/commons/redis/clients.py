@@ -1,10 +1,9 @@
-"""Redis clients from an address, the Lua scripts, and the border where their errors stop.
+"""Redis clients from a URL, Lua scripts, and the mapping of redis-py's errors to StoreUnavailable.
 
-Every client speaks RESP3 with the uniform Python shapes, gives text, waits for a connection
-instead of refusing the 101st, and repeats nothing by itself: a blind repeat of a write that adds
-counts it twice (redis-py 8 repeats ten times by default; one INCR was seen to count eleven).
-Reads are repeated once, visibly, by `ask`. What has timed out is not repeated: whoever waits has
-waited enough.
+Every client speaks RESP3 with the uniform Python shapes, decodes to text, waits for a connection
+when all are in use, and retries nothing by itself: a retried increment counts twice (redis-py 8
+retries ten times by default; one INCR was seen to count eleven). `ask` retries a read once, and not
+after a time-out, since the caller has waited long enough.
 """
 
 import contextlib
@@ -47,14 +46,21 @@ def connect(
     timeout: float = 1.0,
     gate: RedisCircuitBreaker | None = None,
 ) -> Redis:
-    """A client for ordinary commands; each may take `timeout` seconds, and none while the gate is shut."""
+    """A client for ordinary commands.
+
+    Args:
+        url: Address as in REDIS_URL.
+        max_connections: Connections at most; further commands wait for one.
+        timeout: Seconds that one command may take.
+        gate: Circuit breaker; commands fail at once while it is shut.
+    """
     return _client(
         url, max_connections=max_connections, timeout=timeout, gate=gate or RedisCircuitBreaker()
     )
 
 
 def connect_blocking(url: str, *, max_connections: int = MAX_BLOCKING) -> Redis:
-    """A client for blocking reads: its patience outlasts BLOCK_SECONDS."""
+    """A client for blocking reads: its time-out is longer than BLOCK_SECONDS."""
     timeout = BLOCK_SECONDS + 5
     return _client(
         url, max_connections=max_connections, timeout=timeout, gate=RedisCircuitBreaker()
@@ -63,7 +69,7 @@ def connect_blocking(url: str, *, max_connections: int = MAX_BLOCKING) -> Redis:
 
 @contextlib.contextmanager
 def mapped() -> Iterator[None]:
-    """Turn any failure of Redis into StoreUnavailable."""
+    """Turn any error of redis-py into StoreUnavailable."""
     try:
         yield
     except (RedisError, RedisClusterException, OSError) as error:
@@ -72,7 +78,7 @@ def mapped() -> Iterator[None]:
 
 
 async def ask(read: Callable[[], Awaitable[T]]) -> T:
-    """Run a read, once more if its connection broke; failures become StoreUnavailable."""
+    """Run a read, once more if its connection broke; errors become StoreUnavailable."""
     with mapped():
         try:
             return await read()
@@ -86,7 +92,7 @@ def text(value: object) -> str:
 
 
 class Scripts:
-    """The Lua scripts that stand beside the modules of a package, each one atomic step on the server.
+    """The Lua scripts beside the modules of a package, each one atomic step on the server.
 
     Args:
         redis: The client that runs them.
@@ -105,7 +111,7 @@ class Scripts:
         return f"<Scripts {sorted(self._known)}>"
 
     async def run(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
-        """Run a script once; failures become StoreUnavailable and may have taken effect."""
+        """Run a script once; errors become StoreUnavailable, and it may have taken effect."""
         digest, source = self._known.get(name) or self._load(name)
         run = self._execute
         with mapped():
@@ -115,10 +121,9 @@ class Scripts:
                 return await run("EVAL", source, len(keys), *keys, *args)
 
     async def repeat(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
-        """Run a script that may take effect twice without harm, once more if its connection was lost.
+        """Run an idempotent script, once more if its connection was lost.
 
-        What the server answered with an error is not repeated: the script may have done half of its
-        work, and would do the same again.
+        An error reply is not retried: the script may have run in part, and would do the same again.
         """
         try:
             return await self.run(name, keys, args)
@@ -195,19 +200,19 @@ def _cluster_client(url: str, options: dict[str, Any], gate: RedisCircuitBreaker
 
 
 class _WaitingPool(BlockingConnectionPool):
-    """A pool that lets commands wait, but not before a gate that is shut."""
+    """A pool that waits for a free connection, except while the circuit breaker is shut."""
 
     gate: RedisCircuitBreaker
 
     async def get_connection(self, *old: Any, **options: Any) -> Any:
-        """A connection, when there is one; `old` is what callers used to say and means nothing."""
+        """A free connection; `old` are redis-py's deprecated arguments, which are ignored."""
         del old, options
         _pass(self.gate)
         return await super().get_connection()  # type: ignore[no-untyped-call]
 
 
 class _GatedCluster(RedisCluster):
-    """A client of a Cluster behind a gate."""
+    """A client of a Redis Cluster behind the circuit breaker."""
 
     gate: RedisCircuitBreaker
 
@@ -223,9 +228,9 @@ class _GatedCluster(RedisCluster):
 
 
 class _GatedPipeline(ClusterPipeline):
-    """Several commands for a Cluster. When a node is lost its client looks for the nodes anew.
+    """A pipeline on a Cluster that looks the nodes up again when it loses one.
 
-    redis-py's own does so only if it may repeat: after a failover one that may not was seen to ask
+    redis-py does that only if it may retry: without retries it was seen, after a failover, to ask
     the dead primary for ever.
     """
 
@@ -246,7 +251,7 @@ class _GatedPipeline(ClusterPipeline):
 
 
 class _WaitingSentinelPool(SentinelConnectionPool, _WaitingPool):
-    """A pool that follows the primary, lets commands wait, and closes its Sentinels with itself."""
+    """A waiting pool that follows the primary and closes its Sentinel clients with itself."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002
         """Close the connections; all of them when the client closes."""

@@ -1,7 +1,7 @@
-"""Every Redis key and its lifetime, one function each. docs/redis.md is kept true by a test.
+"""Every Redis key and its lifetime, one function each; a test compares them with docs/redis.md.
 
-All keys share one hash tag, so any script may touch any of them on a Redis Cluster too
-(they live in one slot), and the product can share a Redis with others.
+All keys share one hash tag, so they live in one slot of a Redis Cluster and any script may use any
+of them; the tag also lets the product share a Redis with others.
 """
 
 TAG = "{codex-proapi}"

@@ -1,7 +1,7 @@
 """Locks in Redis: one owner among all replicas, for as long as the owner lives and renews.
 
-A lock saves work and spares a server; it proves nothing. Whoever writes afterwards checks what it
-writes over (a generation), whatever became of the lock.
+A lock only avoids double work. It is no proof of ownership: whoever writes afterwards compares the
+generation of what it replaces.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class Locks:
-    """Takes locks of one kind."""
+    """Acquires locks of one kind."""
 
     def __init__(self, redis: Redis, key: Callable[[str], str], *, seconds: int) -> None:
         self._redis = redis
@@ -33,7 +33,7 @@ class Locks:
 
     @contextlib.asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[bool]:
-        """Try once to take a lock; while the block runs it is renewed, at its end released."""
+        """Try once to acquire a lock, renewed while the block runs, then released; yields success."""
         key, owner = self._key(name), secrets.token_hex(16)
         with mapped():
             taken = bool(await self._redis.set(key, owner, nx=True, ex=self._seconds))
@@ -49,7 +49,7 @@ class Locks:
                     await self._scripts.repeat("release_lock", [key], [owner])
 
     async def _renew(self, key: str, owner: str) -> None:
-        """Keep the lock, and take it again if Redis forgot it."""
+        """Renew the lock, and take it again if Redis lost it."""
         while True:
             await asyncio.sleep(self._seconds / 3)
             try:

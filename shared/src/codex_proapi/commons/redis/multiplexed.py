@@ -1,9 +1,9 @@
-"""One connection to Redis that all requests of a process share, for the look before upstream.
+"""One connection to Redis shared by all requests of a process, for the snapshot before upstream.
 
-redis-py lends a connection to each command and costs as much as the rest of a small request; here
-commands are written one behind the other and replies come back in the same order (measured: a tenth
-of the CPU time). Only for what is short and cannot block: a large command would hold up everyone
-behind it. When the line breaks, everyone on it is told, and the next command draws another.
+redis-py takes a connection from its pool for each command, which costs as much as the rest of a
+small request; here commands are pipelined and replies come back in the same order (measured: a
+tenth of the CPU time). Only for short commands that cannot block: a large one delays all behind it.
+When the connection breaks, every waiting command fails, and the next one connects again.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ Word: TypeAlias = str | int | float | bytes
 
 
 def connect_multiplexed(url: str, *, timeout: float = 1.0) -> "MultiplexedConnection | None":
-    """A line to the server of this address; None where one connection is not enough to find it.
+    """A connection to the server of this URL; None for Sentinel, Cluster, and TLS with own options.
 
-    That is Sentinel, Cluster, and TLS with options of its own: redis-py does those.
+    Those need redis-py.
     """
     scheme = urlsplit(url).scheme
     if scheme not in ("redis", "rediss", "unix"):
@@ -48,7 +48,7 @@ def connect_multiplexed(url: str, *, timeout: float = 1.0) -> "MultiplexedConnec
 
 
 class MultiplexedConnection:
-    """One shared connection, drawn when first needed and again after it broke."""
+    """One shared connection, opened at first use and again after it broke."""
 
     def __init__(self, options: dict[str, Any], *, secure: bool, timeout: float) -> None:
         self._options = options
@@ -61,14 +61,14 @@ class MultiplexedConnection:
         return f"<MultiplexedConnection {'up' if self._is_up() else 'down'}>"
 
     async def call(self, *command: Word) -> Any:
-        """Run a command; raises as redis-py does. Leaving early only throws the reply away."""
+        """Run a command; raises as redis-py does. A cancelled caller's reply is discarded."""
         end = self._end
         if end is None or end.broken:
             end = await self._draw()
         return await end.send(command)
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._drawing is not None:
             self._drawing.cancel()
             await asyncio.gather(self._drawing, return_exceptions=True)
@@ -79,7 +79,7 @@ class MultiplexedConnection:
         return self._end is not None and not self._end.broken
 
     async def _draw(self) -> "_End":
-        """Connect, once for all who wait."""
+        """Connect, once for all waiting commands."""
         if self._drawing is None:
             self._drawing = asyncio.ensure_future(self._connect())
             self._drawing.add_done_callback(self._drawn)
@@ -128,7 +128,7 @@ class MultiplexedConnection:
 
 
 class _End(asyncio.Protocol):
-    """Our end of one connection: commands out, replies in, in the same order."""
+    """Protocol of one connection: sends commands, matches replies to them in order."""
 
     def __init__(self, timeout: float) -> None:
         self.broken = False
@@ -142,7 +142,7 @@ class _End(asyncio.Protocol):
         self._overdue = False
 
     def send(self, command: tuple[Word, ...]) -> "asyncio.Future[Any]":
-        """Put a command on the line; commands of one turn of the loop leave together."""
+        """Send a command; those of one turn of the event loop are written together."""
         reply: asyncio.Future[Any] = self._loop.create_future()
         if self.broken:
             reply.set_exception(ConnectionBroken("broken"))
@@ -156,7 +156,7 @@ class _End(asyncio.Protocol):
         return reply
 
     def hang_up(self, error: Exception) -> None:
-        """End the connection and tell everyone who waits."""
+        """Close the connection and fail every waiting command."""
         self.broken = True
         if self._watch is not None:
             self._watch.cancel()
@@ -168,15 +168,15 @@ class _End(asyncio.Protocol):
                 reply.set_exception(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The loop's word that we are connected."""
+        """asyncio: the connection is open."""
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The loop's word that the connection has ended."""
+        """asyncio: the connection has ended."""
         self.hang_up(ConnectionBroken(type(exc).__name__ if exc else "closed by Redis"))
 
     def data_received(self, data: bytes) -> None:
-        """The loop's word that bytes came: give each reply to whoever waits for it."""
+        """asyncio: bytes came; give each reply to the command that waits for it."""
         self._reader.feed(data)
         while self._waiting and (reply := self._reader.gets()) is not False:
             waiter, _ = self._waiting.popleft()
@@ -194,7 +194,7 @@ class _End(asyncio.Protocol):
         self._out.clear()
 
     def _check_timeout(self) -> None:
-        """Whether the oldest command has waited too long: then the line is dead."""
+        """Close the connection if the oldest command has waited too long."""
         self._watch = None
         if not self._waiting:
             return
@@ -203,7 +203,7 @@ class _End(asyncio.Protocol):
             self._overdue = False
             self._watch = self._loop.call_later(left, self._check_timeout)
         elif not self._overdue:
-            # Our own loop may have been held up: what has come meanwhile is read before.
+            # The event loop may have been blocked: read what has arrived before giving up.
             self._overdue = True
             self._watch = self._loop.call_later(OVERDUE_SECONDS, self._check_timeout)
         else:

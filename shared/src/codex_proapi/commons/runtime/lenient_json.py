@@ -1,6 +1,6 @@
-"""JSON decoding and encoding that keeps lone surrogates, which msgspec refuses.
+r"""JSON decoding and encoding that keeps lone surrogates, which msgspec refuses.
 
-A backend that cuts text between UTF-16 code units sends half an emoji as `\\ud83d` in one delta and
+A backend that cuts text between UTF-16 code units sends half an emoji as `\ud83d` in one delta and
 the other half in the next. Each half is kept as it is, so that joining the deltas restores the
 character.
 """

@@ -1,4 +1,4 @@
-"""Usage: counters by day of each key, account, model and key's model, and of the pool by five minutes.
+"""Usage counters: by day of each key, account, model and key's model; of the pool by five minutes.
 
 Read here; the gateway writes them when it settles an exchange (`gateway.accounting.settlement`).
 """
@@ -51,13 +51,13 @@ class Counters(msgspec.Struct, kw_only=True):
     """Milliseconds to the end, summed over `requests`."""
 
     def add(self, other: "Counters") -> None:
-        """Take in the sums of another."""
+        """Add the sums of another."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class UsageStore:
-    """Reads the counters, and ends those that are kept no longer."""
+    """Reads the counters and expires those past their retention."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -106,7 +106,7 @@ class UsageStore:
         return sorted({key_id for subjects in found for key_id in subjects})
 
     async def keep(self, days: int, *, now: float) -> None:
-        """Let what is counted end so many days after its day: at once where those are over."""
+        """Expire counters `days` days after their day, at once where that is past."""
         for back in range(MOST_DAYS + 1):
             day = day_of(now - back * keyspace.DAY)
             seconds = seconds_left(day, days, now=now)

@@ -1,4 +1,4 @@
-"""The frozen facts of one settled exchange: stated once, read by usage, log stream, metrics, log."""
+"""The frozen record of one settled exchange, read by usage, log stream, metrics and access log."""
 
 import enum
 from typing import Any
@@ -24,7 +24,7 @@ class Ending(enum.StrEnum):
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One try of an exchange on one lease."""
+    """One attempt of an exchange on one lease."""
 
     account: str
     """Account id."""
@@ -53,7 +53,7 @@ class ExchangeRecord(
     omit_defaults=True,
     rename={"selection_inputs": "ballots"},
 ):
-    """One client request, from admission to settlement. No prompt, no answer, no token of a login."""
+    """One client request, from admission to settlement, without prompt, answer or tokens."""
 
     request_id: str
     """Our `x-request-id`; usage is counted once for it."""

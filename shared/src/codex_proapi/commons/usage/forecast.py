@@ -1,8 +1,7 @@
-"""Will it last? The pace of quota windows, of one account and of all together. Pure.
+"""Forecasts when quota windows run out, for one account and for the pool. Pure.
 
-A pace is what a window's trail shows of the recent past, else its mean since it began; where
-neither says anything it is unknown, and then nothing is foretold. Nobody is asked here, and what
-follows from a forecast is for its reader.
+The pace of a window comes from its trail of recent readings, else from its mean since it began;
+where neither is long enough the pace is unknown and nothing is forecast.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ LEAST_ELAPSED: Final = 0.04
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one window at its pace."""
+    """Forecast of one window at its present pace."""
 
     pace: float | None = None
     """Percent an hour; None is unknown."""
@@ -39,7 +38,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """What one account brings to the pool in one kind of window."""
+    """One account's part of the pool in one kind of window."""
 
     minutes: int
     left: float
@@ -51,7 +50,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolForecast(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of all accounts' windows of one kind, in whole accounts."""
+    """Forecast of all accounts' windows of one kind, in whole accounts."""
 
     accounts: int
     left: float
@@ -65,7 +64,13 @@ class PoolForecast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def forecast(window: SeenWindow, *, seen_at: float, now: float) -> Forecast:
-    """What becomes of a window that was seen so."""
+    """Forecast one window.
+
+    Args:
+        window: The window as seen.
+        seen_at: When, seconds since the epoch.
+        now: Seconds since the epoch.
+    """
     resets_at = float(window.resets_at)
     if 0 < resets_at <= now:
         return Forecast()
@@ -83,7 +88,7 @@ def forecast(window: SeenWindow, *, seen_at: float, now: float) -> Forecast:
 
 
 def pace_of(window: SeenWindow, *, seen_at: float) -> float | None:
-    """Percent an hour that a window is used by; None is unknown."""
+    """Percent an hour by which a window is used; None is unknown."""
     if window.used_percent <= 0:
         return 0.0
     recent = window.recent_seconds
@@ -99,7 +104,7 @@ def pace_of(window: SeenWindow, *, seen_at: float) -> float | None:
 
 
 def share_of(window: SeenWindow, *, seen_at: float, now: float) -> Share | None:
-    """What a window brings to the pool; None where its reset has passed unseen."""
+    """A window's part of the pool; None where it has reset since it was seen."""
     if 0 < window.resets_at <= now:
         return None
     return Share(
@@ -111,7 +116,7 @@ def share_of(window: SeenWindow, *, seen_at: float, now: float) -> Share | None:
 
 
 def pool_forecast(shares: Sequence[Share], *, now: float) -> PoolForecast:
-    """What becomes of all accounts together, whoever of them serves."""
+    """Forecast the pool, whichever accounts serve."""
     paces = [share.pace for share in shares if share.pace is not None]
     pace = sum(paces) / WHOLE if paces else None
     return PoolForecast(
@@ -124,10 +129,10 @@ def pool_forecast(shares: Sequence[Share], *, now: float) -> PoolForecast:
 
 
 def _spent_at(shares: Sequence[Share], *, pace: float, now: float) -> float | None:
-    """When the whole pool is empty, if that is before every account has begun anew.
+    """When the whole pool is empty; None unless that is before every account has reset.
 
-    What one account can no longer give, the others do: all are drawn on in the measure of what
-    they have left, and whoever begins anew joins in whole.
+    The other accounts take over from an empty one: all are used in proportion to what they have
+    left, and one that resets joins in full.
     """
     left = [share.left / WHOLE for share in shares]
     if shares and not any(left):

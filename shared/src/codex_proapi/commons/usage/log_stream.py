@@ -1,6 +1,7 @@
-"""The log that people see: entries in one Redis stream, whose ids are also the ids of live events.
+"""The log shown in the console: one Redis stream, whose ids are also those of server-sent events.
 
-Entries carry facts, never prompts, answers or tokens. What goes to stdout is codex_proapi.commons.runtime.logging.
+Entries hold facts, never prompts, answers or tokens. Logging to stdout is
+`codex_proapi.commons.runtime.logging`.
 """
 
 import enum
@@ -111,7 +112,11 @@ def encode_entry(entry: LogEntry) -> str:
 
 
 class LogStream:
-    """The stream of log entries. `tails` is a client for blocking reads; only `tail` needs it."""
+    """The stream of log entries.
+
+    Args:
+        tails: A client for blocking reads; only `follow` needs it.
+    """
 
     def __init__(self, redis: Redis, *, blocking_redis: Redis | None = None) -> None:
         self._redis = redis
@@ -122,7 +127,7 @@ class LogStream:
         return "<LogStream>"
 
     async def append(self, entry: LogEntry) -> str:
-        """Add an entry; gives its id. Exchanges come in through the usage store, counted once."""
+        """Add an entry; returns its id. Exchanges are added by their settlement."""
         with mapped():
             key = keyspace.logs()
             fields: dict[Any, Any] = {"entry": encode_entry(entry)}
@@ -156,7 +161,7 @@ class LogStream:
         return await ask(lambda: self._redis.xrevrange(keyspace.logs(), max=end, count=count))
 
     async def last_id(self) -> str:
-        """The last id ever given, cleared or not; `0-0` if none was: where a live log begins."""
+        """The last id ever assigned, cleared or not; `0-0` if none was. A live log begins there."""
         try:
             about = await ask(lambda: self._redis.xinfo_stream(keyspace.logs()))
         except StoreUnavailable as error:
@@ -166,12 +171,12 @@ class LogStream:
         return text(about["last-generated-id"])
 
     async def clear(self) -> int:
-        """Set all entries aside, for CLEARED_LOGS_SECONDS; gives how many."""
+        """Set all entries aside for CLEARED_LOGS_SECONDS; returns how many."""
         keys = [keyspace.logs(), keyspace.cleared_logs()]
         return int(await self._scripts.run("clear_logs", keys, [keyspace.CLEARED_LOGS_SECONDS]))
 
     async def restore(self) -> bool:
-        """Undo `clear`, keeping what came since; False if its time is over. Whole or not at all."""
+        """Undo `clear`, keeping newer entries; False if the time for it is over. Atomic."""
         keys = [keyspace.logs(), keyspace.cleared_logs()]
         return bool(await self._scripts.run("restore_logs", keys))
 

@@ -1,10 +1,10 @@
-"""Tokens of one answer, counted in five kinds. Pure: no I/O, so the gateway's heart may use it."""
+"""Token counts of one answer, in five kinds. Pure."""
 
 import msgspec
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """What one answer cost, as upstream reported it (usage of the Responses API).
+    """Tokens of one answer, as upstream reported them (`usage` of the Responses API).
 
     `input` includes `cached` and `cache_write`; `output` includes `reasoning`.
     """
