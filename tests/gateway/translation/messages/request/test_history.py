@@ -161,6 +161,14 @@ def test_two_results_of_one_call_are_joined(first: Any, second: Any, output: Any
     assert found[2:] == [up.result("call_1", output)]
 
 
+def test_tens_of_thousands_of_results_of_one_call_are_joined_at_once() -> None:
+    # Joined one by one each copied all before it: the whole process stood still for seconds.
+    many = [result("call_1", [text("a")])] * 40_000
+    found = items(user("hi"), assistant(use("call_1", "Bash")), user(*many))
+
+    assert len(found[2]["output"]) == len(many)
+
+
 def test_one_id_in_two_turns_is_two_calls() -> None:
     turn = [assistant(use("call_1", "Bash")), user(result("call_1", "x"))]
     found = items(user("hi"), *turn, *turn)

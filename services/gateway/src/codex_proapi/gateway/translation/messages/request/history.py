@@ -229,23 +229,28 @@ def _with_joined_results(items: list[Item]) -> list[Item]:
     calls = Counter(item["call_id"] for item in items if item["type"] == _CALL)
     results: Counter[str] = Counter()
     last: dict[str, Item] = {}
+    further: dict[str, list[str | list[Part]]] = {}
     kept: list[Item] = []
     for item in items:
         call_id = item["call_id"] if item["type"] == _RESULT else ""
         if call_id and results[call_id] >= max(1, calls[call_id]):
-            last[call_id]["output"] = _joined(last[call_id]["output"], item["output"])
+            further.setdefault(call_id, [last[call_id]["output"]]).append(item["output"])
             continue
         if call_id:
             results[call_id] += 1
             last[call_id] = item
         kept.append(item)
+    for call_id, outputs in further.items():
+        last[call_id]["output"] = _joined(outputs)
     return kept
 
 
-def _joined(first: str | list[Part], second: str | list[Part]) -> str | list[Part]:
-    if isinstance(first, str) and isinstance(second, str):
-        return f"{first}\n{second}"
-    return [*_as_parts(first), *_as_parts(second)]
+def _joined(outputs: list[str | list[Part]]) -> str | list[Part]:
+    """Join all at once: each with what came before would copy it every time."""
+    texts = [output for output in outputs if isinstance(output, str)]
+    if len(texts) == len(outputs):
+        return "\n".join(texts)
+    return [part for output in outputs for part in _as_parts(output)]
 
 
 def _as_parts(output: str | list[Part]) -> list[Part]:
