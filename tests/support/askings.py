@@ -19,6 +19,8 @@ CLASSIC = "gpt-5.5"
 """A model of the classic shape."""
 LITE = "gpt-6.1-sol"
 """A model of the lite shape."""
+HI = {"role": "user", "content": "hi"}
+"""The shortest message of a chat."""
 NOBODY = ClientTraits()
 CODEX = ClientTraits(is_codex=True)
 PIXEL = (
