@@ -1,7 +1,10 @@
 """The root command; what other members add to it is shown in tests/local."""
 
 import pytest
+from cryptography.fernet import Fernet
+from redis import Redis
 
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.commands import run
 
@@ -52,3 +55,17 @@ def test_a_redis_that_is_away_is_named_without_its_password(
     assert "127.0.0.1:1" in told
     assert "REDIS_URL" in told
     assert "secret" not in told
+
+
+def test_a_redis_that_needs_a_newer_version_is_one_sentence_and_no_wrong_setting(
+    redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Redis.from_url(redis_url) as redis:
+        redis.hset(keyspace.schema(), mapping={"version": 9, "least": 9})
+    environ = {"REDIS_URL": redis_url, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+
+    assert run(environ, ["keys", "list"]) == 2
+
+    told = capsys.readouterr().err
+    assert told.startswith("codex-proapi: This version knows")
+    assert told.endswith("needs version 9 or newer: upgrade this process.\n")
