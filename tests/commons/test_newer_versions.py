@@ -17,6 +17,7 @@ from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.runtime.errors import CredentialUnavailable
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
 from codex_proapi.commons.usage.counters import Counters, UsageStore
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
@@ -28,6 +29,42 @@ NOW = 1_795_000_000.0
 
 def counted(kind: str) -> int:
     return UNREADABLE.counts[kind]
+
+
+async def test_an_account_of_an_unknown_kind_is_there_and_passed_over(redis_client: Redis) -> None:
+    store = AccountStore(redis_client, CIPHER)
+    account = await store.add(a_login(exp=int(NOW) + 900))
+    other = await store.add(a_login(exp=int(NOW) + 900, workspace="ws-2"))
+    stored = keyspace.account(account.id)
+    await redis_client.hset(stored, "kind", "bedrock")
+    before = await redis_client.hgetall(stored)
+    view = AccountView(store)
+    await view.refresh_if(await store.version())
+
+    assert view.accounts[account.id].kind == "bedrock"
+    assert view.accounts[account.id].state is AccountState.UNKNOWN
+    assert not view.accounts[account.id].works(NOW)
+    assert view.credential(account.id) is None
+    with pytest.raises(CredentialUnavailable, match="kind"):
+        await store.credential(account.id)
+    assert view.accounts[other.id].works(NOW)
+    assert view.credential(other.id) is not None
+    assert await store.reseal() == 2
+    assert await redis_client.hgetall(stored) == before
+
+
+async def test_an_account_without_a_kind_is_a_chatgpt_login(redis_client: Redis) -> None:
+    store = AccountStore(redis_client, CIPHER)
+    account = await store.add(a_login(exp=int(NOW) + 900))
+    assert account.kind == "chatgpt"
+    await redis_client.hdel(keyspace.account(account.id), "kind")
+
+    found, credential = await store.get(account.id), await store.credential(account.id)
+
+    assert found is not None
+    assert credential is not None
+    assert (found.kind, credential.kind) == ("chatgpt", "chatgpt")
+    assert found.works(NOW)
 
 
 async def test_an_account_in_an_unknown_state_is_there_and_not_used(redis_client: Redis) -> None:
@@ -105,7 +142,7 @@ async def test_fields_of_a_newer_version_change_nothing(redis_client: Redis) -> 
     account = await store.add(a_login(exp=int(NOW) + 900))
     await redis_client.hset(keyspace.key(key.id), "colour", "blue")
     await redis_client.hset(keyspace.key(key.id), "limits", '{"rpm": 7, "rps": 1}')
-    await redis_client.hset(keyspace.account(account.id), "kind", "api_key")
+    await redis_client.hset(keyspace.account(account.id), "colour", "blue")
 
     found = await keys.find(secret)
 

@@ -22,6 +22,7 @@ from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.cluster.live_settings import KeyPolicy, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.commons.cluster.schema import SCHEMA, SchemaVersion
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
@@ -59,6 +60,9 @@ async def accounts_are_read(redis: Redis, known: dict[str, str]) -> None:
     found = {each.id: each for each in await store.list()}
     assert set(found) == {account_id, known["paused"]}
     assert found[known["paused"]].paused
+    # This one was written before accounts had a kind.
+    assert "kind" not in await redis.hgetall(keyspace.account(account_id))
+    assert {each.kind for each in found.values()} == {"chatgpt"}
     assert (found[account_id].state, found[account_id].email) == (
         AccountState.ACTIVE,
         "ada@example.com",

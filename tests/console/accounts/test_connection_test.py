@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from redis.asyncio import Redis
+from support.account_kinds import BADGE, with_badges
 from support.clock import Clock
 from support.consoles import KEY, console_settings
 
@@ -14,6 +15,7 @@ from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.console.accounts.auth_json import read_auth_json
 from codex_proapi.console.accounts.connection_test import ConnectionTest, Step
 from codex_proapi.simulator import Fault, Simulator
@@ -136,3 +138,30 @@ async def test_no_step_tells_a_token(bench: Bench) -> None:
 
     assert held is not None
     assert held.access_token not in str(steps)
+
+
+async def test_steps_that_a_kind_of_account_has_not_are_left_out(
+    bench: Bench, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_badges(monkeypatch)
+    added = await bench.account()
+    await redis_client.hset(keyspace.account(added.id), "kind", BADGE)
+    account = await bench.accounts.get(added.id)
+    assert account is not None
+
+    assert told(await bench.run(account)) == [("connection", "passed"), ("token", "passed")]
+
+
+async def test_nothing_is_sent_for_an_account_of_an_unknown_kind(
+    bench: Bench, redis_client: Redis
+) -> None:
+    added = await bench.account()
+    await redis_client.hset(keyspace.account(added.id), "kind", "bedrock")
+    account = await bench.accounts.get(added.id)
+    assert account is not None
+
+    assert told(await bench.run(account, answer=True)) == [
+        ("connection", "passed"),
+        ("token", "credential_unavailable"),
+    ]
+    assert bench.sim.turns == []

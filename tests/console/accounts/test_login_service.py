@@ -6,9 +6,10 @@ Whole logins from begin to finish are in tests/journeys/test_f5_login.py.
 import httpx
 import pytest
 from redis.asyncio import Redis
+from support.account_kinds import BADGE, with_badges
 from support.clock import Clock
 from support.consoles import KEY, console_settings
-from support.logins import a_jwt, an_access_token
+from support.logins import a_jwt, a_login, an_access_token
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
@@ -18,6 +19,7 @@ from codex_proapi.commons.codex.token_endpoint import (
     GrantUnavailable,
     TokenEndpoint,
 )
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.console.accounts.auth_json import read_auth_json
 from codex_proapi.console.accounts.callback import Callback
 from codex_proapi.console.accounts.login_service import LoginService, meaning_of
@@ -139,4 +141,17 @@ async def test_a_file_of_another_identity_renews_nothing(login_service: Services
 
 async def test_logging_out_without_a_credential_does_nothing(login_service: Services) -> None:
     assert not await login_service.login_service.log_out("acc_1")
+    assert login_service.server.asked == []
+
+
+async def test_a_login_is_ended_in_the_way_of_its_kind(
+    login_service: Services, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = with_badges(monkeypatch)
+    added = await login_service.accounts.add(a_login(exp=NOW + 900, kind=BADGE))
+
+    assert not await login_service.login_service.log_out(added.id)
+    assert kind.revoked == [added.id]
+    await redis_client.hset(keyspace.account(added.id), "kind", "bedrock")
+    assert not await login_service.login_service.log_out(added.id)
     assert login_service.server.asked == []

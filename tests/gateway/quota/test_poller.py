@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from support.account_kinds import BADGE, with_badges
 from support.clock import Clock
 from support.leases import an_account
 
@@ -184,3 +185,24 @@ async def test_only_a_quota_ends_so_and_faults_in_a_row_are_not_forgotten(scene:
 
     assert await scene.cooling() == ["acc_a"]
     assert await scene.cooldowns.fault("acc_b", opening) == 30.0
+
+
+async def test_accounts_without_a_quota_to_ask_for_are_not_asked(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_badges(monkeypatch)
+    kinds = {"acc_a": BADGE, "acc_b": "bedrock", "acc_c": "chatgpt"}
+    scene = Scene(redis_client, *(an_account(id_, kind=kind) for id_, kind in kinds.items()))
+    scene.poll.plan({})
+
+    await scene.poll.ask(POLL_SECONDS)
+
+    assert scene.calls.asked == ["acc_c"]
+
+
+async def test_an_account_in_a_state_that_is_not_known_is_not_asked(redis_client: Redis) -> None:
+    scene = Scene(redis_client, an_account("acc_a", state=AccountState.UNKNOWN))
+    scene.poll.plan({})
+
+    assert await scene.poll.ask(POLL_SECONDS) == {}
+    assert scene.calls.asked == []

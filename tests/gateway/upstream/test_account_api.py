@@ -2,6 +2,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.account_kinds import BADGE, with_badges
 from support.leases import a_credential, an_account
 
 from codex_proapi.commons.codex.endpoints import usage_url
@@ -121,3 +122,26 @@ async def test_without_a_credential_nothing_is_asked(scene: Any) -> None:
 )
 def test_the_quota_is_told_beside_the_codex_of_the_base_address(base: Any, usage: Any) -> None:
     assert usage_url(base) == usage
+
+
+@pytest.mark.parametrize("kind", [BADGE, "bedrock"])
+async def test_what_a_kind_has_not_is_not_asked_for(
+    scene: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_badges(monkeypatch)
+    account = an_account(kind=kind)
+
+    assert await scene.calls.models(account) is None
+    assert await scene.calls.usage(account) is None
+    assert scene.sim.requests == []
+
+
+async def test_a_kind_says_how_it_is_asked(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(with_badges(monkeypatch), "has_quota", True)
+
+    assert await scene.calls.usage(an_account(kind=BADGE)) is None  # no bearer: refused
+
+    headers = scene.sim.requests[0].headers
+    assert headers["x-badge"].endswith(f"{scene.refresher.token} {Identity().version}")
+    assert "authorization" not in headers
+    assert "chatgpt-account-id" not in headers

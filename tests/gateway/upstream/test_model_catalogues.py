@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from support.account_kinds import BADGE, with_badges
 from support.clock import Clock
 from support.leases import an_account
 
@@ -203,3 +204,16 @@ async def test_it_looks_at_once_when_an_etag_changes_and_goes_on_without_redis(s
         await asyncio.sleep(0.005)
 
     running.cancel()
+
+
+@pytest.mark.parametrize("kind", [BADGE, "bedrock"])
+async def test_accounts_without_a_list_are_not_asked_and_list_everything(
+    scene: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_badges(monkeypatch)
+    scene.view.accounts["acc_a"] = an_account("acc_a", kind=kind)
+
+    await scene.catalogues.fetch_stale()
+
+    assert scene.calls.asked == ["acc_b"]
+    assert scene.catalogues.lists("acc_a", "whatever")

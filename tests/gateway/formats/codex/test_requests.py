@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.account_kinds import BADGE, with_badges
 
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.codex.identity import Identity
@@ -268,6 +269,19 @@ class TestHeaders:
             "x-codex-routing-hint": "model=gpt-5.5",
             "chatgpt-account-id": "workspace",
         }
+
+    def test_the_kind_of_an_account_says_how_it_authenticates(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with_badges(monkeypatch)
+        account = Account(id="acc_1", name="n", chatgpt_account_id="workspace", kind=BADGE)
+
+        headers = self._headers(_request(), account=account)
+
+        assert headers["x-badge"] == "n secret 0.169.0"
+        assert headers["session-id"] == SESSION
+        assert "authorization" not in headers
+        assert "chatgpt-account-id" not in headers
 
     def test_what_the_request_and_the_account_add(self) -> None:
         trigger = {"type": "compaction_trigger"}

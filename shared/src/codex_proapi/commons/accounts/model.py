@@ -5,6 +5,9 @@ import hashlib
 
 import msgspec
 
+CHATGPT = "chatgpt"
+"""The kind of an account whose record names none: a ChatGPT login."""
+
 
 class AccountState(enum.StrEnum):
     """Whether an account's login works. Pausing is the owner's choice and kept apart."""
@@ -16,7 +19,7 @@ class AccountState(enum.StrEnum):
     DEACTIVATED = "deactivated"
     """Banned, or its workspace or plan has no Codex: nothing we do can revive it."""
     UNKNOWN = "unknown"
-    """A word that a newer version wrote. Never written; not usable."""
+    """A word, or a kind of account, that a newer version wrote. Never written; not usable."""
 
     @classmethod
     def _missing_(cls, value: object) -> "AccountState":
@@ -60,7 +63,7 @@ class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One ChatGPT login that requests may be sent with. Holds no token."""
+    """One account that requests may be sent with. Holds no token."""
 
     id: str
     """Our opaque id, `acc_…`, derived from the identity; safe in logs and metrics."""
@@ -70,6 +73,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """E-mail address from the claims; one address may own several accounts."""
     plan: str = ""
     """ChatGPT plan, an open set of strings (`plus`, `pro`, `team`, …)."""
+    kind: str = CHATGPT
+    """What it is, a key of `kinds.KINDS`; of a kind not known here, its state is unknown too."""
     chatgpt_account_id: str
     """Workspace id: the value of the `chatgpt-account-id` header."""
     chatgpt_user_id: str = ""
@@ -125,6 +130,8 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """When these tokens were issued to us, seconds since the epoch."""
     generation: int = 0
     """Counts refreshes; makes saving compare-and-set."""
+    kind: str = CHATGPT
+    """That of its account's record."""
 
     def __repr__(self) -> str:
         return f"<Credential of {self.account_id} g{self.generation} until {self.expires_at}>"

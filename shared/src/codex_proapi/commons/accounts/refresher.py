@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import AccountState, Credential, token_digest
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.token_endpoint import (
@@ -112,7 +113,7 @@ class CredentialRefresher:
     def is_fresh(self, credential: Credential) -> bool:
         """Whether it can be used without a refresh."""
         now = self._clock()
-        if not credential.refresh_token:
+        if not kind_of(credential).refresh_token(credential):
             return self._usable(credential)
         if not credential.expires_at:
             return credential.refreshed_at > now - MOST_AGE
@@ -158,7 +159,7 @@ class CredentialRefresher:
                 serves until it ends, unless it has already.
         """
         held = await self._read(account_id)
-        if not held.refresh_token and self._usable(held):
+        if not kind_of(held).refresh_token(held) and self._usable(held):
             raise CredentialUnavailable(f"{account_id} has no refresh token: it ends as it is.")
         flight = self._join(account_id, _Need(outdated=held.generation))
         await asyncio.wait({flight.task}, timeout=self._pace.patience)
@@ -217,7 +218,9 @@ class CredentialRefresher:
             "unauthorized_recovery" if current.generation == need.rejected else "proactive_expiry"
         )
         try:
-            grant = await self._endpoint.refresh(current.refresh_token, reason)
+            kind = kind_of(current)
+            token = kind.refresh_token(current)
+            grant = await kind.refresh(self._endpoint, token, reason)
         except GrantRefused as refusal:
             return await self._refused(current, need, refusal)
         except GrantUnavailable as failure:
@@ -271,7 +274,7 @@ class CredentialRefresher:
             return self._old(current, need)
         with mapped():
             await self._redis.set(
-                keyspace.refused_grant(token_digest(current.refresh_token)),
+                keyspace.refused_grant(token_digest(kind_of(current).refresh_token(current))),
                 refusal.code,
                 ex=keyspace.REFUSED_GRANT_SECONDS,
             )
@@ -306,10 +309,10 @@ class CredentialRefresher:
         """The result where no call is needed or allowed; None when one must be made."""
         if current.generation not in need and self.is_fresh(current):
             return current
-        if not current.refresh_token:
+        if not (token := kind_of(current).refresh_token(current)):
             return await self._revoked(current, need, "refresh_token_missing")
         keys = [
-            keyspace.refused_grant(token_digest(current.refresh_token)),
+            keyspace.refused_grant(token_digest(token)),
             keyspace.refresh_pause(current.account_id),
         ]
         refused, paused = await ask(lambda: self._redis.mget(keys))

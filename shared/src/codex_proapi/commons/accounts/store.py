@@ -14,7 +14,9 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
+from codex_proapi.commons.accounts.kinds import is_known
 from codex_proapi.commons.accounts.model import (
+    CHATGPT,
     Account,
     AccountState,
     Credential,
@@ -31,6 +33,8 @@ from codex_proapi.commons.runtime.stored_records import read_fields
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     """A login to be added. Its repr hides the tokens."""
 
+    kind: str = CHATGPT
+    """What it is, a key of `kinds.KINDS`."""
     chatgpt_account_id: str
     """Workspace id."""
     chatgpt_user_id: str = ""
@@ -89,6 +93,7 @@ class AccountStore:
             )
         credential = Credential(
             account_id=account_id,
+            kind=new.kind,
             access_token=new.access_token,
             refresh_token=new.refresh_token,
             id_token=new.id_token,
@@ -149,17 +154,19 @@ class AccountStore:
         return sorted(loaded, key=lambda entry: (entry[0].created_at, entry[0].id))
 
     async def credential(self, account_id: str) -> Credential | None:
-        """The credential of an account, read now; None if there is none."""
-        key = keyspace.credential(account_id)
-        generation, sealed = await ask(lambda: self._redis.hmget(key, ["generation", "sealed"]))
-        if not _generation(generation) or not sealed:
-            return None
-        return self.unseal(account_id, _generation(generation), text(sealed))
+        """The credential of an account, read now; None if there is none.
 
-    def unseal(self, account_id: str, generation: int, sealed: str) -> Credential:
-        """Decrypt a credential as returned by `load`."""
+        Raises CredentialUnavailable if it cannot be decrypted, or is of a kind this version does not know.
+        """
+        credential = await self._credential(account_id)
+        if credential is not None and not is_known(credential.kind):
+            raise CredentialUnavailable(f"{account_id} is of a kind this version does not know.")
+        return credential
+
+    def unseal(self, account_id: str, generation: int, sealed: str, *, kind: str) -> Credential:
+        """Decrypt a credential as returned by `load`; `kind` is that of the account's record."""
         credential = self._cipher.open(sealed.encode(), account_id)
-        return msgspec.structs.replace(credential, generation=generation)
+        return msgspec.structs.replace(credential, generation=generation, kind=kind)
 
     async def save_credential(self, credential: Credential, *, expected: int) -> bool:
         """Save a refreshed credential as generation `expected + 1`; False if another came first."""
@@ -183,7 +190,7 @@ class AccountStore:
         resealed = 0
         for account, generation, sealed in await self.load():
             with contextlib.suppress(CredentialUnavailable):
-                held = self.unseal(account.id, generation, sealed)
+                held = self.unseal(account.id, generation, sealed, kind=account.kind)
                 args = [generation, self._cipher.seal(held).decode()]
                 await self._scripts.repeat("reseal", [keyspace.credential(account.id)], args)
                 resealed += 1
@@ -234,10 +241,25 @@ class AccountStore:
         """Counter of changes to any account or credential."""
         return int(await ask(lambda: self._redis.get(keyspace.accounts_version())) or 0)
 
+    async def _credential(self, account_id: str) -> Credential | None:
+        """The credential of an account of any kind; None if there is none."""
+
+        async def read() -> Sequence[Any]:
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hmget(keyspace.credential(account_id), ["generation", "sealed"])
+            pipe.hget(keyspace.account(account_id), "kind")
+            return await pipe.execute()
+
+        (generation, sealed), kind = await ask(read)
+        if not _generation(generation) or not sealed:
+            return None
+        known = CHATGPT if kind is None else text(kind)
+        return self.unseal(account_id, _generation(generation), text(sealed), kind=known)
+
     async def _opens(self, account_id: str) -> bool | None:
         """Whether one of our keys opens the credential of an account; None if there is none."""
         try:
-            return True if await self.credential(account_id) is not None else None
+            return True if await self._credential(account_id) is not None else None
         except CredentialUnavailable:
             return False
 
@@ -286,14 +308,20 @@ class AccountView:
         self.version = -1
 
     def credential(self, account_id: str) -> Credential | None:
-        """The credential of an account as of this version; None if it has none that opens."""
+        """The credential of an account as of this version; None if it has none that opens.
+
+        None, too, for an account of a kind that is not known here.
+        """
+        account = self.accounts.get(account_id)
+        if account is None or not is_known(account.kind):
+            return None
         generation, sealed = self._sealed.get(account_id, (0, ""))
         held = self._opened.get(account_id)
-        if held is not None and held.generation == generation:
+        if held is not None and (held.generation, held.kind) == (generation, account.kind):
             return held
         with contextlib.suppress(CredentialUnavailable):
             if sealed:
-                held = self._store.unseal(account_id, generation, sealed)
+                held = self._store.unseal(account_id, generation, sealed, kind=account.kind)
                 self._opened[account_id] = held
                 return held
         return None
@@ -316,6 +344,7 @@ def _facts_of(new: NewAccount, account_id: str) -> dict[str, dict[str, str]]:
         **({"name": new.name} if new.name else {}),
     }
     login: dict[str, Any] = {
+        "kind": new.kind,
         "email": new.email,
         "plan": new.plan,
         "fedramp": new.fedramp,
@@ -353,7 +382,10 @@ def _account(fields: Mapping[Any, Any], account_id: str) -> Account | None:
     """An account from its hash; None if it is gone, or if this version cannot read it."""
     if "chatgpt_account_id" not in fields:
         return None
-    return read_fields(fields, Account, kind="account", name=account_id)
+    account = read_fields(fields, Account, kind="account", name=account_id)
+    if account is not None and not is_known(account.kind):
+        return msgspec.structs.replace(account, state=AccountState.UNKNOWN)
+    return account
 
 
 def _generation(value: object) -> int:

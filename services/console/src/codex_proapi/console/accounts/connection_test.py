@@ -12,10 +12,11 @@ from typing import Any
 import httpx
 import msgspec
 
+from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.codex.endpoints import models_url, responses_url, usage_url
-from codex_proapi.commons.codex.identity import Identity, account_headers
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.minimal_request import LITE_HEADER, minimal_request
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.console.settings import ConsoleSettings
@@ -90,9 +91,12 @@ class ConnectionTest:
         steps: list[tuple[str, Callable[[], Awaitable[dict[str, str | int]]]]] = [
             ("connection", self._connect),
             ("token", token),
-            ("models", list_models),
-            ("quota", lambda: self._quota(account, held[0])),
         ]
+        kind = kind_of(account)
+        if kind.has_catalogue:
+            steps.append(("models", list_models))
+        if kind.has_quota:
+            steps.append(("quota", lambda: self._quota(account, held[0])))
         if answer:
             steps.append(("answer", lambda: self._answer(account, held[0], models)))
         for name, work in steps:
@@ -178,12 +182,7 @@ class ConnectionTest:
         return {"model": str(model["slug"])}
 
     def _headers(self, account: Account, credential: Credential) -> dict[str, str]:
-        return account_headers(
-            self._identity,
-            access_token=credential.access_token,
-            workspace=account.chatgpt_account_id,
-            fedramp=account.fedramp,
-        )
+        return kind_of(account).headers(self._identity, account, credential)
 
 
 def _first_model(models: list[dict[str, Any]]) -> dict[str, Any]:

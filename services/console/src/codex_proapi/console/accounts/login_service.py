@@ -13,6 +13,7 @@ from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped] 
     prepare_grant_uri,
 )
 
+from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, account_id_of
 from codex_proapi.commons.accounts.store import AccountStore, NewAccount
 from codex_proapi.commons.codex.endpoints import authorize_url
@@ -174,12 +175,9 @@ class LoginService:
             return False
         try:
             async with asyncio.timeout(LOG_OUT_SECONDS):
-                await self._endpoint.revoke(
-                    refresh_token=credential.refresh_token, access_token=credential.access_token
-                )
+                return await kind_of(credential).revoke(self._endpoint, credential)
         except (GrantError, TimeoutError):
             return False
-        return True
 
     async def arrive(self, grant: Grant, pending: PendingLogin) -> Account:
         """Keep what the login brought, and note it for the page that waits."""

@@ -2,7 +2,7 @@
 
 One replica asks about an account in an interval; the accounts are spread over it, one after the
 other, and an account that cannot be asked is left alone for longer each time. A 401 is the
-credential's affair and settled where it is (`relay.account_calls`). An account that cools for its
+credential's affair and settled where it is (`upstream.account_api`). An account that cools for its
 quota is back before its time when its windows say so: a reset may come early.
 """
 
@@ -16,6 +16,7 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, AccountState, CooldownReason
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.codex.quota_parser import Quota, quota_of_usage
@@ -66,7 +67,7 @@ class QuotaPoller:
         ages = {
             account.id: seen_at.get(account.id, 0.0)
             for account in self._view.accounts.values()
-            if may_be_asked(account)
+            if in_use(account) and kind_of(account).has_quota
         }
         due = (account_id for account_id, at in ages.items() if at < since)
         self._due = deque(sorted(due, key=lambda account_id: ages[account_id]))
@@ -122,6 +123,7 @@ class QuotaPoller:
             return bool(await self._redis.set(key, "1", nx=True, ex=seconds))
 
 
-def may_be_asked(account: Account) -> bool:
-    """Whether an account is in use at all: neither paused by its owner nor dead."""
-    return not account.paused and account.state is not AccountState.DEACTIVATED
+def in_use(account: Account) -> bool:
+    """Whether an account is in use at all: neither paused by its owner, nor dead, nor unknown here."""
+    unusable = {AccountState.DEACTIVATED, AccountState.UNKNOWN}
+    return not account.paused and account.state not in unusable

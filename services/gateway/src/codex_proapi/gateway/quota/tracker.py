@@ -32,7 +32,7 @@ from codex_proapi.commons.codex.quota_parser import (
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 from codex_proapi.gateway.quota.merge import join
-from codex_proapi.gateway.quota.poller import QuotaPoller, may_be_asked
+from codex_proapi.gateway.quota.poller import QuotaPoller, in_use
 
 KEEP_SECONDS: Final = 5.0
 """Time between two writings of what answers told."""
@@ -175,7 +175,7 @@ class QuotaTracker:
     def _show(self) -> None:
         accounts = self._view.accounts
         known = {id_: known for id_, known in self._known.items() if id_ in accounts}
-        serving = {account.id for account in accounts.values() if may_be_asked(account)}
+        serving = {account.id for account in accounts.values() if in_use(account)}
         self._figures.show(known, serving=serving, now=self._clock())
 
     def _observed(self) -> dict[str, list[SeenQuota]]:

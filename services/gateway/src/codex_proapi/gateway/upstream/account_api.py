@@ -8,11 +8,12 @@ from typing import Final
 import httpx
 import msgspec
 
+from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.codex.endpoints import models_url, usage_url
-from codex_proapi.commons.codex.identity import Identity, account_headers
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
 
 SECONDS: Final = 20.0
@@ -48,11 +49,15 @@ class AccountApi:
         return f"<AccountApi to {self._base_url}>"
 
     async def models(self, account: Account) -> ApiResponse | None:
-        """The models an account may use; None when they cannot be had now."""
+        """The models an account may use; None when they cannot be had now, or never."""
+        if not kind_of(account).has_catalogue:
+            return None
         return await self._get(models_url(self._base_url, self._identity.version), account)
 
     async def usage(self, account: Account) -> ApiResponse | None:
-        """An account's quota; None when it cannot be had now. Costs no quota."""
+        """An account's quota; None when it cannot be had now, or never. Costs no quota."""
+        if not kind_of(account).has_quota:
+            return None
         return await self._get(usage_url(self._base_url), account)
 
     async def _get(self, url: str, account: Account) -> ApiResponse | None:
@@ -76,9 +81,4 @@ class AccountApi:
             return None
 
     def _headers(self, account: Account, credential: Credential) -> dict[str, str]:
-        return account_headers(
-            self._identity,
-            access_token=credential.access_token,
-            workspace=account.chatgpt_account_id,
-            fedramp=account.fedramp,
-        )
+        return kind_of(account).headers(self._identity, account, credential)

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.codex.errors import ModelListUnreadable
 from codex_proapi.commons.codex.model_catalogue import Catalogue
@@ -139,11 +140,13 @@ class ModelCatalogues:
         """Fetch lists that are old, or known to have changed. Raises StoreUnavailable."""
         now = self._clock()
         for account in list(self._view.accounts.values()):
+            if account.paused or not kind_of(account).has_catalogue:
+                continue
             kept = self._kept.get(account.id)
             wanted = self._etags.get(account.id)
             changed = kept is not None and wanted is not None and wanted != kept.etag
             fresh = kept is not None and kept.at > now - FRESH_SECONDS
-            if account.paused or (fresh and not changed) or not await self._elected(account.id):
+            if (fresh and not changed) or not await self._elected(account.id):
                 continue
             told = await self._calls.models(account)
             if told is not None and await self._keep(account.id, told):

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
+from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, Credential
-from codex_proapi.commons.codex.identity import Identity, account_headers
+from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.minimal_request import (
     ENCRYPTED_REASONING,
     LITE_CONTEXT,
@@ -209,12 +210,7 @@ def upstream_headers(
     if request.service_tier:
         hint = f"{hint};tier={request.service_tier}"
     headers = {
-        **account_headers(
-            identity,
-            access_token=credential.access_token,
-            workspace=account.chatgpt_account_id,
-            fedramp=account.fedramp,
-        ),
+        **kind_of(account).headers(identity, account, credential),
         "content-type": "application/json",
         "accept": "text/event-stream",
         "session-id": request.session_id,

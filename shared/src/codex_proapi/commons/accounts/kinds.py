@@ -1,0 +1,116 @@
+"""Kinds of accounts: how requests for one are authenticated, how it is refreshed, what it can be asked.
+
+Whoever needs one of these facts asks `kind_of`; nobody else assumes a ChatGPT login. A new kind is
+one class here and one line in `KINDS`.
+"""
+
+from typing import Final, Protocol
+
+from codex_proapi.commons.accounts.model import CHATGPT, Account, Credential
+from codex_proapi.commons.codex.identity import Identity, account_headers
+from codex_proapi.commons.codex.token_endpoint import Grant, GrantUnavailable, TokenEndpoint
+from codex_proapi.commons.runtime.errors import CredentialUnavailable
+
+
+class AccountKind(Protocol):
+    """What differs between kinds of accounts. Implementations hold no state."""
+
+    @property
+    def has_quota(self) -> bool:
+        """Whether its quota can be asked for at the usage endpoint."""
+
+    @property
+    def has_catalogue(self) -> bool:
+        """Whether its models can be asked for at the models endpoint."""
+
+    def headers(
+        self, identity: Identity, account: Account, credential: Credential
+    ) -> dict[str, str]:
+        """Headers of any request made for an account; CredentialUnavailable if there can be none."""
+
+    def refresh_token(self, credential: Credential) -> str:
+        """The token that a refresh spends; empty when the credential cannot be refreshed."""
+
+    async def refresh(self, endpoint: TokenEndpoint, token: str, reason: str) -> Grant:
+        """Spend a refresh token. Raises GrantRefused or GrantUnavailable."""
+
+    async def revoke(self, endpoint: TokenEndpoint, credential: Credential) -> bool:
+        """End the login where it was issued; False if this kind cannot. Raises GrantError."""
+
+
+class ChatGptLogin:
+    """An OAuth login of ChatGPT: a bearer of a workspace, with a refresh token unless imported without."""
+
+    has_quota = True
+    has_catalogue = True
+
+    def headers(
+        self, identity: Identity, account: Account, credential: Credential
+    ) -> dict[str, str]:
+        """The bearer, its workspace and who asks."""
+        return account_headers(
+            identity,
+            access_token=credential.access_token,
+            workspace=account.chatgpt_account_id,
+            fedramp=account.fedramp,
+        )
+
+    def refresh_token(self, credential: Credential) -> str:
+        """The one that came with the login; single use."""
+        return credential.refresh_token
+
+    async def refresh(self, endpoint: TokenEndpoint, token: str, reason: str) -> Grant:
+        """Ask the authorization server."""
+        return await endpoint.refresh(token, reason)
+
+    async def revoke(self, endpoint: TokenEndpoint, credential: Credential) -> bool:
+        """Revoke at the authorization server."""
+        await endpoint.revoke(
+            refresh_token=credential.refresh_token, access_token=credential.access_token
+        )
+        return True
+
+
+class UnknownKind:
+    """A kind that a newer version wrote: nothing is sent for it, asked of it or refreshed."""
+
+    has_quota = False
+    has_catalogue = False
+
+    def headers(
+        self, identity: Identity, account: Account, credential: Credential
+    ) -> dict[str, str]:
+        """None: its credential may belong to another service."""
+        del identity, credential
+        raise CredentialUnavailable(f"{account.id} is of a kind this version does not know.")
+
+    def refresh_token(self, credential: Credential) -> str:
+        """None."""
+        del credential
+        return ""
+
+    async def refresh(self, endpoint: TokenEndpoint, token: str, reason: str) -> Grant:
+        """Never possible."""
+        del endpoint, token, reason
+        raise GrantUnavailable("unknown_kind", sent=False)
+
+    async def revoke(self, endpoint: TokenEndpoint, credential: Credential) -> bool:
+        """Never possible."""
+        del endpoint, credential
+        return False
+
+
+KINDS: Final[dict[str, AccountKind]] = {CHATGPT: ChatGptLogin()}
+"""The implementation of each value of an account's `kind`."""
+
+_UNKNOWN: Final = UnknownKind()
+
+
+def kind_of(of: Account | Credential) -> AccountKind:
+    """The kind of an account or of a credential; UnknownKind for a value this version does not know."""
+    return KINDS.get(of.kind, _UNKNOWN)
+
+
+def is_known(kind: str) -> bool:
+    """Whether this version can use accounts of a kind."""
+    return kind in KINDS
