@@ -1,5 +1,5 @@
-"""ChatGPT accounts and what is stored for each: credentials, cooldowns, quota windows.
+"""Accounts, their kinds, and what is stored for each: credentials, cooldowns, quota windows.
 
-Here: the model, the stores, the refresh of credentials. Not here: choosing an account
+Here: the model, the kinds, the stores, the refresh of credentials. Not here: choosing an account
 (`commons.balancing`, `gateway.pool`), signing in (`console.accounts`).
 """
