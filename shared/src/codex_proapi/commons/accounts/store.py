@@ -156,7 +156,7 @@ class AccountStore:
     async def credential(self, account_id: str) -> Credential | None:
         """The credential of an account, read now; None if there is none.
 
-        Raises CredentialUnavailable if it cannot be decrypted, or is of a kind this version does not know.
+        Raises CredentialUnavailable if it cannot be decrypted or its kind is not known here.
         """
         credential = await self._credential(account_id)
         if credential is not None and not is_known(credential.kind):
