@@ -166,7 +166,7 @@ def test_alternatives_at_the_top_level_become_one_object() -> None:
 
 def test_properties_of_tens_of_thousands_of_alternatives_are_taken_in_once_each() -> None:
     # Copying all that were taken in before with each of them took minutes.
-    many = [{"properties": {f"p{n}": {}}} for n in range(60_000)]
+    many: list[Any] = [{"properties": {f"p{n}": {}}} for n in range(60_000)]
     raw = msgspec.Raw(msgspec.json.encode({"type": "object", "anyOf": many}))
 
     assert len(sound_parameters(raw, "tools[0]")["properties"]) == len(many)
