@@ -1,8 +1,8 @@
-"""Writes the one line that stdout gets for each settled exchange.
+"""The access log: one `exchange.settled` line on stdout for each settled exchange.
 
-It is written for every request, so where nobody reads along it is encoded at once, without the
-processors other lines pass through; what comes from a client or from upstream is redacted here.
-Such a line also holds the selection input of each attempt, from which its choice can be made again.
+Unless stdout is a terminal, the line is encoded directly to JSON, without structlog's processors:
+it is written for every request. Text from clients and from upstream is redacted here. The line
+holds the selection input of each attempt (field `ballots`), so that a selection can be repeated.
 """
 
 import datetime as dt
@@ -23,7 +23,12 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class AccessLog:
-    """Writes the line: one of the four readers of a record."""
+    """Writes access log lines; a reader of exchange records.
+
+    Args:
+        stream: where lines go.
+        quiet: writes nothing if True.
+    """
 
     def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
         self._stream = stream
@@ -34,7 +39,7 @@ class AccessLog:
         return f"<AccessLog to {getattr(self._stream, 'name', self._stream)}>"
 
     def settle(self, record: ExchangeRecord) -> None:
-        """Write one line."""
+        """Write the line of one record."""
         if self._quiet:
             return
         facts = facts_of(record)
@@ -51,15 +56,15 @@ class AccessLog:
             "ballots": record.selection_inputs,
         }
         self._stream.write(_encode(line).decode() + "\n")
-        self._stream.flush()  # at once: a killed process has told of every answer it gave
+        self._stream.flush()  # at once: a killed process must not lose lines of answers it gave
 
 
 _NIL: Final[tuple[object, ...]] = ("", 0, False, [])
-"""What a reader on a terminal can do without."""
+"""Values that are left out of lines on a terminal."""
 
 
 def facts_of(record: ExchangeRecord) -> dict[str, Any]:
-    """What the line says."""
+    """The fields of a record's line, by name."""
     tokens = record.tokens
     return {
         "request_id": record.request_id,

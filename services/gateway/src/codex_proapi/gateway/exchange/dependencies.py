@@ -1,4 +1,4 @@
-"""What serving an exchange works with; one value for each process, made by `app`."""
+"""The dependencies of serving exchanges: one value for each process, made by `app`."""
 
 import msgspec
 
@@ -19,7 +19,7 @@ from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
 
 class ServingOptions:
-    """Options of serving that may change while running."""
+    """Options that live settings may change while the process runs."""
 
     def __init__(self) -> None:
         self.history_mode = HistoryMode.STRUCTURED
@@ -30,7 +30,7 @@ class ServingOptions:
 
 
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
-    """What serving an exchange works with."""
+    """Everything that serving an exchange uses, passed as one value."""
 
     authenticator: Authenticator
     bodies: BodyBudget
@@ -41,10 +41,10 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     options: ServingOptions
     patience: float
-    """Seconds until a streaming client gets its 200 though nothing was said."""
+    """Seconds after which a streaming client gets its 200 before the first event."""
     queue: AccountQueue
     readers: tuple[Reader, ...]
-    """Who is given the record of each settled exchange."""
+    """Called with the record of each settled exchange."""
     responses: ResponseStore
     stream_permits: StreamPermits
     tasks: Tasks

@@ -1,6 +1,7 @@
-"""What serving an exchange must know of a client's protocol: one value for each POST route.
+"""The dialect: what serving an exchange needs to know of a client's wire format, one per POST route.
 
-The values are made in `api.dialects` and handed in; nothing here or below asks which dialect it is.
+The values are defined in `api.dialects` and passed in; no module of this package or below branches
+on a dialect's name.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,29 +22,38 @@ from codex_proapi.gateway.translation.stream.stream_translator import StreamTran
 
 
 class Read(Protocol):
-    """Makes an upstream request of a body."""
+    """Translates a request body into an upstream request."""
 
     def __call__(
         self, body: bytes, *, catalogue: Catalogue, options: RequestOptions, client: ClientTraits
     ) -> TranslatedRequest:
-        """Read one body. Raises BadRequest or UnknownModel."""
+        """Translate one body (JSON bytes).
+
+        Raises:
+            BadRequest: the body is malformed; names the parameter.
+            UnknownModel: no account's catalogue lists the model.
+        """
 
 
 class MakeTranslator(Protocol):
-    """Makes the translator of one answer, streamed or in one piece as the request wants it."""
+    """Makes the translator of one answer, or the aggregator if the request does not stream."""
 
     def __call__(
         self, asked: TranslatedRequest, *, request_id: str, created: int, own_quota: bool = False
     ) -> StreamTranslator:
-        """Make one. Ids that clients see derive from the request's; `created` is a Unix time.
+        """Make a translator.
 
-        `own_quota` says that the client's key has budgets, of which it is told instead of the
-        account's quota.
+        Args:
+            asked: the translated request.
+            request_id: the ids in the answer are derived from it.
+            created: Unix time in seconds.
+            own_quota: whether the client's key has budgets; the answer then states these instead
+                of the account's quota.
         """
 
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
-    """One protocol on one POST route."""
+    """One wire format on one POST route."""
 
     name: str
     """Label of metrics and `endpoint` of records."""
@@ -54,8 +64,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     error_body: ErrorBody
     """Body of a response with an error status."""
     error_headers: ErrorHeaders | None = None
-    """Headers of an error that only this protocol's clients read."""
+    """Additional headers of an error response in this dialect."""
     id_header: bytes = b""
-    """A header that names the request to this protocol's clients, beside `x-request-id`."""
+    """Name of a further header that carries the request id, beside `x-request-id`; may be empty."""
     limit_headers: Callable[[LimitCharge | None, bool], Sequence[Header]]
-    """Headers that tell of the limits of the client's key; the flag says that Codex itself asks."""
+    """Makes the rate limit headers of a key's charge; the flag is whether the client is Codex."""

@@ -1,8 +1,9 @@
-"""The failover loop: accounts are tried in turn until one reaches the commit point.
+"""The failover loop: leases accounts one after another until an answer reaches the commit point.
 
-Nothing is decided here: `pool.selector` says who is asked, `policy.retry` what a refusal allows,
-`policy.final_error` what a client is told at the end. Nothing has been sent to the client when this
-returns; while that stays so, an answer that breaks off may be asked for again.
+`pool.selector` selects the account, `policy.retry` decides what follows a refusal, and
+`policy.final_error` makes the client's error when no attempt succeeded. Nothing has been sent to
+the client when `Dispatcher.dispatch` returns; as long as that holds, an answer that breaks off may
+be requested again with `Dispatcher.again`.
 """
 
 import asyncio
@@ -56,19 +57,19 @@ from codex_proapi.gateway.upstream.transport import (
 )
 
 MOST_ACCOUNTS: Final = 3
-"""Accounts one request may ask."""
+"""Most accounts that one exchange leases."""
 RETRY_SECONDS: Final = 0.2
-"""Pause before the same account is asked the same again."""
+"""Seconds to pause before an unchanged request is sent to the same account again."""
 WAKE_SECONDS: Final = 0.05
-"""Beyond the end of a cooldown, so that it is over by every replica's clock."""
+"""Seconds added to the end of a cooldown, so that it is over by every replica's clock."""
 LONGEST_WAIT: Final = 10.0
-"""Seconds an exchange may wait in all for an account that is back by itself."""
+"""Total seconds that one exchange waits for cooldowns or token refreshes to end."""
 
 log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Finds an account that answers."""
+    """Runs the failover loop for the exchanges of one replica."""
 
     def __init__(
         self,
@@ -91,8 +92,13 @@ class Dispatcher:
     def __repr__(self) -> str:
         return f"<Dispatcher over {self._selector!r}>"
 
-    async def dispatch(self, asked: DispatchRequest, exchange: Exchange) -> Committed:
-        """Try accounts in turn until one speaks. Raises the GatewayError that tells most."""
+    async def dispatch(self, dispatch_request: DispatchRequest, exchange: Exchange) -> Committed:
+        """Try accounts until one answer reaches the commit point; gives that answer.
+
+        Raises:
+            UpstreamRefused: the egress address is paused.
+            GatewayError: no account answered; the most specific error of all attempts.
+        """
         context = self._context
         if pause := context.egress.pause():
             raise UpstreamRefused(
@@ -101,9 +107,11 @@ class Dispatcher:
                 code="upstream_unavailable",
                 retry_after=pause,
             )
-        course = DispatchState(asked, SilenceBudget(time.monotonic, seconds=context.silence))
-        with context.budget.exchange() as course.spending:
-            return await self._search(course, exchange)
+        state = DispatchState(
+            dispatch_request, SilenceBudget(time.monotonic, seconds=context.silence)
+        )
+        with context.budget.exchange() as state.spending:
+            return await self._search(state, exchange)
 
     async def again(
         self,
@@ -113,25 +121,39 @@ class Dispatcher:
         *,
         exchange: Exchange,
     ) -> Committed:
-        """Ask again for an answer that broke off unseen by its client, within the same bounds.
+        """Request an answer again that broke off before the client received any of it.
 
-        It cost quota, so the same account is asked a second time only where there is no other.
+        The attempts count towards the bounds of the first dispatch. The broken answer has cost
+        quota, so the same account is used a second time only if it is the only one.
+
+        Args:
+            committed: the answer that broke off.
+            report: what its translator had observed until then.
+            error: the fault that ended it.
+            exchange: the exchange, for attempt records and cancellation.
+
+        Raises:
+            GatewayError: as for `dispatch`.
         """
         committed.opening.close()
-        turn, lease = committed.turn, committed.lease
+        account_try, lease = committed.account_try, committed.lease
         if not lease.sole:
-            turn.changes.add(Change.NOTHING)
+            account_try.changes.add(Change.NOTHING)
         refusal = report.refusal or refusal_of_fault(error)
-        turn.course.silence.restart()  # it has spoken meanwhile
-        with self._context.budget.exchange() as turn.course.spending:
-            held = await self._refused(refusal, lease, turn)
-            found = await self._ask(turn, held, exchange)
-            return found or await self._search(turn.course, exchange)
+        account_try.state.silence.restart()  # the account has sent events since
+        with self._context.budget.exchange() as account_try.state.spending:
+            held = await self._refused(refusal, lease, account_try)
+            found = await self._ask(account_try, held, exchange)
+            return found or await self._search(account_try.state, exchange)
 
     async def broke_off(
         self, committed: Committed, report: ResponseReport | None, error: GatewayError
     ) -> None:
-        """An answer broke off that its client has seen: too late to ask again, not to learn."""
+        """Record the outcome of an answer that broke off after the client had received part of it.
+
+        It cannot be requested again; cooldowns and circuit breakers still take the fault into
+        account.
+        """
         lease = committed.lease
         refusal = report.refusal if report is not None else None
         if refusal is None:
@@ -142,11 +164,11 @@ class Dispatcher:
         await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
     def came_through(self, committed: Committed) -> None:
-        """An answer is whole."""
+        """Record the success of an answer that arrived whole."""
         self._outcomes.record_success(committed.lease)
 
     def note_report(self, committed: Committed, report: ResponseReport) -> None:
-        """What an answer told in passing of its account, however it ended."""
+        """Pass metadata and quota found in an answer to the observer, however the answer ended."""
         account_id, observer = committed.lease.account.id, self._context.observer
         if report.metadata:
             observer.observe_headers(account_id, report.metadata)
@@ -154,133 +176,144 @@ class Dispatcher:
             if quota is not None:
                 observer.observe_quota(account_id, quota)
 
-    async def _search(self, course: DispatchState, exchange: Exchange) -> Committed:
-        """Ask accounts that were not asked yet."""
-        lease_request = course.asked.lease_request
-        while course.asked_accounts < MOST_ACCOUNTS:
-            lease = await self._leases.lease(lease_request, course.tried)
+    async def _search(self, state: DispatchState, exchange: Exchange) -> Committed:
+        """Lease accounts that were not tried yet until one commits or none is left."""
+        lease_request = state.dispatch_request.lease_request
+        while state.asked_accounts < MOST_ACCOUNTS:
+            lease = await self._leases.lease(lease_request, state.tried)
             _check(exchange)
             if isinstance(lease, NoCandidate):
-                await self._record_forbidden(course)
-                if await self._waited_for(lease, course):
+                await self._record_forbidden(state)
+                if await self._waited_for(lease, state):
                     continue
-                raise self._concluded(course, lease)
-            course.asked_accounts += 1
-            course.tried.add(lease.account.id)
+                raise self._concluded(state, lease)
+            state.asked_accounts += 1
+            state.tried.add(lease.account.id)
             if lease_request.fingerprint and not lease.is_affine:
                 self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)
                 self._selector.note_tie(lease_request.fingerprint, lease.account.id, tentative=True)
-            committed = await self._ask(AccountTry(course), lease, exchange)
+            committed = await self._ask(AccountTry(state), lease, exchange)
             if committed is not None:
                 return committed
-        await self._record_forbidden(course)
-        nobody = await self._selector.why_none_left(lease_request, course.tried)
-        raise self._concluded(course, nobody)
+        await self._record_forbidden(state)
+        nobody = await self._selector.why_none_left(lease_request, state.tried)
+        raise self._concluded(state, nobody)
 
-    async def _waited_for(self, nobody: NoCandidate, course: DispatchState) -> bool:
-        """Wait for accounts that are back within seconds, if the client is served better so."""
+    async def _waited_for(self, nobody: NoCandidate, state: DispatchState) -> bool:
+        """Wait for the earliest cooldown to end; False if that exceeds LONGEST_WAIT."""
         if nobody.cause not in {NoCandidateCause.COOLING, NoCandidateCause.RENEWING}:
             return False
         seconds = max(nobody.until - self._context.clock(), 0.0) + WAKE_SECONDS
-        passed = max(course.waited, time.monotonic() - course.began)
+        passed = max(state.waited, time.monotonic() - state.began)
         if not nobody.until or passed + seconds > LONGEST_WAIT:
             return False
-        course.waited += seconds
+        state.waited += seconds
         await self._context.sleep(seconds)
-        course.tried.clear()
+        state.tried.clear()
         return True
 
-    async def _record_forbidden(self, course: DispatchState) -> None:
-        """Keep refusals for no known reason as their account's: no second account gave one."""
-        pending, course.forbidden = course.forbidden, []
+    async def _record_forbidden(self, state: DispatchState) -> None:
+        """Record unexplained refusals (FORBIDDEN) as outcomes of the account that gave them.
+
+        They are held back until it is known that no second account refuses the same request.
+        """
+        pending, state.forbidden = state.forbidden, []
         for lease, refusal, decision in pending:
-            model = course.asked.lease_request.model
+            model = state.dispatch_request.lease_request.model
             await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
     async def _ask(
-        self, turn: AccountTry, held: Lease | None, exchange: Exchange
+        self, account_try: AccountTry, held: Lease | None, exchange: Exchange
     ) -> Committed | None:
-        """Ask one account, again where a change may help; None when another may be asked."""
+        """Send the request to one account, repeated while a change to it may help.
+
+        None if the account does not answer and another one may be tried.
+        """
         while held is not None:
-            sent = await self._fit(turn, held)
-            turn.attempt = exchange.begin(held)
-            prepared = self._prepared(sent, held, turn, exchange)
+            sent = await self._fit(account_try, held)
+            account_try.attempt = exchange.begin(held)
+            prepared = self._prepared(sent, held, account_try, exchange)
             _check(exchange)
             transport = choose_transport(self._transports)
-            answer = await transport.open(prepared, turn.course.silence)
+            answer = await transport.open(prepared, account_try.state.silence)
             if not isinstance(answer, Refusal):
-                # Owned before anything is waited for: a client that leaves meanwhile ends it.
+                # Owned before anything is awaited, so that settling closes it if the client disconnects.
                 exchange.own(answer, held.account.id)
-                turn.attempt.commit()
-                await self._record_forbidden(turn.course)
+                account_try.attempt.commit()
+                await self._record_forbidden(account_try.state)
                 exchange.upstream_request_id = request_id_of(answer.headers)
-                committed = Committed(opening=answer, lease=held, turn=turn)
-                self._commit(turn.course, sent, committed)
+                committed = Committed(opening=answer, lease=held, account_try=account_try)
+                self._commit(account_try.state, sent, committed)
                 return committed
-            held = await self._refused(answer, held, turn)
+            held = await self._refused(answer, held, account_try)
         return None
 
-    async def _refused(self, refusal: Refusal, lease: Lease, turn: AccountTry) -> Lease | None:
-        """Learn from a refusal: what to ask the same account again with, or None for another.
+    async def _refused(
+        self, refusal: Refusal, lease: Lease, account_try: AccountTry
+    ) -> Lease | None:
+        """Record a refusal and decide what follows.
 
-        Raises the GatewayError that tells most when nobody may be asked any more.
+        Gives the lease to try the same account again with, or None to try another account. Raises
+        the most specific GatewayError if the exchange may not be retried.
         """
-        course = turn.course
-        decision = decide(refusal, now=self._context.clock(), tried=turn.changes_tried(refusal))
-        if turn.attempt is not None:
-            turn.attempt.refuse(refusal, decision)
-        course.refusals.append((refusal, decision))
-        model = course.asked.lease_request.model
+        state = account_try.state
+        decision = decide(
+            refusal, now=self._context.clock(), tried=account_try.changes_tried(refusal)
+        )
+        if account_try.attempt is not None:
+            account_try.attempt.refuse(refusal, decision)
+        state.refusals.append((refusal, decision))
+        model = state.dispatch_request.lease_request.model
         self._note_way(decision, refusal)
         opened = False
         if decision.kind is RefusalKind.FORBIDDEN:
-            course.forbidden.append((lease, refusal, decision))
-            if len(course.forbidden) > 1:  # two accounts: it is the request's own
-                raise self._concluded(course, None)
+            state.forbidden.append((lease, refusal, decision))
+            if len(state.forbidden) > 1:  # two accounts refuse it: the request is the cause
+                raise self._concluded(state, None)
         else:
             opened = await self._outcomes.record_refusal(lease, refusal, decision, model=model)
         if refusal.quota is not None:
             self._context.observer.observe_quota(lease.account.id, refusal.quota)
-        if not self._goes_on(decision, course):
-            await self._record_forbidden(course)
-            raise self._concluded(course, None)
+        if not self._goes_on(decision, state):
+            await self._record_forbidden(state)
+            raise self._concluded(state, None)
         if decision.change is None or (opened and not lease.sole):
             return None
-        turn.changes.add(decision.change)
-        return await self._after(decision, refusal, course, lease)
+        account_try.changes.add(decision.change)
+        return await self._after(decision, refusal, state, lease)
 
     async def _after(
-        self, decision: RetryDecision, refusal: Refusal, course: DispatchState, lease: Lease
+        self, decision: RetryDecision, refusal: Refusal, state: DispatchState, lease: Lease
     ) -> Lease | None:
-        """What the same account is asked again with; None if it cannot be."""
+        """Apply a retry decision; gives the lease for the next attempt, None without a credential."""
         change = decision.change
         if change in LASTING:
-            course.changes.add(change)
+            state.changes.add(change)
             if change is Change.WITHOUT_PARAMETER:
-                course.removed.add(parameter_of(refusal))
-            course.request = changed(course.request, change, refusal)
+                state.removed.add(parameter_of(refusal))
+            state.request = changed(state.request, change, refusal)
         if decision.verdict is Verdict.SAME_ACCOUNT_FRESH:
             return await self._selector.renew(lease)
         if change is Change.NOTHING:
             await self._context.sleep(RETRY_SECONDS)
         return lease
 
-    def _goes_on(self, decision: RetryDecision, course: DispatchState) -> bool:
-        """Whether this exchange may ask again, whomever."""
+    def _goes_on(self, decision: RetryDecision, state: DispatchState) -> bool:
+        """Whether the exchange may make another attempt, on any account."""
         if decision.verdict is Verdict.GIVE_UP:
             return False
-        if course.silence.exhausted or (decision.row.egress and self._context.egress.paused):
+        if state.silence.exhausted or (decision.row.egress and self._context.egress.paused):
             return False
         if decision.change is Change.NEW_CONNECTION:
             self._context.metrics.upstream_resends.inc()
             return True
-        if decision.row.fault is Fault.TRANSIENT and not course.spending.retry():
+        if decision.row.fault is Fault.TRANSIENT and not state.spending.retry():
             self._context.metrics.budget_refusals.inc()
             return False
         return True
 
     def _note_way(self, decision: RetryDecision, refusal: Refusal) -> None:
-        """Keep what a refusal says of our address, and of this replica's way to the backend."""
+        """Update egress pause and reachability from a refusal."""
         context = self._context
         if decision.row.unreachable:
             context.reachability.failed(refusal.cause)
@@ -292,38 +325,38 @@ class Dispatcher:
         elif refusal.status and not refusal.is_html:
             context.egress.answered()
 
-    async def _fit(self, turn: AccountTry, lease: Lease) -> UpstreamRequest:
-        """The request as this account can read it."""
-        course = turn.course
-        if Change.WITHOUT_ENCRYPTED in turn.changes:
-            return course.request.without_encrypted()
-        fingerprint = course.asked.lease_request.fingerprint
-        return await self._ciphertexts.readable(course.request, lease, fingerprint)
+    async def _fit(self, account_try: AccountTry, lease: Lease) -> UpstreamRequest:
+        """The request without encrypted items that this account cannot read."""
+        state = account_try.state
+        if Change.WITHOUT_ENCRYPTED in account_try.changes:
+            return state.request.without_encrypted()
+        fingerprint = state.dispatch_request.lease_request.fingerprint
+        return await self._ciphertexts.readable(state.request, lease, fingerprint)
 
-    def _concluded(self, course: DispatchState, nobody: NoCandidate | None) -> GatewayError:
-        now, plan = self._context.clock(), self._selector.plan(course.asked.lease_request)
-        return final_error(course.refusals, nobody, now=now, plan=plan)
+    def _concluded(self, state: DispatchState, nobody: NoCandidate | None) -> GatewayError:
+        now, plan = self._context.clock(), self._selector.plan(state.dispatch_request.lease_request)
+        return final_error(state.refusals, nobody, now=now, plan=plan)
 
-    def _commit(self, course: DispatchState, sent: UpstreamRequest, committed: Committed) -> None:
-        """An account has begun to answer: the conversation is tied to it."""
+    def _commit(self, state: DispatchState, sent: UpstreamRequest, committed: Committed) -> None:
+        """Record that an account reached the commit point; ties the conversation to it."""
         lease = committed.lease
         self._context.egress.answered()
         self._context.reachability.reached()
         self._context.observer.observe_headers(lease.account.id, committed.opening.headers)
         self._selector.record_probe_success(lease)
-        fingerprint = course.asked.lease_request.fingerprint
+        fingerprint = state.dispatch_request.lease_request.fingerprint
         if fingerprint:
             self._ledger.tie(fingerprint, lease.account.id)
             self._selector.note_tie(fingerprint, lease.account.id, tentative=False)
-            self._ciphertexts.moved(course.request, sent, fingerprint)
+            self._ciphertexts.moved(state.request, sent, fingerprint)
 
     def _prepared(
-        self, request: UpstreamRequest, lease: Lease, turn: AccountTry, exchange: Exchange
+        self, request: UpstreamRequest, lease: Lease, account_try: AccountTry, exchange: Exchange
     ) -> PreparedRequest:
-        headers = turn.course.asked.codex_headers
-        state = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
-        if headers and state:
-            headers = {**headers, TURN_STATE_HEADER: state}
+        headers = account_try.state.dispatch_request.codex_headers
+        token = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
+        if headers and token:
+            headers = {**headers, TURN_STATE_HEADER: token}
         return PreparedRequest(
             upstream_headers(
                 self._context.identity,
@@ -331,10 +364,10 @@ class Dispatcher:
                 credential=lease.credential,
                 request=request,
                 client_headers=headers,
-                turn_state=bool(state),
+                turn_state=bool(token),
             ),
             request.encode(),
-            new_connection=Change.NEW_CONNECTION in turn.changes,
+            new_connection=Change.NEW_CONNECTION in account_try.changes,
             on_head=partial(exchange.note_head, lease.account.id),
         )
 
@@ -349,6 +382,6 @@ def _check(exchange: Exchange) -> None:
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:
-    """Upstream's own id of a request, for its support."""
+    """The backend's request id from its response headers, at most 128 characters; empty if none."""
     found = headers.get("x-request-id") or headers.get("x-oai-request-id") or ""
     return found[:128] if found.isascii() and found.isprintable() else ""

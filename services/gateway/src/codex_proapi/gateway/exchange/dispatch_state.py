@@ -1,4 +1,4 @@
-"""The values of the failover loop: what it shares on a replica, and what it knows of one request."""
+"""Values of the failover loop: its input and result, the state of one dispatch, the shared context."""
 
 import asyncio
 import time
@@ -33,52 +33,54 @@ if TYPE_CHECKING:
 
 
 class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client wants of upstream."""
+    """Input of one dispatch: the upstream request and the requirements of its lease."""
 
     request: UpstreamRequest
     lease_request: LeaseRequest
     codex_headers: Mapping[str, str] | None = None
-    """Headers of a Codex client; None for anybody else."""
+    """Request headers by lower-case name if the client is Codex; None for other clients."""
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
-    """An opening, and the lease that pays for it."""
+    """An answer that has reached the commit point, with the lease it was obtained on."""
 
     opening: ResponseStream
     lease: Lease
-    turn: "AccountTry"
+    account_try: "AccountTry"
 
     def forget_request(self) -> None:
-        """Let go of the request's content: this answer will not be asked for again."""
-        state = self.turn.course
+        """Release the request's content once this answer cannot be requested again."""
+        state = self.account_try.state
         state.request = without_content(state.request)
-        state.asked = msgspec.structs.replace(state.asked, request=state.request)
+        state.dispatch_request = msgspec.structs.replace(
+            state.dispatch_request, request=state.request
+        )
 
 
 def without_content(request: UpstreamRequest) -> UpstreamRequest:
-    """A request with all that may be large left out; never to be sent."""
+    """A copy of a request without its large fields, for bookkeeping only: it must not be sent."""
     return msgspec.structs.replace(request, input=(), instructions="", tools=(), encrypted_for={})
 
 
 MOST_REMOVED = 4
-"""Parameters left out of one request at most; each costs a round trip."""
+"""Most parameters removed from one request; each removal costs a round trip to the backend."""
 
 
 class DispatchState:
-    """One dispatch under way."""
+    """Mutable state of one dispatch: the current request, accounts tried, refusals, bounds."""
 
     spending: Spending
 
-    def __init__(self, asked: DispatchRequest, silence: SilenceBudget) -> None:
-        self.asked = asked
-        self.request = asked.request
+    def __init__(self, dispatch_request: DispatchRequest, silence: SilenceBudget) -> None:
+        self.dispatch_request = dispatch_request
+        self.request = dispatch_request.request
         self.changes: set[Change] = set()
         self.removed: set[str] = set()
-        """Parameters that were left out because a refusal named them."""
+        """Parameters removed because a refusal named them."""
         self.tried: set[str] = set()
         self.refusals: list[Refused] = []
         self.forbidden: list[tuple[Lease, Refusal, RetryDecision]] = []
-        """Refusals for no known reason, of which it is not known yet whose matter they are."""
+        """Unexplained refusals not attributed yet: to the account, or to the request itself."""
         self.asked_accounts = 0
         self.waited = 0.0
         self.began = time.monotonic()
@@ -89,16 +91,19 @@ class DispatchState:
 
 
 class AccountTry:
-    """One account's turn in a course: it may be asked more than once, each time with a change."""
+    """The attempts of one dispatch on one account, each after the first with a change."""
 
-    def __init__(self, course: DispatchState) -> None:
-        self.course = course
-        self.changes = set(course.changes)
+    def __init__(self, state: DispatchState) -> None:
+        self.state = state
+        self.changes = set(state.changes)
         self.attempt: Attempt | None = None
 
     def changes_tried(self, refusal: Refusal) -> set[Change]:
-        """What must not be changed again; a parameter is left out once, but each by its name."""
-        removed = self.course.removed
+        """Changes that must not be repeated for this refusal.
+
+        `WITHOUT_PARAMETER` may be repeated for another parameter, up to MOST_REMOVED.
+        """
+        removed = self.state.removed
         if parameter_of(refusal) in removed or len(removed) >= MOST_REMOVED:
             return self.changes
         return self.changes - {Change.WITHOUT_PARAMETER}
@@ -108,17 +113,17 @@ class AccountTry:
 
 
 class Observer(Protocol):
-    """Somebody who learns from answers in passing; must not wait."""
+    """Receives headers and quotas seen in answers; called synchronously, so it must not block."""
 
     def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
-        """An account has answered with these headers, or sent some late."""
+        """Note response headers of an account, from the head or from a later metadata event."""
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
-        """An account has told its quota, in an event or a refusal."""
+        """Note an account's quota, from an event or a refusal."""
 
 
 class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What every dispatch on this replica shares."""
+    """What all dispatches of a replica share."""
 
     identity: Identity
     clock: SharedClock

@@ -1,8 +1,7 @@
-"""The facts of one client request, from admission to settlement: settled exactly once.
+"""The exchange: the facts of one client request from authentication to settlement.
 
-Settling waits for nothing, so it cannot be cancelled half-way: it closes the upstream stream,
-makes one record and gives it to every reader. How a record is stored is the ledger's business, what
-a refusal means that of `policy.retry`.
+An exchange is settled exactly once. Settling is synchronous, so it cannot be cancelled half-way: it
+closes the upstream stream, makes one `ExchangeRecord` and passes it to every reader.
 """
 
 import asyncio
@@ -34,20 +33,20 @@ NO_STATUS: Final = 500
 MODEL_LENGTH: Final = 128
 
 Reader = Callable[[ExchangeRecord], None]
-"""Somebody who wants to know what happened; must not wait."""
+"""Called with the record of a settled exchange; synchronous, so it must not block."""
 
 log = structlog.get_logger(__name__)
 
 
 class Closable(Protocol):
-    """An upstream stream, as far as settling is concerned."""
+    """The part of an upstream stream that settling uses."""
 
     def close(self) -> None:
-        """Give it back or cut it; any number of times."""
+        """Return the connection to its pool, or close it; may be called repeatedly."""
 
 
 class UpstreamHead(msgspec.Struct, frozen=True):
-    """The head of an answer of upstream."""
+    """Headers of the latest upstream response, and the account that sent them."""
 
     account_id: str = ""
     headers: Mapping[str, str] = {}
@@ -55,7 +54,7 @@ class UpstreamHead(msgspec.Struct, frozen=True):
 
 
 class Attempt:
-    """One try of an exchange on one account."""
+    """One request to the backend within an exchange, on one lease."""
 
     __slots__ = ("_began", "_clock", "_lease", "account", "record", "selection_input")
 
@@ -71,15 +70,15 @@ class Attempt:
         return f"<Attempt on {self.account}: {self.record.verdict if self.record else 'open'}>"
 
     def commit(self) -> None:
-        """The account has begun to answer."""
+        """Record that the answer reached its commit point."""
         self._note("committed", status=200)
 
     def refuse(self, refusal: Refusal, decision: RetryDecision) -> None:
-        """The account has refused."""
+        """Record a refusal and the decision that followed it."""
         self._note(decision.verdict.value, status=refusal.status, refusal=refusal)
 
     def abandon(self) -> None:
-        """Nobody waits for it any more."""
+        """Record that the attempt was given up, unless it has an outcome."""
         if self.record is None:
             self._note("abandoned")
 
@@ -98,7 +97,15 @@ class Attempt:
 
 
 class Exchange:
-    """The facts of one request while it is under way."""
+    """The facts of one request while it is under way.
+
+    Args:
+        request_id: id of the request, as in `x-request-id`.
+        endpoint: name of the dialect.
+        at: seconds since the epoch, by the shared clock.
+        readers: called with the record on settlement.
+        clock: monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -112,34 +119,34 @@ class Exchange:
         self.request_id = request_id
         self.endpoint = endpoint
         self.body = b""
-        """The client's body while it may have to be read again: until an account is asked."""
+        """The client's body, kept until the first attempt: a changed key has it translated again."""
         self.hold = BodyHold()
-        """What its request holds of the process' memory."""
+        """The request's share of the body budget."""
         self.key: ApiKey | None = None
         self.charge: LimitCharge | None = None
-        """What it draws on its key's limits."""
+        """The charge to its key's limits; None without limits."""
         self.fair_share: FairShare | None = None
-        """What it claims of its key's share, should the pool be scarce."""
+        """The claim to its key's fair share, used while the pool is scarce; None without a key."""
         self.streamed = False
         self.asked_model = ""
         self.sent_model = ""
         self.account = ""
         self.upstream_request_id = ""
         self.upstream_head = UpstreamHead()
-        """What upstream has answered last, also before its first word."""
+        """Headers of the latest upstream response, known before its first event."""
         self.dropped: tuple[str, ...] = ()
         self.report: ResponseReport | None = None
         self.settled = False
         self.interrupted = False
-        """Whether it was ended from outside."""
+        """Whether `interrupt` has ended it."""
         self.interruption: GatewayError | None = None
-        """What the client is told of that; None when it has left."""
+        """The client's error after an interruption; None if the client disconnected."""
         self.estimate = 0
-        """Tokens its request may cost, until upstream tells."""
+        """Estimated input tokens, used while upstream has not reported the usage."""
         self.received_events = 0
-        """Events of the answer so far: about a token each, until upstream tells."""
+        """Events received so far: the estimated output tokens, at about one token each."""
         self.silence_seconds = 0
-        """Longest silence of upstream since its first word, in whole seconds."""
+        """Longest time without data from upstream since the commit point, in whole seconds."""
         self._attempts: list[Attempt] = []
         self._opening: Closable | None = None
         self._ending: Ending | None = None
@@ -159,42 +166,46 @@ class Exchange:
 
     @property
     def attempted(self) -> bool:
-        """Whether any account was asked."""
+        """Whether there was any attempt."""
         return bool(self._attempts)
 
     def begin(self, lease: "Lease") -> Attempt:
-        """Begin an attempt."""
+        """Begin an attempt on a lease; from here the body is not kept."""
         self.body = b""
         attempt = Attempt(lease, self._clock)
         self._attempts.append(attempt)
         return attempt
 
     def note_head(self, account_id: str, headers: Mapping[str, str]) -> None:
-        """Note the head of an answer, before its first word."""
+        """Note the headers of an upstream response, before its first event."""
         self.upstream_head = UpstreamHead(account_id, headers)
 
     def own(self, opening: Closable, account: str) -> None:
-        """Take over an opening: settling closes it, whatever happens before."""
+        """Take over a committed upstream stream: settling closes it in any case."""
         self._opening = opening
         self.account = account
 
     def forget_request(self) -> None:
-        """The request is needed no more: what it held of the memory is free."""
+        """Drop the request body and release its share of the body budget."""
         self.body = b""
         self.hold.release()
 
     def speak(self) -> None:
-        """The first word goes to the client."""
+        """Note the time of the first byte to the client; later calls have no effect."""
         if not self._first_byte:
             self._first_byte = self._clock() - self._began
 
     def end(self, ending: Ending, *, status: int = 0, code: str = "") -> None:
-        """Say how it closes; the first to say so is right."""
+        """Set ending, status and code of the record; only the first call counts."""
         if self._ending is None:
             self._ending, self._status, self._code = ending, status, code
 
     def interrupt(self, reason: GatewayError | None) -> None:
-        """End it from outside: with an error the client is told, or None when it has left."""
+        """Cancel the exchange from another task.
+
+        Args:
+            reason: the client's error; None if the client disconnected.
+        """
         if self._ending is not None or self._task is None or self.interrupted:
             return
         self.interrupted = True
@@ -204,7 +215,7 @@ class Exchange:
         self._task.cancel()
 
     def settle(self) -> None:
-        """Close the stream and write the record. Runs once; the second call does nothing."""
+        """Close the upstream stream and pass the record to the readers; only the first call counts."""
         if self.settled:
             return
         self.settled = True
@@ -240,7 +251,7 @@ class Exchange:
             selection_inputs=tuple(a.selection_input for a in self._attempts),
             tokens=(report.tokens if report else None) or Tokens(),
             estimated=self._estimated(),
-            # A millisecond at least: nought means that there was no first byte.
+            # At least one millisecond: 0 means that there was no first byte.
             drawn_at=drawn_at,
             drawn_tokens=charge.tokens if charge and drawn_at else 0,
             fair_share_charge=share.charge if share and share.charged else 0,
@@ -256,17 +267,17 @@ class Exchange:
         )
 
     def _estimated(self) -> int:
-        """Tokens of an answer whose usage upstream had no time to tell; 0 where nobody answered."""
-        told = self.report is not None and self.report.tokens is not None
-        return 0 if told or not self.account else self.estimate + self.received_events
+        """Estimated tokens of an answer that ended before its usage; 0 if known or not answered."""
+        usage_known = self.report is not None and self.report.tokens is not None
+        return 0 if usage_known or not self.account else self.estimate + self.received_events
 
     def _status_of(self, ending: Ending) -> int:
-        """What the client saw where nobody said: a stream that has begun is a 200."""
+        """The status where `end` set none: 200 for an answer that has started."""
         if self._first_byte or ending in {Ending.WHOLE, Ending.SHORT}:
             return 200
         return CLIENT_LEFT if ending is Ending.ABANDONED else NO_STATUS
 
 
 def _printable(model: str) -> str:
-    """A client's own text, fit for a log."""
+    """A model name from a client without unprintable characters, at most MODEL_LENGTH long."""
     return "".join(letter for letter in model[:MODEL_LENGTH] if letter.isprintable())

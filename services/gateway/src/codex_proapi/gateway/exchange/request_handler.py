@@ -1,7 +1,7 @@
-"""Handles one body: read it in its dialect, charge the key's limits, dispatch, pump the answer.
+"""Handles one request body: translate it, charge the key's limits, dispatch it, pump the answer.
 
-Every step is decided elsewhere; here they follow each other. A key that was changed before any
-account was asked has its request read again under its new terms.
+If the API key turns out to have changed before the first attempt, the body is translated again with
+the key's new terms.
 """
 
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ from codex_proapi.gateway.translation.request.translated_request import (
 from codex_proapi.gateway.translation.responses.stored_items import expand
 
 MOST_READINGS = 3
-"""How often a request is read because its key was changed meanwhile."""
+"""Most translations of one request because its key changed meanwhile."""
 
 
 class RequestHandler:
-    """Handles the body of one exchange."""
+    """Handles the body of one exchange, from translation to the last byte of the answer."""
 
     def __init__(
         self, services: Dependencies, dialect: Dialect, exchange: Exchange, writer: ResponseWriter
@@ -46,7 +46,15 @@ class RequestHandler:
         return f"<RequestHandler of {self._exchange!r}>"
 
     async def handle(self, headers: Mapping[str, str], authenticated: Authenticated) -> None:
-        """Handle the body; when the key is changed before anybody is asked, again."""
+        """Handle `exchange.body`; repeated if the key changes before the first attempt.
+
+        Args:
+            headers: request headers by lower-case name.
+            authenticated: the client's key as authentication found it.
+
+        Raises:
+            GatewayError: the client's error.
+        """
         for _ in range(MOST_READINGS):
             try:
                 await self._handle_as(headers, authenticated)
@@ -63,7 +71,7 @@ class RequestHandler:
         raise StoreUnreachable("API keys are being changed just now. Please try again.")
 
     async def _handle_as(self, headers: Mapping[str, str], authenticated: Authenticated) -> None:
-        # No frame that waits for the whole answer holds the request: it may be some megabytes.
+        # The request may be megabytes, so no frame that awaits the whole answer refers to it.
         codex = ClientTraits.of(headers).is_codex
         pump, committed = await self._dispatched(headers, authenticated)
         await pump.give(committed, codex=codex)
@@ -71,7 +79,7 @@ class RequestHandler:
     async def _dispatched(
         self, headers: Mapping[str, str], authenticated: Authenticated
     ) -> tuple[ResponsePump, Committed]:
-        """Translate and dispatch; the answer has begun, and has its pump."""
+        """Translate and dispatch; gives the committed answer and the pump for it."""
         exchange, traits = self._exchange, ClientTraits.of(headers)
         asked = await self._translated(traits, authenticated)
         exchange.estimate = estimate(len(exchange.body), asked.request.input)
@@ -90,7 +98,7 @@ class RequestHandler:
             exchange,
         )
         if asked.stream:
-            # A stream that its client has seen is never asked for again.
+            # A stream that the client has received is never requested again.
             committed.forget_request()
             pump.forget_request()
             exchange.forget_request()
@@ -99,7 +107,7 @@ class RequestHandler:
     async def _translated(
         self, traits: ClientTraits, authenticated: Authenticated
     ) -> TranslatedRequest:
-        """The upstream request that the body means, with what it only names put in."""
+        """Translate the body, with stored responses and item references resolved."""
         exchange, key = self._exchange, authenticated.key
         options = RequestOptions(
             key_id=key.id if key else "",
@@ -130,7 +138,7 @@ class RequestHandler:
         return expand(asked, previous_items=previous, referenced_items=found)
 
     def _charge(self, authenticated: Authenticated) -> LimitCharge | None:
-        """What the exchange takes of its key's limits, instead of one that was never taken."""
+        """Make the charge to the key's limits; replaces an earlier one that was never drawn."""
         exchange, key = self._exchange, authenticated.key
         charge = None
         if key is not None:
@@ -175,7 +183,7 @@ class RequestHandler:
 
 
 def _waiter(authenticated: Authenticated, exchange: Exchange) -> Waiter:
-    """On whose behalf an exchange waits for an account's slot."""
+    """The queue entry with which an exchange waits for a concurrency slot."""
     key = authenticated.key
     return Waiter(
         request_id=exchange.request_id,
@@ -186,7 +194,7 @@ def _waiter(authenticated: Authenticated, exchange: Exchange) -> Waiter:
 
 
 def _fair_share(authenticated: Authenticated, exchange: Exchange) -> FairShare | None:
-    """What an exchange claims of its key's fair share; None without a key."""
+    """An exchange's claim to its key's fair share; None without a key."""
     key = authenticated.key
     if key is None:
         return None

@@ -1,7 +1,7 @@
-"""Carries one answer from the backend's stream to its client, to the last byte.
+"""Pumps one answer from the upstream stream through its translator to the response writer.
 
-An answer in one piece that breaks off is asked for again; of which account, the dispatcher decides.
-How bytes reach the client is the response writer's business.
+An answer that does not stream and breaks off is requested again; the dispatcher selects the
+account.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ PASSED_HEADERS = ("openai-model", "x-reasoning-included")
 
 
 class ResponsePump:
-    """The answer to one request under way."""
+    """Pumps the answer to one request; one for each exchange."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ResponsePump:
         return f"<ResponsePump {self._exchange!r}>"
 
     def new_translator(self) -> None:
-        """Give the next answer a translator of its own; what another has brought is forgotten."""
+        """Make a fresh translator for the next answer; the report of an earlier one is dropped."""
         asked, key = self._asked, self._exchange.key
         translator = self._dialect.translator(
             asked,
@@ -65,16 +65,16 @@ class ResponsePump:
         )
 
     def _early_headers(self) -> list[Header]:
-        """Headers for a client that is given its 200 while upstream has sent no more than a head.
+        """Headers of an early 200, from the latest upstream response headers.
 
-        Should another account answer in the end, nothing is lost: a turn state names its account.
+        Another account may answer in the end: the turn state stays safe, as it names its account.
         """
         head = self._exchange.upstream_head
         account_id = head.account_id if self._asked.verbatim else ""
         return response_headers(self._asked, head.headers, account_id)
 
     def forget_request(self) -> None:
-        """Keep of the request only what the rest of its answer needs."""
+        """Drop the request's content, except for what storing the response needs."""
         asked = self._asked
         self._asked = msgspec.structs.replace(
             asked,
@@ -83,7 +83,15 @@ class ResponsePump:
         )
 
     async def give(self, committed: Committed, *, codex: bool) -> None:
-        """Pump answers until one is whole. Raises the GatewayError that the client is told."""
+        """Pump answers until one is whole.
+
+        Args:
+            committed: the first answer.
+            codex: whether the client is Codex and gets upstream's headers.
+
+        Raises:
+            GatewayError: the client's error.
+        """
         following: Committed | None = committed
         while following is not None:
             headers = response_headers(
@@ -94,9 +102,10 @@ class ResponsePump:
             following = await self._pump(following, headers)
 
     async def _pump(self, committed: Committed, headers: list[Header]) -> Committed | None:
-        """Pump one answer; what happens on the way is noted of its account.
+        """Pump one answer and record its outcome.
 
-        Gives another account's answer where this one broke off before its client saw any of it.
+        Gives the next committed answer if this one broke off before the client received any of it,
+        else None.
         """
         asked, report, dispatcher = self._asked, self._exchange.report, self._services.dispatcher
         pump = self._writer.stream if asked.stream else self._writer.whole
@@ -118,7 +127,7 @@ class ResponsePump:
         return None
 
     def _note_report(self, committed: Committed, report: ResponseReport) -> None:
-        """Note what one answer told beside itself, however it ended."""
+        """Pass on quota and metadata of an answer, and count unknown and malformed events."""
         self._services.dispatcher.note_report(committed, report)
         if report.unknown_events or report.malformed_events:
             self._services.metrics.count_strange_events(
@@ -126,13 +135,13 @@ class ResponsePump:
             )
 
     async def _before_last(self) -> None:
-        """What must be so when the client learns that the answer is whole."""
+        """Store the response and free the stream permit, before the client sees the end."""
         await self._keep()
         if self._exchange.charge is not None:
             await self._services.stream_permits.free(self._exchange.charge)
 
     async def _keep(self) -> None:
-        """Keep what the client may continue."""
+        """Store the conversation up to this response, if the request asks for it (`store`)."""
         asked, report, key = self._asked, self._exchange.report, self._exchange.key
         if not asked.store or report is None:
             return
@@ -148,10 +157,13 @@ class ResponsePump:
 def response_headers(
     asked: TranslatedRequest, answered: Mapping[str, str], codex_account: str
 ) -> list[Header]:
-    """Headers that say something of this one answer.
+    """Response headers that depend on the request and its answer.
 
-    `answered` are upstream's, `codex_account` is the account that sent them; it is empty where the
-    client is not Codex and gets none of them.
+    Args:
+        asked: the translated request, for `x-dropped-parameters`.
+        answered: upstream's response headers by lower-case name.
+        codex_account: id of the account that sent them; empty for clients other than Codex, which
+            get none of upstream's headers.
     """
     headers: list[Header] = []
     if asked.dropped:

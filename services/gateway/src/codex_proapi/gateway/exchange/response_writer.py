@@ -1,8 +1,7 @@
-"""Writes one answer to its client: pieces as upstream sends them, keep-alives, or an error.
+"""Writes one answer to a client: translated stream, keep-alives, a whole body, or an error.
 
-One write for each read of upstream, no timer and no task for any chunk; the process' ticker calls
-`tick` once a second. What the bytes say is the translator's business, who pays for them the
-dispatcher's, and how they travel the sink's.
+There is one write for each read from upstream and no timer or task per chunk; the process' ticker
+calls `tick` once a second. Contents come from the translator, transport is the sink's.
 """
 
 import time
@@ -19,11 +18,11 @@ from codex_proapi.gateway.server.sink import Sink
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
 
 KEEP_ALIVE_TICKS: Final = 10
-"""Seconds of silence towards the client before a keep-alive is written."""
+"""Seconds without a write to the client after which a keep-alive is written."""
 SILENCE_TICKS: Final = 300
-"""Seconds upstream may be silent in the middle of an answer."""
+"""Seconds upstream may send nothing in the middle of an answer before it counts as broken."""
 SLICE_BYTES: Final = 16 * 1024
-"""How much of a read is translated at a time; chunks are some three times as long as events."""
+"""Bytes of a read that are translated at a time; chunks are about three times as long as events."""
 EVENT_END: Final = b"\n\n"
 STREAM_HEADERS: Final[tuple[Header, ...]] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -38,26 +37,36 @@ class ResponseSource(Protocol):
     held: bytes
 
     async def read(self) -> bytes:
-        """More bytes, b"" at the end."""
+        """The next bytes of the stream; b"" at its end."""
 
     def release(self) -> None:
-        """The answer is whole: let the stream close by itself."""
+        """Hand the stream back after a whole answer, to be drained and closed in the background."""
 
 
 LimitHeaders: TypeAlias = Callable[[LimitCharge | None, bool], Sequence[Header]]
-"""Headers that tell of the limits of the client's key; the flag says that Codex itself asks."""
+"""Makes the rate limit headers of a key's charge; the flag is whether the client is Codex."""
 
 
 EarlyHeaders: TypeAlias = Callable[[], Sequence[Header]]
-"""Headers of an answer as far as they are known before its first word."""
+"""Gives the headers of an answer that are known before its first event."""
 
 
 async def _nothing() -> None:
-    """There is nothing to do before the last byte."""
+    """Default for `before_last`: does nothing."""
 
 
 class ResponseWriter:
-    """One answer on its way to its client; ticks once a second."""
+    """Writes the answer of one exchange; a member of the ticker while it is under way.
+
+    Args:
+        sink: the client's side of the connection.
+        exchange: the exchange that is answered.
+        tasks: runs keep-alive writes.
+        patience_ticks: seconds after which a stream gets its 200 before the first event.
+        gaps: histogram of the seconds between two reads from upstream.
+        limit_headers: makes the rate limit headers.
+        clock: monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -101,11 +110,15 @@ class ResponseWriter:
         codex: bool,
         early_headers: EarlyHeaders = list,
     ) -> None:
-        """Take the translator of the next answer; the first one begins the patience.
+        """Set the translator of the next answer.
 
-        `early_headers` gives those of an answer that begins before upstream has said a word.
+        The first call starts counting `patience_ticks`: before it the client was still sending.
 
-        Until then the client was still sending: that is not a silence it has to be consoled for.
+        Args:
+            translator: translator or aggregator of the answer.
+            streams: whether the answer is a stream.
+            codex: whether the client is Codex, for the rate limit headers.
+            early_headers: gives the headers of an answer that starts before the first event.
         """
         if self._translator is None:
             self._age = 0
@@ -115,10 +128,10 @@ class ResponseWriter:
         self._codex = codex
 
     def tick(self) -> None:
-        """A second has passed."""
+        """Count a second: write a keep-alive or an early 200, or end an answer that fell silent."""
         self._age += 1
         if self._sending:
-            # The client reads slowly; upstream waits for it and is not to blame.
+            # The client reads slowly, so upstream is not read: its silence does not count.
             self._silent = self._idle = 0
             self._received_at = self._clock()
             return
@@ -142,7 +155,16 @@ class ResponseWriter:
         headers: Sequence[Header] = (),
         before_last: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
-        """Pump until the answer is whole. Raises the GatewayError that broke it off."""
+        """Write the answer as a stream until it is whole.
+
+        Args:
+            source: the upstream stream, past its commit point.
+            headers: response headers, unless an early 200 has been sent.
+            before_last: awaited before the last bytes are written.
+
+        Raises:
+            GatewayError: the answer broke off.
+        """
         translator, write, read, clock = (
             self._translator,
             self._sink.write,
@@ -183,9 +205,9 @@ class ResponseWriter:
         await self._finish(out)
 
     async def _write_slices(self, translator: StreamTranslator, data: bytes) -> bytes:
-        """Translate a large read slice by slice, writing all but the last one; gives that one's.
+        """Translate a large read in slices of SLICE_BYTES; writes all but the last, which it gives.
 
-        A reader that is slow holds one translated slice then, not a translated read.
+        Only one translated slice is in memory while the client reads slowly.
         """
         out = b""
         for start in range(0, len(data), SLICE_BYTES):
@@ -206,10 +228,13 @@ class ResponseWriter:
         headers: Sequence[Header] = (),
         before_last: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
-        """Read until the answer is whole, then send it. Raises the GatewayError that broke it.
+        """Read the answer until it is whole, then send it in one piece.
 
-        Until it is whole the client has seen nothing: one that broke may be tried anew with another
-        translator and source.
+        Nothing is sent before that, so after an error another translator and source may be used.
+        Arguments as for `stream`.
+
+        Raises:
+            GatewayError: the answer broke off.
         """
         body = await self._folded(source)
         source.release()
@@ -252,7 +277,7 @@ class ResponseWriter:
         return fold.finish()
 
     async def fail(self, error: GatewayError) -> None:
-        """End with an error: a status if nothing was sent, else the stream's own last words."""
+        """Send an error: as an error response if nothing was sent yet, else as a stream event."""
         self._reading = False
         if not self._started or self._translator is None:
             self._started = True
@@ -264,7 +289,7 @@ class ResponseWriter:
 
     @property
     def started(self) -> bool:
-        """Whether the client has its status."""
+        """Whether the status line has been sent."""
         return self._started
 
     async def _start(self, headers: Sequence[Header]) -> None:
@@ -272,11 +297,11 @@ class ResponseWriter:
         await self._sink.start(200, [*STREAM_HEADERS, *headers, *self._limits()])
 
     def _limits(self) -> Sequence[Header]:
-        """Headers that tell of the limits of the client's key."""
+        """The rate limit headers of the client's key."""
         return self._limit_headers(self._exchange.charge, self._codex)
 
     async def _reassure(self) -> None:
-        """Write a keep-alive; before the commit point with an early 200."""
+        """Write a keep-alive, after an early 200 if the response has not started."""
         translator = self._translator
         if translator is None or self._sending or self._exchange.settled:
             return

@@ -1,7 +1,7 @@
-"""Serves requests whatever carries them: from an authenticated client to the settled exchange.
+"""Serves one request, independent of the HTTP server: from authentication to the settled exchange.
 
-A transport receives (headers, key, body) and gives a `Request` and a `Sink`. Whatever happens
-after that, the client gets an answer and the exchange is settled once.
+The server's side provides a `Request` (headers, key, body) and a `Sink`. Whatever happens after
+that, the client gets a response and the exchange is settled once.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from codex_proapi.gateway.server.request_context import bind_key
 from codex_proapi.gateway.server.sink import Sink
 
 LARGE_BODY = 1024 * 1024
-"""Size of a body from which others are served between reading it and translating it.
+"""Bytes of a body from which other tasks may run between reading it and translating it.
 
 Ten megabytes were seen to take 4 + 8 + 5 ms: joining, translating, encoding. A thread would not
 help the others: each of these steps is one call that holds the interpreter's lock.
@@ -36,7 +36,7 @@ help the others: each of these steps is one call that holds the interpreter's lo
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of an authenticated client, as its transport received it."""
+    """One request of an authenticated client, as the server received it."""
 
     id: str
     dialect: Dialect
@@ -44,11 +44,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """By lower-case name."""
     authenticated: Authenticated
     body: Callable[[], Awaitable[bytes]]
-    """Reads the body, unpacked. Raises ClientFault or ClientGone."""
+    """Reads the body, decompressed. Raises ClientFault or ClientGone."""
     hold: BodyHold
-    """What the body holds of the process' memory; released when it is needed no more."""
+    """The body's share of the body budget; released when the body is not needed any more."""
     gone: Callable[[], Awaitable[None]]
-    """Waits, after the body, until the client has hung up."""
+    """Waits, after the body was read, until the client has disconnected."""
 
 
 class ExchangeService:
@@ -62,11 +62,20 @@ class ExchangeService:
         return f"<ExchangeService with {self._services.in_flight!r}>"
 
     def hold_body(self) -> BodyHold:
-        """A hold for the body of the next request."""
+        """An empty share of the body budget, for the next request."""
         return self._services.bodies.hold()
 
     async def authenticate(self, headers: Mapping[bytes, bytes]) -> Authenticated:
-        """Find room and the key of a request. Raises Overloaded, BadKey or StoreUnreachable."""
+        """Check capacity and authenticate a request.
+
+        Args:
+            headers: request headers by lower-case name.
+
+        Raises:
+            Overloaded: too many exchanges are in flight, or the replica drains.
+            BadKey: the API key is missing or not valid.
+            StoreUnreachable: Redis is away and the key is not cached.
+        """
         services = self._services
         try:
             services.in_flight.check()
@@ -86,7 +95,11 @@ class ExchangeService:
         return authenticated
 
     async def serve(self, request: Request, sink: Sink) -> None:
-        """Serve one request to its end. Raises CancelledError only when it is cancelled itself."""
+        """Serve one request to its settlement; errors go to the client, none is raised.
+
+        Raises:
+            CancelledError: the calling task was cancelled, other than by `Exchange.interrupt`.
+        """
         services = self._services
         exchange = Exchange(
             request_id=request.id,
@@ -117,7 +130,7 @@ class ExchangeService:
                 self._give_back(exchange)
 
     async def _guarded(self, request: Request, exchange: Exchange, writer: ResponseWriter) -> None:
-        """Serve, and turn whatever goes wrong into an error for the client."""
+        """Handle the request; every exception becomes an error response or event."""
         watch: asyncio.Task[None] | None = None
         try:
             exchange.body = await request.body()
@@ -166,7 +179,7 @@ class ExchangeService:
         await writer.fail(error)
 
     def _give_back(self, exchange: Exchange) -> None:
-        """Give back what the exchange still holds; nobody waits for it."""
+        """Release slot and stream permit that the exchange still holds, in the background."""
         services = self._services
         if services.queue.holds(exchange.request_id):
             services.tasks.start(services.queue.free(exchange.request_id), name="free slot")
@@ -175,6 +188,6 @@ class ExchangeService:
 
 
 async def _watch(request: Request, exchange: Exchange) -> None:
-    """End the exchange when the client hangs up."""
+    """Interrupt the exchange when the client disconnects."""
     await request.gone()
     exchange.interrupt(None)

@@ -1,6 +1,6 @@
-"""Stored responses: what `previous_response_id` and `item_reference` of a key can go back to.
+"""Stored responses: the items that `previous_response_id` and `item_reference` resolve to, per key.
 
-Sealed, expiring and bounded: a conversation is worth more to its owner than to our memory.
+Items are compressed and encrypted, expire, and are bounded for each response, each key and overall.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ MOST_REFERENCES = 1000
 MOST_FOUND_BYTES = 16 << 20
 """Sealed bytes of the responses that one request's references are looked up in."""
 _BESIDE = 64 << 10
-"""Size from which sealing runs beside the event loop."""
+"""Bytes from which compression and encryption run in a thread."""
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
 class ResponseStore:
-    """The responses that can be continued, apart for each key."""
+    """Stores responses in Redis; a key sees only its own."""
 
     def __init__(self, redis: Redis, cipher: Cipher) -> None:
         self._redis = redis
@@ -53,10 +53,17 @@ class ResponseStore:
     async def keep(
         self, key_id: str, response_id: str, items: Sequence[bytes], *, now: float
     ) -> bool:
-        """Keep the items (raw JSON) of a conversation up to this response.
+        """Store the items of a conversation up to and including a response.
 
-        The oldest responses of the key, then of all, go until the budgets of bytes hold. False if
-        this one is too large, or Redis is nearly full: continuing it is worth less than serving.
+        The oldest responses of the key, then of all keys, are removed until the byte limits hold.
+
+        Args:
+            key_id: the owner's key; empty in open mode.
+            response_id: the id for `previous_response_id`.
+            items: raw JSON of each item.
+            now: seconds since the epoch.
+
+        Returns False if the response is larger than MOST_BYTES, or Redis is nearly full.
         """
         plain = b"[" + b",".join(items) + b"]"
         if len(plain) > MOST_BYTES:
@@ -123,7 +130,7 @@ class ResponseStore:
 
 
 async def _beside(size: int, work: Callable[[A], B], value: A) -> B:
-    """Run work at once if it is small, beside the event loop if it is not."""
+    """Run work inline if its input is small, in a thread if it is not."""
     if size < _BESIDE:
         return work(value)
     return await asyncio.to_thread(work, value)
@@ -134,7 +141,7 @@ class _Named(msgspec.Struct):
 
 
 _ID = re.compile(r"[!-~]{1,256}")
-"""Ids that pointers are kept for. Clients write some of them, and a script lists them with spaces."""
+"""Ids that pointers are kept for; without spaces, which separate ids in the Redis script."""
 
 
 def _id_of(item: bytes) -> str | None:

@@ -1,7 +1,7 @@
-"""Turn states on their way through us: upstream's sticky routing token, bound to its account.
+"""The `x-codex-turn-state` header: the backend's sticky routing token, bound to its account.
 
-A Codex client echoes the token within a turn. It must not reach another account, so the client
-gets it with our account id in front; no replica has to remember anything.
+A Codex client echoes the token within a turn. It is valid for the account that issued it only, so
+the client receives it prefixed with our account id; no replica has to store anything.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ SEPARATOR: Final = "~"
 
 
 def bound(headers: Mapping[str, str], account_id: str) -> str:
-    """The token as the client gets it, from upstream's headers; empty where there is none."""
+    """The token for the client, prefixed with the account id; empty if upstream sent no valid one."""
     state = headers.get(TURN_STATE_HEADER, "")
     if not state or len(state) > HEADER_LIMIT or not (state.isascii() and state.isprintable()):
         return ""
@@ -22,6 +22,6 @@ def bound(headers: Mapping[str, str], account_id: str) -> str:
 
 
 def state_for(echoed: str, lease: Lease) -> str:
-    """The token for upstream; empty when it belongs to another account, or is none of ours."""
+    """The token for upstream; empty if it belongs to another account or has no account prefix."""
     account_id, separator, state = echoed.partition(SEPARATOR)
     return state if separator and account_id == lease.account.id else ""

@@ -1,4 +1,4 @@
-"""What is known of accounts beside their records: the models they list, and their quota."""
+"""Facts of accounts beyond their stored records: catalogues of models, and quotas."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
 
 class AccountFacts:
-    """Catalogues and quotas, as the selector and the dispatcher need them."""
+    """Combines catalogues and quotas for the selector (`Facts`) and the dispatcher (`Observer`)."""
 
     def __init__(self, catalogues: ModelCatalogues, quotas: QuotaTracker) -> None:
         self._catalogues = catalogues
@@ -20,7 +20,7 @@ class AccountFacts:
 
     @property
     def revision(self) -> int:
-        """Changes whenever a catalogue or a quota may have changed by much."""
+        """A number that changes when a catalogue or a quota has changed materially."""
         return self._catalogues.revision + self._quotas.revision
 
     def lists(self, account_id: str, model: str) -> bool:
@@ -36,11 +36,11 @@ class AccountFacts:
         return self._quotas.credits(account_id)
 
     def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
-        """An account has begun to answer, with these headers."""
+        """Note quota and catalogue version (`x-models-etag`) from response headers."""
         self._quotas.observe_headers(account_id, headers)
         if etag := headers.get("x-models-etag"):
             self._catalogues.observe_etag(account_id, etag)
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
-        """An account has told its quota."""
+        """Note an account's quota."""
         self._quotas.observe_quota(account_id, quota)

@@ -1,7 +1,7 @@
-"""One time for all replicas: the machine's clock, corrected by what Redis says.
+"""The shared clock: the machine's clock, corrected to Redis' time.
 
-Replicas whose clocks differ by minutes would renew tokens early, end cooldowns late and count in the
-wrong day; every snapshot brings Redis' time with every request, so nobody has to ask for it.
+Replicas whose clocks differ by minutes would refresh tokens early, end cooldowns late and count
+usage in the wrong day. Every snapshot contains Redis' time, so no extra round trip is needed.
 """
 
 import time
@@ -9,20 +9,20 @@ from collections.abc import Callable
 
 
 class SharedClock:
-    """Gives seconds since the epoch, as Redis counts them."""
+    """Callable that gives seconds since the epoch by Redis' clock."""
 
     def __init__(self, own: Callable[[], float] = time.time) -> None:
         self._own = own
         self.offset = 0.0
-        """How far Redis' clock is ahead of ours, in seconds."""
+        """Seconds that Redis' clock is ahead of the machine's."""
 
     def __repr__(self) -> str:
         return f"<SharedClock {self.offset:+.3f} s>"
 
     def __call__(self) -> float:
-        """The time."""
+        """Seconds since the epoch."""
         return self._own() + self.offset
 
     def learn(self, now: float) -> None:
-        """Take in what Redis said just now."""
+        """Set the offset from Redis' current time, seconds since the epoch."""
         self.offset = now - self._own()

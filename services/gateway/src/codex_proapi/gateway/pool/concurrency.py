@@ -1,9 +1,9 @@
-"""The concurrency limit of accounts: slots, and the queue of requests that found none free.
+"""Concurrency slots of accounts (`ACCOUNT_STREAMS`), and the queue of requests waiting for one.
 
-All replicas share the queue. A slot that is given back goes in the same step to the key that holds
-least for its weight, and among its requests to the oldest; that request's replica is woken at once.
-A waiter looks again every few seconds all the same: a wake may be lost, accounts and limits may
-change. Without a limit nothing here is asked of Redis.
+All replicas share the queue. Freeing a slot assigns it atomically to the waiting key that holds
+fewest slots for its weight, and among that key's requests to the oldest; its replica is notified
+through a Redis list. A waiter polls every few seconds as well, because a notification may be lost
+and accounts and limits may change. Without a limit nothing here uses Redis.
 """
 
 import asyncio
@@ -21,31 +21,39 @@ from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.limits.redis_leases import RedisLeases, renew_regularly
 
 LEASE_SECONDS: Final = 45.0
-"""How long a slot is held without being renewed."""
+"""Seconds a slot is held without being renewed."""
 CHECK_SECONDS: Final = 10.0
-"""How long one waits at most before looking again whether other accounts have come free."""
+"""Most seconds of one wait, after which all accounts are checked again."""
 TEND_SECONDS: Final = 1.0
-"""How often somebody who waits looks for leases that have ended: their replicas are dead."""
+"""Seconds between two removals of expired slots, whose replicas have died, while anyone waits."""
 MOST_WAITING: Final = 1000
-"""Requests in the queue, of all replicas; one more is refused at once."""
+"""Most requests in the queue, of all replicas; a further one is refused at once."""
 RETRY_SECONDS: Final = 0.25
 
 log = structlog.get_logger(__name__)
 
 
 class Waiter(msgspec.Struct, frozen=True, kw_only=True):
-    """On whose behalf a slot is asked for."""
+    """A request for a slot: its id, its key, and its position in the queue."""
 
     request_id: str = ""
     key_id: str = "open"
     weight: float = 1.0
     """The key's share where slots are scarce."""
     since: float = 0.0
-    """When it came, seconds since the epoch by the shared clock: its place in the queue."""
+    """Arrival, seconds since the epoch by the shared clock: its position in the queue."""
 
 
 class AccountQueue:
-    """The slots that this replica's exchanges hold or wait for."""
+    """The slots that this replica's exchanges hold or wait for.
+
+    Args:
+        redis: for slots and queue.
+        blocking_redis: a client whose connection may block in BLPOP.
+        replica: this replica's id, which names its list of notifications.
+        tasks: runs the task that receives notifications.
+        clock: seconds since the epoch, by the shared clock.
+    """
 
     def __init__(
         self,
@@ -66,30 +74,31 @@ class AccountQueue:
         self._tasks = tasks
         self._scripts = Scripts(redis, __package__)
         self._held: dict[str, str] = {}
-        """By request: its slot, or "" where it may have one or a place in the queue."""
+        """Slot by request id; "" while the request may hold a slot or be queued."""
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._listens = False
         self.most = 0
-        """Answers one account may give at a time; 0 is no limit. May change while running."""
+        """Concurrent answers per account; 0 for no limit. May change while running."""
 
     def __repr__(self) -> str:
         return f"<AccountQueue {len(self._held)} held, {len(self._waiting)} waited for>"
 
     @property
     def waiting(self) -> int:
-        """How many exchanges of this replica wait."""
+        """Number of exchanges of this replica that wait."""
         return len(self._waiting)
 
     def holds(self, request_id: str) -> bool:
-        """Whether an exchange may have a slot, or a place in the queue, to give back."""
+        """Whether an exchange may hold a slot, or be queued, so that `free` is needed."""
         return request_id in self._held
 
     async def take(self, account_id: str, waiter: Waiter) -> Sequence[str]:
-        """Take a slot of an account, giving back any other; else the accounts that have none.
+        """Acquire a slot of an account, releasing any other slot of the request.
 
-        Nobody is overtaken: an account that others wait for has none. Raises StoreUnavailable.
+        Returns an empty sequence on success, else the ids of the accounts without a free slot. An
+        account that other requests wait for has none. Raises StoreUnavailable.
         """
-        # Noted before it is known: who leaves meanwhile gives back what Redis may have given.
+        # Set before the call: a request cancelled meanwhile frees a slot Redis may have assigned.
         self._held[waiter.request_id] = _slot(account_id, waiter)
         taken, *full = await self._do("take", waiter.request_id, account_id, waiter.key_id)
         if taken:
@@ -98,10 +107,11 @@ class AccountQueue:
         return full
 
     async def wait(self, accounts: Sequence[str], waiter: Waiter, *, seconds: float) -> str | None:
-        """Wait for a slot of one of these accounts; gives the account whose slot is handed over.
+        """Wait for a slot of one of these accounts.
 
-        "" is nothing yet: look again, the place in the queue goes by when one came. None is that
-        the queue takes nobody more. What is handed over has to be taken. Raises StoreUnavailable.
+        Returns the id of the account whose slot was assigned, which must be acquired with `take`;
+        "" if none was assigned yet and the accounts should be checked again (the position in the
+        queue depends on `waiter.since`); None if the queue is full. Raises StoreUnavailable.
         """
         woken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         seconds = min(seconds, CHECK_SECONDS)
@@ -119,18 +129,18 @@ class AccountQueue:
             del self._waiting[waiter.request_id]
 
     async def free(self, request_id: str) -> None:
-        """Give back an exchange's slot. While Redis is away it waits for its lease to end."""
+        """Release an exchange's slot; while Redis is away it expires after LEASE_SECONDS instead."""
         if request_id in self._held:
             await self._give_up(request_id)
             self._held.pop(request_id, None)
 
     async def close(self) -> None:
-        """Give back what is left when the replica ends."""
+        """Release all slots of this replica, when it shuts down."""
         for request_id in tuple(self._held):
             await self.free(request_id)
 
     async def renew(self) -> None:
-        """Renew the slots of all exchanges here. Raises StoreUnavailable."""
+        """Renew the slots of all exchanges of this replica. Raises StoreUnavailable."""
         if held := list(filter(None, self._held.values())):
             await self._leases.renew({keyspace.slots(): held})
 
@@ -151,38 +161,38 @@ class AccountQueue:
             self._tasks.start(self._wake(), name="wakes")
 
     async def _wake(self) -> None:
-        """Wake whoever is handed a slot, as long as anybody waits."""
-        deaf = False
+        """Receive notifications of assigned slots as long as any exchange waits."""
+        was_away = False
         try:
             while self._waiting:
                 try:
-                    await self._hear()
+                    await self._receive()
                 except StoreUnavailable as error:
                     log.debug("wakes.waited", error=str(error))
-                    deaf = True
+                    was_away = True
                     await asyncio.sleep(RETRY_SECONDS)
                 else:
-                    if deaf:
-                        self._send_looking()
-                    deaf = False
+                    if was_away:
+                        self._recheck_all()
+                    was_away = False
         finally:
             self._listens = False
 
-    async def _hear(self) -> None:
+    async def _receive(self) -> None:
         with mapped():
-            told: Any = await self._blocking_redis.blpop([self._wakes], timeout=TEND_SECONDS)
-        if told is None:
+            reply: Any = await self._blocking_redis.blpop([self._wakes], timeout=TEND_SECONDS)
+        if reply is None:
             await self._do("tend", "")
             return
-        request_id, _, account_id = told[1].partition(" ")
+        request_id, _, account_id = reply[1].partition(" ")
         woken = self._waiting.get(request_id)
         if woken is not None and not woken.done():
             woken.set_result(account_id)
-        elif request_id not in self._held:  # it has left in the very moment
+        elif request_id not in self._held:  # it was cancelled when the slot was assigned
             await self._give_up(request_id)
 
-    def _send_looking(self) -> None:
-        """Redis was away: the queue may be gone with it, and wakes with the connection."""
+    def _recheck_all(self) -> None:
+        """Have all waiters check again: queue and notifications may be lost after an outage."""
         for woken in self._waiting.values():
             if not woken.done():
                 woken.set_result("")
@@ -201,5 +211,5 @@ class AccountQueue:
 
 
 def _slot(account_id: str, waiter: Waiter) -> str:
-    """A slot's member of the set."""
+    """The member that stands for a slot in the sorted set of slots."""
     return f"{account_id} {waiter.request_id} {waiter.key_id}"

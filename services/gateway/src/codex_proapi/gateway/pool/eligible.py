@@ -1,7 +1,7 @@
-"""The accounts that may serve a model for a key, remembered for a moment.
+"""The accounts eligible for a model and a key, cached for a second.
 
-Most requests belong to a conversation that stays on its account; asking every account of a large
-pool for each of them costs more than everything else that a selection does.
+Most requests belong to a conversation that stays on its account; checking every account of a large
+pool for each of them would cost more than the rest of a selection.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,17 +16,17 @@ from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.scarcity import left_of
 
 FRESH_SECONDS: Final = 1.0
-"""How long a list holds: logins end and quota windows begin anew by time alone."""
+"""Seconds a list is cached: logins expire and quota windows reset by time alone."""
 MOST_LISTS: Final = 256
-"""Lists that are remembered: one for each model and each set of accounts that a key may spend."""
+"""Most cached lists: one for each model and set of accounts that a key may spend."""
 
 
 class Facts(Protocol):
-    """What is known of accounts beside their records."""
+    """Catalogues and quotas of accounts, as a selection needs them."""
 
     @property
     def revision(self) -> int:
-        """Changes whenever anything below may have changed by much."""
+        """A number that changes when a catalogue or a quota has changed materially."""
 
     def lists(self, account_id: str, model: str) -> bool:
         """Whether an account lists a model; True where its catalogue is not known."""
@@ -39,18 +39,25 @@ class Facts(Protocol):
 
 
 class EligibleAccounts(msgspec.Struct, frozen=True, kw_only=True):
-    """The accounts that may serve a model, cooling or not."""
+    """The accounts that may serve a model, in cooldown or not."""
 
     accounts: Mapping[str, Account]
     """By id, oldest first."""
     followed: Sequence[str]
-    """Ids of those a conversation may stay with: not the spent, unless all are."""
+    """Ids of accounts a conversation may stay with: those with quota left, or all if none has."""
     left: float | None
-    """Percent left of them, as `balancing.scarcity` counts it; None is unknown."""
+    """Percent of their quota left, as `balancing.scarcity` computes it; None if unknown."""
 
 
 class EligibilityCache:
-    """Lists eligible accounts, and remembers the lists."""
+    """Lists eligible accounts, and caches the lists.
+
+    Args:
+        view: the accounts as this replica last read them.
+        facts: their catalogues and quotas.
+        clock: seconds since the epoch.
+        half_open: whether an account's circuit breaker is half open.
+    """
 
     def __init__(
         self,
@@ -71,7 +78,7 @@ class EligibilityCache:
         return f"<EligibilityCache of {len(self._lists)} lists>"
 
     def list(self, model: str, allowed: tuple[str, ...]) -> EligibleAccounts:
-        """The accounts that may serve a model; `allowed` are the ids a key may spend, empty is all."""
+        """The accounts that may serve a model; `allowed` are the ids a key may spend, empty for all."""
         state = self._view.version, self._facts.revision
         if state != self._state or len(self._lists) > MOST_LISTS:
             self._state = state
@@ -84,7 +91,7 @@ class EligibilityCache:
         return found
 
     def usable(self, allowed: Collection[str]) -> bool:
-        """Whether any account could serve a key, if only it listed the model."""
+        """Whether any account could serve a key, regardless of the model."""
         now = self._clock()
         return any(_usable(account, allowed, now) for account in self._view.accounts.values())
 
@@ -97,11 +104,19 @@ class EligibilityCache:
         cooldown: Cooldown | None = None,
         full: bool = False,
     ) -> Candidate:
-        """An account as a selection sees it."""
+        """The candidate of an account.
+
+        Args:
+            account_id: its id.
+            model: the model to be sent, for its quota windows.
+            weight: the account's weight in the round robin.
+            cooldown: its cooldown from the snapshot.
+            full: whether it has no free concurrency slot.
+        """
         return Candidate(
             id=account_id,
             weight=weight,
-            # Its code is upstream's own text, which no selection looks at and no log line may hold.
+            # The code is upstream's text: no selection reads it, and log lines must not contain it.
             cooldown=cooldown and msgspec.structs.replace(cooldown, code=""),
             half_open=self._half_open(account_id),
             windows=self._facts.windows(account_id, model),

@@ -1,8 +1,8 @@
-"""Encrypted items never cross accounts: a conversation carries only what its account can read.
+"""Filters encrypted items: a request contains only those that its account can decrypt.
 
-Reasoning and compacted history come back from upstream encrypted for one account. When a
-conversation moves, its items are left out, and by their digests it is remembered that the account
-it moved to cannot read them. Everything newer is that account's own.
+Upstream encrypts reasoning and compacted history for one account. When a conversation moves to
+another account its encrypted items are left out, and their digests are stored as unreadable for the
+new account; items not stored there count as the new account's own.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ CONTENT = "encrypted_content"
 
 
 class EncryptedItems:
-    """Knows which encrypted items an account can read."""
+    """Removes encrypted items that an account cannot read, and records which those are."""
 
     def __init__(self, redis: Redis, ledger: Ledger) -> None:
         self._redis = redis
@@ -33,9 +33,10 @@ class EncryptedItems:
     async def readable(
         self, request: UpstreamRequest, lease: Lease, fingerprint: str
     ) -> UpstreamRequest:
-        """The request with what this account can read.
+        """The request without encrypted items that the leased account cannot read.
 
-        Without Redis it is sent as it is: a refusal for its encrypted items is answered without them.
+        If Redis is away only the client's own marks are used; should upstream refuse an item, the
+        attempt is repeated without encrypted items.
         """
         if not has_encrypted(request):
             return request
@@ -55,7 +56,13 @@ class EncryptedItems:
         return msgspec.structs.replace(request, input=kept)
 
     def moved(self, asked: UpstreamRequest, sent: UpstreamRequest, fingerprint: str) -> None:
-        """An account answered without some of the items asked with: they are not its own."""
+        """Record items that were left out of a request that succeeded, as unreadable.
+
+        Args:
+            asked: the request before filtering.
+            sent: the request that was answered.
+            fingerprint: names the conversation; empty for none.
+        """
         if sent is asked or not fingerprint or len(sent.input) == len(asked.input):
             return
         kept = {digest for item in sent.input if (digest := _digest(item))}
@@ -65,10 +72,10 @@ class EncryptedItems:
 
 
 def _of_account(request: UpstreamRequest, account_id: str, *, unmarked: bool) -> UpstreamRequest:
-    """The request without items that another account encrypted; itself where there are none.
+    """The request without items encrypted for another account; the same object if there are none.
 
-    A client may send a mark of the account along (`encrypted_for`), which is known also where the
-    conversation's own account is not; `unmarked` is whether items without a mark stay.
+    A client may return the mark of an item's account (`encrypted_for`). Items without a mark are
+    kept if `unmarked` is True.
     """
     mark, marks = account_mark(account_id), request.encrypted_for
 
@@ -86,12 +93,12 @@ def _of_account(request: UpstreamRequest, account_id: str, *, unmarked: bool) ->
 
 
 def has_encrypted(request: UpstreamRequest) -> bool:
-    """Whether a request carries items that only one account can read."""
+    """Whether a request contains encrypted items."""
     return any(CONTENT in item and item[CONTENT] for item in request.input)
 
 
 def _digest(item: Item) -> str:
-    """A short name for an item's encrypted content; empty where there is none."""
+    """The digest of an item's encrypted content, 18 hex digits; empty if it has none."""
     content = item.get(CONTENT)
     if not isinstance(content, str) or not content:
         return ""

@@ -1,4 +1,4 @@
-"""What an exchange wants of the pool, and what the pool lends it: values, no deeds."""
+"""The lease request of an exchange, and the lease that the pool gives for it."""
 
 from collections.abc import Awaitable, Callable
 
@@ -12,47 +12,47 @@ from codex_proapi.gateway.pool.concurrency import Waiter
 
 
 async def _confirmed(version: int) -> None:
-    """Open mode without a key has nothing to confirm."""
+    """Default for `LeaseRequest.confirm`: accepts every version."""
     del version
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account must serve."""
+    """What an exchange requires of an account."""
 
     model: str
-    """The sent model."""
+    """The model to be sent."""
     fingerprint: str = ""
-    """Names the conversation, for affinity; empty for one that cannot be told from others."""
+    """Identifies the conversation, for affinity; empty if it cannot be identified."""
     begins: bool = False
-    """Whether the conversation is new: it is tied to its account, but follows none."""
+    """Whether the conversation is new: it will be tied to its account, but has no tie yet."""
     allowed_accounts: tuple[str, ...] = ()
-    """Account ids the client's key may spend; empty is all."""
+    """Account ids the client's key may spend; empty for all."""
     waiter: Waiter = Waiter()
-    """On whose behalf an account's slot is taken."""
+    """The queue entry for a concurrency slot."""
     charge: LimitCharge | None = None
-    """What the exchange draws on its key's limits, with its first snapshot; None without limits."""
+    """The charge to the key's limits, made with the first snapshot; None without limits."""
     fair_share: FairShare | None = None
-    """What the exchange claims of its key's share, should the pool be scarce; None without a key."""
+    """The claim to the key's fair share, used while the pool is scarce; None without a key."""
     confirm: Callable[[int], Awaitable[object]] = _confirmed
-    """Told the version of the keys that the snapshot saw; raises BadKey if the key holds no more."""
+    """Called with the keys' version in the snapshot; raises BadKey if the key is no longer valid."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """An account with a fresh credential, lent to one attempt."""
+    """An account with a fresh credential, for one attempt."""
 
     account: Account
     credential: Credential
     basis: Reason
-    """What decided for this account."""
+    """Why the account was selected."""
     why: str = ""
-    """The same in words, with the figures."""
+    """The reason in words, with figures, for the access log."""
     selection_input: SelectionInput | None = None
-    """What it was chosen from; None where nothing was chosen."""
+    """The input of the selection; None if there was none, or it is too large to log."""
     began: float
     """Seconds since the epoch, by Redis' clock."""
     is_affine: bool = False
-    """Whether it is the conversation's own account: only that one can read its encrypted items."""
+    """Whether the conversation is tied to the account, which can read its encrypted items."""
     sole: bool = False
-    """Whether there is no other account at all."""
+    """Whether it is the only account there is."""
     probe: bool = False
-    """Whether it tries an account whose breaker is half open."""
+    """Whether the attempt probes a half-open circuit breaker."""

@@ -1,7 +1,7 @@
-"""Accounts are lent while they have slots; who finds none waits for one.
+"""Leases accounts together with a concurrency slot; queues requests while no slot is free.
 
-Which account is asked is `choice`'s decision and who is served next that of the slots' script; here
-the two are brought together. Where accounts may give any number of answers, nobody waits.
+Combines `pool.selector` and `pool.concurrency`. Without a limit (`ACCOUNT_STREAMS` is 0) requests
+go straight to the selector.
 """
 
 from collections.abc import Callable, Collection
@@ -18,11 +18,11 @@ from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.selector import AccountSelector
 
 QUEUE_SECONDS: Final = 30.0
-"""How long one request waits for slots in all, before its client is told to come again."""
+"""Total seconds one request waits for a slot before it is refused with a retry time."""
 
 
 class QueueingSelector:
-    """Lends accounts that have a slot."""
+    """Leases accounts that have a free concurrency slot."""
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class QueueingSelector:
     async def lease(
         self, lease_request: LeaseRequest, tried: Collection[str] = ()
     ) -> Lease | NoCandidate:
-        """Lend an account that has not been tried, with a slot of it, or say why there is none.
+        """Lease an account not in `tried`, with a slot of it, or say why there is none.
 
-        A slot lent before is given back. Raises StoreUnavailable; Exhausted for a key's limit.
+        A slot that the request held before is released. Raises what `AccountSelector.lease` raises.
         """
         if not self._slots.most:
             return await self.selector.lease(lease_request, tried)
@@ -60,7 +60,7 @@ class QueueingSelector:
                     if without := await self._taken(found, lease_request):
                         full.update(without)
                         continue
-                    return _told(found, self._clock() - begun) if waited else found
+                    return _with_wait(found, self._clock() - begun) if waited else found
                 seconds = begun + QUEUE_SECONDS - self._clock()
                 if found.cause is not NoCandidateCause.BUSY or seconds <= 0:
                     return found
@@ -76,9 +76,9 @@ class QueueingSelector:
                 self._metrics.slot_wait.observe(self._clock() - begun)
 
     async def _taken(self, found: Lease, lease_request: LeaseRequest) -> Collection[str]:
-        """Take a slot for a lease; else the accounts that have none.
+        """Acquire a slot for a lease; gives the ids of full accounts if there is none.
 
-        In grace nobody can know who holds how many: for so short a time nobody is held to it.
+        During the grace period slots cannot be counted, and are not enforced.
         """
         try:
             return await self._slots.take(found.account.id, lease_request.waiter)
@@ -88,7 +88,7 @@ class QueueingSelector:
             return ()
 
 
-def _told(lease: Lease, seconds: float) -> Lease:
-    """A lease that tells how long it was waited for."""
+def _with_wait(lease: Lease, seconds: float) -> Lease:
+    """The lease with the time waited for its slot in its reason."""
     why = f"waited {seconds * 1000:.0f} ms for a slot; {lease.why}"
     return msgspec.structs.replace(lease, why=why)

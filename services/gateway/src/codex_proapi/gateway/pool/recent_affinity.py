@@ -1,8 +1,8 @@
-"""Which account a conversation got here just now: known to its next request before Redis is told.
+"""Recent ties of conversations to accounts on this replica, before they are written to Redis.
 
-Ties are written behind the answer. A second request may come milliseconds after the first, of a
-parallel agent or a fast tool loop; it must find the same account, which alone can read the
-conversation's encrypted items.
+Ties are written to Redis in the background. A conversation's second request may arrive milliseconds
+after the first (parallel agents, fast tool loops) and must get the same account, because no other
+can read the conversation's encrypted items.
 """
 
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from typing import Final
 import msgspec
 
 RECENT_SECONDS: Final = 5.0
-"""How long a tie is remembered here; it is in Redis long before."""
+"""Seconds a tie is cached here; it is written to Redis well before."""
 MOST_TIES: Final = 5_000
 
 
 class RecentTie(msgspec.Struct, frozen=True):
-    """The account of one conversation."""
+    """The tie of one conversation."""
 
     account_id: str
     tentative: bool
-    """Whether it was chosen but has not answered yet."""
+    """Whether the account was selected but has not answered yet."""
     at: float
 
 
 class RecentAffinity:
-    """The ties this replica has made in the last seconds."""
+    """Caches the ties that this replica made in the last RECENT_SECONDS."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -35,7 +35,7 @@ class RecentAffinity:
         return f"<RecentAffinity {len(self._ties)} conversations>"
 
     def note(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
-        """A conversation got an account; one that has answered is not replaced tentatively."""
+        """Cache a tie; a tentative one does not replace one whose account has answered."""
         held = self.of(fingerprint)
         if tentative and held is not None and not held.tentative:
             return
@@ -45,7 +45,7 @@ class RecentAffinity:
         self._ties[fingerprint] = RecentTie(account_id, tentative, self._clock())
 
     def of(self, fingerprint: str) -> RecentTie | None:
-        """The account a conversation got just now, if any."""
+        """The recent tie of a conversation, if any."""
         held = self._ties.get(fingerprint)
         if held is not None and not 0 <= self._clock() - held.at < RECENT_SECONDS:
             del self._ties[fingerprint]

@@ -1,6 +1,7 @@
-"""The account selector: eligible accounts, one snapshot, one selection, a fresh credential: a lease.
+"""The account selector: makes a lease from eligible accounts, one snapshot and one selection.
 
-Which account is selected is decided by `commons.balancing`; outcomes are kept by `pool.health.outcomes`.
+The selection itself is the pure function `commons.balancing.selection_policy.select`; outcomes of
+attempts are recorded by `pool.health.outcomes`.
 """
 
 import time
@@ -37,32 +38,42 @@ from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, Sna
 from codex_proapi.gateway.pool.store_outage import StoreOutage
 
 MOST_LOOKS: Final = 3
-"""Snapshots read in a row while the accounts change at the same time."""
+"""Most snapshots read for one selection while accounts or keys keep changing."""
 RENEWAL_PATIENCE: Final = 15.0
-"""Seconds a request waits for logins that are being renewed, over all accounts it is lent."""
+"""Total seconds that one request waits for credentials being refreshed, over all accounts."""
 MOST_LOGGED: Final = 8
-"""Candidates up to which a log line holds what an account was selected from."""
+"""Most candidates of a selection input that is written to the access log."""
 BY_COOLDOWN: Final = frozenset(
     {
         *(NoCandidateCause.EMPTY, NoCandidateCause.UNENTITLED, NoCandidateCause.REFUSED),
         *(NoCandidateCause.FORBIDDEN, NoCandidateCause.RENEWING),
     }
 )
-"""Causes that only the codes of all cooldowns tell apart; a selection is made without codes."""
+"""Causes derived from the codes of cooldowns, which selection inputs do not contain."""
 
 
 class Strategy(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator says of the choice."""
+    """The operator's settings for selection."""
 
     routing: Routing = Routing.AFFINITY
     reserve: float = 0.0
-    """Percent of each quota window that new conversations leave alone."""
+    """Percent of each quota window reserved for conversations already on the account."""
     fair_below: float = 0.0
-    """Percent of the pool left below which keys share the rest; 0 is never."""
+    """Percent of the pool's quota left below which fair shares apply; 0 for never."""
 
 
 class AccountSelector:
-    """Lends accounts."""
+    """Selects accounts and leases them.
+
+    Args:
+        view: the accounts as this replica last read them.
+        snapshots: reads snapshots.
+        refresher: refreshes credentials.
+        breakers: circuit breakers of accounts.
+        outcomes: records outcomes.
+        clock: the shared clock, corrected with each snapshot.
+        facts: catalogues and quotas of accounts.
+    """
 
     def __init__(
         self,
@@ -84,7 +95,7 @@ class AccountSelector:
         self._eligible = EligibilityCache(view, facts, clock=clock, half_open=breakers.half_open)
         self._recent_affinity = RecentAffinity(clock)
         self.strategy = Strategy()
-        """How accounts are chosen; may change while running."""
+        """Settings for selection; may change while running."""
 
     def __repr__(self) -> str:
         return f"<AccountSelector over {self._view!r}>"
@@ -96,9 +107,17 @@ class AccountSelector:
         *,
         full: Collection[str] = (),
     ) -> Lease | NoCandidate:
-        """Lend an account that has not been tried and is not full, or say why there is none.
+        """Lease an account, or say why there is none.
 
-        Raises StoreUnavailable: without a snapshot nobody is admitted; LimitExceeded for a key's limit.
+        Args:
+            lease_request: what the account must serve.
+            tried: ids of accounts to pass over.
+            full: ids of accounts without a free concurrency slot.
+
+        Raises:
+            StoreUnavailable: no snapshot could be read.
+            LimitExceeded: a limit or the fair share of the key refuses the request.
+            StoreUnreachable: keys kept changing while snapshots were read.
         """
         passed = set(tried)
         busy: list[_Selected] = []
@@ -110,7 +129,7 @@ class AccountSelector:
             if isinstance(found, NoCandidate):
                 if not busy:
                     return self._nobody(found, lease_request, snapshot, eligible)
-                # Only accounts that somebody else is probing are left: better those than none.
+                # Only accounts with another request's probe under way are left: use one of them.
                 selected = busy.pop()
             elif found.probe and not await self._breakers.may_probe(found.account_id):
                 passed.add(found.account_id)
@@ -122,13 +141,13 @@ class AccountSelector:
             passed.add(selected.account_id)
 
     def note_tie(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
-        """A conversation got an account: its next request here follows it at once."""
+        """Note a conversation's account, for its next request on this replica."""
         self._recent_affinity.note(fingerprint, account_id, tentative=tentative)
 
     async def why_none_left(
         self, lease_request: LeaseRequest, tried: Collection[str]
     ) -> NoCandidate | None:
-        """Why nobody else can be asked; None when somebody who has not been tried may be free."""
+        """Why no further account can be leased; None if an untried one may be available."""
         passed = set(self._list(lease_request).accounts)
         snapshot, eligible = await self._take_snapshot(lease_request, passed)
         if any(id_ not in tried and id_ not in snapshot.cooldowns for id_ in eligible.accounts):
@@ -137,12 +156,12 @@ class AccountSelector:
         return self._nobody(empty, lease_request, snapshot, eligible)
 
     def plan(self, lease_request: LeaseRequest) -> str:
-        """The plan of an account that may serve a request, for an answer that must name one."""
+        """The ChatGPT plan of an eligible account, for errors that must name one; empty if unknown."""
         accounts = self._list(lease_request).accounts.values()
         return next((account.plan for account in accounts if account.plan), "")
 
     async def renew(self, lease: Lease) -> Lease | None:
-        """The same account with a credential other than the refused one; None if there is none."""
+        """Lease the same account with a new credential; None if it cannot be refreshed."""
         account_id = lease.account.id
         try:
             credential = await self._refresher.fresh(account_id, rejected=lease.credential)
@@ -161,7 +180,7 @@ class AccountSelector:
         )
 
     def record_probe_success(self, lease: Lease) -> None:
-        """An answer has begun: if it was a probe, its breaker closes at once."""
+        """Close the circuit breaker of a probe that reached its commit point."""
         if lease.probe:
             self._outcomes.record_success(lease)
 
@@ -172,7 +191,7 @@ class AccountSelector:
         *,
         full: Collection[str] = (),
     ) -> tuple[PoolSnapshot, EligibleAccounts]:
-        """A snapshot for accounts that are known as they are now, and those that may serve."""
+        """Read a snapshot for the current accounts; gives it with the eligible accounts."""
         follow = self._follows(lease_request, passed)
         charge = lease_request.charge
         for _ in range(MOST_LOOKS):
@@ -202,7 +221,7 @@ class AccountSelector:
         return snapshot, self._list(lease_request)
 
     def _follows(self, lease_request: LeaseRequest, passed: Collection[str]) -> bool:
-        """Whether the conversation's own account is wanted."""
+        """Whether the affine account is preferred for this request."""
         ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
         return ties and bool(lease_request.fingerprint) and not passed
 
@@ -210,7 +229,7 @@ class AccountSelector:
         return self._eligible.list(lease_request.model, lease_request.allowed_accounts)
 
     def _claim(self, lease_request: LeaseRequest, eligible: EligibleAccounts) -> FairShare | None:
-        """What is claimed of the key's share: where the pool is scarce, once for each exchange."""
+        """The claim to the key's fair share: while the pool is scarce, once for each exchange."""
         share, below = lease_request.fair_share, self.strategy.fair_below
         if share is None or share.asked or not below or eligible.left is None:
             return None
@@ -223,7 +242,7 @@ class AccountSelector:
         eligible: EligibleAccounts,
         passed: Collection[str],
     ) -> tuple[str | None, bool]:
-        """The conversation's own account, and whether it has not answered it yet."""
+        """The affine account, and whether the tie is tentative (it has not answered yet)."""
         if not lease_request.fingerprint:
             return None, False
         recent = self._recent_affinity.of(lease_request.fingerprint)
@@ -246,11 +265,11 @@ class AccountSelector:
         passed: Collection[str],
         full: Collection[str],
     ) -> "_Selected":
-        """Select an account; a conversation that stays is decided by its own account alone."""
+        """Select an account; if the affine account is available it is the only candidate."""
         affine, tentative = self._tie(lease_request, snapshot, eligible, passed)
-        asked = eligible.accounts
+        untried = eligible.accounts
         if passed:
-            asked = {id_: account for id_, account in asked.items() if id_ not in passed}
+            untried = {id_: account for id_, account in untried.items() if id_ not in passed}
 
         def candidate(account: Account) -> Candidate:
             return self._eligible.candidate(
@@ -271,21 +290,21 @@ class AccountSelector:
                 candidates=candidates,
             )
 
-        own = asked.get(affine) if affine else None
+        own = untried.get(affine) if affine else None
         if own is not None and own.id not in full and own.id not in snapshot.cooldowns:
             alone = candidate(own)
             if plenty(alone, now=snapshot.now, reserve=0) is not Plenty.SPENT:
                 found = made_from((alone,))
                 return _Selected(select(found), found, affine, tentative)
-        found = made_from(tuple(candidate(account) for account in asked.values()))
+        found = made_from(tuple(candidate(account) for account in untried.values()))
         return _Selected(select(found), found, affine, tentative)
 
     async def _lend(
         self, selected: "_Selected", snapshot: PoolSnapshot, *, give_up: float
     ) -> Lease | None:
-        """A lease on the chosen account; None if it has no usable credential after all.
+        """Lease the selected account; None if it has no usable credential.
 
-        From `give_up` (monotonic seconds) on no renewal is waited for.
+        From `give_up` (monotonic seconds) on it does not wait for a refresh.
         """
         choice = selected.found
         account = self._view.accounts.get(selected.account_id)
@@ -321,7 +340,7 @@ class AccountSelector:
         snapshot: PoolSnapshot,
         eligible: EligibleAccounts,
     ) -> NoCandidate:
-        """Why there is nobody, by all candidates' cooldowns: also of those tried just now."""
+        """Why there is no candidate, by the cooldowns of all eligible accounts, tried or not."""
         if found.cause not in BY_COOLDOWN:
             return found
         accounts = eligible.accounts
@@ -336,12 +355,12 @@ class AccountSelector:
 
 
 class _Selected(msgspec.Struct, frozen=True):
-    """A selection, and what it was made from."""
+    """A selection with its input."""
 
     found: Selection | NoCandidate
     selection_input: SelectionInput
     affine: str | None
-    """The conversation's own account."""
+    """Id of the account that the conversation is tied to."""
     tentative: bool
     """Whether that account has not answered the conversation yet."""
 

@@ -1,7 +1,7 @@
-"""The one round trip to Redis before the upstream call: the state of the pool that all replicas share.
+"""The snapshot: the pool's shared state, read in the one round trip to Redis before the upstream call.
 
-One script reads it atomically. It decides nothing but the position in the round robin;
-`codex_proapi.commons.balancing` chooses an account from it.
+One script reads it atomically, advances the round robin's cursor, and makes the charge to the key's
+limits and fair share. `commons.balancing` selects an account from it.
 """
 
 import time
@@ -26,43 +26,43 @@ Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]
 
 
 class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The shared state of the pool at one moment."""
+    """The shared state of the pool at one time."""
 
     now: float
     """Redis' clock, seconds since the epoch: the same for every replica."""
     accounts_version: int
-    """For `AccountView.refresh_if`."""
+    """Version of the accounts, for `AccountView.refresh_if`."""
     keys_version: int
-    """For `KeyView.confirm`."""
+    """Version of the API keys, for `KeyView.confirm`."""
     cursor: int | None
-    """Our turn in the round robin; None when the affine account is free."""
+    """Position in the round robin; None if the affine account is available."""
     affine: str | None
-    """The account this conversation is tied to, if it is eligible and not cooling."""
+    """Id of the account the conversation is tied to, if it is eligible and not in cooldown."""
     tentative: bool = False
-    """Whether that account was chosen for the conversation but has not answered it yet."""
+    """Whether that account was selected for the conversation but has not answered it yet."""
     cooldowns: dict[str, Cooldown] = {}
-    """Accounts in cooldown, wholly or for the model, the longer of both."""
+    """Cooldown by account id, of the account or of the model, whichever ends later."""
     allowance: Allowance | None = None
-    """The result of the charge; None without one, or if the keys have changed: then nothing is drawn."""
+    """Result of the charge; None without one, or if the keys changed: then nothing was charged."""
 
 
 class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot is read for."""
+    """The arguments of a snapshot."""
 
     account_ids: Sequence[str]
-    """Accounts that may answer."""
+    """Ids of the eligible accounts."""
     model: str
     """The model to be sent, for cooldowns that hold for one model."""
     affinity: str | None = None
-    """The conversation's fingerprint; None asks for the next turn of the round robin."""
+    """The conversation's fingerprint; None to advance the round robin without affinity."""
     charge: LimitCharge | None = None
-    """What the exchange draws on the limits of its key."""
+    """The charge to the key's limits, if it is still to be made."""
     fair_share: FairShare | None = None
-    """What it claims of its key's share of a scarce pool."""
+    """The claim to the key's fair share, while the pool is scarce."""
 
 
 class SnapshotSource(Protocol):
-    """Where snapshots come from: Redis, or memory while Redis is away."""
+    """Source of snapshots: Redis, or memory while Redis is away."""
 
     async def read(self, request: SnapshotRequest) -> PoolSnapshot:
         """The pool as it is now. Raises StoreUnavailable."""
@@ -93,10 +93,10 @@ class SnapshotReader:
         return "<SnapshotReader>"
 
     async def read(self, request: SnapshotRequest) -> PoolSnapshot:
-        """Read once, in one script.
+        """Read one snapshot, in one script.
 
-        The charge and the fair share are taken in the same script; where one of them is refused the
-        snapshot holds nothing else, and neither is taken.
+        The charge and the fair share are made in the same script; if one of them is refused the
+        snapshot contains nothing else, and neither is made.
 
         Raises:
             StoreUnavailable: Redis did not answer; no request may be admitted.
@@ -131,14 +131,14 @@ class SnapshotReader:
         )
 
     async def versions(self) -> tuple[int, int]:
-        """The versions of accounts and keys, without taking a turn."""
+        """The versions of accounts and keys, without advancing the round robin."""
         with mapped():
             found = await self._call("MGET", *self._keys[:2])
         accounts, keys = found
         return int(accounts or 0), int(keys or 0)
 
     async def _run(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """The script's reply; the hook gets the time it took."""
+        """Run the script and report its duration to the hook."""
         began = time.monotonic()
         try:
             reply = await self._scripts.repeat("survey", keys, args)
@@ -150,7 +150,7 @@ class SnapshotReader:
 
 
 def _cooldowns(cooling: Sequence[str | int]) -> dict[str, Cooldown]:
-    """From the flat triples of the script; where an account has two, the later end counts."""
+    """Decode the script's flat triples; of two cooldowns of an account the later end counts."""
     found: dict[str, Cooldown] = {}
     for account_id, json in zip(cooling[::3], cooling[2::3], strict=True):
         cooldown = read_cooldown(str(json), name=str(account_id))

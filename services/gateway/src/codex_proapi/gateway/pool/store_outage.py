@@ -1,11 +1,10 @@
-"""Snapshots while Redis is away: refused at once, or made from memory for a bounded time.
+"""Snapshots while Redis is away: made from memory during the grace period, refused after it.
 
-A snapshot that fails opens the circuit breaker before Redis; one probe at a time finds out when it
-is back, so no request waits for it. During `REDIS_GRACE_SECONDS` accounts are chosen by the
-snapshots read before. What cannot be known without Redis is refused: keys with limits, keys not
-seen before, tokens that have ended. When Redis is back everything remembered is read anew: another
-server may have taken over that never saw the last writes, and its versions may count up to ours
-again.
+A failed snapshot opens the circuit breaker of Redis; a background probe detects when Redis is back,
+so no request waits for a time-out. During `REDIS_GRACE_SECONDS` accounts are selected from earlier
+snapshots. Requests that need Redis are refused: keys with limits, keys not cached, expired tokens.
+When Redis is back all caches are dropped: a replica of Redis without the last writes may have been
+promoted, and its versions may reach the cached numbers again.
 """
 
 import asyncio
@@ -22,35 +21,45 @@ from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 
 PROBE_SECONDS: Final = 0.25
-"""Between two probes while Redis is away."""
+"""Seconds between two probes while Redis is away."""
 UNSEEN_SECONDS: Final = 2.0
-"""How long Redis goes unseen before it is looked for, where no request does so."""
+"""Seconds without a reply from Redis after which an idle replica probes it."""
 MOST_TIES: Final = 5_000
-"""Conversations whose account is remembered."""
+"""Most conversations whose account is cached."""
 
 log = structlog.get_logger(__name__)
 
 
 class Versioned(Protocol):
-    """Something remembered of Redis under a version."""
+    """A cache of data in Redis that carries a version."""
 
     @property
     def version(self) -> int:
-        """The version it was read at."""
+        """The version of the cached data."""
 
     def forget(self) -> None:
-        """Read it anew when it is next needed."""
+        """Drop the cached data."""
 
 
 class Keys(Versioned, Protocol):
-    """The keys this process has seen."""
+    """The cache of API keys."""
 
     def see(self, version: int) -> None:
-        """Forget them if this is another version."""
+        """Drop the cached keys if they have another version."""
 
 
 class StoreOutage:
-    """Reads snapshots from Redis, or makes them from memory where that is allowed."""
+    """Reads snapshots from Redis, or makes them from memory during the grace period.
+
+    Args:
+        snapshots: reads from Redis.
+        accounts: cache of accounts.
+        keys: cache of API keys.
+        gate: circuit breaker of Redis.
+        metrics: counts snapshots made from memory.
+        clock: the shared clock.
+        returned: called when Redis is back.
+    """
 
     def __init__(
         self,
@@ -80,9 +89,12 @@ class StoreOutage:
         return f"<StoreOutage behind {self._gate!r}, {len(self._ties)} conversations remembered>"
 
     async def read(self, request: SnapshotRequest) -> PoolSnapshot:
-        """Read from Redis, or make a snapshot up from memory. Raises StoreUnavailable.
+        """Read a snapshot from Redis, or make one from memory.
 
-        A fair share is never claimed from memory: for so short a time no key is held to one.
+        Fair shares are not enforced during the grace period.
+
+        Raises:
+            StoreUnavailable: Redis is away and the grace period is over, or the key has limits.
         """
         if not self._gate.shut:
             began = self._gate.now()
@@ -101,7 +113,7 @@ class StoreOutage:
         return self._recall(request)
 
     async def _read(self, request: SnapshotRequest) -> PoolSnapshot:
-        """Read from Redis, once more where a single time-out may have been our own doing."""
+        """Read from Redis, repeated once after a time-out, which a busy event loop may cause."""
         began = self._gate.now()
         try:
             return await self._snapshots.read(request)
@@ -119,17 +131,17 @@ class StoreOutage:
             raise
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Keep knowing whether Redis is there, until cancelled."""
+        """Probe Redis regularly until cancelled."""
         while True:
             await sleep(PROBE_SECONDS)
             await self.check()
 
     async def check(self) -> None:
-        """Find out whether Redis is there, unless a request has just done so."""
+        """Probe Redis if it is away, or if no request has used it for UNSEEN_SECONDS."""
         began = self._gate.now()
         try:
             if self._gate.shut:
-                # A turn is what requests need, and it writes: a replica would answer a ping.
+                # A snapshot writes the cursor; a PING would succeed on a read-only replica too.
                 await self._snapshots.read(SnapshotRequest(account_ids=(), model=""))
                 self._return()
             elif began - self._gate.seen_at > UNSEEN_SECONDS:
@@ -144,11 +156,11 @@ class StoreOutage:
             self._gate.see()
 
     def close(self) -> None:
-        """Let the last writes find out for themselves."""
+        """Close the circuit breaker on shutdown, so that the last writes are attempted."""
         self._gate.open()
 
     def _end(self) -> None:
-        """Say once that the grace is over."""
+        """Log once that the grace period is over."""
         if self._serving and not self._gate.in_grace():
             self._serving = False
             log.warning("grace.ended")
@@ -172,7 +184,7 @@ class StoreOutage:
             self._ties[affinity] = snapshot.affine
 
     def _recall(self, request: SnapshotRequest) -> PoolSnapshot:
-        """What Redis would say if nothing had changed; the turns are this replica's own."""
+        """A snapshot from cached cooldowns and ties; the cursor is this replica's own."""
         affinity = request.affinity
         now = self._clock()
         cooldowns = _in_force(self._cooldowns_of.get(request.model, self._cooldowns), now)

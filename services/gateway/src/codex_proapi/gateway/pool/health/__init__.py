@@ -1,4 +1,4 @@
-"""What attempts have shown, for those that follow: of accounts, of our address, and of the load upstream.
+"""Health of accounts and of the egress address, as attempts have shown it.
 
 Circuit breakers, outcomes with their cooldowns, the retry budget and the egress pause. Selecting by
 them is the folder above; what a refusal means is `policy`.

@@ -1,8 +1,8 @@
-"""Circuit breakers of accounts: open after several transient faults in a row, half open until proven.
+"""Circuit breakers of accounts: open after FAULTS transient faults in a row, then half open.
 
-The count of faults and the cooldown that an opening is are shared by every replica and change in one
-step, so what all replicas see fail in one moment opens a breaker once. Which breakers were seen open
-is remembered here; a lock in Redis lets one request at a time probe.
+An open breaker is a cooldown in Redis. Count and cooldown change atomically, so faults that all
+replicas see at the same time open a breaker once. Each replica keeps in memory which breakers it
+has seen open; a lock in Redis admits one probe at a time.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ from codex_proapi.gateway.pool.lease import Lease
 FAULTS: Final = 5
 """Transient faults in a row that open a breaker."""
 FIRST_SECONDS: Final = 30.0
-"""How long it stays open the first time; doubled with each failed probe."""
+"""Seconds a breaker stays open the first time; doubled with each failed probe."""
 MOST_SECONDS: Final = 300.0
 
 
 class CircuitBreakers:
-    """The breakers of all accounts, as one replica sees them."""
+    """The circuit breakers of all accounts, as one replica knows them."""
 
     def __init__(
         self, redis: Redis, cooldowns: CooldownStore, *, clock: Callable[[], float]
@@ -39,17 +39,17 @@ class CircuitBreakers:
         return f"<Breakers, not proven: {sorted(self._opened)}>"
 
     def see(self, cooldowns: Mapping[str, Cooldown]) -> None:
-        """Remember which are open by the cooldowns of a snapshot."""
+        """Note open breakers from the cooldowns of a snapshot, by account id."""
         for account_id, cooldown in cooldowns.items():
             if cooldown.reason is CooldownReason.TRANSIENT:
                 self._opened[account_id] = max(self._opened.get(account_id, 0.0), cooldown.since)
 
     def half_open(self, account_id: str) -> bool:
-        """Whether an account has not answered since its breaker was seen open."""
+        """Whether an account's breaker was open and no answer has closed it since."""
         return account_id in self._opened
 
     async def may_probe(self, account_id: str) -> bool:
-        """Whether this request is the one that may try it; without Redis nobody can tell."""
+        """Acquire the probe lock of an account; False if it is taken, or Redis is away."""
         try:
             with mapped():
                 key = keyspace.probe(account_id)
@@ -58,9 +58,10 @@ class CircuitBreakers:
             return False
 
     async def fault(self, lease: Lease, *, code: str = "") -> float | None:
-        """Count a fault; the seconds the breaker opens for, or None. Raises StoreUnavailable.
+        """Count a transient fault.
 
-        Attempts begun before it opened are not counted: what fails at once is one failure.
+        Returns the seconds for which the breaker opens, None if it does not. Attempts begun before
+        it last opened are not counted. Raises StoreUnavailable.
         """
         account_id = lease.account.id
         if lease.began < self._opened.get(account_id, 0.0):
@@ -79,7 +80,7 @@ class CircuitBreakers:
         return seconds
 
     def close(self, lease: Lease) -> bool:
-        """An answer closes its account's breaker, unless it was begun before that opened."""
+        """Close the breaker after an answer; False if the attempt began before it opened."""
         if lease.began < self._opened.get(lease.account.id, 0.0):
             return False
         self._opened.pop(lease.account.id, None)

@@ -1,9 +1,9 @@
-"""Whether the backend takes requests from our address: a pause that all replicas share.
+"""The egress pause: stops requests while the backend refuses our IP address, on all replicas.
 
-A challenge page may be about one account, so only several in a row, with no other answer between
-them, pause the address; a refusal for the country is certain at once. While it is paused one request
-every few seconds finds out whether it is over. Replicas most often leave by one address, so a pause
-is written to Redis and read from there; without Redis each replica has its own.
+A challenge page may concern a single account, so only CHALLENGES in a row without another answer
+pause the address; a refusal for the country pauses it at once. During a pause one request every
+PROBE_SECONDS probes the backend. Replicas usually share an egress address, so the pause is shared
+through Redis; without Redis each replica has its own.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 CHALLENGES: Final = 3
 """Challenge pages in a row that pause the address."""
 PAUSE_SECONDS: Final = 60.0
-"""How long the first pause lasts; doubled each time."""
+"""Seconds of the first pause; doubled with each further one."""
 MOST_SECONDS: Final = 300.0
 PROBE_SECONDS: Final = 5.0
-"""Between two requests that may ask while the address is paused."""
+"""Seconds between two probes during a pause."""
 SHARE_SECONDS: Final = 2.0
-"""Between two exchanges of the pause with the other replicas."""
+"""Seconds between two synchronisations of the pause with Redis."""
 
 log = structlog.get_logger(__name__)
 
 
 class Egress:
-    """The pause of our address, as one replica knows it."""
+    """The egress pause, as one replica knows it."""
 
     def __init__(self, clock: Callable[[], float], redis: Redis | None = None) -> None:
         self._clock = clock
@@ -51,7 +51,7 @@ class Egress:
         return self._clock() < self._until
 
     def refused(self, *, certain: bool = False) -> None:
-        """Our address may have been refused; `certain` where there is no doubt that it was."""
+        """Note a refusal that may concern the address; `certain` pauses it at once."""
         self._in_a_row += 1
         if self.paused or not (certain or self._in_a_row >= CHALLENGES):
             return
@@ -62,7 +62,7 @@ class Egress:
         self._changed = True
 
     def answered(self) -> None:
-        """The backend answered, if only with a refusal: our address is taken."""
+        """Note any other answer of the backend, refusals included: ends the pause."""
         self._in_a_row = 0
         self._seconds = PAUSE_SECONDS
         if self._until:
@@ -70,7 +70,7 @@ class Egress:
             self._changed = True
 
     def pause(self) -> float:
-        """Seconds until somebody may ask again; 0 is now, also for whoever asks as a probe."""
+        """Seconds until a request may be sent; 0 for now, which also admits a probe."""
         now = self._clock()
         if now >= self._until:
             return 0.0
@@ -80,7 +80,7 @@ class Egress:
         return self._until - now
 
     async def share(self) -> None:
-        """Tell the other replicas of a change, or learn of theirs. Raises StoreUnavailable."""
+        """Write a changed pause to Redis, else read it from there. Raises StoreUnavailable."""
         if self._redis is None:
             return
         if self._changed:

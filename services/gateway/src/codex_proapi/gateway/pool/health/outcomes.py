@@ -1,7 +1,7 @@
-"""The outcome of an attempt, kept for every replica: cooldowns, faults, the state of a login.
+"""Records outcomes of attempts in Redis, for all replicas: cooldowns, faults, states of logins.
 
-What a refusal means was decided by `policy.retry`. While Redis is away nothing is kept: the next
-refusal says the same.
+`policy.retry` has decided what a refusal means. While Redis is away outcomes are dropped; the next
+refusal yields them again.
 """
 
 from collections.abc import Callable
@@ -23,15 +23,15 @@ from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease
 
 RENEWAL_SECONDS: Final = 3.0
-"""How long an account whose login is being renewed is passed over."""
+"""Seconds of cooldown for an account whose credential is being refreshed."""
 REVOKED_SECONDS: Final = 30.0
-"""How long an account without a usable credential is passed over."""
+"""Seconds of cooldown for an account without a usable credential."""
 
 log = structlog.get_logger(__name__)
 
 
 class OutcomeRecorder:
-    """Records outcomes."""
+    """Records outcomes of attempts."""
 
     def __init__(
         self,
@@ -56,7 +56,16 @@ class OutcomeRecorder:
     async def record_refusal(
         self, lease: Lease, refusal: Refusal, decision: RetryDecision, *, model: str
     ) -> bool:
-        """Keep what a refusal means for its account; True if that opened its breaker."""
+        """Record a refusal: fault count, state of the login, cooldown.
+
+        Args:
+            lease: the lease of the attempt.
+            refusal: the refusal.
+            decision: what `policy.retry` decided.
+            model: the model sent, for cooldowns of one model.
+
+        Returns True if the account's circuit breaker opened.
+        """
         opened = False
         try:
             if decision.row.counts:
@@ -79,14 +88,14 @@ class OutcomeRecorder:
         return opened
 
     async def record_break_off(self, lease: Lease, code: str) -> None:
-        """A stream broke after its commit point: a transient fault like any other."""
+        """Count a stream that broke after its commit point as a transient fault."""
         try:
             await self._count_fault(lease, code)
         except StoreUnavailable:
             self._metrics.redis_failed(RedisWork.LEARN)
 
     async def record_no_credential(self, account_id: str, *, code: str) -> None:
-        """No usable credential for now: let others be asked without waiting for it again."""
+        """Put an account without a usable credential in cooldown."""
         seconds = RENEWAL_SECONDS if code == RENEWING_CODE else REVOKED_SECONDS
         try:
             await self.cool(account_id, CooldownReason.CREDENTIAL, seconds, code=code)
@@ -94,7 +103,7 @@ class OutcomeRecorder:
             self._metrics.redis_failed(RedisWork.LEARN)
 
     def record_success(self, lease: Lease) -> None:
-        """An account answered. An answer begun before its breaker opened proves nothing."""
+        """Record an answer; closes the breaker, unless the attempt began before it opened."""
         if self._breakers.close(lease):
             self._ledger.succeed(lease.account.id)
 
@@ -107,7 +116,10 @@ class OutcomeRecorder:
         code: str,
         model: str | None = None,
     ) -> None:
-        """Pass an account over from now on, wholly or for one model. Raises StoreUnavailable."""
+        """Put an account in cooldown, for all models or one, for some seconds.
+
+        Raises StoreUnavailable.
+        """
         now = self._clock()
         cooldown = Cooldown(until=now + seconds, reason=reason, since=now, code=code[:64])
         if not await self._cooldowns.cool(account_id, cooldown, model=model):
@@ -128,12 +140,12 @@ class OutcomeRecorder:
 
     async def _count_fault(self, lease: Lease, code: str) -> bool:
         seconds = await self._breakers.fault(lease, code=code)
-        if seconds is not None:  # the cooldown is kept already, with the count
+        if seconds is not None:  # the cooldown was stored with the count
             self._tell_cooled(lease.account.id, CooldownReason.TRANSIENT, seconds, code=code)
         return seconds is not None
 
     async def _mark(self, lease: Lease, state: AccountState, code: str) -> None:
-        """Note the state a login has shown; a renewed credential in between makes it void."""
+        """Store the state of a login, unless its credential was refreshed meanwhile."""
         ends = int(self._clock()) if state is AccountState.REVOKED else None
         marked = await self._store.mark(
             lease.account.id,
@@ -154,7 +166,7 @@ class OutcomeRecorder:
         model: str = "",
         **facts: str | int | float | bool,  # noqa: PYI041 - the log's own set of types
     ) -> None:
-        """One line to stdout and one entry in the log people see, for each change of an account."""
+        """Write a change of an account to stdout and to the log stream."""
         log.warning(event, account=account_id, code=code, model=model, **facts)
         self._ledger.tell(
             LogEntry(

@@ -1,17 +1,17 @@
-"""A budget for retries of transient faults: a storm of them must not double the load upstream."""
+"""The retry budget: bounds concurrent retries of transient faults, and so the load on the backend."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 BUDGET_SHARE: Final = 0.2
-"""Retries of transient faults under way, as a share of the exchanges under way."""
+"""Most retrying exchanges, as a share (0 to 1) of the exchanges being dispatched."""
 BUDGET_LEAST: Final = 3
-"""Retries that are always allowed."""
+"""Retrying exchanges that are allowed in any case."""
 
 
 class RetryBudget:
-    """How many exchanges may be retrying at the same time."""
+    """Counts exchanges being dispatched, and those of them that retry."""
 
     def __init__(self) -> None:
         self._under_way = 0
@@ -22,7 +22,7 @@ class RetryBudget:
 
     @contextmanager
     def exchange(self) -> Iterator["Spending"]:
-        """Count one exchange while it looks for an account."""
+        """Count one exchange while it is being dispatched."""
         self._under_way += 1
         spending = Spending(self)
         try:
@@ -32,7 +32,7 @@ class RetryBudget:
             self._retrying -= spending.held
 
     def take(self) -> bool:
-        """Whether one more may retry."""
+        """Take one retry from the budget; False if it is exhausted."""
         if self._retrying >= max(BUDGET_LEAST, BUDGET_SHARE * self._under_way):
             return False
         self._retrying += 1
@@ -40,7 +40,7 @@ class RetryBudget:
 
 
 class Spending:
-    """What one exchange has taken from the budget."""
+    """One exchange's use of the retry budget."""
 
     def __init__(self, budget: RetryBudget) -> None:
         self._budget = budget
@@ -50,7 +50,7 @@ class Spending:
         return f"<Spending {self.held}>"
 
     def retry(self) -> bool:
-        """Whether this exchange may retry; it takes its share once."""
+        """Whether this exchange may retry; it takes from the budget only once."""
         if not self.held and self._budget.take():
             self.held = 1
         return bool(self.held)
