@@ -1,7 +1,6 @@
-"""Which account a conversation is tied to, in Redis, by the conversation's fingerprint.
+"""Writes ties of conversations (by fingerprint) to accounts in Redis; snapshots read them.
 
-A tie is tentative from the choice of an account until that account has begun to answer. Snapshots
-of the pool read what is written here (`pool/snapshot.py`).
+A tie is tentative from the selection of an account until that account's answer commits.
 """
 
 from typing import Final
@@ -34,7 +33,7 @@ class AffinityWriter:
             await pipe.execute()
 
     async def tie_tentatively(self, accounts: dict[str, str]) -> None:
-        """Tie conversations without an account to the one just chosen. Raises StoreUnavailable."""
+        """Tie conversations without an account to the one just selected. Raises StoreUnavailable."""
         with mapped():
             pipe = self._redis.pipeline(transaction=False)
             for fingerprint, account_id in accounts.items():

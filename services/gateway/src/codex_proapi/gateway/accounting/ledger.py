@@ -1,10 +1,9 @@
-"""What is still to be written to Redis after exchanges: collected, and written in batches.
+"""The ledger: collects what has to be written to Redis after exchanges, and writes it in batches.
 
-Nobody waits for it. Settlements are written as they come, in batches while a write is under way:
-what a killed process has not written is lost to the usage. It is bounded; while Redis is away it
-keeps what it has and tries again, and at shutdown it is written as far as possible. What is written
-twice is counted once, by request id; so the settlements written last are written once more when Redis
-returns, which may have lost its last moments with its machine, or to a replica that took over.
+No request waits for it. Settlements are written as soon as possible, because a killed process loses
+those not written. The ledger is bounded; while Redis is away it keeps its entries and retries, and
+on shutdown it writes what it can. A settlement written twice counts once, by request id; therefore
+the latest settlements are written again when Redis returns, which may have lost its last writes.
 """
 
 import asyncio
@@ -23,20 +22,20 @@ from codex_proapi.commons.usage.log_stream import LogEntry
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
 
 FLUSH_SECONDS: Final = 0.075
-"""How long what is not urgent waits for more to be written with it."""
+"""Seconds that entries other than settlements and ties wait to be written together."""
 RETRY_SECONDS: Final = 1.0
-"""Pause after a failure."""
+"""Seconds to pause after a failed write."""
 MOST: Final = 20_000
-"""How much of each kind is kept while Redis is away; beyond it the oldest is lost, and counted."""
+"""Most entries of each kind; beyond it the oldest is dropped and counted as lost."""
 BATCH: Final = 250
-"""How many records one script takes."""
+"""Most settlements in one write."""
 RECENT_SECONDS: Final = 5.0
-"""How long settlements are kept after they were written, until others are: longer than Redis takes
-to put writes on its disk (a second or two), or to tell its replicas."""
+"""Seconds that written settlements are kept for `again`: longer than Redis takes to persist writes
+(a second or two), or to replicate them."""
 KNOWN_SECONDS: Final = 3600.0
-"""How old a settlement may be that is written once more; ids are known for a day."""
+"""Most seconds since a settlement's write after which it is repeated; Redis knows ids for a day."""
 CLOSE_SECONDS: Final = 5.0
-"""How long closing goes on trying."""
+"""Seconds that closing retries."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -45,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 class LedgerWriter(Protocol):
-    """Where the ledger is written to. Each may raise StoreUnavailable and is then tried again."""
+    """Writes the ledger's entries. A method that raises StoreUnavailable is called again later."""
 
     async def add(self, records: Sequence[ExchangeRecord]) -> object:
         """Count settled exchanges and append them to the log stream, each id once."""
@@ -54,20 +53,27 @@ class LedgerWriter(Protocol):
         """Tie conversations to the accounts that answered them."""
 
     async def tie_tentatively(self, fingerprints: dict[str, str]) -> object:
-        """Let conversations without an account follow the one just chosen."""
+        """Tie conversations without an account tentatively to the one just selected."""
 
     async def mark_unreadable(self, digests: Mapping[str, Iterable[str]]) -> object:
-        """Keep, by conversation, which encrypted items its account cannot read."""
+        """Store digests of unreadable encrypted items by conversation."""
 
     async def succeed(self, accounts: Iterable[str]) -> object:
-        """Note that accounts answered."""
+        """Reset the fault counts of accounts that answered."""
 
     async def tell(self, entries: Sequence[LogEntry]) -> object:
         """Append entries to the log stream."""
 
 
 class Ledger:
-    """The settlements waiting to be written."""
+    """The entries waiting to be written.
+
+    Args:
+        writer: writes them.
+        metrics: counts pending and lost entries.
+        sleep: for pauses.
+        clock: monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -109,23 +115,23 @@ class Ledger:
         return len(self._records) + marks + len(self._entries)
 
     def settle(self, record: ExchangeRecord) -> None:
-        """Take a settled exchange: one of the four readers of a record."""
+        """Add the record of a settled exchange; a reader of exchange records."""
         self._take(self._records, record.request_id, record)
         self._settled.set()
 
     def tie(self, fingerprint: str, account_id: str) -> None:
-        """Take note that a conversation is answered by an account."""
+        """Add a conversation's tie to the account that answers it."""
         self._tentative_ties.pop(fingerprint, None)
         self._take(self._ties, fingerprint, account_id)
         self._tied.set()
 
     def tie_tentatively(self, fingerprint: str, account_id: str) -> None:
-        """Take note that an account was chosen for a conversation; it has not answered yet."""
+        """Add a conversation's tie to an account that was selected but has not answered yet."""
         self._take(self._tentative_ties, fingerprint, account_id)
         self._tied.set()
 
     def mark_unreadable(self, fingerprint: str, digests: frozenset[str]) -> None:
-        """Take note of a conversation's encrypted items that its account cannot read."""
+        """Add digests of a conversation's encrypted items that its account cannot read."""
         known = self._unreadable.get(fingerprint, frozenset())
         self._take(self._unreadable, fingerprint, known | digests)
 
@@ -153,11 +159,11 @@ class Ledger:
         await self._run_urgent(self._settled, self._write_settlements)
 
     async def run_ties(self) -> None:
-        """Write ties as they come, since a conversation's next request may be near."""
+        """Write ties as they are added: a conversation's next request may follow at once."""
         await self._run_urgent(self._tied, self._write_ties)
 
     async def flush(self) -> bool:
-        """Write everything that waits; False if Redis did not take it and it waits on."""
+        """Write all entries; False if Redis is away and they are kept."""
         try:
             await self._write()
         except StoreUnavailable as error:
@@ -174,15 +180,15 @@ class Ledger:
         return True
 
     def again(self) -> None:
-        """Write the settlements written last once more: Redis is back, perhaps without them."""
+        """Write the latest settlements again after an outage, in which Redis may have lost them."""
         known = self._clock() - KNOWN_SECONDS
         while self._recent:
             at, record = self._recent.popleft()
-            if at > known and len(self._records) < MOST:  # those that wait come first
+            if at > known and len(self._records) < MOST:  # never displaces entries that wait
                 self.settle(record)
 
     async def close(self) -> None:
-        """Write the rest, as far as Redis lets us."""
+        """Write the remaining entries, retrying for CLOSE_SECONDS; the rest counts as lost."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 while not await self.flush():
@@ -197,7 +203,7 @@ class Ledger:
             comes.clear()
             try:
                 await write()
-            except StoreUnavailable:  # it is with the rest that `run` tries again to write
+            except StoreUnavailable:  # the entries are kept, and `run` retries
                 self._metrics.redis_failed(RedisWork.SETTLE)
 
     async def _write(self) -> None:
@@ -228,7 +234,7 @@ class Ledger:
                 self._keep(records.values())
 
     async def _add(self, records: Sequence[ExchangeRecord]) -> None:
-        """Write settlements; if Redis refuses them together, each alone, so that only one is lost."""
+        """Write settlements; if Redis rejects the batch, write each alone, so that only one is lost."""
         try:
             await self._writer.add(records)
         except StoreUnavailable as error:
@@ -241,7 +247,7 @@ class Ledger:
                 await self._add([record])
 
     def _refused(self, count: int, error: StoreUnavailable) -> None:
-        """Count what Redis will never take."""
+        """Count and log entries that Redis rejects."""
         self._metrics.ledger_lost.inc(count)
         log.error("ledger.refused", entries=count, error=str(error))
 
@@ -249,10 +255,10 @@ class Ledger:
     async def _taken(
         self, waiting: dict[K, V], most: int | None = None
     ) -> AsyncIterator[dict[K, V]]:
-        """Take out what waits, oldest first; whatever goes wrong, also a cancellation, puts it back.
+        """Take a batch of waiting entries, oldest first; any exception or cancellation restores it.
 
-        Only what Redis itself refuses (a key with a value of another type) is dropped and counted:
-        it would be refused again, and everything behind it would wait for ever.
+        Only entries that Redis rejects (a key with a value of another type) are dropped and
+        counted: they would be rejected again and block all later ones.
         """
         keys = list(waiting)[:most]
         batch = {key: waiting.pop(key) for key in keys}
@@ -268,7 +274,7 @@ class Ledger:
             raise
 
     def _keep(self, written: Iterable[ExchangeRecord]) -> None:
-        """Remember settlements that were written just now, and forget those before."""
+        """Keep settlements that were just written for RECENT_SECONDS."""
         now = self._clock()
         while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
             self._recent.popleft()

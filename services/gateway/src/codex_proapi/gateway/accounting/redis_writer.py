@@ -1,4 +1,4 @@
-"""The ledger's writer: what is written to Redis after an exchange, each to its store."""
+"""The ledger's writer for Redis: passes each kind of entry to its store."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -14,11 +14,11 @@ from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 
 FOREIGN_SECONDS: Final = keyspace.DAY
-"""How long it is remembered which encrypted items an account cannot read."""
+"""Lifetime of a conversation's digests of unreadable encrypted items."""
 
 
 class RedisWriter:
-    """Everything that is written after an exchange, in Redis."""
+    """Writes the ledger's entries to Redis; a `LedgerWriter`."""
 
     def __init__(
         self, redis: Redis, *, settlements: SettlementWriter, cooldowns: CooldownStore
@@ -41,11 +41,11 @@ class RedisWriter:
         await self._ties.tie(fingerprints)
 
     async def tie_tentatively(self, fingerprints: dict[str, str]) -> None:
-        """Let conversations without an account follow the one just chosen."""
+        """Tie conversations without an account tentatively to the one just selected."""
         await self._ties.tie_tentatively(fingerprints)
 
     async def mark_unreadable(self, digests: Mapping[str, Iterable[str]]) -> None:
-        """Keep, by conversation, which encrypted items its account cannot read."""
+        """Store digests of unreadable encrypted items by conversation."""
         with mapped():
             pipe = self._redis.pipeline(transaction=False)
             for fingerprint, items in digests.items():
@@ -54,7 +54,7 @@ class RedisWriter:
             await pipe.execute()
 
     async def succeed(self, accounts: Iterable[str]) -> None:
-        """An answer came: no faults in a row, and nobody else has to probe."""
+        """Reset the fault counts of accounts that answered, and release their probe locks."""
         for account_id in accounts:
             await self._cooldowns.succeed(account_id)
             with mapped():

@@ -1,7 +1,7 @@
-"""Writes settled exchanges: their usage counters, log entries and notes, in one script.
+"""Writes settled exchanges to Redis: usage counters, log entries and notes, in one script.
 
-Whole batches, each request id once however often a batch is tried again: a write whose reply was
-lost may be repeated without harm. When Redis is away the caller keeps the batch and tries later.
+Each request id counts once, so a batch whose reply was lost may be repeated. While Redis is away
+the caller keeps the batch and retries.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, Ex
 from codex_proapi.commons.usage.log_stream import LENGTH, encode_entry, entry_of
 
 MOST_AT_ONCE = 100
-"""Exchanges in one run of the script: Redis serves nobody else meanwhile."""
+"""Most exchanges in one run of the script, during which Redis serves no other command."""
 _NAMES = msgspec.json.encode(Counters.__struct_fields__).decode()
 """Names of the counters, in the order the script takes their counts."""
 
@@ -31,20 +31,20 @@ class SettlementWriter:
     """Counts settled exchanges in Redis and appends their log entries."""
 
     def __init__(self, redis: Redis, *, lost: Callable[[int], object] = lambda _: None) -> None:
-        """Args: `lost` is told how many exchanges could not be written, wholly or in part."""
+        """Args: `lost` is called with the number of exchanges that were not written completely."""
         self._scripts = Scripts(redis, __package__)
         self._lost = lost
         self.days = keyspace.USAGE_DAYS
-        """How long what is added is kept after its day; may change while running."""
+        """Days that usage is kept after its day; may change while running."""
 
     def __repr__(self) -> str:
         return f"<SettlementWriter, kept for {self.days} days>"
 
     async def add(self, records: Sequence[ExchangeRecord]) -> int:
-        """Count settled exchanges and append their log entries; gives how many were counted.
+        """Count settled exchanges and append their log entries; gives the number counted.
 
-        An exchange that Redis cannot take (its key has a value of another type) is dropped, counted
-        and logged; the others of its batch are written. Raises StoreUnavailable if nothing was.
+        An exchange that Redis rejects (a key with a value of another type) is dropped, counted and
+        logged; the others of its batch are written. Raises StoreUnavailable if none was written.
         """
         settings = (keyspace.SETTLED_SECONDS, LENGTH, _NAMES)
         counted = 0
@@ -70,7 +70,7 @@ def permit_id(request_id: str, tokens: int) -> str:
 
 
 def _encoded(record: ExchangeRecord, *, days: int) -> str:
-    """One exchange as JSON for the script; empty if it cannot be one (a time beyond the calendar)."""
+    """One exchange as JSON for the script; empty if it cannot be encoded (time out of range)."""
     try:
         return msgspec.json.encode(_settlement(record, days=days)).decode()
     except (ValueError, OverflowError, OSError):
@@ -78,7 +78,7 @@ def _encoded(record: ExchangeRecord, *, days: int) -> str:
 
 
 def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
-    """One exchange as the script takes it."""
+    """One exchange in the script's format."""
     day, at = day_of(record.at), int(record.at)
     hour = dt.datetime.fromtimestamp(record.at, dt.UTC).strftime("%Y-%m-%dT%H")
     subjects = {
@@ -116,7 +116,7 @@ def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
 
 
 def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
-    """What the exchange took of its key's limits, and what it really used; None without limits."""
+    """The charge to the key's limits with its correction; None without a charge."""
     if not record.drawn_at:
         return None
     return {
@@ -129,7 +129,7 @@ def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
 
 
 def _fair_share(record: ExchangeRecord) -> dict[str, Any] | None:
-    """What the exchange cost beyond its charge on a scarce pool; None if there was none."""
+    """The correction of the fair share's charge by the real cost; None without a charge."""
     if not record.fair_share_weight:
         return None
     cost = cost_of(record.tokens) + round(record.estimated * CHARGED)
@@ -138,7 +138,7 @@ def _fair_share(record: ExchangeRecord) -> dict[str, Any] | None:
 
 
 def _counts(record: ExchangeRecord) -> tuple[int, ...]:
-    """What one exchange adds, in the order of Counters."""
+    """What one exchange adds to the counters, in the order of `Counters`."""
     tokens = record.tokens
     return (
         *(1, int(record.ending in (Ending.REFUSED, Ending.BROKEN))),
@@ -149,7 +149,7 @@ def _counts(record: ExchangeRecord) -> tuple[int, ...]:
 
 
 def _error(attempt: AttemptRecord) -> str:
-    """What an attempt failed with; empty for the one that was answered."""
+    """The code or status with which an attempt failed; empty if it committed."""
     if attempt.verdict == "committed":
         return ""
     return attempt.code or str(attempt.status or attempt.verdict)

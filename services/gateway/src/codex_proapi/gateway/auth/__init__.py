@@ -1,5 +1,4 @@
-"""API keys: which key a request shows, whether it may be served, and the end of a revoked one.
+"""Authentication: finds a request's API key, checks origins, ends exchanges of revoked keys.
 
-Here belongs who a client is. What a key may spend belongs in `limits`, where keys are stored in
-`commons.api_keys`.
+What a key may spend is `limits`; how keys are stored is `commons.api_keys`.
 """

@@ -1,8 +1,7 @@
-"""Finds the API key that a request shows; raises BadKey (401) where it shows none that is good.
+"""The authenticator: finds the API key of a request and checks that it is valid.
 
-Keys are kept by `codex_proapi.commons.api_keys.store`; this process remembers those it has seen under the keys' version,
-which every snapshot brings. Without Redis nobody new is admitted: it fails closed. Whether
-requests admitted before may go on, the snapshot decides.
+Keys are stored by `commons.api_keys.store` and cached here under the keys' version, which every
+snapshot contains. Without Redis only cached keys are accepted: it fails closed.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,10 +18,11 @@ from codex_proapi.gateway.auth.origins import TrustedOrigins
 from codex_proapi.gateway.errors import BadKey, OriginRefused, StoreUnreachable, UnknownModel
 
 MISS_SECONDS: Final = 5.0
-"""How long a wrong key is refused without another look: some clients try six times in a row."""
+"""Seconds a wrong key is refused from memory: some clients retry six times in a row."""
 MOST_MISSES: Final = 10_000
+"""Most wrong keys cached."""
 MOST_SECRET: Final = 512
-"""Length beyond which nothing is a key."""
+"""Most characters of a key; longer ones are refused without a lookup."""
 MISSING: Final = (
     "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'; "
     "keys are made in the console."
@@ -31,25 +31,29 @@ WRONG: Final = "Incorrect API key provided. Keys are made in the console."
 
 
 class Authenticated(msgspec.Struct, frozen=True):
-    """A request that may be served, and the key it is served for."""
+    """The result of authentication."""
 
     secret: str
-    """The key it showed; empty for none. Never printed."""
+    """The key as sent; empty for none. Not part of the repr."""
     key: ApiKey | None
-    """Its key; None where none is needed."""
+    """The stored key; None in open mode."""
     version: int
-    """The version of the keys this was decided by."""
+    """Version of the keys at the time of the decision."""
 
     def __repr__(self) -> str:
         return f"<Authenticated {self.key.id if self.key else 'openly'}>"
 
     def is_same_as(self, other: "Authenticated") -> bool:
-        """Whether the key still says the same; that it was used meanwhile is no change."""
+        """Whether both have the same key with the same terms; `last_used_at` is ignored."""
         return _terms(self.key) == _terms(other.key)
 
 
 class KeyChanged(Exception):
-    """The key was changed after it was looked at, before any account was asked."""
+    """The key changed after authentication and before the first attempt.
+
+    Args:
+        admitted: the authentication by the changed key.
+    """
 
     def __init__(self, admitted: Authenticated) -> None:
         super().__init__(repr(admitted))
@@ -57,7 +61,15 @@ class KeyChanged(Exception):
 
 
 class Authenticator:
-    """Finds the key of a request."""
+    """Authenticates requests.
+
+    Args:
+        store: the stored keys.
+        policy: whether a key is required.
+        clock: seconds since the epoch.
+        gate: circuit breaker of Redis.
+        origins: origins and host names served without a key.
+    """
 
     def __init__(
         self,
@@ -78,34 +90,40 @@ class Authenticator:
         self._open_version = -2
         self._opening: SingleFlight[int, bool] = SingleFlight()
         self.policy = policy
-        """Whether a key is needed; may change while running."""
+        """Whether a key is required; may change while running."""
 
     def __repr__(self) -> str:
         return f"<Authenticator {self.policy.value}, {self._view!r}>"
 
     @property
     def version(self) -> int:
-        """The version of the keys that are remembered."""
+        """The version of the cached keys."""
         return self._view.version
 
     def see(self, version: int) -> None:
-        """Forget what is known of keys if they have changed."""
+        """Drop cached keys and misses if the keys have another version."""
         if not self._view.confirm(version):
             self._misses.clear()
             self._open_until = 0.0
 
     def forget(self) -> None:
-        """Look at every key anew."""
+        """Drop everything cached."""
         self.see(-1)
 
     async def admit(self, headers: Mapping[bytes, bytes]) -> Authenticated:
-        """Admit a request. Raises BadKey, OriginRefused, or StoreUnreachable where Redis cannot tell."""
+        """Authenticate a request by its headers (lower-case names).
+
+        Raises:
+            BadKey: the key is missing, wrong, revoked or expired.
+            OriginRefused: open mode does not serve this origin or host name.
+            StoreUnreachable: Redis is away and the key is not cached.
+        """
         secret = secret_of(headers)
         began = self._gate.now()
         try:
             key = await self._find(secret)
             if key is not None and self._is_over(key):
-                # It may have been given more time: a no from memory alone would last for ever.
+                # Its expiry may have been extended: a cached key alone must not refuse for ever.
                 await self._read_version()
                 key = await self._find(secret)
             if key is None:
@@ -125,9 +143,11 @@ class Authenticator:
         return Authenticated(secret, key, self._view.version)
 
     async def check_page(self, headers: Mapping[bytes, bytes]) -> None:
-        """Raise OriginRefused for a page that is not served as things are, where no key is shown.
+        """Check the origin of a request that carries no key, such as a CORS preflight.
 
-        Where Redis cannot tell, it is what the policy says.
+        Raises:
+            OriginRefused: open mode is in force, or may be while Redis is away, and the origin is
+                not trusted.
         """
         if self.policy is not KeyPolicy.OPEN:
             return
@@ -144,23 +164,23 @@ class Authenticator:
             raise
 
     async def again(self, admitted: Authenticated) -> Authenticated:
-        """The same admission by the keys as they are now: before a no that memory alone says.
+        """Authenticate again by the current keys, before a request is refused from cached ones.
 
-        In grace they are as they were. Raises StoreUnavailable.
+        During the grace period the cached keys stand. Raises StoreUnavailable.
         """
         if self._gate.in_grace():
             return admitted
         return await self.confirm(admitted, await self._read_version())
 
     async def confirm(self, admitted: Authenticated, version: int) -> Authenticated:
-        """The same admission, looked at again if keys have changed. Raises what `admit` raises."""
+        """Authenticate again if the keys have another version. Raises what `admit` raises."""
         self.see(version)
         if admitted.version == version:
             return admitted
         return await self.admit({b"x-api-key": admitted.secret.encode("latin-1")})
 
     async def _read_version(self) -> int:
-        """The keys' version now."""
+        """Read the current version of the keys."""
         version = await self._store.version()
         self.see(version)
         return version
@@ -179,7 +199,7 @@ class Authenticator:
         return await self._view.find(secret)
 
     async def _is_open(self) -> bool:
-        """Whether no key is needed: the policy is open and no key was ever made."""
+        """Whether open mode is in force: the policy is open and no key was ever made."""
         if self.policy is not KeyPolicy.OPEN:
             return False
         while True:
@@ -189,11 +209,11 @@ class Authenticator:
             if await self._opening.join(version, self._store.any):
                 return False
             self._open_until, self._open_version = now + MISS_SECONDS, version
-            if version == self._view.version:  # else a key may have been made meanwhile: look again
+            if version == self._view.version:  # else a key may have been made meanwhile: repeat
                 return True
 
     def _was_open(self) -> bool:
-        """Whether no key was needed by the keys as they were last read."""
+        """Whether open mode was in force when the keys were last read."""
         return self.policy is KeyPolicy.OPEN and self._open_version == self._view.version
 
     def _remember_miss(self, secret: str) -> None:
@@ -204,7 +224,7 @@ class Authenticator:
 
 
 def check_model(key: ApiKey | None, model: str) -> None:
-    """Raise UnknownModel if this key may not use this model (of the catalogue)."""
+    """Raise UnknownModel if a key may not use a model (a name in the catalogue)."""
     allowed = key.allowed_models if key is not None else ()
     if allowed and model.lower() not in map(str.lower, allowed):
         raise UnknownModel(f"This API key may not use '{model}'. It may use: {', '.join(allowed)}.")
@@ -215,7 +235,7 @@ def _terms(key: ApiKey | None) -> ApiKey | None:
 
 
 def secret_of(headers: Mapping[bytes, bytes]) -> str:
-    """The key in a request's headers, in any spelling clients were seen to use; empty for none."""
+    """The API key in request headers: `Authorization`, `x-api-key` or `api-key`; empty for none."""
     provided = headers.get(b"authorization")
     if provided is not None:
         scheme, _, rest = provided.strip().partition(b" ")

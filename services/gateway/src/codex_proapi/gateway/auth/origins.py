@@ -1,9 +1,8 @@
-"""Which web pages may use the gateway while it asks for no key.
+"""Trusted origins and host names in open mode, in which no API key is required.
 
-Where a key is needed any page may ask: keys travel in headers, never in cookies, so a page has none
-that it was not given. Without keys any page in the browser of somebody near this gateway could
-spend its quota and read the answers, by its own `Origin` or by a name of its own that it points
-here (DNS rebinding). Then only pages and host names that are trusted are served.
+With keys every origin is served: keys are sent in headers, not cookies, so a page has only those it
+was given. In open mode any web page in a browser near the gateway could spend quota and read
+answers, by its own `Origin` or by DNS rebinding; so only trusted origins and host names are served.
 """
 
 import ipaddress
@@ -18,8 +17,8 @@ _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
 _PORTS: Final = {"http": 80, "https": 443}
 
 PRIVATE_ENDS: Final = (".internal", ".local", ".home.arpa", ".lan", ".svc")
-"""Ends of names that the Internet does not have: ICANN's private use, RFC 6762, RFC 8375, routers'
-and clusters' own. Nobody outside can point one here."""
+"""Suffixes of names that cannot be registered in the public DNS: ICANN's private use, RFC 6762,
+RFC 8375, and those that routers and clusters use."""
 
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
@@ -35,7 +34,12 @@ def origin_of(text: str) -> Origin | None:
 
 
 class TrustedOrigins:
-    """The pages and the host names that are served without a key."""
+    """The origins and host names that are served without a key.
+
+    Args:
+        public_url: `PUBLIC_URL`; its origin is trusted.
+        allowed: further origins (`ALLOWED_ORIGINS`).
+    """
 
     def __init__(self, *, public_url: str, allowed: Iterable[str]) -> None:
         self._origins = {
@@ -47,7 +51,7 @@ class TrustedOrigins:
         return f"<TrustedOrigins {sorted(self._origins)}>"
 
     def check(self, headers: Mapping[bytes, bytes]) -> None:
-        """Raise OriginRefused for a request of a page, or by a host name, that is not trusted."""
+        """Raise OriginRefused if `Host` or `Origin` of a request is not trusted."""
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if host and not self._serves(host):
             raise OriginRefused(
@@ -62,9 +66,9 @@ class TrustedOrigins:
             )
 
     def _serves(self, host: str) -> bool:
-        """Whether nobody but a trusted page can have come by this `Host`.
+        """Whether a `Host` is safe from DNS rebinding: an IP address, a local name, or trusted.
 
-        An address cannot be pointed elsewhere, and a name without a dot is no name of the Internet.
+        A name without a dot cannot be registered in the public DNS.
         """
         found = _HOST.fullmatch(host)
         if found is None:
@@ -74,7 +78,7 @@ class TrustedOrigins:
         return local or _address(name) is not None or name in self._names
 
     def _trusts(self, text: str, host: str) -> bool:
-        """Whether a page may ask: one of this machine, one that is listed, or our own."""
+        """Whether an `Origin` is local, listed, or the same as the request's host."""
         origin = origin_of(text)
         if origin is None:
             return False
@@ -93,7 +97,7 @@ def _base_of(url: str) -> str:
 
 
 def _is_local(name: str) -> bool:
-    """Whether a host is this machine, whoever resolves its name."""
+    """Whether a host name is always the local machine (loopback, `localhost`)."""
     address = _address(name)
     if address is not None:
         return address.is_loopback

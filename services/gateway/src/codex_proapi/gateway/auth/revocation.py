@@ -1,8 +1,7 @@
-"""A key that is taken back ends what is under way in its name, also on a replica that is idle.
+"""Ends the running exchanges of revoked API keys.
 
-The next request of a key is judged by the survey's version of the keys; a stream takes no survey.
-An answer to a leaked key is a leak too: it is ended, not let out. A key that merely expires keeps
-what it has begun.
+New requests are checked against the keys' version in each snapshot, but a running stream reads no
+snapshot, so the version is polled here. Exchanges of keys that merely expire run to their end.
 """
 
 import asyncio
@@ -18,13 +17,13 @@ from codex_proapi.gateway.errors import BadKey
 from codex_proapi.gateway.server.in_flight import InFlight
 
 CHECK_SECONDS: Final = 1.0
-"""Time between two looks: a revocation has to be in force within two seconds."""
+"""Seconds between two checks: a revocation has to take effect within two seconds."""
 
 log = structlog.get_logger(__name__)
 
 
 class RevocationWatcher:
-    """Looks whether keys have changed, and whose exchanges have to end for it."""
+    """Polls the keys' version and interrupts exchanges whose key was revoked."""
 
     def __init__(self, keys: KeyStore, *, admission: Authenticator, in_flight: InFlight) -> None:
         self._keys = keys
@@ -36,7 +35,7 @@ class RevocationWatcher:
         return f"<RevocationWatcher up to version {self._seen}>"
 
     async def check(self) -> None:
-        """Look once. Raises StoreUnavailable."""
+        """Check once. Raises StoreUnavailable."""
         version = await self._keys.version()
         if version == self._seen:
             return
@@ -48,7 +47,7 @@ class RevocationWatcher:
         self._seen = version
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Look until cancelled."""
+        """Check until cancelled."""
         while True:
             try:
                 await self.check()

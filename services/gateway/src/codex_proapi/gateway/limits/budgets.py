@@ -1,7 +1,7 @@
-"""How a key's token budgets stand: a day and a calendar month (UTC), and any seven days in a row.
+"""Token budgets of API keys: per day and calendar month (UTC), and per rolling seven days.
 
-Usage is kept by day, so every budget changes for the better at midnight (UTC). Who may still spend
-is decided with the pool's snapshot; here its figures, or those of the counters, become words for clients.
+Usage is counted by day (UTC), so a budget regains tokens at midnight. The snapshot's script enforces
+budgets; this module computes their state from its figures, or from the usage counters.
 """
 
 import datetime as dt
@@ -15,43 +15,43 @@ from codex_proapi.commons.redis import keyspace
 WEEK_DAYS = 7
 DAY_MINUTES = 1440
 MONTH_DAYS = 30
-"""What a month is told as: clients know windows by their length, and months have several."""
+"""Nominal length of a month: clients identify quota windows by their length."""
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens used of each budget; 0 of one that the key does not have."""
+    """Tokens used of each budget; 0 for a budget that the key does not have."""
 
     day: int = 0
     week: int = 0
     month: int = 0
     week_midnights: int = WEEK_DAYS
-    """Midnights until the week's are given back: all of them, or of a spent one the first."""
+    """Midnights until all tokens of the week are regained; for a spent week, until the first are."""
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """One budget and how it stands."""
+    """One budget and its state."""
 
     minutes: int
-    """Its length; a month's is nominal."""
+    """Length in minutes; nominal for a month."""
     tokens: int
-    """All there is of it."""
+    """Size in tokens."""
     spent: int
-    """What is used of it, sometimes beyond all there is."""
+    """Tokens used; may exceed `tokens`."""
     resets_at: int
     """Seconds since the epoch.
 
-    A day and a month begin anew then. A week never does: it is when all that is used by now has
-    left it; of a spent week, when something is left of it again.
+    When a day or month begins anew. A rolling week does not begin anew: it is when all tokens used
+    so far have left it or, if it is spent, when the first of them leave it.
     """
 
     @property
     def used_percent(self) -> int:
-        """0 to 100; 100 only where nothing is left."""
+        """Percent used, 0 to 100, rounded down: 100 only if nothing is left."""
         return min(100, self.spent * 100 // self.tokens)
 
 
 def budgets_of(limits: Limits, spent: Spent, now: float) -> tuple[Budget, ...]:
-    """The budgets a key has, from the shortest to the longest."""
+    """The budgets of a key at `now` (seconds since the epoch), from the shortest to the longest."""
     kinds = (
         (1, limits.tokens_day, spent.day, midnight_after(now, 1)),
         (WEEK_DAYS, limits.tokens_week, spent.week, midnight_after(now, spent.week_midnights)),
@@ -65,7 +65,7 @@ def budgets_of(limits: Limits, spent: Spent, now: float) -> tuple[Budget, ...]:
 
 
 def days_counted(limits: Limits, now: float) -> Sequence[str]:
-    """The days (UTC) whose usage counts for a key's budgets, from today back; none without one."""
+    """The days (UTC, YYYY-MM-DD) that count for a key's budgets, from today back; empty without any."""
     today = dt.datetime.fromtimestamp(now, dt.UTC)
     count = max(
         1 if limits.tokens_day else 0,
@@ -76,7 +76,7 @@ def days_counted(limits: Limits, now: float) -> Sequence[str]:
 
 
 def spent_in(tokens: Sequence[int], limits: Limits, now: float) -> Spent:
-    """What is used of each budget, by the tokens of `days_counted`."""
+    """Tokens used of each budget; `tokens` holds one count for each of `days_counted`."""
     week = tokens[:WEEK_DAYS] if limits.tokens_week else ()
     return Spent(
         day=sum(tokens[:1]) if limits.tokens_day else 0,
@@ -108,7 +108,7 @@ def midnight_after(now: float, days: int) -> int:
 
 
 def next_month(now: float) -> int:
-    """The begin (UTC) of the month after this one, seconds since the epoch."""
+    """The start (UTC) of the next month, seconds since the epoch."""
     today = dt.datetime.fromtimestamp(now, dt.UTC)
     after = (today.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
     return int(after.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())

@@ -1,9 +1,9 @@
-"""What a key's limits leave of a request: asked for with the pool's snapshot, exact across replicas.
+"""The charge of an exchange to its key's limits, made in the snapshot's script, exact across replicas.
 
-A charge is made once for each exchange, in the snapshot's own script. Requests of the last minute are
-kept by id, so a script that is repeated draws once; tokens of the last minute by second, estimated
-on the way in and corrected at settlement. The only clock is Redis'. A stream holds its place by a lease that its replica
-renews: a place of a replica that died is free again when the lease ends.
+Each exchange is charged once. Requests of the last minute are counted by id, so a repeated script
+charges once; tokens of the last minute by second, estimated at first and corrected at settlement.
+All times are by Redis' clock. A stream permit is a lease that the replica renews; permits of a dead
+replica expire.
 """
 
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from codex_proapi.gateway.accounting.settlement import permit_id
 from codex_proapi.gateway.limits.budgets import WEEK_DAYS, Spent, day_of_month, days_counted
 
 STREAM_SECONDS = 45
-"""How long a place is held without being renewed; heals within a minute after a replica died."""
+"""Seconds a stream permit is held without being renewed."""
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a draw, and what is left after it."""
+    """The result of a charge, and what is left after it."""
 
     refused: Limit = Limit.NONE
-    """The limit that was reached; nothing is drawn then."""
+    """The limit that refused the charge; nothing was charged then."""
     wait: float = 0.0
-    """Seconds until asking again makes sense; 0 is unknown."""
+    """Seconds until a retry may succeed; 0 if unknown."""
     requests_left: int = 0
     requests_reset: float = 0.0
     """Seconds until the oldest request leaves the minute."""
@@ -34,40 +34,40 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     tokens_reset: float = 0.0
     """Seconds until the oldest tokens leave the minute."""
     days: int = 0
-    """Of a spent budget: how many midnights (UTC) until there is something left."""
+    """Midnights (UTC) until a spent budget regains tokens."""
     spent: Spent = Spent()
-    """Of the key's budgets, before this exchange."""
+    """Tokens used of the key's budgets before this exchange."""
     at: float = 0.0
-    """When it was asked for, by Redis' clock."""
+    """Time of the charge, seconds since the epoch by Redis' clock."""
 
 
 class LimitCharge(msgspec.Struct, kw_only=True):
-    """What one exchange asks of its key's limits; remembers what it was given."""
+    """The charge of one exchange to its key's limits, with its result."""
 
     key_id: str
     limits: Limits
     request_id: str
     version: int
-    """The version of the keys that the limits are of: drawn only if it is still the same."""
+    """Version of the keys that `limits` belong to; nothing is charged if it has changed."""
     tokens: int
-    """Estimated; corrected when the exchange is settled."""
+    """Estimated tokens; corrected when the exchange is settled."""
     allowance: Allowance | None = None
-    """None until a snapshot has asked."""
+    """The result; None until a snapshot has made the charge."""
     drawn_at: int = 0
-    """Redis' second in which it was counted; 0 for not at all."""
+    """Second since the epoch, by Redis' clock, in which it was charged; 0 if it was not."""
 
     @property
     def leased(self) -> bool:
-        """Whether it holds a place among the streams of its key."""
+        """Whether it includes a stream permit."""
         return bool(self.limits.concurrent) or self.limits.budgeted
 
     @property
     def permit_id(self) -> str:
-        """Its member of the set of streams."""
+        """The member of the key's set of streams that stands for its permit."""
         return permit_id(self.request_id, self.tokens)
 
     def keys(self, now: float) -> Sequence[str]:
-        """The keys that the script touches: the minute, the streams, and usage from today back."""
+        """Redis keys for the script: minute counters, streams, and usage from today back."""
         return (
             keyspace.minute_requests(self.key_id),
             keyspace.minute_tokens(self.key_id),
@@ -76,7 +76,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
         )
 
     def arguments(self, now: float) -> Sequence[Any]:
-        """The arguments of the script."""
+        """Arguments for the script."""
         limits = self.limits
         return (
             *(self.version, self.request_id, self.tokens, limits.rpm, limits.tpm),
@@ -86,9 +86,9 @@ class LimitCharge(msgspec.Struct, kw_only=True):
             int(now) // keyspace.DAY,
         )
 
-    def take(self, told: Sequence[Any], now: float) -> Allowance | None:
-        """Take in the script's reply; None if the keys or the day have changed."""
-        refused, wait, requests, requests_reset, tokens, tokens_reset, days, *spent = told
+    def take(self, reply: Sequence[Any], now: float) -> Allowance | None:
+        """Decode the script's reply; None if the keys or the day have changed."""
+        refused, wait, requests, requests_reset, tokens, tokens_reset, days, *spent = reply
         if refused == "changed":
             return None
         self.allowance = Allowance(
@@ -110,9 +110,10 @@ class LimitCharge(msgspec.Struct, kw_only=True):
 def charge_for(
     key_id: str, limits: Limits, *, request_id: str, version: int, tokens: int
 ) -> LimitCharge | None:
-    """What an exchange draws on a key; None where it has no limits.
+    """Make the charge of an exchange; None for a key without limits.
 
-    More than a whole minute's tokens is asked for as just that much: it has to pass alone.
+    An estimate above the tokens per minute is reduced to that number, so that a large request can
+    pass alone.
     """
     if limits == Limits():
         return None
@@ -126,6 +127,6 @@ def charge_for(
 
 
 def _spent(sums: Sequence[int], week_midnights: int) -> Spent:
-    """What the script says is spent; what is asked for is spent today, and counts for a week."""
+    """Decode the script's sums (day, week, month) of used tokens."""
     day, week, month = sums
     return Spent(day=day, week=week, month=month, week_midnights=week_midnights)

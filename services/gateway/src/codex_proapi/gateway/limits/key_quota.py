@@ -1,7 +1,7 @@
-"""A key's share: what its client is told instead of any account's quota.
+"""The quota that clients see for their key, in place of any single account's quota.
 
-A key with token budgets has those for windows. One without may spend what the pool has: it is told
-the mean of the accounts it may spend, by length of window, and nothing of any one of them.
+For a key with token budgets it consists of these. For one without it is the mean over the accounts
+that the key may spend, by length of window.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ MINUTE: Final = 60
 
 
 class KeyQuota:
-    """Tells what keys may spend."""
+    """Reads the quota of keys from usage counters, and from the quotas of accounts."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class KeyQuota:
         return f"<KeyQuota of {self._view!r}>"
 
     async def of(self, key: ApiKey | None) -> Quota:
-        """A key's share; None is whoever the open policy lets in. Raises StoreUnavailable."""
+        """The quota of a key; None for clients without a key. Raises StoreUnavailable."""
         now = self._clock()
         days = days_counted(key.limits, now) if key is not None else ()
         if key is not None and days:
@@ -58,7 +58,7 @@ class KeyQuota:
 
 
 def share_of_charge(charge: LimitCharge | None) -> Quota:
-    """The share that a snapshot brought; empty where it has not, or has no budget."""
+    """The quota from a charge's result; empty if there is none, or the key has no budget."""
     allowance = charge.allowance if charge is not None else None
     if charge is None or allowance is None:
         return Quota()
@@ -66,7 +66,7 @@ def share_of_charge(charge: LimitCharge | None) -> Quota:
 
 
 def share_of_budgets(limits: Limits, spent: Spent, now: float) -> Quota:
-    """The share of a key with budgets; empty for one without."""
+    """The quota of a key with budgets; empty for one without."""
     windows = [
         QuotaWindow(
             minutes=budget.minutes,
@@ -80,7 +80,7 @@ def share_of_budgets(limits: Limits, spent: Spent, now: float) -> Quota:
 
 
 def share_of_pool(seen: Iterable[SeenQuota], now: float) -> Quota:
-    """The share of a key without budgets, by what accounts were last seen to have left."""
+    """The quota of a key without budgets, from the last readings of accounts' quotas."""
     by_length: dict[str, list[SeenWindow]] = {}
     for quota in seen:
         for window in quota.windows:
@@ -90,9 +90,9 @@ def share_of_pool(seen: Iterable[SeenQuota], now: float) -> Quota:
 
 
 def _mean(windows: Iterable[SeenWindow], now: float) -> QuotaWindow:
-    """Several accounts' windows as one; it begins anew when the first of them does.
+    """The mean of several accounts' windows; it resets when the first of them does.
 
-    A window whose end has passed since it was seen is empty again.
+    A window whose reset has passed since its reading counts as unused.
     """
     known = list(windows)
     minutes = max(window.minutes for window in known)

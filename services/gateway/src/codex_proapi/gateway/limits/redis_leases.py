@@ -1,7 +1,7 @@
-"""Leases in Redis: members of a sorted set, each with the time it ends, renewed while it is held.
+"""Leases in Redis: members of a sorted set, scored with their expiry, renewed while they are held.
 
-A replica that dies renews nothing, so what it held is free again when its leases end. Taking one is
-the business of the script that decides who may; here they are renewed and given back.
+A dead replica does not renew, so its leases expire. Leases are acquired by the scripts that enforce
+the limits; this module renews and releases them.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 RENEW_SECONDS: Final = 15.0
-"""Time between two renewals: two may be missed before a lease is lost."""
+"""Seconds between two renewals; two may fail before a lease expires."""
 
 log = structlog.get_logger(__name__)
 
 
 class RedisLeases:
-    """Renews and gives back the leases of one replica.
+    """Renews and releases the leases of one replica.
 
     Args:
         redis: Where the sets are.
@@ -42,9 +42,9 @@ class RedisLeases:
         return f"<RedisLeases of {self._seconds} s>"
 
     async def renew(self, held: Mapping[str, Iterable[str]]) -> None:
-        """Renew members, by the key of their set. Raises StoreUnavailable.
+        """Renew members, by the key of their set; members no longer in it are not added again.
 
-        Only who is there: a lease given back meanwhile must not come again.
+        Raises StoreUnavailable.
         """
         until = self._clock() + self._seconds
         with mapped():
@@ -55,7 +55,7 @@ class RedisLeases:
             await pipe.execute()
 
     async def release(self, key: str, member: str) -> None:
-        """Give one back. Raises StoreUnavailable; it then ends by itself."""
+        """Release one lease. Raises StoreUnavailable; it then expires."""
         with mapped():
             await self._redis.zrem(key, member)
 

@@ -1,8 +1,8 @@
-"""Limits of keys while exchanges are under way: stream permits, and the errors of what was refused.
+"""Stream permits of keys, and the errors for requests that a key's limits refuse.
 
-The pool's snapshot decides; here its answer becomes an error, and permits are held and given back. A
-permit is given back before the client learns that its answer is whole, so that the client's next
-request finds it free.
+The snapshot's script acquires permits and refuses requests; this module renews and releases permits
+and makes the errors. A permit is released before the client sees the end of its answer, so that the
+client's next request finds it free.
 """
 
 import asyncio
@@ -24,12 +24,13 @@ from codex_proapi.gateway.limits.charge import STREAM_SECONDS, LimitCharge
 from codex_proapi.gateway.limits.redis_leases import RedisLeases, renew_regularly
 
 LONGEST_WAIT: Final = 60.0
+"""Most seconds in `Retry-After`."""
 
 log = structlog.get_logger(__name__)
 
 
 class StreamPermits:
-    """The permits that this replica's exchanges hold among the streams of their keys."""
+    """The stream permits that this replica's exchanges hold."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
         self._leases = RedisLeases(
@@ -41,20 +42,20 @@ class StreamPermits:
         return f"<StreamPermits {len(self._held)} held>"
 
     def hold(self, charge: LimitCharge) -> None:
-        """Renew the permit of this charge until it is given back."""
+        """Renew the permit of this charge until it is released."""
         if charge.leased:
             self._held[charge.request_id] = charge
 
     def holds(self, charge: LimitCharge) -> bool:
-        """Whether this charge has a permit to give back."""
+        """Whether this charge holds a permit that is still to be released."""
         return charge.request_id in self._held
 
     def forget(self, charge: LimitCharge) -> None:
-        """Forget a charge that was never made."""
+        """Drop a charge that was never made."""
         self._held.pop(charge.request_id, None)
 
     async def free(self, charge: LimitCharge) -> None:
-        """Give a permit back, once. Settlement does it again: while Redis is away, it waits there."""
+        """Release a permit, once. Settlement releases it again, so a failure here is harmless."""
         if self._held.pop(charge.request_id, None) is None or not charge.drawn_at:
             return
         try:
@@ -63,7 +64,7 @@ class StreamPermits:
             log.debug("place.kept", error=str(error))
 
     async def renew(self) -> None:
-        """Renew the permits of all exchanges here. Raises StoreUnavailable."""
+        """Renew the permits of all exchanges of this replica. Raises StoreUnavailable."""
         held: dict[str, list[str]] = {}
         for charge in self._held.values():
             if charge.drawn_at:
@@ -79,7 +80,7 @@ class StreamPermits:
 def refused(
     share: FairShare | None, charge: LimitCharge | None, now: float
 ) -> LimitExceeded | None:
-    """What a client is told that was refused its share or a draw; None for any other."""
+    """The error for a refused fair share or charge; None if neither was refused."""
     if share is not None and share.wait:
         wait = math.ceil(min(share.wait, LONGEST_WAIT))
         return LimitExceeded(
@@ -91,7 +92,7 @@ def refused(
 
 
 def exhausted(charge: LimitCharge, now: float) -> LimitExceeded | None:
-    """What a client is told of a draw that was refused; None for any other."""
+    """The error for a refused charge; None if it was not refused."""
     allowance = charge.allowance
     if allowance is None or allowance.refused is Limit.NONE:
         return None
