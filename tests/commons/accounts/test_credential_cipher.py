@@ -81,3 +81,20 @@ def test_nothing_prints_a_secret() -> None:
     assert repr(CredentialCipher([NEW, OLD])) == "<CredentialCipher with 2 keys>"
     assert repr(CREDENTIAL) == "<Credential of acc_1 g3 until 5>"
     assert "canary" not in f"{CREDENTIAL}"
+
+
+def test_sealing_again_keeps_what_a_newer_version_wrote() -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    stored = b'{"account_id":"acc_1","signing_key":"canary","region":"eu"}'
+    sealed = CredentialCipher([old]).seal_bytes(stored)
+
+    again = CredentialCipher([new, old]).reseal(sealed, "acc_1")
+
+    assert CredentialCipher([new]).open_bytes(again) == stored
+    for cipher, account_id in ((CredentialCipher([new]), "acc_1"), (CredentialCipher([old]), "x")):
+        with pytest.raises(CredentialUnavailable) as caught:
+            cipher.reseal(sealed, account_id)
+        assert "canary" not in str(caught.value)
+    no_record = CredentialCipher([old]).seal_bytes(b"canary")
+    with pytest.raises(CredentialUnavailable):
+        CredentialCipher([old]).reseal(no_record, "acc_1")

@@ -32,3 +32,26 @@ class CredentialCipher(Cipher):
         if credential.account_id != account_id:
             raise CredentialUnavailable(f"The stored credential is not that of {account_id}.")
         return credential
+
+    def reseal(self, sealed: bytes, account_id: str) -> bytes:
+        """Encrypt a credential again under the first key, byte for byte.
+
+        Fields that a newer version or another kind of account wrote stay. Raises
+        CredentialUnavailable if no key fits or it is another account's.
+        """
+        plain = self.open_bytes(sealed)
+        if plain is None:
+            raise CredentialUnavailable(f"No encryption key opens {account_id}.")
+        try:
+            owner = msgspec.json.decode(plain, type=_Owner).account_id
+        except msgspec.DecodeError:
+            owner = ""
+        if owner != account_id:
+            raise CredentialUnavailable(f"The stored credential is not that of {account_id}.")
+        return self.seal_bytes(plain)
+
+
+class _Owner(msgspec.Struct):
+    """What every sealed credential has, whatever its kind."""
+
+    account_id: str

@@ -190,8 +190,8 @@ class AccountStore:
         resealed = 0
         for account, generation, sealed in await self.load():
             with contextlib.suppress(CredentialUnavailable):
-                held = self.unseal(account.id, generation, sealed, kind=account.kind)
-                args = [generation, self._cipher.seal(held).decode()]
+                again = self._cipher.reseal(sealed.encode(), account.id)
+                args = [generation, again.decode()]
                 await self._scripts.repeat("reseal", [keyspace.credential(account.id)], args)
                 resealed += 1
         return resealed
