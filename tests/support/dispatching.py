@@ -24,11 +24,7 @@ from codex_proapi.gateway.upstream.http_transport import HttpResponseStream
 from codex_proapi.gateway.upstream.reachability import Reachability
 
 BAD_GATEWAY = Refusal(status=502)
-
-
 SPENT = Refusal(status=429, type="usage_limit_reached", quota=Quota(plan="pro"))
-
-
 EXPIRED = Refusal(status=401, code="token_expired")
 
 

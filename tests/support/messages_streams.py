@@ -16,17 +16,11 @@ from codex_proapi.gateway.translation.messages.answer.signature import sealed
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import shape_of
 
 WRITE = {"properties": {"path": {}, "content": {}}, "required": ["path", "content"]}
-
-
 BASH = {
     "properties": {"command": {"type": "string"}, "timeout": {"type": "number"}},
     "required": ["command"],
 }
-
-
 SHAPES = {"Write": shape_of(WRITE), "Bash": shape_of(BASH)}
-
-
 SIGNATURE = sealed("acc_1", ["gAAAA"])
 
 

@@ -20,14 +20,8 @@ from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis.clients import connect
 
 NOW = 1_795_000_000
-
-
 LATER = NOW + 864_000
-
-
 KEY = Fernet.generate_key().decode()
-
-
 QUICK = Pace(patience=60.0, grace=0.5, poll=0.01, pause=1, reuse=0.3, lock=2)
 
 

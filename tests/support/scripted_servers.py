@@ -49,8 +49,6 @@ def chunked(*pieces: Any, end: Any = True) -> Any:
 
 
 HEAD_CHUNKED = b"HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 

@@ -198,8 +198,6 @@ def test_whatever_comes_in_the_laws_of_a_chat_stream_hold(bodies: list[says.Body
 
 
 COMMENTARY = {**says.message("I look."), "phase": "commentary"}
-
-
 FINAL = {**says.message('{"a":1}', id_="msg_2"), "phase": "final_answer"}
 
 
@@ -213,8 +211,6 @@ def _texts(*bodies: says.Body, **options: Any) -> tuple[str, str]:
 
 
 WHOLE_ITEMS = (says.done(COMMENTARY), says.done(FINAL, at=1))
-
-
 IN_PIECES = (
     says.added({**COMMENTARY, "content": []}),
     says.text("I "),

@@ -1,21 +1,15 @@
 """Bytes in, bytes out: a chat stream exactly as clients want it, however the bytes are cut."""
 
 import json
-from typing import Any
 
-import openai
 import pytest
-from hypothesis import given
-from support import answers, sdk_clients
 from support import upstream_says as says
+from support.chat_translators import ROLE, STREAM, USAGE, short, translator
 from support.playbook import (
     deltas,
-    in_pieces,
     messages,
     pumped,
     sse,
-    transcript,
-    truncated_at_every_byte,
 )
 
 from codex_proapi.commons.usage.exchange_record import Ending
@@ -27,28 +21,6 @@ from codex_proapi.gateway.errors import (
     UpstreamRefused,
     UpstreamSlow,
 )
-from codex_proapi.gateway.translation.chat.options import ChatOptions
-from codex_proapi.gateway.translation.chat.translator import ChatTranslator
-
-STREAM = transcript("text_reasoning_tool")
-ROLE = {"role": "assistant", "content": ""}
-USAGE = {
-    "prompt_tokens": 100,
-    "completion_tokens": 20,
-    "total_tokens": 120,
-    "prompt_tokens_details": {"cached_tokens": 80},
-    "completion_tokens_details": {"reasoning_tokens": 5},
-}
-
-
-def translator(**options: Any) -> ChatTranslator:
-    return ChatTranslator(
-        ChatOptions(**options), completion_id="chatcmpl-1", created=7, model="asked-model"
-    )
-
-
-def short(*bodies: says.Body, **options: Any) -> list[Any]:
-    return deltas(pumped(translator(**options), [sse(*bodies)]))
 
 
 def test_the_sample_stream_becomes_this_chat_stream() -> None:
@@ -99,81 +71,6 @@ def test_the_report_tells_what_upstream_said() -> None:
     assert (report.answered_model, report.response_id) == ("gpt-5.5", "resp_0a1b")
     assert (report.ending, report.code) == (Ending.WHOLE, "")
     assert report.unknown_events == {}
-
-
-def test_the_sample_stream_is_the_same_at_every_cut() -> None:
-    expected = translator().feed(STREAM)
-
-    for cut in range(len(STREAM)):
-        assert pumped(translator(), in_pieces(STREAM, cut)) == expected
-
-
-def test_the_sample_stream_is_the_same_byte_by_byte() -> None:
-    pieces = [STREAM[i : i + 1] for i in range(len(STREAM))]
-
-    assert pumped(translator(), pieces) == translator().feed(STREAM)
-
-
-def test_a_stream_cut_off_at_any_byte_has_an_honest_ending() -> None:
-    whole = translator().feed(STREAM)
-    error = b'data: {"error":{"message":"The backend\'s stream ended before the answer did."'
-
-    for cut, out, chat in truncated_at_every_byte(translator, STREAM):
-        if cut >= len(STREAM) - 2:  # only the blank line is missing, or nothing
-            assert out == whole
-            continue
-        said, _, ending = out.rpartition(b"data: ")
-        assert whole.startswith(said)
-        assert (b"data: " + ending).startswith(error)
-        assert b'finish_reason":"' not in said
-        assert chat.report.ending is Ending.BROKEN
-        assert chat.report.code == "upstream_stream_truncated"
-
-
-@given(answers.streams(), answers.cuts)
-def test_any_cut_gives_the_same_bytes(stream: bytes, cuts: list[int]) -> None:
-    assert pumped(translator(), in_pieces(stream, *cuts)) == pumped(translator(), [stream])
-
-
-@given(answers.answers())
-def test_the_fast_path_says_what_the_slow_path_says(bodies: list[says.Body]) -> None:
-    stream = answers.encoded(bodies)
-    fast, slow = translator(include_usage=True), translator(include_usage=True)
-
-    assert deltas(pumped(fast, [stream])) == deltas(pumped(slow, [answers.unnamed(stream)]))
-    assert vars(fast.report) == vars(slow.report)
-
-
-@given(answers.streams())
-def test_whatever_comes_in_a_strict_client_can_read_what_goes_out(stream: bytes) -> None:
-    chat = translator(include_usage=True)
-    out = messages(pumped(chat, [stream]))
-
-    failed = [m for m in out if m != "[DONE]" and "error" in m]
-    reasons = [
-        m["choices"][0]["finish_reason"]
-        for m in out
-        if m != "[DONE]" and m.get("choices") and m["choices"][0]["finish_reason"]
-    ]
-    if failed:
-        assert out[-1] == failed[0]
-        assert reasons == []
-        assert chat.report.ending is Ending.BROKEN
-    else:
-        assert out[-1] == "[DONE]"
-        assert len(reasons) == 1
-        assert chat.report.ending in (Ending.WHOLE, Ending.SHORT)
-
-
-@given(answers.answers())
-def test_tokens_are_counted_once(bodies: list[says.Body]) -> None:
-    chat = translator()
-    pumped(chat, [answers.encoded([*bodies, *bodies])])
-
-    assert chat.report.tokens in (
-        None,
-        Tokens(input=100, cached=80, cache_write=8, output=20, reasoning=5),
-    )
 
 
 def test_deltas_of_each_kind_pass_on_the_fast_path() -> None:
@@ -415,68 +312,6 @@ def test_custom_and_legacy_calls_pass_in_their_own_form() -> None:
         {"function_call": {"arguments": "}"}},
         "function_call",
     ]
-
-
-@pytest.mark.parametrize(
-    ("bodies", "content", "arguments", "reason"),
-    [
-        ((says.text("Hel"), says.text("lo")), "Hello", [], "stop"),
-        ((says.done(says.message("Hi")),), "Hi", [], "stop"),
-        (
-            (
-                says.done(says.call("a", "{}")),
-                says.added(says.call("b", id_="fc_2", call_id="call_2"), at=1),
-                says.arguments('{"x":', item="fc_2", at=1),
-                says.arguments("1}", item="fc_2", at=1),
-            ),
-            "",
-            ["{}", '{"x":1}'],
-            "tool_calls",
-        ),
-    ],
-)
-def test_the_official_helper_puts_the_answer_together(
-    bodies: tuple[says.Body, ...], content: str, arguments: list[str], reason: str
-) -> None:
-    stream = pumped(
-        translator(include_usage=True), [sse(says.created(), *bodies, says.completed())]
-    )
-
-    with sdk_clients.client(stream).chat.completions.stream(
-        model="m", messages=[{"role": "user", "content": "x"}]
-    ) as helper:
-        answer = helper.get_final_completion()
-
-    message = answer.choices[0].message
-    assert (message.content or "", answer.choices[0].finish_reason) == (content, reason)
-    assert [call.function.arguments for call in message.tool_calls or []] == arguments
-    assert answer.usage is not None
-    assert answer.usage.total_tokens == 120
-
-
-def test_the_official_helper_merges_citations() -> None:
-    cited = [{"type": "url_citation", "url": f"https://{x}.example"} for x in "ab"]
-    message = says.message("x", annotations=tuple(cited))
-    stream = pumped(translator(), [sse(says.text("x"), says.done(message), says.completed())])
-
-    with sdk_clients.client(stream).chat.completions.stream(
-        model="m", messages=[{"role": "user", "content": "x"}]
-    ) as helper:
-        found = helper.get_final_completion().choices[0].message.annotations or []
-
-    assert [one.url_citation.url for one in found] == ["https://a.example", "https://b.example"]
-
-
-def test_the_official_sdk_raises_at_a_failure() -> None:
-    stream = pumped(translator(), [sse(says.text("x"), says.failed("server_error", "Broke."))])
-
-    with (
-        pytest.raises(openai.APIError, match="Broke"),
-        sdk_clients.client(stream).chat.completions.stream(
-            model="m", messages=[{"role": "user", "content": "x"}]
-        ) as helper,
-    ):
-        helper.until_done()
 
 
 @pytest.mark.parametrize("fast", [True, False])
