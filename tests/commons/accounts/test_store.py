@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 from support.logins import a_login, an_access_token
+from support.stored_accounts import LATER, NEW, NOW, OLD, held_by, refreshed
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
@@ -16,10 +16,9 @@ from codex_proapi.commons.accounts.model import (
     AccountState,
     Cooldown,
     CooldownReason,
-    Credential,
     account_id_of,
 )
-from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import (
@@ -27,35 +26,6 @@ from codex_proapi.commons.runtime.errors import (
     CredentialUnavailable,
     StoreUnavailable,
 )
-
-NOW = 1_795_000_000
-LATER = NOW + 864_000
-OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
-
-
-@pytest.fixture
-def store(redis_client: Redis) -> AccountStore:
-    return AccountStore(redis_client, CredentialCipher([OLD]))
-
-
-async def held_by(store: AccountStore, account: Account) -> Credential:
-    held = await store.credential(account.id)
-    assert held is not None
-    return held
-
-
-async def refreshed(store: AccountStore, account: Account, refresh_token: str) -> Credential:
-    """Save the next credential of an account, as the refresher does."""
-    held = await held_by(store, account)
-    renewed = msgspec.structs.replace(
-        held,
-        access_token=an_access_token(exp=LATER, mark=refresh_token),
-        refresh_token=refresh_token,
-        expires_at=LATER,
-        generation=held.generation + 1,
-    )
-    assert await store.save_credential(renewed, expected=held.generation)
-    return renewed
 
 
 async def test_an_account_is_what_its_login_says(store: AccountStore) -> None:
@@ -376,82 +346,3 @@ async def test_without_redis_nothing_is_known() -> None:
             await call()
     await client.aclose()
     assert repr(store) == "<AccountStore>"
-
-
-class CountingStore(AccountStore):
-    """Counts how often everything is loaded."""
-
-    loads = 0
-
-    async def load(self) -> Any:
-        self.loads += 1
-        return await super().load()
-
-
-async def test_a_view_reloads_when_the_version_differs_and_only_then(redis_client: Redis) -> None:
-    store = CountingStore(redis_client, CredentialCipher([OLD]))
-    view = AccountView(store)
-    account = await store.add(a_login(exp=LATER))
-
-    assert await view.refresh_if(await store.version())
-    assert not await view.refresh_if(await store.version())
-    assert view.accounts == {account.id: account}
-    assert repr(view) == "<AccountView 1 accounts, version 1>"
-
-    await store.pause(account.id)
-    assert await view.refresh_if(await store.version())
-    assert view.accounts[account.id].paused
-    assert store.loads == 2
-
-
-async def test_requests_at_once_share_one_reload(redis_client: Redis) -> None:
-    store = CountingStore(redis_client, CredentialCipher([OLD]))
-    view = AccountView(store)
-    await store.add(a_login(exp=LATER))
-
-    done = await asyncio.gather(*(view.refresh_if(1) for _ in range(50)))
-
-    assert (sum(done), store.loads) == (1, 1)
-
-
-async def test_a_version_that_went_back_is_a_change_too(redis_client: Redis) -> None:
-    store = CountingStore(redis_client, CredentialCipher([OLD]))
-    view = AccountView(store)
-    await store.add(a_login(exp=LATER))
-    await view.refresh_if(1)
-    await redis_client.flushall()
-
-    assert await view.refresh_if(0)
-    assert view.accounts == {}
-
-
-async def test_a_view_opens_credentials_when_asked_and_knows_their_generation(
-    store: AccountStore,
-) -> None:
-    view = AccountView(store)
-    account = await store.add(a_login(exp=NOW))
-    await view.refresh_if(await store.version())
-    first = view.credential(account.id)
-    assert first is not None
-    assert first is view.credential(account.id)
-
-    renewed = await refreshed(store, account, "rt_2")
-    assert view.credential(account.id) == first
-    await view.refresh_if(await store.version())
-
-    assert view.credential(account.id) == renewed
-    await store.remove(account.id)
-    await view.refresh_if(await store.version())
-    assert view.credential(account.id) is None
-
-
-async def test_a_credential_that_does_not_open_is_none_in_a_view(
-    store: AccountStore, redis_client: Redis
-) -> None:
-    account = await store.add(a_login(exp=NOW))
-    view = AccountView(AccountStore(redis_client, CredentialCipher([NEW])))
-    await view.refresh_if(1)
-
-    assert account.id in view.accounts
-    assert view.credential(account.id) is None
-    assert view.credential("acc_0") is None
