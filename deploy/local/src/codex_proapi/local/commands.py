@@ -1,4 +1,4 @@
-"""The commands `serve` and `demo`, which the command line finds by their entry points."""
+"""The commands `serve` and `demo`, found by the command line through their entry points."""
 
 from collections.abc import Mapping
 

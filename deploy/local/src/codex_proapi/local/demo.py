@@ -1,4 +1,4 @@
-"""Everything against the simulated backend: invented accounts, a temporary data directory."""
+"""The `demo` command: both services against the simulated backend, with temporary data."""
 
 import pathlib
 import socket
@@ -25,7 +25,7 @@ _KEPT = ("HOST", "LOG_LEVEL", "ROUTING", "HISTORY_MODE", "API_KEY_POLICY", "ADMI
 
 
 def serve_demo(environ: Mapping[str, str]) -> None:
-    """Run the demo until SIGINT or SIGTERM; nothing of it stays."""
+    """Run the demo until SIGINT or SIGTERM; its data is deleted."""
     host, port = environ.get("HOST") or "127.0.0.1", _port(environ)
     sockets = listen(host, port)
     try:
@@ -62,7 +62,14 @@ async def _serve(
 def demo_environ(
     environ: Mapping[str, str], simulator: Simulator, *, folder: pathlib.Path, redirect: str
 ) -> dict[str, str]:
-    """The caller's environment, without what would reach anything real."""
+    """The caller's environment without settings that would reach a real backend or store.
+
+    Args:
+        environ: The caller's environment.
+        simulator: The simulated backend.
+        folder: The temporary data directory.
+        redirect: Redirect URI of logins.
+    """
     kept = {name: value for name, value in environ.items() if name in _KEPT}
     return {
         **kept,
@@ -73,7 +80,7 @@ def demo_environ(
 
 
 async def import_accounts(simulator: Simulator, start: Start) -> None:
-    """Add the invented accounts as anybody would: from their auth.json."""
+    """Add the simulator's accounts by importing their auth.json."""
     async with start.opened() as store:
         for account in simulator.accounts:
             read = read_auth_json(simulator.auth_json(account), now=time.time(), name=account.name)

@@ -1,8 +1,7 @@
-"""A real Valkey server of our own, on a unix socket in the data directory.
+"""An embedded Valkey server on a unix socket in the data directory.
 
-The first process that needs it starts it and owns it; others use its socket. The owner stops it;
-should the server or its owner die, whoever is left starts it again on the same files. What is kept
-in it is not known here.
+The first process that needs it starts and owns it; others use its socket. The owner stops it; if
+the server or its owner dies, one of the remaining processes starts it again on the same files.
 """
 
 import asyncio
@@ -47,7 +46,7 @@ class EmbeddedRedisFailed(CommonsError):
 
 
 class Presence(enum.Enum):
-    """What is found at the socket."""
+    """State of the socket."""
 
     READY = "ready"
     BUSY = "busy"
@@ -55,7 +54,7 @@ class Presence(enum.Enum):
 
 
 class EmbeddedRedis:
-    """The store of one data directory, shared by every process that enters it."""
+    """The embedded server of one data directory, shared by all processes that start it."""
 
     def __init__(self, data_dir: pathlib.Path) -> None:
         self._folder = data_dir / "redis"
@@ -80,7 +79,7 @@ class EmbeddedRedis:
 
     @property
     def socket(self) -> pathlib.Path:
-        """Where it listens: in the data directory, or near by where that path is too long."""
+        """Path of the socket: in the data directory, or elsewhere if that path is too long."""
         path = self._folder.absolute() / "redis.sock"
         if len(os.fsencode(path)) <= _SOCKET_LIMIT:
             return path
@@ -89,16 +88,16 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """For REDIS_URL."""
+        """The value for REDIS_URL."""
         return f"unix://{self.socket}?db=0"
 
     @property
     def is_owner(self) -> bool:
-        """Whether this process is the one that stops it."""
+        """Whether this process has to stop the server."""
         return self._lock is not None
 
     async def start(self) -> None:
-        """Have a server: start it, take it over, or use the one that runs."""
+        """Start the server, take over one without an owner, or use the one that runs."""
         _own_folder(private_folder(self._folder))
         _own_folder(private_folder(self.socket.parent))
         try:
@@ -109,7 +108,7 @@ class EmbeddedRedis:
         self._tasks.start(self._watch(), name="embedded-redis")
 
     async def close(self) -> None:
-        """Leave it; the owner stops it, its data written."""
+        """Stop using it; the owner stops the server, its data written."""
         await self._tasks.close()
         if not self.is_owner:
             return
@@ -128,7 +127,7 @@ class EmbeddedRedis:
         self._unlock()
 
     async def _watch(self) -> None:
-        """Bring the server back when it is gone."""
+        """Start the server again when it is gone."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if await self._presence() is Presence.READY:
@@ -160,11 +159,11 @@ class EmbeddedRedis:
         self._try_lock()
 
     def _ended(self) -> bool:
-        """Whether the process we started is gone."""
+        """Whether the process started here has ended."""
         return self._process is not None and self._process.returncode is not None
 
     async def _launch(self) -> None:
-        """Start a process, unless ours is still starting."""
+        """Start a server process, unless ours is still starting."""
         if self._process is not None:
             return
         try:
@@ -194,7 +193,7 @@ class EmbeddedRedis:
         return self._folder / "redis.log"
 
     def _why(self) -> str:
-        """What the server's log says last."""
+        """The last lines of the server's log."""
         lines: list[str] = []
         with contextlib.suppress(OSError):
             lines = self._log_file.read_text(errors="replace").strip().splitlines()
@@ -202,7 +201,7 @@ class EmbeddedRedis:
         return f"the embedded Redis does not start: {last} (see {self._log_file}, or set REDIS_URL)"
 
     async def _presence(self) -> Presence:
-        """Whether a server is there. One that does not answer is still there: never start another."""
+        """Whether a server is there. One that does not answer still counts: never start another."""
         try:
             await self._ask("PING")
         except (BusyLoadingError, TimedOut):
@@ -238,6 +237,6 @@ class EmbeddedRedis:
 
 
 def _own_folder(folder: pathlib.Path) -> None:
-    """Refuse a folder someone else made: the socket gives access to everything."""
+    """Refuse a folder made by another user: the socket gives access to all data."""
     if folder.stat().st_uid != os.getuid():
         raise FolderUnusable(f"{folder} belongs to another user")

@@ -1,7 +1,6 @@
-"""The environment of a start on one machine: our defaults in its gaps, checked as a whole.
+"""Settings of a start on one machine: the environment completed with defaults, then validated.
 
-Both services read the same mapping, so they agree. Pure but for the generated keys, which
-`secret_files` keeps.
+Both services read the same mapping. No I/O except for generated keys (`secret_files`).
 """
 
 import contextlib
@@ -23,7 +22,7 @@ _DEFAULT_FOLDER = "~/.codex-proapi"
 
 
 class Start:
-    """What one start runs with: the settings of both services, and the store's own server if any."""
+    """The settings of both services, and the embedded server if there is one."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.data_dir = data_folder(environ)
@@ -48,22 +47,22 @@ class Start:
 
     @property
     def redis_url(self) -> str:
-        """Where the store is."""
+        """The Redis URL in use."""
         return self.gateway.redis_url
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[OpenedStore]:
-        """The store of this start, with its embedded server if it has one."""
+        """The stores of this start, with the embedded server running if there is one."""
         async with self.redis or contextlib.nullcontext(), OpenedStore(self.console) as store:
             yield store
 
 
 @contextlib.asynccontextmanager
 async def embedded_store(environ: Mapping[str, str]) -> AsyncIterator[Mapping[str, str]]:
-    """Run this machine's own store, or use the one that runs; gives the environment completed.
+    """Run the embedded store, or use the one that runs; yields the completed environment.
 
     The command line finds this by its entry point. Only DATA_DIR and the encryption keys are read,
-    so that no other setting can stop a command.
+    so that no other setting can fail a command.
     """
     folder = data_folder(environ)
     completed = dict(environ) | _store_settings(environ, folder)
@@ -72,14 +71,14 @@ async def embedded_store(environ: Mapping[str, str]) -> AsyncIterator[Mapping[st
 
 
 def data_folder(environ: Mapping[str, str]) -> pathlib.Path:
-    """Where the embedded store and generated secrets are."""
+    """The folder of the embedded store and of generated secrets."""
     return pathlib.Path(environ.get("DATA_DIR") or _DEFAULT_FOLDER).expanduser()
 
 
 def _completed(
     environ: Mapping[str, str], folder: pathlib.Path, redis: EmbeddedRedis | None
 ) -> dict[str, str]:
-    """The environment with our defaults in its gaps."""
+    """The environment with defaults for what it does not set."""
     provided = {name: value for name, value in environ.items() if value}
     completed = {"PORT": PORT, "DRAIN_SECONDS": DRAIN_SECONDS, **provided}
     completed["DATA_DIR"] = str(folder)
@@ -92,7 +91,7 @@ def _completed(
 
 
 def _store_settings(environ: Mapping[str, str], folder: pathlib.Path) -> dict[str, str]:
-    """The encryption keys of the embedded store, made at its first use; empty where they are set."""
+    """The embedded store's encryption keys, generated at first use; empty where set."""
     if environ.get("ENCRYPTION_KEYS") or environ.get("ENCRYPTION_KEYS_FILE"):
         return {}
     return {"ENCRYPTION_KEYS": encryption_keys(folder)}

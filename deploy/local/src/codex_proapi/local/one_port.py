@@ -1,7 +1,7 @@
-"""Gateway and console behind one address: the gateway's paths to the gateway, all else to the console.
+"""Serves gateway and console on one port: the gateway's paths go to it, all else to the console.
 
-Health, readiness and metrics are those of both together. Each application keeps its own errors, so
-nothing behaves differently from where they run apart.
+Health, readiness and metrics combine both. Each application handles its own errors, as when they
+run apart.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class OnePort:
-    """Both applications as one."""
+    """ASGI application that routes to both."""
 
     def __init__(self, *, gateway: ASGIApp, console: ASGIApp, owns: Callable[[str], bool]) -> None:
         self._gateway = gateway
@@ -36,7 +36,7 @@ class OnePort:
         return "<OnePort>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request to whose it is."""
+        """Pass one request to the application that serves its path."""
         if scope["type"] != "http":
             raise RuntimeError("only HTTP is served here")
         merged = _MERGED.get(scope["path"].rstrip("/"))
@@ -48,12 +48,12 @@ class OnePort:
         await (self._gateway if self._owns(scope["path"]) else self._console)(scope, receive, send)
 
     async def health(self, _: Scope) -> tuple[int, bytes, bytes]:
-        """The process lives."""
+        """Liveness of the process."""
         body = msgspec.json.encode({"status": "ok", "service": "standalone"})
         return _OK, b"application/json", body
 
     async def readiness(self, scope: Scope) -> tuple[int, bytes, bytes]:
-        """Ready when both are."""
+        """Ready when both applications are."""
         statuses = [status for status, _ in await self._ask_both(scope)]
         ready = all(status == _OK for status in statuses)
         told = {
@@ -65,7 +65,7 @@ class OnePort:
         return _OK if ready else _UNREADY, b"application/json", msgspec.json.encode(told)
 
     async def metrics(self, scope: Scope) -> tuple[int, bytes, bytes]:
-        """The series of both; what describes the one process is told once."""
+        """The series of both; those of the process appear once."""
         bodies = [body for _, body in await self._ask_both(scope)]
         return _OK, _METRICS_TYPE, merge_expositions(bodies)
 
@@ -81,7 +81,7 @@ _MERGED: dict[str, Callable[[OnePort, Scope], Awaitable[tuple[int, bytes, bytes]
 
 
 def merge_expositions(bodies: Iterable[bytes]) -> bytes:
-    """Prometheus texts one after another, each family of series only once."""
+    """Concatenate Prometheus expositions, keeping each metric family once."""
     merged: dict[bytes, list[bytes]] = {}
     for body in bodies:
         family, taken = b"", True
@@ -98,7 +98,7 @@ def merge_expositions(bodies: Iterable[bytes]) -> bytes:
 
 
 async def _ask(app: ASGIApp, scope: Scope) -> tuple[int, bytes]:
-    """Status and body of a GET within the process."""
+    """Status and body of a GET to an application within the process."""
     status, body = 500, bytearray()
 
     async def receive() -> Message:

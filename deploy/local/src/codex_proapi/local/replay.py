@@ -1,4 +1,4 @@
-"""`codex-proapi replay`: choices of accounts, made again from the log lines that tell of them."""
+"""`codex-proapi replay`: repeats account selections from the log lines that record them."""
 
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
@@ -12,7 +12,7 @@ from codex_proapi.gateway.exchange.access_log import EVENT
 
 
 class Line(msgspec.Struct, kw_only=True, rename={"selection_inputs": "ballots"}):
-    """What a replay needs of a settled exchange's log line."""
+    """The fields of an exchange's log line that a replay needs."""
 
     event: str = ""
     request_id: str = ""
@@ -22,7 +22,7 @@ class Line(msgspec.Struct, kw_only=True, rename={"selection_inputs": "ballots"})
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt's choice, made again."""
+    """One attempt's selection, recorded and repeated."""
 
     request_id: str
     asked: str
@@ -55,7 +55,7 @@ def replay(context: click.Context, log: IO[bytes], *, every: bool) -> None:
 
 
 def replayed(lines: Iterable[bytes]) -> Iterator[Replayed]:
-    """Every choice told of in a log, made again; other lines are passed over."""
+    """Repeat every selection recorded in a log; other lines are skipped."""
     for text in lines:
         line = _line(text)
         if line is None or line.event != EVENT:
@@ -75,7 +75,7 @@ def _made_again(request_id: str, attempt: str, selection_input: SelectionInput) 
 
 
 def _line(text: bytes) -> Line | None:
-    """A line of the log; None for one that is no JSON of ours."""
+    """Decode a log line; None if it is not an exchange's."""
     start: Any = text.find(b"{")
     try:
         return msgspec.json.decode(text[start:], type=Line) if start >= 0 else None

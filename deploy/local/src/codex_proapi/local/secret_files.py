@@ -1,4 +1,4 @@
-"""Secrets this machine makes for itself, in files only their owner can read."""
+"""Generated secrets in files that only their owner can read."""
 
 import os
 import pathlib
@@ -20,7 +20,7 @@ class FolderUnusable(CommonsError):
 
 
 def private_folder(path: pathlib.Path) -> pathlib.Path:
-    """Make a folder that only we can enter; a wider one that is ours is narrowed."""
+    """Make a folder only its owner can enter; one of ours with wider permissions is narrowed."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
@@ -31,7 +31,7 @@ def private_folder(path: pathlib.Path) -> pathlib.Path:
 
 
 def encryption_keys(folder: pathlib.Path) -> str:
-    """The keys of this data directory; made once, by whoever comes first."""
+    """The encryption keys of this data directory, generated once by the first process."""
     path = private_folder(folder) / KEYS_FILE
     try:
         if not path.exists():
@@ -45,7 +45,7 @@ def encryption_keys(folder: pathlib.Path) -> str:
 
 
 def _create(path: pathlib.Path, text: str) -> None:
-    """Write a whole file that is not there yet; the loser of a race leaves the winner's."""
+    """Write a file atomically unless it exists; the loser of a race leaves the winner's."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:

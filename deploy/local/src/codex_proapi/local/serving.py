@@ -1,4 +1,4 @@
-"""Both applications on one port, in one event loop, until a signal; streams finish first."""
+"""Runs both applications on one port in one event loop until a signal, then drains streams."""
 
 import contextlib
 import socket
@@ -24,7 +24,7 @@ class CannotListen(CommonsError):
 
 
 class Together:
-    """Both applications, as the server drains them."""
+    """Drain of both applications."""
 
     def __init__(self, gateway: Gateway, console: Console) -> None:
         self._gateway = gateway
@@ -34,13 +34,13 @@ class Together:
         return f"<Together {self._gateway!r} {self._console!r}>"
 
     def begin_drain(self) -> None:
-        """Say no at `/readyz`; the console's live streams end, answers go on."""
+        """Fail `/readyz` and end the console's live streams; answers go on."""
         goodbye()
         self._console.stop_streams()
         self._gateway.begin_drain()
 
     def end_drain(self) -> None:
-        """End what still streams."""
+        """End the remaining streams."""
         self._gateway.end_drain()
 
 
@@ -55,7 +55,7 @@ def serve(start: Start, *, demo: bool = False) -> None:
 
 
 async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = False) -> None:
-    """The same on sockets that listen already, within a running loop."""
+    """Like `serve`, on sockets that listen already and within a running loop."""
     async with contextlib.AsyncExitStack() as stack:
         if start.redis is not None:
             await stack.enter_async_context(start.redis)
@@ -83,7 +83,7 @@ async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = F
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on host and port; on loopback under both addresses of `localhost`."""
+    """Listening sockets for host and port; on loopback for both addresses of `localhost`."""
     first = _bind(host, port)
     if host != _LOOPBACK:
         return [first]

@@ -1,4 +1,4 @@
-"""What a start tells the person in front of it. To stderr: stdout has the log."""
+"""Messages for the person who starts the process. On stderr, as stdout has the log."""
 
 import sys
 from collections.abc import Sequence
@@ -8,20 +8,20 @@ from codex_proapi.local.environment import Start
 
 
 def announce(line: str) -> None:
-    """Tell one thing."""
+    """Print one line."""
     sys.stderr.write(f"  {line}\n")
     sys.stderr.flush()
 
 
 def goodbye() -> None:
-    """Tell that the stop has begun."""
+    """Print that the shutdown has begun."""
     announce("stopping: running answers may finish; Ctrl-C again stops at once")
 
 
 async def welcome(
     start: Start, *, port: int, demo: bool, announcements: Sequence[str] = ()
 ) -> None:
-    """Tell where we are, in which state, what the console has to say, and what to do next."""
+    """Print the address, the state, the console's announcements and what to do next."""
     async with OpenedStore(start.console) as store:
         accounts = len(await store.accounts.list())
         has_keys = await store.keys.any()

@@ -15,7 +15,7 @@ from codex_proapi.console.settings import ConsoleSettings
 
 
 async def serve(settings: ConsoleSettings) -> None:
-    """Run one replica until it is told to stop."""
+    """Run one replica until SIGINT or SIGTERM."""
     console = build(settings)
     try:
         await console.start()
@@ -26,7 +26,7 @@ async def serve(settings: ConsoleSettings) -> None:
 
 
 def main() -> None:
-    """Start, or say on one page everything that is wrong with the environment."""
+    """Start; on wrong settings, print every fault and exit."""
     try:
         settings = from_environ(ConsoleSettings, os.environ)
     except SettingsError as error:

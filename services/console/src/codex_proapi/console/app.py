@@ -1,4 +1,4 @@
-"""The console's composition root: makes every object, once, and hands them over."""
+"""The console's composition root: makes every object once and connects them."""
 
 import asyncio
 import functools
@@ -55,7 +55,14 @@ def build(
     announce: Announce | None = None,
     passwords: Passwords | None = None,
 ) -> "Console":
-    """A console that is ready to be started; `announce` gets the lines people read at a start."""
+    """Make a console, not yet started.
+
+    Args:
+        settings: The settings of this process.
+        clock: Seconds since the epoch.
+        announce: Called with each line for the person who starts it.
+        passwords: Hashing of passwords; None is argon2id as in production.
+    """
     return Console(
         settings,
         clock=clock,
@@ -115,7 +122,7 @@ class Console:
         return f"<Console {self._replica.id} on port {self._settings.port}>"
 
     async def start(self) -> None:
-        """Begin the background work; once, however often it is called."""
+        """Start the background tasks; further calls do nothing."""
         if self._started:
             return
         self._started = True
@@ -133,13 +140,13 @@ class Console:
         self._tasks.keep("loop lag", functools.partial(watch_lag, self.metrics.loop_lag.observe))
 
     def stop_streams(self) -> None:
-        """End every open stream and tell the probes; safe to call from a signal handler."""
+        """End every open stream and fail the readiness probe; safe in a signal handler."""
         self.lights.closing.set()
         self.parts.log_broadcast.close()
         self.parts.changes.close()
 
     async def close(self) -> None:
-        """End streams and background work, and let go of every connection."""
+        """End streams and background tasks, and close every connection."""
         self.stop_streams()
         await self._tasks.close()
         await self.parts.refresher.close()
@@ -181,7 +188,7 @@ class Console:
             await asyncio.sleep(BEAT_SECONDS)
 
     def _litestar(self) -> ASGIApp:
-        """The routes of all consoles, with the objects of this one for their handlers."""
+        """The shared routes, with this console's objects for their handlers."""
         parts = self.parts
         objects = {
             **vars(parts),
@@ -214,10 +221,10 @@ IDENTITY = "identity_middleware"
 
 @functools.cache
 def _routes(names: frozenset[str]) -> Litestar:
-    """The table of routes, whose handlers may ask for objects of these names.
+    """The Litestar application, whose handlers may ask for objects of these names.
 
-    It takes a tenth of a second to make and belongs to no console: several in one process share it,
-    as a test has many. What a handler works on comes with each request.
+    Building it takes a tenth of a second and it holds no state of one console, so several in one
+    process share it (as in tests). Each request brings its console's objects.
     """
     return Litestar(
         route_handlers=[*API_ROUTES, *page_handlers],
@@ -236,10 +243,10 @@ def _routes(names: frozenset[str]) -> Litestar:
 
 
 class _Identified(ASGIMiddleware):
-    """Asks the request's own console who makes it."""
+    """Middleware that delegates to the IdentityMiddleware of the request's console."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Go on, or refuse, as that console says."""
+        """Continue or refuse, as that console decides."""
         await scope["state"][OBJECTS][IDENTITY].handle(scope, receive, send, next_app)
 
 
@@ -255,7 +262,7 @@ def _store_failed(request: AnyRequest) -> None:
 
 
 def _registry() -> CollectorRegistry:
-    """A registry of our own that also describes the process."""
+    """A Prometheus registry that also has the process' own figures."""
     registry = CollectorRegistry()
     for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
         registry.register(collector)

@@ -1,7 +1,7 @@
-"""Every object of one console, made once; the handlers ask for each by its name here.
+"""Every object of one console, made once; handlers get each by its name here.
 
-Each class adds its objects to those of the one before, which is also the order they are made in.
-What is opened and closed is `app.py`'s: the clients come from there.
+Each class adds objects to those of the class before, in the order they are made. Clients and other
+things to close are opened by `app.py` and passed in.
 """
 
 import functools
@@ -46,7 +46,7 @@ from codex_proapi.console.views.sources import Sources
 
 
 class Foundations(msgspec.Struct, frozen=True, kw_only=True):
-    """What everything stands on."""
+    """Objects that all others are made from."""
 
     settings: ConsoleSettings
     clock: Callable[[], float]
@@ -58,12 +58,12 @@ class Foundations(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cipher(self) -> CredentialCipher:
-        """Opens what is sealed."""
+        """Encrypts and decrypts what is stored."""
         return CredentialCipher(self.settings.encryption_keys)
 
     @property
     def identity(self) -> Identity:
-        """Who we say we are to the backend and the authorization server."""
+        """The client identity sent to the backend and the authorization server."""
         return Identity(
             originator=self.settings.codex_originator,
             version=self.settings.codex_client_version,
@@ -72,7 +72,7 @@ class Foundations(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stores:
-    """What both services share."""
+    """The stores that both services share."""
 
     def __init__(self, ground: Foundations) -> None:
         redis, cipher = ground.redis, ground.cipher
@@ -90,7 +90,7 @@ class Stores:
 
 
 class Administration(Stores):
-    """The administrator, and what the administrator did."""
+    """The administrator, sessions, tokens and the audit."""
 
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)
@@ -115,7 +115,7 @@ class Administration(Stores):
 
 
 class Logins(Administration):
-    """The logins of accounts, their renewal and their test."""
+    """Logins of accounts, their refresh and their connection test."""
 
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)
@@ -154,7 +154,7 @@ class Logins(Administration):
 
 
 class Components(Logins):
-    """Everything a handler may be given."""
+    """Everything a handler may ask for."""
 
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)

@@ -1,4 +1,4 @@
-"""Every series the console shows Prometheus. Labels come from closed sets, never from a visitor."""
+"""The console's Prometheus series. Label values come from closed sets, never from a request."""
 
 import enum
 
@@ -18,7 +18,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class RedisWork(enum.StrEnum):
-    """What Redis was asked for, by what it means when it fails."""
+    """What Redis was used for when it failed: the label of `redis_failed`."""
 
     REQUEST = "request"
     """What a visitor wanted: the answer is an error."""
@@ -103,7 +103,7 @@ class Metrics:
         )
 
     def _begin(self) -> None:
-        """Begin what is rare at nought: the first time is then seen to be an increase."""
+        """Start rare counters at 0, so that their first increase is seen."""
         for counter, labels in (
             (self.redis_errors, [work.value for work in RedisWork]),
             (self.sign_ins, SIGN_IN_OUTCOMES),
@@ -113,9 +113,13 @@ class Metrics:
                 counter.labels(label)
 
     def answered(self, *, method: str, route: str, status: int, seconds: float | None) -> None:
-        """Count one answer; `route` is the template, so paths cannot make series.
+        """Count one response.
 
-        A stream has no seconds: how long it was open tells nothing of how fast we are.
+        Args:
+            method: HTTP method.
+            route: The route's template, so that paths cannot create series.
+            status: HTTP status.
+            seconds: Duration; None for a stream, whose length says nothing of speed.
         """
         method = method if method in METHODS else "other"
         self._requests.labels(method=method, route=route, status=str(status)).inc()

@@ -1,4 +1,4 @@
-"""Every route of the API, and the OpenAPI document that tells them."""
+"""Every route of the JSON API, and its OpenAPI document."""
 
 from typing import Any, get_args, get_type_hints
 
@@ -77,7 +77,7 @@ class Document(JsonRenderPlugin):
 
 
 def _bodies() -> list[Any]:
-    """What the routes take and give as a body."""
+    """Types of all request and response bodies."""
     hints = [get_type_hints(route.fn) for route in API_ROUTES]
     found = [hint[name] for hint in hints for name in ("data", "return") if name in hint]
     parts = [part for each in found for part in (get_args(each) or (each,))]
@@ -85,7 +85,7 @@ def _bodies() -> list[Any]:
 
 
 def _public_operations() -> set[tuple[str, str]]:
-    """Path and method of what needs no login; Litestar leaves an empty requirement out."""
+    """Path and method of routes without login; Litestar omits an empty security requirement."""
     return {
         (path, method.lower())
         for route in API_ROUTES

@@ -1,4 +1,4 @@
-"""What the console reads from its environment, once, in `__main__`."""
+"""The console's settings, read once from the environment in `__main__`."""
 
 import ipaddress
 from typing import Annotated, Literal
@@ -47,15 +47,15 @@ class ConsoleSettings(CommonSettings, frozen=True, kw_only=True):
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine can reach us: then, without a password, no login is asked."""
+        """Whether only this machine can connect: no login is then needed without a password."""
         public = urlsplit(self.public_url).hostname or "localhost"
         return is_loopback(self.host) and is_loopback(public)
 
     @property
     def redirect_uri(self) -> str:
-        """The redirect address of every login, browser and pasted: one that OpenAI has registered.
+        """The redirect URI of every browser and pasted login: one that OpenAI has registered.
 
-        Never derived from PUBLIC_URL or a proxy's word: the authorization server compares whole
+        Never derived from PUBLIC_URL or a proxy's headers: the authorization server compares whole
         addresses and refuses any other one (`authorize_hydra_invalid_request`).
         """
         return self.oauth_redirect_uri or REGISTERED_REDIRECT

@@ -33,7 +33,7 @@ class Locks:
 
     @contextlib.asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[bool]:
-        """Try once to acquire a lock, renewed while the block runs, then released; yields success."""
+        """Try once to acquire a lock, renewed while the block runs; yields success."""
         key, owner = self._key(name), secrets.token_hex(16)
         with mapped():
             taken = bool(await self._redis.set(key, owner, nx=True, ex=self._seconds))

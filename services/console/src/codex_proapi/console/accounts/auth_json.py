@@ -1,7 +1,6 @@
-"""The content of a Codex auth.json becomes an account to add, or says what is wrong with it.
+"""Parses a Codex auth.json into an account to add, or an error that says what is wrong with it.
 
-Pure: the caller brings the text and the time. The file's tokens are only looked into, never sent
-anywhere from here.
+Pure: the caller passes the text and the time. Tokens are decoded, never sent.
 """
 
 from typing import Any, Final
@@ -85,7 +84,7 @@ def read_auth_json(content: Any, *, now: float, name: str = "") -> AuthFile:
 
 
 def _table(content: Any) -> dict[str, Any]:
-    """The file as a table; people paste it as text as often as they send it as JSON."""
+    """The content as a table; it may also be JSON text."""
     if isinstance(content, str | bytes):
         try:
             text = content.encode() if isinstance(content, str) else content
@@ -98,7 +97,7 @@ def _table(content: Any) -> dict[str, Any]:
 
 
 def _tokens(table: dict[str, Any]) -> dict[str, Any]:
-    """The table of tokens: under `tokens`, as Codex writes it, or at the top, as peers do."""
+    """The table of tokens: under `tokens`, as the Codex CLI writes it, or at the top level."""
     tokens = table.get("tokens")
     if isinstance(tokens, dict) and tokens:
         return tokens

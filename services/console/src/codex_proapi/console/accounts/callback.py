@@ -1,6 +1,6 @@
-"""What the authorization server sends back through the browser: a code and the state, or a refusal.
+"""Parses the authorization server's callback: a code and state, or a refusal.
 
-Pure: from the query of `/auth/callback`, or from the same address pasted by a person.
+Pure: from the query of `/auth/callback`, or from that address pasted by a person.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ REFUSALS: dict[str, Code] = {
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
-    """One return from the authorization server. Cannot print its code."""
+    """One callback of the authorization server. Its repr hides the code."""
 
     code: str
     state: str
@@ -36,7 +36,7 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def callback_of(query: Mapping[str, str]) -> Callback:
-    """Read the query of a return; LoginRefused if it has neither a code nor a refusal."""
+    """Parse a query; LoginRefused if it has neither a code nor a refusal."""
     state, code = query.get("state", ""), query.get("code", "")
     error = query.get("error", "")
     if error:
@@ -48,7 +48,7 @@ def callback_of(query: Mapping[str, str]) -> Callback:
 
 
 def pasted_callback(text: str) -> Callback:
-    """Read what a person copied: the whole address, its query, or text around it."""
+    """Parse pasted text: the whole address, its query, or text around it."""
     text = text.strip().strip("<>\"'")
     if not text or len(text) > MOST_CHARACTERS:
         raise BadRequest(Code.NOT_A_CALLBACK, param="url")
@@ -61,7 +61,7 @@ def pasted_callback(text: str) -> Callback:
 
 
 def refusal_of(words: str) -> Code:
-    """What the authorization server's words mean; the most telling one counts."""
+    """The Code for the authorization server's error texts; the most specific one counts."""
     for word in ("missing_codex_entitlement", "authorize_hydra_invalid_request"):
         if word in words:
             return REFUSALS[word]

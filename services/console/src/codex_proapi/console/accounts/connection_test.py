@@ -1,7 +1,7 @@
-"""Tries an account step by step: connection, token, models, quota, and if wanted one short answer.
+"""Tests an account step by step: connection, token, models, quota, and optionally a short answer.
 
-Each step says how long it took and what it failed with; the first failure ends the trial. Only the
-last step costs quota.
+Each step reports its duration and its error; the first failure ends the test. Only the answer costs
+quota.
 """
 
 import time
@@ -44,7 +44,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failed(Exception):
-    """A step did not pass; the message is its code."""
+    """A step failed; the message is its code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -52,7 +52,7 @@ class Failed(Exception):
 
 
 class ConnectionTest:
-    """Tries accounts against the backend."""
+    """Tests accounts against the backend."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class ConnectionTest:
         return Step(name=name, passed=not code, milliseconds=milliseconds, code=code, facts=facts)
 
     async def _connect(self) -> dict[str, str | int]:
-        """Name, connection and TLS; any answer will do."""
+        """DNS, TCP and TLS; any response passes."""
         host = httpx.URL(self._base)
         answer = await self._http.head(host.copy_with(path="/"), timeout=CONNECT_SECONDS)
         return {"host": host.host, "status": answer.status_code}
@@ -203,7 +203,7 @@ def _first_model(models: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _check(status: int, body: bytes) -> None:
-    """Pass a 2xx; name anything else by its code, or by its status."""
+    """Accept a 2xx; else raise Failed with the error's code or the status."""
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's successes
         return
     raise Failed(_code_of(_table(body)) or f"http_{status}")

@@ -1,4 +1,4 @@
-"""Device codes: the person types a short code elsewhere, any replica asks whether it is done."""
+"""Device-code logins: the person enters a short code elsewhere, any replica polls the result."""
 
 import secrets
 from collections.abc import Callable
@@ -30,7 +30,7 @@ SLOWER_SECONDS = 5
 
 
 class DeviceLogins:
-    """Begins device logins and asks how they stand, not oftener than the server wants."""
+    """Starts and polls device logins, no oftener than the server allows."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class DeviceLogins:
         return f"<DeviceLogins {self._endpoint!r}>"
 
     async def begin(self, *, owner: str, account: str = "") -> PendingLogin:
-        """Begin a device login: the person types its code at its address."""
+        """Start a device login; the result has the code and where to enter it."""
         try:
             device = await self._endpoint.start_device()
         except GrantError as error:
@@ -69,7 +69,7 @@ class DeviceLogins:
         return pending
 
     async def poll(self, login_id: str, *, owners: frozenset[str]) -> Outcome:
-        """Ask whether the person has confirmed, if it is time; gives how the login stands."""
+        """Poll the server if the interval has passed; returns the login's state."""
         outcome = await self._login_service.login_state(login_id, owners=owners)
         if outcome.login_state is not LoginState.WAITING or outcome.way is not Way.DEVICE:
             return outcome

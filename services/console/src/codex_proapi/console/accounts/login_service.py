@@ -1,7 +1,8 @@
-"""Begins and finishes logins: browser, pasted address and device code, and imports of a file.
+"""Starts and finishes logins: browser, pasted address, device code, and import of a file.
 
-Begin writes a pending login and says where the person must go; finish takes it, trades it for
-tokens and keeps the account. Renewing an account in place refuses another identity.
+Starting stores a pending login and returns the address for the person; finishing takes it,
+exchanges the code for tokens and adds the account. Renewing an account refuses a login of another
+identity.
 """
 
 import asyncio
@@ -64,7 +65,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginService:
-    """Begins and finishes logins of accounts."""
+    """Starts and finishes logins of accounts."""
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class LoginService:
     async def begin(
         self, way: Way, *, owner: str, redirect_uri: str, account: str = "", after: str = ""
     ) -> Begun:
-        """Begin a browser or pasted login: the person signs in at the address given back."""
+        """Start a browser or pasted login; the person signs in at the returned address."""
         proof, state = make_proof_key(), make_state()
         pending = PendingLogin(
             id=login_id_of(state),
@@ -122,7 +123,7 @@ class LoginService:
     async def finish(
         self, callback: Callback, *, owners: frozenset[str]
     ) -> tuple[Account, PendingLogin]:
-        """Trade a callback for an account; gives the login that waited for it, too."""
+        """Exchange a callback's code and add the account; returns it and its pending login."""
         pending = await self._pending.take(login_id_of(callback.state))
         if pending is None:
             raise LoginRefused(Code.LOGIN_UNKNOWN)
@@ -139,7 +140,7 @@ class LoginService:
         return await self.arrive(grant, pending), pending
 
     async def login_state(self, login_id: str, *, owners: frozenset[str]) -> Outcome:
-        """How a login of one of these owners stands."""
+        """The state of a login of one of these owners."""
         outcome = await self._pending.outcome(login_id)
         if outcome is None or outcome.owner not in owners:
             raise NotFound(Code.LOGIN_UNKNOWN)
@@ -151,14 +152,14 @@ class LoginService:
         return outcome
 
     async def give_up(self, login_id: str, *, owners: frozenset[str]) -> None:
-        """End a login that waits: its state or code works no more."""
+        """Cancel a pending login: its state or code stops working."""
         outcome = await self.login_state(login_id, owners=owners)
         pending = await self._pending.take(login_id)
         if pending is not None and outcome.login_state is LoginState.WAITING:
             await self._pending.settle(_outcome(pending, code=Code.LOGIN_UNKNOWN))
 
     async def import_file(self, file: AuthFile, *, account: str = "") -> Account:
-        """Keep the account of an auth.json."""
+        """Add the account of an auth.json."""
         if account and file.preview.id != account:
             raise Conflict(Code.OTHER_IDENTITY)
         added = await self._accounts.add(file.account)
@@ -180,7 +181,7 @@ class LoginService:
             return False
 
     async def arrive(self, grant: Grant, pending: PendingLogin) -> Account:
-        """Keep what the login brought, and note it for the page that waits."""
+        """Add the account of a login's tokens, and store the outcome for the page that waits."""
         claims, now = grant.claims(), self._clock()
         if not claims.chatgpt_account_id:
             raise await self.fail(pending, LoginRefused(Code.NO_ACCOUNT_IN_LOGIN))
@@ -210,14 +211,14 @@ class LoginService:
         return account
 
     async def fail(self, pending: PendingLogin, error: ConsoleError) -> ConsoleError:
-        """Note a failure for the page that waits; gives the error back to be raised."""
+        """Store a failure for the page that waits; returns the error for the caller to raise."""
         await self._pending.settle(_outcome(pending, code=error.code))
         self.hook(pending.way, error.code)
         return error
 
 
 def meaning_of(error: GrantError) -> ConsoleError:
-    """What the authorization server's failure means to the person who signs in."""
+    """The ConsoleError for an error of the authorization server."""
     match error:
         case GrantUnavailable(code=code) if code.startswith("http_403"):
             return LoginRefused(Code.EXCHANGE_FORBIDDEN)

@@ -1,7 +1,7 @@
-"""Logins under way, in Redis: any replica can finish what another began, and each finishes once.
+"""Store of pending logins: any replica can finish a login that another started, each only once.
 
-A pending login is taken with GETDEL, so a state or a device code works a single time; how the
-login stands is kept apart, for the page that waits.
+A pending login is taken with GETDEL, so a state or device code works once. The outcome is a key of
+its own, for the page that waits.
 """
 
 import enum
@@ -39,7 +39,7 @@ class LoginState(enum.StrEnum):
 
 
 class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
-    """One login under way. Cannot print its secrets."""
+    """One pending login. Its repr hides the secrets."""
 
     id: str
     """Handle for the page that waits; made from the state, which it does not tell."""
@@ -78,7 +78,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename={"login_state": 
 
 
 class PendingLogins:
-    """Every login under way."""
+    """Store of pending logins and their outcomes."""
 
     def __init__(self, redis: Redis, cipher: Cipher, *, clock: Callable[[], float]) -> None:
         self._redis = redis
@@ -89,7 +89,7 @@ class PendingLogins:
         return "<PendingLogins>"
 
     async def keep(self, pending: PendingLogin) -> None:
-        """Remember a login until it is taken or expires."""
+        """Store a login until it is taken or expires."""
         seconds = max(1, pending.expires_at - int(self._clock()))
         sealed = self._cipher.seal_bytes(msgspec.json.encode(pending))
         with mapped():
@@ -108,30 +108,30 @@ class PendingLogins:
         return self._open(await ask(lambda: self._redis.get(keyspace.login(login_id))))
 
     async def take(self, login_id: str) -> PendingLogin | None:
-        """A login, once: whoever asks again gets None."""
+        """Remove and return a login; a second call gets None."""
         with mapped():
             return self._open(await self._redis.getdel(keyspace.login(login_id)))
 
     async def settle(self, outcome: Outcome) -> None:
-        """Note how a login stands."""
+        """Store the outcome of a login."""
         seconds = max(1, outcome.expires_at - int(self._clock())) + OUTCOME_SECONDS
         body = msgspec.json.encode(outcome)
         with mapped():
             await self._redis.set(keyspace.login_outcome(outcome.id), body, ex=seconds)
 
     async def outcome(self, login_id: str) -> Outcome | None:
-        """How a login stands, None if it is unknown or long over."""
+        """The outcome of a login; None if it is unknown or expired."""
         kept = await ask(lambda: self._redis.get(keyspace.login_outcome(login_id)))
         return read_json(kept, Outcome, kind="login outcome", name=login_id) if kept else None
 
     async def may_poll(self, login_id: str, *, seconds: int) -> bool:
-        """Whether it is this call's turn to ask; nobody else may for so many seconds."""
+        """Whether this call may poll; no other replica may for `seconds`."""
         key = keyspace.login_poll(login_id)
         with mapped():
             return bool(await self._redis.set(key, "1", nx=True, ex=max(1, seconds)))
 
     async def polled(self, login_id: str, *, pause: int) -> None:
-        """The call is over; the next one may follow after the pause."""
+        """The poll is over; the next one may follow after `pause` seconds."""
         with mapped():
             await self._redis.set(keyspace.login_poll(login_id), "1", ex=max(1, pause))
 
@@ -146,5 +146,5 @@ class PendingLogins:
 
 
 def login_id_of(secret: str) -> str:
-    """The handle of the login with this state or device secret; Redis never sees the state."""
+    """The id of the login with this state or device secret; Redis never has the state itself."""
     return f"login_{hashlib.sha256(secret.encode()).hexdigest()[:32]}"

@@ -1,4 +1,4 @@
-"""Accounts as the API shows them: what they are, why they are passed over, how much is left."""
+"""Accounts as the API returns them: facts, cooldowns, remaining quota."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -49,7 +49,7 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountBodies:
-    """Draws accounts for the API."""
+    """Builds the API's accounts."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class AccountBodies:
         return (await self.draw([account]))[0]
 
     async def draw(self, accounts: Sequence[Account]) -> list[AccountBody]:
-        """Accounts with what is known of them at this moment."""
+        """Bodies of some accounts with their present state."""
         ids = [account.id for account in accounts]
         cooldowns = await self._cooldowns.all(ids, now=self._clock())
         quotas = await self._quotas.all(ids)

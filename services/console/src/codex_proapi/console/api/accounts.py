@@ -1,4 +1,4 @@
-"""The accounts: list, add, change, remove. What they are is commons.accounts."""
+"""Routes of accounts: list, add, change, remove, refresh, test."""
 
 from collections.abc import Callable
 from typing import Annotated, Any

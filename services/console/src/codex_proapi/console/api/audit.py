@@ -1,4 +1,4 @@
-"""The audit page's data: who did what, when, from where."""
+"""Route of the audit: who did what, when, from where."""
 
 import msgspec
 from litestar import get

@@ -1,4 +1,4 @@
-"""Browser logins: the redirect to the authorization server and the callback from it."""
+"""Routes of browser logins: the redirect to the authorization server, and its callback."""
 
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote, urlencode
@@ -81,7 +81,7 @@ async def arrive(
 
 
 def own_path(path: str) -> str:
-    """A path of ours to go to, empty for anything that could lead a browser elsewhere."""
+    """A path of this console to redirect to; empty for anything that could lead elsewhere."""
     safe = path.startswith("/") and not path.startswith(("//", "/\\"))
     plain = all(" " < character <= "~" and character != "\\" for character in path)
     return quote(path, safe="/?&=%+,.:~_-") if safe and plain and len(path) <= 500 else ""  # noqa: PLR2004 - no page of ours has a longer one

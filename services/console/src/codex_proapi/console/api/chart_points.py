@@ -1,4 +1,4 @@
-"""The points of the charts, from counters by slot. Pure."""
+"""Points of the charts, from counters by five-minute slot. Pure."""
 
 import enum
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def begin_of(span: Span, *, now: float) -> int:
-    """The first point's begin: the last point holds this moment."""
+    """Begin of the first point, seconds since the epoch; the last point contains `now`."""
     last = int(now) - int(now) % span.step
     return last - span.seconds + span.step
 

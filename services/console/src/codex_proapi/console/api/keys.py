@@ -1,4 +1,4 @@
-"""API keys: made and shown once, changed, rotated, revoked. Who may do what is codex_proapi.commons.api_keys.store."""
+"""Routes of API keys: create, change, rotate, revoke."""
 
 from collections.abc import Callable
 from typing import Annotated, Any

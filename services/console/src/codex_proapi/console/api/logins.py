@@ -1,4 +1,4 @@
-"""Logins of accounts for scripts and pages: begin, ask how it stands, poll, paste, give up."""
+"""Routes of account logins, for scripts and pages: start, state, poll, paste, cancel."""
 
 from typing import Annotated, Any, Literal
 
@@ -149,10 +149,10 @@ async def give_up_login(
 
 
 def owner_of(request: AnyRequest, settings: ConsoleSettings) -> str:
-    """To whom a login begun now belongs.
+    """The owner of a login started now.
 
-    A visitor on 127.0.0.1 comes back on localhost, for which the browser has another cookie; where
-    no login is asked, the machine itself then owns the login.
+    A visitor on 127.0.0.1 returns on localhost, for which the browser has another cookie; where no
+    login is required, the machine itself then owns the login.
     """
     identity = identity_of(request.scope)
     if identity.kind is IdentityKind.LOCAL and not returns_here(request, settings):
@@ -161,7 +161,7 @@ def owner_of(request: AnyRequest, settings: ConsoleSettings) -> str:
 
 
 def owners_of(request: AnyRequest) -> frozenset[str]:
-    """Whose logins this visitor may finish."""
+    """The owners whose logins this visitor may finish."""
     identity = identity_of(request.scope)
     own = {identity.owner, "local"} if identity.kind is IdentityKind.LOCAL else {identity.owner}
     return frozenset(own - {""})
@@ -175,7 +175,7 @@ def returns_here(request: AnyRequest, settings: ConsoleSettings) -> bool:
 async def note_outcome(
     request: AnyRequest, audit: Audit, *, way: Way, account: str = "", code: str = ""
 ) -> None:
-    """Write down how a login of an account ended."""
+    """Record in the audit how a login of an account ended."""
     action = "login.failed" if code else "login.finished"
     await audit.note(
         audit_event(request, action, account=account, code=code, after={"way": way.value})

@@ -1,4 +1,4 @@
-"""Admin tokens for scripts: made, listed, revoked. A token is shown once."""
+"""Routes of admin tokens: create, list, revoke. A token is shown once."""
 
 from collections.abc import Callable
 from typing import Annotated, Any

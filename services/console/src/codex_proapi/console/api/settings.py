@@ -1,4 +1,4 @@
-"""The settings: those of this process as they are, and those that can be changed while running."""
+"""Routes of the settings: those of this process, and those that can be changed while running."""
 
 from collections.abc import Callable
 from typing import Annotated, Any

@@ -1,6 +1,6 @@
-"""Signing in to the console and out again, the first setup, the password, and every session.
+"""Routes of signing in and out, first setup, password change, and sessions.
 
-Each sign-in gives the browser an id nobody has seen before; the one it came with is ended.
+Each sign-in gives the browser a new session id and ends the session it came with.
 """
 
 from typing import Annotated, Any
@@ -82,7 +82,7 @@ class SessionList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignInService:
-    """What a sign-in, a setup and a change of password have in common."""
+    """The steps that sign-in, setup and password change share."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class SignInService:
         return f"<SignInService {self._administrator!r}>"
 
     async def sign_in(self, request: AnyRequest, password: str) -> Response[IdentityBody]:
-        """Trade the password for a session."""
+        """Start a session for the right password."""
         if not await self._administrator.has_password():
             raise Conflict(Code.SETUP_NEEDED)
         await self._try(request, "sign_in")
@@ -112,7 +112,7 @@ class SignInService:
         return await self._welcome(request, "sign_in", "admin.signed_in")
 
     async def set_up(self, request: AnyRequest, setup: Setup) -> Response[IdentityBody]:
-        """Trade the setup token for the first password and a session."""
+        """Set the first password with the setup token, and start a session."""
         await self._try(request, "setup")
         try:
             await self._administrator.set_up(setup.token, setup.password)
@@ -123,7 +123,7 @@ class SignInService:
     async def change_password(
         self, request: AnyRequest, change: PasswordChange
     ) -> Response[IdentityBody]:
-        """Keep another password; every session ends, and this browser gets another one."""
+        """Change the password; every session ends, and this browser gets a new one."""
         if await self._administrator.has_password():
             await self._try(request, "sign_in")
             if not await self._administrator.verify(change.current):

@@ -1,4 +1,4 @@
-"""Usage by key, account, model and day, as JSON and CSV; the series behind the charts."""
+"""Routes of usage: by key, account, model and day, as JSON and CSV; the series of the charts."""
 
 import csv
 import datetime as dt
@@ -187,7 +187,7 @@ async def read_points(usage: UsageStore, span: Span, *, now: float) -> list[Poin
 
 
 def days_of(since: str, until: str, *, now: float) -> list[str]:
-    """The days from one to another, both included."""
+    """The days (`2026-11-24`) from one to another, both included."""
     last = _date(until, "until") if until else _date(day_of(now), "until")
     first = _date(since, "since") if since else last - dt.timedelta(days=USUAL_DAYS - 1)
     count = (last - first).days + 1
@@ -236,7 +236,7 @@ def csv_of(rows: Iterable[UsageRow]) -> str:
 
 
 def _cell(value: str | int | None) -> str | int:
-    """A text that begins like a formula would be run by spreadsheets; a quote stops that."""
+    """A value for CSV; text that a spreadsheet would run as a formula gets a leading quote."""
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return f"'{value}"
     return "" if value is None else value

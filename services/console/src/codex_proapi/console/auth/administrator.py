@@ -1,7 +1,7 @@
-"""The one administrator: whether there is a password yet, how the first one is set, and changes.
+"""The single administrator: whether a password is set, setting the first one, changing it.
 
-The first password is set either from `ADMIN_PASSWORD` or with a setup token printed at start.
-HSETNX decides who was first, so two setups at once cannot both win.
+The first password comes from `ADMIN_PASSWORD` or is set with a setup token printed at start. HSETNX
+decides between concurrent setups.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Administrator:
         return f"<Administrator {'with' if self._present else 'without'} a password>"
 
     async def has_password(self) -> bool:
-        """Whether a login is asked; a replica may be a second behind the others."""
+        """Whether a login is required; cached, so a replica may be a second behind the others."""
         now = self._clock()
         if now >= self._known_until:
             key = keyspace.admin()
@@ -45,7 +45,7 @@ class Administrator:
         return self._present
 
     async def set_first(self, password: str) -> bool:
-        """Keep the first password; False if there is one already."""
+        """Set the first password; False if there is one already."""
         hashed = await self._passwords.hash(password)
         with mapped():
             won = bool(await self._redis.hsetnx(keyspace.admin(), "password", hashed))
@@ -53,7 +53,7 @@ class Administrator:
         return won
 
     async def issue_setup_token(self) -> str:
-        """A token that may set the first password once; each replica prints its own."""
+        """A token that can set the first password once; each replica prints its own."""
         token = secrets.token_urlsafe(32)
         now = int(self._clock())
         with mapped():
@@ -88,7 +88,7 @@ class Administrator:
         return await self._passwords.verify(str(kept or ""), password)
 
     async def change(self, password: str) -> None:
-        """Keep another password; whoever calls has asked for the old one."""
+        """Replace the password; the caller has verified the old one."""
         check_strength(password)
         hashed = await self._passwords.hash(password)
         with mapped():
@@ -107,7 +107,7 @@ class Administrator:
 
 
 def _seconds(value: object) -> int:
-    """A moment as it is kept; 0, long over, if it is none."""
+    """A stored time, seconds since the epoch; 0 if it cannot be read."""
     return int(str(value)) if str(value).isdecimal() else 0
 
 

@@ -1,9 +1,9 @@
-"""How often a sign-in may be tried: per address and for the one administrator, ever more slowly.
+"""Rate limits on sign-in attempts: for each address and for the administrator as a whole.
 
-Every try counts before it is judged, so many at once gain nothing; a success takes the count of its
-address back. The windows lie one behind the other: five tries in a minute, then a quarter of an
-hour, then the day. For the administrator as a whole they are wide, so that a stranger's tries from
-many addresses do not lock the owner out for long.
+Each attempt is counted before the password is checked, so concurrency gains nothing; a success
+resets its address. Several windows apply: five attempts a minute, then limits for a quarter of an
+hour and a day. The limits for the administrator as a whole are wide, so that attempts from many
+addresses do not lock the owner out for long.
 """
 
 import ipaddress
@@ -38,7 +38,7 @@ class Attempts:
         return f"<Attempts {PER_ADDRESS}>"
 
     async def count(self, what: str, *, ip: str) -> None:
-        """Count one try, or raise TooMany with the seconds to wait."""
+        """Count one attempt; raises TooMany with the seconds to wait."""
         address = _network(ip)
         with mapped():
             for limit in (*self._each, *self._all):
@@ -47,7 +47,7 @@ class Attempts:
                     raise TooMany(retry_after=await self._wait(limit, *whom))
 
     async def forgive(self, what: str, *, ip: str) -> None:
-        """A try succeeded: its address begins anew."""
+        """Reset an address after a success."""
         with mapped():
             for limit in self._each:
                 await self._limiter.clear(limit, what, _network(ip))
@@ -58,7 +58,7 @@ class Attempts:
 
 
 def _storage(redis: Redis) -> RedisStorage:
-    """The library's storage on our own client, so that Sentinel, Cluster and sockets work alike."""
+    """The limits library's storage on our own client: Sentinel, Cluster and sockets work."""
     storage = RedisStorage(
         "async+redis://localhost:6379", implementation="redispy", key_prefix=keyspace.attempts()
     )
@@ -70,7 +70,7 @@ def _storage(redis: Redis) -> RedisStorage:
 
 
 def _network(ip: str) -> str:
-    """Whom an address belongs to: an IPv6 subscriber has a whole /64."""
+    """The network an address is counted as: an IPv6 subscriber has a whole /64."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:

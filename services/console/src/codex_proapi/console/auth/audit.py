@@ -1,6 +1,6 @@
-"""Who did what, when, from where: one record for each action, in a stream nobody clears.
+"""The audit: one record for each administrative action, in a stream that is never cleared.
 
-The same fact is also an entry of the log, where it stands among the requests it may explain.
+Each record is also written to the log stream, beside the requests it may explain.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ class StoredAuditEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"event
 
 
 class Audit:
-    """The record of what administrators did."""
+    """Writes and reads the audit stream."""
 
     def __init__(
         self,
@@ -66,7 +66,14 @@ class Audit:
         clock: Callable[[], float],
         write_log: bool = True,
     ) -> None:
-        """Take the streams to write to; `write_log` adds a line to the log of this process."""
+        """Take the streams to write to.
+
+        Args:
+        redis: Has the audit stream.
+        logs: The log stream, which gets each event too.
+        clock: Seconds since the epoch.
+        write_log: Whether to log events of this process to stdout as well.
+        """
         self._redis = redis
         self._logs = logs
         self._clock = clock
@@ -76,7 +83,7 @@ class Audit:
         return "<Audit>"
 
     async def note(self, event: AuditEvent) -> None:
-        """Write one action down: once here, once in the log stream, once in this process' log."""
+        """Record one action in the audit, in the log stream and in this process' log."""
         event = msgspec.structs.replace(event, at=self._clock())
         with mapped():
             await self._redis.xadd(

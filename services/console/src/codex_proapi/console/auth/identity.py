@@ -1,8 +1,8 @@
-"""Who sends a request: an administrator's browser, a script, this machine itself, or nobody known.
+"""Authenticates requests: a session cookie, an admin token, or this machine without a password.
 
-Every route asks for an administrator unless its `opt` says `public=True`. Whatever a browser
-changes needs the CSRF token of its cookie; a script with a token, or on this machine where no
-login is asked, needs none, because no page of a stranger can make such a request.
+Every route requires an administrator unless its `opt` has `public=True`. A change made with a
+session cookie needs its CSRF token; one with a token, or from this machine while there is no
+password, needs none, as no foreign page can make such a request.
 """
 
 import enum
@@ -38,7 +38,7 @@ SID_LENGTH = 43
 
 
 class IdentityKind(enum.StrEnum):
-    """How a visitor is known."""
+    """How a request was authenticated."""
 
     SESSION = "session"
     """An administrator's browser."""
@@ -51,7 +51,7 @@ class IdentityKind(enum.StrEnum):
 
 
 class RequestIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sends one request."""
+    """The sender of one request."""
 
     kind: IdentityKind
     actor: str
@@ -67,20 +67,21 @@ class RequestIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def admitted(self) -> bool:
-        """Whether this visitor is an administrator."""
+        """Whether the sender is an administrator."""
         return self.kind is not IdentityKind.STRANGER
 
 
 def identity_of(scope: Scope) -> RequestIdentity:
-    """Who made this request."""
+    """The identity IdentityMiddleware stored in this scope."""
     return cast("RequestIdentity", scope["state"]["identity"])
 
 
 def sid_cookie(origin: Origin) -> str:
-    """The cookie's name.
+    """The session cookie's name.
 
-    By https its prefix makes browsers refuse one that a neighbour host has set. By http it holds
-    the port, as cookies know none: two consoles on one machine must not end each other's sessions.
+    Over https the prefix `__Host-` keeps other hosts from setting it. Over http it contains the
+    port, which cookies ignore: two consoles on one machine must not overwrite each other's
+    sessions.
     """
     if origin.secure:
         return "__Host-sid"
@@ -96,7 +97,7 @@ def set_cookie(sid: str, *, origin: Origin, delete: bool = False) -> str:
 
 
 def _sid_of(cookies: Mapping[str, str], origin: Origin) -> str:
-    """The session id a browser sends; empty if none. Sessions from before keep their old name."""
+    """The session id in the cookies; empty if none. Older cookie names are still read."""
     sid = cookies.get(sid_cookie(origin), "")
     if not sid and not origin.secure:
         sid = cookies.get(OLD_SID_COOKIE, "")
@@ -104,7 +105,7 @@ def _sid_of(cookies: Mapping[str, str], origin: Origin) -> str:
 
 
 class IdentityMiddleware(ASGIMiddleware):
-    """Finds out who sends a request, before any handler runs."""
+    """Authenticates each request before any handler runs."""
 
     def __init__(
         self,
@@ -120,7 +121,7 @@ class IdentityMiddleware(ASGIMiddleware):
         self._tokens = tokens
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Refuse what may not be done, else go on with the identity in the scope."""
+        """Refuse the request, or continue with the identity in the scope."""
         opt = scope["route_handler"].opt
         if opt.get("probe"):
             await next_app(scope, receive, send)
@@ -173,12 +174,12 @@ class IdentityMiddleware(ASGIMiddleware):
         )
 
     def _own_hosts(self, origin: Origin) -> set[str]:
-        """The hosts whose pages are ours: as asked for, as a proxy tells it, as it is set."""
+        """The hosts of this console's own pages: requested, reported by a proxy, configured."""
         addresses = (origin.forwarded, self._settings.public_url)
         return {origin.host, *(address.rpartition("://")[2] for address in addresses if address)}
 
     def _trusts(self, origin: Origin) -> bool:
-        """Whether no login is asked of this visitor, as long as there is no password."""
+        """Whether this request needs no login, as long as there is no password."""
         asked = bool(self._settings.admin_password) or not self._settings.on_loopback
         return not asked and is_loopback(origin.client_ip or "127.0.0.1")
 
@@ -187,13 +188,13 @@ Connection = ASGIConnection[object, object, object, object]  # type: ignore[type
 
 
 def _is_passive(connection: "Connection") -> bool:
-    """Whether a page asks by itself: that is no sign of a person, so it keeps no session alive."""
+    """Whether a page polls by itself: such a request does not extend its session."""
     opt = connection.scope["route_handler"].opt
     return bool(opt.get("passive")) or any(name in connection.headers for name in PASSIVE_HEADERS)
 
 
 def _stranger(identity: RequestIdentity, settings: ConsoleSettings) -> Exception:
-    """Why a stranger may not go on."""
+    """The error for a request that is not authenticated."""
     if not identity.setup_needed:
         return NotSignedIn()
     if settings.on_loopback and not settings.admin_password:
@@ -202,7 +203,7 @@ def _stranger(identity: RequestIdentity, settings: ConsoleSettings) -> Exception
 
 
 def _refuse_cross_site(connection: "Connection", own_hosts: set[str]) -> None:
-    """Nothing is answered to another site's script, and nothing changed for its forms."""
+    """Refuse scripts and forms of other sites."""
     headers = connection.headers
     method = method_of(connection.scope)
     site = headers.get("sec-fetch-site", "none")
@@ -217,7 +218,7 @@ def _refuse_cross_site(connection: "Connection", own_hosts: set[str]) -> None:
 
 
 def _refuse_forged(connection: "Connection", identity: RequestIdentity) -> None:
-    """A browser must prove that our own page made it ask."""
+    """Refuse a change by session cookie without its CSRF token."""
     headers = connection.headers
     browser = identity.csrf or any(
         name in headers for name in ("origin", "referer", "sec-fetch-site", "sec-fetch-mode")
@@ -230,7 +231,7 @@ def _refuse_forged(connection: "Connection", identity: RequestIdentity) -> None:
 
 
 def _may_get_cookie(connection: "Connection") -> bool:
-    """A page, or the call that gives a script its CSRF token."""
+    """Whether the response may set a cookie: a page, or the call that returns the CSRF token."""
     if method_of(connection.scope) != "GET":
         return False
     path = connection.scope["path"]

@@ -1,4 +1,4 @@
-"""The administrator's password: strong enough, and kept only as an argon2id hash."""
+"""The administrator's password: strength checks and argon2id hashes."""
 
 import asyncio
 import importlib.resources
@@ -38,7 +38,7 @@ class Passwords:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def verify(self, kept: str, password: str) -> bool:
-        """Whether a password fits; takes as long when there is none to fit."""
+        """Whether a password matches the hash; takes as long when there is no hash."""
         if not kept:
             self._nobody = self._nobody or await self.hash("nobody has this password")
         async with self._turns:

@@ -1,6 +1,6 @@
-"""Admin tokens: what scripts send as `Authorization: Bearer …` instead of a session.
+"""Admin tokens: sent by scripts as `Authorization: Bearer …` instead of a session.
 
-Shown once; Redis knows only the digest. A token has 256 random bits, so it needs no slow hash.
+Shown once; Redis has only the digest. A token has 256 random bits, so it needs no slow hash.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class ScriptToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScriptTokens:
-    """Every admin token."""
+    """Store of the admin tokens."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
         self._redis = redis

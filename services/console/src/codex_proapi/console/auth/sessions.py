@@ -1,6 +1,6 @@
-"""Administrators' sessions: in Redis, so that any replica knows them and any can end them.
+"""Administrators' sessions, kept in Redis so that every replica knows and can end them.
 
-The cookie holds a random id; Redis knows only its digest, so reading Redis gives nobody a session.
+The cookie has a random id; Redis has only its digest, so reading Redis reveals no session.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sessions:
-    """Every session."""
+    """Store of the sessions."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
         self._redis = redis
@@ -54,7 +54,7 @@ class Sessions:
         return "<Sessions>"
 
     async def begin(self, *, ip: str, agent: str) -> tuple[str, Session]:
-        """A session under an id nobody has seen: the id for the cookie, and the session."""
+        """Create a session; returns the id for the cookie, and the session."""
         sid, now = new_sid(), self._clock()
         session = Session(id=digest_of(sid), created_at=now, seen_at=now, ip=ip, agent=agent[:200])
         with mapped():
@@ -66,7 +66,7 @@ class Sessions:
         return sid, session
 
     async def find(self, sid: str, *, touch: bool = True) -> Session | None:
-        """The session of a cookie, None if it is unknown or has ended; counts as use of it."""
+        """The session of a cookie; None if unknown or ended. Extends it unless `touch` is false."""
         session = await self._get(digest_of(sid))
         if session is None or not touch:
             return session
@@ -80,7 +80,7 @@ class Sessions:
         return session
 
     async def lives(self, session_id: str) -> bool:
-        """Whether a session has not ended; does not count as use of it."""
+        """Whether a session has not ended; does not extend it."""
         return await self._get(session_id) is not None
 
     async def end(self, session_id: str) -> bool:
@@ -92,7 +92,7 @@ class Sessions:
             return bool((await pipe.execute())[0])
 
     async def end_all(self) -> int:
-        """End every session on every replica; gives how many there were."""
+        """End every session on every replica; returns how many there were."""
         ids = await self._ids()
         with mapped():
             pipe = self._redis.pipeline(transaction=True)
@@ -120,17 +120,17 @@ class Sessions:
 
 
 def new_sid() -> str:
-    """An id for a cookie."""
+    """A random session id."""
     return secrets.token_urlsafe(32)
 
 
 def digest_of(sid: str) -> str:
-    """What Redis knows of an id."""
+    """The digest under which Redis has a session id."""
     return hashlib.sha256(sid.encode()).hexdigest()
 
 
 def csrf_token(sid: str) -> str:
-    """The token a page must send back: only who knows the cookie's id can make it."""
+    """The CSRF token of a session, derived from its id."""
     return hmac.new(sid.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 

@@ -1,9 +1,8 @@
-"""What other installed members add to the command line, found by their entry points.
+"""Commands and stores of other installed members, found by their entry points.
 
 `codex_proapi.commands`: the name of a command, and the `click.Command` itself.
-`codex_proapi.stores`: `embedded`, a function that takes the environment and gives an async context
-manager: inside it a store of this machine runs, and the environment it gives has its REDIS_URL and
-ENCRYPTION_KEYS.
+`codex_proapi.stores`: `embedded`, a function from the environment to an async context manager,
+inside which a local store runs; it yields the environment with its REDIS_URL and ENCRYPTION_KEYS.
 """
 
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""What can be said of an API key on the command line: the options of making and changing one."""
+"""Options of the commands that create and change an API key."""
 
 import datetime as dt
 import re

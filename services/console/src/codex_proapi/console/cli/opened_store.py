@@ -1,4 +1,4 @@
-"""The store as the command line uses it: opened for one command, also while everything runs."""
+"""The stores as a command uses them: opened for one command, also while the services run."""
 
 import contextlib
 import time
@@ -71,7 +71,7 @@ class OpenedStore:
         await self._redis.aclose()
 
     async def note(self, action: str, **facts: Any) -> None:
-        """Write down in the audit what a command did; `facts` are fields of `AuditEvent`."""
+        """Record in the audit what a command did; `facts` are fields of `AuditEvent`."""
         await self.audit.note(AuditEvent(action=action, actor=ACTOR, ip="", **facts))
 
 
@@ -102,9 +102,9 @@ def names_redis(environ: Mapping[str, str]) -> bool:
 
 
 def key_faults(environ: Mapping[str, str]) -> list[str]:
-    """A fault where Redis is named and its encryption keys are not.
+    """A fault where REDIS_URL is set and ENCRYPTION_KEYS is not.
 
-    A key made up here would seal what nobody else can open.
+    Data encrypted under a key generated here could not be decrypted by the services.
     """
     keys = environ.get("ENCRYPTION_KEYS") or environ.get("ENCRYPTION_KEYS_FILE")
     return [KEYS_MISSING] if names_redis(environ) and not keys else []

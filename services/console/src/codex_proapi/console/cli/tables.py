@@ -1,4 +1,4 @@
-"""How commands show lists, times and faults."""
+"""Output of commands: tables, times and errors."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def plain(text: str) -> str:
 
 
 def moment(seconds: int) -> str:
-    """A time in words everyone sorts alike; empty for never."""
+    """A time in a form that sorts; empty for never."""
     if not seconds:
         return ""
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

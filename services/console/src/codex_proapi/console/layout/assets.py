@@ -1,7 +1,7 @@
-"""The stylesheets, scripts and pictures of the console: read once, hashed, compressed, kept.
+"""Stylesheets, scripts and images of the console: read once, hashed, compressed, kept in memory.
 
-Their address holds the digest of them all, so a browser may keep them for ever and an upgrade is
-seen at once. There is no build step: what is in `static/` is what is sent.
+Their URL has the digest of them all, so browsers may cache them for ever and see an upgrade at
+once. There is no build step: the files in `static/` are sent as they are.
 """
 
 import functools
@@ -67,7 +67,7 @@ class Assets:
         return self._assets.get(name)
 
     def url(self, name: str) -> str:
-        """Its address; asking for one that is not there is a fault of the template."""
+        """The URL of a file; one that does not exist is a fault of the template."""
         if name not in self._assets:
             raise KeyError(name)
         return f"/static/{self.build}/{name}"

@@ -1,4 +1,4 @@
-"""What every page shows around its content, and how a page is answered."""
+"""What every page has around its content, and the rendering of a page response."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,7 +56,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 async def page(
     request: AnyRequest, sources: Sources, overview: AccountOverview, template: str, **context: Any
 ) -> Response[str]:
-    """Answer with a page, or with its live regions alone."""
+    """Respond with a page, or with its live regions alone."""
     live = LIVE_HEADER in request.headers
     name = template.removesuffix(".html")
     layout = await _layout(request, sources, overview, name=_SECTIONS.get(name, name))
@@ -71,7 +71,7 @@ def preferences(request: AnyRequest) -> Preferences:
 
 
 def base_url(request: AnyRequest, sources: Sources) -> str:
-    """What clients are configured with."""
+    """The base URL that clients are configured with."""
     return f"{sources.settings.public_url or origin_of(request.scope).address}/v1"
 
 

@@ -1,4 +1,4 @@
-"""How a visitor wants the pages: language and theme, from cookies and headers."""
+"""A visitor's language and theme, from cookies and headers."""
 
 import enum
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _THEMES = frozenset(Theme)
 
 
 def preferences_of(*, cookies: Mapping[str, str], accept_language: str) -> Preferences:
-    """Read a request's wishes; anything unknown counts as no wish."""
+    """Read a request's preferences; unknown values are ignored."""
     theme = cookies.get(THEME_COOKIE, "")
     return Preferences(
         language=choose_language(

@@ -1,7 +1,7 @@
-"""Values become pages: the templates' environment and what they may call.
+"""Jinja environment of the templates, with its filters and functions.
 
-Everything is escaped; a name a template does not know is an error, not an empty string. Times are
-rendered as `<time>` in UTC and put into the reader's own clock by the browser.
+Everything is escaped; an undefined name is an error, not an empty string. Times are rendered as
+`<time>` in UTC and shown in the reader's time zone by the browser.
 """
 
 import datetime as dt

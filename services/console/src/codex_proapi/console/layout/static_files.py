@@ -1,4 +1,4 @@
-"""The console's own files over HTTP: styles, scripts, pictures, and the words of the scripts."""
+"""Routes for static files: stylesheets, scripts, images, and the scripts' messages."""
 
 from typing import Any
 

@@ -1,7 +1,6 @@
-"""What has changed lately, so that pages fetch only that: one look a second for each replica.
+"""Notifies pages of changed topics; each replica checks Redis once a second for all its pages.
 
-Nobody is told what changed in a thing, only which thing; the page asks for it as always, with all
-its checks.
+Only the topic is sent; the page then fetches its content as usual, with all checks.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class Topic(enum.StrEnum):
-    """A thing pages show."""
+    """Something pages show that may change."""
 
     ACCOUNTS = "accounts"
     KEYS = "keys"
@@ -34,7 +33,7 @@ class Topic(enum.StrEnum):
 
 
 class Changes:
-    """Tells followers which topics have changed."""
+    """Reports to followers which topics have changed."""
 
     def __init__(self, redis: Redis, log_broadcast: LogBroadcast) -> None:
         self._redis = redis
@@ -50,7 +49,7 @@ class Changes:
         return f"<Changes for {self._followers} followers>"
 
     async def run(self) -> None:
-        """Look until closed or cancelled."""
+        """Check until closed or cancelled."""
         while not self._closed:
             await self._wanted.wait()
             try:
@@ -60,12 +59,12 @@ class Changes:
             await asyncio.sleep(CHECK_SECONDS)
 
     def close(self) -> None:
-        """Let every follower end."""
+        """End every follower."""
         self._closed = True
         self._wake()
 
     async def follow(self, *, patience: float) -> AsyncGenerator[frozenset[Topic], None]:
-        """Topics that changed since the last time, empty when none did in time."""
+        """Yield the topics changed since the last time; empty after `patience` seconds."""
         self._followers += 1
         self._wanted.set()
         known = dict(self._changed)

@@ -1,6 +1,6 @@
-"""Answers that stay open: server-sent events with comments as heartbeat, and an end in time.
+"""Server-sent event responses with heartbeat comments and a maximum duration.
 
-A stream asks every few seconds whether its reader may still see it, so that signing out ends it.
+A stream checks every few seconds whether its reader is still signed in.
 """
 
 import collections
@@ -33,7 +33,7 @@ SIGNED_OUT = b"event: signed_out\ndata: {}\n\n"
 
 
 class Gate:
-    """Counts the open streams of each visitor and knows whether a visitor is still admitted."""
+    """Limits the open streams of each visitor and checks that the visitor is still signed in."""
 
     def __init__(
         self,
@@ -67,17 +67,17 @@ class Gate:
                 return False
 
     def ticket(self, identity: RequestIdentity) -> "Ticket":
-        """What one stream asks before it says something."""
+        """The check that one stream repeats before it sends."""
         return Ticket(self, identity)
 
     def check(self, identity: RequestIdentity) -> None:
-        """Refuse one stream too many, before the answer begins."""
+        """Raise TooMany if the visitor has too many streams, before the response begins."""
         if self._open[identity.owner] >= MOST_STREAMS:
             raise TooMany(Code.TOO_MANY_STREAMS, retry_after=5)
 
     @contextlib.contextmanager
     def open(self, identity: RequestIdentity, kind: str) -> Iterator[None]:
-        """Hold one stream."""
+        """Count one stream while the block runs."""
         self._open[identity.owner] += 1
         self._metrics.streams.labels(kind).inc()
         try:
@@ -90,7 +90,7 @@ class Gate:
 
 
 class Admission(enum.Enum):
-    """What is known of a reader's right to go on reading."""
+    """Result of checking a reader."""
 
     HOLDS = "holds"
     ENDED = "ended"
@@ -100,7 +100,7 @@ class Admission(enum.Enum):
 
 
 class Ticket:
-    """One reader's right to go on reading, looked up every few seconds."""
+    """One reader's permission to go on reading, checked again every few seconds."""
 
     def __init__(self, gate: Gate, identity: RequestIdentity) -> None:
         self._gate = gate
@@ -111,7 +111,7 @@ class Ticket:
         return f"<Ticket of {self._identity.actor}>"
 
     async def admission(self) -> Admission:
-        """Whether the reader is still admitted; nobody reads on while Redis cannot say."""
+        """Whether the reader is still signed in; unknown while Redis is away."""
         if time.monotonic() < self._good_until:
             return Admission.HOLDS
         try:

@@ -1,7 +1,7 @@
 """One reader of the log stream for each replica, fanned out to all its browsers.
 
-Followers share a ring of the newest entries. Who comes back with an older place, or falls behind
-the ring, is caught up from Redis first; nothing is skipped and nothing comes twice.
+Followers share a ring buffer of the newest entries. One that resumes at an older id, or falls
+behind the ring, is first caught up from Redis; no entry is skipped or sent twice.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class LogBroadcast:
 
     @property
     def last_id(self) -> str:
-        """Place of the newest entry seen."""
+        """Id of the newest entry seen."""
         return self._last
 
     async def run(self) -> None:
@@ -66,7 +66,7 @@ class LogBroadcast:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def close(self) -> None:
-        """Let every follower end."""
+        """End every follower."""
         self._closed = True
         self._ready.set()
         self._wake()
@@ -74,9 +74,9 @@ class LogBroadcast:
     async def follow(
         self, after: str = "", *, patience: float
     ) -> AsyncGenerator[Sequence[StoredEntry], None]:
-        """Entries after a place (empty: from now on), as they come; empty when none did in time.
+        """Yield entries after an id (empty: from now on); empty after `patience` seconds.
 
-        Ends when the broadcast is closed. Redis away shows as silence.
+        Ends when the broadcast is closed. While Redis is away nothing comes.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -94,7 +94,7 @@ class LogBroadcast:
             yield batch
 
     async def _since(self, position: str) -> Sequence[StoredEntry]:
-        """What came after a place: from the ring, or from Redis for who is behind it."""
+        """Entries after an id: from the ring, or from Redis for a follower behind it."""
         if not position:
             return []
         after = _order(position)
@@ -105,7 +105,7 @@ class LogBroadcast:
         return []
 
     def _newer(self, after: Order) -> Sequence[StoredEntry]:
-        """The ring's entries after a place; found from its new end, as most followers are near it."""
+        """The ring's entries after an id, searched from its newest end."""
         newer = []
         for order, kept in reversed(self._ring):
             if order <= after:

@@ -1,4 +1,4 @@
-"""Which log entries a reader wants. Pure, and the same for a page and for the live stream."""
+"""Filter of log entries, the same for a page and for the live stream. Pure."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ MOST_WORDS = 20
 
 
 class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What must hold for an entry; an empty field lets everything through."""
+    """Conditions on an entry; an empty field accepts everything."""
 
     levels: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()

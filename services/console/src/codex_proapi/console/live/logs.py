@@ -1,4 +1,4 @@
-"""The log: one page at a time, live, cleared and brought back."""
+"""Routes of the log: a page of entries, the live stream, clear and restore."""
 
 import contextlib
 import enum

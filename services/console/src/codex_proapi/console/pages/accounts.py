@@ -1,4 +1,4 @@
-"""The pages of the accounts: the list with its four ways in, and one account."""
+"""Pages of the accounts: the list with four ways to add one, and one account."""
 
 import msgspec
 from litestar import Response, get
@@ -133,5 +133,5 @@ def _name_of(account_id: str, overview: AccountOverview) -> str:
 
 
 def _known(code: str) -> str:
-    """A code of ours; text that somebody put into the address is not repeated."""
+    """A Code of ours; any other text in the address is not repeated."""
     return code if code in FAULTS else "login_refused" if code else ""

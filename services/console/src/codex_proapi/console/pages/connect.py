@@ -1,4 +1,4 @@
-"""The page that connects a client: what to paste, a test, a small chat."""
+"""The page that connects a client: configuration to paste, a test, a small chat."""
 
 import msgspec
 from litestar import Response, get

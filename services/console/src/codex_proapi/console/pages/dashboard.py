@@ -1,4 +1,4 @@
-"""The dashboard: does it work, how much is left, who needs a hand, what failed."""
+"""The dashboard: overall state, remaining quota, accounts that need attention, failures."""
 
 import msgspec
 from litestar import Response, get
@@ -102,7 +102,7 @@ async def _view(sources: Sources, overview: AccountOverview, *, span: str) -> Da
 
 
 def verdict_of(overview: AccountOverview, figures: Figures) -> tuple[str, Tone]:
-    """The state of the whole in one word; the worst that is true."""
+    """The overall state in one word; the worst that applies."""
     if not overview.ready:
         return "down", Tone.BAD
     if figures.requests >= FAILING_LEAST and figures.error_share >= FAILING_SHARE:

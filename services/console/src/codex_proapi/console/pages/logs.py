@@ -1,4 +1,4 @@
-"""The page of the log. Its entries come over the API; here are its filters and its words."""
+"""The log page: filters and texts. Entries are fetched from the API."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The page of the models: which there are, who serves them, what is left for each."""
+"""The models page: which there are, which accounts have them, how much is left for each."""
 
 import msgspec
 from litestar import Response, get

@@ -1,4 +1,4 @@
-"""What the dashboard and the page of the models show, for scripts."""
+"""Routes with the content of the dashboard and the models page, for scripts."""
 
 import msgspec
 from litestar import get

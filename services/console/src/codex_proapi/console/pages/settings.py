@@ -1,4 +1,4 @@
-"""The page of the settings: looks, requests, sessions, tokens, audit, about."""
+"""The settings page: appearance, requests, sessions, tokens, audit, about."""
 
 from collections.abc import Sequence
 

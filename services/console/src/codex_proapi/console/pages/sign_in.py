@@ -1,4 +1,4 @@
-"""The pages before the console: signing in, setting up, and what went wrong."""
+"""Pages shown without a login: sign-in, setup, and errors."""
 
 from urllib.parse import urlencode
 
@@ -35,7 +35,7 @@ async def sign_in_page(request: AnyRequest) -> Response[str] | Redirect:
 
 
 def error_page(request: AnyRequest, error: ConsoleError) -> Response[str] | Redirect:
-    """Draw an error where the visitor is: a failed login of an account, on the accounts' page."""
+    """Render an error where the visitor is: a failed account login, on the accounts page."""
     request_id = origin_of(request.scope).request_id
     if request.url.path.startswith("/auth/"):
         said = {"login_error": error.code.value, "request_id": request_id}

@@ -1,4 +1,4 @@
-"""The page of the usage: who used how much in some days, added up; each day alone is in the CSV."""
+"""The usage page: sums over some days; each single day is in the CSV."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
@@ -52,7 +52,7 @@ class UsageSum(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the address asks for."""
+    """The page's query."""
 
     by: UsageKind
     span: str
@@ -120,7 +120,7 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
 
 
 def asked_for(query: Mapping[str, str], *, now: float) -> Asked:
-    """Read the address; what it does not say, or says wrongly, is as usual."""
+    """Parse the query; missing or wrong values get their defaults."""
     by: UsageKind = next((kind for kind in BY if kind == query.get("by")), "key")
     span = query.get("range", USUAL)
     span = span if span in RANGES else USUAL

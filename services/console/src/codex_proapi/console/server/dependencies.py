@@ -1,7 +1,7 @@
-"""How a handler asks for an object that `app.py` made.
+"""Type of the handler arguments that `app.py` provides.
 
-Litestar would check each such object against its annotation on every request, and cannot do so for
-Structs with fields it has no schema for; they are ours, so nothing is checked.
+They are excluded from Litestar's validation, which would run on every request and has no schema for
+some of the Structs' fields.
 """
 
 from typing import TypeAlias, TypeVar

@@ -1,7 +1,7 @@
-"""Errors become answers, here and nowhere else.
+"""The only place that turns errors into responses.
 
 Under `/api` and for scripts: `{"error": {"code", "message", "param", "request_id"}}`. A browser
-that asked for a page gets one (`ErrorPage`), or is sent to sign in.
+that asked for a page gets one (`ErrorPage`), or a redirect to the sign-in page.
 """
 
 import re
@@ -47,7 +47,7 @@ SIGN_IN_PAGE = "/login"
 
 
 class ErrorPage(Protocol):
-    """Draws an error where the visitor is, in the visitor's language."""
+    """Renders an error as a page in the visitor's language."""
 
     def __call__(self, request: AnyRequest, error: ConsoleError) -> Response[Any]:
         """The page, with the error's status."""
@@ -76,7 +76,12 @@ class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 def handlers_of(
     *, error_page: ErrorPage | None, store_failed: Callable[[AnyRequest], None]
 ) -> ExceptionHandlersMap:
-    """Litestar's table of errors and who answers them."""
+    """Litestar's table of exception handlers.
+
+    Args:
+        error_page: Renders pages; None answers everything as JSON.
+        store_failed: Called for each error of Redis.
+    """
 
     def answer(request: AnyRequest, error: Exception) -> Response[Any]:
         known = known_as(error)
@@ -100,7 +105,7 @@ def handlers_of(
 
 
 def known_as(error: Exception) -> ConsoleError:
-    """Any error as one of ours."""
+    """Map any exception to a ConsoleError."""
     match error:
         case ConsoleError():
             return error
@@ -138,7 +143,7 @@ def sentence_of(code: Code) -> str:
 
 
 async def refuse(error: ConsoleError, *, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with an error before Litestar has seen the request."""
+    """Send an error response before Litestar has handled the request."""
     del receive
     body = msgspec.json.encode(envelope_of(error, request_id=_request_id(scope)))
     headers = [
@@ -151,7 +156,7 @@ async def refuse(error: ConsoleError, *, scope: Scope, receive: Receive, send: S
 
 
 def _of_litestar(error: HTTPException) -> ConsoleError:
-    """What Litestar itself refuses. Its own texts may quote the request, so few are passed on."""
+    """Map Litestar's own refusals. Its texts may quote the request, so few are passed on."""
     match error.status_code:
         case 404:
             return NotFound()
@@ -168,7 +173,7 @@ def _of_litestar(error: HTTPException) -> ConsoleError:
 
 
 def _param_of(error: HTTPException) -> str | None:
-    """The field a validation stumbled over, if it says."""
+    """The field that failed validation, if known."""
     extra = error.extra if isinstance(error, ValidationException) else None
     if isinstance(extra, list) and extra and isinstance(extra[0], dict):
         # A missing field is told as a fault of the whole body, which Litestar calls `data`.

@@ -1,4 +1,4 @@
-"""Whether this process lives, whether it can serve, and its figures for Prometheus."""
+"""Liveness, readiness and Prometheus metrics of this process."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthReport:
-    """Whether this replica is closing or broken; streams and probes look here."""
+    """Whether this replica is closing or broken; read by streams and probes."""
 
     def __init__(self, *, loops_down: Callable[[], Sequence[str]] = tuple) -> None:
         self.closing = asyncio.Event()

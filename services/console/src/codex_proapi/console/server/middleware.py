@@ -1,8 +1,7 @@
-"""The outermost layer: client address and host name of a request, and headers of every answer.
+"""The outermost ASGI layer: client address and host of a request, headers of every response.
 
-Behind it, `scope["client"]` and `scope["scheme"]` are the client's own, whatever proxy passed the
-request on, and `origin_of(scope)` has the rest. Whether the client is signed in is
-`auth.identity`'s question.
+Behind it, `scope["client"]` and `scope["scheme"]` are the client's own, whichever trusted proxy
+passed the request on; `origin_of(scope)` has the rest. Authentication is `auth.identity`.
 """
 
 import ipaddress
@@ -59,7 +58,7 @@ NO_STORE = (b"cache-control", b"no-store")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one request came from, as far as it can be believed."""
+    """Where one request came from, as far as trusted proxies report it."""
 
     request_id: str
     """Ours, on every answer and error."""
@@ -74,7 +73,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def address(self) -> str:
-        """The address the visitor sees us under, without a path."""
+        """The base URL under which the visitor reaches the console."""
         return self.forwarded or f"{'https' if self.secure else 'http'}://{self.host}"
 
 
@@ -113,7 +112,7 @@ class ConsoleMiddleware:
         return f"<ConsoleMiddleware {self._hosts}>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; anything but HTTP is passed on as it is."""
+        """Handle one HTTP request; other scopes are passed on unchanged."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
@@ -124,7 +123,7 @@ class ConsoleMiddleware:
         await self._proxied(cast("Any", scope), cast("Any", receive), cast("Any", send))
 
     async def _seen(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request as the trusted proxies tell it."""
+        """Handle the request with address and scheme as trusted proxies report them."""
         headers = scope["headers"]
         origin = Origin(
             request_id=f"req_{secrets.token_hex(12)}",
@@ -152,7 +151,7 @@ class ConsoleMiddleware:
         self._metrics.answered(method=method_of(scope), route=route, status=status, seconds=seconds)
 
     def _fault(self, scope: Scope, origin: Origin) -> ConsoleError | None:
-        """Why this request goes no further; None if it may."""
+        """Why this request is refused; None if it is not."""
         headers = list(scope["headers"])
         if len(headers) > HEAD_COUNT or sum(len(n) + len(v) for n, v in headers) > HEAD_BYTES:
             return TooLarge()
@@ -164,7 +163,7 @@ class ConsoleMiddleware:
 
 
 class HostList:
-    """The hosts we answer to, so that no stranger's name can be pointed at this console."""
+    """The host names the console answers to, against DNS rebinding."""
 
     def __init__(self, settings: ConsoleSettings) -> None:
         own = {"localhost", "127.0.0.1", "[::1]"}
@@ -178,11 +177,11 @@ class HostList:
         return f"<HostList {sorted(self._names)}>"
 
     def allows(self, origin: Origin) -> bool:
-        """Whether a request under this host is for us.
+        """Whether a request for this host is accepted.
 
-        Where a login is asked, two more kinds of name are safe: a bare address, which no DNS
-        answer can fake, and any name behind a trusted proxy that says what the visitor sees.
-        Where none is asked, a stranger's page could send either itself, so only the list counts.
+        With a login, two more kinds of host are safe: a bare IP address, which DNS rebinding cannot
+        use, and any name that a trusted proxy reports. Without a login only the list counts, as a
+        foreign page could send either.
         """
         if not _HOST.fullmatch(origin.host):
             return False
@@ -203,9 +202,9 @@ def is_trusted(address: str, networks: Iterable[Network]) -> bool:
 
 
 def forwarded_origin(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """`proto://host` from X-Forwarded-Proto and -Host, the nearest proxy's word; else empty.
+    """`proto://host` from the nearest proxy's X-Forwarded-Proto and -Host; empty without both.
 
-    Both are needed: one without the other would be completed by guessing.
+    With only one of them the other would be a guess.
     """
     pairs = list(headers)
     proto = _last(pairs, b"x-forwarded-proto").rpartition(",")[2].strip().lower()
@@ -216,7 +215,7 @@ def forwarded_origin(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def _as_get(scope: Scope) -> Scope:
-    """A HEAD is a GET whose body the server leaves out; a stream that never ends has no head."""
+    """The scope with HEAD as GET; the server omits the body. Endless streams do not allow HEAD."""
     if method_of(scope) != "HEAD" or scope["path"] in STREAMS:
         return scope
     return cast("Scope", {**scope, "method": "GET"})
@@ -251,7 +250,7 @@ def _is_address(name: str) -> bool:
 def _completed(
     headers: Iterable[tuple[bytes, bytes]], request_id: str
 ) -> list[tuple[bytes, bytes]]:
-    """An answer's headers with ours; what a handler set itself stays."""
+    """A response's headers with the default ones; what a handler set itself stays."""
     out = list(headers)
     have = {name.lower() for name, _ in out}
     ours = (*HEADERS, NO_STORE, (b"x-request-id", request_id.encode()))

@@ -1,4 +1,4 @@
-"""Parameters that several routes take, with their limits."""
+"""Parameters shared by several routes, with their limits."""
 
 import re
 from typing import Annotated, TypeAlias
@@ -25,5 +25,5 @@ Word: TypeAlias = Annotated[str, QueryParameter(max_length=200)]
 
 
 def is_position(text: str) -> bool:
-    """Whether a text is a place in a stream."""
+    """Whether a text is a valid stream id."""
     return bool(text) and re.fullmatch(STREAM_ID, text) is not None

@@ -1,4 +1,4 @@
-"""uvicorn for the console: limits on a request's head, and an end that open streams do not delay."""
+"""uvicorn for the console: limits on request heads, a shutdown that streams do not delay."""
 
 from collections.abc import Callable
 from types import FrameType
@@ -18,7 +18,7 @@ MOST_AT_ONCE = 1_000
 
 
 def configure(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
-    """Settings of uvicorn. Proxy headers are `server.middleware`'s, which knows the trusted proxies."""
+    """Configuration of uvicorn. Proxy headers are handled by `server.middleware`."""
     return uvicorn.Config(
         cast("Any", app),
         host=host,
@@ -39,10 +39,10 @@ def configure(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
 
 
 class ConsoleServer(uvicorn.Server):
-    """A server that tells the console of a signal before it begins to wait.
+    """A server that ends the console's streams on a signal before uvicorn waits for responses.
 
-    uvicorn waits for open answers before anything else ends, and live streams never end by
-    themselves: unannounced, every stop was seen to take as long as the last of them.
+    uvicorn waits for open responses first, and live streams never end by themselves: without this
+    every shutdown was seen to last as long as the longest of them.
     """
 
     def __init__(self, config: uvicorn.Config, *, stop: Callable[[], None]) -> None:
@@ -53,10 +53,10 @@ class ConsoleServer(uvicorn.Server):
         return f"<ConsoleServer on {self.config.host}:{self.config.port}>"
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End the streams, then uvicorn; at once when asked a second time.
+        """End the streams, then uvicorn; a second signal ends it at once.
 
-        uvicorn's own would raise the signal again after serving, and end the process before the
-        console has let go of what it holds.
+        uvicorn's own handler raises the signal again after serving, which would end the process
+        before the console has closed its connections.
         """
         del sig, frame
         self._stop()

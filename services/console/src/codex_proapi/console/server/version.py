@@ -1,4 +1,4 @@
-"""Which version this is, and which replicas of both services are alive."""
+"""Routes for this version and the live replicas of both services."""
 
 import importlib.metadata
 import platform

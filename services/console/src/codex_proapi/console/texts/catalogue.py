@@ -1,4 +1,4 @@
-"""The catalogue of one language: gettext for the templates, a table for the scripts."""
+"""The translation catalogue of one language: gettext for templates, a table for scripts."""
 
 import functools
 import gettext

@@ -1,4 +1,4 @@
-"""Words for what the log and the audit name by a code: events, verdicts, endings, choices."""
+"""Messages for codes in the log and the audit: events, verdicts, endings, selection reasons."""
 
 from typing import Final
 

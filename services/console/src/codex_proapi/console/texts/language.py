@@ -1,4 +1,4 @@
-"""Which language a visitor reads. Pure; whoever has the request brings its cookie and header."""
+"""Selects the language of a page from cookie and Accept-Language header. Pure."""
 
 import enum
 

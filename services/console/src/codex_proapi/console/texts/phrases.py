@@ -1,4 +1,4 @@
-"""Phrases chosen by a code: what went wrong, why, and what to do. Pure tables of marked messages."""
+"""Messages by code: what went wrong, why, and what to do. Pure tables of marked messages."""
 
 from typing import Final
 

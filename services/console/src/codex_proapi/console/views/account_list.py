@@ -1,4 +1,4 @@
-"""The accounts as the pages show them: state in words, windows as bars, what they did today."""
+"""The accounts as pages show them: state in words, quota windows as bars, today's usage."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -30,7 +30,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One account, ready to be shown."""
+    """One account for display."""
 
     id: str
     name: str
@@ -60,7 +60,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ready(self) -> bool:
-        """Whether it may be asked now."""
+        """Whether it can be selected now."""
         return self.condition.word is Word.READY
 
     def bars_for(self, model: str) -> tuple[Bar, ...]:
@@ -87,12 +87,12 @@ class AccountOverview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ready(self) -> int:
-        """How many may be asked now."""
+        """How many can be selected now."""
         return sum(row.ready for row in self.rows)
 
     @property
     def attention(self) -> tuple[AccountRow, ...]:
-        """Those a person has to look at."""
+        """Those that need a person."""
         return tuple(row for row in self.rows if row.condition.needs_attention)
 
     @property
@@ -115,7 +115,7 @@ class AccountOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def load_accounts(sources: Sources) -> AccountOverview:
-    """Read all there is to know of the accounts."""
+    """Read everything the pages show of the accounts."""
     now = sources.clock()
     accounts = await sources.accounts.list()
     ids = [account.id for account in accounts]
@@ -218,7 +218,7 @@ def sort_of(wanted: str) -> str:
 
 
 def min_reset(bars: Sequence[Bar]) -> int:
-    """When the first of these windows begins anew; unknown is far away."""
+    """The first reset of these windows, seconds since the epoch; unknown sorts last."""
     return min((bar.resets_at for bar in bars if bar.resets_at), default=1 << 40)
 
 

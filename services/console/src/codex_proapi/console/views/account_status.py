@@ -1,6 +1,6 @@
-"""What an account is up to, in one word with cause and cure. Pure.
+"""The state of an account in one word, with cause and cure. Pure.
 
-The word is chosen here, from the login's state, the owner's wish and the cooldown; the page says it.
+Chosen from the login's state, whether it is paused, and the cooldown; pages translate it.
 """
 
 import enum
@@ -14,7 +14,7 @@ from codex_proapi.console.views.quota_windows import SPENT_LEFT, Bar, Tone
 
 
 class Word(enum.StrEnum):
-    """The state of an account, in a word."""
+    """The state of an account."""
 
     READY = "ready"
     PAUSED = "paused"
@@ -98,7 +98,7 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tone(self) -> Tone:
-        """How it is meant."""
+        """The severity."""
         return _TONES[self.word]
 
     @property
@@ -125,7 +125,7 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
 def status_of(
     account: Account, *, cooldown: Cooldown | None, bars: Sequence[Bar], now: float
 ) -> AccountStatus:
-    """Choose the word: what only a person can cure comes first, then the owner's wish, then time."""
+    """Choose the state: what needs a person first, then paused, then what passes by itself."""
     match account.state:
         case AccountState.DEACTIVATED:
             return AccountStatus(word=Word.DISABLED, code=account.state_reason)

@@ -1,10 +1,10 @@
-"""The three steps to the first answer, ticking themselves. Pure."""
+"""The three set-up steps to the first answer, completed automatically. Pure."""
 
 import msgspec
 
 
 class Checklist(msgspec.Struct, frozen=True, kw_only=True):
-    """How far somebody has come."""
+    """Which steps are done."""
 
     accounts: bool
     """Whether there is an account."""

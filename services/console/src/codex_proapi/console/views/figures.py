@@ -1,4 +1,4 @@
-"""The figures of the dashboard, from the usage series and the log's last hour. Pure."""
+"""The dashboard's figures, from the usage series and the log's last hour. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ def figures_of(
     entries: Sequence[LogEntry],
     now: float,
 ) -> Figures:
-    """Sum up: rates over the last hour, tokens over the day."""
+    """Aggregate: rates over the last hour, tokens over the day."""
     hour = _sum(counters for at, counters in series.items() if at >= now - HOUR)
     day = _sum(today)
     recent = [entry.exchange for entry in entries if entry.exchange and entry.at > now - HOUR]
@@ -101,7 +101,7 @@ def failure_of(entry: LogEntry, names: Mapping[str, str]) -> Failure:
 
 
 def shares_of(used: Mapping[str, Counters], names: Mapping[str, str]) -> list[Share]:
-    """Who used most, first; subjects that stand for nobody keep an empty name."""
+    """Usage by subject, largest first; subjects without a name keep an empty one."""
     found = [
         Share(
             id=subject,

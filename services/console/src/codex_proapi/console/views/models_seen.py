@@ -1,6 +1,6 @@
-"""The models as accounts report them: what the gateway keeps of upstream's list, read tolerantly.
+"""The models as accounts report them, decoded tolerantly from what the gateway stores.
 
-The gateway decides what a name means; here only what is shown of it.
+The gateway decides what a name resolves to; this is for display only.
 """
 
 from collections.abc import Mapping, Sequence

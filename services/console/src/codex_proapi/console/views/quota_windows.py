@@ -1,7 +1,7 @@
-"""Quota windows as a person reads them: told apart by their length, with pace and reset. Pure.
+"""Quota windows for display: identified by their length, with pace and reset. Pure.
 
-Upstream's slot names say nothing: a Pro account carries its weekly window in the first slot, so
-only the length counts. What is not known is never drawn as full.
+Upstream's slot names are not used: a Pro account has its weekly window in the first slot. An
+unknown window is never shown as full.
 """
 
 import enum
@@ -41,7 +41,7 @@ _LENGTHS: tuple[tuple[int, int, WindowKind], ...] = (
 
 
 class Tone(enum.StrEnum):
-    """How a figure is meant; always said in words too."""
+    """Severity of a figure; always stated in words too."""
 
     OK = "ok"
     WARN = "warn"
@@ -65,7 +65,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """One window, ready to be drawn."""
+    """One window for display."""
 
     kind: WindowKind
     minutes: int
@@ -103,7 +103,7 @@ def kind_of(minutes: int) -> WindowKind:
 
 
 def bar_of(reading: Reading, *, now: float) -> Bar:
-    """Draw one reading; one whose reset has passed is unknown until it is seen again."""
+    """The bar of one reading; one whose reset has passed is unknown until it is seen again."""
     over = 0 < reading.resets_at <= now
     left = None if reading.used is None or over else max(0.0, min(100.0, 100.0 - reading.used))
     elapsed = _elapsed(reading, now=now)
@@ -123,7 +123,7 @@ def bar_of(reading: Reading, *, now: float) -> Bar:
 
 
 def bars_of(readings: Iterable[Reading], *, now: float) -> tuple[Bar, ...]:
-    """Draw an account's windows, shortest first; a window of length nought does not exist."""
+    """The bars of an account's windows, shortest first; windows of length 0 are left out."""
     real = sorted((r for r in readings if r.minutes > 0), key=lambda r: r.minutes)
     return tuple(bar_of(reading, now=now) for reading in real)
 
@@ -131,7 +131,7 @@ def bars_of(readings: Iterable[Reading], *, now: float) -> tuple[Bar, ...]:
 def pool_bars(accounts: Sequence[Sequence[Bar]], *, now: float) -> tuple[Bar, ...]:
     """One bar for each kind of window: the mean of what is left, over those that are known.
 
-    It is spent when all of them are, with what begins anew on the way counted in.
+    It is spent when all of them are, resets before that included.
     """
     kinds = sorted({bar.minutes: bar.kind for bars in accounts for bar in bars}.items())
     seen: list[WindowKind] = []
@@ -182,7 +182,7 @@ def _elapsed(reading: Reading, *, now: float) -> float | None:
 
 
 def _outlook(reading: Reading, *, now: float) -> Forecast:
-    """What becomes of a window; nothing where upstream did not say how much is used."""
+    """The forecast of a window; empty where upstream did not report its use."""
     if reading.used is None:
         return Forecast()
     window = SeenWindow(

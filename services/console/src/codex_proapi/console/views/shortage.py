@@ -1,6 +1,6 @@
-"""Whether there is too little for everybody: keys that share a scarce pool, requests that wait.
+"""Whether the pool is short: keys on fair shares, and requests queued for a slot.
 
-The gateways decide both; here is only read what they keep of it, tolerantly.
+The gateways decide both; this reads what they store, tolerantly.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from codex_proapi.commons.redis.clients import ask, text
 
 
 class Shortage(msgspec.Struct, frozen=True, kw_only=True):
-    """Who has to share, and who has to wait."""
+    """How many keys share and how many requests wait."""
 
     sharing: int
     """Keys that asked lately while the pool was scarce, and are held to their fair shares."""
@@ -37,7 +37,7 @@ async def load_shortage(redis: Redis, *, now: float) -> Shortage:
 
 
 def shortage_of(shares: Iterable[str], positions: Iterable[str], *, now: float) -> Shortage:
-    """Count those that still hold: a share by when its key asked last, a place by when it ends."""
+    """Count the entries still valid: shares by their last request, places by their end."""
     return Shortage(
         sharing=sum(_second(share) > now - ACTIVE_SECONDS for share in shares),
         queued=sum(_second(position) > now for position in positions),

@@ -1,9 +1,9 @@
-"""What to paste into each client. Pure: the address, the model and the key are given.
+"""Client configuration to paste, for each client. Pure: address, model and key are arguments.
 
-Seen from the clients' releases of late 2026: Codex CLI 0.169 speaks /responses only; Claude Code
-2.1.332 speaks /messages, below an address with or without /v1, and takes names it does not know for
-models of a million tokens unless it is told their window; Cline and Cursor take a form, not a file;
-Cursor calls from its own servers.
+As seen in releases of late 2026: Codex CLI 0.169 speaks /responses only; Claude Code 2.1.332 speaks
+/messages, below an address with or without /v1, and assumes a window of a million tokens for
+unknown models unless it is configured; Cline and Cursor have a form, not a file; Cursor calls from
+its own servers.
 """
 
 import re

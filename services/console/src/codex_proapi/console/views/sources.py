@@ -1,4 +1,4 @@
-"""Where the pages read from: the stores both services share, and what the console keeps itself."""
+"""The stores that pages read: the shared ones, and the console's own."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from codex_proapi.console.settings import ConsoleSettings
 
 
 class Sources:
-    """Everything a page may ask."""
+    """Everything a page may read."""
 
     def __init__(
         self,
