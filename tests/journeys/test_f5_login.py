@@ -1,71 +1,14 @@
 """F5: an account comes in by four ways; what one console begins, another finishes."""
 
-import json
-from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 from redis.asyncio import Redis
-from structlog.testing import capture_logs
-from support.clock import Clock
 from support.consoles import Browser, guarded, running
+from support.login_scene import Scene, accounts, code_of, leave, path_of
 
-from codex_proapi.commons.redis import keyspace
-from codex_proapi.console.app import Console
 from codex_proapi.simulator import Fault, Simulator
-
-
-class Scene(NamedTuple):
-    """Two consoles with one Redis, an administrator's browser at each, and OpenAI."""
-
-    sim: Simulator
-    first: Console
-    second: Console
-    here: Browser
-    there: Browser
-    clock: Clock
-
-
-@pytest.fixture
-async def scene(redis_url: str) -> AsyncIterator[Scene]:
-    clock = Clock()
-    async with Simulator(clock=clock) as sim:
-        provided = {"codex_auth_url": sim.auth_url, "codex_base_url": sim.base_url}
-        settings = guarded(redis_url, **provided)
-        async with (
-            running(settings, clock=clock) as first,
-            running(settings, clock=clock) as second,
-            Browser(first) as here,
-            Browser(second) as there,
-        ):
-            await here.sign_in()
-            there.cookies = here.cookies
-            there.headers["x-csrf-token"] = here.headers["x-csrf-token"]
-            yield Scene(sim, first, second, here, there, clock)
-
-
-async def accounts(browser: Browser) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await browser.get("/api/accounts")).json()["accounts"]
-    return found
-
-
-def path_of(url: str) -> str:
-    """What a browser asks the console for when it is sent to this address."""
-    parts = urlsplit(url)
-    assert f"{parts.scheme}://{parts.netloc}" == "http://localhost:1455"
-    return f"{parts.path}?{parts.query}"
-
-
-async def leave(browser: Browser, **params: str) -> str:
-    answer = await browser.get("/auth/login", params=params)
-    assert answer.status_code == 302
-    return str(answer.headers["location"])
-
-
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["code"]
 
 
 async def test_the_authorize_address_is_the_one_the_real_client_sends(scene: Scene) -> None:
@@ -287,62 +230,6 @@ async def test_what_is_no_callback_address_is_refused(scene: Scene, pasted: str)
     assert answer.json()["error"]["code"] in {"not_a_callback_url", "invalid_value"}
 
 
-async def test_a_device_code_is_polled_by_any_console_at_the_server_s_pace(scene: Scene) -> None:
-    begun = (await scene.here.post("/api/logins", json={"way": "device"})).json()
-    assert (begun["standing"], begun["interval"]) == ("waiting", 5)
-    assert begun["verification_url"] == f"{scene.sim.auth_url}/codex/device"
-    poll = f"/api/logins/{begun['id']}/poll"
-
-    assert (await scene.there.post(poll)).json()["standing"] == "waiting"
-    assert polls(scene.sim) == 0  # too early for the server's interval
-    await interval_passes(scene, begun["id"])
-    assert (await scene.there.post(poll)).json()["standing"] == "waiting"
-    assert (await scene.here.post(poll)).json()["standing"] == "waiting"
-    assert polls(scene.sim) == 1
-
-    scene.sim.approve_device(begun["user_code"], "cleo")
-    await interval_passes(scene, begun["id"])
-    done = (await scene.here.post(poll)).json()
-    (account,) = await accounts(scene.there)
-    assert (done["standing"], done["account"]) == ("done", account["id"])
-    assert account["source"] == "device"
-    assert (await scene.there.post(poll)).json() == done
-
-
-async def test_slow_down_makes_the_interval_longer(scene: Scene) -> None:
-    begun = (await scene.here.post("/api/logins", json={"way": "device"})).json()
-    scene.sim.script(Fault(status=400, body={"error": "slow_down"}), on="device_token")
-    await interval_passes(scene, begun["id"])
-    await scene.here.post(f"/api/logins/{begun['id']}/poll")
-
-    redis = scene.first.redis
-    assert 9 <= await redis.ttl(keyspace.login_poll(begun["id"])) <= 10
-
-
-async def test_a_denied_device_login_ends(scene: Scene) -> None:
-    begun = (await scene.here.post("/api/logins", json={"way": "device"})).json()
-    scene.sim.deny_device(begun["user_code"])
-    await interval_passes(scene, begun["id"])
-    ended = (await scene.there.post(f"/api/logins/{begun['id']}/poll")).json()
-
-    assert (ended["standing"], ended["code"]) == ("failed", "access_denied")
-
-
-async def test_a_device_code_runs_out(scene: Scene) -> None:
-    begun = (await scene.here.post("/api/logins", json={"way": "device"})).json()
-    scene.clock.pass_(901)
-    ended = (await scene.here.post(f"/api/logins/{begun['id']}/poll")).json()
-
-    assert (ended["standing"], ended["code"]) == ("failed", "device_code_expired")
-
-
-async def test_device_login_that_is_switched_off_says_so(scene: Scene) -> None:
-    scene.sim.script(Fault(status=404, body={"detail": "Not Found"}), on="usercode")
-    answer = await scene.here.post("/api/logins", json={"way": "device"})
-
-    assert code_of(answer) == (400, "device_login_disabled")
-
-
 async def test_a_login_belongs_to_the_session_that_began_it(scene: Scene) -> None:
     begun = (await scene.here.post("/api/logins", json={"way": "device"})).json()
     async with Browser(scene.second) as other:
@@ -388,22 +275,6 @@ async def test_removing_an_account_logs_it_out(scene: Scene) -> None:
     assert await accounts(scene.here) == []
 
 
-async def test_no_token_and_no_state_is_ever_readable_in_redis(
-    scene: Scene, redis_client: Redis
-) -> None:
-    url = await leave(scene.here)
-    state = parse_qs(urlsplit(url).query)["state"][0]
-    await scene.here.post("/api/logins", json={"way": "device"})
-    before = await dump(redis_client)
-    await scene.here.get(path_of(scene.sim.authorize(url, "ada")))
-    after = await dump(redis_client)
-
-    assert state not in before + after
-    assert "eyJ" not in after
-    assert "rt_" not in after
-    assert scene.here.cookies["cpa-sid-1455"] not in before + after
-
-
 async def test_each_login_leaves_one_record(scene: Scene, redis_client: Redis) -> None:
     url = await leave(scene.here)
     back = path_of(scene.sim.authorize(url, "ada"))
@@ -417,72 +288,6 @@ async def test_each_login_leaves_one_record(scene: Scene, redis_client: Redis) -
         ("login.finished", ""),
         ("admin.signed_in", ""),
     ]
-
-
-def polls(sim: Simulator) -> int:
-    return sum(each.path.endswith("/deviceauth/token") for each in sim.requests)
-
-
-async def interval_passes(scene: Scene, login_id: str) -> None:
-    """Redis counts the interval itself; here it is over at once."""
-    await scene.first.redis.delete(keyspace.login_poll(login_id))
-
-
-async def dump(redis: Redis) -> str:
-    """Everything in Redis as text."""
-    found: list[Any] = []
-    async for name in redis.scan_iter():
-        match str(await redis.type(name)):
-            case "string":
-                found.append((name, await redis.get(name)))
-            case "hash":
-                found.append((name, await redis.hgetall(name)))
-            case "set":
-                found.append((name, sorted(await redis.smembers(name))))
-            case "zset":
-                found.append((name, await redis.zrange(name, 0, -1)))
-            case "stream":
-                found.append((name, await redis.xrange(name)))
-            case other:
-                pytest.fail(f"{name} is a {other}")
-    return json.dumps(found)
-
-
-async def test_no_secret_reaches_a_log_a_metric_an_error_or_the_audit(
-    scene: Scene, redis_client: Redis
-) -> None:
-    content = scene.sim.auth_json("ada")
-    secrets = [
-        *(str(token) for token in content["tokens"].values() if isinstance(token, str)),
-        *("wrong-password-canary", "cpadm-canary-0123456789", scene.here.cookies["cpa-sid-1455"]),
-    ]
-    with capture_logs() as lines:
-        answers = [
-            await scene.here.post("/api/accounts", json={"auth_json": content}),
-            await scene.here.post("/api/accounts", json={"auth_json": json.dumps(content)[:-9]}),
-            await scene.here.post("/api/session", json={"password": "wrong-password-canary"}),
-            await scene.here.get(
-                "/api/keys", headers={"authorization": "Bearer cpadm-canary-0123456789"}
-            ),
-            await scene.here.get("/api/sessions"),
-        ]
-        account = answers[0].json()["id"]
-        answers += [
-            await scene.here.post(f"/api/accounts/{account}/test", json={"answer": True}),
-            await scene.here.post(f"/api/accounts/{account}/refresh"),
-            await scene.here.get("/api/audit"),
-            await scene.here.get("/api/logs"),
-            await scene.here.get("/metrics"),
-        ]
-        held = await scene.first.parts.accounts.credential(account)
-        assert held is not None
-        secrets += [held.access_token, held.refresh_token]
-        await scene.here.delete(f"/api/accounts/{account}")
-    everything = f"{lines} {await dump(redis_client)} " + " ".join(a.text for a in answers)
-
-    workspace = content["tokens"]["account_id"]
-    for secret in secrets:
-        assert secret == workspace or secret[:24] not in everything
 
 
 async def test_a_redirect_of_the_authorization_server_is_not_followed(scene: Scene) -> None:
