@@ -29,7 +29,7 @@ from codex_proapi.local.secret_files import FolderUnusable, private_folder
 START_SECONDS = 60.0
 """How long a start may take; a large append-only file is read first."""
 WATCH_SECONDS = 1.0
-"""Between two looks at whether the server lives."""
+"""Seconds between two checks whether the server lives."""
 STOP_SECONDS = 10.0
 """How long a stop may take before the process is killed."""
 
@@ -140,7 +140,7 @@ class EmbeddedRedis:
                 log.warning("redis.failed", reason=str(failed))
 
     async def _ensure(self) -> None:
-        """Wait until a server answers; start one if nobody else does."""
+        """Wait until a server answers; start one if no other process does."""
         if self._ended():
             self._process = None
         deadline = asyncio.get_running_loop().time() + START_SECONDS

@@ -28,7 +28,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     asked: str
     """The account that was asked."""
     again: str
-    """The account that is chosen now; the cause if nobody is."""
+    """The account selected now; the cause if there is none."""
     why: str = ""
 
 

@@ -35,7 +35,7 @@ class SeenWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much of one window was used, and when it resets."""
 
     minutes: int
-    """Its length, which alone tells a five-hour window from a weekly one; 0 is unknown."""
+    """Its length, which alone distinguishes a five-hour from a weekly window; 0 is unknown."""
     used_percent: float
     """0 to 100, sometimes beyond."""
     resets_at: int = 0
@@ -59,7 +59,7 @@ class SeenFamily(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     windows: tuple[SeenWindow, ...] = ()
     """From the shortest to the longest."""
     seen_at: float = 0.0
-    """When upstream told of this one, seconds since the epoch."""
+    """When upstream reported this one, seconds since the epoch."""
 
     def is_of(self, model: str) -> bool:
         """Whether it is a model's own limit: by its name or its id."""

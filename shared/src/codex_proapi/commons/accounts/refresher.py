@@ -43,7 +43,7 @@ CLOSE_PATIENCE = 30.0
 """Seconds that closing waits for calls under way."""
 
 Hook: TypeAlias = Callable[[str, str], None]
-"""Told the account and the outcome of a call: refreshed, superseded, refused, unavailable."""
+"""Called with the account and the outcome of a token call: refreshed, superseded, refused, unavailable."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,11 +56,11 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 2.0
     """How long it waits while the old token still works."""
     poll: float = 0.075
-    """Between looks at a refresh that another replica makes."""
+    """Between two reads while another replica refreshes."""
     pause: int = 2
     """Without another try after a failure that may pass; doubles with each, to a minute."""
     reuse: float = 3.0
-    """How long to look for the other one's answer when our refresh token was used already."""
+    """How long to wait for another replica's result when our refresh token was used already."""
     lock: int = keyspace.REFRESH_LOCK_SECONDS
     """How long the lock of a dead replica keeps the others waiting."""
 

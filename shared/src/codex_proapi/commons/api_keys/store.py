@@ -30,7 +30,7 @@ PREFIX_LENGTH = 8
 GONE = -2
 """What Redis gives for the time left of a key that is not there (any more)."""
 LEAST_WEIGHT, MOST_WEIGHT = 0.1, 100.0
-"""Bounds of a key's weight: nobody is weighed away, and nobody drowns all the others."""
+"""Bounds of a key's weight, so that no key gets nothing and none gets nearly all."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,9 +96,9 @@ class NoCandidateCause(enum.StrEnum):
     EMPTY = "empty"
     """No account serves this at all."""
     BUSY = "busy"
-    """Everybody who could serve gives as many answers as it may."""
+    """Every account that could serve has no free concurrency slot."""
     COOLING = "cooling"
-    """Somebody can be asked again within a minute."""
+    """A cooldown ends within a minute."""
     SPENT = "spent"
     """Quota is spent for longer."""
     UNENTITLED = "unentitled"
@@ -106,9 +106,9 @@ class NoCandidateCause(enum.StrEnum):
     FORBIDDEN = "forbidden"
     """Every account was refused for a while for a reason that the backend did not name."""
     RENEWING = "renewing"
-    """The logins of everybody who could serve are being renewed."""
+    """The logins of all accounts that could serve are being renewed."""
     REFUSED = "refused"
-    """The login of everybody who could serve is refused for now."""
+    """The logins of all accounts that could serve are refused for now."""
 
 
 class NoCandidate(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,6 @@ class Routing(enum.StrEnum):
     ROUND_ROBIN = "round_robin"
     """Strictly in turn, every request."""
     DRAIN_SOONEST = "drain_soonest"
-    """New conversations to whoever's quota begins anew first."""
+    """New conversations to the account whose longest window resets first."""
     LEAST_USED = "least_used"
-    """New conversations to whoever has most of its quota left."""
+    """New conversations to the account with most of its quota left."""

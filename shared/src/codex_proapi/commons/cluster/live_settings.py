@@ -58,7 +58,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     usage_days: int | None = None
     """How long usage is kept, in days: see `codex_proapi.commons.usage.counters`."""
     quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] | None = None
-    """Time between two questions about the quota of an account that no answer tells of."""
+    """Seconds between two quota requests for an account whose answers do not report it."""
 
 
 _CAUTIOUS: dict[str, Any] = {"api_key_policy": KeyPolicy.REQUIRED}

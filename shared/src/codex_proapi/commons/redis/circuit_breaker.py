@@ -37,7 +37,7 @@ class RedisCircuitBreaker:
         self.shut = False
         """Whether commands fail at once."""
         self.seen_at = float("-inf")
-        """When Redis last answered a look."""
+        """When Redis last answered, by `now`."""
         self._lost_at = 0.0
         self._doubted_at = float("-inf")
         """When a single time-out came since Redis last answered."""

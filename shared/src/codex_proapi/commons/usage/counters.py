@@ -42,7 +42,7 @@ class Counters(msgspec.Struct, kw_only=True):
     reasoning: int = 0
     """Completion tokens spent on reasoning."""
     estimated: int = 0
-    """Tokens of answers that ended before upstream told their usage; in none of those above."""
+    """Tokens of answers that ended before upstream reported their usage; in none of those above."""
     first_bytes: int = 0
     """Exchanges that reached their first word."""
     first_byte_ms: int = 0

@@ -83,7 +83,7 @@ class ExchangeRecord(
     tokens: Tokens = Tokens()
     """Upstream's usage."""
     estimated: int = 0
-    """Tokens of an answer that ended before upstream told its usage; then `tokens` has none."""
+    """Tokens of an answer that ended before upstream reported its usage; then `tokens` has none."""
     drawn_at: int = 0
     """Redis' second in which it was counted against its key's limits; 0 if it was not."""
     drawn_tokens: int = 0
