@@ -113,7 +113,7 @@ class EmbeddedRedis:
         if not self.is_owner:
             return
         if self._process is None:
-            # It hangs up instead of answering.
+            # The server closes the connection instead of replying.
             with contextlib.suppress(RedisError, OSError):
                 await self._ask("SHUTDOWN")
         elif self._process.returncode is None:
@@ -147,7 +147,7 @@ class EmbeddedRedis:
         while (presence := await self._presence()) is not Presence.READY:
             if self._ended():
                 raise EmbeddedRedisFailed(self._why())
-            # Looked at again under the lock: its last owner may have been just starting it.
+            # Check again under the lock: its last owner may just have started it.
             if presence is Presence.ABSENT and self._try_lock():
                 presence = await self._presence()
                 if presence is Presence.ABSENT:

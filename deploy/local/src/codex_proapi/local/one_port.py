@@ -41,7 +41,7 @@ class OnePort:
             raise RuntimeError("only HTTP is served here")
         merged = _MERGED.get(scope["path"].rstrip("/"))
         if merged is OnePort.metrics and was_forwarded(scope["headers"]):
-            merged = None  # to whom there are no figures, the gateway says so
+            merged = None  # the gateway answers where metrics are hidden
         if merged is not None and scope["method"] in ("GET", "HEAD"):
             await _answer(send, *await merged(self, scope))
             return

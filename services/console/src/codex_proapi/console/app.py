@@ -131,7 +131,7 @@ class Console:
         try:
             await schema.check()
             await self._welcome()
-        except StoreUnavailable:  # nobody is let in before it has succeeded
+        except StoreUnavailable:  # requests are refused until it has succeeded
             self._tasks.keep("welcome", self._welcome_later)
         self._tasks.keep("schema", functools.partial(schema.run, end_process))
         self._tasks.keep("log-fan", self.parts.log_broadcast.run)

@@ -21,7 +21,7 @@ class RedisWork(enum.StrEnum):
     """What Redis was used for when it failed: the label of `redis_failed`."""
 
     REQUEST = "request"
-    """What a visitor wanted: the answer is an error."""
+    """To answer a request, which got an error."""
     FOLLOW = "tail"
     """Reading the log along: live views stand still."""
     UPKEEP = "upkeep"

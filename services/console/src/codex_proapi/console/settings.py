@@ -31,7 +31,7 @@ class ConsoleSettings(CommonSettings, frozen=True, kw_only=True):
     admin_password: Annotated[str, Secret] = ""
     """First administrator's password. Once one is stored this is ignored."""
     api_key_policy: Literal["open", "required"] = "required"
-    """What the gateway beside us is told; the pages warn where anybody may use it."""
+    """The same setting as the gateway has; pages warn where no key is required."""
     allowed_hosts: tuple[str, ...] = ()
     """Further host names the console answers to; a setting because only the operator knows DNS."""
 

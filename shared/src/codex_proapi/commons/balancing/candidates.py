@@ -66,15 +66,15 @@ class Reason(enum.StrEnum):
     """Which rule decided; the console shows it in both languages."""
 
     AFFINITY = "affinity"
-    """The conversation was there before: its prompt cache is warm."""
+    """The conversation's own account, whose prompt cache is warm."""
     TURN = "round robin"
     """It was next in turn."""
     LEAST_USED = "least used"
     """It has most of its quota left."""
     SOONEST_RESET = "soonest reset"
-    """Its quota begins anew first: what is not used until then is lost."""
+    """Its quota resets first: what is unused then is lost."""
     LAST = "last account left, despite faults"
-    """Everybody is out, and its faults may pass."""
+    """All accounts are cooling, and its faults are transient."""
     RENEWED = "renewed credential"
     """The same account again, with another token."""
 

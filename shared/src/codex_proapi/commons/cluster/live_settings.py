@@ -62,7 +62,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 _CAUTIOUS: dict[str, Any] = {"api_key_policy": KeyPolicy.REQUIRED}
-"""What holds where a value is set that this version cannot read, if not the environment's."""
+"""Values in force where a stored one cannot be decoded; others fall back to the environment."""
 
 
 class LiveSettingsStore:

@@ -27,13 +27,13 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     spent_at: float | None = None
     """When nothing is left, seconds since the epoch; None is never, or unknown."""
     resets_at: float = 0.0
-    """When it begins anew; 0 is unknown."""
+    """When it resets; 0 is unknown."""
     wasted: float | None = None
-    """Percent that is left when it begins anew; None is unknown."""
+    """Percent that is left when it resets; None is unknown."""
 
     @property
     def lasts(self) -> bool | None:
-        """Whether something is left until it begins anew; None is unknown."""
+        """Whether something is left until it resets; None is unknown."""
         return None if self.wasted is None else self.wasted > 0
 
 
@@ -46,7 +46,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     pace: float | None
     """Percent an hour; None is unknown."""
     resets_at: float = 0.0
-    """When it begins anew; 0 is unknown."""
+    """When it resets; 0 is unknown."""
 
 
 class PoolForecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class PoolForecast(msgspec.Struct, frozen=True, kw_only=True):
     spent_at: float | None = None
     """When nothing is left in any of them, resets on the way counted in; None is not in sight."""
     wasted: float = 0.0
-    """What is left unused when each begins anew, in all."""
+    """What is left unused when each resets, in all."""
 
 
 def forecast(window: SeenWindow, *, seen_at: float, now: float) -> Forecast:

@@ -53,7 +53,7 @@ LOG_OUT_SECONDS = 10.0
 SCOPE = "openid profile email offline_access"
 
 Hook: TypeAlias = Callable[[Way, str], None]
-"""Told the way and `done`, or the code of the error."""
+"""Called with the way and `done`, or the code of the error."""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):

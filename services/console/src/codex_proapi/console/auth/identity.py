@@ -47,7 +47,7 @@ class IdentityKind(enum.StrEnum):
     LOCAL = "local"
     """This machine itself, where no login is asked."""
     STRANGER = "stranger"
-    """Nobody we know."""
+    """Not authenticated."""
 
 
 class RequestIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class RequestIdentity(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     """Who is named in the audit."""
     owner: str
-    """To whom a login begun with this request belongs; empty for nobody known."""
+    """Owner of account logins started by this request; empty if not authenticated."""
     csrf: str = ""
     """The token this browser must send with each change; empty without a cookie."""
     session: Session | None = None

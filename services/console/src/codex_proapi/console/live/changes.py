@@ -17,7 +17,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.console.live.log_broadcast import LogBroadcast
 
 CHECK_SECONDS = 1.0
-"""Pause between looks, while somebody follows."""
+"""Seconds between two checks, while there are followers."""
 
 log = structlog.get_logger(__name__)
 

@@ -22,9 +22,9 @@ from codex_proapi.console.metrics import Metrics
 PATIENCE = 10.0
 """Seconds between heartbeats."""
 CHECK_SECONDS = 3.0
-"""How long a visitor who was admitted is not asked again."""
+"""Seconds between two checks of a reader."""
 MOST_STREAMS = 12
-"""Streams of one visitor on one replica."""
+"""Most open streams of one visitor on one replica."""
 RETRY_MILLISECONDS = 2_000
 """How long a browser waits before it comes back."""
 

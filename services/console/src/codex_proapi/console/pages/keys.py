@@ -30,7 +30,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[tuple[str, int], ...]
     """The limits that are set."""
     weight: float
-    """Its share when the pool is scarce; 1 is everybody's."""
+    """Its weight for fair shares; 1 is the default."""
     models: tuple[str, ...]
     tokens_today: int
     form: str

@@ -16,7 +16,7 @@ from codex_proapi.console.views.account_list import AccountOverview, load_accoun
 from codex_proapi.console.views.sources import Sources
 
 BY: Mapping[UsageKind, str] = {"key": N_("Keys"), "account": N_("Accounts"), "model": N_("Models")}
-"""By what it can be told, and how that is called."""
+"""What usage can be grouped by, with its heading."""
 RANGES: Mapping[str, tuple[str, int]] = {
     "today": (N_("Today"), 1),
     "7d": (N_("7 days"), 7),
@@ -25,7 +25,7 @@ RANGES: Mapping[str, tuple[str, int]] = {
 """Spans up to today, and their days."""
 USUAL = "7d"
 OTHER: Mapping[UsageKind, UsageKind] = {"key": "model", "model": "key"}
-"""What a row can be told apart by: a key's models, and a model's keys."""
+"""What a row can be split by: a key's models, and a model's keys."""
 NOBODY = frozenset({"open", "none"})
 """Subjects that stand for no key, and for no account or model."""
 LONGEST = 128
@@ -36,7 +36,7 @@ class UsageSum(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    """What people call it; empty where it stands for nobody."""
+    """Its name for people; empty if it has none."""
     counters: Counters
 
     @property
@@ -59,7 +59,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One of `RANGES`; empty where two days were given."""
     days: tuple[str, ...]
     only: str
-    """The one model (by key) or key (by model) that is told apart; empty is all."""
+    """The one model (by key) or key (by model) that is split; empty is all."""
     impossible: bool
     """Whether the days that were given are no range, so that the usual one is shown."""
 
@@ -91,7 +91,7 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
 
     asked: Asked
     only_name: str
-    """What people call the one that is told apart."""
+    """Name of the one that is split."""
     rows: list[UsageSum]
     total: UsageSum
     today: str

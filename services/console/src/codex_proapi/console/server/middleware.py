@@ -28,7 +28,7 @@ HEAD_BYTES = 32 * 1024
 HEAD_COUNT = 100
 """Headers of one request."""
 FIGURES = "/metrics"
-"""For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
+"""Metrics for Prometheus inside the network; requests through a proxy get a 404."""
 PROBES = frozenset({"/health", "/readyz", FIGURES})
 """Asked by address, inside the cluster: the host list does not apply."""
 
@@ -51,10 +51,10 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
-"""On every answer. HSTS belongs to whoever ends TLS."""
+"""Headers of every response. HSTS is set where TLS ends."""
 
 NO_STORE = (b"cache-control", b"no-store")
-"""On every answer that says nothing else: pages and the API hold what only the visitor may see."""
+"""Default of every response: pages and the API hold private data."""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,13 +63,13 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
     """Ours, on every answer and error."""
     client_ip: str
-    """The visitor's address; a trusted proxy's word is taken for it."""
+    """The client's address, as a trusted proxy reports it."""
     host: str
-    """Host and port the visitor asked for, in lower case; one of those we answer to."""
+    """Requested host and port in lower case; one that HostList allows."""
     secure: bool
-    """Whether the visitor came by https."""
+    """Whether the client used https."""
     forwarded: str = ""
-    """`https://host` as a trusted proxy says the visitor sees us; empty without one."""
+    """Public `https://host` as a trusted proxy reports it; empty without one."""
 
     @property
     def address(self) -> str:

@@ -21,7 +21,7 @@ Id: TypeAlias = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 """One of our ids."""
 
 Word: TypeAlias = Annotated[str, QueryParameter(max_length=200)]
-"""What to look for; empty is anything."""
+"""A search term or id; empty is any."""
 
 
 def is_position(text: str) -> bool:

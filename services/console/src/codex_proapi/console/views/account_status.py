@@ -92,7 +92,7 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     word: Word
     until: int = 0
-    """When it ends by itself, seconds since the epoch; 0 when it does not, or nobody knows."""
+    """When it ends by itself, seconds since the epoch; 0 when it does not, or is unknown."""
     code: str = ""
     """Error code behind it, if any."""
 

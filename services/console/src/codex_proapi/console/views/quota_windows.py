@@ -57,7 +57,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     used: float | None
     """Percent used; None when upstream did not say."""
     resets_at: int = 0
-    """When it begins anew, seconds since the epoch; 0 is unknown."""
+    """When it resets, seconds since the epoch; 0 is unknown."""
     seen_at: int = 0
     """When this was seen, seconds since the epoch."""
     trail: tuple[Sample, ...] = ()
@@ -70,7 +70,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     kind: WindowKind
     minutes: int
     left: float | None
-    """Percent left; None is unknown and drawn as such."""
+    """Percent left; None is unknown and shown as such."""
     tone: Tone
     resets_at: int = 0
     elapsed: float | None = None
@@ -80,7 +80,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     pace: float | None = None
     """Percent used in an hour, in the pool by each account; None is unknown."""
     wasted: float | None = None
-    """Percent left unused when it begins anew, in the pool of each account; None is unknown."""
+    """Percent left unused when it resets, in the pool of each account; None is unknown."""
     stale: bool = False
     """Whether the figure is old."""
     known: int = 1
@@ -90,7 +90,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lasts(self) -> bool:
-        """Whether it is known to last until it begins anew."""
+        """Whether it is known to last until it resets."""
         return bool(self.wasted) and not self.spent_at
 
 
