@@ -1,6 +1,6 @@
-"""One POST route over HTTP: receives a request (key, headers, body) and hands it to be served.
+"""The POST route of a dialect: authenticates a request and passes it to `exchange.serve`.
 
-Raw ASGI: a route handler and its stream would double the cost of a request.
+Raw ASGI, because a framework's handler and stream would double the cost of a request.
 """
 
 from codex_proapi.gateway.errors import GatewayError

@@ -1,4 +1,4 @@
-"""GET /models: what clients may ask for, in OpenAI's shape and, for Codex, in the backend's."""
+"""GET /models: the models a key may use, in OpenAI's, Anthropic's and (for Codex) the backend's format."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

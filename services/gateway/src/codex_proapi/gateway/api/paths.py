@@ -1,6 +1,6 @@
-"""Which paths lead to which route; those of the dialects come from their table.
+"""Maps request paths to routes; the routes of dialects come from `dialects.table`.
 
-Whole and case-sensitive: nothing is normalised beyond the spellings listed here.
+Paths match whole and case-sensitively; no normalisation beyond the spellings listed here.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ USAGE_ROUTE: Final = "/api/codex/usage"
 """Where the Codex CLI asks for its usage; the next ones are asked below a ChatGPT base address."""
 USAGE_NAMES: Final = (USAGE_ROUTE, "/backend-api/wham/usage", "/wham/usage")
 FIGURES: Final = "/metrics"
-"""For Prometheus on the inside: to whoever comes through a proxy there is no such path."""
+"""For Prometheus inside the network: requests that came through a proxy get a 404."""
 PROBE_ROUTES: Final = ("/", "/health", "/readyz", HELLO_ROUTE, FIGURES)
 SUPPORTED: Final = f"{', '.join(f'POST /v1{path}' for path in POST_ROUTES)}, GET /v1{MODEL_ROUTE}"
 

@@ -1,7 +1,7 @@
-"""The raw ASGI application before Litestar: request ids, CORS, preflights, the way to a route.
+"""The outermost ASGI application: request ids, CORS headers, preflights, routing.
 
-The dialects' routes are served from here directly; a route handler and its stream would double the
-cost of a request. Authentication is the routes' own business.
+Routes of dialects are called directly, all others through Litestar. Each route authenticates its
+own requests.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -51,7 +51,7 @@ Endpoint: TypeAlias = Callable[[Scope, Receive, Send, str], Awaitable[None]]
 
 
 def fault_body(fault: HeadFault) -> bytes:
-    """The body for a client whose request had no head that could be read."""
+    """The error body for a request whose head is refused."""
     return error_body(ClientFault(fault.message, code=fault.code))
 
 

@@ -80,7 +80,7 @@ class Handlers:
         return _json(200, show(self._catalogues.current, name, allowed=allowed))
 
     async def usage(self, request: AnyRequest) -> Response[bytes]:
-        """Tell a key's share, as the backend would tell an account's quota."""
+        """Give the key's quota in the format of the backend's usage endpoint."""
         key = await self._admit(request)
         try:
             share = await self._key_quota.of(key)
@@ -89,11 +89,11 @@ class Handlers:
         return _json(200, usage_of_quota(share), {"cache-control": "no-store"})
 
     async def health(self) -> dict[str, str]:
-        """Tell that the process lives."""
+        """Liveness: 200 as long as the process runs."""
         return {"status": "ok", "service": "gateway", "version": self._version}
 
     async def readiness(self) -> Response[dict[str, str]]:
-        """Tell whether requests are welcome: not while draining, nor without Redis after its grace."""
+        """Readiness: fails while draining, and without Redis after the grace period."""
         if self._in_flight.draining:
             return Response({"status": "draining", "service": "gateway"}, status_code=503)
         if not await self._ping():
@@ -106,12 +106,12 @@ class Handlers:
         return Response({"status": "ok", "service": "gateway"})
 
     async def metrics(self) -> Response[bytes]:
-        """Give Prometheus its text."""
+        """The metrics in Prometheus' text format."""
         self._metrics.in_flight.set(len(self._in_flight))
         return Response(self._metrics.exposition(), media_type=EXPOSITION)
 
     async def _admit(self, request: AnyRequest) -> ApiKey | None:
-        """The same check as on every other route; no survey tells here whether a key holds."""
+        """Authenticate; the keys' version is read here, as these routes take no snapshot."""
         admitted = await self._authenticator.admit(dict(request.scope["headers"]))
         try:
             return (await self._authenticator.again(admitted)).key

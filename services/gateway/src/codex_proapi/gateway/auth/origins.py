@@ -68,7 +68,7 @@ class TrustedOrigins:
     def _serves(self, host: str) -> bool:
         """Whether a `Host` is safe from DNS rebinding: an IP address, a local name, or trusted.
 
-        A name without a dot cannot be registered in the public DNS.
+        Names without a dot, or with a suffix of PRIVATE_ENDS, are not in the public DNS.
         """
         found = _HOST.fullmatch(host)
         if found is None:

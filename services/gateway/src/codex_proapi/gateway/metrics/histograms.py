@@ -1,4 +1,4 @@
-"""Histograms for the hot path: counted in plain lists, shown to Prometheus when it asks.
+"""Histograms for the hot path: counted in plain lists, converted on each scrape.
 
 `Histogram.observe` takes two locks and walks its buckets in Python: too much for every read of
 every stream. The loop that reads streams is also the one that answers a scrape, so no lock is
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 
 class LabelledHistogram:
-    """How often values fell between bounds, for one label."""
+    """The counts of one label value, by bucket."""
 
     __slots__ = ("_bounds", "counts", "total")
 

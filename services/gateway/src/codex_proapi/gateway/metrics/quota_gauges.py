@@ -1,7 +1,7 @@
-"""Quota as Prometheus sees it: what is left, how fast it goes, when it is spent.
+"""Gauges of quota: what is left, the pace of use, when it will be spent.
 
-All figures come from what is known at one moment; they are set anew each time, and those of an
-account that is gone go with it. Every replica shows the same: take `max`, never a sum.
+All gauges are set together from one state; those of removed accounts are removed. Every replica
+exports the same figures: aggregate with `max`, not `sum`.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,8 +1,7 @@
-"""Every Prometheus series of the gateway, by name, on a registry that is handed over.
+"""Every Prometheus series of the gateway, on a registry that the caller passes.
 
-Labels come from closed sets: endpoints, endings, opaque account ids, models the catalogue knows,
-codes and parameters of our tables; what is in none of them is `other`. Never from a client's text.
-What happened is decided elsewhere; this module only counts it.
+Label values come from closed sets: endpoints, endings, opaque account ids, models of the catalogue,
+codes and parameters of our tables; all others are `other`. None comes from a client's text.
 """
 
 import enum
@@ -37,9 +36,9 @@ SILENCE_BUCKETS = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 EXCHANGE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 180, 300, 450, 600)
 """Seconds; a long answer takes ten minutes."""
 SURVEY_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 2)
-"""Seconds; a look takes a round trip, and is given up after two tries of a second."""
+"""Seconds; a snapshot takes one round trip, and fails after two tries of a second."""
 SLOT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
-"""Seconds; after thirty a client is told to come again."""
+"""Seconds; after thirty the request is refused with a retry time."""
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 """Seconds."""
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
@@ -50,18 +49,18 @@ EVENT_FAMILIES = ("response", "codex")
 
 
 class RedisWork(enum.StrEnum):
-    """What Redis was asked for, by what it means when it fails."""
+    """Operations on Redis, with the consequence of a failure."""
 
     ADMIT = "admit"
     """Looking a key up that is not in memory: the client is refused."""
     SURVEY = "survey"
-    """The look before upstream: the client is refused."""
+    """Reading the snapshot: the client is refused."""
     SETTLE = "settle"
     """Writing settled exchanges: they are kept and written later."""
     LEARN = "learn"
-    """What an attempt taught about its account: lost, the next one teaches it again."""
+    """Recording an attempt's outcome: it is lost; the next attempt yields it again."""
     KEEP = "keep"
-    """What a client may continue: it cannot."""
+    """Storing a response: the client cannot continue it."""
     UPKEEP = "upkeep"
     """The rounds of a replica: what it knows grows old."""
 
@@ -282,7 +281,7 @@ class Metrics:
         self._known_models = models
 
     def settle(self, record: ExchangeRecord) -> None:
-        """Count one settled exchange: one of the four readers of a record."""
+        """Count one settled exchange; a reader of exchange records."""
         kind = (
             *(record.endpoint, record.ending.value),
             *(self._model_label(record.sent_model), self._model_label(record.answered_model)),
@@ -308,7 +307,7 @@ class Metrics:
         self.redis_errors.labels(work.value).inc()
 
     def observe_snapshot(self, seconds: float, error: StoreUnavailable | None) -> None:
-        """Count one look into Redis before upstream."""
+        """Observe the seconds of one snapshot, and its error if it failed."""
         self.survey.observe(seconds)
         if error is not None:
             self.redis_failed(RedisWork.SURVEY)

@@ -1,5 +1,5 @@
-"""Pure decisions about refusals: what is tried next, what is changed, what the client is told.
+"""Pure decisions about refusals: the next attempt, changes to the request, the client's error.
 
-No clock, no ids, no input or output; whoever asks brings the time. Keeping the consequences for
-an account is `pool`.
+No clock, no ids, no input or output; the caller passes the time. Recording outcomes of accounts
+is `pool`.
 """

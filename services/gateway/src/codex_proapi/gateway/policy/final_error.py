@@ -1,7 +1,7 @@
-"""The one error for a client when no account is left to ask, from all refusals of its exchange.
+"""Makes the client's error from all refusals of an exchange when no account is left to try.
 
-The most telling refusal wins, not the last. An account's trouble never reaches a client as a 401
-or 403, which it would take for its own key's.
+The most specific refusal decides, not the last. Faults of accounts are never reported as 401 or
+403, which a client would take as a fault of its own key.
 """
 
 import datetime as dt
@@ -47,10 +47,10 @@ SOON: Final = 1.0
 def final_error(
     refusals: Sequence[Refused], nobody: NoCandidate | None, *, now: float, plan: str = ""
 ) -> GatewayError:
-    """The error for a client, from every refusal and from why nobody else can be asked.
+    """Make the client's error.
 
-    `nobody` is None when other accounts may be free, but this request must try no more of them.
-    `plan` is told where upstream named none.
+    `nobody` is why no further account can be leased; None if others may be available, but this
+    exchange may not try more. `plan` is named in the error if upstream named none.
     """
     # A refusal that was answered by a change says nothing about the end.
     refusals = [each for each in refusals if each[1].change is None] or refusals[-1:]
@@ -88,7 +88,7 @@ def final_error(
 
 
 def _renewing(nobody: NoCandidate, now: float) -> LoginRenewing:
-    """The logins of all accounts are being renewed: the client is told when to come again."""
+    """The error while the credentials of all accounts are being refreshed, with a retry time."""
     seconds = math.ceil(min(_bounded(nobody.until - now), LONGEST_RENEWAL))
     return LoginRenewing(
         f"The logins of all accounts are being renewed. Please try again in {seconds}s.",
@@ -118,7 +118,7 @@ def error_of_fault(refusal: Refusal) -> GatewayError:
 def _without_quota(
     refusals: Sequence[Refusal], nobody: NoCandidate | None, *, now: float, plan: str
 ) -> GatewayError:
-    """Everybody is cooling: for a short time, or until a quota begins anew."""
+    """The error while all accounts are in cooldown: for a short time, or until a quota resets."""
     if nobody is not None and nobody.cause is NoCandidateCause.SPENT:
         plan = next((r.plan for r in refusals if r.plan), plan)
         return _all_spent(nobody.until, now=now, plan=plan)

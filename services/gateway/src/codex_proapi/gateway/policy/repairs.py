@@ -1,4 +1,4 @@
-"""What a retry decision changes about a request before the same account is asked again."""
+"""Applies the changes of a retry decision to a request before the next attempt on an account."""
 
 import re
 from collections.abc import Callable, Mapping

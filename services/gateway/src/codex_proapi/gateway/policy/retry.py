@@ -1,8 +1,8 @@
-"""What a refusal allows next, and what it means for the account: one table.
+"""The retry policy: one table from kinds of refusal to the next step and the account's cooldown.
 
-Four kinds of fault are kept apart, and only the right one touches an account: the request's own,
-a transient one, a spent quota, a broken credential. Deciding is pure; `exchange.dispatch` follows
-the verdict, `pool.health.outcomes` keeps what it means for the account.
+Four kinds of fault are distinguished: of the request, transient, spent quota, broken credential.
+Deciding is pure; `exchange.dispatch` carries out the verdict, `pool.health.outcomes` records the
+outcome of the account.
 """
 
 import enum
@@ -36,7 +36,7 @@ class Verdict(enum.StrEnum):
 
 
 class Fault(enum.StrEnum):
-    """Whose trouble it is."""
+    """What is at fault."""
 
     REQUEST = "request"
     TRANSIENT = "transient"
@@ -286,7 +286,10 @@ _PARAMETER: Final = re.compile(r"^Un(?:supported|known) parameter:?\s+'?([\w.\[\
 
 
 def decide(refusal: Refusal, *, now: float, tried: Collection[Change] = ()) -> RetryDecision:
-    """Judge a refusal; `tried` is what has been changed with this account already."""
+    """Decide what follows a refusal.
+
+    `now` is seconds since the epoch; `tried` are the changes already tried on this account.
+    """
     kind = kind_of(refusal)
     row = TABLE[kind]
     if row.once is not None and row.once not in tried:
@@ -337,7 +340,7 @@ def _kind_of_words(message: str) -> RefusalKind | None:
 
 
 def _seconds(row: RetryRule, refusal: Refusal, now: float) -> float:
-    """How long to cool: upstream's own word, where this kind has one."""
+    """Seconds of cooldown: upstream's figure where this kind of refusal has one."""
     if row.cooldown is CooldownReason.QUOTA:
         return refusal.wait(now) or row.seconds
     if row.cooldown is CooldownReason.RATE and refusal.retry_after is not None:

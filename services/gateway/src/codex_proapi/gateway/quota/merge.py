@@ -1,8 +1,8 @@
-"""How a reading of a quota joins what is known of it. Pure; whoever keeps it brings the times.
+"""Merges a quota reading into the known quota of an account. Pure: times are part of the values.
 
-Replicas race, streams end late, and most readings tell only a part: so each limit's family carries
-its own time, the newest telling of it wins, and what a reading does not mention stays. Only an
-answer of the usage endpoint is complete: a family it leaves out is gone.
+Replicas read concurrently, streams end late, and most readings are partial. Therefore each family
+of limits has its own time, the newest reading of a family wins, and families that a reading does
+not contain are kept. Only the usage endpoint gives complete readings: missing families are removed.
 """
 
 from typing import Final
@@ -18,15 +18,21 @@ from codex_proapi.commons.accounts.quota_store import (
 )
 
 TRAIL_STEPS: Final = 12
-"""Into how many steps the time that a recent pace looks back is divided."""
+"""Most samples of a window's trail within the span of its recent pace."""
 RESET_SLACK: Final = 0.02
-"""Part of a window by which its reset may move without being another one's: clocks differ."""
+"""Share of a window's length by which its reset may move without being a new one: clocks differ."""
 USED_SLACK: Final = 1.5
-"""Percent by which a figure may fall without a reset: it is rounded, and told by many machines."""
+"""Percentage points that usage may fall without a reset: it is rounded, by several machines."""
 
 
 def join(known: SeenQuota | None, told: SeenQuota, *, complete: bool) -> SeenQuota:
-    """What is known after a reading; the same, in whatever order two readings come."""
+    """Merge a reading; the result does not depend on the order of two partial readings.
+
+    Args:
+        known: the quota known before; None for none.
+        told: the reading.
+        complete: whether it comes from the usage endpoint and contains every family.
+    """
     if known is None:
         return told
     newer = told.seen_at >= known.seen_at
@@ -45,7 +51,7 @@ def join(known: SeenQuota | None, told: SeenQuota, *, complete: bool) -> SeenQuo
 
 
 def _families(known: SeenQuota, told: SeenQuota, *, final: bool) -> tuple[SeenFamily, ...]:
-    """Every family as it was told last, the general one first."""
+    """The newest reading of each family, the general one first."""
     held = {family.id: family for family in known.families}
     if final:
         mentioned = {family.id for family in told.families}
@@ -58,9 +64,9 @@ def _families(known: SeenQuota, told: SeenQuota, *, final: bool) -> tuple[SeenFa
 
 
 def _family(held: SeenFamily, told: SeenFamily) -> SeenFamily:
-    """One family after it was told again."""
+    """Merge a reading of one family."""
     named = any(window.minutes for window in told.windows)
-    # A reading without lengths cannot tell a five-hour window from a week: better an old figure.
+    # Without lengths a five-hour window cannot be told from a week: the older figure is kept.
     unusable = not named and any(window.minutes for window in held.windows)
     if told.seen_at < held.seen_at or unusable:
         return held
@@ -79,7 +85,7 @@ def _family(held: SeenFamily, told: SeenFamily) -> SeenFamily:
 
 
 def _trail(before: SeenWindow | None, window: SeenWindow, *, at: float) -> tuple[Sample, ...]:
-    """The trail of a window after it was told again; `at` is when it was told before."""
+    """The trail of a window after a reading; `at` is the time of the reading before."""
     if before is None or _began_anew(before, window):
         return ()
     span = window.recent_seconds
@@ -92,7 +98,7 @@ def _trail(before: SeenWindow | None, window: SeenWindow, *, at: float) -> tuple
 
 
 def _began_anew(before: SeenWindow, window: SeenWindow) -> bool:
-    """Whether the window told before is over."""
+    """Whether the window has been reset since the reading before."""
     if window.used_percent < before.used_percent - USED_SLACK:
         return True
     if not before.resets_at or not window.resets_at:

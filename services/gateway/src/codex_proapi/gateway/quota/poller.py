@@ -1,9 +1,8 @@
-"""Asks the backend about the quota of accounts that no answer has told of lately.
+"""Polls the backend for the quota of accounts without a recent reading from answers.
 
-One replica asks about an account in an interval; the accounts are spread over it, one after the
-other, and an account that cannot be asked is left alone for longer each time. A 401 is the
-credential's affair and settled where it is (`upstream.account_api`). An account that cools for its
-quota is back before its time when its windows say so: a reset may come early.
+One replica polls an account per interval; polls are spread over the interval, with exponential
+backoff for accounts that fail. A 401 is handled in `upstream.account_api`. An account's cooldown
+for spent quota is cleared early when a poll shows that its quota was reset.
 """
 
 import math
@@ -25,17 +24,26 @@ from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.gateway.upstream.account_api import AccountApi
 
 POLL_SECONDS: Final = 300
-"""Time between two questions about an account that is not heard of, until settings say else."""
+"""Default seconds between two polls of an account without other readings."""
 LONGEST_PAUSE: Final = 3600
-"""How long an account that cannot be asked is left alone at most."""
+"""Most seconds between two polls of an account that fails, unless the interval is longer."""
 SPREAD: Final = 0.2
-"""Part of the interval by which questions are set apart, so that replicas do not fall into step."""
+"""Jitter of the interval, as a share of it, so that replicas do not poll in step."""
 
 log = structlog.get_logger(__name__)
 
 
 class QuotaPoller:
-    """Decides who is asked about a quota, and asks."""
+    """Plans and makes polls of accounts' quotas.
+
+    Args:
+        redis: holds the lock of each account's interval.
+        calls: calls the usage endpoint.
+        view: the accounts as this replica last read them.
+        cooldowns: cooldowns of accounts.
+        clock: seconds since the epoch.
+        dice: random numbers from 0 to 1, for the jitter.
+    """
 
     def __init__(
         self,
@@ -62,7 +70,11 @@ class QuotaPoller:
         return f"<QuotaPoller every {self.interval} s, {len(self._due)} due>"
 
     def plan(self, seen_at: Mapping[str, float]) -> None:
-        """Put those in order who are to be asked: the longest unheard of first."""
+        """Queue the accounts whose reading is older than the interval, the oldest first.
+
+        Args:
+            seen_at: time of the last reading by account id, seconds since the epoch.
+        """
         since = self._clock() - self.interval
         ages = {
             account.id: seen_at.get(account.id, 0.0)
@@ -73,7 +85,10 @@ class QuotaPoller:
         self._due = deque(sorted(due, key=lambda account_id: ages[account_id]))
 
     async def ask(self, seconds: float) -> dict[str, Quota]:
-        """Ask as many as these seconds' share of the interval, in turn; gives what they told.
+        """Poll queued accounts; gives their quotas by account id.
+
+        Args:
+            seconds: time until the next call; it bounds the polls to this share of the interval.
 
         Raises StoreUnavailable.
         """
@@ -103,20 +118,20 @@ class QuotaPoller:
         return quota
 
     async def _cools(self, account_id: str) -> bool:
-        """Whether an account is passed over because its quota was spent."""
+        """Whether an account is in cooldown for spent quota."""
         cooling = await self._cooldowns.all([account_id], now=self._clock())
         cooldown = cooling.get(account_id, {}).get("")
         return cooldown is not None and cooldown.reason is CooldownReason.QUOTA
 
     async def _leave_alone(self, account_id: str) -> None:
-        """Do not ask again soon; no replica does."""
+        """Back off from an account that failed, on all replicas."""
         failures = self._failures[account_id] = self._failures.get(account_id, 0) + 1
         pause = min(self.interval * 2 ** min(failures, 10), max(LONGEST_PAUSE, self.interval))
         with mapped():
             await self._redis.expire(keyspace.quota_poll(account_id), pause)
 
     async def _elected(self, account_id: str) -> bool:
-        """Whether this replica asks about an account in this interval."""
+        """Acquire the lock for polling an account in this interval."""
         seconds = round(self.interval * (1 + SPREAD * (self._dice() - 0.5)))
         with mapped():
             key = keyspace.quota_poll(account_id)

@@ -1,8 +1,8 @@
-"""Accounts' quota as upstream tells it in passing and on demand, kept for both services.
+"""Tracks the quota of every account from answers and polls, and stores it for both services.
 
-Headers are collected at full speed and written every few seconds, together; what several replicas
-read is merged in Redis, where the newest reading of each limit wins. What this replica has collected
-holds for its own next selection at once. Polling is `quota.poller`'s.
+Readings from headers and events are collected without parsing and written together every few
+seconds; readings of several replicas are merged in Redis. This replica's own readings apply to its
+next selection at once. Polling is done by `quota.poller`.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ from codex_proapi.gateway.quota.merge import join
 from codex_proapi.gateway.quota.poller import QuotaPoller, in_use
 
 KEEP_SECONDS: Final = 5.0
-"""Time between two writings of what answers told."""
+"""Seconds between two writes of collected readings."""
 UNCHANGED_SECONDS: Final = 60.0
-"""How long a quota that has not changed is not written again."""
+"""Seconds until an unchanged quota is written again."""
 ROUNDS_PER_CHECK: Final = 6
-"""Writings between two looks at what other replicas have kept."""
+"""Writes between two reads of what other replicas have stored."""
 PREFIX: Final = "x-codex-"
 ACTIVE: Final = "x-codex-active-limit"
 USED: Final = ("x-codex-primary-used-percent", "x-codex-secondary-used-percent")
@@ -48,7 +48,15 @@ log = structlog.get_logger(__name__)
 
 
 class QuotaTracker:
-    """What is known of every account's quota."""
+    """The quotas of all accounts, as this replica knows them.
+
+    Args:
+        redis: holds the stored quotas.
+        poll: polls accounts without a recent reading.
+        view: the accounts as this replica last read them.
+        clock: seconds since the epoch.
+        figures: the gauges to update.
+    """
 
     def __init__(
         self,
@@ -68,17 +76,17 @@ class QuotaTracker:
         self._told: dict[str, tuple[float, Quota]] = {}
         self._known: dict[str, SeenQuota] = {}
         self._overlay: dict[str, SeenQuota] = {}
-        """By account: what is known with what was heard here and is not written yet."""
+        """By account id: the known quota merged with readings that are not written yet."""
         self._unread: set[str] = set()
         self.revision = 0
-        """Changes whenever an account's quota may have changed by much."""
+        """A number that changes when a quota has changed materially."""
         self._drawn: dict[tuple[str, str], tuple[SeenQuota, tuple[Window, ...]]] = {}
 
     def __repr__(self) -> str:
         return f"<QuotaTracker of {len(self._known)} accounts>"
 
     def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
-        """An answer's headers tell of its account's quota; they are read later."""
+        """Collect response headers of an account, by lower-case name; they are parsed later."""
         if any(name.startswith(PREFIX) for name in headers):
             # Headers of one limit do not hide those of another that came in the same seconds.
             self._headers[account_id, headers.get(ACTIVE, "")] = self._clock(), headers
@@ -87,14 +95,14 @@ class QuotaTracker:
                 self.revision += 1
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
-        """A refusal, or an event in a stream, tells of its account's quota."""
+        """Collect a quota from a refusal or an event."""
         _, before = self._told.get(account_id, (0.0, None))
         self._told[account_id] = self._clock(), combined(before, quota) or quota
         self._unread.add(account_id)
         self.revision += 1
 
     def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
-        """The windows that hold for a model, as the choice sees them; empty is unknown."""
+        """The quota windows that apply to a model, for a candidate; empty if unknown."""
         known = self._now_known(account_id)
         if known is None:
             return ()
@@ -104,13 +112,16 @@ class QuotaTracker:
         return drawn[1]
 
     def credits(self, account_id: str) -> bool:
-        """Whether bought credits go on where the windows end."""
+        """Whether bought credits serve an account whose windows are spent."""
         known = self._now_known(account_id)
         bought = known.credits if known is not None else None
         return bought is not None and (bought.has_credits or bought.unlimited)
 
     async def keep(self) -> None:
-        """Write what was heard. Raises StoreUnavailable; the next answer brings it again."""
+        """Write collected readings.
+
+        Raises StoreUnavailable; the readings are dropped then, and the next answer brings new ones.
+        """
         changed: dict[str, Callable[[SeenQuota | None], SeenQuota]] = {}
         for account_id, readings in self._observed().items():
             change = _Change(*readings)
@@ -122,21 +133,21 @@ class QuotaTracker:
         self.revision += bool(changed)
 
     async def check(self) -> None:
-        """Take over what other replicas have kept, and see who is to be asked."""
+        """Read the stored quotas of all accounts, and plan polls. Raises StoreUnavailable."""
         self._known = await self._store.all(list(self._view.accounts))
         self._drawn.clear()
         self.revision += 1
         self._poll.plan({id_: known.windows_seen_at for id_, known in self._known.items()})
 
     async def ask(self) -> None:
-        """Ask about a few of the accounts that were not heard of lately."""
+        """Poll some accounts without a recent reading. Raises StoreUnavailable."""
         for account_id, quota in (await self._poll.ask(KEEP_SECONDS)).items():
             change = _Change(seen(quota, self._clock()), complete=True)
             self._known |= await self._store.keep({account_id: change})
             self.revision += 1
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Write, look and ask, until cancelled."""
+        """Write, read and poll until cancelled."""
         rounds = 0
         while True:
             try:
@@ -151,7 +162,7 @@ class QuotaTracker:
             await sleep(KEEP_SECONDS)
 
     def _now_known(self, account_id: str) -> SeenQuota | None:
-        """What is known of an account, with what this replica has just heard."""
+        """The known quota of an account, merged with readings that are not written yet."""
         if account_id in self._unread:
             self._unread.discard(account_id)
             readings = self._readings(account_id)
@@ -161,7 +172,7 @@ class QuotaTracker:
         return self._overlay.get(account_id) or self._known.get(account_id)
 
     def _readings(self, account_id: str) -> list[SeenQuota]:
-        """What was heard of an account and is not written yet, oldest first."""
+        """Readings of an account that are not written yet, oldest first."""
         found = [
             seen(quota, at)
             for (id_, _), (at, lines) in self._headers.items()
@@ -179,7 +190,7 @@ class QuotaTracker:
         self._figures.show(known, serving=serving, now=self._clock())
 
     def _observed(self) -> dict[str, list[SeenQuota]]:
-        """What was heard since the last time, by account, oldest first."""
+        """Take the collected readings, by account id, oldest first."""
         headers, self._headers = self._headers, {}
         told, self._told = self._told, {}
         observed: dict[str, list[SeenQuota]] = {}
@@ -194,7 +205,7 @@ class QuotaTracker:
 
 
 class _Change:
-    """What readings, oldest first, change in what is known; the same where they tell nothing."""
+    """Merges readings, oldest first, into a known quota; gives the same object if nothing changed."""
 
     def __init__(self, first: SeenQuota, *others: SeenQuota, complete: bool = False) -> None:
         self._readings = first, others
@@ -215,7 +226,7 @@ class _Change:
 
 
 def _figures(quota: SeenQuota) -> SeenQuota:
-    """A quota without its times: what a person would see change."""
+    """A quota without times and trails, for comparison."""
     families = (
         msgspec.structs.replace(
             family,
@@ -235,7 +246,7 @@ def _windows(known: SeenQuota, model: str) -> tuple[Window, ...]:
 
 
 def seen(quota: Quota, at: float) -> SeenQuota:
-    """A reading of a quota as it is kept."""
+    """A parsed quota as a stored reading; `at` is seconds since the epoch."""
     return SeenQuota(
         seen_at=at,
         plan=quota.plan,

@@ -1,5 +1,5 @@
 """The process' edge: connections with deadlines, uvicorn and drain, bodies, error responses, sinks.
 
-Here belongs what every HTTP request shares whatever it asks. Routes and dialects belong in `api`,
+Here belongs what all HTTP requests share, whatever their route. Routes and dialects are `api`,
 exchanges in `exchange`.
 """

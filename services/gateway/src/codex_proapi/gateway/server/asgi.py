@@ -1,4 +1,4 @@
-"""The ASGI protocol as the hot path speaks it: plain mappings."""
+"""Types and helpers for raw ASGI, used on the hot path instead of a framework."""
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -15,7 +15,7 @@ Header: TypeAlias = tuple[bytes, bytes]
 
 
 def make_request_id() -> str:
-    """Our own id: usage is counted once for each, so a client's id cannot serve."""
+    """Make a request id. A client's id is not used, because usage is counted once for each id."""
     return f"req_{os.urandom(12).hex()}"
 
 

@@ -1,7 +1,7 @@
-"""How many bytes of request bodies this process holds at a time, and how much one body may hold.
+"""The body budget: bounds the bytes of all request bodies in the process, and the values of one body.
 
-A body costs its bytes while it is read and several times that once it is decoded. Without a bound
-over all of them a few clients could fill the memory of everybody's process.
+A body needs its own size while it is read, and several times that once it is decoded. Without a
+common bound a few clients could exhaust the process' memory.
 """
 
 import re
@@ -15,7 +15,7 @@ MOST_CONTAINERS: Final = 200_000
 MOST_VALUES: Final = 1_000_000
 """Values in one body, by the commas between them: a short string is 4 bytes in JSON, 50 in memory."""
 EXACT_BYTES: Final = 8 * 1024 * 1024
-"""Size up to which a body that seems to hold too much is looked at closely.
+"""Bytes up to which a body that may have too many values is counted exactly, without its strings.
 
 Texts hold braces and commas, too: source code has one in thirty letters.
 """
@@ -24,7 +24,7 @@ _STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class BodyBudget:
-    """The bytes of all bodies under way; also used by threads that unpack."""
+    """The bytes of all bodies in the process; thread-safe, as decompression runs in threads."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -40,7 +40,7 @@ class BodyBudget:
         return self._held
 
     def hold(self) -> "BodyHold":
-        """Begin to hold a body."""
+        """An empty share for one request."""
         return BodyHold(self)
 
     def take(self, size: int) -> None:
@@ -52,7 +52,7 @@ class BodyBudget:
 
 
 class BodyHold:
-    """What one request holds of the budget."""
+    """One request's share of the body budget."""
 
     __slots__ = ("_budget", "_closed", "_lock", "size")
 

@@ -1,4 +1,4 @@
-"""Headers that every response of the gateway carries, whatever it answers."""
+"""Headers of every response of the gateway."""
 
 from typing import Final
 
@@ -13,4 +13,4 @@ CORS_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
         ),
     ),
 )
-"""On every answer: keys travel in headers, never in cookies, so any page may ask."""
+"""CORS headers: keys are sent in headers, never in cookies, so every origin is allowed."""

@@ -1,7 +1,6 @@
-"""Unpacks a request body: gzip, deflate, zstd, or one over the other.
+"""Decompresses request bodies: gzip, deflate, zstd, or several of them applied in turn.
 
-Every step stops at the limits of size and of ratio, long before a bomb fills the memory. What the
-body means, and how it is read from the socket, is decided elsewhere.
+Every step enforces limits of size and of ratio, so that a decompression bomb is refused early.
 """
 
 import asyncio
@@ -14,9 +13,9 @@ from codex_proapi.gateway.errors import BadRequest, TooLarge
 from codex_proapi.gateway.server.body_budget import BodyHold
 
 UNPACK_AT_ONCE = 16 * 1024
-"""Packed size from which a thread unpacks; so many bytes may hold a thousand times as many."""
+"""Compressed bytes from which a thread decompresses: they may expand a thousandfold."""
 PIECE = 1024 * 1024
-"""How much is unpacked at a time."""
+"""Most bytes decompressed at a time."""
 SLICE = 64 * 1024
 """How much of a packed body is looked at at a time: zlib copies what it has not used yet."""
 MOST_MEMBERS = 10_000

@@ -1,6 +1,6 @@
-"""A GatewayError as an HTTP response: its status, and the headers that clients' retry loops read.
+"""Sends a GatewayError as an HTTP response, with the headers that clients' retry logic reads.
 
-The body's shape is the dialect's and handed in.
+The body is made by a function that the caller passes, as its format depends on the dialect.
 """
 
 import math
@@ -60,11 +60,11 @@ async def send_error(
 
 
 def log_refusal(error: GatewayError) -> None:
-    """Log a request that is refused before it becomes an exchange, which has a line of its own."""
+    """Log a request refused before it becomes an exchange, and so gets no access log line."""
     log.info("request.refused", status=error.status, code=error.label)
 
 
 def internal_fault(error: Exception) -> InternalFault:
-    """Log a fault of this process with its trace; give the error a client gets, without it."""
+    """Log an unexpected exception with its traceback; gives the client's error, without it."""
     log.error("request.crashed", exc_info=error)
     return InternalFault("Something went wrong here; the log knows under this request id.")

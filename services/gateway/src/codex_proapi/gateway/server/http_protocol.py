@@ -1,8 +1,8 @@
-"""One client's connection over HTTP/1.1: uvicorn's protocol with the deadlines and limits it lacks.
+"""A client's HTTP/1.1 connection: uvicorn's protocol with additional deadlines and limits.
 
-uvicorn has no deadline for a request's head, no limit on its size, and waits for ever on a
-reader that has stopped reading. The server sweeps every connection once a second; no timer is
-made for any of them.
+uvicorn has no deadline for a request's head, no limit on its size, and waits indefinitely for a
+client that has stopped reading. The server checks every connection once a second; no timers are
+used per connection.
 """
 
 import socket
@@ -21,11 +21,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from codex_proapi.gateway.server.asgi import make_request_id
 
 HEAD_SECONDS = 10
-"""Time a request's head may take from its first byte."""
+"""Most seconds from the first byte of a request's head to its end."""
 HEAD_BYTES = 32 * 1024
-"""Size of a head: request line and headers."""
+"""Most bytes of a head: request line and headers."""
 HEAD_COUNT = 101
-"""Headers of one request."""
+"""Most headers of one request."""
 REST_SECONDS = 30
 """How long the rest of a body is taken in, and dropped, after its request was answered."""
 STALL_SECONDS = 60
@@ -45,11 +45,11 @@ log = structlog.get_logger(__name__)
 
 
 class HeadRefused(Exception):
-    """A head beyond the limits."""
+    """A request's head exceeds a limit."""
 
 
 class HeadFault(msgspec.Struct, frozen=True):
-    """Why a request's head is refused; no application is asked."""
+    """Why a request's head is refused, before the application is called."""
 
     status: HTTPStatus
     code: str
@@ -71,7 +71,7 @@ TOO_MUCH = HeadFault(
 
 
 def with_fault_body(fault_body: FaultBody) -> "type[HttpProtocol]":
-    """The protocol with refusals in the shape that its application's clients know."""
+    """The protocol with a function that makes the body of refused heads."""
 
     class WordedHttpProtocol(HttpProtocol):
         """The protocol with the application's own error body."""
@@ -186,10 +186,10 @@ class HttpProtocol(HttpToolsProtocol):
         """
         super().on_response_complete()
         if self.cycle.more_body and self.expect_100_continue and not self.transport.is_closing():
-            self.transport.close()  # it may wait for our word and send no body at all
+            self.transport.close()  # it may wait for `100 Continue` and never send its body
 
     def leave(self) -> None:
-        """Say `connection: close` with the next answer, so that the client's pool lets go of us."""
+        """Send `connection: close` with the next response, so that the client drops the connection."""
         self._leaving = True
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
@@ -222,7 +222,7 @@ class HttpProtocol(HttpToolsProtocol):
         return msgspec.json.encode({"error": {"code": fault.code, "message": fault.message}})
 
     def sweep(self) -> None:
-        """Look at this connection, once a second: a slow head, a reader that has stopped."""
+        """Check deadlines of this connection, once a second: a slow head, a stalled reader."""
         transport = self.transport
         if transport is None:
             return

@@ -1,6 +1,6 @@
-"""The exchanges under way: how many there are, whose they are, and how they are ended from outside.
+"""The registry of exchanges in flight: counts and limits them, and interrupts them on demand.
 
-Over the limit a request is refused at once: a queue would only make everybody wait.
+A request beyond the limit is refused at once, not queued.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ RESTARTING = "This server is restarting. Please send the request again."
 
 
 class Running(Protocol):
-    """An exchange, as far as this registry is concerned."""
+    """The part of an exchange that the registry uses."""
 
     @property
     def key(self) -> ApiKey | None:
@@ -26,11 +26,11 @@ class Running(Protocol):
         """Id of the account that answers; empty before one does."""
 
     def interrupt(self, reason: GatewayError | None) -> None:
-        """End it; the reason is what the client gets."""
+        """Interrupt it; `reason` is the client's error."""
 
 
 class InFlight:
-    """The exchanges under way on this replica."""
+    """The exchanges in flight on this replica."""
 
     def __init__(self, *, most: int) -> None:
         self._most = most
@@ -39,9 +39,9 @@ class InFlight:
         self._empty.set()
         self._ended = False
         self.arriving = 0
-        """Requests whose key is being looked up: they count, or a slow lookup would let in any number."""
+        """Requests being authenticated; they count, else slow lookups would admit any number."""
         self.draining = False
-        """Whether the process is about to stop; told at `/readyz`."""
+        """Whether the process is draining; `/readyz` fails then."""
 
     def __repr__(self) -> str:
         return f"<InFlight {len(self._exchanges)} of {self._most}>"
@@ -50,33 +50,33 @@ class InFlight:
         return len(self._exchanges)
 
     def check(self) -> None:
-        """Raise Overloaded if there is no room for one more, or if all were ended."""
+        """Raise Overloaded if the limit is reached, or the registry was closed."""
         if self._ended:
             raise Overloaded(RESTARTING)
         if len(self._exchanges) + self.arriving >= self._most:
             raise Overloaded("Too many requests are under way here. Please try again.")
 
     def enter(self, exchange: Running) -> None:
-        """Count one exchange in."""
+        """Add an exchange."""
         self._exchanges.add(exchange)
         self._empty.clear()
 
     def leave(self, exchange: Running) -> None:
-        """Count it out."""
+        """Remove an exchange."""
         self._exchanges.discard(exchange)
         if not self._exchanges:
             self._empty.set()
 
     def by_account(self) -> dict[str, int]:
-        """How many are under way for each account."""
+        """Number of exchanges in flight by account id."""
         return dict(Counter(each.account for each in self._exchanges if each.account))
 
     def key_ids(self) -> set[str]:
-        """The keys in whose name something is under way."""
+        """Ids of the keys with exchanges in flight."""
         return {each.key.id for each in self._exchanges if each.key is not None}
 
     def end(self, key_id: str, reason: GatewayError) -> None:
-        """End every exchange of one key with an error."""
+        """Interrupt every exchange of one key with an error."""
         for exchange in tuple(self._exchanges):
             if exchange.key is not None and exchange.key.id == key_id:
                 exchange.interrupt(reason)
@@ -87,7 +87,7 @@ class InFlight:
             exchange.interrupt(Overloaded(RESTARTING))
 
     async def close(self, seconds: float) -> None:
-        """End every exchange, begin none any more, and wait at most so long until none is left."""
+        """Interrupt every exchange, refuse new ones, and wait at most `seconds` until none is left."""
         self._ended = True
         self.end_all()
         with contextlib.suppress(TimeoutError):

@@ -1,7 +1,4 @@
-"""A request's body: read within its deadlines and limits.
-
-How it is unpacked is the business of `decompression`, what it means that of its dialect.
-"""
+"""Reads a request's body within deadlines and limits, and decompresses it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,20 +9,20 @@ from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.decompression import decompress, too_large
 
 BODY_BYTES = 64 * 1024 * 1024
-"""The largest body, as sent and unpacked; images travel in base64."""
+"""Most bytes of a body, compressed and decompressed; images are base64."""
 STALL_SECONDS = 60.0
-"""How long a body may bring nothing."""
+"""Most seconds without any byte of a body."""
 LEAST_RATE = 4096
-"""Bytes a second that a body must bring on the average, once a stall's time is over.
+"""Least average rate of a body in bytes per second, enforced after STALL_SECONDS.
 
-A drip of one byte now and then would otherwise hold its place for as long as a body may take.
+It ends clients that send single bytes slowly to hold a connection (slow POST).
 """
 BODY_SECONDS = 600.0
-"""How long a body may take in all."""
+"""Most seconds for a whole body."""
 
 
 class ClientGone(Exception):
-    """The client hung up before its request was complete; nobody is left to answer."""
+    """The client disconnected before its request was complete."""
 
 
 async def read_body(

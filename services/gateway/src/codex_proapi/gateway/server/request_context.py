@@ -1,6 +1,6 @@
-"""What every log line of a request says: its id, its client's address, the name of its key.
+"""Fields of all log lines of a request: its id, its client's address, the name of its key.
 
-structlog's context variables hold it for the request's task and the tasks it starts.
+They are structlog context variables, set for the request's task and the tasks it starts.
 """
 
 from typing import Final

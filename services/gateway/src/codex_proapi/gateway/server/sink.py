@@ -1,6 +1,7 @@
-"""Where a response goes: an HTTP response today, a message on a socket later.
+"""The sink: where a response is written, independent of the server's protocol.
 
-Whoever writes a response knows only `Sink`: a status and headers, pieces, an end, or an error.
+`Sink` has a start with status and headers, pieces of the body, an end, and an error; `HttpSink`
+implements it over ASGI.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -13,7 +14,7 @@ from codex_proapi.gateway.server.error_response import ErrorBody, ErrorHeaders, 
 
 
 class Sink(Protocol):
-    """One response on its way to a client.
+    """One response to a client.
 
     `start`, any number of `write`, then `end`; or `fail` in their place.
     """

@@ -1,8 +1,4 @@
-"""One ticker for all exchanges of the process: no timer is made for any stream.
-
-Once a second it calls `tick` of every member; what a member does then (a keep-alive after ten silent
-seconds, an end after five minutes) is its own business.
-"""
+"""The ticker: calls `tick` of its members once a second, in place of a timer for each stream."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +7,7 @@ from typing import Protocol
 import structlog
 
 BEAT_SECONDS = 1.0
-"""Time between two ticks; members count them instead of reading a clock."""
+"""Seconds between two ticks; members count ticks instead of reading a clock."""
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +16,7 @@ class Ticking(Protocol):
     """Something that is called once a second."""
 
     def tick(self) -> None:
-        """Take notice of one more second; must neither wait nor raise."""
+        """Count one second; must neither block nor raise."""
 
 
 class Ticker:

@@ -1,7 +1,6 @@
-"""uvicorn with deadlines for its connections, and a drain that streams survive.
+"""uvicorn with deadlines for connections, and a drain in which running streams may finish.
 
-One sweep a second looks at every connection. What a client gets when the drain ends is
-`app.Gateway`'s business.
+Connections are checked once a second. At the end of the drain `app.Gateway` ends what still runs.
 """
 
 import asyncio
@@ -42,17 +41,17 @@ LAST_WORDS_SECONDS = 5
 
 
 class Drainable(Protocol):
-    """What is asked to end its streams when the process has to stop."""
+    """The application, as the server drains it."""
 
     def begin_drain(self) -> None:
-        """Say no at `/readyz`; go on serving."""
+        """Have `/readyz` fail; requests are still served."""
 
     def end_drain(self) -> None:
-        """End what still streams with an honest error."""
+        """End the exchanges still in flight with an error."""
 
 
 class GatewayServer(uvicorn.Server):
-    """A server that drains: says no at `/readyz`, settles, lets streams finish, then ends them."""
+    """A server with a drain: `/readyz` fails, listening ends, streams finish or are ended."""
 
     def __init__(
         self, config: Config, drainable: Drainable, *, settle_seconds: float, drain_seconds: float

@@ -1,6 +1,6 @@
-"""Calls to the backend for an account that are no exchange: its models, its quota.
+"""Calls to the backend outside of exchanges: an account's models and its quota.
 
-They are rare and small. A failure is never the account's: whoever called tries again later.
+A failed call is not counted against the account; the caller retries later.
 """
 
 from typing import Final
@@ -17,18 +17,18 @@ from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
 
 SECONDS: Final = 20.0
-"""How long one call may take."""
+"""Time-out of one call."""
 
 
 class ApiResponse(msgspec.Struct, frozen=True):
-    """What the backend told."""
+    """A successful response of the backend."""
 
     body: bytes
     etag: str = ""
 
 
 class AccountApi:
-    """Asks the backend about accounts."""
+    """Calls the backend for accounts' models and quota."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class AccountApi:
         return f"<AccountApi to {self._base_url}>"
 
     async def models(self, account: Account) -> ApiResponse | None:
-        """The models an account may use; None when they cannot be had now, or never."""
+        """Fetch the models an account may use; None if the call failed, or it has no catalogue."""
         if not kind_of(account).has_catalogue:
             return None
         return await self._get(models_url(self._base_url, self._identity.version), account)
 
     async def usage(self, account: Account) -> ApiResponse | None:
-        """An account's quota; None when it cannot be had now, or never. Costs no quota."""
+        """Fetch an account's quota, which costs none; None if the call failed, or it has no quota."""
         if not kind_of(account).has_quota:
             return None
         return await self._get(usage_url(self._base_url), account)

@@ -1,14 +1,13 @@
-"""A small HTTP/1.1 client for one thing: POST to one address, and read the answer as it comes.
+"""An HTTP/1.1 client with a connection pool, for POST requests to one URL with streamed responses.
 
-It exists for its cost. Every layer between the socket and the wire is paid for with each of the
-small writes a stream consists of; general clients wake a task, arm a timer or copy a buffer for
-every chunk. Here one read of the socket is one parse, one wake-up and one piece of bytes.
+It exists for performance: general clients wake a task, arm a timer or copy a buffer for every
+chunk. Here one read of the socket is one parse, one wake-up and one piece of bytes.
 
-Idle connections are kept and used last-in first-out; the ticker closes those idle for too long.
-A request is never repeated here. A kept connection that ends within a second of sending, before any
-byte of an answer, is told apart (`StaleConnection`): upstream had closed it before the request came
-(RFC 9110, section 9.2.2, lets a client repeat a POST only where it can tell that it was not
-applied), so whoever asked may repeat it, once, on a new connection.
+Idle connections are reused last-in first-out; the ticker closes those idle for too long. The client
+never repeats a request. If a reused connection ends within STALE_SECONDS of sending, before any
+byte of a response, it raises `StaleConnection`: upstream had closed it before the request arrived,
+so the caller may repeat the request once on a new connection (RFC 9110, section 9.2.2, allows
+repeating a POST only if it is known not to have been applied).
 """
 
 import asyncio
@@ -26,17 +25,17 @@ from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
 
 CONNECT_SECONDS: Final = 5.0
-"""From the name to the end of the TLS handshake."""
+"""Time-out from name resolution to the end of the TLS handshake."""
 NEXT_ADDRESS_SECONDS: Final = 0.25
-"""How long one address of several may be silent until the next is tried beside it (RFC 8305)."""
+"""Seconds after which the next of several addresses is tried in parallel (RFC 8305)."""
 IDLE_BEATS: Final = 60
 """Seconds an idle connection is kept for the next request."""
 
 
 STALE_SECONDS: Final = 1.0
-"""Time after sending in which the end of a kept connection means that the request was not seen."""
+"""Seconds after sending in which the end of a reused connection makes it a stale one."""
 DEAD_SECONDS: Final = 20
-"""How long sent bytes may go unacknowledged, or a silent peer may not answer keep-alive probes."""
+"""Seconds that sent bytes, or TCP keep-alive probes, may go unacknowledged."""
 
 
 class Unreachable(ConnectionError):
@@ -45,11 +44,11 @@ class Unreachable(ConnectionError):
     def __init__(self, address: str, cause: str) -> None:
         super().__init__(f"{address}: {cause}")
         self.cause = cause
-        """`dns`, `tcp`, `tls` or `timeout`, then the system's words."""
+        """`dns`, `tcp`, `tls` or `timeout`, followed by the system's message."""
 
 
 class StaleConnection(ConnectionLost):
-    """A kept connection ended before upstream can have looked at the request."""
+    """A reused connection ended before upstream can have processed the request."""
 
 
 class _Connection(asyncio.Protocol):
@@ -156,7 +155,7 @@ class _Connection(asyncio.Protocol):
 
 
 class HttpClient:
-    """Posts to one address."""
+    """Posts requests to one URL over pooled connections."""
 
     def __init__(
         self,
@@ -217,14 +216,14 @@ class HttpClient:
         return ""
 
     def tick(self) -> None:
-        """A second has passed: close what has been idle for too long."""
+        """Count a second: close connections idle for IDLE_BEATS."""
         for connection in self._idle.copy():
             connection.idle_beats += 1
             if connection.idle_beats > IDLE_BEATS:
                 connection.abort()
 
     def close(self) -> None:
-        """Cut everything, and send nothing more."""
+        """Abort all connections; no request can be sent after this."""
         self._closed = True
         for connection in tuple(self._all):
             connection.abort()
@@ -279,7 +278,7 @@ class HttpClient:
 
 
 def _watch_peer(sock: socket.socket) -> None:
-    """Let the system end a connection whose peer, or whose path, is gone without a word."""
+    """Have the system end a connection whose peer or network path is gone (TCP keep-alive)."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         ("TCP_KEEPIDLE", DEAD_SECONDS),
@@ -292,7 +291,7 @@ def _watch_peer(sock: socket.socket) -> None:
 
 
 def _words(error: OSError) -> str:
-    """What the system said, without addresses: `ConnectionRefusedError`, `certificate has expired`."""
+    """The system's message without addresses: `ConnectionRefusedError`, `certificate has expired`."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message or type(error).__name__
     if isinstance(error, ssl.SSLError):
@@ -303,7 +302,7 @@ def _words(error: OSError) -> str:
 
 
 def _default_tls() -> ssl.SSLContext:
-    """For HTTP/1.1 alone: HTTP/2 is not spoken here."""
+    """A TLS context that offers HTTP/1.1 only."""
     context = client_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

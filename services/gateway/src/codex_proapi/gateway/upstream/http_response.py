@@ -1,20 +1,20 @@
-"""One HTTP answer as it comes: its head, then its body in pieces, one for each read of the socket.
+"""One HTTP response being received: its head, then its body in pieces, one per read of the socket.
 
-It is what the parser tells its news to, and what a reader waits on. Who sent the request, and what
-becomes of the connection, is `relay.post_client`'s business.
+It implements the parser's callbacks and the reader's side. Requests and connections are managed by
+`upstream.connection_pool`.
 """
 
 import asyncio
 from typing import Final, Protocol
 
 HIGH_WATER: Final = 128 * 1024
-"""Bytes nobody has read beyond which the socket is not read: upstream then waits for the client."""
+"""Unread bytes from which reading of the socket pauses, so that upstream waits for the client."""
 HEAD_BYTES: Final = 64 * 1024
-"""Largest head, announcements before it included; the parser itself knows no limit."""
+"""Most bytes of a head, including 1xx responses before it; the parser has no limit of its own."""
 
 
 class ConnectionLost(ConnectionError):
-    """The connection broke, or what came over it is no HTTP."""
+    """The connection broke, or the response is not HTTP."""
 
 
 class ClientConnection(Protocol):
@@ -32,7 +32,7 @@ class ClientConnection(Protocol):
 
 
 class HttpResponse:
-    """One answer on its way; whoever has it reads it to its end or closes it."""
+    """One response being received; its owner reads it to the end or closes it."""
 
     __slots__ = (
         *(
@@ -71,7 +71,7 @@ class HttpResponse:
 
     @property
     def closed(self) -> bool:
-        """Whether its connection is no longer its own: given back, or cut."""
+        """Whether its connection was returned to the pool or closed."""
         return self._connection is None
 
     @property
@@ -87,7 +87,10 @@ class HttpResponse:
             await self._wait()
 
     async def read(self) -> bytes:
-        """Everything that has come, at least something; b"" at the end. Raises ConnectionLost."""
+        """All bytes received since the last call, at least one; b"" at the end.
+
+        Raises ConnectionLost.
+        """
         while not self._pieces:
             if self._complete:
                 return b""
@@ -103,7 +106,7 @@ class HttpResponse:
         return data
 
     def close(self) -> None:
-        """Cut the connection if the answer is not complete; any number of times."""
+        """Close the connection unless the response is complete; may be called repeatedly."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abort()
@@ -171,7 +174,7 @@ class HttpResponse:
         return self._complete
 
     def wake(self) -> None:
-        """Let whoever waits look again."""
+        """Wake the waiting reader."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REFUSAL_BYTES: Final = 256 * 1024
-"""How much of a refusal's body is read."""
+"""Most bytes of a refusal's body that are read."""
 CLOSING_TICKS: Final = 3
 """Seconds a finished stream may take to end by itself, so that its connection can be used again."""
 
@@ -45,7 +45,7 @@ class HttpResponseStream:
         return f"<HttpResponseStream with {len(self.held)} bytes held>"
 
     async def read(self) -> bytes:
-        """What has come since, as one piece; b"" at the end. Raises Truncated when it breaks."""
+        """All bytes received since the last call; b"" at the end. Raises Truncated if it breaks."""
         if self._answer is None:
             return b""
         try:
@@ -54,15 +54,18 @@ class HttpResponseStream:
             raise Truncated("The backend broke off in the middle of its answer.") from error
 
     def close(self) -> None:
-        """Give the connection back if the stream has ended, else cut it; any number of times."""
+        """Return the connection to the pool if the stream has ended, else close it.
+
+        May be called repeatedly.
+        """
         if self._answer is not None:
             self._answer.close()
 
     def release(self) -> None:
-        """The answer is whole: let the stream end by itself, for a moment. Closing is void then.
+        """Let the stream of a whole answer end by itself; `close` has no effect after this.
 
-        The last chunk of a chunked body often comes after the last event; whoever cuts the
-        connection before it has to open another one for the next exchange.
+        The last chunk of a chunked body often arrives after the last event. Waiting for it, at most
+        CLOSING_TICKS seconds, keeps the connection reusable.
         """
         answer, self._answer = self._answer, None
         if answer is not None and not answer.closed:
@@ -83,7 +86,7 @@ class ClosingStreams:
         self._ticks[answer] = 0
 
     def tick(self) -> None:
-        """Forget those that have ended, cut those that have not in time."""
+        """Count a second: drop streams that have ended, close those that took too long."""
         for answer, ticks in list(self._ticks.items()):
             if answer.closed or ticks >= CLOSING_TICKS:
                 answer.close()
@@ -92,14 +95,14 @@ class ClosingStreams:
                 self._ticks[answer] = ticks + 1
 
     def close(self) -> None:
-        """Cut all of them."""
+        """Close all of them."""
         for answer in self._ticks:
             answer.close()
         self._ticks.clear()
 
 
 class HttpTransport:
-    """Asks by POST; a `Transport`."""
+    """Sends requests by POST and reads server-sent events; a `Transport`."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
@@ -115,7 +118,7 @@ class HttpTransport:
     async def open(
         self, request: PreparedRequest, silence: SilenceBudget
     ) -> HttpResponseStream | Refusal:
-        """Ask once. Faults of the transport come back as refusals of status 0."""
+        """Send a request once; faults of the transport are returned as refusals of status 0."""
         answer: HttpResponse | None = None
         try:
             async with asyncio.timeout_at(silence.deadline) as limit:
@@ -161,7 +164,7 @@ async def _until_commit(
 
 
 def _check_media_type(answer: HttpResponse) -> None:
-    """Raise Malformed for a page: a portal or a proxy has answered in the backend's place."""
+    """Raise Malformed for HTML: a captive portal or a proxy answered instead of the backend."""
     if "text/html" in answer.headers.get("content-type", "").lower():
         raise Malformed("A page came instead of the backend's event stream.")
 

@@ -1,7 +1,7 @@
-"""The models there are: what accounts list, kept in Redis for all replicas, united here.
+"""Model catalogues of accounts: fetched from the backend, stored in Redis, merged into one.
 
-A list is fetched through its account when it is an hour old, or when an answer names another etag;
-one replica at a time does it. What a name means is decided in `commons.codex.model_catalogue`.
+An account's list is fetched by one replica when it is an hour old, or when an answer has another
+etag. Resolving a name to a model is `commons.codex.model_catalogue`.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ FRESH_SECONDS: Final = 3600.0
 """Age from which a list is fetched again."""
 KEPT_SECONDS: Final = keyspace.DAY
 CHECK_SECONDS: Final = 30.0
-"""Time between two looks at what the other replicas have fetched."""
+"""Seconds between two reads of the lists in Redis."""
 FETCH_SECONDS: Final = 60
-"""How long others leave a list to the replica that fetches it."""
+"""Seconds that a replica's lock for fetching a list lasts."""
 LARGE_TEXT: Final = 1000
-"""Texts of a model's entry longer than this are its instructions: nobody here reads them."""
+"""Characters from which a text in a model's entry is dropped: it is its instructions."""
 
 log = structlog.get_logger(__name__)
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """One account's list, as it lies in Redis."""
+    """One account's list as stored in Redis."""
 
     at: float
     etag: str
@@ -45,17 +45,17 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """What the owner says about models."""
+    """The operator's settings for models."""
 
     default_model: str = ""
-    """Empty is the best of the catalogue."""
+    """The default model; empty for the best of the catalogue."""
     aliases: dict[str, str] = {}
     disabled: tuple[str, ...] = ()
     """Models that are not offered although accounts list them."""
 
 
 class ModelCatalogues:
-    """What every account lists, and the catalogue made of it."""
+    """The lists of all accounts, and the catalogue merged from them."""
 
     def __init__(
         self,
@@ -92,14 +92,14 @@ class ModelCatalogues:
         return slugs is None or model in slugs
 
     def observe_etag(self, account_id: str, etag: str) -> None:
-        """An answer named the etag of its account's list."""
+        """Note the etag of an account's list from an answer's headers."""
         kept = self._kept.get(account_id)
         if kept is not None and kept.etag != etag and self._etags.get(account_id) != etag:
             self._etags[account_id] = etag
             self._wake.set()
 
     def configure(self, names: Names) -> None:
-        """Take another default, other aliases, or models that are not offered."""
+        """Set the default model, aliases and disabled models."""
         if names != self._names:
             self._names = names
             self._built_in = Catalogue.built_in(
@@ -121,7 +121,7 @@ class ModelCatalogues:
         ]
 
     async def load(self) -> None:
-        """Take over what lies in Redis. Raises StoreUnavailable."""
+        """Read the stored lists. Raises StoreUnavailable."""
         ids = list(self._view.accounts)
         kept: dict[str, Kept] = {}
         if ids:
@@ -137,7 +137,7 @@ class ModelCatalogues:
             self._unite()
 
     async def fetch_stale(self) -> None:
-        """Fetch lists that are old, or known to have changed. Raises StoreUnavailable."""
+        """Fetch lists that are stale or have another etag. Raises StoreUnavailable."""
         now = self._clock()
         for account in list(self._view.accounts.values()):
             if account.paused or not kind_of(account).has_catalogue:
@@ -171,7 +171,7 @@ class ModelCatalogues:
             return bool(await self._redis.set(key, "1", nx=True, ex=FETCH_SECONDS))
 
     async def _keep(self, account_id: str, told: ApiResponse) -> bool:
-        """Keep a list that can be read, without its large texts."""
+        """Store a list that can be parsed, without its large texts."""
         try:
             entry = Kept(self._clock(), told.etag, msgspec.Raw(_reduced(told.body)))
             self._built_in.with_live(bytes(entry.body))
@@ -187,7 +187,7 @@ class ModelCatalogues:
         return True
 
     def _unite(self) -> None:
-        """Make one catalogue of all lists."""
+        """Merge all lists into one catalogue."""
         lists = {account_id: bytes(kept.body) for account_id, kept in self._kept.items()}
         self.revision += 1
         self._described = None
@@ -207,7 +207,7 @@ class ModelCatalogues:
 
 
 def _decoded(body: str | bytes) -> Kept | None:
-    """A kept list; None if another version of ours kept it in another shape."""
+    """Decode a stored list; None if another version of the gateway stored it in another format."""
     try:
         kept = msgspec.json.decode(body, type=Kept)
         Catalogue([]).with_live(bytes(kept.body))
@@ -217,7 +217,7 @@ def _decoded(body: str | bytes) -> Kept | None:
 
 
 def _reduced(body: bytes) -> bytes:
-    """A list without texts nobody reads. Raises ModelListUnreadable if it is none."""
+    """A list without its large texts. Raises ModelListUnreadable if it cannot be parsed."""
     try:
         listed = msgspec.json.decode(body)
         models = [_small(entry) for entry in listed["models"] if isinstance(entry, Mapping)]

@@ -1,8 +1,8 @@
-"""Whether this replica can reach the backend at all: a matter of its own route, DNS and TLS.
+"""Whether this replica can connect to the backend: its route, DNS and TLS.
 
-A failure to connect says nothing of any account, for all have the same host. After several in a row
-`/readyz` says so, so that a load balancer prefers replicas that can; from then on a connection is
-tried every few seconds, so that the replica comes back without a client's request.
+A failure to connect concerns no single account, as all use the same host. After FAILURES in a row
+`/readyz` fails, so that load balancers prefer other replicas; from then on the replica tries to
+connect every few seconds, so that it recovers without a client's request.
 """
 
 import asyncio

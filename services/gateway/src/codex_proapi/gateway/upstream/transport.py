@@ -1,8 +1,7 @@
-"""What a transport to the backend is: one request goes out, a response stream or a refusal comes back.
+"""The transport protocol: sends one request to the backend, gives a response stream or a refusal.
 
-Which transport carries a request is `choose_transport`, a pure function of what the transports say
-of themselves. What a refusal allows, and who is asked next, is decided elsewhere (`policy.retry`,
-`exchange.dispatch`).
+`choose_transport` selects the transport of a request. What follows a refusal is decided by
+`policy.retry`, and done by `exchange.dispatch`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ CLI itself waits so long between two events."""
 
 
 class PreparedRequest(msgspec.Struct, frozen=True):
-    """A request as it goes out. Cannot print its headers: they hold an account's token."""
+    """A request as it is sent. Its headers are not part of the repr: they contain a token."""
 
     headers: Mapping[str, str]
     body: bytes

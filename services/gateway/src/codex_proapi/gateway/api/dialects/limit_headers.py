@@ -1,4 +1,4 @@
-"""Headers of a response that tell of the limits of the client's key, by the names clients read.
+"""Rate limit headers of responses, from the limits of the client's key.
 
 `x-ratelimit-*` is OpenAI's, `x-codex-*` the Codex backend's.
 """
@@ -12,7 +12,7 @@ from codex_proapi.gateway.server.asgi import Header
 
 
 def headers_of_limits(charge: LimitCharge | None, codex: bool) -> list[Header]:  # noqa: FBT001 - a dialect's signature
-    """All of them; a Codex client is also told of its key's budgets."""
+    """All rate limit headers; those of budgets only if the client is Codex."""
     return [*limit_headers(charge), *(share_headers(charge) if codex else ())]
 
 

@@ -31,22 +31,22 @@ SILENT_LINES: Final = tuple(
         b"response.content_part.added",
     )
 )
-"""How nearly every answer begins: these say nothing, so they are not even read."""
+"""Events that nearly every answer begins with; they have no content and are not decoded."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Nothing has been said yet."""
+    """The commit point is not reached yet."""
 
 
 class Spoken(msgspec.Struct, frozen=True):
     """The commit point is reached."""
 
     held: bytes
-    """All bytes so far, for the wire."""
+    """All bytes so far, for the translator."""
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """Upstream refused inside its 200."""
+    """Upstream refused in an event of a response of status 200."""
 
     refusal: Refusal
 
@@ -95,10 +95,10 @@ class CommitGate:
 
     @property
     def held(self) -> bytes:
-        """All bytes so far; after an end without a word, what there is to judge."""
+        """All bytes so far, to tell what a stream was that ended before the commit point."""
         return b"".join(self._pieces)
 
     def _refusal(self, event: ResponseFailed | UpstreamErrorEvent) -> Refusal:
-        """The refusal, with what the events before it told of the quota."""
+        """The refusal, with the quota from the events before it."""
         refusal = refusal_of_event(event)
         return msgspec.structs.replace(refusal, quota=combined(self._quota, refusal.quota))

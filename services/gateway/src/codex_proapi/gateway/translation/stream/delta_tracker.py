@@ -1,6 +1,6 @@
-"""Which parts of an answer have come in deltas, so that nothing is passed on twice.
+"""Tracks which parts of an answer came in deltas, so that nothing is passed on twice.
 
-Upstream says everything up to four times: in deltas, in a `.done` event, in the finished item and
+Upstream sends everything up to four times: in deltas, in a `.done` event, in the finished item and
 in the completed response. Whatever comes first is passed on; the rest is recognised here.
 """
 

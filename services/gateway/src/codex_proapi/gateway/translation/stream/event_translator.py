@@ -31,7 +31,7 @@ from codex_proapi.gateway.translation.stream.stream_translator import ResponseRe
 FastHandler = Callable[[bytes], bytes | None]
 
 NO_LINES: Final = b"\n"
-"""What no block begins with."""
+"""A prefix that no block has."""
 DATA: Final = b"data: "
 
 
@@ -41,7 +41,7 @@ def first_lines(name: str) -> bytes:
 
 
 class EventTranslator:
-    """One answer on its way from the backend to a client. Subclasses bring the dialect."""
+    """Base of the stream translators: translates one answer; subclasses implement the dialect."""
 
     keep_alive = KEEP_ALIVE
 
@@ -56,7 +56,7 @@ class EventTranslator:
         self._plain = True
 
     def feed(self, data: bytes) -> bytes:
-        """Take upstream's bytes; give the client's, b"" when there is nothing to write."""
+        """Translate bytes from upstream; gives the client's bytes, b"" if there are none to write."""
         if self.done:
             return b""
         out = self._unsent
@@ -84,7 +84,7 @@ class EventTranslator:
         return self._send() if out else b""
 
     def finish(self) -> bytes:
-        """Upstream has closed: give the rest. Raises `Truncated` if the answer is not whole."""
+        """Give the rest at the end of upstream's stream. Raises `Truncated` if it is not whole."""
         if self.done:
             return b""
         try:
@@ -98,7 +98,7 @@ class EventTranslator:
         return self._send()
 
     def fail(self, error: GatewayError) -> bytes:
-        """End with what was translated before the fault, then the error as the dialect tells it."""
+        """End with what was translated before the fault, then the error in the dialect's format."""
         if self.done:
             return b""
         self.done = True

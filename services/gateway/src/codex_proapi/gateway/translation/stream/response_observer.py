@@ -1,4 +1,4 @@
-"""Reads a passing answer for its report: tokens, model, ending, quota. Changes nothing else."""
+"""Fills the response report from events: tokens, model, ending, quota. Changes no event."""
 
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ KNOWN_EVENTS: Final = PUBLIC_EVENTS | VENDOR_EVENTS
 
 
 def observe(event: UpstreamEvent, report: ResponseReport) -> None:
-    """Write what an event says into the report."""
+    """Update the report from one event."""
     match event:
         case ResponseCreated(response=response):
             _note_response(response, report)
@@ -69,7 +69,7 @@ def observe(event: UpstreamEvent, report: ResponseReport) -> None:
 
 
 def incomplete_reason(response: Raw) -> str:
-    """Why upstream cut an answer; empty when it does not say."""
+    """Why upstream ended an answer early; empty if not given."""
     try:
         details = _read(response or b"{}").incomplete_details
     except DECODE_ERRORS:

@@ -1,8 +1,8 @@
-"""Stop sequences, which upstream cannot take: the text is cut here instead."""
+"""Stop sequences: upstream does not support them, so the text is cut here."""
 
 
 class StopCutter:
-    """One text on its way past its stop strings.
+    """Cuts one streamed text at the first of its stop strings.
 
     Only what may be the beginning of a stop string is held back.
     """
@@ -19,7 +19,7 @@ class StopCutter:
         return f"<StopCutter {'found' if self.found else 'open'}>"
 
     def feed(self, text: str) -> str:
-        """Take text; give what may be said of it."""
+        """Take text; give the part that may be sent."""
         if self.found:
             return ""
         text = self._held + text
@@ -34,7 +34,7 @@ class StopCutter:
         return text[: len(text) - keep]
 
     def flush(self) -> str:
-        """The text is over: give what was held back."""
+        """Give the text held back, at the end of the text."""
         text, self._held = self._held, ""
         return text
 

@@ -1,6 +1,6 @@
-"""What every wire has in common: one answer's bytes on their way from the backend to a client.
+"""The protocol of stream translators and aggregators, and the response report they fill.
 
-A wire takes upstream's bytes as they come and gives the client's bytes, one `bytes` for each read.
+A translator takes upstream's bytes as they come and gives the client's bytes, one `bytes` for each read.
 It knows no socket, clock or account; whoever pumps decides when to write and what to retry.
 """
 
@@ -20,15 +20,15 @@ UNKNOWN_NAMES: Final = 32
 
 
 class ResponseReport:
-    """What a wire has learnt of its answer; read by whoever settles the exchange."""
+    """The response report: what a translator observed in its answer, for the settlement."""
 
     def __init__(self) -> None:
         self.tokens: Tokens | None = None
-        """From the terminal event, also of a failed answer; None when upstream told nothing."""
+        """Usage from the terminal event, also of a failed answer; None if upstream sent none."""
         self.account = ""
         """Id of the account that answers, noted before its first byte; never written for clients."""
         self.answered_model = ""
-        """The model that upstream says it was."""
+        """The model named by upstream."""
         self.response_id = ""
         """The response's id, as the client knows it."""
         self.ending: Ending | None = None
@@ -38,7 +38,7 @@ class ResponseReport:
         self.refusal: Refusal | None = None
         """A failure that upstream reported inside the stream."""
         self.quota: Quota | None = None
-        """What its rate limit events told."""
+        """Quota from rate limit events."""
         self.metadata: dict[str, str] = {}
         """Late response headers from metadata events, lower case: turn state and the like."""
         self.unknown_events: Counter[str] = Counter()
@@ -46,7 +46,7 @@ class ResponseReport:
         self.malformed_events = 0
         """Events that could not be read and were passed on to a client that asked for all."""
         self.output_items: list[bytes] = []
-        """The answer's items as JSON in their order, if the wire was asked to keep them."""
+        """The answer's items as JSON in their order, if the translator was asked to keep them."""
 
     def __repr__(self) -> str:
         return f"<ResponseReport {self.ending or 'open'} {self.code}>"
@@ -58,7 +58,7 @@ class ResponseReport:
 
 
 class StreamTranslator(Protocol):
-    """One answer's bytes on their way to a client.
+    """Translates one answer's bytes for a client.
 
     Call `feed` with every read until `done`; call `finish` when upstream closes before that. When
     either raises, or anything else ends the answer, `fail` gives the last bytes to write: what was
@@ -67,7 +67,7 @@ class StreamTranslator(Protocol):
 
     @property
     def report(self) -> ResponseReport:
-        """What was learnt so far."""
+        """The report so far."""
 
     @property
     def done(self) -> bool:
