@@ -1,4 +1,4 @@
-"""In whose shape an error is told where no dialect's route was reached: by the client's headers."""
+"""Selects the format of errors outside of the dialects' routes, by the client's headers."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,7 +1,7 @@
 """The protocol of stream translators and aggregators, and the response report they fill.
 
-A translator takes upstream's bytes as they come and gives the client's bytes, one `bytes` for each read.
-It knows no socket, clock or account; whoever pumps decides when to write and what to retry.
+A translator takes bytes from upstream and gives the client's bytes, one `bytes` for each read. It
+uses no socket, clock or account; the response pump decides when to write and what to retry.
 """
 
 from collections import Counter
