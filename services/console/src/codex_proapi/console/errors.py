@@ -1,19 +1,19 @@
-"""The console's errors: the class says whose fault it is, `code` which sentence the reader gets.
+"""The console's errors: the class has the HTTP status, `code` selects the message.
 
 ConsoleError                     status, code, public message; cannot be raised itself
 ├── BadRequest 400               the body or a parameter is wrong (param)
-│   └── BadAuthFile 400          this is no auth.json we can use, and why
-├── HostRefused 400              a Host header we do not answer to
+│   └── BadAuthFile 400          the auth.json cannot be used; the code says why
+├── HostRefused 400              the Host header is not in the host list
 ├── LoginRefused 400             an account's login ended without an account; the code has its cure
 ├── NotSignedIn 401              no session, or it has ended
 ├── BadSignIn 401                a wrong password or setup token
 ├── Refused 403                  CSRF token, cross-site request, sign-in needed but impossible
 ├── NotFound 404                 no such account, key, login, session, path
 ├── MethodRefused 405            the path exists, but not for this method
-├── Conflict 409                 the world has moved on: already set up, another identity, …
+├── Conflict 409                 the state has changed: already set up, another identity, …
 ├── TooLarge 413 · WrongMedia 415
 ├── TooMany 429                  sign-in attempts, open streams (retry_after)
-├── AuthServerAway 502           the authorization server cannot be reached or is ill
+├── AuthServerAway 502           the authorization server cannot be reached or fails
 └── StoreAway 503                Redis does not answer
 
 Every code has a row in docs/console-errors.md and its sentences in `codex_proapi.console.texts.phrases`, in
@@ -118,13 +118,13 @@ class BadRequest(ConsoleError):
 
 
 class BadAuthFile(BadRequest):
-    """This is no auth.json we can use; the code says why."""
+    """The auth.json cannot be used; the code says why."""
 
     code = Code.AUTH_JSON
 
 
 class HostRefused(ConsoleError):
-    """A Host header we do not answer to."""
+    """The Host header is not in the host list."""
 
     status = 400
     code = Code.HOST_REFUSED
@@ -152,7 +152,7 @@ class BadSignIn(ConsoleError):
 
 
 class Refused(ConsoleError):
-    """Signed in or not, it may not be done this way."""
+    """Not allowed in this way, signed in or not: CSRF token, another site, no login possible."""
 
     status = 403
     code = Code.CSRF
@@ -173,14 +173,14 @@ class MethodRefused(ConsoleError):
 
 
 class Conflict(ConsoleError):
-    """The world has moved on since the page was drawn."""
+    """The state has changed since the page was rendered."""
 
     status = 409
     code = Code.ALREADY_SET_UP
 
 
 class TooLarge(ConsoleError):
-    """The body is larger than any honest one."""
+    """The body exceeds the limit."""
 
     status = 413
     code = Code.TOO_LARGE
@@ -201,7 +201,7 @@ class TooMany(ConsoleError):
 
 
 class AuthServerAway(ConsoleError):
-    """The authorization server cannot be reached or is ill."""
+    """The authorization server cannot be reached or fails."""
 
     status = 502
     code = Code.AUTHORIZATION_UNREACHABLE

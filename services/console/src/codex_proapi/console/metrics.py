@@ -32,7 +32,7 @@ class Metrics:
     """The console's series on one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        # One more series for each, which nobody reads.
+        # Disables the `_created` series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
         self.process = ProcessMetrics("console", registry)

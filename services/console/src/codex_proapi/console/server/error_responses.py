@@ -176,7 +176,7 @@ def _param_of(error: HTTPException) -> str | None:
     """The field that failed validation, if known."""
     extra = error.extra if isinstance(error, ValidationException) else None
     if isinstance(extra, list) and extra and isinstance(extra[0], dict):
-        # A missing field is told as a fault of the whole body, which Litestar calls `data`.
+        # Litestar reports a missing field as a fault of the whole body, which it calls `data`.
         missing = _MISSING.search(str(extra[0].get("message", "")))
         key = missing[1] if missing else extra[0].get("key")
         return str(key)[:64] if key else None
