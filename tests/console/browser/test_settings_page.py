@@ -30,7 +30,7 @@ async def test_settings_are_changed_and_set_back(site: Served, visitor: Tab) -> 
     await visitor.page.check('[name=routing][value=""]')
     await visitor.page.fill("[name=model_aliases]", "")
     await visitor.click("[data-settings] [type=submit]")
-    await visitor.see("[data-live=audit]", "Settings changed")
+    await visitor.see("[data-live=audit]", "routing: round_robin →")
     live = await site.console.parts.live_settings.read()
     assert (live.routing, live.model_aliases) == (None, None)
 
