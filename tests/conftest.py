@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from redis.asyncio import Redis
 from support.certificates import Authority
-from support.redis_clients import connect_patiently
+from support.redis_clients import connect_patiently, patient
 from support.redis_server import RedisServer
 
 # A busy machine is no fault of an example: only what is said counts, never how long it took.
@@ -46,9 +46,9 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
-    """Address of an empty database."""
+    """Address of an empty database; a busy machine is no fault of those who wait for it."""
     redis_server.flush()
-    return redis_server.url
+    return patient(redis_server.url)
 
 
 @pytest.fixture

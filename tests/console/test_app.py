@@ -29,11 +29,11 @@ async def test_a_console_whose_redis_comes_late_lets_nobody_in_before_its_passwo
         assert (await api.get("/readyz")).status_code == 503
         assert (await api.get("/api/keys")).status_code == 503
         with server:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (await api.get("/readyz")).status_code != 200:
                     await asyncio.sleep(0.05)
             assert (await api.get("/api/keys")).status_code == 401
-            async with Browser(console) as browser, asyncio.timeout(10):
+            async with Browser(console) as browser, asyncio.timeout(60):
                 while (await browser.sign_in(PASSWORD)).status_code != 201:
                     await asyncio.sleep(0.2)
             await console.close()

@@ -267,9 +267,10 @@ async def test_without_an_account_the_answer_says_so(redis_url: str) -> None:
 
 
 async def test_while_redis_is_away_nobody_is_admitted_and_what_was_served_is_counted_later(
-    redis_url: str, redis_server: RedisServer
+    redis_server: RedisServer, redis_url: str
 ) -> None:
-    async with stage(redis_url, "ada") as play:
+    assert redis_url  # an empty database; what is away is noticed after a second, as in production
+    async with stage(redis_server.url, "ada") as play:
         play.sim.script("silent_between", silence=1.5, words=1)
         under_way = asyncio.ensure_future(play.chat("count to 9"))
         await play.until(lambda: play.sim.turns)

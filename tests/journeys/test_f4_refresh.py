@@ -30,6 +30,7 @@ async def test_fifty_requests_on_five_replicas_with_one_expired_account_make_one
 
 async def test_a_refused_token_is_renewed_once_and_the_same_account_answers(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
+        await play.until_polled()
         play.sim.invalidate_access_tokens("ada")
 
         answer = await play.chat()

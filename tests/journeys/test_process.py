@@ -29,7 +29,7 @@ async def start(environ: Any) -> Any:
 
 
 async def until_ready(client: Any) -> None:
-    for _ in range(400):
+    for _ in range(1200):
         try:
             if (await client.get("/readyz")).status_code == 200:
                 return
@@ -113,7 +113,7 @@ async def test_a_process_too_old_for_what_is_stored_says_so_and_does_not_serve(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, told = await asyncio.wait_for(process.communicate(), 30)
+    _, told = await asyncio.wait_for(process.communicate(), 60)
 
     assert process.returncode == 2
     assert f"The {service} cannot start:" in told.decode()
@@ -154,7 +154,7 @@ async def test_a_second_signal_ends_everything_at_once_and_asks_nobody_again(
                 except httpx.TransportError:
                     break
             process.send_signal(signal.SIGTERM)
-            out, told = await asyncio.wait_for(process.communicate(), 30)
+            out, told = await asyncio.wait_for(process.communicate(), 60)
             answers = await asyncio.gather(*asked, return_exceptions=True)
 
         assert process.returncode == 0

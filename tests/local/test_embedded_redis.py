@@ -36,7 +36,7 @@ async def pid_of(server: EmbeddedRedis) -> int:
 
 
 async def until(true: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await true():
             await asyncio.sleep(0.02)
 

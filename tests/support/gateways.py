@@ -31,6 +31,8 @@ KEY = Fernet.generate_key().decode()
 """One encryption key for all replicas of a test."""
 PATIENCE_SECONDS = 60.0
 """How long a test waits for what must come about: a busy machine is no fault of it."""
+POLLED = {"models", "usage"}
+"""Last segments of the paths that a gateway asks in the background."""
 
 
 class Replica:
@@ -153,6 +155,13 @@ class Stage:
     def asked(self, name: str) -> int:
         """How often a simulated account was asked."""
         return sum(turn.account == name for turn in self.sim.turns)
+
+    async def until_polled(self) -> None:
+        """Wait until the first replica has asked for the models and the quota, as it does at its start.
+
+        A token that ends before that is renewed by the one who polls.
+        """
+        await self.until(lambda: {r.path.split("/")[-1] for r in self.sim.requests} >= POLLED)
 
     async def until(self, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until something is so."""

@@ -9,6 +9,11 @@ PATIENCE_SECONDS = 60.0
 CONNECTIONS = 20
 
 
+def patient(url: str) -> str:
+    """The address of a server, for clients that wait long for its answers."""
+    return f"{url}&socket_timeout={PATIENCE_SECONDS}&socket_connect_timeout={PATIENCE_SECONDS}"
+
+
 def patient_twin(client: Redis) -> Redis:
     """Another client of the same database, with much patience; on a unix socket, as tests have it."""
     place = client.connection_pool.connection_kwargs

@@ -55,14 +55,15 @@ async def served(
     settings = console_settings(redis_url, **{"encryption_keys": (FERNET,), **provided})
     console = build(settings, clock=time.time, announce=lambda _line: None)
     scene = Scene(console.redis, now=time.time())
-    if not empty:
-        await scene.fill()
-    await console.start()
     try:
+        if not empty:
+            await scene.fill()
+        await console.start()
         async with serving(console.asgi, listener):
             try:
                 yield Served(console, scene, base)
             finally:
                 console.stop_streams()
     finally:
+        listener.close()
         await console.close()

@@ -52,7 +52,7 @@ class Running:
     async def stop(self, how: signal.Signals) -> int:
         """Signal it as a terminal does, the whole group; give its exit code."""
         os.killpg(self.process.pid, how)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             _, rest = await self.process.communicate()
         self.told += rest.decode()
         return self.process.returncode or 0

@@ -31,10 +31,13 @@ async def test_the_lock_ends_by_itself_when_its_owner_dies(redis_client: Redis) 
 
 async def test_the_lock_outlives_its_lifetime_while_the_block_runs(redis_client: Redis) -> None:
     key = keyspace.refresh_lock("a")
-    async with locks_on(redis_client, 2).hold("a"):
+    async with locks_on(redis_client, 6).hold("a"):
         owner = await redis_client.get(key)
-        for _ in range(12):
-            await asyncio.sleep(0.2)
+        left, renewals = await redis_client.pttl(key), 0
+        while renewals < 2:
+            await asyncio.sleep(0.05)
+            left, before = await redis_client.pttl(key), left
+            renewals += left > before
             assert await redis_client.get(key) == owner
     assert await redis_client.get(key) is None
 

@@ -134,14 +134,18 @@ async def test_a_server_that_hangs_breaks_the_line_in_time() -> None:
 
 
 async def test_a_quiet_line_stays_up_and_a_slow_stream_of_calls_does_not_time_out(
-    redis_url: str,
+    redis_server: RedisServer,
 ) -> None:
-    line = line_to(redis_url, timeout=0.1)
+    line = line_to(redis_server.url, timeout=0.1)
     for _ in range(4):
         assert await line.call("PING") == "PONG"
         await asyncio.sleep(0.06)
     assert repr(line) == "<MultiplexedConnection up>"
     await line.aclose()
+
+
+def test_the_url_may_say_how_long_a_command_takes() -> None:
+    assert line_to("redis://cache?socket_timeout=4")._timeout == 4.0
 
 
 async def test_a_server_that_can_not_be_reached_is_an_error_each_time() -> None:
@@ -251,9 +255,9 @@ async def test_failures_on_the_line_are_those_of_any_script(redis_client: Redis)
 
 
 async def test_a_reply_that_came_while_our_own_loop_was_held_up_is_no_time_out(
-    redis_url: str,
+    redis_server: RedisServer,
 ) -> None:
-    line = line_to(redis_url, timeout=0.1)
+    line = line_to(redis_server.url, timeout=0.1)
     await line.call("PING")
     waiting = asyncio.ensure_future(line.call("PING"))
     await asyncio.sleep(0)

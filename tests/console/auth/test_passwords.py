@@ -43,10 +43,10 @@ async def test_an_absent_password_takes_as_long_to_refuse_as_a_wrong_one() -> No
     await passwords.verify("", "warm up")
     took = []
     for each in (kept, ""):
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(3):
             await passwords.verify(each, "wrong one")
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
 
     assert 1 / 3 < took[0] / took[1] < 3
 

@@ -41,7 +41,7 @@ class Process:
         )
 
     def wait_until_ready(self) -> None:
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 if httpx.get(f"{self.address}/readyz").status_code == 200:
                     return
@@ -51,7 +51,7 @@ class Process:
 
     def end(self) -> tuple[int, str]:
         """Its exit code and all it said."""
-        said, _ = self.process.communicate(timeout=20)
+        said, _ = self.process.communicate(timeout=60)
         return self.process.returncode, said
 
 

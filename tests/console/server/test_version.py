@@ -14,7 +14,7 @@ async def test_version_and_replicas(redis_url: str, redis_client: Redis) -> None
     await ReplicaStore(redis_client).beat(gateway)
     async with running(console_settings(redis_url)) as console, script(console) as api:
         version = (await api.get("/api/version")).json()
-        async with asyncio.timeout(5):  # the console's own first beat comes with its start
+        async with asyncio.timeout(60):  # the console's own first beat comes with its start
             while len(found := (await api.get("/api/replicas")).json()["replicas"]) < 2:
                 await asyncio.sleep(0.01)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from support.redis_clients import PATIENCE_SECONDS
 from support.redis_proxy import redis_proxy
 from support.redis_server import RedisServer
 
@@ -93,7 +94,7 @@ async def test_a_slot_given_back_wakes_who_waits_on_any_replica(pool: Pool) -> N
 
     await pool.slots.free("k-1")
 
-    assert await asyncio.wait_for(waiting, 0.5) == "a"
+    assert await asyncio.wait_for(waiting, PATIENCE_SECONDS) == "a"
     assert await pool.held() == ["a k-2 k", "a k-3 k"]
     assert pool.other.holds("k-3")
     assert not pool.slots.holds("k-1")
@@ -154,7 +155,7 @@ async def test_a_slot_goes_to_somebody_who_can_use_its_account(pool: Pool) -> No
 
     await pool.slots.free("k-1")
 
-    assert await asyncio.wait_for(second, 0.5) == "a"
+    assert await asyncio.wait_for(second, PATIENCE_SECONDS) == "a"
     assert not first.done()
 
 
@@ -219,7 +220,7 @@ async def test_who_waits_goes_on_when_the_limit_is_lifted(pool: Pool) -> None:
 
     pool.slots.most = 0
 
-    assert await asyncio.wait_for(waiting, 2.5) == "a"
+    assert await asyncio.wait_for(waiting, PATIENCE_SECONDS) == "a"
     assert await pool.slots.take("a", waiter("k-3")) == ()
 
 
@@ -245,7 +246,7 @@ async def test_who_waits_looks_again_when_redis_has_been_away(
             await asyncio.sleep(0.005)
         await proxy.close()
 
-        assert await asyncio.wait_for(waiting, 8) == ""
+        assert await asyncio.wait_for(waiting, PATIENCE_SECONDS) == ""
 
 
 async def test_what_is_left_is_given_back_when_the_replica_ends(pool: Pool) -> None:

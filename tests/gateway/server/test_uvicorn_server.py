@@ -49,13 +49,14 @@ async def test_when_the_drain_time_is_over_answers_under_way_are_ended() -> None
 
 
 async def test_the_door_stays_open_while_load_balancers_take_notice() -> None:
-    async with serving(settle=0.4) as scene:
+    async with serving(settle=60) as scene:
         scene.server.handle_exit(signal.SIGTERM, None)
         await asyncio.sleep(0.05)
 
         body = await scene.ask(a_head("connection: close"))
 
         assert body.startswith(b"HTTP/1.1 200 OK")
+        scene.server.handle_exit(signal.SIGTERM, None)
         await scene.serving
 
 

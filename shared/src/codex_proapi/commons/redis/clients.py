@@ -49,7 +49,8 @@ def connect(
     """A client for ordinary commands.
 
     Args:
-        url: Address as in REDIS_URL.
+        url: Address as in REDIS_URL. With one server, `?socket_timeout=`, `?socket_connect_timeout=`
+            and `?timeout=` (the wait for a connection), in seconds, overrule what is said here.
         max_connections: Connections at most; further commands wait for one.
         timeout: Seconds that one command may take.
         gate: Circuit breaker; commands fail at once while it is shut.
@@ -60,10 +61,11 @@ def connect(
 
 
 def connect_blocking(url: str, *, max_connections: int = MAX_BLOCKING) -> Redis:
-    """A client for blocking reads: its time-out is longer than BLOCK_SECONDS."""
-    timeout = BLOCK_SECONDS + 5
+    """A client for blocking reads: its time-out is longer than BLOCK_SECONDS, whatever the URL says."""
+    shortest = BLOCK_SECONDS + 5.0
+    gate = RedisCircuitBreaker()
     return _client(
-        url, max_connections=max_connections, timeout=timeout, gate=RedisCircuitBreaker()
+        url, max_connections=max_connections, timeout=shortest, gate=gate, shortest=shortest
     )
 
 
@@ -140,7 +142,14 @@ class Scripts:
         return digest, source
 
 
-def _client(url: str, *, max_connections: int, timeout: float, gate: RedisCircuitBreaker) -> Redis:
+def _client(
+    url: str,
+    *,
+    max_connections: int,
+    timeout: float,
+    gate: RedisCircuitBreaker,
+    shortest: float = 0.0,
+) -> Redis:
     options: dict[str, Any] = {
         "decode_responses": True,
         "legacy_responses": False,
@@ -154,10 +163,11 @@ def _client(url: str, *, max_connections: int, timeout: float, gate: RedisCircui
         return _sentinel_client(url, {**options, "max_connections": max_connections}, gate)
     if scheme.endswith("+cluster"):
         return _cluster_client(url, {**options, "max_connections": max_connections}, gate)
-    # The pool needs these as the client would pass them on.
-    pool = _WaitingPool(
-        max_connections=max_connections, timeout=timeout, **{**options, **parse_url(url)}
-    )
+    # The pool needs these as the client would pass them on; the URL's own options win.
+    bounds = {"max_connections": max_connections, "timeout": timeout}
+    merged = {**bounds, **options, **parse_url(url)}
+    merged["socket_timeout"] = max(merged["socket_timeout"], shortest)
+    pool = _WaitingPool(**merged)
     pool.gate = gate
     return Redis.from_pool(pool)
 

@@ -36,7 +36,7 @@ Word: TypeAlias = str | int | float | bytes
 def connect_multiplexed(url: str, *, timeout: float = 1.0) -> "MultiplexedConnection | None":
     """A connection to the server of this URL; None for Sentinel, Cluster, and TLS with own options.
 
-    Those need redis-py.
+    Those need redis-py. `?socket_timeout=` of the URL overrules the time-out, as in redis-py.
     """
     scheme = urlsplit(url).scheme
     if scheme not in ("redis", "rediss", "unix"):
@@ -44,7 +44,8 @@ def connect_multiplexed(url: str, *, timeout: float = 1.0) -> "MultiplexedConnec
     options = dict(parse_url(url))
     if any(name.startswith("ssl") for name in options):
         return None
-    return MultiplexedConnection(options, secure=scheme == "rediss", timeout=timeout)
+    patience = float(options.get("socket_timeout", timeout))
+    return MultiplexedConnection(options, secure=scheme == "rediss", timeout=patience)
 
 
 class MultiplexedConnection:
