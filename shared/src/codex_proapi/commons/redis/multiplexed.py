@@ -41,7 +41,7 @@ def connect_multiplexed(url: str, *, timeout: float = 1.0) -> "MultiplexedConnec
     scheme = urlsplit(url).scheme
     if scheme not in ("redis", "rediss", "unix"):
         return None
-    options = dict(parse_url(url))
+    options: dict[str, Any] = dict(parse_url(url))
     if any(name.startswith("ssl") for name in options):
         return None
     patience = float(options.get("socket_timeout", timeout))
