@@ -15,8 +15,9 @@ from codex_proapi.gateway.formats.codex.events import (
 )
 from codex_proapi.gateway.formats.codex.items import Citation
 from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
-from codex_proapi.gateway.translation.chat.chunks_from_events import ChatState, ChatStream
+from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 
 
 def test_role_comes_once_and_first() -> None:
@@ -143,7 +144,7 @@ def test_events_nobody_needs_change_nothing() -> None:
     stream = ChatStream(ChatOptions())
 
     assert play(stream, UnknownEvent("new.thing"), *events(says.rate_limits())) == []
-    assert stream.state is ChatState.WAITING
+    assert stream.state is AnswerState.WAITING
     assert chunks(says.added(says.message()), says.done({"type": "web_search_call"})) == [ROLE]
 
 
@@ -184,14 +185,14 @@ def test_whatever_comes_in_the_laws_of_a_chat_stream_hold(bodies: list[says.Body
             out += stream.feed(event)
         stream.finish()
     except (EmptyAnswer, Truncated, UpstreamRefused):
-        assert stream.state is ChatState.FAILED
+        assert stream.state is AnswerState.FAILED
 
     roles = [i for i, chunk in enumerate(out) if chunk.role]
     ends = [i for i, chunk in enumerate(out) if chunk.finish_reason]
     indexes = [chunk.call.index for chunk in out if chunk.call]
     named = [chunk.call.index for chunk in out if chunk.call and chunk.call.name]
     assert roles == ([0] if out else [])
-    assert len(ends) == (stream.state is ChatState.FINISHED)
+    assert len(ends) == (stream.state is AnswerState.FINISHED)
     assert not ends or all(chunk.usage for chunk in out[ends[0] + 1 :])
     assert indexes == sorted(indexes), "calls are interleaved"
     assert named == list(range(len(named))), "an index is skipped or named twice"

@@ -15,8 +15,9 @@ from codex_proapi.gateway.formats.codex.events import (
 )
 from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
 from codex_proapi.gateway.formats.openai.errors import error_fields
-from codex_proapi.gateway.translation.chat.chunks_from_events import ChatState, ChatStream
+from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 
 TOKENS = Tokens(input=100, cached=80, cache_write=8, output=20, reasoning=5)
 
@@ -100,7 +101,7 @@ def test_an_answer_without_a_word_or_a_call_is_an_error(bodies: tuple[says.Body,
 
     with pytest.raises(EmptyAnswer):
         play(stream, *events(says.completed()))
-    assert stream.state is ChatState.FAILED
+    assert stream.state is AnswerState.FAILED
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_bytes_that_end_early_are_truncated() -> None:
 
         with pytest.raises(Truncated):
             stream.finish()
-        assert stream.state is ChatState.FAILED
+        assert stream.state is AnswerState.FAILED
 
 
 def test_bytes_that_end_after_the_end_are_whole() -> None:
@@ -143,7 +144,7 @@ def test_bytes_that_end_after_the_end_are_whole() -> None:
 
     stream.finish()
 
-    assert stream.state is ChatState.FINISHED
+    assert stream.state is AnswerState.FINISHED
     assert repr(stream) == "<ChatStream finished>"
 
 
@@ -190,7 +191,7 @@ def test_after_a_stop_string_no_end_of_upstream_matters(end: says.Body | None) -
     assert play(stream, *events(*([end] if end else []))) == []
     stream.finish()
 
-    assert stream.state is ChatState.FINISHED
+    assert stream.state is AnswerState.FINISHED
 
 
 def test_tokens_are_those_of_the_end() -> None:

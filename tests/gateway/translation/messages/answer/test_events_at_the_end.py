@@ -7,9 +7,7 @@ from support.strict_messages import StrictReader
 
 from codex_proapi.gateway.errors import EmptyAnswer, Truncated, UpstreamRefused
 from codex_proapi.gateway.formats.anthropic.events import encode
-from codex_proapi.gateway.translation.messages.answer.events_from_upstream import (
-    MessagesState,
-)
+from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 
 
 def test_refusal_is_text_and_says_so() -> None:
@@ -105,7 +103,7 @@ def test_call_the_client_knows_of_and_upstream_cuts_is_never_ended() -> None:
 
     with pytest.raises(Truncated):
         fed(made, says.incomplete())
-    assert made.state is MessagesState.FAILED
+    assert made.state is AnswerState.FAILED
     assert StrictReader().read(b"".join(map(encode, written))).complete == []
 
 

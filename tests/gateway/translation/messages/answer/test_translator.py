@@ -161,6 +161,21 @@ def test_silence_is_filled_with_pings() -> None:
     assert made().keep_alive == PING
 
 
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("cut", [1, 7, 10_000])
+def test_bytes_that_are_no_utf8_are_replaced_and_the_answer_is_whole(fast: bool, cut: int) -> None:
+    before = [says.text("x")] if fast else []
+    stream = sse(*before, says.text("w#rd"), says.text("é"), says.completed())
+    stream = stream.replace(b"w#rd", b"w\xff\xc3rd")
+    whole = ("x" if fast else "") + "w\ufffd\ufffdrdé"
+    wire = made()
+
+    reader = StrictReader().read(pumped(wire, in_pieces(stream, *range(0, len(stream), cut))))
+
+    assert reader.content == folded(stream)["content"] == [{"type": "text", "text": whole}]
+    assert wire.report.ending is Ending.WHOLE
+
+
 def test_second_half_of_an_emoji_comes_in_the_next_delta() -> None:
     halves = b"".join(
         b'data: {"type":"response.output_text.delta","item_id":"m","output_index":0,'

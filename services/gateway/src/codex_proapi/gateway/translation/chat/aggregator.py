@@ -107,8 +107,5 @@ class ChatAggregator(ChatAnswer):
             self._folded.add(chunk)
         return b""
 
-    def _terminator(self) -> bytes:
-        return b""
-
     def _error(self, _: GatewayError) -> bytes:
         return b""

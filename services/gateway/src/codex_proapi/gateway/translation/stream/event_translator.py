@@ -63,7 +63,8 @@ class EventTranslator:
         lines, handler = self._lines, self._handler
         ascii_read = data.isascii()
         plain = ascii_read and self._plain
-        blocks = self._splitter.feed(data)
+        splitter = self._splitter
+        blocks = splitter.feed(data)
         self._plain = ascii_read if blocks else plain
         for block in blocks:
             if not plain:
@@ -80,7 +81,8 @@ class EventTranslator:
                 out.append(passed)
             if self.done:
                 return self._send()
-        self._splitter.check()
+        if splitter.overlong:
+            splitter.check()
         return self._send() if out else b""
 
     def finish(self) -> bytes:

@@ -1,0 +1,153 @@
+"""The translator of an answer that is an `AnswerStream`, and the fast ways such answers share.
+
+Deltas, which are nearly all of a stream, take a fast way: their JSON string is copied between
+bytes encoded once. It is taken only where the `AnswerStream` would give the very same piece.
+"""
+
+from typing import Final, Generic
+
+import msgspec
+from msgspec import Raw
+
+from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.formats.codex.events import UpstreamEvent
+from codex_proapi.gateway.formats.sse import SSEMessage
+from codex_proapi.gateway.translation.stream.answer_state import (
+    AnswerState,
+    AnswerStream,
+    Piece,
+)
+from codex_proapi.gateway.translation.stream.event_translator import (
+    EventTranslator,
+    FastHandler,
+    first_lines,
+)
+
+TEXT_LINES: Final = first_lines("response.output_text.delta")
+REASONING_LINES: Final = first_lines("response.reasoning_summary_text.delta")
+ARGUMENTS_LINES: Final = first_lines("response.function_call_arguments.delta")
+_TEXT_AT: Final = len(TEXT_LINES)
+_REASONING_AT: Final = len(REASONING_LINES)
+_ARGUMENTS_AT: Final = len(ARGUMENTS_LINES)
+_SILENT_EVENTS: Final = (
+    "response.in_progress",
+    "response.content_part.added",
+    "response.content_part.done",
+)
+_SILENT_BEGINNINGS: Final = tuple(
+    first_lines(name) + f'{{"type":"{name}",'.encode() for name in _SILENT_EVENTS
+)
+_QUOTE: Final = ord('"')
+_EMPTY: Final = b'""'
+IndexPair = tuple[int | None, int | None]
+"""Output index and the part's index within the item."""
+
+
+class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta"):
+    delta: Raw
+    output_index: int
+    content_index: int
+
+
+class _Reasoning(msgspec.Struct, tag_field="type", tag="response.reasoning_summary_text.delta"):
+    delta: Raw
+    output_index: int
+    summary_index: int
+
+
+class _Arguments(msgspec.Struct, tag_field="type", tag="response.function_call_arguments.delta"):
+    delta: Raw
+    item_id: str
+
+
+_read_text: Final = msgspec.json.Decoder(_Text).decode
+_read_reasoning: Final = msgspec.json.Decoder(_Reasoning).decode
+_read_arguments: Final = msgspec.json.Decoder(_Arguments).decode
+
+
+def text_string(block: bytes, position: IndexPair | None) -> bytes | None:
+    """The JSON string of a text delta at `position`, b"" for an empty one; None for other blocks."""
+    try:
+        event = _read_text(block[_TEXT_AT:])
+    except ValueError:
+        return None
+    if (event.output_index, event.content_index) != position:
+        return None
+    delta = bytes(event.delta)
+    if delta == _EMPTY:
+        return b""
+    return delta if delta[0] == _QUOTE else None
+
+
+def reasoning_string(block: bytes, position: IndexPair | None) -> bytes | None:
+    """The same for a delta of a reasoning summary."""
+    try:
+        event = _read_reasoning(block[_REASONING_AT:])
+    except ValueError:
+        return None
+    if (event.output_index, event.summary_index) != position:
+        return None
+    delta = bytes(event.delta)
+    if delta == _EMPTY:
+        return b""
+    return delta if delta[0] == _QUOTE else None
+
+
+def arguments_string(block: bytes, item_id: str | None) -> bytes | None:
+    """The same for a delta of this item's arguments."""
+    try:
+        event = _read_arguments(block[_ARGUMENTS_AT:])
+    except ValueError:
+        return None
+    if event.item_id != item_id:
+        return None
+    delta = bytes(event.delta)
+    if delta == _EMPTY:
+        return b""
+    return delta if delta[0] == _QUOTE else None
+
+
+def _silent(block: bytes) -> bytes | None:
+    """Skip an event by its name, where its payload says the same."""
+    return b"" if block.startswith(_SILENT_BEGINNINGS) else None
+
+
+SILENT_HANDLERS: Final[dict[bytes, FastHandler]] = {
+    first_lines(name): _silent for name in _SILENT_EVENTS
+}
+"""Handlers of the events that say nothing to a client: they are not even read."""
+
+
+class AnswerTranslator(EventTranslator, Generic[Piece]):
+    """One answer as pieces of the dialect's stream, whatever is made of them."""
+
+    _stream: AnswerStream[Piece]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._stream.state.value}>"
+
+    def _translate(self, event: UpstreamEvent, _: SSEMessage) -> bytes:
+        was_cut = self._stream.state is AnswerState.CUT
+        written = self._write(self._stream.feed(event))
+        if self._stream.state is not AnswerState.FINISHED:
+            return written
+        return written + self._end(cut=was_cut)
+
+    def _close(self) -> bytes:
+        return self._write(self._stream.finish()) + self._end(cut=True)
+
+    def _end(self, *, cut: bool) -> bytes:
+        self.done = True
+        if cut:
+            # The client has all it wanted: how upstream went on is no matter.
+            self.report.ending = Ending.WHOLE
+            self.report.code = ""
+        return self._terminator()
+
+    def _write(self, pieces: list[Piece]) -> bytes:
+        """Give pieces as the client's bytes."""
+        raise NotImplementedError
+
+    def _terminator(self) -> bytes:
+        """Give what stands after the last piece."""
+        return b""
