@@ -12,7 +12,7 @@ from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure
 
 
 class App:
-    """Answers everything; a path of /slow waits until it is told to go on."""
+    """Answers everything; /slow waits until it is told to go on, /begun after its answer's head."""
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
@@ -27,6 +27,11 @@ class App:
             while not self.go_on.is_set():
                 await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
                 await asyncio.sleep(0)
+            return
+        if scope["path"] == "/begun":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await self.go_on.wait()
+            await send({"type": "http.response.body", "body": b"begun"})
             return
         body = b"" if scope["path"] == "/early" else await read_body(receive, {})
         if scope["path"] == "/slow":

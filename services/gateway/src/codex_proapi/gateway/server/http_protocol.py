@@ -35,10 +35,12 @@ ACKNOWLEDGED = struct.Struct("=120xQ")
 KEEP_ALIVE_SECONDS = 75
 """Idle time of a connection between requests; clients' pools assume at least 65."""
 LINGER_SECONDS = 1
-"""How long an idle connection is still answered on after listening has ended.
+"""How long a connection nobody was told to drop is still answered on: one that is idle when listening
+ends, one whose answer had begun before the drain.
 
-A load balancer that keeps connections (nginx) may have sent a request that is not read yet: closing
-at once would lose it, and a lost POST is not sent again. It was seen as 502s in a rolling restart.
+A load balancer that keeps connections (nginx, HAProxy) may have sent a request that is not read yet:
+closing at once would lose it, and a lost POST is not sent again. It was seen as failed requests in
+rolling restarts.
 """
 
 log = structlog.get_logger(__name__)
@@ -185,13 +187,19 @@ class HttpProtocol(HttpToolsProtocol):
         Closing while a client still sends would reset the connection, and the answer be lost.
         """
         super().on_response_complete()
+        if self._leaving and self.cycle.keep_alive:
+            self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
         if self.cycle.more_body and self.expect_100_continue and not self.transport.is_closing():
             self.transport.close()  # it may wait for `100 Continue` and never send its body
 
     def leave(self) -> None:
-        """Send `connection: close` with the next response, so that the client drops the connection."""
+        """Send `connection: close` with the next head, so that the client drops the connection.
+
+        An answer whose head has gone out has promised to keep the connection. It lingers after that
+        answer: see `LINGER_SECONDS`.
+        """
         self._leaving = True
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.cycle is not None and not self.cycle.response_started:
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
