@@ -8,10 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from support.gateways import KEY, a_chat, events_of, stage, text_of
 from support.pretended import pretended_time
 
+from codex_proapi.commons.cluster.store_check import StoreCheck
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.runtime.cipher import Cipher
 
 
 def a_free_port() -> Any:
@@ -96,11 +99,8 @@ async def test_a_wrong_environment_stops_the_start_with_every_fault(
     assert b"Traceback" not in told
 
 
-@pytest.mark.parametrize("service", ["gateway", "console"])
-async def test_a_process_too_old_for_what_is_stored_says_so_and_does_not_serve(
-    redis_url: str, redis_client: Any, service: str
-) -> None:
-    await redis_client.hset(keyspace.schema(), mapping={"version": "9", "least": "7"})
+async def refused_start(redis_url: str, service: str) -> str:
+    """What a service says that does not start on this Redis."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"codex_proapi.{service}"),
         env={
@@ -114,11 +114,37 @@ async def test_a_process_too_old_for_what_is_stored_says_so_and_does_not_serve(
         stderr=asyncio.subprocess.PIPE,
     )
     _, told = await asyncio.wait_for(process.communicate(), 60)
-
     assert process.returncode == 2
     assert f"The {service} cannot start:" in told.decode()
-    assert "needs version 7 or newer: upgrade this process." in told.decode()
+    assert b"Traceback" not in told
+    return told.decode()
+
+
+@pytest.mark.parametrize("service", ["gateway", "console"])
+async def test_a_process_too_old_for_what_is_stored_says_so_and_does_not_serve(
+    redis_url: str, redis_client: Any, service: str
+) -> None:
+    await redis_client.hset(keyspace.schema(), mapping={"version": "9", "least": "7"})
+
+    told = await refused_start(redis_url, service)
+
+    assert "needs version 7 or newer: upgrade this process." in told
     assert await redis_client.keys("*") == [keyspace.schema()]
+
+
+@pytest.mark.parametrize("service", ["gateway", "console"])
+async def test_a_process_with_other_encryption_keys_says_so_and_does_not_serve(
+    redis_url: str, redis_client: Any, service: str
+) -> None:
+    other = Cipher([Fernet.generate_key().decode()])
+    await StoreCheck(redis_client, other).check()
+    before = {name: await redis_client.dump(name) for name in await redis_client.keys("*")}
+
+    told = await refused_start(redis_url, service)
+
+    assert "ENCRYPTION_KEYS do not open what is stored in this Redis" in told
+    after = {name: await redis_client.dump(name) for name in await redis_client.keys("*")}
+    assert after == before
 
 
 async def test_a_second_signal_ends_everything_at_once_and_asks_nobody_again(

@@ -1,6 +1,8 @@
-"""API keys: made once, found by their HMAC, revoked everywhere with the next request."""
+"""API keys: made once, found by their digest, revoked everywhere with the next request."""
 
+import hashlib
 import importlib.resources
+import json
 
 import pytest
 from cryptography.fernet import Fernet
@@ -171,17 +173,88 @@ async def test_a_rotation_without_overlap_ends_what_one_before_let_live_on(
     assert await redis_client.keys("*") == [keyspace.keys_version()]
 
 
-async def test_keys_outlive_the_rotation_of_encryption_keys(
+def plain_digest(secret: str) -> str:
+    return keyspace.key_digest(hashlib.sha256(secret.encode()).hexdigest())
+
+
+async def as_stored_before(redis: Redis, key_id: str, secret: str) -> None:
+    """Leave of a key what releases stored that knew only the HMAC of its secret."""
+    hmac = CredentialCipher([OLD]).digests("api-key", secret)[0]
+    await redis.delete(plain_digest(secret))
+    await redis.hset(keyspace.key(key_id), "digests", hmac)
+
+
+async def test_keys_outlive_the_loss_of_every_encryption_key(
+    keys: KeyStore, redis_client: Redis
+) -> None:
+    key, first = await keys.create("laptop")
+    second = await keys.rotate(key.id, overlap=3600)
+    assert second is not None
+
+    after = KeyStore(redis_client, CredentialCipher([NEW]))
+
+    assert await after.find(first) == await after.find(second) == await keys.get(key.id)
+
+
+async def test_a_replica_of_a_release_before_finds_new_secrets(
+    keys: KeyStore, redis_client: Redis
+) -> None:
+    key, first = await keys.create("laptop")
+    second = await keys.rotate(key.id)
+    assert second is not None
+
+    for secret, expected in ((first, None), (second, key.id)):
+        hmac = CredentialCipher([OLD]).digests("api-key", secret)[0]
+        assert await redis_client.get(keyspace.key_digest(hmac)) == expected
+
+
+async def test_a_key_of_a_release_before_outlives_its_encryption_key_once_it_was_used(
     keys: KeyStore, redis_client: Redis
 ) -> None:
     key, secret = await keys.create("laptop")
-    rotated = KeyStore(redis_client, CredentialCipher([NEW, OLD]))
+    await as_stored_before(redis_client, key.id, secret)
     after = KeyStore(redis_client, CredentialCipher([NEW]))
 
     assert await after.find(secret) is None
-    assert await rotated.find(secret) == key
+    assert await keys.find(secret) == key
     assert await after.find(secret) == key
-    assert await keys.find(secret) == key, "a replica that has only the old key still finds it"
+    assert await keys.remove(key.id)
+    assert await redis_client.keys("*") == [keyspace.keys_version()]
+
+
+async def test_a_rotation_neither_revives_a_revoked_key_nor_undoes_a_change(
+    keys: KeyStore, redis_client: Redis
+) -> None:
+    """Whatever is changed while a key is rotated stays: only its secret is written."""
+    key, _ = await keys.create("laptop", limits=Limits(rpm=1))
+    await keys.patch(key.id, limits=Limits(rpm=9), owner="Ada")
+    assert await keys.rotate(key.id) is not None
+    changed = await keys.get(key.id)
+    assert changed is not None
+    assert (changed.limits.rpm, changed.owner) == (9, "Ada")
+
+    await redis_client.hset(keyspace.key(key.id), "revoked", "1")
+    version = await keys.version()
+    assert await keys.rotate(key.id) is None
+    assert await keys.version() == version
+    await keys.remove(key.id)
+    assert await keys.rotate(key.id) is None
+    assert await keys.list() == []
+
+
+async def test_limits_that_only_a_newer_version_knows_stay(
+    keys: KeyStore, redis_client: Redis
+) -> None:
+    key, secret = await keys.create("laptop", limits=Limits(rpm=1, tokens_day=5))
+    newer = {"rpm": 1, "tokens_day": 5, "usd_month": 20, "tokens_year": {"of": 7}}
+    await redis_client.hset(keyspace.key(key.id), "limits", json.dumps(newer))
+
+    await keys.patch(key.id, limits=Limits(tpm=10**15))
+    await keys.rotate(key.id)
+
+    held = json.loads(str(await redis_client.hget(keyspace.key(key.id), "limits")))
+    assert held == {"tpm": 10**15, "usd_month": 20, "tokens_year": {"of": 7}}
+    assert await keys.find(secret) is None
 
 
 async def test_rotating_a_key_ends_its_old_secret_under_every_encryption_key(
@@ -197,17 +270,16 @@ async def test_rotating_a_key_ends_its_old_secret_under_every_encryption_key(
         assert await store.find(secret) is None
 
 
-async def test_an_overlap_is_not_prolonged_by_the_rotation_of_encryption_keys(
+async def test_an_overlap_is_not_prolonged_by_storing_another_digest(
     keys: KeyStore, redis_client: Redis
 ) -> None:
     key, old = await keys.create("laptop")
+    await as_stored_before(redis_client, key.id, old)
     await keys.rotate(key.id, overlap=3600)
-    cipher = CredentialCipher([NEW, OLD])
 
-    assert await KeyStore(redis_client, cipher).find(old) is not None
+    assert await keys.find(old) is not None
 
-    digest = keyspace.key_digest(cipher.digests("api-key", old)[0])
-    assert 3500 < await redis_client.ttl(digest) <= 3600
+    assert 3500 < await redis_client.ttl(plain_digest(old)) <= 3600
 
 
 def test_a_key_expires_at_its_time() -> None:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
+from codex_proapi.commons.cluster.encryption_seal import WrongEncryptionKeys
 from codex_proapi.console.cli.accounts import accounts
 from codex_proapi.simulator import SimulatedAccount, Simulator
 
@@ -161,30 +162,47 @@ def test_credentials_change_over_to_a_new_encryption_key(
     first, again = run(both, "reseal"), run(both, "reseal")
     alone = run(after, "reseal")
 
-    assert too_early.exit_code == 1
-    assert "sealed 0 of 2 credentials" in too_early.output
-    assert "2 could not be opened" in too_early.output
+    assert isinstance(too_early.exception, WrongEncryptionKeys)
     for result in (first, again, alone):
         assert result.exit_code == 0
         assert result.output == "sealed 2 of 2 credentials under the first encryption key\n"
-    assert run(before, "reseal").exit_code == 1
+    assert isinstance(run(before, "reseal").exception, WrongEncryptionKeys)
 
 
 def test_without_accounts_there_is_nothing_to_reseal(environ: dict[str, str]) -> None:
     assert run(environ, "reseal").output.startswith("sealed 0 of 0 credentials")
 
 
-def test_a_login_that_no_key_opens_is_replaced_only_by_force(
+def test_with_keys_that_are_not_those_of_the_store_nothing_is_written(
+    environ: dict[str, str], sim: Simulator
+) -> None:
+    imported(environ, sim.auth_json("ada"))
+    mistaken = {**environ, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+
+    for refused in (
+        imported(mistaken, sim.auth_json("ada")),
+        imported(mistaken, sim.auth_json("ada"), "--force"),
+        imported(mistaken, sim.auth_json("ben")),
+        run(mistaken, "list"),
+    ):
+        assert isinstance(refused.exception, WrongEncryptionKeys)
+    assert run(environ, "list").output.count("acc_") == 1
+    assert run(environ, "reseal").output.startswith("sealed 1 of 1 credentials")
+
+
+def test_a_lost_key_is_given_up_by_force_and_so_is_a_login_that_none_opens(
     environ: dict[str, str], sim: Simulator
 ) -> None:
     login = sim.auth_json("ada")
     imported(environ, login)
-    mistaken = {**environ, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+    new = {**environ, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}
 
-    refused = imported(mistaken, login)
+    given_up = run(new, "reseal", "--force")
+    assert given_up.exit_code == 0
+    assert given_up.output.startswith("sealed 0 of 1 credentials")
 
+    refused = imported(new, login)
     assert refused.exit_code == 1
     assert "--force" in refused.output
-    assert imported(environ, login).exit_code == 0, "it still opens where its key is"
-    assert imported(mistaken, login, "--force").exit_code == 0
-    assert imported(environ, login).exit_code == 1
+    assert imported(new, login, "--force").exit_code == 0
+    assert isinstance(run(environ, "list").exception, WrongEncryptionKeys), "the old key is over"

@@ -19,8 +19,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica
-from codex_proapi.commons.cluster.schema import SchemaVersion, end_process
+from codex_proapi.commons.cluster.store_check import StoreCheck, end_process
 from codex_proapi.commons.redis.clients import connect, connect_blocking
+from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.loop_lag import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
@@ -127,13 +128,13 @@ class Console:
             return
         self._started = True
         self._announce(f"browser logins return to {self._settings.redirect_uri}")
-        schema = SchemaVersion(self.redis)
+        check = StoreCheck(self.redis, Cipher(self._settings.encryption_keys))
         try:
-            await schema.check()
+            await check.check()
             await self._welcome()
         except StoreUnavailable:  # requests are refused until it has succeeded
             self._tasks.keep("welcome", self._welcome_later)
-        self._tasks.keep("schema", functools.partial(schema.run, end_process))
+        self._tasks.keep("store check", functools.partial(check.run, end_process))
         self._tasks.keep("log-fan", self.parts.log_broadcast.run)
         self._tasks.keep("changes", self.parts.changes.run)
         self._tasks.keep("beat", self._beat)

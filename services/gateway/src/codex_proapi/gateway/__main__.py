@@ -6,8 +6,7 @@ import sys
 
 import uvloop
 
-from codex_proapi.commons.cluster.schema import SchemaTooOld
-from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.commons.runtime.errors import SettingsError, StoreRefused
 from codex_proapi.commons.runtime.logging import configure as configure_logs
 from codex_proapi.commons.runtime.settings import from_environ
 from codex_proapi.gateway.app import build
@@ -47,7 +46,7 @@ def main() -> None:
     configure_logs(settings.log_level)
     try:
         uvloop.run(serve(settings))
-    except SchemaTooOld as error:
+    except StoreRefused as error:
         sys.stderr.write(f"The gateway cannot start:\n{error}\n")
         sys.exit(2)
 

@@ -13,7 +13,7 @@ import structlog
 
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
-from codex_proapi.commons.cluster.schema import end_process
+from codex_proapi.commons.cluster.store_check import end_process
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.loop_lag import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
@@ -98,14 +98,14 @@ class Gateway:
         self._started = True
         self._settings_applier.apply(LiveSettings())
         try:
-            await self.stores.schema.check()
+            await self.stores.check.check()
             await self._sync.round()
             await self.upstream.catalogues.load()
         except StoreUnavailable as error:  # `/readyz` says so; the rounds go on trying
             log.warning("gateway.waits", error=str(error))
         stores, upstream = self.stores, self.upstream
         for name, work in (
-            ("schema", functools.partial(stores.schema.run, end_process)),
+            ("store check", functools.partial(stores.check.run, end_process)),
             ("ticker", self.services.ticker.run),
             ("store outage", stores.outage.run),
             ("ledger", stores.ledger.run),

@@ -1,18 +1,26 @@
--- Keep an API key under the digest of its secret; secrets before live on for the overlap at most.
--- KEYS keys, keys-version, key, key-digest; ARGV id, digest, overlap, prefix of digest keys, pairs
-local held = redis.call('HMGET', KEYS[3], 'digests', 'ending')
+-- Keep an API key under the digests of a secret; secrets before live on for the overlap at most.
+-- KEYS keys, keys-version, key
+-- ARGV JSON: id, digests, rotate (whether the key must exist and not be revoked), overlap in seconds,
+--      prefix of digest keys, fields of the key as texts
+local new = cjson.decode(ARGV[1])
+local held = redis.call('HMGET', KEYS[3], 'digests', 'ending', 'revoked', 'name')
+if new.rotate and (not held[4] or held[3] == '1') then return 0 end
+local ours = {}
+for _, digest in ipairs(new.digests) do ours[digest] = true end
 local ending = {}
 for before in string.gmatch((held[1] or '') .. ' ' .. (held[2] or ''), '%S+') do
-  if before ~= ARGV[2] then
-    if tonumber(ARGV[3]) == 0 then
-      redis.call('DEL', ARGV[4] .. before)
-    elseif redis.call('EXISTS', ARGV[4] .. before) == 1 then
-      redis.call('EXPIRE', ARGV[4] .. before, ARGV[3], 'LT')
+  if not ours[before] then
+    if new.overlap == 0 then
+      redis.call('DEL', new.prefix .. before)
+    elseif redis.call('EXISTS', new.prefix .. before) == 1 then
+      redis.call('EXPIRE', new.prefix .. before, new.overlap, 'LT')
       ending[#ending + 1] = before
     end
   end
 end
-redis.call('SADD', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[3], 'digests', ARGV[2], 'ending', table.concat(ending, ' '), unpack(ARGV, 5))
-redis.call('SET', KEYS[4], ARGV[1])
-return redis.call('INCR', KEYS[2])
+redis.call('SADD', KEYS[1], new.id)
+redis.call('HSET', KEYS[3], 'digests', table.concat(new.digests, ' '), 'ending', table.concat(ending, ' '))
+for name, value in pairs(new.fields) do redis.call('HSET', KEYS[3], name, value) end
+for _, digest in ipairs(new.digests) do redis.call('SET', new.prefix .. digest, new.id) end
+redis.call('INCR', KEYS[2])
+return 1

@@ -1,8 +1,10 @@
 """API keys: their model, their store, and the cache that authenticates requests.
 
-A key's secret is shown once and never stored; it is found by its HMAC. The HMAC's pepper is derived
-from the encryption keys, so a copy of Redis alone reveals no key, and rotating encryption keys
-keeps API keys valid.
+A key's secret is shown once and never stored; it is found by its SHA-256. It has 256 random bits, so
+a copy of Redis reveals no key, and keys stay valid whatever happens to the encryption keys.
+
+Releases before stored an HMAC under the encryption keys instead. Such a key is found by it, and by
+its SHA-256 from its first use on; new secrets are stored under both, for replicas of those releases.
 """
 
 import functools
@@ -101,7 +103,7 @@ class KeyStore:
         """
         secret = _secret()
         key = ApiKey(id=f"key_{secrets.token_hex(6)}", name=name, prefix=_prefix(secret), **facts)
-        await self._keep(key, secret)
+        await self._keep(key.id, secret, _fields(key))
         return key, secret
 
     async def find(self, secret: str) -> ApiKey | None:
@@ -134,8 +136,7 @@ class KeyStore:
 
     async def get(self, key_id: str) -> ApiKey | None:
         """One key, or None."""
-        fields = await ask(lambda: self._redis.hgetall(keyspace.key(key_id)))
-        return _key(fields, key_id)
+        return _key(await self._read(key_id), key_id)
 
     async def list(self) -> Sequence[ApiKey]:
         """Every key, oldest first."""
@@ -158,11 +159,14 @@ class KeyStore:
 
     async def patch(self, key_id: str, **changes: Any) -> ApiKey | None:
         """Change fields of a key; None if it is unknown. Raises TypeError for an unknown field."""
-        key = await self.get(key_id)
+        stored = await self._read(key_id)
+        key = _key(stored, key_id)
         if key is None:
             return None
         changed = msgspec.structs.replace(key, **changes)
         fields = {name: value for name, value in _fields(changed).items() if name in changes}
+        if "limits" in fields:
+            fields["limits"] = _merged_limits(stored.get("limits"), changed.limits)
         pairs = [part for pair in fields.items() for part in pair]
         keys = [keyspace.key(key_id), keyspace.keys_version()]
         return changed if await self._scripts.repeat("change_key", keys, pairs) else None
@@ -180,15 +184,12 @@ class KeyStore:
     async def rotate(self, key_id: str, *, overlap: int = 0) -> str | None:
         """Give a key a new secret; the old one works for `overlap` seconds more.
 
-        None if the key is unknown.
+        None if the key is unknown or revoked.
         """
-        key = await self.get(key_id)
-        if key is None:
-            return None
         secret = _secret()
-        changed = msgspec.structs.replace(key, prefix=_prefix(secret))
-        await self._keep(changed, secret, overlap=overlap)
-        return secret
+        fields = {"prefix": _prefix(secret)}
+        rotated = await self._keep(key_id, secret, fields, overlap=overlap)
+        return secret if rotated else None
 
     async def version(self) -> int:
         """Counter of changes to any key."""
@@ -198,24 +199,37 @@ class KeyStore:
         """Whether a key was ever made, which ends the open policy for good."""
         return await self.version() > 0
 
-    async def _keep(self, key: ApiKey, secret: str, *, overlap: int = 0) -> None:
-        digest = self._digests(secret)[0]
-        keys = [
-            *(keyspace.keys(), keyspace.keys_version(), keyspace.key(key.id)),
-            keyspace.key_digest(digest),
-        ]
-        pairs = [part for pair in _fields(key).items() for part in pair]
-        # Digests before are known to the key's hash only, so their names are built from a prefix.
-        args = [key.id, digest, overlap, keyspace.key_digest(""), *pairs]
-        await self._scripts.repeat("keep_key", keys, args)
+    async def _keep(
+        self, key_id: str, secret: str, fields: Mapping[str, str], *, overlap: int | None = None
+    ) -> bool:
+        """Store a secret: of a new key, or with `overlap` of one that exists and is not revoked."""
+        digests = self._digests(secret)[:2]
+        keys = [keyspace.keys(), keyspace.keys_version(), keyspace.key(key_id)]
+        order = {
+            "id": key_id,
+            "digests": digests,
+            "rotate": overlap is not None,
+            "overlap": overlap or 0,
+            # Digests before are known to the key's hash only; their names are built from a prefix.
+            "prefix": keyspace.key_digest(""),
+            "fields": fields,
+        }
+        args = [msgspec.json.encode(order).decode()]
+        return bool(await self._scripts.repeat("keep_key", keys, args))
+
+    async def _read(self, key_id: str) -> Mapping[Any, Any]:
+        """The stored fields of a key; empty if it is unknown."""
+        return await ask(lambda: self._redis.hgetall(keyspace.key(key_id)))
 
     async def _adopt(self, key_id: str, found: str, first: str) -> None:
-        """Keep a key findable when the encryption key it was made under is dropped."""
+        """Make a key that a release before stored findable without its encryption key."""
         keys = [keyspace.key(key_id), keyspace.key_digest(found), keyspace.key_digest(first)]
         await self._scripts.repeat("adopt_digest", keys, [key_id, first])
 
     def _digests(self, secret: str) -> Sequence[str]:
-        return self._cipher.digests("api-key", secret)
+        """What a secret is found by: its SHA-256, then its HMACs as releases before stored them."""
+        plain = hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+        return [plain, *self._cipher.digests("api-key", secret)]
 
 
 class KeyView:
@@ -276,6 +290,18 @@ def _fields(key: ApiKey) -> Mapping[str, str]:
         for name in key.__struct_fields__
         for value in [getattr(key, name)]
     }
+
+
+def _merged_limits(stored: Any, limits: Limits) -> str:
+    """Limits as stored JSON; limits that only a newer version knows stay as they are."""
+    try:
+        held = msgspec.json.decode(stored or "{}")
+    except msgspec.DecodeError:
+        held = {}
+    newer = dict(held) if isinstance(held, dict) else {}
+    for name in limits.__struct_fields__:
+        newer.pop(name, None)
+    return msgspec.json.encode(newer | msgspec.to_builtins(limits)).decode()
 
 
 def _key(fields: Mapping[Any, Any], key_id: str) -> ApiKey | None:

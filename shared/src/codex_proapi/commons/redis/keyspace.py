@@ -52,6 +52,11 @@ def schema() -> str:
     return f"{TAG}:schema"
 
 
+def seal() -> str:
+    """String: a known text, encrypted; only the right ENCRYPTION_KEYS open it; no expiry."""
+    return f"{TAG}:seal"
+
+
 def accounts() -> str:
     """Set of account ids; no expiry."""
     return f"{TAG}:accounts"

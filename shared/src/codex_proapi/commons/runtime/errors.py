@@ -6,6 +6,7 @@ CommonsError                     cannot be raised itself
 │   └── CredentialRevoked        the login is refused for good: only signing in again helps
 ├── StoreUnavailable             Redis did not answer
 └── SettingsError                the environment is wrong; lists every fault
+    └── StoreRefused             it does not fit what is stored in Redis
 """
 
 
@@ -35,3 +36,7 @@ class SettingsError(CommonsError):
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("\n".join(faults))
+
+
+class StoreRefused(SettingsError):
+    """This process must not run on what is stored in Redis; one sentence says what to do."""

@@ -103,26 +103,28 @@ def remove(environ: Mapping[str, str], account: str, *, yes: bool) -> None:
 
 
 @accounts.command("reseal")
+@click.option("--force", is_flag=True, help="Also where the keys are not those of what is stored.")
 @click.pass_obj
-def reseal(environ: Mapping[str, str]) -> None:
-    """Seal every credential under the first of the ENCRYPTION_KEYS.
+def reseal(environ: Mapping[str, str], *, force: bool) -> None:
+    """Encrypt every credential again under the first of the ENCRYPTION_KEYS.
 
-    After it the other keys are not needed for credentials any more. API keys are another matter:
-    they are kept as digests, which only their secret can renew, so each changes over when used.
+    After it the other keys are not needed any more. --force is for keys that are lost for good: the
+    new ones hold from then on, and accounts whose credential cannot be opened sign in again.
     """
-    resealed, known = asyncio.run(_reseal(environ))
+    resealed, known = asyncio.run(_reseal(environ, force=force))
     print(f"sealed {resealed} of {known} credentials under the first encryption key")
-    if resealed < known:
+    if resealed < known and not force:
         raise click.ClickException(
             f"{known - resealed} could not be opened by any of the keys: give the missing key, "
             "or remove those accounts and sign them in again"
         )
 
 
-async def _reseal(environ: Mapping[str, str]) -> tuple[int, int]:
-    async with opened(environ) as store:
+async def _reseal(environ: Mapping[str, str], *, force: bool) -> tuple[int, int]:
+    async with opened(environ, any_keys=force) as store:
         known = await store.accounts.list()
         resealed = await store.accounts.reseal()
+        await store.check.reseal()
         await store.note("account.resealed", after={"resealed": resealed, "known": len(known)})
         return resealed, len(known)
 

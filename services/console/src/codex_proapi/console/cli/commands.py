@@ -6,8 +6,12 @@ from urllib.parse import urlsplit
 
 import rich_click as click
 
-from codex_proapi.commons.cluster.schema import SchemaTooOld
-from codex_proapi.commons.runtime.errors import CommonsError, SettingsError, StoreUnavailable
+from codex_proapi.commons.runtime.errors import (
+    CommonsError,
+    SettingsError,
+    StoreRefused,
+    StoreUnavailable,
+)
 from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.accounts import accounts
 from codex_proapi.console.cli.admin import admin
@@ -17,8 +21,8 @@ from codex_proapi.console.server.version import own_version
 click.rich_click.TEXT_MARKUP = "markdown"
 click.rich_click.SHOW_ARGUMENTS = True
 
-TOO_OLD = 2
-"""Exit code where Redis needs a newer version, as of the services."""
+REFUSED = 2
+"""Exit code where this process does not fit what is in Redis, as of the services."""
 
 
 class Commands(click.RichGroup):
@@ -71,9 +75,9 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
         code = root.main(
             args=arguments, prog_name="codex-proapi", obj=environ, standalone_mode=False
         )
-    except SchemaTooOld as old:
-        _fail(*old.faults)
-        return TOO_OLD
+    except StoreRefused as refused:
+        _fail(*refused.faults)
+        return REFUSED
     except SettingsError as wrong:
         return _fail("the settings are wrong:", *(f"  {fault}" for fault in wrong.faults))
     except click.ClickException as wrong:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
-from codex_proapi.commons.cluster.schema import SchemaVersion
+from codex_proapi.commons.cluster.store_check import StoreCheck
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
@@ -38,11 +38,18 @@ STORE_MISSING = (
 
 
 class OpenedStore:
-    """What commands read and change. An async context manager that closes its connections."""
+    """What commands read and change. An async context manager that closes its connections.
 
-    def __init__(self, settings: ConsoleSettings) -> None:
+    Args:
+        settings: Where the store is, and its encryption keys.
+        any_keys: Open it also with encryption keys that are not those of the stored data.
+    """
+
+    def __init__(self, settings: ConsoleSettings, *, any_keys: bool = False) -> None:
+        self._any_keys = any_keys
         self._redis = connect(settings.redis_url)
         cipher = CredentialCipher(settings.encryption_keys)
+        self.check = StoreCheck(self._redis, cipher)
         self.accounts = AccountStore(self._redis, cipher)
         self.keys = KeyStore(self._redis, cipher)
         self.tokens = ScriptTokens(self._redis, clock=time.time)
@@ -56,7 +63,7 @@ class OpenedStore:
 
     async def __aenter__(self) -> Self:
         try:
-            await SchemaVersion(self._redis).check()
+            await self.check.check(seal=not self._any_keys)
         except BaseException:
             await self._redis.aclose()
             raise
@@ -76,15 +83,22 @@ class OpenedStore:
 
 
 @contextlib.asynccontextmanager
-async def opened(environ: Mapping[str, str]) -> AsyncIterator[OpenedStore]:
-    """The store that an environment names; without REDIS_URL the embedded one, if installed."""
+async def opened(
+    environ: Mapping[str, str], *, any_keys: bool = False
+) -> AsyncIterator[OpenedStore]:
+    """The store that an environment names; without REDIS_URL the embedded one, if installed.
+
+    With `any_keys` it is opened whatever its encryption keys are.
+    """
     async with contextlib.AsyncExitStack() as stack:
         if not names_redis(environ):
             embedded = embedded_store()
             if embedded is None:
                 raise SettingsError([STORE_MISSING])
             environ = await stack.enter_async_context(embedded(environ))
-        yield await stack.enter_async_context(OpenedStore(store_settings(environ)))
+        yield await stack.enter_async_context(
+            OpenedStore(store_settings(environ), any_keys=any_keys)
+        )
 
 
 def store_settings(environ: Mapping[str, str]) -> ConsoleSettings:

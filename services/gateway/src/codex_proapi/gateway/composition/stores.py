@@ -10,7 +10,7 @@ from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.quota_store import QuotaStore
 from codex_proapi.commons.accounts.store import AccountStore, AccountView
 from codex_proapi.commons.api_keys.store import KeyStore
-from codex_proapi.commons.cluster.schema import SchemaVersion
+from codex_proapi.commons.cluster.store_check import StoreCheck
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.redis.clients import connect, connect_blocking, mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
@@ -70,7 +70,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
 
     replica_id: str
     redis: RedisClients
-    schema: SchemaVersion
+    check: StoreCheck
     accounts: AccountStore
     view: AccountView
     keys: KeyStore
@@ -121,7 +121,7 @@ def open_stores(
     return Stores(
         replica_id=replica_id,
         redis=redis,
-        schema=SchemaVersion(redis.commands),
+        check=StoreCheck(redis.commands, cipher),
         accounts=accounts,
         view=view,
         keys=keys,
