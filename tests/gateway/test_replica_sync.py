@@ -22,7 +22,7 @@ from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.clock import SharedClock
-from codex_proapi.gateway.pool.selector import Strategy
+from codex_proapi.gateway.pool.pool_reader import Strategy
 from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings
@@ -56,7 +56,7 @@ class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
         parts: dict[str, Any] = dict.fromkeys(
-            ("admission", "selector", "slots", "catalogues", "options", "settlements", "poll"),
+            ("authenticator", "selector", "slots", "catalogues", "options", "settlements", "poll"),
             self.part,
         )
         self.applier = LiveSettingsApplier(SETTINGS, **parts)

@@ -40,7 +40,7 @@ class Rotation:
         self.look: Any = None
         self.noted: list[Any] = []
 
-    async def lease(self, lease_request: Any, tried: Any = ()) -> Any:
+    async def lease(self, lease_request: Any, tried: Any = (), *, state: Any = None) -> Any:
         self.tried.append(set(tried))
         return (
             self.leases.pop(0)
@@ -178,6 +178,7 @@ class Scene:
             lease_request=LeaseRequest(model="gpt-5.5", fingerprint=fingerprint),
             codex_headers=codex_headers,
         )
+        self.dispatcher.check_egress()
         return await self.dispatcher.dispatch(asked, self.exchange)
 
     async def refused(self, **asked: Any) -> Any:

@@ -83,13 +83,13 @@ async def test_a_large_body_is_served_and_a_larger_one_refused(redis_url: str) -
 async def test_requests_whose_key_is_being_looked_up_count(redis_url: str) -> None:
     async with stage(redis_url, "ada", max_concurrent=2) as play:
         gateway = play.replicas[0].gateway
-        admit, go_on = gateway.stores.authenticator.admit, asyncio.Event()
+        authenticate, go_on = gateway.stores.authenticator.authenticate, asyncio.Event()
 
         async def slow(headers: Any) -> Any:
             await go_on.wait()
-            return await admit(headers)
+            return await authenticate(headers)
 
-        gateway.stores.authenticator.admit = slow
+        gateway.stores.authenticator.authenticate = slow
         asked = [asyncio.ensure_future(play.chat()) for _ in range(2)]
         await play.until(lambda: gateway.in_flight.arriving == 2)
         refused = await play.chat()

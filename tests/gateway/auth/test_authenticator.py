@@ -11,7 +11,6 @@ from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.auth.authenticator import (
     Authenticator,
-    KeyChanged,
     check_model,
     secret_of,
 )
@@ -55,7 +54,7 @@ def store(redis_client: Redis) -> Any:
     return Counted(redis_client, CredentialCipher((KEY,)))
 
 
-def an_admission(store: Any, policy: Any = KeyPolicy.REQUIRED, clock: Any = None) -> Any:
+def an_authenticator(store: Any, policy: Any = KeyPolicy.REQUIRED, clock: Any = None) -> Any:
     return Authenticator(store, policy=policy, clock=clock or Clock())
 
 
@@ -65,9 +64,9 @@ def bearer(secret: Any) -> Any:
 
 async def test_a_key_is_looked_up_once(store: Any) -> None:
     key, secret = await store.create("mine")
-    door = an_admission(store)
+    authenticator = an_authenticator(store)
 
-    admitted = [await door.admit(bearer(secret)) for _ in range(3)]
+    admitted = [await authenticator.authenticate(bearer(secret)) for _ in range(3)]
 
     assert {a.key.id for a in admitted if a.key} == {key.id}
     assert store.asked == 1
@@ -76,26 +75,26 @@ async def test_a_key_is_looked_up_once(store: Any) -> None:
 
 async def test_a_wrong_key_is_refused_and_not_looked_up_again_for_a_while(store: Any) -> None:
     clock = Clock()
-    door = an_admission(store, clock=clock)
+    authenticator = an_authenticator(store, clock=clock)
 
     for _ in range(6):
         with pytest.raises(BadKey, match="Incorrect"):
-            await door.admit(bearer("wrong"))
+            await authenticator.authenticate(bearer("wrong"))
     assert store.asked == 1
 
     clock.pass_(6)
     with pytest.raises(BadKey):
-        await door.admit(bearer("wrong"))
+        await authenticator.authenticate(bearer("wrong"))
     assert store.asked == 2
 
 
 async def test_no_key_and_a_monster_are_refused_without_a_look(store: Any) -> None:
-    door = an_admission(store)
+    authenticator = an_authenticator(store)
 
     with pytest.raises(BadKey, match="didn't provide"):
-        await door.admit({})
+        await authenticator.authenticate({})
     with pytest.raises(BadKey):
-        await door.admit(bearer("x" * 10_000))
+        await authenticator.authenticate(bearer("x" * 10_000))
     assert store.asked == 0
 
 
@@ -104,45 +103,44 @@ async def test_a_key_whose_time_is_over_is_refused(store: Any, facts: Any) -> No
     _, secret = await store.create("mine", **facts)
 
     with pytest.raises(BadKey, match="revoked or has expired"):
-        await an_admission(store).admit(bearer(secret))
+        await an_authenticator(store).authenticate(bearer(secret))
 
 
 async def test_a_change_of_keys_is_seen_when_the_survey_tells_of_it(store: Any) -> None:
     key, secret = await store.create("mine")
-    door = an_admission(store)
-    admitted = await door.admit(bearer(secret))
-    assert await door.confirm(admitted, await store.version()) is admitted
+    authenticator = an_authenticator(store)
+    admitted = await authenticator.authenticate(bearer(secret))
+    assert await authenticator.confirm(admitted, await store.version()) is admitted
 
     await store.revoke(key.id)
 
     with pytest.raises(BadKey):
-        await door.confirm(admitted, await store.version())
+        await authenticator.confirm(admitted, await store.version())
 
 
 async def test_a_key_that_was_given_more_time_comes_in_at_once(store: Any) -> None:
     key, secret = await store.create("mine", expires_at=1)
-    door = an_admission(store)
+    authenticator = an_authenticator(store)
     with pytest.raises(BadKey):
-        await door.admit(bearer(secret))
+        await authenticator.authenticate(bearer(secret))
 
     await store.patch(key.id, expires_at=0)
 
-    assert (await door.admit(bearer(secret))).key is not None
+    assert (await authenticator.authenticate(bearer(secret))).key is not None
 
 
-async def test_an_admission_is_looked_at_again_by_the_keys_as_they_are_now(store: Any) -> None:
+async def test_an_authentication_is_made_again_by_the_keys_as_they_are_now(store: Any) -> None:
     key, secret = await store.create("mine")
-    door = an_admission(store)
-    admitted = await door.admit(bearer(secret))
-    assert (await door.again(admitted)).is_same_as(admitted)
+    authenticator = an_authenticator(store)
+    admitted = await authenticator.authenticate(bearer(secret))
+    assert (await authenticator.again(admitted)).is_same_as(admitted)
 
     await store.patch(key.id, last_used_at=7)
-    assert (await door.again(admitted)).is_same_as(admitted)
+    assert (await authenticator.again(admitted)).is_same_as(admitted)
 
     await store.patch(key.id, allowed_models=("gpt-5.4",))
-    again = await door.again(admitted)
+    again = await authenticator.again(admitted)
     assert not again.is_same_as(admitted)
-    assert repr(KeyChanged(again)) == f"KeyChanged('{again!r}')"
 
 
 def test_a_key_may_use_the_models_it_names_however_they_are_written() -> None:
@@ -155,8 +153,11 @@ def test_a_key_may_use_the_models_it_names_however_they_are_written() -> None:
 
 
 async def test_openly_anybody_comes_in_until_the_first_key_is_made(store: Any) -> None:
-    door = an_admission(store, KeyPolicy.OPEN)
-    nobody, anybody = await door.admit({}), await door.admit(bearer("anything"))
+    authenticator = an_authenticator(store, KeyPolicy.OPEN)
+    nobody, anybody = (
+        await authenticator.authenticate({}),
+        await authenticator.authenticate(bearer("anything")),
+    )
     assert (nobody.key, anybody.key) == (None, None)
     assert repr(nobody) == "<Authenticated openly>"
 
@@ -164,73 +165,73 @@ async def test_openly_anybody_comes_in_until_the_first_key_is_made(store: Any) -
 
     for admitted in (nobody, anybody):
         with pytest.raises(BadKey):
-            await door.confirm(admitted, await store.version())
-    assert (await door.admit(bearer(secret))).key is not None
+            await authenticator.confirm(admitted, await store.version())
+    assert (await authenticator.authenticate(bearer(secret))).key is not None
 
 
 async def test_without_redis_nobody_new_comes_in(store: Any) -> None:
     _, secret = await store.create("mine")
-    door = an_admission(store)
+    authenticator = an_authenticator(store)
     store.away = True
 
     with pytest.raises(StoreUnreachable):
-        await door.admit(bearer(secret))
+        await authenticator.authenticate(bearer(secret))
 
 
 async def test_without_redis_those_come_in_who_were_seen_before_until_all_is_forgotten(
     store: Any,
 ) -> None:
     _, secret = await store.create("mine")
-    door = an_admission(store)
-    await door.admit(bearer(secret))
+    authenticator = an_authenticator(store)
+    await authenticator.authenticate(bearer(secret))
     store.away = True
-    assert (await door.admit(bearer(secret))).version == door.version == 1
+    assert (await authenticator.authenticate(bearer(secret))).version == authenticator.version == 1
 
-    door.forget()
+    authenticator.forget()
 
     with pytest.raises(StoreUnreachable):
-        await door.admit(bearer(secret))
+        await authenticator.authenticate(bearer(secret))
 
 
 async def test_without_redis_an_open_door_stays_open_if_it_was(store: Any) -> None:
-    door = an_admission(store, KeyPolicy.OPEN)
+    authenticator = an_authenticator(store, KeyPolicy.OPEN)
     store.away = True
     with pytest.raises(StoreUnreachable):
-        await door.admit(bearer("anything"))
+        await authenticator.authenticate(bearer("anything"))
     store.away = False
-    await door.admit(bearer("anything"))
+    await authenticator.authenticate(bearer("anything"))
     store.away = True
 
-    assert (await door.admit(bearer("another"))).key is None
+    assert (await authenticator.authenticate(bearer("another"))).key is None
 
 
 async def test_an_open_door_is_known_by_the_version_that_came_while_it_was_looked_at(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door = an_admission(store, KeyPolicy.OPEN)
+    authenticator = an_authenticator(store, KeyPolicy.OPEN)
     is_any, looks = store.any, []
 
     async def lookup() -> Any:
-        looks.append(door.version)
-        door.see(0)
+        looks.append(authenticator.version)
+        authenticator.see(0)
         return await is_any()
 
     monkeypatch.setattr(store, "any", lookup)
-    await door.admit({})
+    await authenticator.authenticate({})
     store.away = True
 
     assert looks == [-1, 0]
-    assert (await door.admit(bearer("another"))).key is None
+    assert (await authenticator.authenticate(bearer("another"))).key is None
 
 
 async def test_the_memory_of_wrong_keys_is_bounded(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("codex_proapi.gateway.auth.authenticator.MOST_MISSES", 3)
-    door = an_admission(store)
+    authenticator = an_authenticator(store)
 
     for n in range(10):
         with pytest.raises(BadKey):
-            await door.admit(bearer(f"wrong{n}"))
+            await authenticator.authenticate(bearer(f"wrong{n}"))
 
-    assert len(door._misses) <= 3
+    assert len(authenticator._misses) <= 3

@@ -21,9 +21,9 @@ class Scene:
     def __init__(self, redis: Redis) -> None:
         self.keys = KeyStore(redis, CredentialCipher((KEY,)))
         self.in_flight = InFlight(most=9)
-        admission = Authenticator(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock())
+        authenticator = Authenticator(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock())
         self.revocations = RevocationWatcher(
-            self.keys, admission=admission, in_flight=self.in_flight
+            self.keys, authenticator=authenticator, in_flight=self.in_flight
         )
 
     def enter(self, key: ApiKey) -> Exchange:

@@ -21,9 +21,13 @@ class Rotation:
     def __init__(self, *accounts: str) -> None:
         self.accounts = accounts
         self.full: list[set[str]] = []
+        self.states: list[Any] = []
 
-    async def lease(self, lease_request: Any, tried: Any = (), *, full: Any = ()) -> Any:
+    async def lease(
+        self, lease_request: Any, tried: Any = (), *, full: Any = (), state: Any = None
+    ) -> Any:
         self.full.append(set(full))
+        self.states.append(state)
         free = [each for each in self.accounts if each not in full and each not in tried]
         if free:
             return a_lease(free[0], why="next in turn")
@@ -50,7 +54,9 @@ class Slots:
         return self.granted.pop(0) if self.granted else None
 
 
-async def lent(selector: Any, slots: Any, *, gate: Any = None, metrics: Any = None) -> Any:
+async def lent(
+    selector: Any, slots: Any, *, gate: Any = None, metrics: Any = None, state: Any = None
+) -> Any:
     selector = QueueingSelector(
         selector,
         slots,
@@ -58,7 +64,7 @@ async def lent(selector: Any, slots: Any, *, gate: Any = None, metrics: Any = No
         clock=lambda: slots.now,
         metrics=metrics or Metrics(CollectorRegistry()),
     )
-    return await selector.lease(REQUEST)
+    return await selector.lease(REQUEST, state=state)
 
 
 async def test_without_a_limit_nothing_is_asked_of_the_slots() -> None:
@@ -70,10 +76,11 @@ async def test_without_a_limit_nothing_is_asked_of_the_slots() -> None:
 async def test_an_account_without_a_slot_is_passed_over() -> None:
     selector = Rotation("a", "b")
 
-    lease = await lent(selector, Slots(without=[["a"]]))
+    lease = await lent(selector, Slots(without=[["a"]]), state="admitted")
 
     assert lease.account.id == "b"
     assert selector.full == [set(), {"a"}]
+    assert selector.states == ["admitted", None]
 
 
 async def test_where_all_are_full_one_waits_and_says_so() -> None:

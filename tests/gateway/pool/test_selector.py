@@ -5,22 +5,16 @@ import msgspec
 import pytest
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
-from codex_proapi.commons.api_keys.fair_shares import ACTIVE_SECONDS, AHEAD, FairShare
 from codex_proapi.commons.balancing.candidates import (
     Reason,
     Selection,
     Window,
 )
 from codex_proapi.commons.balancing.selection_policy import select
-from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
-from codex_proapi.gateway.errors import BadKey, LimitExceeded
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.selector import (
-    MOST_LOGGED,
-    RENEWAL_PATIENCE,
-    Strategy,
-)
+from codex_proapi.gateway.pool.pool_reader import Strategy
+from codex_proapi.gateway.pool.selector import MOST_LOGGED, RENEWAL_PATIENCE
 
 
 async def test_accounts_are_lent_in_turn_with_their_credential(scene: Any) -> None:
@@ -74,39 +68,6 @@ async def test_a_ballot_holds_nothing_of_what_upstream_wrote(scene: Any) -> None
     assert b"secret" not in msgspec.json.encode(lease.selection_input)
 
 
-async def test_a_share_is_claimed_once_and_only_where_the_pool_is_scarce(scene: Any) -> None:
-    ids = await scene.log_in(2)
-    scene.selector.strategy = Strategy(fair_below=10)
-    share = FairShare(key_id="key_1", weight=1.0, request_id="req_1", tokens=1000)
-    lease_request = LeaseRequest(model="gpt-5.5", fair_share=share)
-    await scene.lend(lease_request)
-    assert not share.asked
-
-    scene.facts.used = {account: (Window(minutes=300, used=95),) for account in ids}
-    await scene.lend(lease_request)
-    assert share.charged
-    await scene.redis.delete(keyspace.fair_shares())
-    await scene.lend(lease_request)
-
-    assert not await scene.redis.exists(keyspace.fair_shares())
-
-
-async def test_who_has_had_its_share_is_told_when_to_come_again(scene: Any) -> None:
-    [account] = await scene.log_in(1)
-    scene.selector.strategy = Strategy(fair_below=10)
-    scene.facts.used = {account: (Window(minutes=300, used=95),)}
-    now = time.time()
-    had = {"key_1": f"{AHEAD + 1} {now} -", "key_2": f"0 {now - ACTIVE_SECONDS + 20} -"}
-    await scene.redis.hset(keyspace.fair_shares(), mapping=had)
-    share = FairShare(key_id="key_1", weight=1.0, request_id="req_1", tokens=0)
-
-    with pytest.raises(LimitExceeded) as refused:
-        await scene.selector.lease(LeaseRequest(model="gpt-5.5", fair_share=share))
-
-    assert refused.value.retry_after == 20
-    assert "had its share" in str(refused.value)
-
-
 async def test_logins_that_are_being_renewed_are_waited_for_once_not_one_after_the_other(
     scene: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,22 +98,6 @@ async def test_changes_of_accounts_are_seen_with_the_next_request(scene: Any) ->
 
     assert {lease.account.id for lease in leases} == set(more)
     assert {lease.account.id for lease in left} == set(more) - set(ids)
-
-
-async def test_the_keys_version_of_the_survey_is_confirmed_before_anything_is_lent(
-    scene: Any,
-) -> None:
-    await scene.log_in(1)
-    await scene.redis.set(keyspace.keys_version(), 7)
-    seen: list[Any] = []
-
-    async def confirm(version: Any) -> None:
-        seen.append(version)
-        raise BadKey("revoked")
-
-    with pytest.raises(BadKey):
-        await scene.selector.lease(LeaseRequest(model="gpt-5.5", confirm=confirm))
-    assert seen == [7]
 
 
 async def test_a_large_pools_selection_is_not_logged_whole(scene: Any) -> None:

@@ -12,9 +12,7 @@ from codex_proapi.commons.balancing.candidates import (
 )
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.selector import (
-    Strategy,
-)
+from codex_proapi.gateway.pool.pool_reader import Strategy
 
 
 async def test_a_conversation_goes_back_to_its_account_which_is_its_own(scene: Any) -> None:

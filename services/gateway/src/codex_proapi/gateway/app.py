@@ -82,7 +82,7 @@ class Gateway:
         self.access_log = AccessLog(sys.stdout, quiet=quiet)
         self.services = self._serving()
         self._revocations = RevocationWatcher(
-            self.stores.keys, admission=self.stores.authenticator, in_flight=self.in_flight
+            self.stores.keys, authenticator=self.stores.authenticator, in_flight=self.in_flight
         )
         self._settings_applier = self._live_settings()
         self._sync = self._replica_sync()
@@ -153,6 +153,7 @@ class Gateway:
         ticker.join(self.upstream.transport.closing_streams)
         ticker.join(self.upstream.client)
         return Dependencies(
+            admission_control=self.pool.admission_control,
             authenticator=stores.authenticator,
             bodies=BodyBudget(settings.body_memory_mib << 20),
             catalogues=self.upstream.catalogues,
@@ -173,7 +174,7 @@ class Gateway:
     def _live_settings(self) -> LiveSettingsApplier:
         return LiveSettingsApplier(
             self._settings,
-            admission=self.stores.authenticator,
+            authenticator=self.stores.authenticator,
             selector=self.pool.selector,
             slots=self.stores.queue,
             catalogues=self.upstream.catalogues,

@@ -23,7 +23,8 @@ from codex_proapi.gateway.exchange.dependencies import ServingOptions
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
-from codex_proapi.gateway.pool.selector import AccountSelector, Strategy
+from codex_proapi.gateway.pool.pool_reader import Strategy
+from codex_proapi.gateway.pool.selector import AccountSelector
 from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings
@@ -41,7 +42,7 @@ class LiveSettingsApplier:
         self,
         settings: GatewaySettings,
         *,
-        admission: Authenticator,
+        authenticator: Authenticator,
         selector: AccountSelector,
         slots: AccountQueue,
         catalogues: ModelCatalogues,
@@ -50,7 +51,7 @@ class LiveSettingsApplier:
         settlements: SettlementWriter,
     ) -> None:
         self._settings = settings
-        self._admission = admission
+        self._authenticator = authenticator
         self._selector = selector
         self._slots = slots
         self._catalogues = catalogues
@@ -64,7 +65,7 @@ class LiveSettingsApplier:
     def apply(self, live: LiveSettings) -> None:
         """Put what was changed in force; what was not is as the environment says."""
         settings = self._settings
-        self._admission.policy = live.api_key_policy or settings.api_key_policy
+        self._authenticator.policy = live.api_key_policy or settings.api_key_policy
         reserve, below = live.quota_reserve, live.fair_share_below
         self._selector.strategy = Strategy(
             routing=live.routing or settings.routing,

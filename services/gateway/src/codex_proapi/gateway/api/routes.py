@@ -60,7 +60,7 @@ class Handlers:
 
     async def models(self, request: AnyRequest) -> Response[bytes]:
         """List what the client's key may ask for."""
-        key = await self._admit(request)
+        key = await self._authenticated(request)
         allowed = key.allowed_models if key else ()
         if is_anthropic(request.scope["headers"]):
             return _json(200, models.anthropic_listing(self._catalogues.current, allowed=allowed))
@@ -74,14 +74,14 @@ class Handlers:
 
     async def model(self, request: AnyRequest, name: str) -> Response[bytes]:
         """Show one model."""
-        key = await self._admit(request)
+        key = await self._authenticated(request)
         allowed = key.allowed_models if key else ()
         show = models.anthropic_one if is_anthropic(request.scope["headers"]) else models.one
         return _json(200, show(self._catalogues.current, name, allowed=allowed))
 
     async def usage(self, request: AnyRequest) -> Response[bytes]:
         """Give the key's quota in the format of the backend's usage endpoint."""
-        key = await self._admit(request)
+        key = await self._authenticated(request)
         try:
             share = await self._key_quota.of(key)
         except StoreUnavailable:
@@ -110,11 +110,11 @@ class Handlers:
         self._metrics.in_flight.set(len(self._in_flight))
         return Response(self._metrics.exposition(), media_type=EXPOSITION)
 
-    async def _admit(self, request: AnyRequest) -> ApiKey | None:
+    async def _authenticated(self, request: AnyRequest) -> ApiKey | None:
         """Authenticate; the keys' version is read here, as these routes take no snapshot."""
-        admitted = await self._authenticator.admit(dict(request.scope["headers"]))
+        authenticated = await self._authenticator.authenticate(dict(request.scope["headers"]))
         try:
-            return (await self._authenticator.again(admitted)).key
+            return (await self._authenticator.again(authenticated)).key
         except StoreUnavailable:
             raise StoreUnreachable("The key store does not answer. Please try again.") from None
 

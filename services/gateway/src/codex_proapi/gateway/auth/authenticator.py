@@ -48,18 +48,6 @@ class Authenticated(msgspec.Struct, frozen=True):
         return _terms(self.key) == _terms(other.key)
 
 
-class KeyChanged(Exception):
-    """The key changed after authentication and before the first attempt.
-
-    Args:
-        admitted: the authentication by the changed key.
-    """
-
-    def __init__(self, admitted: Authenticated) -> None:
-        super().__init__(repr(admitted))
-        self.admitted = admitted
-
-
 class Authenticator:
     """Authenticates requests.
 
@@ -110,7 +98,7 @@ class Authenticator:
         """Drop everything cached."""
         self.see(-1)
 
-    async def admit(self, headers: Mapping[bytes, bytes]) -> Authenticated:
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Authenticated:
         """Authenticate a request by its headers (lower-case names).
 
         Raises:
@@ -163,21 +151,21 @@ class Authenticator:
                 return
             raise
 
-    async def again(self, admitted: Authenticated) -> Authenticated:
+    async def again(self, authenticated: Authenticated) -> Authenticated:
         """Authenticate again by the current keys, before a request is refused from cached ones.
 
         During the grace period the cached keys stand. Raises StoreUnavailable.
         """
         if self._gate.in_grace():
-            return admitted
-        return await self.confirm(admitted, await self._read_version())
+            return authenticated
+        return await self.confirm(authenticated, await self._read_version())
 
-    async def confirm(self, admitted: Authenticated, version: int) -> Authenticated:
-        """Authenticate again if the keys have another version. Raises what `admit` raises."""
+    async def confirm(self, authenticated: Authenticated, version: int) -> Authenticated:
+        """Authenticate again if the keys have another version. Raises what `authenticate` raises."""
         self.see(version)
-        if admitted.version == version:
-            return admitted
-        return await self.admit({b"x-api-key": admitted.secret.encode("latin-1")})
+        if authenticated.version == version:
+            return authenticated
+        return await self.authenticate({b"x-api-key": authenticated.secret.encode("latin-1")})
 
     async def _read_version(self) -> int:
         """Read the current version of the keys."""

@@ -25,9 +25,11 @@ log = structlog.get_logger(__name__)
 class RevocationWatcher:
     """Polls the keys' version and interrupts exchanges whose key was revoked."""
 
-    def __init__(self, keys: KeyStore, *, admission: Authenticator, in_flight: InFlight) -> None:
+    def __init__(
+        self, keys: KeyStore, *, authenticator: Authenticator, in_flight: InFlight
+    ) -> None:
         self._keys = keys
-        self._admission = admission
+        self._authenticator = authenticator
         self._in_flight = in_flight
         self._seen = -1
 
@@ -39,7 +41,7 @@ class RevocationWatcher:
         version = await self._keys.version()
         if version == self._seen:
             return
-        self._admission.see(version)
+        self._authenticator.see(version)
         for key_id in self._in_flight.key_ids():
             key = await self._keys.get(key_id)
             if key is None or key.revoked:

@@ -8,6 +8,7 @@ from codex_proapi.gateway.exchange.dispatch import Dispatcher
 from codex_proapi.gateway.exchange.dispatch_state import DispatchContext
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_facts import AccountFacts
+from codex_proapi.gateway.pool.admission_control import AdmissionControl
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
@@ -21,6 +22,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     """The selection of accounts, and the failover loop over them."""
 
     selector: AccountSelector
+    admission_control: AdmissionControl
     dispatcher: Dispatcher
 
 
@@ -63,4 +65,8 @@ def open_pool(stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics
             observer=facts,
         ),
     )
-    return Pool(selector=selector, dispatcher=dispatcher)
+    return Pool(
+        selector=selector,
+        admission_control=AdmissionControl(stores.authenticator, selector.reader),
+        dispatcher=dispatcher,
+    )

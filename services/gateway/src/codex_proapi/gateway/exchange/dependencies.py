@@ -10,6 +10,7 @@ from codex_proapi.gateway.exchange.exchange import Reader
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.admission_control import AdmissionControl
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
 from codex_proapi.gateway.server.body_budget import BodyBudget
@@ -32,6 +33,7 @@ class ServingOptions:
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that serving an exchange uses, passed as one value."""
 
+    admission_control: AdmissionControl
     authenticator: Authenticator
     bodies: BodyBudget
     catalogues: ModelCatalogues

@@ -46,6 +46,7 @@ from codex_proapi.gateway.policy.retry import (
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease
+from codex_proapi.gateway.pool.pool_reader import PoolState
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 from codex_proapi.gateway.upstream.http_transport import refusal_of_fault
@@ -92,26 +93,32 @@ class Dispatcher:
     def __repr__(self) -> str:
         return f"<Dispatcher over {self._selector!r}>"
 
-    async def dispatch(self, dispatch_request: DispatchRequest, exchange: Exchange) -> Committed:
-        """Try accounts until one answer reaches the commit point; gives that answer.
+    def check_egress(self) -> None:
+        """Raise UpstreamRefused while the backend refuses this replica's address.
 
-        Raises:
-            UpstreamRefused: the egress address is paused.
-            GatewayError: no account answered; the most specific error of all attempts.
+        To be called before the request's limits are charged. From time to time it lets a request
+        pass as a probe.
         """
-        context = self._context
-        if pause := context.egress.pause():
+        if pause := self._context.egress.pause():
             raise UpstreamRefused(
                 "The backend does not take requests from this address at the moment.",
                 status=503,
                 code="upstream_unavailable",
                 retry_after=pause,
             )
+
+    async def dispatch(self, dispatch_request: DispatchRequest, exchange: Exchange) -> Committed:
+        """Try accounts until one answer reaches the commit point; gives that answer.
+
+        Raises:
+            GatewayError: no account answered; the most specific error of all attempts.
+        """
+        context = self._context
         state = DispatchState(
             dispatch_request, SilenceBudget(time.monotonic, seconds=context.silence)
         )
         with context.budget.exchange() as state.spending:
-            return await self._search(state, exchange)
+            return await self._search(state, exchange, dispatch_request.state)
 
     async def again(
         self,
@@ -176,11 +183,17 @@ class Dispatcher:
             if quota is not None:
                 observer.observe_quota(account_id, quota)
 
-    async def _search(self, state: DispatchState, exchange: Exchange) -> Committed:
-        """Lease accounts that were not tried yet until one commits or none is left."""
+    async def _search(
+        self, state: DispatchState, exchange: Exchange, first: PoolState | None = None
+    ) -> Committed:
+        """Lease accounts that were not tried yet until one commits or none is left.
+
+        The first selection uses the state `first`, if there is one.
+        """
         lease_request = state.dispatch_request.lease_request
         while state.asked_accounts < MOST_ACCOUNTS:
-            lease = await self._leases.lease(lease_request, state.tried)
+            lease = await self._leases.lease(lease_request, state.tried, state=first)
+            first = None
             _check(exchange)
             if isinstance(lease, NoCandidate):
                 await self._record_forbidden(state)

@@ -19,6 +19,7 @@ from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
+from codex_proapi.gateway.pool.pool_reader import PoolState
 from codex_proapi.gateway.upstream.reachability import Reachability
 from codex_proapi.gateway.upstream.transport import (
     SILENCE_SECONDS,
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
 
 
 class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Input of one dispatch: the upstream request and the requirements of its lease."""
+    """Input of one dispatch: the upstream request, and its admission."""
 
     request: UpstreamRequest
     lease_request: LeaseRequest
+    state: PoolState | None = None
+    """The state that the request was admitted with, for the first selection."""
     codex_headers: Mapping[str, str] | None = None
     """Request headers by lower-case name if the client is Codex; None for other clients."""
 

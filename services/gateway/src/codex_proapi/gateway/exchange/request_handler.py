@@ -1,13 +1,13 @@
-"""Handles one request body: translate it, charge the key's limits, dispatch it, pump the answer.
+"""Handles one request body: translate it, admit it, dispatch it, pump the answer.
 
-If the API key turns out to have changed before the first attempt, the body is translated again with
-the key's new terms.
+Each step hands its result to the next. A body is translated a second time only if the terms of its
+key have changed between authentication and admission.
 """
 
 from collections.abc import Mapping
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
-from codex_proapi.gateway.auth.authenticator import Authenticated, KeyChanged, check_model
+from codex_proapi.gateway.auth.authenticator import Authenticated, check_model
 from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
@@ -15,7 +15,14 @@ from codex_proapi.gateway.exchange.dispatch_state import Committed, DispatchRequ
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
-from codex_proapi.gateway.limits.charge import LimitCharge, charge_for
+from codex_proapi.gateway.limits.charge import charge_for
+from codex_proapi.gateway.limits.claims import Claims
+from codex_proapi.gateway.pool.admission_control import (
+    CHANGING,
+    Admission,
+    AdmissionRequest,
+    KeyChanged,
+)
 from codex_proapi.gateway.pool.concurrency import Waiter
 from codex_proapi.gateway.pool.lease import LeaseRequest
 from codex_proapi.gateway.translation.history.token_estimate import estimate
@@ -27,8 +34,8 @@ from codex_proapi.gateway.translation.request.translated_request import (
 )
 from codex_proapi.gateway.translation.responses.stored_items import expand
 
-MOST_READINGS = 3
-"""Most translations of one request because its key changed meanwhile."""
+MOST_TRANSLATIONS = 3
+"""Most translations of one request because the terms of its key have changed meanwhile."""
 
 
 class RequestHandler:
@@ -46,7 +53,7 @@ class RequestHandler:
         return f"<RequestHandler of {self._exchange!r}>"
 
     async def handle(self, headers: Mapping[str, str], authenticated: Authenticated) -> None:
-        """Handle `exchange.body`; repeated if the key changes before the first attempt.
+        """Handle `exchange.body`.
 
         Args:
             headers: request headers by lower-case name.
@@ -55,22 +62,6 @@ class RequestHandler:
         Raises:
             GatewayError: the client's error.
         """
-        for _ in range(MOST_READINGS):
-            try:
-                await self._handle_as(headers, authenticated)
-            except KeyChanged as changed:
-                authenticated = changed.admitted
-                self._exchange.key = authenticated.key
-            except UnknownModel:
-                again = await self._services.authenticator.again(authenticated)
-                if again.is_same_as(authenticated):
-                    raise
-                authenticated, self._exchange.key = again, again.key
-            else:
-                return
-        raise StoreUnreachable("API keys are being changed just now. Please try again.")
-
-    async def _handle_as(self, headers: Mapping[str, str], authenticated: Authenticated) -> None:
         # The request may be megabytes, so no frame that awaits the whole answer refers to it.
         codex = ClientTraits.of(headers).is_codex
         pump, committed = await self._dispatched(headers, authenticated)
@@ -79,66 +70,107 @@ class RequestHandler:
     async def _dispatched(
         self, headers: Mapping[str, str], authenticated: Authenticated
     ) -> tuple[ResponsePump, Committed]:
-        """Translate and dispatch; gives the committed answer and the pump for it."""
+        """Admit and dispatch; gives the committed answer and the pump for it."""
         exchange, traits = self._exchange, ClientTraits.of(headers)
-        asked = await self._translated(traits, authenticated)
-        exchange.estimate = estimate(len(exchange.body), asked.request.input)
-        charge = self._charge(authenticated)
-        exchange.fair_share = exchange.fair_share or _fair_share(authenticated, exchange)
-        pump = ResponsePump(
-            self._services, self._dialect, asked, exchange=exchange, writer=self._writer
-        )
-        pump.new_translator()
+        translated, pump, admission = await self._admitted(traits, authenticated)
+        exchange.body = b""
         committed = await self._services.dispatcher.dispatch(
             DispatchRequest(
-                request=asked.request,
-                lease_request=self._lease_request(asked, authenticated, charge),
+                request=translated.request,
+                lease_request=admission.lease_request,
+                state=admission.state,
                 codex_headers=headers if traits.is_codex else None,
             ),
             exchange,
         )
-        if asked.stream:
+        if translated.stream:
             # A stream that the client has received is never requested again.
             committed.forget_request()
             pump.forget_request()
             exchange.forget_request()
         return pump, committed
 
+    async def _admitted(
+        self, traits: ClientTraits, authenticated: Authenticated
+    ) -> tuple[TranslatedRequest, ResponsePump, Admission]:
+        """Translate and admit the request by the terms that its key has now.
+
+        The pump is made before the admission: a refusal is written in the way of its answers.
+        """
+        services = self._services
+        for _ in range(MOST_TRANSLATIONS):
+            translated, authenticated = await self._translated(traits, authenticated)
+            pump = ResponsePump(
+                services, self._dialect, translated, exchange=self._exchange, writer=self._writer
+            )
+            pump.new_translator()
+            services.dispatcher.check_egress()
+            admitted = await services.admission_control.admit(
+                AdmissionRequest(
+                    lease_request=self._lease_request(translated, authenticated),
+                    authenticated=authenticated,
+                    claims=self._claims(authenticated),
+                )
+            )
+            if not isinstance(admitted, KeyChanged):
+                return translated, pump, admitted
+            authenticated = admitted.authenticated
+        raise StoreUnreachable(CHANGING)
+
     async def _translated(
         self, traits: ClientTraits, authenticated: Authenticated
+    ) -> tuple[TranslatedRequest, Authenticated]:
+        """Translate the body; gives it with the authentication that it was translated by.
+
+        A model is refused only by the current terms of the key, not by cached ones.
+        """
+        try:
+            return await self._translated_as(traits, authenticated), authenticated
+        except UnknownModel:
+            current = await self._services.authenticator.again(authenticated)
+            if current.is_same_as(authenticated):
+                raise
+            return await self._translated_as(traits, current), current
+
+    async def _translated_as(
+        self, traits: ClientTraits, authenticated: Authenticated
     ) -> TranslatedRequest:
-        """Translate the body, with stored responses and item references resolved."""
+        """Translate the body for a key, with stored responses and item references resolved."""
         exchange, key = self._exchange, authenticated.key
+        exchange.key = key
         options = RequestOptions(
             key_id=key.id if key else "",
             history_mode=HistoryMode(self._services.options.history_mode.value),
             default_model=(key.default_model or None) if key else None,
             default_effort=(key.default_effort or None) if key else None,
         )
-        asked = self._dialect.read(
+        translated = self._dialect.read(
             exchange.body,
             catalogue=self._services.catalogues.current,
             options=options,
             client=traits,
         )
-        exchange.streamed = asked.stream
-        exchange.asked_model = asked.asked_model
-        exchange.sent_model = asked.request.model
-        exchange.dropped = asked.dropped
-        check_model(key, asked.request.model)
-        return await self._expanded(asked, options.key_id) if asked.unresolved else asked
+        exchange.streamed = translated.stream
+        exchange.asked_model = translated.asked_model
+        exchange.sent_model = translated.request.model
+        exchange.dropped = translated.dropped
+        check_model(key, translated.request.model)
+        if translated.unresolved:
+            translated = await self._expanded(translated, options.key_id)
+        exchange.estimate = estimate(len(exchange.body), translated.request.input)
+        return translated
 
-    async def _expanded(self, asked: TranslatedRequest, key_id: str) -> TranslatedRequest:
+    async def _expanded(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:
         store = self._services.responses
         previous = None
-        if asked.previous_response_id is not None:
-            kept = await store.response(key_id, asked.previous_response_id)
+        if translated.previous_response_id is not None:
+            kept = await store.response(key_id, translated.previous_response_id)
             previous = None if kept is None else list(kept)
-        found = await store.items(key_id, asked.references)
-        return expand(asked, previous_items=previous, referenced_items=found)
+        found = await store.items(key_id, translated.references)
+        return expand(translated, previous_items=previous, referenced_items=found)
 
-    def _charge(self, authenticated: Authenticated) -> LimitCharge | None:
-        """Make the charge to the key's limits; replaces an earlier one that was never drawn."""
+    def _claims(self, authenticated: Authenticated) -> Claims:
+        """Make the claims on the key; they replace earlier ones whose charge was never made."""
         exchange, key = self._exchange, authenticated.key
         charge = None
         if key is not None:
@@ -149,6 +181,12 @@ class RequestHandler:
                 version=authenticated.version,
                 tokens=exchange.estimate,
             )
+            exchange.fair_share = exchange.fair_share or FairShare(
+                key_id=key.id,
+                weight=key.weight,
+                request_id=exchange.request_id,
+                tokens=exchange.estimate,
+            )
         before = exchange.charge
         if before is not None and not before.drawn_at:
             self._services.stream_permits.forget(before)
@@ -156,51 +194,21 @@ class RequestHandler:
         if charge is not None:
             exchange.charge = charge
             self._services.stream_permits.hold(charge)
-        return charge
+        return Claims(charge=charge, fair_share=exchange.fair_share)
 
     def _lease_request(
-        self, asked: TranslatedRequest, authenticated: Authenticated, charge: LimitCharge | None
+        self, translated: TranslatedRequest, authenticated: Authenticated
     ) -> LeaseRequest:
-        exchange = self._exchange
-
-        async def confirm(version: int) -> None:
-            again = await self._services.authenticator.confirm(authenticated, version)
-            if charge is not None:
-                charge.version = version
-            if not exchange.attempted and not again.is_same_as(authenticated):
-                raise KeyChanged(again)
-
+        key, exchange = authenticated.key, self._exchange
         return LeaseRequest(
-            model=asked.request.model,
-            fingerprint=asked.fingerprint_source,
-            begins=asked.begins,
-            allowed_accounts=authenticated.key.allowed_accounts if authenticated.key else (),
-            waiter=_waiter(authenticated, exchange),
-            charge=charge,
-            fair_share=exchange.fair_share,
-            confirm=confirm,
+            model=translated.request.model,
+            fingerprint=translated.fingerprint_source,
+            begins=translated.begins,
+            allowed_accounts=key.allowed_accounts if key else (),
+            waiter=Waiter(
+                request_id=exchange.request_id,
+                key_id=key.id if key else "open",
+                weight=key.weight if key else 1.0,
+                since=exchange.at,
+            ),
         )
-
-
-def _waiter(authenticated: Authenticated, exchange: Exchange) -> Waiter:
-    """The queue entry with which an exchange waits for a concurrency slot."""
-    key = authenticated.key
-    return Waiter(
-        request_id=exchange.request_id,
-        key_id=key.id if key else "open",
-        weight=key.weight if key else 1.0,
-        since=exchange.at,
-    )
-
-
-def _fair_share(authenticated: Authenticated, exchange: Exchange) -> FairShare | None:
-    """An exchange's claim to its key's fair share; None without a key."""
-    key = authenticated.key
-    if key is None:
-        return None
-    return FairShare(
-        key_id=key.id,
-        weight=key.weight,
-        request_id=exchange.request_id,
-        tokens=exchange.estimate,
-    )

@@ -81,7 +81,7 @@ class ExchangeService:
             services.in_flight.check()
             services.in_flight.arriving += 1
             try:
-                authenticated = await services.authenticator.admit(headers)
+                authenticated = await services.authenticator.authenticate(headers)
             finally:
                 services.in_flight.arriving -= 1
             services.in_flight.check()  # as many may have waited for Redis as there is room for

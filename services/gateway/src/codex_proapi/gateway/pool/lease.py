@@ -1,19 +1,10 @@
 """The lease request of an exchange, and the lease that the pool gives for it."""
 
-from collections.abc import Awaitable, Callable
-
 import msgspec
 
 from codex_proapi.commons.accounts.model import Account, Credential
-from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.balancing.candidates import Reason, SelectionInput
-from codex_proapi.gateway.limits.charge import LimitCharge
 from codex_proapi.gateway.pool.concurrency import Waiter
-
-
-async def _confirmed(version: int) -> None:
-    """Default for `LeaseRequest.confirm`: accepts every version."""
-    del version
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,12 +20,6 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Account ids the client's key may spend; empty for all."""
     waiter: Waiter = Waiter()
     """The queue entry for a concurrency slot."""
-    charge: LimitCharge | None = None
-    """The charge to the key's limits, made with the first snapshot; None without limits."""
-    fair_share: FairShare | None = None
-    """The claim to the key's fair share, used while the pool is scarce; None without a key."""
-    confirm: Callable[[int], Awaitable[object]] = _confirmed
-    """Called with the keys' version in the snapshot; raises BadKey if the key is no longer valid."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.concurrency import AccountQueue
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
+from codex_proapi.gateway.pool.pool_reader import PoolState
 from codex_proapi.gateway.pool.selector import AccountSelector
 
 QUEUE_SECONDS: Final = 30.0
@@ -43,19 +44,25 @@ class QueueingSelector:
         return f"<QueueingSelector {self.selector!r} {self._slots!r}>"
 
     async def lease(
-        self, lease_request: LeaseRequest, tried: Collection[str] = ()
+        self,
+        lease_request: LeaseRequest,
+        tried: Collection[str] = (),
+        *,
+        state: PoolState | None = None,
     ) -> Lease | NoCandidate:
         """Lease an account not in `tried`, with a slot of it, or say why there is none.
 
-        A slot that the request held before is released. Raises what `AccountSelector.lease` raises.
+        A slot that the request held before is released. Arguments and errors are those of
+        `AccountSelector.lease`.
         """
         if not self._slots.most:
-            return await self.selector.lease(lease_request, tried)
+            return await self.selector.lease(lease_request, tried, state=state)
         begun, waited = self._clock(), False
         try:
             full: set[str] = set()
             while True:
-                found = await self.selector.lease(lease_request, tried, full=full)
+                found = await self.selector.lease(lease_request, tried, full=full, state=state)
+                state = None
                 if isinstance(found, Lease):
                     if without := await self._taken(found, lease_request):
                         full.update(without)

@@ -5,7 +5,7 @@ attempts are recorded by `pool.health.outcomes`.
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -13,7 +13,6 @@ import msgspec
 from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountView
-from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.balancing.candidates import (
     Candidate,
     NoCandidate,
@@ -24,21 +23,16 @@ from codex_proapi.commons.balancing.candidates import (
 )
 from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.selection_policy import RENEWING_CODE, select, why_none
-from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
-from codex_proapi.gateway.errors import StoreUnreachable
-from codex_proapi.gateway.limits.stream_permits import refused
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
+from codex_proapi.gateway.pool.pool_reader import PoolReader, PoolState, Strategy
 from codex_proapi.gateway.pool.recent_affinity import RecentAffinity
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
-from codex_proapi.gateway.pool.store_outage import StoreOutage
+from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotSource
 
-MOST_LOOKS: Final = 3
-"""Most snapshots read for one selection while accounts or keys keep changing."""
 RENEWAL_PATIENCE: Final = 15.0
 """Total seconds that one request waits for credentials being refreshed, over all accounts."""
 MOST_LOGGED: Final = 8
@@ -50,16 +44,6 @@ BY_COOLDOWN: Final = frozenset(
     }
 )
 """Causes derived from the codes of cooldowns, which selection inputs do not contain."""
-
-
-class Strategy(msgspec.Struct, frozen=True, kw_only=True):
-    """The operator's settings for selection."""
-
-    routing: Routing = Routing.AFFINITY
-    reserve: float = 0.0
-    """Percent of each quota window reserved for conversations already on the account."""
-    fair_below: float = 0.0
-    """Percent of the pool's quota left below which fair shares apply; 0 for never."""
 
 
 class AccountSelector:
@@ -79,7 +63,7 @@ class AccountSelector:
         self,
         *,
         view: AccountView,
-        snapshots: SnapshotReader | StoreOutage,
+        snapshots: SnapshotSource,
         refresher: CredentialRefresher,
         breakers: CircuitBreakers,
         outcomes: OutcomeRecorder,
@@ -87,18 +71,32 @@ class AccountSelector:
         facts: Facts,
     ) -> None:
         self._view = view
-        self._snapshots = snapshots
         self._refresher = refresher
         self._breakers = breakers
         self._outcomes = outcomes
         self._clock = clock
         self._eligible = EligibilityCache(view, facts, clock=clock, half_open=breakers.half_open)
         self._recent_affinity = RecentAffinity(clock)
-        self.strategy = Strategy()
-        """Settings for selection; may change while running."""
+        self.reader = PoolReader(
+            view=view,
+            snapshots=snapshots,
+            breakers=breakers,
+            eligible=self._eligible,
+            clock=clock,
+        )
+        """Reads the state that a selection is made from."""
 
     def __repr__(self) -> str:
         return f"<AccountSelector over {self._view!r}>"
+
+    @property
+    def strategy(self) -> Strategy:
+        """Settings for selection; may change while running."""
+        return self.reader.strategy
+
+    @strategy.setter
+    def strategy(self, strategy: Strategy) -> None:
+        self.reader.strategy = strategy
 
     async def lease(
         self,
@@ -106,6 +104,7 @@ class AccountSelector:
         tried: Collection[str] = (),
         *,
         full: Collection[str] = (),
+        state: PoolState | None = None,
     ) -> Lease | NoCandidate:
         """Lease an account, or say why there is none.
 
@@ -113,17 +112,19 @@ class AccountSelector:
             lease_request: what the account must serve.
             tried: ids of accounts to pass over.
             full: ids of accounts without a free concurrency slot.
+            state: the state that the request was admitted with, for its first selection; None to
+                read a new one.
 
         Raises:
             StoreUnavailable: no snapshot could be read.
-            LimitExceeded: a limit or the fair share of the key refuses the request.
-            StoreUnreachable: keys kept changing while snapshots were read.
         """
         passed = set(tried)
         busy: list[_Selected] = []
         give_up = time.monotonic() + RENEWAL_PATIENCE
         while True:
-            snapshot, eligible = await self._take_snapshot(lease_request, passed, full=full)
+            if state is None:
+                state = await self.reader.read(lease_request, passed, full=full)
+            snapshot, eligible, state = state.snapshot, state.eligible, None
             selected = self._select(lease_request, snapshot, eligible, passed=passed, full=full)
             found = selected.found
             if isinstance(found, NoCandidate):
@@ -148,8 +149,9 @@ class AccountSelector:
         self, lease_request: LeaseRequest, tried: Collection[str]
     ) -> NoCandidate | None:
         """Why no further account can be leased; None if an untried one may be available."""
-        passed = set(self._list(lease_request).accounts)
-        snapshot, eligible = await self._take_snapshot(lease_request, passed)
+        passed = set(self.reader.list(lease_request).accounts)
+        state = await self.reader.read(lease_request, passed)
+        snapshot, eligible = state.snapshot, state.eligible
         if any(id_ not in tried and id_ not in snapshot.cooldowns for id_ in eligible.accounts):
             return None
         empty = NoCandidate(cause=NoCandidateCause.EMPTY)
@@ -157,7 +159,7 @@ class AccountSelector:
 
     def plan(self, lease_request: LeaseRequest) -> str:
         """The ChatGPT plan of an eligible account, for errors that must name one; empty if unknown."""
-        accounts = self._list(lease_request).accounts.values()
+        accounts = self.reader.list(lease_request).accounts.values()
         return next((account.plan for account in accounts if account.plan), "")
 
     async def renew(self, lease: Lease) -> Lease | None:
@@ -184,57 +186,6 @@ class AccountSelector:
         if lease.probe:
             self._outcomes.record_success(lease)
 
-    async def _take_snapshot(
-        self,
-        lease_request: LeaseRequest,
-        passed: Collection[str],
-        *,
-        full: Collection[str] = (),
-    ) -> tuple[PoolSnapshot, EligibleAccounts]:
-        """Read a snapshot for the current accounts; gives it with the eligible accounts."""
-        follow = self._follows(lease_request, passed)
-        charge = lease_request.charge
-        for _ in range(MOST_LOOKS):
-            eligible = self._list(lease_request)
-            ids: Sequence[str] = eligible.followed if follow else tuple(eligible.accounts)
-            if passed or full:
-                ids = [id_ for id_ in ids if id_ not in passed and id_ not in full]
-            snapshot = await self._snapshots.read(
-                SnapshotRequest(
-                    account_ids=ids,
-                    model=lease_request.model,
-                    affinity=lease_request.fingerprint if follow else None,
-                    charge=charge if charge is not None and not charge.drawn_at else None,
-                    fair_share=self._claim(lease_request, eligible),
-                )
-            )
-            self._clock.learn(snapshot.now)
-            changed = await self._view.refresh_if(snapshot.accounts_version)
-            await lease_request.confirm(snapshot.keys_version)
-            if error := refused(lease_request.fair_share, charge, snapshot.now):
-                raise error
-            if not changed and (charge is None or charge.drawn_at):
-                break
-        if charge is not None and not charge.drawn_at:
-            raise StoreUnreachable("API keys are being changed just now. Please try again.")
-        self._breakers.see(snapshot.cooldowns)
-        return snapshot, self._list(lease_request)
-
-    def _follows(self, lease_request: LeaseRequest, passed: Collection[str]) -> bool:
-        """Whether the affine account is preferred for this request."""
-        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
-        return ties and bool(lease_request.fingerprint) and not passed
-
-    def _list(self, lease_request: LeaseRequest) -> EligibleAccounts:
-        return self._eligible.list(lease_request.model, lease_request.allowed_accounts)
-
-    def _claim(self, lease_request: LeaseRequest, eligible: EligibleAccounts) -> FairShare | None:
-        """The claim to the key's fair share: while the pool is scarce, once for each exchange."""
-        share, below = lease_request.fair_share, self.strategy.fair_below
-        if share is None or share.asked or not below or eligible.left is None:
-            return None
-        return share if eligible.left < below else None
-
     def _tie(
         self,
         lease_request: LeaseRequest,
@@ -246,7 +197,7 @@ class AccountSelector:
         if not lease_request.fingerprint:
             return None, False
         recent = self._recent_affinity.of(lease_request.fingerprint)
-        if recent is None or not self._follows(lease_request, passed):
+        if recent is None or not self.reader.follows(lease_request, passed):
             return snapshot.affine, snapshot.tentative
         better = not recent.tentative or snapshot.affine is None or snapshot.tentative
         free = (

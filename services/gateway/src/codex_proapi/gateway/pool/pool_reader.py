@@ -1,0 +1,131 @@
+"""Reads the pool's state for one selection: a snapshot from Redis, taken for the current accounts.
+
+The accounts themselves are cached in memory. If a snapshot shows that they have changed, they are
+read again and so is the snapshot, for it was taken for accounts that may be gone.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+
+from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.api_keys.fair_shares import FairShare
+from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.gateway.limits.claims import Claims
+from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts
+from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.lease import LeaseRequest
+from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotRequest, SnapshotSource
+
+MOST_READS: Final = 3
+"""Most snapshots read at a time while the accounts keep changing."""
+NO_CLAIMS: Final = Claims()
+
+
+class Strategy(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's settings for selection."""
+
+    routing: Routing = Routing.AFFINITY
+    reserve: float = 0.0
+    """Percent of each quota window reserved for conversations already on the account."""
+    fair_below: float = 0.0
+    """Percent of the pool's quota left below which fair shares apply; 0 for never."""
+
+
+class PoolState(msgspec.Struct, frozen=True, kw_only=True):
+    """The pool at one time, as far as one request is concerned."""
+
+    snapshot: PoolSnapshot
+    eligible: EligibleAccounts
+
+
+class PoolReader:
+    """Reads pool states.
+
+    Args:
+        view: the accounts as this replica last read them.
+        snapshots: reads snapshots.
+        breakers: circuit breakers of accounts, which learn of cooldowns from each snapshot.
+        eligible: lists the accounts that may serve a request.
+        clock: the shared clock, corrected with each snapshot.
+    """
+
+    def __init__(
+        self,
+        *,
+        view: AccountView,
+        snapshots: SnapshotSource,
+        breakers: CircuitBreakers,
+        eligible: EligibilityCache,
+        clock: SharedClock,
+    ) -> None:
+        self._view = view
+        self._snapshots = snapshots
+        self._breakers = breakers
+        self._eligible = eligible
+        self._clock = clock
+        self.strategy = Strategy()
+        """Settings for selection; may change while running."""
+
+    def __repr__(self) -> str:
+        return f"<PoolReader of {self._view!r}>"
+
+    async def read(
+        self,
+        lease_request: LeaseRequest,
+        passed: Collection[str] = (),
+        *,
+        full: Collection[str] = (),
+        claims: Claims = NO_CLAIMS,
+    ) -> PoolState:
+        """Read the state for one selection, in one round trip unless the accounts have changed.
+
+        Args:
+            lease_request: what the account must serve.
+            passed: ids of accounts that are passed over.
+            full: ids of accounts without a free concurrency slot.
+            claims: what is to be claimed of the client's key. The results are in it afterwards; if
+                the keys or the day (UTC) have changed, its charge is still pending.
+
+        Raises:
+            StoreUnavailable: no snapshot could be read.
+        """
+        follow = self.follows(lease_request, passed)
+        for _ in range(MOST_READS):
+            eligible = self.list(lease_request)
+            ids: Sequence[str] = eligible.followed if follow else tuple(eligible.accounts)
+            if passed or full:
+                ids = [id_ for id_ in ids if id_ not in passed and id_ not in full]
+            snapshot = await self._snapshots.read(
+                SnapshotRequest(
+                    account_ids=ids,
+                    model=lease_request.model,
+                    affinity=lease_request.fingerprint if follow else None,
+                    charge=claims.pending,
+                    fair_share=self._fair_share(claims, eligible),
+                )
+            )
+            self._clock.learn(snapshot.now)
+            changed = await self._view.refresh_if(snapshot.accounts_version)
+            if not changed or claims.refusal(snapshot.now):
+                break
+        self._breakers.see(snapshot.cooldowns)
+        return PoolState(snapshot=snapshot, eligible=self.list(lease_request))
+
+    def follows(self, lease_request: LeaseRequest, passed: Collection[str]) -> bool:
+        """Whether the affine account is preferred for this request."""
+        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
+        return ties and bool(lease_request.fingerprint) and not passed
+
+    def list(self, lease_request: LeaseRequest) -> EligibleAccounts:
+        """The accounts that may serve this request, in cooldown or not."""
+        return self._eligible.list(lease_request.model, lease_request.allowed_accounts)
+
+    def _fair_share(self, claims: Claims, eligible: EligibleAccounts) -> FairShare | None:
+        """The claim to the key's fair share: while the pool is scarce, once for each exchange."""
+        share, below = claims.fair_share, self.strategy.fair_below
+        if share is None or share.asked or not below or eligible.left is None:
+            return None
+        return share if eligible.left < below else None
