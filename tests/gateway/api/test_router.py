@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -88,7 +89,7 @@ async def test_other_routes_reach_litestar_under_their_own_name(path: str, route
     "path",
     [
         *("/V1/models", "/v1/Models", "//v1/models", "/v1//models", "/v1/models/../health"),
-        *("/v1/health", "/v2/models", "/v1/completions", "/v1/embeddings", "/v1/messages/batches"),
+        *("/v1/health", "/v2/models", "/v1/completions", "/v1/embeddings"),
         *("/v1", "/v1/", "/chat", "/v1/v1/v1/models", "/%00"),
         *("/wham", "/backend-api", "/wham/usage/x", "/api/codex", "/WHAM/usage", "/wham//usage"),
     ],
@@ -104,6 +105,24 @@ async def test_other_paths_are_unknown_and_the_answer_names_those_there_are(path
     assert sent.status == 404
     assert sent.error["code"] == "unknown_url"
     assert "POST /v1/chat/completions" in sent.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "status", "type_"),
+    [
+        ("/v1/messages", "GET", [], 405, "invalid_request_error"),
+        ("/v1/messages/batches", "POST", [], 404, "not_found_error"),
+        ("/v1/nowhere", "GET", [(b"anthropic-version", b"2023-06-01")], 404, "not_found_error"),
+    ],
+)
+async def test_clients_of_anthropics_api_read_errors_of_theirs(
+    path: str, method: Any, headers: Any, status: int, type_: str
+) -> None:
+    sent = await asked(path, method, headers)
+
+    assert sent.status == status
+    assert json.loads(sent.body)["type"] == "error"
+    assert sent.error["type"] == type_
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/"])

@@ -1,7 +1,7 @@
 """What the readers of one body share."""
 
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 

@@ -6,8 +6,8 @@ import pytest
 from support.askings import PIXEL, assistant, call, developer, result, user
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.items import (
     history_items,
     is_upstream_id,

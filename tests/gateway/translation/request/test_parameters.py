@@ -6,9 +6,9 @@ import pytest
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Model, Resolved
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody
+from codex_proapi.gateway.formats.client_body import ClientBody
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request import parameters
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 
 RESOLVED = Catalogue.built_in().resolve("gpt-5.5")
 BARE = Resolved(model=Model(slug="bare", support_verbosity=False))

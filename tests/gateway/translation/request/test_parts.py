@@ -7,8 +7,9 @@ import pytest
 from support.askings import PIXEL, assistant, call, user
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.input_items import output_part, text_part
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.parts import (
     assistant_text,
     each_part,
@@ -16,9 +17,7 @@ from codex_proapi.gateway.translation.request.parts import (
     joined_text,
     kind_of,
     normal_image_url,
-    output_part,
     says_json,
-    text_part,
 )
 from codex_proapi.gateway.translation.request.tool_results import tool_output
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames

@@ -8,8 +8,8 @@ from support.askings import assistant, developer, user
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Model, Resolved
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody, decode_body
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.responses.codex_client import (
     codex_choice,
     codex_items,

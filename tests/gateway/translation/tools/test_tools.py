@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.openai.chat_request import decode_body
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.formats.client_body import decode_body
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 from codex_proapi.gateway.translation.tools.tools import (
     ToolSet,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from codex_proapi.gateway.formats.openai.chat_request import tool_value
+from codex_proapi.gateway.formats.client_body import tool_value
 from codex_proapi.gateway.translation.messages.request.tool_search import (
     change_text,
     changed_name,

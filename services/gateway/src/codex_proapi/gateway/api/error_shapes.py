@@ -1,14 +1,19 @@
-"""Selects the format of errors outside of the dialects' routes, by the client's headers."""
+"""Selects the format of errors outside of the dialects' routes, by the client's headers and path."""
 
 from collections.abc import Iterable
 from typing import Final
 
+from codex_proapi.gateway.api.dialects.messages import MESSAGES
+from codex_proapi.gateway.api.paths import PREFIXES
 from codex_proapi.gateway.formats.anthropic import errors as anthropic
 from codex_proapi.gateway.formats.openai import errors as openai
+from codex_proapi.gateway.server.asgi import Scope
 from codex_proapi.gateway.server.error_response import ErrorBody
 
 VERSION_HEADER: Final = b"anthropic-version"
 """What every client of Anthropic's API sends."""
+_PATHS: Final = tuple(f"{prefix}{MESSAGES.path}" for prefix in PREFIXES)
+"""How paths begin that only Anthropic's API has: messages, their counting and batches."""
 
 
 def is_anthropic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -16,6 +21,8 @@ def is_anthropic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == VERSION_HEADER for name, _ in headers)
 
 
-def error_body_for(headers: Iterable[tuple[bytes, bytes]]) -> ErrorBody:
-    """The shape of errors that a client reads."""
-    return anthropic.error_body if is_anthropic(headers) else openai.error_body
+def error_body_for(scope: Scope) -> ErrorBody:
+    """The format of errors that the client of a request reads."""
+    if is_anthropic(scope["headers"]) or scope["path"].startswith(_PATHS):
+        return anthropic.error_body
+    return openai.error_body

@@ -99,8 +99,7 @@ class Router:
             scope = _checked(scope, method)
         except GatewayError as error:
             log_refusal(error)
-            shape = error_body_for(scope["headers"])
-            return await send_error(send, error, request_id, error_body=shape)
+            return await send_error(send, error, request_id, error_body=error_body_for(scope))
         return await self._rest(scope, receive, _identified(send, request_id))
 
     def _client_of(self, scope: Scope) -> str:

@@ -20,7 +20,7 @@ from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownR
 from codex_proapi.gateway.formats.codex.quota_encoder import usage_of_quota
 from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.server.asgi import ASGIApp
+from codex_proapi.gateway.server.asgi import ASGIApp, Scope
 from codex_proapi.gateway.server.error_response import error_headers, internal_fault, log_refusal
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
@@ -166,7 +166,7 @@ def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Re
 def _refused(request: AnyRequest, error: GatewayError) -> Response[bytes]:
     log_refusal(error)
     headers = {name.decode(): value.decode() for name, value in error_headers(error)}
-    return _json(error.status, error_body_for(request.scope["headers"])(error), headers)
+    return _json(error.status, error_body_for(cast("Scope", request.scope))(error), headers)
 
 
 def _unknown(request: AnyRequest, error: HTTPException) -> Response[bytes]:

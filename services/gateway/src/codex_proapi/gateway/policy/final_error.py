@@ -23,8 +23,8 @@ from codex_proapi.gateway.errors import (
     UpstreamSlow,
     UpstreamUnreachable,
 )
+from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.formats.openai.errors import public_error
 from codex_proapi.gateway.policy.retry import Fault, RefusalKind, RetryDecision
 from codex_proapi.gateway.policy.transport_faults import (
     CONNECTION_LOST,

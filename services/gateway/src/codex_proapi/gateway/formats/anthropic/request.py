@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody, decode_body
+from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
 
 HANDLED: Final = frozenset(
     {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody
+from codex_proapi.gateway.formats.client_body import ClientBody
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 from codex_proapi.gateway.translation.request.parameters import stops_of
 from codex_proapi.gateway.translation.request.request_reader import (

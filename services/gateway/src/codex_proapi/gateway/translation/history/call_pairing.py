@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from codex_proapi.gateway.formats.codex.input_items import message, text_part
 from codex_proapi.gateway.formats.codex.requests import Item
-from codex_proapi.gateway.translation.request.message_items import message
-from codex_proapi.gateway.translation.request.parts import text_part
 
 CALL_ID_LIMIT = 64
 """Longest `call_id` upstream takes."""

@@ -11,9 +11,8 @@ compaction stays last. Codex's own requests are never flattened: whoever calls s
 from collections.abc import Iterator
 from typing import Any
 
+from codex_proapi.gateway.formats.codex.input_items import Part, message, text_part
 from codex_proapi.gateway.formats.codex.requests import COMPACTION_TRIGGER, Item
-from codex_proapi.gateway.translation.request.message_items import message
-from codex_proapi.gateway.translation.request.parts import Part, text_part
 
 _SPEAKERS = {"user": "User", "assistant": "Assistant", "developer": "System"}
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 

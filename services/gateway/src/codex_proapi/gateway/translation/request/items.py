@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.input_items import message, text_part
 from codex_proapi.gateway.formats.codex.requests import COMPACTION_TRIGGER, Item
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.message_items import (
     call_item,
-    message,
     message_items,
     result_item,
 )
@@ -22,7 +22,6 @@ from codex_proapi.gateway.translation.request.parts import (
     IMAGE_TYPES,
     TEXT_TYPES,
     input_part,
-    text_part,
 )
 
 METADATA = "internal_chat_message_metadata_passthrough"

@@ -9,16 +9,14 @@ from typing import Any
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.input_items import Part, message, output_part, text_part
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.parts import (
-    Part,
     assistant_text,
     each_part,
     input_part,
     kind_of,
-    output_part,
-    text_part,
 )
 from codex_proapi.gateway.translation.request.tool_results import tool_output
 
@@ -67,11 +65,6 @@ def result_item(
     if not item["call_id"] and isinstance(name, str) and name:
         item["name"] = reading.names.sent(name)
     return item
-
-
-def message(role: str, parts: list[Part]) -> Item:
-    """Give a message item."""
-    return {"type": "message", "role": role, "content": parts}
 
 
 def _developer(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:

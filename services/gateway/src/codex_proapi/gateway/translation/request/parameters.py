@@ -10,8 +10,8 @@ from typing import Any
 
 from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Model, Resolved
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.formats.client_body import ClientBody
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 
 VERBOSITIES = frozenset({"low", "medium", "high"})
 SUMMARIES = frozenset({"auto", "concise", "detailed"})

@@ -10,10 +10,9 @@ from typing import Any
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.input_items import Part, text_part
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.translation.request.context import TranslationContext
-
-Part = dict[str, Any]
 
 TEXT_TYPES = frozenset({"text", "input_text", "output_text"})
 IMAGE_TYPES = frozenset({"image_url", "input_image", "image", "image-url"})
@@ -42,16 +41,6 @@ def kind_of(part: Part) -> str:
     if kind is None:
         return next((name for name in ("text", "image_url", "file") if name in part), "")
     return ""
-
-
-def text_part(text: str) -> Part:
-    """Give the part of a user's or developer's text."""
-    return {"type": "input_text", "text": text}
-
-
-def output_part(text: str) -> Part:
-    """Give the part of an assistant's text."""
-    return {"type": "output_text", "text": text}
 
 
 def each_part(content: Any, where: str) -> Iterator[Part]:

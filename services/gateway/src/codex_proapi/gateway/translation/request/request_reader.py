@@ -14,20 +14,20 @@ import msgspec
 from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Resolved
 from codex_proapi.gateway.errors import BadRequest, UnknownModel
+from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
+from codex_proapi.gateway.formats.codex.input_items import message, text_part
 from codex_proapi.gateway.formats.codex.requests import (
     COMPACTION_TRIGGER,
     Item,
     Shape,
     UpstreamRequest,
 )
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody, decode_body
-from codex_proapi.gateway.translation.history.history import finished
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request import parameters
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.request.finish import finished
 from codex_proapi.gateway.translation.request.items import history_items, references_of
-from codex_proapi.gateway.translation.request.message_items import message
-from codex_proapi.gateway.translation.request.parts import joined_text, says_json, text_part
+from codex_proapi.gateway.translation.request.parts import joined_text, says_json
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
     ClientTraits,

@@ -5,15 +5,14 @@ from typing import Any
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.input_items import Part, text_part
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.parts import (
     FALLBACK_LIMIT,
     KNOWN,
-    Part,
     input_part,
     json_text,
     kind_of,
-    text_part,
 )
 
 _MCP_RESULT = frozenset({"content", "isError", "structuredContent", "_meta"})

@@ -9,9 +9,9 @@ from typing import Any
 
 from codex_proapi.commons.codex.model_catalogue import EFFORTS, Resolved
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields, tool_value
 from codex_proapi.gateway.formats.codex.requests import Item, Tool
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody, ToolFields, tool_value
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.items import ITEM_ID_LIMIT, is_upstream_id
 
 KEPT = frozenset(

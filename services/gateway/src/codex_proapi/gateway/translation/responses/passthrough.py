@@ -28,12 +28,9 @@ from codex_proapi.gateway.formats.codex.events import (
     UpstreamEvent,
     decode_event,
 )
+from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
-from codex_proapi.gateway.formats.openai.errors import (
-    public_error,
-    response_error_event,
-    response_failed_event,
-)
+from codex_proapi.gateway.formats.openai.errors import response_error_event, response_failed_event
 from codex_proapi.gateway.formats.openai.responses import complete_response, encode_response_event
 from codex_proapi.gateway.formats.sse import SSEMessage, encode_sse, read_block
 from codex_proapi.gateway.translation.responses.options import ResponseOptions

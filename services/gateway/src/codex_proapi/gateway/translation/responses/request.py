@@ -8,13 +8,13 @@ import msgspec
 
 from codex_proapi.commons.codex.model_catalogue import FAST_TIER, Catalogue
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.client_body import ClientBody
 from codex_proapi.gateway.formats.codex.requests import (
     COMPACTION_TRIGGER,
     Item,
     Shape,
     UpstreamRequest,
 )
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody
 from codex_proapi.gateway.translation.request import parameters
 from codex_proapi.gateway.translation.request.request_reader import (
     RequestReader,

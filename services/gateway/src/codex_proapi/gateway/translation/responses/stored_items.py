@@ -11,9 +11,9 @@ import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import Item
-from codex_proapi.gateway.translation.history.history import finished
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.request.finish import finished
 from codex_proapi.gateway.translation.request.items import REFERENCE, history_items
 from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
 from codex_proapi.gateway.translation.responses.codex_client import codex_items

@@ -21,12 +21,9 @@ from codex_proapi.gateway.formats.codex.events import (
     UpstreamEvent,
     speaks,
 )
+from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
-from codex_proapi.gateway.formats.openai.errors import (
-    public_error,
-    response_error_event,
-    response_failed_event,
-)
+from codex_proapi.gateway.formats.openai.errors import response_error_event, response_failed_event
 from codex_proapi.gateway.formats.openai.responses import encode_response_event
 from codex_proapi.gateway.formats.sse import SSEMessage
 from codex_proapi.gateway.translation.responses.events_from_upstream import (

@@ -37,8 +37,8 @@ from codex_proapi.gateway.formats.codex.events import (
     UpstreamErrorEvent,
     UpstreamEvent,
 )
+from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
-from codex_proapi.gateway.formats.openai.errors import public_error
 from codex_proapi.gateway.translation.stream.delta_tracker import Position
 
 Piece = TypeVar("Piece")
@@ -123,14 +123,17 @@ class AnswerStream(Generic[Piece]):
         self.state = after
         begins = before is AnswerState.WAITING and after is not AnswerState.FAILED
         opening = self._opening() if begins else []
-        if isinstance(event, ResponseCompleted | ResponseIncomplete):
-            return opening + self._ending(event, cut=before is AnswerState.CUT)
-        if isinstance(event, ResponseFailed | UpstreamErrorEvent):
-            if after is AnswerState.FAILED:
-                raise public_error(refusal_of_event(event))
-            return self._rest()
-        if isinstance(event, ItemDone):
-            self._items_done = True
+        match event:
+            case ResponseCompleted() | ResponseIncomplete():
+                return opening + self._ending(event, cut=before is AnswerState.CUT)
+            case ResponseFailed() | UpstreamErrorEvent():
+                if after is AnswerState.FAILED:
+                    raise public_error(refusal_of_event(event))
+                return self._rest()
+            case ItemDone():
+                self._items_done = True
+            case _:
+                pass
         return opening + self._content(event)
 
     def finish(self) -> list[Piece]:

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.client_body import ToolFields, tool_value
 from codex_proapi.gateway.formats.codex.requests import LITE_NAMESPACE, Tool
-from codex_proapi.gateway.formats.openai.chat_request import ToolFields, tool_value
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.tools.schemas import is_object, sound_parameters
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.input_items import Part, message, output_part, text_part
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.translation.messages.answer.signature import opened
 from codex_proapi.gateway.translation.messages.request.tool_search import (
@@ -18,15 +19,12 @@ from codex_proapi.gateway.translation.messages.request.tool_search import (
     loaded_text,
 )
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.message_items import call_item, message, result_item
+from codex_proapi.gateway.translation.request.message_items import call_item, result_item
 from codex_proapi.gateway.translation.request.parts import (
-    Part,
     assistant_text,
     each_part,
     input_part,
     kind_of,
-    output_part,
-    text_part,
 )
 
 TOOL_ERROR: Final = "[tool error]"

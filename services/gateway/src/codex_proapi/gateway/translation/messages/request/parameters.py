@@ -8,8 +8,8 @@ import msgspec
 from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Model, Resolved
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.anthropic.request import CLIENT_NOTES, HANDLED
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.formats.client_body import ClientBody
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 
 BILLING_HEADER: Final = "x-anthropic-billing-header:"
 """How the block of Claude Code's system prompt begins that changes with version and agent."""

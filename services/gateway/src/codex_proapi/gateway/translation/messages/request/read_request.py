@@ -17,9 +17,9 @@ from codex_proapi.gateway.formats.anthropic.request import (
     stop_sequences,
     system_texts,
 )
+from codex_proapi.gateway.formats.client_body import ClientBody, tool_value
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody, tool_value
-from codex_proapi.gateway.translation.history.history import finished
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.request import parameters
 from codex_proapi.gateway.translation.messages.request.history import HistoryReader
@@ -28,7 +28,7 @@ from codex_proapi.gateway.translation.messages.request.token_count import count_
 from codex_proapi.gateway.translation.messages.request.tool_search import changes_in
 from codex_proapi.gateway.translation.messages.request.tools import OfferedTools, read_offered
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.request.finish import finished
 from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,

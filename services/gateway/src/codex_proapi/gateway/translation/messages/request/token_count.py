@@ -6,7 +6,7 @@ figure, since their bytes say nothing of what they cost; so do files by their si
 
 from typing import Any, Final
 
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody
+from codex_proapi.gateway.formats.client_body import ClientBody
 from codex_proapi.gateway.translation.history.token_estimate import BYTES_PER_TOKEN, PICTURE_TOKENS
 
 OF_MESSAGE: Final = 4

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from codex_proapi.gateway.formats.openai.chat_request import ToolFields
+from codex_proapi.gateway.formats.client_body import ToolFields
 
 PLACEHOLDER: Final = "DeferredToolPlaceholder"
 """A tool that only tells the client's API that others may follow."""

@@ -6,14 +6,14 @@ from typing import Any, Final
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields, tool_value
 from codex_proapi.gateway.formats.codex.requests import Tool
-from codex_proapi.gateway.formats.openai.chat_request import ClientBody, ToolFields, tool_value
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import (
     ToolShape,
     shape_of,
 )
 from codex_proapi.gateway.translation.messages.request.tool_search import PLACEHOLDER, ToolChanges
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.tools.tool_choice import Choice, read_choice
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 from codex_proapi.gateway.translation.tools.tools import (

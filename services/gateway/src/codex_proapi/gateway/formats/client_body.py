@@ -1,8 +1,7 @@
-"""The bodies OpenAI clients post, read tolerantly: top-level values by name, tools as raw bytes.
+"""The bodies clients post in any dialect: top-level values by name, tools as raw bytes.
 
-Both routes' bodies are read here, since real clients mix their shapes (Cursor posts a
-Responses-shaped body to the chat route). What the values mean is decided in
-`gateway.translation`; answers are written in `codex_proapi.gateway.formats.openai.chat_chunks`.
+All routes' bodies are read here and tolerantly, since real clients mix their shapes (Cursor posts
+a Responses-shaped body to the chat route). What the values mean is decided in `translation`.
 """
 
 from collections.abc import Container, Mapping

@@ -1,6 +1,6 @@
 """Names of what was left out, harmless in a header."""
 
-from codex_proapi.gateway.translation.request.dropped_parameters import Dropped
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 
 
 def test_each_name_is_noted_once_in_order() -> None:

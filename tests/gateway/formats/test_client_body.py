@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.openai.chat_request import (
+from codex_proapi.gateway.formats.client_body import (
     ClientBody,
     decode_body,
     tool_value,

@@ -17,7 +17,7 @@ from support.askings import (
 )
 
 from codex_proapi.gateway.translation.history.call_pairing import INTERRUPTED
-from codex_proapi.gateway.translation.history.history import finished
+from codex_proapi.gateway.translation.request.finish import finished
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
     ClientTraits,
