@@ -72,7 +72,10 @@ async def walk(redis: Redis, blocking_redis: Redis) -> None:
     assert len(await log.page()) == 11
 
     responses = ResponseStore(redis, CIPHER)
-    assert await responses.keep("key_1", "resp_1", [b'{"id":"msg_1"}'], now=time.time())
-    assert await responses.item("key_1", "msg_1") == b'{"id":"msg_1"}'
+    asked, answer = [b'{"id":"msg_1"}'], b'{"output":[]}'
+    assert await responses.keep("key_1", "resp_1", asked, response=answer, now=time.time())
+    assert await responses.item("key_1", "msg_1") == asked[0]
+    assert await responses.get("key_1", "resp_1") is not None
+    assert await responses.delete("key_1", "resp_1")
     async with Locks(redis, keyspace.refresh_lock, seconds=30).hold("a") as ours:
         assert ours

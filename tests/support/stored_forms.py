@@ -11,6 +11,7 @@ import pathlib
 from typing import Any
 
 from redis.asyncio import Redis
+from support import redis_dump
 from support.clock import Clock
 from support.exchanges import AT, a_record
 from support.logins import a_login
@@ -69,7 +70,9 @@ async def write(redis: Redis) -> dict[str, str]:
     await SettlementWriter(redis).add([a_record(number) for number in range(3)])
     logs = LogStream(redis)
     await logs.append(LogEntry(at=AT, kind=LogKind.ACCOUNT, event="account.cooled"))
-    await ResponseStore(redis, CIPHER).keep(key.id, "resp_1", [ITEM], now=AT)
+    await ResponseStore(redis, CIPHER).keep(
+        key.id, "resp_1", [ITEM], response=b'{"output":[]}', now=AT
+    )
     await LiveSettingsStore(redis).change(
         {
             "routing": Routing.LEAST_USED,
@@ -96,19 +99,10 @@ async def write(redis: Redis) -> dict[str, str]:
 
 async def dump(redis: Redis) -> dict[str, Any]:
     """Every key with its type and value, without lifetimes."""
-    found: dict[str, Any] = {}
-    readers: dict[str, Any] = {
-        "string": redis.get,
-        "hash": redis.hgetall,
-        "set": redis.smembers,
-        "zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
-        "stream": redis.xrange,
+    return {
+        key: {"type": kind, "value": sorted(value) if kind == "set" else value}
+        for key, (kind, value) in (await redis_dump.dump(redis)).items()
     }
-    for key in sorted(map(str, await redis.keys("*"))):
-        kind = str(await redis.type(key))
-        value = await readers[kind](key)
-        found[key] = {"type": kind, "value": sorted(value) if kind == "set" else value}
-    return found
 
 
 async def load(redis: Redis, stored: dict[str, Any]) -> None:

@@ -297,3 +297,15 @@ async def test_a_script_is_repeated_after_a_lost_connection_never_after_an_error
     with pytest.raises(StoreUnavailable):
         await scripts.repeat("count", ["runs"])
     assert (await redis_client.get("runs"), broken) == ("8", [])
+
+
+async def test_a_script_includes_what_several_share(
+    redis_client: Redis, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "sharing_scripts"
+    package.mkdir()
+    (package / "shared.lua").write_text("local function twice(x) return 2 * x end\n")
+    (package / "four.lua").write_text("-- Gives four.\n-- include shared.lua\nreturn twice(2)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert await Scripts(redis_client, "sharing_scripts").run("four", []) == 4

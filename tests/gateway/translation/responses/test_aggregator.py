@@ -33,14 +33,14 @@ def finished(answer: ResponsesAggregator, pieces: Any) -> Any:
 
 
 def test_the_sample_stream_becomes_the_response_of_its_last_event() -> None:
-    answer = fold(model="asked", keep_items=True)
+    answer = fold(model="asked", keep_response=True)
     body = finished(answer, [STREAM])
 
     assert answer.done
     assert body == messages(translator(model="asked").feed(STREAM))[-1]["response"]
     assert [item["type"] for item in body["output"]] == ["reasoning", "message", "function_call"]
     assert (body["status"], body["model"]) == ("completed", "asked")
-    assert len(answer.report.output_items) == 3
+    assert json.loads(answer.report.response) == body
     assert answer.report.ending is Ending.WHOLE
 
 

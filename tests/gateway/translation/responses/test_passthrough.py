@@ -31,7 +31,7 @@ def translator(**options: Any) -> ResponsesPassthrough:
 
 
 def test_every_byte_passes_and_the_output_is_put_into_the_end() -> None:
-    answer = translator(keep_items=True)
+    answer = translator(keep_response=True)
     out = answer.feed(STREAM)
     (given,), (end,) = messages(STREAM[END:]), messages(out[END:])
 
@@ -39,11 +39,9 @@ def test_every_byte_passes_and_the_output_is_put_into_the_end() -> None:
     assert [item["id"] for item in end["response"].pop("output")] == ["rs_1", "msg_1", "fc_1"]
     del given["response"]["output"]
     assert end == given
-    assert [json.loads(item)["id"] for item in answer.report.output_items] == [
-        "rs_1",
-        "msg_1",
-        "fc_1",
-    ]
+    kept = json.loads(answer.report.response)
+    assert [item["id"] for item in kept.pop("output")] == ["rs_1", "msg_1", "fc_1"]
+    assert kept == end["response"]
     assert answer.report.tokens == Tokens(
         input=7378, cached=7168, cache_write=128, output=64, reasoning=32
     )
@@ -64,7 +62,7 @@ def test_every_byte_passes_and_the_output_is_put_into_the_end() -> None:
 )
 def test_a_stream_that_needs_no_repair_passes_to_the_byte(bodies: tuple[says.Body, ...]) -> None:
     stream = b": comment\n\n" + sse(*bodies, named=False)
-    answer = translator(keep_items=True)
+    answer = translator(keep_response=True)
 
     assert answer.feed(stream) == stream
     assert answer.done

@@ -63,7 +63,7 @@ def test_the_sample_stream_passes_whole_with_its_output_rebuilt() -> None:
 
 
 def test_the_report_tells_what_upstream_said() -> None:
-    answer = translator(keep_items=True)
+    answer = translator(keep_response=True)
     answer.feed(STREAM)
     report = answer.report
 
@@ -72,8 +72,8 @@ def test_the_report_tells_what_upstream_said() -> None:
     )
     assert (report.answered_model, report.response_id) == ("gpt-5.5", "resp_0a1b")
     assert (report.ending, report.code) == (Ending.WHOLE, "")
-    assert [json.loads(item)["id"] for item in report.output_items] == ["rs_1", "msg_1", "fc_1"]
-    assert [json.loads(item) for item in report.output_items] == answer.response["output"]
+    assert [item["id"] for item in answer.response["output"]] == ["rs_1", "msg_1", "fc_1"]
+    assert json.loads(report.response) == answer.response
 
 
 def test_the_sample_stream_is_the_same_at_every_cut_and_byte_by_byte() -> None:
@@ -113,7 +113,7 @@ def test_any_cut_gives_the_same_bytes(stream: bytes, cuts: list[int]) -> None:
 @given(answers.answers())
 def test_the_fast_path_says_what_the_slow_path_says(bodies: list[says.Body]) -> None:
     stream = answers.encoded(bodies)
-    fast, slow = translator(keep_items=True), translator(keep_items=True)
+    fast, slow = translator(keep_response=True), translator(keep_response=True)
 
     assert messages(pumped(fast, [stream])) == messages(pumped(slow, [answers.unnamed(stream)]))
     assert vars(fast.report) == vars(slow.report)

@@ -17,7 +17,7 @@ def test_names_of_unknown_events_are_counted_but_bounded() -> None:
 
 def test_a_report_shows_its_ending_and_nothing_of_the_answer() -> None:
     report = ResponseReport()
-    report.output_items = [b"secret"]
+    report.response = b"secret"
     assert repr(report) == "<ResponseReport open >"
 
     report.ending, report.code = Ending.BROKEN, "server_error"

@@ -9,6 +9,7 @@ after a time-out, since the caller has waited long enough.
 import contextlib
 import hashlib
 import importlib.resources
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -35,6 +36,8 @@ CLUSTER_CONNECTIONS = 1000
 """Connections to one node of a cluster: redis-py's cluster client knows no waiting, only refusing."""
 BLOCK_SECONDS = 15
 """How long a blocking read waits on the server."""
+
+_INCLUDE = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
 
 T = TypeVar("T")
 
@@ -96,6 +99,8 @@ def text(value: object) -> str:
 class Scripts:
     """The Lua scripts beside the modules of a package, each one atomic step on the server.
 
+    A line `-- include other.lua` stands for the content of that file, such as shared functions.
+
     Args:
         redis: The client that runs them.
         package: Dotted name of the package whose folder holds the `.lua` files.
@@ -135,11 +140,14 @@ class Scripts:
             return await self.run(name, keys, args)
 
     def _load(self, name: str) -> tuple[str, str]:
-        folder = importlib.resources.files(self._package)
-        source = folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+        source = _INCLUDE.sub(lambda line: self._source(line[1]), self._source(name))
         digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._known[name] = digest, source
         return digest, source
+
+    def _source(self, name: str) -> str:
+        folder = importlib.resources.files(self._package)
+        return folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
 def _client(

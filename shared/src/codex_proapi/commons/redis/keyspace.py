@@ -211,29 +211,34 @@ def streams(key_id: str) -> str:
     return f"{TAG}:streams:{key_id}"
 
 
+def stored(key_id: str) -> str:
+    """Hash of a key's stored responses and their histories, by node; RESPONSE_SECONDS after the last."""
+    return f"{TAG}:stored:{key_id}"
+
+
+def stored_times(key_id: str) -> str:
+    """Sorted set of a key's stored responses by time; RESPONSE_SECONDS after the last."""
+    return f"{TAG}:stored-times:{key_id}"
+
+
+def stored_times_of_all() -> str:
+    """Sorted set of all stored responses (`key response`) by time; RESPONSE_SECONDS after the last."""
+    return f"{TAG}:stored-times"
+
+
+def stored_bytes() -> str:
+    """Hash of the bytes stored for each key and for all; RESPONSE_SECONDS after the last."""
+    return f"{TAG}:stored-bytes"
+
+
 def response(key_id: str, response_id: str) -> str:
-    """String, encrypted items of a stored response; RESPONSE_SECONDS."""
+    """String, encrypted items of a response stored by an earlier version; RESPONSE_SECONDS."""
     return f"{TAG}:response:{key_id}:{response_id}"
 
 
 def response_item(key_id: str, item_id: str) -> str:
-    """String: the stored response that holds an item one may refer to; RESPONSE_SECONDS."""
+    """String: the response of an earlier version that holds an item; RESPONSE_SECONDS."""
     return f"{TAG}:response-item:{key_id}:{item_id}"
-
-
-def responses_of_key(key_id: str) -> str:
-    """Sorted set of a key's stored responses by time: bounds their number; RESPONSE_SECONDS."""
-    return f"{TAG}:responses:{key_id}"
-
-
-def stored_responses() -> str:
-    """Sorted set of all stored responses (`key response`) by time; RESPONSE_SECONDS after the last."""
-    return f"{TAG}:stored-responses"
-
-
-def response_sizes() -> str:
-    """Hash of stored responses' bytes and items, and of their sums; RESPONSE_SECONDS after the last."""
-    return f"{TAG}:response-sizes"
 
 
 def usage(day: str, kind: str, subject: str) -> str:

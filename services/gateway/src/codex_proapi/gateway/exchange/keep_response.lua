@@ -1,68 +1,62 @@
--- Keep a response within the budgets of bytes, and let the oldest go: of its key, then of all.
--- KEYS responses of the key, response, stored responses by time, their sizes, pointers of its items
--- ARGV response id, sealed items, time, seconds, most responses of a key, key id, most bytes of a key,
---      most bytes of all, prefix of all keys, bytes of a pointer beside its id, item ids in the order
---      of the pointers
--- Sizes: by 'key response' its bytes (sealed items and pointers) and its items; '+key:…' and '+' are
--- the sums of a key and of all.
--- Gives 1, or 0 where it is not kept: it alone is beyond a budget, or Redis is nearly full.
-local id, sealed, time, seconds, key = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[6]
-local most_of_key, most_of_all, prefix = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
-local items = {unpack(ARGV, 11)}
--- A conversation of many small items is mostly pointers; an id stands in its pointer and in the sizes.
-local size = #sealed
-for _, item in ipairs(items) do size = size + tonumber(ARGV[10]) + 2 * #item end
+-- Keep a response, then remove the oldest ones until all limits hold.
+-- KEYS all responses by time, sums of bytes, the key's responses by time, its nodes
+-- ARGV prefix of all keys, key id, response id, time, seconds, limits as JSON, then for each new node,
+--      parents first: its id, JSON {parent, items}, its sealed items
+-- Gives 1; 0 where it is not kept: beyond a limit, or Redis is nearly full; -1 if its parent is gone.
+-- include stored_nodes.lua
+local key, response, time, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), cjson.decode(ARGV[6])
+local times, nodes = KEYS[3], KEYS[4]
 
-local function drop(member)
-  local whose, response = string.match(member, '^(%S*) (.*)$')
-  local bytes, held = string.match(redis.call('HGET', KEYS[4], member) or '', '^(%d+) ?(.*)$')
-  if bytes then
-    redis.call('HINCRBY', KEYS[4], '+key:' .. whose, -bytes)
-    redis.call('HINCRBY', KEYS[4], '+', -bytes)
-    for item in string.gmatch(held, '%S+') do
-      local pointer = prefix .. 'response-item:' .. whose .. ':' .. item
-      if redis.call('GET', pointer) == response then redis.call('DEL', pointer) end
-    end
-  end
-  redis.call('DEL', prefix .. 'response:' .. whose .. ':' .. response)
-  redis.call('ZREM', prefix .. 'responses:' .. whose, response)
-  redis.call('ZREM', KEYS[3], member)
-  redis.call('HDEL', KEYS[4], member)
-end
-
-local function sum(of) return tonumber(redis.call('HGET', KEYS[4], of) or 0) or 0 end
-
-local function nearly_full()
+local function nearly_full(more)
   local told, info = pcall(redis.call, 'INFO', 'memory')
   if not told then return false end
   local used = tonumber(string.match(info, 'used_memory:(%d+)') or 0)
-  local most = tonumber(string.match(info, 'maxmemory:(%d+)') or 0)
-  return most > 0 and used + size > most * 0.8
+  local limit = tonumber(string.match(info, 'maxmemory:(%d+)') or 0)
+  return limit > 0 and used + more > limit * 0.8
 end
 
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', time - seconds)) do drop(member) end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time - seconds)
-if size > most_of_key or size > most_of_all or nearly_full() then return 0 end
-if redis.call('HEXISTS', KEYS[4], key .. ' ' .. id) == 1 then drop(key .. ' ' .. id) end
-local own = redis.call('ZRANGE', KEYS[1], 0, -1)
-local left = #own
-for _, old in ipairs(own) do
-  if left < tonumber(ARGV[5]) and sum('+key:' .. key) + size <= most_of_key then break end
-  drop(key .. ' ' .. old)
-  left = left - 1
-end
-while sum('+') + size > most_of_all do
-  local oldest = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
-  if not oldest then break end
-  drop(oldest)
-end
+redis.call('HLEN', sums) -- a wrong type fails before anything is written
+redis.call('HLEN', nodes)
+redis.call('ZCARD', times)
+drop_members(redis.call('ZRANGEBYSCORE', by_time, '-inf', time - tonumber(ARGV[5])))
+if redis.call('ZSCORE', times, response) then return 1 end
 
-redis.call('SET', KEYS[2], sealed, 'EX', seconds)
-for i = 5, #KEYS do redis.call('SET', KEYS[i], id, 'EX', seconds) end
-redis.call('ZADD', KEYS[1], time, id)
-redis.call('ZADD', KEYS[3], time, key .. ' ' .. id)
-redis.call('HSET', KEYS[4], key .. ' ' .. id, size .. ' ' .. table.concat(items, ' '))
-redis.call('HINCRBY', KEYS[4], '+key:' .. key, size)
-redis.call('HINCRBY', KEYS[4], '+', size)
-for _, name in ipairs({KEYS[1], KEYS[3], KEYS[4]}) do redis.call('EXPIRE', name, seconds) end
-return 1
+local added, bytes, chain = {}, 0, 0
+for i = 7, #ARGV, 3 do
+  local id, node = ARGV[i], cjson.decode(ARGV[i + 1])
+  local last = added[#added]
+  local parent = last and last.node or read(nodes, node.parent)
+  if node.parent ~= '' and not parent then return -1 end
+  if not read(nodes, id) then
+    node.size, node.refs = most.node + #ARGV[i + 2], 1
+    for _, item in ipairs(node.items) do node.size = node.size + most.pointer + 2 * #item end
+    node.depth, node.chain = 1 + (parent and parent.depth or 0), node.size + (parent and parent.chain or 0)
+    bytes, chain = bytes + node.size, node.chain
+    added[#added + 1] = {id = id, node = node, sealed = ARGV[i + 2]}
+  end
+end
+if chain > math.min(most.chain, most.key, most.all) or nearly_full(bytes) then return 0 end
+
+local parent = read(nodes, added[1].node.parent)
+if parent then
+  parent.refs = parent.refs + 1
+  write(nodes, added[1].node.parent, parent)
+end
+for _, each in ipairs(added) do
+  write(nodes, each.id, each.node)
+  redis.call('HSET', nodes, 'data:' .. each.id, each.sealed)
+  for _, item in ipairs(each.node.items) do redis.call('HSET', nodes, 'item:' .. item, each.id) end
+end
+redis.call('ZADD', times, time, response)
+redis.call('ZADD', by_time, time, key .. ' ' .. response)
+count('key:' .. key, bytes)
+count('all', bytes)
+for _, name in ipairs(KEYS) do redis.call('EXPIRE', name, ARGV[5]) end
+
+while redis.call('ZCARD', times) > most.responses or sum('key:' .. key) > most.key do
+  drop(key, redis.call('ZRANGE', times, 0, 0)[1])
+end
+while sum('all') > most.all and redis.call('ZCARD', by_time) > 0 do
+  drop_members(redis.call('ZRANGE', by_time, 0, 0))
+end
+return redis.call('ZSCORE', times, response) and 1 or 0

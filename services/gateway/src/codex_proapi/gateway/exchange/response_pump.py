@@ -143,12 +143,15 @@ class ResponsePump:
     async def _keep(self) -> None:
         """Store the conversation up to this response, if the request asks for it (`store`)."""
         asked, report, key = self._asked, self._exchange.report, self._exchange.key
-        if not asked.store or report is None:
+        if not asked.store or report is None or not report.response:
             return
-        items = [*asked.kept_items(), *report.output_items]
         try:
             await self._services.responses.keep(
-                key.id if key else "", report.response_id, items, now=self._services.clock()
+                key.id if key else "",
+                report.response_id,
+                asked.kept_items(),
+                response=report.response,
+                now=self._services.clock(),
             )
         except StoreUnavailable:
             self._services.metrics.redis_failed(RedisWork.KEEP)

@@ -17,7 +17,7 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Fields of the response object that repeat what the client sent: metadata, store, …"""
     own_quota: bool = False
     """Whether its key has budgets of its own: then it is not told what its account has left."""
-    keep_items: bool = False
-    """Whether the report gets the answer's items."""
+    keep_response: bool = False
+    """Whether the report gets the response object."""
     compact: bool = False
     """Whether the answer is a compacted history instead of a response."""

@@ -155,8 +155,8 @@ class ResponsesPassthrough(EventTranslator):
         response = response if isinstance(response, dict) else {}
         output = response.get("output")
         renamed = self._renamed(output) if isinstance(output, list) and output else self._output()
-        if self._options.keep_items:
-            self.report.output_items = [write(item) for item in renamed]
+        if self._options.keep_response:
+            self.report.response = write({**response, "output": renamed})
         name = f"response.{'completed' if isinstance(event, ResponseCompleted) else 'incomplete'}"
         sound = (output or []) == renamed and body.get("type", name) == name
         if sound or not response:

@@ -173,8 +173,8 @@ class ResponsesTranslator(EventTranslator):
     def _end(self) -> None:
         self.done = True
         self.report.response_id = str(self._stream.response["id"])
-        if self._options.keep_items:
-            self.report.output_items = [write(item) for item in self._stream.output]
+        if self._options.keep_response:
+            self.report.response = write(self._stream.response)
 
 
 def _body_of(message: SSEMessage, event: UpstreamEvent) -> Body | None:

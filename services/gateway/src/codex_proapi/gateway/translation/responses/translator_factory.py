@@ -25,7 +25,7 @@ def responses_translator(
         model="" if asked.verbatim else asked.asked_model,
         tool_names=asked.tool_names,
         own_quota=own_quota,
-        keep_items=asked.store,
+        keep_response=asked.store,
     )
     response_id = f"resp_{request_id.removeprefix('req_')}"
     if not asked.stream:

@@ -45,8 +45,8 @@ class ResponseReport:
         """Events that no rule here knows, by name."""
         self.malformed_events = 0
         """Events that could not be read and were passed on to a client that asked for all."""
-        self.output_items: list[bytes] = []
-        """The answer's items as JSON in their order, if the translator was asked to keep them."""
+        self.response = b""
+        """The finished response object as JSON, if the translator was asked to keep it."""
 
     def __repr__(self) -> str:
         return f"<ResponseReport {self.ending or 'open'} {self.code}>"
