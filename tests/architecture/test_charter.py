@@ -7,6 +7,7 @@ EXCEPTIONS: dict[str, str] = {
     "codex": "all that is known of the backend has one place, whoever asks for it first",
     "balancing": "pure decisions of the gateway that `replay` and the weeks of the tests repeat",
     "cluster": "what a process checks at its start is asked for as one, by `store_check`",
+    "http": "one server for both services; its parts serve each other",
     "redis": "the client's parts serve each other; nobody asks for them one by one",
 }
 """Packages that are held together by something else than their users, with the reason."""

@@ -201,7 +201,7 @@ async def test_the_patience_in_production_ends_a_stream_in_time() -> None:
 
 async def test_a_stopped_console_ends_its_streams_at_once(scene: Scene) -> None:
     async with event_source(scene.here, "/api/logs/stream") as source:
-        scene.first.stop_streams()
+        scene.first.begin_drain()
         assert await source.next() is None
         assert source.heartbeats <= 1, "at once: one tells that the stream has begun"
 

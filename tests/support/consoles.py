@@ -14,9 +14,11 @@ from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
 from support.clock import Clock
 
+from codex_proapi.commons.http.limits import HttpLimits
+from codex_proapi.commons.http.server import HttpServer, configure
 from codex_proapi.console.app import Console, build
 from codex_proapi.console.auth.passwords import Passwords
-from codex_proapi.console.server.uvicorn_server import ConsoleServer, configure
+from codex_proapi.console.server.http_limits import HTTP_LIMITS, fault_body
 from codex_proapi.console.settings import ConsoleSettings
 
 # Locals in tracebacks would fill the screen, and hold what no log may have.
@@ -107,21 +109,36 @@ class Browser(httpx.AsyncClient):
 
 
 @contextlib.asynccontextmanager
-async def served(console: Console) -> AsyncIterator[str]:
-    """A console behind real sockets; gives its address."""
-    config = configure(console.asgi, host="127.0.0.1", port=0)
-    server = ConsoleServer(config, stop=console.stop_streams)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+async def listening(
+    console: Console, limits: HttpLimits = HTTP_LIMITS
+) -> AsyncIterator[tuple[HttpServer, int]]:
+    """A console behind real sockets; gives its server and port."""
+    config = configure(
+        console.asgi,
+        host="127.0.0.1",
+        port=0,
+        drain_seconds=5,
+        limits=limits,
+        fault_body=fault_body,
+    )
+    server = HttpServer(config, console, settle_seconds=0, drain_seconds=5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         try:
             while not server.started:
                 await asyncio.sleep(0.005)
-            yield f"http://localhost:{listening.getsockname()[1]}"
+            yield server, listener.getsockname()[1]
         finally:
-            console.stop_streams()
+            console.begin_drain()
             server.should_exit = True
             await serving
+
+
+@contextlib.asynccontextmanager
+async def served(console: Console) -> AsyncIterator[str]:
+    """A console behind real sockets; gives its address."""
+    async with listening(console) as (_, port):
+        yield f"http://localhost:{port}"
 
 
 class EventSource:

@@ -20,10 +20,11 @@ from codex_proapi.commons.accounts.store import AccountStore, NewAccount
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.claims import claims_of_login
+from codex_proapi.commons.http.server import HttpServer, configure
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.gateway.app import Gateway, build
-from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure
+from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.simulator import Simulator
 
@@ -38,7 +39,7 @@ POLLED = {"models", "usage"}
 class Replica:
     """One gateway process' worth of objects, listening on a port of its own."""
 
-    def __init__(self, gateway: Gateway, server: GatewayServer, port: int) -> None:
+    def __init__(self, gateway: Gateway, server: HttpServer, port: int) -> None:
         self.gateway: Any = gateway
         self.server = server
         self.url = f"http://127.0.0.1:{port}"
@@ -101,9 +102,10 @@ class Stage:
             host="127.0.0.1",
             port=port,
             drain_seconds=5,
+            limits=HTTP_LIMITS,
             fault_body=gateway.fault_body,
         )
-        server = GatewayServer(config, gateway, settle_seconds=0, drain_seconds=5)
+        server = HttpServer(config, gateway, settle_seconds=0, drain_seconds=5)
         serving = asyncio.ensure_future(server._serve([listener]))
 
         async def stop() -> None:

@@ -1,14 +1,16 @@
-"""The gateway's server on loopback with an application that does little."""
+"""The server of both services on loopback with an application that does little."""
 
 import asyncio
 import contextlib
 import socket
 from typing import Any
 
+from codex_proapi.commons.http.limits import HttpLimits
+from codex_proapi.commons.http.server import HttpServer, configure
 from codex_proapi.gateway.api.router import fault_body
 from codex_proapi.gateway.server.asgi import send_response
+from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.gateway.server.request_body import read_body
-from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure
 
 
 class App:
@@ -77,13 +79,26 @@ class Scene:
         return answered
 
 
+def configuration(
+    app: Any, *, port: Any = 0, drain: Any = 5.0, limits: HttpLimits = HTTP_LIMITS
+) -> Any:
+    return configure(
+        app,
+        host="127.0.0.1",
+        port=port,
+        drain_seconds=drain,
+        limits=limits,
+        fault_body=fault_body,
+    )
+
+
 @contextlib.asynccontextmanager
-async def serving(*, settle: Any = 0.0, drain: Any = 5.0) -> Any:
+async def serving(*, settle: Any = 0.0, drain: Any = 5.0, limits: HttpLimits = HTTP_LIMITS) -> Any:
     app = App()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    config = configure(app, host="127.0.0.1", port=port, drain_seconds=drain, fault_body=fault_body)
-    server = GatewayServer(config, app, settle_seconds=settle, drain_seconds=drain)
+    config = configuration(app, port=port, drain=drain, limits=limits)
+    server = HttpServer(config, app, settle_seconds=settle, drain_seconds=drain)
     task = asyncio.ensure_future(server._serve([listener]))
     while not server.started:
         await asyncio.sleep(0.005)

@@ -42,5 +42,5 @@ async def one_port_site(
         await console.start()
         app = OnePort(gateway=gateway.asgi, console=console.asgi, owns=owns)
         await stack.enter_async_context(serving(app, listener))
-        stack.callback(console.stop_streams)
+        stack.callback(console.begin_drain)
         yield Served(console, Scene(console.redis, now=time.time()), base)

@@ -11,8 +11,9 @@ import uvicorn
 from support.console_scene import FERNET, Scene
 from support.consoles import console_settings
 
+from codex_proapi.commons.http.server import configure
 from codex_proapi.console.app import Console, build
-from codex_proapi.console.server.uvicorn_server import configure
+from codex_proapi.console.server.http_limits import HTTP_LIMITS, fault_body
 
 
 class Served:
@@ -25,7 +26,15 @@ class Served:
 @contextlib.asynccontextmanager
 async def serving(app: Any, listener: socket.socket) -> AsyncIterator[uvicorn.Server]:
     """An ASGI app on a listening socket, served in this loop."""
-    server = uvicorn.Server(configure(app, host="127.0.0.1", port=0))
+    config = configure(
+        app,
+        host="127.0.0.1",
+        port=0,
+        drain_seconds=5,
+        limits=HTTP_LIMITS,
+        fault_body=fault_body,
+    )
+    server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
@@ -63,7 +72,7 @@ async def served(
             try:
                 yield Served(console, scene, base)
             finally:
-                console.stop_streams()
+                console.begin_drain()
     finally:
         listener.close()
         await console.close()

@@ -95,7 +95,7 @@ async def test_without_the_console_the_page_says_since_when(browser: Browser, si
         await visitor.open("/logs")
         await visitor.see(STATE, "Live")
         await visitor.page.route("**/api/**", lambda route: route.abort())
-        site.console.stop_streams()
+        site.console.begin_drain()
 
         await visitor.see(STATE, "Disconnected since")
 

@@ -17,7 +17,7 @@ async def test_a_probe_needs_no_login(redis_url: str) -> None:
 
 async def test_a_console_on_its_way_out_is_not_ready(redis_url: str) -> None:
     async with running(guarded(redis_url)) as console, script(console) as api:
-        console.stop_streams()
+        console.begin_drain()
         ready, health = await api.get("/readyz"), await api.get("/health")
 
     assert (ready.status_code, ready.json()["status"]) == (503, "closing")

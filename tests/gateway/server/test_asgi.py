@@ -1,6 +1,6 @@
 from support.asgi import Sent
 
-from codex_proapi.gateway.server.asgi import headers_of, make_request_id, send_response, texts_of
+from codex_proapi.gateway.server.asgi import headers_of, send_response, texts_of
 from codex_proapi.gateway.server.common_headers import CORS_HEADERS
 
 
@@ -28,7 +28,3 @@ async def test_an_answer_has_its_id_its_length_and_the_cors_headers() -> None:
         ].decode(),
         "x-more": "y",
     }
-
-
-def test_ids_are_our_own_and_never_the_same() -> None:
-    assert len({make_request_id() for _ in range(1000)}) == 1000

@@ -5,14 +5,12 @@ from typing import Any
 import pytest
 from support.asgi import Received
 
+from codex_proapi.commons.http.limits import BodyDeadlines
 from codex_proapi.gateway.errors import BodyTooSlow, TooLarge
-from codex_proapi.gateway.server.request_body import (
-    LEAST_RATE,
-    STALL_SECONDS,
-    ClientGone,
-    read_body,
-)
+from codex_proapi.gateway.server.http_limits import BODY_DEADLINES
+from codex_proapi.gateway.server.request_body import ClientGone, read_body
 
+IMPATIENT = BodyDeadlines(stall_seconds=0.01, least_rate=1, whole_seconds=60)
 TEXT = b'{"model":"gpt-5.5","input":"' + b"lorem ipsum " * 1000 + b'"}'
 
 
@@ -42,7 +40,7 @@ async def test_a_body_that_stops_coming_is_not_waited_for() -> Any:
         return await asyncio.Event().wait()
 
     with pytest.raises(BodyTooSlow):
-        await read_body(receive, {}, stall=0.01)
+        await read_body(receive, {}, deadlines=IMPATIENT)
 
 
 async def test_a_client_that_hangs_up_is_nobody_to_answer() -> None:
@@ -83,12 +81,12 @@ async def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BodyTooSlow):
         await sent_every_ten_seconds(sender, monkeypatch)
 
-    assert sender.sent <= STALL_SECONDS / 10 + 2
+    assert sender.sent <= BODY_DEADLINES.stall_seconds / 10 + 2
 
 
 async def test_a_body_that_comes_slowly_but_steadily_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sender = Sender(b"x" * 10 * LEAST_RATE, pieces=30)
+    sender = Sender(b"x" * 10 * BODY_DEADLINES.least_rate, pieces=30)
 
-    assert len(await sent_every_ten_seconds(sender, monkeypatch)) == 300 * LEAST_RATE
+    assert len(await sent_every_ten_seconds(sender, monkeypatch)) == 300 * BODY_DEADLINES.least_rate

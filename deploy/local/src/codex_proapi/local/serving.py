@@ -5,13 +5,14 @@ import socket
 
 import uvloop
 
+from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
 from codex_proapi.commons.runtime.errors import CommonsError
 from codex_proapi.console.app import Console
 from codex_proapi.console.app import build as build_console
 from codex_proapi.gateway.api.paths import owns
 from codex_proapi.gateway.app import Gateway
 from codex_proapi.gateway.app import build as build_gateway
-from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure, settle_heap
+from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.local.environment import Start
 from codex_proapi.local.one_port import OnePort
 from codex_proapi.local.welcome import goodbye, welcome
@@ -36,7 +37,7 @@ class Together:
     def begin_drain(self) -> None:
         """Fail `/readyz` and end the console's live streams; answers go on."""
         goodbye()
-        self._console.stop_streams()
+        self._console.begin_drain()
         self._gateway.begin_drain()
 
     def end_drain(self) -> None:
@@ -69,16 +70,21 @@ async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = F
         app = OnePort(gateway=gateway.asgi, console=console.asgi, owns=owns)
         drain = start.gateway.drain_seconds
         host, port = sockets[0].getsockname()[:2]
-        server = GatewayServer(
+        server = HttpServer(
             configure(
-                app, host=host, port=port, drain_seconds=drain, fault_body=gateway.fault_body
+                app,
+                host=host,
+                port=port,
+                drain_seconds=drain,
+                limits=HTTP_LIMITS,
+                fault_body=gateway.fault_body,
             ),
             Together(gateway, console),
             settle_seconds=0,
             drain_seconds=drain,
         )
         await welcome(start, port=port, demo=demo, announcements=announcements)
-        settle_heap()
+        freeze_heap()
         await server.serve(sockets=sockets)
 
 

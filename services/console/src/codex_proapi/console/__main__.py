@@ -1,15 +1,11 @@
 """`python -m codex_proapi.console`: settings from the environment, then serve until a signal."""
 
 import os
-import sys
 
-import uvloop
-
-from codex_proapi.commons.runtime.errors import SettingsError, StoreRefused
-from codex_proapi.commons.runtime.logging import configure as configure_logs
-from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
+from codex_proapi.commons.http.service import run_service
 from codex_proapi.console.app import build
-from codex_proapi.console.server.uvicorn_server import ConsoleServer, configure
+from codex_proapi.console.server.http_limits import DRAIN_SECONDS, HTTP_LIMITS, fault_body
 from codex_proapi.console.settings import ConsoleSettings
 
 
@@ -18,25 +14,24 @@ async def serve(settings: ConsoleSettings) -> None:
     console = build(settings)
     try:
         await console.start()
-        config = configure(console.asgi, host=settings.host, port=settings.port)
-        await ConsoleServer(config, stop=console.stop_streams).serve()
+        config = configure(
+            console.asgi,
+            host=settings.host,
+            port=settings.port,
+            drain_seconds=DRAIN_SECONDS,
+            limits=HTTP_LIMITS,
+            fault_body=fault_body,
+        )
+        server = HttpServer(config, console, settle_seconds=0, drain_seconds=DRAIN_SECONDS)
+        freeze_heap()
+        await server.serve()
     finally:
         await console.close()
 
 
 def main() -> None:
     """Start; on wrong settings, print every fault and exit."""
-    try:
-        settings = from_environ(ConsoleSettings, os.environ)
-    except SettingsError as error:
-        sys.stderr.write(f"The console cannot start:\n{error}\n")
-        sys.exit(2)
-    configure_logs(settings.log_level)
-    try:
-        uvloop.run(serve(settings))
-    except StoreRefused as error:
-        sys.stderr.write(f"The console cannot start:\n{error}\n")
-        sys.exit(2)
+    run_service("console", ConsoleSettings, serve, environ=os.environ)
 
 
 if __name__ == "__main__":

@@ -140,15 +140,18 @@ class Console:
         self._tasks.keep("beat", self._beat)
         self._tasks.keep("loop lag", functools.partial(watch_lag, self.metrics.loop_lag.observe))
 
-    def stop_streams(self) -> None:
-        """End every open stream and fail the readiness probe; safe in a signal handler."""
+    def begin_drain(self) -> None:
+        """End every live stream and fail the readiness probe; requests are still served."""
         self.lights.closing.set()
         self.parts.log_broadcast.close()
         self.parts.changes.close()
 
+    def end_drain(self) -> None:
+        """Nothing is left to end: live streams ended first, other requests have no error event."""
+
     async def close(self) -> None:
         """End streams and background tasks, and close every connection."""
-        self.stop_streams()
+        self.begin_drain()
         await self._tasks.close()
         await self.parts.refresher.close()
         try:

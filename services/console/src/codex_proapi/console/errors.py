@@ -11,6 +11,7 @@ ConsoleError                     status, code, public message; cannot be raised 
 ├── NotFound 404                 no such account, key, login, session, path
 ├── MethodRefused 405            the path exists, but not for this method
 ├── Conflict 409                 the state has changed: already set up, another identity, …
+├── BodyTooSlow 408              the body did not arrive in time
 ├── TooLarge 413 · WrongMedia 415
 ├── TooMany 429                  sign-in attempts, open streams (retry_after)
 ├── AuthServerAway 502           the authorization server cannot be reached or fails
@@ -78,7 +79,11 @@ class Code(enum.StrEnum):
     # requests
     INVALID_VALUE = "invalid_value"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    BODY_TOO_SLOW = "request_timeout"
     TOO_LARGE = "request_too_large"
+    HEAD_TOO_LARGE = "request_head_too_large"
+    MALFORMED_HTTP = "malformed_http"
+    OVERLOADED = "server_overloaded"
     UNSUPPORTED_MEDIA = "unsupported_media_type"
     TOO_MANY_STREAMS = "too_many_streams"
     # ours
@@ -177,6 +182,13 @@ class Conflict(ConsoleError):
 
     status = 409
     code = Code.ALREADY_SET_UP
+
+
+class BodyTooSlow(ConsoleError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = Code.BODY_TOO_SLOW
 
 
 class TooLarge(ConsoleError):

@@ -2,15 +2,11 @@
 
 import os
 import socket
-import sys
 
-import uvloop
-
-from codex_proapi.commons.runtime.errors import SettingsError, StoreRefused
-from codex_proapi.commons.runtime.logging import configure as configure_logs
-from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
+from codex_proapi.commons.http.service import run_service
 from codex_proapi.gateway.app import build
-from codex_proapi.gateway.server.uvicorn_server import GatewayServer, configure, settle_heap
+from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.gateway.settings import GatewaySettings
 
 
@@ -25,30 +21,21 @@ async def serve(settings: GatewaySettings, sockets: list[socket.socket] | None =
             host=settings.host,
             port=settings.port,
             drain_seconds=drain,
+            limits=HTTP_LIMITS,
             fault_body=gateway.fault_body,
         )
-        server = GatewayServer(
+        server = HttpServer(
             config, gateway, settle_seconds=settings.drain_settle_seconds, drain_seconds=drain
         )
-        settle_heap()
+        freeze_heap()
         await server.serve(sockets=sockets)
     finally:
         await gateway.close()
 
 
 def main() -> None:
-    """Start, or say on one page everything that is wrong with the environment."""
-    try:
-        settings = from_environ(GatewaySettings, os.environ)
-    except SettingsError as error:
-        sys.stderr.write(f"The gateway cannot start:\n{error}\n")
-        sys.exit(2)
-    configure_logs(settings.log_level)
-    try:
-        uvloop.run(serve(settings))
-    except StoreRefused as error:
-        sys.stderr.write(f"The gateway cannot start:\n{error}\n")
-        sys.exit(2)
+    """Start; on wrong settings, print every fault and exit."""
+    run_service("gateway", GatewaySettings, serve, environ=os.environ)
 
 
 if __name__ == "__main__":

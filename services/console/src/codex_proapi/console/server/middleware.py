@@ -6,7 +6,6 @@ passed the request on; `origin_of(scope)` has the rest. Authentication is `auth.
 
 import ipaddress
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, cast
@@ -16,17 +15,17 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from codex_proapi.commons.http.limits import BodyDeadlines
+from codex_proapi.commons.http.request_body import with_deadlines
+from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.runtime.forwarded import was_forwarded
 from codex_proapi.commons.runtime.settings import Network
-from codex_proapi.console.errors import ConsoleError, HostRefused, NotFound, TooLarge
+from codex_proapi.console.errors import BodyTooSlow, ConsoleError, HostRefused, NotFound
 from codex_proapi.console.metrics import Metrics
 from codex_proapi.console.server.error_responses import refuse
+from codex_proapi.console.server.http_limits import BODY_DEADLINES
 from codex_proapi.console.settings import ConsoleSettings
 
-HEAD_BYTES = 32 * 1024
-"""Size of a request's headers; no honest one is larger."""
-HEAD_COUNT = 100
-"""Headers of one request."""
 FIGURES = "/metrics"
 """Metrics for Prometheus inside the network; requests through a proxy get a 404."""
 PROBES = frozenset({"/health", "/readyz", FIGURES})
@@ -96,11 +95,13 @@ class ConsoleMiddleware:
         *,
         settings: ConsoleSettings,
         metrics: Metrics,
+        body_deadlines: BodyDeadlines = BODY_DEADLINES,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
         self._settings = settings
         self._metrics = metrics
+        self._body_deadlines = body_deadlines
         self._clock = clock
         self._hosts = HostList(settings)
         trusted = [str(network) for network in settings.trusted_proxies]
@@ -126,7 +127,7 @@ class ConsoleMiddleware:
         """Handle the request with address and scheme as trusted proxies report them."""
         headers = scope["headers"]
         origin = Origin(
-            request_id=f"req_{secrets.token_hex(12)}",
+            request_id=make_request_id(),
             client_ip=_peer(scope),
             host=_last(headers, b"host").lower(),
             secure=scope["scheme"] == "https",
@@ -143,7 +144,8 @@ class ConsoleMiddleware:
             await send(message)
 
         if (fault := self._fault(scope, origin)) is None:
-            await self._app(_as_get(scope), receive, send_all)
+            timed = with_deadlines(receive, self._body_deadlines, BodyTooSlow)
+            await self._app(_as_get(scope), cast("Receive", timed), send_all)
         else:
             await refuse(fault, scope=scope, receive=receive, send=send_all)
         route = str(scope.get("path_template") or "unmatched")
@@ -152,10 +154,7 @@ class ConsoleMiddleware:
 
     def _fault(self, scope: Scope, origin: Origin) -> ConsoleError | None:
         """Why this request is refused; None if it is not."""
-        headers = list(scope["headers"])
-        if len(headers) > HEAD_COUNT or sum(len(n) + len(v) for n, v in headers) > HEAD_BYTES:
-            return TooLarge()
-        if scope["path"].rstrip("/") == FIGURES and was_forwarded(headers):
+        if scope["path"].rstrip("/") == FIGURES and was_forwarded(scope["headers"]):
             return NotFound()
         if scope["path"] in PROBES or self._hosts.allows(origin):
             return None

@@ -7,6 +7,8 @@ own requests.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from codex_proapi.commons.http.limits import HttpFault
+from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.runtime.forwarded import client_address, was_forwarded
 from codex_proapi.commons.runtime.settings import Network
 from codex_proapi.gateway.api.error_shapes import error_body_for
@@ -33,11 +35,9 @@ from codex_proapi.gateway.server.asgi import (
     Scope,
     Send,
     headers_of,
-    make_request_id,
 )
 from codex_proapi.gateway.server.common_headers import CORS_HEADERS
 from codex_proapi.gateway.server.error_response import log_refusal, send_error
-from codex_proapi.gateway.server.http_protocol import HeadFault
 from codex_proapi.gateway.server.request_context import bind_request
 
 ALLOWED_METHODS: Final = b"GET, POST, OPTIONS"
@@ -50,8 +50,9 @@ Endpoint: TypeAlias = Callable[[Scope, Receive, Send, str], Awaitable[None]]
 """A POST route: an ASGI callable that is also given the request's id."""
 
 
-def fault_body(fault: HeadFault) -> bytes:
+def fault_body(fault: HttpFault, request_id: str) -> bytes:
     """The error body for a request whose head is refused."""
+    del request_id  # no part of OpenAI's errors: it is in the header
     return error_body(ClientFault(fault.message, code=fault.code))
 
 

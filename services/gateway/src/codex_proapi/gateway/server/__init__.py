@@ -1,5 +1,5 @@
-"""The process' edge: connections with deadlines, uvicorn and drain, bodies, error responses, sinks.
+"""The process' edge: limits of connections, bodies, error responses, sinks, exchanges in flight.
 
-Here belongs what all HTTP requests share, whatever their route. Routes and dialects are `api`,
-exchanges in `exchange`.
+Here belongs what all HTTP requests share, whatever their route. HTTP itself is `commons.http`,
+routes and dialects are `api`, exchanges are in `exchange`.
 """

@@ -1,6 +1,5 @@
 """Types and helpers for raw ASGI, used on the hot path instead of a framework."""
 
-import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
@@ -12,11 +11,6 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header: TypeAlias = tuple[bytes, bytes]
-
-
-def make_request_id() -> str:
-    """Make a request id. A client's id is not used, because usage is counted once for each id."""
-    return f"req_{os.urandom(12).hex()}"
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:

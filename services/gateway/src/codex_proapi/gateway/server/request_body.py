@@ -3,22 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 
+from codex_proapi.commons.http.limits import BodyDeadlines
 from codex_proapi.gateway.errors import BodyTooSlow
 from codex_proapi.gateway.server.asgi import Receive
 from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.decompression import decompress, too_large
+from codex_proapi.gateway.server.http_limits import BODY_DEADLINES
 
 BODY_BYTES = 64 * 1024 * 1024
 """Most bytes of a body, compressed and decompressed; images are base64."""
-STALL_SECONDS = 60.0
-"""Most seconds without any byte of a body."""
-LEAST_RATE = 4096
-"""Least average rate of a body in bytes per second, enforced after STALL_SECONDS.
-
-It ends clients that send single bytes slowly to hold a connection (slow POST).
-"""
-BODY_SECONDS = 600.0
-"""Most seconds for a whole body."""
 
 
 class ClientGone(Exception):
@@ -30,31 +23,43 @@ async def read_body(
     headers: Mapping[bytes, bytes],
     *,
     limit: int = BODY_BYTES,
-    stall: float = STALL_SECONDS,
+    deadlines: BodyDeadlines = BODY_DEADLINES,
     hold: BodyHold | None = None,
 ) -> bytes:
-    """The whole body, unpacked; `hold` has its bytes until its owner releases them.
+    """Read the whole body and decompress it.
 
-    Raises ClientFault, Overloaded, or ClientGone when the client hung up.
+    Args:
+        receive: ASGI's `receive`.
+        headers: request headers by lower-case name.
+        limit: most bytes, compressed and decompressed.
+        deadlines: how slowly it may arrive.
+        hold: takes the body's bytes from the body budget, until its owner releases them.
+
+    Raises:
+        ClientFault: it is too large, too slow, or not compressed as the headers say.
+        Overloaded: the body budget is exhausted.
+        ClientGone: the client disconnected.
     """
     hold = hold or BodyHold()
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
-    body = await _receive_all(receive, limit=limit, stall=stall, hold=hold)
+    body = await _receive_all(receive, limit=limit, deadlines=deadlines, hold=hold)
     packing = headers.get(b"content-encoding")
     if packing is None:
         return body
     return await decompress(body, packing.decode("latin-1"), limit, hold)
 
 
-async def _receive_all(receive: Receive, *, limit: int, stall: float, hold: BodyHold) -> bytes:
+async def _receive_all(
+    receive: Receive, *, limit: int, deadlines: BodyDeadlines, hold: BodyHold
+) -> bytes:
     loop = asyncio.get_running_loop()
-    begin = loop.time()
+    begun = loop.time()
     pieces: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(stall) as patience:
+        async with asyncio.timeout(deadlines.stall_seconds) as timeout:
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
@@ -68,7 +73,6 @@ async def _receive_all(receive: Receive, *, limit: int, stall: float, hold: Body
                 if not more:
                     return b"".join((*pieces, piece)) if pieces else piece
                 pieces.append(piece)
-                slowest = begin + min(stall + size / LEAST_RATE, BODY_SECONDS)
-                patience.reschedule(min(loop.time() + stall, slowest))
+                timeout.reschedule(deadlines.latest(begun=begun, now=loop.time(), size=size))
     except TimeoutError:
         raise BodyTooSlow("The request body did not arrive in time.") from None

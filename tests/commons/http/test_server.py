@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import uvloop
-from support.listening import App, a_head, serving
+from support.listening import App, a_head, configuration, serving
 
-from codex_proapi.gateway.api.router import fault_body
-from codex_proapi.gateway.server import uvicorn_server as module
-from codex_proapi.gateway.server.uvicorn_server import DOORS, GatewayServer, configure, settle_heap
+from codex_proapi.commons.http import accepting
+from codex_proapi.commons.http.accepting import DUPLICATES
+from codex_proapi.commons.http.server import HttpServer, freeze_heap
 
 
 async def test_a_signal_drains_and_answers_under_way_finish() -> None:
@@ -48,7 +48,7 @@ async def test_when_the_drain_time_is_over_answers_under_way_are_ended() -> None
         writer.close()
 
 
-async def test_the_door_stays_open_while_load_balancers_take_notice() -> None:
+async def test_it_goes_on_accepting_while_load_balancers_take_notice() -> None:
     async with serving(settle=60) as scene:
         scene.server.handle_exit(signal.SIGTERM, None)
         await asyncio.sleep(0.05)
@@ -105,39 +105,39 @@ async def turns_until_all_are_in(clients: int) -> int:
         return turns
 
 
-def test_uvloop_lets_one_in_each_turn_for_each_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    clients = 40 * DOORS
+def test_uvloop_accepts_one_in_each_turn_for_each_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = 40 * DUPLICATES
     through_all = uvloop.run(turns_until_all_are_in(clients))
-    monkeypatch.setattr(module, "DOORS", 1)
+    monkeypatch.setattr(accepting, "DUPLICATES", 1)
     through_one = uvloop.run(turns_until_all_are_in(clients))
 
-    # When this fails because one door does as well, uvloop has changed and the doors can go.
+    # When this fails because one listener does as well, uvloop has changed: duplicates can go.
     assert through_one >= clients - 1
     assert through_all < through_one / 2
 
 
-async def test_under_asyncio_there_is_one_door() -> None:
+async def test_under_asyncio_there_is_one_listener() -> None:
     async with serving() as scene:
         assert [len(server.sockets) for server in scene.server.servers] == [1]
 
 
-def test_nothing_is_left_of_the_doors() -> None:
+def test_every_duplicate_of_a_listener_is_closed() -> None:
     async def serve() -> Any:
         async with serving() as scene:
-            doors = list(scene.server._doors)
-            assert len(doors) == DOORS
+            listeners = list(scene.server._listeners)
+            assert len(listeners) == DUPLICATES
             await scene.ask(a_head("connection: close"))
-        return [listener.fileno() for listener in doors]
+        return [listener.fileno() for listener in listeners]
 
-    assert uvloop.run(serve()) == [-1] * DOORS
+    assert uvloop.run(serve()) == [-1] * DUPLICATES
 
 
-async def test_a_unix_socket_has_doors_too(tmp_path: pathlib.Path) -> None:
+async def test_a_unix_socket_is_duplicated_too(tmp_path: pathlib.Path) -> None:
     async def serve() -> bytes:
-        app, path = App(), str(tmp_path / "door")
-        config = configure(app, host="127.0.0.1", port=0, drain_seconds=1, fault_body=fault_body)
+        app, path = App(), str(tmp_path / "socket")
+        config = configuration(app, drain=1)
         config.uds = path
-        server = GatewayServer(config, app, settle_seconds=0, drain_seconds=1)
+        server = HttpServer(config, app, settle_seconds=0, drain_seconds=1)
         task = asyncio.ensure_future(server._serve())
         while not server.started:
             await asyncio.sleep(0.005)
@@ -156,8 +156,8 @@ async def test_a_unix_socket_has_doors_too(tmp_path: pathlib.Path) -> None:
 
 def test_a_signal_before_the_start_ends_it() -> None:
     app = App()
-    config = configure(app, host="127.0.0.1", port=0, drain_seconds=5, fault_body=fault_body)
-    server = GatewayServer(config, app, settle_seconds=0, drain_seconds=5)
+    config = configuration(app)
+    server = HttpServer(config, app, settle_seconds=0, drain_seconds=5)
 
     server.handle_exit(signal.SIGTERM, None)
 
@@ -167,7 +167,7 @@ def test_a_signal_before_the_start_ends_it() -> None:
 def test_the_heap_of_the_start_is_out_of_the_collectors_sight() -> None:
     thresholds = gc.get_threshold()
     try:
-        settle_heap()
+        freeze_heap()
 
         assert gc.get_freeze_count() > 0
         assert gc.get_threshold()[0] == 50_000

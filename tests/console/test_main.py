@@ -94,7 +94,8 @@ def test_the_start_says_where_browser_logins_return(process: Process) -> None:
 def test_a_head_larger_than_any_honest_one_is_refused(process: Process) -> None:
     answer = httpx.get(process.address, headers={"x-large": "x" * 40_000})
 
-    assert answer.status_code == 413
+    assert answer.status_code == 431
+    assert answer.json()["error"]["code"] == "request_head_too_large"
 
 
 def test_a_wrong_environment_stops_the_start_with_every_fault(redis_url: str) -> None:

@@ -1,39 +1,33 @@
-"""A client's HTTP/1.1 connection: uvicorn's protocol with additional deadlines and limits.
+"""A client's HTTP/1.1 connection: uvicorn's httptools protocol with deadlines and bounds.
 
 uvicorn has no deadline for a request's head, no limit on its size, and waits indefinitely for a
-client that has stopped reading. The server checks every connection once a second; no timers are
-used per connection.
+client that has stopped reading. `HttpServer` calls `sweep` of every connection once a second; no
+timer is used per connection or request. Deadlines of bodies are `request_body`'s.
+
+Private members of uvicorn that are used here are listed in tests/commons/http/test_uvicorn_contract.py.
 """
 
-import socket
-import struct
-import sys
-from collections.abc import Callable
-from http import HTTPStatus
-from typing import TypeAlias
+import asyncio
+import itertools
+from typing import cast
 
 import httptools
-import msgspec
 import structlog
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from codex_proapi.gateway.server.asgi import make_request_id
+from codex_proapi.commons.http.limits import (
+    HEAD_TOO_LARGE,
+    MALFORMED,
+    TOO_MANY_CONNECTIONS,
+    TOO_SLOW,
+    FaultBody,
+    HttpFault,
+    HttpLimits,
+)
+from codex_proapi.commons.http.request_id import make_request_id
+from codex_proapi.commons.http.tcp_info import acknowledged_bytes
 
-HEAD_SECONDS = 10
-"""Most seconds from the first byte of a request's head to its end."""
-HEAD_BYTES = 32 * 1024
-"""Most bytes of a head: request line and headers."""
-HEAD_COUNT = 101
-"""Most headers of one request."""
-REST_SECONDS = 30
-"""How long the rest of a body is taken in, and dropped, after its request was answered."""
-STALL_SECONDS = 60
-"""How long a client may leave written bytes untouched before it is cut off."""
-ACKNOWLEDGED = struct.Struct("=120xQ")
-"""Where Linux' tcp_info tells how many bytes the other side has taken (`tcpi_bytes_acked`)."""
-KEEP_ALIVE_SECONDS = 75
-"""Idle time of a connection between requests; clients' pools assume at least 65."""
 LINGER_SECONDS = 1
 """How long a connection nobody was told to drop is still answered on: one that is idle when listening
 ends, one whose answer had begun before the drain.
@@ -42,57 +36,51 @@ A load balancer that keeps connections (nginx, HAProxy) may have sent a request 
 closing at once would lose it, and a lost POST is not sent again. It was seen as failed requests in
 rolling restarts.
 """
+CLOSED_AT_ONCE = 16
+"""A full server closes this fraction (one in so many) of its connections that wait longest."""
 
 log = structlog.get_logger(__name__)
+
+_numbers = itertools.count()
+_begin_message = HttpToolsProtocol.on_message_begin
+_take_header = HttpToolsProtocol.on_header
+_end_headers = HttpToolsProtocol.on_headers_complete
 
 
 class HeadRefused(Exception):
     """A request's head exceeds a limit."""
 
 
-class HeadFault(msgspec.Struct, frozen=True):
-    """Why a request's head is refused, before the application is called."""
+def protocol_with(limits: HttpLimits, fault_body: FaultBody) -> "type[HttpProtocol]":
+    """The protocol of one service.
 
-    status: HTTPStatus
-    code: str
-    message: str
-
-
-FaultBody: TypeAlias = Callable[[HeadFault], bytes]
-"""Gives the JSON body that tells a client of a refused head."""
-
-MALFORMED = HeadFault(HTTPStatus.BAD_REQUEST, "malformed_http", "This is not an HTTP/1.1 request.")
-TOO_SLOW = HeadFault(
-    HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The request's head did not arrive in time."
-)
-TOO_MUCH = HeadFault(
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "request_head_too_large",
-    "Too many or too large request headers.",
-)
-
-
-def with_fault_body(fault_body: FaultBody) -> "type[HttpProtocol]":
-    """The protocol with a function that makes the body of refused heads."""
-
-    class WordedHttpProtocol(HttpProtocol):
-        """The protocol with the application's own error body."""
-
-        def fault_body(self, fault: HeadFault) -> bytes:
-            """The application's own error body."""
-            return fault_body(fault)
-
-    return WordedHttpProtocol
+    Args:
+        limits: limits of each connection.
+        fault_body: makes the JSON body of the server's own errors.
+    """
+    members = {
+        "limits": limits,
+        "_head_limit": limits.head_bytes,
+        "fault_body": staticmethod(fault_body),
+    }
+    return type("ServiceHttpProtocol", (HttpProtocol,), members)
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection of a client, with limits on the size and the time of a request's head."""
+    """One connection of a client; `protocol_with` makes the class with a service's limits."""
 
+    limits: HttpLimits
+    fault_body: FaultBody
+    """Makes the JSON body of the server's own errors."""
+
+    number = 0
+    """Which of the process' connections this is, in the order in which they were made."""
+    _head_limit = 0
     _in_head = False
     _head_began = False
     _head_bytes = 0
     _head_sweeps = 0
-    _idle_sweeps = 0
+    _quiet_sweeps = 0
     _body_left: int | None = None
     _rest_sweeps = 0
     _unread_bytes = 0
@@ -104,29 +92,60 @@ class HttpProtocol(HttpToolsProtocol):
     def __repr__(self) -> str:
         return f"<HttpProtocol {self.client} head={self._in_head}>"
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; a full server first closes connections that wait for a request."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        self.number = next(_numbers)
+        if len(self.connections) > self.limits.connections:
+            self._make_room()
+
+    @property
+    def waits(self) -> bool:
+        """Whether no request is under way: none has come yet, or the last was answered."""
+        cycle = self.cycle
+        return cycle is None or (cycle.response_complete and not cycle.more_body)
+
+    @property
+    def waited(self) -> int:
+        """Seconds since the last request's head, or since the connection was made."""
+        return self._quiet_sweeps
+
+    def _make_room(self) -> None:
+        """Close the connections that wait longest for a request or its head; refuse if none does."""
+        others = cast("set[HttpProtocol]", self.connections)
+        waiting = [each for each in others if each is not self and each.waits]
+        if not waiting:
+            self.refuse(TOO_MANY_CONNECTIONS)
+        waiting.sort(key=lambda each: (-each.waited, each.number))
+        for each in waiting[: max(1, self.limits.connections // CLOSED_AT_ONCE)]:
+            each.transport.close()
+
+    # What the parser calls.
+
     def on_message_begin(self) -> None:
         """Begin to count a head."""
-        super().on_message_begin()
+        _begin_message(self)
         self._in_head = self._head_began = True
         self._head_bytes = self._head_sweeps = 0
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the path."""
-        super().on_url(url)
+        self.url += url
         self._weigh(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header; refuse the head when it is one too many."""
-        super().on_header(name, value)
+        _take_header(self, name, value)
         self._weigh(len(name) + len(value))
-        if len(self.headers) > HEAD_COUNT:
-            self._fault = TOO_MUCH
+        if len(self.headers) > self.limits.head_count:
+            self._fault = HEAD_TOO_LARGE
             raise HeadRefused
 
     def on_headers_complete(self) -> None:
         """End the head; uvicorn starts the application."""
         self._in_head = False
-        super().on_headers_complete()
+        self._quiet_sweeps = 0
+        _end_headers(self)
         if self._leaving:
             self.leave()
 
@@ -135,13 +154,14 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self.cycle.more_body = False
 
+    # What the transport calls.
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser; count the bytes of a head that is still open after that.
 
         The parser tells of a header only when it is complete, so an endless one must be counted
         here. A head that began in these very bytes may follow the end of another request.
         """
-        self._unset_keepalive_if_required()
         if self._body_left is not None:
             self._take_body(data)
             return
@@ -154,8 +174,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.refuse(self._fault)
         if self._in_head and not self._head_began and not self.transport.is_closing():
             self._head_bytes += len(data)
-            if self._head_bytes > 2 * HEAD_BYTES:
-                self.refuse(TOO_MUCH)
+            if self._head_bytes > 2 * self._head_limit:
+                self.refuse(HEAD_TOO_LARGE)
 
     def _refuse_upgrade(self, rest: bytes) -> None:
         """Answer the request itself, on a connection that is closed after it.
@@ -182,15 +202,24 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request; one that was answered before its body came is let finish.
+        """Go on with the next request; of one answered before its body came the rest is received.
 
         Closing while a client still sends would reset the connection, and the answer be lost.
+        uvicorn's own method also sets a timer for the idle time, which `sweep` measures here.
         """
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
         if self._leaving and self.cycle.keep_alive:
             self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
-        if self.cycle.more_body and self.expect_100_continue and not self.transport.is_closing():
+        if self.cycle.more_body and self.expect_100_continue:
             self.transport.close()  # it may wait for `100 Continue` and never send its body
+
+    # What the server calls.
 
     def leave(self) -> None:
         """Send `connection: close` with the next head, so that the client drops the connection.
@@ -212,73 +241,67 @@ class HttpProtocol(HttpToolsProtocol):
         if idle and not self._in_head and not self.transport.is_closing():
             self.transport.close()
 
-    def refuse(self, fault: HeadFault) -> None:
+    def refuse(self, fault: HttpFault) -> None:
         """Answer with a fault and close."""
         client = self.client[0] if self.client else ""
-        log.info("request.refused", status=fault.status.value, code=fault.code, client=client)
-        body = self.fault_body(fault)
+        request_id = make_request_id()
+        log.info(
+            "request.refused",
+            status=fault.status.value,
+            code=fault.code,
+            client=client,
+            request_id=request_id,
+        )
+        body = self.fault_body(fault, request_id)
         head = (
             f"HTTP/1.1 {fault.status.value} {fault.status.phrase}\r\n"
             "content-type: application/json\r\nconnection: close\r\n"
-            f"x-request-id: {make_request_id()}\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"x-request-id: {request_id}\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
 
-    def fault_body(self, fault: HeadFault) -> bytes:
-        """The JSON body of a refused head; an application has its own: `with_fault_body`."""
-        return msgspec.json.encode({"error": {"code": fault.code, "message": fault.message}})
-
     def sweep(self) -> None:
-        """Check deadlines of this connection, once a second: a slow head, a stalled reader."""
+        """Check this connection's deadlines, once a second: head, idle time, stalled reader."""
         transport = self.transport
         if transport is None:
             return
         if not transport.is_closing():
-            self._sweep_head()
+            self._sweep_requests()
         unread = transport.get_write_buffer_size()
         taken = self._bytes_taken() if unread else 0
+        # What waits may grow although a client reads: upstream is only a little faster.
         if unread and unread >= self._unread_bytes and taken <= self._taken_bytes:
             self._stalled_sweeps += 1
-            if self._stalled_sweeps > STALL_SECONDS:
+            if self._stalled_sweeps > self.limits.stall_seconds:
                 transport.abort()
         else:
             self._stalled_sweeps = 0
         self._unread_bytes, self._taken_bytes = unread, taken
 
     def _bytes_taken(self) -> int:
-        """Bytes the client has taken; 0 where the system does not tell.
-
-        What waits may grow although a client reads: upstream is only a little faster.
-        """
+        """Bytes the client has taken; 0 where the system does not tell."""
         sock = self.transport.get_extra_info("socket")
-        if sys.platform != "linux" or sock is None or sock.family == socket.AF_UNIX:
-            return 0
-        try:
-            facts = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKNOWLEDGED.size)
-            return int(ACKNOWLEDGED.unpack(facts)[0])
-        except (OSError, struct.error):
-            return 0
+        return acknowledged_bytes(sock) if sock is not None else 0
 
-    def _sweep_head(self) -> None:
+    def _sweep_requests(self) -> None:
         cycle = self.cycle
         self._rest_sweeps += 1
         if cycle is None or not (cycle.response_complete and cycle.more_body):
             self._rest_sweeps = 0
-        elif self._rest_sweeps > REST_SECONDS:
+        elif self._rest_sweeps > self.limits.rest_seconds:
             self.transport.close()
+        if self.waits:
+            self._quiet_sweeps += 1
         if self._in_head:
             self._head_sweeps += 1
-            if self._head_sweeps > HEAD_SECONDS:
+            if self._head_sweeps > self.limits.head_seconds:
                 self.refuse(TOO_SLOW)
-        elif self.cycle is None:
-            # uvicorn arms its keep-alive timer after the first answer only.
-            self._idle_sweeps += 1
-            if self._idle_sweeps > KEEP_ALIVE_SECONDS:
-                self.transport.close()
+        elif self.waits and self._quiet_sweeps > self.limits.idle_seconds:
+            self.transport.close()
 
     def _weigh(self, size: int) -> None:
         self._head_bytes += size + 4
-        if self._head_bytes > HEAD_BYTES and self._in_head:
-            self._fault = TOO_MUCH
+        if self._head_bytes > self._head_limit and self._in_head:
+            self._fault = HEAD_TOO_LARGE
             raise HeadRefused

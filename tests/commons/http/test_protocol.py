@@ -5,13 +5,10 @@ from typing import Any
 import pytest
 from support.listening import a_head, serving
 
-from codex_proapi.gateway.server.http_protocol import (
-    HEAD_BYTES,
-    HEAD_SECONDS,
-    KEEP_ALIVE_SECONDS,
-    REST_SECONDS,
-    STALL_SECONDS,
-)
+from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
+
+HEAD_BYTES, HEAD_SECONDS = HTTP_LIMITS.head_bytes, HTTP_LIMITS.head_seconds
+STALL_SECONDS = HTTP_LIMITS.stall_seconds
 
 
 async def test_a_request_is_served_and_the_connection_kept() -> None:
@@ -74,7 +71,7 @@ async def test_a_connection_that_says_nothing_is_closed_like_an_idle_one() -> No
         while not scene.connections:
             await asyncio.sleep(0.005)
 
-        scene.sweep(KEEP_ALIVE_SECONDS + 1)
+        scene.sweep(HTTP_LIMITS.idle_seconds + 1)
 
         assert await reader.read() == b""
         writer.close()
@@ -208,7 +205,7 @@ async def test_the_rest_of_a_body_is_not_taken_in_for_ever() -> None:
         writer.write(EARLY + b"\r\n" + b"x" * 50_000)
         assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
 
-        scene.sweep(REST_SECONDS + 1)
+        scene.sweep(HTTP_LIMITS.rest_seconds + 1)
 
         assert b"1.1 200" not in await reader.read()
         writer.close()

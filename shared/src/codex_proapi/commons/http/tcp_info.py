@@ -1,0 +1,31 @@
+"""What Linux tells of a TCP socket (`struct tcp_info` in linux/tcp.h); 0 where it does not tell."""
+
+import socket
+import struct
+import sys
+from typing import Final
+
+_UNACCEPTED: Final = struct.Struct("=24xI")
+"""`tcpi_unacked`: of a listening socket, the connections nobody has accepted yet."""
+_ACKNOWLEDGED: Final = struct.Struct("=120xQ")
+"""`tcpi_bytes_acked`: bytes the other side has taken."""
+
+
+def unaccepted_connections(listener: socket.socket) -> int:
+    """How many connections of a listening socket nobody has accepted yet."""
+    return _told(listener, _UNACCEPTED)
+
+
+def acknowledged_bytes(sock: socket.socket) -> int:
+    """How many bytes the other side of a connection has taken since it was made."""
+    return _told(sock, _ACKNOWLEDGED)
+
+
+def _told(sock: socket.socket, field: struct.Struct) -> int:
+    if sys.platform != "linux" or sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        return 0
+    try:
+        facts = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, field.size)
+        return int(field.unpack(facts)[0])
+    except (OSError, struct.error):
+        return 0
