@@ -9,6 +9,7 @@ from support.leases import NOW, a_lease, a_request
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause, Reason
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota_parser import Quota
+from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.gateway.errors import (
     GatewayError,
 )
@@ -165,7 +166,10 @@ class Scene:
             ),
         }
         self.dispatcher = Dispatcher(**parts)
-        self.exchange = Exchange(request_id="req_1", endpoint="chat", at=NOW, readers=())
+        self.records: list[ExchangeRecord] = []
+        self.exchange = Exchange(
+            request_id="req_1", endpoint="chat", at=NOW, readers=[self.records.append]
+        )
 
     async def sleep(self, seconds: Any) -> None:
         self.slept.append(seconds)
@@ -189,6 +193,5 @@ class Scene:
     @property
     def verdicts(self) -> Any:
         self.exchange.settle()
-        return [
-            (a.account, a.record.verdict) for a in self.exchange._attempts if a.record is not None
-        ]
+        [record] = self.records
+        return [(attempt.account, attempt.verdict) for attempt in record.attempts]

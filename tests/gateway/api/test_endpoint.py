@@ -14,6 +14,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import UnknownModel
 from codex_proapi.gateway.limits.charge import LimitCharge
+from codex_proapi.gateway.limits.claims import Claims
 
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 
@@ -189,9 +190,10 @@ async def test_who_is_refused_and_leaves_while_its_permit_is_given_back_is_still
         gateway, interrupted = play.replicas[0].gateway, []
 
         async def refuse(_: Any, exchange: Any) -> None:
-            exchange.charge = LimitCharge(
+            charge = LimitCharge(
                 key_id="k", limits=Limits(concurrent=1), request_id="r", version=0, tokens=1
             )
+            exchange.claim(Claims(charge=charge))
             interrupted.append(exchange)
             raise UnknownModel("There is no such model.")
 

@@ -27,8 +27,7 @@ class Scene:
         )
 
     def enter(self, key: ApiKey) -> Exchange:
-        exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=())
-        exchange.key = key
+        exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=(), key=key)
         self.in_flight.enter(exchange)
         return exchange
 

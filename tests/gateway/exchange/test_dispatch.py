@@ -19,7 +19,8 @@ async def test_the_first_account_that_speaks_is_the_answer() -> None:
 
     assert committed.lease.account.id == "acc_a"
     assert scene.exchange.account == "acc_a"
-    assert scene.exchange.upstream_request_id == "req_up"
+    scene.exchange.settle()
+    assert scene.records[0].upstream_request_id == "req_up"
     assert scene.said.ties == {"f1": "acc_a"}
     assert scene.selector.proven == ["acc_a"]
     assert scene.said.headers == [("acc_a", {"x-request-id": "req_up"})]
@@ -100,7 +101,7 @@ def test_upstreams_own_id_is_kept_for_its_support(headers: Any, found: Any) -> N
 
 async def test_an_interrupt_that_a_redis_call_has_lost_ends_the_exchange_all_the_same() -> None:
     scene = Scene([a_lease("acc_a")], ["yes"])
-    scene.exchange.interrupted = True
+    scene.exchange._interrupted = True
 
     with pytest.raises(asyncio.CancelledError):
         await scene.dispatch()

@@ -1,8 +1,9 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
-from support.leases import a_lease
+from support.leases import a_lease, a_request
 
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.balancing.candidates import Reason, SelectionInput
@@ -12,6 +13,11 @@ from codex_proapi.gateway.errors import Overloaded
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.policy.retry import decide
+from codex_proapi.gateway.translation.request.translated_request import (
+    Basis,
+    HistoryMode,
+    TranslatedRequest,
+)
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 BALLOT = SelectionInput(now=5.0, cursor=1)
@@ -24,6 +30,10 @@ class Ticking:
 
     def __call__(self) -> Any:
         return self.now
+
+
+class Options(msgspec.Struct):
+    """A dialect's own options."""
 
 
 class Opening:
@@ -54,9 +64,23 @@ class Scene:
 async def test_a_whole_exchange_is_told_in_one_record() -> None:
     scene = Scene()
     exchange = scene.exchange
-    exchange.key = ApiKey(id="key_1", name="mine")
-    exchange.asked_model, exchange.sent_model = "gpt-5\x00.5" + "x" * 200, "gpt-5.5"
-    exchange.streamed, exchange.dropped = True, ("temperature",)
+    exchange.identify(ApiKey(id="key_1", name="mine"))
+    exchange.note_translation(
+        TranslatedRequest(
+            request=a_request(),
+            stream=True,
+            asked_model="gpt-5\x00.5" + "x" * 200,
+            dropped=("temperature",),
+            answer=Options(),
+            basis=Basis(
+                key_id="",
+                history_mode=HistoryMode.STRUCTURED,
+                verbatim=False,
+                lane=None,
+                session=None,
+            ),
+        )
+    )
     first = exchange.begin(a_lease("acc_a"))
     scene.clock.now = 0.2
     refusal = Refusal(status=429, code="usage_limit_reached", type="usage_limit_reached")
@@ -65,12 +89,12 @@ async def test_a_whole_exchange_is_told_in_one_record() -> None:
     scene.clock.now = 0.5
     second.commit()
     opening = Opening()
-    exchange.own(opening, "acc_b")
-    exchange.upstream_request_id = "req_up"
+    exchange.own(opening, "acc_b", "req_up")
     exchange.speak()
-    exchange.report = ResponseReport()
-    exchange.report.tokens = Tokens(input=3, output=2)
-    exchange.report.answered_model = "gpt-5.5-2026"
+    report = ResponseReport()
+    exchange.observe(report)
+    report.tokens = Tokens(input=3, output=2)
+    report.answered_model = "gpt-5.5-2026"
     scene.clock.now = 2.0
     exchange.speak()
     exchange.end(Ending.WHOLE, status=200)
@@ -220,10 +244,14 @@ async def test_a_settled_exchange_is_not_interrupted() -> None:
     assert not scene.exchange.interrupted
 
 
-async def test_an_attempt_tells_where_it_stands() -> None:
-    attempt = Scene().exchange.begin(a_lease("acc_a"))
-    assert repr(attempt) == "<Attempt on acc_a: open>"
-
+async def test_an_answer_that_breaks_off_after_its_commit_point_is_refused_after_all() -> None:
+    scene = Scene()
+    attempt = scene.exchange.begin(a_lease("acc_a"))
+    assert repr(attempt) == "<Attempt on acc_a>"
     attempt.commit()
+    broken = Refusal(status=502)
+    attempt.refuse(broken, decide(broken, now=0))
 
-    assert repr(attempt) == "<Attempt on acc_a: committed>"
+    [record] = scene.settled().attempts
+
+    assert (record.verdict, record.status) == ("same_account_again", 502)

@@ -124,7 +124,7 @@ async def test_while_an_answer_streams_its_request_is_not_held(redis_url: str, p
             await answer.content.readany()
             [exchange] = replica.gateway.in_flight._exchanges
 
-            assert (exchange.body, exchange.hold.size) == (b"", 0)
+            assert (exchange.body, exchange._hold.size) == (b"", 0)
             assert max(reachable_texts(exchange._task)) < size // 2
 
 

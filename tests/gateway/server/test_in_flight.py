@@ -9,9 +9,15 @@ from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.server.in_flight import InFlight
 
 
-def an_exchange(account: Any = "") -> Any:
-    exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=())
-    exchange.account = account
+class Opening:
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def an_exchange(account: str = "", key: ApiKey | None = None) -> Any:
+    exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=(), key=key)
+    if account:
+        exchange.own(Opening(), account)
     return exchange
 
 
@@ -41,8 +47,7 @@ async def test_a_key_taken_back_ends_what_is_under_way_in_its_name() -> None:
     in_flight = InFlight(most=9)
     ended: list[Any] = []
     for key_id in ("key_a", "key_b", "key_a", None):
-        exchange = an_exchange()
-        exchange.key = None if key_id is None else ApiKey(id=key_id, name="test")
+        exchange = an_exchange(key=None if key_id is None else ApiKey(id=key_id, name="test"))
         exchange.interrupt = lambda reason, key_id=key_id: ended.append((key_id, reason))
         in_flight.enter(exchange)
     assert in_flight.key_ids() == {"key_a", "key_b"}

@@ -251,10 +251,9 @@ class Dispatcher:
             answer = await transport.open(prepared, account_try.state.silence)
             if not isinstance(answer, Refusal):
                 # Owned before anything is awaited, so that settling closes it if the client disconnects.
-                exchange.own(answer, held.account.id)
+                exchange.own(answer, held.account.id, request_id_of(answer.headers))
                 account_try.attempt.commit()
                 await self._record_forbidden(account_try.state)
-                exchange.upstream_request_id = request_id_of(answer.headers)
                 committed = Committed(opening=answer, lease=held, account_try=account_try)
                 self._commit(account_try.state, sent, committed)
                 return committed

@@ -73,7 +73,7 @@ class RequestHandler:
         """Admit and dispatch; gives the committed answer and the pump for it."""
         exchange, traits = self._exchange, ClientTraits.of(headers)
         translated, pump, admission = await self._admitted(traits, authenticated)
-        exchange.body = b""
+        exchange.release_body()
         committed = await self._services.dispatcher.dispatch(
             DispatchRequest(
                 request=translated.request,
@@ -137,7 +137,7 @@ class RequestHandler:
     ) -> TranslatedRequest:
         """Translate the body for a key, with stored responses and item references resolved."""
         exchange, key = self._exchange, authenticated.key
-        exchange.key = key
+        exchange.identify(key)
         options = RequestOptions(
             key_id=key.id if key else "",
             history_mode=HistoryMode(self._services.options.history_mode.value),
@@ -150,14 +150,11 @@ class RequestHandler:
             options=options,
             client=traits,
         )
-        exchange.streamed = translated.stream
-        exchange.asked_model = translated.asked_model
-        exchange.sent_model = translated.request.model
-        exchange.dropped = translated.dropped
+        exchange.note_translation(translated)
         check_model(key, translated.request.model)
         if translated.unresolved:
             translated = await self._expanded(translated, options.key_id)
-        exchange.estimate = estimate(len(exchange.body), translated.request.input)
+        exchange.note_estimate(estimate(len(exchange.body), translated.request.input))
         return translated
 
     async def _expanded(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:
@@ -171,30 +168,31 @@ class RequestHandler:
 
     def _claims(self, authenticated: Authenticated) -> Claims:
         """Make the claims on the key; they replace earlier ones whose charge was never made."""
-        exchange, key = self._exchange, authenticated.key
-        charge = None
-        if key is not None:
-            charge = charge_for(
-                key.id,
-                key.limits,
-                request_id=exchange.request_id,
-                version=authenticated.version,
-                tokens=exchange.estimate,
-            )
-            exchange.fair_share = exchange.fair_share or FairShare(
-                key_id=key.id,
-                weight=key.weight,
-                request_id=exchange.request_id,
-                tokens=exchange.estimate,
-            )
-        before = exchange.charge
-        if before is not None and not before.drawn_at:
-            self._services.stream_permits.forget(before)
-            exchange.charge = None
+        exchange, key, before = self._exchange, authenticated.key, self._exchange.claims
+        if before.pending is not None:
+            self._services.stream_permits.forget(before.pending)
+        if key is None:
+            return before
+        charge = charge_for(
+            key.id,
+            key.limits,
+            request_id=exchange.request_id,
+            version=authenticated.version,
+            tokens=exchange.estimate,
+        )
+        share = before.fair_share or FairShare(
+            key_id=key.id,
+            weight=key.weight,
+            request_id=exchange.request_id,
+            tokens=exchange.estimate,
+        )
         if charge is not None:
-            exchange.charge = charge
             self._services.stream_permits.hold(charge)
-        return Claims(charge=charge, fair_share=exchange.fair_share)
+        elif before.pending is None:
+            charge = before.charge  # made by earlier terms; settlement corrects it
+        claims = Claims(charge=charge, fair_share=share)
+        exchange.claim(claims)
+        return claims
 
     def _lease_request(
         self, translated: TranslatedRequest, authenticated: Authenticated

@@ -56,7 +56,7 @@ class ResponsePump:
             created=int(self._services.clock()),
             own_quota=key is not None and key.limits.budgeted,
         )
-        self._exchange.report = translator.report
+        self._exchange.observe(translator.report)
         self._writer.begin(
             translator,
             streams=asked.stream,
@@ -137,8 +137,9 @@ class ResponsePump:
     async def _before_last(self) -> None:
         """Store the response and free the stream permit, before the client sees the end."""
         await self._keep()
-        if self._exchange.charge is not None:
-            await self._services.stream_permits.free(self._exchange.charge)
+        charge = self._exchange.claims.charge
+        if charge is not None:
+            await self._services.stream_permits.free(charge)
 
     async def _keep(self) -> None:
         """Store the conversation up to this response, if the request asks for it (`store`)."""

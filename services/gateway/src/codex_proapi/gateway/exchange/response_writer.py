@@ -138,7 +138,7 @@ class ResponseWriter:
         self._silent += 1
         self._idle += 1
         if self._reading:
-            self._exchange.silence_seconds = max(self._exchange.silence_seconds, self._idle)
+            self._exchange.note_silence(self._idle)
         if self._reading and self._idle > SILENCE_TICKS:
             self._exchange.interrupt(UpstreamSlow("The backend has been silent for too long."))
         elif self._streams:
@@ -194,7 +194,7 @@ class ResponseWriter:
             now = clock()
             note(now - self._received_at)
             self._received_at = now
-            self._exchange.received_events += data.count(EVENT_END)
+            self._exchange.count_events(data.count(EVENT_END))
             if len(data) > SLICE_BYTES:
                 out = await self._write_slices(translator, data)
             else:
@@ -270,7 +270,7 @@ class ResponseWriter:
                 now = clock()
                 self._gaps.note(now - received_at)
                 received_at = now
-                self._exchange.received_events += data.count(EVENT_END)
+                self._exchange.count_events(data.count(EVENT_END))
                 fold.feed(data)
         finally:
             self._reading = False
@@ -298,7 +298,7 @@ class ResponseWriter:
 
     def _limits(self) -> Sequence[Header]:
         """The rate limit headers of the client's key."""
-        return self._limit_headers(self._exchange.charge, self._codex)
+        return self._limit_headers(self._exchange.claims.charge, self._codex)
 
     async def _reassure(self) -> None:
         """Write a keep-alive, after an early 200 if the response has not started."""

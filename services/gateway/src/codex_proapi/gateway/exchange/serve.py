@@ -106,9 +106,9 @@ class ExchangeService:
             endpoint=request.dialect.name,
             at=services.clock(),
             readers=services.readers,
+            key=request.authenticated.key,
+            hold=request.hold,
         )
-        exchange.key = request.authenticated.key
-        exchange.hold = request.hold
         writer = ResponseWriter(
             sink,
             exchange,
@@ -133,7 +133,7 @@ class ExchangeService:
         """Handle the request; every exception becomes an error response or event."""
         watch: asyncio.Task[None] | None = None
         try:
-            exchange.body = await request.body()
+            exchange.receive(await request.body())
             check_values(exchange.body)
             if len(exchange.body) > LARGE_BODY:
                 await asyncio.sleep(0)
@@ -170,11 +170,12 @@ class ExchangeService:
             code=error.label,
         )
         refusals = self._services.metrics.limit_refusals
-        if exchange.charge is not None:
-            await self._services.stream_permits.free(exchange.charge)
-            if exchange.charge.allowance is not None and exchange.charge.allowance.refused:
-                refusals.labels(exchange.charge.allowance.refused.value).inc()
-        if exchange.fair_share is not None and exchange.fair_share.wait:
+        charge, share = exchange.claims.charge, exchange.claims.fair_share
+        if charge is not None:
+            await self._services.stream_permits.free(charge)
+            if charge.allowance is not None and charge.allowance.refused:
+                refusals.labels(charge.allowance.refused.value).inc()
+        if share is not None and share.wait:
             refusals.labels(Limit.FAIR_SHARE.value).inc()
         await writer.fail(error)
 
@@ -183,8 +184,9 @@ class ExchangeService:
         services = self._services
         if services.queue.holds(exchange.request_id):
             services.tasks.start(services.queue.free(exchange.request_id), name="free slot")
-        if exchange.charge is not None and services.stream_permits.holds(exchange.charge):
-            services.tasks.start(services.stream_permits.free(exchange.charge), name="free permit")
+        charge = exchange.claims.charge
+        if charge is not None and services.stream_permits.holds(charge):
+            services.tasks.start(services.stream_permits.free(charge), name="free permit")
 
 
 async def _watch(request: Request, exchange: Exchange) -> None:

@@ -1,0 +1,248 @@
+"""The facts of an exchange, in the order in which they were noted, and their fold into its record.
+
+An exchange is cut off at any time: by its client, by an administrator, by a shutdown. Whatever has
+been noted until then gives a sound record, so nobody has to assign attributes in a certain order.
+All times are monotonic seconds of one clock.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.token_counts import Tokens
+
+CLIENT_LEFT: Final = 499
+"""Status in the record of a client that left before it had one."""
+NO_STATUS: Final = 500
+"""Status in the record of an exchange that ended by a fault of our own."""
+MODEL_LENGTH: Final = 128
+
+F = TypeVar("F")
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """The request was authenticated; the first fact of every exchange."""
+
+    request_id: str
+    endpoint: str
+    """Name of the dialect."""
+    at: float
+    """Seconds since the epoch, by the shared clock."""
+    began: float
+
+
+class Identified(msgspec.Struct, frozen=True, kw_only=True):
+    """The client's key, by its terms as they are now; the latest counts."""
+
+    key_id: str = ""
+    key_name: str = ""
+
+
+class Translated(msgspec.Struct, frozen=True, kw_only=True):
+    """The body was translated; the latest counts."""
+
+    streamed: bool
+    asked_model: str
+    """As the client wrote it."""
+    sent_model: str
+    dropped: tuple[str, ...] = ()
+    """Names of parameters that were left out."""
+
+
+class Estimated(msgspec.Struct, frozen=True):
+    """Estimated input tokens; the latest counts."""
+
+    tokens: int
+
+
+class Charged(msgspec.Struct, frozen=True, kw_only=True):
+    """What was charged to the client's key; the latest counts."""
+
+    drawn_at: int = 0
+    """Redis' second in which its limits were charged; 0 if they were not."""
+    drawn_tokens: int = 0
+    fair_share_charge: int = 0
+    """Tokens charged to its fair share."""
+    fair_share_weight: float = 0.0
+    """The key's weight then; 0 if no share was charged."""
+
+
+class Attempted(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt began."""
+
+    at: float
+    account: str
+    choice: str
+    """The rule that selected the account."""
+    why: str = ""
+    """The reason in words."""
+    selection_input: Any = None
+
+
+class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of the latest attempt. It may be replaced: a committed answer may break off."""
+
+    at: float
+    verdict: str
+    status: int = 0
+    code: str = ""
+    cause: str = ""
+    message: str = ""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's answer reached its commit point; the latest counts."""
+
+    account: str
+    upstream_request_id: str = ""
+
+
+class Spoke(msgspec.Struct, frozen=True):
+    """The first byte of the answer went to the client; the first counts."""
+
+    at: float
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """What the translator of the answer had seen, and what was received; the latest counts."""
+
+    answered_model: str = ""
+    tokens: Tokens | None = None
+    """Upstream's usage; None where it was not reported."""
+    events: int = 0
+    """Events received: the estimated output tokens, at about one token each."""
+    silence_seconds: int = 0
+    """Longest time without data from upstream since the commit point."""
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How the exchange ended; the first counts."""
+
+    ending: Ending
+    status: int = 0
+    """HTTP status the client has seen; 0 to derive it."""
+    code: str = ""
+
+
+Fact: TypeAlias = (
+    Identified
+    | Translated
+    | Estimated
+    | Charged
+    | Attempted
+    | AttemptEnded
+    | Answered
+    | Spoke
+    | Reported
+    | Ended
+)
+
+
+def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> ExchangeRecord:
+    """Fold the facts of an exchange into its record.
+
+    Args:
+        opened: the first fact.
+        facts: the others, in their order.
+        settled_at: when the exchange was settled.
+    """
+    key = _latest(facts, Identified) or Identified()
+    request = _latest(facts, Translated) or Translated(
+        streamed=False, asked_model="", sent_model=""
+    )
+    charged = _latest(facts, Charged) or Charged()
+    answered = _latest(facts, Answered) or Answered(account="")
+    report = _latest(facts, Reported) or Reported()
+    spoke = _first(facts, Spoke)
+    ended = _first(facts, Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
+    return ExchangeRecord(
+        request_id=opened.request_id,
+        at=opened.at,
+        endpoint=opened.endpoint,
+        streamed=request.streamed,
+        key_id=key.key_id,
+        key_name=key.key_name,
+        asked_model=_printable(request.asked_model),
+        sent_model=request.sent_model,
+        answered_model=report.answered_model,
+        account=answered.account,
+        attempts=_attempts(facts, settled_at),
+        selection_inputs=tuple(f.selection_input for f in facts if isinstance(f, Attempted)),
+        tokens=report.tokens or Tokens(),
+        estimated=_estimated(facts, answered, report),
+        drawn_at=charged.drawn_at,
+        drawn_tokens=charged.drawn_tokens if charged.drawn_at else 0,
+        fair_share_charge=charged.fair_share_charge,
+        fair_share_weight=charged.fair_share_weight,
+        # At least one millisecond: 0 means that there was no first byte.
+        first_byte_ms=max(1, _milliseconds(opened.began, spoke.at)) if spoke else 0,
+        total_ms=_milliseconds(opened.began, settled_at),
+        silence_seconds=report.silence_seconds,
+        ending=ended.ending,
+        status=ended.status or _status_of(ended.ending, spoke),
+        code=ended.code,
+        upstream_request_id=answered.upstream_request_id,
+        dropped=request.dropped,
+    )
+
+
+def _attempts(facts: Sequence[Fact], settled_at: float) -> tuple[AttemptRecord, ...]:
+    """The attempts, each with its last outcome; one without any was abandoned."""
+    attempts: list[tuple[Attempted, AttemptEnded | None]] = []
+    for fact in facts:
+        if isinstance(fact, Attempted):
+            attempts.append((fact, None))
+        elif isinstance(fact, AttemptEnded) and attempts:
+            attempts[-1] = attempts[-1][0], fact
+    return tuple(
+        _attempt(begun, outcome or AttemptEnded(at=settled_at, verdict="abandoned"))
+        for begun, outcome in attempts
+    )
+
+
+def _attempt(begun: Attempted, outcome: AttemptEnded) -> AttemptRecord:
+    return AttemptRecord(
+        account=begun.account,
+        verdict=outcome.verdict,
+        choice=begun.choice,
+        why=begun.why,
+        status=outcome.status,
+        code=outcome.code,
+        cause=outcome.cause,
+        message=outcome.message,
+        milliseconds=_milliseconds(begun.at, outcome.at),
+    )
+
+
+def _estimated(facts: Sequence[Fact], answered: Answered, report: Reported) -> int:
+    """Estimated tokens of an answer that ended before its usage; 0 if known or not answered."""
+    if report.tokens is not None or not answered.account:
+        return 0
+    estimate = _latest(facts, Estimated)
+    return (estimate.tokens if estimate else 0) + report.events
+
+
+def _status_of(ending: Ending, spoke: Spoke | None) -> int:
+    """The status where none was noted: 200 for an answer that has started."""
+    if spoke or ending in {Ending.WHOLE, Ending.SHORT}:
+        return 200
+    return CLIENT_LEFT if ending is Ending.ABANDONED else NO_STATUS
+
+
+def _first(facts: Sequence[Fact], kind: type[F]) -> F | None:
+    return next((fact for fact in facts if isinstance(fact, kind)), None)
+
+
+def _latest(facts: Sequence[Fact], kind: type[F]) -> F | None:
+    return _first(facts[::-1], kind)
+
+
+def _milliseconds(start: float, end: float) -> int:
+    return round((end - start) * 1000)
+
+
+def _printable(model: str) -> str:
+    """A model name from a client without unprintable characters, at most MODEL_LENGTH long."""
+    return "".join(letter for letter in model[:MODEL_LENGTH] if letter.isprintable())

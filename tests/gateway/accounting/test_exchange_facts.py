@@ -1,0 +1,163 @@
+"""The fold of an exchange's facts: whatever has been noted until it is cut off gives a sound record."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.accounting.exchange_facts import (
+    CLIENT_LEFT,
+    NO_STATUS,
+    Answered,
+    Attempted,
+    AttemptEnded,
+    Charged,
+    Ended,
+    Estimated,
+    Fact,
+    Identified,
+    Opened,
+    Reported,
+    Spoke,
+    Translated,
+    record_of,
+)
+
+OPENED = Opened(request_id="req_1", endpoint="chat", at=5.0, began=100.0)
+
+
+def fold(*facts: Fact, settled_at: float = 200.0) -> ExchangeRecord:
+    return record_of(OPENED, facts, settled_at=settled_at)
+
+
+def attempted(account: str, at: float = 101.0) -> Attempted:
+    return Attempted(at=at, account=account, choice="round robin")
+
+
+def test_an_exchange_without_any_fact_is_a_fault_of_our_own() -> None:
+    record = fold()
+
+    assert (record.ending, record.status, record.total_ms) == (Ending.REFUSED, NO_STATUS, 100_000)
+    assert (record.attempts, record.first_byte_ms, record.account) == ((), 0, "")
+
+
+def test_the_latest_terms_of_a_key_and_the_latest_translation_count() -> None:
+    record = fold(
+        Identified(key_id="key_1", key_name="old"),
+        Translated(streamed=False, asked_model="", sent_model="gpt-5.4"),
+        Identified(key_id="key_1", key_name="new"),
+        Translated(streamed=True, asked_model="", sent_model="gpt-5.5", dropped=("seed",)),
+    )
+
+    assert (record.key_name, record.sent_model, record.streamed) == ("new", "gpt-5.5", True)
+    assert record.dropped == ("seed",)
+
+
+def test_an_attempt_without_an_outcome_lasts_until_the_end() -> None:
+    record = fold(attempted("acc_a", at=150.0))
+
+    assert record.attempts == (
+        AttemptRecord(
+            account="acc_a", verdict="abandoned", choice="round robin", milliseconds=50_000
+        ),
+    )
+
+
+def test_the_last_outcome_of_an_attempt_counts() -> None:
+    record = fold(
+        attempted("acc_a"),
+        AttemptEnded(at=102.0, verdict="committed", status=200),
+        AttemptEnded(at=104.0, verdict="next_account", status=502),
+        attempted("acc_b", at=105.0),
+        AttemptEnded(at=106.0, verdict="committed", status=200),
+    )
+
+    assert [(a.account, a.verdict, a.milliseconds) for a in record.attempts] == [
+        ("acc_a", "next_account", 3000),
+        ("acc_b", "committed", 1000),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "estimated"),
+    [
+        ([Estimated(10), Answered(account="acc_a"), Reported(events=3)], 13),
+        ([Estimated(10), Answered(account="acc_a"), Reported(tokens=Tokens(), events=3)], 0),
+        ([Estimated(10), Reported(events=3)], 0),
+        ([Answered(account="acc_a")], 0),
+    ],
+)
+def test_tokens_are_estimated_of_an_answer_that_ended_before_its_usage(
+    facts: list[Fact], estimated: int
+) -> None:
+    assert fold(*facts).estimated == estimated
+
+
+def test_nothing_is_drawn_of_limits_that_were_not_charged() -> None:
+    assert fold(Charged(drawn_tokens=7)).drawn_tokens == 0
+    assert fold(Charged(drawn_at=9, drawn_tokens=7)).drawn_tokens == 7
+
+
+@st.composite
+def exchanges(draw: st.DrawFn) -> list[Fact]:
+    """The facts of one exchange in an order that the flow can produce, cut off anywhere."""
+    now = 100.0
+
+    def later() -> float:
+        nonlocal now
+        now += draw(st.sampled_from([0.0, 0.0004, 0.3]))
+        return now
+
+    facts: list[Fact] = []
+    for _ in range(draw(st.integers(0, 3))):
+        facts.append(Identified(key_id="key_1", key_name="mine"))
+        facts.append(Translated(streamed=draw(st.booleans()), asked_model="m\n", sent_model="m"))
+        facts.append(Estimated(draw(st.integers(0, 9))))
+    early = draw(st.booleans())
+    if early:
+        facts.append(Spoke(later()))
+    for account in draw(st.lists(st.sampled_from(["acc_a", "acc_b"]), max_size=4)):
+        facts.append(attempted(account, at=later()))
+        if draw(st.booleans()):
+            facts.append(AttemptEnded(at=later(), verdict="committed", status=200))
+            facts.append(Answered(account=account, upstream_request_id="up"))
+        if draw(st.booleans()):
+            facts.append(AttemptEnded(at=later(), verdict="next_account", status=502))
+    if draw(st.booleans()):
+        facts.append(Spoke(later()))
+    for ending in draw(st.lists(st.sampled_from(Ending), max_size=2)):
+        facts.append(Ended(ending=ending, status=draw(st.sampled_from([0, 200, 429, 503]))))
+    cut = draw(st.integers(0, len(facts)))
+    tokens = draw(st.sampled_from([None, Tokens(input=3, output=2)]))
+    return [*facts[:cut], Charged(drawn_at=0, drawn_tokens=5), Reported(tokens=tokens, events=4)]
+
+
+def _first(facts: list[Fact], kind: Any) -> Any:
+    return next((fact for fact in facts if isinstance(fact, kind)), None)
+
+
+@given(exchanges())
+def test_whatever_was_noted_until_an_exchange_was_cut_off_gives_a_sound_record(
+    facts: list[Fact],
+) -> None:
+    record = fold(*facts)
+
+    begun = [fact.account for fact in facts if isinstance(fact, Attempted)]
+    assert [attempt.account for attempt in record.attempts] == begun
+    assert len(record.selection_inputs) == len(begun)
+    assert all(attempt.verdict and attempt.milliseconds >= 0 for attempt in record.attempts)
+    answers = [fact.account for fact in facts if isinstance(fact, Answered)]
+    assert record.account == (answers[-1] if answers else "")
+    assert bool(record.first_byte_ms) == (_first(facts, Spoke) is not None)
+    assert record.first_byte_ms <= record.total_ms
+    assert not record.estimated or (answers and record.tokens == Tokens())
+    assert record.drawn_tokens == 0
+    said = _first(facts, Ended)
+    assert said is None or record.ending is said.ending
+    assert record.status in {200, 429, 503, CLIENT_LEFT, NO_STATUS}
+    assert said is None or not said.status or record.status == said.status
+    assert msgspec.json.decode(msgspec.json.encode(record), type=ExchangeRecord) == record
