@@ -95,6 +95,31 @@ async def test_the_counters_are_ours_and_end_by_themselves(redis_client: Redis) 
     assert all([0 < await redis_client.ttl(name) <= 86_400 for name in names])
 
 
+async def test_a_known_browser_is_counted_by_itself(redis_client: Redis) -> None:
+    attempts = Attempts(redis_client)
+    await tries(attempts, 6, ip="203.0.113.9")
+
+    for _ in range(5):
+        await attempts.count("sign_in", ip="203.0.113.9", browser="b1")
+    with pytest.raises(TooMany):
+        await attempts.count("sign_in", ip="203.0.113.9", browser="b1")
+    await attempts.count("sign_in", ip="203.0.113.9", browser="b2")
+    await attempts.forgive("sign_in", ip="203.0.113.9", browser="b1")
+    await attempts.count("sign_in", ip="203.0.113.9", browser="b1")
+    assert (await tries(attempts, 1, ip="203.0.113.9"))[0] > 0
+
+
+async def test_refusals_are_news_ever_more_rarely(redis_client: Redis) -> None:
+    attempts = Attempts(redis_client)
+
+    one = [await attempts.refused("sign_in", ip="203.0.113.9") for _ in range(12)]
+    many = [await attempts.refused("sign_in", ip=f"198.51.100.{n}") for n in range(100)]
+
+    assert one == [1] + [0] * 8 + [10] + [0] * 2
+    assert many[:8] == [1] * 8
+    assert [count for count in many[8:] if count] == [100], "all together, from the twentieth on"
+
+
 async def test_redis_away_closes_the_door() -> None:
     client = connect("unix:///nowhere/at/all")
     with pytest.raises(StoreUnavailable):

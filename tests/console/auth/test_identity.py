@@ -55,7 +55,7 @@ def code_of(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def test_every_route_but_the_doors_needs_an_administrator(console: Console) -> None:
-    public = {"/api/session", "/api/setup", "/api/openapi.json"}
+    public = {"/api/session", "/api/session/link", "/api/setup", "/api/openapi.json"}
     async with script(console) as stranger:
         document = (await stranger.get("/api/openapi.json")).json()
         for path, operations in document["paths"].items():
@@ -127,7 +127,10 @@ async def test_the_cookie_is_as_strict_as_the_connection_allows(
     async with running(settings) as console, Browser(console, base=base, **headers) as browser:
         answer = await browser.sign_in()
 
-    cookie = answer.headers["set-cookie"]
+    cookie, known = answer.headers.get_list("set-cookie")
+    assert [
+        part.lower() for part in known.split("; ") if part.lower() in {"httponly", "secure"}
+    ] == (["httponly", "secure"] if secure else ["httponly"])
     sid = cookie.partition("=")[2].partition(";")[0]
     assert cookie.replace(sid, "#") == expected
     assert len(sid) == 43
@@ -320,7 +323,7 @@ async def test_a_console_whose_password_is_on_its_way_lets_nobody_in(redis_url: 
 def test_public_routes_are_few_and_known() -> None:
     public = {path for route in API_ROUTES for path in route.paths if route.opt.get("public")}
 
-    assert public == {"/api/session", "/api/setup"}
+    assert public == {"/api/session", "/api/session/link", "/api/setup"}
 
 
 async def test_behind_a_proxy_that_renames_us_our_own_pages_are_still_ours(

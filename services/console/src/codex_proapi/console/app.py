@@ -28,6 +28,7 @@ from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.console.api.usage import usage_wanted
 from codex_proapi.console.auth.identity import IdentityMiddleware
+from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 from codex_proapi.console.auth.passwords import Passwords
 from codex_proapi.console.components import Components, Foundations
 from codex_proapi.console.live.logs import concerned, log_filter
@@ -206,6 +207,7 @@ class Console:
                 administrator=parts.administrator,
                 sessions=parts.sessions,
                 tokens=parts.script_tokens,
+                peers=LoopbackPeers(),
             ),
         }
         self.routes = routes = _routes(frozenset(objects))

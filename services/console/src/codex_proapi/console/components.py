@@ -33,9 +33,11 @@ from codex_proapi.console.api.usage import Names
 from codex_proapi.console.auth.administrator import Administrator
 from codex_proapi.console.auth.attempts import Attempts
 from codex_proapi.console.auth.audit import Audit
+from codex_proapi.console.auth.known_browsers import KnownBrowsers
 from codex_proapi.console.auth.passwords import Passwords
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
+from codex_proapi.console.auth.sign_in_links import SignInLinks
 from codex_proapi.console.live.changes import Changes
 from codex_proapi.console.live.event_streams import Gate
 from codex_proapi.console.live.log_broadcast import LogBroadcast
@@ -105,6 +107,8 @@ class Administration(Stores):
             attempts=Attempts(redis),
             audit=self.audit,
             metrics=ground.metrics,
+            browsers=KnownBrowsers(ground.cipher, clock=clock),
+            links=SignInLinks(redis),
         )
         self.gate = Gate(
             administrator=self.administrator,

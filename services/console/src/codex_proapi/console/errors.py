@@ -39,6 +39,8 @@ class Code(enum.StrEnum):
     CROSS_SITE = "cross_site"
     HOST_REFUSED = "host_refused"
     LOOPBACK_ONLY = "loopback_only"
+    OTHER_USER = "other_user"
+    WRONG_LINK = "wrong_link"
     # signing in an account
     LOGIN_EXPIRED = "login_expired"
     LOGIN_UNKNOWN = "login_unknown"

@@ -27,7 +27,7 @@ from codex_proapi.console.server.error_responses import AnyRequest, ErrorEnvelop
 
 API_ROUTES = (
     *(health.health, health.ready, health.figures),
-    *(sign_in.show_session, sign_in.sign_in, sign_in.sign_out, sign_in.set_up),
+    *(sign_in.show_session, sign_in.sign_in, sign_in.follow_link, sign_in.sign_out, sign_in.set_up),
     *(sign_in.change_password, sign_in.list_sessions, sign_in.end_sessions, sign_in.end_session),
     *(accounts.list_accounts, accounts.show_account, accounts.add_account),
     *(accounts.preview_account, accounts.change_account, accounts.remove_account),

@@ -43,6 +43,8 @@ FAIR_SHARES_SECONDS = 600
 """How long shares of a scarce pool are kept without a request."""
 WAKE_SECONDS = 60
 """How long a wake waits for its replica."""
+SIGN_IN_LINK_SECONDS = 600
+"""How long a printed sign-in link can be used."""
 PENDING_LOGIN_SECONDS = 600
 """How long a login may take."""
 
@@ -306,8 +308,13 @@ def login_poll(login_id: str) -> str:
     return f"{TAG}:login-poll:{login_id}"
 
 
+def sign_in_link(digest: str) -> str:
+    """String: a printed one-time sign-in link by its token's digest; SIGN_IN_LINK_SECONDS."""
+    return f"{TAG}:sign-in-link:{digest}"
+
+
 def attempts() -> str:
-    """Prefix of the counters of sign-in attempts, by kind and address; their windows."""
+    """Prefix of counters of sign-in attempts and refusals, by kind and address; their windows."""
     return f"{TAG}:attempts"
 
 

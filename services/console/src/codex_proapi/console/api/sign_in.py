@@ -13,9 +13,11 @@ from codex_proapi.console.auth.administrator import Administrator
 from codex_proapi.console.auth.attempts import Attempts
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.identity import IdentityKind, identity_of, set_cookie
+from codex_proapi.console.auth.known_browsers import KnownBrowsers
 from codex_proapi.console.auth.passwords import MAX_PASSWORD
 from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.auth.sessions import Session, Sessions, csrf_token
+from codex_proapi.console.auth.sign_in_links import SignInLinks
 from codex_proapi.console.errors import BadSignIn, Code, Conflict, ConsoleError, NotFound, TooMany
 from codex_proapi.console.metrics import Metrics
 from codex_proapi.console.server.dependencies import Injected
@@ -30,6 +32,12 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     """The administrator's password."""
 
     password: Password
+
+
+class LinkToken(msgspec.Struct, frozen=True, kw_only=True):
+    """The token of a one-time sign-in link."""
+
+    token: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +100,11 @@ class SignInService:
         attempts: Attempts,
         audit: Audit,
         metrics: Metrics,
+        browsers: KnownBrowsers,
+        links: SignInLinks,
     ) -> None:
+        self._browsers = browsers
+        self._links = links
         self._administrator = administrator
         self._sessions = sessions
         self._attempts = attempts
@@ -120,6 +132,13 @@ class SignInService:
             raise await self._refused(request, "admin.setup_refused", error) from None
         return await self._welcome(request, "setup", "admin.set_up")
 
+    async def follow(self, request: AnyRequest, token: str) -> Response[IdentityBody]:
+        """Start a session for a printed one-time link."""
+        await self._try(request, "link")
+        if not await self._links.use(token):
+            raise await self._refused(request, "admin.sign_in_refused", BadSignIn(Code.WRONG_LINK))
+        return await self._welcome(request, "link", "admin.signed_in")
+
     async def change_password(
         self, request: AnyRequest, change: PasswordChange
     ) -> Response[IdentityBody]:
@@ -134,19 +153,29 @@ class SignInService:
 
     async def _try(self, request: AnyRequest, what: str) -> None:
         try:
-            await self._attempts.count(what, ip=origin_of(request.scope).client_ip)
+            await self._attempts.count(what, **self._sender(request))
         except TooMany:
             self._metrics.sign_ins.labels("limited").inc()
             raise
 
     async def _refused(self, request: AnyRequest, action: str, error: ConsoleError) -> ConsoleError:
         self._metrics.sign_ins.labels("refused").inc()
-        await self._audit.note(audit_event(request, action, code=error.code.value))
+        tries = await self._attempts.refused(action, ip=origin_of(request.scope).client_ip)
+        if tries:
+            after = {"tries": tries} if tries > 1 else {}
+            code = error.code.value
+            await self._audit.note(audit_event(request, action, code=code, after=after))
         return error
+
+    def _sender(self, request: AnyRequest) -> dict[str, str]:
+        """Whose attempts are counted: an address, or a browser that has signed in before."""
+        origin = origin_of(request.scope)
+        browser = self._browsers.id_of(request.cookies, origin=origin)
+        return {"ip": origin.client_ip, "browser": browser}
 
     async def _welcome(self, request: AnyRequest, what: str, action: str) -> Response[IdentityBody]:
         origin, before = origin_of(request.scope), identity_of(request.scope).session
-        await self._attempts.forgive(what, ip=origin.client_ip)
+        await self._attempts.forgive(what, **self._sender(request))
         if before is not None:
             await self._sessions.end(before.id)
         agent = request.headers.get("user-agent", "")
@@ -157,13 +186,14 @@ class SignInService:
             signed_in=True,
             kind=IdentityKind.SESSION.value,
             actor="admin",
-            login_asked=True,
+            login_asked=await self._administrator.has_password(),
             setup_needed=False,
             csrf_token=csrf_token(sid),
             ends_at=session.ends_at,
         )
         cookie = set_cookie(sid, origin=origin)
-        return Response(body, status_code=201, headers={"set-cookie": cookie})
+        known = self._browsers.cookie(origin=origin)
+        return Response(body, status_code=201, headers={"set-cookie": cookie}, cookies=[known])
 
 
 @get("/api/session", opt={"public": True, "passive": True}, tags=["session"])
@@ -187,6 +217,14 @@ async def sign_in(
 ) -> Response[IdentityBody]:
     """Sign this browser in."""
     return await sign_ins.sign_in(request, data.password)
+
+
+@post("/api/session/link", opt={"public": True}, tags=["session"])
+async def follow_link(
+    request: AnyRequest, data: JSONBody[LinkToken], sign_ins: Injected[SignInService]
+) -> Response[IdentityBody]:
+    """Sign this browser in with a one-time link of `codex-proapi admin link`."""
+    return await sign_ins.follow(request, data.token)
 
 
 @delete("/api/session", tags=["session"], status_code=204)

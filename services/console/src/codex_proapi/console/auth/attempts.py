@@ -2,8 +2,8 @@
 
 Each attempt is counted before the password is checked, so concurrency gains nothing; a success
 resets its address. Several windows apply: five attempts a minute, then limits for a quarter of an
-hour and a day. The limits for the administrator as a whole are wide, so that attempts from many
-addresses do not lock the owner out for long.
+hour and a day. The limits for the administrator as a whole bind strangers only: a browser that has
+signed in before (`known_browsers`) is counted by itself, so nobody else can lock its owner out.
 """
 
 import ipaddress
@@ -23,13 +23,16 @@ from codex_proapi.console.errors import TooMany
 PER_ADDRESS = "5/minute; 10/15 minute; 30/day"
 """Tries from one address."""
 ALTOGETHER = "60/minute; 300/hour"
-"""Tries from all addresses together."""
+"""Tries from all strangers' addresses together."""
+NEWS = 20
+"""Refusals an hour that are told one by one."""
 
 
 class Attempts:
     """Counts tries on all replicas together."""
 
     def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._limiter = FixedWindowRateLimiter(_storage(redis))
         self._each = parse_many(PER_ADDRESS)
         self._all = parse_many(ALTOGETHER)
@@ -37,20 +40,49 @@ class Attempts:
     def __repr__(self) -> str:
         return f"<Attempts {PER_ADDRESS}>"
 
-    async def count(self, what: str, *, ip: str) -> None:
-        """Count one attempt; raises TooMany with the seconds to wait."""
-        address = _network(ip)
-        with mapped():
-            for limit in (*self._each, *self._all):
-                whom = (what, address) if limit in self._each else (what, "all")
-                if not await self._limiter.hit(limit, *whom):
-                    raise TooMany(retry_after=await self._wait(limit, *whom))
+    async def count(self, what: str, *, ip: str, browser: str = "") -> None:
+        """Count one attempt; raises TooMany with the seconds to wait.
 
-    async def forgive(self, what: str, *, ip: str) -> None:
-        """Reset an address after a success."""
+        Args:
+            what: What is tried.
+            ip: Address of who tries.
+            browser: Id of a known browser: it is counted by itself, whatever strangers do.
+        """
+        whom = f"browser {browser}" if browser else _network(ip)
+        limits = [(limit, whom) for limit in self._each]
+        if not browser:
+            limits += [(limit, "all") for limit in self._all]
+        with mapped():
+            for limit, each in limits:
+                if not await self._limiter.hit(limit, what, each):
+                    raise TooMany(retry_after=await self._wait(limit, what, each))
+
+    async def forgive(self, what: str, *, ip: str, browser: str = "") -> None:
+        """Reset an address, or a known browser, after a success."""
+        whom = f"browser {browser}" if browser else _network(ip)
         with mapped():
             for limit in self._each:
-                await self._limiter.clear(limit, what, _network(ip))
+                await self._limiter.clear(limit, what, whom)
+
+    async def refused(self, what: str, *, ip: str) -> int:
+        """Count a refused attempt of this hour; returns how many it was, or 0 if it adds no news.
+
+        So strangers cannot fill the audit: of an address the 1st, 10th, 100th … refusal of an hour
+        is news, and of all addresses together each of the first NEWS, then the 100th, 1000th ….
+        """
+        hour = int(time.time() // 3600)
+        names = [
+            f"{keyspace.attempts()}:refused:{what}:{whom}:{hour}" for whom in (_network(ip), "all")
+        ]
+        with mapped():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipe.incr(name)
+                pipe.expire(name, 3600)
+            of_address, _, of_all, _ = await pipe.execute()
+        if of_all <= NEWS:
+            return int(of_address) if _is_power_of_ten(of_address) else 0
+        return int(of_all) if _is_power_of_ten(of_all) else 0
 
     async def _wait(self, limit: RateLimitItem, *whom: str) -> int:
         stats = await self._limiter.get_window_stats(limit, *whom)
@@ -67,6 +99,10 @@ def _storage(redis: Redis) -> RedisStorage:
     bridge.connection_getter = lambda _readonly: redis
     bridge.register_scripts()
     return storage
+
+
+def _is_power_of_ten(count: int) -> bool:
+    return str(count).strip("0") == "1"
 
 
 def _network(ip: str) -> str:

@@ -7,9 +7,8 @@ password, needs none, as no foreign page can make such a request.
 
 import enum
 import hmac
-import re
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -18,6 +17,8 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from codex_proapi.console.auth.administrator import Administrator
+from codex_proapi.console.auth.cookies import cookie_header, cookie_name
+from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Session, Sessions, csrf_token, digest_of, new_sid
 from codex_proapi.console.errors import Code, NotSignedIn, Refused
@@ -30,9 +31,8 @@ PASSIVE_HEADERS = ("x-live", "x-passive")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OLD_SID_COOKIE = "sid"
 """The cookie's name by http until 0.1.0; read while such sessions last."""
-HTTP_PORT = 80
-_PORT = re.compile(r":(\d{1,5})$")
-"""In an address without a path. Any client may send a host with port 99999, which `urlsplit` refuses."""
+SID = "sid"
+"""The session cookie's name, see `cookies.cookie_name`."""
 SID_LENGTH = 43
 """What `new_sid` makes; anything else in the cookie is no id of ours."""
 
@@ -76,29 +76,14 @@ def identity_of(scope: Scope) -> RequestIdentity:
     return cast("RequestIdentity", scope["state"]["identity"])
 
 
-def sid_cookie(origin: Origin) -> str:
-    """The session cookie's name.
-
-    Over https the prefix `__Host-` keeps other hosts from setting it. Over http it contains the
-    port, which cookies ignore: two consoles on one machine must not overwrite each other's
-    sessions.
-    """
-    if origin.secure:
-        return "__Host-sid"
-    port = _PORT.search(origin.address)
-    return f"cpa-sid-{int(port[1]) if port else HTTP_PORT}"
-
-
 def set_cookie(sid: str, *, origin: Origin, delete: bool = False) -> str:
     """The Set-Cookie header of a session."""
-    parts = [f"{sid_cookie(origin)}={'' if delete else sid}", "Path=/", "HttpOnly", "SameSite=Lax"]
-    parts += [*(["Secure"] if origin.secure else []), *(["Max-Age=0"] if delete else [])]
-    return "; ".join(parts)
+    return cookie_header(SID, "" if delete else sid, origin=origin, max_age=0 if delete else None)
 
 
 def _sid_of(cookies: Mapping[str, str], origin: Origin) -> str:
     """The session id in the cookies; empty if none. Older cookie names are still read."""
-    sid = cookies.get(sid_cookie(origin), "")
+    sid = cookies.get(cookie_name(SID, origin), "")
     if not sid and not origin.secure:
         sid = cookies.get(OLD_SID_COOKIE, "")
     return sid if len(sid) == SID_LENGTH else ""
@@ -114,7 +99,9 @@ class IdentityMiddleware(ASGIMiddleware):
         administrator: Administrator,
         sessions: Sessions,
         tokens: ScriptTokens,
+        peers: LoopbackPeers,
     ) -> None:
+        self._peers = peers
         self._settings = settings
         self._administrator = administrator
         self._sessions = sessions
@@ -138,7 +125,7 @@ class IdentityMiddleware(ASGIMiddleware):
             if method_of(connection.scope) not in SAFE:
                 _refuse_forged(connection, identity)
         if not (identity.admitted or opt.get("public")):
-            raise _stranger(identity, self._settings)
+            raise self._stranger(identity, connection.scope)
         if fresh:
             send = _with_cookie(send, set_cookie(fresh, origin=origin))
         await next_app(scope, receive, send)
@@ -155,19 +142,20 @@ class IdentityMiddleware(ASGIMiddleware):
                 kind=IdentityKind.TOKEN, actor=f"token:{token.name}", owner=f"token:{token.id}"
             )
         csrf = csrf_token(sid) if sid else ""
-        if not await self._administrator.has_password():
-            if self._trusts(origin):
-                owner = f"browser:{digest_of(sid)[:16]}" if sid else "local"
-                return RequestIdentity(
-                    kind=IdentityKind.LOCAL, actor="local", owner=owner, csrf=csrf
-                )
-            return RequestIdentity(
-                kind=IdentityKind.STRANGER, actor="nobody", owner="", csrf=csrf, setup_needed=True
-            )
+        locked = await self._administrator.has_password()
+        if not locked and self._trusts(origin) and not self._foreign(connection.scope):
+            owner = f"browser:{digest_of(sid)[:16]}" if sid else "local"
+            return RequestIdentity(kind=IdentityKind.LOCAL, actor="local", owner=owner, csrf=csrf)
         touch = not _is_passive(connection)
         session = await self._sessions.find(sid, touch=touch) if sid else None
         if session is None:
-            return RequestIdentity(kind=IdentityKind.STRANGER, actor="nobody", owner="", csrf=csrf)
+            return RequestIdentity(
+                kind=IdentityKind.STRANGER,
+                actor="nobody",
+                owner="",
+                csrf=csrf,
+                setup_needed=not locked,
+            )
         owner = f"session:{session.id[:16]}"
         return RequestIdentity(
             kind=IdentityKind.SESSION, actor="admin", owner=owner, csrf=csrf, session=session
@@ -183,6 +171,19 @@ class IdentityMiddleware(ASGIMiddleware):
         asked = bool(self._settings.admin_password) or not self._settings.on_loopback
         return not asked and is_loopback(origin.client_ip or "127.0.0.1")
 
+    def _foreign(self, scope: Scope) -> bool:
+        """Whether another user of this machine is at the other end of the connection."""
+        state = scope["state"]
+        return self._peers.is_foreign(state.get("peer"), cast("Any", scope).get("server"))
+
+    def _stranger(self, identity: RequestIdentity, scope: Scope) -> Exception:
+        """The error for a request that is not authenticated."""
+        if not identity.setup_needed:
+            return NotSignedIn()
+        if not self._settings.on_loopback or self._settings.admin_password:
+            return NotSignedIn(Code.SETUP_NEEDED)
+        return Refused(Code.OTHER_USER if self._foreign(scope) else Code.LOOPBACK_ONLY)
+
 
 Connection = ASGIConnection[object, object, object, object]  # type: ignore[type-var]
 
@@ -191,15 +192,6 @@ def _is_passive(connection: "Connection") -> bool:
     """Whether a page polls by itself: such a request does not extend its session."""
     opt = connection.scope["route_handler"].opt
     return bool(opt.get("passive")) or any(name in connection.headers for name in PASSIVE_HEADERS)
-
-
-def _stranger(identity: RequestIdentity, settings: ConsoleSettings) -> Exception:
-    """The error for a request that is not authenticated."""
-    if not identity.setup_needed:
-        return NotSignedIn()
-    if settings.on_loopback and not settings.admin_password:
-        return Refused(Code.LOOPBACK_ONLY)
-    return NotSignedIn(Code.SETUP_NEEDED)
 
 
 def _refuse_cross_site(connection: "Connection", own_hosts: set[str]) -> None:

@@ -11,6 +11,10 @@ from codex_proapi.console.auth.script_tokens import ScriptToken
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.tables import explain, moment, show_table
 from codex_proapi.console.errors import ConsoleError
+from codex_proapi.console.server.error_responses import SIGN_IN_PAGE
+
+PORT = 1455
+"""Where `serve` listens, and the compose stack, unless they are told otherwise."""
 
 
 @click.group()
@@ -32,6 +36,16 @@ def password(environ: Mapping[str, str], *, from_stdin: bool) -> None:
     except ConsoleError as wrong:
         raise click.ClickException(explain(wrong.code)) from None
     print("the password is set; the console asks for it from now on")
+
+
+@admin.command("link")
+@click.option("--address", help="Where the console is reached; else PUBLIC_URL, else this machine.")
+@click.pass_obj
+def link(environ: Mapping[str, str], address: str | None) -> None:
+    """Print a link that signs one browser in, once and within ten minutes, without the password."""
+    token = asyncio.run(_link(environ))
+    base = address or environ.get("PUBLIC_URL") or f"http://localhost:{environ.get('PORT') or PORT}"
+    print(f"{base.rstrip('/')}{SIGN_IN_PAGE}?link={token}")
 
 
 @admin.group("token")
@@ -76,6 +90,13 @@ async def _set_password(environ: Mapping[str, str], provided: str) -> None:
         await store.administrator.change(provided)
         await store.sessions.end_all()
         await store.note("admin.password_changed")
+
+
+async def _link(environ: Mapping[str, str]) -> str:
+    async with opened(environ) as store:
+        token = await store.sign_in_links.issue()
+        await store.note("admin.link_made")
+        return token
 
 
 async def _create(environ: Mapping[str, str], name: str) -> tuple[ScriptToken, str]:

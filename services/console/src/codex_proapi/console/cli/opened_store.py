@@ -19,6 +19,7 @@ from codex_proapi.console.auth.audit import Audit, AuditEvent
 from codex_proapi.console.auth.passwords import Passwords
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
+from codex_proapi.console.auth.sign_in_links import SignInLinks
 from codex_proapi.console.cli.extensions import embedded_store
 from codex_proapi.console.settings import ConsoleSettings
 
@@ -54,6 +55,7 @@ class OpenedStore:
         self.keys = KeyStore(self._redis, cipher)
         self.tokens = ScriptTokens(self._redis, clock=time.time)
         self.administrator = Administrator(self._redis, Passwords(), clock=time.time)
+        self.sign_in_links = SignInLinks(self._redis)
         self.sessions = Sessions(self._redis, clock=time.time)
         logs = LogStream(self._redis, blocking_redis=self._redis)
         self.audit = Audit(self._redis, logs, clock=time.time, write_log=False)

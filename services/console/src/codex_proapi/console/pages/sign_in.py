@@ -25,9 +25,12 @@ LONGEST_TOKEN = 200
 async def sign_in_page(request: AnyRequest) -> Response[str] | Redirect:
     """Sign in, or set the first password where there is none yet."""
     identity = identity_of(request.scope)
+    link = request.query_params.get("link", "")[:LONGEST_TOKEN]
     after = own_path(request.query_params.get("next", "")) or "/"
     if identity.admitted:
         return Redirect(after, status_code=303)
+    if link:
+        return _sign_in(request, "sign_in_link.html", csrf=identity.csrf, token=link)
     if identity.setup_needed:
         token = request.query_params.get("token", "")[:LONGEST_TOKEN]
         return _sign_in(request, "setup.html", csrf=identity.csrf, token=token)

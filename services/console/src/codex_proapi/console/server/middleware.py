@@ -121,6 +121,7 @@ class ConsoleMiddleware:
         if is_trusted(_peer(scope), self._settings.trusted_proxies):
             forwarded = forwarded_origin(scope["headers"])
         scope.setdefault("state", {})["forwarded"] = forwarded
+        scope["state"]["peer"] = scope.get("client")
         await self._proxied(cast("Any", scope), cast("Any", receive), cast("Any", send))
 
     async def _seen(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,6 +21,8 @@ FAULTS: Final[dict[str, str]] = {
     "cross_site": N_("Another site asked for this."),
     "host_refused": N_("This console does not answer to that address."),
     "loopback_only": N_("Without a password this console answers its own machine only."),
+    "other_user": N_("This console belongs to another user of this machine."),
+    "wrong_link": N_("This link has been used already, or it has expired."),
     "unknown_session": N_("There is no such session any more."),
     "unknown_admin_token": N_("There is no such admin token."),
     # --- signing in an account ---
@@ -107,7 +109,7 @@ CURES: Final[dict[str, str]] = {
     "wrong_password": N_(
         "Try again. Reset a forgotten one on the server with “codex-proapi admin password”."
     ),
-    "too_many_attempts": N_("Wait a minute, then try again."),
+    "too_many_attempts": N_("Wait as long as Retry-After says, then try again."),
     "signed_out": N_("Sign in again; this page stays as it is."),
     "wrong_setup_token": N_("The token is in the log of the console's last start."),
     "already_set_up": N_("Sign in with the administrator's password."),
@@ -117,6 +119,11 @@ CURES: Final[dict[str, str]] = {
     "cross_site": N_("Open the console itself and try again there."),
     "host_refused": N_("Use the address of PUBLIC_URL, or add this one to ALLOWED_HOSTS."),
     "loopback_only": N_("Open it on that machine, or set ADMIN_PASSWORD."),
+    "other_user": N_(
+        "If it is yours, run “codex-proapi admin link” as the user that started it: it prints a"
+        " link that signs you in once."
+    ),
+    "wrong_link": N_("“codex-proapi admin link” prints a new one."),
     "login_expired": N_("Begin the login again; you have ten minutes."),
     "login_unknown": N_("Begin the login again and use the newest link."),
     "login_other_session": N_("Begin the login again in this browser."),

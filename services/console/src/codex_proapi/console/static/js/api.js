@@ -2,20 +2,25 @@
 // ended asks for the password over the page and then repeats the call.
 import { $ } from "./dom.js";
 import { faultTexts, t } from "./texts.js";
+import { span } from "./times.js";
+
+const LONG_WAIT = 10; // seconds; a shorter wait is over before it is read
 
 export class Fault extends Error {
-  constructor({ code = "internal", message = "", status = 0, requestId = "" }) {
+  constructor({ code = "internal", message = "", status = 0, requestId = "", retryAfter = 0 }) {
     super(message || code);
     this.code = code;
     this.status = status;
     this.requestId = requestId;
+    this.retryAfter = retryAfter;
   }
 
   // What happened, what to do, and what to quote when asking for help.
   describe() {
     const { what, cure } = faultTexts(this.code);
     const trace = [this.code, this.requestId].filter(Boolean).join(" · ");
-    return [what || this.message || t("Something went wrong."), cure, `(${trace})`].filter(Boolean).join(" ");
+    const wait = this.retryAfter >= LONG_WAIT && t("Try again in %(time)s.", { time: span(this.retryAfter) });
+    return [what || this.message || t("Something went wrong."), wait || cure, `(${trace})`].filter(Boolean).join(" ");
   }
 }
 
@@ -62,6 +67,7 @@ export function faultOf(answer, content) {
     message: error.message,
     status: answer.status,
     requestId: answer.headers.get("x-request-id") || "",
+    retryAfter: Number(answer.headers.get("retry-after")) || 0,
   });
 }
 
