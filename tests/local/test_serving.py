@@ -1,6 +1,7 @@
 """Listening, and the two applications as one server drains them."""
 
 import socket
+import sys
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_a_drain_ends_live_pages_first_and_answers_last(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     gateway, console = Recorded(), Recorded()
-    together = Together(gateway, console)  # type: ignore[arg-type]
+    together = Together(gateway, console, sys.stderr)  # type: ignore[arg-type]
 
     together.begin_drain()
     together.end_drain()

@@ -1,12 +1,13 @@
 """What a start tells."""
 
 import pathlib
+import sys
 
 import pytest
 from cryptography.fernet import Fernet
 
 from codex_proapi.local.environment import Start
-from codex_proapi.local.welcome import announce, welcome
+from codex_proapi.local.welcome import goodbye, welcome
 
 KEY = Fernet.generate_key().decode()
 
@@ -18,7 +19,9 @@ async def told(
     async with start.opened() as store:
         if with_key:
             await store.keys.create("laptop")
-        await welcome(start, port=1455, demo=False, announcements=["a word of the console"])
+        await welcome(
+            start, sys.stderr, port=1455, demo=False, announcements=["a word of the console"]
+        )
     return capsys.readouterr().err
 
 
@@ -72,6 +75,8 @@ async def test_the_policy_and_the_redis_of_settings_are_told(
 
 
 def test_an_announcement_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    announce("hello")
+    goodbye(sys.stderr)
 
-    assert capsys.readouterr() == ("", "  hello\n")
+    out, told = capsys.readouterr()
+    assert out == ""
+    assert told.startswith("  stopping: ")

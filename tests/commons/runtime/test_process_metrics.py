@@ -1,5 +1,6 @@
 from prometheus_client import CollectorRegistry
 
+from codex_proapi.commons.runtime.line_writer import DROPPED
 from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
 
@@ -17,4 +18,5 @@ def test_failures_of_loops_and_unreadable_records_are_series() -> None:
     assert value("gateway_task_failures_total", task="beat") == 3
     assert value("gateway_task_failures_total", task="ledger") == 0
     assert value("gateway_unreadable_records_total", kind="thing") == before + 1
+    assert value("gateway_log_lines_dropped_total") == DROPPED.count
     assert repr(figures) == "<ProcessMetrics of gateway>"

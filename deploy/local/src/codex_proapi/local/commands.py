@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import rich_click as click
 
-from codex_proapi.commons.runtime.logging import configure
 from codex_proapi.local.demo import serve_demo
 from codex_proapi.local.environment import Start
 from codex_proapi.local.serving import serve
@@ -18,9 +17,7 @@ def serve_command(
     environ: Mapping[str, str], host: str | None = None, port: int | None = None
 ) -> None:
     """Serve gateway and console on one port."""
-    start = Start(_with_options(environ, host, port))
-    configure(start.gateway.log_level)
-    serve(start)
+    serve(Start(_with_options(environ, host, port)))
 
 
 @click.command("demo")
@@ -29,9 +26,7 @@ def serve_command(
 @click.pass_obj
 def demo_command(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
     """The same against a simulated backend, with invented accounts; nothing stays."""
-    provided = _with_options(environ, host, port)
-    configure(provided.get("LOG_LEVEL") or "info")
-    serve_demo(provided)
+    serve_demo(_with_options(environ, host, port))
 
 
 def _with_options(environ: Mapping[str, str], host: str | None, port: int | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import uvloop
 
+from codex_proapi.commons.http.service import Output, process_output
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.console.accounts.auth_json import read_auth_json
 from codex_proapi.local.environment import PORT, Start
@@ -29,8 +30,11 @@ def serve_demo(environ: Mapping[str, str]) -> None:
     host, port = environ.get("HOST") or "127.0.0.1", _port(environ)
     sockets = listen(host, port)
     try:
-        with tempfile.TemporaryDirectory(prefix="codex-proapi-demo-") as folder:
-            uvloop.run(_serve(sockets, environ, pathlib.Path(folder)))
+        with (
+            tempfile.TemporaryDirectory(prefix="codex-proapi-demo-") as folder,
+            process_output(environ.get("LOG_LEVEL") or "info") as output,
+        ):
+            uvloop.run(_serve(sockets, environ, pathlib.Path(folder), output))
     finally:
         for each in sockets:
             each.close()
@@ -44,7 +48,10 @@ def _port(environ: Mapping[str, str]) -> int:
 
 
 async def _serve(
-    sockets: list[socket.socket], environ: Mapping[str, str], folder: pathlib.Path
+    sockets: list[socket.socket],
+    environ: Mapping[str, str],
+    folder: pathlib.Path,
+    output: Output,
 ) -> None:
     port = sockets[0].getsockname()[1]
     async with Simulator() as simulator:
@@ -56,7 +63,7 @@ async def _serve(
             account.percent_per_request = PERCENT_PER_REQUEST
         start = Start(demo_environ(environ, simulator, folder=folder, redirect=redirect))
         await import_accounts(simulator, start)
-        await serve_on(sockets, start, demo=True)
+        await serve_on(sockets, start, output, demo=True)
 
 
 def demo_environ(

@@ -6,7 +6,9 @@ import socket
 import uvloop
 
 from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
+from codex_proapi.commons.http.service import Output, process_output
 from codex_proapi.commons.runtime.errors import CommonsError
+from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.console.app import Console
 from codex_proapi.console.app import build as build_console
 from codex_proapi.gateway.api.paths import owns
@@ -27,7 +29,8 @@ class CannotListen(CommonsError):
 class Together:
     """Drain of both applications."""
 
-    def __init__(self, gateway: Gateway, console: Console) -> None:
+    def __init__(self, gateway: Gateway, console: Console, messages: TextOutput) -> None:
+        self._messages = messages
         self._gateway = gateway
         self._console = console
 
@@ -36,7 +39,7 @@ class Together:
 
     def begin_drain(self) -> None:
         """Fail `/readyz` and end the console's live streams; answers go on."""
-        goodbye()
+        goodbye(self._messages)
         self._console.begin_drain()
         self._gateway.begin_drain()
 
@@ -45,22 +48,25 @@ class Together:
         self._gateway.end_drain()
 
 
-def serve(start: Start, *, demo: bool = False) -> None:
+def serve(start: Start) -> None:
     """Run until SIGINT or SIGTERM."""
     sockets = listen(start.gateway.host, start.gateway.port)
     try:
-        uvloop.run(serve_on(sockets, start, demo=demo))
+        with process_output(start.gateway.log_level) as output:
+            uvloop.run(serve_on(sockets, start, output))
     finally:
         for each in sockets:
             each.close()
 
 
-async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = False) -> None:
+async def serve_on(
+    sockets: list[socket.socket], start: Start, output: Output, *, demo: bool = False
+) -> None:
     """Like `serve`, on sockets that listen already and within a running loop."""
     async with contextlib.AsyncExitStack() as stack:
         if start.redis is not None:
             await stack.enter_async_context(start.redis)
-        gateway = build_gateway(start.gateway)
+        gateway = build_gateway(start.gateway, output=output.log)
         stack.push_async_callback(gateway.close)
         announcements: list[str] = []
         console = build_console(start.console, announce=announcements.append)
@@ -79,11 +85,11 @@ async def serve_on(sockets: list[socket.socket], start: Start, *, demo: bool = F
                 limits=HTTP_LIMITS,
                 fault_body=gateway.fault_body,
             ),
-            Together(gateway, console),
+            Together(gateway, console, output.messages),
             settle_seconds=0,
             drain_seconds=drain,
         )
-        await welcome(start, port=port, demo=demo, announcements=announcements)
+        await welcome(start, output.messages, port=port, demo=demo, announcements=announcements)
         freeze_heap()
         await server.serve(sockets=sockets)
 

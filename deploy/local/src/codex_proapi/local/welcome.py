@@ -1,27 +1,26 @@
 """Messages for the person who starts the process. On stderr, as stdout has the log."""
 
-import sys
 from collections.abc import Sequence
 
+from codex_proapi.commons.runtime.line_writer import TextOutput, write_message
 from codex_proapi.console.cli.opened_store import OpenedStore
 from codex_proapi.local.environment import Start
 
 
-def announce(line: str) -> None:
-    """Print one line."""
-    sys.stderr.write(f"  {line}\n")
-    sys.stderr.flush()
-
-
-def goodbye() -> None:
-    """Print that the shutdown has begun."""
-    announce("stopping: running answers may finish; Ctrl-C again stops at once")
+def goodbye(messages: TextOutput) -> None:
+    """Tell that the shutdown has begun."""
+    write_message(messages, "  stopping: running answers may finish; Ctrl-C again stops at once")
 
 
 async def welcome(
-    start: Start, *, port: int, demo: bool, announcements: Sequence[str] = ()
+    start: Start,
+    messages: TextOutput,
+    *,
+    port: int,
+    demo: bool,
+    announcements: Sequence[str] = (),
 ) -> None:
-    """Print the address, the state, the console's announcements and what to do next."""
+    """Tell the address, the state, the console's announcements and what to do next."""
     async with OpenedStore(start.console) as store:
         accounts = len(await store.accounts.list())
         has_keys = await store.keys.any()
@@ -39,8 +38,7 @@ async def welcome(
         "",
         *_next_steps(address, accounts=accounts, has_keys=has_keys, demo=demo),
     ]
-    sys.stderr.write("\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n\n")
-    sys.stderr.flush()
+    write_message(messages, "\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n")
 
 
 def _policy(policy: str, *, has_keys: bool) -> str:

@@ -3,15 +3,15 @@
 import os
 
 from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
-from codex_proapi.commons.http.service import run_service
+from codex_proapi.commons.http.service import Output, run_service
 from codex_proapi.console.app import build
 from codex_proapi.console.server.http_limits import DRAIN_SECONDS, HTTP_LIMITS, fault_body
 from codex_proapi.console.settings import ConsoleSettings
 
 
-async def serve(settings: ConsoleSettings) -> None:
+async def serve(settings: ConsoleSettings, output: Output) -> None:
     """Run one replica until SIGINT or SIGTERM."""
-    console = build(settings)
+    console = build(settings, announce=output.announce)
     try:
         await console.start()
         config = configure(

@@ -1,18 +1,17 @@
 """`python -m codex_proapi.gateway`: settings from the environment, then serve until a signal."""
 
 import os
-import socket
 
 from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
-from codex_proapi.commons.http.service import run_service
+from codex_proapi.commons.http.service import Output, run_service
 from codex_proapi.gateway.app import build
 from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.gateway.settings import GatewaySettings
 
 
-async def serve(settings: GatewaySettings, sockets: list[socket.socket] | None = None) -> None:
+async def serve(settings: GatewaySettings, output: Output) -> None:
     """Run one replica until it is told to stop and its streams have ended."""
-    gateway = build(settings)
+    gateway = build(settings, output=output.log)
     try:
         await gateway.start()
         drain = settings.drain_seconds
@@ -28,7 +27,7 @@ async def serve(settings: GatewaySettings, sockets: list[socket.socket] | None =
             config, gateway, settle_seconds=settings.drain_settle_seconds, drain_seconds=drain
         )
         freeze_heap()
-        await server.serve(sockets=sockets)
+        await server.serve()
     finally:
         await gateway.close()
 

@@ -15,6 +15,7 @@ from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSetting
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.cluster.store_check import end_process
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.commons.runtime.loop_lag import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.api.count_tokens import CountTokens
@@ -45,9 +46,14 @@ CLOSE_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
-def build(settings: GatewaySettings) -> "Gateway":
-    """A gateway that is ready to be started."""
-    return Gateway(settings)
+def build(settings: GatewaySettings, *, output: TextOutput | None = None) -> "Gateway":
+    """A gateway that is ready to be started.
+
+    Args:
+        settings: the settings of this process.
+        output: where the access log goes; None is stdout.
+    """
+    return Gateway(settings, output=output or sys.stdout)
 
 
 def own_version() -> str:
@@ -61,7 +67,7 @@ class Gateway:
     fault_body = staticmethod(fault_body)
     """The body of a response to a request whose head could not be read."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, *, output: TextOutput) -> None:
         self._settings = settings
         self._started = False
         self.tasks = Tasks()
@@ -79,7 +85,7 @@ class Gateway:
         )
         self.pool = open_pool(self.stores, self.upstream, clock=self.clock, metrics=self.metrics)
         quiet = settings.log_level in {"warning", "error"}
-        self.access_log = AccessLog(sys.stdout, quiet=quiet)
+        self.access_log = AccessLog(output, quiet=quiet)
         self.services = self._serving()
         self._revocations = RevocationWatcher(
             self.stores.keys, authenticator=self.stores.authenticator, in_flight=self.in_flight

@@ -1,12 +1,14 @@
-"""The start of a service's process: its settings, its log, its event loop."""
+"""The start of a service's process: its settings, its output, its event loop."""
 
+import contextlib
 import sys
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import uvloop
 
 from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.commons.runtime.line_writer import LineWriter, write_message
 from codex_proapi.commons.runtime.logging import configure as configure_logs
 from codex_proapi.commons.runtime.settings import CommonSettings, from_environ
 
@@ -16,10 +18,31 @@ CANNOT_START = 2
 """Exit code of a process whose environment is wrong, or that does not fit what is stored."""
 
 
+class Output(NamedTuple):
+    """What a process writes, by threads: a reader that stops blocks no event loop."""
+
+    log: LineWriter
+    """stdout: the log."""
+    messages: LineWriter
+    """stderr: lines for the person who starts the process."""
+
+    def announce(self, line: str) -> None:
+        """Write a line to the person who starts the process."""
+        write_message(self.messages, line)
+
+
+@contextlib.contextmanager
+def process_output(log_level: str) -> Iterator[Output]:
+    """The output of this process, with logging set up; what waits is written at the end."""
+    with LineWriter(sys.stdout) as log, LineWriter(sys.stderr) as messages:
+        configure_logs(log_level, stream=log)
+        yield Output(log, messages)
+
+
 def run_service(
     name: str,
     settings: type[S],
-    serve: Callable[[S], Coroutine[Any, Any, None]],
+    serve: Callable[[S, Output], Coroutine[Any, Any, None]],
     *,
     environ: Mapping[str, str],
 ) -> None:
@@ -28,13 +51,13 @@ def run_service(
     Args:
         name: the service, as in `The gateway cannot start`.
         settings: its class of settings, read from the environment.
-        serve: serves until a signal.
+        serve: serves until a signal; is given the settings and the output.
         environ: the environment.
     """
     try:
         found = from_environ(settings, environ)
-        configure_logs(found.log_level)
-        uvloop.run(serve(found))
+        with process_output(found.log_level) as output:
+            uvloop.run(serve(found, output))
     except SettingsError as error:
         sys.stderr.write(f"The {name} cannot start:\n{error}\n")
         sys.exit(CANNOT_START)

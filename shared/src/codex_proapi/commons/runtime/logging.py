@@ -8,10 +8,12 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
+
+from codex_proapi.commons.runtime.line_writer import TextOutput
 
 REDACTED = "[redacted]"
 """Replacement for a secret."""
@@ -34,14 +36,14 @@ _SECRET_SHAPES = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-def configure(level: str = "info", *, stream: TextIO | None = None) -> None:
+def configure(level: str = "info", *, stream: TextOutput | None = None) -> None:
     """Set up logging of this process, libraries included.
 
     Args:
         level: The least level that is written.
         stream: Where lines go; None is stdout.
     """
-    out = stream or sys.stdout
+    out: TextOutput = stream or sys.stdout
     readable = out.isatty()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -59,7 +61,7 @@ def configure(level: str = "info", *, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", out)),
         cache_logger_on_first_use=False,
     )
     lines = logging.StreamHandler(out)

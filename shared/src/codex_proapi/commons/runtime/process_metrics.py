@@ -6,11 +6,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from codex_proapi.commons.runtime.line_writer import DROPPED
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
 
 
 class ProcessMetrics(Collector):
-    """The series `<service>_task_failures_total` and `<service>_unreadable_records_total`.
+    """The series `<service>_task_failures_total`, `…_unreadable_records_total`, `…_log_lines_dropped_total`.
 
     Args:
         service: Prefix of the names.
@@ -39,6 +40,11 @@ class ProcessMetrics(Collector):
             "Records in Redis that this version cannot read and left out, by kind.",
             label="kind",
             counts=UNREADABLE.counts,
+        )
+        yield CounterMetricFamily(
+            f"{self._service}_log_lines_dropped",
+            "Lines of the log that were dropped, because nobody read or they could not be written.",
+            value=DROPPED.count,
         )
 
 

@@ -6,11 +6,12 @@ holds the selection input of each attempt (field `ballots`), so that a selection
 """
 
 import datetime as dt
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import msgspec
 import structlog
 
+from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.commons.runtime.logging import redacted
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, ExchangeRecord
 from codex_proapi.gateway.server.request_context import client
@@ -30,7 +31,7 @@ class AccessLog:
         quiet: writes nothing if True.
     """
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+    def __init__(self, stream: TextOutput, *, quiet: bool = False) -> None:
         self._stream = stream
         self._readable = stream.isatty()
         self._quiet = quiet
@@ -56,7 +57,7 @@ class AccessLog:
             "ballots": record.selection_inputs,
         }
         self._stream.write(_encode(line).decode() + "\n")
-        self._stream.flush()  # at once: a killed process must not lose lines of answers it gave
+        self._stream.flush()  # soon: a killed process must not lose lines of answers it gave
 
 
 _NIL: Final[tuple[object, ...]] = ("", 0, False, [])
