@@ -5,7 +5,13 @@ import pytest
 from support.asgi import Received
 
 from codex_proapi.gateway.errors import Overloaded, TooLarge
-from codex_proapi.gateway.server.body_budget import BodyBudget, check_values
+from codex_proapi.gateway.server.body_budget import (
+    _STRINGS,
+    BodyBudget,
+    _counts,
+    _pieces,
+    check_values,
+)
 from codex_proapi.gateway.server.decompression import RATIO_BYTES, decompress
 from codex_proapi.gateway.server.request_body import read_body
 
@@ -112,3 +118,16 @@ def test_texts_may_hold_as_many_braces_and_commas_as_they_like(body: Any) -> Non
 def test_a_string_that_does_not_end_is_looked_through_once(letters: bytes) -> None:
     # Tried anew at each quote it would take hours, and everybody else would wait.
     check_values(b'{"input":"' + b"{" * 300_000 + letters * 1_000_000)
+
+
+@pytest.mark.parametrize("string", [b'"a\\"[,"', b'"' + b"{," * 30_000 + b'"', b'""'])
+def test_a_body_is_counted_in_pieces_that_cut_no_string(string: bytes) -> None:
+    item = b'{"input":' + string + b"},"
+    many = b"[" + item * (5 * MIB // len(item) + 1) + b"{}]"
+
+    pieces = list(_pieces(many))
+
+    assert b"".join(pieces) == many
+    counts = [_counts(_STRINGS.sub(b"", piece)) for piece in pieces]
+    whole = _counts(_STRINGS.sub(b"", many))
+    assert tuple(map(sum, zip(*counts, strict=True))) == whole

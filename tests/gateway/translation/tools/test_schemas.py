@@ -7,13 +7,20 @@ import msgspec
 import pytest
 
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.translation.tools.schemas import is_object, sound_parameters
+from codex_proapi.gateway.translation.tools.schemas import (
+    PATTERN_CHARACTERS,
+    PATTERNS,
+    Patterns,
+    is_object,
+    sound_parameters,
+)
 
 EMPTY = {"type": "object", "properties": {}}
 
 
-def _sound(schema: Any) -> Any:
-    found = sound_parameters(msgspec.Raw(json.dumps(schema).encode()), "tools[0].parameters")
+def _sound(schema: Any, patterns: Patterns | None = None) -> Any:
+    raw = msgspec.Raw(json.dumps(schema).encode())
+    found = sound_parameters(raw, "tools[0].parameters", patterns or Patterns())
     return msgspec.json.decode(msgspec.json.encode(found))
 
 
@@ -21,12 +28,12 @@ def _sound(schema: Any) -> Any:
     "raw", [b'{ "type":"object" , "properties":{ } }', b'{"properties":{"a":1.0},"type":"object"}']
 )
 def test_a_sound_schema_keeps_its_bytes(raw: bytes) -> None:
-    assert bytes(sound_parameters(msgspec.Raw(raw), "p")) == raw
+    assert bytes(sound_parameters(msgspec.Raw(raw), "p", Patterns())) == raw
 
 
 @pytest.mark.parametrize("raw", [None, msgspec.Raw(b"null")])
 def test_no_schema_is_one_without_parameters(raw: msgspec.Raw | None) -> None:
-    assert sound_parameters(raw, "p") == EMPTY
+    assert sound_parameters(raw, "p", Patterns()) == EMPTY
 
 
 @pytest.mark.parametrize(
@@ -108,6 +115,42 @@ def test_patterns_that_python_cannot_compile_are_left_out(pattern: str) -> None:
     }
 
 
+def _of_patterns(patterns: list[str]) -> dict[str, Any]:
+    properties = {f"p{n}": {"type": "string", "pattern": each} for n, each in enumerate(patterns)}
+    return {"type": "object", "properties": properties}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "kept"),
+    [
+        ([f"^a{n}$" for n in range(PATTERNS + 50)], PATTERNS),
+        (["^a$", "^b$"] * PATTERNS, 2 * PATTERNS),
+        ([f"{n:01024}" for n in range(50)], PATTERN_CHARACTERS // 1024),
+    ],
+)
+def test_patterns_beyond_the_bounds_of_a_request_are_left_out(
+    patterns: list[str], kept: int
+) -> None:
+    # Compiling one takes 0.1 ms: a megabyte of them held the loop for two seconds.
+    halves = (patterns[: len(patterns) // 2], patterns[len(patterns) // 2 :])
+    once, again = Patterns(), Patterns()
+
+    found = [_sound(_of_patterns(half), once)["properties"] for half in halves]
+
+    assert sum("pattern" in part for half in found for part in half.values()) == kept
+    assert found == [_sound(_of_patterns(half), again)["properties"] for half in halves]
+
+
+def test_ranges_that_take_the_compiler_long_are_left_out() -> None:
+    found = _sound(_of_patterns(["(?i)[\u0100-\uffff]", "(?i)[a-z]", "[\u0100-\uffff]"]))
+
+    assert [part.get("pattern") for part in found["properties"].values()] == [
+        None,
+        "(?i)[a-z]",
+        "[\u0100-\uffff]",
+    ]
+
+
 def test_patterns_that_python_warns_of_stay() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "[[a]"}}}
 
@@ -139,7 +182,7 @@ def test_an_array_says_of_what(part: Any, mended: Any) -> None:
 def test_a_sound_array_keeps_its_bytes() -> None:
     raw = b'{"type":"object","properties":{"a":{"type":"array","items":{ }}}}'
 
-    assert bytes(sound_parameters(msgspec.Raw(raw), "p")) == raw
+    assert bytes(sound_parameters(msgspec.Raw(raw), "p", Patterns())) == raw
 
 
 def test_alternatives_at_the_top_level_become_one_object() -> None:
@@ -169,4 +212,4 @@ def test_properties_of_tens_of_thousands_of_alternatives_are_taken_in_once_each(
     many: list[Any] = [{"properties": {f"p{n}": {}}} for n in range(60_000)]
     raw = msgspec.Raw(msgspec.json.encode({"type": "object", "anyOf": many}))
 
-    assert len(sound_parameters(raw, "tools[0]")["properties"]) == len(many)
+    assert len(sound_parameters(raw, "tools[0]", Patterns())["properties"]) == len(many)

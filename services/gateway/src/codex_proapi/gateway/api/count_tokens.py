@@ -3,6 +3,8 @@
 Claude Code asks dozens at once to show what fills its context.
 """
 
+from functools import partial
+
 from codex_proapi.gateway.api.dialects.messages import MESSAGES
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.exchange.serve import ExchangeService
@@ -38,7 +40,8 @@ class CountTokens:
         hold = self._service.hold_body()
         try:
             await self._service.authenticate(headers)
-            counted = _counted(await receive_body(receive, headers, hold=hold))
+            body = await receive_body(receive, headers, hold=hold)
+            counted = await self._service.work_on(body, partial(_counted, body))
         except ClientGone:
             return
         except GatewayError as error:

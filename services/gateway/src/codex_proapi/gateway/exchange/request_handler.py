@@ -5,6 +5,7 @@ key have changed between authentication and admission.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.gateway.auth.authenticator import Authenticated, check_model
@@ -25,6 +26,7 @@ from codex_proapi.gateway.pool.admission_control import (
 )
 from codex_proapi.gateway.pool.concurrency import Waiter
 from codex_proapi.gateway.pool.lease import LeaseRequest
+from codex_proapi.gateway.server.body_work import work_on
 from codex_proapi.gateway.translation.history.token_estimate import estimate
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -144,17 +146,21 @@ class RequestHandler:
             default_model=(key.default_model or None) if key else None,
             default_effort=(key.default_effort or None) if key else None,
         )
-        translated = self._dialect.read(
+        work = partial(
+            self._dialect.read,
             exchange.body,
             catalogue=self._services.catalogues.current,
             options=options,
             client=traits,
         )
+        turns = self._services.bodies.turns
+        translated = await work_on(exchange.body, work, turns=turns)
         exchange.note_translation(translated)
         check_model(key, translated.request.model)
         if translated.unresolved:
             translated = await self._expanded(translated, options.key_id)
-        exchange.note_estimate(estimate(len(exchange.body), translated.request.input))
+        counting = partial(estimate, len(exchange.body), translated.request.input)
+        exchange.note_estimate(await work_on(exchange.body, counting, turns=turns))
         return translated
 
     async def _expanded(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:

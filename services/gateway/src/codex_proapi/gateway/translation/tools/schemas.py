@@ -2,6 +2,7 @@
 
 import functools
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -16,11 +17,24 @@ _OBJECT = msgspec.Raw(b'"object"')
 
 _FOREIGN_REGEX = re.compile(r"\(\?[=!<]|\\[1-9]|\\p\{", re.IGNORECASE)
 """Looking around, referring back, Unicode classes: refused in `pattern` (reported by proxies)."""
+_FLAGS = re.compile(r"\(\?([a-zA-Z]+)")
+_WIDE_REGEX = re.compile(r"[^\0-\x7f]|\\[uUN]")
+"""Letters beyond ASCII: with case ignored, a range of them takes the compiler 20 ms."""
 _PATTERN_LIMIT = 4096
 """Characters of the longest pattern that is looked at; a longer one is left out."""
-_MAPS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SINGLES = ("items", "additionalProperties", "not", "if", "then", "else")
+PATTERNS = 128
+"""Most distinct patterns of one request that are looked at: compiling one takes some 0.1 ms."""
+PATTERN_CHARACTERS = 5 * 1024
+"""Most characters in them together, at 1 to 9 µs each."""
+_COMPILING = threading.Lock()
+_INNER = {
+    **dict.fromkeys(
+        ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"), "map"
+    ),
+    **dict.fromkeys(("anyOf", "oneOf", "allOf", "prefixItems"), "list"),
+    **dict.fromkeys(("items", "additionalProperties", "not", "if", "then", "else"), "one"),
+}
+"""Keywords that hold schemas, and how: as an object's values, in a list, or one alone."""
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -50,7 +64,35 @@ def is_object(raw: msgspec.Raw) -> bool:
     return memoryview(raw)[:1].tobytes() == b"{"
 
 
-def sound_parameters(raw: msgspec.Raw | None, where: str) -> Any:
+class Patterns:
+    """The patterns in the schemas of one request: which of them upstream would refuse.
+
+    To know it, each must be compiled, which is slow. Those beyond the bounds are left out of their
+    schemas as foreign ones are, the same ones on every turn of a conversation.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+        self._characters = 0
+
+    def __repr__(self) -> str:
+        return f"<Patterns {len(self._known)}, {self._characters} characters>"
+
+    def is_foreign(self, pattern: str) -> bool:
+        """Whether a pattern must be left out."""
+        known = self._known.get(pattern)
+        if known is not None:
+            return known
+        if len(pattern) > _PATTERN_LIMIT or len(self._known) >= PATTERNS:
+            return True
+        if self._characters + len(pattern) > PATTERN_CHARACTERS:
+            return True
+        self._characters += len(pattern)
+        self._known[pattern] = foreign = _is_foreign(pattern)
+        return foreign
+
+
+def sound_parameters(raw: msgspec.Raw | None, where: str, patterns: Patterns) -> Any:
     """Give a tool's parameters as upstream takes them. Raises BadRequest for what is no schema.
 
     They are an object's, with properties, without a dialect, without alternatives at the top level,
@@ -64,14 +106,14 @@ def sound_parameters(raw: msgspec.Raw | None, where: str) -> Any:
         raise BadRequest("A tool's parameters must be a JSON Schema object", param=where) from None
     sound = head.type == _OBJECT and head.dialect == _NULL and is_object(head.properties)
     if not sound or head.combined:
-        return _mended(raw, where)
+        return _mended(raw, where, patterns)
     text = bytes(raw)
     if b'"pattern' not in text and b'"array"' not in text:
         return raw
-    return _mended(raw, where) if _has_fault(raw) else raw
+    return _mended(raw, where, patterns) if _has_fault(raw, patterns) else raw
 
 
-def _mended(raw: msgspec.Raw, where: str) -> dict[str, Any]:
+def _mended(raw: msgspec.Raw, where: str, patterns: Patterns) -> dict[str, Any]:
     schema: dict[str, Any] = msgspec.json.decode(raw)
     kind = schema.get("type")
     if kind is not None and kind != "object" and not (isinstance(kind, list) and "object" in kind):
@@ -85,12 +127,12 @@ def _mended(raw: msgspec.Raw, where: str) -> dict[str, Any]:
         if _lacks_items(part):
             part["items"] = {}
         pattern = part.get("pattern")
-        if isinstance(pattern, str) and _is_foreign(pattern):
+        if isinstance(pattern, str) and patterns.is_foreign(pattern):
             del part["pattern"]
         named = part.get("patternProperties")
         if isinstance(named, dict):
             part["patternProperties"] = {
-                key: value for key, value in named.items() if not _is_foreign(key)
+                key: value for key, value in named.items() if not patterns.is_foreign(key)
             }
     return schema
 
@@ -131,14 +173,14 @@ def _lacks_items(part: dict[str, Any]) -> bool:
     return array and "prefixItems" not in part and not isinstance(part.get("items"), dict | bool)
 
 
-def _has_fault(raw: msgspec.Raw) -> bool:
+def _has_fault(raw: msgspec.Raw, patterns: Patterns) -> bool:
     """Whether some array does not say of what, or some pattern is for another engine."""
     for part in _schemas_in(msgspec.json.decode(raw)):
         if _lacks_items(part):
             return True
         pattern, named = part.get("pattern"), part.get("patternProperties")
         keys = named if isinstance(named, dict) else ()
-        if any(_is_foreign(each) for each in (pattern, *keys) if isinstance(each, str)):
+        if any(patterns.is_foreign(each) for each in (pattern, *keys) if isinstance(each, str)):
             return True
     return False
 
@@ -146,15 +188,22 @@ def _has_fault(raw: msgspec.Raw) -> bool:
 @functools.lru_cache(maxsize=256)
 def _is_foreign(pattern: str) -> bool:
     """Whether upstream would refuse a pattern: it compiles them as Python does."""
-    if len(pattern) > _PATTERN_LIMIT or _FOREIGN_REGEX.search(pattern):
+    if _FOREIGN_REGEX.search(pattern):
         return True
-    with warnings.catch_warnings():
+    if _ignores_case(pattern) and _WIDE_REGEX.search(pattern):
+        return True
+    # The filters of warnings are the process's, and bodies are read in threads, too.
+    with _COMPILING, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of spellings that other versions may read otherwise
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError):
             return True
     return False
+
+
+def _ignores_case(pattern: str) -> bool:
+    return any("i" in flags for flags in _FLAGS.findall(pattern))
 
 
 def _schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -165,10 +214,14 @@ def _schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if not isinstance(part, dict):
             continue
         yield part
-        for word in _MAPS:
-            inner = part.get(word)
-            waiting.extend(inner.values() if isinstance(inner, dict) else ())
-        for word in _LISTS:
-            inner = part.get(word)
-            waiting.extend(inner if isinstance(inner, list) else ())
-        waiting.extend(part.get(word) for word in _SINGLES)
+        # In the order they are written: which patterns are beyond the bounds must not vary.
+        for word, inner in part.items():
+            held_in = _INNER.get(word)
+            if held_in is None:
+                continue
+            if held_in == "map":
+                waiting.extend(inner.values() if isinstance(inner, dict) else ())
+            elif held_in == "list":
+                waiting.extend(inner if isinstance(inner, list) else ())
+            else:
+                waiting.append(inner)

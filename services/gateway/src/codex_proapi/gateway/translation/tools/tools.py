@@ -14,7 +14,7 @@ from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.client_body import ToolFields, tool_value
 from codex_proapi.gateway.formats.codex.requests import LITE_NAMESPACE, Tool
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
-from codex_proapi.gateway.translation.tools.schemas import is_object, sound_parameters
+from codex_proapi.gateway.translation.tools.schemas import Patterns, is_object, sound_parameters
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 WEB_SEARCH = "web_search"
@@ -79,6 +79,7 @@ def read_tools(
     found: dict[tuple[bool, str], Tool] = {}
     hosted_out: set[str] = set()
     chat_custom: set[str] = set()
+    patterns = Patterns()
     for index, fields in enumerate(tools):
         kind = kind_of_tool(fields)
         reader = _READERS.get(kind)
@@ -86,7 +87,7 @@ def read_tools(
             hosted_out.add(kind)
             dropped.add(f"tools.{kind}")
             continue
-        tool = reader(fields, f"{field}[{index}]", names)
+        tool = reader(fields, f"{field}[{index}]", names, patterns)
         slot = (bool(tool.name), tool.name or tool.type)
         if slot not in found or (tool.type == "function" and found[slot].type == "custom"):
             found[slot] = tool
@@ -139,23 +140,30 @@ def _nested(fields: ToolFields, field: str, where: str) -> ToolFields:
     return inner
 
 
-def _chat_function(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+def _chat_function(fields: ToolFields, where: str, names: ToolNames, patterns: Patterns) -> Tool:
     """Flatten; without `strict`, chat means not strict, where Responses would try to be."""
     where_inner = f"{where}.function"
     inner = _nested(fields, "function", where)
-    return _function(inner, where_inner, names, strict=False)
+    return _function(inner, where_inner, names, patterns, strict=False)
 
 
-def _flat_function(fields: ToolFields, where: str, names: ToolNames) -> Tool:
-    return _function(fields, where, names, strict=None)
+def _flat_function(fields: ToolFields, where: str, names: ToolNames, patterns: Patterns) -> Tool:
+    return _function(fields, where, names, patterns, strict=None)
 
 
-def _anthropic(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+def _anthropic(fields: ToolFields, where: str, names: ToolNames, patterns: Patterns) -> Tool:
     renamed = {"parameters" if name == "input_schema" else name: fields[name] for name in fields}
-    return _function(renamed, where, names, strict=False)
+    return _function(renamed, where, names, patterns, strict=False)
 
 
-def _function(fields: ToolFields, where: str, names: ToolNames, *, strict: bool | None) -> Tool:
+def _function(
+    fields: ToolFields,
+    where: str,
+    names: ToolNames,
+    patterns: Patterns,
+    *,
+    strict: bool | None,
+) -> Tool:
     name = _name(fields, where, names)
     definition: dict[str, Any] = {"type": "function", "name": name}
     description = tool_value(fields, "description")
@@ -166,16 +174,18 @@ def _function(fields: ToolFields, where: str, names: ToolNames, *, strict: bool 
         definition["strict"] = declared
     elif strict is not None:
         definition["strict"] = strict
-    definition["parameters"] = sound_parameters(fields.get("parameters"), f"{where}.parameters")
+    definition["parameters"] = sound_parameters(
+        fields.get("parameters"), f"{where}.parameters", patterns
+    )
     return Tool(type="function", name=name, definition=definition)
 
 
-def _chat_custom(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+def _chat_custom(fields: ToolFields, where: str, names: ToolNames, _: Patterns) -> Tool:
     inner = _nested(fields, "custom", where)
-    return _custom(inner, f"{where}.custom", names)
+    return _custom(inner, f"{where}.custom", names, _)
 
 
-def _custom(fields: ToolFields, where: str, names: ToolNames) -> Tool:
+def _custom(fields: ToolFields, where: str, names: ToolNames, _: Patterns) -> Tool:
     """Read a custom tool; chat nests a grammar one level deeper than Responses does."""
     name = _name(fields, where, names)
     definition: dict[str, Any] = {"type": "custom", "name": name}
@@ -189,7 +199,7 @@ def _custom(fields: ToolFields, where: str, names: ToolNames) -> Tool:
     return Tool(type="custom", name=name, definition=definition)
 
 
-def _namespace(fields: ToolFields, where: str, _: ToolNames) -> Tool:
+def _namespace(fields: ToolFields, where: str, _: ToolNames, __: Patterns) -> Tool:
     """Pass a namespace as it is: only clients that know upstream well write one."""
     name = tool_value(fields, "name")
     inside = tool_value(fields, "tools")
@@ -203,7 +213,7 @@ def _namespace(fields: ToolFields, where: str, _: ToolNames) -> Tool:
     return Tool(type="namespace", name=name, definition=fields)
 
 
-def _web_search(fields: ToolFields, _: str, __: ToolNames) -> Tool:
+def _web_search(fields: ToolFields, _: str, __: ToolNames, ___: Patterns) -> Tool:
     """Read any version of web search; Anthropic's allowed domains become a filter."""
     definition: dict[str, Any] = {"type": WEB_SEARCH}
     definition.update(
@@ -215,7 +225,7 @@ def _web_search(fields: ToolFields, _: str, __: ToolNames) -> Tool:
     return Tool(type=WEB_SEARCH, definition=definition)
 
 
-_Reader = Callable[[ToolFields, str, ToolNames], Tool]
+_Reader = Callable[[ToolFields, str, ToolNames, Patterns], Tool]
 _READERS: dict[str, _Reader] = {
     "chat_function": _chat_function,
     "chat_custom": _chat_custom,

@@ -1,0 +1,77 @@
+"""Long work on a body leaves the event loop to others."""
+
+import asyncio
+import threading
+from functools import partial
+from typing import Any
+
+import pytest
+
+from codex_proapi.gateway.server.body_work import VALUES_AT_ONCE, is_small, work_on
+
+PATIENCE_SECONDS = 60.0
+MANY = b"[" + b"0," * VALUES_AT_ONCE + b"0]"
+FEW = b'{"input":"' + b"word " * VALUES_AT_ONCE + b'"}'
+
+
+async def test_the_loop_turns_while_a_body_of_many_values_is_worked_on() -> None:
+    turned = threading.Event()
+    worked = asyncio.ensure_future(
+        work_on(MANY, lambda: turned.wait(PATIENCE_SECONDS), turns=asyncio.Semaphore(1))
+    )
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    turned.set()
+
+    assert await worked, "the work held the loop"
+
+
+async def test_a_body_of_few_values_needs_no_thread() -> None:
+    taken = asyncio.Semaphore(0)
+
+    assert await work_on(FEW, threading.get_ident, turns=taken) == threading.get_ident()
+
+
+async def test_only_so_many_bodies_are_worked_on_at_a_time() -> None:
+    go_on = threading.Event()
+    begun: list[int] = []
+
+    def work(number: int) -> bool:
+        begun.append(number)
+        return go_on.wait(PATIENCE_SECONDS)
+
+    turns = asyncio.Semaphore(1)
+    first = asyncio.ensure_future(work_on(MANY, partial(work, 1), turns=turns))
+    second = asyncio.ensure_future(work_on(MANY, partial(work, 2), turns=turns))
+    while not begun:
+        await asyncio.sleep(0.001)
+
+    assert (begun, turns.locked()) == ([1], True)
+    go_on.set()
+    assert await first
+    assert await second
+    assert begun == [1, 2]
+
+
+async def test_what_the_work_raises_is_raised() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    for body in (MANY, FEW):
+        with pytest.raises(ValueError, match="no"):
+            await work_on(body, fail, turns=asyncio.Semaphore(1))
+
+
+@pytest.mark.parametrize(
+    ("body", "small"),
+    [
+        (b"", True),
+        (FEW, True),
+        (MANY, False),
+        (b"[" + b"[]" * VALUES_AT_ONCE + b"]", False),
+        (b" " * (VALUES_AT_ONCE * 1024 + 1), False),
+    ],
+)
+def test_bodies_are_told_apart_by_their_values(body: Any, small: bool) -> None:
+    assert is_small(body) is small
