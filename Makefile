@@ -139,5 +139,5 @@ compose: compose-secrets ## build and start the whole product on this server
 compose-roll: ## replace the services one by one; no stream breaks
 	@bash deploy/compose/roll.sh
 
-render-k8s: ## print the manifests of an OVERLAY: example, ha or dev
+render-k8s: ## print the manifests of an OVERLAY: example, ingress-nginx, ha or dev
 	@kubectl kustomize deploy/k8s/overlays/$(OVERLAY)

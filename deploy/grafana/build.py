@@ -2,14 +2,19 @@
 
 A test builds them again and compares, so nobody edits the JSON by hand; another proves each query
 against a real Prometheus that scrapes the real services.
+
+A cluster's Prometheus has everybody's series: each query sees one namespace only, chosen on the
+dashboard among those that have a gateway. Where series have no namespace (compose), it is empty.
 """  # noqa: INP001
 
 import json
 import pathlib
+import runpy
 import tomllib
 from typing import Any
 
 HERE = pathlib.Path(__file__).parent
+SCOPED = runpy.run_path(str(HERE.parent / "prometheus" / "operator_rules.py"))["scoped"]
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 WIDTH = 24
 HEIGHT = {"stat": 4, "timeseries": 8, "table": 8, "bargauge": 8}
@@ -59,7 +64,7 @@ def dashboard(name: str, board: dict[str, Any]) -> dict[str, Any]:
         "graphTooltip": 1,
         "annotations": {"list": []},
         "links": [_links()],
-        "templating": {"list": [_source(), *map(_variable, board.get("variables", ()))]},
+        "templating": {"list": _variables(board)},
         "panels": _laid_out(board["rows"]),
     }
 
@@ -125,7 +130,7 @@ def _targets(panel: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "refId": "ABCDEFGH"[number],
             "datasource": SOURCE,
-            "expr": expr,
+            "expr": SCOPED(expr, "$namespace"),
             "legendFormat": legend,
             "range": over_time,
             "instant": not over_time,
@@ -194,13 +199,32 @@ def _options(kind: str) -> dict[str, Any]:
     return options[kind]
 
 
+def _variables(board: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_source(), _namespace(), *map(_variable, board.get("variables", ()))]
+
+
 def _source() -> dict[str, Any]:
     return {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
+
+
+def _namespace() -> dict[str, Any]:
+    return {
+        "name": "namespace",
+        "label": "Namespace",
+        "type": "query",
+        "query": "label_values(gateway_build_info, namespace)",
+        "datasource": SOURCE,
+        "refresh": 2,
+        "sort": 1,
+        "multi": False,
+        "includeAll": False,
+    }
 
 
 def _variable(variable: dict[str, str]) -> dict[str, Any]:
     return {
         **variable,
+        "query": SCOPED(variable["query"], "$namespace"),
         "type": "query",
         "datasource": SOURCE,
         "refresh": 2,

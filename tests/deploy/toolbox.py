@@ -12,7 +12,7 @@ from support.tree import ROOT
 
 DEPLOY = ROOT / "deploy"
 TOOLS = ROOT / ".venv" / "deploy"
-OVERLAYS = ("example", "ha", "dev")
+OVERLAYS = ("example", "ingress-nginx", "ha", "dev")
 ENVIRONMENT = {**os.environ, "PATH": f"{TOOLS / 'bin'}:{os.environ['PATH']}:/usr/sbin"}  # noqa: TID251
 
 Manifest = dict[str, Any]
@@ -88,7 +88,8 @@ def panels() -> list[tuple[str, str, str]]:
 
 
 def filled_in(expression: str) -> str:
-    """A panel's query as Grafana sends it."""
+    """A panel's query as Grafana sends it, where series have no namespace."""
+    expression = expression.replace("$namespace", "")
     for name, value in (("$__rate_interval", "1m"), ("$__interval", "15s"), ("$__range", "5m")):
         expression = expression.replace(name, value)
     return expression.replace("$account", ".*").replace("$key", ".*")

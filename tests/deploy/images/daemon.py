@@ -21,7 +21,7 @@ BASE = "codex-proapi-base:bookworm"
 PACKAGES = "python3,python3-venv,ca-certificates,redis-server,wget"
 CERTIFICATES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 STAND_INS = {
-    "redis:7.2-bookworm": f"""
+    "valkey/valkey:9.1": f"""
         FROM {BASE}
         RUN mkdir -p /data && chown 999:999 /data
     """,

@@ -146,6 +146,21 @@ def test_the_variables_are_known_to_grafana() -> None:
         assert used - {"__rate_interval"} <= names
 
 
+def test_every_query_sees_the_chosen_namespace_only() -> None:
+    for board, title, query in panels():
+        series = re.findall(r"\b((?:gateway|console|redis|process)_\w+|up)\b(\{[^}]*\})?", query)
+        everybodys = [name for name, of in series if 'namespace="$namespace"' not in of]
+
+        assert series or "codex_proapi:" in query, (board, title)
+        assert everybodys == [], (board, title)
+
+
+def test_the_filters_offer_what_the_namespace_has() -> None:
+    for board in BOARDS:
+        for variable in dashboard(board.stem)["templating"]["list"][2:]:
+            assert 'namespace="$namespace"' in variable["query"], variable["name"]
+
+
 def test_the_operators_config_maps_have_every_dashboard() -> None:
     listed = yaml.safe_load((GRAFANA / "kustomization.yaml").read_text())
 

@@ -169,7 +169,7 @@ def monitor_faults(manifests: list[Manifest]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("overlay", ["example", "ha"])
+@pytest.mark.parametrize("overlay", ["example", "ingress-nginx", "ha"])
 def test_monitors_ask_services_and_ports_that_are_there(
     all_rendered: dict[str, list[Manifest]], overlay: str
 ) -> None:

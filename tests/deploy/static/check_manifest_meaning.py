@@ -200,7 +200,7 @@ def path_faults(manifests: list[Manifest]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("overlay", ["example", "ha"])
+@pytest.mark.parametrize("overlay", ["example", "ingress-nginx", "ha"])
 def test_every_path_leads_to_the_service_that_has_it(
     all_rendered: dict[str, list[Manifest]], overlay: str
 ) -> None:
@@ -211,8 +211,9 @@ def test_every_path_leads_to_the_service_that_has_it(
 @pytest.mark.parametrize(
     ("overlay", "wanted", "value"),
     [
-        ("example", "/v1", "/v2"),
-        ("example", "/models", "/model"),
+        ("ingress-nginx", "/v1", "/v2"),
+        ("ingress-nginx", "/models", "/model"),
+        ("example", "/messages", "/message"),
         ("ha", "/responses", "/response"),
         ("ha", "/wham/usage", "/wam/usage"),
     ],
@@ -220,7 +221,7 @@ def test_every_path_leads_to_the_service_that_has_it(
 def test_a_misspelt_path_is_found(
     all_rendered: dict[str, list[Manifest]], overlay: str, wanted: str, value: str
 ) -> None:
-    kind = "Ingress" if overlay == "example" else "HTTPRoute"
+    kind = "Ingress" if overlay == "ingress-nginx" else "HTTPRoute"
     manifests = all_rendered[overlay]
     path = next(places(named(manifests, kind, "codex-proapi"), wanted))
 
@@ -260,8 +261,13 @@ def test_no_ingress_holds_or_cuts_streams(manifests: list[Manifest]) -> None:
 @pytest.mark.parametrize(
     ("overlay", "kind", "path", "value"),
     [
-        ("example", "Ingress", ("metadata", "annotations", NGINX + "proxy-buffering"), "on"),
-        ("example", "Ingress", ("metadata", "annotations", NGINX + "proxy-read-timeout"), "60"),
+        ("ingress-nginx", "Ingress", ("metadata", "annotations", NGINX + "proxy-buffering"), "on"),
+        (
+            "ingress-nginx",
+            "Ingress",
+            ("metadata", "annotations", NGINX + "proxy-read-timeout"),
+            "60",
+        ),
         ("ha", "HTTPRoute", ("spec", "rules", 0, "timeouts", "request"), "30s"),
     ],
 )
