@@ -16,7 +16,7 @@ DISTRIBUTED := -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 # What Python has compiled it keeps: a test run starts dozens of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up demo check fix lint types imports test test-pure test-dates cover bench storm week lock browser clean
+.PHONY: help up demo check fix lint types imports test test-pure test-dates cover bench storm week wheels release lock browser clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -69,6 +69,14 @@ storm: $(VENV)/.dev ## kill gateways and Redis under load, and see whether the f
 week: $(VENV)/.dev ## replay synthetic weeks with every strategy; prints the table of docs/routing.md
 	@PYTHONPATH=tests $(BIN)/python -m week
 
+# --- releasing ---------------------------------------------------------------------------------
+
+wheels: $(VENV)/.dev ## build the wheels of all members into dist/
+	@bash deploy/release/build_wheels.sh $(UV) dist
+
+release: $(VENV)/.dev ## VERSION=x.y.z: write it wherever it stands and close the changelog's section
+	$(BIN)/python deploy/release/version.py cut $(VERSION)
+
 # --- setting up --------------------------------------------------------------------------------
 
 lock: $(VENV)/.uv ## renew the hash-pinned, host-free locks
@@ -107,7 +115,7 @@ CHECKS := PATH="$(abspath $(DEPLOY_TOOLS))/bin:$$PATH" $(BIN)/pytest -o python_f
 COMPOSE = cd deploy/compose && $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 OVERLAY ?= example
 IMAGE_PREFIX ?= codex-proapi/
-IMAGE_TAG ?= 0.1.0
+IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' shared/pyproject.toml)
 
 .PHONY: check-deploy check-live check-images images compose-secrets compose compose-roll render-k8s
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tomllib
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
@@ -16,6 +17,12 @@ OVERLAYS = ("example", "ingress-nginx", "ha", "dev")
 ENVIRONMENT = {**os.environ, "PATH": f"{TOOLS / 'bin'}:{os.environ['PATH']}:/usr/sbin"}  # noqa: TID251
 
 Manifest = dict[str, Any]
+
+
+def version() -> str:
+    """The version all members have."""
+    project = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())
+    return str(project["project"]["version"])
 
 
 def tool(name: str | pathlib.Path) -> str:

@@ -21,10 +21,10 @@ from deploy.live.check_monitoring import post
 from deploy.live.check_rolling import report
 from deploy.live.clients import Crowd, session
 from deploy.live.stage import UPSTREAM, Process, free_port
-from deploy.toolbox import DEPLOY, TOOLS, tool
+from deploy.toolbox import DEPLOY, TOOLS, tool, version
 from support.tree import ROOT
 
-TAG = "0.1.0"
+TAG = version()
 OURS = ("gateway", "console", "standalone")
 SERVICES = (
     *("gateway-a", "gateway-b", "console", "redis", "ingress"),

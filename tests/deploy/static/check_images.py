@@ -68,16 +68,18 @@ def test_every_image_runs_as_nobody_of_the_host() -> None:
     assert not re.findall(r"^(?:CMD|ENTRYPOINT) [^\[]", runtime, re.MULTILINE), "exec form only"
 
 
-def test_the_command_line_is_the_consoles_alone() -> None:
-    """Two members with one script install without a word, and the last one wins."""
+def test_there_is_one_command_line() -> None:
+    """Two members with one script install without a word and the last one wins: it must not matter."""
     projects = [*ROOT.glob("services/*/pyproject.toml"), *ROOT.glob("deploy/*/pyproject.toml")]
     scripts = {
-        path.parent.name: set(tomllib.loads(path.read_text())["project"].get("scripts", {}))
+        path.parent.name: tomllib.loads(path.read_text())["project"].get("scripts", {})
         for path in projects
     }
 
+    command = {"codex-proapi": "codex_proapi.console.cli.__main__:main"}
     assert {name: found for name, found in scripts.items() if found} == {
-        "console": {"codex-proapi"}
+        "console": command,
+        "local": command,
     }
 
 

