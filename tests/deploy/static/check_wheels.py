@@ -29,9 +29,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def command(
-    wheels: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[pathlib.Path]:
+def command(wheels: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """`codex-proapi`, as `uv tool install` (and so uvx, as pipx) puts it on the path."""
     home = tmp_path_factory.mktemp("tools")
     places = {"UV_TOOL_DIR": str(home / "tools"), "UV_TOOL_BIN_DIR": str(home / "bin")}
