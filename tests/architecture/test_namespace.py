@@ -1,5 +1,7 @@
 """The members share one implicit namespace package (docs/decisions/0016)."""
 
+import tomllib
+
 from support.tree import MEMBERS, ROOT
 
 
@@ -11,11 +13,13 @@ def test_each_member_is_a_portion_of_the_namespace() -> None:
     assert {path.parent.name for path in MEMBERS.values()} == {"codex_proapi"}
 
 
-def test_one_member_owns_the_command() -> None:
-    owners = [
-        str(path.relative_to(ROOT))
+def test_the_command_is_the_consoles_also_where_another_member_declares_it() -> None:
+    scripts = {
+        str(path.relative_to(ROOT)): tomllib.loads(path.read_text())["project"]["scripts"]
         for path in ROOT.glob("**/pyproject.toml")
         if ".venv" not in path.parts and "[project.scripts]" in path.read_text()
-    ]
+    }
 
-    assert owners == ["services/console/pyproject.toml"]
+    command = {"codex-proapi": "codex_proapi.console.cli.__main__:main"}
+    assert scripts == dict.fromkeys(scripts, command)
+    assert scripts.keys() == {"services/console/pyproject.toml", "deploy/local/pyproject.toml"}

@@ -3,7 +3,6 @@
 import fnmatch
 import pathlib
 import re
-import tomllib
 
 from deploy.toolbox import DEPLOY, run
 from support.tree import ROOT
@@ -66,21 +65,6 @@ def test_every_image_runs_as_nobody_of_the_host() -> None:
         re.findall(r"^FROM runtime AS (\w+)", runtime, re.MULTILINE)
     )
     assert not re.findall(r"^(?:CMD|ENTRYPOINT) [^\[]", runtime, re.MULTILINE), "exec form only"
-
-
-def test_there_is_one_command_line() -> None:
-    """Two members with one script install without a word and the last one wins: it must not matter."""
-    projects = [*ROOT.glob("services/*/pyproject.toml"), *ROOT.glob("deploy/*/pyproject.toml")]
-    scripts = {
-        path.parent.name: tomllib.loads(path.read_text())["project"].get("scripts", {})
-        for path in projects
-    }
-
-    command = {"codex-proapi": "codex_proapi.console.cli.__main__:main"}
-    assert {name: found for name, found in scripts.items() if found} == {
-        "console": command,
-        "local": command,
-    }
 
 
 def test_scripts_of_an_image_are_on_its_path() -> None:
