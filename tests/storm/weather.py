@@ -352,6 +352,7 @@ async def storm(
             "ENCRYPTION_KEYS": secret,
             "API_KEY_POLICY": "required",
             "DRAIN_SETTLE_SECONDS": "0",
+            "LOG_SELECTIONS": "1",
             **settings,
         }
         fleet = await stack.enter_async_context(Fleet(gateways, environ=environ, folder=folder))

@@ -69,6 +69,10 @@ class Facts:
         self.changes += not self.steady
         return self.changes
 
+    @property
+    def readings(self) -> int:
+        return self.changes
+
     def lists(self, account_id: Any, model: Any) -> Any:
         return (account_id, model) not in self.unlisted
 

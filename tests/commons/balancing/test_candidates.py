@@ -20,7 +20,7 @@ def test_a_choice_is_made_again_from_the_text_of_its_ballot() -> None:
         reserve=5,
         candidates=(
             Candidate(id="a", weight=0.5, cooldown=cooldown, windows=windows, credits=True),
-            Candidate(id="b", half_open=True, windows=windows[:1], full=True),
+            Candidate(id="b", windows=windows[:1], full=True),
             Candidate(id="c", windows=windows[1:]),
         ),
     )

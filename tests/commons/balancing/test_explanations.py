@@ -2,7 +2,7 @@ from typing import Any
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, Reason, SelectionInput, Window
-from codex_proapi.commons.balancing.explanations import explain
+from codex_proapi.commons.balancing.explanations import Explanations
 from codex_proapi.commons.balancing.strategy import Routing
 
 NOW = 1_790_000_000.0  # 14:13:20 UTC
@@ -16,7 +16,9 @@ OWN = Candidate(
 
 
 def told(*others: Any, basis: Reason = Reason.TURN, own: Candidate = OWN, **fields: Any) -> str:
-    return explain(SelectionInput(now=NOW, candidates=(own, *others), **fields), own, basis)
+    pool = SelectionInput(now=NOW, candidates=(own, *others), **fields)
+    full = {other.id for other in others if other.full}
+    return Explanations(pool).of(own.id, basis, full=full)
 
 
 def cooling(account: str, seconds: float) -> Candidate:
@@ -39,9 +41,9 @@ def test_who_has_too_little_or_too_much_to_do_is_named() -> None:
     spent = Candidate(id="acc_c", windows=(Window(minutes=10_080, used=100),))
     full = Candidate(id="acc_d", full=True)
 
-    said = told(low, spent, full, reserve=5)
-
-    assert said.endswith("; acc_b on its reserve; acc_c spent; acc_d full")
+    assert told(low, spent, reserve=5).endswith("; acc_b on its reserve; acc_c spent")
+    assert told(low, full, reserve=5).endswith("; acc_b on its reserve; acc_d full")
+    assert told(low, spent, full, reserve=5).endswith("acc_c spent; 1 more passed over")
 
 
 def test_an_account_whose_turn_it_is_not_is_not_named() -> None:
@@ -71,8 +73,8 @@ def test_an_account_whose_shorter_window_is_spared_says_so() -> None:
 def test_only_some_of_many_are_named_and_the_others_counted() -> None:
     said = told(*(cooling(f"acc_{n}", 60) for n in range(5)), own=Candidate(id="acc_a"))
 
-    assert said.count("cooling") == 3
-    assert said.endswith("; 2 more passed over")
+    assert said.count("cooling") == 2
+    assert said.endswith("; 3 more passed over")
 
 
 def test_a_window_that_has_begun_anew_is_not_told() -> None:

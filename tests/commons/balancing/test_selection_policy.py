@@ -198,12 +198,6 @@ def test_cooling_accounts_are_passed_over_and_a_cooldown_that_has_ended_is_none(
     assert chosen(pool, cursor=0).account_id == "b"
 
 
-def test_an_account_whose_breaker_is_half_open_is_a_probe() -> None:
-    pool = [Candidate(id="a", half_open=True)]
-
-    assert chosen(pool, cursor=0).probe
-
-
 def test_transient_faults_never_take_out_the_last_account() -> None:
     pool = candidates(
         a=cooling(CooldownReason.TRANSIENT, seconds=90),
@@ -214,6 +208,15 @@ def test_transient_faults_never_take_out_the_last_account() -> None:
     choice = chosen(pool, cursor=0)
 
     assert (choice.account_id, choice.basis) == ("b", Reason.LAST)
+
+
+def test_where_the_last_accounts_are_full_one_waits_for_those_whose_faults_may_pass() -> None:
+    pool = [
+        Candidate(id="a", cooldown=cooling(CooldownReason.TRANSIENT), full=True),
+        Candidate(id="b", cooldown=cooling(CooldownReason.QUOTA)),
+    ]
+
+    assert chosen(pool) == NoCandidate(cause=NoCandidateCause.BUSY, accounts=("a",))
 
 
 @pytest.mark.parametrize(

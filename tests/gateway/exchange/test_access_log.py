@@ -5,7 +5,14 @@ import msgspec
 import pytest
 from support.exchanges import a_record
 
-from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput
+from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
+from codex_proapi.commons.balancing.candidates import (
+    Candidate,
+    Selection,
+    SelectionInput,
+    Window,
+)
+from codex_proapi.commons.balancing.selection_policy import Ranking
 from codex_proapi.commons.usage.exchange_record import AttemptRecord
 from codex_proapi.gateway.exchange.access_log import AccessLog, facts_of
 
@@ -31,6 +38,38 @@ def test_a_settled_exchange_is_one_line_of_json() -> None:
     assert line["attempts"] == ["acc_0 committed: 0 usage_limit, 0 ms; next in turn"]
     assert line["ballots"] == [{"now": 1.5, "cursor": 3, "standings": [{"id": "acc_0"}]}, None]
     assert (line["input_tokens"], line["reasoning_tokens"]) == (4, 3)
+
+
+def test_a_line_has_no_inputs_where_none_are_wanted() -> None:
+    out = io.StringIO()
+
+    AccessLog(out).settle(msgspec.structs.replace(a_record(4), selection_inputs=(None, None)))
+
+    assert "ballots" not in msgspec.json.decode(out.getvalue())
+
+
+def test_a_line_is_about_a_kilobyte_in_a_pool_of_any_size() -> None:
+    cooldown = Cooldown(until=1_790_003_600.0, reason=CooldownReason.QUOTA)
+    windows = (
+        Window(minutes=300, used=37.4, resets_at=1_790_003_600.0),
+        Window(minutes=10_080, used=12, resets_at=1_790_300_000.0),
+    )
+    pool = tuple(
+        Candidate(id=f"acc_{n:012x}", windows=windows, cooldown=cooldown if n % 2 else None)
+        for n in range(1000)
+    )
+    ranking = Ranking(SelectionInput(now=1_790_000_000.0, candidates=pool))
+    found = ranking.select(cursor=7, affine=None)
+    assert isinstance(found, Selection)
+    attempt = AttemptRecord(
+        account=found.account_id, verdict="committed", status=200, why=found.why
+    )
+    out = io.StringIO()
+
+    AccessLog(out).settle(msgspec.structs.replace(a_record(4), attempts=(attempt,)))
+
+    assert "more passed over" in out.getvalue()
+    assert len(out.getvalue()) <= 1024
 
 
 def test_an_attempts_line_says_why_there_was_no_connection_and_what_upstream_said() -> None:

@@ -26,7 +26,7 @@ from codex_proapi.gateway.pool.admission_control import (
     AdmissionRequest,
     KeyChanged,
 )
-from codex_proapi.gateway.pool.pool_reader import Strategy
+from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.snapshot import SnapshotReader
 
 

@@ -10,11 +10,12 @@ from codex_proapi.commons.balancing.candidates import (
     Selection,
     Window,
 )
+from codex_proapi.commons.balancing.logged_input import MOST_LOGGED
 from codex_proapi.commons.balancing.selection_policy import select
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
+from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.pool_reader import Strategy
-from codex_proapi.gateway.pool.selector import MOST_LOGGED, RENEWAL_PATIENCE
+from codex_proapi.gateway.pool.selector import RENEWAL_PATIENCE
 
 
 async def test_accounts_are_lent_in_turn_with_their_credential(scene: Any) -> None:
@@ -46,8 +47,9 @@ async def test_credits_and_the_reserve_are_told_to_the_choice(scene: Any) -> Non
     assert {lease.account.id for lease in leases} == set(ids)
 
 
-async def test_a_lease_holds_the_ballot_from_which_its_choice_can_be_made_again(scene: Any) -> None:
+async def test_a_lease_holds_the_input_from_which_its_choice_can_be_made_again(scene: Any) -> None:
     await scene.log_in(3)
+    scene.selector.strategy = Strategy(logged=1)
 
     lease = await scene.lend()
 
@@ -58,6 +60,7 @@ async def test_a_lease_holds_the_ballot_from_which_its_choice_can_be_made_again(
 
 async def test_a_ballot_holds_nothing_of_what_upstream_wrote(scene: Any) -> None:
     first, _ = await scene.log_in(2)
+    scene.selector.strategy = Strategy(logged=1)
     now = time.time()
     cooldown = Cooldown(until=now + 90, reason=CooldownReason.RATE, since=now, code="sk-secret")
     await scene.cooldowns.cool(first, cooldown)
@@ -100,10 +103,30 @@ async def test_changes_of_accounts_are_seen_with_the_next_request(scene: Any) ->
     assert {lease.account.id for lease in left} == set(more) - set(ids)
 
 
-async def test_a_large_pools_selection_is_not_logged_whole(scene: Any) -> None:
-    await scene.log_in(MOST_LOGGED + 1)
+async def test_as_many_selections_are_logged_as_are_wanted(scene: Any) -> None:
+    await scene.log_in(3)
 
-    lease = await scene.selector.lease(LeaseRequest(model="gpt-5.5"))
+    async def logged() -> int:
+        leases = [await scene.lend(LeaseRequest(model="gpt-5.5")) for _ in range(8)]
+        return sum(lease.selection_input is not None for lease in leases)
 
-    assert lease.selection_input is None
-    assert len(lease.why) < 200
+    assert await logged() == 0
+    scene.selector.strategy = Strategy(logged=0.25)
+    assert await logged() == 2
+
+
+async def test_of_a_large_pool_a_few_candidates_are_logged_that_give_the_same_account(
+    scene: Any,
+) -> None:
+    await scene.log_in(MOST_LOGGED + 5)
+    scene.selector.strategy = Strategy(logged=1)
+
+    for _ in range(MOST_LOGGED + 5):
+        lease = await scene.selector.lease(LeaseRequest(model="gpt-5.5"))
+        again = select(lease.selection_input)
+
+        assert isinstance(again, Selection)
+        assert again.account_id == lease.account.id
+        assert len(lease.selection_input.candidates) == MOST_LOGGED
+        assert lease.selection_input.others == 5
+        assert len(lease.why) < 200

@@ -11,8 +11,8 @@ from codex_proapi.commons.balancing.candidates import (
     Window,
 )
 from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.pool_reader import Strategy
 
 
 async def test_a_conversation_goes_back_to_its_account_which_is_its_own(scene: Any) -> None:
@@ -116,14 +116,16 @@ async def test_a_conversation_that_stays_costs_the_same_in_a_large_pool(scene: A
     request = LeaseRequest(model="gpt-5.5", fingerprint="f1")
     await scene.selector.lease(request)
     scene.facts.steady = True
+    scene.selector.strategy = Strategy(logged=1)
     await scene.selector.lease(request)
     before = scene.facts.asked
 
     lease = await scene.selector.lease(request)
 
     assert (lease.account.id, lease.basis) == (ids[7], Reason.AFFINITY)
-    assert scene.facts.asked - before == 1
+    assert scene.facts.asked == before
     assert len(lease.selection_input.candidates) == 1
+    assert lease.selection_input.others == 39
 
 
 async def test_the_account_a_conversation_got_is_known_to_its_next_request_at_once(

@@ -13,7 +13,6 @@ from codex_proapi.commons.balancing.candidates import (
     NoCandidateCause,
     Reason,
 )
-from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.gateway.pool.lease import LeaseRequest
 
@@ -106,7 +105,8 @@ async def half_open(scene: Any, ids: Any) -> None:
     for account_id in ids:
         await scene.cool(account_id, CooldownReason.TRANSIENT, seconds=60)
     await scene.lend()
-    await scene.redis.delete(keyspace.cooldowns())
+    for account_id in ids:
+        await scene.cooldowns.clear(account_id)
 
 
 async def test_one_request_at_a_time_probes_a_half_open_account_and_others_go_elsewhere(

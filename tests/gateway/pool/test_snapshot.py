@@ -177,6 +177,65 @@ async def test_a_cooldown_that_has_ended_is_gone_with_the_survey(
     assert await redis_client.hkeys(keyspace.cooldowns()) == ["acc_2"]
 
 
+async def test_cooldowns_are_sent_only_when_they_have_changed(
+    snapshots: SnapshotReader, cooldowns: CooldownStore, redis_client: Redis
+) -> None:
+    request = SnapshotRequest(model="m")
+    await cooldowns.cool("acc_1", a_cooldown(600))
+    first = await snapshots.read(request)
+
+    second = await snapshots.read(request)
+    await cooldowns.cool("acc_2", a_cooldown(600))
+    third = await snapshots.read(request)
+
+    assert second.cooldowns is first.cooldowns
+    assert [set(each.cooldowns) for each in (first, third)] == [{"acc_1"}, {"acc_1", "acc_2"}]
+    await cooldowns.clear("acc_1")
+    assert set((await snapshots.read(request)).cooldowns) == {"acc_2"}
+    await redis_client.flushall()
+    assert (await snapshots.read(request)).cooldowns == {}
+
+
+async def test_what_is_asked_and_answered_does_not_grow_with_the_accounts(
+    snapshots: SnapshotReader, cooldowns: CooldownStore, redis_client: Redis
+) -> None:
+    async def length() -> int:
+        """Bytes that the next snapshot is asked and answered with."""
+        told: list[int] = []
+        run = snapshots._run
+
+        async def counted(keys: Any, args: Any) -> Any:
+            reply = await run(keys, args)
+            told.append(len(repr((keys, args, reply))))
+            return reply
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(snapshots, "_run", counted)
+            await snapshots.read(SnapshotRequest(model="m", affinity="f1"))
+        return told[0]
+
+    await snapshots.read(SnapshotRequest(model="m", affinity="f1"))
+    before = await length()
+    for n in range(100):
+        await cooldowns.cool(f"acc_{n}", a_cooldown(600))
+    await snapshots.read(SnapshotRequest(model="m", affinity="f1"))
+
+    assert await length() <= before + 16
+
+
+async def test_a_conversation_may_stay_with_any_but_some(
+    snapshots: SnapshotReader, redis_client: Redis
+) -> None:
+    await AffinityWriter(redis_client).tie({"f1": "acc_2"})
+
+    def asked(*excluded: str) -> SnapshotRequest:
+        return SnapshotRequest(excluded=excluded, model="m", affinity="f1")
+
+    assert (await snapshots.read(asked())).affine == "acc_2"
+    assert (await snapshots.read(asked("acc_1", "acc_22"))).affine == "acc_2"
+    assert (await snapshots.read(asked("acc_1", "acc_2"))).affine is None
+
+
 async def test_without_redis_there_is_no_survey() -> None:
     client = connect("unix:///nowhere")
     snapshots = SnapshotReader(client)

@@ -23,7 +23,7 @@ from codex_proapi.gateway.exchange.dependencies import ServingOptions
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
-from codex_proapi.gateway.pool.pool_reader import Strategy
+from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.selector import AccountSelector
 from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.server.in_flight import InFlight
@@ -71,6 +71,7 @@ class LiveSettingsApplier:
             routing=live.routing or settings.routing,
             reserve=settings.quota_reserve if reserve is None else reserve,
             fair_below=settings.fair_share_below if below is None else below,
+            logged=settings.log_selections,
         )
         most = live.account_streams
         self._slots.most = settings.account_streams if most is None else most

@@ -43,6 +43,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Percent of each quota window kept for conversations under way; pools differ in what they risk."""
     quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 300
     """Time between two questions about the quota of an account no answer told of; tastes differ."""
+    log_selections: float = 0.0
+    """Share of choices, 0 to 1, whose input is in the log, for `codex-proapi replay`; it takes room."""
     commit_patience: float = 10.0
     """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""
     max_concurrent: int = 2000
@@ -76,6 +78,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
             found.append(f"QUOTA_RESERVE must be from 0 to {MOST_RESERVE:.0f}.")
         if not 0 <= self.redis_grace_seconds <= MOST_GRACE:
             found.append(f"REDIS_GRACE_SECONDS must be between 0 and {MOST_GRACE:.0f}.")
+        if not 0 <= self.log_selections <= 1:
+            found.append("LOG_SELECTIONS must be from 0 to 1.")
         if self.max_concurrent < 1:
             found.append("MAX_CONCURRENT must be at least 1.")
         if self.drain_seconds < 0:

@@ -1,5 +1,5 @@
 -- End cooldowns of an account early.
--- KEYS cooldowns, faults; ARGV id, comma-separated reasons or '' for all
+-- KEYS cooldowns, faults, cooldowns-version; ARGV id, comma-separated reasons or '' for all
 -- One that nobody can read has no reason: it ends with all, and stops nothing half-way.
 local function ends(field)
   if ARGV[2] == '' then return true end
@@ -16,4 +16,5 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
   end
 end
 redis.call('DEL', KEYS[2])
+if ended > 0 then redis.call('INCR', KEYS[3]) end
 return ended

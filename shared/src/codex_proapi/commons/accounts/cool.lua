@@ -1,5 +1,5 @@
 -- Cool an account. Another reason that lasts longer stays; the same reason is replaced.
--- KEYS cooldowns; ARGV field, JSON of the cooldown
+-- KEYS cooldowns, cooldowns-version; ARGV field, JSON of the cooldown
 -- What stands there and cannot be read (a newer version wrote it) gives way.
 local new = cjson.decode(ARGV[2])
 local before = redis.call('HGET', KEYS[1], ARGV[1])
@@ -9,4 +9,5 @@ if before then
   if ends and old.reason ~= new.reason and ends > new['until'] then return 0 end
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('INCR', KEYS[2])
 return 1

@@ -45,14 +45,18 @@ class CooldownStore:
     async def cool(self, account_id: str, cooldown: Cooldown, *, model: str | None = None) -> bool:
         """Start a cooldown of an account or one model on it; False if a longer reason stays."""
         field = f"{account_id}:{model}" if model else account_id
+        keys = [keyspace.cooldowns(), keyspace.cooldowns_version()]
         args = [field, msgspec.json.encode(cooldown).decode()]
-        return bool(await self._scripts.repeat("cool", [keyspace.cooldowns()], args))
+        return bool(await self._scripts.repeat("cool", keys, args))
 
     async def clear(
         self, account_id: str, *, reasons: Collection[CooldownReason] | None = None
     ) -> int:
         """End an account's cooldowns early, all or those of some reasons; returns how many."""
-        keys = [keyspace.cooldowns(), keyspace.faults(account_id)]
+        keys = [
+            *(keyspace.cooldowns(), keyspace.faults(account_id)),
+            keyspace.cooldowns_version(),
+        ]
         args = [account_id, ",".join(sorted(reasons or ()))]
         return int(await self._scripts.repeat("clear_cooldowns", keys, args))
 
@@ -75,7 +79,10 @@ class CooldownStore:
 
         An open breaker is a cooldown, written in the same step. Raises StoreUnavailable.
         """
-        keys = [keyspace.faults(account_id), keyspace.cooldowns()]
+        keys = [
+            *(keyspace.faults(account_id), keyspace.cooldowns()),
+            keyspace.cooldowns_version(),
+        ]
         args = [
             *(keyspace.FAULTS_SECONDS, account_id, opening.now, opening.faults),
             *(opening.first_seconds, opening.most_seconds, opening.code[:64]),

@@ -1,5 +1,5 @@
 -- Count a transient fault of an account, and open its circuit breaker with the one that is too many.
--- KEYS faults, cooldowns
+-- KEYS faults, cooldowns, cooldowns-version
 -- ARGV seconds the counter is kept, account, now, faults that open it, seconds of the first opening,
 --      most seconds, code
 -- Gives the seconds it opens for, as text, or ''. Both happen at once: what replicas see fail in the
@@ -19,5 +19,6 @@ local seconds = math.min(tonumber(ARGV[5]) * 2 ^ math.min(beyond, 10), tonumber(
 if ends < now + seconds then
   local cooldown = {['until'] = now + seconds, reason = 'transient', since = now, code = ARGV[7]}
   redis.call('HSET', KEYS[2], ARGV[2], cjson.encode(cooldown))
+  redis.call('INCR', KEYS[3])
 end
 return string.format('%.3f', seconds)

@@ -24,21 +24,21 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One account that may serve the model and has not been tried in this exchange."""
+    """One account that may serve the model."""
 
     id: str
     weight: float = 1.0
     """The operator's weight: its share of new conversations."""
     cooldown: Cooldown | None = None
     """Its own or the asked model's, whichever ends later."""
-    half_open: bool = False
-    """Its breaker was open and no answer has come since."""
     windows: tuple[Window, ...] = ()
     """From the shortest to the longest; empty is unknown."""
     credits: bool = False
     """Whether bought credits go on where its windows end."""
     full: bool = False
     """No concurrency slot is free for this request, or others are queued for the next one."""
+    tried: bool = False
+    """It was tried in this exchange already, and cannot be selected again."""
 
 
 class SelectionInput(
@@ -51,15 +51,20 @@ class SelectionInput(
     """Everything one selection is made from."""
 
     now: float
-    """Redis' clock, seconds since the epoch."""
+    """Redis' clock when the candidates were ranked, seconds since the epoch."""
     routing: Routing = Routing.AFFINITY
     cursor: int | None = None
-    """This request's round-robin position; None when the snapshot showed that its own account is free."""
+    """This request's round-robin position; None when the snapshot showed that its own account is free.
+
+    Where candidates are left out, a position at which those that are there give the same account.
+    """
     affine: str | None = None
     """The conversation's own account."""
     reserve: float = 0.0
     """Percent of each window that is kept for conversations which are there already."""
     candidates: tuple[Candidate, ...] = ()
+    others: int = 0
+    """Candidates left out of a log line; those that are in it suffice to select the same account."""
 
 
 class Reason(enum.StrEnum):
@@ -86,8 +91,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     basis: Reason
     why: str = ""
     """In words, with the figures, for the log."""
-    probe: bool = False
-    """Its breaker is half open: one request at a time may try it."""
 
 
 class NoCandidateCause(enum.StrEnum):

@@ -3,6 +3,7 @@
 `cache warm here; 5 h window 37 % used, weekly 12 %; acc_b cooling until 14:05 UTC (quota)`
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from codex_proapi.commons.balancing.candidates import Candidate, Reason, SelectionInput, Window
@@ -10,7 +11,7 @@ from codex_proapi.commons.balancing.quota_pace import EVEN, Plenty, hurry, plent
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.commons.codex.quota_parser import window_name
 
-MOST_OTHERS: Final = 3
+MOST_OTHERS: Final = 2
 """Accounts passed over that are named; the others are counted."""
 DAY: Final = 86_400
 
@@ -26,22 +27,89 @@ WINDOWS: Final = {"five_hour": "5 h", "weekly": "weekly", "monthly": "monthly"}
 KEPT: Final = {Plenty.RESERVE: "on its reserve", Plenty.SPENT: "spent"}
 
 
-def explain(selection_input: SelectionInput, chosen: Candidate, basis: Reason) -> str:
-    """The selection in words; accounts by their opaque ids, times in UTC."""
-    parts = [
-        BECAUSE[basis],
-        _windows(chosen, selection_input.now),
-        _pace(selection_input, chosen, basis),
-    ]
-    others = [
-        said
-        for s in selection_input.candidates
-        if s.id != chosen.id and (said := _passed_over(s, selection_input, basis))
-    ]
-    parts += others[:MOST_OTHERS]
-    if len(others) > MOST_OTHERS:
-        parts.append(f"{len(others) - MOST_OTHERS} more passed over")
-    return "; ".join(part for part in parts if part)
+class Explanations:
+    """Explains selections from one pool, each text made once.
+
+    Args:
+        pool: the candidates, the time, the strategy and the reserve.
+    """
+
+    def __init__(self, pool: SelectionInput) -> None:
+        self._pool = pool
+        self._candidates: dict[str, Candidate] | None = None
+        self._texts: dict[tuple[str, Reason], str] = {}
+        self._others: dict[Reason, dict[str, Candidate]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Explanations, {len(self._texts)} made>"
+
+    def of(self, account_id: str, basis: Reason, *, full: Collection[str] = ()) -> str:
+        """The selection in words; accounts by their opaque ids, times in UTC.
+
+        Args:
+            account_id: the selected account.
+            basis: the rule that selected it.
+            full: ids of accounts that were passed over because they were full.
+        """
+        if full:
+            return self._text(account_id, basis, full)
+        text = self._texts.get((account_id, basis))
+        if text is None:
+            text = self._texts[account_id, basis] = self._text(account_id, basis, ())
+        return text
+
+    def _text(self, account_id: str, basis: Reason, full: Collection[str]) -> str:
+        if self._candidates is None:
+            self._candidates = {c.id: c for c in self._pool.candidates}
+        chosen = self._candidates[account_id]
+        parts = [BECAUSE[basis], _windows(chosen, self._pool.now), self._pace(chosen, basis)]
+        parts += self._passed_over(account_id, basis, full)
+        return "; ".join(part for part in parts if part)
+
+    def _pace(self, chosen: Candidate, basis: Reason) -> str:
+        """Why it gets more turns than others; empty if it does not."""
+        if basis is not Reason.TURN or self._pool.routing is not Routing.AFFINITY:
+            return ""
+        pace = hurry(chosen, now=self._pool.now)
+        return "" if pace in (None, EVEN) else f"to be spent {pace:g} times as fast as evenly"
+
+    def _passed_over(self, account_id: str, basis: Reason, full: Collection[str]) -> list[str]:
+        """Why some other accounts were not selected, and how many more were not."""
+        others = self._others.get(basis)
+        if others is None:
+            found = (c for c in self._pool.candidates if self._is_out(c, basis))
+            others = self._others[basis] = {c.id: c for c in found}
+        named: list[str] = []
+        for other in others.values():
+            if len(named) == MOST_OTHERS:
+                break
+            if other.id != account_id:
+                named.append(f"{other.id} {self._reason(other)}")
+        busy = [id_ for id_ in full if id_ not in others]
+        count = len(others) - (account_id in others) + len(busy)
+        named += [f"{id_} full" for id_ in sorted(busy)[: MOST_OTHERS - len(named)]]
+        if count > len(named):
+            named.append(f"{count - len(named)} more passed over")
+        return named
+
+    def _is_out(self, candidate: Candidate, basis: Reason) -> bool:
+        """Whether an account was passed over whatever is free; False if it only was not its turn."""
+        cooldown, now = candidate.cooldown, self._pool.now
+        if cooldown is not None and cooldown.until > now:
+            return True
+        if basis is Reason.AFFINITY:
+            return False
+        if plenty(candidate, now=now, reserve=self._pool.reserve) is not Plenty.AMPLE:
+            return True
+        return basis is Reason.SOONEST_RESET and strained(candidate, now=now)
+
+    def _reason(self, candidate: Candidate) -> str:
+        """Why an account was passed over."""
+        cooldown, now = candidate.cooldown, self._pool.now
+        if cooldown is not None and cooldown.until > now:
+            return f"cooling until {_time(cooldown.until, now)} ({cooldown.reason})"
+        left = plenty(candidate, now=now, reserve=self._pool.reserve)
+        return KEPT.get(left, "spares a shorter window")
 
 
 def _windows(candidate: Candidate, now: float) -> str:
@@ -52,30 +120,6 @@ def _windows(candidate: Candidate, now: float) -> str:
         if not 0 < window.resets_at <= now
     ]
     return ", ".join(said)
-
-
-def _pace(selection_input: SelectionInput, chosen: Candidate, basis: Reason) -> str:
-    """Why it gets more turns than others; empty if it does not."""
-    if basis is not Reason.TURN or selection_input.routing is not Routing.AFFINITY:
-        return ""
-    pace = hurry(chosen, now=selection_input.now)
-    return "" if pace in (None, EVEN) else f"to be spent {pace:g} times as fast as evenly"
-
-
-def _passed_over(candidate: Candidate, selection_input: SelectionInput, basis: Reason) -> str:
-    """Why another account was not selected; empty if it only was not its turn."""
-    if candidate.cooldown is not None and candidate.cooldown.until > selection_input.now:
-        cooldown = candidate.cooldown
-        return f"{candidate.id} cooling until {_time(cooldown.until, selection_input.now)} ({cooldown.reason})"
-    if candidate.full:
-        return f"{candidate.id} full"
-    if basis is Reason.AFFINITY:
-        return ""
-    left = plenty(candidate, now=selection_input.now, reserve=selection_input.reserve)
-    if left is not Plenty.AMPLE:
-        return f"{candidate.id} {KEPT[left]}"
-    spares = basis is Reason.SOONEST_RESET and strained(candidate, now=selection_input.now)
-    return f"{candidate.id} spares a shorter window" if spares else ""
 
 
 def _name(window: Window) -> str:

@@ -1,10 +1,14 @@
 """Selects an account: affinity first, then round robin over the accounts with enough quota left.
 
-Deterministic: every replica makes the same selection from the same `SelectionInput`.
+Deterministic: every replica makes the same selection from the same `SelectionInput`. A `Ranking`
+does once what concerns all accounts, so that each selection costs the same in a large pool as in a
+small one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import (
@@ -15,21 +19,10 @@ from codex_proapi.commons.balancing.candidates import (
     Selection,
     SelectionInput,
 )
-from codex_proapi.commons.balancing.explanations import explain
-from codex_proapi.commons.balancing.quota_pace import (
-    EVEN,
-    Plenty,
-    ends,
-    fullest,
-    hurry,
-    known,
-    middle,
-    plenty,
-    share,
-    strained,
-)
-from codex_proapi.commons.balancing.round_robin import turn_order
+from codex_proapi.commons.balancing.explanations import Explanations
+from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategy_order import StrategyOrder
 
 SHORT_WAIT: Final = 60.0
 """Seconds a client may be told to wait; beyond it, retrying soon makes no sense."""
@@ -43,28 +36,135 @@ LOGIN_REASONS: Final = frozenset({CooldownReason.ENTITLEMENT, CooldownReason.CRE
 
 
 def select(selection_input: SelectionInput) -> Selection | NoCandidate:
-    """Select an account for one attempt.
+    """Select an account for one attempt; what a `Ranking` of the same input selects."""
+    candidates = selection_input.candidates
+    return Ranking(selection_input).select(
+        cursor=selection_input.cursor,
+        affine=selection_input.affine,
+        tried={c.id for c in candidates if c.tried},
+        full={c.id for c in candidates if c.full},
+    )
 
-    An existing conversation stays on its account, whose prompt cache is warm, even on reserved
-    quota. A new one goes to accounts with more than the reserve left, if there are any; else to
-    those with anything left; else to any that is not cooling, as only upstream knows for certain.
+
+class Ranking:
+    """The candidates of a pool in the order in which they are asked, at one time.
+
+    Args:
+        pool: the candidates, the time, the strategy and the reserve; what concerns one request
+            only (cursor, affine account, tried and full candidates) is not read.
     """
-    awake = [s for s in selection_input.candidates if not _cooling(s, selection_input.now)]
-    free = [s for s in awake if not s.full]
-    if not awake:
-        return _last_resort(selection_input)
-    if not free:
-        return NoCandidate(cause=NoCandidateCause.BUSY, accounts=tuple(s.id for s in awake))
-    own = next((s for s in free if s.id == selection_input.affine), None)
-    if own is not None and plenty(own, now=selection_input.now, reserve=0) is not Plenty.SPENT:
-        return _choice(selection_input, own, Reason.AFFINITY)
-    found = {
-        s.id: plenty(s, now=selection_input.now, reserve=selection_input.reserve) for s in free
-    }
-    if own is not None and min(found.values()) is Plenty.SPENT:
-        return _choice(selection_input, own, Reason.AFFINITY)
-    enough = _enough(selection_input, free, found)
-    return _in_order(selection_input, enough)
+
+    def __init__(self, pool: SelectionInput) -> None:
+        self.pool = pool
+        now = pool.now
+        self._awake = {c.id: c for c in pool.candidates if not _cooling(c, now)}
+        self._plenty = {
+            c.id: plenty(c, now=now, reserve=pool.reserve) for c in self._awake.values()
+        }
+        self._groups = _groups(pool, self._awake.values(), self._plenty)
+        self._orders: dict[int, StrategyOrder] = {}
+        self._explanations = Explanations(pool)
+        self._nobody: Selection | NoCandidate | None = None
+
+    def __repr__(self) -> str:
+        return f"<Ranking of {len(self.pool.candidates)} candidates>"
+
+    def select(
+        self,
+        *,
+        cursor: int | None,
+        affine: str | None,
+        tried: Collection[str] = (),
+        full: Collection[str] = (),
+    ) -> Selection | NoCandidate:
+        """Select an account for one attempt.
+
+        An existing conversation stays on its account, whose prompt cache is warm, even on reserved
+        quota. A new one goes to accounts with more than the reserve left, if there are any; else to
+        those with anything left; else to any that is not cooling, as only upstream knows for
+        certain.
+
+        Args:
+            cursor: the request's position in the round robin.
+            affine: id of the conversation's own account.
+            tried: ids of accounts that are passed over.
+            full: ids of accounts that are passed over as long as they are full.
+        """
+        passed = {*tried, *full} if tried and full else tried or full
+        own = self._awake.get(affine) if affine and affine not in passed else None
+        if own is not None and self._plenty[own.id] is not Plenty.SPENT:
+            return self._selection(own.id, Reason.AFFINITY, full)
+        for number, group in enumerate(self._groups):
+            if own is not None and self._plenty[group[0].id] is Plenty.SPENT:
+                return self._selection(own.id, Reason.AFFINITY, full)
+            found = self._order(number).first(cursor or 0, passed)
+            if found is not None:
+                return self._selection(*found, full)
+        waiting = tuple(id_ for id_ in self._awake if id_ not in tried)
+        if waiting:
+            return NoCandidate(cause=NoCandidateCause.BUSY, accounts=waiting)
+        return self._last_resort(tried, full)
+
+    def selection_input(
+        self,
+        *,
+        cursor: int | None,
+        affine: str | None,
+        tried: Collection[str] = (),
+        full: Collection[str] = (),
+    ) -> SelectionInput:
+        """What a selection with these arguments is made from, to repeat it with `select`."""
+        candidates = self.pool.candidates
+        if tried or full:
+            candidates = tuple(
+                msgspec.structs.replace(c, tried=c.id in tried, full=c.id in full)
+                if c.id in tried or c.id in full
+                else c
+                for c in candidates
+            )
+        return msgspec.structs.replace(
+            self.pool, cursor=cursor, affine=affine, candidates=candidates
+        )
+
+    def _order(self, number: int) -> StrategyOrder:
+        """The order of a group of accounts, made when it is first needed."""
+        order = self._orders.get(number)
+        if order is None:
+            order = self._orders[number] = StrategyOrder(self.pool, self._groups[number])
+        return order
+
+    def _selection(self, account_id: str, basis: Reason, full: Collection[str]) -> Selection:
+        why = self._explanations.of(account_id, basis, full=full)
+        return Selection(account_id=account_id, basis=basis, why=why)
+
+    def _last_resort(
+        self, tried: Collection[str], full: Collection[str]
+    ) -> Selection | NoCandidate:
+        """All accounts are cooling: transient faults never exclude the last one, others do."""
+        if tried or full:
+            return self._coolest(tried, full)
+        if self._nobody is None:
+            self._nobody = self._coolest((), ())
+        return self._nobody
+
+    def _coolest(self, tried: Collection[str], full: Collection[str]) -> Selection | NoCandidate:
+        cooling = [
+            (c.cooldown, c.id)
+            for c in self.pool.candidates
+            if c.cooldown is not None and c.id not in tried
+        ]
+        shaky = [
+            (cooldown.until, id_)
+            for cooldown, id_ in cooling
+            if cooldown.reason is CooldownReason.TRANSIENT
+        ]
+        if not shaky:
+            return why_none([cooldown for cooldown, _ in cooling], self.pool.now)
+        free = [pair for pair in shaky if pair[1] not in full]
+        if not free:
+            waiting = tuple(id_ for _, id_ in shaky)
+            return NoCandidate(cause=NoCandidateCause.BUSY, accounts=waiting)
+        return self._selection(min(free)[1], Reason.LAST, ())
 
 
 def why_none(cooldowns: Sequence[Cooldown], now: float) -> NoCandidate:
@@ -97,77 +197,15 @@ def _cooling(candidate: Candidate, now: float) -> bool:
     return candidate.cooldown is not None and candidate.cooldown.until > now
 
 
-def _enough(
-    selection_input: SelectionInput, free: Sequence[Candidate], found: dict[str, Plenty]
-) -> Sequence[Candidate]:
-    """The accounts with most left, as far as the strategy considers quota."""
-    if (
-        selection_input.routing is Routing.ROUND_ROBIN
-    ):  # strictly in turn, as long as there is anything
-        return [s for s in free if found[s.id] is not Plenty.SPENT] or free
-    best = min(found.values())
-    return [s for s in free if found[s.id] is best]
-
-
-def _in_order(selection_input: SelectionInput, enough: Sequence[Candidate]) -> Selection:
-    """Select by the strategy; the round robin decides between equals."""
-    now = selection_input.now
-    shares = _shares(selection_input, enough)
-    turns = turn_order(tuple((s.id, s.weight * shares[s.id]) for s in enough))
-    start = (selection_input.cursor or 0) % len(turns)
-    turns = turns[start:] + turns[:start]
-    first = next(s for s in enough if s.id == turns[0])
-
-    positions = {account_id: at for at, account_id in reversed(list(enumerate(turns)))}
-
-    def turn(candidate: Candidate) -> int:
-        return positions.get(candidate.id, len(turns))
-
-    match selection_input.routing:
-        case Routing.LEAST_USED:
-            told = [s for s in enough if known(s, now=now)]
-            if first not in told:  # it cannot be compared, so it gets its turns
-                return _choice(selection_input, first, Reason.TURN)
-            chosen = min(told, key=lambda s: (fullest(s, now=now), turn(s)))
-            return _choice(selection_input, chosen, Reason.LEAST_USED)
-        case Routing.DRAIN_SOONEST:
-            chosen = min(enough, key=lambda s: (strained(s, now=now), ends(s, now=now), turn(s)))
-            return _choice(selection_input, chosen, Reason.SOONEST_RESET)
-        case _:
-            return _choice(selection_input, first, Reason.TURN)
-
-
-def _shares(selection_input: SelectionInput, enough: Sequence[Candidate]) -> dict[str, float]:
-    """Each account's turns, by its hurry, for one turn of the account with the greatest.
-
-    An account with unknown hurry gets the median, so that it is used and its quota becomes known.
-    """
-    if selection_input.routing is not Routing.AFFINITY:
-        return {s.id: 1.0 for s in enough}
-    found = {s.id: hurry(s, now=selection_input.now) for s in enough}
-    told = [h for s in enough if s.weight > 0 and (h := found[s.id]) is not None]
-    most, usual = max(told, default=EVEN), middle(told)
-    return {account: share(usual if h is None else h, most) for account, h in found.items()}
-
-
-def _choice(selection_input: SelectionInput, candidate: Candidate, basis: Reason) -> Selection:
-    return Selection(
-        account_id=candidate.id,
-        basis=basis,
-        why=explain(selection_input, candidate, basis),
-        probe=candidate.half_open,
-    )
-
-
-def _last_resort(selection_input: SelectionInput) -> Selection | NoCandidate:
-    """All accounts are cooling: transient faults never exclude the last one, others do."""
-    cooling = [(s.cooldown, s) for s in selection_input.candidates if s.cooldown is not None]
-    shaky = [pair for pair in cooling if pair[0].reason is CooldownReason.TRANSIENT]
-    if shaky:
-        _, candidate = min(shaky, key=lambda pair: (pair[0].until, pair[1].id))
-        return Selection(
-            account_id=candidate.id,
-            basis=Reason.LAST,
-            why=explain(selection_input, candidate, Reason.LAST),
-        )
-    return why_none([cooldown for cooldown, _ in cooling], selection_input.now)
+def _groups(
+    pool: SelectionInput, awake: Collection[Candidate], found: Mapping[str, Plenty]
+) -> Sequence[Sequence[Candidate]]:
+    """The accounts by what they have left, best first, as far as the strategy considers quota."""
+    strictly = pool.routing is Routing.ROUND_ROBIN  # in turn, as long as there is anything
+    groups: dict[Plenty, list[Candidate]] = {}
+    for candidate in awake:
+        left = found[candidate.id]
+        if strictly and left is not Plenty.SPENT:
+            left = Plenty.AMPLE
+        groups.setdefault(left, []).append(candidate)
+    return [groups[left] for left in sorted(groups)]

@@ -99,6 +99,11 @@ def cooldowns() -> str:
     return f"{TAG}:cooldowns"
 
 
+def cooldowns_version() -> str:
+    """Counter of changes to cooldowns; no expiry."""
+    return f"{TAG}:cooldowns-version"
+
+
 def faults(account_id: str) -> str:
     """Counter of consecutive transient faults of an account; one hour."""
     return f"{TAG}:faults:{account_id}"

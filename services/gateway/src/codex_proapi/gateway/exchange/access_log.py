@@ -2,7 +2,7 @@
 
 Unless stdout is a terminal, the line is encoded directly to JSON, without structlog's processors:
 it is written for every request. Text from clients and from upstream is redacted here. The line
-holds the selection input of each attempt (field `ballots`), so that a selection can be repeated.
+holds the selection inputs of its attempts (field `ballots`) where LOG_SELECTIONS asks for them.
 """
 
 import datetime as dt
@@ -54,8 +54,9 @@ class AccessLog:
             "timestamp": at,
             **facts,
             "client": client(),
-            "ballots": record.selection_inputs,
         }
+        if any(each is not None for each in record.selection_inputs):
+            line["ballots"] = record.selection_inputs
         self._stream.write(_encode(line).decode() + "\n")
         self._stream.flush()  # soon: a killed process must not lose lines of answers it gave
 

@@ -20,8 +20,13 @@ class AccountFacts:
 
     @property
     def revision(self) -> int:
-        """A number that changes when a catalogue or a quota has changed materially."""
+        """A number that changes when a catalogue has changed, or a quota has changed materially."""
         return self._catalogues.revision + self._quotas.revision
+
+    @property
+    def readings(self) -> int:
+        """A number that changes when any quota has been read."""
+        return self._quotas.readings
 
     def lists(self, account_id: str, model: str) -> bool:
         """Whether an account lists a model."""

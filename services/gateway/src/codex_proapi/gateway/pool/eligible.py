@@ -1,24 +1,32 @@
-"""The accounts eligible for a model and a key, cached for a second.
+"""The accounts eligible for a model and a key, and their ranking, kept until something changes.
 
-Most requests belong to a conversation that stays on its account; checking every account of a large
-pool for each of them would cost more than the rest of a selection.
+Checking every account of a large pool for each request would cost more than everything else in a
+selection. Lists are made anew when accounts, catalogues or cooldowns change, when a quota changes
+materially, when a window resets or a login ends, and at most every FRESH_SECONDS for other readings.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
 
-from codex_proapi.commons.accounts.model import Account, Cooldown
+from codex_proapi.commons.accounts.model import Account, AccountState, Cooldown
 from codex_proapi.commons.accounts.store import AccountView
-from codex_proapi.commons.balancing.candidates import Candidate, Window
+from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
 from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.scarcity import left_of
+from codex_proapi.commons.balancing.selection_policy import Ranking
+from codex_proapi.commons.balancing.strategy import Routing
 
 FRESH_SECONDS: Final = 1.0
-"""Seconds a list is cached: logins expire and quota windows reset by time alone."""
+"""Seconds a list is kept although quotas have been read that have changed a little."""
+KEPT_SECONDS: Final = 30.0
+"""Seconds a list is kept although nothing has changed: how urgently a window must be used does."""
 MOST_LISTS: Final = 256
-"""Most cached lists: one for each model and set of accounts that a key may spend."""
+"""Most lists: one for each model and set of accounts that a key may spend."""
+MOST_NAMED: Final = 32
+"""Most accounts named in a snapshot's request, as those a conversation may stay with or may not."""
 
 
 class Facts(Protocol):
@@ -26,7 +34,11 @@ class Facts(Protocol):
 
     @property
     def revision(self) -> int:
-        """A number that changes when a catalogue or a quota has changed materially."""
+        """A number that changes when a catalogue has changed, or a quota has changed materially."""
+
+    @property
+    def readings(self) -> int:
+        """A number that changes when any quota has been read."""
 
     def lists(self, account_id: str, model: str) -> bool:
         """Whether an account lists a model; True where its catalogue is not known."""
@@ -38,41 +50,100 @@ class Facts(Protocol):
         """Whether bought credits go on where an account's windows end."""
 
 
-class EligibleAccounts(msgspec.Struct, frozen=True, kw_only=True):
-    """The accounts that may serve a model, in cooldown or not."""
+class Strategy(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's settings for selection."""
 
-    accounts: Mapping[str, Account]
-    """By id, oldest first."""
-    followed: Sequence[str]
-    """Ids of accounts a conversation may stay with: those with quota left, or all if none has."""
-    left: float | None
-    """Percent of their quota left, as `balancing.scarcity` computes it; None if unknown."""
+    routing: Routing = Routing.AFFINITY
+    reserve: float = 0.0
+    """Percent of each quota window reserved for conversations already on the account."""
+    fair_below: float = 0.0
+    """Percent of the pool's quota left below which fair shares apply; 0 for never."""
+    logged: float = 0.0
+    """Share of selections, 0 to 1, whose input is given with the lease for the log."""
+
+
+class EligibleAccounts:
+    """The accounts that may serve a model, in cooldown or not.
+
+    Args:
+        accounts: the accounts by id, oldest first.
+        candidates: their candidates without cooldowns, in the same order.
+        among: ids of all accounts there are.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        candidates: Sequence[Candidate],
+        *,
+        among: Collection[str],
+        now: float,
+    ) -> None:
+        self.accounts = accounts
+        self.candidates = candidates
+        self.left = left_of(candidates, now=now)
+        """Percent of their quota left, as `balancing.scarcity` computes it; None if unknown."""
+        having = {c.id for c in candidates if plenty(c, now=now, reserve=0) < Plenty.SPENT}
+        self.followed: Collection[str] = having or accounts
+        """Ids of accounts a conversation may stay with: those with quota left, or all if none has."""
+        self.only, self.excluded = _named(self.followed, among)
+        """Who of them a snapshot's request names, as its `account_ids` and `excluded`."""
+        self._ranked: tuple[Mapping[str, Cooldown], Strategy, Ranking] | None = None
+
+    def __repr__(self) -> str:
+        return f"<EligibleAccounts, {len(self.accounts)}>"
+
+    def ranking(
+        self, cooldowns: Mapping[str, Cooldown], strategy: Strategy, *, now: float
+    ) -> Ranking:
+        """Their ranking, kept as long as the same cooldowns and strategy are given.
+
+        Args:
+            cooldowns: those in force, by account id.
+            strategy: the settings for selection.
+            now: seconds since the epoch.
+        """
+        if self._ranked is not None:
+            ranked_with, ranked_by, ranking = self._ranked
+            if ranked_with is cooldowns and ranked_by == strategy:
+                return ranking
+        ranking = Ranking(
+            SelectionInput(
+                now=now,
+                routing=strategy.routing,
+                reserve=strategy.reserve,
+                candidates=tuple(_with_cooldown(c, cooldowns.get(c.id)) for c in self.candidates),
+            )
+        )
+        self._ranked = cooldowns, strategy, ranking
+        return ranking
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A list, and how long it holds."""
+
+    at: float
+    until: float
+    readings: int
+    found: EligibleAccounts
 
 
 class EligibilityCache:
-    """Lists eligible accounts, and caches the lists.
+    """Lists eligible accounts, and keeps the lists.
 
     Args:
         view: the accounts as this replica last read them.
         facts: their catalogues and quotas.
         clock: seconds since the epoch.
-        half_open: whether an account's circuit breaker is half open.
     """
 
-    def __init__(
-        self,
-        view: AccountView,
-        facts: Facts,
-        *,
-        clock: Callable[[], float],
-        half_open: Callable[[str], bool],
-    ) -> None:
+    def __init__(self, view: AccountView, facts: Facts, *, clock: Callable[[], float]) -> None:
         self._view = view
         self._facts = facts
         self._clock = clock
-        self._half_open = half_open
         self._state: tuple[int, int] = (-1, -1)
-        self._lists: dict[tuple[str, tuple[str, ...]], tuple[float, EligibleAccounts]] = {}
+        self._lists: dict[tuple[str, tuple[str, ...]], _Kept] = {}
 
     def __repr__(self) -> str:
         return f"<EligibilityCache of {len(self._lists)} lists>"
@@ -83,46 +154,21 @@ class EligibilityCache:
         if state != self._state or len(self._lists) > MOST_LISTS:
             self._state = state
             self._lists.clear()
-        now = self._clock()
-        at, found = self._lists.get((model, allowed), (0.0, None))
-        if found is None or not at <= now < at + FRESH_SECONDS:
+        now, readings = self._clock(), self._facts.readings
+        kept = self._lists.get((model, allowed))
+        if kept is None or not kept.at <= now < kept.until or self._is_old(kept, now, readings):
             found = self._listed(model, allowed, now)
-            self._lists[model, allowed] = now, found
-        return found
+            until = min(now + KEPT_SECONDS, _next_change(found, now))
+            kept = self._lists[model, allowed] = _Kept(now, until, readings, found)
+        return kept.found
 
     def usable(self, allowed: Collection[str]) -> bool:
         """Whether any account could serve a key, regardless of the model."""
         now = self._clock()
         return any(_usable(account, allowed, now) for account in self._view.accounts.values())
 
-    def candidate(
-        self,
-        account_id: str,
-        model: str,
-        *,
-        weight: float = 1.0,
-        cooldown: Cooldown | None = None,
-        full: bool = False,
-    ) -> Candidate:
-        """The candidate of an account.
-
-        Args:
-            account_id: its id.
-            model: the model to be sent, for its quota windows.
-            weight: the account's weight in the round robin.
-            cooldown: its cooldown from the snapshot.
-            full: whether it has no free concurrency slot.
-        """
-        return Candidate(
-            id=account_id,
-            weight=weight,
-            # The code is upstream's text: no selection reads it, and log lines must not contain it.
-            cooldown=cooldown and msgspec.structs.replace(cooldown, code=""),
-            half_open=self._half_open(account_id),
-            windows=self._facts.windows(account_id, model),
-            credits=self._facts.credits(account_id),
-            full=full,
-        )
+    def _is_old(self, kept: _Kept, now: float, readings: int) -> bool:
+        return readings != kept.readings and now >= kept.at + FRESH_SECONDS
 
     def _listed(self, model: str, allowed: tuple[str, ...], now: float) -> EligibleAccounts:
         accounts = {
@@ -130,14 +176,50 @@ class EligibilityCache:
             for account in self._view.accounts.values()
             if _usable(account, allowed, now) and self._facts.lists(account.id, model)
         }
-        candidates = [self.candidate(account_id, model) for account_id in accounts]
-        followed = [c.id for c in candidates if plenty(c, now=now, reserve=0) < Plenty.SPENT]
-        return EligibleAccounts(
-            accounts=accounts,
-            followed=tuple(followed or accounts),
-            left=left_of(candidates, now=now),
-        )
+        candidates = [
+            Candidate(
+                id=account.id,
+                weight=account.weight,
+                windows=self._facts.windows(account.id, model),
+                credits=self._facts.credits(account.id),
+            )
+            for account in accounts.values()
+        ]
+        return EligibleAccounts(accounts, candidates, among=self._view.accounts, now=now)
 
 
 def _usable(account: Account, allowed: Collection[str], now: float) -> bool:
     return account.works(now) and not account.paused and (not allowed or account.id in allowed)
+
+
+def _named(
+    followed: Collection[str], among: Collection[str]
+) -> tuple[Sequence[str] | None, Sequence[str]]:
+    """The accounts to be followed by name, else the others by name, else none.
+
+    Where there are too many of both any is followed, and the selection looks again if it must not be.
+    """
+    if len(followed) <= MOST_NAMED:
+        return tuple(followed), ()
+    others = [account_id for account_id in among if account_id not in followed]
+    return None, tuple(others) if len(others) <= MOST_NAMED else ()
+
+
+def _next_change(found: EligibleAccounts, now: float) -> float:
+    """When the first login ends or the first window resets, seconds since the epoch."""
+    logins: Iterable[float] = (
+        account.token_expires_at
+        for account in found.accounts.values()
+        if account.state is AccountState.REVOKED
+    )
+    resets = (window.resets_at for c in found.candidates for window in c.windows)
+    coming = [at for times in (logins, resets) for at in times if at > now]
+    return min(coming, default=math.inf)
+
+
+def _with_cooldown(candidate: Candidate, cooldown: Cooldown | None) -> Candidate:
+    if cooldown is None:
+        return candidate
+    # The code is upstream's text: no selection reads it, and log lines must not contain it.
+    plain = msgspec.structs.replace(cooldown, code="")
+    return msgspec.structs.replace(candidate, cooldown=plain)

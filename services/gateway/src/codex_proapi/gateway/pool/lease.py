@@ -32,7 +32,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     """The reason in words, with figures, for the access log."""
     selection_input: SelectionInput | None = None
-    """The input of the selection; None if there was none, or it is too large to log."""
+    """The input of the selection; None if there was none, or it is not to be logged."""
     began: float
     """Seconds since the epoch, by Redis' clock."""
     is_affine: bool = False

@@ -4,34 +4,27 @@ The accounts themselves are cached in memory. If a snapshot shows that they have
 read again and so is the snapshot, for it was taken for accounts that may be gone.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
 
+from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.gateway.limits.claims import Claims
 from codex_proapi.gateway.pool.clock import SharedClock
-from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts
+from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import LeaseRequest
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotRequest, SnapshotSource
 
 MOST_READS: Final = 3
 """Most snapshots read at a time while the accounts keep changing."""
+MOST_MODELS: Final = 64
+"""Most models whose cooldowns are remembered as seen."""
 NO_CLAIMS: Final = Claims()
-
-
-class Strategy(msgspec.Struct, frozen=True, kw_only=True):
-    """The operator's settings for selection."""
-
-    routing: Routing = Routing.AFFINITY
-    reserve: float = 0.0
-    """Percent of each quota window reserved for conversations already on the account."""
-    fair_below: float = 0.0
-    """Percent of the pool's quota left below which fair shares apply; 0 for never."""
 
 
 class PoolState(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +59,7 @@ class PoolReader:
         self._breakers = breakers
         self._eligible = eligible
         self._clock = clock
+        self._seen: dict[str, Mapping[str, Cooldown]] = {}
         self.strategy = Strategy()
         """Settings for selection; may change while running."""
 
@@ -82,6 +76,9 @@ class PoolReader:
     ) -> PoolState:
         """Read the state for one selection, in one round trip unless the accounts have changed.
 
+        One more is needed where the conversation must leave its account and the snapshot could not
+        be told so, because more accounts than it may name are out.
+
         Args:
             lease_request: what the account must serve.
             passed: ids of accounts that are passed over.
@@ -95,23 +92,19 @@ class PoolReader:
         follow = self.follows(lease_request, passed)
         for _ in range(MOST_READS):
             eligible = self.list(lease_request)
-            ids: Sequence[str] = eligible.followed if follow else tuple(eligible.accounts)
-            if passed or full:
-                ids = [id_ for id_ in ids if id_ not in passed and id_ not in full]
-            snapshot = await self._snapshots.read(
-                SnapshotRequest(
-                    account_ids=ids,
-                    model=lease_request.model,
-                    affinity=lease_request.fingerprint if follow else None,
-                    charge=claims.pending,
-                    fair_share=self._fair_share(claims, eligible),
-                )
-            )
+            request = self._request(lease_request, eligible, claims, follow=follow, full=full)
+            snapshot = await self._snapshots.read(request)
             self._clock.learn(snapshot.now)
             changed = await self._view.refresh_if(snapshot.accounts_version)
-            if not changed or claims.refusal(snapshot.now):
+            if claims.refusal(snapshot.now):
                 break
-        self._breakers.see(snapshot.cooldowns)
+            affine = snapshot.affine
+            stays = affine is None or (affine in eligible.followed and affine not in full)
+            if stays and not changed:
+                break
+            follow = follow and stays
+        if self._seen.get(lease_request.model) is not snapshot.cooldowns:
+            self._see(lease_request.model, snapshot.cooldowns)
         return PoolState(snapshot=snapshot, eligible=self.list(lease_request))
 
     def follows(self, lease_request: LeaseRequest, passed: Collection[str]) -> bool:
@@ -122,6 +115,34 @@ class PoolReader:
     def list(self, lease_request: LeaseRequest) -> EligibleAccounts:
         """The accounts that may serve this request, in cooldown or not."""
         return self._eligible.list(lease_request.model, lease_request.allowed_accounts)
+
+    def _request(
+        self,
+        lease_request: LeaseRequest,
+        eligible: EligibleAccounts,
+        claims: Claims,
+        *,
+        follow: bool,
+        full: Collection[str],
+    ) -> SnapshotRequest:
+        only = eligible.only
+        if full and only is not None:
+            only = [id_ for id_ in only if id_ not in full]
+        return SnapshotRequest(
+            account_ids=only,
+            excluded=eligible.excluded,
+            model=lease_request.model,
+            affinity=lease_request.fingerprint if follow else None,
+            charge=claims.pending,
+            fair_share=self._fair_share(claims, eligible),
+        )
+
+    def _see(self, model: str, cooldowns: Mapping[str, Cooldown]) -> None:
+        """Tell the breakers of cooldowns that have changed."""
+        if len(self._seen) >= MOST_MODELS:
+            self._seen.clear()
+        self._seen[model] = cooldowns
+        self._breakers.see(cooldowns)
 
     def _fair_share(self, claims: Claims, eligible: EligibleAccounts) -> FairShare | None:
         """The claim to the key's fair share: while the pool is scarce, once for each exchange."""

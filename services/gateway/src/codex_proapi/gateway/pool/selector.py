@@ -10,33 +10,29 @@ from typing import Final
 
 import msgspec
 
-from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.balancing.candidates import (
-    Candidate,
     NoCandidate,
     NoCandidateCause,
     Reason,
     Selection,
     SelectionInput,
 )
-from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
-from codex_proapi.commons.balancing.selection_policy import RENEWING_CODE, select, why_none
+from codex_proapi.commons.balancing.logged_input import logged_input
+from codex_proapi.commons.balancing.selection_policy import RENEWING_CODE, Ranking, why_none
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 from codex_proapi.gateway.pool.clock import SharedClock
-from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts
+from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.pool_reader import PoolReader, PoolState, Strategy
+from codex_proapi.gateway.pool.pool_reader import PoolReader, PoolState
 from codex_proapi.gateway.pool.recent_affinity import RecentAffinity
 from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotSource
 
 RENEWAL_PATIENCE: Final = 15.0
 """Total seconds that one request waits for credentials being refreshed, over all accounts."""
-MOST_LOGGED: Final = 8
-"""Most candidates of a selection input that is written to the access log."""
 BY_COOLDOWN: Final = frozenset(
     {
         *(NoCandidateCause.EMPTY, NoCandidateCause.UNENTITLED, NoCandidateCause.REFUSED),
@@ -75,8 +71,9 @@ class AccountSelector:
         self._breakers = breakers
         self._outcomes = outcomes
         self._clock = clock
-        self._eligible = EligibilityCache(view, facts, clock=clock, half_open=breakers.half_open)
+        self._eligible = EligibilityCache(view, facts, clock=clock)
         self._recent_affinity = RecentAffinity(clock)
+        self._log_due = 0.0
         self.reader = PoolReader(
             view=view,
             snapshots=snapshots,
@@ -132,7 +129,7 @@ class AccountSelector:
                     return self._nobody(found, lease_request, snapshot, eligible)
                 # Only accounts with another request's probe under way are left: use one of them.
                 selected = busy.pop()
-            elif found.probe and not await self._breakers.may_probe(found.account_id):
+            elif self._is_probe(found) and not await self._breakers.may_probe(found.account_id):
                 passed.add(found.account_id)
                 busy.append(selected)
                 continue
@@ -216,39 +213,37 @@ class AccountSelector:
         passed: Collection[str],
         full: Collection[str],
     ) -> "_Selected":
-        """Select an account; if the affine account is available it is the only candidate."""
+        """Select an account from the ranking of the eligible ones."""
         affine, tentative = self._tie(lease_request, snapshot, eligible, passed)
-        untried = eligible.accounts
-        if passed:
-            untried = {id_: account for id_, account in untried.items() if id_ not in passed}
-
-        def candidate(account: Account) -> Candidate:
-            return self._eligible.candidate(
-                account.id,
-                lease_request.model,
-                weight=account.weight,
-                cooldown=snapshot.cooldowns.get(account.id),
-                full=account.id in full,
+        ranking = eligible.ranking(snapshot.cooldowns, self.strategy, now=snapshot.now)
+        found = ranking.select(cursor=snapshot.cursor, affine=affine, tried=passed, full=full)
+        made_from = None
+        if self.strategy.logged and isinstance(found, Selection):
+            made_from = self._logged_input(
+                ranking, found, cursor=snapshot.cursor, affine=affine, passed=passed, full=full
             )
+        return _Selected(found, made_from, affine, tentative)
 
-        def made_from(candidates: tuple[Candidate, ...]) -> SelectionInput:
-            return SelectionInput(
-                now=snapshot.now,
-                routing=self.strategy.routing,
-                cursor=snapshot.cursor,
-                affine=affine,
-                reserve=self.strategy.reserve,
-                candidates=candidates,
-            )
+    def _logged_input(
+        self,
+        ranking: Ranking,
+        found: Selection,
+        *,
+        cursor: int | None,
+        affine: str | None,
+        passed: Collection[str],
+        full: Collection[str],
+    ) -> SelectionInput | None:
+        """The input of a selection for the log, of as many as are to be logged."""
+        self._log_due += self.strategy.logged
+        if self._log_due < 1:
+            return None
+        self._log_due -= 1
+        return logged_input(ranking, found, cursor=cursor, affine=affine, tried=passed, full=full)
 
-        own = untried.get(affine) if affine else None
-        if own is not None and own.id not in full and own.id not in snapshot.cooldowns:
-            alone = candidate(own)
-            if plenty(alone, now=snapshot.now, reserve=0) is not Plenty.SPENT:
-                found = made_from((alone,))
-                return _Selected(select(found), found, affine, tentative)
-        found = made_from(tuple(candidate(account) for account in untried.values()))
-        return _Selected(select(found), found, affine, tentative)
+    def _is_probe(self, found: Selection) -> bool:
+        """Whether a selected account's circuit breaker is half open: one request at a time may try it."""
+        return found.basis is not Reason.LAST and self._breakers.half_open(found.account_id)
 
     async def _lend(
         self, selected: "_Selected", snapshot: PoolSnapshot, *, give_up: float
@@ -271,17 +266,16 @@ class AccountSelector:
                 await self._without_credential(account.id, error)
                 return None
         sole = len(self._view.accounts) == 1
-        made_from = selected.selection_input
         return Lease(
             account=account,
             credential=credential,
             basis=choice.basis,
             why=choice.why,
-            selection_input=made_from if len(made_from.candidates) <= MOST_LOGGED else None,
+            selection_input=selected.selection_input,
             began=snapshot.now,
             is_affine=sole or (selected.affine == account.id and not selected.tentative),
             sole=sole,
-            probe=choice.probe,
+            probe=self._is_probe(choice),
         )
 
     def _nobody(
@@ -306,10 +300,10 @@ class AccountSelector:
 
 
 class _Selected(msgspec.Struct, frozen=True):
-    """A selection with its input."""
+    """A selection, with its input if it is to be logged."""
 
     found: Selection | NoCandidate
-    selection_input: SelectionInput
+    selection_input: SelectionInput | None
     affine: str | None
     """Id of the account that the conversation is tied to."""
     tentative: bool

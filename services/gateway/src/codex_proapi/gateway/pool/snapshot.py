@@ -5,13 +5,12 @@ limits and fair share. `commons.balancing` selects an account from it.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
 
-from codex_proapi.commons.accounts.cooldowns import read_cooldown
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.redis import keyspace
@@ -20,6 +19,7 @@ from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.affinity_writer import TENTATIVE
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
+from codex_proapi.gateway.pool.health.cooldown_cache import CooldownCache
 
 Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]
 """Called with the seconds that a read took, and its error if it failed."""
@@ -40,8 +40,11 @@ class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the account the conversation is tied to, if it is eligible and not in cooldown."""
     tentative: bool = False
     """Whether that account was selected for the conversation but has not answered it yet."""
-    cooldowns: dict[str, Cooldown] = {}
-    """Cooldown by account id, of the account or of the model, whichever ends later."""
+    cooldowns: Mapping[str, Cooldown] = {}
+    """Cooldown by account id, of the account or of the model, whichever ends later.
+
+    The same object as in the last snapshot for the model, unless something has changed.
+    """
     allowance: Allowance | None = None
     """Result of the charge; None without one, or if the keys changed: then nothing was charged."""
 
@@ -49,8 +52,10 @@ class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of a snapshot."""
 
-    account_ids: Sequence[str]
-    """Ids of the eligible accounts."""
+    account_ids: Sequence[str] | None = None
+    """Ids of the only accounts that the conversation may stay with; None for any."""
+    excluded: Sequence[str] = ()
+    """Ids of accounts that it may not stay with, where `account_ids` is None."""
     model: str
     """The model to be sent, for cooldowns that hold for one model."""
     affinity: str | None = None
@@ -59,6 +64,12 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The charge to the key's limits, if it is still to be made."""
     fair_share: FairShare | None = None
     """The claim to the key's fair share, while the pool is scarce."""
+
+    def may_stay(self, account_id: str) -> bool:
+        """Whether the conversation may stay with an account."""
+        if self.account_ids is not None:
+            return account_id in self.account_ids
+        return account_id not in self.excluded
 
 
 class SnapshotSource(Protocol):
@@ -81,16 +92,24 @@ class SnapshotReader:
     ) -> None:
         self._redis = redis
         self._clock = clock
+        self._cooldowns = CooldownCache()
         self._hook = hook
+        self._ahead = 0.0
+        """Seconds that Redis' clock is ahead of ours."""
         self._scripts = Scripts(redis, __package__, line=line)
         self._call: Callable[..., Awaitable[Any]] = line.call if line else redis.execute_command
         self._keys = [
             *(keyspace.accounts_version(), keyspace.keys_version()),
             *(keyspace.cursor(), keyspace.cooldowns()),
         ]
+        self._late_keys = [keyspace.fair_shares(), keyspace.cooldowns_version()]
 
     def __repr__(self) -> str:
         return "<SnapshotReader>"
+
+    def cooldowns(self, model: str, now: float) -> Mapping[str, Cooldown]:
+        """The cooldowns for a model as last read, by account id; `now` is seconds since the epoch."""
+        return self._cooldowns.of(model, now)
 
     async def read(self, request: SnapshotRequest) -> PoolSnapshot:
         """Read one snapshot, in one script.
@@ -102,21 +121,29 @@ class SnapshotReader:
             StoreUnavailable: Redis did not answer; no request may be admitted.
         """
         affinity, charge, fair_share = request.affinity, request.charge, request.fair_share
-        keys = [*self._keys, keyspace.affinity(affinity or ""), keyspace.fair_shares()]
+        keys = [*self._keys, keyspace.affinity(affinity or ""), *self._late_keys]
         lifetime = 0 if affinity is None else keyspace.AFFINITY_SECONDS
         args = [
             request.model,
             lifetime,
-            f" {' '.join(request.account_ids)} ",
+            _who_may_stay(request),
+            self._cooldowns.version(self._clock() + self._ahead),
             fair_share.claim if fair_share else "",
         ]
         if charge is not None:
             at = self._clock()
             keys += charge.keys(at)
             args += charge.arguments(at)
-        reply = await self._run(keys, args)
-        seconds, micros, accounts, api_keys, cursor, affine, cooling, drawn, wait = reply
+        return self._snapshot(await self._run(keys, args), request)
+
+    def _snapshot(self, reply: Sequence[Any], request: SnapshotRequest) -> PoolSnapshot:
+        """Decode the script's reply."""
+        charge, fair_share = request.charge, request.fair_share
+        seconds, micros, accounts, api_keys, cursor, affine, version, cooling, drawn, wait = reply
         now = seconds + micros / 1e6
+        self._ahead = now - self._clock()
+        if cooling is not None:
+            self._cooldowns.replace(version, cooling, now=now)
         if fair_share is not None and wait >= 0:
             fair_share.take(wait / 1000)
         return PoolSnapshot(
@@ -126,7 +153,7 @@ class SnapshotReader:
             cursor=None if cursor < 0 else cursor,
             affine=affine.removeprefix(TENTATIVE) or None,
             tentative=affine.startswith(TENTATIVE),
-            cooldowns=_cooldowns(cooling) if cooling else {},
+            cooldowns=self._cooldowns.of(request.model, now),
             allowance=charge.take(drawn, now) if charge is not None and drawn else None,
         )
 
@@ -149,14 +176,8 @@ class SnapshotReader:
         return reply
 
 
-def _cooldowns(cooling: Sequence[str | int]) -> dict[str, Cooldown]:
-    """Decode the script's flat triples; of two cooldowns of an account the later end counts."""
-    found: dict[str, Cooldown] = {}
-    for account_id, json in zip(cooling[::3], cooling[2::3], strict=True):
-        cooldown = read_cooldown(str(json), name=str(account_id))
-        if cooldown is None:
-            continue
-        held = found.get(str(account_id))
-        if held is None or cooldown.until > held.until:
-            found[str(account_id)] = cooldown
-    return found
+def _who_may_stay(request: SnapshotRequest) -> str:
+    """The accounts that the conversation may stay with, as the script reads them."""
+    if request.account_ids is not None:
+        return f"+ {' '.join(request.account_ids)} "
+    return f"- {' '.join(request.excluded)} " if request.excluded else ""

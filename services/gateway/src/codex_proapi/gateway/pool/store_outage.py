@@ -81,8 +81,8 @@ class StoreOutage:
         self._returned = returned
         self._serving = False
         self._cursor = 0
-        self._cooldowns: dict[str, Cooldown] = {}
-        self._cooldowns_of: dict[str, dict[str, Cooldown]] = {}
+        self._cooldowns: Mapping[str, Cooldown] = {}
+        self._cooldowns_of: dict[str, Mapping[str, Cooldown]] = {}
         self._ties: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -187,9 +187,10 @@ class StoreOutage:
         """A snapshot from cached cooldowns and ties; the cursor is this replica's own."""
         affinity = request.affinity
         now = self._clock()
-        cooldowns = _in_force(self._cooldowns_of.get(request.model, self._cooldowns), now)
+        known = self._cooldowns_of.get(request.model, self._cooldowns)
+        cooldowns = self._cooldowns_of[request.model] = _in_force(known, now)
         affine = self._ties.get(affinity) if affinity else None
-        if affine not in request.account_ids or affine in cooldowns:
+        if affine is None or not request.may_stay(affine) or affine in cooldowns:
             affine = None
             self._cursor += 1
         self._metrics.graced.inc()
@@ -204,5 +205,8 @@ class StoreOutage:
         )
 
 
-def _in_force(cooldowns: Mapping[str, Cooldown], now: float) -> dict[str, Cooldown]:
+def _in_force(cooldowns: Mapping[str, Cooldown], now: float) -> Mapping[str, Cooldown]:
+    """The cooldowns that have not ended; the same object if none has."""
+    if all(each.until > now for each in cooldowns.values()):
+        return cooldowns
     return {account: each for account, each in cooldowns.items() if each.until > now}

@@ -1,23 +1,25 @@
 -- The one look at Redis before upstream: the time, what changed, whose turn it is, who is cooling.
--- KEYS accounts-version, keys-version, cursor, cooldowns, affinity, fair shares
+-- KEYS accounts-version, keys-version, cursor, cooldowns, affinity, fair shares, cooldowns-version
 --      and for a key with limits: requests and tokens of its minute, its streams, usage from today back
--- ARGV model, affinity lifetime or 0 for none, eligible accounts as ' id id … ',
---      '' or, where the pool is scarce, 'key request charge ahead active patience': a fair share
+-- ARGV model, affinity lifetime or 0 for none,
+--      who may be returned to: '' anybody, '+ id id … ' only these, '- id id … ' all but these,
+--      version of the cooldowns that the caller has or '', '' or, where the pool is scarce, 'key request charge ahead active patience': a fair share
 --      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
 --      the stream's place or '', its seconds, limits of a day, a week, a month, day of the month, day
 -- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
---        {account, 0 or 1 for 'this model only', JSON of its cooldown, …},
+--        version of the cooldowns, {name, JSON, …} of all of them or nil if the caller has that version,
 --        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
 --         days until a budget has something left, tokens spent of a day's, a week's, a month's},
 --        -1 or, of a claim, how long to wait: 0 if it was charged}; times in milliseconds.
 -- The cursor moves only if no eligible affine account is free; a conversation found is kept alive.
+-- Nothing here grows with the accounts, but for the cooldowns where they have changed.
 -- The affine account begins with '~' while it is only promised: chosen, but it has not answered yet.
 -- A request over a limit or a fair share moves and draws nothing. 'changed' is also said where the caller's day (since
 -- the epoch) is not Redis' day: the days it named are others then.
 local MINUTE, KEPT = 60, 120
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local versions = redis.call('MGET', KEYS[1], KEYS[2])
+local versions = redis.call('MGET', KEYS[1], KEYS[2], KEYS[7])
 
 -- Tokens of the last minute, by second; a second's leave together, a minute after the last of them
 -- was drawn: that time is kept beside them, in the field with a '+'.
@@ -56,7 +58,7 @@ end
 -- Tokens of each day from today back.
 local function spent_days()
   local days = {}
-  for i = 10, #KEYS do
+  for i = 11, #KEYS do
     local counts = redis.call('HMGET', KEYS[i], 'input', 'output', 'estimated')
     days[#days + 1] = (tonumber(counts[1] or 0) or 0) + (tonumber(counts[2] or 0) or 0)
       + (tonumber(counts[3] or 0) or 0)
@@ -65,7 +67,7 @@ local function spent_days()
 end
 
 -- Budgets: which it is, where its limit is in ARGV, how many days it counts.
-local SPANS = {{'tokens_day', 13, 1}, {'tokens_week', 14, 7}, {'tokens_month', 15, tonumber(ARGV[16])}}
+local SPANS = {{'tokens_day', 14, 1}, {'tokens_week', 15, 7}, {'tokens_month', 16, tonumber(ARGV[17])}}
 
 -- Tokens spent of each budget; 0 of one that the key does not have.
 local function spent_of(days)
@@ -110,12 +112,12 @@ end
 
 local function draw()
   local today = math.floor(now / 86400)
-  if tonumber(versions[2] or 0) ~= tonumber(ARGV[5]) or today ~= tonumber(ARGV[17]) then
+  if tonumber(versions[2] or 0) ~= tonumber(ARGV[6]) or today ~= tonumber(ARGV[18]) then
     return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
   end
-  local requests, tokens, streams = KEYS[7], KEYS[8], KEYS[9]
-  local id, asked, rpm, tpm = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-  local concurrent, place = tonumber(ARGV[10]), ARGV[11]
+  local requests, tokens, streams = KEYS[8], KEYS[9], KEYS[10]
+  local id, asked, rpm, tpm = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+  local concurrent, place = tonumber(ARGV[11]), ARGV[12]
   redis.call('ZREMRANGEBYSCORE', requests, '-inf', now - MINUTE)
   local known = redis.call('ZSCORE', requests, id)
   local used = redis.call('ZCARD', requests)
@@ -166,7 +168,7 @@ local function draw()
     if not seconds[1] then seconds[1] = second end
   end
   if place ~= '' then
-    redis.call('ZADD', streams, now + ARGV[12], place)
+    redis.call('ZADD', streams, now + ARGV[13], place)
     redis.call('EXPIRE', streams, KEPT)
   end
   return told('', 0, 0)
@@ -177,7 +179,7 @@ end
 -- has been refused for long enough begins where that one stands.
 local function claim()
   local key, id, charge, ahead, active, patience =
-    string.match(ARGV[4], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+    string.match(ARGV[5], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
   local all = redis.call('HGETALL', KEYS[6])
   local had, since, least, others = nil, now, nil, {}
   for i = 1, #all, 2 do
@@ -215,49 +217,52 @@ end
 local function refused(drawn, share)
   return {
     tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
-    -1, '', {}, drawn, share,
+    -1, '', '', false, drawn, share,
   }
 end
 
 local share, charge, drawn = -1, nil, {}
-if ARGV[4] ~= '' then
+if ARGV[5] ~= '' then
   share, charge = claim()
   if share > 0 then return refused({}, share) end
 end
-if ARGV[5] then
+if ARGV[6] then
   drawn = draw()
   if drawn[1] ~= '' then return refused(drawn, -1) end
 end
 if charge then charge() end
-local cooling, cooled = {}, {}
-if redis.call('EXISTS', KEYS[4]) == 1 then
-  local all = redis.call('HGETALL', KEYS[4])
-  for i = 1, #all, 2 do
-    local field, json = all[i], all[i + 1]
-    -- One that cannot be read has no end: the reader passes it over, and it stays.
-    local read, cooldown = pcall(cjson.decode, json)
-    local ends = read and type(cooldown) == 'table' and tonumber(cooldown['until'])
-    if not ends then
-      cooling[#cooling + 1] = field
-      cooling[#cooling + 1] = 0
-      cooling[#cooling + 1] = json
-    elseif ends <= now then
-      redis.call('HDEL', KEYS[4], field)
-    else
-      local colon = string.find(field, ':', 1, true)
-      local id = colon and string.sub(field, 1, colon - 1) or field
-      if not colon or string.sub(field, colon + 1) == ARGV[1] then
-        cooled[id] = true
-        cooling[#cooling + 1] = id
-        cooling[#cooling + 1] = colon and 1 or 0
-        cooling[#cooling + 1] = json
-      end
-    end
+-- Until when a cooldown lasts; nil of one that cannot be read: the reader passes it over, and it stays.
+local function ends_of(json)
+  local read, cooldown = pcall(cjson.decode, json)
+  return read and type(cooldown) == 'table' and tonumber(cooldown['until']) or nil
+end
+
+local function is_cooling(id)
+  for _, json in ipairs(redis.call('HMGET', KEYS[4], id, id .. ':' .. ARGV[1])) do
+    local ends = json and ends_of(json)
+    if ends and ends > now then return true end
+  end
+  return false
+end
+
+local function may_stay(id)
+  local sign = string.sub(ARGV[3], 1, 1)
+  if sign == '' then return true end
+  local named = string.find(ARGV[3], ' ' .. id .. ' ', 1, true) ~= nil
+  return named == (sign == '+')
+end
+
+local version, cooling = (versions[3] or 0) .. ' ' .. (versions[1] or 0), nil
+if version ~= ARGV[4] then
+  cooling = redis.call('HGETALL', KEYS[4])
+  for i = 1, #cooling, 2 do
+    local ends = ends_of(cooling[i + 1])
+    if ends and ends <= now then redis.call('HDEL', KEYS[4], cooling[i]) end
   end
 end
 local told = ARGV[2] ~= '0' and redis.call('GET', KEYS[5]) or ''
 local affine, cursor = (string.gsub(told, '^~', '')), -1
-if affine ~= '' and string.find(ARGV[3], ' ' .. affine .. ' ', 1, true) and not cooled[affine] then
+if affine ~= '' and may_stay(affine) and not is_cooling(affine) then
   redis.call('EXPIRE', KEYS[5], ARGV[2])
 else
   told = ''
@@ -265,5 +270,5 @@ else
 end
 return {
   tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
-  cursor, told, cooling, drawn, share,
+  cursor, told, version, cooling or false, drawn, share,
 }

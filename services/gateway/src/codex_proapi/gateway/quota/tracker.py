@@ -31,6 +31,7 @@ from codex_proapi.commons.codex.quota_parser import (
 )
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
+from codex_proapi.gateway.quota.changes import QuotaChanges
 from codex_proapi.gateway.quota.merge import join
 from codex_proapi.gateway.quota.poller import QuotaPoller, in_use
 
@@ -78,12 +79,23 @@ class QuotaTracker:
         self._overlay: dict[str, SeenQuota] = {}
         """By account id: the known quota merged with readings that are not written yet."""
         self._unread: set[str] = set()
-        self.revision = 0
-        """A number that changes when a quota has changed materially."""
+        self._merged = 0
+        """How often quotas were read from Redis or merged with it."""
+        self._changes = QuotaChanges()
         self._drawn: dict[tuple[str, str], tuple[SeenQuota, tuple[Window, ...]]] = {}
 
     def __repr__(self) -> str:
         return f"<QuotaTracker of {len(self._known)} accounts>"
+
+    @property
+    def revision(self) -> int:
+        """A number that changes when quotas were read from Redis, or one has changed materially."""
+        return self._merged + self._changes.material
+
+    @property
+    def readings(self) -> int:
+        """A number that changes when any quota was read with other figures than before."""
+        return self._changes.all
 
     def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """Collect response headers of an account, by lower-case name; they are parsed later."""
@@ -91,15 +103,17 @@ class QuotaTracker:
             # Headers of one limit do not hide those of another that came in the same seconds.
             self._headers[account_id, headers.get(ACTIVE, "")] = self._clock(), headers
             self._unread.add(account_id)
-            if any(headers.get(name, "").startswith("100") for name in USED):
-                self.revision += 1
+            used = [headers.get(name, "") for name in USED]
+            self._changes.note(account_id, f"{headers.get(ACTIVE, '')} in headers", used)
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
         """Collect a quota from a refusal or an event."""
         _, before = self._told.get(account_id, (0.0, None))
         self._told[account_id] = self._clock(), combined(before, quota) or quota
         self._unread.add(account_id)
-        self.revision += 1
+        for family in quota.families:
+            used = [window.used_percent for window in family.windows]
+            self._changes.note(account_id, family.id, used)
 
     def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
         """The quota windows that apply to a model, for a candidate; empty if unknown."""
@@ -130,13 +144,13 @@ class QuotaTracker:
                 changed[account_id] = change
         self._known |= await self._store.keep(changed)
         self._overlay.clear()
-        self.revision += bool(changed)
+        self._merged += bool(changed)
 
     async def check(self) -> None:
         """Read the stored quotas of all accounts, and plan polls. Raises StoreUnavailable."""
         self._known = await self._store.all(list(self._view.accounts))
         self._drawn.clear()
-        self.revision += 1
+        self._merged += 1
         self._poll.plan({id_: known.windows_seen_at for id_, known in self._known.items()})
 
     async def ask(self) -> None:
@@ -144,7 +158,7 @@ class QuotaTracker:
         for account_id, quota in (await self._poll.ask(KEEP_SECONDS)).items():
             change = _Change(seen(quota, self._clock()), complete=True)
             self._known |= await self._store.keep({account_id: change})
-            self.revision += 1
+            self._merged += 1
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Write, read and poll until cancelled."""

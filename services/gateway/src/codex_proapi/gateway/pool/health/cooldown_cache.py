@@ -1,0 +1,100 @@
+"""This replica's copy of the cooldowns, which Redis sends only when they have changed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from codex_proapi.commons.accounts.cooldowns import read_cooldown
+from codex_proapi.commons.accounts.model import Cooldown
+
+MOST_SECONDS: Final = 5.0
+"""Seconds after which the copy is read again in any case: a replica of an older version does not
+count its changes, and a replica of Redis that was promoted may have lost some."""
+MOST_MODELS: Final = 64
+"""Most models whose cooldowns are kept merged."""
+
+
+class _Merged(msgspec.Struct, frozen=True):
+    """The cooldowns that hold for one model."""
+
+    until: float
+    """When the first of them ends; inf if there is none."""
+    by_account: Mapping[str, Cooldown]
+
+
+class CooldownCache:
+    """The cooldowns of all accounts and models."""
+
+    def __init__(self) -> None:
+        self._version = ""
+        self._read_at = -math.inf
+        self._fields: Sequence[str] = ()
+        self._cooldowns: Sequence[tuple[str, str, Cooldown]] = ()
+        self._merged: dict[str, _Merged] = {}
+
+    def __repr__(self) -> str:
+        return f"<CooldownCache of {len(self._cooldowns)}, version {self._version or 'none'}>"
+
+    def version(self, now: float) -> str:
+        """The version of the copy; empty if it must be read again.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        return self._version if 0 <= now - self._read_at < MOST_SECONDS else ""
+
+    def replace(self, version: str, fields: Sequence[str], *, now: float) -> None:
+        """Replace the copy, unless it was read later.
+
+        Args:
+            version: the version of what was read.
+            fields: names (`account` or `account:model`) and JSON cooldowns in turn.
+            now: when it was read, seconds since the epoch by Redis' clock.
+        """
+        if 0 < self._read_at - now < MOST_SECONDS:
+            return
+        unchanged = fields == self._fields
+        self._version, self._read_at, self._fields = version, now, fields
+        if unchanged:
+            return
+        self._cooldowns = [
+            (*_account_and_model(name), cooldown)
+            for name, json in zip(fields[::2], fields[1::2], strict=True)
+            if (cooldown := read_cooldown(json, name=name)) is not None
+        ]
+        self._merged.clear()
+
+    def of(self, model: str, now: float) -> Mapping[str, Cooldown]:
+        """The cooldowns in force for a model, by account id.
+
+        Of two cooldowns of an account, its own and the model's, the later end counts. The same
+        object is given until one of them changes or ends.
+
+        Args:
+            model: the model to be sent.
+            now: seconds since the epoch.
+        """
+        merged = self._merged.get(model)
+        if merged is None or merged.until <= now:
+            if len(self._merged) >= MOST_MODELS:
+                self._merged.clear()
+            merged = self._merged[model] = self._merge(model, now)
+        return merged.by_account
+
+    def _merge(self, model: str, now: float) -> _Merged:
+        found: dict[str, Cooldown] = {}
+        for account_id, of_model, cooldown in self._cooldowns:
+            if cooldown.until <= now or of_model not in ("", model):
+                continue
+            held = found.get(account_id)
+            if held is None or cooldown.until > held.until:
+                found[account_id] = cooldown
+        until = min((cooldown.until for cooldown in found.values()), default=math.inf)
+        return _Merged(until, found)
+
+
+def _account_and_model(name: str) -> tuple[str, str]:
+    account_id, _, model = name.partition(":")
+    return account_id, model
