@@ -17,6 +17,7 @@ from codex_proapi.commons.cluster.live_settings import (
     KeyPolicy,
     LiveSettings,
     LiveSettingsStore,
+    ReasoningSummary,
 )
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -43,6 +44,7 @@ class Part:
         self.policy: Any = None
         self.strategy: Any = None
         self.history_mode: Any = None
+        self.reasoning_summary: Any = None
         self.names: Any = None
         self.most: Any = None
         self.interval: Any = None
@@ -97,6 +99,7 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
             fair_share_below=25.0,
             api_key_policy=KeyPolicy.OPEN,
             history_mode=HistoryMode.TRANSCRIPT,
+            reasoning_summary=ReasoningSummary.AUTO,
             default_model="gpt-6-sol",
             model_aliases={},
             disabled_models=("gpt-5.5",),
@@ -108,6 +111,7 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
     assert scene.part.policy == KeyPolicy.OPEN
     assert scene.part.strategy == Strategy(routing=Routing.LEAST_USED, reserve=0, fair_below=25)
     assert scene.part.history_mode is HistoryMode.TRANSCRIPT
+    assert scene.part.reasoning_summary is ReasoningSummary.AUTO
     assert scene.part.days == 60
     assert scene.part.names == Names(default_model="gpt-6-sol", aliases={}, disabled=("gpt-5.5",))
 

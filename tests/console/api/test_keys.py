@@ -68,6 +68,7 @@ async def test_a_key_is_shown_once_and_works_at_the_gateway(
         "allowed_models": ["gpt-6-sol"],
         "default_model": "",
         "default_effort": "",
+        "reasoning_summary": "",
         "allowed_accounts": [],
         "weight": 1.0,
     }
@@ -83,6 +84,7 @@ async def test_a_change_reaches_the_gateway_with_its_next_request(
         "name": "login_service",
         "limits": {"tokens_day": 9},
         "default_effort": "high",
+        "reasoning_summary": "concise",
         "weight": 2.5,
     }
     changed = (await api.patch(f"/api/keys/{made['key']['id']}", json=change)).json()
@@ -93,6 +95,7 @@ async def test_a_change_reaches_the_gateway_with_its_next_request(
     found = await view.find(made["secret"])
     assert found is not None
     assert (found.default_effort, found.weight) == ("high", 2.5)
+    assert found.reasoning_summary == "concise"
 
 
 async def test_a_rotated_key_keeps_its_id_and_its_old_secret_ends(
@@ -160,6 +163,7 @@ async def test_every_deed_is_recorded_once_and_without_the_key(api: httpx.AsyncC
         ({"name": "k", "expires_at": -1}, "expires_at"),
         ({"name": "k", "limits": {"rpm": -1}}, "limits"),
         ({"name": "k", "default_effort": "HIGH; DROP"}, "default_effort"),
+        ({"name": "k", "reasoning_summary": "loud"}, "reasoning_summary"),
         ({"name": "k", "allowed_models": [""]}, "allowed_models"),
         ({"name": "k", "weight": 0.05}, "weight"),
         ({"name": "k", "weight": 101}, "weight"),

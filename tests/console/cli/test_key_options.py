@@ -7,7 +7,9 @@ from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.console.cli.key_options import End, Span, facts_of
 
 NOTHING: dict[str, Any] = {
-    **dict.fromkeys(("owner", "default_model", "default_effort", "weight", "expires")),
+    **dict.fromkeys(
+        (*("owner", "default_model", "default_effort", "reasoning_summary", "weight", "expires"),)
+    ),
     **dict.fromkeys(("rpm", "tpm", "concurrent", "tokens_day", "tokens_week", "tokens_month")),
     "models": (),
     "accounts": (),

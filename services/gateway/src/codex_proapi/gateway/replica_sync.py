@@ -76,6 +76,7 @@ class LiveSettingsApplier:
         most = live.account_streams
         self._slots.most = settings.account_streams if most is None else most
         self._options.history_mode = live.history_mode or settings.history_mode
+        self._options.reasoning_summary = live.reasoning_summary or settings.reasoning_summary
         self._settlements.days = live.usage_days or USAGE_DAYS
         aliases = live.model_aliases
         self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds

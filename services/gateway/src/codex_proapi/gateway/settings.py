@@ -6,7 +6,12 @@ from typing import Annotated
 import msgspec
 
 from codex_proapi.commons.balancing.strategy import Routing
-from codex_proapi.commons.cluster.live_settings import MOST_RESERVE, HistoryMode, KeyPolicy
+from codex_proapi.commons.cluster.live_settings import (
+    MOST_RESERVE,
+    HistoryMode,
+    KeyPolicy,
+    ReasoningSummary,
+)
 from codex_proapi.commons.runtime.settings import CommonSettings
 
 ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
@@ -37,6 +42,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """`name=model` pairs, as clients' names differ from the catalogue's; a name may end in `*`."""
     history_mode: HistoryMode = HistoryMode.STRUCTURED
     """Whether a conversation stays items or becomes one text, for tools that expect the latter."""
+    reasoning_summary: ReasoningSummary = ReasoningSummary.MODEL
+    """Reasoning summary where neither client nor key says which; clients differ in what they show."""
     routing: Routing = Routing.AFFINITY
     """Whether a conversation stays on its account; strict turns cost the upstream prompt cache."""
     quota_reserve: float = 5.0

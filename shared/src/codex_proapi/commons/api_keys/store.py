@@ -60,6 +60,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """Model when a client names none or one that we do not have; empty is ours."""
     default_effort: str = ""
     """Reasoning effort when a client names none; empty is the model's."""
+    reasoning_summary: str = ""
+    """Reasoning summary when a client asks neither for one nor for none: `auto`, `concise`,
+    `detailed` or `none`; empty is the setting's."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids it may spend; empty is all."""
     limits: Limits = Limits()

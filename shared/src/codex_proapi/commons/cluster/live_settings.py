@@ -32,6 +32,17 @@ class HistoryMode(enum.StrEnum):
     TRANSCRIPT = "transcript"
 
 
+class ReasoningSummary(enum.StrEnum):
+    """The reasoning summary of an answer where neither client nor key says which."""
+
+    MODEL = "model"
+    """As the model's entry in the catalogue says."""
+    NONE = "none"
+    AUTO = "auto"
+    CONCISE = "concise"
+    DETAILED = "detailed"
+
+
 class KeyPolicy(enum.StrEnum):
     """Whether a request needs an API key."""
 
@@ -52,6 +63,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     default_model: str | None = None
     model_aliases: dict[str, str] | None = None
     history_mode: HistoryMode | None = None
+    reasoning_summary: ReasoningSummary | None = None
     api_key_policy: KeyPolicy | None = None
     disabled_models: tuple[str, ...] | None = None
     """Models that are not offered although accounts have them."""

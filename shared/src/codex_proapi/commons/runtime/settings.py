@@ -50,6 +50,7 @@ KNOWN_NAMES = frozenset(
         ),
         *("CODEX_BASE_URL", "CODEX_AUTH_URL", "CODEX_CLIENT_ID", "CODEX_CLIENT_VERSION"),
         *("CODEX_ORIGINATOR", "DEFAULT_MODEL", "MODEL_ALIASES", "HISTORY_MODE", "ROUTING"),
+        "REASONING_SUMMARY",
         *(
             "LOG_LEVEL",
             "COMMIT_PATIENCE",

@@ -32,6 +32,7 @@ Accounts = Annotated[
     msgspec.Meta(max_length=500),
 ]
 Effort = Annotated[str, msgspec.Meta(max_length=16, pattern=r"^[a-z]*$")]
+Summary = Annotated[str, msgspec.Meta(pattern=r"^(none|auto|concise|detailed)?$")]
 Most = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 Weight = Annotated[float, msgspec.Meta(ge=LEAST_WEIGHT, le=MOST_WEIGHT)]
 """A key's share when the pool is scarce, in proportion to the others' weights."""
@@ -59,6 +60,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     allowed_models: Models = ()
     default_model: Model = ""
     default_effort: Effort = ""
+    reasoning_summary: Summary = ""
     allowed_accounts: Accounts = ()
     limits: LimitsBody = LimitsBody()
     weight: Weight = 1.0
@@ -73,6 +75,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
     allowed_models: Models | msgspec.UnsetType = msgspec.UNSET
     default_model: Model | msgspec.UnsetType = msgspec.UNSET
     default_effort: Effort | msgspec.UnsetType = msgspec.UNSET
+    reasoning_summary: Summary | msgspec.UnsetType = msgspec.UNSET
     allowed_accounts: Accounts | msgspec.UnsetType = msgspec.UNSET
     limits: LimitsBody | msgspec.UnsetType = msgspec.UNSET
     weight: Weight | msgspec.UnsetType = msgspec.UNSET
@@ -100,6 +103,7 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
     allowed_models: tuple[str, ...]
     default_model: str
     default_effort: str
+    reasoning_summary: str
     allowed_accounts: tuple[str, ...]
     limits: LimitsBody
     weight: float
@@ -243,6 +247,7 @@ def key_body(key: ApiKey, *, now: float) -> KeyBody:
         allowed_models=key.allowed_models,
         default_model=key.default_model,
         default_effort=key.default_effort,
+        reasoning_summary=key.reasoning_summary,
         allowed_accounts=key.allowed_accounts,
         limits=LimitsBody(**msgspec.structs.asdict(key.limits)),
         weight=key.weight,

@@ -13,6 +13,7 @@ from codex_proapi.commons.cluster.live_settings import (
     KeyPolicy,
     LiveSettings,
     LiveSettingsStore,
+    ReasoningSummary,
     Reserve,
 )
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
@@ -45,6 +46,7 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     default_model: str | None
     model_aliases: dict[str, str] | None
     history_mode: HistoryMode | None
+    reasoning_summary: ReasoningSummary | None
     api_key_policy: KeyPolicy | None
     disabled_models: tuple[str, ...] | None
     usage_days: int | None
@@ -85,6 +87,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     default_model: Model | msgspec.UnsetType | None = msgspec.UNSET
     model_aliases: Aliases | msgspec.UnsetType | None = msgspec.UNSET
     history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
+    reasoning_summary: ReasoningSummary | msgspec.UnsetType | None = msgspec.UNSET
     api_key_policy: KeyPolicy | msgspec.UnsetType | None = msgspec.UNSET
     disabled_models: Models | msgspec.UnsetType | None = msgspec.UNSET
     usage_days: Days | msgspec.UnsetType | None = msgspec.UNSET

@@ -23,7 +23,8 @@ LIMITS: Final = (
     ("tokens_week", "Tokens in seven days."),
     ("tokens_month", "Tokens a calendar month (UTC)."),
 )
-PLAIN: Final = ("owner", "default_model", "default_effort", "weight")
+PLAIN: Final = ("owner", "default_model", "default_effort", "reasoning_summary", "weight")
+SUMMARIES: Final = ("none", "auto", "concise", "detailed", "")
 """Options whose values are fields of a key."""
 
 
@@ -74,6 +75,7 @@ def key_options(command: F) -> F:
         click.option("--account", "accounts", multiple=True, help="May spend it (id or name); again for more, `all` for all."),
         click.option("--default-model", help="Where a client names none."),
         click.option("--default-effort", help="Reasoning effort where a client names none."),
+        click.option("--reasoning-summary", type=click.Choice(SUMMARIES), help="Reasoning summary where a client asks for none; empty is the setting's."),
         click.option("--weight", type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT), help="Its share when the pool is scarce; 1 is everybody's."),
         *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(min=0), help=told) for name, told in LIMITS),
     ]  # fmt: skip

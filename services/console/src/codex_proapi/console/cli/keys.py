@@ -232,6 +232,7 @@ def _show(key: ApiKey, *, as_json: bool) -> None:
         ("accounts", ", ".join(key.allowed_accounts) or "all"),
         ("default model", key.default_model),
         ("default effort", key.default_effort),
+        ("reasoning summary", key.reasoning_summary),
         ("weight", f"{key.weight:g}"),
         ("limits", _limits(key)),
     )

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from codex_proapi.commons.cluster.live_settings import HistoryMode
+from codex_proapi.commons.cluster.live_settings import HistoryMode, ReasoningSummary
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dispatch import Dispatcher
@@ -25,6 +25,8 @@ class ServingOptions:
     def __init__(self) -> None:
         self.history_mode = HistoryMode.STRUCTURED
         """How conversations are put into upstream's `input`."""
+        self.reasoning_summary = ReasoningSummary.MODEL
+        """The reasoning summary where neither client nor key says which."""
 
     def __repr__(self) -> str:
         return f"<ServingOptions {self.history_mode.value}>"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.cluster.live_settings import ReasoningSummary
 from codex_proapi.gateway.auth.authenticator import Authenticated, check_model
 from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
 from codex_proapi.gateway.exchange.dependencies import Dependencies
@@ -145,6 +147,7 @@ class RequestHandler:
             history_mode=HistoryMode(self._services.options.history_mode.value),
             default_model=(key.default_model or None) if key else None,
             default_effort=(key.default_effort or None) if key else None,
+            reasoning_summary=self._summary(key),
         )
         work = partial(
             self._dialect.read,
@@ -162,6 +165,13 @@ class RequestHandler:
         counting = partial(estimate, len(exchange.body), translated.request.input)
         exchange.note_estimate(await work_on(exchange.body, counting, turns=turns))
         return translated
+
+    def _summary(self, key: ApiKey | None) -> str | None:
+        """The reasoning summary where the client says nothing; None leaves it to the catalogue."""
+        if key is not None and key.reasoning_summary:
+            return key.reasoning_summary
+        chosen = self._services.options.reasoning_summary
+        return None if chosen is ReasoningSummary.MODEL else chosen.value
 
     async def _expanded(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:
         store = self._services.responses
