@@ -53,6 +53,7 @@ def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         read(
             COMMIT_PATIENCE="90",
+            WHOLE_PATIENCE="20",
             MAX_CONCURRENT="0",
             REDIS_GRACE_SECONDS="86400",
             DRAIN_SECONDS="-1",
@@ -66,6 +67,7 @@ def test_every_fault_is_told_at_once() -> None:
         assert name in told
     for name in (
         "COMMIT_PATIENCE",
+        "WHOLE_PATIENCE",
         "REDIS_GRACE_SECONDS",
         "MAX_CONCURRENT",
         "DRAIN_SECONDS",

@@ -142,6 +142,34 @@ async def test_a_short_limit_of_every_account_names_a_short_wait(redis_url: str)
         assert len(play.sim.turns) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_short_limit_of_every_account_is_waited_for(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, *, stream: bool
+) -> None:
+    # A busy machine may lose seconds on the way: the test waits as long as it needs.
+    monkeypatch.setattr("codex_proapi.gateway.exchange.request_handler.LONGEST_WAIT", 60.0)
+    async with stage(redis_url, "ada", "ben", "cleo", commit_patience=60) as play:
+        for name in ("ada", "ben", "cleo"):
+            play.sim.script("rate_limit_exceeded", account=name, retry_after=1)
+
+        answer = await play.chat(stream=stream)
+
+        assert answer.status_code == 200
+        text = text_of(events_of(answer.content)) if stream else answer.json()["choices"][0]
+        assert "hello" in str(text)
+        assert len(play.sim.turns) == 4
+
+
+async def test_a_wait_that_might_end_inside_a_200_is_not_begun(redis_url: str) -> None:
+    async with stage(redis_url, "ada", commit_patience=9) as play:
+        play.sim.script("rate_limit_exceeded", times=None, retry_after=8)
+
+        answer = await play.chat(stream=True)
+
+        assert (answer.status_code, len(play.sim.turns)) == (429, 1)
+        assert int(answer.headers["retry-after"]) in {7, 8}
+
+
 async def test_at_most_three_accounts_are_asked(redis_url: str) -> None:
     async with stage(redis_url) as play:
         for name in ("dan", "eve"):
@@ -244,6 +272,38 @@ async def test_a_failure_after_an_early_start_is_an_error_event(redis_url: str) 
         assert b"[DONE]" not in answer.content
         [record] = await play.records()
         assert (record.ending, record.status) == (Ending.BROKEN, 200)
+
+
+async def test_a_whole_answer_begins_with_blanks_while_failover_goes_on(redis_url: str) -> None:
+    async with stage(redis_url, "ada", "ben", whole_patience=1) as play:
+        play.sim.script("overloaded", account="ada", times=2, delay=2.5)
+        play.sim.script("overloaded", account="ben", times=1, delay=2.5)
+
+        answer = await play.chat()
+
+        assert answer.status_code == 200
+        assert answer.content.startswith(b" ")
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["choices"][0]["message"]["content"] == "hello"
+        assert len((await play.records())[0].attempts) > 1
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+async def test_a_failure_behind_blanks_has_its_status_in_the_body_and_in_the_log(
+    redis_url: str, path: str
+) -> None:
+    async with stage(redis_url, "ada", whole_patience=1) as play:
+        play.sim.script("context_length_exceeded", delay=2.5)
+        body = {"/v1/responses": a_response(), "/v1/messages": {**a_chat(), "max_tokens": 9}}
+
+        answer = await play.client.post(path, json=body.get(path, a_chat()))
+
+        assert (answer.status_code, answer.content[:1]) == (200, b" ")
+        assert answer.json()["error"]["status"] == 400
+        assert "message" in answer.json()["error"]
+        [record] = await play.records()
+        assert (record.ending, record.status) == (Ending.REFUSED, 400)
+        assert record.code == "context_length_exceeded"
 
 
 async def test_a_codex_client_gets_events_as_keep_alives(redis_url: str) -> None:

@@ -14,7 +14,11 @@ from codex_proapi.gateway.errors import (
     GatewayError,
 )
 from codex_proapi.gateway.exchange.dispatch import Dispatcher
-from codex_proapi.gateway.exchange.dispatch_state import DispatchContext, DispatchRequest
+from codex_proapi.gateway.exchange.dispatch_state import (
+    LONGEST_WAIT,
+    DispatchContext,
+    DispatchRequest,
+)
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.registry import Metrics
@@ -175,11 +179,17 @@ class Scene:
         self.slept.append(seconds)
 
     async def dispatch(
-        self, request: Any = None, *, codex_headers: Any = None, fingerprint: Any = "f1"
+        self,
+        request: Any = None,
+        *,
+        codex_headers: Any = None,
+        fingerprint: Any = "f1",
+        longest_wait: float = LONGEST_WAIT,
     ) -> Any:
         asked = DispatchRequest(
             request=request or a_request(),
             lease_request=LeaseRequest(model="gpt-5.5", fingerprint=fingerprint),
+            longest_wait=longest_wait,
             codex_headers=codex_headers,
         )
         self.dispatcher.check_egress()

@@ -1,3 +1,4 @@
+import hashlib
 from typing import Any
 
 import pytest
@@ -235,3 +236,15 @@ async def test_the_memory_of_wrong_keys_is_bounded(
             await authenticator.authenticate(bearer(f"wrong{n}"))
 
     assert len(authenticator._misses) <= 3
+
+
+async def test_a_wrong_key_is_remembered_without_being_kept(store: Any) -> None:
+    authenticator = an_authenticator(store)
+
+    with pytest.raises(BadKey):
+        await authenticator.authenticate(bearer("somebody-elses-key"))
+
+    [miss] = authenticator._misses
+    assert len(miss) == 32
+    assert b"somebody" not in miss
+    assert hashlib.sha256(b"somebody-elses-key").digest() != miss

@@ -9,6 +9,7 @@ from support.leases import NOW, a_lease
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.gateway.exchange.dispatch import request_id_of
+from codex_proapi.gateway.exchange.dispatch_state import MOST_ASKED, RECHECK_SECONDS
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 
 
@@ -70,8 +71,60 @@ async def test_no_exchange_waits_longer_than_ten_seconds_in_all() -> None:
     error = await scene.refused()
 
     assert (error.status, error.code, error.retry_after) == (503, "login_renewing", 4)
+    assert 4 <= sum(scene.slept) <= 10
+
+
+async def test_while_it_waits_it_looks_every_two_seconds_whether_an_account_came_back() -> None:
+    cooling = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 9)
+    scene = Scene([cooling, a_lease("acc_a")], ["yes"])
+
+    await scene.dispatch()
+
+    assert scene.slept == [RECHECK_SECONDS]
+
+
+async def test_a_wait_that_would_outlast_the_exchanges_patience_is_not_begun() -> None:
+    cooling = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 3)
+    scene = Scene([cooling, a_lease("acc_a")], ["yes"])
+
+    error = await scene.refused(longest_wait=2.0)
+
+    assert (error.status, scene.slept) == (429, [])
+
+
+RATE = Refusal(status=429, code="rate_limit_exceeded", retry_after=1.5)
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_a_full_round_of_short_rate_limits_is_waited_for(others: int) -> None:
+    leases = [a_lease(f"acc_{n}") for n in range(3)]
+    scene = Scene([*leases, a_lease("acc_0")], [RATE, RATE, RATE, "yes"])
+    # With others left this exchange has asked enough of them, and waits for the first it asked.
+    cooling = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 1.5)
+    scene.selector.look = None if others else cooling
+
+    committed = await scene.dispatch()
+
+    assert committed.lease.account.id == "acc_0"
+    assert scene.slept == [pytest.approx(1.55)]
+    assert scene.selector.tried[-1] == set()
+
+
+async def test_rate_limits_that_do_not_end_are_asked_of_nine_accounts_at_most() -> None:
+    scene = Scene([a_lease(f"acc_{n}") for n in range(20)], [RATE] * 20)
+
+    error = await scene.refused()
+
+    assert error.status == 429
+    assert len(scene.upstream.asked) <= MOST_ASKED
     assert sum(scene.slept) <= 10
-    assert len(scene.slept) == 2
+
+
+async def test_a_round_with_another_refusal_among_the_rate_limits_is_the_last() -> None:
+    scene = Scene([a_lease(f"acc_{n}") for n in range(9)], [RATE, SPENT, RATE, "yes"])
+
+    assert (await scene.refused()).status == 429
+    assert (len(scene.upstream.asked), scene.slept) == (3, [])
 
 
 async def test_a_codex_clients_headers_go_along_and_its_turn_state_to_its_own_account() -> None:

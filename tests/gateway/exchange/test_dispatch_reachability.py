@@ -1,7 +1,7 @@
 """Whom the loop blames: the account, the request, the address it comes from, or a backend nobody reaches."""
 
 from support.dispatching import Scene
-from support.leases import a_lease
+from support.leases import NOW, a_lease
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.gateway.errors import (
@@ -61,6 +61,35 @@ async def test_a_403_of_the_only_account_is_the_accounts() -> None:
     error = await scene.refused()
 
     assert (error.status, scene.said.learnt) == (503, [("acc_a", "forbidden", None)])
+
+
+async def test_a_403_that_two_accounts_give_with_a_wait_between_is_the_requests_own() -> None:
+    cooling = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 1)
+    scene = Scene([a_lease("acc_a"), cooling, a_lease("acc_b")], [FORBIDDEN, FORBIDDEN])
+
+    error = await scene.refused()
+
+    assert (error.status, scene.said.learnt) == (503, [])
+
+
+async def test_a_403_that_its_account_does_not_repeat_blames_nobody() -> None:
+    cooling = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 1)
+    scene = Scene([a_lease("acc_a"), cooling, a_lease("acc_a")], [FORBIDDEN, "yes"])
+
+    await scene.dispatch()
+
+    assert scene.said.learnt == []
+
+
+async def test_a_403_that_one_account_gives_twice_is_the_accounts() -> None:
+    cooling = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 1)
+    nobody = NoCandidate(cause=NoCandidateCause.EMPTY)
+    leases = [a_lease("acc_a"), cooling, a_lease("acc_a"), nobody]
+    scene = Scene(leases, [FORBIDDEN, FORBIDDEN])
+
+    await scene.refused()
+
+    assert scene.said.learnt == [("acc_a", "forbidden", None)]
 
 
 UNREACHABLE = Refusal(status=0, code="upstream_unreachable", cause="tls: certificate has expired")

@@ -169,6 +169,7 @@ class Gateway:
             metrics=self.metrics,
             options=ServingOptions(),
             patience=settings.commit_patience,
+            whole_patience=settings.whole_patience,
             queue=stores.queue,
             readers=(stores.ledger.settle, self.metrics.settle, self.access_log.settle),
             responses=stores.responses,

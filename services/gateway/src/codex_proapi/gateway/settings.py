@@ -18,7 +18,10 @@ ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 """A web page's origin: scheme, host and port, nothing behind them."""
 MOST_PATIENCE = 60.0
 """Seconds of silence before the first byte that no client was seen to bear."""
-
+LEAST_WHOLE_PATIENCE = 45.0
+MOST_WHOLE_PATIENCE = 600.0
+"""Bounds of WHOLE_PATIENCE, in seconds: most failures come before the first, no proxy waits so long
+as the second."""
 MOST_GRACE = 3600.0
 """Seconds without Redis in which accounts' tokens and quotas may well have changed."""
 
@@ -54,6 +57,10 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Share of choices, 0 to 1, whose input is in the log, for `codex-proapi replay`; it takes room."""
     commit_patience: float = 10.0
     """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""
+    whole_patience: float = 0.0
+    """Seconds until a client that does not stream gets its 200 and blank space; 0 is never. A
+    failure after that stands inside a 200, which only the operator can weigh against a proxy's
+    patience."""
     max_concurrent: int = 2000
     """Exchanges at a time; one more gets 503 at once. A setting because memory differs."""
     body_memory_mib: Annotated[int, msgspec.Meta(ge=128)] = 256
@@ -79,6 +86,11 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         ]
         if not 0 < self.commit_patience <= MOST_PATIENCE:
             found.append(f"COMMIT_PATIENCE must be more than 0 and at most {MOST_PATIENCE:.0f}.")
+        if self.whole_patience and not (
+            LEAST_WHOLE_PATIENCE <= self.whole_patience <= MOST_WHOLE_PATIENCE
+        ):
+            bounds = f"{LEAST_WHOLE_PATIENCE:.0f} to {MOST_WHOLE_PATIENCE:.0f}"
+            found.append(f"WHOLE_PATIENCE must be 0, or from {bounds}.")
         if not 0 <= self.fair_share_below <= 100:  # noqa: PLR2004 - percent
             found.append("FAIR_SHARE_BELOW must be from 0 to 100.")
         if not 0 <= self.quota_reserve <= MOST_RESERVE:

@@ -4,6 +4,8 @@ Keys are stored by `commons.api_keys.store` and cached here under the keys' vers
 snapshot contains. Without Redis only cached keys are accepted: it fails closed.
 """
 
+import hmac
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -73,7 +75,9 @@ class Authenticator:
         self._clock = clock
         self._gate = gate or RedisCircuitBreaker()
         self._origins = origins or TrustedOrigins(public_url="", allowed=())
-        self._misses: dict[str, float] = {}
+        self._misses: dict[bytes, float] = {}
+        """Until when a wrong key is refused, by its digest: somebody's key may be among them."""
+        self._digest_key = secrets.token_bytes(32)
         self._open_until = 0.0
         self._open_version = -2
         self._opening: SingleFlight[int, bool] = SingleFlight()
@@ -179,11 +183,13 @@ class Authenticator:
     async def _find(self, secret: str) -> ApiKey | None:
         if not secret or len(secret) > MOST_SECRET:
             return None
-        missed_until = self._misses.get(secret)
-        if missed_until is not None:
-            if missed_until > self._clock():
-                return None
-            del self._misses[secret]
+        if self._misses:
+            digest = self._digest(secret)
+            missed_until = self._misses.get(digest)
+            if missed_until is not None:
+                if missed_until > self._clock():
+                    return None
+                del self._misses[digest]
         return await self._view.find(secret)
 
     async def _is_open(self) -> bool:
@@ -205,10 +211,17 @@ class Authenticator:
         return self.policy is KeyPolicy.OPEN and self._open_version == self._view.version
 
     def _remember_miss(self, secret: str) -> None:
-        if secret and len(secret) <= MOST_SECRET and secret not in self._misses:
+        if not secret or len(secret) > MOST_SECRET:
+            return
+        digest = self._digest(secret)
+        if digest not in self._misses:
             if len(self._misses) >= MOST_MISSES:
                 self._misses.clear()
-            self._misses[secret] = self._clock() + MISS_SECONDS
+            self._misses[digest] = self._clock() + MISS_SECONDS
+
+    def _digest(self, secret: str) -> bytes:
+        """An HMAC-SHA256 of a key, under a key of this process."""
+        return hmac.digest(self._digest_key, secret.encode("utf-8", "replace"), "sha256")
 
 
 def check_model(key: ApiKey | None, model: str) -> None:

@@ -46,6 +46,8 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     options: ServingOptions
     patience: float
     """Seconds after which a streaming client gets its 200 before the first event."""
+    whole_patience: float
+    """Seconds after which an answer in one piece gets its 200 and blank space; 0 for never."""
     queue: AccountQueue
     readers: tuple[Reader, ...]
     """Called with the record of each settled exchange."""

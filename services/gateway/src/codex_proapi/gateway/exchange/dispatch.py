@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
+from codex_proapi.commons.balancing.candidates import NoCandidate
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault, UpstreamRefused
 from codex_proapi.gateway.exchange import turn_state
@@ -57,14 +57,8 @@ from codex_proapi.gateway.upstream.transport import (
     choose_transport,
 )
 
-MOST_ACCOUNTS: Final = 3
-"""Most accounts that one exchange leases."""
 RETRY_SECONDS: Final = 0.2
 """Seconds to pause before an unchanged request is sent to the same account again."""
-WAKE_SECONDS: Final = 0.05
-"""Seconds added to the end of a cooldown, so that it is over by every replica's clock."""
-LONGEST_WAIT: Final = 10.0
-"""Total seconds that one exchange waits for cooldowns or token refreshes to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -191,14 +185,18 @@ class Dispatcher:
         The first selection uses the state `first`, if there is one.
         """
         lease_request = state.dispatch_request.lease_request
-        while state.asked_accounts < MOST_ACCOUNTS:
-            lease = await self._leases.lease(lease_request, state.tried, state=first)
+        while True:
+            lease: Lease | NoCandidate | None
+            if state.may_ask:
+                lease = await self._leases.lease(lease_request, state.tried, state=first)
+            else:
+                lease = await self._selector.why_none_left(lease_request, state.tried)
             first = None
             _check(exchange)
-            if isinstance(lease, NoCandidate):
-                await self._record_forbidden(state)
+            if lease is None or isinstance(lease, NoCandidate):
                 if await self._waited_for(lease, state):
                     continue
+                await self._record_forbidden(state)
                 raise self._concluded(state, lease)
             state.asked_accounts += 1
             state.tried.add(lease.account.id)
@@ -208,32 +206,29 @@ class Dispatcher:
             committed = await self._ask(AccountTry(state), lease, exchange)
             if committed is not None:
                 return committed
-        await self._record_forbidden(state)
-        nobody = await self._selector.why_none_left(lease_request, state.tried)
-        raise self._concluded(state, nobody)
 
-    async def _waited_for(self, nobody: NoCandidate, state: DispatchState) -> bool:
-        """Wait for the earliest cooldown to end; False if that exceeds LONGEST_WAIT."""
-        if nobody.cause not in {NoCandidateCause.COOLING, NoCandidateCause.RENEWING}:
-            return False
-        seconds = max(nobody.until - self._context.clock(), 0.0) + WAKE_SECONDS
-        passed = max(state.waited, time.monotonic() - state.began)
-        if not nobody.until or passed + seconds > LONGEST_WAIT:
-            return False
-        state.waited += seconds
-        await self._context.sleep(seconds)
-        state.tried.clear()
-        return True
+    async def _waited_for(self, nobody: NoCandidate | None, state: DispatchState) -> bool:
+        """Wait until the first account may be back; False if the exchange may not wait so long.
 
-    async def _record_forbidden(self, state: DispatchState) -> None:
+        Requests that wait are served in the order of their arrival where slots are limited: each
+        keeps its position in the queue (`Waiter.since`).
+        """
+        seconds = state.begin_wait(nobody, now=self._context.clock())
+        if seconds:
+            await self._context.sleep(seconds)
+        return seconds > 0
+
+    async def _record_forbidden(self, state: DispatchState, *, answered: str = "") -> None:
         """Record unexplained refusals (FORBIDDEN) as outcomes of the account that gave them.
 
-        They are held back until it is known that no second account refuses the same request.
+        They are held back until it is known that no second account refuses the same request; an
+        account that has `answered` it after all is not blamed.
         """
-        pending, state.forbidden = state.forbidden, []
-        for lease, refusal, decision in pending:
-            model = state.dispatch_request.lease_request.model
-            await self._outcomes.record_refusal(lease, refusal, decision, model=model)
+        pending, state.forbidden = state.forbidden, {}
+        for account_id, (lease, refusal, decision) in pending.items():
+            if account_id != answered:
+                model = state.dispatch_request.lease_request.model
+                await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
     async def _ask(
         self, account_try: AccountTry, held: Lease | None, exchange: Exchange
@@ -253,7 +248,7 @@ class Dispatcher:
                 # Owned before anything is awaited, so that settling closes it if the client disconnects.
                 exchange.own(answer, held.account.id, request_id_of(answer.headers))
                 account_try.attempt.commit()
-                await self._record_forbidden(account_try.state)
+                await self._record_forbidden(account_try.state, answered=held.account.id)
                 committed = Committed(opening=answer, lease=held, account_try=account_try)
                 self._commit(account_try.state, sent, committed)
                 return committed
@@ -275,11 +270,12 @@ class Dispatcher:
         if account_try.attempt is not None:
             account_try.attempt.refuse(refusal, decision)
         state.refusals.append((refusal, decision))
+        state.note_limit(decision, now=self._context.clock())
         model = state.dispatch_request.lease_request.model
         self._note_way(decision, refusal)
         opened = False
         if decision.kind is RefusalKind.FORBIDDEN:
-            state.forbidden.append((lease, refusal, decision))
+            state.forbidden[lease.account.id] = lease, refusal, decision
             if len(state.forbidden) > 1:  # two accounts refuse it: the request is the cause
                 raise self._concluded(state, None)
         else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.formats.codex.refusals import Refusal
@@ -14,7 +15,7 @@ from codex_proapi.gateway.formats.codex.requests import (
     UpstreamRequest,
 )
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.policy.retry import Change, parameter_of
+from codex_proapi.gateway.policy.retry import Change, RefusalKind, RetryDecision, parameter_of
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
@@ -30,7 +31,21 @@ from codex_proapi.gateway.upstream.transport import (
 if TYPE_CHECKING:
     from codex_proapi.gateway.exchange.exchange import Attempt
     from codex_proapi.gateway.policy.final_error import Refused
-    from codex_proapi.gateway.policy.retry import RetryDecision
+
+
+LONGEST_WAIT = 10.0
+"""Most seconds that any exchange waits for cooldowns and token refreshes to end."""
+RECHECK_SECONDS = 2.0
+"""Most seconds of one sleep within a wait: then a new snapshot shows whether an account came back."""
+WAKE_SECONDS = 0.05
+"""Seconds added to the end of a cooldown, so that it is over by every replica's clock."""
+MOST_ACCOUNTS = 3
+"""Most accounts that one exchange leases, in each round where it waits for rate limits to end."""
+MOST_ASKED = 9
+"""Most accounts that one exchange leases over all rounds."""
+WAIT_MARGIN = 2.0
+"""Seconds before an early 200 at which a wait must have ended: one for the ticker, which counts
+whole seconds, one for the answer of the account asked then, so that its refusal is a status."""
 
 
 class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +55,8 @@ class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
     lease_request: LeaseRequest
     state: PoolState | None = None
     """The state that the request was admitted with, for the first selection."""
+    longest_wait: float = LONGEST_WAIT
+    """Total seconds it may wait for cooldowns and token refreshes to end."""
     codex_headers: Mapping[str, str] | None = None
     """Request headers by lower-case name if the client is Codex; None for other clients."""
 
@@ -82,15 +99,76 @@ class DispatchState:
         """Parameters removed because a refusal named them."""
         self.tried: set[str] = set()
         self.refusals: list[Refused] = []
-        self.forbidden: list[tuple[Lease, Refusal, RetryDecision]] = []
-        """Unexplained refusals not attributed yet: to the account, or to the request itself."""
+        self.forbidden: dict[str, tuple[Lease, Refusal, RetryDecision]] = {}
+        """Unexplained refusals by account, not attributed yet: to it, or to the request itself."""
         self.asked_accounts = 0
+        """Accounts leased in this round."""
+        self.limited_until: float | None = None
+        """When the first rate limit met ends; None unless every account refused for its rate."""
+        self._asked_before = 0
         self.waited = 0.0
         self.began = time.monotonic()
         self.silence = silence
 
     def __repr__(self) -> str:
         return f"<DispatchState after {len(self.refusals)} refusals>"
+
+    def note_limit(self, decision: RetryDecision, *, now: float) -> None:
+        """Note until when an account refuses for its rate, if all refusals were of that kind."""
+        if any(
+            each.change is None and each.kind is not RefusalKind.RATE for _, each in self.refusals
+        ):
+            self.limited_until = None
+            return
+        ends = now + decision.seconds
+        earlier = self.limited_until
+        self.limited_until = ends if earlier is None or earlier <= now else min(earlier, ends)
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether another account may be leased in this round."""
+        return self.asked_accounts < MOST_ACCOUNTS
+
+    def begin_wait(self, nobody: NoCandidate | None, *, now: float) -> float:
+        """Begin to wait until the first account may be back, for another round over all accounts.
+
+        Accounts that refused for their rate have done no work, so the next round may ask as many
+        again; after any other refusal a round only goes on.
+
+        Args:
+            nobody: why no account can be leased; None if others may be available, but this exchange
+                has asked enough of them.
+            now: seconds since the epoch.
+
+        Returns the seconds to sleep before the next selection; 0 if waiting is of no use, or too
+        long for the exchange.
+        """
+        until = self._free_again(nobody)
+        if until is None or not self._may_go_on():
+            return 0.0
+        seconds = max(until - now, 0.0) + WAKE_SECONDS
+        passed = max(self.waited, time.monotonic() - self.began)
+        if passed + seconds > self.dispatch_request.longest_wait:
+            return 0.0
+        if self.limited_until is not None:
+            self._asked_before += self.asked_accounts
+            self.asked_accounts = 0
+        self.tried.clear()
+        seconds = min(seconds, RECHECK_SECONDS)
+        self.waited += seconds
+        return seconds
+
+    def _may_go_on(self) -> bool:
+        if self.limited_until is None:
+            return self.may_ask
+        return self._asked_before + self.asked_accounts < MOST_ASKED
+
+    def _free_again(self, nobody: NoCandidate | None) -> float | None:
+        """When the first account may be back, seconds since the epoch; None if waiting is no use."""
+        if nobody is None:
+            return self.limited_until
+        waits = {NoCandidateCause.COOLING, NoCandidateCause.RENEWING}
+        return nobody.until if nobody.cause in waits and nobody.until else None
 
 
 class AccountTry:

@@ -14,7 +14,12 @@ from codex_proapi.gateway.auth.authenticator import Authenticated, check_model
 from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
-from codex_proapi.gateway.exchange.dispatch_state import Committed, DispatchRequest
+from codex_proapi.gateway.exchange.dispatch_state import (
+    LONGEST_WAIT,
+    WAIT_MARGIN,
+    Committed,
+    DispatchRequest,
+)
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
@@ -83,6 +88,7 @@ class RequestHandler:
                 request=translated.request,
                 lease_request=admission.lease_request,
                 state=admission.state,
+                longest_wait=self._longest_wait(streams=translated.stream),
                 codex_headers=headers if traits.is_codex else None,
             ),
             exchange,
@@ -93,6 +99,12 @@ class RequestHandler:
             pump.forget_request()
             exchange.forget_request()
         return pump, committed
+
+    def _longest_wait(self, *, streams: bool) -> float:
+        """Seconds that may be waited for an account, so that a refusal then is still a status."""
+        if not streams:
+            return LONGEST_WAIT
+        return min(LONGEST_WAIT, self._writer.seconds_until_early_start - WAIT_MARGIN)
 
     async def _admitted(
         self, traits: ClientTraits, authenticated: Authenticated

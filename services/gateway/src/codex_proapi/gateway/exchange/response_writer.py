@@ -24,6 +24,9 @@ SILENCE_TICKS: Final = 300
 SLICE_BYTES: Final = 16 * 1024
 """Bytes of a read that are translated at a time; chunks are about three times as long as events."""
 EVENT_END: Final = b"\n\n"
+BLANK: Final = b" "
+"""Written before a JSON answer that is long in coming: blank space there means nothing (RFC 8259)."""
+JSON_TYPE: Final[Header] = (b"content-type", b"application/json")
 STREAM_HEADERS: Final[tuple[Header, ...]] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -63,6 +66,8 @@ class ResponseWriter:
         exchange: the exchange that is answered.
         tasks: runs keep-alive writes.
         patience_ticks: seconds after which a stream gets its 200 before the first event.
+        whole_patience_ticks: seconds after which an answer in one piece gets its 200, and blank
+            space, before it is whole; 0 for never.
         gaps: histogram of the seconds between two reads from upstream.
         limit_headers: makes the rate limit headers.
         clock: monotonic seconds.
@@ -75,6 +80,7 @@ class ResponseWriter:
         *,
         tasks: Tasks,
         patience_ticks: int,
+        whole_patience_ticks: int = 0,
         gaps: LabelledHistogram,
         limit_headers: LimitHeaders,
         clock: Callable[[], float] = time.monotonic,
@@ -84,6 +90,7 @@ class ResponseWriter:
         self._exchange = exchange
         self._tasks = tasks
         self._patience_ticks = patience_ticks
+        self._whole_patience_ticks = whole_patience_ticks
         self._gaps = gaps
         self._clock = clock
         self._received_at = 0.0
@@ -93,6 +100,7 @@ class ResponseWriter:
         self._codex = False
         self._started = False
         self._sending = False
+        self._ending = False
         self._reading = False
         self._age = 0
         self._silent = 0
@@ -127,6 +135,11 @@ class ResponseWriter:
         self._streams = streams
         self._codex = codex
 
+    @property
+    def seconds_until_early_start(self) -> int:
+        """Seconds until a streaming client gets its 200 though nothing was said, at most."""
+        return self._patience_ticks - self._age
+
     def tick(self) -> None:
         """Count a second: write a keep-alive or an early 200, or end an answer that fell silent."""
         self._age += 1
@@ -141,12 +154,15 @@ class ResponseWriter:
             self._exchange.note_silence(self._idle)
         if self._reading and self._idle > SILENCE_TICKS:
             self._exchange.interrupt(UpstreamSlow("The backend has been silent for too long."))
-        elif self._streams:
-            if not self._started:
-                if self._age >= self._patience_ticks:
-                    self._tasks.start(self._reassure(), name="start early")
-            elif self._silent >= KEEP_ALIVE_TICKS:
+        elif self._started:
+            if self._silent >= KEEP_ALIVE_TICKS:
                 self._tasks.start(self._reassure(), name="keep alive")
+        elif self._translator is not None and self._age >= self._early_ticks() > 0:
+            self._tasks.start(self._reassure(), name="start early")
+
+    def _early_ticks(self) -> int:
+        """Seconds after which the answer starts before it is there; 0 for never."""
+        return self._patience_ticks if self._streams else self._whole_patience_ticks
 
     async def stream(
         self,
@@ -230,8 +246,8 @@ class ResponseWriter:
     ) -> None:
         """Read the answer until it is whole, then send it in one piece.
 
-        Nothing is sent before that, so after an error another translator and source may be used.
-        Arguments as for `stream`.
+        At most blank space is sent before that, so after an error another translator and source may
+        be used. Arguments as for `stream`.
 
         Raises:
             GatewayError: the answer broke off.
@@ -241,11 +257,15 @@ class ResponseWriter:
         await before_last()
         self._exchange.speak()
         self._end()
+        self._sending = self._ending = True
+        if self._started:
+            await self._sink.end(body)
+            return
         self._started = True
         await self._sink.start(
             200,
             [
-                (b"content-type", b"application/json"),
+                JSON_TYPE,
                 (b"content-length", str(len(body)).encode()),
                 *headers,
                 *self._limits(),
@@ -279,22 +299,25 @@ class ResponseWriter:
     async def fail(self, error: GatewayError) -> None:
         """Send an error: as an error response if nothing was sent yet, else as a stream event."""
         self._reading = False
+        self._sending = self._ending = True
         if not self._started or self._translator is None:
             self._started = True
             await self._sink.fail(error, self._limits())
             return
-        last = self._translator.fail(error)
-        self._sending = True
-        await self._sink.end(last)
+        if self._streams:
+            await self._sink.end(self._translator.fail(error))
+        else:
+            await self._sink.fail_started(error)
 
     @property
     def started(self) -> bool:
-        """Whether the status line has been sent."""
-        return self._started
+        """Whether a stream has started: an error has no status any more, but is its last event."""
+        return self._started and self._streams
 
     async def _start(self, headers: Sequence[Header]) -> None:
         self._started = True
-        await self._sink.start(200, [*STREAM_HEADERS, *headers, *self._limits()])
+        kind = STREAM_HEADERS if self._streams else (JSON_TYPE, *STREAM_HEADERS[1:])
+        await self._sink.start(200, [*kind, *headers, *self._limits()])
 
     def _limits(self) -> Sequence[Header]:
         """The rate limit headers of the client's key."""
@@ -303,18 +326,18 @@ class ResponseWriter:
     async def _reassure(self) -> None:
         """Write a keep-alive, after an early 200 if the response has not started."""
         translator = self._translator
-        if translator is None or self._sending or self._exchange.settled:
+        if translator is None or self._sending or self._ending or self._exchange.settled:
             return
         self._silent = 0
         self._sending = True
         if not self._started:
             await self._start(self._early_headers())
-        await self._sink.write(translator.keep_alive)
+        await self._sink.write(translator.keep_alive if self._streams else BLANK)
         self._sending = False
 
     async def _finish(self, last: bytes) -> None:
         self._end()
-        self._sending = True
+        self._sending = self._ending = True
         await self._sink.end(last)
 
     def _end(self) -> None:

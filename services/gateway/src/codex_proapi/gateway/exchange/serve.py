@@ -60,6 +60,7 @@ class ExchangeService:
     def __init__(self, services: Dependencies) -> None:
         self._services = services
         self._patience_ticks = math.ceil(services.patience)
+        self._whole_patience_ticks = math.ceil(services.whole_patience)
 
     def __repr__(self) -> str:
         return f"<ExchangeService with {self._services.in_flight!r}>"
@@ -121,6 +122,7 @@ class ExchangeService:
             exchange,
             tasks=services.tasks,
             patience_ticks=self._patience_ticks,
+            whole_patience_ticks=self._whole_patience_ticks,
             gaps=services.metrics.gaps.of(request.dialect.name),
             limit_headers=request.dialect.limit_headers,
         )

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
+import msgspec
 import structlog
 
 from codex_proapi.gateway.errors import LONGEST_WAIT, GatewayError, InternalFault, UpgradeRefused
@@ -57,6 +58,13 @@ async def send_error(
         request_id=request_id,
         headers=headers,
     )
+
+
+def with_status(body: bytes, error: GatewayError) -> bytes:
+    """An error's JSON body with the status in it, for a response whose status line is gone."""
+    envelope = msgspec.json.decode(body)
+    envelope["error"]["status"] = error.status  # every dialect's errors have this object
+    return msgspec.json.encode(envelope)
 
 
 def log_refusal(error: GatewayError) -> None:

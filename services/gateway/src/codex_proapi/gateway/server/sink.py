@@ -10,7 +10,12 @@ from typing import Protocol
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.server.asgi import Header, Send
 from codex_proapi.gateway.server.common_headers import CORS_HEADERS
-from codex_proapi.gateway.server.error_response import ErrorBody, ErrorHeaders, send_error
+from codex_proapi.gateway.server.error_response import (
+    ErrorBody,
+    ErrorHeaders,
+    send_error,
+    with_status,
+)
 
 
 class Sink(Protocol):
@@ -30,6 +35,9 @@ class Sink(Protocol):
 
     def fail(self, error: GatewayError, headers: Sequence[Header] = ()) -> Awaitable[None]:
         """Send an error as the whole response; only before `start`."""
+
+    def fail_started(self, error: GatewayError) -> Awaitable[None]:
+        """End a JSON response that has started, with the error and its status as the body."""
 
 
 class HttpSink:
@@ -82,3 +90,7 @@ class HttpSink:
             error_body=self._error_body,
             headers=[*self._headers, *headers, *more],
         )
+
+    def fail_started(self, error: GatewayError) -> Awaitable[None]:
+        """End a JSON response that has started, with the error and its status as the body."""
+        return self.end(with_status(self._error_body(error, request_id=self._request_id), error))
