@@ -12,7 +12,7 @@ from week.upstream import Account
 from codex_proapi.commons.balancing.candidates import NoCandidate, Selection, SelectionInput
 from codex_proapi.commons.balancing.selection_policy import select
 from codex_proapi.commons.balancing.strategy import Routing
-from codex_proapi.gateway.exchange.dispatch import MOST_ACCOUNTS
+from codex_proapi.gateway.exchange.dispatch_state import MOST_ACCOUNTS
 
 RESERVE = 5.0
 """The default of QUOTA_RESERVE."""
