@@ -62,17 +62,17 @@ def test_every_job_ends_and_writes_only_what_it_must() -> None:
     assert {path.name for path in WORKFLOWS} == set(WRITES)
     for path in WORKFLOWS:
         assert workflow(path)["permissions"] == {"contents": "read"}, path.name
-    for path, name, job in jobs():
+    for file, name, job in jobs():
         writes = {what for what, how in job.get("permissions", {}).items() if how == "write"}
-        assert writes <= WRITES[path], (path, name)
-        assert "uses" in job or job.get("timeout-minutes", 361) <= 90, (path, name)
+        assert writes <= WRITES[file], (file, name)
+        assert "uses" in job or job.get("timeout-minutes", 361) <= 90, (file, name)
 
 
 def test_no_step_takes_what_others_wrote_as_a_command() -> None:
     """An expression inside `run` is pasted into the script, whatever it says."""
-    for path, name, job in jobs():
+    for file, name, job in jobs():
         for step in job.get("steps", ()):
-            assert "${{" not in step.get("run", ""), (path, name)
+            assert "${{" not in step.get("run", ""), (file, name)
 
 
 def test_what_workflows_run_is_in_the_tree() -> None:
@@ -90,7 +90,9 @@ def test_each_image_of_the_dockerfile_is_published() -> None:
     job = workflow(GITHUB / "workflows" / "images.yml")["jobs"]["image"]
 
     assert job["strategy"]["matrix"]["target"] == targets
-    built = next(s["with"] for s in job["steps"] if s.get("uses", "").startswith("docker/build-push"))
+    built = next(
+        s["with"] for s in job["steps"] if s.get("uses", "").startswith("docker/build-push")
+    )
     assert built["sbom"] is True
     assert built["provenance"] == "mode=max"
 
