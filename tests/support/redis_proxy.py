@@ -15,7 +15,7 @@ class RedisProxy:
         self.breaks = False
         """Whether a connection is reset after the first byte of its next reply."""
         self.port = 0
-        self._carrying: set[asyncio.Task[None]] = set()
+        self._carrying: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
@@ -27,26 +27,29 @@ class RedisProxy:
         """How many connections it carries."""
         return len(self._carrying)
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it."""
-        carrying = asyncio.current_task()
-        assert carrying is not None
-        self._carrying.add(carrying)
-        up, down = await asyncio.open_unix_connection(self._socket)
-        try:
-            with contextlib.suppress(OSError):
-                await asyncio.gather(self._ask(reader, down), self._answer(up, writer))
-        finally:
-            for end in (down, writer):
-                end.transport.abort()
-            self._carrying.discard(carrying)
+        carrying = asyncio.ensure_future(self._carry(reader, writer))
+        self._carrying[carrying] = writer
+        carrying.add_done_callback(self._end)
 
     async def close(self) -> None:
         """Cut what is still carried."""
-        carrying = set(self._carrying)
+        carrying = tuple(self._carrying)
         for each in carrying:
             each.cancel()
         await asyncio.gather(*carrying, return_exceptions=True)
+
+    def _end(self, carried: asyncio.Task[None]) -> None:
+        self._carrying.pop(carried).transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            up, down = await asyncio.open_unix_connection(self._socket)
+            try:
+                await asyncio.gather(self._ask(reader, down), self._answer(up, writer))
+            finally:
+                down.transport.abort()
 
     async def _ask(self, reader: asyncio.StreamReader, down: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
@@ -76,4 +79,6 @@ async def redis_proxy(socket: str) -> AsyncIterator[RedisProxy]:
         yield proxy
     finally:
         server.close()
+        await asyncio.sleep(0)  # a connection that was taken in this moment is carried by now
         await proxy.close()
+        await asyncio.sleep(0)
