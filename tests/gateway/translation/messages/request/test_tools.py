@@ -7,6 +7,7 @@ from support import askings as up
 from support.messages_bodies import asked, sent, system, tool, user
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.requests import Shape
 
 SEARCH = {
     "type": "web_search_20250305",
@@ -120,10 +121,12 @@ def test_search_is_the_backends() -> None:
         choice({"type": "tool", "name": "web_search"}, tool("A"))
 
 
-def test_search_alone_is_asked_in_the_shape_that_has_one() -> None:
-    assert [each["type"] for each in tools(SEARCH, model=up.LITE)] == ["web_search"]
-    translated = asked({"tools": [SEARCH, tool("A")], "model": up.LITE})
-    assert translated.dropped == ("tools.web_search",)
+def test_search_is_asked_in_the_shape_that_has_one() -> None:
+    for offered in ([SEARCH], [SEARCH, tool("A")]):
+        translated = asked({"tools": offered, "model": up.LITE})
+        assert translated.request.shape is Shape.CLASSIC
+        assert translated.dropped == ()
+    assert asked({"tools": [tool("A")], "model": up.LITE}).request.shape is Shape.LITE
 
 
 def test_one_call_at_a_time() -> None:

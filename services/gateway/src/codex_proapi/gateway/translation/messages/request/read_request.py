@@ -141,14 +141,15 @@ class _MessagesReader:
         )
 
     def _shape(self, offered: OfferedTools) -> Shape:
-        """Choose by the catalogue; only the classic shape takes a forced choice or a search."""
-        if not self._resolved.model.use_responses_lite:
-            return Shape.CLASSIC
-        if forces(offered.choice) or offered.only_search:
-            return Shape.CLASSIC
-        if any(tool.type == WEB_SEARCH for tool in offered.tools.tools):
-            self._dropped.add(f"tools.{WEB_SEARCH}")
-        return Shape.LITE
+        """Choose by the catalogue; only the classic shape takes a forced choice or a search.
+
+        Where the backend refuses it, the request is repeated in the lite shape (`policy`).
+        """
+        searches = offered.choice != "none" and any(
+            tool.type == WEB_SEARCH for tool in offered.tools.tools
+        )
+        lite = self._resolved.model.use_responses_lite
+        return Shape.LITE if lite and not searches and not forces(offered.choice) else Shape.CLASSIC
 
     def _basis(self) -> Basis:
         """Name the conversation: Claude Code's session, and the sub-agent's own within it."""

@@ -37,8 +37,6 @@ class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
     names: ToolNames
     """Grows as history mentions tools."""
     choice: Choice
-    only_search: bool
-    """Whether the one tool is the web search that the backend runs."""
 
     @property
     def shapes(self) -> dict[str, ToolShape]:
@@ -60,8 +58,7 @@ def read_offered(
     tools = read_tools(unique, "tools", names=names, dropped=dropped)
     tools = msgspec.structs.replace(tools, tools=tuple(map(_search_as_upstream_has, tools.tools)))
     choice: Choice = "none" if silent else _choice(body.get("tool_choice"), unique, tools, names)
-    kinds = [tool.type for tool in tools.tools]
-    return OfferedTools(tools=tools, names=names, choice=choice, only_search=kinds == [WEB_SEARCH])
+    return OfferedTools(tools=tools, names=names, choice=choice)
 
 
 def _unique(tools: Iterable[ToolFields], removed: frozenset[str]) -> Iterable[ToolFields]:

@@ -1,0 +1,58 @@
+"""The backend's own web search, for clients of every dialect and on every model."""
+
+from typing import Any
+
+import pytest
+from support.gateways import a_chat, a_response, stage
+
+from codex_proapi.simulator.state.faults import Fault
+
+CLASSIC, LITE = "gpt-5.5", "gpt-6.1-sol"
+ASK = "search the web for cats"
+FUNCTION = {"name": "look", "parameters": {"type": "object", "properties": {}}}
+SEARCH = {"type": "web_search"}
+SEARCH_OF_ANTHROPIC = {"type": "web_search_20250305", "name": "web_search"}
+OF_ANTHROPIC = {"name": "look", "input_schema": FUNCTION["parameters"]}
+ASKINGS: dict[str, Any] = {
+    "/v1/chat/completions": a_chat(ASK, tools=[SEARCH, {"type": "function", "function": FUNCTION}]),
+    "/v1/responses": a_response(ASK, tools=[SEARCH, {"type": "function", **FUNCTION}]),
+    "/v1/messages": {
+        **a_chat(ASK),
+        "max_tokens": 100,
+        "tools": [SEARCH_OF_ANTHROPIC, OF_ANTHROPIC],
+    },
+}
+
+
+@pytest.mark.parametrize("model", [CLASSIC, LITE])
+@pytest.mark.parametrize("path", ASKINGS)
+async def test_a_search_is_made_on_every_model(redis_url: str, path: str, model: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        answer = await play.client.post(path, json={**ASKINGS[path], "model": model})
+
+        assert answer.status_code == 200, answer.text
+        sent = [tool["type"] for tool in play.sim.turns[-1].body["tools"]]
+        assert sorted(sent) == ["function", "web_search"]
+        assert "x-dropped-parameters" not in answer.headers
+        assert "cats" in answer.text
+
+
+@pytest.mark.parametrize("path", ASKINGS)
+async def test_where_the_classic_shape_is_refused_the_rest_is_asked_in_the_other(
+    redis_url: str, path: str
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        no = {
+            "error": {
+                "message": "Unsupported value.",
+                "code": "unsupported_value",
+                "param": "tools",
+            }
+        }
+        play.sim.script(Fault(status=400, body=no))
+
+        answer = await play.client.post(path, json={**ASKINGS[path], "model": LITE})
+
+        assert answer.status_code == 200, answer.text
+        assert play.asked("ada") == 2
+        assert "web_search" not in str(play.sim.turns[-1].body)
