@@ -88,9 +88,13 @@ class Stage:
         settings = GatewaySettings(
             redis_url=self._redis_url,
             encryption_keys=(KEY,),
-            codex_base_url=self.sim.base_url,
-            codex_auth_url=self.sim.auth_url,
-            **{"api_key_policy": KeyPolicy.OPEN, "drain_seconds": 5.0, **changes},
+            **{
+                "codex_base_url": self.sim.base_url,
+                "codex_auth_url": self.sim.auth_url,
+                "api_key_policy": KeyPolicy.OPEN,
+                "drain_seconds": 5.0,
+                **changes,
+            },
         )
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -19,7 +19,11 @@ from codex_proapi.commons.accounts.model import (
 )
 from codex_proapi.commons.accounts.refresher import Pace
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
+from codex_proapi.commons.runtime.errors import (
+    CredentialRevoked,
+    CredentialUnavailable,
+    CredentialUnreachable,
+)
 
 PERMANENT = [
     (401, {"error": {"code": "refresh_token_expired"}}, "refresh_token_expired"),
@@ -178,10 +182,29 @@ async def test_a_server_that_is_not_there_is_a_failure_that_may_pass(
     async with replicas(redis_url, "http://127.0.0.1:9", clock) as (replica,):
         account = await replica.store.add(a_login(exp=NOW - 1))
 
-        with pytest.raises(CredentialUnavailable):
-            await replica.fresh(account)
-        assert replica.outcomes == ["unavailable"]
+        for _ in range(2):
+            with pytest.raises(CredentialUnreachable):
+                await replica.fresh(account)
+        assert replica.outcomes == ["unavailable"], "nobody asks again for a moment"
         assert await replica.state(account) == (AccountState.ACTIVE, "")
+
+
+async def test_a_process_that_cannot_connect_keeps_no_other_from_renewing(
+    redis_url: str, server: TokenServer, redis_client: Redis, clock: Clock
+) -> None:
+    patient = Pace(patience=60.0, poll=0.01, pause=3600)
+    async with (
+        replicas(redis_url, "http://127.0.0.1:9", clock, pace=patient) as (blind,),
+        replicas(redis_url, server.url, clock) as (other,),
+    ):
+        account = await blind.store.add(a_login(exp=NOW - 1))
+        with pytest.raises(CredentialUnreachable):
+            await blind.fresh(account)
+        assert not await redis_client.exists(keyspace.refresh_pause(account.id))
+
+        renewed = await other.fresh(account)
+
+        assert await blind.fresh(account) == renewed
 
 
 async def test_while_redis_is_away_the_answer_waits_to_be_saved(clock: Clock) -> None:

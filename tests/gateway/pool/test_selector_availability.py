@@ -13,7 +13,11 @@ from codex_proapi.commons.balancing.candidates import (
     NoCandidateCause,
     Reason,
 )
-from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
+from codex_proapi.commons.runtime.errors import (
+    CredentialRevoked,
+    CredentialUnavailable,
+    CredentialUnreachable,
+)
 from codex_proapi.gateway.pool.lease import LeaseRequest
 
 
@@ -124,6 +128,18 @@ async def test_one_request_at_a_time_probes_a_half_open_account_and_others_go_el
     assert scene.outcomes.succeeded == [ids[0]]
 
 
+async def test_a_conversation_goes_back_to_its_account_though_another_request_probes_it(
+    scene: Any,
+) -> None:
+    ids = await scene.log_in(2)
+    await scene.ties.tie({"f1": ids[0]})
+    await half_open(scene, ids[:1])
+
+    leases = [await scene.lend(REQUEST) for _ in range(3)]
+
+    assert [(lease.account.id, lease.probe) for lease in leases] == [(ids[0], True)] * 3
+
+
 async def test_when_only_accounts_under_probe_are_left_they_are_lent_all_the_same(
     scene: Any,
 ) -> None:
@@ -145,6 +161,21 @@ async def test_a_refused_credential_is_renewed_on_the_same_account(scene: Any) -
     assert (renewed.account, renewed.basis) == (lease.account, Reason.RENEWED)
     assert (renewed.is_affine, renewed.sole) == (lease.is_affine, lease.sole)
     assert scene.refresher.asked == [(lease.account.id, True)]
+
+
+async def test_an_authorization_server_out_of_this_replicas_reach_costs_no_account_a_cooldown(
+    scene: Any,
+) -> None:
+    ids = await scene.log_in(2)
+    scene.refresher.errors[ids[0]] = CredentialUnreachable("no way")
+    assert {(await scene.lend()).account.id for _ in range(3)} == {ids[1]}
+
+    scene.refresher.errors[ids[1]] = CredentialUnreachable("no way")
+    nobody = await scene.selector.lease(REQUEST)
+
+    assert nobody.cause is NoCandidateCause.RENEWING
+    assert nobody.until > time.time()
+    assert scene.outcomes.unavailable_accounts == []
 
 
 async def test_a_credential_that_cannot_be_renewed_ends_the_account_for_now(scene: Any) -> None:

@@ -29,6 +29,7 @@ from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.runtime.errors import (
     CredentialRevoked,
     CredentialUnavailable,
+    CredentialUnreachable,
     StoreUnavailable,
 )
 from codex_proapi.commons.runtime.tasks import Tasks
@@ -100,6 +101,8 @@ class CredentialRefresher:
         self._tasks = Tasks()
         self._flights: dict[tuple[str, _Need], _Flight] = {}
         self._failures: dict[str, int] = {}
+        self._unreachable_until = 0.0
+        """Until when this process does not connect to the authorization server (loop time)."""
         self._closing = False
 
     def __repr__(self) -> str:
@@ -136,6 +139,7 @@ class CredentialRefresher:
 
         Raises:
             CredentialRevoked: Only signing in again helps.
+            CredentialUnreachable: The authorization server cannot be reached from here.
             CredentialUnavailable: Another try may succeed.
         """
         if held is not None and rejected is None and self.is_fresh(held):
@@ -294,8 +298,15 @@ class CredentialRefresher:
     async def _unavailable(
         self, current: Credential, need: _Need, failure: GrantUnavailable
     ) -> Credential:
-        """No usable answer: pause further tries; the old token serves while it works."""
+        """No usable answer: pause further tries; the old token serves while it works.
+
+        Where no connection could be made it is this process that pauses, for no other may be
+        concerned.
+        """
         self._tell(current, "unavailable", code=failure.code, sent=failure.sent)
+        if not failure.sent:
+            self._unreachable_until = _now() + self._pace.pause
+            return self._old(current, need)
         await self._pause_for(current.account_id, at_least=failure.retry_after)
         return self._old(current, need)
 
@@ -318,7 +329,7 @@ class CredentialRefresher:
         refused, paused = await ask(lambda: self._redis.mget(keys))
         if refused:
             return await self._revoked(current, need, text(refused))
-        if paused:
+        if paused or self._is_unreachable():
             return self._old(current, need)
         return None
 
@@ -343,7 +354,13 @@ class CredentialRefresher:
         """The present token while it works."""
         if current.generation != need.rejected and self._usable(current):
             return current
+        if self._is_unreachable():
+            raise CredentialUnreachable(f"{current.account_id} cannot be refreshed from here.")
         raise CredentialUnavailable(f"{current.account_id} cannot be refreshed for now.")
+
+    def _is_unreachable(self) -> bool:
+        """Whether this process could not connect to the authorization server a moment ago."""
+        return _now() < self._unreachable_until
 
     async def _read(self, account_id: str) -> Credential:
         credential = await self._store.credential(account_id)

@@ -22,6 +22,10 @@ class CredentialLocked(CredentialUnavailable):
     """A stored credential cannot be decrypted with any encryption key of this process."""
 
 
+class CredentialUnreachable(CredentialUnavailable):
+    """This process cannot connect to the authorization server; others may."""
+
+
 class CredentialRevoked(CredentialUnavailable):
     """The authorization server refuses the login for good: sign in again."""
 

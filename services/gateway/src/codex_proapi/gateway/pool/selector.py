@@ -21,11 +21,15 @@ from codex_proapi.commons.balancing.candidates import (
 )
 from codex_proapi.commons.balancing.logged_input import logged_input
 from codex_proapi.commons.balancing.selection_policy import RENEWING_CODE, Ranking, why_none
-from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
+from codex_proapi.commons.runtime.errors import (
+    CredentialRevoked,
+    CredentialUnavailable,
+    CredentialUnreachable,
+)
 from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
-from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.health.outcomes import RENEWAL_SECONDS, OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.pool_reader import PoolReader, PoolState
 from codex_proapi.gateway.pool.recent_affinity import RecentAffinity
@@ -118,6 +122,7 @@ class AccountSelector:
         passed = set(tried)
         busy: list[_Selected] = []
         give_up = time.monotonic() + RENEWAL_PATIENCE
+        unreachable = False
         while True:
             if state is None:
                 state = await self.reader.read(lease_request, passed, full=full)
@@ -125,15 +130,21 @@ class AccountSelector:
             selected = self._select(lease_request, snapshot, eligible, passed=passed, full=full)
             found = selected.found
             if isinstance(found, NoCandidate):
+                if unreachable and not busy:
+                    until = snapshot.now + RENEWAL_SECONDS
+                    return NoCandidate(cause=NoCandidateCause.RENEWING, until=until)
                 if not busy:
                     return self._nobody(found, lease_request, snapshot, eligible)
                 # Only accounts with another request's probe under way are left: use one of them.
                 selected = busy.pop()
-            elif self._is_probe(found) and not await self._breakers.may_probe(found.account_id):
+            elif self._is_probe(found) and not await self._may_ask(found):
                 passed.add(found.account_id)
                 busy.append(selected)
                 continue
-            lease = await self._lend(selected, snapshot, give_up=give_up)
+            try:
+                lease = await self._lend(selected, snapshot, give_up=give_up)
+            except CredentialUnreachable:  # this replica's matter: others may use the account
+                unreachable, lease = True, None
             if lease is not None:
                 return lease
             passed.add(selected.account_id)
@@ -164,6 +175,8 @@ class AccountSelector:
         account_id = lease.account.id
         try:
             credential = await self._refresher.fresh(account_id, rejected=lease.credential)
+        except CredentialUnreachable:
+            return None
         except CredentialUnavailable as error:
             await self._without_credential(account_id, error)
             return None
@@ -241,6 +254,15 @@ class AccountSelector:
         self._log_due -= 1
         return logged_input(ranking, found, cursor=cursor, affine=affine, tried=passed, full=full)
 
+    async def _may_ask(self, found: Selection) -> bool:
+        """Whether a half-open account may be asked now; acquires its probe lock if it is free.
+
+        A conversation goes back to it in any case: elsewhere it would lose its prompt cache and its
+        encrypted items, and the first fault opens the breaker again.
+        """
+        may_probe = await self._breakers.may_probe(found.account_id)
+        return may_probe or found.basis is Reason.AFFINITY
+
     def _is_probe(self, found: Selection) -> bool:
         """Whether a selected account's circuit breaker is half open: one request at a time may try it."""
         return found.basis is not Reason.LAST and self._breakers.half_open(found.account_id)
@@ -250,7 +272,8 @@ class AccountSelector:
     ) -> Lease | None:
         """Lease the selected account; None if it has no usable credential.
 
-        From `give_up` (monotonic seconds) on it does not wait for a refresh.
+        From `give_up` (monotonic seconds) on it does not wait for a refresh. Raises
+        CredentialUnreachable.
         """
         choice = selected.found
         account = self._view.accounts.get(selected.account_id)
@@ -262,6 +285,8 @@ class AccountSelector:
                 return None
             try:
                 credential = await self._refresher.fresh(account.id, held=credential)
+            except CredentialUnreachable:
+                raise
             except CredentialUnavailable as error:
                 await self._without_credential(account.id, error)
                 return None
