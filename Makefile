@@ -95,11 +95,11 @@ browser: $(VENV)/.dev ## find or install a Chromium for the page tests
 clean: ## remove everything that was set up
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(VENV)/.uv:
+$(VENV)/.uv: locks/uv.txt
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say make PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
 	@touch $@
 
 $(VENV)/.standalone: $(VENV)/.uv locks/standalone.txt $(wildcard */pyproject.toml */*/pyproject.toml)

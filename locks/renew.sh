@@ -13,5 +13,7 @@ for name in "${own[@]}"; do compile+=(--no-emit-package "$name"); done
 "${compile[@]}" "$@" -c locks/dev.txt deploy/local/pyproject.toml -o locks/standalone.txt
 # What builds the members themselves, so that an install needs no unpinned build environment.
 printf 'editables\nhatchling\n' | "${compile[@]}" "$@" -c locks/dev.txt - -o locks/build.txt
+# What installs all of these.
+printf 'uv\n' | "${compile[@]}" "$@" - -o locks/uv.txt
 # The tools that check deploy/ live in an environment of their own.
 "${compile[@]}" "$@" tests/deploy/tools/python.in -o locks/deploy.txt

@@ -219,11 +219,19 @@ def test_a_missing_dependency_stops_the_build(images: Docker, tmp_path: pathlib.
     assert "No module named 'jinja2'" in done.stdout + done.stderr
 
 
-def test_the_standalone_image_serves_by_itself(images: Docker) -> None:
+@pytest.mark.parametrize("mounted", ["volume", "folder"])
+def test_the_standalone_image_serves_by_itself(
+    images: Docker, tmp_path: pathlib.Path, mounted: str
+) -> None:
     name, port = "codex-proapi-alone", free_port()
+    data: tuple[str, ...] = ("--volume", "codex-proapi-alone:/data")
+    if mounted == "folder":
+        # As the readme has it: a folder of somebody without a name in the container.
+        os.chown(tmp_path, 4242, 4242)
+        data = ("--user", "4242:4242", "--volume", f"{tmp_path}:/data")
     images.run(
         *("run", "--detach", "--name", name, "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"),  # noqa: S108
-        *("--volume", "codex-proapi-alone:/data", "--publish", f"127.0.0.1:{port}:1455"),
+        *(*data, "--publish", f"127.0.0.1:{port}:1455"),
         f"codex-proapi/standalone:{TAG}",
     )
     try:

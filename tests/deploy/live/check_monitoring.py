@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -40,7 +41,8 @@ class Scene:
         }
         self._import_accounts()
         self.key = self._make_key()
-        self.gateways = stage.gateways(2, **self.settings)
+        # One answer at a time for each account, so that somebody waits.
+        self.gateways = stage.gateways(2, **self.settings, ACCOUNT_STREAMS="1")
         self.console = stage.service("console", "console", ADMIN_PASSWORD="invented-password")
         self.console.start(ready="/readyz")
         self.exporter = self._exporter()
@@ -60,6 +62,9 @@ class Scene:
 
     def _import_accounts(self) -> None:
         for name, ends in (("ada", 3600), ("ben", 3600), ("cleo", 20)):
+            # Used so fast that a forecast has something to say.
+            used = {"used_percent": 80, "window_passed": 0.25}
+            post(self.simulator, f"/_simulator/accounts/{name}", used)
             path = f"/_simulator/accounts/{name}/login"
             made = post(self.simulator, path, {"expires_in": ends})
             file = self.stage.folder / f"{name}.json"
@@ -169,6 +174,9 @@ class Scene:
             gateway.get("/v1/models")
             self.console.get("/")
             self.console.get("/api/accounts")
+        with ThreadPoolExecutor(8) as at_once:
+            for gateway in self.gateways * 4:
+                at_once.submit(self.ask, gateway, "[[fault:slow pace=0.05]] Hello", stream=True)
 
     def troubles(self) -> None:
         """A little of everything that can go wrong."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from deploy.live.stage import free_port
 from deploy.toolbox import DEPLOY, ENVIRONMENT, output, version
 from support.tree import ROOT
@@ -20,18 +19,8 @@ UV = ROOT / ".venv" / "bin" / "uv"
 PATIENCE = 120
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The wheels of all members, built by the script that a release uses."""
-    folder = tmp_path_factory.mktemp("wheels")
-    output("bash", DEPLOY / "release" / "build_wheels.sh", UV, folder, timeout=300)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def command(wheels: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+def installed(wheels: pathlib.Path, home: pathlib.Path) -> pathlib.Path:
     """`codex-proapi`, as `uv tool install` (and so uvx, as pipx) puts it on the path."""
-    home = tmp_path_factory.mktemp("tools")
     places = {"UV_TOOL_DIR": str(home / "tools"), "UV_TOOL_BIN_DIR": str(home / "bin")}
     output(
         *(UV, "tool", "install", "--quiet", "--python", sys.executable),
@@ -88,12 +77,15 @@ def chat(port: int) -> dict[str, Any]:
         connection.close()
 
 
-def test_the_command_tells_its_version(command: pathlib.Path) -> None:
-    assert version() in output(command, "--version", cwd=command.parent)
+def test_wheels_of_a_release_install_and_serve(tmp_path: pathlib.Path) -> None:
+    wheels, port = tmp_path / "wheels", free_port()
+    output("bash", DEPLOY / "release" / "build_wheels.sh", UV, wheels, timeout=600)
+    members = ("", "_commons", "_console", "_gateway", "_simulator")
+    names = {f"codex_proapi{member}-{version()}-py3-none-any.whl" for member in members}
+    assert {path.name for path in wheels.glob("*.whl")} == names
 
-
-def test_the_demo_answers_a_chat(command: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    port = free_port()
+    command = installed(wheels, tmp_path / "home")
+    assert version() in output(command, "--version", cwd=tmp_path)
 
     with demo(command, tmp_path, port) as process:
         deadline = time.monotonic() + PATIENCE
@@ -102,15 +94,4 @@ def test_the_demo_answers_a_chat(command: pathlib.Path, tmp_path: pathlib.Path) 
             assert process.poll() is None, told
             assert time.monotonic() < deadline, told
             time.sleep(0.2)
-
     assert answer["choices"][0]["message"]["content"]
-
-
-def test_members_are_of_one_version(wheels: pathlib.Path) -> None:
-    names = {path.name.split("-")[0] for path in wheels.glob(f"*-{version()}-py3-none-any.whl")}
-
-    assert names == {
-        "codex_proapi",
-        *(f"codex_proapi_{name}" for name in ("commons", "console", "gateway", "simulator")),
-    }
-    assert len(list(wheels.glob("*.whl"))) == len(names)
