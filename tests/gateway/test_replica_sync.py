@@ -28,6 +28,7 @@ from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.model_catalogues import Names
+from codex_proapi.gateway.upstream.reachability import FAILURES, Reachability
 
 SETTINGS = GatewaySettings(
     encryption_keys=(Fernet.generate_key().decode(),),
@@ -67,6 +68,7 @@ class Scene:
         self.registry = CollectorRegistry()
         self.in_flight = InFlight(most=9)
         self.clock = SharedClock(lambda: time.time() - 300)
+        self.reachability = Reachability(clock=lambda: 100.0)
         self.upkeep = ReplicaSync(
             Replica(id="r1", service="gateway", started_at=1),
             replicas=self.replicas,
@@ -75,9 +77,16 @@ class Scene:
             accounts=self.accounts,
             view=AccountView(self.accounts),
             status=ReplicaStatus(
-                clock=self.clock, in_flight=self.in_flight, metrics=Metrics(self.registry)
+                clock=self.clock,
+                in_flight=self.in_flight,
+                metrics=Metrics(self.registry),
+                reachability=self.reachability,
             ),
         )
+
+    async def beat(self, **facts: Any) -> None:
+        """The heartbeat of another replica."""
+        await self.replicas.beat(Replica(**{"id": "r2", "service": "gateway", **facts}))
 
 
 @pytest.fixture
@@ -169,3 +178,40 @@ async def test_a_clock_that_is_wrong_is_corrected_before_anybody_asks(scene: Any
     await scene.upkeep.round()
 
     assert abs(time.time() - scene.clock()) < 5
+
+
+@pytest.mark.parametrize(
+    ("other", "elsewhere"),
+    [
+        ({"upstream_at": 101.0}, True),
+        ({"upstream_at": 99.0}, False),
+        ({}, False),
+        ({"upstream_at": 101.0, "draining": True}, False),
+        ({"upstream_at": 101.0, "service": "console"}, False),
+        ({"upstream_at": 101.0, "id": "r1"}, False),
+    ],
+)
+async def test_a_replica_that_lost_upstream_steps_aside_only_for_one_that_reaches_it(
+    scene: Any, other: Any, *, elsewhere: bool
+) -> None:
+    await scene.upkeep.round()
+    await scene.beat(**other)
+    assert not scene.upkeep.upstream_is_elsewhere
+
+    for _ in range(FAILURES):
+        scene.reachability.failed("tcp: refused")
+    await scene.upkeep.round()
+    assert scene.upkeep.upstream_is_elsewhere is elsewhere
+
+    scene.reachability.reached()
+    await scene.upkeep.round()
+    assert not scene.upkeep.upstream_is_elsewhere
+
+
+async def test_a_heartbeat_says_when_upstream_last_answered(scene: Any) -> None:
+    scene.reachability.reached()
+
+    await scene.upkeep.round()
+
+    [replica] = await scene.replicas.all()
+    assert replica.upstream_at == 100.0

@@ -1,6 +1,6 @@
-"""The composition root: makes every object of one replica, once, and hands them over.
+"""The composition root: makes the objects of one replica and connects them.
 
-`build` needs a running event loop. Nothing is asked of Redis or upstream before `start`.
+`build` needs a running event loop. No request is sent to Redis or upstream before `start`.
 """
 
 import functools
@@ -41,7 +41,7 @@ from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.settings import GatewaySettings
 
 CLOSE_SECONDS = 5.0
-"""How long a closing gateway waits for its exchanges to settle, once they were ended."""
+"""Seconds that closing waits for interrupted exchanges to settle."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ def build(settings: GatewaySettings, *, output: TextOutput | None = None) -> "Ga
 
 
 def own_version() -> str:
-    """The version of this distribution."""
+    """The version of the installed distribution."""
     return importlib.metadata.version("codex-proapi-gateway")
 
 
@@ -98,7 +98,10 @@ class Gateway:
         return f"<Gateway on port {self._settings.port} with {self.in_flight!r}>"
 
     async def start(self) -> None:
-        """Read what there is to know, begin the background work; once, however often called."""
+        """Load settings, accounts and catalogues, and start background tasks; later calls do nothing.
+
+        If Redis is away it starts all the same: `/readyz` fails, and the tasks keep trying.
+        """
         if self._started:
             return
         self._started = True
@@ -130,22 +133,22 @@ class Gateway:
             self.tasks.keep(name, work)
 
     def begin_drain(self) -> None:
-        """Say no at `/readyz`; go on serving."""
+        """Let `/readyz` fail; requests are still served."""
         self.in_flight.draining = True
         self.metrics.draining.set(1)
 
     def end_drain(self) -> None:
-        """End what still streams with an honest error."""
+        """Interrupt all exchanges; their clients get an error that says so."""
         self.in_flight.end_all()
 
     async def close(self) -> None:
-        """Write the rest and let everything go."""
+        """Interrupt exchanges, write what is pending to Redis, close all connections."""
         self.begin_drain()
-        # What is still under way ends first: an answer that loses its upstream would ask for another.
+        # Exchanges end first: an answer that loses its upstream would be requested again.
         await self.in_flight.close(CLOSE_SECONDS)
         await self.tasks.close()
         self.stores.outage.close()
-        # Usage first: an orchestrator may lose its patience with whatever comes after it.
+        # Usage first: an orchestrator may kill the process during what follows.
         await self.stores.ledger.close()
         await self.stores.queue.close()
         await self._sync.leave()
@@ -153,7 +156,7 @@ class Gateway:
         await self.stores.redis.aclose()
 
     def _serving(self) -> Dependencies:
-        """What serving an exchange works with."""
+        """The dependencies of serving exchanges."""
         settings, stores = self._settings, self.stores
         ticker = Ticker()
         ticker.join(self.upstream.transport.closing_streams)
@@ -205,11 +208,20 @@ class Gateway:
             applier=self._settings_applier,
             accounts=self.stores.accounts,
             view=self.stores.view,
-            status=ReplicaStatus(clock=self.clock, in_flight=self.in_flight, metrics=self.metrics),
+            status=ReplicaStatus(
+                clock=self.clock,
+                in_flight=self.in_flight,
+                metrics=self.metrics,
+                reachability=self.upstream.reachability,
+            ),
         )
 
+    def _is_upstream_elsewhere(self) -> bool:
+        """Whether this replica has lost the backend while another one reaches it."""
+        return self.upstream.reachability.lost and self._sync.upstream_is_elsewhere
+
     def _router(self) -> Router:
-        """Every route of the replica."""
+        """The router with all routes."""
         service = ExchangeService(self.services)
         handlers = Handlers(
             authenticator=self.stores.authenticator,
@@ -218,7 +230,7 @@ class Gateway:
             in_flight=self.in_flight,
             metrics=self.metrics,
             ping=self.stores.redis.ping,
-            upstream_lost=lambda: self.upstream.reachability.lost,
+            upstream_lost=self._is_upstream_elsewhere,
             loops_down=lambda: self.tasks.down,
             version=own_version(),
         )

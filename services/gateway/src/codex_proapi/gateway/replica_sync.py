@@ -1,7 +1,7 @@
-"""Keeps a replica in step with the others: its heartbeat, live settings, changed accounts.
+"""Synchronises a replica with the others through Redis: heartbeat, live settings, accounts.
 
-Every few seconds it reads whether settings or accounts have changed, so that a change reaches a
-replica that serves nobody, too. While Redis is away everything stays as it was.
+Changed settings and accounts are read every READ_SECONDS, so they also reach an idle replica, which
+reads no snapshots. While Redis is away the last known state stays in force.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues, Names
+from codex_proapi.gateway.upstream.reachability import Reachability
 
 ROUNDS_PER_BEAT = max(1, round(BEAT_SECONDS / READ_SECONDS))
 
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 class LiveSettingsApplier:
-    """Puts settings that change while running in force."""
+    """Applies live settings, which may change while the process runs, to the objects that use them."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class LiveSettingsApplier:
         return f"<LiveSettingsApplier, routing {self._selector.strategy.routing.value}>"
 
     def apply(self, live: LiveSettings) -> None:
-        """Put what was changed in force; what was not is as the environment says."""
+        """Apply live settings; those not set there have their value from the environment."""
         settings = self._settings
         self._authenticator.policy = live.api_key_policy or settings.api_key_policy
         reserve, below = live.quota_reserve, live.fair_share_below
@@ -90,7 +91,7 @@ class LiveSettingsApplier:
 
 
 class ReplicaSync:
-    """The rounds of one replica: each READ_SECONDS, its heartbeat every BEAT_SECONDS."""
+    """Synchronises every READ_SECONDS, and writes the heartbeat every BEAT_SECONDS."""
 
     def __init__(
         self,
@@ -111,12 +112,14 @@ class ReplicaSync:
         self._view = view
         self._status = status
         self._rounds = 0
+        self.upstream_is_elsewhere = False
+        """Whether this replica has lost the backend while another one reaches it."""
 
     def __repr__(self) -> str:
         return f"<ReplicaSync of {self._replica.id}>"
 
     async def round(self) -> None:
-        """One round. Raises StoreUnavailable."""
+        """Synchronise once. Raises StoreUnavailable."""
         self._status.clock.learn(await self._replicas.now())
         if await self._view.refresh_if(await self._accounts.version()):
             self._show_accounts()
@@ -124,9 +127,10 @@ class ReplicaSync:
         if self._rounds % ROUNDS_PER_BEAT == 0:
             await self._replicas.beat(self._now())
         self._rounds += 1
+        self.upstream_is_elsewhere = await self._is_upstream_elsewhere()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Make rounds until cancelled."""
+        """Synchronise until cancelled."""
         while True:
             try:
                 await self.round()
@@ -142,12 +146,29 @@ class ReplicaSync:
         except StoreUnavailable as error:
             log.debug("upkeep.waited", error=str(error))
 
+    async def _is_upstream_elsewhere(self) -> bool:
+        """Whether another gateway has heard from the backend since this one lost it.
+
+        Where all have lost it none is any better: a balancer without replicas would help nobody.
+        """
+        reachability = self._status.reachability
+        if not reachability.lost:
+            return False
+        return any(
+            other.service == self._replica.service
+            and not other.draining
+            and other.upstream_at > reachability.lost_at
+            for other in await self._replicas.all()
+            if other.id != self._replica.id
+        )
+
     def _now(self) -> Replica:
-        """The replica as it is at this moment."""
+        """The replica's current heartbeat record."""
         return msgspec.structs.replace(
             self._replica,
             beat_at=self._status.clock(),
             draining=self._status.in_flight.draining,
+            upstream_at=self._status.reachability.reached_at,
             in_flight=self._status.in_flight.by_account(),
         )
 
@@ -159,8 +180,9 @@ class ReplicaSync:
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a heartbeat tells of the replica."""
+    """Where a heartbeat's figures come from."""
 
     clock: SharedClock
     in_flight: InFlight
     metrics: Metrics
+    reachability: Reachability

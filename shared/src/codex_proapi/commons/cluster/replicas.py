@@ -31,6 +31,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Seconds since the epoch."""
     draining: bool = False
     """Whether it takes no more requests."""
+    upstream_at: float = 0.0
+    """When the backend last answered it, seconds since the epoch; 0 for never, and for consoles."""
     in_flight: dict[str, int] = {}
     """Exchanges under way, by account."""
     redis_faults: int = 0

@@ -1,4 +1,4 @@
-"""What a replica reaches the Codex backend and the authorization server with."""
+"""Composition of the clients of the Codex backend and of the authorization server."""
 
 import httpx
 import msgspec
@@ -23,23 +23,23 @@ from codex_proapi.gateway.upstream.reachability import Reachability
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections to upstream, and what is known of it."""
+    """Clients of upstream, and the caches of what it reports."""
 
     identity: Identity
     client: HttpClient
-    """Answers that stream."""
+    """For streamed answers."""
     transport: HttpTransport
     reachability: Reachability
     egress: Egress
     http: httpx.AsyncClient
-    """Everything else: tokens, catalogues, quota."""
+    """For all other requests: tokens, catalogues, quota."""
     refresher: CredentialRefresher
     catalogues: ModelCatalogues
     quota_poller: QuotaPoller
     quota_tracker: QuotaTracker
 
     async def aclose(self) -> None:
-        """Save the tokens under way, then cut every connection."""
+        """Wait for token refreshes under way to be saved, then close all connections."""
         await self.refresher.close()
         self.transport.closing_streams.close()
         self.client.close()
@@ -54,7 +54,10 @@ def open_upstream(
     metrics: Metrics,
     version: str,
 ) -> Upstream:
-    """The way to upstream of one replica of a product version; nothing is asked yet."""
+    """Make the clients of one replica; no request is sent.
+
+    `version` is the product version that the client identity names.
+    """
     identity = Identity(
         originator=settings.codex_originator,
         version=settings.codex_client_version,
@@ -89,7 +92,7 @@ def open_upstream(
         identity=identity,
         client=client,
         transport=HttpTransport(client),
-        reachability=Reachability(client, count=metrics.connect_failed),
+        reachability=Reachability(client, count=metrics.connect_failed, clock=clock),
         egress=Egress(clock, redis),
         http=http,
         refresher=refresher,

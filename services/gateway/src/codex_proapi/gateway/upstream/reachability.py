@@ -1,11 +1,13 @@
 """Whether this replica can connect to the backend: its route, DNS and TLS.
 
 A failure to connect concerns no single account, as all use the same host. After FAILURES in a row
-`/readyz` fails, so that load balancers prefer other replicas; from then on the replica tries to
-connect every few seconds, so that it recovers without a client's request.
+the backend counts as lost: `/readyz` fails as long as other replicas reach it (`replica_sync`), so
+that load balancers prefer these; from then on the replica tries to connect every few seconds, so
+that it recovers without a client's request.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
@@ -31,11 +33,20 @@ class Reachability:
     """Counts failures to connect."""
 
     def __init__(
-        self, prober: Prober | None = None, *, count: Callable[[str], None] = lambda _: None
+        self,
+        prober: Prober | None = None,
+        *,
+        count: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._prober = prober
         self._count = count
+        self._clock = clock
         self._failures = 0
+        self.reached_at = 0.0
+        """When the backend last answered, seconds since the epoch; 0 for never."""
+        self.lost_at = 0.0
+        """When it was lost, seconds since the epoch; 0 for never."""
 
     def __repr__(self) -> str:
         return f"<Reachability after {self._failures} failures>"
@@ -51,6 +62,7 @@ class Reachability:
         self._count(word if word in CAUSES else "other")
         self._failures += 1
         if self._failures == FAILURES:
+            self.lost_at = self._clock()
             log.error("upstream.unreachable", cause=cause)
 
     def reached(self) -> None:
@@ -58,6 +70,7 @@ class Reachability:
         if self.lost:
             log.warning("upstream.reached")
         self._failures = 0
+        self.reached_at = self._clock()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Try to connect while it is unreachable, until cancelled."""
