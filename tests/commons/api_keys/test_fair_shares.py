@@ -204,7 +204,7 @@ async def test_who_is_refused_a_share_draws_nothing_and_who_is_refused_a_draw_is
     refused = await pool.ask("greedy", draw=second, tokens=90_000)
 
     assert second.allowance.refused is Limit.RPM
-    assert (refused.asked, await pool.had("greedy")) == (False, had)
+    assert (refused.checked, await pool.had("greedy")) == (False, had)
 
 
 def test_what_the_cache_gave_costs_nothing() -> None:

@@ -234,7 +234,7 @@ async def test_closing_while_the_line_is_drawn_ends_the_drawing(redis_url: str) 
 async def test_snapshots_and_scripts_go_over_the_line(
     line: MultiplexedConnection, redis_client: Redis
 ) -> None:
-    snapshots = SnapshotReader(redis_client, line=line)
+    snapshots = SnapshotReader(redis_client, multiplexed=line)
     await AffinityWriter(redis_client).tie({"f": "acc_1"})
 
     surveys = await asyncio.gather(

@@ -9,7 +9,7 @@ from support.leases import NOW, a_lease
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.gateway.exchange.dispatch import request_id_of
-from codex_proapi.gateway.exchange.dispatch_state import MOST_ASKED, RECHECK_SECONDS
+from codex_proapi.gateway.exchange.dispatch_state import MOST_LEASED, RECHECK_SECONDS
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 
 
@@ -116,7 +116,7 @@ async def test_rate_limits_that_do_not_end_are_asked_of_nine_accounts_at_most() 
     error = await scene.refused()
 
     assert error.status == 429
-    assert len(scene.upstream.asked) <= MOST_ASKED
+    assert len(scene.upstream.asked) <= MOST_LEASED
     assert sum(scene.slept) <= 10
 
 

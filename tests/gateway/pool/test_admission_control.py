@@ -155,7 +155,7 @@ async def test_a_share_is_claimed_once_and_only_where_the_pool_is_scarce(gate: A
     share = FairShare(key_id="key_1", weight=1.0, request_id="req_1", tokens=1000)
     claims = Claims(fair_share=share)
     await gate.admit(authenticated, claims)
-    assert not share.asked
+    assert not share.checked
 
     ids = [account.id for account in await gate.scene.store.list()]
     gate.scene.facts.used = {account: (Window(minutes=300, used=95),) for account in ids}

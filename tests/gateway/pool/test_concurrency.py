@@ -14,7 +14,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect, connect_blocking
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
-from codex_proapi.gateway.pool.concurrency import LEASE_SECONDS, AccountQueue, Waiter
+from codex_proapi.gateway.pool.concurrency import HOLD_SECONDS, AccountQueue, Waiter
 
 
 def waiter(name: str, *, weight: float = 1.0, since: float = 0.0) -> Waiter:
@@ -210,7 +210,7 @@ async def test_a_slot_handed_over_is_lost_soon_unless_it_is_taken(pool: Pool) ->
 
     assert await seconds() < 6
     assert await pool.other.take("a", waiter("k-3")) == ()
-    assert await seconds() > LEASE_SECONDS - 1
+    assert await seconds() > HOLD_SECONDS - 1
 
 
 async def test_who_waits_goes_on_when_the_limit_is_lifted(pool: Pool) -> None:
@@ -278,7 +278,7 @@ async def test_what_is_held_is_renewed_and_what_was_given_back_does_not_come_aga
     found: Any = await pool.redis.zrange(keyspace.slots(), 0, -1, withscores=True)
     [(slot, until)] = found
     assert slot == "a k-1 k"
-    assert until > time.time() + LEASE_SECONDS - 5
+    assert until > time.time() + HOLD_SECONDS - 5
 
 
 async def test_the_slots_of_long_answers_are_kept_though_nobody_asks(pool: Pool) -> None:
@@ -287,7 +287,7 @@ async def test_the_slots_of_long_answers_are_kept_though_nobody_asks(pool: Pool)
 
     await pool.slots.renew()
 
-    assert await pool.redis.ttl(keyspace.slots()) > LEASE_SECONDS
+    assert await pool.redis.ttl(keyspace.slots()) > HOLD_SECONDS
 
 
 async def test_a_queue_that_is_too_long_takes_nobody(

@@ -60,7 +60,7 @@ async def lent(
     selector = QueueingSelector(
         selector,
         slots,
-        gate=gate or RedisCircuitBreaker(),
+        redis_breaker=gate or RedisCircuitBreaker(),
         clock=lambda: slots.now,
         metrics=metrics or Metrics(CollectorRegistry()),
     )

@@ -83,7 +83,7 @@ class Scene:
             self.snapshots,
             accounts=self.accounts,
             keys=self.keys,
-            gate=self.gate,
+            redis_breaker=self.gate,
             metrics=self.metrics,
             clock=SharedClock(self.clock),
             returned=self.count_return,

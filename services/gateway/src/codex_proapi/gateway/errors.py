@@ -1,20 +1,20 @@
-"""The gateway's errors: a class says whose fault it is, which status it has and what may follow.
+"""The gateway's errors. The class tells who is at fault, the HTTP status, and whether to retry.
 
 GatewayError                     status, code, public message; cannot be raised itself
-├── ClientFault                  the client's; safe to describe in full
+├── ClientFault                  caused by the request; the message describes it in full
 │   ├── BadKey 401               OriginRefused 403             BadRequest 400 (param)
 │   ├── UnknownModel 404         UnknownRoute 404              UpgradeRefused 426
 │   ├── MethodRefused 405        BodyTooSlow 408               TooLarge 413
 │   └── LimitExceeded 429        a limit of the client's own key; BudgetSpent (resets_at)
-├── NoAccountAvailable           for the operator to arrange
+├── NoAccountAvailable           the operator has to add or repair accounts, or clients to wait
 │   ├── NoAccounts 503           AllCooling 429 (retry_after)  AllSpent 429 (resets_at)
-├── Overloaded 503               this replica is full or draining
-├── StoreUnreachable 503         Redis does not answer: nobody can be admitted
-├── InternalFault 500            a fault of this process; the log has its trace
-└── UpstreamFault                the backend's
-    ├── UpstreamRefused          the final refusal, its status mapped
+├── Overloaded 503               this replica has no capacity left, or is draining
+├── StoreUnreachable 503         Redis does not answer, so no request can be admitted
+├── InternalFault 500            an unexpected exception; its traceback is in the log
+└── UpstreamFault                caused by the backend or the way to it
+    ├── UpstreamRefused          the backend's refusal, with the status mapped for clients
     ├── UpstreamUnreachable 502  UpstreamSlow 504
-    └── Truncated · EmptyAnswer · Malformed 502    it broke its own protocol
+    └── Truncated · EmptyAnswer · Malformed 502    violations of the backend's protocol
 
 How an error is worded for a client (OpenAI's `type`, the envelope, error events) belongs to the
 formats of its dialect: `formats.openai.errors`.
@@ -41,20 +41,20 @@ CODES: Final = frozenset(
         "usage_not_included", "websocket_not_supported",
     }
 )  # fmt: skip
-"""Codes of errors that are counted apart: ours, and those of upstream that pass through here.
+"""Error codes that are metric labels: our own, and those of upstream that clients receive.
 
-Upstream may send any other; a client's figures then say `other`.
+Any other code from upstream is counted as `other`.
 """
 
 
 SERVER_FAULTS: Final = 500
-"""The lowest status that is not the client's doing."""
+"""The lowest status of errors that the client has not caused."""
 LONGEST_WAIT: Final = 60.0
-"""Seconds that `Retry-After` says at most: some clients sleep for whatever it says."""
+"""Most seconds in `Retry-After`: some clients sleep for whatever it says."""
 
 
 class GatewayError(Exception):
-    """Root of the tree. `message` is public: never a token, a key, a prompt or an answer."""
+    """Base class. `message` is sent to the client: no tokens, keys, prompts or answers in it."""
 
     status: int = 500
     code: str | None = None
@@ -83,38 +83,38 @@ class GatewayError(Exception):
 
     @property
     def label(self) -> str:
-        """The name in records and metrics: the code, or a general one where there is none."""
+        """The code in records and metrics: `code`, or a general one if that is None."""
         return self.code or (
             "server_error" if self.status >= SERVER_FAULTS else "invalid_request_error"
         )
 
 
 class ClientFault(GatewayError):
-    """The client's doing; described in full, never retried, never blamed on an account."""
+    """Caused by the client's request; not retried, and not counted against any account."""
 
     status = 400
 
 
 class BadRequest(ClientFault):
-    """The body is not one we can serve; `param` names the culprit."""
+    """The request body cannot be served; `param` names the parameter at fault."""
 
 
 class BadKey(ClientFault):
-    """No API key, or one we do not accept."""
+    """The API key is missing or not accepted."""
 
     status = 401
     code = "invalid_api_key"
 
 
 class OriginRefused(ClientFault):
-    """A web page, or a host name, that is not served while no key is needed."""
+    """A web origin or host name that is not served in open mode."""
 
     status = 403
     code = "origin_not_allowed"
 
 
 class UnknownModel(ClientFault):
-    """No account serves this model; the message lists those there are."""
+    """No account serves the model; the message lists the available ones."""
 
     status = 404
     code = "model_not_found"
@@ -122,7 +122,7 @@ class UnknownModel(ClientFault):
 
 
 class UnknownRoute(ClientFault):
-    """No such path; the message names those there are."""
+    """The path does not exist; the message lists the existing ones."""
 
     status = 404
     code = "unknown_url"
@@ -150,21 +150,21 @@ class TooLarge(ClientFault):
 
 
 class UpgradeRefused(ClientFault):
-    """WebSocket is not spoken here; clients fall back to HTTP at once on 426."""
+    """WebSocket is not supported; on 426 clients fall back to HTTP at once."""
 
     status = 426
     code = "websocket_not_supported"
 
 
 class LimitExceeded(ClientFault):
-    """A limit of the client's own key."""
+    """A limit of the client's API key refuses the request."""
 
     status = 429
     code = "rate_limit_exceeded"
 
 
 class BudgetSpent(LimitExceeded):
-    """The key's tokens of a day, a week or a month are spent: waiting a little does not help."""
+    """The key's token budget of a day, a week or a month is spent; a retry soon would fail too."""
 
     code = "insufficient_quota"
     should_retry = False
@@ -176,33 +176,33 @@ class BudgetSpent(LimitExceeded):
 
 
 class NoAccountAvailable(GatewayError):
-    """No account may be asked now."""
+    """No account can be used now."""
 
     status = 503
 
 
 class NoAccounts(NoAccountAvailable):
-    """There is no account that could serve this at all."""
+    """No account can serve the request, now or later, until the operator acts."""
 
     code = "no_accounts"
     should_retry = False
 
 
 class LoginRenewing(NoAccountAvailable):
-    """Every account's login is being renewed; that takes seconds."""
+    """The credentials of all accounts are being refreshed, which takes seconds."""
 
     code = "login_renewing"
 
 
 class AllCooling(NoAccountAvailable):
-    """Every account is cooling down for a short time."""
+    """All accounts are in cooldown for at most a minute."""
 
     status = 429
     code = "rate_limit_exceeded"
 
 
 class AllSpent(NoAccountAvailable):
-    """Every account's quota is spent for long: no Retry-After, or some clients sleep for hours."""
+    """The quota of all accounts is spent for longer. No Retry-After: some clients would sleep for hours."""
 
     status = 429
     code = "rate_limit_exceeded"
@@ -216,7 +216,7 @@ class AllSpent(NoAccountAvailable):
 
 
 class Overloaded(GatewayError):
-    """This replica is full or draining; another may not be."""
+    """This replica has no capacity left or is draining; another replica may serve the request."""
 
     status = 503
     code = "server_overloaded"
@@ -224,7 +224,7 @@ class Overloaded(GatewayError):
 
 
 class StoreUnreachable(GatewayError):
-    """Redis does not answer: without it nobody can be admitted."""
+    """Redis does not answer, so no request can be admitted."""
 
     status = 503
     code = "store_unavailable"
@@ -232,19 +232,19 @@ class StoreUnreachable(GatewayError):
 
 
 class InternalFault(GatewayError):
-    """A fault of our own; its message says nothing of the cause."""
+    """An unexpected exception in this process; the message does not reveal the cause."""
 
     code = "internal_error"
 
 
 class UpstreamFault(GatewayError):
-    """The backend's doing."""
+    """Caused by the backend, or by the connection to it."""
 
     status = 502
 
 
 class UpstreamRefused(UpstreamFault):
-    """The final refusal, with the status and code that tell a client what to do."""
+    """The backend refused; status and code are those that make clients act correctly."""
 
     def __init__(
         self,
@@ -260,14 +260,14 @@ class UpstreamRefused(UpstreamFault):
 
 
 class UpstreamUnreachable(UpstreamFault):
-    """No connection, or it broke before an answer."""
+    """No connection could be made, or it broke before an answer."""
 
     code = "upstream_unreachable"
     retry_after = 1
 
 
 class UpstreamSlow(UpstreamFault):
-    """No answer, or no next word, in time."""
+    """No answer, or no further event of it, in time."""
 
     status = 504
     code = "upstream_timeout"
@@ -280,12 +280,12 @@ class Truncated(UpstreamFault):
 
 
 class EmptyAnswer(UpstreamFault):
-    """A whole stream without a word or a call: agents would retry for ever on a 200."""
+    """A complete stream without text or calls. Sent as 200 it would make agents retry for ever."""
 
     code = "upstream_empty_answer"
 
 
 class Malformed(UpstreamFault):
-    """Bytes that are no event at all, or an event beyond the size limit."""
+    """Bytes that are not an event, or an event beyond the size limit."""
 
     code = "upstream_malformed"

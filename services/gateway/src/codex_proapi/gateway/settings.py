@@ -1,4 +1,4 @@
-"""What the gateway reads from its environment, once, in `__main__`."""
+"""Settings of the gateway, read from the environment once, in `__main__`."""
 
 import re
 from typing import Annotated
@@ -15,69 +15,69 @@ from codex_proapi.commons.cluster.live_settings import (
 from codex_proapi.commons.runtime.settings import CommonSettings
 
 ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
-"""A web page's origin: scheme, host and port, nothing behind them."""
+"""A web origin: scheme, host and optional port."""
 MOST_PATIENCE = 60.0
-"""Seconds of silence before the first byte that no client was seen to bear."""
+"""Upper bound of COMMIT_PATIENCE, in seconds: no known client waits longer for the first byte."""
 LEAST_WHOLE_PATIENCE = 45.0
 MOST_WHOLE_PATIENCE = 600.0
 """Bounds of WHOLE_PATIENCE, in seconds: most failures come before the first, no proxy waits so long
 as the second."""
 MOST_GRACE = 3600.0
-"""Seconds without Redis in which accounts' tokens and quotas may well have changed."""
+"""Upper bound of REDIS_GRACE_SECONDS: tokens and quotas change within an hour."""
 
 
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
-    """The gateway's settings; the shared ones are in CommonSettings."""
+    """Settings of the gateway; those of both services are in CommonSettings."""
 
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on; 0 for any free port."""
     api_key_policy: KeyPolicy = KeyPolicy.REQUIRED
-    """`open` takes any key, or none, until the first key is made; `required` never does."""
+    """`required`: a valid key is needed. `open`: any or none will do until the first key is made."""
     allowed_origins: tuple[str, ...] = ()
-    """Web pages served while no key is needed, beside this machine's own and PUBLIC_URL's."""
+    """Web origins served in open mode, beside those of this machine and of PUBLIC_URL."""
     account_streams: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Answers one account gives at a time, then requests wait; plans differ. 0 is no limit."""
+    """Concurrent answers per account; further requests wait. 0 is no limit. Plans differ."""
     fair_share_below: float = 10.0
-    """Percent of the pool left below which keys share the rest; a pool of one person needs none."""
+    """Percent of the pool's quota left below which fair shares apply; 0 is never."""
     default_model: str = ""
-    """Model where a client names none, or one that only stands for the best; empty is the best."""
+    """Model for requests that name none, or a placeholder; empty is the catalogue's best."""
     model_aliases: dict[str, str] = msgspec.field(default_factory=dict)
-    """`name=model` pairs, as clients' names differ from the catalogue's; a name may end in `*`."""
+    """`name=model` pairs for names that are not in the catalogue; a name may end in `*`."""
     history_mode: HistoryMode = HistoryMode.STRUCTURED
-    """Whether a conversation stays items or becomes one text, for tools that expect the latter."""
+    """Whether a conversation is sent as items or as one text."""
     reasoning_summary: ReasoningSummary = ReasoningSummary.MODEL
     """Reasoning summary where neither client nor key says which; clients differ in what they show."""
     routing: Routing = Routing.AFFINITY
-    """Whether a conversation stays on its account; strict turns cost the upstream prompt cache."""
+    """Strategy of account selection."""
     quota_reserve: float = 5.0
-    """Percent of each quota window kept for conversations under way; pools differ in what they risk."""
+    """Percent of each quota window reserved for existing conversations."""
     quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 300
-    """Time between two questions about the quota of an account no answer told of; tastes differ."""
+    """Seconds between two polls of the quota of an account that serves no requests."""
     log_selections: float = 0.0
     """Share of choices, 0 to 1, whose input is in the log, for `codex-proapi replay`; it takes room."""
     commit_patience: float = 10.0
-    """Seconds until a streaming client gets its 200 though nothing was said; proxies differ."""
+    """Seconds until a streaming client gets its 200 before the first event; proxies differ."""
     whole_patience: float = 0.0
     """Seconds until a client that does not stream gets its 200 and blank space; 0 is never. A
     failure after that stands inside a 200, which only the operator can weigh against a proxy's
     patience."""
     max_concurrent: int = 2000
-    """Exchanges at a time; one more gets 503 at once. A setting because memory differs."""
+    """Concurrent exchanges; a further one gets 503 at once. Memory differs."""
     body_memory_mib: Annotated[int, msgspec.Meta(ge=128)] = 256
-    """MiB of request bodies held at a time; one more gets 503. A setting because memory differs."""
+    """MiB of request bodies in memory; a further one gets 503. Memory differs."""
     redis_grace_seconds: float = 0.0
-    """How long to serve from memory while Redis is away; 0 is not at all. Nobody but the operator
-    can weigh answers against a key taken back that still works meanwhile."""
+    """Seconds to serve from memory while Redis is away; 0 is not at all. Keys revoked meanwhile still
+    work, which only the operator can weigh against availability."""
     drain_seconds: float = 600.0
-    """How long streams may go on after a SIGTERM; must fit the orchestrator's own patience."""
+    """Seconds that streams may go on after SIGTERM; less than the orchestrator's grace period."""
     drain_settle_seconds: float = 1.0
-    """How long the door stays open after a SIGTERM, until load balancers have taken notice."""
+    """Seconds that requests are still accepted after SIGTERM, until load balancers have noticed."""
 
     def __repr__(self) -> str:
         return super().__repr__()
 
     def faults(self) -> list[str]:
-        """One sentence for each value that its type alone cannot refuse."""
+        """A sentence for each value that is out of its bounds."""
         found = super().faults()
         found += [
             f"ALLOWED_ORIGINS: {origin!r} must be written https://host or https://host:port."

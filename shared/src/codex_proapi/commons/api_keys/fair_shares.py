@@ -34,7 +34,7 @@ class FairShare(msgspec.Struct, kw_only=True):
     request_id: str
     tokens: int
     """Of the whole request, estimated."""
-    asked: bool = False
+    checked: bool = False
     """Whether the pool was scarce, so that the claim was looked at."""
     wait: float = 0.0
     """Seconds until asking again makes sense, if the key has had its share; else 0."""
@@ -42,7 +42,7 @@ class FairShare(msgspec.Struct, kw_only=True):
     @property
     def charged(self) -> bool:
         """Whether tokens were charged."""
-        return self.asked and not self.wait
+        return self.checked and not self.wait
 
     @property
     def charge(self) -> int:
@@ -58,7 +58,7 @@ class FairShare(msgspec.Struct, kw_only=True):
 
     def take(self, wait: float) -> None:
         """Take the snapshot's result: seconds to wait, or 0 for a claim that was charged."""
-        self.asked, self.wait = True, wait
+        self.checked, self.wait = True, wait
 
 
 def cost_of(tokens: Tokens) -> int:

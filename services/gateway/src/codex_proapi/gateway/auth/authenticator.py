@@ -57,7 +57,7 @@ class Authenticator:
         store: the stored keys.
         policy: whether a key is required.
         clock: seconds since the epoch.
-        gate: circuit breaker of Redis.
+        redis_breaker: circuit breaker of Redis.
         origins: origins and host names served without a key.
     """
 
@@ -67,13 +67,13 @@ class Authenticator:
         *,
         policy: KeyPolicy,
         clock: Callable[[], float],
-        gate: RedisCircuitBreaker | None = None,
+        redis_breaker: RedisCircuitBreaker | None = None,
         origins: TrustedOrigins | None = None,
     ) -> None:
         self._store = store
         self._view = KeyView(store)
         self._clock = clock
-        self._gate = gate or RedisCircuitBreaker()
+        self._redis_breaker = redis_breaker or RedisCircuitBreaker()
         self._origins = origins or TrustedOrigins(public_url="", allowed=())
         self._misses: dict[bytes, float] = {}
         """Until when a wrong key is refused, by its digest: somebody's key may be among them."""
@@ -111,7 +111,7 @@ class Authenticator:
             StoreUnreachable: Redis is away and the key is not cached.
         """
         secret = secret_of(headers)
-        began = self._gate.now()
+        began = self._redis_breaker.now()
         try:
             key = await self._find(secret)
             if key is not None and self._is_over(key):
@@ -125,7 +125,7 @@ class Authenticator:
                     return Authenticated(secret, None, self._view.version)
                 raise BadKey(WRONG if secret else MISSING)
         except StoreUnavailable as error:
-            self._gate.fail(error, since=began)
+            self._redis_breaker.fail(error, since=began)
             if self._was_open():
                 self._origins.check(headers)
                 return Authenticated(secret, None, self._view.version)
@@ -160,7 +160,7 @@ class Authenticator:
 
         During the grace period the cached keys stand. Raises StoreUnavailable.
         """
-        if self._gate.in_grace():
+        if self._redis_breaker.in_grace():
             return authenticated
         return await self.confirm(authenticated, await self._read_version())
 

@@ -1,5 +1,5 @@
-"""How the objects of one replica are made: frozen values, each built by a function from those before.
+"""Composition of one replica: `Stores`, then `Upstream`, then `Pool`, frozen values made by functions.
 
-Here belongs who is given what: `Stores`, then `Upstream`, then `Pool`. What the objects do belongs
-in their own packages; the replica's life and its routes are in `app`.
+Here belongs which object gets which dependency. What the objects do belongs in their own packages;
+start, shutdown and routes are in `app`.
 """

@@ -1,4 +1,4 @@
-"""What selects an account for each attempt and asks it."""
+"""Composition of account selection, admission and the failover loop."""
 
 import msgspec
 
@@ -19,7 +19,7 @@ from codex_proapi.gateway.pool.selector import AccountSelector
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
-    """The selection of accounts, and the failover loop over them."""
+    """Selection of accounts, admission of requests, and the failover loop."""
 
     selector: AccountSelector
     admission_control: AdmissionControl
@@ -27,7 +27,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_pool(stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics: Metrics) -> Pool:
-    """The pool of one replica."""
+    """Make the pool of one replica."""
     facts = AccountFacts(upstream.catalogues, upstream.quota_tracker)
     breakers = CircuitBreakers(stores.redis.commands, stores.cooldowns, clock=clock)
     outcomes = OutcomeRecorder(
@@ -49,7 +49,7 @@ def open_pool(stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics
     )
     dispatcher = Dispatcher(
         selector=QueueingSelector(
-            selector, stores.queue, gate=stores.redis.breaker, clock=clock, metrics=metrics
+            selector, stores.queue, redis_breaker=stores.redis.breaker, clock=clock, metrics=metrics
         ),
         outcomes=outcomes,
         transports=(upstream.transport,),

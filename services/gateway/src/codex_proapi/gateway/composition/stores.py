@@ -1,4 +1,4 @@
-"""What a replica keeps in Redis, reads from it, and still has to write."""
+"""Composition of the Redis clients and of the stores that use them."""
 
 import secrets
 
@@ -34,20 +34,20 @@ from codex_proapi.gateway.settings import GatewaySettings
 
 
 class RedisClients(msgspec.Struct, frozen=True, kw_only=True):
-    """The connections of one replica, by what they are for."""
+    """The Redis clients of one replica, by purpose."""
 
     commands: Redis
-    """Ordinary commands; refused at once while its circuit breaker is open."""
+    """For ordinary commands; they fail at once while the circuit breaker is open."""
     snapshots: Redis
-    """Snapshots, and the probes that find Redis back: no breaker stands before it."""
+    """For snapshots, and for probes while Redis is away; without the circuit breaker."""
     blocking: Redis
-    """Blocking reads."""
+    """For blocking reads."""
     multiplexed: MultiplexedConnection | None
-    """One connection for the snapshots of all requests; None where Redis is a cluster."""
+    """One connection shared by the snapshots of all requests; None if Redis is a cluster."""
     breaker: RedisCircuitBreaker
 
     async def ping(self) -> bool:
-        """Whether Redis answers, or need not yet: within `REDIS_GRACE_SECONDS`."""
+        """Whether Redis answers; True without asking within `REDIS_GRACE_SECONDS` of an outage."""
         if self.breaker.in_grace():
             return True
         try:
@@ -58,7 +58,7 @@ class RedisClients(msgspec.Struct, frozen=True, kw_only=True):
         return True
 
     async def aclose(self) -> None:
-        """Let all connections go."""
+        """Close all connections."""
         if self.multiplexed is not None:
             await self.multiplexed.aclose()
         for client in (self.blocking, self.snapshots, self.commands):
@@ -66,7 +66,7 @@ class RedisClients(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stores(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replica keeps in Redis, and what stands between it and the requests."""
+    """The stores of one replica, and the objects that use Redis on behalf of requests."""
 
     replica_id: str
     redis: RedisClients
@@ -86,7 +86,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def connect_redis(settings: GatewaySettings) -> RedisClients:
-    """Clients for `REDIS_URL`; nothing is connected before the first command."""
+    """Make the clients for `REDIS_URL`; they connect with their first command."""
     breaker = RedisCircuitBreaker(grace=settings.redis_grace_seconds)
     return RedisClients(
         commands=connect(settings.redis_url, gate=breaker),
@@ -100,7 +100,7 @@ def connect_redis(settings: GatewaySettings) -> RedisClients:
 def open_stores(
     settings: GatewaySettings, *, clock: SharedClock, metrics: Metrics, tasks: Tasks
 ) -> Stores:
-    """The stores of one replica."""
+    """Make the stores of one replica."""
     redis = connect_redis(settings)
     cipher = CredentialCipher(settings.encryption_keys)
     accounts = AccountStore(redis.commands, cipher)
@@ -111,7 +111,7 @@ def open_stores(
         keys,
         policy=settings.api_key_policy,
         clock=clock,
-        gate=redis.breaker,
+        redis_breaker=redis.breaker,
         origins=TrustedOrigins(public_url=settings.public_url, allowed=settings.allowed_origins),
     )
     settlements = SettlementWriter(redis.commands, lost=metrics.ledger_lost.inc)
@@ -160,23 +160,23 @@ def _store_outage(
     metrics: Metrics,
     tasks: Tasks,
 ) -> StoreOutage:
-    """What takes snapshots, and stands in for Redis while it is away."""
+    """Make the reader of snapshots, which replaces Redis during the grace period."""
 
     def returned() -> None:
-        """Connections made before are dead, and Redis' last moments may be lost."""
+        """Redis is back: drop connections made before, and write the latest settlements again."""
         ledger.again()
         pool = getattr(redis.commands, "connection_pool", None)  # a cluster's client has none
         if pool is not None:
             tasks.start(pool.disconnect(inuse_connections=False), name="old connections")
 
     reader = SnapshotReader(
-        redis.snapshots, line=redis.multiplexed, clock=clock, hook=metrics.observe_snapshot
+        redis.snapshots, multiplexed=redis.multiplexed, clock=clock, hook=metrics.observe_snapshot
     )
     return StoreOutage(
         reader,
         accounts=view,
         keys=authenticator,
-        gate=redis.breaker,
+        redis_breaker=redis.breaker,
         metrics=metrics,
         clock=clock,
         returned=returned,

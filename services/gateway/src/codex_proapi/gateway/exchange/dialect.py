@@ -39,12 +39,18 @@ class MakeTranslator(Protocol):
     """Makes the translator of one answer, or the aggregator if the request does not stream."""
 
     def __call__(
-        self, asked: TranslatedRequest, *, request_id: str, created: int, own_quota: bool = False
+        self,
+        translated: TranslatedRequest,
+        /,
+        *,
+        request_id: str,
+        created: int,
+        own_quota: bool = False,
     ) -> StreamTranslator:
         """Make a translator.
 
         Args:
-            asked: the translated request.
+            translated: the translated request.
             request_id: the ids in the answer are derived from it.
             created: Unix time in seconds.
             own_quota: whether the client's key has budgets; the answer then states these instead

@@ -198,7 +198,7 @@ class Dispatcher:
                     continue
                 await self._record_forbidden(state)
                 raise self._concluded(state, lease)
-            state.asked_accounts += 1
+            state.leased_accounts += 1
             state.tried.add(lease.account.id)
             if lease_request.fingerprint and not lease.is_affine:
                 self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)

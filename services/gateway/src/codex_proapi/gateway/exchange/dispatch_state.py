@@ -41,7 +41,7 @@ WAKE_SECONDS = 0.05
 """Seconds added to the end of a cooldown, so that it is over by every replica's clock."""
 MOST_ACCOUNTS = 3
 """Most accounts that one exchange leases, in each round where it waits for rate limits to end."""
-MOST_ASKED = 9
+MOST_LEASED = 9
 """Most accounts that one exchange leases over all rounds."""
 WAIT_MARGIN = 2.0
 """Seconds before an early 200 at which a wait must have ended: one for the ticker, which counts
@@ -101,11 +101,11 @@ class DispatchState:
         self.refusals: list[Refused] = []
         self.forbidden: dict[str, tuple[Lease, Refusal, RetryDecision]] = {}
         """Unexplained refusals by account, not attributed yet: to it, or to the request itself."""
-        self.asked_accounts = 0
+        self.leased_accounts = 0
         """Accounts leased in this round."""
         self.limited_until: float | None = None
         """When the first rate limit met ends; None unless every account refused for its rate."""
-        self._asked_before = 0
+        self._leased_before = 0
         self.waited = 0.0
         self.began = time.monotonic()
         self.silence = silence
@@ -127,7 +127,7 @@ class DispatchState:
     @property
     def may_ask(self) -> bool:
         """Whether another account may be leased in this round."""
-        return self.asked_accounts < MOST_ACCOUNTS
+        return self.leased_accounts < MOST_ACCOUNTS
 
     def begin_wait(self, nobody: NoCandidate | None, *, now: float) -> float:
         """Begin to wait until the first account may be back, for another round over all accounts.
@@ -151,8 +151,8 @@ class DispatchState:
         if passed + seconds > self.dispatch_request.longest_wait:
             return 0.0
         if self.limited_until is not None:
-            self._asked_before += self.asked_accounts
-            self.asked_accounts = 0
+            self._leased_before += self.leased_accounts
+            self.leased_accounts = 0
         self.tried.clear()
         seconds = min(seconds, RECHECK_SECONDS)
         self.waited += seconds
@@ -161,7 +161,7 @@ class DispatchState:
     def _may_go_on(self) -> bool:
         if self.limited_until is None:
             return self.may_ask
-        return self._asked_before + self.asked_accounts < MOST_ASKED
+        return self._leased_before + self.leased_accounts < MOST_LEASED
 
     def _free_again(self, nobody: NoCandidate | None) -> float | None:
         """When the first account may be back, seconds since the epoch; None if waiting is no use."""

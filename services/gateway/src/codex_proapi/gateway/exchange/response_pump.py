@@ -33,14 +33,14 @@ class ResponsePump:
         self,
         services: Dependencies,
         dialect: Dialect,
-        asked: TranslatedRequest,
+        translated: TranslatedRequest,
         *,
         exchange: Exchange,
         writer: ResponseWriter,
     ) -> None:
         self._services = services
         self._dialect = dialect
-        self._asked = asked
+        self._translated = translated
         self._exchange = exchange
         self._writer = writer
 
@@ -49,9 +49,9 @@ class ResponsePump:
 
     def new_translator(self) -> None:
         """Make a fresh translator for the next answer; the report of an earlier one is dropped."""
-        asked, key = self._asked, self._exchange.key
+        translated, key = self._translated, self._exchange.key
         translator = self._dialect.translator(
-            asked,
+            translated,
             request_id=self._exchange.request_id,
             created=int(self._services.clock()),
             own_quota=key is not None and key.limits.budgeted,
@@ -59,8 +59,8 @@ class ResponsePump:
         self._exchange.observe(translator.report)
         self._writer.begin(
             translator,
-            streams=asked.stream,
-            codex=asked.verbatim,
+            streams=translated.stream,
+            codex=translated.verbatim,
             early_headers=self._early_headers,
         )
 
@@ -70,16 +70,16 @@ class ResponsePump:
         Another account may answer in the end: the turn state stays safe, as it names its account.
         """
         head = self._exchange.upstream_head
-        account_id = head.account_id if self._asked.verbatim else ""
-        return response_headers(self._asked, head.headers, account_id)
+        account_id = head.account_id if self._translated.verbatim else ""
+        return response_headers(self._translated, head.headers, account_id)
 
     def forget_request(self) -> None:
         """Drop the request's content, except for what storing the response needs."""
-        asked = self._asked
-        self._asked = msgspec.structs.replace(
-            asked,
-            request=without_content(asked.request),
-            history=asked.history if asked.store else (),
+        translated = self._translated
+        self._translated = msgspec.structs.replace(
+            translated,
+            request=without_content(translated.request),
+            history=translated.history if translated.store else (),
         )
 
     async def give(self, committed: Committed, *, codex: bool) -> None:
@@ -95,7 +95,7 @@ class ResponsePump:
         following: Committed | None = committed
         while following is not None:
             headers = response_headers(
-                self._asked,
+                self._translated,
                 following.opening.headers,
                 following.lease.account.id if codex else "",
             )
@@ -107,14 +107,18 @@ class ResponsePump:
         Gives the next committed answer if this one broke off before the client received any of it,
         else None.
         """
-        asked, report, dispatcher = self._asked, self._exchange.report, self._services.dispatcher
-        pump = self._writer.stream if asked.stream else self._writer.whole
+        translated, report, dispatcher = (
+            self._translated,
+            self._exchange.report,
+            self._services.dispatcher,
+        )
+        pump = self._writer.stream if translated.stream else self._writer.whole
         if report is not None:
             report.account = committed.lease.account.id
         try:
             await pump(committed.opening, headers=headers, before_last=self._before_last)
         except GatewayError as error:
-            if report is None or asked.stream or not isinstance(error, UpstreamFault):
+            if report is None or translated.stream or not isinstance(error, UpstreamFault):
                 await dispatcher.broke_off(committed, report, error)
                 raise
             following = await dispatcher.again(committed, report, error, exchange=self._exchange)
@@ -143,14 +147,14 @@ class ResponsePump:
 
     async def _keep(self) -> None:
         """Store the conversation up to this response, if the request asks for it (`store`)."""
-        asked, report, key = self._asked, self._exchange.report, self._exchange.key
-        if not asked.store or report is None or not report.response:
+        translated, report, key = self._translated, self._exchange.report, self._exchange.key
+        if not translated.store or report is None or not report.response:
             return
         try:
             await self._services.responses.keep(
                 key.id if key else "",
                 report.response_id,
-                asked.kept_items(),
+                translated.kept_items(),
                 response=report.response,
                 now=self._services.clock(),
             )
@@ -159,19 +163,19 @@ class ResponsePump:
 
 
 def response_headers(
-    asked: TranslatedRequest, answered: Mapping[str, str], codex_account: str
+    translated: TranslatedRequest, answered: Mapping[str, str], codex_account: str
 ) -> list[Header]:
     """Response headers that depend on the request and its answer.
 
     Args:
-        asked: the translated request, for `x-dropped-parameters`.
+        translated: the translated request, for `x-dropped-parameters`.
         answered: upstream's response headers by lower-case name.
         codex_account: id of the account that sent them; empty for clients other than Codex, which
             get none of upstream's headers.
     """
     headers: list[Header] = []
-    if asked.dropped:
-        headers.append((b"x-dropped-parameters", ", ".join(asked.dropped).encode()))
+    if translated.dropped:
+        headers.append((b"x-dropped-parameters", ", ".join(translated.dropped).encode()))
     if codex_account:
         if state := turn_state.bound(answered, codex_account):
             headers.append((TURN_STATE_HEADER.encode(), state.encode()))

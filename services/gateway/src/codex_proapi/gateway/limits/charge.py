@@ -2,8 +2,8 @@
 
 Each exchange is charged once. Requests of the last minute are counted by id, so a repeated script
 charges once; tokens of the last minute by second, estimated at first and corrected at settlement.
-All times are by Redis' clock. A stream permit is a lease that the replica renews; permits of a dead
-replica expire.
+All times are by Redis' clock. The replica renews the stream permit that belongs to a charge;
+permits of a dead replica expire.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
     """Second since the epoch, by Redis' clock, in which it was charged; 0 if it was not."""
 
     @property
-    def leased(self) -> bool:
+    def has_permit(self) -> bool:
         """Whether it includes a stream permit."""
         return bool(self.limits.concurrent) or self.limits.budgeted
 
@@ -80,7 +80,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
         limits = self.limits
         return (
             *(self.version, self.request_id, self.tokens, limits.rpm, limits.tpm),
-            *(limits.concurrent, self.permit_id if self.leased else "", STREAM_SECONDS),
+            *(limits.concurrent, self.permit_id if self.has_permit else "", STREAM_SECONDS),
             *(limits.tokens_day, limits.tokens_week, limits.tokens_month),
             day_of_month(now),
             int(now) // keyspace.DAY,

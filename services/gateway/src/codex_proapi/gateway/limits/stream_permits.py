@@ -1,5 +1,7 @@
 """Stream permits of keys, and the errors for requests that a key's limits refuse.
 
+A stream permit is a key's room for one exchange under way; a concurrency slot (`pool.concurrency`)
+is an account's room for one answer; a lease (`pool.lease`) is an account with its credential.
 The snapshot's script acquires permits and refuses requests; this module renews and releases permits
 and makes the errors. A permit is released before the client sees the end of its answer, so that the
 client's next request finds it free.
@@ -21,7 +23,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.limits.budgets import midnight_after, next_month
 from codex_proapi.gateway.limits.charge import STREAM_SECONDS, LimitCharge
-from codex_proapi.gateway.limits.redis_leases import RedisLeases, renew_regularly
+from codex_proapi.gateway.limits.expiring_members import ExpiringMembers, renew_regularly
 
 LONGEST_WAIT: Final = 60.0
 """Most seconds in `Retry-After`."""
@@ -33,7 +35,7 @@ class StreamPermits:
     """The stream permits that this replica's exchanges hold."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
-        self._leases = RedisLeases(
+        self._members = ExpiringMembers(
             redis, clock=clock, seconds=STREAM_SECONDS, kept=keyspace.LIMIT_SECONDS
         )
         self._held: dict[str, LimitCharge] = {}
@@ -43,7 +45,7 @@ class StreamPermits:
 
     def hold(self, charge: LimitCharge) -> None:
         """Renew the permit of this charge until it is released."""
-        if charge.leased:
+        if charge.has_permit:
             self._held[charge.request_id] = charge
 
     def holds(self, charge: LimitCharge) -> bool:
@@ -59,7 +61,7 @@ class StreamPermits:
         if self._held.pop(charge.request_id, None) is None or not charge.drawn_at:
             return
         try:
-            await self._leases.release(keyspace.streams(charge.key_id), charge.permit_id)
+            await self._members.remove(keyspace.streams(charge.key_id), charge.permit_id)
         except StoreUnavailable as error:
             log.debug("place.kept", error=str(error))
 
@@ -70,7 +72,7 @@ class StreamPermits:
             if charge.drawn_at:
                 held.setdefault(keyspace.streams(charge.key_id), []).append(charge.permit_id)
         if held:
-            await self._leases.renew(held)
+            await self._members.renew(held)
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Renew until cancelled."""

@@ -1,7 +1,7 @@
-"""Every Prometheus series of the gateway, on a registry that the caller passes.
+"""The Prometheus series of the gateway, on a registry that the caller passes.
 
 Label values come from closed sets: endpoints, endings, opaque account ids, models of the catalogue,
-codes and parameters of our tables; all others are `other`. None comes from a client's text.
+codes and parameters of our tables; any other is `other`. No label contains text from a client.
 """
 
 import enum
@@ -21,11 +21,11 @@ from codex_proapi.gateway.metrics.histograms import HotHistogram
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 
 OTHER: Final = "other"
-"""Label of what no table knows."""
+"""Label of values outside of the closed sets."""
 NONE: Final = "none"
-"""Model of an exchange that was refused before it had one."""
+"""Model label of exchanges refused before their model was known."""
 MOST_MODELS: Final = 20
-"""Models that become labels on one replica; those seen later are counted as `other`."""
+"""Most models used as labels on one replica; further ones are counted as `other`."""
 
 FIRST_BYTE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 """Seconds; a reasoning model may stay silent for minutes."""
@@ -49,20 +49,20 @@ EVENT_FAMILIES = ("response", "codex")
 
 
 class RedisWork(enum.StrEnum):
-    """Operations on Redis, with the consequence of a failure."""
+    """Operations on Redis, each with the consequence of a failure."""
 
     ADMIT = "admit"
-    """Looking a key up that is not in memory: the client is refused."""
+    """Looking up a key that is not cached: the request is refused."""
     SURVEY = "survey"
-    """Reading the snapshot: the client is refused."""
+    """Reading the snapshot: the request is refused."""
     SETTLE = "settle"
     """Writing settled exchanges: they are kept and written later."""
     LEARN = "learn"
-    """Recording an attempt's outcome: it is lost; the next attempt yields it again."""
+    """Recording the outcome of an attempt: it is lost."""
     KEEP = "keep"
     """Storing a response: the client cannot continue it."""
     UPKEEP = "upkeep"
-    """The rounds of a replica: what it knows grows old."""
+    """Synchronising a replica: its settings and accounts may be outdated."""
 
 
 class Metrics:

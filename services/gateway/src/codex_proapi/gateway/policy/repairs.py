@@ -11,19 +11,19 @@ from codex_proapi.gateway.formats.codex.requests import Item, UpstreamRequest
 from codex_proapi.gateway.policy.retry import Change, parameter_of
 
 LASTING: Final = frozenset({Change.OTHER_SHAPE, Change.WITHOUT_PARAMETER, Change.WITHOUT_TIER})
-"""Changes that hold for every account asked after it, too."""
+"""Changes that are kept for all further accounts."""
 
 NEEDED: Final = frozenset(
     {"type", "role", "content", "call_id", "output", "arguments", "name", "text", "image_url"}
 )
-"""Keys that make an item or a part what it is."""
+"""Keys that an item or part cannot do without."""
 _IN_INPUT: Final = re.compile(
     r"input\[(?P<item>\d{1,6})\]\.((?P<parts>content|output|summary)\[\d{1,6}\]\.)?(?P<key>\w+)"
 )
 
 
 def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> UpstreamRequest:
-    """The request after one change; itself where nothing can be changed."""
+    """The request with a change applied; the same object if nothing can be changed."""
     match change:
         case Change.WITHOUT_ENCRYPTED:
             return request.without_encrypted()
@@ -38,7 +38,7 @@ def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> Upstr
 
 
 def without_parameter(request: UpstreamRequest, name: str) -> UpstreamRequest:
-    """The request without a parameter upstream does not know; itself if it has no such one."""
+    """The request without a parameter; the same object if it has none of that name."""
     root, _, part = name.partition(".")
     if found := _IN_INPUT.fullmatch(name):
         return _without_key(request, int(found["item"]), found["parts"], found["key"])
@@ -52,7 +52,7 @@ def without_parameter(request: UpstreamRequest, name: str) -> UpstreamRequest:
 def _without_key(
     request: UpstreamRequest, index: int, parts: str | None, key: str
 ) -> UpstreamRequest:
-    """Without a key of the items of one type, or of their parts; what makes an item one stays.
+    """Remove a key from all items of one type, or from their parts, unless it is in NEEDED.
 
     `index` counts in the sent body, where the lite shape puts items of its own in front.
     """
@@ -67,7 +67,7 @@ def _without_key(
 
 
 def _bare(item: Item, parts: str | None, key: str) -> Item:
-    """An item without a key, or without that key of its parts."""
+    """An item without a key, or with that key removed from its parts."""
     if parts is None:
         return {name: value for name, value in item.items() if name != key}
     found = item.get(parts)
@@ -97,4 +97,4 @@ REMOVALS: Final[Mapping[str, Callable[[UpstreamRequest], UpstreamRequest]]] = {
     "reasoning": _removal(reasoning={}),
     "tools": _removal(tools=()),
 }
-"""Top-level fields that a request can do without."""
+"""Top-level fields that can be removed, with the change that removes them."""

@@ -19,24 +19,24 @@ from codex_proapi.gateway.policy.transport_faults import STALE_CONNECTION, TIMED
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
 LONGEST_RATE_WAIT: Final = 10 * MINUTE
-"""A per-minute limit never lasts longer, whatever its Retry-After says."""
+"""Upper bound of a rate limit's cooldown in seconds, whatever its Retry-After says."""
 
 
 class Verdict(enum.StrEnum):
-    """What a refusal allows."""
+    """The next step after a refusal."""
 
     SAME_ACCOUNT_FRESH = "same_account_fresh"
-    """Renew the credential and ask the same account."""
+    """Retry on the same account with a refreshed credential."""
     SAME_ACCOUNT_AGAIN = "same_account_again"
-    """Ask the same account, with the change that the decision names."""
+    """Retry on the same account with the change that the decision names."""
     NEXT_ACCOUNT = "next_account"
-    """Another account may answer."""
+    """Try another account."""
     GIVE_UP = "give_up"
-    """No other account would answer differently, or must not be asked."""
+    """Stop: other accounts would refuse too, or must not be tried."""
 
 
 class Fault(enum.StrEnum):
-    """What is at fault."""
+    """The cause of a refusal."""
 
     REQUEST = "request"
     TRANSIENT = "transient"
@@ -45,16 +45,16 @@ class Fault(enum.StrEnum):
 
 
 class Change(enum.StrEnum):
-    """What is done once with the same account before anything else."""
+    """A change with which the same account is tried once more, before the verdict applies."""
 
     NEW_CONNECTION = "new_connection"
-    """The same request on a new connection, at once: upstream has not seen it."""
+    """The same request on a new connection, at once, as upstream has not seen it."""
     NOTHING = "nothing"
-    """The same request again."""
+    """None: the same request, after a pause."""
     CREDENTIAL = "credential"
-    """A renewed credential."""
+    """A refreshed credential."""
     WITHOUT_ENCRYPTED = "without_encrypted"
-    """Without the items that only their own account can read."""
+    """Without encrypted items, which only the account that made them can read."""
     OTHER_SHAPE = "other_shape"
     """In the other of the two request shapes."""
     WITHOUT_PARAMETER = "without_parameter"
@@ -64,7 +64,7 @@ class Change(enum.StrEnum):
 
 
 class RefusalKind(enum.StrEnum):
-    """The rows of the table: what happened."""
+    """Kinds of refusal: the rows of the table."""
 
     REQUEST = "request"
     PARAMETER = "parameter"
@@ -93,39 +93,39 @@ class RefusalKind(enum.StrEnum):
 
 
 class RetryRule(msgspec.Struct, frozen=True):
-    """What is done about one kind of refusal."""
+    """How one kind of refusal is handled."""
 
     fault: Fault
     then: Verdict
     """The verdict, after `once`."""
     once: Change | None = None
-    """What is tried first, one time, with the same account."""
+    """The change tried first, once, on the same account."""
     cooldown: CooldownReason | None = None
-    """Why the account is passed over from then on, if it is."""
+    """Reason of the account's cooldown; None for no cooldown."""
     seconds: float = 0.0
-    """For how long, unless upstream named a time."""
+    """Length of the cooldown, unless upstream named a time."""
     model_only: bool = False
-    """Whether that concerns only the model asked for."""
+    """Whether the cooldown holds for the requested model only."""
     state: AccountState | None = None
-    """The state its login has shown."""
+    """The state of the account's login that follows from it."""
     counts: bool = False
-    """Whether it counts towards the account's breaker."""
+    """Whether it counts as a fault in the account's circuit breaker."""
     egress: bool = False
-    """Whether it concerns our address rather than any account."""
+    """Whether it concerns the egress address, not the account."""
     unreachable: bool = False
-    """Whether it concerns this replica's way to the backend rather than any account."""
+    """Whether it concerns this replica's connection to the backend, not the account."""
 
 
 class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on one refusal. Only a final one (no `change`) touches the account."""
+    """The decision on one refusal. Only a final one (without `change`) affects the account."""
 
     kind: RefusalKind
     verdict: Verdict
     row: RetryRule
     change: Change | None = None
-    """What the same account is asked again with."""
+    """The change for the retry on the same account; None if the decision is final."""
     seconds: float = 0.0
-    """How long the row's cooldown lasts."""
+    """Length of the cooldown."""
 
 
 TABLE: Final[dict[RefusalKind, RetryRule]] = {
@@ -255,7 +255,7 @@ KIND_OF_CODE: Final[dict[str, RefusalKind]] = {
     STALE_CONNECTION: RefusalKind.STALE_CONNECTION,
     TIMED_OUT: RefusalKind.TIMEOUT,
 }
-"""A code, or an error type, decides before the status does."""
+"""Kinds by error code or type, which take precedence over the status."""
 
 KIND_OF_WORDS: Final[tuple[tuple[re.Pattern[str], RefusalKind], ...]] = (
     (re.compile(r"^Un(?:supported|known) parameter\b"), RefusalKind.PARAMETER),
@@ -268,7 +268,7 @@ KIND_OF_WORDS: Final[tuple[tuple[re.Pattern[str], RefusalKind], ...]] = (
     (re.compile(r"^Instructions are (?:required|not valid)"), RefusalKind.SHAPE),
     (re.compile(r"\b(?:account|workspace) has been deactivated"), RefusalKind.DEACTIVATED),
 )
-"""Refusals that carry no code are told by their fixed words, as quoted in public issues."""
+"""Kinds by fixed wording, as quoted in public issues, for refusals without a code."""
 
 KIND_OF_STATUS: Final[dict[int, RefusalKind]] = {
     **dict.fromkeys((0, 408, 409, 425), RefusalKind.TRANSIENT),
@@ -280,7 +280,7 @@ KIND_OF_STATUS: Final[dict[int, RefusalKind]] = {
     503: RefusalKind.CAPACITY,
     **dict.fromkeys((504, 522, 524), RefusalKind.TIMEOUT),
 }
-"""For refusals without a known code; other statuses below 500 are the request's own fault."""
+"""Kinds by status, for refusals without a known code; others below 500 are the request's fault."""
 
 _PARAMETER: Final = re.compile(r"^Un(?:supported|known) parameter:?\s+'?([\w.\[\]]+)")
 
@@ -304,7 +304,7 @@ def decide(refusal: Refusal, *, now: float, tried: Collection[Change] = ()) -> R
 
 
 def kind_of(refusal: Refusal) -> RefusalKind:
-    """The row a refusal belongs to: by its code, its fixed words, then its status."""
+    """The kind of a refusal: by code, by fixed wording, by status, in this order."""
     if refusal.is_html and refusal.status in {401, 403, 429}:
         return RefusalKind.CHALLENGE
     if refusal.code == UNREACHABLE and refusal.cause.startswith("timeout"):
@@ -330,7 +330,7 @@ def kind_of(refusal: Refusal) -> RefusalKind:
 
 
 def parameter_of(refusal: Refusal) -> str:
-    """The parameter a refusal names, or empty."""
+    """The parameter that a refusal names; empty if none."""
     found = _PARAMETER.match(refusal.message)
     return found[1] if found else refusal.param or ""
 
@@ -340,7 +340,7 @@ def _kind_of_words(message: str) -> RefusalKind | None:
 
 
 def _seconds(row: RetryRule, refusal: Refusal, now: float) -> float:
-    """Seconds of cooldown: upstream's figure where this kind of refusal has one."""
+    """Length of the cooldown in seconds: upstream's figure if it gave one, else the row's."""
     if row.cooldown is CooldownReason.QUOTA:
         return refusal.wait(now) or row.seconds
     if row.cooldown is CooldownReason.RATE and refusal.retry_after is not None:

@@ -18,9 +18,9 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import Scripts, mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
-from codex_proapi.gateway.limits.redis_leases import RedisLeases, renew_regularly
+from codex_proapi.gateway.limits.expiring_members import ExpiringMembers, renew_regularly
 
-LEASE_SECONDS: Final = 45.0
+HOLD_SECONDS: Final = 45.0
 """Seconds a slot is held without being renewed."""
 CHECK_SECONDS: Final = 10.0
 """Most seconds of one wait, after which all accounts are checked again."""
@@ -65,8 +65,8 @@ class AccountQueue:
         clock: Callable[[], float],
     ) -> None:
         self._clock = clock
-        self._leases = RedisLeases(
-            redis, clock=clock, seconds=LEASE_SECONDS, kept=keyspace.SLOT_SECONDS
+        self._members = ExpiringMembers(
+            redis, clock=clock, seconds=HOLD_SECONDS, kept=keyspace.SLOT_SECONDS
         )
         self._blocking_redis = blocking_redis
         self._wakes = keyspace.wakes(replica)
@@ -129,7 +129,7 @@ class AccountQueue:
             del self._waiting[waiter.request_id]
 
     async def free(self, request_id: str) -> None:
-        """Release an exchange's slot; while Redis is away it expires after LEASE_SECONDS instead."""
+        """Release an exchange's slot; while Redis is away it expires after HOLD_SECONDS instead."""
         if request_id in self._held:
             await self._give_up(request_id)
             self._held.pop(request_id, None)
@@ -142,7 +142,7 @@ class AccountQueue:
     async def renew(self) -> None:
         """Renew the slots of all exchanges of this replica. Raises StoreUnavailable."""
         if held := list(filter(None, self._held.values())):
-            await self._leases.renew({keyspace.slots(): held})
+            await self._members.renew({keyspace.slots(): held})
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Renew until cancelled."""
@@ -205,7 +205,7 @@ class AccountQueue:
 
     async def _do(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
         keys = [keyspace.slots(), keyspace.queue()]
-        provided = [action, self.most, LEASE_SECONDS, keyspace.wakes(""), request_id, *args]
+        provided = [action, self.most, HOLD_SECONDS, keyspace.wakes(""), request_id, *args]
         done: Sequence[Any] = await self._scripts.repeat("slots", keys, provided)
         return done
 

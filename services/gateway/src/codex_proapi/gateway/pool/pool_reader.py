@@ -147,6 +147,6 @@ class PoolReader:
     def _fair_share(self, claims: Claims, eligible: EligibleAccounts) -> FairShare | None:
         """The claim to the key's fair share: while the pool is scarce, once for each exchange."""
         share, below = claims.fair_share, self.strategy.fair_below
-        if share is None or share.asked or not below or eligible.left is None:
+        if share is None or share.checked or not below or eligible.left is None:
             return None
         return share if eligible.left < below else None

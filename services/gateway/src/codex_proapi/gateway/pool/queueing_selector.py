@@ -30,13 +30,13 @@ class QueueingSelector:
         selector: AccountSelector,
         slots: AccountQueue,
         *,
-        gate: RedisCircuitBreaker,
+        redis_breaker: RedisCircuitBreaker,
         clock: Callable[[], float],
         metrics: Metrics,
     ) -> None:
         self.selector = selector
         self._slots = slots
-        self._gate = gate
+        self._redis_breaker = redis_breaker
         self._clock = clock
         self._metrics = metrics
 
@@ -90,7 +90,7 @@ class QueueingSelector:
         try:
             return await self._slots.take(found.account.id, lease_request.waiter)
         except StoreUnavailable:
-            if not self._gate.in_grace():
+            if not self._redis_breaker.in_grace():
                 raise
             return ()
 

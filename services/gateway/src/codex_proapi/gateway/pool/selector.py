@@ -142,7 +142,7 @@ class AccountSelector:
                 busy.append(selected)
                 continue
             try:
-                lease = await self._lend(selected, snapshot, give_up=give_up)
+                lease = await self._lease_of(selected, snapshot, give_up=give_up)
             except CredentialUnreachable:  # this replica's matter: others may use the account
                 unreachable, lease = True, None
             if lease is not None:
@@ -267,7 +267,7 @@ class AccountSelector:
         """Whether a selected account's circuit breaker is half open: one request at a time may try it."""
         return found.basis is not Reason.LAST and self._breakers.half_open(found.account_id)
 
-    async def _lend(
+    async def _lease_of(
         self, selected: "_Selected", snapshot: PoolSnapshot, *, give_up: float
     ) -> Lease | None:
         """Lease the selected account; None if it has no usable credential.

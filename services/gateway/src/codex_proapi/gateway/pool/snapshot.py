@@ -86,7 +86,7 @@ class SnapshotReader:
         self,
         redis: Redis,
         *,
-        line: MultiplexedConnection | None = None,
+        multiplexed: MultiplexedConnection | None = None,
         clock: Callable[[], float] = time.time,
         hook: Hook = lambda _seconds, _error: None,
     ) -> None:
@@ -96,8 +96,10 @@ class SnapshotReader:
         self._hook = hook
         self._ahead = 0.0
         """Seconds that Redis' clock is ahead of ours."""
-        self._scripts = Scripts(redis, __package__, line=line)
-        self._call: Callable[..., Awaitable[Any]] = line.call if line else redis.execute_command
+        self._scripts = Scripts(redis, __package__, line=multiplexed)
+        self._call: Callable[..., Awaitable[Any]] = (
+            multiplexed.call if multiplexed else redis.execute_command
+        )
         self._keys = [
             *(keyspace.accounts_version(), keyspace.keys_version()),
             *(keyspace.cursor(), keyspace.cooldowns()),
@@ -168,7 +170,7 @@ class SnapshotReader:
         """Run the script and report its duration to the hook."""
         began = time.monotonic()
         try:
-            reply = await self._scripts.repeat("survey", keys, args)
+            reply = await self._scripts.repeat("snapshot", keys, args)
         except StoreUnavailable as error:
             self._hook(time.monotonic() - began, error)
             raise

@@ -55,7 +55,7 @@ class StoreOutage:
         snapshots: reads from Redis.
         accounts: cache of accounts.
         keys: cache of API keys.
-        gate: circuit breaker of Redis.
+        redis_breaker: circuit breaker of Redis.
         metrics: counts snapshots made from memory.
         clock: the shared clock.
         returned: called when Redis is back.
@@ -67,7 +67,7 @@ class StoreOutage:
         *,
         accounts: Versioned,
         keys: Keys,
-        gate: RedisCircuitBreaker,
+        redis_breaker: RedisCircuitBreaker,
         metrics: Metrics,
         clock: SharedClock,
         returned: Callable[[], None] = lambda: None,
@@ -75,7 +75,7 @@ class StoreOutage:
         self._snapshots = snapshots
         self._accounts = accounts
         self._keys = keys
-        self._gate = gate
+        self._redis_breaker = redis_breaker
         self._metrics = metrics
         self._clock = clock
         self._returned = returned
@@ -86,7 +86,7 @@ class StoreOutage:
         self._ties: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"<StoreOutage behind {self._gate!r}, {len(self._ties)} conversations remembered>"
+        return f"<StoreOutage behind {self._redis_breaker!r}, {len(self._ties)} conversations remembered>"
 
     async def read(self, request: SnapshotRequest) -> PoolSnapshot:
         """Read a snapshot from Redis, or make one from memory.
@@ -96,38 +96,38 @@ class StoreOutage:
         Raises:
             StoreUnavailable: Redis is away and the grace period is over, or the key has limits.
         """
-        if not self._gate.shut:
-            began = self._gate.now()
+        if not self._redis_breaker.shut:
+            began = self._redis_breaker.now()
             try:
                 snapshot = await self._read(request)
             except StoreUnavailable as error:
-                self._gate.fail(error, since=began)
-                if not self._gate.shut:
+                self._redis_breaker.fail(error, since=began)
+                if not self._redis_breaker.shut:
                     raise
             else:
-                self._gate.see()
+                self._redis_breaker.see()
                 self._remember(snapshot, request)
                 return snapshot
-        if request.charge is not None or not self._gate.in_grace():
+        if request.charge is not None or not self._redis_breaker.in_grace():
             raise StoreUnavailable("Redis is away.")
         return self._recall(request)
 
     async def _read(self, request: SnapshotRequest) -> PoolSnapshot:
         """Read from Redis, repeated once after a time-out, which a busy event loop may cause."""
-        began = self._gate.now()
+        began = self._redis_breaker.now()
         try:
             return await self._snapshots.read(request)
         except StoreUnavailable as error:
             if not is_late(error):
                 raise
-            self._gate.fail(error, since=began)
-            if self._gate.shut:
+            self._redis_breaker.fail(error, since=began)
+            if self._redis_breaker.shut:
                 raise
-        began = self._gate.now()
+        began = self._redis_breaker.now()
         try:
             return await self._snapshots.read(request)
         except StoreUnavailable as error:
-            self._gate.fail(error, since=began)
+            self._redis_breaker.fail(error, since=began)
             raise
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -138,30 +138,30 @@ class StoreOutage:
 
     async def check(self) -> None:
         """Probe Redis if it is away, or if no request has used it for UNSEEN_SECONDS."""
-        began = self._gate.now()
+        began = self._redis_breaker.now()
         try:
-            if self._gate.shut:
+            if self._redis_breaker.shut:
                 # A snapshot writes the cursor; a PING would succeed on a read-only replica too.
                 await self._snapshots.read(SnapshotRequest(account_ids=(), model=""))
                 self._return()
-            elif began - self._gate.seen_at > UNSEEN_SECONDS:
+            elif began - self._redis_breaker.seen_at > UNSEEN_SECONDS:
                 _, keys = await self._snapshots.versions()
                 self._keys.see(keys)
             else:
                 return
         except StoreUnavailable as error:
-            self._gate.fail(error, since=began)
+            self._redis_breaker.fail(error, since=began)
             self._end()
         else:
-            self._gate.see()
+            self._redis_breaker.see()
 
     def close(self) -> None:
         """Close the circuit breaker on shutdown, so that the last writes are attempted."""
-        self._gate.open()
+        self._redis_breaker.open()
 
     def _end(self) -> None:
         """Log once that the grace period is over."""
-        if self._serving and not self._gate.in_grace():
+        if self._serving and not self._redis_breaker.in_grace():
             self._serving = False
             log.warning("grace.ended")
 
@@ -169,7 +169,7 @@ class StoreOutage:
         self._serving = False
         self._accounts.forget()
         self._keys.forget()
-        self._gate.open()
+        self._redis_breaker.open()
         self._returned()
 
     def _remember(self, snapshot: PoolSnapshot, request: SnapshotRequest) -> None:

@@ -1,7 +1,8 @@
-"""Leases in Redis: members of a sorted set, scored with their expiry, renewed while they are held.
+"""Members of sorted sets in Redis that expire unless they are renewed, each scored with its expiry.
 
-A dead replica does not renew, so its leases expire. Leases are acquired by the scripts that enforce
-the limits; this module renews and releases them.
+Both kinds of bounded concurrency are kept so: the stream permits of keys and the concurrency slots
+of accounts. A dead replica does not renew, so its members expire. They are added by the scripts that
+enforce the limits; this module renews and removes them.
 """
 
 import asyncio
@@ -15,19 +16,19 @@ from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 RENEW_SECONDS: Final = 15.0
-"""Seconds between two renewals; two may fail before a lease expires."""
+"""Seconds between two renewals; two may fail before a member expires."""
 
 log = structlog.get_logger(__name__)
 
 
-class RedisLeases:
-    """Renews and releases the leases of one replica.
+class ExpiringMembers:
+    """Renews and removes the members that one replica holds.
 
     Args:
-        redis: Where the sets are.
-        clock: Seconds since the epoch, by Redis' clock.
-        seconds: How long a lease lasts without being renewed.
-        kept: Lifetime of a set that nobody renews, in seconds.
+        redis: where the sets are.
+        clock: seconds since the epoch, by Redis' clock.
+        seconds: how long a member lasts without being renewed.
+        kept: lifetime of a set that nobody renews, in seconds.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class RedisLeases:
         self._kept = kept
 
     def __repr__(self) -> str:
-        return f"<RedisLeases of {self._seconds} s>"
+        return f"<ExpiringMembers of {self._seconds} s>"
 
     async def renew(self, held: Mapping[str, Iterable[str]]) -> None:
         """Renew members, by the key of their set; members no longer in it are not added again.
@@ -54,8 +55,8 @@ class RedisLeases:
                 pipe.expire(key, self._kept)
             await pipe.execute()
 
-    async def release(self, key: str, member: str) -> None:
-        """Release one lease. Raises StoreUnavailable; it then expires."""
+    async def remove(self, key: str, member: str) -> None:
+        """Remove one member. Raises StoreUnavailable; it then expires."""
         with mapped():
             await self._redis.zrem(key, member)
 
