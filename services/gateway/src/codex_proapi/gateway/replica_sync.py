@@ -135,7 +135,7 @@ class ReplicaSync:
             try:
                 await self.round()
             except StoreUnavailable as error:
-                self._status.metrics.redis_failed(RedisWork.UPKEEP)
+                self._status.metrics.redis_failed(RedisWork.SYNC)
                 log.debug("upkeep.waited", error=str(error))
             await sleep(READ_SECONDS)
 

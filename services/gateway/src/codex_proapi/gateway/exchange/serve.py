@@ -96,7 +96,7 @@ class ExchangeService:
         except GatewayError as error:
             services.metrics.refused_before_exchange.labels(error.label).inc()
             if isinstance(error, StoreUnreachable):
-                services.metrics.redis_failed(RedisWork.ADMIT)
+                services.metrics.redis_failed(RedisWork.AUTHENTICATE)
             log_refusal(error)
             raise
         bind_key(authenticated.key.name if authenticated.key else "")

@@ -35,7 +35,7 @@ SILENCE_BUCKETS = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 """Seconds; silences are counted in whole ones."""
 EXCHANGE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 180, 300, 450, 600)
 """Seconds; a long answer takes ten minutes."""
-SURVEY_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 2)
+SNAPSHOT_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 2)
 """Seconds; a snapshot takes one round trip, and fails after two tries of a second."""
 SLOT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 """Seconds; after thirty the request is refused with a retry time."""
@@ -49,19 +49,19 @@ EVENT_FAMILIES = ("response", "codex")
 
 
 class RedisWork(enum.StrEnum):
-    """Operations on Redis, each with the consequence of a failure."""
+    """Operations on Redis, each with the consequence of a failure; the values are metric labels."""
 
-    ADMIT = "admit"
+    AUTHENTICATE = "admit"
     """Looking up a key that is not cached: the request is refused."""
-    SURVEY = "survey"
+    SNAPSHOT = "survey"
     """Reading the snapshot: the request is refused."""
     SETTLE = "settle"
     """Writing settled exchanges: they are kept and written later."""
-    LEARN = "learn"
+    OUTCOME = "learn"
     """Recording the outcome of an attempt: it is lost."""
     KEEP = "keep"
     """Storing a response: the client cannot continue it."""
-    UPKEEP = "upkeep"
+    SYNC = "upkeep"
     """Synchronising a replica: its settings and accounts may be outdated."""
 
 
@@ -215,10 +215,10 @@ class Metrics:
         )
 
     def _declare_redis(self, registry: CollectorRegistry) -> None:
-        self.survey = Histogram(
+        self.snapshot_seconds = Histogram(
             "gateway_survey_seconds",
             "The look into Redis before upstream, answered or not.",
-            buckets=SURVEY_BUCKETS,
+            buckets=SNAPSHOT_BUCKETS,
             registry=registry,
         )
         self.redis_errors = Counter(
@@ -308,9 +308,9 @@ class Metrics:
 
     def observe_snapshot(self, seconds: float, error: StoreUnavailable | None) -> None:
         """Observe the seconds of one snapshot, and its error if it failed."""
-        self.survey.observe(seconds)
+        self.snapshot_seconds.observe(seconds)
         if error is not None:
-            self.redis_failed(RedisWork.SURVEY)
+            self.redis_failed(RedisWork.SNAPSHOT)
 
     def count_strange_events(self, unknown: Mapping[str, int], *, malformed: int) -> None:
         """Count an answer's events that no rule knows, by name, and those that nobody can read."""

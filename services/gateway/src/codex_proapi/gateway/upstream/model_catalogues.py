@@ -159,7 +159,7 @@ class ModelCatalogues:
                 await self.load()
                 await self.fetch_stale()
             except StoreUnavailable as error:
-                self._metrics.redis_failed(RedisWork.UPKEEP)
+                self._metrics.redis_failed(RedisWork.SYNC)
                 log.debug("catalogue.kept", error=str(error))
             self._wake.clear()
             with contextlib.suppress(TimeoutError):

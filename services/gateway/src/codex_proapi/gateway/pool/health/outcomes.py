@@ -83,7 +83,7 @@ class OutcomeRecorder:
                     model=model if decision.row.model_only else None,
                 )
         except StoreUnavailable as error:
-            self._metrics.redis_failed(RedisWork.LEARN)
+            self._metrics.redis_failed(RedisWork.OUTCOME)
             log.warning("lesson.lost", account=lease.account.id, error=str(error))
         return opened
 
@@ -92,7 +92,7 @@ class OutcomeRecorder:
         try:
             await self._count_fault(lease, code)
         except StoreUnavailable:
-            self._metrics.redis_failed(RedisWork.LEARN)
+            self._metrics.redis_failed(RedisWork.OUTCOME)
 
     async def record_no_credential(self, account_id: str, *, code: str) -> None:
         """Put an account without a usable credential in cooldown."""
@@ -100,7 +100,7 @@ class OutcomeRecorder:
         try:
             await self.cool(account_id, CooldownReason.CREDENTIAL, seconds, code=code)
         except StoreUnavailable:
-            self._metrics.redis_failed(RedisWork.LEARN)
+            self._metrics.redis_failed(RedisWork.OUTCOME)
 
     def record_success(self, lease: Lease) -> None:
         """Record an answer; closes the breaker, unless the attempt began before it opened."""
