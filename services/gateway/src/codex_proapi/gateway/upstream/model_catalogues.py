@@ -82,6 +82,7 @@ class ModelCatalogues:
         """Counts changes of what accounts list."""
         self.current = self._built_in
         """The catalogue in force."""
+        self._unite()
 
     def __repr__(self) -> str:
         return f"<ModelCatalogues of {len(self._kept)} accounts: {self.current!r}>"
