@@ -152,6 +152,7 @@ async def test_a_removed_account_is_gone_with_its_credential(
         ("DELETE", "/api/accounts/acc_1"),
         ("POST", "/api/accounts/acc_1/test"),
         ("POST", "/api/accounts/acc_1/refresh"),
+        ("POST", "/api/accounts/acc_1/use-again"),
     ],
 )
 async def test_an_unknown_account_is_404(api: httpx.AsyncClient, method: str, path: str) -> None:
@@ -241,3 +242,21 @@ async def test_a_change_that_changes_nothing_leaves_no_record(
         assert (await api.patch(f"/api/accounts/{account['id']}", json=change)).status_code == 200
 
     assert await actions(redis_client) == ["account.added"]
+
+
+async def test_an_account_is_used_again_before_its_time(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    account = (await add(api)).json()
+    cooldown = Cooldown(
+        until=NOW + 60.0, since=float(NOW), reason=CooldownReason.ENTITLEMENT, code="forbidden"
+    )
+    await CooldownStore(redis_client).cool(account["id"], cooldown)
+    await redis_client.hset(
+        keyspace.account(account["id"]), mapping={"state": "deactivated", "state_reason": "x"}
+    )
+
+    used = (await api.post(f"/api/accounts/{account['id']}/use-again")).json()
+
+    assert (used["cooldowns"], used["state"]) == ([], "active")
+    assert (await actions(redis_client))[-1:] == ["account.used_again"]

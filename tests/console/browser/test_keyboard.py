@@ -127,3 +127,20 @@ async def test_log_lines_are_walked_with_arrows(visitor: Tab) -> None:
     await visitor.page.keyboard.press("Enter")
 
     await visitor.see(".log-row:nth-child(2) .log-detail")
+
+
+async def test_single_letters_can_be_switched_off(visitor: Tab) -> None:
+    """WCAG 2.1.4: for speech input, where a spoken word is many keys."""
+    await visitor.open("/settings")
+    await visitor.click("[data-shortcuts-choice=off]")
+    await visitor.open("/keys")
+    await visitor.page.keyboard.press("n")
+    await visitor.page.keyboard.press("?")
+    assert not await visitor.page.is_visible("dialog[open]")
+
+    await visitor.open("/settings")
+    assert await visitor.page.get_attribute("[data-shortcuts-choice=off]", "aria-pressed") == "true"
+    await visitor.click("[data-shortcuts-choice=on]")
+    await visitor.open("/keys")
+    await visitor.page.keyboard.press("n")
+    await visitor.see("#new-key", "Make an API key")

@@ -190,3 +190,20 @@ async def test_what_the_server_refuses_is_told_in_the_dialog(visitor: Tab) -> No
     await visitor.see("#new-key [data-error]", "A value is not valid.")
     await visitor.see("#new-key [data-error]", "req_")
     visitor.problems.clear()
+
+
+async def test_escape_does_not_close_what_is_shown_once(visitor: Tab) -> None:
+    await visitor.open("/keys")
+    await visitor.page.keyboard.press("n")
+    await visitor.page.fill("#new-key [name=name]", "My laptop")
+    await visitor.click("#new-key [type=submit]")
+    await visitor.see("#made-key", "it is shown this once only")
+
+    for _ in range(3):
+        await visitor.page.keyboard.press("Escape")
+
+    assert (await visitor.text("#made-secret")).startswith("cpa-")
+    assert await visitor.page.is_visible("#made-key")
+    assert not await visitor.page.is_visible("#made-key .dialog-head [data-close]")
+    await visitor.click("#made-key .dialog-foot [data-close]")
+    await visitor.gone("#made-key")

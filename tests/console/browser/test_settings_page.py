@@ -5,7 +5,7 @@ from support.browsers import Tab
 from support.served import Served
 
 from codex_proapi.commons.balancing.strategy import Routing
-from codex_proapi.commons.cluster.live_settings import HistoryMode, KeyPolicy
+from codex_proapi.commons.cluster.live_settings import HistoryMode, KeyPolicy, LiveSettingsStore
 
 pytestmark = pytest.mark.browser
 
@@ -16,7 +16,7 @@ async def test_settings_are_changed_and_set_back(site: Served, visitor: Tab) -> 
     await visitor.page.check('[name=history_mode][value="transcript"]')
     await visitor.page.check('[name=api_key_policy][value="open"]')
     await visitor.page.select_option("[name=default_model]", "gpt-5.5")
-    await visitor.page.fill("[name=model_aliases]", "gpt-4o = gpt-5.5\nhouse=gpt-6-sol\nnonsense")
+    await visitor.page.fill("[name=model_aliases]", "gpt-4o = gpt-5.5\nhouse=gpt-6-sol")
     await visitor.click("[data-settings] [type=submit]")
     await visitor.see(".toast", "Saved.")
     live = await site.console.parts.live_settings.read()
@@ -111,3 +111,23 @@ async def test_snippets_follow_the_model_and_the_key(visitor: Tab) -> None:
     await visitor.click("#tab-cline")
     await visitor.see("#client-cline", "gpt-5.5")
     assert visitor.page.url.endswith("/connect?client=cline")
+
+
+async def test_a_model_alias_that_cannot_be_read_is_not_dropped(site: Served, visitor: Tab) -> None:
+    await visitor.open("/settings")
+    await visitor.page.fill("[name=model_aliases]", "gpt-4o = gpt-5.5\nhouse gpt-5.5")
+    await visitor.click("[data-settings] [type=submit]")
+    await visitor.see("#requests [data-error]", "“house gpt-5.5” is not “name = model”.")
+    assert not (await LiveSettingsStore(site.scene.redis).read()).model_aliases
+
+    await visitor.page.fill("[name=model_aliases]", "gpt-4o = nope-model")
+    await visitor.click("[data-settings] [type=submit]")
+    await visitor.open("/settings")
+    await visitor.see("#requests", "No account serves nope-model")
+
+
+async def test_a_password_is_asked_from_now_on_also_on_loopback(visitor: Tab) -> None:
+    await visitor.open("/settings")
+    await visitor.page.fill("#security [name=password]", "correct mule battery clip")
+    await visitor.click("#security [type=submit]")
+    await visitor.see("#security", "Signed in now")

@@ -58,7 +58,7 @@ async def test_a_simulated_backend_is_named_as_such(redis_url: str) -> None:
         assert "not to OpenAI" not in await site.read("/keys")
     provided = {"codex_base_url": "http://127.0.0.1:9999/backend-api/codex"}
     async with filled_console(redis_url, empty=True, **provided) as site:
-        assert "requests go to 127.0.0.1:9999 on this machine, not to OpenAI" in await site.read(
+        assert "Requests go to 127.0.0.1:9999 on this machine, not to OpenAI" in await site.read(
             "/"
         )
 
@@ -86,3 +86,42 @@ async def test_where_no_login_is_asked_nobody_can_sign_out(redis_url: str) -> No
 async def test_a_page_is_in_the_visitors_language(redis_url: str, headers: Any, said: Any) -> None:
     async with filled_console(redis_url, empty=True) as site:
         assert said in await site.read("/keys", **headers)
+
+
+async def test_pages_and_answers_are_compressed_but_no_stream(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        for path, accept in (("/accounts", "text/html"), ("/api/accounts", "application/json")):
+            answer = await site.browser.get(path, headers={"accept": accept})
+            assert answer.headers["content-encoding"] == "gzip"
+            assert answer.num_bytes_downloaded < len(answer.content) / 4
+        plain = await site.browser.get("/accounts", headers={"accept-encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+
+
+async def test_a_page_that_has_not_changed_is_not_sent_again(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        first = await site.get("/keys", **{"x-live": "1"})
+        again = await site.get("/keys", **{"x-live": first.headers["x-live"]})
+        await site.scene.keys.create("another")
+        changed = await site.get("/keys", **{"x-live": first.headers["x-live"]})
+
+    assert (first.status_code, again.status_code, changed.status_code) == (200, 204, 200)
+    assert again.content == b""
+    assert again.headers["x-live"] == first.headers["x-live"] != changed.headers["x-live"]
+
+
+async def test_long_lists_come_as_pages_and_are_searched_on_the_server(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        for number in range(60):
+            await site.scene.keys.create(f"key of person {number}", owner=f"Owner {number}")
+        first, second = await site.get("/keys"), await site.get("/keys?page=2")
+        found = await site.get("/keys?q=owner+59")
+        nothing = await site.get("/keys?q=nobody+at+all")
+
+    assert first.text.count('id="row-key_') == 50
+    assert second.text.count('id="row-key_') == 13
+    assert "1–50 of 63" in first.text
+    assert found.text.count('id="row-key_') == 1
+    assert "key of person 59" in found.text
+    assert "No key matches the search." in nothing.text
+    assert len(first.content) < 250_000

@@ -43,7 +43,7 @@ async def test_days_are_added_up_with_a_total(redis_url: str) -> None:
         await settle(site, ending=Ending.BROKEN, tokens=Tokens(), estimated=70)
         html = (await site.get("/usage")).text
 
-    assert row(html, "key_a") == ["key_a", "2", "0", "2,000", "800 40%", "0", "0", "0", "1.5 s"]
+    assert row(html, "key_a") == ["key_a", "2", "0", "2,000", "800 40%", "0", "0", "0", "1.5 sec"]
     assert row(html, "without a key") == ["without a key", "1", "1", "0", "0", "0", "0", "70", "–"]
     assert row(html, "Total")[1:4] == ["3", "1", "2,000"]
 

@@ -1,5 +1,6 @@
 from support.console_pages import NOW, filled_console
 
+from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.accounts.quota_store import SeenFamily, SeenQuota, SeenWindow
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.console.views.account_list import (
@@ -39,7 +40,27 @@ async def test_a_paused_account_is_no_part_of_the_pool(redis_url: str) -> None:
         await site.scene.accounts.resume(site.scene.ids[3])
         after = (await load_accounts(site.console.parts.sources)).pool
 
-    assert (before[0].known, after[0].known) == (4, 5)
+    assert (before[0].known, after[0].known) == (3, 4)
+
+
+async def test_the_pool_counts_nothing_that_cannot_be_spent(redis_url: str) -> None:
+    """Not what must sign in again, nor the window of an account that was refused for its quota."""
+    async with filled_console(redis_url) as site:
+        sources, scene = site.console.parts.sources, site.scene
+        before = (await load_accounts(sources)).pool[0]
+        refused = Cooldown(
+            until=scene.now + 3600,
+            since=scene.now,
+            reason=CooldownReason.QUOTA,
+            code="usage_limit_reached",
+        )
+        await sources.cooldowns.cool(scene.ids[0], refused)  # its windows said 88 % and 69 % left
+        after = (await load_accounts(sources)).pool[0]
+
+    assert before.left is not None
+    assert after.left is not None
+    assert round(before.left - after.left) == round(88 / 3)
+    assert before.known == after.known == 3, "the one that must sign in again is not among them"
 
 
 async def test_without_a_gateway_nobody_knows_what_is_under_way(redis_url: str) -> None:

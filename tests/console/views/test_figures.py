@@ -99,10 +99,10 @@ def test_a_failure_is_one_line() -> None:
     )
 
 
-def test_an_entry_that_is_no_request_has_one_try() -> None:
+def test_an_entry_that_is_no_request_has_no_tries() -> None:
     entry = LogEntry(at=NOW, kind=LogKind.ACCOUNT, event="account.cooled", model="gpt-5")
 
-    assert (failure_of(entry, {}).tries, failure_of(entry, {}).model) == (1, "gpt-5")
+    assert (failure_of(entry, {}).tries, failure_of(entry, {}).model) == (0, "gpt-5")
 
 
 def test_who_used_most_comes_first_and_nobody_has_no_name() -> None:
@@ -118,3 +118,24 @@ def test_who_used_most_comes_first_and_nobody_has_no_name() -> None:
         Share(id="key_1", name="CI", requests=2, tokens=10),
         Share(id="key_3", name="key_3", requests=1, tokens=0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "code", "phrase"),
+    [
+        ((), "rate_limit_exceeded", "pool_spent"),
+        ((), "usage_limit_reached", "pool_spent"),
+        ((), "model_not_found", "model_not_found"),
+        (
+            (AttemptRecord(account="acc_1", verdict="give_up"),),
+            "rate_limit_exceeded",
+            "rate_limit_exceeded",
+        ),
+    ],
+)
+def test_a_limit_that_no_account_was_asked_for_is_that_of_the_pool(
+    attempts: Any, code: str, phrase: str
+) -> None:
+    entry = _entry(ending=Ending.REFUSED, status=429, code=code, attempts=attempts)
+
+    assert (failure_of(entry, {}).code, failure_of(entry, {}).tries) == (phrase, len(attempts))

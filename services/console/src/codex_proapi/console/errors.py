@@ -90,6 +90,7 @@ class Code(enum.StrEnum):
     TOO_MANY_STREAMS = "too_many_streams"
     # ours
     STORE_UNAVAILABLE = "store_unavailable"
+    STORE_FULL = "store_full"
     INTERNAL = "internal"
 
 

@@ -31,7 +31,7 @@ API_ROUTES = (
     *(sign_in.change_password, sign_in.list_sessions, sign_in.end_sessions, sign_in.end_session),
     *(accounts.list_accounts, accounts.show_account, accounts.add_account),
     *(accounts.preview_account, accounts.change_account, accounts.remove_account),
-    *(accounts.refresh_account, accounts.try_account),
+    *(accounts.refresh_account, accounts.use_account_again, accounts.try_account),
     *(logins.begin_login, logins.show_login, logins.poll_login, logins.paste_callback),
     *(logins.give_up_login, authorize.leave, authorize.arrive),
     *(keys.list_keys, keys.make_key, keys.change_key, keys.rotate_key, keys.revoke_key),

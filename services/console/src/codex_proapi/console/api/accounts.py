@@ -7,7 +7,8 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
-from codex_proapi.commons.accounts.model import Account
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import Account, AccountState
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.console.accounts.auth_json import MAX_BYTES, Preview, read_auth_json
@@ -183,6 +184,31 @@ async def refresh_account(
         raise NotFound(Code.UNKNOWN_ACCOUNT)
     await refresher.renew(account_id)
     await audit.note(audit_event(request, "account.refreshed", account=account_id))
+    return await bodies.one(account_id)
+
+
+@post("/api/accounts/{account_id:str}/use-again", tags=["accounts"], status_code=200)
+async def use_account_again(
+    *,
+    request: AnyRequest,
+    account_id: Id,
+    accounts: Injected[AccountStore],
+    cooldowns: Injected[CooldownStore],
+    bodies: Injected[AccountBodies],
+    audit: Injected[Audit],
+) -> AccountBody:
+    """Let an account be asked again: its cooldowns end, and a refused or closed one counts as active.
+
+    For whoever knows that the cause is mended. If it fails again, it is passed over again.
+    """
+    account = await accounts.get(account_id)
+    if account is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT)
+    await cooldowns.clear(account_id)
+    if account.state is not AccountState.ACTIVE:
+        await accounts.mark(account_id, AccountState.ACTIVE, "")
+    before: Facts = {"state": account.state.value}
+    await audit.note(audit_event(request, "account.used_again", account=account_id, before=before))
     return await bodies.one(account_id)
 
 

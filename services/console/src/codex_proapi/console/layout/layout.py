@@ -1,5 +1,6 @@
 """What every page has around its content, and the rendering of a page response."""
 
+import hashlib
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,11 @@ AnyRequest = Request[Any, Any, Any]
 QUOTA_STALE = 5 * 60
 """Seconds after which the quota figures count as old."""
 LIVE_HEADER = "x-live"
-"""A script that refreshes a page in place sends it, and gets the live regions alone."""
+"""A script that refreshes a page in place sends it, and gets the live regions alone.
+
+Its value is the digest of those it shows already; an answer without content means that they still
+hold.
+"""
 
 
 _SECTIONS = {"account": "accounts"}
@@ -57,11 +62,18 @@ async def page(
     request: AnyRequest, sources: Sources, overview: AccountOverview, template: str, **context: Any
 ) -> Response[str]:
     """Respond with a page, or with its live regions alone."""
-    live = LIVE_HEADER in request.headers
+    seen = request.headers.get(LIVE_HEADER)
+    live = seen is not None
     name = template.removesuffix(".html")
     layout = await _layout(request, sources, overview, name=_SECTIONS.get(name, name))
     html = render(template, preferences(request), layout=layout, live=live, **context)
-    return Response(html, media_type=MediaType.HTML, headers={"vary": "cookie, accept-language"})
+    headers = {"vary": "cookie, accept-language"}
+    if live:
+        digest = hashlib.sha256(html.encode()).hexdigest()[:32]
+        if digest == seen:  # nothing of what the page shows has changed
+            return Response("", status_code=204, headers={LIVE_HEADER: digest})
+        headers[LIVE_HEADER] = digest
+    return Response(html, media_type=MediaType.HTML, headers=headers)
 
 
 def preferences(request: AnyRequest) -> Preferences:

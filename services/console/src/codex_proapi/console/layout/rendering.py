@@ -6,10 +6,12 @@ Everything is escaped; an undefined name is an error, not an empty string. Times
 
 import datetime as dt
 import functools
+import re
 from typing import Any
 
 import jinja2
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
+from babel.units import format_unit
 
 from codex_proapi.console.layout.assets import assets
 from codex_proapi.console.layout.preferences import Preferences, Theme
@@ -49,7 +51,7 @@ def environment(language: Language) -> jinja2.Environment:
         compact=lambda value: _compact(value, locale),
         percent=lambda value: format_percent(value / 100, format="#,##0%", locale=locale),
         exact=lambda value: format_decimal(round(value, 1), locale=locale),
-        seconds=lambda value: format_decimal(round(value, 2 if value < 1 else 1), locale=locale),
+        duration=lambda value: _duration(value, locale),
         at=_iso,
         fault=lambda code: texts.gettext(FAULTS[code]) if code in FAULTS else "",
         cure=lambda code: texts.gettext(CURES[code]) if code in CURES else "",
@@ -70,6 +72,19 @@ def _iso(seconds: float) -> str:
     """A moment as the machine-readable value of a `<time>`."""
     moment = dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _duration(milliseconds: float, locale: str) -> str:
+    """A span in the unit that fits it: 340 ms, 1.2 sec, 42 sec, 3.5 min; `duration` in texts.js."""
+    seconds = milliseconds / 1000
+    if round(milliseconds) < 1000:  # noqa: PLR2004 - below, seconds would be fractions
+        value, unit = float(round(milliseconds)), "millisecond"
+    elif seconds < 100:  # noqa: PLR2004 - above, nobody counts in seconds
+        value, unit = round(seconds, 1 if seconds < 10 else 0), "second"  # noqa: PLR2004
+    else:
+        value, unit = round(seconds / 60, 1), "minute"
+    text = str(format_unit(value, f"duration-{unit}", length="short", locale=locale))
+    return re.sub(r"(\d)(?=[\u4e00-\u9fff])", r"\1 ", text)  # Chinese: a space before the unit
 
 
 def _compact(value: float, locale: str) -> str:

@@ -17,6 +17,7 @@ from codex_proapi.console.views.account_list import (
     sort_rows,
 )
 from codex_proapi.console.views.figures import Failure, failure_of
+from codex_proapi.console.views.paging import ListPage, page_of
 from codex_proapi.console.views.sources import Sources
 
 ENTRIES = 500
@@ -44,7 +45,7 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True):
 class AccountsView(msgspec.Struct, frozen=True, kw_only=True):
     """All the list shows."""
 
-    accounts: tuple[AccountRow, ...]
+    listed: ListPage[AccountRow]
     total: int
     ready: int
     needing: int
@@ -76,7 +77,11 @@ async def accounts_page(request: AnyRequest, sources: NamedDependency[Sources]) 
     order = sort_of(asked.get("sort", ""))
     ways = ways_of(request, sources)
     view = AccountsView(
-        accounts=sort_rows(overview.rows, order),
+        listed=page_of(
+            sort_rows(overview.rows, order),
+            asked,
+            text=lambda row: f"{row.name} {row.email} {row.plan} {row.id}",
+        ),
         total=len(overview.rows),
         ready=overview.ready,
         needing=len(overview.attention),

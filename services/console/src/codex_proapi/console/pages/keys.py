@@ -10,6 +10,7 @@ from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.console.layout.layout import AnyRequest, page, policy
 from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.views.account_list import load_accounts
+from codex_proapi.console.views.paging import ListPage, page_of
 from codex_proapi.console.views.sources import Sources
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
@@ -40,7 +41,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
 class KeysView(msgspec.Struct, frozen=True, kw_only=True):
     """All the page shows."""
 
-    keys: tuple[KeyRow, ...]
+    listed: ListPage[KeyRow]
     total: int
     required: bool
     """Whether requests without a key are refused even before the first is made."""
@@ -59,10 +60,18 @@ async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
     found = await sources.keys.list()
     used = (await sources.usage.read("key", [day], subjects=[key.id for key in found]))[day]
     tokens = {key_id: counters.input + counters.output for key_id, counters in used.items()}
-    rows = [row_of(key, now=now, tokens_today=tokens.get(key.id, 0)) for key in found]
+    ordered = sorted(
+        found, key=lambda key: (key.revoked or key.expired(now), key.name.casefold(), key.id)
+    )
+    one = page_of(
+        ordered,
+        request.query_params,
+        text=lambda key: f"{key.name} {key.owner} {key.prefix} {key.id}",
+    )
+    rows = [row_of(key, now=now, tokens_today=tokens.get(key.id, 0)) for key in one.rows]
     view = KeysView(
-        keys=tuple(sorted(rows, key=lambda row: (row.state != "active", row.name.casefold()))),
-        total=len(rows),
+        listed=ListPage(**{**msgspec.structs.asdict(one), "rows": tuple(rows)}),
+        total=len(found),
         required=await policy(sources) is KeyPolicy.REQUIRED,
         models=await offered_models(sources, overview),
         accounts=tuple((row.id, row.name) for row in overview.rows),

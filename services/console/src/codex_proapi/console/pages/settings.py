@@ -24,6 +24,7 @@ from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.texts.events import EVENTS
 from codex_proapi.console.texts.phrases import N_
 from codex_proapi.console.views.account_list import AccountOverview, load_accounts
+from codex_proapi.console.views.models_seen import SeenModel, load_models
 from codex_proapi.console.views.sources import Sources
 
 AUDIT_EVENTS = 100
@@ -105,6 +106,8 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     aliases: str
     """The model aliases, one `name = model` a line."""
     models: list[str]
+    unserved: list[str]
+    """Models that settings name and no account is known to serve."""
     routings: Sequence[tuple[Routing, str, str]] = ROUTINGS
     histories: Sequence[tuple[HistoryMode, str, str]] = HISTORIES
     policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
@@ -127,12 +130,16 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
     live = await sources.live_settings.read()
     own = identity_of(request.scope).session
     settings = sources.settings
+    models = await offered_models(sources, overview)
     view = SettingsView(
         live=live,
+        unserved=unserved(
+            live, await load_models(sources.redis, [row.id for row in overview.rows])
+        ),
         aliases="\n".join(
             f"{name} = {model}" for name, model in (live.model_aliases or {}).items()
         ),
-        models=await offered_models(sources, overview),
+        models=models,
         facts=(
             ("PUBLIC_URL", settings.public_url),
             ("OAUTH_REDIRECT_URI", settings.redirect_uri),
@@ -147,6 +154,20 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
         audit=await _audit(sources, overview),
     )
     return await page(request, sources, overview, "settings.html", view=view)
+
+
+def unserved(live: LiveSettings, seen: Sequence[SeenModel]) -> list[str]:
+    """Models that the settings name and that no account is known to serve; none while none is known.
+
+    A family such as `gpt-6` means the best model of that name.
+    """
+    named = {live.default_model or "", *(live.model_aliases or {}).values()} - {""}
+    known = [model.id for model in seen]
+    return sorted(
+        name
+        for name in named
+        if known and not any(id_ == name or id_.startswith(f"{name}-") for id_ in known)
+    )
 
 
 async def _audit(sources: Sources, overview: AccountOverview) -> tuple[AuditEventRow, ...]:

@@ -73,6 +73,10 @@ class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorBody
 
 
+FULL_CODES = ("MISCONF", "OOM", "OutOfMemory")
+"""Errors of a Redis that cannot write: its disk failed or is full, its memory is used up."""
+
+
 def handlers_of(
     *, error_page: ErrorPage | None, store_failed: Callable[[AnyRequest], None]
 ) -> ExceptionHandlersMap:
@@ -110,7 +114,8 @@ def known_as(error: Exception) -> ConsoleError:
         case ConsoleError():
             return error
         case StoreUnavailable():
-            return StoreAway()
+            full = any(code in str(error) for code in FULL_CODES)
+            return StoreAway(Code.STORE_FULL if full else None)
         case RecursionError() | UnicodeDecodeError():  # a body no JSON decoder gets through
             return BadRequest()
         case CredentialRevoked():

@@ -15,7 +15,15 @@ from codex_proapi.commons.accounts.quota_store import (
 from codex_proapi.commons.cluster.replicas import Replica
 from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.console.views.account_status import AccountStatus, Word, status_of
-from codex_proapi.console.views.quota_windows import Bar, Reading, bar_of, bars_of, pool_bars
+from codex_proapi.console.views.quota_windows import (
+    SPENT_LEFT,
+    Bar,
+    Reading,
+    bar_of,
+    bars_of,
+    pool_bars,
+    tone_of,
+)
 from codex_proapi.console.views.sources import Sources
 
 GATEWAY = "gateway"
@@ -97,8 +105,8 @@ class AccountOverview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pool(self) -> tuple[Bar, ...]:
-        """One bar for each kind of window, over the accounts that are in use."""
-        in_use = [row.bars for row in self.rows if row.condition.word is not Word.PAUSED]
+        """One bar for each kind of window, over the accounts that answer now or later by themselves."""
+        in_use = [_spendable(row) for row in self.rows if not row.condition.answers_never]
         return pool_bars(in_use, now=self.at)
 
     @property
@@ -220,6 +228,19 @@ def sort_of(wanted: str) -> str:
 def min_reset(bars: Sequence[Bar]) -> int:
     """The first reset of these windows, seconds since the epoch; unknown sorts last."""
     return min((bar.resets_at for bar in bars if bar.resets_at), default=1 << 40)
+
+
+def _spendable(row: AccountRow) -> tuple[Bar, ...]:
+    """The windows of an account as the pool may count on them.
+
+    An account that was refused for its quota has nothing left in its shortest window, whatever that
+    window said before.
+    """
+    if row.condition.word is not Word.SPENT or not row.bars or row.left <= SPENT_LEFT:
+        return row.bars
+    shortest = min(row.bars, key=lambda bar: bar.minutes)
+    spent = msgspec.structs.replace(shortest, left=0.0, tone=tone_of(0.0), spent_at=0, wasted=None)
+    return tuple(spent if bar is shortest else bar for bar in row.bars)
 
 
 def _in_flight(account_id: str, gateways: Sequence[Replica]) -> int | None:

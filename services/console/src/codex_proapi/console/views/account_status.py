@@ -87,6 +87,11 @@ _ATTENTION = frozenset(
 )
 
 
+_RETRIED = frozenset(
+    {Word.SPENT, Word.COOLING, Word.UNREACHABLE, Word.TOKEN, Word.ENTITLEMENT, Word.DISABLED}
+)
+
+
 class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     """An account's state: the word, until when, and the code behind it."""
 
@@ -115,6 +120,27 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     def cure(self) -> str:
         """What to do, untranslated; empty when nothing is to be done."""
         return CURES.get(self.word, "")
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether signing in again is what helps."""
+        return self.word in {Word.SIGN_IN, Word.TOKEN}
+
+    @property
+    def retries(self) -> bool:
+        """Whether a person may have it asked again before its time."""
+        return self.word in _RETRIED
+
+    @property
+    def answers_never(self) -> bool:
+        """Whether it answers nothing until a person does something."""
+        return self.word in {
+            Word.PAUSED,
+            Word.SIGN_IN,
+            Word.DISABLED,
+            Word.UNKNOWN,
+            Word.ENTITLEMENT,
+        }
 
     @property
     def needs_attention(self) -> bool:

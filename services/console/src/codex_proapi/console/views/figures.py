@@ -11,6 +11,10 @@ from codex_proapi.commons.usage.log_stream import LogEntry
 from codex_proapi.console.api.chart_points import HOUR
 
 FAILED = frozenset({Ending.REFUSED, Ending.BROKEN})
+POOL_CODES = frozenset({"rate_limit_exceeded", "usage_limit_reached", "insufficient_quota"})
+"""Codes with which the gateway, too, refuses: then no account is asked."""
+POOL_SPENT = "pool_spent"
+"""Code of the sentence for that, in `texts.phrases`."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +47,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     account: str
     tries: int
+    """Requests to the backend; 0 where no account was asked."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,11 +98,21 @@ def failure_of(entry: LogEntry, names: Mapping[str, str]) -> Failure:
         request_id=entry.request_id,
         at=entry.at,
         status=entry.status,
-        code=entry.code,
+        code=phrase_of(entry),
         model=(exchange.asked_model if exchange else "") or entry.model,
         account=names.get(entry.account, entry.account),
-        tries=max(1, len(exchange.attempts)) if exchange else 1,
+        tries=len(exchange.attempts) if exchange else 0,
     )
+
+
+def phrase_of(entry: LogEntry) -> str:
+    """The code whose sentence explains a failure.
+
+    The gateway shares some codes with the backend. Where no account was asked, they mean that none
+    had quota left or was free.
+    """
+    asked = entry.exchange is None or bool(entry.exchange.attempts)
+    return entry.code if asked or entry.code not in POOL_CODES else POOL_SPENT
 
 
 def shares_of(used: Mapping[str, Counters], names: Mapping[str, str]) -> list[Share]:

@@ -2,13 +2,14 @@
 // five seconds while there is no stream. The state stands in the sidebar.
 import { $, $$ } from "./dom.js";
 import { morph } from "./morph.js";
-import { showTimes } from "./times.js";
+import { hourOf, showTimes } from "./times.js";
 import { t } from "./texts.js";
 import { signedOut } from "./session.js";
 import { whileVisible } from "./page_visibility.js";
 
 const POLL = 5000, QUIET = 2000, SOON = 150;
 let timer = 0, lastRun = 0, running = false, again = false, polling = 0, lostSince = 0, source = null;
+let seen = ""; // digest of the regions this page shows
 const after = [];
 
 export const whenRefreshed = (act) => after.push(act);
@@ -45,17 +46,23 @@ async function run() {
 async function fetchRegions() {
   let answer;
   try {
-    answer = await fetch(location.href, { headers: { "x-live": "1", accept: "text/html" }, redirect: "manual" });
+    answer = await fetch(location.href, { headers: { "x-live": seen || "1", accept: "text/html" }, redirect: "manual", cache: "no-store" });
   } catch {
     return lost();
   }
   if (answer.type === "opaqueredirect" || answer.status === 401) return signedOut();
+  if (answer.status === 204) return found();
   if (!answer.ok) return lost();
+  seen = answer.headers.get("x-live") || "";
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const region of $$("[data-live]")) {
     const wanted = $(`[data-live="${region.dataset.live}"]`, fresh);
     if (wanted) morph(region, wanted);
   }
+  found();
+}
+
+function found() {
   showTimes();
   lostSince = 0;
   if (polling) say("polling");
@@ -64,19 +71,29 @@ async function fetchRegions() {
 
 function lost() {
   lostSince ||= Date.now();
+  seen = "";
   say("lost");
 }
 
 function say(state) {
   const place = $("#live-state");
   if (!place) return;
-  const since = new Date(lostSince || Date.now()).toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" });
+  const since = hourOf(lostSince || Date.now());
   const words = {
     live: t("live"), polling: t("every 5 s"), lost: t("disconnected since %(time)s", { time: since }), connecting: t("connecting"),
   };
   if (place.dataset.state === state && state !== "lost") return;
   place.dataset.state = state;
+  if (state === "lost") unknownPulse();
   $("[data-live-word]", place).textContent = words[state];
+}
+
+// What the foot of the sidebar says was true when the page was last read; the next answer says anew.
+function unknownPulse() {
+  for (const line of $$('[data-live="pulse"] .pulse > div:not(#live-state)')) {
+    line.className = "unknown";
+    $("dd", line).textContent = t("unknown");
+  }
 }
 
 export function watch() {

@@ -23,6 +23,17 @@ export function faultTexts(code) {
   return { what, cure };
 }
 
-export const seconds = new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "narrow", maximumFractionDigits: 2 });
+const measured = (unit, digits) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits });
+const spans = { millisecond: measured("millisecond", 0), precise: measured("second", 1), second: measured("second", 0), minute: measured("minute", 1) };
+
+// Chinese sets a space between a number and its unit: 2 小时.
+export const spaced = (text) => text.replace(/(\d)(?=[\u4e00-\u9fff])/g, "$1 ");
+
+// A span of milliseconds in the unit that fits it: 340 ms, 1.2 sec, 42 sec, 3.5 min.
+export function duration(milliseconds) {
+  if (Math.round(milliseconds) < 1000) return spaced(spans.millisecond.format(Math.round(milliseconds)));
+  if (milliseconds < 10_000) return spaced(spans.precise.format(milliseconds / 1000));
+  return spaced(milliseconds < 100_000 ? spans.second.format(milliseconds / 1000) : spans.minute.format(milliseconds / 60_000));
+}
 export const numbers = new Intl.NumberFormat(language);
 export const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });

@@ -1,30 +1,38 @@
 // Moments in the reader's own clock and language: `<time data-when="ago|in|point|date|full">`.
 import { $$ } from "./dom.js";
-import { language, t } from "./texts.js";
+import { language, spaced, t } from "./texts.js";
 
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 const format = (options) => new Intl.DateTimeFormat(language, options);
-const full = format({ dateStyle: "medium", timeStyle: "short" });
+// One way to write a time of day, on every page and in both languages: 24 hours.
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const full = format({ dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const exact = format({ dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const date = format({ dateStyle: "medium" });
-const hour = format({ hour: "2-digit", minute: "2-digit" });
-const weekday = format({ weekday: "short", hour: "2-digit", minute: "2-digit" });
-const day = format({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-const seconds = format({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const hour = format(CLOCK);
+const weekday = format({ weekday: "short", ...CLOCK });
+const day = format({ month: "short", day: "numeric", ...CLOCK });
+const seconds = format({ ...CLOCK, second: "2-digit" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
 const unit = (name) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" });
 const units = { day: unit("day"), hour: unit("hour"), minute: unit("minute"), second: unit("second") };
 
 export const clock = (at) => seconds.format(new Date(at * 1000));
 export const fullTime = (at) => full.format(new Date(at * 1000));
+export const exactTime = (at) => exact.format(new Date(at * 1000));
+export const dateOf = (at) => date.format(new Date(at * 1000));
+export const hourOf = (milliseconds) => hour.format(new Date(milliseconds));
 export const pointTime = (at, now = Date.now() / 1000) => words.point(at, now);
 
 // "2 hr 29 min": the two largest units of a span.
-export function span(length) {
+export const span = (length) => spaced(spanOf(length));
+
+function spanOf(length) {
   const whole = Math.max(0, Math.round(length));
   if (whole < 100) return units.second.format(whole);
   const minutes = Math.round(whole / MINUTE);
   if (whole < HOUR) return units.minute.format(minutes);
-  const [big, small, size] = whole < 2 * DAY ? ["hour", "minute", 60] : ["day", "hour", 24];
+  const [big, small, size] = whole < DAY ? ["hour", "minute", 60] : ["day", "hour", 24];
   const count = size === 60 ? minutes : Math.round(whole / HOUR);
   const rest = count % size;
   return units[big].format(Math.floor(count / size)) + (rest ? ` ${units[small].format(rest)}` : "");
@@ -34,9 +42,9 @@ const words = {
   ago(at, now) {
     const past = now - at;
     if (past < 45) return t("just now");
-    if (past < HOUR) return relative.format(-Math.round(past / MINUTE), "minute");
-    if (past < DAY) return relative.format(-Math.round(past / HOUR), "hour");
-    if (past < 30 * DAY) return relative.format(-Math.round(past / DAY), "day");
+    if (past < HOUR) return spaced(relative.format(-Math.round(past / MINUTE), "minute"));
+    if (past < DAY) return spaced(relative.format(-Math.round(past / HOUR), "hour"));
+    if (past < 30 * DAY) return spaced(relative.format(-Math.round(past / DAY), "day"));
     return date.format(new Date(at * 1000));
   },
   in: (at, now) => (at <= now ? t("now") : t("in %(time)s", { time: span(at - now) })),

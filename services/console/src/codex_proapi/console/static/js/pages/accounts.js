@@ -24,6 +24,7 @@ dialog.addEventListener("opening", (event) => {
 $("[data-sort]")?.addEventListener("change", (event) => {
   const url = new URL(location.href);
   url.searchParams.set("sort", event.target.value);
+  url.searchParams.delete("page");
   history.replaceState(null, "", url);
   refreshNow();
 });

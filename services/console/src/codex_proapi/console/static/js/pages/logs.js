@@ -6,6 +6,7 @@ import { confirmed } from "../ui/dialogs.js";
 import { toast } from "../ui/toasts.js";
 import { whenRefreshed } from "../live.js";
 import { numbers, t, tn } from "../texts.js";
+import { hourOf } from "../times.js";
 import { LogSource } from "../parts/log_source.js";
 import { detailOf, rowOf } from "../parts/log_rows.js";
 
@@ -26,7 +27,7 @@ const holding = () => paused || scrollY > 160;
 function say(state) {
   const shown = paused && state !== "lost" ? "paused" : state;
   lostSince = state === "lost" ? lostSince || Date.now() : 0;
-  const since = lostSince ? new Date(lostSince).toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" }) : "";
+  const since = lostSince ? hourOf(lostSince) : "";
   const words = {
     connecting: t("connecting"), live: t("Live"), polling: t("Polling every 5 s"), paused: t("Paused"), lost: t("Disconnected since %(time)s", { time: since }),
   };
@@ -76,10 +77,13 @@ function release() {
 function count() {
   const shown = log.childElementCount;
   const total = Math.max(Number($("#log-count").dataset.total), shown + waiting.length);
-  $("#log-shown").textContent = t("%(shown)s of %(total)s", { shown: numbers.format(shown), total: numbers.format(total) });
+  const filtered = query().size > 0;
+  const more = !$("#log-older").hidden;
+  $("#log-shown").textContent = !filtered
+    ? t("%(shown)s of %(total)s", { shown: numbers.format(shown), total: numbers.format(total) })
+    : more ? t("more than %(shown)s match", { shown: numbers.format(shown) }) : tn("%(num)s matches", "%(num)s match", shown);
   const empty = $("#log-empty");
   empty.hidden = shown > 0;
-  const filtered = query().size > 0;
   $("[data-empty-title]", empty).textContent = filtered ? t("No entry matches") : t("No entry yet");
   $("[data-empty-text]", empty).textContent = filtered ? t("Change or remove the filters.") : t("Each request appears here the moment it ends.");
   $(".empty-action", empty).hidden = filtered;

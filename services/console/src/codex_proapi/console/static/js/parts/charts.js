@@ -1,9 +1,8 @@
 // Four charts of the traffic, each also as a table. uPlot is fetched only where a chart is.
 import { $, $$, el } from "../dom.js";
-import { compact, language, numbers, t } from "../texts.js";
+import { compact, duration, language, numbers, t } from "../texts.js";
 
 const base = import.meta.url.replace(/js\/parts\/.*/, "");
-const seconds = new Intl.NumberFormat(language, { maximumFractionDigits: 2, minimumFractionDigits: 0 });
 const small = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
 
 // For each chart: its series as [label, colour, value of a slot, is a line].
@@ -13,7 +12,7 @@ const charts = {
     [t("All tokens"), 1, (slot) => slot.input + slot.output],
     [t("Input from the cache"), 2, (slot) => slot.cached],
   ],
-  first_byte: [[t("Mean, seconds"), 4, (slot) => (slot.first_byte_ms === null ? null : slot.first_byte_ms / 1000), true]],
+  first_byte: [[t("Mean"), 4, (slot) => slot.first_byte_ms, true]],
   errors: [[t("Errors"), 3, (slot) => slot.errors]],
 };
 
@@ -66,6 +65,9 @@ function palette() {
 
 const faded = (colour, share) => colour.replace(/^rgb\((.*)\)$/, `rgba($1, ${share})`);
 
+// A span of milliseconds on a line, else a count.
+const figure = (value, line) => (line ? duration(value) : numbers.format(value));
+
 function options(series, colours, place, range, step) {
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: colours.text, font, ticks: { show: false } };
@@ -78,7 +80,7 @@ function options(series, colours, place, range, step) {
     scales: { x: { time: true, range: (_, low, high) => [low - step / 2, high + step / 2] }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 1e-3)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 74, values: (_, at) => at.map((moment) => tick(moment, range)) },
-      { ...axis, size: 46, grid: { stroke: colours.line, width: 1 }, values: (_, values) => values.map((v) => (v < 1 ? small : compact).format(v)), space: 36 },
+      { ...axis, size: series[0][3] ? 58 : 46, grid: { stroke: colours.line, width: 1 }, values: (_, values) => values.map((v) => (series[0][3] ? duration(v) : (v < 1 ? small : compact).format(v))), space: 36 },
     ],
     series: [
       { label: t("Time"), value: (_, at) => (at ? moment(at, range) : "") },
@@ -90,15 +92,15 @@ function options(series, colours, place, range, step) {
         spanGaps: false,
         paths: line ? undefined : uPlot.paths.bars({ size: [0.72, 22], radius: 0.15 }),
         points: { show: Boolean(line), size: 5 },
-        value: (plot, value) => (plot.cursor.idx === null || plot.cursor.idx === undefined ? "" : value === null || value === undefined ? "–" : (line ? seconds : numbers).format(value)),
+        value: (plot, value) => (plot.cursor.idx === null || plot.cursor.idx === undefined ? "" : value === null || value === undefined ? "–" : figure(value, line)),
       })),
     ],
   };
 }
 
-const short = { hour: "2-digit", minute: "2-digit" };
+const short = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const formats = {
-  tick: { "24h": { hour: "numeric" }, "7d": { month: "numeric", day: "numeric" } },
+  tick: { "24h": short, "7d": { month: "numeric", day: "numeric" } },
   moment: { "7d": { weekday: "short", month: "numeric", day: "numeric", ...short } },
 };
 const shown = (kind, range) => new Intl.DateTimeFormat(language, formats[kind][range] || short);
@@ -116,7 +118,7 @@ function fillTable(place, points, series, columns, range) {
         "tr",
         {},
         el("th", { scope: "row" }, moment(point.at, range)),
-        ...values.map((value, n) => el("td", { class: "num" }, value === null ? "–" : (series[n][3] ? seconds : numbers).format(value))),
+        ...values.map((value, n) => el("td", { class: "num" }, value === null ? "–" : figure(value, series[n][3]))),
       ),
     );
   if (!rows.length) rows.push(el("tr", {}, el("td", { colspan: String(series.length + 1) }, t("Nothing in this time."))));

@@ -1,15 +1,15 @@
 // One entry of the log as a row, and opened: every try with its reason. Text is always text.
 import { $, el } from "../dom.js";
 import { copy } from "../ui/controls.js";
-import { compact, faultTexts, numbers, seconds, t } from "../texts.js";
-import { clock, fullTime } from "../times.js";
+import { compact, duration, faultTexts, numbers, t } from "../texts.js";
+import { clock, dateOf, exactTime } from "../times.js";
 
 const names = JSON.parse($(".log-area").dataset.names);
 export const nameOf = (id) => names.accounts[id] || names.keys[id] || id;
 const events = names.events;
 const verdicts = names.verdicts;
 
-const lasted = (ms) => (ms ? seconds.format(ms / 1000) : "");
+const lasted = (ms) => (ms ? duration(ms) : "");
 const routes = { chat: "/v1/chat/completions", responses: "/v1/responses", compact: "/v1/responses/compact", messages: "/v1/messages" };
 
 export function rowOf({ id, entry }) {
@@ -21,7 +21,7 @@ export function rowOf({ id, entry }) {
   const time = $("time", row);
   time.dateTime = new Date(entry.at * 1000).toISOString();
   time.textContent = clock(entry.at);
-  time.title = fullTime(entry.at);
+  time.title = exactTime(entry.at);
   $("[data-status]", row).textContent = entry.status || "–";
   $("[data-title]", row).textContent = titleOf(entry);
   $("[data-sub]", row).textContent = subOf(entry);
@@ -42,12 +42,47 @@ function titleOf(entry) {
 function subOf(entry) {
   const parts = [];
   if (entry.exchange) parts.push(routes[entry.exchange.endpoint] || entry.exchange.endpoint);
-  if (entry.code) parts.push(faultTexts(entry.code).what || entry.code);
+  if (entry.code) parts.push(faultTexts(phraseOf(entry)).what || entry.code);
   const tries = entry.exchange?.attempts?.length || 0;
   if (tries > 1) parts.push(t("%(num)s tries", { num: tries }));
   if (entry.exchange?.key_name) parts.push(entry.exchange.key_name);
-  if (!entry.exchange) parts.push(...Object.entries(entry.detail || {}).map(([name, value]) => `${name}=${value}`));
+  if (!entry.exchange) parts.push(...detailsOf(entry).map(([name, value]) => t("%(name)s: %(value)s", { name, value })));
   return parts.join(" · ");
+}
+
+// The gateway shares these codes with OpenAI; where no account was asked, none was free.
+const POOL = ["rate_limit_exceeded", "usage_limit_reached", "insufficient_quota"];
+const phraseOf = (entry) =>
+  entry.exchange && !entry.exchange.attempts?.length && POOL.includes(entry.code) ? "pool_spent" : entry.code || "";
+
+// Words for what a deed of the administrator has beside its name; what they do not know stays as it is.
+const labels = {
+  actor: t("By"), ip: t("From"), name: t("Name"), owner: t("Owner"), expires_at: t("Expires"), prefix: t("Begins with"), id: t("Id"),
+  plan: t("Plan"), source: t("Added by"), weight: t("Share"), paused: t("Paused"), passed: t("Passed"), answer: t("With an answer"),
+  tries: t("Tries"), sessions: t("Sessions"), session: t("Session"), overlap_seconds: t("Old secret stays valid for"), limits: t("Limits"),
+  allowed_models: t("Models"), allowed_accounts: t("Accounts"), default_model: t("Default model"), default_effort: t("Default effort"),
+  login_revoked: t("Login revoked"), routing: t("Which account is asked"), quota_reserve: t("Reserve"), account_streams: t("Concurrent requests per account"),
+  api_key_policy: t("API keys"), history_mode: t("How the history is sent"), model_aliases: t("Model aliases"), usage_days: t("Days of usage"),
+  disabled_models: t("Models not offered"), quota_poll_seconds: t("Seconds between quota checks"), fair_share_below: t("Fair sharing below"),
+};
+const actors = { admin: t("administrator"), local: t("this machine"), cli: t("command line"), nobody: t("not signed in") };
+
+function detailsOf(entry) {
+  return Object.entries(entry.detail || {})
+    .filter(([, value]) => value !== "")
+    .map(([name, value]) => {
+      const [field, before] = name.endsWith(" before") ? [name.slice(0, -7), true] : [name, false];
+      const label = labels[field] || field;
+      return [before ? t("%(name)s before", { name: label }) : label, detailValue(field, value)];
+    });
+}
+
+function detailValue(field, value) {
+  if (field === "actor") return actors[value] || String(value).replace(/^token:/, `${t("Admin token")} `);
+  if (field === "expires_at") return value ? dateOf(value) : t("never");
+  if (field === "overlap_seconds") return value ? duration(value * 1000) : "–";
+  if (typeof value === "boolean") return value ? t("yes") : t("no");
+  return String(value);
 }
 
 const line = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
@@ -70,9 +105,9 @@ export function detailOf(stored) {
 function factsOf(entry) {
   const exchange = entry.exchange || {};
   const tokens = exchange.tokens || {};
-  const { what, cure } = faultTexts(entry.code || "");
+  const { what, cure } = faultTexts(phraseOf(entry));
   const rows = [
-    [t("Time"), fullTime(entry.at)],
+    [t("Time"), exactTime(entry.at)],
     [t("Event"), events[entry.event] || entry.event],
     [t("Ending"), exchange.ending && `${names.endings[exchange.ending] || exchange.ending}`],
     [t("Error"), entry.code && el("span", {}, [what, cure].filter(Boolean).join(" "), " ", code(entry.code))],
@@ -85,9 +120,9 @@ function factsOf(entry) {
     [t("Account"), entry.account && el("a", { href: `/accounts/${encodeURIComponent(entry.account)}` }, nameOf(entry.account))],
     [t("Tokens"), tokens.input || tokens.output ? tokensOf(tokens) : estimatedOf(exchange.estimated)],
     [t("First word"), lasted(exchange.first_byte_ms)],
-    [t("Whole"), lasted(exchange.total_ms)],
+    [t("Total"), lasted(exchange.total_ms)],
     [t("Left out"), (exchange.dropped || []).join(", ")],
-    ...Object.entries(entry.detail || {}).map(([name, value]) => [name, String(value)]),
+    ...detailsOf(entry),
   ];
   return rows.filter(([, value]) => value).map(([name, value]) => line(name, value));
 }
@@ -105,7 +140,7 @@ const estimatedOf = (count) =>
 function tryOf(attempt) {
   const { what } = faultTexts(attempt.code || "");
   const outcome = [
-    attempt.status || "", verdicts[attempt.verdict] || attempt.verdict, attempt.milliseconds ? `${numbers.format(attempt.milliseconds)} ms` : "",
+    attempt.status || "", verdicts[attempt.verdict] || attempt.verdict, lasted(attempt.milliseconds),
   ];
   return el(
     "li",

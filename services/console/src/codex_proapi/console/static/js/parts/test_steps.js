@@ -1,6 +1,6 @@
 // One line of a test: done or failed, how long it took, and why.
 import { el, icon } from "../dom.js";
-import { faultTexts, numbers, t } from "../texts.js";
+import { duration, faultTexts, t } from "../texts.js";
 
 export function showStep(list, { title, ok, milliseconds, code = "", message = "", note = "" }) {
   const { what, cure } = faultTexts(code);
@@ -10,7 +10,7 @@ export function showStep(list, { title, ok, milliseconds, code = "", message = "
     { class: ok ? "good" : "failed" },
     icon(ok ? "check" : "x"),
     el("span", {}, title, el("span", { class: "unseen" }, ok ? ` – ${t("passed")}` : ` – ${t("failed")}`)),
-    el("span", { class: "muted" }, milliseconds === undefined || milliseconds === null ? "" : `${numbers.format(Math.round(milliseconds))} ms`),
+    el("span", { class: "muted" }, milliseconds === undefined || milliseconds === null ? "" : duration(milliseconds)),
     why ? el("small", {}, why) : null,
   );
   list.append(line);

@@ -6,6 +6,7 @@ import { call, Fault } from "../api.js";
 import { confirmed } from "./dialogs.js";
 import { refreshNow } from "../live.js";
 import { toast } from "./toasts.js";
+import { t } from "../texts.js";
 
 export function showError(place, fault) {
   if (!place) return toast(textOf(fault), { seconds: 12 });
@@ -58,11 +59,15 @@ function valueOf(field) {
   return field.type === "password" ? field.value : field.value.trim();
 }
 
-// Lines of `name = value`; none at all is null.
+// Lines of `name = value`; none at all is null. A line that says something else is a fault.
 function pairsOf(text) {
-  const pairs = text.split("\n").map((line) => line.split("=", 2).map((part) => part.trim()));
-  const found = pairs.filter(([name, value]) => name && value);
-  return found.length ? Object.fromEntries(found) : null;
+  const lines = text.split("\n").map((line) => line.trim()).filter(Boolean);
+  const pairs = lines.map((line) => {
+    const [name, ...rest] = line.split("=").map((part) => part.trim());
+    if (!name || rest.length !== 1 || !rest[0]) throw new Fault({ code: "line_unreadable", message: t("“%(line)s” is not “name = model”.", { line }) });
+    return [name, rest[0]];
+  });
+  return pairs.length ? Object.fromEntries(pairs) : null;
 }
 
 export function keepActions() {

@@ -2,7 +2,7 @@
 import { $, $$, on, setCookie } from "../dom.js";
 import { t } from "../texts.js";
 import { toast } from "./toasts.js";
-import { whenRefreshed } from "../live.js";
+import { refreshNow, whenRefreshed } from "../live.js";
 
 export async function copy(text, button = null) {
   try {
@@ -104,7 +104,22 @@ function keepSearch() {
     }
   };
   on("input", "[data-search]", filter);
+  let asking = 0;
+  on("input", "[data-ask]", (input) => {
+    clearTimeout(asking);
+    asking = setTimeout(() => ask(input.value.trim()), 250);
+  });
   whenRefreshed(filter);
+}
+
+// Searches a list of more rows than a page has: the server shows those that match.
+function ask(wanted) {
+  const url = new URL(location.href);
+  url.searchParams.delete("page");
+  if (wanted) url.searchParams.set("q", wanted);
+  else url.searchParams.delete("q");
+  history.replaceState(null, "", url);
+  return refreshNow();
 }
 
 function keepPreferences() {
