@@ -15,6 +15,8 @@ from codex_proapi.commons.runtime.errors import (
 from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.accounts import accounts
 from codex_proapi.console.cli.admin import admin
+from codex_proapi.console.cli.backup import backup_command, restore_command
+from codex_proapi.console.cli.doctor import doctor_command
 from codex_proapi.console.cli.keys import keys
 from codex_proapi.console.server.version import own_version
 
@@ -67,6 +69,9 @@ def version_command() -> None:
 root.add_command(accounts)
 root.add_command(keys)
 root.add_command(admin)
+root.add_command(backup_command)
+root.add_command(doctor_command)
+root.add_command(restore_command)
 
 
 def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.commons.cluster.store_check import StoreCheck
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import SettingsError
@@ -48,11 +49,13 @@ class OpenedStore:
 
     def __init__(self, settings: ConsoleSettings, *, any_keys: bool = False) -> None:
         self._any_keys = any_keys
-        self._redis = connect(settings.redis_url)
-        cipher = CredentialCipher(settings.encryption_keys)
+        self.redis = self._redis = connect(settings.redis_url)
+        self.encryption_keys = settings.encryption_keys
+        self.cipher = cipher = CredentialCipher(settings.encryption_keys)
         self.check = StoreCheck(self._redis, cipher)
         self.accounts = AccountStore(self._redis, cipher)
         self.keys = KeyStore(self._redis, cipher)
+        self.replicas = ReplicaStore(self._redis)
         self.tokens = ScriptTokens(self._redis, clock=time.time)
         self.administrator = Administrator(self._redis, Passwords(), clock=time.time)
         self.sign_in_links = SignInLinks(self._redis)

@@ -1,0 +1,20 @@
+"""Every key of Redis is in a backup, or left out on purpose."""
+
+import inspect
+
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.console.cli.store_archive import LASTING, PASSING
+
+
+def test_every_key_is_in_a_backup_or_left_out_on_purpose() -> None:
+    names = set()
+    for _, make in inspect.getmembers(keyspace, inspect.isfunction):
+        if make.__module__ == keyspace.__name__:
+            made = make(*("x" for _ in inspect.signature(make).parameters))
+            names.add(made.removeprefix(f"{keyspace.TAG}:").partition(":")[0])
+
+    assert names - LASTING - PASSING == set(), (
+        "add it to LASTING or PASSING of cli/store_archive.py"
+    )
+    assert names >= LASTING
+    assert not LASTING & PASSING

@@ -1,0 +1,112 @@
+"""What is wrong is named, with what to do; nothing else is changed."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from redis import Redis
+
+from codex_proapi.console.cli.commands import run
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """A server that is there and knows nothing."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def upstream() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def healthy(environ: dict[str, str], upstream: str) -> dict[str, str]:
+    return {
+        **environ,
+        "CODEX_BASE_URL": f"{upstream}/backend-api/codex",
+        "CODEX_AUTH_URL": upstream,
+    }
+
+
+def examined(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> tuple[int, dict[str, tuple[str, str]]]:
+    """The exit code, and the verdict and the cure of each check."""
+    code = run(environ, ["doctor", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    return code, {each["check"]: (each["verdict"], each.get("cure", "")) for each in found}
+
+
+def test_what_is_well_is_said_in_one_line_each(
+    healthy: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = examined(healthy, capsys)
+
+    assert code == 0
+    for check in ("settings", "redis", "clock", "encryption keys", "backend", "sign-in server"):
+        assert found[check] == ("ok", "")
+    assert found["accounts"][0] == found["gateways"][0] == "warn"
+    assert "accounts import" in found["accounts"][1]
+
+    assert run(healthy, ["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "ok    redis: " in "\n".join(lines)
+    assert any(line.startswith("      -> ") for line in lines)
+
+
+def test_what_is_wrong_has_a_cure_and_an_exit_code(
+    healthy: dict[str, str], redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(healthy, ["keys", "create", "laptop"]) == 0
+    capsys.readouterr()
+    with Redis.from_url(redis_url) as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            wrong = {
+                **healthy,
+                "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+                "CODEX_BASE_URL": "http://127.0.0.1:9/backend-api/codex",
+            }
+            code, found = examined(wrong, capsys)
+        finally:
+            redis.config_set("maxmemory-policy", "noeviction")
+
+    assert code == 1
+    for check in ("encryption keys", "memory", "backend"):
+        verdict, cure = found[check]
+        assert verdict == "fail"
+        assert cure
+    assert found["sign-in server"][0] == "ok"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"REDIS_URL": "redis://127.0.0.1:1/0"},
+        {"ENCRYPTION_KEYS": "short"},
+        {"ENCRYPTION_KEYS": ""},
+        {"CODEX_BASE_URL": "nowhere"},
+    ],
+)
+def test_settings_that_are_wrong_are_no_traceback(
+    healthy: dict[str, str], changed: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = examined({**healthy, **changed}, capsys)
+
+    assert code == 1
+    assert [cure for verdict, cure in found.values() if verdict == "fail"] != [""]
