@@ -9,6 +9,7 @@ import contextlib
 import os
 import select
 import threading
+import time
 from collections import deque
 from types import TracebackType
 from typing import Final, Protocol, Self, TextIO
@@ -18,7 +19,7 @@ import structlog
 MOST_CHARACTERS: Final = 4 * 1024 * 1024
 """Most characters that wait to be written; some thousand lines of the access log."""
 PAUSE_SECONDS: Final = 0.01
-"""Seconds between two writes: lines of that time are written at once, with one wake-up."""
+"""Least seconds between two writes: lines of that time are written at once, by one wake-up."""
 FLUSH_SECONDS: Final = 2.0
 """How long the end of a process waits for lines that are not written yet."""
 
@@ -131,8 +132,11 @@ class LineWriter:
 
     def _run(self) -> None:
         """Write what waits until the writer is closed; the thread's work."""
+        written_at = -PAUSE_SECONDS
         while True:
             self._wanted.wait()
+            if time.monotonic() - written_at < PAUSE_SECONDS:
+                self._closing.wait(PAUSE_SECONDS)
             self._wanted.clear()
             last = self._closing.is_set()
             with self._lock:
@@ -146,7 +150,7 @@ class LineWriter:
                 log.warning("log.lines_dropped", lines=dropped)
             if last:
                 return
-            self._closing.wait(PAUSE_SECONDS)
+            written_at = time.monotonic()
 
     def _write(self, content: bytes) -> bool:
         """Write all of it; False if it could not be written, its lines are dropped then."""
