@@ -1,26 +1,27 @@
 """What a benchmark request asks of the fast upstream: a marker inside the user's message.
 
 `%%n=500,gap=20,seg=1%%` – n deltas, `gap` milliseconds between writes, `seg` deltas a write; `,end=200`
-behind them keeps the last chunk back so many milliseconds after the last event. It travels inside
-the prompt, so every proxy and gateway passes it on.
+behind them keeps the last chunk back so many milliseconds after the last event, `,wait=200` the head so
+many after the request. It travels inside the prompt, so every proxy and gateway passes it on.
 """
 
 import re
 from dataclasses import dataclass
 
-PATTERN = re.compile(rb"%%n=(\d+),gap=(\d+),seg=(\d+)(?:,end=(\d+))?%%")
+PATTERN = re.compile(rb"%%n=(\d+),gap=(\d+),seg=(\d+)(?:,end=(\d+))?(?:,wait=(\d+))?%%")
 STAMP = re.compile(rb"@(\d{10,})@")
 """In each delta's text: the monotonic clock at its sending, nanoseconds."""
 
 
 @dataclass(frozen=True)
 class Marker:
-    """How many deltas, how far apart, how many in one write, and how late the end."""
+    """How many deltas, how far apart, how many in one write, and how late end and head."""
 
     deltas: int = 5
     gap_ms: int = 0
     per_write: int = 8
     end_ms: int = 0
+    wait_ms: int = 0
 
     @classmethod
     def found_in(cls, body: bytes) -> "Marker":
@@ -30,4 +31,5 @@ class Marker:
 
     def __str__(self) -> str:
         end = f",end={self.end_ms}" if self.end_ms else ""
-        return f"%%n={self.deltas},gap={self.gap_ms},seg={self.per_write}{end}%%"
+        wait = f",wait={self.wait_ms}" if self.wait_ms else ""
+        return f"%%n={self.deltas},gap={self.gap_ms},seg={self.per_write}{end}{wait}%%"

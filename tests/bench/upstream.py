@@ -109,8 +109,15 @@ class Upstream(asyncio.Protocol):
             self.transport.write(MODELS)
             return
         marker = Marker.found_in(rest)
-        self.transport.write(HEAD + _chunk(OPENING))
-        self._send(marker, marker.deltas)
+        if marker.wait_ms:
+            asyncio.get_running_loop().call_later(marker.wait_ms / 1000, self._begin, marker)
+        else:
+            self._begin(marker)
+
+    def _begin(self, marker: Marker) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(HEAD + _chunk(OPENING))
+            self._send(marker, marker.deltas)
 
     def _send(self, marker: Marker, left: int) -> None:
         if self.transport.is_closing():
