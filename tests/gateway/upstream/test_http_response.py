@@ -152,7 +152,11 @@ async def test_reading_lets_more_come_and_closing_cuts() -> None:
     answer = connection.answer
 
     assert await answer.read() == b"hello, everyone"
+    assert connection.resumed == 0, "not before it is passed on"
+    more = asyncio.ensure_future(answer.read())
+    await asyncio.sleep(0)
     assert connection.resumed == 1
+    more.cancel()
     assert repr(answer) == "<HttpResponse 200 under way>"
     answer.close()
     answer.close()

@@ -36,6 +36,8 @@ A load balancer that keeps connections (nginx, HAProxy) may have sent a request 
 closing at once would lose it, and a lost POST is not sent again. It was seen as failed requests in
 rolling restarts.
 """
+WRITE_HIGH_WATER = 16 * 1024
+"""Bytes that wait in the process for a slow client, from which the application waits, too."""
 CLOSED_AT_ONCE = 16
 """A full server closes this fraction (one in so many) of its connections that wait longest."""
 
@@ -95,6 +97,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; a full server first closes connections that wait for a request."""
         super().connection_made(cast("asyncio.Transport", transport))
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self.number = next(_numbers)
         if len(self.connections) > self.limits.connections:
             self._make_room()

@@ -7,7 +7,7 @@ It implements the parser's callbacks and the reader's side. Requests and connect
 import asyncio
 from typing import Final, Protocol
 
-HIGH_WATER: Final = 128 * 1024
+HIGH_WATER: Final = 32 * 1024
 """Unread bytes from which reading of the socket pauses, so that upstream waits for the client."""
 HEAD_BYTES: Final = 64 * 1024
 """Most bytes of a head, including 1xx responses before it; the parser has no limit of its own."""
@@ -89,8 +89,11 @@ class HttpResponse:
     async def read(self) -> bytes:
         """All bytes received since the last call, at least one; b"" at the end.
 
-        Raises ConnectionLost.
+        A paused socket is read again when nothing is left to give: the caller has then passed on
+        what it had. Raises ConnectionLost.
         """
+        if not self._pieces and self._connection is not None:
+            self._connection.resume()
         while not self._pieces:
             if self._complete:
                 return b""
@@ -101,9 +104,12 @@ class HttpResponse:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._size = 0
+        return data
+
+    def resume(self) -> None:
+        """Read the socket again if it was paused; also for what nobody will read."""
         if self._connection is not None:
             self._connection.resume()
-        return data
 
     def close(self) -> None:
         """Close the connection unless the response is complete; may be called repeatedly."""
@@ -155,9 +161,11 @@ class HttpResponse:
             return False
         self._framing = 0
         self._size += size
-        if not self.status and self._size > HEAD_BYTES:
+        if self.status:
+            return self._size > HIGH_WATER
+        if self._size > HEAD_BYTES:
             raise ConnectionLost("its head does not end")
-        return self._size > HIGH_WATER
+        return False
 
     def end(self) -> None:
         """The connection is no longer this answer's: it was given back, or it broke."""

@@ -69,6 +69,7 @@ class HttpResponseStream:
         """
         answer, self._answer = self._answer, None
         if answer is not None and not answer.closed:
+            answer.resume()
             self._closing.add(answer)
 
 
