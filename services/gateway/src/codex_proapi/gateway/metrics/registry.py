@@ -66,7 +66,7 @@ class RedisWork(enum.StrEnum):
 
 
 class Metrics:
-    """The series of one process. Children are made once for each label set and kept."""
+    """The series of one process. Children are created once for each label set, then reused."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         # One more series for each, which nobody reads.
@@ -265,7 +265,7 @@ class Metrics:
         )
 
     def _begin(self) -> None:
-        """Begin what is rare at nought: the first time is then seen to be an increase."""
+        """Create the series of rare events with value 0, so that the first event shows as an increase."""
         for counter, labels in (
             (self.redis_errors, [work.value for work in RedisWork]),
             (self.limit_refusals, [limit.value for limit in Limit if limit]),
@@ -277,7 +277,7 @@ class Metrics:
                 counter.labels(label)
 
     def know_models(self, models: Collection[str]) -> None:
-        """Take the names that may become labels; all others are counted as `other`."""
+        """Set the models that may become labels; any other is counted as `other`."""
         self._known_models = models
 
     def settle(self, record: ExchangeRecord) -> None:
@@ -307,29 +307,29 @@ class Metrics:
         self.redis_errors.labels(work.value).inc()
 
     def observe_snapshot(self, seconds: float, error: StoreUnavailable | None) -> None:
-        """Observe the seconds of one snapshot, and its error if it failed."""
+        """Observe the duration of one snapshot in seconds, and its error if it failed."""
         self.snapshot_seconds.observe(seconds)
         if error is not None:
             self.redis_failed(RedisWork.SNAPSHOT)
 
     def count_strange_events(self, unknown: Mapping[str, int], *, malformed: int) -> None:
-        """Count an answer's events that no rule knows, by name, and those that nobody can read."""
+        """Count unknown events of an answer by name, and events that could not be read."""
         for name, count in unknown.items():
             family = name.partition(".")[0]
             self.unknown_events.labels(family if family in EVENT_FAMILIES else OTHER).inc(count)
         self.malformed_events.inc(malformed)
 
     def connect_failed(self, cause: str) -> None:
-        """Count a connection to upstream that could not be made, by the step that failed."""
+        """Count a failure to connect to upstream, by the step that failed."""
         self.connect_failures.labels(cause).inc()
 
     def show_accounts(self, states: Mapping[str, int]) -> None:
-        """Set how many accounts are in each state."""
+        """Set the number of accounts in each state."""
         for state, count in states.items():
             self.accounts.labels(state).set(count)
 
     def exposition(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """All series in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def _model_label(self, model: str) -> str:
@@ -352,7 +352,7 @@ class Metrics:
     def _counter_of(
         self, endpoint: str, ending: str, sent: str, answered: str
     ) -> Callable[[ExchangeRecord], None]:
-        """A function with every child of one kind of exchange already looked up."""
+        """Make a function that counts one kind of exchange, with its children looked up once."""
         exchanges = self.exchanges.labels(endpoint, ending, sent)
         duration = self.duration.labels(endpoint, ending)
         if ending == Ending.REFUSED:
@@ -379,5 +379,5 @@ class Metrics:
 
 
 def _failed(record: ExchangeRecord) -> bool:
-    """Whether the client was told of an error; one that has left was told nothing."""
+    """Whether the client received an error; one that has disconnected received none."""
     return record.ending in (Ending.REFUSED, Ending.BROKEN)
