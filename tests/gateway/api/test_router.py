@@ -89,7 +89,7 @@ async def test_other_routes_reach_litestar_under_their_own_name(path: str, route
     "path",
     [
         *("/V1/models", "/v1/Models", "//v1/models", "/v1//models", "/v1/models/../health"),
-        *("/v1/health", "/v2/models", "/v1/completions", "/v1/embeddings"),
+        *("/v1/health", "/v2/models", "/v1/completionsx", "/v1/nowhere/completions"),
         *("/v1", "/v1/", "/chat", "/v1/v1/v1/models", "/%00"),
         *("/wham", "/backend-api", "/wham/usage/x", "/api/codex", "/WHAM/usage", "/wham//usage"),
     ],
@@ -123,6 +123,29 @@ async def test_clients_of_anthropics_api_read_errors_of_theirs(
     assert sent.status == status
     assert json.loads(sent.body)["type"] == "error"
     assert sent.error["type"] == type_
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "told"),
+    [
+        ("/v1/completions", "POST", "POST /v1/chat/completions"),
+        ("/completions/", "POST", "POST /v1/chat/completions"),
+        ("/v1/v1/embeddings", "POST", "another provider"),
+        ("/v1/images/generations", "POST", "no images"),
+        ("/v1/files/file_1/content", "GET", "file_data"),
+        ("/v1/responses/resp_1", "GET", "previous_response_id"),
+        ("/v1/responses/resp_1/input_items", "GET", "previous_response_id"),
+        ("/v1/messages/batches/b_1/results", "GET", "POST /v1/messages"),
+    ],
+)
+async def test_known_paths_that_are_not_served_name_the_way_there_is(
+    path: str, method: Any, told: str
+) -> None:
+    sent = await asked(path, method)
+
+    assert sent.status == 404
+    assert told in sent.error["message"]
+    assert sent.error.get("code", "unsupported_endpoint") == "unsupported_endpoint"
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/"])

@@ -33,7 +33,7 @@ CODES: Final = frozenset(
         "organization_usage_limit_exceeded", "origin_not_allowed", "previous_response_not_found",
         "project_spend_limit_exceeded", "rate_limit_exceeded", "request_head_too_large",
         "request_timeout", "request_too_large", "server_error", "server_is_overloaded",
-        "server_overloaded", "slow_down", "store_unavailable", "unknown_url",
+        "server_overloaded", "slow_down", "store_unavailable", "unknown_url", "unsupported_endpoint",
         "unsupported_content_encoding", "unsupported_parameter", "unsupported_value",
         "upstream_connection_lost", "upstream_empty_answer", "upstream_malformed",
         "upstream_stream_truncated", "upstream_timeout",
@@ -126,6 +126,16 @@ class UnknownRoute(ClientFault):
 
     status = 404
     code = "unknown_url"
+
+
+class NotServed(ClientFault):
+    """A path of OpenAI's or Anthropic's API that is not served; the message says what to use.
+
+    A 404 and not a 501, which their SDKs would repeat.
+    """
+
+    status = 404
+    code = "unsupported_endpoint"
 
 
 class MethodRefused(ClientFault):

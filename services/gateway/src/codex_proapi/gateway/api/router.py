@@ -20,10 +20,12 @@ from codex_proapi.gateway.api.paths import (
     SUPPORTED,
     route_of,
 )
+from codex_proapi.gateway.api.unserved_paths import hint_for
 from codex_proapi.gateway.errors import (
     ClientFault,
     GatewayError,
     MethodRefused,
+    NotServed,
     UnknownRoute,
     UpgradeRefused,
 )
@@ -116,6 +118,8 @@ def _comes_from_page(scope: Scope) -> bool:
 def _checked(scope: Scope, method: str) -> Scope:
     """The scope as Litestar gets it: the route as its path. Raises what is to be answered."""
     route = route_of(scope["path"])
+    if route is None and (hint := hint_for(scope["path"])) is not None:
+        raise NotServed(f"{_printable(scope['path'])} is not served here: {hint}.")
     if route is None or (route == FIGURES and was_forwarded(scope["headers"])):
         raise UnknownRoute(_unknown_route(scope["path"]))
     if route in POST_ROUTES or route == COUNT_ROUTE:
@@ -129,8 +133,11 @@ def _checked(scope: Scope, method: str) -> Scope:
 
 
 def _unknown_route(path: str) -> str:
-    printable = "".join(letter for letter in path[:128] if letter.isprintable())
-    return f"There is no {printable} here. Supported: {SUPPORTED}."
+    return f"There is no {_printable(path)} here. Supported: {SUPPORTED}."
+
+
+def _printable(path: str) -> str:
+    return "".join(letter for letter in path[:128] if letter.isprintable())
 
 
 def _wants_websocket(scope: Scope) -> bool:
