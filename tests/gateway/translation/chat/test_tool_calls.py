@@ -39,7 +39,7 @@ def test_id_and_name_come_first_and_only_once() -> None:
     assert told.end('{"a":1}', "fc_1", 0) == []
     assert told.done(item(arguments='{"a":1}'), 0) == []
     assert (told.any_whole, told.any_half) == (True, False)
-    assert repr(told) == "<ChatToolCalls 1 of 1 told>"
+    assert repr(told) == "<ChatToolCalls 1 of 1 begun>"
 
 
 def test_a_later_call_waits_until_the_earlier_one_has_ended() -> None:

@@ -1,6 +1,6 @@
 """Server-sent events, in and out: bytes become messages, messages become bytes.
 
-Nothing here knows what a message says; `codex_events` reads the payload.
+Nothing here knows what a message says; `codex.events` reads the payload.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Text, refusal, reasoning and citations of one answer as chat chunks, each told once."""
+"""Text, refusal, reasoning and citations of one answer as chat chunks, each written once."""
 
 from typing import Final
 

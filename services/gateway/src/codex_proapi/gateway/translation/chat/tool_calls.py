@@ -20,7 +20,7 @@ MAX_EARLY: Final = 1024
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """One call: what is known of it and how far it has been told."""
+    """One call: what is known of it and how far it has been written."""
 
     form: str
     id: str
@@ -32,7 +32,7 @@ class Call(msgspec.Struct, kw_only=True):
     index: int = -1
     """Its place among the calls the client knows of."""
     waiting: list[str] = []
-    """Text that is not yet told."""
+    """Text that is not yet written."""
     delivered: bool = False
     """Whether any of its text has come."""
     ended: bool = False
@@ -43,7 +43,7 @@ class Call(msgspec.Struct, kw_only=True):
     """Whether upstream says it is complete."""
 
     @property
-    def told(self) -> bool:
+    def begun(self) -> bool:
         """Whether the client knows of it."""
         return self.index >= 0
 
@@ -65,35 +65,35 @@ class ChatToolCalls:
         self._fallback_id = fallback_id
         self._calls: list[Call] = []
         self._turn = 0
-        self._told = 0
+        self._begun = 0
         self._early: list[tuple[str | None, int | None, str]] = []
 
     def __repr__(self) -> str:
-        return f"<ChatToolCalls {self._told} of {len(self._calls)} told>"
+        return f"<ChatToolCalls {self._begun} of {len(self._calls)} begun>"
 
     @property
     def current(self) -> Call | None:
         """The call whose deltas may be passed on as they come."""
         call = self._calls[self._turn] if self._turn < len(self._calls) else None
         return (
-            call if call is not None and call.told and call.delivered and not call.ended else None
+            call if call is not None and call.begun and call.delivered and not call.ended else None
         )
 
     @property
     def any_whole(self) -> bool:
-        """Whether the client was told of a complete call."""
-        return any(call.told and call.whole for call in self._calls)
+        """Whether the client knows of a complete call."""
+        return any(call.begun and call.whole for call in self._calls)
 
     @property
     def any_half(self) -> bool:
-        """Whether the client was told of a call that is not complete."""
-        return any(call.told and not call.whole for call in self._calls)
+        """Whether the client knows of a call that is not complete."""
+        return any(call.begun and not call.whole for call in self._calls)
 
     def add(self, item: CallItem, output_index: int | None) -> list[CallDelta]:
         """A call begins."""
         if self._find(item.id, output_index) is None:
             self._begin(item, output_index)
-        return self._tell()
+        return self._ready()
 
     def text(self, delta: str, item_id: str | None, output_index: int | None) -> list[CallDelta]:
         """A piece of a call's text."""
@@ -105,7 +105,7 @@ class ChatToolCalls:
         if not call.ended and delta:
             call.delivered = True
             call.waiting.append(delta)
-        return self._tell()
+        return self._ready()
 
     def end(self, text: str, item_id: str | None, output_index: int | None) -> list[CallDelta]:
         """All of a call's text; said only if no piece of it was."""
@@ -114,7 +114,7 @@ class ChatToolCalls:
             return []
         call.sound = _is_json(text)
         self._end(call, text)
-        return self._tell()
+        return self._ready()
 
     def done(self, item: CallItem, output_index: int | None) -> list[CallDelta]:
         """A call, whole; also one that was never announced."""
@@ -126,17 +126,17 @@ class ChatToolCalls:
         if not call.ended:
             text = item.arguments if isinstance(item, FunctionCallItem) else item.input
             self._end(call, text or "")
-        return self._tell()
+        return self._ready()
 
     def close(self, *, complete: bool) -> list[CallDelta]:
-        """The answer is over: tell what waits. Calls cut by a limit stay half, or untold."""
+        """The answer is over: write what waits. Calls cut by a limit stay half, or are left out."""
         for call in self._calls:
             call.whole = call.whole or complete or call.sound
             if not call.ended and call.whole:
                 self._end(call, "")
             call.ended = True
-        self._calls = [call for call in self._calls if call.told or call.whole]
-        return self._tell()
+        self._calls = [call for call in self._calls if call.begun or call.whole]
+        return self._ready()
 
     def _find(self, item_id: str | None, output_index: int | None) -> Call | None:
         """A call by its item's id, else by its output index."""
@@ -181,33 +181,33 @@ class ChatToolCalls:
         return call
 
     def _end(self, call: Call, text: str) -> None:
-        """No more text: what was given whole counts where the client has heard none of it."""
-        if text and not call.told:
+        """No more text: what was given whole counts where none of it was written."""
+        if text and not call.begun:
             call.waiting = [text]
         elif not call.delivered:
             call.waiting = [text or call.nothing]
         call.delivered = call.ended = True
 
-    def _tell(self) -> list[CallDelta]:
-        """Tell what may be told: up to the first call that has not ended."""
+    def _ready(self) -> list[CallDelta]:
+        """Give the deltas that may be written: up to the first call that has not ended."""
         deltas: list[CallDelta] = []
         while self._turn < len(self._calls):
             call = self._calls[self._turn]
             # The old form has room for a single call.
             if not self._legacy or self._turn == 0:
-                deltas += self._tell_one(call)
+                deltas += self._deltas_of(call)
             if not call.ended:
                 break
             self._turn += 1
         return deltas
 
-    def _tell_one(self, call: Call) -> list[CallDelta]:
+    def _deltas_of(self, call: Call) -> list[CallDelta]:
         text = "".join(call.waiting)
         call.waiting.clear()
-        if call.told:
+        if call.begun:
             return [CallDelta(index=call.index, form=call.form, text=text)] if text else []
-        call.index = self._told
-        self._told += 1
+        call.index = self._begun
+        self._begun += 1
         named = CallDelta(
             index=call.index,
             form=call.form,

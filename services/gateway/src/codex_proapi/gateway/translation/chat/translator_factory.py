@@ -10,7 +10,7 @@ from codex_proapi.gateway.translation.stream.stream_translator import StreamTran
 
 
 def chat_translator(
-    asked: TranslatedRequest,
+    translated: TranslatedRequest,
     *,
     request_id: str,
     created: int,
@@ -20,9 +20,9 @@ def chat_translator(
 
     The completion's id is made of `request_id` (`req_…`), `created` is in seconds since the epoch.
     """
-    if not isinstance(asked.answer, ChatOptions):
+    if not isinstance(translated.answer, ChatOptions):
         raise TypeError("not a chat request")
-    options = msgspec.structs.replace(asked.answer, tool_names=asked.tool_names)
-    made = ChatTranslator if asked.stream else ChatAggregator
+    options = msgspec.structs.replace(translated.answer, tool_names=translated.tool_names)
+    made = ChatTranslator if translated.stream else ChatAggregator
     completion_id = f"chatcmpl-{request_id.removeprefix('req_')}"
-    return made(options, completion_id=completion_id, created=created, model=asked.asked_model)
+    return made(options, completion_id=completion_id, created=created, model=translated.asked_model)

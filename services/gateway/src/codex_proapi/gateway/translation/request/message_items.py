@@ -1,6 +1,6 @@
 """Entries with a role, chat or Responses: what was said, called and returned, as upstream items.
 
-Calls and results leave here with the ids the client gave them; `pairing` makes them agree.
+Calls and results leave here with the ids the client gave them; `history.call_pairing` makes them agree.
 """
 
 from collections.abc import Callable

@@ -66,11 +66,11 @@ def note_dropped(body: ClientBody, dropped: Dropped, *, echoed: Container[str] =
 
 
 def effort_of(body: ClientBody, resolved: Resolved, *, default: str | None) -> str | None:
-    """Give the effort on the wire: of the model's name, else the body, the key, the catalogue."""
-    asked = resolved.effort or _asked_effort(body) or default or resolved.model.default_effort
-    if asked is None or asked not in EFFORTS:
-        return asked
-    return resolved.model.clamp(asked)
+    """Give the effort that is sent: of the model's name, else the body, the key, the catalogue."""
+    effort = resolved.effort or _asked_effort(body) or default or resolved.model.default_effort
+    if effort is None or effort not in EFFORTS:
+        return effort
+    return resolved.model.clamp(effort)
 
 
 def reasoning_of(
@@ -89,8 +89,8 @@ def reasoning_of(
 def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
     """Give `text`: verbosity and the form of the answer, from either API's place for them."""
     text: dict[str, Any] = {}
-    asked = body.table("text")
-    verbosity = body.get("verbosity") or asked.get("verbosity")
+    nested = body.table("text")
+    verbosity = body.get("verbosity") or nested.get("verbosity")
     if verbosity is not None:
         if not isinstance(verbosity, str) or verbosity not in VERBOSITIES:
             raise _one_of("verbosity", sorted(VERBOSITIES))
@@ -100,7 +100,7 @@ def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
             dropped.add("verbosity")
     for field, form in (
         ("response_format", body.get("response_format")),
-        ("text.format", asked.get("format")),
+        ("text.format", nested.get("format")),
     ):
         if form is not None and (wanted := _format(form, field)):
             text["format"] = wanted
@@ -110,11 +110,11 @@ def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
 
 def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
     """Give the service tier: only one the model lists. Asking for another by name is refused."""
-    asked = body.get("service_tier")
-    if asked is None and body.get("speed") == "fast":
-        asked = "fast"
+    wanted = body.get("service_tier")
+    if wanted is None and body.get("speed") == "fast":
+        wanted = "fast"
     tiers = resolved.model.service_tiers
-    if asked in ("fast", FAST_TIER):
+    if wanted in ("fast", FAST_TIER):
         if FAST_TIER not in tiers:
             raise BadRequest(
                 f"The model '{resolved.model.slug}' has no fast service tier",
@@ -124,9 +124,9 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
         return FAST_TIER
     if resolved.fast and FAST_TIER in tiers:
         return FAST_TIER
-    if isinstance(asked, str) and asked in tiers:
-        return asked
-    if asked is not None and not (isinstance(asked, str) and asked in _STANDARD_TIERS):
+    if isinstance(wanted, str) and wanted in tiers:
+        return wanted
+    if wanted is not None and not (isinstance(wanted, str) and wanted in _STANDARD_TIERS):
         dropped.add("service_tier")
     return None
 
@@ -169,9 +169,9 @@ def _asked_effort(body: ClientBody) -> str | None:
     return _effort_of_budget(body.get("thinking_budget") if budget is None else budget)
 
 
-def _effort_in(asked: Any) -> Any:
+def _effort_in(field: Any) -> Any:
     """Give the word in `reasoning_effort`, which some clients write as the object `reasoning`."""
-    return asked.get("effort") if isinstance(asked, dict) else asked
+    return field.get("effort") if isinstance(field, dict) else field
 
 
 def summary_of(body: ClientBody) -> str | None:
@@ -180,10 +180,10 @@ def summary_of(body: ClientBody) -> str | None:
     `none` asks for no summary; None says nothing, and leaves it to key, setting and catalogue.
     """
     nested = body.get("reasoning_effort")
-    for asked in (_reasoning(body), nested if isinstance(nested, dict) else {}):
+    for wish in (_reasoning(body), nested if isinstance(nested, dict) else {}):
         for name in ("summary", "generate_summary"):
-            if asked.get(name) is not None:
-                return _summary_word(asked[name])
+            if wish.get(name) is not None:
+                return _summary_word(wish[name])
     if body.get("reasoning_summary") is not None:
         return _summary_word(body.get("reasoning_summary"))
     if _reasoning(body).get("exclude") is True or body.get("include_reasoning") is False:

@@ -1,7 +1,7 @@
 """Content parts of every known shape, made into the parts upstream takes.
 
 Chat, Responses and Anthropic parts are told apart by their own type, never by the route. Which
-item the parts belong to is decided in `messages` and `items`.
+item the parts belong to is decided in `message_items` and `items`.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -221,11 +221,11 @@ class RequestReader:
         )
 
 
-def _resolved(asked: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
+def _resolved(name: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
     """The model a client means; a name that we do not have means its key's default, if it has one."""
     try:
         try:
-            return catalogue.resolve(asked)
+            return catalogue.resolve(name)
         except ModelNotFound:
             if default is None:
                 raise

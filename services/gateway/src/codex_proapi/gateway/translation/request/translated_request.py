@@ -104,7 +104,7 @@ class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     answer: msgspec.Struct
     """What the dialect's own translator must know; made and read by the dialect alone."""
     verbatim: bool = False
-    """Codex itself asked: its answer passes untouched."""
+    """The client is Codex itself: its answer passes untouched."""
     tool_names: dict[str, str] = {}
     """Sent name to the client's name, for those that differ."""
     dropped: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     unresolved: bool = False
     """Whether `expand` must be called before the request is sent."""
     previous_response_id: str | None = None
-    """A response whose items must be put in front, by `expand`."""
+    """A response whose items must be put before the others, by `stored_items.expand`."""
     references: tuple[str, ...] = ()
     """Ids of kept items that must be put in, by `expand`."""
     fingerprint_source: str = ""

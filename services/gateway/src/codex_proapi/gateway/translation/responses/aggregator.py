@@ -1,6 +1,6 @@
 """A Responses answer in one piece: upstream's bytes in, one response object out.
 
-It folds the very stream `ResponseWire` would have sent, so both always say the same.
+It folds the very stream `ResponsesTranslator` would have sent, so both always say the same.
 """
 
 from typing import NoReturn

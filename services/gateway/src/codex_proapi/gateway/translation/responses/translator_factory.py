@@ -11,24 +11,24 @@ from codex_proapi.gateway.translation.stream.stream_translator import StreamTran
 
 
 def responses_translator(
-    asked: TranslatedRequest, *, request_id: str, created: int, own_quota: bool = False
+    translated: TranslatedRequest, *, request_id: str, created: int, own_quota: bool = False
 ) -> StreamTranslator:
     """Give the translator of one answer.
 
     The id shown where upstream gives none is made of `request_id` (`req_…`); `created` is in
     seconds since the epoch; with `own_quota` the client is not told its account's quota.
     """
-    if not isinstance(asked.answer, ResponseOptions):
+    if not isinstance(translated.answer, ResponseOptions):
         raise TypeError("not a Responses request")
     options = msgspec.structs.replace(
-        asked.answer,
-        model="" if asked.verbatim else asked.asked_model,
-        tool_names=asked.tool_names,
+        translated.answer,
+        model="" if translated.verbatim else translated.asked_model,
+        tool_names=translated.tool_names,
         own_quota=own_quota,
-        keep_response=asked.store,
+        keep_response=translated.store,
     )
     response_id = f"resp_{request_id.removeprefix('req_')}"
-    if not asked.stream:
+    if not translated.stream:
         return ResponsesAggregator(options, response_id=response_id, created=created)
-    made = ResponsesPassthrough if asked.verbatim else ResponsesTranslator
+    made = ResponsesPassthrough if translated.verbatim else ResponsesTranslator
     return made(options, response_id=response_id, created=created)

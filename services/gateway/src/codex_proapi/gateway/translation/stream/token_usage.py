@@ -1,4 +1,4 @@
-"""Upstream's usage as tokens. The usage of each dialect is written in `dialects`."""
+"""Upstream's usage as tokens. The usage of each dialect is written in `formats`."""
 
 from typing import Any, Final
 

@@ -17,7 +17,7 @@ _DIGEST_LENGTH = 8
 
 
 class ToolNames:
-    """The names of one request: what the client calls a tool, and what upstream is told."""
+    """The names of one request: the client's name of each tool, and the one that is sent upstream."""
 
     def __init__(self, declared: Iterable[str] = ()) -> None:
         self._sent = {name: name for name in declared if _LEGAL.fullmatch(name)}
@@ -27,7 +27,7 @@ class ToolNames:
         return f"<ToolNames {len(self._sent)}, {len(self.restored)} shortened>"
 
     def sent(self, name: str) -> str:
-        """Give the name upstream is told."""
+        """Give the name that is sent upstream."""
         if known := self._sent.get(name):
             return known
         salt = name

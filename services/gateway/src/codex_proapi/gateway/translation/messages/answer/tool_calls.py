@@ -68,10 +68,10 @@ class ToolCalls:
 
     @property
     def any_half(self) -> bool:
-        """Whether the client was told of a call that will never be complete."""
+        """Whether the client knows of a call that will never be complete."""
         return any(call.cut and call.block.begun for call in self._calls)
 
-    def speaking(self, block: Block | None) -> Call | None:
+    def written_into(self, block: Block | None) -> Call | None:
         """Give the call whose pieces are being written into this block."""
         if block is None:
             return None

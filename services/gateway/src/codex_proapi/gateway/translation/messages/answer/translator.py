@@ -105,7 +105,7 @@ class MessagesTranslator(MessagesAnswer):
         stream = self._stream
         current = stream.queue.current
         text = current if current is stream.text.block and stream.text.position else None
-        call = stream.calls.speaking(current)
+        call = stream.calls.written_into(current)
         if text is not None and text is not self._block:
             self._around = around_delta(text.index, text_delta(""))
         elif call is not None and call is not self._call:

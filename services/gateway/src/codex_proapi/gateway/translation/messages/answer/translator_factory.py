@@ -10,19 +10,19 @@ from codex_proapi.gateway.translation.stream.stream_translator import StreamTran
 
 
 def messages_translator(
-    asked: TranslatedRequest,
+    translated: TranslatedRequest,
     *,
     request_id: str,
     created: int,  # noqa: ARG001 - a message has no time
     own_quota: bool = False,  # noqa: ARG001 - nor does it tell of quotas
 ) -> StreamTranslator:
     """Give the translator of one answer; the message's id is made of `request_id` (`req_…`)."""
-    if not isinstance(asked.answer, MessagesOptions):
+    if not isinstance(translated.answer, MessagesOptions):
         raise TypeError("not a Messages request")
-    options = msgspec.structs.replace(asked.answer, tool_names=asked.tool_names)
+    options = msgspec.structs.replace(translated.answer, tool_names=translated.tool_names)
     message_id = f"msg_{request_id.removeprefix('req_')}"
-    if not asked.stream:
-        return MessagesAggregator(options, message_id=message_id, model=asked.asked_model)
+    if not translated.stream:
+        return MessagesAggregator(options, message_id=message_id, model=translated.asked_model)
     return MessagesTranslator(
-        options, message_id=message_id, model=asked.asked_model, request_id=request_id
+        options, message_id=message_id, model=translated.asked_model, request_id=request_id
     )

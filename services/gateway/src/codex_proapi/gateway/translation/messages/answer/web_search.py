@@ -17,7 +17,7 @@ from codex_proapi.gateway.translation.messages.answer.blocks import BlockQueue
 SEARCH_ITEM: Final = "web_search_call"
 NAME: Final = "web_search"
 MOST_RESULTS: Final = 100
-"""Pages told of one search."""
+"""Most pages listed for one search."""
 
 
 class _Source(msgspec.Struct):

@@ -22,9 +22,9 @@ QUICK_WORDS: Final = ("luna", "mini", "nano", "spark")
 """What names of small, quick models hold."""
 
 
-def resolve_model(asked: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
+def resolve_model(name: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
     """Give the model a name means; `default` is the key's own. Raises UnknownModel."""
-    name = LONG_CONTEXT.sub("", asked.strip())
+    name = LONG_CONTEXT.sub("", name.strip())
     try:
         return _resolved(name, catalogue, default)
     except ModelNotFound as missing:

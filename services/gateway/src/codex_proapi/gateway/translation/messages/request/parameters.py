@@ -118,12 +118,12 @@ def instructions_of(texts: list[str]) -> tuple[str, bool]:
     kept: list[str] = []
     billed = False
     for text in texts:
-        told = text
+        kept_text = text
         if text.startswith(BILLING_HEADER):
             billed = True
-            told = text.partition("\n")[2].lstrip("\n")
-        if told:
-            kept.append(told)
+            kept_text = text.partition("\n")[2].lstrip("\n")
+        if kept_text:
+            kept.append(kept_text)
     return "\n\n".join(kept), billed
 
 
