@@ -2,11 +2,13 @@
 
 import pathlib
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from codex_proapi.console.cli.commands import run
-from codex_proapi.local import commands
+from codex_proapi.local import serving
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,6 +17,21 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     for command in ("serve", "demo", "accounts", "keys", "admin", "version"):
         assert command in told
+
+
+def test_help_imports_neither_the_gateway_nor_the_simulator() -> None:
+    program = (
+        "import sys\n"
+        "from codex_proapi.console.cli.commands import run\n"
+        "assert run({}, ['--help']) == 0\n"
+        "names = ('codex_proapi.gateway', 'codex_proapi.simulator')\n"
+        "print([each for each in sys.modules if each.startswith(names)])\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+
+    assert told.stdout.splitlines()[-1] == "[]", told.stderr
 
 
 def test_wrong_settings_are_told_together(
@@ -89,6 +106,6 @@ def test_an_interrupted_command_says_so(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "serve", interrupted)
+    monkeypatch.setattr(serving, "serve", interrupted)
 
     assert run(environ, []) == 130

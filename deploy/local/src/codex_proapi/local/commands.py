@@ -1,12 +1,11 @@
-"""The commands `serve` and `demo`, found by the command line through their entry points."""
+"""The commands `serve` and `demo`, found by the command line through their entry points.
+
+What they run is imported when they run: `--help` needs neither the gateway nor the simulator.
+"""
 
 from collections.abc import Mapping
 
 import rich_click as click
-
-from codex_proapi.local.demo import serve_demo
-from codex_proapi.local.environment import Start
-from codex_proapi.local.serving import serve
 
 
 @click.command("serve")
@@ -17,7 +16,10 @@ def serve_command(
     environ: Mapping[str, str], host: str | None = None, port: int | None = None
 ) -> None:
     """Serve gateway and console on one port."""
-    serve(Start(_with_options(environ, host, port)))
+    from codex_proapi.local import serving  # noqa: PLC0415
+    from codex_proapi.local.environment import Start  # noqa: PLC0415
+
+    serving.serve(Start(_with_options(environ, host, port)))
 
 
 @click.command("demo")
@@ -26,6 +28,8 @@ def serve_command(
 @click.pass_obj
 def demo_command(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
     """The same against a simulated backend, with invented accounts; nothing stays."""
+    from codex_proapi.local.demo import serve_demo  # noqa: PLC0415
+
     serve_demo(_with_options(environ, host, port))
 
 

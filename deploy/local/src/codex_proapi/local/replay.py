@@ -8,7 +8,9 @@ import rich_click as click
 
 from codex_proapi.commons.balancing.candidates import Selection, SelectionInput
 from codex_proapi.commons.balancing.selection_policy import select
-from codex_proapi.gateway.exchange.access_log import EVENT
+
+EVENT = "exchange.settled"
+"""The event of the lines that record selections; the gateway's `access_log` writes it."""
 
 
 class Line(msgspec.Struct, kw_only=True, rename={"selection_inputs": "ballots"}):
