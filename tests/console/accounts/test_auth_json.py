@@ -130,3 +130,22 @@ def test_anything_is_read_or_refused_and_never_more(content: Any) -> None:
 def test_any_text_is_read_or_refused_and_never_more(content: str | bytes) -> None:
     with pytest.raises(BadAuthFile):
         read_auth_json(content, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "code"),
+    [
+        (
+            {"access_token": "a.b.c", "id_token": "", "account_id": "x"},
+            "auth_json_unreadable_token",
+        ),
+        ({"access_token": "opaque", "account_id": "ws-1"}, "auth_json_unreadable_token"),
+        ({"account_id": "y" * 30_000}, "auth_json_no_account_id"),
+        ({"account_id": "ws\x1b[31m"}, "auth_json_no_account_id"),
+    ],
+)
+def test_what_can_never_answer_is_no_account(tokens: dict[str, str], code: str) -> None:
+    with pytest.raises(BadAuthFile) as refused:
+        read_auth_json(a_file(**tokens), now=NOW)
+
+    assert refused.value.code == code

@@ -206,3 +206,17 @@ def test_a_lost_key_is_given_up_by_force_and_so_is_a_login_that_none_opens(
     assert "--force" in refused.output
     assert imported(new, login, "--force").exit_code == 0
     assert isinstance(run(environ, "list").exception, WrongEncryptionKeys), "the old key is over"
+
+
+def test_the_list_is_json_for_scripts_without_tokens(
+    environ: dict[str, str], sim: Simulator
+) -> None:
+    assert json.loads(run(environ, "list", "--json").output) == {"accounts": []}
+    login = sim.auth_json("ada")
+    imported(environ, login)
+
+    listed = run(environ, "list", "--json").output
+
+    (account,) = json.loads(listed)["accounts"]
+    assert account["id"].startswith("acc_")
+    assert login["tokens"]["access_token"] not in listed

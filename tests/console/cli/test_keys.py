@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner, Result
 
 from codex_proapi.console.cli.keys import keys
@@ -84,3 +85,12 @@ def test_a_rotated_key_shows_its_secret_once_and_a_removed_one_is_gone(
     assert "is revoked" in run(environ, "change", made["key"]["id"], "--rpm", "1").output
     assert run(environ, "remove", "laptop").stdout.startswith("removed laptop (key_")
     assert run(environ, "list").stdout.startswith("no keys yet")
+
+
+@pytest.mark.parametrize("name", [" ", "x" * 101])
+def test_a_name_that_the_console_would_refuse_is_refused(
+    environ: dict[str, str], name: str
+) -> None:
+    assert run(environ, "create", name).exit_code == 2
+    assert run(environ, "create", "laptop").exit_code == 0
+    assert run(environ, "change", "laptop", "--name", name).exit_code == 2

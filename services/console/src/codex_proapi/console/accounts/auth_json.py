@@ -14,6 +14,8 @@ from codex_proapi.console.errors import BadAuthFile, Code
 
 MAX_BYTES: Final = 64 * 1024
 """A real file has about 6 KB; more is refused before it is read."""
+LONGEST_WORKSPACE: Final = 128
+"""Characters of a workspace's id; a real one has 36."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +54,7 @@ def read_auth_json(content: Any, *, now: float, name: str = "") -> AuthFile:
         raise BadAuthFile(Code.AUTH_JSON_PERSONAL, param="auth_json")
     id_token, refresh = _text(tokens, "id_token"), _text(tokens, "refresh_token")
     claims = claims_of_login(id_token, access)
-    workspace = _workspace(tokens, claims, readable=_readable(id_token, access))
+    workspace = _workspace(tokens, claims, readable=claims_of(access) is not None)
     expired = 0 < claims.expires_at <= now
     if expired and not refresh:
         raise BadAuthFile(Code.AUTH_JSON_EXPIRED, param="auth_json")
@@ -111,16 +113,15 @@ def _tokens(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _workspace(tokens: dict[str, Any], claims: UnverifiedClaims, *, readable: bool) -> str:
-    """The workspace the file names, else the one its tokens claim."""
+    """The workspace the file names, else the one its tokens claim.
+
+    The access token must be a JWT: one that is none can never answer.
+    """
     workspace = _text(tokens, "account_id") or claims.chatgpt_account_id
-    if workspace:
+    if workspace and readable and len(workspace) <= LONGEST_WORKSPACE and workspace.isprintable():
         return workspace
     code = Code.AUTH_JSON_ACCOUNT if readable else Code.AUTH_JSON_UNREADABLE
     raise BadAuthFile(code, param="auth_json")
-
-
-def _readable(*tokens: str) -> bool:
-    return any(claims_of(token) is not None for token in tokens)
 
 
 def _text(table: dict[str, Any], name: str) -> str:

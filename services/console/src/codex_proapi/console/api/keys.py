@@ -18,7 +18,9 @@ from codex_proapi.console.server.parameters import Id
 AnyRequest = Request[Any, Any, Any]
 Clock = Callable[[], float]
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"\S")]
+MOST_NAME = 100
+"""Characters of a key's name."""
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME, pattern=r"\S")]
 Owner = Annotated[str, msgspec.Meta(max_length=100)]
 Ends = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800)]
 """Seconds since the epoch; 0 is never."""

@@ -128,7 +128,7 @@ async def change_settings(
     if not changes:
         return _body(request, before, settings)
     after = await live_settings.change(changes)
-    if after.usage_days != before.usage_days:
+    if "usage_days" in changes:  # also the same again: an earlier change may have been cut short
         await usage.keep(after.usage_days or USAGE_DAYS, now=clock())
     differing = [name for name in changes if getattr(before, name) != getattr(after, name)]
     if differing:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import IO
 
+import msgspec
 import rich_click as click
 
 from codex_proapi.commons.accounts.model import Account, AccountState
@@ -50,10 +51,14 @@ def import_account(environ: Mapping[str, str], file: IO[bytes], name: str, *, fo
 
 
 @accounts.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, without tokens.")
 @click.pass_obj
-def list_accounts(environ: Mapping[str, str]) -> None:
+def list_accounts(environ: Mapping[str, str], *, as_json: bool) -> None:
     """Every account with its state."""
     found = asyncio.run(_all(environ))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode({"accounts": found})).decode())
+        return
     if not found:
         print("no accounts yet; `codex-proapi accounts import FILE` adds one")
         return

@@ -11,6 +11,7 @@ import rich_click as click
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.console.api.keys import (
+    MOST_NAME,
     MOST_OVERLAP,
     KeyList,
     MadeKey,
@@ -38,8 +39,7 @@ def keys() -> None:
 @click.pass_obj
 def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **provided: Any) -> None:
     """Make a key called NAME; it is shown this once, on standard output."""
-    if not name.strip():
-        raise click.BadParameter("a key needs a name", param_hint="NAME")
+    check_name(name)
     now = time.time()
 
     async def make(store: OpenedStore) -> tuple[ApiKey, str]:
@@ -96,7 +96,8 @@ def change(
         meant = await _meant(store.keys, key)
         named = await _accounts_named(store, provided)
         facts = facts_of(named, now=time.time(), limits=meant.limits)
-        if name is not None and name.strip():
+        if name is not None:
+            check_name(name)
             facts["name"] = name.strip()
         if not facts:
             raise click.UsageError("nothing to change is named; see `keys change --help`")
@@ -165,6 +166,13 @@ def remove(environ: Mapping[str, str], key: str) -> None:
 
     gone = _with_store(environ, forget)
     print(plain(f"removed {gone.name} ({gone.id})"))
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that the console would refuse; click.BadParameter."""
+    if not name.strip() or len(name.strip()) > MOST_NAME:
+        told = f"a key needs a name, of {MOST_NAME} characters at most"
+        raise click.BadParameter(told, param_hint="NAME")
 
 
 def _with_store(environ: Mapping[str, str], action: Callable[[OpenedStore], Awaitable[T]]) -> T:

@@ -6,7 +6,12 @@ from litestar.di import NamedDependency
 
 from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.console.layout.layout import AnyRequest, page
-from codex_proapi.console.views.account_list import AccountOverview, AccountRow, load_accounts
+from codex_proapi.console.views.account_list import (
+    AccountOverview,
+    AccountRow,
+    load_accounts,
+    spendable,
+)
 from codex_proapi.console.views.models_seen import ALWAYS, SeenModel, load_models
 from codex_proapi.console.views.quota_windows import Bar, pool_bars
 from codex_proapi.console.views.sources import Sources
@@ -77,7 +82,14 @@ async def _rows(sources: Sources, overview: AccountOverview) -> tuple[ModelRow, 
             disabling=others if off else (*others, model.id),
             accounts=accounts,
             ready=sum(account.ready for account in accounts),
-            bars=pool_bars([account.bars_for(model.id) for account in accounts], now=overview.at),
+            bars=pool_bars(
+                [
+                    spendable(account, account.bars_for(model.id))
+                    for account in accounts
+                    if not account.condition.answers_never
+                ],
+                now=overview.at,
+            ),
             aliases=tuple(names),
             tokens_today=counters.input + counters.output if counters else 0,
         )

@@ -106,8 +106,8 @@ class AccountOverview(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pool(self) -> tuple[Bar, ...]:
         """One bar for each kind of window, over the accounts that answer now or later by themselves."""
-        in_use = [_spendable(row) for row in self.rows if not row.condition.answers_never]
-        return pool_bars(in_use, now=self.at)
+        in_use = [row for row in self.rows if not row.condition.answers_never]
+        return pool_bars([spendable(row, row.bars) for row in in_use], now=self.at)
 
     @property
     def recovers_at(self) -> int:
@@ -230,17 +230,20 @@ def min_reset(bars: Sequence[Bar]) -> int:
     return min((bar.resets_at for bar in bars if bar.resets_at), default=1 << 40)
 
 
-def _spendable(row: AccountRow) -> tuple[Bar, ...]:
-    """The windows of an account as the pool may count on them.
+def spendable(row: AccountRow, bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
+    """Windows of an account (the general ones, or a model's) as the pool may count on them.
 
     An account that was refused for its quota has nothing left in its shortest window, whatever that
     window said before.
     """
-    if row.condition.word is not Word.SPENT or not row.bars or row.left <= SPENT_LEFT:
-        return row.bars
-    shortest = min(row.bars, key=lambda bar: bar.minutes)
+    known = [bar for bar in bars if bar.left is not None]
+    if row.condition.word is not Word.SPENT or any((bar.left or 0) <= SPENT_LEFT for bar in known):
+        return bars
+    if not bars:
+        return bars
+    shortest = min(bars, key=lambda bar: bar.minutes)
     spent = msgspec.structs.replace(shortest, left=0.0, tone=tone_of(0.0), spent_at=0, wasted=None)
-    return tuple(spent if bar is shortest else bar for bar in row.bars)
+    return tuple(spent if bar is shortest else bar for bar in bars)
 
 
 def _in_flight(account_id: str, gateways: Sequence[Replica]) -> int | None:
