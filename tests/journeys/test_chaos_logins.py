@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from support.gateways import PATIENCE_SECONDS, Stage, a_chat, stage
 
-from codex_proapi.commons.accounts.refresher import Pace
+from codex_proapi.commons.accounts.refresh_pace import Pace
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.exchange import request_handler
 from codex_proapi.simulator.state.faults import Fault

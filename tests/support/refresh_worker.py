@@ -12,7 +12,8 @@ import time
 import httpx
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.accounts.refresher import CredentialRefresher, Pace
+from codex_proapi.commons.accounts.refresh_pace import Pace
+from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.claims import claims_of
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint

@@ -14,7 +14,8 @@ from codex_proapi.commons.accounts.model import (
     Account,
     Credential,
 )
-from codex_proapi.commons.accounts.refresher import CredentialRefresher, Pace
+from codex_proapi.commons.accounts.refresh_pace import Pace
+from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis.clients import connect

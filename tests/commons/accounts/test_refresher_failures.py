@@ -17,7 +17,7 @@ from codex_proapi.commons.accounts.model import (
     AccountState,
     Credential,
 )
-from codex_proapi.commons.accounts.refresher import Pace
+from codex_proapi.commons.accounts.refresh_pace import Pace
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import (
     CredentialRevoked,

@@ -15,7 +15,7 @@ from support.token_server import REUSED, TokenServer, says
 from codex_proapi.commons.accounts.model import (
     AccountState,
 )
-from codex_proapi.commons.accounts.refresher import Pace
+from codex_proapi.commons.accounts.refresh_pace import Pace
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import CredentialRevoked, CredentialUnavailable
 

@@ -19,13 +19,13 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.redis.circuit_breaker import is_away
 from codex_proapi.commons.redis.clients import (
     BLOCK_SECONDS,
-    Scripts,
     ask,
     connect,
     connect_blocking,
     mapped,
     text,
 )
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 
@@ -309,3 +309,26 @@ async def test_a_script_includes_what_several_share(
     monkeypatch.syspath_prepend(str(tmp_path))
 
     assert await Scripts(redis_client, "sharing_scripts").run("four", []) == 4
+
+
+@pytest.mark.parametrize("arguments", [(), ("--appendonly", "yes", "--appendfsync", "always")])
+async def test_a_durable_script_waits_for_what_the_server_has_and_never_fails_for_it(
+    arguments: tuple[str, ...],
+) -> None:
+    with RedisServer(*arguments) as server:
+        client = connect(server.url)
+        scripts = Scripts(client, "codex_proapi.commons.redis")
+        await client.set("lock", "mine")
+
+        assert await scripts.run("release_lock", ["lock"], ["mine"], durably=True) == 1
+        stats: Any = await client.info("commandstats")
+        assert ("cmdstat_waitaof" in stats, "cmdstat_wait" in stats) == (True, False)
+        if arguments:
+            server.kill()
+            server.start()
+            await client.connection_pool.disconnect()
+        assert await client.get("lock") is None
+        await client.sadd("lock", "of another type")
+        with pytest.raises(StoreUnavailable):
+            await scripts.run("release_lock", ["lock"], ["mine"], durably=True)
+        await client.aclose()

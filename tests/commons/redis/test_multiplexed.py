@@ -10,8 +10,9 @@ from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import TimeoutError as TimedOut
 from support.redis_server import RedisServer
 
-from codex_proapi.commons.redis.clients import Scripts, connect
+from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest

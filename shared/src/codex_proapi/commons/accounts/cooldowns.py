@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, ask, text
+from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.stored_records import read_json
 
 SUCCESS_ENDS = frozenset({CooldownReason.TRANSIENT, CooldownReason.CREDENTIAL})

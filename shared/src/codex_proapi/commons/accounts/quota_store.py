@@ -11,7 +11,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, ask, text
+from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.scripts import Scripts
 
 GENERAL = "codex"
 """Id of the family that holds for every model without one of its own."""

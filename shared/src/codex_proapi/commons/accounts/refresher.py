@@ -7,6 +7,7 @@ the call runs; the comparison of generations protects the write even if the lock
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -16,6 +17,8 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import AccountState, Credential, token_digest
+from codex_proapi.commons.accounts.refresh_pace import Pace
+from codex_proapi.commons.accounts.renewed_credentials import RenewedCredentials
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.token_endpoint import (
     Grant,
@@ -47,23 +50,6 @@ Hook: TypeAlias = Callable[[str, str], None]
 """Called with the account and the outcome of a token call: refreshed, superseded, refused, unavailable."""
 
 log = structlog.get_logger(__name__)
-
-
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """Time-outs and intervals of a refresher, in seconds."""
-
-    patience: float = 15.0
-    """How long a request waits for a refresh without which it cannot go on."""
-    grace: float = 2.0
-    """How long it waits while the old token still works."""
-    poll: float = 0.075
-    """Between two reads while another replica refreshes."""
-    pause: int = 2
-    """Without another try after a failure that may pass; doubles with each, to a minute."""
-    reuse: float = 3.0
-    """How long to wait for another replica's result when our refresh token was used already."""
-    lock: int = keyspace.REFRESH_LOCK_SECONDS
-    """How long the lock of a dead replica keeps the others waiting."""
 
 
 DEFAULT_PACE = Pace()
@@ -103,6 +89,8 @@ class CredentialRefresher:
         self._failures: dict[str, int] = {}
         self._unreachable_until = 0.0
         """Until when this process does not connect to the authorization server (loop time)."""
+        self._renewed = RenewedCredentials(store, pause=pace.poll)
+        self._settles_at = 0.0
         self._closing = False
 
     def __repr__(self) -> str:
@@ -112,6 +100,17 @@ class CredentialRefresher:
         """Wait for this process' token calls under way, as their answers must be saved."""
         self._closing = True
         await self._tasks.close(patience=CLOSE_PATIENCE)
+
+    def returned(self) -> None:
+        """Redis is back: save what it could not take, or has lost, before anybody refreshes."""
+        self._settles_at = _now() + self._pace.settle
+        self._renewed.returned()
+        for account_id in self._renewed.accounts:
+            self._tasks.start(self._check(account_id), name=f"check {account_id}")
+
+    async def _check(self, account_id: str) -> None:
+        with contextlib.suppress(CredentialUnavailable, StoreUnavailable):
+            await self._read(account_id)
 
     def is_fresh(self, credential: Credential) -> bool:
         """Whether it can be used without a refresh."""
@@ -206,9 +205,10 @@ class CredentialRefresher:
             current = await self._read(account_id)
             if (settled := await self._settled(current, need)) is not None:
                 return settled
-            async with self._locks.hold(account_id) as ours:
-                if ours:
-                    return await self._refresh(account_id, need)
+            if _now() >= self._settles_at:
+                async with self._locks.hold(account_id) as ours:
+                    if ours:
+                        return await self._refresh(account_id, need)
             if self._closing or _now() > give_up:
                 raise CredentialUnavailable(f"Another replica is still refreshing {account_id}.")
             await asyncio.sleep(self._pace.poll)
@@ -244,7 +244,7 @@ class CredentialRefresher:
             refreshed_at=int(self._clock()),
             generation=current.generation + 1,
         )
-        saved = await self._save_at_last(renewed, expected=current.generation)
+        saved = await self._renewed.save(renewed, replaced=current)
         self._failures.pop(current.account_id, None)
         if not saved:
             return await self._superseded(current)
@@ -252,16 +252,6 @@ class CredentialRefresher:
         if not self.is_fresh(renewed):  # an answer that helps little must not be asked for at once
             await self._pause_for(current.account_id)
         return renewed
-
-    async def _save_at_last(self, renewed: Credential, *, expected: int) -> bool:
-        wait = self._pace.poll
-        while True:
-            try:
-                return await self._store.save_credential(renewed, expected=expected)
-            except StoreUnavailable:
-                log.warning("credential.unsaved", account=renewed.account_id)
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, 5.0)
 
     async def _superseded(self, current: Credential) -> Credential:
         """The stored credential: another one, or ours by a call whose reply was lost."""
@@ -366,7 +356,7 @@ class CredentialRefresher:
         credential = await self._store.credential(account_id)
         if credential is None:
             raise CredentialUnavailable(f"{account_id} has no credential.")
-        return credential
+        return await self._renewed.restored(credential)
 
     def _tell(self, current: Credential, outcome: str, **facts: str | int | bool) -> None:
         self._hook(current.account_id, outcome)

@@ -25,7 +25,8 @@ from codex_proapi.commons.accounts.model import (
 )
 from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, ask, text
+from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import CredentialLocked, CredentialUnavailable
 from codex_proapi.commons.runtime.stored_records import read_fields
 
@@ -115,7 +116,8 @@ class AccountStore:
             "opens": bool(opens),
             **_facts_of(new, account_id),
         }
-        await self._scripts.repeat("add_account", keys, [msgspec.json.encode(order).decode()])
+        args = [msgspec.json.encode(order).decode()]
+        await self._scripts.repeat("add_account", keys, args, durably=True)
         account = await self.get(account_id)
         if account is None:  # removed again by someone else in the same moment
             raise CredentialUnavailable(f"{account_id} was removed.")
@@ -183,7 +185,7 @@ class AccountStore:
         sealed = self._cipher.seal(credential).decode()
         digest = token_digest(credential.refresh_token)
         args = [account_id, expected, sealed, digest, *_pairs(fields)]
-        return bool(await self._scripts.run("save_credential", keys, args))
+        return bool(await self._scripts.run("save_credential", keys, args, durably=True))
 
     async def reseal(self) -> int:
         """Encrypt every credential again under the first key; returns for how many it worked."""

@@ -20,7 +20,8 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, ask, text
+from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.single_flight import SingleFlight
 from codex_proapi.commons.runtime.stored_records import UNREADABLE, read_fields

@@ -11,7 +11,8 @@ older versions ignore (a new field, a new word of an enum) raise neither.
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, text
+from codex_proapi.commons.redis.clients import text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreRefused
 
 SCHEMA = 1

@@ -1,4 +1,4 @@
-"""Redis clients from a URL, Lua scripts, and the mapping of redis-py's errors to StoreUnavailable.
+"""Redis clients from a URL, and the mapping of redis-py's errors to StoreUnavailable.
 
 Every client speaks RESP3 with the uniform Python shapes, decodes to text, waits for a connection
 when all are in use, and retries nothing by itself: a retried increment counts twice (redis-py 8
@@ -7,10 +7,7 @@ after a time-out, since the caller has waited long enough.
 """
 
 import contextlib
-import hashlib
-import importlib.resources
-import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -21,11 +18,10 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionBroken
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as TimedOut
 
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker, code_of
-from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 MAX_CONNECTIONS = 50
@@ -36,8 +32,6 @@ CLUSTER_CONNECTIONS = 1000
 """Connections to one node of a cluster: redis-py's cluster client knows no waiting, only refusing."""
 BLOCK_SECONDS = 15
 """How long a blocking read waits on the server."""
-
-_INCLUDE = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
 
 T = TypeVar("T")
 
@@ -94,60 +88,6 @@ async def ask(read: Callable[[], Awaitable[T]]) -> T:
 def text(value: object) -> str:
     """A reply as text; our clients decode, redis-py's types do not know it."""
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-class Scripts:
-    """The Lua scripts beside the modules of a package, each one atomic step on the server.
-
-    A line `-- include other.lua` stands for the content of that file, such as shared functions.
-
-    Args:
-        redis: The client that runs them.
-        package: Dotted name of the package whose folder holds the `.lua` files.
-        line: A multiplexed connection to run them on instead.
-    """
-
-    def __init__(
-        self, redis: Redis, package: str, *, line: MultiplexedConnection | None = None
-    ) -> None:
-        self._package = package
-        self._execute: Callable[..., Awaitable[Any]] = line.call if line else redis.execute_command
-        self._known: dict[str, tuple[str, str]] = {}
-
-    def __repr__(self) -> str:
-        return f"<Scripts {sorted(self._known)}>"
-
-    async def run(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
-        """Run a script once; errors become StoreUnavailable, and it may have taken effect."""
-        digest, source = self._known.get(name) or self._load(name)
-        run = self._execute
-        with mapped():
-            try:
-                return await run("EVALSHA", digest, len(keys), *keys, *args)
-            except NoScriptError:
-                return await run("EVAL", source, len(keys), *keys, *args)
-
-    async def repeat(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
-        """Run an idempotent script, once more if its connection was lost.
-
-        An error reply is not retried: the script may have run in part, and would do the same again.
-        """
-        try:
-            return await self.run(name, keys, args)
-        except StoreUnavailable as error:
-            if not isinstance(error.__cause__, ConnectionBroken | ConnectionError):
-                raise
-            return await self.run(name, keys, args)
-
-    def _load(self, name: str) -> tuple[str, str]:
-        source = _INCLUDE.sub(lambda line: self._source(line[1]), self._source(name))
-        digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-        self._known[name] = digest, source
-        return digest, source
-
-    def _source(self, name: str) -> str:
-        folder = importlib.resources.files(self._package)
-        return folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
 def _client(

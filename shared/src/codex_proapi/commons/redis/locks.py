@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 from redis.asyncio import Redis
 
-from codex_proapi.commons.redis.clients import Scripts, mapped
+from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
 

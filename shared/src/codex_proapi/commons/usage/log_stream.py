@@ -12,7 +12,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import BLOCK_SECONDS, Scripts, ask, mapped, text
+from codex_proapi.commons.redis.clients import BLOCK_SECONDS, ask, mapped, text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.stored_records import read_json
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord

@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.api_keys.fair_shares import CHARGED, cost_of
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, text
+from codex_proapi.commons.redis.clients import text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LENGTH, encode_entry, entry_of

@@ -78,6 +78,7 @@ def open_upstream(
         identity=identity.headers,
     )
     refresher = CredentialRefresher(stores.accounts, endpoint, redis, clock=clock, hook=refreshed)
+    stores.outage.on_return(refresher.returned)
     calls = AccountApi(
         http,
         base_url=settings.codex_base_url,

@@ -18,7 +18,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, text
+from codex_proapi.commons.redis.clients import text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.cipher import Cipher
 
 MOST_RESPONSES = 200

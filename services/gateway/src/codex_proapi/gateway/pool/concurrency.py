@@ -15,7 +15,8 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, mapped
+from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.limits.expiring_members import ExpiringMembers, renew_regularly

@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import Scripts, mapped
+from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.affinity_writer import TENTATIVE
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge

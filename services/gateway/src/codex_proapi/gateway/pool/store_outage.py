@@ -78,7 +78,7 @@ class StoreOutage:
         self._redis_breaker = redis_breaker
         self._metrics = metrics
         self._clock = clock
-        self._returned = returned
+        self._returned = [returned]
         self._serving = False
         self._cursor = 0
         self._cooldowns: Mapping[str, Cooldown] = {}
@@ -155,6 +155,10 @@ class StoreOutage:
         else:
             self._redis_breaker.see()
 
+    def on_return(self, call: Callable[[], None]) -> None:
+        """Call this, too, whenever Redis is back."""
+        self._returned.append(call)
+
     def close(self) -> None:
         """Close the circuit breaker on shutdown, so that the last writes are attempted."""
         self._redis_breaker.open()
@@ -170,7 +174,8 @@ class StoreOutage:
         self._accounts.forget()
         self._keys.forget()
         self._redis_breaker.open()
-        self._returned()
+        for call in self._returned:
+            call()
 
     def _remember(self, snapshot: PoolSnapshot, request: SnapshotRequest) -> None:
         affinity = request.affinity

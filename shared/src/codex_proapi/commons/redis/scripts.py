@@ -1,0 +1,112 @@
+"""Lua scripts: each one atomic step on the server."""
+
+import contextlib
+import hashlib
+import importlib.resources
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as ConnectionBroken
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from codex_proapi.commons.redis.clients import mapped, text
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+
+SAFE_ROUNDS: Final = 3
+SAFE_MILLISECONDS: Final = 600
+"""How often, and how long each time, a write is waited for to be safe: a file is synced every second."""
+_Execute: TypeAlias = Callable[..., Awaitable[Any]]
+_INCLUDE: Final = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
+
+
+class Scripts:
+    """The Lua scripts beside the modules of a package, each one atomic step on the server.
+
+    A line `-- include other.lua` stands for the content of that file, such as shared functions.
+
+    Args:
+        redis: The client that runs them.
+        package: Dotted name of the package whose folder holds the `.lua` files.
+        line: A multiplexed connection to run them on instead.
+    """
+
+    def __init__(
+        self, redis: Redis, package: str, *, line: MultiplexedConnection | None = None
+    ) -> None:
+        self._redis = redis
+        self._package = package
+        self._execute: _Execute = line.call if line else redis.execute_command
+        self._known: dict[str, tuple[str, str]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Scripts {sorted(self._known)}>"
+
+    async def run(
+        self, name: str, keys: Sequence[str], args: Sequence[Any] = (), *, durably: bool = False
+    ) -> Any:
+        """Run a script once; errors become StoreUnavailable, and it may have taken effect.
+
+        With `durably` it then waits, but not longer than two seconds, until its writes are on disk,
+        if the server appends to a file, and in one of its replicas, if it has any; that they are
+        not known to be is no error. On a cluster it does not wait: its client has no connection
+        that both commands would take.
+        """
+        digest, source = self._known.get(name) or self._load(name)
+        with mapped():
+            if not durably or not isinstance(self._redis, Redis):
+                return await _evaluated(self._execute, digest, source, (len(keys), *keys, *args))
+            async with self._redis.client() as connection:
+                run: _Execute = connection.execute_command
+                reply = await _evaluated(run, digest, source, (len(keys), *keys, *args))
+                with contextlib.suppress(RedisError, OSError):
+                    await _until_safe(run)
+                return reply
+
+    async def repeat(
+        self, name: str, keys: Sequence[str], args: Sequence[Any] = (), *, durably: bool = False
+    ) -> Any:
+        """Run an idempotent script, once more if its connection was lost.
+
+        An error reply is not retried: the script may have run in part, and would do the same again.
+        """
+        try:
+            return await self.run(name, keys, args, durably=durably)
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, ConnectionBroken | ConnectionError):
+                raise
+            return await self.run(name, keys, args, durably=durably)
+
+    def _load(self, name: str) -> tuple[str, str]:
+        source = _INCLUDE.sub(lambda line: self._source(line[1]), self._source(name))
+        digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._known[name] = digest, source
+        return digest, source
+
+    def _source(self, name: str) -> str:
+        folder = importlib.resources.files(self._package)
+        return folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+async def _evaluated(run: _Execute, digest: str, source: str, rest: Sequence[Any]) -> Any:
+    try:
+        return await run("EVALSHA", digest, *rest)
+    except NoScriptError:
+        return await run("EVAL", source, *rest)
+
+
+async def _until_safe(run: _Execute) -> None:
+    """Wait for the disk and one replica; either is waited for only if the server has it."""
+    role = await run("ROLE")
+    replicas = 1 if text(role[0]) == "master" and role[2] else 0
+    for _ in range(SAFE_ROUNDS):
+        try:
+            on_disk, copies = await run("WAITAOF", 1, replicas, SAFE_MILLISECONDS)
+        except ResponseError:  # it appends to no file, or is older than Redis 7.2
+            if replicas:
+                await run("WAIT", 1, SAFE_MILLISECONDS)
+            return
+        if on_disk and copies >= replicas:
+            return
