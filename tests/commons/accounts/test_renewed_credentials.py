@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -72,11 +73,11 @@ async def test_no_refresh_begins_until_things_have_settled_after_an_outage(
         assert loop.time() - begun >= 0.5
 
 
-async def renewed_and_lost(replica: Replica, redis: Redis) -> tuple[str, dict[str, str]]:
+async def renewed_and_lost(replica: Replica, redis: Redis) -> tuple[str, Any]:
     """An account whose refresh Redis has forgotten, as after a failover; gives what Redis has."""
     account = await replica.store.add(a_login(exp=NOW - 1))
     name = keyspace.credential(account.id)
-    before = await redis.hgetall(name)
+    before: Any = await redis.hgetall(name)
     assert (await replica.fresh(account)).generation == 2
     await redis.delete(name)
     await redis.hset(name, mapping=before)

@@ -196,3 +196,18 @@ async def test_a_closed_client_sends_nothing_more(client: Any, server: Any) -> N
     with pytest.raises(Unreachable):
         await client.post({}, b"")
     assert server.requests == []
+
+
+async def test_a_dead_path_is_noticed_by_the_system_and_not_by_an_answers_silence(
+    server: Any, client: Any
+) -> None:
+    """TCP keep-alive finds a silent connection's dead path, TCP_USER_TIMEOUT a sent request's."""
+    await read_all(await client.post({}, b""))
+    (connection,) = client._all
+    sock = connection._transport.get_extra_info("socket")
+
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    options = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
+    for option, value in options.items():
+        if hasattr(socket, option):
+            assert sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) == value, option

@@ -17,6 +17,9 @@ local function set(fields)
   for name, value in pairs(fields) do redis.call('HSET', KEYS[3], name, value) end
 end
 
+-- Reads raise for a wrong type before anything is written; the version counts first, as one too many harms nobody.
+local cooling = redis.call('HKEYS', KEYS[5])
+redis.call('SCARD', KEYS[1])
 local version = redis.call('INCR', KEYS[2])
 redis.call('SADD', KEYS[1], new.id)
 set(new.always)
@@ -24,7 +27,7 @@ for name, value in pairs(new.once) do redis.call('HSETNX', KEYS[3], name, value)
 if spent then return 0 end
 set(new.login)
 redis.call('DEL', KEYS[6], KEYS[7], KEYS[8])
-for _, field in ipairs(redis.call('HKEYS', KEYS[5])) do
+for _, field in ipairs(cooling) do
   if field == new.id or string.sub(field, 1, #new.id + 1) == new.id .. ':' then
     redis.call('HDEL', KEYS[5], field)
   end

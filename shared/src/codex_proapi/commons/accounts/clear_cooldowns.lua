@@ -9,12 +9,13 @@ local function ends(field)
     and string.find(',' .. ARGV[2] .. ',', ',' .. reason .. ',', 1, true) ~= nil
 end
 
-local ended = 0
+local ended = {}
 for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
   if field == ARGV[1] or string.sub(field, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then
-    if ends(field) then ended = ended + redis.call('HDEL', KEYS[1], field) end
+    if ends(field) then ended[#ended + 1] = field end
   end
 end
+if #ended > 0 then redis.call('INCR', KEYS[3]) end
+for _, field in ipairs(ended) do redis.call('HDEL', KEYS[1], field) end
 redis.call('DEL', KEYS[2])
-if ended > 0 then redis.call('INCR', KEYS[3]) end
-return ended
+return #ended

@@ -8,6 +8,6 @@ if before then
   local ends = read and type(old) == 'table' and tonumber(old['until'])
   if ends and old.reason ~= new.reason and ends > new['until'] then return 0 end
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('INCR', KEYS[2])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1

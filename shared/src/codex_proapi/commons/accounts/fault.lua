@@ -18,7 +18,7 @@ if beyond < 0 then return '' end
 local seconds = math.min(tonumber(ARGV[5]) * 2 ^ math.min(beyond, 10), tonumber(ARGV[6]))
 if ends < now + seconds then
   local cooldown = {['until'] = now + seconds, reason = 'transient', since = now, code = ARGV[7]}
-  redis.call('HSET', KEYS[2], ARGV[2], cjson.encode(cooldown))
   redis.call('INCR', KEYS[3])
+  redis.call('HSET', KEYS[2], ARGV[2], cjson.encode(cooldown))
 end
 return string.format('%.3f', seconds)

@@ -5,20 +5,21 @@
 -- The digests of the refresh tokens spent last are remembered, so that none of them is taken back.
 local held = redis.call('HMGET', KEYS[1], 'generation', 'token', 'spent')
 if held[1] ~= ARGV[2] then return 0 end
--- Read before anything is written: a cooldown that nobody can read must not leave half of this done.
+-- Reads raise for a wrong type before anything is written; the version counts first, as one too many harms nobody.
 local read, cooldown = pcall(cjson.decode, redis.call('HGET', KEYS[4], ARGV[1]) or '')
 local ends = read and type(cooldown) == 'table' and cooldown.reason == 'credential'
+local state = redis.call('HGET', KEYS[2], 'state')
+redis.call('INCR', KEYS[3])
 local fields = {'generation', tonumber(ARGV[2]) + 1, 'sealed', ARGV[3], 'token', ARGV[4]}
 if held[2] and held[2] ~= '' and held[2] ~= ARGV[4] then
   fields[#fields + 1] = 'spent'
   fields[#fields + 1] = string.sub(held[2] .. ' ' .. (held[3] or ''), 1, 1024)
 end
 redis.call('HSET', KEYS[1], unpack(fields))
-if redis.call('HGET', KEYS[2], 'state') == 'revoked' then
+if state == 'revoked' then
   redis.call('HSET', KEYS[2], 'state', 'active', 'state_reason', '')
 end
 redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 if ends then redis.call('HDEL', KEYS[4], ARGV[1]) end
 redis.call('DEL', KEYS[5])
-redis.call('INCR', KEYS[3])
 return 1

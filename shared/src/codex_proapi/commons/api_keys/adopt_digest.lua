@@ -1,7 +1,7 @@
 -- Let an API key be found under another digest of the same secret: the encryption keys rotate.
 -- KEYS key, key-digest found, key-digest to add; ARGV id, digest to add
 -- A secret that a rotation of the key let live on for a while ends with its other digest.
-if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+if redis.call('HLEN', KEYS[1]) == 0 or redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 -- In its last millisecond a secret has 0 left: it is over, and must not begin anew without an end.
 local left = redis.call('PTTL', KEYS[2])
 if left == 0 then return 0 end

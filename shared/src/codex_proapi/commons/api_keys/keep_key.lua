@@ -2,9 +2,12 @@
 -- KEYS keys, keys-version, key
 -- ARGV JSON: id, digests, rotate (whether the key must exist and not be revoked), overlap in seconds,
 --      prefix of digest keys, fields of the key as texts
+-- Reads raise for a wrong type before anything is written; the version counts first, as one too many harms nobody.
 local new = cjson.decode(ARGV[1])
 local held = redis.call('HMGET', KEYS[3], 'digests', 'ending', 'revoked', 'name')
+redis.call('SCARD', KEYS[1])
 if new.rotate and (not held[4] or held[3] == '1') then return 0 end
+redis.call('INCR', KEYS[2])
 local ours = {}
 for _, digest in ipairs(new.digests) do ours[digest] = true end
 local ending = {}
@@ -22,5 +25,4 @@ redis.call('SADD', KEYS[1], new.id)
 redis.call('HSET', KEYS[3], 'digests', table.concat(new.digests, ' '), 'ending', table.concat(ending, ' '))
 for name, value in pairs(new.fields) do redis.call('HSET', KEYS[3], name, value) end
 for _, digest in ipairs(new.digests) do redis.call('SET', new.prefix .. digest, new.id) end
-redis.call('INCR', KEYS[2])
 return 1

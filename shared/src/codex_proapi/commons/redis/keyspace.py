@@ -15,8 +15,9 @@ AFFINITY_SECONDS = 2 * 3600
 """How long a quiet conversation stays tied to its account."""
 RESPONSE_SECONDS = 6 * 3600
 """How long a stored response can be continued by `previous_response_id`."""
-SETTLED_SECONDS = DAY
-"""How long a settled exchange's id is remembered, so that it is counted once."""
+SETTLED_SECONDS = 2 * 3600
+"""How long a settled exchange's id is remembered after the last one of its hour, so that it is counted
+once: longer than a ledger may write it again."""
 USAGE_DAYS = 400
 """How long usage counters are kept after their day, unless the settings say something else."""
 SERIES_SECONDS = 9 * DAY

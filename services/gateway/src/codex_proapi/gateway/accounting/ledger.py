@@ -33,7 +33,7 @@ RECENT_SECONDS: Final = 5.0
 """Seconds that written settlements are kept for `again`: longer than Redis takes to persist writes
 (a second or two), or to replicate them."""
 KNOWN_SECONDS: Final = 3600.0
-"""Most seconds since a settlement's write after which it is repeated; Redis knows ids for a day."""
+"""Most seconds since a settlement's write after which it is repeated; Redis knows ids for two hours."""
 CLOSE_SECONDS: Final = 5.0
 """Seconds that closing retries."""
 

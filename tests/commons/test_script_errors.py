@@ -1,0 +1,86 @@
+"""Scripts that meet a key of another type: an error, and nothing else has changed."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from support.logins import a_login
+from support.redis_dump import dump
+from support.stored_forms import CIPHER
+
+from codex_proapi.commons.accounts.cooldowns import CooldownStore, Opening
+from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+
+FAR = 4_000_000_000
+
+
+class Scene:
+    """One account with a cooldown, and one API key."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.accounts, self.keys = AccountStore(redis, CIPHER), KeyStore(redis, CIPHER)
+        self.cooldowns = CooldownStore(redis)
+        self.account_id = self.key_id = ""
+        self.held: Any = None
+
+    async def set(self) -> None:
+        self.account_id = (await self.accounts.add(a_login(exp=FAR))).id
+        self.held = await self.accounts.credential(self.account_id)
+        self.key_id = (await self.keys.create("laptop"))[0].id
+        await self.cool(CooldownReason.QUOTA)
+
+    async def cool(self, reason: CooldownReason) -> None:
+        cooldown = Cooldown(until=FAR, reason=reason, since=1.0)
+        await self.cooldowns.cool(self.account_id, cooldown)
+
+    async def fault(self) -> None:
+        opening = Opening(now=FAR + 1.0, faults=1, first_seconds=30.0, most_seconds=300.0)
+        await self.cooldowns.fault(self.account_id, opening)
+
+
+Run = Callable[[Scene], Awaitable[Any]]
+ACCOUNT = ["accounts", "accounts-version", "account", "credential", "cooldowns"]
+CASES: dict[str, tuple[Run, list[str]]] = {
+    "add_account": (lambda s: s.accounts.add(a_login(exp=FAR, refresh_token="rt_new")), ACCOUNT),
+    "save_credential": (
+        lambda s: s.accounts.save_credential(s.held, expected=s.held.generation),
+        ACCOUNT[1:],
+    ),
+    "change_account": (lambda s: s.accounts.pause(s.account_id), ["accounts-version", "account"]),
+    "remove_account": (
+        lambda s: s.accounts.remove(s.account_id),
+        ["accounts", "accounts-version", "cooldowns"],
+    ),
+    "cool": (lambda s: s.cool(CooldownReason.RATE), ["cooldowns"]),
+    "fault": (lambda s: s.fault(), ["cooldowns", "faults"]),
+    "clear_cooldowns": (lambda s: s.cooldowns.clear(s.account_id), ["cooldowns"]),
+    "keep_key": (lambda s: s.keys.rotate(s.key_id), ["keys", "keys-version", "key"]),
+    "change_key": (lambda s: s.keys.revoke(s.key_id), ["keys-version", "key"]),
+    "remove_key": (lambda s: s.keys.remove(s.key_id), ["keys", "keys-version", "key"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("script", "poisoned"), [(name, key) for name, (_, keys) in CASES.items() for key in keys]
+)
+async def test_a_key_of_another_type_is_an_error_and_nothing_has_changed(
+    redis_client: Redis, script: str, poisoned: str
+) -> None:
+    scene = Scene(redis_client)
+    await scene.set()
+    subject = {"account": scene.account_id, "credential": scene.account_id, "key": scene.key_id}
+    subject["faults"] = scene.account_id
+    name = ":".join(filter(None, (keyspace.TAG, poisoned, subject.get(poisoned))))
+    await redis_client.delete(name)
+    await redis_client.rpush(name, "of another type")
+    before = await dump(redis_client)
+
+    with pytest.raises(StoreUnavailable):
+        await CASES[script][0](scene)
+
+    assert await dump(redis_client) == before
