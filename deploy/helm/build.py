@@ -7,14 +7,12 @@ helm renders with what kustomize renders.
 
 import pathlib
 import re
-import runpy
 
 HERE = pathlib.Path(__file__).parent
 K8S = HERE.parent / "k8s"
 CHART = HERE / "codex-proapi"
 PART_OF = "app.kubernetes.io/part-of: codex-proapi"
 HEAD = "{{/* Written by deploy/helm/build.py from %s; change that one. */ -}}\n"
-RULES = runpy.run_path(str(HERE.parent / "prometheus" / "operator_rules.py"))["text"]
 
 Changes = tuple[tuple[str, str], ...]
 
@@ -126,7 +124,6 @@ def templates() -> dict[str, str]:
         if folder == "base":
             text = labelled(text)
         made[name] = HEAD % f"deploy/k8s/{source}" + conditional(wanted, with_pods(text))
-    made["rules.yaml"] = conditional(".Values.monitoring.enabled", rules())
     return made
 
 
@@ -193,14 +190,6 @@ def with_pods(text: str) -> str:
 def conditional(wanted: str, text: str) -> str:
     """A template that is rendered only when it is wanted."""
     return f"{{{{- if {wanted} }}}}\n{text}{{{{- end }}}}\n" if wanted else text
-
-
-def rules() -> str:
-    """The alert rules, whose own braces are no expressions, for the release's namespace."""
-    text = RULES("NAMESPACE-OF-THE-RELEASE")
-    text = re.sub(r"\{\{.*?\}\}", lambda m: "{{ `" + m[0] + "` }}", text)
-    text = text.replace("NAMESPACE-OF-THE-RELEASE", "{{ .Release.Namespace }}")
-    return changed("rules.yaml", text, RELEASE)
 
 
 if __name__ == "__main__":
