@@ -121,7 +121,7 @@ async def test_a_replica_without_a_way_to_the_token_endpoint_takes_no_account_fr
 
         # One of the others may have renewed them in the background by now.
         assert all(answer.status_code == 200 or told_to_wait(answer) for answer in blind)
-        assert await play.cooling() == {}
+        await play.until_cooling({})
         paused = [
             await play.redis.exists(keyspace.refresh_pause(account.id))
             for account in await play.accounts.list()

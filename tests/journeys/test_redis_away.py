@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from support.gateways import PATIENCE_SECONDS, Stage, stage
+from support.redis_clients import patient
 from support.redis_proxy import RedisProxy, redis_proxy
 from support.redis_server import RedisServer
 
@@ -230,7 +231,7 @@ async def test_a_reply_that_breaks_off_is_asked_for_again_or_told_and_then_forgo
 
 
 async def test_after_a_flush_nothing_is_left_and_that_is_what_is_said(server: RedisServer) -> None:
-    async with stage(server.url, "ada", api_key_policy=KeyPolicy.REQUIRED) as play:
+    async with stage(patient(server.url), "ada", api_key_policy=KeyPolicy.REQUIRED) as play:
         _, secret = await play.make_key()
         headers = {"authorization": f"Bearer {secret}"}
         assert (await play.chat(headers=headers)).status_code == 200

@@ -153,6 +153,14 @@ class Stage:
             for model, cooldown in by_model.items()
         }
 
+    async def until_cooling(self, expected: dict[str, str]) -> None:
+        """Wait until just these accounts are passed over: what an answer teaches is written after it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (found := await self.cooling()) != expected:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{found}, not {expected}")
+            await asyncio.sleep(0.02)
+
     async def state_of(self, account_id: str) -> AccountState | None:
         """The state of an account's login."""
         account = await self.accounts.get(account_id)
