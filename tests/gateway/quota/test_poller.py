@@ -206,3 +206,24 @@ async def test_an_account_in_a_state_that_is_not_known_is_not_asked(redis_client
 
     assert await scene.poll.ask(POLL_SECONDS) == {}
     assert scene.calls.asked == []
+
+
+async def test_a_poll_under_way_does_not_end_a_cooldown_that_begins_meanwhile(scene: Any) -> None:
+    answer = scene.calls.usage
+
+    async def spent_meanwhile(account: Any) -> Any:
+        scene.clock.now += 1
+        await scene.spend(account.id)
+        return await answer(account)
+
+    scene.calls.usage = spent_meanwhile
+    scene.poll.plan({})
+    await scene.poll.ask(POLL_SECONDS)
+    assert await scene.cooling() == ["acc_a", "acc_b", "acc_c"]
+
+    scene.calls.usage = answer
+    scene.clock.now += POLL_SECONDS
+    await scene.redis.delete(*(keyspace.quota_poll(account.id) for account in scene.accounts))
+    scene.poll.plan({})
+    await scene.poll.ask(POLL_SECONDS)
+    assert await scene.cooling() == []

@@ -1,10 +1,14 @@
 -- End cooldowns of an account early.
--- KEYS cooldowns, faults, cooldowns-version; ARGV id, comma-separated reasons or '' for all
+-- KEYS cooldowns, faults, cooldowns-version
+-- ARGV id, comma-separated reasons or '' for all, latest begin of those that end or ''
 -- One that nobody can read has no reason: it ends with all, and stops nothing half-way.
 local function ends(field)
   if ARGV[2] == '' then return true end
   local read, cooldown = pcall(cjson.decode, redis.call('HGET', KEYS[1], field))
   local reason = read and type(cooldown) == 'table' and cooldown.reason
+  if ARGV[3] ~= '' and (tonumber(read and type(cooldown) == 'table' and cooldown.since) or 0) > tonumber(ARGV[3]) then
+    return false
+  end
   return type(reason) == 'string'
     and string.find(',' .. ARGV[2] .. ',', ',' .. reason .. ',', 1, true) ~= nil
 end

@@ -51,14 +51,26 @@ class CooldownStore:
         return bool(await self._scripts.repeat("cool", keys, args))
 
     async def clear(
-        self, account_id: str, *, reasons: Collection[CooldownReason] | None = None
+        self,
+        account_id: str,
+        *,
+        reasons: Collection[CooldownReason] | None = None,
+        begun_by: float | None = None,
     ) -> int:
-        """End an account's cooldowns early, all or those of some reasons; returns how many."""
+        """End an account's cooldowns early; returns how many.
+
+        Args:
+            account_id: The account.
+            reasons: Only cooldowns of these reasons; None for all.
+            begun_by: With reasons: only cooldowns begun at this time or before, seconds since the
+                epoch. What was learnt of an account before it cooled says nothing of its cooldown.
+        """
         keys = [
             *(keyspace.cooldowns(), keyspace.faults(account_id)),
             keyspace.cooldowns_version(),
         ]
-        args = [account_id, ",".join(sorted(reasons or ()))]
+        latest = "" if begun_by is None else begun_by
+        args = [account_id, ",".join(sorted(reasons or ())), latest]
         return int(await self._scripts.repeat("clear_cooldowns", keys, args))
 
     async def all(

@@ -104,6 +104,7 @@ class QuotaPoller:
         return told
 
     async def _ask(self, account_id: str) -> Quota | None:
+        begun = self._clock()
         told = await self._calls.usage(self._view.accounts[account_id])
         quota = quota_of_usage(told.body) if told is not None else None
         if quota is None:
@@ -113,8 +114,10 @@ class QuotaPoller:
         known = quota.windows or quota.spending
         spent = quota.reached or quota.spent_window is not None
         if known and not spent and await self._cools(account_id):
-            await self._cooldowns.clear(account_id, reasons={CooldownReason.QUOTA})
-            log.info("account.recovered", account=account_id, reason=CooldownReason.QUOTA.value)
+            # An account that spent its quota while it was being asked has not recovered.
+            reasons = {CooldownReason.QUOTA}
+            if await self._cooldowns.clear(account_id, reasons=reasons, begun_by=begun):
+                log.info("account.recovered", account=account_id, reason=CooldownReason.QUOTA.value)
         return quota
 
     async def _cools(self, account_id: str) -> bool:
