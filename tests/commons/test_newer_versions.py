@@ -21,7 +21,7 @@ from codex_proapi.commons.runtime.errors import CredentialUnavailable
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
 from codex_proapi.commons.usage.counters import Counters, UsageStore
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 CIPHER = CredentialCipher([Fernet.generate_key().decode()])
 NOW = 1_795_000_000.0

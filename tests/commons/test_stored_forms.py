@@ -30,7 +30,7 @@ from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 FILES = sorted(stored_forms.FOLDER.glob("schema-*.json"))
 DAY = "2026-11-18"

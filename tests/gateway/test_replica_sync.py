@@ -22,8 +22,8 @@ from codex_proapi.commons.cluster.live_settings import (
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.eligible import Strategy
+from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings

@@ -14,13 +14,13 @@ from codex_proapi.commons.balancing.candidates import (
     NoCandidate,
 )
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
-from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.selector import (
     AccountSelector,
 )
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader
 
 REQUEST = LeaseRequest(model="gpt-5.5", fingerprint="f1")
 

@@ -19,7 +19,7 @@ from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 CIPHER = CredentialCipher([Fernet.generate_key().decode()])
 

@@ -1,6 +1,6 @@
 """What the gateways of a synthetic week know, and the ballots they choose from.
 
-It keeps the rules of `pool/snapshot.lua`, `pool.selector`, `quota.tracker` and `quota.poller` without
+It keeps the rules of `pool/state/snapshot.lua`, `pool.selector`, `quota.tracker` and `quota.poller` without
 Redis and clocks: ties, the cursor that moves only if a conversation's own account is not free, cooldowns that all
 share at once, readings of quota that arrive later, first at home and then at the others, and
 questions about accounts that no answer has told of.

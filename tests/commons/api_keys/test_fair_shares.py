@@ -21,7 +21,7 @@ from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.limits.charge import charge_for
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 
 class Pool:

@@ -15,7 +15,7 @@ from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connec
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 
 def line_to(url: str, *, timeout: float = 1.0) -> MultiplexedConnection:

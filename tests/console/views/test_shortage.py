@@ -5,7 +5,7 @@ from codex_proapi.commons.api_keys.fair_shares import ACTIVE_SECONDS, FairShare
 from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.console.views.shortage import Shortage, load_shortage, shortage_of
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 NOW = 1_000_000.0
 

@@ -8,7 +8,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 from codex_proapi.gateway.accounting.redis_writer import RedisWriter
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 
 async def test_each_store_takes_its_part(redis_client: Redis) -> None:

@@ -20,7 +20,7 @@ from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.limits.budgets import Spent, midnight_after
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge, charge_for
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 
 
 class Pool:

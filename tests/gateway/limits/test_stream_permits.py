@@ -13,7 +13,7 @@ from codex_proapi.gateway.formats.openai.errors import error_type
 from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
 from codex_proapi.gateway.limits.expiring_members import RENEW_SECONDS
 from codex_proapi.gateway.limits.stream_permits import StreamPermits, exhausted
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 NOW = 1_795_000_000.0
 """2026-11-18, 13:46:40 UTC, a Wednesday."""

@@ -27,7 +27,7 @@ from codex_proapi.gateway.pool.admission_control import (
     KeyChanged,
 )
 from codex_proapi.gateway.pool.eligible import Strategy
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader
 
 
 class CountedReader(SnapshotReader):

@@ -33,7 +33,7 @@ from codex_proapi.gateway.exchange.dependencies import Dependencies, ServingOpti
 from codex_proapi.gateway.exchange.serve import ExchangeService
 from codex_proapi.gateway.metrics.process_registry import process_registry
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
 from codex_proapi.gateway.server.body_budget import BodyBudget
 from codex_proapi.gateway.server.in_flight import InFlight

@@ -21,10 +21,10 @@ from codex_proapi.gateway.accounting.settlement import SettlementWriter
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dependencies import ServingOptions
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
-from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
 from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.selector import AccountSelector
+from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings

@@ -26,10 +26,10 @@ from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.concurrency import AccountQueue
-from codex_proapi.gateway.pool.snapshot import SnapshotReader
-from codex_proapi.gateway.pool.store_outage import StoreOutage
+from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader
+from codex_proapi.gateway.pool.state.store_outage import StoreOutage
 from codex_proapi.gateway.settings import GatewaySettings
 
 

@@ -10,8 +10,8 @@ from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.gateway.composition.stores import Stores
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.health.egress import Egress
+from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.quota.tracker import QuotaTracker
 from codex_proapi.gateway.settings import GatewaySettings

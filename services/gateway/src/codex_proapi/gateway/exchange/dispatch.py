@@ -46,8 +46,8 @@ from codex_proapi.gateway.policy.retry import (
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease
-from codex_proapi.gateway.pool.pool_reader import PoolState
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
+from codex_proapi.gateway.pool.state.pool_reader import PoolState
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 from codex_proapi.gateway.upstream.http_transport import refusal_of_fault
 from codex_proapi.gateway.upstream.transport import (

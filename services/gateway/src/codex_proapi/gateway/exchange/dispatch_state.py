@@ -16,11 +16,11 @@ from codex_proapi.gateway.formats.codex.requests import (
 )
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.retry import Change, RefusalKind, RetryDecision, parameter_of
-from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.pool_reader import PoolState
+from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.pool_reader import PoolState
 from codex_proapi.gateway.upstream.reachability import Reachability
 from codex_proapi.gateway.upstream.transport import (
     SILENCE_SECONDS,

@@ -14,7 +14,7 @@ from codex_proapi.gateway.auth.authenticator import Authenticated, Authenticator
 from codex_proapi.gateway.errors import StoreUnreachable
 from codex_proapi.gateway.limits.claims import Claims
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.pool_reader import PoolReader, PoolState
+from codex_proapi.gateway.pool.state.pool_reader import PoolReader, PoolState
 
 MOST_READS: Final = 3
 """Most times the limits are charged anew because the keys, or the day (UTC), have changed."""

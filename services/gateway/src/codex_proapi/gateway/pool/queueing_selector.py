@@ -15,8 +15,8 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.concurrency import AccountQueue
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.pool_reader import PoolState
 from codex_proapi.gateway.pool.selector import AccountSelector
+from codex_proapi.gateway.pool.state.pool_reader import PoolState
 
 QUEUE_SECONDS: Final = 30.0
 """Total seconds one request waits for a slot before it is refused with a retry time."""

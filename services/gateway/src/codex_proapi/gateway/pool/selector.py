@@ -26,14 +26,14 @@ from codex_proapi.commons.runtime.errors import (
     CredentialUnavailable,
     CredentialUnreachable,
 )
-from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.health.outcomes import RENEWAL_SECONDS, OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.pool_reader import PoolReader, PoolState
 from codex_proapi.gateway.pool.recent_affinity import RecentAffinity
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotSource
+from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.pool_reader import PoolReader, PoolState
+from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotSource
 
 RENEWAL_PATIENCE: Final = 15.0
 """Total seconds that one request waits for credentials being refreshed, over all accounts."""

@@ -17,8 +17,8 @@ from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker, is_late
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.clock import SharedClock
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 
 PROBE_SECONDS: Final = 0.25
 """Seconds between two probes while Redis is away."""

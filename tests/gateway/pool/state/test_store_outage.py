@@ -16,10 +16,10 @@ from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.limits.charge import charge_for
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool import store_outage as graces
-from codex_proapi.gateway.pool.clock import SharedClock
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotRequest
-from codex_proapi.gateway.pool.store_outage import PROBE_SECONDS, UNSEEN_SECONDS, StoreOutage
+from codex_proapi.gateway.pool.state import store_outage as graces
+from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotRequest
+from codex_proapi.gateway.pool.state.store_outage import PROBE_SECONDS, UNSEEN_SECONDS, StoreOutage
 
 IDS = ["acc_a", "acc_b", "acc_c"]
 DRAW = charge_for("key_1", Limits(rpm=1), request_id="req_1", version=1, tokens=1)

@@ -15,7 +15,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
-from codex_proapi.gateway.pool.snapshot import SnapshotReader, SnapshotRequest
+from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 IDS = ["acc_1", "acc_2", "acc_3"]
 

@@ -14,11 +14,11 @@ from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.balancing.strategy import Routing
 from codex_proapi.gateway.limits.claims import Claims
-from codex_proapi.gateway.pool.clock import SharedClock
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.snapshot import PoolSnapshot, SnapshotRequest, SnapshotSource
+from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotRequest, SnapshotSource
 
 MOST_READS: Final = 3
 """Most snapshots read at a time while the accounts keep changing."""

@@ -2,7 +2,7 @@
 
 from support.clock import Clock
 
-from codex_proapi.gateway.pool.clock import SharedClock
+from codex_proapi.gateway.pool.state.clock import SharedClock
 
 
 def test_a_clock_that_has_learnt_shows_the_time_of_redis() -> None:
