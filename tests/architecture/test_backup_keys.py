@@ -3,7 +3,7 @@
 import inspect
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.console.cli.store_archive import LASTING, PASSING
+from codex_proapi.console.cli.archive.store_records import LASTING, PASSING
 
 
 def test_every_key_is_in_a_backup_or_left_out_on_purpose() -> None:
@@ -14,7 +14,7 @@ def test_every_key_is_in_a_backup_or_left_out_on_purpose() -> None:
             names.add(made.removeprefix(f"{keyspace.TAG}:").partition(":")[0])
 
     assert names - LASTING - PASSING == set(), (
-        "add it to LASTING or PASSING of cli/store_archive.py"
+        "add it to LASTING or PASSING of cli/archive/store_records.py"
     )
     assert names >= LASTING
     assert not LASTING & PASSING

@@ -18,9 +18,9 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
-from codex_proapi.console.cli.archive_format import BadArchive, Record, read, written
+from codex_proapi.console.cli.archive.file_format import BadArchive, Record, read, written
+from codex_proapi.console.cli.archive.store_records import LASTING
 from codex_proapi.console.cli.commands import root
-from codex_proapi.console.cli.store_archive import LASTING
 
 OTHER_KEY = Fernet.generate_key().decode()
 

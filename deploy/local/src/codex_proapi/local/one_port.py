@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from codex_proapi.commons.runtime.forwarded import was_forwarded
+from codex_proapi.commons.http.forwarded import was_forwarded
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -1,5 +1,5 @@
-"""HTTP/1.1 as both services speak it: connections with deadlines and bounds, the server, its drain.
+"""HTTP/1.1 for both services: connections with deadlines and bounds, the server, its drain.
 
-What depends on an application (routes, error bodies, the figures of the limits) is passed in by the
-services' own `server` packages.
+Belongs here: also what a request's headers say of the proxies it came through. Not here: what depends
+on an application (routes, error bodies, limits), which the services' `server` packages pass in.
 """

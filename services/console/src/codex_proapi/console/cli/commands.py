@@ -15,7 +15,7 @@ from codex_proapi.commons.runtime.errors import (
 from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.accounts import accounts
 from codex_proapi.console.cli.admin import admin
-from codex_proapi.console.cli.backup import backup_command, restore_command
+from codex_proapi.console.cli.archive.commands import backup_command, restore_command
 from codex_proapi.console.cli.doctor import doctor_command
 from codex_proapi.console.cli.keys import keys
 from codex_proapi.console.server.version import own_version

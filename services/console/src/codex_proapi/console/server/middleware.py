@@ -15,10 +15,10 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from codex_proapi.commons.http.forwarded import was_forwarded
 from codex_proapi.commons.http.limits import BodyDeadlines
 from codex_proapi.commons.http.request_body import with_deadlines
 from codex_proapi.commons.http.request_id import make_request_id
-from codex_proapi.commons.runtime.forwarded import was_forwarded
 from codex_proapi.commons.runtime.settings import Network
 from codex_proapi.console.errors import BodyTooSlow, ConsoleError, HostRefused, NotFound
 from codex_proapi.console.metrics import Metrics

@@ -7,9 +7,9 @@ own requests.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from codex_proapi.commons.http.forwarded import client_address, was_forwarded
 from codex_proapi.commons.http.limits import HttpFault
 from codex_proapi.commons.http.request_id import make_request_id
-from codex_proapi.commons.runtime.forwarded import client_address, was_forwarded
 from codex_proapi.commons.runtime.settings import Network
 from codex_proapi.gateway.api.error_shapes import error_body_for
 from codex_proapi.gateway.api.paths import (

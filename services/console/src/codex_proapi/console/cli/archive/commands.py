@@ -12,9 +12,9 @@ import rich_click as click
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.runtime.cipher import Cipher
-from codex_proapi.console.cli.archive_format import MOST_LINE, Record, read, written
+from codex_proapi.console.cli.archive.file_format import MOST_LINE, Record, read, written
+from codex_proapi.console.cli.archive.store_records import clear, is_empty, lasting_records, restore
 from codex_proapi.console.cli.opened_store import opened
-from codex_proapi.console.cli.store_archive import clear, is_empty, lasting_records, restore
 
 STDIO = "-"
 

@@ -2,7 +2,7 @@ import ipaddress
 
 import pytest
 
-from codex_proapi.commons.runtime.forwarded import client_address, was_forwarded
+from codex_proapi.commons.http.forwarded import client_address, was_forwarded
 
 
 @pytest.mark.parametrize("name", [b"x-forwarded-for", b"forwarded", b"x-real-ip"])

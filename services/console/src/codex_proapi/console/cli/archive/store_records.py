@@ -10,7 +10,7 @@ from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped, text
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
-from codex_proapi.console.cli.archive_format import Record
+from codex_proapi.console.cli.archive.file_format import Record
 
 LASTING = frozenset(
     {
