@@ -80,7 +80,7 @@ class Handlers:
         return _json(200, show(self._catalogues.current, name, allowed=allowed))
 
     async def usage(self, request: AnyRequest) -> Response[bytes]:
-        """Give the key's quota in the format of the backend's usage endpoint."""
+        """Return the key's quota in the format of the backend's usage endpoint."""
         key = await self._authenticated(request)
         try:
             share = await self._key_quota.of(key)

@@ -70,7 +70,7 @@ class ExchangeService:
         return self._services.bodies.hold()
 
     async def work_on(self, body: bytes, work: Callable[[], Result]) -> Result:
-        """Give what `work` on a body gives; it is done in a thread where it may take long."""
+        """Return what `work` on a body gives; it is done in a thread where it may take long."""
         return await work_on(body, work, turns=self._services.bodies.turns)
 
     async def authenticate(self, headers: Mapping[bytes, bytes]) -> Authenticated:

@@ -34,25 +34,25 @@ class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
     """The older form of tools."""
 
     def get(self, name: str) -> Any:
-        """Give a value; None where it is absent or null."""
+        """Return a value; None where it is absent or null."""
         return self.values.get(name)
 
     def text(self, name: str) -> str | None:
-        """Give a value that must be a string. Raises BadRequest for another."""
+        """Return a value that must be a string. Raises BadRequest for another."""
         value = self.values.get(name)
         if value is None or isinstance(value, str):
             return value
         raise BadRequest(f"'{name}' must be a string", param=name)
 
     def flag(self, name: str) -> bool:
-        """Give a value that must be true or false; false where absent. Raises BadRequest."""
+        """Return a value that must be true or false; false where absent. Raises BadRequest."""
         value = self.values.get(name, False)
         if isinstance(value, bool):
             return value
         raise BadRequest(f"'{name}' must be true or false", param=name)
 
     def table(self, name: str) -> dict[str, Any]:
-        """Give a value that must be an object; an empty one where absent. Raises BadRequest."""
+        """Return a value that must be an object; an empty one where absent. Raises BadRequest."""
         value = self.values.get(name)
         if value is None:
             return {}

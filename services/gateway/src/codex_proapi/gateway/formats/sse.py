@@ -68,7 +68,7 @@ class SSESplitter:
         return blocks
 
     def close(self) -> bytes:
-        """Give what is left without a blank line to end it."""
+        """Return what is left without a blank line to end it."""
         rest = b"".join(self._pieces)
         self._drop()
         return rest
@@ -154,7 +154,7 @@ def read_block(block: bytes) -> SSEMessage | None:
 
 
 def sound_utf8(block: bytes) -> bytes:
-    """Give a block as sound UTF-8: itself, or with U+FFFD for every byte that is none."""
+    """Return a block as sound UTF-8: itself, or with U+FFFD for every byte that is none."""
     if block.isascii():
         return block
     try:

@@ -85,7 +85,7 @@ class BodyHold:
             self.size += size
 
     def release(self, size: int | None = None) -> None:
-        """Give so many bytes back, or all; any number of times.
+        """Return `size` bytes to the budget, or all that are held; may be called repeatedly.
 
         After all were given back none can be taken: a thread may still be unpacking for a request
         that has ended.

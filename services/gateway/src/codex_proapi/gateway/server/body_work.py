@@ -19,7 +19,7 @@ some 20 ms. Values are counted by commas and brackets, of which texts hold some,
 
 
 async def work_on(body: bytes, work: Callable[[], Result], *, turns: asyncio.Semaphore) -> Result:
-    """Give what `work` gives: at once for a body of few values, else in a thread.
+    """Return what `work` gives: at once for a body of few values, else in a thread.
 
     Args:
         body: the JSON that is worked on.

@@ -15,10 +15,10 @@ from codex_proapi.gateway.server.asgi import Header, Send, send_response
 
 
 class ErrorBody(Protocol):
-    """Gives the body of an error response in one dialect."""
+    """Encodes the body of an error response in one dialect."""
 
     def __call__(self, error: GatewayError, *, request_id: str = "") -> bytes:
-        """Give it; the id is for dialects whose errors name their request."""
+        """Return the body; `request_id` is for dialects whose errors name their request."""
 
 
 ErrorHeaders: TypeAlias = Callable[[GatewayError], Sequence[tuple[bytes, bytes]]]

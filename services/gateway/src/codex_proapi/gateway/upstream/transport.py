@@ -42,7 +42,7 @@ class ResponseStream(Protocol):
         """What has come since, as one piece; b"" at the end. Raises Truncated when it breaks."""
 
     def close(self) -> None:
-        """Give the connection back if the stream has ended, else cut it; any number of times."""
+        """Return the connection back if the stream has ended, else cut it; any number of times."""
 
     def release(self) -> None:
         """The answer is whole: let the stream end by itself, for a moment. Closing is void then."""

@@ -45,7 +45,7 @@ BUDGET_PREFIX: Final = "anthropic-ratelimit-unified-"
 
 
 def error_type(error: GatewayError) -> str:
-    """Give the type of an error: by what happened, else by its status."""
+    """Return the type of an error: by what happened, else by its status."""
     if isinstance(error, BudgetSpent):
         return "billing_error"
     if isinstance(error, Overloaded) or error.code in OVERLOAD_CODES:
@@ -60,7 +60,7 @@ def error_type(error: GatewayError) -> str:
 
 
 def error_message(error: GatewayError) -> str:
-    """Give the public message, in the words that clients act on, with the parameter named."""
+    """Return the public message, in the words that clients act on, with the parameter named."""
     message = error.message
     if error.code == OVERFLOW_CODE:
         return _overflow_message(message)
@@ -72,17 +72,17 @@ def error_message(error: GatewayError) -> str:
 
 
 def error_body(error: GatewayError, *, request_id: str = "") -> bytes:
-    """Give the body of an answer with an error status."""
+    """Return the body of an answer with an error status."""
     return write(_envelope(error, request_id))
 
 
 def error_event(error: GatewayError, *, request_id: str = "") -> bytes:
-    """Give the last event of a stream that failed; no `message_stop` follows."""
+    """Return the last event of a stream that failed; no `message_stop` follows."""
     return encode_sse(error_body(error, request_id=request_id), event=b"error")
 
 
 def error_headers(error: GatewayError) -> list[tuple[str, str]]:
-    """Give the headers that only this dialect's clients read, beside `retry-after`.
+    """Return the headers that only this dialect's clients read, beside `retry-after`.
 
     A refused key is not retried: without the header Claude Code backs off for minutes. A spent
     budget is told as Claude Code's gateway contract has it (`claude gateway`, 2.1.332).

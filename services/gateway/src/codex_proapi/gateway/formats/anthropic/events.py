@@ -75,42 +75,42 @@ StreamEvent = MessageStart | BlockStart | BlockDelta | BlockStop | MessageDelta 
 
 
 def text_block() -> dict[str, Any]:
-    """Give an empty block of text."""
+    """Return an empty block of text."""
     return {"type": "text", "text": ""}
 
 
 def thinking_block() -> dict[str, Any]:
-    """Give an empty block of thinking."""
+    """Return an empty block of thinking."""
     return {"type": "thinking", "thinking": "", "signature": ""}
 
 
 def tool_use_block(call_id: str, name: str) -> dict[str, Any]:
-    """Give a call without its input."""
+    """Return a call without its input."""
     return {"type": "tool_use", "id": call_id, "name": name, "input": {}}
 
 
 def text_delta(text: str) -> dict[str, Any]:
-    """Give a piece of text."""
+    """Return a piece of text."""
     return {"type": "text_delta", "text": text}
 
 
 def thinking_delta(text: str) -> dict[str, Any]:
-    """Give a piece of thinking."""
+    """Return a piece of thinking."""
     return {"type": "thinking_delta", "thinking": text}
 
 
 def signature_delta(signature: str) -> dict[str, Any]:
-    """Give the signature of the open thinking block."""
+    """Return the signature of the open thinking block."""
     return {"type": "signature_delta", "signature": signature}
 
 
 def input_delta(text: str) -> dict[str, Any]:
-    """Give a piece of the JSON text that is a call's input."""
+    """Return a piece of the JSON text that is a call's input."""
     return {"type": "input_json_delta", "partial_json": text}
 
 
 def usage_of(tokens: Tokens, *, web_searches: int = 0) -> dict[str, Any]:
-    """Give the usage of an answer: unlike the backend's, `input_tokens` is without the cache's."""
+    """Return the usage of an answer: unlike the backend's, `input_tokens` is without the cache's."""
     usage: dict[str, Any] = {
         "input_tokens": max(0, tokens.input - tokens.cached - tokens.cache_write),
         "cache_creation_input_tokens": tokens.cache_write,
@@ -123,7 +123,7 @@ def usage_of(tokens: Tokens, *, web_searches: int = 0) -> dict[str, Any]:
 
 
 def empty_message(start: MessageStart) -> dict[str, Any]:
-    """Give the message as it stands when it begins."""
+    """Return the message as it stands when it begins."""
     usage = usage_of(Tokens(input=start.input_tokens, output=1))
     return {
         "id": start.message_id,
@@ -138,13 +138,13 @@ def empty_message(start: MessageStart) -> dict[str, Any]:
 
 
 def encode(event: StreamEvent) -> bytes:
-    """Give one event as a message of the stream; `event:` always repeats the type."""
+    """Return one event as a message of the stream; `event:` always repeats the type."""
     name, body = _named(event)
     return encode_sse(write({"type": name, **body}), event=name.encode())
 
 
 def around_delta(index: int, delta: dict[str, Any]) -> tuple[bytes, bytes]:
-    """Give the bytes before and after the JSON string of a delta, whose text must be empty."""
+    """Return the bytes before and after the JSON string of a delta, whose text must be empty."""
     head, _, tail = encode(BlockDelta(index, delta)).rpartition(b'""')
     return head, tail
 

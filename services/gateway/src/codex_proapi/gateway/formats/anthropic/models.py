@@ -18,7 +18,7 @@ ALIAS_PREFIX: Final = "claude-"
 
 
 def model_list(models: Iterable[Model]) -> bytes:
-    """Give the whole list, each model by its alias and by its own name."""
+    """Return the whole list, each model by its alias and by its own name."""
     entries: list[dict[str, Any]] = []
     for model in models:
         entries += [_entry(model, ALIAS_PREFIX + model.slug), _entry(model, model.slug)]
@@ -33,7 +33,7 @@ def model_list(models: Iterable[Model]) -> bytes:
 
 
 def model_entry(model: Model, name: str) -> bytes:
-    """Give one model under the name it was asked for."""
+    """Return one model under the name it was asked for."""
     return msgspec.json.encode(_entry(model, name))
 
 

@@ -38,7 +38,7 @@ def read_body(body: bytes | Mapping[str, Any]) -> ClientBody:
 
 
 def message_list(body: ClientBody) -> list[dict[str, Any]]:
-    """Give `messages`. Raises BadRequest where it is missing or no list of objects."""
+    """Return `messages`. Raises BadRequest where it is missing or no list of objects."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequest(
@@ -53,7 +53,7 @@ def message_list(body: ClientBody) -> list[dict[str, Any]]:
 
 
 def system_texts(body: ClientBody) -> list[str]:
-    """Give the texts of `system`, a string or text blocks. Raises BadRequest for anything else."""
+    """Return the texts of `system`, a string or text blocks. Raises BadRequest for anything else."""
     system = body.get("system")
     if system is None:
         return []
@@ -65,7 +65,7 @@ def system_texts(body: ClientBody) -> list[str]:
 
 
 def stop_sequences(body: ClientBody) -> tuple[str, ...]:
-    """Give the strings to cut the text at. Raises BadRequest for anything but strings."""
+    """Return the strings to cut the text at. Raises BadRequest for anything but strings."""
     listed = body.get("stop_sequences")
     if listed is None:
         return ()
@@ -75,7 +75,7 @@ def stop_sequences(body: ClientBody) -> tuple[str, ...]:
 
 
 def session_of(body: ClientBody) -> str | None:
-    """Give the session's id in `metadata.user_id`: JSON now, `user_…_session_<uuid>` before."""
+    """Return the session's id in `metadata.user_id`: JSON now, `user_…_session_<uuid>` before."""
     metadata = body.get("metadata")
     user_id = metadata.get("user_id") if isinstance(metadata, dict) else None
     if not isinstance(user_id, str):
@@ -91,7 +91,7 @@ def session_of(body: ClientBody) -> str | None:
 
 
 def safeguard_types(body: ClientBody) -> tuple[str, ...]:
-    """Give the types of the safeguards asked for; what cannot be read asks for none."""
+    """Return the types of the safeguards asked for; what cannot be read asks for none."""
     listed = body.get("safeguards")
     return tuple(
         each["type"]

@@ -9,15 +9,15 @@ Part = dict[str, Any]
 
 
 def text_part(text: str) -> Part:
-    """Give the part of a user's or developer's text."""
+    """Return the part of a user's or developer's text."""
     return {"type": "input_text", "text": text}
 
 
 def output_part(text: str) -> Part:
-    """Give the part of an assistant's text."""
+    """Return the part of an assistant's text."""
     return {"type": "output_text", "text": text}
 
 
 def message(role: str, parts: list[Part]) -> Item:
-    """Give a message item."""
+    """Return a message item."""
     return {"type": "message", "role": role, "content": parts}

@@ -49,7 +49,7 @@ HEADER_LIMIT = 8192
 
 
 def account_mark(account_id: str) -> str:
-    """Give what stands for an account where its id must not be seen; empty for none."""
+    """Return what stands for an account where its id must not be seen; empty for none."""
     if not account_id:
         return ""
     return hashlib.sha256(f"thinking {account_id}".encode()).hexdigest()[:ACCOUNT_MARK_LENGTH]
@@ -112,14 +112,14 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Encrypted content to the mark of the one account that can decrypt it, where it is known."""
 
     def encode(self) -> bytes:
-        """Give the body in this request's shape. Raises BadRequest for bottomless nesting."""
+        """Return the body in this request's shape. Raises BadRequest for bottomless nesting."""
         try:
             return msgspec.json.encode(self.body())
         except RecursionError:
             raise BadRequest("The body is nested too deeply", param="input") from None
 
     def body(self) -> dict[str, Any]:
-        """Give the body before encoding, its keys in the CLI's order; anything else is refused."""
+        """Return the body before encoding, its keys in the CLI's order; anything else is refused."""
         body: dict[str, Any] = {"model": self.model, "stream": True}
         if self.service_tier:
             body["service_tier"] = self.service_tier
@@ -138,7 +138,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         return body
 
     def in_shape(self, shape: Shape) -> "UpstreamRequest":
-        """Give the same request in another shape."""
+        """Return the same request in another shape."""
         if shape is self.shape:
             return self
         tools = (*_tools_inside(self.input), *self.tools)
@@ -148,7 +148,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, shape=shape, input=kept, tools=tools)
 
     def without_encrypted(self) -> "UpstreamRequest":
-        """Give the request without items only their own account can decrypt; itself if none."""
+        """Return the request without items only their own account can decrypt; itself if none."""
         kept = tuple(item for item in self.input if not item.get("encrypted_content"))
         if len(kept) == len(self.input):
             return self
@@ -261,7 +261,7 @@ def _nested(tools: Iterable[Tool]) -> list[Any]:
 
 
 def _tools_inside(items: Iterable[Item]) -> Iterator[Tool]:
-    """Give the tools of `additional_tools` items, out of the namespace that only lite needs."""
+    """Return the tools of `additional_tools` items, out of the namespace that only lite needs."""
     for item in items:
         if item.get("type") != "additional_tools":
             continue

@@ -25,7 +25,7 @@ def read_chat_request(
     options: RequestOptions,
     client: ClientTraits,
 ) -> TranslatedRequest:
-    """Give the upstream request a chat body means. Raises BadRequest or UnknownModel."""
+    """Return the upstream request a chat body means. Raises BadRequest or UnknownModel."""
     with decoding_errors_refused():
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         field = reader.history_field(own="messages", other="input")

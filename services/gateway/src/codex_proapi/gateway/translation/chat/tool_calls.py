@@ -189,7 +189,7 @@ class ChatToolCalls:
         call.delivered = call.ended = True
 
     def _ready(self) -> list[CallDelta]:
-        """Give the deltas that may be written: up to the first call that has not ended."""
+        """Return the deltas that may be written: up to the first call that has not ended."""
         deltas: list[CallDelta] = []
         while self._turn < len(self._calls):
             call = self._calls[self._turn]

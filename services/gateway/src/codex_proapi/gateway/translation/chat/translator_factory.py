@@ -16,7 +16,7 @@ def chat_translator(
     created: int,
     own_quota: bool = False,  # noqa: ARG001 - a chat stream tells nothing of quotas
 ) -> StreamTranslator:
-    """Give the translator of one answer.
+    """Return the translator of one answer.
 
     The completion's id is made of `request_id` (`req_…`), `created` is in seconds since the epoch.
     """

@@ -30,7 +30,7 @@ _DIGEST_LENGTH = 16
 
 
 def paired(items: list[Item]) -> list[Item]:
-    """Give the history with every call answered once, after it, under an id of its own."""
+    """Return the history with every call answered once, after it, under an id of its own."""
     if not any(item["type"] in RESULT_OF or item["type"] in RESULTS for item in items):
         return items
     return list(_Pairs(items).settled())
@@ -56,7 +56,7 @@ class _Pairs:
         self._match()
 
     def settled(self) -> Iterator[Item]:
-        """Give the items in order; results that came before their calls, and missing ones, after."""
+        """Return the items in order; results that came before their calls, and missing ones, after."""
         of_result = {call.result: call for call in self._calls.values() if call.result is not None}
         waiting: list[_Call] = []
         for position, item in enumerate(self._items):
@@ -77,7 +77,7 @@ class _Pairs:
         yield from map(self._late_result, waiting)
 
     def _numbered(self) -> dict[int, _Call]:
-        """Give every call an id of its own; those the clients gave stay where they can."""
+        """Assign every call an id of its own; those the clients gave stay where they can."""
         provided = {item["call_id"] for item in self._items if item["type"] in RESULT_OF}
         used: set[str] = set()
         next_suffix: dict[str, int] = {}
@@ -114,7 +114,7 @@ class _Pairs:
             self._match_nameless(nameless)
 
     def _match_nameless(self, positions: list[int]) -> None:
-        """Give results without an id to the next open calls before them, of the tool they name."""
+        """Assign results without an id to the next open calls before them, of the tool they name."""
         open_calls = [call for call in self._calls.values() if call.result is None]
         by_name: dict[str | None, deque[_Call]] = {None: deque(open_calls)}
         for call in open_calls:

@@ -17,12 +17,12 @@ _READ_LIMIT = 65_536
 
 
 def fingerprint(key_id: str, source: str) -> str:
-    """Give the name of a conversation, of which `source` tells the client's own or first words."""
+    """Return the name of a conversation, of which `source` tells the client's own or first words."""
     return hashlib.sha256(f"{key_id}\0{source}".encode()).hexdigest()
 
 
 def opening_words(instructions: str | None, items: Iterable[Item]) -> str:
-    """Give what a conversation begins with: system text, up to the first thing a user said."""
+    """Return what a conversation begins with: system text, up to the first thing a user said."""
     seen = [(instructions or "")[:_READ_LIMIT]]
     for item in items:
         if item.get("type") != "message":
@@ -34,14 +34,14 @@ def opening_words(instructions: str | None, items: Iterable[Item]) -> str:
 
 
 def cache_key(client_key: str | None, conversation: str) -> str:
-    """Give the prompt cache key: the client's own where upstream takes it, else a derived one."""
+    """Return the prompt cache key: the client's own where upstream takes it, else a derived one."""
     if client_key and len(client_key) <= CACHE_KEY_LIMIT and client_key.isprintable():
         return client_key
     return session_uuid(conversation)
 
 
 def session_uuid(conversation: str) -> str:
-    """Give a conversation's UUID, made of its fingerprint."""
+    """Return a conversation's UUID, made of its fingerprint."""
     digits = f"{conversation[:12]}4{conversation[13:16]}8{conversation[17:32]}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

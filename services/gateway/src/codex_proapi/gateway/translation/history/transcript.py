@@ -18,7 +18,7 @@ _SPEAKERS = {"user": "User", "assistant": "Assistant", "developer": "System"}
 
 
 def flattened(items: list[Item]) -> list[Item]:
-    """Give the history as one user message, with what cannot be text around it."""
+    """Return the history as one user message, with what cannot be text around it."""
     attached: list[Part] = []
     lines: list[str] = []
     before: list[Item] = []

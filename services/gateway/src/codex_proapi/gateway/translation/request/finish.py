@@ -24,7 +24,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequest:
-    """Give the translation with its whole history in, and the conversation's names set."""
+    """Return the translation with its whole history in, and the conversation's names set."""
     basis = translated.basis
     items = [item for item in items[:-1] if item != COMPACTION_TRIGGER] + items[-1:]
     items = _without_repeated_ids(items)

@@ -45,7 +45,7 @@ ID_PREFIXES = {
 
 
 def history_items(entries: Any, field: str, reading: TranslationContext) -> list[Item]:
-    """Give the items of `messages` or `input`, in order. Raises BadRequest."""
+    """Return the items of `messages` or `input`, in order. Raises BadRequest."""
     if isinstance(entries, str):
         return [message("user", [text_part(entries)])] if entries else []
     if isinstance(entries, dict):
@@ -66,7 +66,7 @@ def is_upstream_id(kind: str, item_id: Any) -> bool:
 
 
 def references_of(items: list[Item]) -> tuple[str, ...]:
-    """Give the ids of kept items that are only named."""
+    """Return the ids of kept items that are only named."""
     return tuple(item["id"] for item in items if item["type"] == REFERENCE)
 
 

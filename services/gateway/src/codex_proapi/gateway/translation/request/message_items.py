@@ -24,7 +24,7 @@ PHASES = frozenset({"commentary", "final_answer"})
 
 
 def message_items(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
-    """Give the items of one entry; none where it says nothing. Raises BadRequest."""
+    """Return the items of one entry; none where it says nothing. Raises BadRequest."""
     role = entry.get("role")
     reader = _READERS.get(role) if isinstance(role, str) else None
     if reader is None:
@@ -37,7 +37,7 @@ def message_items(entry: dict[str, Any], where: str, reading: TranslationContext
 def call_item(
     name: Any, arguments: Any, *, call_id: Any, where: str, reading: TranslationContext
 ) -> Item:
-    """Give a call of history; of a tool declared custom, a custom call however it arrives."""
+    """Return a call of history; of a tool declared custom, a custom call however it arrives."""
     if not isinstance(name, str) or not name:
         raise BadRequest("A tool call needs the name of its tool", param=f"{where}.name")
     sent = reading.names.sent(name)
@@ -56,7 +56,7 @@ def call_item(
 def result_item(
     content: Any, *, call_id: Any, where: str, reading: TranslationContext, name: Any = None
 ) -> Item:
-    """Give a result of history. Without an id, the tool's `name` helps to find its call."""
+    """Return a result of history. Without an id, the tool's `name` helps to find its call."""
     item: Item = {
         "type": "function_call_output",
         "call_id": call_id if isinstance(call_id, str) else "",
@@ -79,7 +79,7 @@ def _developer(entry: dict[str, Any], where: str, reading: TranslationContext) -
 
 
 def _user(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
-    """Give what the user says; Anthropic's results, which come in user messages, as results."""
+    """Return what the user says; Anthropic's results, which come in user messages, as results."""
     content = entry.get("content")
     if isinstance(content, str):
         return [message("user", [text_part(content)])] if content else []
@@ -100,7 +100,7 @@ def _user(entry: dict[str, Any], where: str, reading: TranslationContext) -> lis
 
 
 def _assistant(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
-    """Give text, then calls. `reasoning_content` and its kin are another dialect's echo: ignored."""
+    """Return text, then calls. `reasoning_content` and its kin are another dialect's echo: ignored."""
     items: list[Item] = []
     texts: list[Part] = []
     content = entry.get("content")
@@ -182,7 +182,7 @@ def _tool(entry: dict[str, Any], where: str, reading: TranslationContext) -> lis
 
 
 def _arguments(arguments: Any) -> str:
-    """Give arguments as the JSON text upstream takes; some clients send the object itself."""
+    """Return arguments as the JSON text upstream takes; some clients send the object itself."""
     if isinstance(arguments, str):
         return arguments
     return "" if arguments is None else msgspec.json.encode(arguments).decode()

@@ -66,7 +66,7 @@ def note_dropped(body: ClientBody, dropped: Dropped, *, echoed: Container[str] =
 
 
 def effort_of(body: ClientBody, resolved: Resolved, *, default: str | None) -> str | None:
-    """Give the effort that is sent: of the model's name, else the body, the key, the catalogue."""
+    """Return the effort that is sent: of the model's name, else the body, the key, the catalogue."""
     effort = resolved.effort or _asked_effort(body) or default or resolved.model.default_effort
     if effort is None or effort not in EFFORTS:
         return effort
@@ -76,7 +76,7 @@ def effort_of(body: ClientBody, resolved: Resolved, *, default: str | None) -> s
 def reasoning_of(
     body: ClientBody, resolved: Resolved, *, default_effort: str | None, summary: str | None
 ) -> dict[str, Any]:
-    """Give `reasoning`: its effort, and a summary where somebody wants one."""
+    """Return `reasoning`: its effort, and a summary where somebody wants one."""
     reasoning: dict[str, Any] = {}
     if effort := effort_of(body, resolved, default=default_effort):
         reasoning["effort"] = effort
@@ -87,7 +87,7 @@ def reasoning_of(
 
 
 def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
-    """Give `text`: verbosity and the form of the answer, from either API's place for them."""
+    """Return `text`: verbosity and the form of the answer, from either API's place for them."""
     text: dict[str, Any] = {}
     nested = body.table("text")
     verbosity = body.get("verbosity") or nested.get("verbosity")
@@ -109,7 +109,7 @@ def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
 
 
 def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
-    """Give the service tier: only one the model lists. Asking for another by name is refused."""
+    """Return the service tier: only one the model lists. Asking for another by name is refused."""
     wanted = body.get("service_tier")
     if wanted is None and body.get("speed") == "fast":
         wanted = "fast"
@@ -132,14 +132,14 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
 
 
 def stops_of(body: ClientBody) -> tuple[str, ...]:
-    """Give the strings to cut the answer at; upstream cannot."""
+    """Return the strings to cut the answer at; upstream cannot."""
     provided = body.get("stop")
     listed = provided if isinstance(provided, list) else [provided]
     return tuple(each for each in listed if isinstance(each, str) and each)[:_MOST_STOPS]
 
 
 def parallel_of(body: ClientBody) -> bool | None:
-    """Give the client's wish for parallel calls; None where it has none."""
+    """Return the client's wish for parallel calls; None where it has none."""
     if isinstance(wanted := body.get("parallel_tool_calls"), bool):
         return wanted
     choice = body.get("tool_choice")
@@ -149,7 +149,7 @@ def parallel_of(body: ClientBody) -> bool | None:
 
 
 def _asked_effort(body: ClientBody) -> str | None:
-    """Give the body's effort, by word or by budget; None leaves it to the defaults."""
+    """Return the body's effort, by word or by budget; None leaves it to the defaults."""
     for field, word in (
         ("reasoning_effort", _effort_in(body.get("reasoning_effort"))),
         ("reasoning.effort", _reasoning(body).get("effort")),
@@ -170,12 +170,12 @@ def _asked_effort(body: ClientBody) -> str | None:
 
 
 def _effort_in(field: Any) -> Any:
-    """Give the word in `reasoning_effort`, which some clients write as the object `reasoning`."""
+    """Return the word in `reasoning_effort`, which some clients write as the object `reasoning`."""
     return field.get("effort") if isinstance(field, dict) else field
 
 
 def summary_of(body: ClientBody) -> str | None:
-    """Give the client's wish for a reasoning summary, in whichever words it is made.
+    """Return the client's wish for a reasoning summary, in whichever words it is made.
 
     `none` asks for no summary; None says nothing, and leaves it to key, setting and catalogue.
     """
@@ -202,7 +202,7 @@ def summary_of(body: ClientBody) -> str | None:
 
 
 def _summary_word(word: Any) -> str | None:
-    """Give a kind of summary; true and false are understood, any other word is passed over."""
+    """Return a kind of summary; true and false are understood, any other word is passed over."""
     if isinstance(word, bool):
         return "auto" if word else "none"
     if isinstance(word, str) and (word in SUMMARIES or word == "none"):
@@ -219,7 +219,7 @@ def _effort_word(word: Any, field: str) -> str:
 
 
 def _effort_of_budget(budget: Any) -> str | None:
-    """Give the effort nearest to a thinking budget; a negative one leaves it to the model."""
+    """Return the effort nearest to a thinking budget; a negative one leaves it to the model."""
     if not isinstance(budget, int | float) or isinstance(budget, bool) or budget < 0:
         return None
     return next((effort for most, effort in _BUDGETS if budget <= most), "xhigh")
@@ -231,7 +231,7 @@ def _reasoning(body: ClientBody) -> dict[str, Any]:
 
 
 def _format(form: Any, field: str) -> dict[str, Any] | None:
-    """Give `text.format`; chat nests a schema, Responses does not. Plain text needs none."""
+    """Return `text.format`; chat nests a schema, Responses does not. Plain text needs none."""
     kind = form.get("type") if isinstance(form, dict) else None
     if kind == "text":
         return None

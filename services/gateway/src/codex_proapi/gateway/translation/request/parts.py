@@ -34,7 +34,7 @@ FALLBACK_LIMIT = 8192
 
 
 def kind_of(part: Part) -> str:
-    """Give a part's type; a part that does not say is told by what it holds."""
+    """Return a part's type; a part that does not say is told by what it holds."""
     kind = part.get("type")
     if isinstance(kind, str):
         return kind
@@ -44,7 +44,7 @@ def kind_of(part: Part) -> str:
 
 
 def each_part(content: Any, where: str) -> Iterator[Part]:
-    """Give the parts of any legal content: a string, a list, one part, nothing."""
+    """Return the parts of any legal content: a string, a list, one part, nothing."""
     match content:
         case None:
             return
@@ -60,7 +60,7 @@ def each_part(content: Any, where: str) -> Iterator[Part]:
 
 
 def input_part(part: Part, where: str, reading: TranslationContext) -> Part | None:
-    """Give a part of a user, developer or tool result as upstream takes it; None for nothing."""
+    """Return a part of a user, developer or tool result as upstream takes it; None for nothing."""
     kind = kind_of(part)
     if kind in TEXT_TYPES:
         text = _text(part, "text", where)
@@ -73,7 +73,7 @@ def input_part(part: Part, where: str, reading: TranslationContext) -> Part | No
 
 
 def assistant_text(part: Part, where: str, reading: TranslationContext) -> str:
-    """Give what an assistant's part says; upstream takes nothing but text from an assistant."""
+    """Return what an assistant's part says; upstream takes nothing but text from an assistant."""
     kind = kind_of(part)
     if kind in TEXT_TYPES:
         return _text(part, "text", where)
@@ -88,7 +88,7 @@ def assistant_text(part: Part, where: str, reading: TranslationContext) -> str:
 
 
 def joined_text(content: Any, where: str) -> str:
-    """Give all the text of some content, paragraphs apart."""
+    """Return all the text of some content, paragraphs apart."""
     texts = (_text(part, "text", where) for part in each_part(content, where) if "text" in part)
     return "\n\n".join(text for text in texts if text)
 
@@ -244,7 +244,7 @@ def _fallback(part: Part, where: str, reading: TranslationContext) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Give a value as the JSON text the model reads."""
+    """Return a value as the JSON text the model reads."""
     return msgspec.json.encode(value).decode()
 
 

@@ -80,7 +80,7 @@ class RequestReader:
         self.tools = ToolSet()
 
     def history_field(self, *, own: str, other: str) -> str:
-        """Give the field with the history: the dialect's own, but a filled one of the other's.
+        """Return the field with the history: the dialect's own, but a filled one of the other's.
 
         Real clients post one API's body to the other's route (Cursor).
         """

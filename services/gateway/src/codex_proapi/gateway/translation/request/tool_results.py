@@ -21,7 +21,7 @@ _BYTES_FIELDS = ("data", "blob", "file_data")
 
 
 def tool_output(content: Any, where: str, reading: TranslationContext) -> str | list[Part]:
-    """Give a tool's result: text as it is, parts where there are parts, anything else as JSON."""
+    """Return a tool's result: text as it is, parts where there are parts, anything else as JSON."""
     if isinstance(content, str):
         return _unpacked(content, where, reading)
     if content is None:

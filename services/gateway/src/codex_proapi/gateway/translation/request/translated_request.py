@@ -127,5 +127,5 @@ class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """For `expand`."""
 
     def kept_items(self) -> list[bytes]:
-        """Give the history as it is kept, for a later `previous_response_id`."""
+        """Return the history as it is kept, for a later `previous_response_id`."""
         return [msgspec.json.encode(item) for item in self.history]

@@ -32,7 +32,7 @@ def note_codex_dropped(body: ClientBody, dropped: Dropped) -> None:
 
 
 def codex_items(entries: Any) -> list[Item]:
-    """Give the items of a Codex client's `input`. Raises BadRequest for what is none."""
+    """Return the items of a Codex client's `input`. Raises BadRequest for what is none."""
     if isinstance(entries, str):
         entries = [{"type": "message", "role": "user", "content": entries}]
     if not isinstance(entries, list):
@@ -41,12 +41,12 @@ def codex_items(entries: Any) -> list[Item]:
 
 
 def codex_tools(tools: tuple[ToolFields, ...]) -> tuple[Tool, ...]:
-    """Give a Codex client's tools, byte for byte."""
+    """Return a Codex client's tools, byte for byte."""
     return tuple(_tool(fields, f"tools[{index}]") for index, fields in enumerate(tools))
 
 
 def codex_reasoning(body: ClientBody, resolved: Resolved) -> dict[str, Any]:
-    """Give `reasoning` as asked; its effort is clamped where the model was renamed by us."""
+    """Return `reasoning` as asked; its effort is clamped where the model was renamed by us."""
     reasoning = {
         name: value for name, value in body.table("reasoning").items() if value is not None
     }
@@ -57,7 +57,7 @@ def codex_reasoning(body: ClientBody, resolved: Resolved) -> dict[str, Any]:
 
 
 def codex_metadata(body: ClientBody) -> dict[str, str] | None:
-    """Give `client_metadata`: upstream takes nothing but strings in it."""
+    """Return `client_metadata`: upstream takes nothing but strings in it."""
     found = {
         name: value
         for name, value in body.table("client_metadata").items()
@@ -67,7 +67,7 @@ def codex_metadata(body: ClientBody) -> dict[str, str] | None:
 
 
 def codex_choice(body: ClientBody) -> str | dict[str, Any]:
-    """Give `tool_choice` as asked."""
+    """Return `tool_choice` as asked."""
     choice = body.get("tool_choice")
     return choice if isinstance(choice, str | dict) else "auto"
 
@@ -95,7 +95,7 @@ def _item(entry: Any, where: str) -> Item:
 
 
 def _message(entry: Item, where: str) -> Item:
-    """Give a message whose role upstream takes, its content in parts."""
+    """Return a message whose role upstream takes, its content in parts."""
     role = entry.get("role")
     if role not in ("user", "assistant", "developer", "system"):
         raise BadRequest("A message needs a role", param=f"{where}.role")

@@ -79,7 +79,7 @@ class ResponsesPassthrough(EventTranslator):
         return block
 
     def _send(self) -> bytes:
-        """Give all blocks that are to be passed on, each with its blank line."""
+        """Return all blocks that are to be passed on, each with its blank line."""
         blocks, self._unsent = self._unsent, []
         return b"\n\n".join(blocks) + b"\n\n" if blocks else b""
 

@@ -42,7 +42,7 @@ def read_responses_request(
     options: RequestOptions,
     client: ClientTraits,
 ) -> TranslatedRequest:
-    """Give the upstream request a body means. Raises BadRequest or UnknownModel."""
+    """Return the upstream request a body means. Raises BadRequest or UnknownModel."""
     with decoding_errors_refused():
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         return _translated(reader, compact=False)
@@ -55,7 +55,7 @@ def read_compact_request(
     options: RequestOptions,
     client: ClientTraits,
 ) -> TranslatedRequest:
-    """Give the request for a compacted history. Raises BadRequest or UnknownModel."""
+    """Return the request for a compacted history. Raises BadRequest or UnknownModel."""
     with decoding_errors_refused():
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         return _translated(reader, compact=True)
@@ -118,7 +118,7 @@ def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
 
 
 def _codex_tier(body: ClientBody) -> str | None:
-    """Give the tier a Codex client asks for. It also goes into a header, so it must be a word."""
+    """Return the tier a Codex client asks for. It also goes into a header, so it must be a word."""
     tier = body.text("service_tier")
     if tier in (None, "", "auto", "default"):
         return None
@@ -134,7 +134,7 @@ def _codex_tier(body: ClientBody) -> str | None:
 
 
 def _metadata(body: ClientBody) -> dict[str, str]:
-    """Give the client's own notes, which the response repeats. Raises BadRequest beyond bounds."""
+    """Return the client's own notes, which the response repeats. Raises BadRequest beyond bounds."""
     metadata = body.table("metadata")
     if len(metadata) > MOST_NOTES:
         raise BadRequest(f"'metadata' may hold at most {MOST_NOTES} pairs", param="metadata")

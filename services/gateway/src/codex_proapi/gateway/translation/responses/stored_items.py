@@ -74,14 +74,14 @@ class _Kept:
         )
 
     def read(self, kept: list[bytes]) -> list[Item]:
-        """Give the items upstream takes."""
+        """Return the items upstream takes."""
         entries: list[Any] = [msgspec.json.decode(item) for item in kept]
         if self._verbatim:
             return codex_items(entries)
         return history_items(entries, "input", self._reading)
 
     def referenced(self, item_id: str, known: Mapping[str, bytes]) -> Iterator[Item]:
-        """Give what stands behind a reference; nothing for lost reasoning."""
+        """Return what stands behind a reference; nothing for lost reasoning."""
         if item_id in known:
             yield from self.read([known[item_id]])
         elif not item_id.startswith(REASONING_ID):

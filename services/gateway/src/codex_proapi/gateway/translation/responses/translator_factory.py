@@ -13,7 +13,7 @@ from codex_proapi.gateway.translation.stream.stream_translator import StreamTran
 def responses_translator(
     translated: TranslatedRequest, *, request_id: str, created: int, own_quota: bool = False
 ) -> StreamTranslator:
-    """Give the translator of one answer.
+    """Return the translator of one answer.
 
     The id shown where upstream gives none is made of `request_id` (`req_…`); `created` is in
     seconds since the epoch; with `own_quota` the client is not told its account's quota.

@@ -145,9 +145,9 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
         return self._terminator()
 
     def _write(self, pieces: list[Piece]) -> bytes:
-        """Give pieces as the client's bytes."""
+        """Return pieces as the client's bytes."""
         raise NotImplementedError
 
     def _terminator(self) -> bytes:
-        """Give what stands after the last piece."""
+        """Return what stands after the last piece."""
         return b""

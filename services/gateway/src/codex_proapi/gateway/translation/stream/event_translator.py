@@ -86,7 +86,7 @@ class EventTranslator:
         return self._send() if out else b""
 
     def finish(self) -> bytes:
-        """Give the rest at the end of upstream's stream. Raises `Truncated` if it is not whole."""
+        """Return the rest at the end of upstream's stream. Raises `Truncated` if it is not whole."""
         if self.done:
             return b""
         try:
@@ -109,7 +109,7 @@ class EventTranslator:
         return self._send() + self._error(error)
 
     def _send(self) -> bytes:
-        """Give all that is translated and not yet given."""
+        """Return all that is translated and not yet given."""
         pieces, self._unsent = self._unsent, []
         return b"".join(pieces)
 

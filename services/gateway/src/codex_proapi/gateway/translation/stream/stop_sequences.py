@@ -34,7 +34,7 @@ class StopCutter:
         return text[: len(text) - keep]
 
     def flush(self) -> str:
-        """Give the text held back, at the end of the text."""
+        """Return the text held back, at the end of the text."""
         text, self._held = self._held, ""
         return text
 

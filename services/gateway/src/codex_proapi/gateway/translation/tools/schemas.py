@@ -93,7 +93,7 @@ class Patterns:
 
 
 def sound_parameters(raw: msgspec.Raw | None, where: str, patterns: Patterns) -> Any:
-    """Give a tool's parameters as upstream takes them. Raises BadRequest for what is no schema.
+    """Return a tool's parameters as upstream takes them. Raises BadRequest for what is no schema.
 
     They are an object's, with properties, without a dialect, without alternatives at the top level,
     without arrays of nobody knows what, and without patterns that only other regex engines know.
@@ -207,7 +207,7 @@ def _ignores_case(pattern: str) -> bool:
 
 
 def _schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give a schema and all schemas inside it; a property named like a keyword is none."""
+    """Return a schema and all schemas inside it; a property named like a keyword is none."""
     waiting: list[Any] = [schema]
     while waiting:
         part = waiting.pop()

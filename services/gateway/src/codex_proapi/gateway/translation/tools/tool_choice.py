@@ -17,7 +17,7 @@ _NAMING = frozenset({"function", "custom", "tool"})
 
 
 def read_choice(choice: Any, field: str, *, offered: ToolSet, names: ToolNames) -> Choice:
-    """Give the choice that is sent upstream. Raises BadRequest for one that cannot be honoured."""
+    """Return the choice that is sent upstream. Raises BadRequest for one that cannot be honoured."""
     if choice is None:
         return "auto"
     if isinstance(choice, dict):

@@ -27,7 +27,7 @@ class ToolNames:
         return f"<ToolNames {len(self._sent)}, {len(self.restored)} shortened>"
 
     def sent(self, name: str) -> str:
-        """Give the name that is sent upstream."""
+        """Return the name that is sent upstream."""
         if known := self._sent.get(name):
             return known
         salt = name

@@ -65,7 +65,7 @@ def is_web_search(kind: str) -> bool:
 
 
 def declared_names(tools: Iterable[ToolFields]) -> Iterator[str]:
-    """Give the names the client declares, before any is shortened."""
+    """Return the names the client declares, before any is shortened."""
     for fields in tools:
         name = tool_value(_inner(fields), "name")
         if isinstance(name, str):
@@ -75,7 +75,7 @@ def declared_names(tools: Iterable[ToolFields]) -> Iterator[str]:
 def read_tools(
     tools: Iterable[ToolFields], field: str, *, names: ToolNames, dropped: Dropped
 ) -> ToolSet:
-    """Give the tools upstream is offered. Raises BadRequest for one that cannot be read."""
+    """Return the tools upstream is offered. Raises BadRequest for one that cannot be read."""
     found: dict[tuple[bool, str], Tool] = {}
     hosted_out: set[str] = set()
     chat_custom: set[str] = set()
@@ -100,7 +100,7 @@ def read_tools(
 
 
 def tools_inside(entries: Any) -> tuple[ToolFields, ...]:
-    """Give the tools that lie in `additional_tools` entries, out of the namespace of plain ones."""
+    """Return the tools that lie in `additional_tools` entries, out of the namespace of plain ones."""
     found: list[Any] = []
     for entry in entries if isinstance(entries, list) else ():
         if not isinstance(entry, dict) or entry.get("type") != "additional_tools":
@@ -118,7 +118,7 @@ def tools_inside(entries: Any) -> tuple[ToolFields, ...]:
 
 
 def _inner(fields: ToolFields) -> ToolFields:
-    """Give the object that holds the name: chat nests it, the others do not."""
+    """Return the object that holds the name: chat nests it, the others do not."""
     for field in ("function", "custom"):
         nested = fields.get(field)
         if nested is not None and is_object(nested):

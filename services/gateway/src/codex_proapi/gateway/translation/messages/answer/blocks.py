@@ -88,7 +88,7 @@ class BlockQueue:
             self.tail = self._close_tail = None
 
     def take(self) -> list[StreamEvent]:
-        """Give the events that may be written now."""
+        """Return the events that may be written now."""
         events: list[StreamEvent] = []
         while self._blocks and self._blocks[0].ready:
             head = self._blocks[0]

@@ -32,14 +32,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sealed(account_id: str, contents: Iterable[str]) -> str:
-    """Give the signature for these contents; empty where it would be over the limit or hold none."""
+    """Return the signature for these contents; empty where it would be over the limit or hold none."""
     parts = [quote(content, safe=_SAFE) for content in contents if content]
     signature = ":".join((PREFIX, account_mark(account_id), *parts))
     return signature if parts and len(signature) <= SIZE_LIMIT else ""
 
 
 def opened(signature: object) -> Envelope | None:
-    """Give what a signature holds; None for any that is not ours, whole and of this version."""
+    """Return what a signature holds; None for any that is not ours, whole and of this version."""
     if not isinstance(signature, str) or len(signature) > SIZE_LIMIT:
         return None
     parts = signature.split(":")

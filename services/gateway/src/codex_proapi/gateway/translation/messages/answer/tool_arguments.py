@@ -30,7 +30,7 @@ class ToolShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shape_of(schema: Any) -> ToolShape:
-    """Give the shape of a JSON Schema, which may be undecoded (`msgspec.Raw`), or nothing."""
+    """Return the shape of a JSON Schema, which may be undecoded (`msgspec.Raw`), or nothing."""
     if isinstance(schema, msgspec.Raw):
         schema = msgspec.json.decode(schema)
     properties = schema.get("properties") if isinstance(schema, dict) else None
@@ -64,7 +64,7 @@ class ArgumentRules:
         return bool(self._shape.required) and not self._shape.optional
 
     def cleaned(self, text: str) -> str:
-        """Give the arguments' JSON text; `{}` for anything but an object."""
+        """Return the arguments' JSON text; `{}` for anything but an object."""
         arguments = arguments_of(text)
         if arguments is None:
             return NO_ARGUMENTS
@@ -84,7 +84,7 @@ class ArgumentRules:
 
 
 def arguments_of(text: str) -> dict[str, Any] | None:
-    """Give the arguments in a JSON text; None where it is no object."""
+    """Return the arguments in a JSON text; None where it is no object."""
     if not text.strip():
         return {}
     try:

@@ -72,7 +72,7 @@ class ToolCalls:
         return any(call.cut and call.block.begun for call in self._calls)
 
     def written_into(self, block: Block | None) -> Call | None:
-        """Give the call whose pieces are being written into this block."""
+        """Return the call whose pieces are being written into this block."""
         if block is None:
             return None
         return next((c for c in self._calls if c.block is block and c.passes and c.pieces), None)
@@ -170,7 +170,7 @@ class ToolCalls:
         return call
 
     def _call_id(self, item: CallItem) -> str:
-        """Give an id of letters that clients accept, and that no other call of the answer has."""
+        """Return an id of letters that clients accept, and that no other call of the answer has."""
         wanted = item.call_id or item.id or f"call_{self._fallback_id}_{len(self._calls)}"
         call_id = wanted = _FOREIGN.sub("_", wanted)
         suffix = 2
@@ -203,5 +203,5 @@ class ToolCalls:
 
 
 def _as_object(text: str | None) -> str:
-    """Give a custom tool's input as the arguments of a function with one argument."""
+    """Return a custom tool's input as the arguments of a function with one argument."""
     return msgspec.json.encode({"input": text or ""}).decode()

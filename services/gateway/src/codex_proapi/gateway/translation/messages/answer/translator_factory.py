@@ -16,7 +16,7 @@ def messages_translator(
     created: int,  # noqa: ARG001 - a message has no time
     own_quota: bool = False,  # noqa: ARG001 - nor does it tell of quotas
 ) -> StreamTranslator:
-    """Give the translator of one answer; the message's id is made of `request_id` (`req_…`)."""
+    """Return the translator of one answer; the message's id is made of `request_id` (`req_…`)."""
     if not isinstance(translated.answer, MessagesOptions):
         raise TypeError("not a Messages request")
     options = msgspec.structs.replace(translated.answer, tool_names=translated.tool_names)

@@ -57,7 +57,7 @@ class HistoryReader:
         return f"<HistoryReader of {len(self._tool_names)} tools>"
 
     def read(self, messages: list[dict[str, Any]]) -> History:
-        """Give the whole conversation. Raises BadRequest."""
+        """Return the whole conversation. Raises BadRequest."""
         items: list[Item] = []
         for index, entry in enumerate(messages):
             where = f"messages.{index}"
@@ -117,7 +117,7 @@ class HistoryReader:
             yield message("assistant", texts)
 
     def _assistant_item(self, part: Part, where: str) -> str | list[Item]:
-        """Give what an assistant's part says, or the items it stands for."""
+        """Return what an assistant's part says, or the items it stands for."""
         match kind_of(part):
             case "tool_use":
                 return [
@@ -142,7 +142,7 @@ class HistoryReader:
                 return assistant_text(part, where, self._reading)
 
     def _thoughts(self, part: Part) -> list[Item]:
-        """Give the reasoning in a signature of ours; text alone cannot be sent back."""
+        """Return the reasoning in a signature of ours; text alone cannot be sent back."""
         envelope = opened(part.get("signature"))
         if envelope is None:
             return []
@@ -168,7 +168,7 @@ class HistoryReader:
         return item
 
     def _parts(self, part: Part, where: str) -> list[Part]:
-        """Give a part as upstream takes it; a part that holds others as those."""
+        """Return a part as upstream takes it; a part that holds others as those."""
         match kind_of(part):
             case kind if kind == REFERENCE:
                 name = changed_name(part)

@@ -23,7 +23,7 @@ QUICK_WORDS: Final = ("luna", "mini", "nano", "spark")
 
 
 def resolve_model(name: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
-    """Give the model a name means; `default` is the key's own. Raises UnknownModel."""
+    """Return the model a name means; `default` is the key's own. Raises UnknownModel."""
     name = LONG_CONTEXT.sub("", name.strip())
     try:
         return _resolved(name, catalogue, default)
@@ -56,7 +56,7 @@ def _is_default(family: str, default: str | None) -> bool:
 
 
 def _of_family(family: str, catalogue: Catalogue) -> Model:
-    """Give the model that stands for a family."""
+    """Return the model that stands for a family."""
     listed = [model for model in catalogue.models if model.listed]
     if family in ("opus", "fable") and listed:
         return listed[0]

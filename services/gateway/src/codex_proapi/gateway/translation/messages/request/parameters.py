@@ -53,7 +53,7 @@ def read_thinking(body: ClientBody) -> Thinking:
 def reasoning_of(
     body: ClientBody, resolved: Resolved, thinking: Thinking, *, default: str | None, brief: bool
 ) -> dict[str, Any]:
-    """Give `reasoning`. The effort is the model name's, else the body's, the key's, the catalogue's.
+    """Return `reasoning`. The effort is the model name's, else the body's, the key's, the catalogue's.
 
     `brief` caps it: background work needs little thought.
     """
@@ -69,7 +69,7 @@ def reasoning_of(
 
 
 def text_of(body: ClientBody) -> dict[str, Any]:
-    """Give `text`: the form of the answer, where a schema asks for one. Raises BadRequest."""
+    """Return `text`: the form of the answer, where a schema asks for one. Raises BadRequest."""
     config = body.get("output_config")
     form = config.get("format") if isinstance(config, dict) else None
     form = body.get("output_format") if form is None else form
@@ -85,7 +85,7 @@ def text_of(body: ClientBody) -> dict[str, Any]:
 
 
 def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
-    """Give the service tier: `priority` for what is asked to be fast, where the model has it."""
+    """Return the service tier: `priority` for what is asked to be fast, where the model has it."""
     fast = body.get("speed") == "fast" or resolved.fast
     if not fast:
         return None
@@ -96,7 +96,7 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
 
 
 def parallel_of(body: ClientBody) -> bool | None:
-    """Give the client's wish for parallel calls; None where it has none."""
+    """Return the client's wish for parallel calls; None where it has none."""
     choice = body.get("tool_choice")
     disabled = isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True
     return False if disabled else None
@@ -110,7 +110,7 @@ def note_dropped(body: ClientBody, dropped: Dropped) -> None:
 
 
 def instructions_of(texts: list[str]) -> tuple[str, bool]:
-    """Give the system prompt, and whether it is Claude Code's.
+    """Return the system prompt, and whether it is Claude Code's.
 
     Its billing block is left out: it changes with version and agent, and with it everything after
     it would leave the prompt cache.
@@ -144,7 +144,7 @@ def asks_for_summary(messages: list[dict[str, Any]]) -> bool:
 
 
 def _asked_effort(body: ClientBody) -> str | None:
-    """Give `output_config.effort`; a word that is unknown asks for nothing."""
+    """Return `output_config.effort`; a word that is unknown asks for nothing."""
     config = body.get("output_config")
     effort = config.get("effort") if isinstance(config, dict) else None
     return effort if effort in EFFORTS else None

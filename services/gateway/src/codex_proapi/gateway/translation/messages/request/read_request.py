@@ -52,7 +52,7 @@ def read_messages_request(
     options: RequestOptions,
     client: ClientTraits,
 ) -> TranslatedRequest:
-    """Give the upstream request a Messages body means. Raises BadRequest or UnknownModel."""
+    """Return the upstream request a Messages body means. Raises BadRequest or UnknownModel."""
     with decoding_errors_refused():
         return _MessagesReader(read_body(body), catalogue, options, client=client).translated()
 

@@ -21,7 +21,7 @@ _UNCOUNTED: Final = frozenset({"type", "id", "tool_use_id", "cache_control", "ro
 
 
 def count_tokens(body: ClientBody) -> int:
-    """Give an estimate of the input tokens of a body; never less than one."""
+    """Return an estimate of the input tokens of a body; never less than one."""
     messages = body.get("messages")
     entries = messages if isinstance(messages, list) else []
     tools = sum(_tool_bytes(fields) for fields in body.tools)

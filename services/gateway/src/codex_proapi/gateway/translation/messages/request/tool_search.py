@@ -30,7 +30,7 @@ class ToolChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def changes_in(messages: Iterable[dict[str, Any]]) -> ToolChanges:
-    """Give the changes that the system messages of a conversation hold."""
+    """Return the changes that the system messages of a conversation hold."""
     added: dict[str, ToolFields] = {}
     removed: dict[str, None] = {}
     for part in _changes(messages):
@@ -49,7 +49,7 @@ def changes_in(messages: Iterable[dict[str, Any]]) -> ToolChanges:
 
 
 def changed_name(part: dict[str, Any]) -> str:
-    """Give the name of the tool that an addition, a removal or a reference is about."""
+    """Return the name of the tool that an addition, a removal or a reference is about."""
     tool = part.get("tool", part)
     if not isinstance(tool, dict):
         return ""
@@ -60,14 +60,14 @@ def changed_name(part: dict[str, Any]) -> str:
 
 
 def loaded_text(name: str, *, known: bool) -> str:
-    """Give what stands for a reference to a tool; `known` is whether `tools` has it."""
+    """Return what stands for a reference to a tool; `known` is whether `tools` has it."""
     if known:
         return f"The tool {name} is loaded: it is one of your tools now and can be called."
     return f"The tool {name} is not available."
 
 
 def change_text(part: dict[str, Any], *, known: bool) -> str:
-    """Give what stands for an addition or a removal."""
+    """Return what stands for an addition or a removal."""
     name = changed_name(part)
     if part["type"] == REMOVAL:
         return f"The tool {name} is no longer available: do not call it."

@@ -62,7 +62,7 @@ def read_offered(
 
 
 def _unique(tools: Iterable[ToolFields], removed: frozenset[str]) -> Iterable[ToolFields]:
-    """Give each tool once, without placeholders and those that were taken away."""
+    """Return each tool once, without placeholders and those that were taken away."""
     seen: set[Any] = set()
     for fields in tools:
         name = tool_value(fields, "name")
