@@ -6,6 +6,7 @@ import pytest
 from support.gateways import a_chat, a_response, stage
 
 from codex_proapi.simulator.state.faults import Fault
+from codex_proapi.simulator.state.leniency import Leniency
 
 CLASSIC, LITE = "gpt-5.5", "gpt-6.1-sol"
 ASK = "search the web for cats"
@@ -56,3 +57,20 @@ async def test_where_the_classic_shape_is_refused_the_rest_is_asked_in_the_other
         assert answer.status_code == 200, answer.text
         assert play.asked("ada") == 2
         assert "web_search" not in str(play.sim.turns[-1].body)
+
+
+async def test_a_model_that_refuses_searches_is_not_asked_for_each_one_again(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        play.sim.world.leniency = Leniency(classic_on_lite=False)
+        asking = {**ASKINGS["/v1/responses"], "model": LITE}
+
+        answers = [await play.client.post("/v1/responses", json=asking) for _ in range(3)]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        assert play.asked("ada") == 4  # only the first one was refused
+        counted = play.replicas[0].gateway.metrics.exposition().decode()
+        for cause, times in (("refused", 1), ("remembered", 2)):
+            labels = f'cause="{cause}",shape="lite",web_search="yes"'
+            assert f"gateway_shape_changes_total{{{labels}}} {times}.0" in counted

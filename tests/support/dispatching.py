@@ -22,6 +22,7 @@ from codex_proapi.gateway.exchange.dispatch_state import (
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
 from codex_proapi.gateway.pool.lease import LeaseRequest
@@ -166,6 +167,7 @@ class Scene:
                 egress=self.egress,
                 silence=silence,
                 reachability=self.reachability,
+                shapes=AcceptedShapes(lambda: NOW, self.metrics),
                 **shared,
             ),
         }

@@ -159,3 +159,16 @@ async def test_a_storm_of_retries_is_cut_short() -> None:
     assert error.status == 502
     assert len(scene.upstream.asked) == 1
     assert scene.metrics.budget_refusals._value.get() == 1
+
+
+async def test_a_shape_that_is_remembered_and_refused_is_changed_back() -> None:
+    no = Refusal(status=404, param="model", message="Model not found")
+    scene = Scene([a_lease("acc_a") for _ in range(3)], [no, "yes", no, "yes", "yes"])
+
+    for _ in range(3):
+        await scene.dispatch()
+
+    sent = [
+        "x-openai-internal-codex-responses-lite" in asked.headers for asked in scene.upstream.asked
+    ]
+    assert sent == [False, True, True, False, False]

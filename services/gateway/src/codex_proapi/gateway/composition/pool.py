@@ -10,6 +10,7 @@ from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_facts import AccountFacts
 from codex_proapi.gateway.pool.admission_control import AdmissionControl
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
+from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
@@ -62,6 +63,7 @@ def open_pool(stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics
             budget=RetryBudget(),
             egress=upstream.egress,
             reachability=upstream.reachability,
+            shapes=AcceptedShapes(clock, metrics),
             observer=facts,
         ),
     )

@@ -200,6 +200,7 @@ class Dispatcher:
                 raise self._concluded(state, lease)
             state.leased_accounts += 1
             state.tried.add(lease.account.id)
+            state.fit_shape(lease, self._context.shapes)
             if lease_request.fingerprint and not lease.is_affine:
                 self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)
                 self._selector.note_tie(lease_request.fingerprint, lease.account.id, tentative=True)
@@ -352,6 +353,8 @@ class Dispatcher:
         self._context.reachability.reached()
         self._context.observer.observe_headers(lease.account.id, committed.opening.headers)
         self._selector.record_probe_success(lease)
+        if Change.OTHER_SHAPE in state.changes:
+            self._context.shapes.note(lease.account.kind, state.request)
         fingerprint = state.dispatch_request.lease_request.fingerprint
         if fingerprint:
             self._ledger.tie(fingerprint, lease.account.id)

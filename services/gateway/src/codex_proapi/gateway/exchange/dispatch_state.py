@@ -16,6 +16,7 @@ from codex_proapi.gateway.formats.codex.requests import (
 )
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.retry import Change, RefusalKind, RetryDecision, parameter_of
+from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
@@ -124,6 +125,12 @@ class DispatchState:
         earlier = self.limited_until
         self.limited_until = ends if earlier is None or earlier <= now else min(earlier, ends)
 
+    def fit_shape(self, lease: Lease, shapes: AcceptedShapes) -> None:
+        """Give the request the shape that the account is known to answer; unless one was refused."""
+        if Change.OTHER_SHAPE not in self.changes:
+            asked = self.request.in_shape(self.dispatch_request.request.shape)
+            self.request = shapes.fitted(lease.account.kind, asked)
+
     @property
     def may_ask(self) -> bool:
         """Whether another account may be leased in this round."""
@@ -212,6 +219,7 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
     budget: RetryBudget
     egress: Egress
     reachability: Reachability
+    shapes: AcceptedShapes
     observer: Observer
     silence: float = SILENCE_SECONDS
     """Seconds upstream may be silent before the commit point, over all attempts of an exchange."""

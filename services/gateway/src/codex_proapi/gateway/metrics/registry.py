@@ -44,6 +44,7 @@ LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
 REFRESH_OUTCOMES = ("refreshed", "superseded", "refused", "unavailable")
 CONNECT_CAUSES = ("dns", "tcp", "tls", "timeout", OTHER)
+SHAPE_CAUSES = ("refused", "remembered")
 EVENT_FAMILIES = ("response", "codex")
 """What the names of upstream's events begin with."""
 
@@ -173,6 +174,12 @@ class Metrics:
             ("cause",),
             registry=registry,
         )
+        self.shape_changes = Counter(
+            "gateway_shape_changes",
+            "Requests sent in another shape than they were made in, because the backend refuses that.",
+            ("shape", "cause", "web_search"),
+            registry=registry,
+        )
         self.malformed_events = Counter(
             "gateway_malformed_events",
             "Upstream events that could not be read and did not end the answer.",
@@ -275,6 +282,8 @@ class Metrics:
         ):
             for label in labels:
                 counter.labels(label)
+        for cause in SHAPE_CAUSES:
+            self.shape_changes.labels("lite", cause, "yes")
 
     def know_models(self, models: Collection[str]) -> None:
         """Set the models that may become labels; any other is counted as `other`."""

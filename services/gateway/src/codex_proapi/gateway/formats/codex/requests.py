@@ -155,6 +155,11 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, input=kept)
 
     @property
+    def searches(self) -> bool:
+        """Whether upstream's own web search is on offer; the lite shape leaves it out."""
+        return any(tool.type == "web_search" for tool in self.tools)
+
+    @property
     def compacts(self) -> bool:
         """Whether upstream is asked for a compacted history."""
         return bool(self.input) and self.input[-1].get("type") == COMPACTION_TRIGGER["type"]
