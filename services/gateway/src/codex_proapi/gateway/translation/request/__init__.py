@@ -1,5 +1,5 @@
-"""How requests of any dialect are read: fields, messages, items, parts, parameters.
+"""Readers that all dialects share: fields, messages, items, content parts and parameters.
 
-Content is told apart by its own shape, never by the route it came in by, for real clients mix
-them. Tools are in `translation.tools`; what a single dialect has is in that dialect's package.
+Content is recognised by its own shape, never by its route, because real clients mix the dialects.
+Tools are in `translation.tools`; what only one dialect has is in that dialect's package.
 """

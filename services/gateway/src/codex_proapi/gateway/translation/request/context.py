@@ -1,4 +1,4 @@
-"""What all readers of one body share: its tools' names, and where to note what is left out."""
+"""The state that all readers of one body share: tool names and the parameters that were dropped."""
 
 import msgspec
 
@@ -7,13 +7,13 @@ from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 
 class TranslationContext(msgspec.Struct, frozen=True, kw_only=True):
-    """The circumstances under which one body's history is read."""
+    """What is shared while one body's history is read."""
 
     names: ToolNames
-    """Grows as history mentions tools."""
+    """Names of the tools; extended by tools that only the history mentions."""
     dropped: Dropped
-    """Grows as parts are left out."""
+    """Names of what was accepted and left out; extended while reading."""
     custom: frozenset[str] = frozenset()
     """Sent names of tools that are declared custom: their calls are custom calls."""
     audio: bool = False
-    """Whether the model takes audio."""
+    """Whether the model accepts audio."""

@@ -1,4 +1,4 @@
-"""A history made ready to be sent, and named: the last step, once all its items are there."""
+"""The last step of a translation, once all items are known: pairs calls, names the conversation."""
 
 import re
 from typing import Any
@@ -24,7 +24,12 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequest:
-    """Return the translation with its whole history in, and the conversation's names set."""
+    """Return the translation with its history as `input`, its cache key and its session id.
+
+    Args:
+        translated: The translation so far.
+        items: The whole history, in order, stored items included.
+    """
     basis = translated.basis
     items = [item for item in items[:-1] if item != COMPACTION_TRIGGER] + items[-1:]
     items = _without_repeated_ids(items)
@@ -48,7 +53,7 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
 
 
 def _without_repeated_ids(items: list[Item]) -> list[Item]:
-    """Take an id from every item but the first that has it: upstream refuses the same id twice."""
+    """Remove repeated ids: an item keeps its id only if none before has it; upstream refuses two."""
     seen: set[Any] = set()
     kept: list[Item] = []
     for item in items:
@@ -67,7 +72,7 @@ def _name(basis: Basis, instructions: str | None, history: list[Item]) -> str:
 
 
 def _asks(item: Item) -> bool:
-    """Whether an item can stand before the first answer of a conversation."""
+    """Whether an item can occur before the first answer of a conversation."""
     return item.get("type") == "message" and item.get("role") != "assistant"
 
 

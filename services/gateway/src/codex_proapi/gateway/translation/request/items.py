@@ -1,7 +1,7 @@
-"""Entries with a type, as the Responses API has them, made into items upstream takes.
+"""Translates entries with a `type`, as the Responses API has them, into upstream items.
 
-Every entry is read by its own shape, on either route: chat messages occur inside `input`. Items
-of an unknown type pass untouched, for upstream knows more of them than we do.
+Every entry is read by its own shape on either route, because chat messages occur inside `input`.
+Items of an unknown type pass unchanged, because upstream may know them.
 """
 
 import re
@@ -25,10 +25,10 @@ from codex_proapi.gateway.translation.request.parts import (
 )
 
 METADATA = "internal_chat_message_metadata_passthrough"
-"""Codex's own note on its items; only Codex may send it."""
+"""A field that Codex adds to its items; removed from the items of other clients."""
 REFERENCE = "item_reference"
 ITEM_ID_LIMIT = 64
-"""Longest item id upstream takes."""
+"""Characters of the longest item id upstream accepts."""
 _ITEM_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{ITEM_ID_LIMIT}}}", re.ASCII)
 ID_PREFIXES = {
     "message": "msg_",
@@ -41,7 +41,7 @@ ID_PREFIXES = {
     "image_generation_call": "ig_",
     "compaction": "cmp_",
 }
-"""How upstream's ids begin; another id of these types is made up elsewhere."""
+"""Prefixes of upstream's ids, by item type; an id with another prefix was not made by upstream."""
 
 
 def history_items(entries: Any, field: str, reading: TranslationContext) -> list[Item]:
@@ -59,14 +59,14 @@ def history_items(entries: Any, field: str, reading: TranslationContext) -> list
 
 
 def is_upstream_id(kind: str, item_id: Any) -> bool:
-    """Whether an id can be upstream's own; another is refused, and none is needed."""
+    """Whether an id can be upstream's own; upstream refuses others, and items need no id."""
     if not isinstance(item_id, str) or not _ITEM_ID.fullmatch(item_id):
         return False
     return item_id.startswith(ID_PREFIXES.get(kind, ""))
 
 
 def references_of(items: list[Item]) -> tuple[str, ...]:
-    """Return the ids of kept items that are only named."""
+    """Return the ids of the item references, in order."""
     return tuple(item["id"] for item in items if item["type"] == REFERENCE)
 
 
@@ -110,7 +110,7 @@ def _result(entry: Item, where: str, reading: TranslationContext) -> Item:
 
 
 def _reasoning(entry: Item, _: str, reading: TranslationContext) -> Item | None:
-    """Keep what upstream can use. Its id is not kept: with `store` false it names nothing."""
+    """Keep the fields upstream can use; the id is dropped, as with `store` false it is unknown."""
     provided = entry.get("summary")
     summary = [
         {"type": "summary_text", "text": part["text"]}
@@ -128,7 +128,7 @@ def _reasoning(entry: Item, _: str, reading: TranslationContext) -> Item | None:
 
 
 def _compaction(entry: Item, where: str, _: TranslationContext) -> Item:
-    """Keep the compacted history: nothing else stands for what it replaced."""
+    """Keep a compacted history, which replaces the items before it."""
     secret = entry.get("encrypted_content")
     if not isinstance(secret, str) or not secret:
         raise BadRequest("Compacted history is missing", param=f"{where}.encrypted_content")
@@ -136,7 +136,7 @@ def _compaction(entry: Item, where: str, _: TranslationContext) -> Item:
 
 
 def _unknown(entry: Item, kind: str) -> Item:
-    """Pass an item as it is, but for an id that cannot be upstream's and Codex's notes."""
+    """Pass an item unchanged, without an id that cannot be upstream's and without `METADATA`."""
     out = {METADATA} if is_upstream_id(kind, entry.get("id")) else {METADATA, "id"}
     return {name: value for name, value in entry.items() if name not in out}
 
@@ -153,11 +153,11 @@ def _reference(entry: Item, where: str, _: TranslationContext) -> Item:
 
 
 def _nothing(_: Item, __: str, ___: TranslationContext) -> None:
-    """Leave out what `tools_inside` has read already."""
+    """Skip an entry that `tools_inside` has read already."""
 
 
 def _loose_part(entry: Item, where: str, reading: TranslationContext) -> Item | None:
-    """Take a content part that lies in the list itself for a user's message."""
+    """Read a content part that stands in the list itself as a user's message."""
     part = input_part(entry, where, reading)
     return message("user", [part]) if part else None
 

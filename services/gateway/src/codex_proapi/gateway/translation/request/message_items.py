@@ -1,6 +1,6 @@
-"""Entries with a role, chat or Responses: what was said, called and returned, as upstream items.
+"""Translates entries with a `role` (chat or Responses) into messages, calls and results.
 
-Calls and results leave here with the ids the client gave them; `history.call_pairing` makes them agree.
+Calls and results keep the client's ids; `history.call_pairing` pairs them.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ PHASES = frozenset({"commentary", "final_answer"})
 
 
 def message_items(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
-    """Return the items of one entry; none where it says nothing. Raises BadRequest."""
+    """Return the items of one entry; none if it has no content. Raises BadRequest."""
     role = entry.get("role")
     reader = _READERS.get(role) if isinstance(role, str) else None
     if reader is None:
@@ -37,7 +37,7 @@ def message_items(entry: dict[str, Any], where: str, reading: TranslationContext
 def call_item(
     name: Any, arguments: Any, *, call_id: Any, where: str, reading: TranslationContext
 ) -> Item:
-    """Return a call of history; of a tool declared custom, a custom call however it arrives."""
+    """Return a call as an item; a custom call if its tool is declared custom, in whatever form."""
     if not isinstance(name, str) or not name:
         raise BadRequest("A tool call needs the name of its tool", param=f"{where}.name")
     sent = reading.names.sent(name)
@@ -56,7 +56,7 @@ def call_item(
 def result_item(
     content: Any, *, call_id: Any, where: str, reading: TranslationContext, name: Any = None
 ) -> Item:
-    """Return a result of history. Without an id, the tool's `name` helps to find its call."""
+    """Return a result as an item; without a `call_id`, its call is found by the tool's `name`."""
     item: Item = {
         "type": "function_call_output",
         "call_id": call_id if isinstance(call_id, str) else "",
@@ -68,7 +68,7 @@ def result_item(
 
 
 def _developer(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
-    """Upstream refuses the role `system`: every such message becomes the developer's, in place."""
+    """Read a system or developer message as `developer`: upstream refuses the role `system`."""
     content = entry.get("content")
     if isinstance(content, str):
         return [message("developer", [text_part(content)])] if content else []
@@ -79,7 +79,7 @@ def _developer(entry: dict[str, Any], where: str, reading: TranslationContext) -
 
 
 def _user(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
-    """Return what the user says; Anthropic's results, which come in user messages, as results."""
+    """Read a user message; Anthropic's tool results inside it become results."""
     content = entry.get("content")
     if isinstance(content, str):
         return [message("user", [text_part(content)])] if content else []
@@ -100,7 +100,7 @@ def _user(entry: dict[str, Any], where: str, reading: TranslationContext) -> lis
 
 
 def _assistant(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
-    """Return text, then calls. `reasoning_content` and its kin are another dialect's echo: ignored."""
+    """Read text, then calls; `reasoning_content` and similar fields are not replayable: ignored."""
     items: list[Item] = []
     texts: list[Part] = []
     content = entry.get("content")
@@ -150,7 +150,7 @@ def _calls(entry: dict[str, Any], where: str, reading: TranslationContext) -> li
 
 
 def _tool_call(call: Any, where: str, reading: TranslationContext) -> Item:
-    """Read a call nested as chat nests it (`function`, `custom`), or flat."""
+    """Read a call, nested as in chat (`function`, `custom`) or flat."""
     if not isinstance(call, dict):
         raise BadRequest("A tool call must be an object", param=where)
     inner = call
@@ -182,7 +182,7 @@ def _tool(entry: dict[str, Any], where: str, reading: TranslationContext) -> lis
 
 
 def _arguments(arguments: Any) -> str:
-    """Return arguments as the JSON text upstream takes; some clients send the object itself."""
+    """Return arguments as JSON text, which upstream requires; some clients send an object."""
     if isinstance(arguments, str):
         return arguments
     return "" if arguments is None else msgspec.json.encode(arguments).decode()

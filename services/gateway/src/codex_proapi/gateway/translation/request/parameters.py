@@ -1,7 +1,7 @@
-"""Everything of a request that is neither history nor tools: what is sent, refused or left out.
+"""The parameters of a request beside history and tools: which are sent, refused or left out.
 
-Upstream refuses every top-level key it does not know, so this is an allow-list: what has no rule
-here is left out and named in the answer.
+Upstream refuses every top-level key it does not know, so this is an allow-list: a key without a
+rule is left out and named in a response header.
 """
 
 import re
@@ -26,12 +26,12 @@ HANDLED = frozenset(
         "prompt_cache_key", "previous_response_id", "background", "modalities",
     }
 )  # fmt: skip
-"""Keys with a rule. Whatever else a body holds is left out."""
+"""Keys with a rule; all others are left out."""
 READ = HANDLED | {"audio", "conversation", "prompt", "metadata", "client_metadata"}
-"""Keys whose values are looked at in any dialect; others are not even decoded."""
+"""Keys that are decoded in some dialect; the values of others are not."""
 
 _BUDGETS = ((0, "none"), (512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
-"""Thinking budgets in tokens, up to and including, as a widely used proxy maps them."""
+"""Effort by thinking budget: (tokens up to and including, effort), as a widely used proxy maps them."""
 _SPELLINGS = {"extra-high": "xhigh", "extra_high": "xhigh", "x-high": "xhigh", "off": "none"}
 _SCHEMA_NAME = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 _SCHEMA_NAME_LIMIT = 64
@@ -40,7 +40,7 @@ _STANDARD_TIERS = frozenset({"auto", "default", "standard"})
 
 
 def refuse_impossible(body: ClientBody) -> None:
-    """Refuse what would be answered wrongly if it were left out. Raises BadRequest."""
+    """Raise BadRequest for a parameter that would change the answer if it were left out."""
     count = body.get("n")
     if count is not None and count != 1:
         raise BadRequest("Only one choice can be made", code="unsupported_value", param="n")
@@ -55,7 +55,7 @@ def refuse_impossible(body: ClientBody) -> None:
 
 
 def note_dropped(body: ClientBody, dropped: Dropped, *, echoed: Container[str] = ()) -> None:
-    """Note the keys that have no rule, and what is left of those that have."""
+    """Note the keys without a rule, and those whose rule leaves them out; not those `echoed`."""
     for name in body.names or body.values:
         if name not in HANDLED and name not in echoed:
             dropped.add(name)
@@ -66,7 +66,7 @@ def note_dropped(body: ClientBody, dropped: Dropped, *, echoed: Container[str] =
 
 
 def effort_of(body: ClientBody, resolved: Resolved, *, default: str | None) -> str | None:
-    """Return the effort that is sent: of the model's name, else the body, the key, the catalogue."""
+    """Return the effort to send: the model name's, else the body's, the key's, the catalogue's."""
     effort = resolved.effort or _asked_effort(body) or default or resolved.model.default_effort
     if effort is None or effort not in EFFORTS:
         return effort
@@ -76,7 +76,7 @@ def effort_of(body: ClientBody, resolved: Resolved, *, default: str | None) -> s
 def reasoning_of(
     body: ClientBody, resolved: Resolved, *, default_effort: str | None, summary: str | None
 ) -> dict[str, Any]:
-    """Return `reasoning`: its effort, and a summary where somebody wants one."""
+    """Return `reasoning`: the effort, and the summary if client, key, setting or catalogue wants one."""
     reasoning: dict[str, Any] = {}
     if effort := effort_of(body, resolved, default=default_effort):
         reasoning["effort"] = effort
@@ -87,7 +87,7 @@ def reasoning_of(
 
 
 def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
-    """Return `text`: verbosity and the form of the answer, from either API's place for them."""
+    """Return `text`: verbosity and response format, from the fields of either API."""
     text: dict[str, Any] = {}
     nested = body.table("text")
     verbosity = body.get("verbosity") or nested.get("verbosity")
@@ -109,7 +109,7 @@ def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
 
 
 def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
-    """Return the service tier: only one the model lists. Asking for another by name is refused."""
+    """Return the service tier, one that the model lists. Raises BadRequest for another tier's name."""
     wanted = body.get("service_tier")
     if wanted is None and body.get("speed") == "fast":
         wanted = "fast"
@@ -132,14 +132,14 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
 
 
 def stops_of(body: ClientBody) -> tuple[str, ...]:
-    """Return the strings to cut the answer at; upstream cannot."""
+    """Return the stop sequences, which are applied here because upstream has none."""
     provided = body.get("stop")
     listed = provided if isinstance(provided, list) else [provided]
     return tuple(each for each in listed if isinstance(each, str) and each)[:_MOST_STOPS]
 
 
 def parallel_of(body: ClientBody) -> bool | None:
-    """Return the client's wish for parallel calls; None where it has none."""
+    """Return whether the client wants parallel calls; None if it does not say."""
     if isinstance(wanted := body.get("parallel_tool_calls"), bool):
         return wanted
     choice = body.get("tool_choice")
@@ -149,7 +149,7 @@ def parallel_of(body: ClientBody) -> bool | None:
 
 
 def _asked_effort(body: ClientBody) -> str | None:
-    """Return the body's effort, by word or by budget; None leaves it to the defaults."""
+    """Return the body's effort, from its name or a thinking budget; None for the defaults."""
     for field, word in (
         ("reasoning_effort", _effort_in(body.get("reasoning_effort"))),
         ("reasoning.effort", _reasoning(body).get("effort")),
@@ -170,14 +170,14 @@ def _asked_effort(body: ClientBody) -> str | None:
 
 
 def _effort_in(field: Any) -> Any:
-    """Return the word in `reasoning_effort`, which some clients write as the object `reasoning`."""
+    """Return the effort in `reasoning_effort`, which some clients send as an object `reasoning`."""
     return field.get("effort") if isinstance(field, dict) else field
 
 
 def summary_of(body: ClientBody) -> str | None:
-    """Return the client's wish for a reasoning summary, in whichever words it is made.
+    """Return the reasoning summary the client wants, from any of its spellings.
 
-    `none` asks for no summary; None says nothing, and leaves it to key, setting and catalogue.
+    `none` is no summary; None leaves it to key, setting and catalogue.
     """
     nested = body.get("reasoning_effort")
     for wish in (_reasoning(body), nested if isinstance(nested, dict) else {}):
@@ -202,7 +202,7 @@ def summary_of(body: ClientBody) -> str | None:
 
 
 def _summary_word(word: Any) -> str | None:
-    """Return a kind of summary; true and false are understood, any other word is passed over."""
+    """Return a kind of summary; true and false are understood, an unknown word is ignored."""
     if isinstance(word, bool):
         return "auto" if word else "none"
     if isinstance(word, str) and (word in SUMMARIES or word == "none"):
@@ -219,7 +219,7 @@ def _effort_word(word: Any, field: str) -> str:
 
 
 def _effort_of_budget(budget: Any) -> str | None:
-    """Return the effort nearest to a thinking budget; a negative one leaves it to the model."""
+    """Return the effort for a thinking budget in tokens; None for a negative one (the model's)."""
     if not isinstance(budget, int | float) or isinstance(budget, bool) or budget < 0:
         return None
     return next((effort for most, effort in _BUDGETS if budget <= most), "xhigh")
@@ -231,7 +231,7 @@ def _reasoning(body: ClientBody) -> dict[str, Any]:
 
 
 def _format(form: Any, field: str) -> dict[str, Any] | None:
-    """Return `text.format`; chat nests a schema, Responses does not. Plain text needs none."""
+    """Return `text.format`; chat nests a schema, Responses does not. None for plain text."""
     kind = form.get("type") if isinstance(form, dict) else None
     if kind == "text":
         return None

@@ -1,6 +1,6 @@
-"""Content parts of every known shape, made into the parts upstream takes.
+"""Translates content parts of every known shape into upstream parts.
 
-Chat, Responses and Anthropic parts are told apart by their own type, never by the route. Which
+Chat, Responses and Anthropic parts are recognised by their own type, never by the route. Which
 item the parts belong to is decided in `message_items` and `items`.
 """
 
@@ -18,23 +18,23 @@ TEXT_TYPES = frozenset({"text", "input_text", "output_text"})
 IMAGE_TYPES = frozenset({"image_url", "input_image", "image", "image-url"})
 FILE_TYPES = frozenset({"file", "input_file", "document"})
 MEDIA_TYPES = frozenset({"media", "image-data", "file-data"})
-"""Bytes of any kind with their media type, as the Vercel AI SDK writes them in results of tools."""
+"""Bytes with a media type, as the Vercel AI SDK writes them in tool results."""
 THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
-"""Another model's thoughts, or ours without what makes them replayable: upstream has no use."""
+"""Reasoning without encrypted content, which cannot be replayed; left out."""
 
 _DETAILS = frozenset({"low", "high", "auto", "original"})
 _IMAGE_SCHEMES = ("http://", "https://", "data:")
 _LONGEST_SCHEME = max(map(len, _IMAGE_SCHEMES))
 _SPOILING = ("-", "_", "\n", "\r", " ", "\t")
-"""What base64 of an image must not hold; searched one by one, for images have millions of letters."""
+"""Characters that make upstream refuse base64; searched one by one, as images are megabytes."""
 _SEND_FILE = "Files by id or address are not available here: send the file itself as 'file_data'"
 _MEDIA_TYPE_FIELDS = ("mimeType", "mediaType", "mime_type", "media_type")
 FALLBACK_LIMIT = 8192
-"""An unknown part longer than this is refused rather than poured into the prompt as text."""
+"""Characters of an unknown part up to which it is sent as text; a longer one is refused."""
 
 
 def kind_of(part: Part) -> str:
-    """Return a part's type; a part that does not say is told by what it holds."""
+    """Return a part's type, derived from its fields if it has none."""
     kind = part.get("type")
     if isinstance(kind, str):
         return kind
@@ -44,7 +44,7 @@ def kind_of(part: Part) -> str:
 
 
 def each_part(content: Any, where: str) -> Iterator[Part]:
-    """Return the parts of any legal content: a string, a list, one part, nothing."""
+    """Yield the parts of any legal content: a string, a list, one part, or nothing."""
     match content:
         case None:
             return
@@ -60,7 +60,7 @@ def each_part(content: Any, where: str) -> Iterator[Part]:
 
 
 def input_part(part: Part, where: str, reading: TranslationContext) -> Part | None:
-    """Return a part of a user, developer or tool result as upstream takes it; None for nothing."""
+    """Return a part of a user, developer or tool message for upstream; None to leave it out."""
     kind = kind_of(part)
     if kind in TEXT_TYPES:
         text = _text(part, "text", where)
@@ -73,7 +73,7 @@ def input_part(part: Part, where: str, reading: TranslationContext) -> Part | No
 
 
 def assistant_text(part: Part, where: str, reading: TranslationContext) -> str:
-    """Return what an assistant's part says; upstream takes nothing but text from an assistant."""
+    """Return an assistant's part as text, the only content upstream accepts from an assistant."""
     kind = kind_of(part)
     if kind in TEXT_TYPES:
         return _text(part, "text", where)
@@ -88,22 +88,22 @@ def assistant_text(part: Part, where: str, reading: TranslationContext) -> str:
 
 
 def joined_text(content: Any, where: str) -> str:
-    """Return all the text of some content, paragraphs apart."""
+    """Return all text of some content, its parts separated by blank lines."""
     texts = (_text(part, "text", where) for part in each_part(content, where) if "text" in part)
     return "\n\n".join(text for text in texts if text)
 
 
 def says_json(items: Iterable[Item]) -> bool:
-    """Whether some message holds the word JSON, without which `json_object` is refused."""
+    """Whether a message contains the word JSON, which upstream requires for `json_object`."""
     parts = (part for item in items if item["type"] == "message" for part in item["content"])
     return any("json" in part.get("text", "").lower() for part in parts)
 
 
 def normal_image_url(url: Any, where: str) -> str:
-    """Mend what makes base64 images refused: line breaks, the URL alphabet, missing padding."""
+    """Correct base64 that upstream refuses: line breaks, the URL alphabet, missing padding."""
     if not isinstance(url, str) or not url[:_LONGEST_SCHEME].lower().startswith(_IMAGE_SCHEMES):
         raise BadRequest("An image needs an http(s) address or a data: URL", param=where)
-    # An image may be many megabytes: a sound one is looked through, but never copied.
+    # An image may be many megabytes: valid base64 is searched, but never copied.
     comma = url.find(",")
     head = url[: max(comma, 0)]
     if not head.startswith("data:") or not head.endswith(";base64"):
@@ -164,7 +164,7 @@ def _image(part: Part, where: str, reading: TranslationContext) -> Part | None:
 
 
 def _media(part: Part, where: str, _: TranslationContext) -> Part | None:
-    """Read bytes with their media type: MCP's `image` (`data`, `mimeType`), `media` and its kin."""
+    """Read bytes with a media type: MCP's `image` (`data`, `mimeType`) and `MEDIA_TYPES`."""
     data = part.get("data")
     kind = next((part[name] for name in _MEDIA_TYPE_FIELDS if isinstance(part.get(name), str)), "")
     if not isinstance(data, str) or not data:
@@ -233,7 +233,7 @@ def _audio(part: Part, where: str, reading: TranslationContext) -> Part | None:
 
 
 def _fallback(part: Part, where: str, reading: TranslationContext) -> str:
-    """Show an unknown part to the model as it is written, if it is short enough to be read."""
+    """Return an unknown part as JSON text. Raises BadRequest beyond `FALLBACK_LIMIT`."""
     text = part["text"] if isinstance(part.get("text"), str) else json_text(part)
     if len(text) > FALLBACK_LIMIT:
         raise BadRequest(
@@ -244,7 +244,7 @@ def _fallback(part: Part, where: str, reading: TranslationContext) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Return a value as the JSON text the model reads."""
+    """Return a value as JSON text for the model."""
     return msgspec.json.encode(value).decode()
 
 

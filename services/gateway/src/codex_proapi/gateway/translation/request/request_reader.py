@@ -1,8 +1,8 @@
-"""A client's body made into an upstream request: the rules that all dialects share.
+"""Translates a client's body into an upstream request: the rules that all dialects share.
 
-A dialect's `request` module makes one `RequestReader`, says in which field the history lies and
-what its translator must know of the request. Total: any JSON gives a `TranslatedRequest`, or
-raises BadRequest or UnknownModel with the culprit's name; the argument is never changed.
+A dialect's `request` module makes one `RequestReader` and passes the field with the history and the
+options of its translator. Any JSON gives a `TranslatedRequest` or raises BadRequest or UnknownModel
+with the parameter's name; the argument is never changed.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -45,13 +45,13 @@ from codex_proapi.gateway.translation.tools.tools import (
 )
 
 ASK_FOR_JSON = "Answer with one JSON object."
-"""Said where a client wants an object without saying so: upstream wants to read the word."""
+"""Instruction added for `json_object` if no message contains the word JSON, as upstream requires."""
 _MODEL_NAME_LENGTH = 128
 
 
 @contextmanager
 def decoding_errors_refused() -> Iterator[None]:
-    """Turn what decoding the rest of a body raises into BadRequest."""
+    """Raise BadRequest for the errors of decoding a part of a body that was left undecoded."""
     try:
         yield
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -59,7 +59,7 @@ def decoding_errors_refused() -> Iterator[None]:
 
 
 class RequestReader:
-    """One body under translation."""
+    """Reads one body."""
 
     def __init__(
         self,
@@ -80,9 +80,9 @@ class RequestReader:
         self.tools = ToolSet()
 
     def history_field(self, *, own: str, other: str) -> str:
-        """Return the field with the history: the dialect's own, but a filled one of the other's.
+        """Return the name of the field with the history: `other` if only that is filled, else `own`.
 
-        Real clients post one API's body to the other's route (Cursor).
+        Some clients post one API's body to the other's route (seen with Cursor).
         """
         if self.body.get(own):
             return own
@@ -95,9 +95,11 @@ class RequestReader:
     def upstream_request(
         self, field: str, *, echoed: Container[str] = ()
     ) -> tuple[UpstreamRequest, list[Item]]:
-        """Translate all but the history's last steps: the request, without input, and its items.
+        """Return the request without its `input`, and the items of its history.
 
-        `echoed` names parameters that are not sent but come back in the dialect's answer.
+        Args:
+            field: The field with the history.
+            echoed: Parameters that are not sent but repeated in the dialect's answer.
         """
         body = self.body
         parameters.refuse_impossible(body)
@@ -138,9 +140,9 @@ class RequestReader:
         store: bool = False,
         previous_response_id: str | None = None,
     ) -> TranslatedRequest:
-        """Put request and history together; the history is finished unless parts are missing.
+        """Return request and history as one value; `expand` completes it if stored items are needed.
 
-        `answer` is what the dialect's translator must know. Raises BadRequest for an empty history.
+        `answer` has the options of the dialect's translator. Raises BadRequest for an empty history.
         """
         references = references_of(items)
         translated = TranslatedRequest(
@@ -165,7 +167,7 @@ class RequestReader:
         return finished(translated, items)
 
     def _read_tools(self, field: str) -> str | dict[str, Any]:
-        """Read tools and choice, the tools' names with them; give the choice."""
+        """Read the tools and their names; return the tool choice."""
         body = self.body
         declared, tools_field = tools_inside(body.get(field)), "tools"
         if body.functions and not body.tools:
@@ -194,9 +196,9 @@ class RequestReader:
         return items
 
     def _shape(self, choice: str | dict[str, Any]) -> Shape:
-        """Choose by the catalogue, and by what only the classic shape is known to have.
+        """Return the shape: the catalogue's, or classic for what only the classic shape is known to have.
 
-        That is a forced choice, web search, and several calls at once where a client wants them.
+        That is a forced tool choice, web search, and parallel calls where a client wants them.
         Where the backend refuses it, the request is repeated in the lite shape (`policy`).
         """
         tools = self.tools.tools
@@ -222,7 +224,7 @@ class RequestReader:
 
 
 def _resolved(name: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
-    """The model a client means; a name that we do not have means its key's default, if it has one."""
+    """The model of a name; for an unknown name the key's default, if it has one."""
     try:
         try:
             return catalogue.resolve(name)

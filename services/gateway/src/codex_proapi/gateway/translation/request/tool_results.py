@@ -1,4 +1,4 @@
-"""Results of tools as upstream takes them: text, or parts where there are images or files."""
+"""Translates tool results into upstream's: text, or parts if there are images or files."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ from codex_proapi.gateway.translation.request.parts import (
 )
 
 _MCP_RESULT = frozenset({"content", "isError", "structuredContent", "_meta"})
-"""The fields of MCP's own result object."""
+"""The fields of MCP's result object."""
 _BYTES_FIELDS = ("data", "blob", "file_data")
 
 
 def tool_output(content: Any, where: str, reading: TranslationContext) -> str | list[Part]:
-    """Return a tool's result: text as it is, parts where there are parts, anything else as JSON."""
+    """Return a tool's result: text unchanged, a list of parts as parts, any other value as JSON."""
     if isinstance(content, str):
         return _unpacked(content, where, reading)
     if content is None:
@@ -36,7 +36,7 @@ def tool_output(content: Any, where: str, reading: TranslationContext) -> str | 
 
 
 def _result_part(part: Any, where: str, reading: TranslationContext) -> Part | None:
-    """Read one part of a tool's result; one that cannot be read is shown to the model as text."""
+    """Read one part of a tool's result; a part that cannot be read is passed as text."""
     if isinstance(part, dict) and kind_of(part) in KNOWN:
         try:
             return input_part(part, where, reading)
@@ -46,7 +46,7 @@ def _result_part(part: Any, where: str, reading: TranslationContext) -> Part | N
 
 
 def _without_bytes(part: Any) -> Any:
-    """Leave long base64 out of a part that is shown as text: nobody can read it there."""
+    """Leave long base64 out of a part that is passed as text, where the model cannot read it."""
     if not isinstance(part, dict):
         return part
     kept = {
@@ -61,7 +61,7 @@ def _without_bytes(part: Any) -> Any:
 
 
 def _unpacked(text: str, where: str, reading: TranslationContext) -> str | list[Part]:
-    """Unpack a result that some clients flatten: JSON text which is wholly parts, with images.
+    """Unpack a result that some clients send as JSON text consisting of parts with images.
 
     The text may be a list of parts, one part, or MCP's result object with its `content`.
     """

@@ -1,4 +1,4 @@
-"""What goes into a translation beside the body, and what comes out of it."""
+"""The input of a translation beside the body (options, client traits), and its result."""
 
 import enum
 from collections.abc import Mapping
@@ -16,58 +16,58 @@ SESSION_HEADERS = (
     "x-claude-code-session-id",
     "conversation_id",
 )
-"""Headers by which known clients name their conversation, the most telling first."""
+"""Headers with which known clients name their conversation, in order of preference."""
 CODEX_ORIGINATORS = ("codex_", "codex-")
-"""How the `originator` of every Codex client begins."""
+"""Prefixes of the `originator` of Codex clients."""
 CLAUDE_CODE_HEADER = "x-claude-code-session-id"
 AGENT_HEADER = "x-claude-code-agent-id"
-"""Names a sub-agent, whose conversation is its own within the session."""
+"""Id of a sub-agent, which has its own conversation within the session."""
 REQUEST_CLASS_HEADER = "x-claude-code-request-class"
 """`main`, `subagent`, `workflow`, `compaction` or `auxiliary`."""
 
 
 class HistoryMode(enum.StrEnum):
-    """How a conversation is put into `input`."""
+    """How a conversation is written into `input`."""
 
     STRUCTURED = "structured"
-    """Roles, tools and images stay items."""
+    """As items, with roles, tools and images."""
     TRANSCRIPT = "transcript"
-    """The whole history becomes one user text."""
+    """As one user message with the whole history as text."""
 
 
 class RequestOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What settings and the client's key say about its requests."""
+    """Options of the settings and of the client's key."""
 
     key_id: str = ""
-    """Keeps one key's conversations apart from another's; empty in open mode."""
+    """Id of the key, which separates its conversations from others'; empty in open mode."""
     history_mode: HistoryMode = HistoryMode.STRUCTURED
     default_model: str | None = None
-    """The key's own default, where the body names no model."""
+    """The key's default model, for bodies without one."""
     default_effort: str | None = None
-    """The key's own default effort, where neither body nor model name says one."""
+    """The key's default effort, if neither body nor model name has one."""
     reasoning_summary: str | None = None
-    """`auto`, `concise` or `detailed` asks for one by default; None leaves it to the catalogue."""
+    """The default summary: `auto`, `concise` or `detailed`; None for the catalogue's."""
 
 
 class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the request's headers say about the client."""
+    """What the request's headers reveal about the client."""
 
     is_codex: bool = False
-    """Codex itself: its items are passed as they are."""
+    """Whether it is a Codex client, whose items are passed unchanged."""
     session: str | None = None
-    """Its session header, if any."""
+    """The value of its session header, if any."""
     lite: bool = False
-    """Its request is in the lite shape."""
+    """Whether its request is in the lite shape."""
     is_claude_code: bool = False
-    """Claude Code asks."""
+    """Whether it is Claude Code."""
     agent: str = ""
-    """Which of Claude Code's sub-agents asks; empty for the main conversation."""
+    """Id of Claude Code's sub-agent; empty for the main conversation."""
     request_class: str = ""
-    """What Claude Code says its request is for."""
+    """The purpose of the request as Claude Code states it: see `REQUEST_CLASS_HEADER`."""
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "ClientTraits":
-        """Read them off lower-cased headers."""
+        """Read the traits from headers with lower-case names."""
         sessions = (headers.get(name, "").strip() for name in SESSION_HEADERS)
         return cls(
             is_codex=headers.get("originator", "").startswith(CODEX_ORIGINATORS),
@@ -80,12 +80,12 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be known of an asking to finish its history, at once or once it is expanded."""
+    """What `finish` needs to know of a request, at once or after `stored_items.expand`."""
 
     key_id: str
     history_mode: HistoryMode
     verbatim: bool
-    """Items pass as they are."""
+    """Whether items pass unchanged."""
     lane: str | None
     """The client's own name of the conversation."""
     session: str | None
@@ -93,39 +93,39 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An upstream request, and all that the way back of its answer must know of the asking."""
+    """An upstream request, and what the translator of its answer needs to know of it."""
 
     request: UpstreamRequest
-    """To be sent; where `unresolved`, only after `expand`."""
+    """The request to send; if `unresolved`, only after `expand`."""
     asked_model: str
-    """What the client wrote, to be echoed; the sent model where it wrote none."""
+    """The model as the client wrote it, repeated in the answer; the sent model if it wrote none."""
     stream: bool
-    """Whether it wants a stream."""
+    """Whether the client wants a stream."""
     answer: msgspec.Struct
-    """What the dialect's own translator must know; made and read by the dialect alone."""
+    """Options of the dialect's translator; made and read only by the dialect."""
     verbatim: bool = False
-    """The client is Codex itself: its answer passes untouched."""
+    """Whether the client is Codex, whose answers pass unchanged."""
     tool_names: dict[str, str] = {}
-    """Sent name to the client's name, for those that differ."""
+    """Sent tool name to the client's, for those that differ."""
     dropped: tuple[str, ...] = ()
-    """Names of what was accepted and left out, clean enough for a header."""
+    """Names of what was accepted and left out, safe for a header."""
     store: bool = False
-    """Whether the client counts on its answer being kept."""
+    """Whether the response is to be stored."""
     unresolved: bool = False
     """Whether `expand` must be called before the request is sent."""
     previous_response_id: str | None = None
-    """A response whose items must be put before the others, by `stored_items.expand`."""
+    """A stored response whose items `stored_items.expand` inserts before the others."""
     references: tuple[str, ...] = ()
-    """Ids of kept items that must be put in, by `expand`."""
+    """Ids of stored items that `expand` inserts."""
     fingerprint_source: str = ""
-    """Digest that names the conversation: the same over its turns, another for another key."""
+    """Digest that names the conversation: the same on every turn, different for each key."""
     begins: bool = False
-    """Whether this is a first turn that no session names: one like it before is another's."""
+    """Whether this is a first turn without a session's name: an equal one before it is unrelated."""
     history: tuple[Item, ...] = ()
-    """The conversation as items, even where `input` is a transcript of it."""
+    """The conversation as items, even if `input` is a transcript of it."""
     basis: Basis
-    """For `expand`."""
+    """What `expand` needs."""
 
     def kept_items(self) -> list[bytes]:
-        """Return the history as it is kept, for a later `previous_response_id`."""
+        """Return the history as it is stored, for a later `previous_response_id`."""
         return [msgspec.json.encode(item) for item in self.history]
