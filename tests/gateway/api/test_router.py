@@ -133,8 +133,8 @@ async def test_clients_of_anthropics_api_read_errors_of_theirs(
         ("/v1/v1/embeddings", "POST", "another provider"),
         ("/v1/images/generations", "POST", "no images"),
         ("/v1/files/file_1/content", "GET", "file_data"),
-        ("/v1/responses/resp_1", "GET", "previous_response_id"),
-        ("/v1/responses/resp_1/input_items", "GET", "previous_response_id"),
+        ("/v1/responses/resp_1/cancel", "POST", "previous_response_id"),
+        ("/v1/responses/resp:1", "GET", "previous_response_id"),
         ("/v1/messages/batches/b_1/results", "GET", "POST /v1/messages"),
     ],
 )
@@ -162,6 +162,10 @@ async def test_figures_are_for_the_inside_only(path: str, mark: bytes) -> None:
         ("/v1/chat/completions", "GET"),
         ("/v1/responses", "DELETE"),
         ("/v1/responses", "GET"),
+        ("/v1/responses/resp_1", "POST"),
+        ("/v1/responses/resp_1/input_items", "DELETE"),
+        ("/v1/responses/compact", "DELETE"),
+        ("/v1/models/gpt-5.5", "DELETE"),
         ("/v1/models", "POST"),
         ("/wham/usage", "POST"),
         ("/health", "PUT"),
@@ -194,7 +198,7 @@ async def test_a_preflight_needs_no_key_and_allows_what_is_asked_for() -> None:
 
     assert sent.status == 204
     assert sent.headers["access-control-allow-origin"] == "*"
-    assert sent.headers["access-control-allow-methods"] == "GET, POST, OPTIONS"
+    assert sent.headers["access-control-allow-methods"] == "GET, POST, DELETE, OPTIONS"
     assert sent.headers["access-control-allow-headers"] == "authorization, x-stainless-os"
     assert sent.headers["access-control-max-age"] == "86400"
 

@@ -18,7 +18,9 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.api.paths import PATHS, USAGE_ROUTE
 from codex_proapi.gateway.api.router import Router
 from codex_proapi.gateway.api.routes import Handlers, routes
+from codex_proapi.gateway.api.stored_responses import StoredResponses
 from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.server.in_flight import InFlight
@@ -47,6 +49,7 @@ class Scene:
             authenticator=Authenticator(self.keys, policy=KeyPolicy.REQUIRED, clock=Clock()),
             catalogues=self.catalogues,
             key_quota=cast("Any", self),
+            responses=StoredResponses(ResponseStore(redis, CredentialCipher((KEY,)))),
             in_flight=self.in_flight,
             metrics=metrics,
             ping=self.ping,

@@ -24,6 +24,7 @@ from codex_proapi.gateway.api.endpoint import Endpoint
 from codex_proapi.gateway.api.paths import COUNT_ROUTE
 from codex_proapi.gateway.api.router import Router, fault_body
 from codex_proapi.gateway.api.routes import Handlers, routes
+from codex_proapi.gateway.api.stored_responses import StoredResponses
 from codex_proapi.gateway.auth.revocation import RevocationWatcher
 from codex_proapi.gateway.composition.pool import open_pool
 from codex_proapi.gateway.composition.stores import open_stores
@@ -227,6 +228,7 @@ class Gateway:
             authenticator=self.stores.authenticator,
             catalogues=self.upstream.catalogues,
             key_quota=self.stores.key_quota,
+            responses=StoredResponses(self.stores.responses),
             in_flight=self.in_flight,
             metrics=self.metrics,
             ping=self.stores.redis.ping,

@@ -31,6 +31,7 @@ CODES: Final = frozenset(
         "method_not_allowed", "misalignment_policy_violation", "login_renewing", "missing_required_parameter",
         "model_not_found", "no_accounts", "organization_spend_limit_exceeded",
         "organization_usage_limit_exceeded", "origin_not_allowed", "previous_response_not_found",
+        "response_not_found",
         "project_spend_limit_exceeded", "rate_limit_exceeded", "request_head_too_large",
         "request_timeout", "request_too_large", "server_error", "server_is_overloaded",
         "server_overloaded", "slow_down", "store_unavailable", "unknown_url", "unsupported_endpoint",
@@ -119,6 +120,13 @@ class UnknownModel(ClientFault):
     status = 404
     code = "model_not_found"
     param = "model"
+
+
+class UnknownResponse(ClientFault):
+    """The stored response does not exist, has expired, or belongs to another key."""
+
+    status = 404
+    code = "response_not_found"
 
 
 class UnknownRoute(ClientFault):

@@ -3,6 +3,7 @@
 Paths match whole and case-sensitively; no normalisation beyond the spellings listed here.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,6 +16,8 @@ COUNT_ROUTE: Final = "/messages/count_tokens"
 """Where Claude Code asks how many tokens a Messages body has."""
 HELLO_ROUTE: Final = "/api/hello"
 """What Claude Code asks first, to see whether anybody is there."""
+RESPONSE_ROUTE: Final = "/responses"
+"""Below it stand stored responses: `/responses/{id}` and `/responses/{id}/input_items`."""
 MODEL_ROUTE: Final = "/models"
 USAGE_ROUTE: Final = "/api/codex/usage"
 """Where the Codex CLI asks for its usage; the next ones are asked below a ChatGPT base address."""
@@ -22,7 +25,10 @@ USAGE_NAMES: Final = (USAGE_ROUTE, "/backend-api/wham/usage", "/wham/usage")
 FIGURES: Final = "/metrics"
 """For Prometheus inside the network: requests that came through a proxy get a 404."""
 PROBE_ROUTES: Final = ("/", "/health", "/readyz", HELLO_ROUTE, FIGURES)
-SUPPORTED: Final = f"{', '.join(f'POST /v1{path}' for path in POST_ROUTES)}, GET /v1{MODEL_ROUTE}"
+SUPPORTED: Final = (
+    f"{', '.join(f'POST /v1{path}' for path in POST_ROUTES)}, GET /v1{MODEL_ROUTE}, "
+    f"GET and DELETE /v1{RESPONSE_ROUTE}/{{id}}"
+)
 
 
 def spellings(route: str) -> list[str]:
@@ -40,16 +46,28 @@ PATHS: Final[Mapping[str, str]] = {
     **{path: route for route in PROBE_ROUTES for path in (route, f"{route.rstrip('/')}/")},
 }
 """Path to route. Whole and case-sensitive: nothing is normalised beyond what is listed."""
+_STORED: Final = re.compile(
+    rf"(?:/v1){{0,2}}(?P<response>{RESPONSE_ROUTE}/[A-Za-z0-9_-]{{1,128}})(?P<items>/input_items)?/?",
+    re.ASCII,
+)
 MODEL_PATHS: Final = tuple(f"{prefix}{MODEL_ROUTE}/" for prefix in PREFIXES)
 
 
 def route_of(path: str) -> str | None:
-    """The route a path means, or None; the models' ids may hold slashes."""
+    """The route a path means, or None; ids of models may hold slashes, those of responses none."""
     route = PATHS.get(path)
     if route is None and path.startswith(MODEL_PATHS):
         model = path[path.index(MODEL_ROUTE) + len(MODEL_ROUTE) :].strip("/")
         return f"{MODEL_ROUTE}/{model}" if model else MODEL_ROUTE
+    if route is None and (stored := _STORED.fullmatch(path)):
+        return stored["response"] + (stored["items"] or "")
     return route
+
+
+def may_delete(route: str) -> bool:
+    """Whether a route takes DELETE: that of a stored response."""
+    stored = _STORED.fullmatch(route)
+    return stored is not None and not stored["items"] and route not in POST_ROUTES
 
 
 def owns(path: str) -> bool:

@@ -18,6 +18,7 @@ from codex_proapi.gateway.api.paths import (
     PATHS,
     POST_ROUTES,
     SUPPORTED,
+    may_delete,
     route_of,
 )
 from codex_proapi.gateway.api.unserved_paths import hint_for
@@ -42,7 +43,7 @@ from codex_proapi.gateway.server.common_headers import CORS_HEADERS
 from codex_proapi.gateway.server.error_response import log_refusal, send_error
 from codex_proapi.gateway.server.request_context import bind_request
 
-ALLOWED_METHODS: Final = b"GET, POST, OPTIONS"
+ALLOWED_METHODS: Final = b"GET, POST, DELETE, OPTIONS"
 PREFLIGHT_SECONDS: Final = b"86400"
 HEADER_NAMES: Final = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, "
@@ -126,8 +127,12 @@ def _checked(scope: Scope, method: str) -> Scope:
         if method == "GET" and _wants_websocket(scope):
             raise UpgradeRefused("WebSocket is not supported here; use POST over HTTP.")
         raise MethodRefused(f"{route} takes POST only.")
+    if method == "DELETE" and may_delete(route):
+        return {**scope, "path": route, "raw_path": route.encode()}
     if method not in {"GET", "HEAD"}:
-        raise MethodRefused(f"{route} takes GET only.")
+        raise MethodRefused(
+            f"{route} takes {'GET and DELETE' if may_delete(route) else 'GET'} only."
+        )
     # A HEAD is served as a GET; uvicorn leaves the body out.
     return {**scope, "method": "GET", "path": route, "raw_path": route.encode()}
 

@@ -1,4 +1,4 @@
-"""Every route but the dialects' own, in Litestar: models, a key's usage, and probes.
+"""Every route but the dialects' own, in Litestar: models, stored responses, usage, and probes.
 
 `api.router` has checked path and method and adds the headers that every response carries.
 """
@@ -6,7 +6,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, delete, get
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
@@ -15,6 +15,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.api import models
 from codex_proapi.gateway.api.error_shapes import error_body_for, is_anthropic
 from codex_proapi.gateway.api.paths import HELLO_ROUTE, USAGE_ROUTE
+from codex_proapi.gateway.api.stored_responses import StoredResponses
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
 from codex_proapi.gateway.formats.codex.quota_encoder import usage_of_quota
@@ -26,6 +27,7 @@ from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+_PRIVATE = {"cache-control": "no-store"}
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -38,6 +40,7 @@ class Handlers:
         authenticator: Authenticator,
         catalogues: ModelCatalogues,
         key_quota: KeyQuota,
+        responses: StoredResponses,
         in_flight: InFlight,
         metrics: Metrics,
         ping: Callable[[], Awaitable[bool]],
@@ -48,6 +51,7 @@ class Handlers:
         self._authenticator = authenticator
         self._catalogues = catalogues
         self._key_quota = key_quota
+        self._responses = responses
         self._in_flight = in_flight
         self._metrics = metrics
         self._ping = ping
@@ -86,7 +90,24 @@ class Handlers:
             share = await self._key_quota.of(key)
         except StoreUnavailable:
             raise StoreUnreachable("The counters do not answer. Please try again.") from None
-        return _json(200, usage_of_quota(share), {"cache-control": "no-store"})
+        return _json(200, usage_of_quota(share), _PRIVATE)
+
+    async def response(self, request: AnyRequest, response_id: str) -> Response[bytes]:
+        """Give a stored response of the key."""
+        key = await self._authenticated(request)
+        body = await self._responses.show(key, response_id, request.query_params)
+        return _json(200, body, _PRIVATE)
+
+    async def input_items(self, request: AnyRequest, response_id: str) -> Response[bytes]:
+        """List the items before a stored response of the key."""
+        key = await self._authenticated(request)
+        body = await self._responses.input_items(key, response_id, request.query_params)
+        return _json(200, body, _PRIVATE)
+
+    async def delete_response(self, request: AnyRequest, response_id: str) -> Response[bytes]:
+        """Delete a stored response of the key."""
+        key = await self._authenticated(request)
+        return _json(200, await self._responses.delete(key, response_id), _PRIVATE)
 
     async def health(self) -> dict[str, str]:
         """Liveness: 200 as long as the process runs."""
@@ -134,6 +155,18 @@ def routes(handlers: Handlers) -> ASGIApp:
     async def show_usage(request: AnyRequest) -> Response[bytes]:
         return await handlers.usage(request)
 
+    @get("/responses/{response_id:str}")
+    async def show_response(request: AnyRequest, response_id: FromPath[str]) -> Response[bytes]:
+        return await handlers.response(request, response_id)
+
+    @get("/responses/{response_id:str}/input_items")
+    async def list_items(request: AnyRequest, response_id: FromPath[str]) -> Response[bytes]:
+        return await handlers.input_items(request, response_id)
+
+    @delete("/responses/{response_id:str}", status_code=200)
+    async def delete_response(request: AnyRequest, response_id: FromPath[str]) -> Response[bytes]:
+        return await handlers.delete_response(request, response_id)
+
     @get(["/", "/health", HELLO_ROUTE])
     async def health() -> dict[str, str]:
         return await handlers.health()
@@ -147,7 +180,10 @@ def routes(handlers: Handlers) -> ASGIApp:
         return await handlers.metrics()
 
     application = Litestar(
-        [list_models, show_model, show_usage, health, readyz, metrics],
+        [
+            *(list_models, show_model, show_usage, show_response, list_items, delete_response),
+            *(health, readyz, metrics),
+        ],
         openapi_config=None,
         logging_config=None,
         exception_handlers={

@@ -8,7 +8,8 @@ from codex_proapi.gateway.api.paths import PREFIXES
 _NOT_OF_BACKEND: Final = "the Codex backend has no such thing; use another provider for it"
 _INLINE: Final = "send the file itself inside the request, as `file_data` or as a data: URL"
 _TURNS: Final = (
-    "continue a response by its `previous_response_id`; it is kept for six hours, to be continued"
+    "continue a response by its `previous_response_id`; for six hours GET and DELETE "
+    "/v1/responses/{id} show and delete it"
 )
 
 UNSERVED: Final[Mapping[str, str]] = {
