@@ -1,5 +1,5 @@
-"""Anthropic's Messages over a Codex backend: `request` on the way there, `answer` on the way back.
+"""Anthropic's Messages API over a Codex backend: translates requests (`request`) and answers (`answer`).
 
-Pure: bytes and values in, bytes and values out. What the dialect's own bytes mean is in
-`formats.anthropic`; what all dialects share of a request is in `translation.request`.
+Pure: bytes and values in, bytes and values out. The dialect's wire format is in `formats.anthropic`;
+what all dialects share of a request is in `translation.request`.
 """

@@ -1,5 +1,5 @@
-"""The Responses API over a Codex backend: `request`, kept items, and answers on their way back.
+"""The Responses API over a Codex backend: translates requests, stored items and answers.
 
-`translator` completes a stream for any client, `passthrough` leaves it as it is for Codex itself,
-`aggregator` makes one object of it; `translator_factory` chooses. What all dialects share is not here.
+`translator` completes a stream for any client, `passthrough` forwards it to Codex clients,
+`aggregator` makes one object of it; `translator_factory` chooses. Not here: what all dialects share.
 """

@@ -1,6 +1,6 @@
-"""A Responses answer in one piece: upstream's bytes in, one response object out.
+"""Aggregates upstream's bytes into one response object, for a client without a stream.
 
-It folds the very stream `ResponsesTranslator` would have sent, so both always say the same.
+It aggregates the events that `ResponsesTranslator` would send, so both have the same content.
 """
 
 from typing import NoReturn
@@ -13,12 +13,12 @@ from codex_proapi.gateway.translation.responses.translator import ResponsesTrans
 
 
 class ResponsesAggregator:
-    """One answer on its way to a Responses client that asked for no stream."""
+    """Aggregates one answer for a Responses client."""
 
     keep_alive = KEEP_ALIVE
 
     def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
-        """Take the same as `ResponsesTranslator`; `compact` gives a `response.compaction`."""
+        """Arguments as for `ResponsesTranslator`; with `options.compact` a `response.compaction`."""
         self._translator = ResponsesTranslator(options, response_id=response_id, created=created)
         self._compact = options.compact
         self.report = self._translator.report
@@ -28,18 +28,18 @@ class ResponsesAggregator:
 
     @property
     def done(self) -> bool:
-        """Whether the answer is whole: `finish` may be called."""
+        """Whether the answer is complete and `finish` may be called."""
         return self._translator.done
 
     def feed(self, data: bytes) -> bytes:
-        """Take upstream's bytes; gives b""."""
+        """Add upstream's bytes; returns b""."""
         self._translator.feed(data)
         return b""
 
     def finish(self) -> bytes:
-        """The response as JSON, once `done` or when upstream has closed.
+        """Return the response as JSON, once `done` or when upstream has closed.
 
-        Raises `Truncated` if the answer is not whole.
+        Raises `Truncated` if the answer is incomplete.
         """
         self._translator.finish()
         response = self._translator.response
@@ -49,6 +49,6 @@ class ResponsesAggregator:
         return write({**rendered, "object": "response.compaction"})
 
     def fail(self, error: GatewayError) -> NoReturn:
-        """There is no stream to write into: raises the error."""
+        """Raise the error: an aggregator has no stream to write it into."""
         self._translator.fail(error)
         raise error

@@ -1,7 +1,7 @@
-"""Codex's own requests: passed as they are, but for what upstream is known to refuse.
+"""Requests of Codex clients: passed unchanged, except for what upstream is known to refuse.
 
-The CLI knows this backend better than we do: unknown item types, namespaces, metadata and the
-shape it chose stay. Only forbidden keys go, ids that cannot be upstream's, and the model's name.
+Unknown item types, namespaces, metadata and the request's shape are kept. Removed or changed are
+only keys that upstream refuses, ids that cannot be upstream's, and the model's name.
 """
 
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ KEPT = frozenset(
         "client_metadata", "previous_response_id",
     }
 )  # fmt: skip
-"""Keys the CLI sends, or that have a rule."""
+"""Keys the CLI sends, and keys with a rule here."""
 
 
 def note_codex_dropped(body: ClientBody, dropped: Dropped) -> None:
-    """Note the keys that upstream would refuse."""
+    """Note the keys that upstream would refuse and that are left out."""
     for name in body.names or body.values:
         if name not in KEPT:
             dropped.add(name)
 
 
 def codex_items(entries: Any) -> list[Item]:
-    """Return the items of a Codex client's `input`. Raises BadRequest for what is none."""
+    """Return the items of a Codex client's `input`. Raises BadRequest for other values."""
     if isinstance(entries, str):
         entries = [{"type": "message", "role": "user", "content": entries}]
     if not isinstance(entries, list):
@@ -41,12 +41,12 @@ def codex_items(entries: Any) -> list[Item]:
 
 
 def codex_tools(tools: tuple[ToolFields, ...]) -> tuple[Tool, ...]:
-    """Return a Codex client's tools, byte for byte."""
+    """Return a Codex client's tools, byte for byte unchanged."""
     return tuple(_tool(fields, f"tools[{index}]") for index, fields in enumerate(tools))
 
 
 def codex_reasoning(body: ClientBody, resolved: Resolved) -> dict[str, Any]:
-    """Return `reasoning` as asked; its effort is clamped where the model was renamed by us."""
+    """Return `reasoning` as sent; the effort is clamped if we replaced the model by another."""
     reasoning = {
         name: value for name, value in body.table("reasoning").items() if value is not None
     }
@@ -57,7 +57,7 @@ def codex_reasoning(body: ClientBody, resolved: Resolved) -> dict[str, Any]:
 
 
 def codex_metadata(body: ClientBody) -> dict[str, str] | None:
-    """Return `client_metadata`: upstream takes nothing but strings in it."""
+    """Return `client_metadata` with its strings only: upstream refuses other values."""
     found = {
         name: value
         for name, value in body.table("client_metadata").items()
@@ -67,7 +67,7 @@ def codex_metadata(body: ClientBody) -> dict[str, str] | None:
 
 
 def codex_choice(body: ClientBody) -> str | dict[str, Any]:
-    """Return `tool_choice` as asked."""
+    """Return `tool_choice` unchanged."""
     choice = body.get("tool_choice")
     return choice if isinstance(choice, str | dict) else "auto"
 
@@ -95,7 +95,7 @@ def _item(entry: Any, where: str) -> Item:
 
 
 def _message(entry: Item, where: str) -> Item:
-    """Return a message whose role upstream takes, its content in parts."""
+    """Return a message with a role that upstream accepts and its content as parts."""
     role = entry.get("role")
     if role not in ("user", "assistant", "developer", "system"):
         raise BadRequest("A message needs a role", param=f"{where}.role")
@@ -117,14 +117,14 @@ def _check_tools(entry: Item, where: str) -> None:
 
 
 def _may_keep_id(item: Item) -> bool:
-    """Whether upstream takes an item's id. Reasoning without its content is sought by it in vain."""
+    """Whether upstream accepts an item's id; reasoning without its content is unknown to it."""
     if item["type"] == "reasoning" and not item.get("encrypted_content"):
         return False
     return is_upstream_id(item["type"], item["id"])
 
 
 def _foreign_secret(entry: Item) -> bool:
-    """Whether this is reasoning that never was upstream's: its id is longer than any of its ids."""
+    """Whether this is reasoning of another backend: its id is longer than any of upstream's."""
     too_long = isinstance(entry["id"], str) and len(entry["id"]) > ITEM_ID_LIMIT
     return too_long and entry["type"] == "reasoning" and bool(entry.get("encrypted_content"))
 

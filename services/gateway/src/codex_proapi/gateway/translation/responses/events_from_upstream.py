@@ -1,7 +1,7 @@
-"""Upstream's events in, public events out: the state machine of one Responses answer.
+"""The state machine of one Responses answer: translates upstream's events into public events.
 
-Every change of state is in TRANSITIONS; nothing else assigns `state`. Events are JSON objects: what
-this module does not know of them passes unchanged. Sequence numbers are given by the wire.
+Every change of state is in TRANSITIONS; nothing else assigns `state`. Events are JSON objects, of
+which unknown fields pass unchanged. Sequence numbers are assigned by `translator`.
 """
 
 import enum
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LITE_NAMESPACE: Final = "functions"
-"""Our requests in the lite shape put plain tools into this namespace; no client asked for it."""
+"""Namespace of plain tools in our requests of the lite shape; removed from answers."""
 
 
 class ResponseState(enum.Enum):
-    """How far the answer has come."""
+    """The state of an answer."""
 
     WAITING = "waiting"
     OPEN = "open"
@@ -45,7 +45,7 @@ class ResponseState(enum.Enum):
 
 
 class Move(enum.Enum):
-    """What may happen to an answer."""
+    """What changes the state of an answer."""
 
     SPEAKS = "speaks"
     ENDS = "ends"
@@ -65,14 +65,20 @@ TRANSITIONS: Final[dict[ResponseState, dict[Move, ResponseState]]] = {
     ResponseState.FINISHED: {},
     ResponseState.FAILED: {},
 }
-"""An answer speaks before it ends: `response.created` comes first, if need be of our making."""
+"""`response.created` always comes first; it is made here if upstream left it out."""
 
 
 class ResponseStream:
-    """One answer on its way to a Responses client."""
+    """Translates the events of one answer for a Responses client."""
 
     def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
-        """Take the id and time to show where upstream gives none."""
+        """Create the state of an answer.
+
+        Args:
+            options: How the client wants its answer.
+            response_id: Id of the response if upstream sends none.
+            created: Its time in seconds since the epoch, if upstream sends none.
+        """
         self.state = ResponseState.WAITING
         self.items = ResponseItems(rename=options.tool_names, strip_namespace=LITE_NAMESPACE)
         self.items.response_id = response_id
@@ -99,9 +105,9 @@ class ResponseStream:
         return f"<ResponseStream {self.state.value}>"
 
     def feed(self, body: Body) -> list[Body]:
-        """Take one event; give the events to pass on. Its dict may be changed.
+        """Return the public events for one of upstream's, whose dict may be changed.
 
-        Raises `EmptyAnswer` for a whole answer without a word or a call.
+        Raises `EmptyAnswer` for a complete answer without text or a call.
         """
         kind = str(body["type"])
         if kind not in PUBLIC_EVENTS or Move.SPEAKS not in TRANSITIONS[self.state]:
@@ -117,14 +123,18 @@ class ResponseStream:
         return [*self._opened(), *bodies]
 
     def finish(self) -> None:
-        """Upstream has closed. Raises `Truncated` if the answer is not whole; `fail` ends it."""
+        """Note that upstream has closed. Raises `Truncated` if the answer is incomplete."""
         if Move.FAILS in TRANSITIONS[self.state]:
             raise Truncated("The backend's stream ended before the answer did.")
 
     def fail(self, response: object = None) -> tuple[list[Body], Body]:
-        """End in failure: give what must be told first, and the response object of the failure.
+        """End the answer with a failure.
 
-        `response` is upstream's own, if it sent one.
+        Args:
+            response: Upstream's response object, if it sent one.
+
+        Returns:
+            The events that must come first, and the response object of the failure.
         """
         self._learn(response if isinstance(response, dict) else {})
         self._open()
@@ -137,7 +147,7 @@ class ResponseStream:
         self.state = TRANSITIONS[self.state].get(move, self.state)
 
     def _open(self) -> None:
-        """Make the first event, whatever upstream began with."""
+        """Create the first event, whichever event upstream began with."""
         if self.state is ResponseState.WAITING:
             self._go(Move.SPEAKS)
             response = self._response_object(
@@ -146,15 +156,15 @@ class ResponseStream:
             self._first = [{"type": "response.created", "response": response}]
 
     def _opened(self) -> list[Body]:
-        """The first event, if it is not told yet."""
+        """The first event, if it was not sent yet."""
         first, self._first = self._first, []
         return first
 
     def _learn(self, response: Body) -> None:
-        """Remember what upstream says of the response, for events that say less."""
+        """Remember the fields of upstream's response object, for events with fewer fields."""
         known = {name: value for name, value in response.items() if value is not None}
         if self.state is not ResponseState.WAITING:
-            # The client knows it by the id it began with.
+            # The id must not change for the client.
             known.pop("id", None)
         self._known |= known
         self.items.response_id = str(self._known["id"])
@@ -202,7 +212,7 @@ class ResponseStream:
         return part_added(body, self.items)
 
     def _about_item(self, body: Body) -> list[Body]:
-        """A delta, an end of a part, or any other event about an item."""
+        """Translate a delta, the end of a part, or another event about an item."""
         kind = body["type"]
         if kind in BY_DELTA:
             before = before_delta(BY_DELTA[kind], body, self.items)
@@ -233,7 +243,7 @@ class ResponseStream:
         return [*before, body]
 
     def _missing_ends(self) -> list[Body]:
-        """Ends of items whose parts all ended: SDK helpers throw at one that stays open."""
+        """The ends of items whose parts have all ended; SDK helpers throw for an item without end."""
         bodies: list[Body] = []
         for item_state in self.items.unfinished:
             if (item := finished_item(item_state)) is not None:
@@ -242,7 +252,7 @@ class ResponseStream:
         return bodies
 
     def _missing_items(self, output: object) -> list[Body]:
-        """Items that only the finished response has: told like any other before it ends."""
+        """The events of items that only the finished response has."""
         bodies: list[Body] = []
         for i, item in enumerate(output if isinstance(output, list) else ()):
             done = {"type": "response.output_item.done", "output_index": i, "item": item}

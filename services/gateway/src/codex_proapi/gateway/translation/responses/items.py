@@ -1,6 +1,6 @@
-"""The output items of one response under way: their ids, places, and what of each was sent.
+"""The output items of one response: their ids, output indexes, and what of each was sent.
 
-Also gives ids where upstream left them out, and puts the finished items in order.
+Also assigns ids where upstream left them out, and orders the finished items.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ Part = tuple[str, int]
 ID_LIMIT: Final = 64
 _CALLS: Final = frozenset(("function_call", "custom_tool_call"))
 _REQUIRED: Final = {"status": _CALLS | {"message", "web_search_call"}, "call_id": _CALLS}
-"""Fields that schema-checking clients refuse to miss, by the items that have them."""
+"""Fields that clients with a schema require, with the types of items that have them."""
 
 
 class ItemState(msgspec.Struct, kw_only=True):
-    """What is known of one item, and what of it the client was sent."""
+    """What is known of one item, and what of it was sent to the client."""
 
     index: int
     id: str
@@ -30,18 +30,23 @@ class ItemState(msgspec.Struct, kw_only=True):
     delivered: set[Part] = set()
     """Parts of which a delta was sent."""
     ends: dict[Part, dict[str, Any]] = {}
-    """Parts whose `done` event was sent, as they stand in the item."""
+    """Parts whose `done` event was sent, as they occur in the item."""
     begun: dict[str, Any] = {}
-    """The item as its beginning showed it."""
+    """The item as in its `added` event."""
     whole: dict[str, Any] | None = None
-    """The finished item."""
+    """The finished item, once it is known."""
 
 
 class ResponseItems:
     """The items of one response, by output index."""
 
     def __init__(self, *, rename: Mapping[str, str], strip_namespace: str = "") -> None:
-        """`rename` gives the client's tool names; the stripped namespace is one of our making."""
+        """Create an empty list.
+
+        Args:
+            rename: Sent tool name to the client's.
+            strip_namespace: Namespace to remove from calls; empty for none.
+        """
         self.response_id = ""
         self._rename = rename
         self._strip_namespace = strip_namespace
@@ -53,7 +58,7 @@ class ResponseItems:
         return f"<ResponseItems {len(self._by_index)}>"
 
     def find(self, body: Mapping[str, Any]) -> ItemState | None:
-        """The item that an event speaks of: by id, by output index, else the last one begun."""
+        """The item of an event: by id, by output index, else the last one begun."""
         item_id, index = _id(body.get("item_id")), _index(body.get("output_index"))
         if item_id is not None and item_id in self._by_id:
             return self._by_id[item_id]
@@ -69,12 +74,12 @@ class ResponseItems:
 
     @property
     def anything_delivered(self) -> bool:
-        """Whether any delta was told that is not mere reasoning."""
+        """Whether a delta of anything but reasoning was sent."""
         state = self._by_index.values()
         return any(item.delivered and item.type != "reasoning" for item in state)
 
     def begin(self, item: Mapping[str, Any], output_index: object) -> tuple[ItemState, bool]:
-        """The place of an item, and whether it was made for it."""
+        """The state of an item, and whether it was created by this call."""
         item_id, index = _id(item.get("id")), _index(output_index)
         known = self._by_id.get(item_id) if item_id is not None else None
         if known is None and index is not None:
@@ -91,10 +96,10 @@ class ResponseItems:
     def rendered(
         self, item: Mapping[str, Any], state: ItemState, *, status: str = "completed"
     ) -> dict[str, Any]:
-        """An item as the client is to see it.
+        """An item as it is sent to the client.
 
-        It has the fields that clients require, the client's own tool name, and the id it began
-        with: upstream, or a proxy before it, may change ids on the way.
+        It has the fields that clients require, the client's tool name, and the id of its `added`
+        event: upstream, or a proxy before it, may change ids within a stream.
         """
         seen = {**item, "id": state.id}
         for field, value in (("status", status), ("call_id", seen["id"])):
@@ -110,7 +115,7 @@ class ResponseItems:
     def output(self, provided: object) -> list[dict[str, Any]]:
         """All items of the finished response, in order.
 
-        Upstream often leaves its own list empty, or without ids; the finished items then stand in.
+        Upstream often leaves its own list empty, or without ids; then the finished items are used.
         """
         listed = (
             [item for item in provided if isinstance(item, dict)]
@@ -130,7 +135,7 @@ class ResponseItems:
 
 
 def is_empty(output: list[dict[str, Any]]) -> bool:
-    """Whether these items say nothing: no text, no call, only reasoning if anything."""
+    """Whether these items have neither text nor a call; reasoning does not count."""
     return not any(
         item.get("content") if item.get("type") == "message" else item.get("type") != "reasoning"
         for item in output

@@ -1,7 +1,7 @@
-"""Events a Responses client waits for and upstream left out, made from what it did say.
+"""Creates the events that a Responses client expects and upstream left out.
 
 Some clients build the answer from deltas alone and lose a call that came in one piece; SDK helpers
-throw at a delta for an item or a part that was never announced.
+throw for a delta of an item or a part without an `added` event.
 """
 
 from typing import Any, Final
@@ -14,20 +14,20 @@ Body = dict[str, Any]
 
 
 class PartKind(msgspec.Struct, frozen=True):
-    """The events and fields of one kind of part that comes in pieces."""
+    """The events and fields of one kind of part that is streamed."""
 
     item: str
     """Type of the items that have such parts."""
     numbered: str
-    """The field with the part's number; empty for calls, which are one part."""
+    """The field with the part's index; empty for calls, which have one part."""
     part: str
     """Type of the part."""
     delta: str
-    """Name of the event with a piece of it."""
+    """Name of the event with a delta of it."""
     done: str
-    """Name of the event with all of it."""
+    """Name of the event with its whole text."""
     whole: str
-    """The field with all of it, in that event and in the part or item itself."""
+    """The field with its whole text, in that event and in the part or item."""
 
 
 PART_KINDS: Final = (
@@ -94,9 +94,9 @@ _BEGINNINGS: Final[dict[str, Body]] = {
 
 
 def before_delta(part_kind: PartKind, body: Body, items: ResponseItems) -> list[Body] | None:
-    """What must be told before this delta, which gets its ids; None if it cannot be told yet.
+    """The events that must precede this delta, whose ids are set; None to skip the delta.
 
-    A call that was not announced has no name; all of it will come with its finished item.
+    A call without an `added` event has no name yet; it is sent with its finished item.
     """
     state, bodies = _item_of(part_kind, body, items)
     if state is None:
@@ -107,7 +107,7 @@ def before_delta(part_kind: PartKind, body: Body, items: ResponseItems) -> list[
 
 
 def before_done(part_kind: PartKind, body: Body, items: ResponseItems) -> list[Body] | None:
-    """The same for an event with all of a part: a delta with all of it, if none was told."""
+    """The same for a `done` event of a part: also a delta with its whole text, if none was sent."""
     state, bodies = _item_of(part_kind, body, items)
     if state is None:
         return None
@@ -123,7 +123,7 @@ def before_done(part_kind: PartKind, body: Body, items: ResponseItems) -> list[B
 
 
 def before_item_done(item: Body, state: ItemState) -> list[Body]:
-    """What was not told of a finished item."""
+    """The events of a finished item that were not sent."""
     bodies: list[Body] = []
     for part_kind, part, whole in _parts(item):
         if part in state.delivered or not whole:
@@ -140,7 +140,7 @@ def before_item_done(item: Body, state: ItemState) -> list[Body]:
 
 
 def finished_item(state: ItemState) -> Body | None:
-    """The item that these parts make, if the ends of all that was heard of it were told."""
+    """The item made of its parts, if all parts of which an event came have ended; else None."""
     if not state.ends or not state.delivered <= state.ends.keys():
         return None
     item = {**state.begun, "status": "completed"}
@@ -154,7 +154,7 @@ def finished_item(state: ItemState) -> Body | None:
 
 
 def part_added(body: Body, items: ResponseItems) -> list[Body]:
-    """The beginning of a part, after that of its item, once."""
+    """The `added` event of a part, after that of its item; nothing if it was sent."""
     part = body.get("part")
     kind = part.get("type") if isinstance(part, dict) else None
     part_kind = next(
@@ -171,12 +171,12 @@ def part_added(body: Body, items: ResponseItems) -> list[Body]:
 
 
 def beginning_of(kind: str) -> Body:
-    """The fields an item of this type begins with, which SDK helpers add to."""
+    """The fields of an item of this type at its beginning, to which SDK helpers append."""
     return _BEGINNINGS.get(kind, {})
 
 
 def item_added(item: Body, state: ItemState) -> Body:
-    """The beginning of an item of which only the end is known."""
+    """The `added` event of an item of which only the end is known."""
     state.begun = {**item, "status": "in_progress", **beginning_of(state.type)}
     return {
         "type": "response.output_item.added",
@@ -186,7 +186,7 @@ def item_added(item: Body, state: ItemState) -> Body:
 
 
 def _parts(item: Body) -> list[tuple[PartKind, Part, str]]:
-    """The parts of a finished item that are told piece by piece, with all of their text."""
+    """The streamed parts of a finished item, with their whole text."""
     kind = str(item.get("type", ""))
     if (call := _BY_PART.get((kind, ""))) is not None:
         whole = item.get(call.whole)
@@ -207,7 +207,7 @@ def _parts(item: Body) -> list[tuple[PartKind, Part, str]]:
 def _item_of(
     part_kind: PartKind, body: Body, items: ResponseItems
 ) -> tuple[ItemState | None, list[Body]]:
-    """The item of an event, announced if need be; the event gets its ids."""
+    """The item of an event, whose ids are set, and the item's `added` event if it was not sent."""
     state = items.find(body)
     bodies: list[Body] = []
     if state is None and part_kind.part:
@@ -235,7 +235,7 @@ def _part_event(what: str, part_kind: PartKind, state: ItemState, part: Part, te
 
 
 def _shape(part_kind: PartKind, text: str) -> Body:
-    """A part as it stands in its item; of a call, the field that is told."""
+    """A part as it occurs in its item; of a call, the streamed field."""
     if not part_kind.part:
         return {part_kind.whole: text}
     shape: Body = {"type": part_kind.part, part_kind.whole: text}

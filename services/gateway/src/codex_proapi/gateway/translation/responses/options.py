@@ -1,4 +1,4 @@
-"""How one Responses client wants its answer, as its request has it."""
+"""Options of a Responses answer, read from its request."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,17 +7,17 @@ import msgspec
 
 
 class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How this client wants its answer."""
+    """Options of one answer."""
 
     model: str = ""
-    """The model to echo: the one asked for; empty shows upstream's."""
+    """The requested model, repeated in the answer; empty for upstream's."""
     tool_names: Mapping[str, str] = {}
-    """Sent tool name to the client's own, where they differ."""
+    """Sent tool name to the client's, for those that differ."""
     echo: Mapping[str, Any] = {}
-    """Fields of the response object that repeat what the client sent: metadata, store, …"""
+    """Fields of the response object that repeat the request's: metadata, store, …"""
     own_quota: bool = False
-    """Whether its key has budgets of its own: then it is not told what its account has left."""
+    """Whether the key has budgets of its own, so that events about the account's quota are left out."""
     keep_response: bool = False
-    """Whether the report gets the response object."""
+    """Whether the report keeps the response object."""
     compact: bool = False
     """Whether the answer is a compacted history instead of a response."""

@@ -1,12 +1,12 @@
-"""A Responses answer on its way to Codex itself: upstream's bytes untouched, but for four repairs.
+"""Forwards a Responses answer to a Codex client: upstream's bytes, with four corrections.
 
-* `output` is put into a terminal event that came without;
-* a failure is told as `response.failed`, then `error`;
+* `output` is added to a terminal event without it;
+* a failure is sent as `response.failed`, then `error`;
 * shortened tool names are restored;
-* events about the account's quota are left out for a key with budgets of its own, which is told
-  those in headers instead.
+* events about the account's quota are left out for a key with budgets of its own, whose quota is in
+  the headers.
 
-What cannot be read passes all the same, and is counted.
+Events that cannot be read are forwarded and counted.
 """
 
 from typing import Any, Final
@@ -37,7 +37,7 @@ from codex_proapi.gateway.translation.responses.options import ResponseOptions
 from codex_proapi.gateway.translation.stream.event_translator import EventTranslator, first_lines
 
 KEEP_ALIVE_EVENT: Final = encode_sse(b'{"type":"keepalive"}', event=b"keepalive")
-"""Codex counts the seconds since the last event, and comments are none; it skips unknown events."""
+"""Codex's timeout counts from the last event and ignores comments; unknown events it skips."""
 
 _UNREAD: Final = tuple(
     first_lines(name)
@@ -49,16 +49,16 @@ _UNREAD: Final = tuple(
         "response.custom_tool_call_input.delta",
     )
 )
-"""How events begin that nothing here reads."""
+"""Beginnings of the events that are forwarded without being read."""
 
 
 class ResponsesPassthrough(EventTranslator):
-    """One streamed answer on its way to Codex."""
+    """Forwards one streamed answer to a Codex client."""
 
     keep_alive = KEEP_ALIVE_EVENT
 
     def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
-        """Take the same as `ResponsesTranslator`; for failures before upstream's own id and time."""
+        """Arguments as for `ResponsesTranslator`; used by failures before upstream's own id and time."""
         super().__init__()
         self._fast = dict.fromkeys(_UNREAD, self._pass)
         self._options = options
@@ -79,12 +79,12 @@ class ResponsesPassthrough(EventTranslator):
         return block
 
     def _send(self) -> bytes:
-        """Return all blocks that are to be passed on, each with its blank line."""
+        """Return all blocks to forward, each with its blank line."""
         blocks, self._unsent = self._unsent, []
         return b"\n\n".join(blocks) + b"\n\n" if blocks else b""
 
     def _slow(self, block: bytes) -> bytes:
-        """Pass also what cannot be read, and blocks without data."""
+        """Forward blocks that cannot be read, or have no data, unchanged."""
         try:
             return super()._slow(block) if read_block(block) is not None else block
         except Malformed:
@@ -92,7 +92,7 @@ class ResponsesPassthrough(EventTranslator):
             return block
 
     def _last(self, block: bytes) -> bytes:
-        """Pass a last event that lacks only its blank line, but no half of one."""
+        """Forward a last event that lacks only its blank line, but not an incomplete one."""
         block = block.removesuffix(b"\n")
         message = read_block(block)
         return self._slow(block) if message is not None and _is_whole(message) else b""
@@ -114,7 +114,7 @@ class ResponsesPassthrough(EventTranslator):
         raise Truncated("The backend's stream ended before the answer did.")
 
     def _error(self, error: GatewayError) -> bytes:
-        """`response.failed`, unless upstream's own has passed, then `error`."""
+        """Return `response.failed`, unless upstream's was forwarded, then `error`."""
         last = b""
         if not self._failed:
             known = {**self._known, "output": self._output()}
@@ -124,7 +124,7 @@ class ResponsesPassthrough(EventTranslator):
         return last + response_error_event(error, sequence_number=self._events)
 
     def _block_for(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
-        """The block to pass for an event: its own, but for the two repairs and tool names."""
+        """The block to forward for an event, with its corrections."""
         match event:
             case ResponseCreated(response=response):
                 self._known |= _decoded(response)

@@ -1,4 +1,4 @@
-"""A Responses body, or one that asks for a compacted history, made into an upstream request."""
+"""Translates the body of `/v1/responses` or `/v1/responses/compact` into an upstream request."""
 
 import re
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def read_responses_request(
     options: RequestOptions,
     client: ClientTraits,
 ) -> TranslatedRequest:
-    """Return the upstream request a body means. Raises BadRequest or UnknownModel."""
+    """Translate a body of `/v1/responses`. Raises BadRequest or UnknownModel."""
     with decoding_errors_refused():
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         return _translated(reader, compact=False)
@@ -55,7 +55,7 @@ def read_compact_request(
     options: RequestOptions,
     client: ClientTraits,
 ) -> TranslatedRequest:
-    """Return the request for a compacted history. Raises BadRequest or UnknownModel."""
+    """Translate a body that requests a compacted history. Raises BadRequest or UnknownModel."""
     with decoding_errors_refused():
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         return _translated(reader, compact=True)
@@ -91,7 +91,7 @@ def _translated(reader: RequestReader, *, compact: bool) -> TranslatedRequest:
 
 
 def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
-    """Pass a Codex client's request on, all but untouched: the request without input, its items."""
+    """Return a Codex client's request, without `input`, and its items: see `codex_client`."""
     body, resolved = reader.body, reader.resolved
     codex_client.note_codex_dropped(body, reader.dropped)
     items = codex_client.codex_items(body.get("input"))
@@ -118,7 +118,7 @@ def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
 
 
 def _codex_tier(body: ClientBody) -> str | None:
-    """Return the tier a Codex client asks for. It also goes into a header, so it must be a word."""
+    """Return a Codex client's tier, a word safe for a header; None for any other value."""
     tier = body.text("service_tier")
     if tier in (None, "", "auto", "default"):
         return None
@@ -134,7 +134,7 @@ def _codex_tier(body: ClientBody) -> str | None:
 
 
 def _metadata(body: ClientBody) -> dict[str, str]:
-    """Return the client's own notes, which the response repeats. Raises BadRequest beyond bounds."""
+    """Return `metadata`, which the response repeats. Raises BadRequest beyond its bounds."""
     metadata = body.table("metadata")
     if len(metadata) > MOST_NOTES:
         raise BadRequest(f"'metadata' may hold at most {MOST_NOTES} pairs", param="metadata")
@@ -153,6 +153,6 @@ def _metadata(body: ClientBody) -> dict[str, str]:
 
 
 def _in_classic(request: UpstreamRequest, items: list[Item]) -> tuple[UpstreamRequest, list[Item]]:
-    """Turn a lite request for a model that has no lite shape (we renamed it) into a classic one."""
+    """Convert a lite request into a classic one, for a model of ours without the lite shape."""
     classic = msgspec.structs.replace(request, input=tuple(items)).in_shape(Shape.CLASSIC)
     return msgspec.structs.replace(classic, input=()), list(classic.input)

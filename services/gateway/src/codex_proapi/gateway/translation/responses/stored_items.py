@@ -1,7 +1,7 @@
-"""Kept items put where a client only named them.
+"""Inserts stored items where a client's request only refers to them.
 
-The backend keeps nothing between requests, but clients continue a response by its id and name
-items instead of sending them. Keeping and finding the items is the relay's work.
+The backend stores nothing between requests, but clients continue a response by its id and refer to
+items by theirs. Storing and finding the items is done by `exchange.stored_responses`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ from codex_proapi.gateway.translation.responses.codex_client import codex_items
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 REASONING_ID = "rs_"
-"""How ids of reasoning begin: a lost one costs the model its thoughts, not the conversation."""
+"""Prefix of ids of reasoning, whose absence is tolerated: the conversation goes on without it."""
 
 
 def expand(
@@ -29,11 +29,15 @@ def expand(
     previous_items: list[bytes] | None,
     referenced_items: Mapping[str, bytes],
 ) -> TranslatedRequest:
-    """Put kept items where the client only named them.
+    """Return the translation with the stored items in its history.
 
-    `previous_items` are those of its `previous_response_id` (None when unknown),
-    `referenced_items` what the store has of its `references`, by id.
-    Raises BadRequest where something named is not there.
+    Args:
+        translated: A translation that is `unresolved`.
+        previous_items: Items of its `previous_response_id` as JSON; None if that is unknown.
+        referenced_items: Id to item as JSON, for those of its `references` that are stored.
+
+    Raises:
+        BadRequest: A response or an item is not stored.
     """
     if not translated.unresolved:
         return translated
@@ -61,7 +65,7 @@ def expand(
 
 
 class _Kept:
-    """Reads kept items as the client's own would be read."""
+    """Reads stored items as if the client had sent them."""
 
     def __init__(self, translated: TranslatedRequest) -> None:
         tools = translated.request.tools
@@ -74,14 +78,14 @@ class _Kept:
         )
 
     def read(self, kept: list[bytes]) -> list[Item]:
-        """Return the items upstream takes."""
+        """Return the items for upstream."""
         entries: list[Any] = [msgspec.json.decode(item) for item in kept]
         if self._verbatim:
             return codex_items(entries)
         return history_items(entries, "input", self._reading)
 
     def referenced(self, item_id: str, known: Mapping[str, bytes]) -> Iterator[Item]:
-        """Return what stands behind a reference; nothing for lost reasoning."""
+        """Yield the items of a reference; none for reasoning that is not stored."""
         if item_id in known:
             yield from self.read([known[item_id]])
         elif not item_id.startswith(REASONING_ID):

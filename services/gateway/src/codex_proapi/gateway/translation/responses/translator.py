@@ -1,8 +1,8 @@
-"""A streamed Responses answer: upstream's events passed on, completed where clients need it.
+"""Translates a streamed answer for Responses clients: upstream's events, with missing ones added.
 
-Deltas, which are nearly all of a stream, are passed on as the bytes they came in, with at most
-their sequence number exchanged; everything else goes through `ResponseStream`. For Codex itself
-there is `passthrough.ResponsesPassthrough`.
+Deltas, which are nearly all of a stream, are forwarded as the bytes they came in, with at most their
+sequence number replaced; all other events go through `ResponseStream`. Codex clients are served by
+`passthrough.ResponsesPassthrough`.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -82,10 +82,10 @@ _READ: Final = {name: msgspec.json.Decoder(shape).decode for name, (shape, _) in
 
 
 class ResponsesTranslator(EventTranslator):
-    """One streamed answer on its way to a Responses client."""
+    """Translates one streamed answer for a Responses client."""
 
     def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
-        """Take the id and time to show where upstream gives none."""
+        """Arguments as for `ResponseStream`."""
         super().__init__()
         self._fast = {first_lines(name): self._delta for name in _SHAPES}
         self._options = options
@@ -106,7 +106,7 @@ class ResponsesTranslator(EventTranslator):
         return self._stream.response
 
     def _delta(self, block: bytes) -> bytes | None:
-        """A delta as it came, where `ResponseStream` would change nothing but its number."""
+        """A delta with its number replaced; None if `ResponseStream` would change more of it."""
         if self._read is None:
             return None
         try:
@@ -148,7 +148,7 @@ class ResponsesTranslator(EventTranslator):
         return b""
 
     def _error(self, error: GatewayError) -> bytes:
-        """`response.failed`, then `error`."""
+        """Return `response.failed`, then `error`."""
         opening, response = self._stream.fail(self._failed)
         return b"".join(
             (
@@ -159,7 +159,7 @@ class ResponsesTranslator(EventTranslator):
         )
 
     def _pass_next(self, body: Body) -> None:
-        """Let deltas of the same part pass as they come."""
+        """Forward the next deltas of the same part without `ResponseStream`."""
         kind = body["type"]
         self._read, self._skip = _READ[kind], len(first_lines(kind))
         self._item_id, self._index = body["item_id"], body["output_index"]
@@ -178,7 +178,7 @@ class ResponsesTranslator(EventTranslator):
 
 
 def _body_of(message: SSEMessage, event: UpstreamEvent) -> Body | None:
-    """The event as a JSON object under the name of the public API; None if it is no object."""
+    """The event as a JSON object with the public API's name; None if it is no object."""
     try:
         body = read_any(message.data)
     except DECODE_ERRORS:

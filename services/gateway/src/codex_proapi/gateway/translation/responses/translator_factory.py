@@ -1,4 +1,4 @@
-"""Which translator carries an answer to a client of the Responses API."""
+"""Chooses the translator of an answer of the Responses API."""
 
 import msgspec
 
@@ -15,8 +15,11 @@ def responses_translator(
 ) -> StreamTranslator:
     """Return the translator of one answer.
 
-    The id shown where upstream gives none is made of `request_id` (`req_…`); `created` is in
-    seconds since the epoch; with `own_quota` the client is not told its account's quota.
+    Args:
+        translated: The translation of the request.
+        request_id: Id of the request (`req_…`), from which a missing response id is made.
+        created: Time in seconds since the epoch, if upstream sends none.
+        own_quota: Whether events about the account's quota are left out.
     """
     if not isinstance(translated.answer, ResponseOptions):
         raise TypeError("not a Responses request")

@@ -1,4 +1,4 @@
-"""Upstream's events made into a Messages answer, streamed or whole, and the thinking signature.
+"""Translates upstream's events into a Messages answer, streamed or whole; the thinking signature.
 
-Accounts, clocks and ids are handed in. How a request becomes upstream's is `messages.request`.
+Accounts, times and ids are arguments. Requests are translated in `messages.request`.
 """

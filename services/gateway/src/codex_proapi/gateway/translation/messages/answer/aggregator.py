@@ -1,6 +1,6 @@
-"""A Messages answer in one piece: upstream's bytes in, one message out.
+"""Aggregates upstream's bytes into one message, for a client without a stream.
 
-It folds the very events a stream would have had, so both always say the same.
+It aggregates the events that a stream would have, so both have the same content.
 """
 
 from typing import Any, NoReturn
@@ -27,22 +27,22 @@ FIELD_OF_DELTA = {
     "signature_delta": ("signature", "signature"),
     "input_json_delta": ("partial_json", "input"),
 }
-"""Type of a delta to its own field and to the field of the block that it fills."""
+"""Type of a delta to its field with the text, and the block's field that it extends."""
 
 
 class Folded:
-    """The events of one answer, put together."""
+    """The message made of the events of one answer."""
 
     def __init__(self) -> None:
         self.message: dict[str, Any] = {}
-        """The message as far as it is known."""
+        """The message so far."""
         self._pieces: dict[str, list[str]] = {}
 
     def __repr__(self) -> str:
         return f"<Folded {len(self.message.get('content', ()))} blocks>"
 
     def add(self, event: StreamEvent) -> None:
-        """Take the next event."""
+        """Add the next event."""
         match event:
             case MessageStart():
                 self.message = empty_message(event)
@@ -74,23 +74,23 @@ class Folded:
 
 
 class MessagesAggregator(MessagesAnswer):
-    """One answer on its way to a client of the Messages API that asked for no stream."""
+    """Aggregates one answer for a client of the Messages API."""
 
     def __init__(self, options: MessagesOptions, *, message_id: str, model: str) -> None:
-        """Take the same as `MessagesTranslator`."""
+        """Arguments as for `MessagesTranslator`."""
         super().__init__(options, message_id=message_id, model=model)
         self._folded = Folded()
 
     def finish(self) -> bytes:
-        """The message as JSON, once `done` or when upstream has closed.
+        """Return the message as JSON, once `done` or when upstream has closed.
 
-        Raises `Truncated` if the answer is not whole.
+        Raises `Truncated` if the answer is incomplete.
         """
         super().finish()
         return write(self._folded.message)
 
     def fail(self, error: GatewayError) -> NoReturn:
-        """There is no stream to write into: raises the error."""
+        """Raise the error: an aggregator has no stream to write it into."""
         super().fail(error)
         raise error
 

@@ -1,7 +1,7 @@
-"""The content blocks of one answer, written one after the other, whatever order upstream has.
+"""The content blocks of one answer, written one after the other in any order of upstream's events.
 
-A delta to a block that is not open ends a client's reading, and blocks cannot overlap: the first
-block that has not ended is written as it comes, everything behind it waits.
+Clients fail at a delta of a block that is not open, and blocks cannot overlap: the first block that
+has not ended is written as its deltas come, the blocks after it are buffered.
 """
 
 from collections import deque
@@ -19,22 +19,22 @@ from codex_proapi.gateway.formats.anthropic.events import (
 
 
 class Block(msgspec.Struct, kw_only=True, eq=False):
-    """One block on its way to the client."""
+    """One content block and how much of it was written."""
 
     opening: dict[str, Any]
-    """The block as it begins."""
+    """The block as in `content_block_start`."""
     ready: bool
-    """Whether it may begin; a block that may still be dropped must not."""
+    """Whether it may be written; false while it may still be dropped."""
     waiting: list[dict[str, Any]] = []
-    """Deltas that are not yet written."""
+    """Deltas that are not written yet."""
     ended: bool = False
     """Whether no delta will follow."""
     index: int = -1
-    """Its number in the message, once it has begun."""
+    """Its index in the message, once it has begun; -1 before."""
 
     @property
     def begun(self) -> bool:
-        """Whether the client knows of it."""
+        """Whether its start was written."""
         return self.index >= 0
 
 
@@ -43,9 +43,9 @@ class BlockQueue:
 
     def __init__(self) -> None:
         self.tail: Block | None = None
-        """The last block opened, while nothing was opened after it."""
+        """The last block, until another is opened or it is closed."""
         self.opened = 0
-        """How many blocks were opened."""
+        """The number of blocks opened."""
         self._blocks: deque[Block] = deque()
         self._next_index = 0
         self._close_tail: Callable[[], None] | None = None
@@ -55,7 +55,7 @@ class BlockQueue:
 
     @property
     def current(self) -> Block | None:
-        """The block whose deltas are written as they come: begun, not ended, nothing waiting."""
+        """The block whose deltas can be written at once: begun, not ended, nothing buffered."""
         head = self._blocks[0] if self._blocks else None
         return head if head is not None and head.begun and not head.ended else None
 
@@ -66,7 +66,7 @@ class BlockQueue:
         ready: bool = True,
         close: Callable[[], None] | None = None,
     ) -> Block:
-        """Add a block behind the others. `close` is called before another one is opened."""
+        """Append a block. `close` is called before another one is opened."""
         self.close_tail()
         self.opened += 1
         block = Block(opening=opening, ready=ready)
@@ -75,7 +75,7 @@ class BlockQueue:
         return block
 
     def close_tail(self) -> None:
-        """Let the owner of the last block end it."""
+        """Call the `close` of the last block."""
         close, self._close_tail = self._close_tail, None
         if close is not None:
             close()
@@ -88,7 +88,7 @@ class BlockQueue:
             self.tail = self._close_tail = None
 
     def take(self) -> list[StreamEvent]:
-        """Return the events that may be written now."""
+        """Return the events that can be written now, and remove them."""
         events: list[StreamEvent] = []
         while self._blocks and self._blocks[0].ready:
             head = self._blocks[0]

@@ -1,4 +1,4 @@
-"""Upstream's events in, stream events of a Messages answer out: what each event becomes.
+"""Translates upstream's events into the stream events of a Messages answer.
 
 The states of an answer and their order are in `stream.answer_state`.
 """
@@ -67,17 +67,24 @@ from codex_proapi.gateway.translation.stream.response_observer import incomplete
 from codex_proapi.gateway.translation.stream.token_usage import tokens_of
 
 SHORT_REASONS: Final = {"content_filter": REFUSAL, "max_output_tokens": MAX_TOKENS}
-"""Stop reasons by why upstream cut an answer."""
+"""Upstream's `incomplete_details.reason` to the stop reason."""
 _CONTEXT_WORDS: Final = "context"
 
 
 class MessagesStream(AnswerStream[StreamEvent]):
-    """One answer on its way to a client of the Messages API."""
+    """Translates the events of one answer for a client of the Messages API."""
 
     def __init__(
         self, options: MessagesOptions, *, message_id: str, model: str, account: Callable[[], str]
     ) -> None:
-        """`model` is the name asked for; `account` gives the answering account's id when asked."""
+        """Create the state of an answer.
+
+        Args:
+            options: How the client wants its answer.
+            message_id: Id of the message.
+            model: The requested model, repeated in the answer.
+            account: Returns the id of the account that answers; called for each signature.
+        """
         super().__init__()
         self.queue = BlockQueue()
         self.text = Text(self.queue, stop=options.stop)
@@ -183,7 +190,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
         return self._last_events(None, "")
 
     def _last_events(self, tokens: Tokens | None, short: str) -> list[StreamEvent]:
-        """What is left of the blocks, then why the answer ends."""
+        """The rest of the blocks, then `message_delta` with the stop reason, and `message_stop`."""
         options = self._options
         if self.calls.any_half:
             self._move(NothingUsable)
@@ -210,5 +217,5 @@ class MessagesStream(AnswerStream[StreamEvent]):
 
 
 def _unjudged(kind: str) -> dict[str, Any]:
-    """Answer a safeguard: available, but no call was judged, which refuses risky ones only."""
+    """The result of a safeguard: available, without a verdict; Claude Code then refuses risky calls."""
     return {"type": kind, "status": {"type": "available", "tool_uses": {}}}

@@ -1,4 +1,4 @@
-"""What an answer must know of the request that asked for it."""
+"""Options of a Messages answer, read from its request."""
 
 from collections.abc import Mapping
 
@@ -8,21 +8,21 @@ from codex_proapi.gateway.translation.messages.answer.tool_arguments import Tool
 
 
 class MessagesOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How this client wants its answer."""
+    """Options of one answer."""
 
     input_tokens: int = 0
     """An estimate for `message_start`, in tokens."""
     tool_names: Mapping[str, str] = {}
-    """Sent tool name to the client's own, where they differ."""
+    """Sent tool name to the client's, for those that differ."""
     tool_shapes: Mapping[str, ToolShape] = {}
-    """Sent tool name to what must be known of its schema."""
+    """Sent tool name to the shape of its schema."""
     thinking: bool = False
-    """Whether thinking was asked for: else no thinking block is written, not even a signature."""
+    """Whether thinking was requested; if not, no thinking block is written, nor its signature."""
     summaries: bool = True
-    """Whether the text of thinking is wanted; without it a block holds its signature only."""
+    """Whether thinking blocks have text; if not, only their signature."""
     stop: tuple[str, ...] = ()
-    """Strings to cut the text at."""
+    """Stop sequences."""
     safeguards: tuple[str, ...] = ()
-    """Types of safeguards asked for; each is answered with nothing judged."""
+    """Types of the requested safeguards; each gets a result without a verdict."""
     claude_code: bool = False
-    """Whether Claude Code asked, whose own tools refuse arguments filled with nothing."""
+    """Whether the client is Claude Code, whose tools refuse empty values of optional arguments."""

@@ -1,8 +1,8 @@
-"""Reasoning as `thinking` blocks: summaries as text, encrypted content as the signature.
+"""Translates reasoning into `thinking` blocks: summaries are the text, encrypted content the signature.
 
-Reasoning items that follow each other are one block. Its signature comes once, just before its
-end, and holds the content of every item that is done: what `output_item.added` has is a snapshot,
-which counts only where `output_item.done` brings none.
+Consecutive reasoning items are one block. Its signature comes once, just before its end, and has the
+content of every finished item: the content in `output_item.added` is a snapshot, which is used only
+if `output_item.done` has none.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ BETWEEN_PARTS: Final = "\n\n"
 """Separates the parts of a reasoning summary."""
 SUMMARY: Final = "summary"
 RAW: Final = "raw"
-"""Two forms of the same thoughts. The form that comes first is written, the other never."""
+"""Two forms of the same reasoning. The form that comes first is written, the other left out."""
 
 
 class _Encrypted(msgspec.Struct):
@@ -37,14 +37,21 @@ _read: Final = reader(_Encrypted)
 
 
 class Reasoning:
-    """The thinking of one answer."""
+    """The thinking blocks of one answer."""
 
     def __init__(
         self, queue: BlockQueue, *, visible: bool, summaries: bool, account: Callable[[], str]
     ) -> None:
-        """`account` gives the id of the account that answers, asked when a signature is made."""
+        """Create the state of an answer.
+
+        Args:
+            queue: The blocks of the answer.
+            visible: Whether thinking blocks are written at all.
+            summaries: Whether they have text.
+            account: Returns the id of the account that answers; called for each signature.
+        """
         self.position: tuple[int | None, int | None] | None = None
-        """Output and summary index whose next delta may pass as it is; None when none may."""
+        """Output and summary index whose next delta can take the fast path; None for none."""
         self._queue = queue
         self._visible = visible
         self._summaries = summaries
@@ -61,11 +68,11 @@ class Reasoning:
 
     @property
     def block(self) -> Block | None:
-        """The block that is open."""
+        """The open block, if any."""
         return self._block
 
     def piece(self, text: str, position: Position, kind: str) -> None:
-        """A piece of thinking; a blank line goes before each part but the first of a block."""
+        """Write a delta; parts of a block are separated by a blank line."""
         wanted = self._visible and self._summaries and self._kind in (None, kind)
         if not text or not wanted:
             return
@@ -80,17 +87,17 @@ class Reasoning:
         block.waiting.append(thinking_delta(between + text))
 
     def part_done(self, text: str, position: Position, kind: str) -> None:
-        """A part of the thinking, whole: written unless its pieces were."""
+        """Write a whole part, unless its deltas were written."""
         if not self._parts.has(position):
             self.piece(text, position, kind)
 
     def added(self, raw: Raw, item: ReasoningItem) -> None:
-        """A reasoning item begins: its content so far."""
+        """Begin a reasoning item; its content so far is a snapshot."""
         if self._visible and (content := _content(raw)):
             self._snapshots[item.id] = content
 
     def done(self, raw: Raw, item: ReasoningItem, output_index: int | None) -> None:
-        """A reasoning item, whole."""
+        """Finish a reasoning item: write what is missing of its text, keep its content."""
         for kind, parts in ((SUMMARY, item.summary), (RAW, item.content)):
             for index, part in enumerate(parts or ()):
                 if part.text:
@@ -101,7 +108,7 @@ class Reasoning:
             self._contents.append(content)
 
     def finish(self) -> None:
-        """The answer is over: a block with nothing but a signature belongs to no answer."""
+        """End the answer: a block with only a signature is dropped if nothing follows it."""
         block = self._block
         if block is not None and not block.ready:
             self._block = None
@@ -115,7 +122,7 @@ class Reasoning:
         return self._block
 
     def _close(self) -> None:
-        """Something else follows: sign the block and end it."""
+        """Write the signature of the block and end it."""
         block, self._block = self._block, None
         if block is None:
             return

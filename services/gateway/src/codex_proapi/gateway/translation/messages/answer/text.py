@@ -1,4 +1,4 @@
-"""The text of one answer as `text` blocks, each piece once; refusals are text, too."""
+"""Translates text and refusals into `text` blocks, each delta once."""
 
 from codex_proapi.gateway.formats.anthropic.events import text_block, text_delta
 from codex_proapi.gateway.formats.codex.items import Citation, MessageItem, citations_of
@@ -8,15 +8,15 @@ from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
 
 
 class Text:
-    """The text of one answer."""
+    """The text blocks of one answer."""
 
     def __init__(self, queue: BlockQueue, *, stop: tuple[str, ...]) -> None:
         self.said = False
-        """Whether there was any text that is no refusal."""
+        """Whether there was text other than a refusal."""
         self.refused = False
-        """Whether the model refused in words."""
+        """Whether there was a refusal of the model's."""
         self.position: tuple[int | None, int | None] | None = None
-        """Output and content index whose next delta may pass as it is; None when none may."""
+        """Output and content index whose next delta can take the fast path; None for none."""
         self.citations: list[Citation] = []
         self._queue = queue
         self._cutter = StopCutter(stop) if stop else None
@@ -29,16 +29,16 @@ class Text:
 
     @property
     def block(self) -> Block | None:
-        """The block that is open."""
+        """The open block, if any."""
         return self._block
 
     @property
     def stopped_at(self) -> str | None:
-        """The stop string that was met, if any."""
+        """The stop sequence at which the text was cut, if any."""
         return self._cutter.met if self._cutter is not None else None
 
     def piece(self, text: str, position: Position) -> None:
-        """A piece of text."""
+        """Write a delta of text."""
         if text:
             self.said = True
             self._texts.note(position)
@@ -46,24 +46,24 @@ class Text:
             self.position = None if self._cutter else position[1:]
 
     def done(self, text: str, position: Position) -> None:
-        """A text, whole: written unless its pieces were."""
+        """Write a whole text, unless its deltas were written."""
         if not self._texts.has(position):
             self.piece(text, position)
 
     def refusal(self, text: str, position: Position) -> None:
-        """A piece of the model's refusal: Anthropic's answers have it as text."""
+        """Write a delta of a refusal as text, as Anthropic's answers do."""
         if text:
             self.refused = True
             self._refusals.note(position)
             self._say(text)
 
     def refusal_done(self, text: str, position: Position) -> None:
-        """A refusal, whole: written unless its pieces were."""
+        """Write a whole refusal, unless its deltas were written."""
         if not self._refusals.has(position):
             self.refusal(text, position)
 
     def message(self, item: MessageItem, output_index: int | None) -> None:
-        """A message, whole: writes what is missing of it."""
+        """Write what is missing of a finished message."""
         for index, part in enumerate(item.content or ()):
             position = (item.id, output_index, index)
             if part.text and part.type in ("output_text", "text"):
@@ -73,7 +73,7 @@ class Text:
             self.cite(citations_of(part.annotations))
 
     def cite(self, citations: list[Citation]) -> None:
-        """Remember citations, each address once."""
+        """Remember citations, each URL once."""
         known = {citation.url for citation in self.citations}
         for citation in citations:
             if citation.url not in known:
@@ -81,7 +81,7 @@ class Text:
                 self.citations.append(citation)
 
     def close(self) -> None:
-        """Something else follows, or the answer is over: end the block with what was held back."""
+        """Write what was held back for a stop sequence, and end the block."""
         block, self._block = self._block, None
         if block is None:
             return

@@ -1,8 +1,8 @@
-"""The arguments of a call as its tool accepts them.
+"""Removes the arguments of a call that its tool would refuse.
 
-GPT models fill optional arguments with `null` or `""`, and guess `Read.offset` absurdly large
-(seen with several proxies); Claude Code then refuses the call. What the schema or Claude Code's
-own tools refuse is taken out; everything else stays byte for byte.
+GPT models fill optional arguments with `null` or `""`, and send a `Read.offset` far beyond any file
+(seen with several proxies); Claude Code then refuses the call. Arguments that the schema or Claude
+Code's own tools refuse are removed; everything else stays byte for byte.
 """
 
 from typing import Any, Final
@@ -13,24 +13,24 @@ from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, w
 
 NO_ARGUMENTS: Final = "{}"
 FOREIGN_TOOLS: Final = "mcp__"
-"""How names of tools that are not Claude Code's own begin: an empty text may mean something."""
+"""Prefix of tools that are not Claude Code's own; there an empty string may be meant."""
 FARTHEST_OFFSET: Final = 1_000_000
-"""The last line that `Read` is believed to be asked for."""
+"""Lines: a larger `Read.offset` is removed."""
 
 
 class ToolShape(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be known of a tool's schema to clean its arguments; the schema may be large."""
+    """The part of a tool's schema that is needed to clean its arguments."""
 
     required: frozenset[str] = frozenset()
-    """Names of the arguments it must have."""
+    """Names of required arguments."""
     optional: frozenset[str] = frozenset()
-    """Names of the others."""
+    """Names of optional arguments."""
     nullable: frozenset[str] = frozenset()
-    """Those of the others that may be null."""
+    """Names of optional arguments that may be null."""
 
 
 def shape_of(schema: Any) -> ToolShape:
-    """Return the shape of a JSON Schema, which may be undecoded (`msgspec.Raw`), or nothing."""
+    """Return the shape of a JSON Schema: an object, undecoded JSON (`msgspec.Raw`), or None."""
     if isinstance(schema, msgspec.Raw):
         schema = msgspec.json.decode(schema)
     properties = schema.get("properties") if isinstance(schema, dict) else None
@@ -50,7 +50,13 @@ class ArgumentRules:
     """The rules for the arguments of one tool."""
 
     def __init__(self, name: str, shape: ToolShape | None, *, claude_code: bool) -> None:
-        """`name` is the client's own; without a shape nothing is taken out."""
+        """Create the rules of a tool.
+
+        Args:
+            name: The client's name of the tool.
+            shape: The shape of its schema; None removes nothing.
+            claude_code: Whether the client is Claude Code.
+        """
         self._name = name
         self._own = claude_code and not name.startswith(FOREIGN_TOOLS)
         self._shape = shape or ToolShape()
@@ -60,11 +66,11 @@ class ArgumentRules:
 
     @property
     def may_pass(self) -> bool:
-        """Whether pieces may be passed on as they come: every argument is required."""
+        """Whether deltas can be forwarded: every argument is required, so none is removed."""
         return bool(self._shape.required) and not self._shape.optional
 
     def cleaned(self, text: str) -> str:
-        """Return the arguments' JSON text; `{}` for anything but an object."""
+        """Return the JSON text of the arguments that stay; `{}` for anything but an object."""
         arguments = arguments_of(text)
         if arguments is None:
             return NO_ARGUMENTS
@@ -72,7 +78,7 @@ class ArgumentRules:
         return text if len(kept) == len(arguments) else write(kept).decode()
 
     def _void(self, name: str, value: Any) -> bool:
-        """Whether an argument says nothing and is better left out."""
+        """Whether an argument is removed."""
         if name not in self._shape.optional:
             return False
         if value is None:
@@ -84,7 +90,7 @@ class ArgumentRules:
 
 
 def arguments_of(text: str) -> dict[str, Any] | None:
-    """Return the arguments in a JSON text; None where it is no object."""
+    """Decode the arguments; None if the JSON text is no object."""
     if not text.strip():
         return {}
     try:
@@ -95,7 +101,7 @@ def arguments_of(text: str) -> dict[str, Any] | None:
 
 
 def _allows_null(schema: Any) -> bool:
-    """Whether a schema may accept null; one that does not say so by a plain type does."""
+    """Whether a schema accepts null; true if its `type` does not say."""
     kind = schema.get("type") if isinstance(schema, dict) else None
     if isinstance(kind, list):
         return "null" in kind

@@ -1,8 +1,8 @@
-"""The calls of one answer as `tool_use` blocks, each complete or not at all.
+"""Translates calls into `tool_use` blocks, each complete or left out.
 
-Clients run a call as soon as its block ends, so a block ends only when upstream says that the
-call is whole. Arguments are passed on in pieces only where nothing may have to be taken out of
-them; others come in one piece, and a call that is cut before is not mentioned.
+Clients run a call as soon as its block ends, so a block ends only when upstream reports the call as
+complete. Deltas of arguments are forwarded only if no argument may have to be removed; otherwise
+they are written at once, and a call that is cut before is left out.
 """
 
 import re
@@ -22,13 +22,13 @@ from codex_proapi.gateway.translation.messages.answer.tool_arguments import (
 
 CallItem = FunctionCallItem | CustomCallItem
 MAX_EARLY: Final = 1024
-"""Deltas kept for calls that upstream has not announced."""
+"""Most deltas kept for calls without an `added` event."""
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
-"""What the id of a call must not hold."""
+"""Characters that the id of a call must not contain."""
 
 
 class Call(msgspec.Struct, kw_only=True, eq=False):
-    """One call: what is known of it."""
+    """The state of one call."""
 
     block: Block
     rules: ArgumentRules
@@ -37,20 +37,20 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     pieces: list[str] = []
     """The arguments so far."""
     passes: bool
-    """Whether pieces are passed on as they come."""
+    """Whether deltas are forwarded."""
     sound: bool = False
-    """Whether upstream gave the arguments in one piece that is an object."""
+    """Whether upstream sent the whole arguments and they are a JSON object."""
     whole: bool = False
     """Whether the call is complete."""
     cut: bool = False
-    """Whether it never will be."""
+    """Whether it ended incomplete."""
 
 
 class ToolCalls:
     """The calls of one answer, in order of appearance."""
 
     def __init__(self, queue: BlockQueue, options: MessagesOptions, *, fallback_id: str) -> None:
-        """`fallback_id` makes ids for calls to which upstream gave none."""
+        """Create the state of an answer; ids of calls without one are derived from `fallback_id`."""
         self._queue = queue
         self._options = options
         self._fallback_id = fallback_id
@@ -68,22 +68,22 @@ class ToolCalls:
 
     @property
     def any_half(self) -> bool:
-        """Whether the client knows of a call that will never be complete."""
+        """Whether a call was begun for the client and ended incomplete."""
         return any(call.cut and call.block.begun for call in self._calls)
 
     def written_into(self, block: Block | None) -> Call | None:
-        """Return the call whose pieces are being written into this block."""
+        """Return the call whose deltas are forwarded into this block, if any."""
         if block is None:
             return None
         return next((c for c in self._calls if c.block is block and c.passes and c.pieces), None)
 
     def add(self, item: CallItem, output_index: int | None) -> None:
-        """A call begins."""
+        """Begin a call."""
         if self._find(item.id, output_index) is None:
             self._begin(item, output_index)
 
     def piece(self, delta: str, item_id: str | None, output_index: int | None) -> None:
-        """A piece of a call's arguments."""
+        """Add a delta of a call's arguments."""
         call = self._find(item_id, output_index) or self._latest(output_index)
         if call is None:
             if len(self._early) < MAX_EARLY:
@@ -92,7 +92,7 @@ class ToolCalls:
             self._add(call, delta)
 
     def arguments(self, text: str, item_id: str | None, output_index: int | None) -> None:
-        """All of a call's arguments."""
+        """Set a call's whole arguments."""
         call = self._find(item_id, output_index) or self._latest(output_index)
         if call is None or call.whole or call.cut or call.sound:
             return
@@ -103,7 +103,7 @@ class ToolCalls:
             call.pieces = [text]
 
     def done(self, item: CallItem, output_index: int | None) -> None:
-        """A call, whole; also one that was never announced."""
+        """Complete a call; also one without an `added` event."""
         call = self._find(item.id, output_index) or self._begin(item, output_index)
         if call.whole or call.cut:
             return
@@ -117,7 +117,7 @@ class ToolCalls:
         self._finish(call)
 
     def close(self, *, complete: bool) -> None:
-        """The answer is over: what upstream did not end is whole only if the answer is."""
+        """End the answer: open calls are complete if it is, else cut."""
         for call in self._calls:
             if not call.whole and not call.cut:
                 if complete or call.sound:
@@ -126,7 +126,7 @@ class ToolCalls:
                     self._cut(call)
 
     def _find(self, item_id: str | None, output_index: int | None) -> Call | None:
-        """A call by its item's id, else by its output index."""
+        """Find a call by its item's id, else by its output index."""
         if item_id is not None:
             for call in self._calls:
                 if call.item_id == item_id:
@@ -138,7 +138,7 @@ class ToolCalls:
         return None
 
     def _latest(self, output_index: int | None) -> Call | None:
-        """The last call, for events that do not say which one they mean."""
+        """The last call, for events without a known id or index."""
         call = self._calls[-1] if self._calls else None
         if call is None or call.whole or call.cut:
             return None
@@ -170,7 +170,7 @@ class ToolCalls:
         return call
 
     def _call_id(self, item: CallItem) -> str:
-        """Return an id of letters that clients accept, and that no other call of the answer has."""
+        """Return an id, unique in the answer, of characters that clients accept."""
         wanted = item.call_id or item.id or f"call_{self._fallback_id}_{len(self._calls)}"
         call_id = wanted = _FOREIGN.sub("_", wanted)
         suffix = 2
@@ -186,7 +186,7 @@ class ToolCalls:
             call.block.waiting.append(input_delta(text))
 
     def _finish(self, call: Call) -> None:
-        """The call is complete: end its block."""
+        """End the block of a complete call."""
         text = "".join(call.pieces)
         if call.passes and call.pieces:
             if arguments_of(text) is None:
@@ -196,7 +196,7 @@ class ToolCalls:
         call.whole = call.block.ready = call.block.ended = True
 
     def _cut(self, call: Call) -> None:
-        """The call will never be complete: drop it, unless the client knows of it."""
+        """End an incomplete call: drop its block, unless it has begun for the client."""
         call.cut = True
         if not call.block.begun:
             self._queue.discard(call.block)

@@ -1,6 +1,6 @@
-"""A streamed Messages answer: upstream's bytes in, the client's bytes out.
+"""Translates a streamed answer for clients of the Messages API: bytes in, bytes out.
 
-Deltas of text and of arguments, which are nearly all of a stream, take the fast way of
+Deltas of text and of arguments, which are nearly all of a stream, take the fast path of
 `stream.answer_translator`.
 """
 
@@ -38,10 +38,10 @@ _read_string: Final = msgspec.json.Decoder(str).decode
 
 
 class MessagesAnswer(AnswerTranslator[StreamEvent]):
-    """One answer as stream events, whatever is made of them."""
+    """Base of the translator and the aggregator: one answer as stream events."""
 
     def __init__(self, options: MessagesOptions, *, message_id: str, model: str) -> None:
-        """`message_id` must be unique, `model` is the name asked for."""
+        """Create the answer; `message_id` must be unique, `model` is the requested model."""
         super().__init__()
         self._stream: MessagesStream = MessagesStream(
             options, message_id=message_id, model=model, account=lambda: self.report.account
@@ -49,14 +49,14 @@ class MessagesAnswer(AnswerTranslator[StreamEvent]):
 
 
 class MessagesTranslator(MessagesAnswer):
-    """One streamed answer on its way to a client of the Messages API."""
+    """Translates one streamed answer for a client of the Messages API."""
 
     keep_alive = PING
 
     def __init__(
         self, options: MessagesOptions, *, message_id: str, model: str, request_id: str = ""
     ) -> None:
-        """`request_id` is named by an error in the stream."""
+        """Arguments as for `MessagesAnswer`; `request_id` is repeated in an error event."""
         super().__init__(options, message_id=message_id, model=model)
         self._fast = {
             TEXT_LINES: self._text,
@@ -101,7 +101,7 @@ class MessagesTranslator(MessagesAnswer):
         return error_event(error, request_id=self._request_id)
 
     def _remember(self) -> None:
-        """Note the block whose deltas may take the fast way."""
+        """Note the block whose deltas can take the fast path."""
         stream = self._stream
         current = stream.queue.current
         text = current if current is stream.text.block and stream.text.position else None

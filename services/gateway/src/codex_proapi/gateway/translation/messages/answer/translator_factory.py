@@ -1,4 +1,4 @@
-"""Which translator carries an answer to a client of the Messages API."""
+"""Chooses the translator of an answer of the Messages API."""
 
 import msgspec
 
@@ -14,9 +14,9 @@ def messages_translator(
     *,
     request_id: str,
     created: int,  # noqa: ARG001 - a message has no time
-    own_quota: bool = False,  # noqa: ARG001 - nor does it tell of quotas
+    own_quota: bool = False,  # noqa: ARG001 - nor quotas
 ) -> StreamTranslator:
-    """Return the translator of one answer; the message's id is made of `request_id` (`req_…`)."""
+    """Return the translator of one answer; the message's id is derived from `request_id` (`req_…`)."""
     if not isinstance(translated.answer, MessagesOptions):
         raise TypeError("not a Messages request")
     options = msgspec.structs.replace(translated.answer, tool_names=translated.tool_names)

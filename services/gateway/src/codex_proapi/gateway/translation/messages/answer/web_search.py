@@ -1,7 +1,7 @@
-"""Searches that the backend ran, as `server_tool_use` and `web_search_tool_result` blocks.
+"""Translates the backend's web searches into `server_tool_use` and `web_search_tool_result` blocks.
 
-The backend's item usually names only what was searched for: the pages come as citations of the
-text. A search without sources of its own therefore waits for the end of the answer.
+The backend's item usually has only the query; the pages come as citations of the text. A search
+without sources of its own is therefore written at the end of the answer.
 """
 
 from typing import Any, Final
@@ -42,12 +42,12 @@ _read: Final = reader(_Search)
 
 
 class WebSearches:
-    """The searches of one answer."""
+    """The web searches of one answer."""
 
     def __init__(self, queue: BlockQueue, *, fallback_id: str) -> None:
-        """`fallback_id` makes the ids that tie a result to its search."""
+        """Create the state of an answer; ids of searches are derived from `fallback_id`."""
         self.count = 0
-        """How many there were."""
+        """The number of searches."""
         self._queue = queue
         self._fallback_id = fallback_id
         self._without_sources: list[str] = []
@@ -56,7 +56,7 @@ class WebSearches:
         return f"<WebSearches {self.count}>"
 
     def done(self, raw: Raw) -> None:
-        """A search is done."""
+        """Add a finished search."""
         try:
             found = _read(raw)
         except DECODE_ERRORS:
@@ -71,7 +71,7 @@ class WebSearches:
             self._without_sources.append(query)
 
     def finish(self, citations: list[Citation]) -> None:
-        """The answer is over: the pages it cites are what the first waiting search found."""
+        """End the answer: its citations become the results of the first search without sources."""
         pages = [(citation.url, citation.title) for citation in citations]
         for query in self._without_sources:
             self._write(query, pages)
