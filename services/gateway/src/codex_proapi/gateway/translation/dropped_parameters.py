@@ -1,4 +1,4 @@
-"""What was accepted and left out of a request, for a response header and a counter."""
+"""Names of parameters that were accepted and left out, for a response header and a counter."""
 
 import re
 
@@ -7,7 +7,7 @@ _MOST = 32
 
 
 class Dropped:
-    """Names of what was left out. A client's own spelling is shown only where it is harmless."""
+    """A bounded set of names; a client's spelling is kept only if it is safe in a header."""
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
@@ -16,11 +16,11 @@ class Dropped:
         return f"<Dropped {', '.join(self.names)}>"
 
     def add(self, name: str) -> None:
-        """Note one name; the same one counts once, and a flood of them is cut."""
+        """Add a name; repeated names and those beyond `_MOST` are ignored."""
         if len(self._names) < _MOST:
             self._names[name if _CLEAN.fullmatch(name) else "unknown"] = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names, in the order of their first mention."""
+        """The names, in the order in which they were added."""
         return tuple(self._names)

@@ -1,6 +1,6 @@
-"""A chat answer in one piece: upstream's bytes in, one completion out.
+"""Aggregates upstream's bytes into one completion, for a client without a stream.
 
-It folds the very chunks a stream would have sent, so both always say the same.
+It aggregates the chunks that a stream would have, so both have the same content.
 """
 
 from typing import Any, NoReturn
@@ -20,7 +20,7 @@ from codex_proapi.gateway.translation.chat.translator import ChatAnswer
 
 
 class Folded:
-    """The pieces of one answer, put together."""
+    """The message made of the chunks of one answer."""
 
     def __init__(self) -> None:
         self._content: list[str] = []
@@ -35,7 +35,7 @@ class Folded:
         return f"<Folded {len(self._named)} calls {self.finish_reason}>"
 
     def add(self, chunk: ChatChunk) -> None:
-        """Take the next chunk."""
+        """Add the next chunk."""
         self._content.append(chunk.content or "")
         self._reasoning.append(chunk.reasoning or "")
         self._refusal.append(chunk.refusal or "")
@@ -48,7 +48,7 @@ class Folded:
             self._texts[chunk.call.index].append(chunk.call.text)
 
     def message(self) -> dict[str, Any]:
-        """The assistant's message."""
+        """Return the assistant's message."""
         message: dict[str, Any] = {
             "role": "assistant",
             "content": "".join(self._content) or None,
@@ -70,12 +70,12 @@ class Folded:
 
 
 class ChatAggregator(ChatAnswer):
-    """One answer on its way to a chat client that asked for no stream."""
+    """Aggregates one answer for a chat client."""
 
     def __init__(
         self, options: ChatOptions, *, completion_id: str, created: int, model: str
     ) -> None:
-        """Take the same as `ChatTranslator`."""
+        """Arguments as for `ChatTranslator`."""
         super().__init__(options, completion_id=completion_id)
         self._folded = Folded()
         self._completion_id = completion_id
@@ -83,9 +83,9 @@ class ChatAggregator(ChatAnswer):
         self._model = model
 
     def finish(self) -> bytes:
-        """The completion as JSON, once `done` or when upstream has closed.
+        """Return the completion as JSON, once `done` or when upstream has closed.
 
-        Raises `Truncated` if the answer is not whole.
+        Raises `Truncated` if the answer is incomplete.
         """
         super().finish()
         return completion(
@@ -98,7 +98,7 @@ class ChatAggregator(ChatAnswer):
         )
 
     def fail(self, error: GatewayError) -> NoReturn:
-        """There is no stream to write into: raises the error."""
+        """Raise the error: an aggregator has no stream to write it into."""
         super().fail(error)
         raise error
 

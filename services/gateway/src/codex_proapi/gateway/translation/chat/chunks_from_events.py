@@ -1,4 +1,4 @@
-"""Upstream events in, chat chunks out: what each event becomes for a chat client.
+"""Translates upstream's events into chat chunks.
 
 The states of an answer and their order are in `stream.answer_state`.
 """
@@ -52,17 +52,17 @@ from codex_proapi.gateway.translation.stream.response_observer import incomplete
 from codex_proapi.gateway.translation.stream.token_usage import tokens_of
 
 FINISH_REASONS: Final = {"content_filter": "content_filter"}
-"""Why an answer is short, where it is not `length`."""
+"""Upstream's `incomplete_details.reason` to the finish reason; `length` for others."""
 
 
 class ChatStream(AnswerStream[ChatChunk]):
-    """One answer on its way to a chat client."""
+    """Translates the events of one answer for a chat client."""
 
     def __init__(self, options: ChatOptions, *, fallback_id: str = "") -> None:
-        """`fallback_id` makes ids for calls to which upstream gave none."""
+        """Create the state of an answer; ids of calls without one are derived from `fallback_id`."""
         super().__init__()
         self.tokens: Tokens | None = None
-        """From the terminal event."""
+        """Usage from the terminal event."""
         self.text = ChatText(
             stop=options.stop,
             refusal_as_refusal=options.refusal_as_refusal,
@@ -145,12 +145,12 @@ class ChatStream(AnswerStream[ChatChunk]):
                 return []
 
     def _call_chunks(self, deltas: list[CallDelta]) -> list[ChatChunk]:
-        """Calls as chunks, after the text before them."""
+        """Calls as chunks, after the text held back before them."""
         held = self.text.flush() if deltas else []
         return held + [ChatChunk(call=delta) for delta in deltas]
 
     def _cut(self) -> list[ChatChunk]:
-        """The end of the text where a stop string was met."""
+        """End the text at a stop sequence."""
         if self.state is not AnswerState.OPEN or not self.text.stopped:
             return []
         self._move(StopMet)
@@ -174,7 +174,7 @@ class ChatStream(AnswerStream[ChatChunk]):
         return [*chunks, *self._cited(), ChatChunk(finish_reason=reason), *usage]
 
     def _reason(self, otherwise: str) -> str:
-        """A complete call decides, unless a call was cut after it: that one must not be run."""
+        """The finish reason: `tool_calls` for complete calls, unless one was cut, as it must not run."""
         if not self.calls.any_whole or self.calls.any_half:
             return otherwise
         return "function_call" if self._options.legacy_functions else "tool_calls"
@@ -185,7 +185,7 @@ class ChatStream(AnswerStream[ChatChunk]):
         return [ChatChunk(citations=citations)] if citations else []
 
     def _whole_items(self, items: list[Raw]) -> list[ChatChunk]:
-        """Items of the finished response that no event has brought."""
+        """Chunks of the items of the finished response that no event has brought."""
         return [
             chunk for i, raw in enumerate(items) for chunk in self._item_done(decode_item(raw), i)
         ]

@@ -1,4 +1,4 @@
-"""How one chat client wants its answer, as its request has it."""
+"""Options of a chat answer, read from its request."""
 
 from collections.abc import Mapping
 
@@ -6,21 +6,21 @@ import msgspec
 
 
 class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How this client wants its answer."""
+    """Options of one answer."""
 
     include_usage: bool = False
     """Whether a stream ends with a usage chunk."""
     tool_names: Mapping[str, str] = {}
-    """Sent tool name to the client's own, where they differ."""
+    """Sent tool name to the client's, for those that differ."""
     custom_tools: frozenset[str] = frozenset()
     """Sent names of the tools the client declared as custom: their calls come back as `custom`."""
     custom_as_function: bool = False
-    """Answer those too as functions with the raw input as arguments (Cursor)."""
+    """Whether those come back as functions with the raw input as arguments (Cursor)."""
     legacy_functions: bool = False
-    """Answer with `function_call`, as `functions` was asked with."""
+    """Whether calls come back as `function_call`, because the request has `functions`."""
     structured: bool = False
-    """The answer must be JSON: what is said on the way to it must not stand in the content."""
+    """Whether the answer must be JSON, so that commentary must not stand in the content."""
     refusal_as_refusal: bool = False
-    """Put a refusal into `refusal` instead of the text."""
+    """Whether a refusal is written into `refusal` instead of the content."""
     stop: tuple[str, ...] = ()
-    """Strings to cut the text at."""
+    """Stop sequences."""

@@ -1,4 +1,4 @@
-"""A chat completions body made into an upstream request."""
+"""Translates a chat completions body into an upstream request."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,13 +25,13 @@ def read_chat_request(
     options: RequestOptions,
     client: ClientTraits,
 ) -> TranslatedRequest:
-    """Return the upstream request a chat body means. Raises BadRequest or UnknownModel."""
+    """Translate a chat completions body. Raises BadRequest or UnknownModel."""
     with decoding_errors_refused():
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         field = reader.history_field(own="messages", other="input")
         request, items = reader.upstream_request(field)
         if reader.body.text("previous_response_id"):
-            # Chat keeps no responses: its clients send the whole history anyway.
+            # Chat has no stored responses: its clients send the whole history.
             reader.dropped.add("previous_response_id")
         form = request.text.get("format", {}).get("type")
         answer = ChatOptions(

@@ -1,4 +1,4 @@
-"""Text, refusal, reasoning and citations of one answer as chat chunks, each written once."""
+"""Translates text, refusal, reasoning and citations of one answer into chat chunks, each once."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
 BETWEEN_PARTS: Final = "\n\n"
 """Separates messages, and the parts of a reasoning summary."""
 COMMENTARY: Final = "commentary"
-"""Phase of messages that speak of the work, not of its result."""
+"""Phase of messages about the work in progress, not its result."""
 
 SUMMARY: Final = "summary"
 RAW: Final = "raw"
@@ -23,7 +23,7 @@ RAW: Final = "raw"
 
 
 class ChatText:
-    """The text of one answer on its way to a chat client."""
+    """The text of one answer."""
 
     def __init__(
         self, *, stop: tuple[str, ...], refusal_as_refusal: bool, structured: bool = False
@@ -31,9 +31,9 @@ class ChatText:
         self.any_text = False
         """Whether there was any text or refusal."""
         self.text_position: tuple[int | None, int | None] | None = None
-        """Output and content index whose next text delta may pass as it is; None when none may."""
+        """Output and content index whose next text delta can take the fast path; None for none."""
         self.reasoning_position: tuple[int | None, int | None] | None = None
-        """Output and summary index whose next reasoning delta may pass as it is."""
+        """Output and summary index whose next reasoning delta can take the fast path."""
         self.citations: list[Citation] = []
         self._cutter = StopCutter(stop) if any(stop) else None
         self._refusal_as_refusal = refusal_as_refusal
@@ -52,7 +52,7 @@ class ChatText:
 
     @property
     def stopped(self) -> bool:
-        """Whether a stop string was met."""
+        """Whether the text was cut at a stop sequence."""
         return self._cutter is not None and self._cutter.found
 
     def message_added(self, item: MessageItem, output_index: int | None) -> None:
@@ -61,7 +61,7 @@ class ChatText:
             self._commentary.update(each for each in (item.id, output_index) if each is not None)
 
     def text_delta(self, delta: str, position: Position) -> list[ChatChunk]:
-        """A piece of text. Commentary before a structured answer waits for that answer."""
+        """Translate a delta of text. Commentary before a structured answer is held back."""
         if not delta:
             return []
         self._text.note(position)
@@ -73,14 +73,14 @@ class ChatText:
         return self._content(delta, position)
 
     def text_done(self, text: str, position: Position) -> list[ChatChunk]:
-        """A whole text: passed on unless its deltas were."""
+        """Translate a whole text, unless its deltas were."""
         return [] if self._text.has(position) else self.text_delta(text, position)
 
     def refusal_delta(self, delta: str, position: Position) -> list[ChatChunk]:
-        """A piece of the model's refusal.
+        """Translate a delta of a refusal.
 
-        It is sent as content: several agents take an answer that is nothing but a `refusal` for an
-        empty one, and ask again and again. SDKs that parse a schema look into `refusal`.
+        It is sent as content by default: several agents treat an answer with only `refusal` as empty
+        and repeat the request. SDKs that parse a schema read `refusal`.
         """
         if not delta:
             return []
@@ -91,11 +91,11 @@ class ChatText:
         return self._content(delta, position)
 
     def refusal_done(self, text: str, position: Position) -> list[ChatChunk]:
-        """A whole refusal: passed on unless its deltas were."""
+        """Translate a whole refusal, unless its deltas were."""
         return [] if self._refusal.has(position) else self.refusal_delta(text, position)
 
     def reasoning_delta(self, delta: str, position: Position, kind: str) -> list[ChatChunk]:
-        """A piece of reasoning; a blank line goes before each part but the first."""
+        """Translate a delta of reasoning; parts are separated by a blank line."""
         if not delta or self._reasoning_kind not in (None, kind):
             return []
         self._reasoning.note(position)
@@ -108,11 +108,11 @@ class ChatText:
         return [ChatChunk(reasoning=between + delta)]
 
     def reasoning_done(self, text: str, position: Position, kind: str) -> list[ChatChunk]:
-        """A whole part of the reasoning: passed on unless its deltas were."""
+        """Translate a whole part of the reasoning, unless its deltas were."""
         return [] if self._reasoning.has(position) else self.reasoning_delta(text, position, kind)
 
     def message_item(self, item: MessageItem, output_index: int | None) -> list[ChatChunk]:
-        """A whole message: passes on what has not come in deltas."""
+        """Translate what is missing of a finished message."""
         self.message_added(item, output_index)
         chunks: list[ChatChunk] = []
         for i, part in enumerate(item.content or ()):
@@ -125,7 +125,7 @@ class ChatText:
         return chunks
 
     def reasoning_item(self, item: ReasoningItem, output_index: int | None) -> list[ChatChunk]:
-        """A whole reasoning item: passes on what has not come in deltas."""
+        """Translate what is missing of a finished reasoning item."""
         chunks: list[ChatChunk] = []
         for kind, parts in ((SUMMARY, item.summary), (RAW, item.content)):
             for i, part in enumerate(parts or ()):
@@ -141,12 +141,12 @@ class ChatText:
                 self.citations.append(citation)
 
     def flush(self) -> list[ChatChunk]:
-        """The text pauses or is over: say what was held back for a stop string."""
+        """Return the text held back for a stop sequence, at a pause or the end of the text."""
         rest = self._cutter.flush() if self._cutter else ""
         return [ChatChunk(content=rest)] if rest else []
 
     def close(self) -> list[ChatChunk]:
-        """The answer is over: say what was held back; commentary that nothing followed is text."""
+        """Return the text held back, at the end; commentary is content if no text followed it."""
         held, self._held = "".join(self._held), []
         if not held or self.any_text:
             return self.flush()
@@ -162,7 +162,7 @@ class ChatText:
         return [*chunks, ChatChunk(content=text)] if text else chunks
 
     def _separator(self, position: Position, *, begun: bool) -> str:
-        """What stands between this piece and the one before: a blank line if the message differs."""
+        """The separator before a delta: a blank line if it begins another message."""
         (item_id, index, _), (last_id, last_index) = position, self._message
         if index is not None and last_index is not None:
             differs = index != last_index

@@ -1,8 +1,8 @@
-"""The calls of one answer on their way to a chat client: one after the other, never interleaved.
+"""Translates the calls of one answer into chat deltas: one after the other, never interleaved.
 
 Chat clients put a call together from deltas with an index, and several of them take a change of
-index for the end of the call before. Upstream may speak of parallel calls in turns, so whatever
-belongs to a later call waits until the earlier one has ended.
+index for the end of the call before. Upstream may interleave parallel calls, so the deltas of a later
+call are buffered until the earlier one has ended.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from codex_proapi.gateway.formats.openai.chat_chunks import CUSTOM, FUNCTION, LE
 
 CallItem = FunctionCallItem | CustomCallItem
 MAX_EARLY: Final = 1024
-"""Deltas kept for calls that upstream has not announced."""
+"""Most deltas kept for calls without an `added` event."""
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """One call: what is known of it and how far it has been written."""
+    """The state of one call, and how much of it was written."""
 
     form: str
     id: str
@@ -28,19 +28,19 @@ class Call(msgspec.Struct, kw_only=True):
     item_id: str | None
     output_index: int | None
     nothing: str
-    """What stands for its text if it has none."""
+    """Text to write if it has none."""
     index: int = -1
-    """Its place among the calls the client knows of."""
+    """Its index among the calls sent to the client; -1 before."""
     waiting: list[str] = []
-    """Text that is not yet written."""
+    """Text that is not written yet."""
     delivered: bool = False
     """Whether any of its text has come."""
     ended: bool = False
-    """Whether all of its text has come, or no more will."""
+    """Whether no more of its text will come."""
     sound: bool = False
-    """Whether its text was given in one piece that can be read as JSON."""
+    """Whether upstream sent its whole text and that is valid JSON."""
     whole: bool = False
-    """Whether upstream says it is complete."""
+    """Whether upstream reported it as complete."""
 
     @property
     def begun(self) -> bool:
@@ -73,7 +73,7 @@ class ChatToolCalls:
 
     @property
     def current(self) -> Call | None:
-        """The call whose deltas may be passed on as they come."""
+        """The call whose deltas can be forwarded at once, if any."""
         call = self._calls[self._turn] if self._turn < len(self._calls) else None
         return (
             call if call is not None and call.begun and call.delivered and not call.ended else None
@@ -81,22 +81,22 @@ class ChatToolCalls:
 
     @property
     def any_whole(self) -> bool:
-        """Whether the client knows of a complete call."""
+        """Whether a complete call was sent to the client."""
         return any(call.begun and call.whole for call in self._calls)
 
     @property
     def any_half(self) -> bool:
-        """Whether the client knows of a call that is not complete."""
+        """Whether an incomplete call was sent to the client."""
         return any(call.begun and not call.whole for call in self._calls)
 
     def add(self, item: CallItem, output_index: int | None) -> list[CallDelta]:
-        """A call begins."""
+        """Begin a call."""
         if self._find(item.id, output_index) is None:
             self._begin(item, output_index)
         return self._ready()
 
     def text(self, delta: str, item_id: str | None, output_index: int | None) -> list[CallDelta]:
-        """A piece of a call's text."""
+        """Add a delta of a call's text."""
         call = self._find(item_id, output_index) or self._current(output_index)
         if call is None:
             if len(self._early) < MAX_EARLY:
@@ -108,7 +108,7 @@ class ChatToolCalls:
         return self._ready()
 
     def end(self, text: str, item_id: str | None, output_index: int | None) -> list[CallDelta]:
-        """All of a call's text; said only if no piece of it was."""
+        """Add a call's whole text, unless its deltas were added."""
         call = self._find(item_id, output_index) or self._current(output_index)
         if call is None or call.ended:
             return []
@@ -117,7 +117,7 @@ class ChatToolCalls:
         return self._ready()
 
     def done(self, item: CallItem, output_index: int | None) -> list[CallDelta]:
-        """A call, whole; also one that was never announced."""
+        """Complete a call; also one without an `added` event."""
         call = self._find(item.id, output_index) or self._begin(item, output_index)
         if call.whole:
             return []
@@ -129,7 +129,7 @@ class ChatToolCalls:
         return self._ready()
 
     def close(self, *, complete: bool) -> list[CallDelta]:
-        """The answer is over: write what waits. Calls cut by a limit stay half, or are left out."""
+        """End the answer: write what is buffered. Calls cut by a limit stay incomplete or are left out."""
         for call in self._calls:
             call.whole = call.whole or complete or call.sound
             if not call.ended and call.whole:
@@ -139,7 +139,7 @@ class ChatToolCalls:
         return self._ready()
 
     def _find(self, item_id: str | None, output_index: int | None) -> Call | None:
-        """A call by its item's id, else by its output index."""
+        """Find a call by its item's id, else by its output index."""
         if item_id is not None:
             for call in self._calls:
                 if call.item_id == item_id:
@@ -151,7 +151,7 @@ class ChatToolCalls:
         return None
 
     def _current(self, output_index: int | None) -> Call | None:
-        """The last call, for events that do not say which one they mean."""
+        """The last call, for events without a known id or index."""
         call = self._calls[-1] if self._calls else None
         if call is None or call.ended:
             return None
@@ -181,7 +181,7 @@ class ChatToolCalls:
         return call
 
     def _end(self, call: Call, text: str) -> None:
-        """No more text: what was given whole counts where none of it was written."""
+        """End a call's text; `text` is its whole text, used if no delta came."""
         if text and not call.begun:
             call.waiting = [text]
         elif not call.delivered:
@@ -189,11 +189,11 @@ class ChatToolCalls:
         call.delivered = call.ended = True
 
     def _ready(self) -> list[CallDelta]:
-        """Return the deltas that may be written: up to the first call that has not ended."""
+        """Return the deltas that can be written: up to the first call that has not ended."""
         deltas: list[CallDelta] = []
         while self._turn < len(self._calls):
             call = self._calls[self._turn]
-            # The old form has room for a single call.
+            # `function_call` can hold a single call.
             if not self._legacy or self._turn == 0:
                 deltas += self._deltas_of(call)
             if not call.ended:

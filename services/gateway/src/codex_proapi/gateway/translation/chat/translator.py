@@ -1,7 +1,7 @@
-"""A streamed chat answer: upstream's bytes in, chat chunks' bytes out.
+"""Translates a streamed answer for chat clients: bytes in, bytes out.
 
-Deltas of text, reasoning and arguments take the fast way of `stream.answer_translator`; whatever
-is the least unusual goes through `ChatStream`.
+Deltas of text, reasoning and arguments take the fast path of `stream.answer_translator`; all other
+events go through `ChatStream`.
 """
 
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ChatAnswer(AnswerTranslator[ChatChunk]):
-    """One answer as chat chunks, whatever is made of them."""
+    """Base of the translator and the aggregator: one answer as chat chunks."""
 
     def __init__(self, options: ChatOptions, *, completion_id: str) -> None:
         super().__init__()
@@ -36,12 +36,19 @@ class ChatAnswer(AnswerTranslator[ChatChunk]):
 
 
 class ChatTranslator(ChatAnswer):
-    """One streamed answer on its way to a chat client."""
+    """Translates one streamed answer for a chat client."""
 
     def __init__(
         self, options: ChatOptions, *, completion_id: str, created: int, model: str
     ) -> None:
-        """Take the id and time of the completion, and the model to echo: the one asked for."""
+        """Create the translator of an answer.
+
+        Args:
+            options: How the client wants its answer.
+            completion_id: Id of the completion.
+            created: Its time in seconds since the epoch.
+            model: The requested model, repeated in every chunk.
+        """
         super().__init__(options, completion_id=completion_id)
         self._fast = {
             TEXT_LINES: self._text,
@@ -85,11 +92,11 @@ class ChatTranslator(ChatAnswer):
         return DONE
 
     def _error(self, error: GatewayError) -> bytes:
-        """An error event; no `[DONE]` follows it."""
+        """Return an error event; no `[DONE]` follows it."""
         return chat_error_event(error)
 
     def _remember_call(self) -> None:
-        """Note the call whose deltas may take the fast way."""
+        """Note the call whose deltas can take the fast path."""
         call = self._stream.calls.current
         if call is not self._call and call is not None:
             delta = CallDelta(index=call.index, form=call.form)

@@ -1,4 +1,4 @@
-"""Which translator carries an answer to a chat client."""
+"""Chooses the translator of a chat answer."""
 
 import msgspec
 
@@ -14,11 +14,11 @@ def chat_translator(
     *,
     request_id: str,
     created: int,
-    own_quota: bool = False,  # noqa: ARG001 - a chat stream tells nothing of quotas
+    own_quota: bool = False,  # noqa: ARG001 - a chat stream has no quotas
 ) -> StreamTranslator:
     """Return the translator of one answer.
 
-    The completion's id is made of `request_id` (`req_…`), `created` is in seconds since the epoch.
+    The completion's id is derived from `request_id` (`req_…`); `created` is in seconds since the epoch.
     """
     if not isinstance(translated.answer, ChatOptions):
         raise TypeError("not a chat request")

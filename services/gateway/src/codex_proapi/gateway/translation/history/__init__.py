@@ -1,5 +1,5 @@
-"""A conversation made ready to be sent: calls paired with results, named, flattened, estimated.
+"""Prepares a conversation for sending: pairs calls with results, names, flattens, estimates it.
 
-It works on the backend's own items, whatever dialect they came from. Reading a client's messages
-is `translation.request`; keeping items between requests is `exchange`.
+It works on the backend's items, whatever dialect they came from. A client's messages are read in
+`translation.request`; items are stored between requests in `exchange`.
 """

@@ -1,7 +1,7 @@
-"""Calls and their results made to agree, over the whole history.
+"""Pairs calls with their results over the whole history.
 
-Upstream refuses a call without a result, a result without a call, and an id twice or over its
-length. Clients that cut, reorder or invent history send all of these.
+Upstream refuses a call without a result, a result without a call, and an id that is repeated or too
+long. Clients that cut, reorder or invent history send all of these.
 """
 
 import hashlib
@@ -14,30 +14,30 @@ from codex_proapi.gateway.formats.codex.input_items import message, text_part
 from codex_proapi.gateway.formats.codex.requests import Item
 
 CALL_ID_LIMIT = 64
-"""Longest `call_id` upstream takes."""
+"""Characters of the longest `call_id` upstream accepts."""
 INTERRUPTED = "[interrupted: this call has no recorded result]"
-"""What the model reads for a call whose result never came."""
+"""Result added to a call without one."""
 ORPHANED = "[result of a tool call that is no longer in this conversation]"
-"""What stands before a result whose call is gone."""
+"""Prefix of a result without a call."""
 
 RESULT_OF = {
     "function_call": "function_call_output",
     "custom_tool_call": "custom_tool_call_output",
 }
-"""The kind of result that each kind of call wants."""
+"""Type of a call to the type of its result."""
 RESULTS = frozenset(RESULT_OF.values())
 _DIGEST_LENGTH = 16
 
 
 def paired(items: list[Item]) -> list[Item]:
-    """Return the history with every call answered once, after it, under an id of its own."""
+    """Return the history in which every call has a unique id and one result, after the call."""
     if not any(item["type"] in RESULT_OF or item["type"] in RESULTS for item in items):
         return items
     return list(_Pairs(items).settled())
 
 
 class _Call(msgspec.Struct):
-    """One call on its way to its result."""
+    """A call and the position of its result."""
 
     position: int
     item: Item
@@ -56,7 +56,7 @@ class _Pairs:
         self._match()
 
     def settled(self) -> Iterator[Item]:
-        """Return the items in order; results that came before their calls, and missing ones, after."""
+        """Yield the items in order; results that came before their calls, and missing ones, after them."""
         of_result = {call.result: call for call in self._calls.values() if call.result is not None}
         waiting: list[_Call] = []
         for position, item in enumerate(self._items):
@@ -77,7 +77,7 @@ class _Pairs:
         yield from map(self._late_result, waiting)
 
     def _numbered(self) -> dict[int, _Call]:
-        """Assign every call an id of its own; those the clients gave stay where they can."""
+        """Assign every call a unique id: the client's, if it is valid and new."""
         provided = {item["call_id"] for item in self._items if item["type"] in RESULT_OF}
         used: set[str] = set()
         next_suffix: dict[str, int] = {}
@@ -96,7 +96,7 @@ class _Pairs:
         return calls
 
     def _match(self) -> None:
-        """Find each result's call: by id over the whole history, then those without one in turn."""
+        """Find each result's call: by id over the whole history, then in order for those without one."""
         open_by_id: dict[str, deque[_Call]] = {}
         for call in self._calls.values():
             open_by_id.setdefault(call.item["call_id"], deque()).append(call)
@@ -138,14 +138,14 @@ def _result(call: _Call, output: object) -> Item:
 
 
 def _as_message(item: Item) -> Item:
-    """Show a result without a call as what somebody reports."""
+    """Turn a result without a call into a user message."""
     output = item["output"]
     parts = [text_part(output)] if isinstance(output, str) and output else list(output)
     return message("user", [text_part(ORPHANED), *parts])
 
 
 def _fitting(call_id: str) -> str:
-    """Shorten an id that is over the limit: what it begins with, and a digest of the whole."""
+    """Shorten an id over the limit to its beginning and a digest of the whole."""
     if len(call_id) <= CALL_ID_LIMIT:
         return call_id
     digest = hashlib.sha256(call_id.encode()).hexdigest()[:_DIGEST_LENGTH]

@@ -1,7 +1,7 @@
-"""What names a conversation: the same over its turns, another for another key.
+"""Names of conversations: the same on every turn, different for each key.
 
-Upstream's prompt cache, its session headers and our affinity all follow this one name. Only
-digests leave here, never a prompt.
+Upstream's prompt cache, its session headers and our affinity use this name. Results are digests, never
+a prompt.
 """
 
 import hashlib
@@ -11,18 +11,23 @@ from typing import Any
 from codex_proapi.gateway.formats.codex.requests import Item
 
 CACHE_KEY_LIMIT = 64
-"""Longest `prompt_cache_key` sent as it is."""
+"""Characters of the longest `prompt_cache_key` that is sent unchanged."""
 _READ_LIMIT = 65_536
-"""Characters of one text that count; conversations differ long before."""
+"""Characters of one text that are used; conversations differ long before."""
 
 
 def fingerprint(key_id: str, source: str) -> str:
-    """Return the name of a conversation, of which `source` tells the client's own or first words."""
+    """Return the name of a conversation.
+
+    Args:
+        key_id: Id of the client's key; empty in open mode.
+        source: The client's own name of the conversation, or its `opening_words`.
+    """
     return hashlib.sha256(f"{key_id}\0{source}".encode()).hexdigest()
 
 
 def opening_words(instructions: str | None, items: Iterable[Item]) -> str:
-    """Return what a conversation begins with: system text, up to the first thing a user said."""
+    """Return the beginning of a conversation: its system text, up to the first user message."""
     seen = [(instructions or "")[:_READ_LIMIT]]
     for item in items:
         if item.get("type") != "message":
@@ -34,14 +39,14 @@ def opening_words(instructions: str | None, items: Iterable[Item]) -> str:
 
 
 def cache_key(client_key: str | None, conversation: str) -> str:
-    """Return the prompt cache key: the client's own where upstream takes it, else a derived one."""
+    """Return the prompt cache key: the client's, if upstream accepts it, else a derived one."""
     if client_key and len(client_key) <= CACHE_KEY_LIMIT and client_key.isprintable():
         return client_key
     return session_uuid(conversation)
 
 
 def session_uuid(conversation: str) -> str:
-    """Return a conversation's UUID, made of its fingerprint."""
+    """Return a UUID derived from a conversation's fingerprint."""
     digits = f"{conversation[:12]}4{conversation[13:16]}8{conversation[17:32]}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

@@ -1,4 +1,4 @@
-"""What a request may cost before upstream has counted it: for limits, never for a bill."""
+"""Estimates the input tokens of a request before upstream counts them; for limits, not for usage."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -6,15 +6,15 @@ from typing import Final
 from codex_proapi.gateway.formats.codex.requests import Item
 
 BYTES_PER_TOKEN: Final = 4
-"""Of a request's body: a usual figure for English and for code."""
+"""Bytes of a request's body per token: a common figure for English and code."""
 PICTURE_TOKENS: Final = 1_000
-"""Of one picture, however many bytes it is packed in: about what a screenshot costs."""
+"""Tokens of one picture, whatever its size in bytes: about those of a screenshot."""
 WITHOUT_PICTURES: Final = 16 * 1024
-"""Bytes up to which nobody looks for pictures: they would be icons."""
+"""Bytes of a body up to which pictures are not searched for: they would be icons."""
 
 
 def estimate(size: int, items: Iterable[Item]) -> int:
-    """Tokens of a body of so many bytes, with these items in it."""
+    """Return the tokens of a body of `size` bytes with these items."""
     if size <= WITHOUT_PICTURES:
         return size // BYTES_PER_TOKEN
     pictures = [len(url) for url in _pictures(items)]
@@ -23,7 +23,7 @@ def estimate(size: int, items: Iterable[Item]) -> int:
 
 
 def _pictures(items: Iterable[Item]) -> Iterator[str]:
-    """The pictures that are in the body itself, in messages and in results of tools."""
+    """Yield the data URLs of pictures, in messages and in tool results."""
     for item in items:
         for field in ("content", "output"):
             parts = item.get(field)

@@ -1,11 +1,11 @@
-"""The whole history as one user text: `HISTORY_MODE=transcript`.
+"""Writes the whole history as one user message: `HISTORY_MODE=transcript`.
 
 Every message becomes a line `User:`, `Assistant:` or `System:` (the developer's too). Calls and
-their results become lines of the assistant and the user, so that nothing said is lost; tools stay
-on offer. Images and files follow the text in the same message, in order, and are mentioned where
-they stood. Reasoning is left out, for it belongs to items that are gone. Compacted history and
-items of unknown types stay items in front, for no text can stand for them; a trigger for
-compaction stays last. Codex's own requests are never flattened: whoever calls sees to that.
+their results become lines of the assistant and the user; the tools are still sent. Images and files
+follow the text in the same message, in order, and are mentioned at their place. Reasoning is left
+out, because its items are. Compacted history and items of unknown types stay items, in front, because
+they have no text; a trigger for compaction stays last. The caller does not flatten requests of Codex
+clients.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _SPEAKERS = {"user": "User", "assistant": "Assistant", "developer": "System"}
 
 
 def flattened(items: list[Item]) -> list[Item]:
-    """Return the history as one user message, with what cannot be text around it."""
+    """Return the history as one user message, and the items around it that have no text."""
     attached: list[Part] = []
     lines: list[str] = []
     before: list[Item] = []

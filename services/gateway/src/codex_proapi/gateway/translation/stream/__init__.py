@@ -1,5 +1,5 @@
 """What translators of any dialect share: the driver, the commit gate, the report, stop strings.
 
 `event_translator` cuts an answer's bytes into events and hands them to a dialect. What an event
-looks like is in `formats.codex.events`; what a client is told of it is the dialect's.
+looks like is in `formats.codex.events`; translating it for a client is the dialect's.
 """

@@ -1,7 +1,7 @@
-"""The states of one answer that is translated event by event, and the order its events come in.
+"""The state machine of one answer that is translated event by event.
 
-Chat and Messages answers have the same states and differ in what an event becomes. Every change
-of state is in TRANSITIONS. No clock, no ids, no I/O: whoever makes an `AnswerStream` brings them.
+Chat and Messages answers have the same states and differ in the translation of an event. Every change
+of state is in TRANSITIONS. No clock, no ids, no I/O: they are arguments.
 """
 
 import enum
@@ -45,26 +45,26 @@ Piece = TypeVar("Piece")
 
 
 class AnswerState(enum.Enum):
-    """How far the answer has come."""
+    """The state of an answer."""
 
     WAITING = "waiting"
     OPEN = "open"
     CUT = "cut"
-    """A stop string was met: the text is over, only the usage is still awaited."""
+    """The text was cut at a stop sequence; only the usage is still expected."""
     FINISHED = "finished"
     FAILED = "failed"
 
 
 class StopMet:
-    """Our own event: the text has reached a stop string."""
+    """Internal event: the text has reached a stop sequence."""
 
 
 class NothingUsable:
-    """Our own event: the answer ended without text or a call, or within a call."""
+    """Internal event: the answer ended without text or a call, or within a call."""
 
 
 class BytesEnded:
-    """Our own event: upstream has closed."""
+    """Internal event: upstream has closed."""
 
 
 _CONTENT: Final = (
@@ -86,7 +86,7 @@ TRANSITIONS: Final[dict[AnswerState, dict[type, AnswerState]]] = {
     AnswerState.FINISHED: {NothingUsable: AnswerState.FAILED},
     AnswerState.FAILED: {},
 }
-"""An event that is not in a state's row changes nothing in it and says nothing."""
+"""State to event to next state; an event without an entry is ignored."""
 
 
 class _Output(msgspec.Struct):
@@ -97,10 +97,10 @@ _read_output: Final = reader(_Output)
 
 
 class AnswerStream(Generic[Piece]):
-    """One answer: upstream's events in, pieces of the client's stream out.
+    """Base of the answers: translates upstream's events into pieces of the client's stream.
 
-    A dialect brings `_opening`, `_content`, `_ending` and, where something is left to write after
-    a stop string, `_rest`.
+    A dialect implements `_opening`, `_content`, `_ending` and, if something is left to write after a
+    stop sequence, `_rest`.
     """
 
     def __init__(self) -> None:
@@ -111,10 +111,12 @@ class AnswerStream(Generic[Piece]):
         return f"<{type(self).__name__} {self.state.value}>"
 
     def feed(self, event: UpstreamEvent) -> list[Piece]:
-        """Take one event; give the pieces it causes, often none.
+        """Return the pieces for one event, often none.
 
-        Raises `UpstreamRefused` for a failure upstream reports, `EmptyAnswer` for a whole answer
-        without text or a call, `Truncated` for one that ends within a call the client knows of.
+        Raises:
+            UpstreamRefused: Upstream reported a failure.
+            EmptyAnswer: The answer is complete, without text or a call.
+            Truncated: The answer ended within a call that was begun for the client.
         """
         before = self.state
         after = TRANSITIONS[before].get(type(event))
@@ -137,7 +139,7 @@ class AnswerStream(Generic[Piece]):
         return opening + self._content(event)
 
     def finish(self) -> list[Piece]:
-        """Upstream has closed: give what is left. Raises `Truncated` if the answer is not whole."""
+        """Return the last pieces, when upstream has closed. Raises `Truncated` if incomplete."""
         before = self.state
         self.state = TRANSITIONS[before].get(BytesEnded, before)
         if self.state is AnswerState.FAILED:
@@ -145,32 +147,32 @@ class AnswerStream(Generic[Piece]):
         return self._rest() if before is AnswerState.CUT else []
 
     def _opening(self) -> list[Piece]:
-        """What stands before everything else."""
+        """The first pieces."""
         raise NotImplementedError
 
     def _content(self, event: UpstreamEvent) -> list[Piece]:
-        """What an event of the answer's content becomes; applies `StopMet` at a stop string."""
+        """The pieces for an event with content; applies `StopMet` at a stop sequence."""
         raise NotImplementedError
 
     def _ending(self, event: ResponseCompleted | ResponseIncomplete, *, cut: bool) -> list[Piece]:
-        """The last pieces; with `cut` the client's text has ended at a stop string before."""
+        """The last pieces; with `cut` the text has ended at a stop sequence before."""
         raise NotImplementedError
 
     def _rest(self) -> list[Piece]:
-        """What is left when upstream fails or closes after a stop string was met."""
+        """The last pieces if upstream fails or closes after a stop sequence."""
         return []
 
     def _move(self, event: type) -> None:
-        """Change the state by an event of our own."""
+        """Change the state by an internal event."""
         self.state = TRANSITIONS[self.state][event]
 
     def _empty(self) -> EmptyAnswer:
-        """The error of a whole answer without text or a call."""
+        """The error of a complete answer without text or a call."""
         self._move(NothingUsable)
         return EmptyAnswer("The backend's answer was empty: neither text nor a call.")
 
     def _missing_items(self, response: Raw) -> list[Raw]:
-        """The items of the finished response, where no event has brought any."""
+        """The items of the finished response, if no event has brought any."""
         if self._items_done:
             return []
         try:

@@ -1,7 +1,7 @@
-"""The translator of an answer that is an `AnswerStream`, and the fast ways such answers share.
+"""Base translator of answers that are an `AnswerStream`, and the fast paths they share.
 
-Deltas, which are nearly all of a stream, take a fast way: their JSON string is copied between
-bytes encoded once. It is taken only where the `AnswerStream` would give the very same piece.
+Deltas, which are nearly all of a stream, take a fast path: their JSON string is copied between bytes
+that were encoded once. It is taken only if the `AnswerStream` would return the same piece.
 """
 
 from typing import Final, Generic
@@ -108,18 +108,18 @@ def arguments_string(block: bytes, item_id: str | None) -> bytes | None:
 
 
 def _silent(block: bytes) -> bytes | None:
-    """Skip an event by its name, where its payload says the same."""
+    """Skip an event by its name, if its payload has the same type."""
     return b"" if block.startswith(_SILENT_BEGINNINGS) else None
 
 
 SILENT_HANDLERS: Final[dict[bytes, FastHandler]] = {
     first_lines(name): _silent for name in _SILENT_EVENTS
 }
-"""Handlers of the events that say nothing to a client: they are not even read."""
+"""Handlers of the events that mean nothing to a client; they are not decoded."""
 
 
 class AnswerTranslator(EventTranslator, Generic[Piece]):
-    """One answer as pieces of the dialect's stream, whatever is made of them."""
+    """One answer as pieces of the dialect's stream; subclasses write or aggregate them."""
 
     _stream: AnswerStream[Piece]
 
@@ -139,7 +139,7 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
     def _end(self, *, cut: bool) -> bytes:
         self.done = True
         if cut:
-            # The client has all it wanted: how upstream went on is no matter.
+            # The client has its whole text: how upstream ended is irrelevant.
             self.report.ending = Ending.WHOLE
             self.report.code = ""
         return self._terminator()
@@ -149,5 +149,5 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
         raise NotImplementedError
 
     def _terminator(self) -> bytes:
-        """Return what stands after the last piece."""
+        """Return the bytes after the last piece."""
         return b""

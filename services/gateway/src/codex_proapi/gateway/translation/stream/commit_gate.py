@@ -1,7 +1,7 @@
-"""The commit point: holds an answer back until it says something, or refuses.
+"""Holds an answer back until the commit point: until it has content, or is a refusal.
 
-Until then another account can still be asked, because the client has seen nothing. What a refusal
-allows is decided by `policy.retry`.
+Until then the request can be retried on another account, because the client has received nothing. A
+refusal is judged by `policy.retry`.
 """
 
 from typing import Final
@@ -31,22 +31,22 @@ SILENT_LINES: Final = tuple(
         b"response.content_part.added",
     )
 )
-"""Events that nearly every answer begins with; they have no content and are not decoded."""
+"""Events at the beginning of nearly every answer; they have no content and are not decoded."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """The commit point is not reached yet."""
+    """Result: the commit point is not reached yet."""
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """The commit point is reached."""
+    """Result: the commit point is reached."""
 
     held: bytes
     """All bytes so far, for the translator."""
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """Upstream refused in an event of a response of status 200."""
+    """Result: upstream refused, in an event of a response with status 200."""
 
     refusal: Refusal
 
@@ -55,7 +55,7 @@ WAITING: Final = Waiting()
 
 
 class CommitGate:
-    """The beginning of one upstream answer. Feed it until it gives something but `Waiting`."""
+    """The beginning of one upstream answer; to be fed until the result is not `Waiting`."""
 
     def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
         self._splitter = SSESplitter()
@@ -70,7 +70,7 @@ class CommitGate:
         return f"<CommitGate of {self._events} events>"
 
     def feed(self, data: bytes) -> Waiting | Spoken | Failed:
-        """Take upstream's bytes. Raises `Malformed` where they cannot be read."""
+        """Add upstream's bytes. Raises `Malformed` if they cannot be read."""
         self._pieces.append(data)
         self._size += len(data)
         blocks = self._splitter.feed(data)
@@ -95,7 +95,7 @@ class CommitGate:
 
     @property
     def held(self) -> bytes:
-        """All bytes so far, to tell what a stream was that ended before the commit point."""
+        """All bytes so far, to classify a stream that ended before the commit point."""
         return b"".join(self._pieces)
 
     def _refusal(self, event: ResponseFailed | UpstreamErrorEvent) -> Refusal:

@@ -1,15 +1,15 @@
-"""The skeleton of every stream translator: cut bytes into events, pass or translate each, end once.
+"""Base of the stream translators: splits bytes into events, forwards or translates each, ends once.
 
-A dialect brings, as methods of a subclass:
+A dialect implements, as methods of a subclass:
 
 * `_fast`: for events that are nearly all of a stream, a handler of the undecoded block by the
-  lines it begins with; the handler gives the client's bytes, or None where the event needs more;
+  lines it begins with; the handler returns the client's bytes, or None to decode the event;
 * `_translate(event, message)`: the client's bytes for any other event, decoded;
 * `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
 * `_error(error)`: the bytes that end a stream with an error.
 
 A block is one server-sent event without the blank line that ends it. A text delta in it carries
-its JSON string as upstream wrote it, so the fast way copies and never decodes.
+its JSON string as upstream wrote it, so the fast path copies and never decodes.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ DATA: Final = b"data: "
 
 
 def first_lines(name: str) -> bytes:
-    """How blocks of one event begin: its `event:` line and the name of the data field."""
+    """Return the beginning of an event's blocks: its `event:` line and the name of the data field."""
     return f"event: {name}\n".encode() + DATA
 
 
@@ -56,7 +56,7 @@ class EventTranslator:
         self._plain = True
 
     def feed(self, data: bytes) -> bytes:
-        """Translate bytes from upstream; gives the client's bytes, b"" if there are none to write."""
+        """Translate upstream's bytes into the client's; b"" if there are none to write."""
         if self.done:
             return b""
         out = self._unsent
@@ -100,7 +100,7 @@ class EventTranslator:
         return self._send()
 
     def fail(self, error: GatewayError) -> bytes:
-        """End with what was translated before the fault, then the error in the dialect's format."""
+        """Return what was translated before the error, then the error in the dialect's format."""
         if self.done:
             return b""
         self.done = True
@@ -109,7 +109,7 @@ class EventTranslator:
         return self._send() + self._error(error)
 
     def _send(self) -> bytes:
-        """Return all that is translated and not yet given."""
+        """Return, and remove, what was translated and not returned yet."""
         pieces, self._unsent = self._unsent, []
         return b"".join(pieces)
 
@@ -123,7 +123,7 @@ class EventTranslator:
         return self._translate(event, message)
 
     def _last(self, block: bytes) -> bytes:
-        """Translate what is left without a blank line to end it."""
+        """Translate a last block that lacks its blank line."""
         return self._slow(block)
 
     def _translate(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
@@ -137,4 +137,4 @@ class EventTranslator:
 
 
 def _nothing(_: bytes) -> None:
-    """Have no fast way for this kind of event."""
+    """The handler of events without a fast path."""

@@ -69,7 +69,7 @@ def observe(event: UpstreamEvent, report: ResponseReport) -> None:
 
 
 def incomplete_reason(response: Raw) -> str:
-    """Why upstream ended an answer early; empty if not given."""
+    """Why upstream ended an answer early (`incomplete_details.reason`); empty if missing."""
     try:
         details = _read(response or b"{}").incomplete_details
     except DECODE_ERRORS:

@@ -1,6 +1,6 @@
 """The protocol of stream translators and aggregators, and the response report they fill.
 
-A translator takes bytes from upstream and gives the client's bytes, one `bytes` for each read. It
+A translator turns upstream's bytes into the client's, one `bytes` for each read. It
 uses no socket, clock or account; the response pump decides when to write and what to retry.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codex_proapi.gateway.formats.codex.refusals import Refusal
 
 UNKNOWN_NAMES: Final = 32
-"""How many names of unknown events are told apart; the rest is counted as `other`."""
+"""Most names of unknown events that are counted separately; the rest counts as `other`."""
 
 
 class ResponseReport:
@@ -42,11 +42,11 @@ class ResponseReport:
         self.metadata: dict[str, str] = {}
         """Late response headers from metadata events, lower case: turn state and the like."""
         self.unknown_events: Counter[str] = Counter()
-        """Events that no rule here knows, by name."""
+        """Number of unknown events, by name."""
         self.malformed_events = 0
-        """Events that could not be read and were passed on to a client that asked for all."""
+        """Number of unreadable events that were forwarded to a Codex client."""
         self.response = b""
-        """The finished response object as JSON, if the translator was asked to keep it."""
+        """The finished response object as JSON, if the options say to keep it."""
 
     def __repr__(self) -> str:
         return f"<ResponseReport {self.ending or 'open'} {self.code}>"
@@ -61,7 +61,7 @@ class StreamTranslator(Protocol):
     """Translates one answer's bytes for a client.
 
     Call `feed` with every read until `done`; call `finish` when upstream closes before that. When
-    either raises, or anything else ends the answer, `fail` gives the last bytes to write: what was
+    either raises, or anything else ends the answer, `fail` returns the last bytes to write: what was
     translated before the fault, then the error in the stream's own form.
     """
 
@@ -71,17 +71,17 @@ class StreamTranslator(Protocol):
 
     @property
     def done(self) -> bool:
-        """Whether the last byte is given: nothing upstream still sends matters."""
+        """Whether the answer is complete; what upstream still sends is irrelevant."""
 
     @property
     def keep_alive(self) -> bytes:
-        """What to write while upstream is silent."""
+        """The bytes to write while upstream sends nothing."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take upstream's bytes; give the client's, b"" when there is nothing to write."""
+        """Translate upstream's bytes into the client's; b"" if there is nothing to write."""
 
     def finish(self) -> bytes:
-        """Upstream has closed: give the rest, or raise `Truncated` if the answer is not whole."""
+        """Return the rest when upstream has closed. Raises `Truncated` if the answer is incomplete."""
 
     def fail(self, error: GatewayError) -> bytes:
-        """End with an error. A fold, which has no stream to write into, raises it instead."""
+        """Return the last bytes, with an error. An aggregator, without a stream, raises it."""

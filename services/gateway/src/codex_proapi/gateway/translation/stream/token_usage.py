@@ -27,7 +27,7 @@ def tokens_of(response: bytes | Raw) -> Tokens | None:
 
 
 def tokens_of_usage(usage: dict[str, Any]) -> Tokens:
-    """Tokens in a usage object; a count that is missing or no number is nought."""
+    """Tokens in a usage object; a missing or invalid count is 0."""
     input_details = usage.get("input_tokens_details")
     output_details = usage.get("output_tokens_details")
     return Tokens(

@@ -1,5 +1,5 @@
-"""Tools of every known shape made into those the backend takes: names, schemas, the choice.
+"""Translates tools of every known shape into the backend's: names, schemas, the tool choice.
 
-Calls of tools in answers belong to the dialects; where tools stand in a request's body is
+Calls in answers belong to the dialects; the place of tools in a request's body is in
 `formats.codex.requests`.
 """

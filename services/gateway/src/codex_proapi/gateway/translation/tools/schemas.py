@@ -1,4 +1,4 @@
-"""Schemas of tools: left as the client's bytes, unless upstream would refuse them."""
+"""Schemas of tools: kept as the client's bytes unless upstream would refuse them."""
 
 import functools
 import re
@@ -16,16 +16,16 @@ _NULL = msgspec.Raw(b"null")
 _OBJECT = msgspec.Raw(b'"object"')
 
 _FOREIGN_REGEX = re.compile(r"\(\?[=!<]|\\[1-9]|\\p\{", re.IGNORECASE)
-"""Looking around, referring back, Unicode classes: refused in `pattern` (reported by proxies)."""
+"""Lookaround, back references, Unicode classes: refused in `pattern` (reported by other proxies)."""
 _FLAGS = re.compile(r"\(\?([a-zA-Z]+)")
 _WIDE_REGEX = re.compile(r"[^\0-\x7f]|\\[uUN]")
-"""Letters beyond ASCII: with case ignored, a range of them takes the compiler 20 ms."""
+"""Characters beyond ASCII: ignoring case, a range of them takes 20 ms to compile."""
 _PATTERN_LIMIT = 4096
-"""Characters of the longest pattern that is looked at; a longer one is left out."""
+"""Most characters of a pattern; a longer one is left out."""
 PATTERNS = 128
-"""Most distinct patterns of one request that are looked at: compiling one takes some 0.1 ms."""
+"""Most distinct patterns of one request that are compiled, which takes some 0.1 ms each."""
 PATTERN_CHARACTERS = 5 * 1024
-"""Most characters in them together, at 1 to 9 µs each."""
+"""Most characters of all of them together; 1 to 9 µs each."""
 _COMPILING = threading.Lock()
 _INNER = {
     **dict.fromkeys(
@@ -34,11 +34,11 @@ _INNER = {
     **dict.fromkeys(("anyOf", "oneOf", "allOf", "prefixItems"), "list"),
     **dict.fromkeys(("items", "additionalProperties", "not", "if", "then", "else"), "one"),
 }
-"""Keywords that hold schemas, and how: as an object's values, in a list, or one alone."""
+"""Keywords that contain schemas, and how: as an object's values, in a list, or a single one."""
 
 
 class _Head(msgspec.Struct, frozen=True):
-    """What of a schema decides whether its bytes may stay as they are."""
+    """The fields of a schema that decide whether its bytes are kept."""
 
     type: msgspec.Raw = _NULL
     properties: msgspec.Raw = _NULL
@@ -51,7 +51,7 @@ class _Head(msgspec.Struct, frozen=True):
 
     @property
     def combined(self) -> bool:
-        """Whether upstream would refuse it for what stands at its top level."""
+        """Whether it has alternatives at its top level, which upstream refuses."""
         words = (self.any_of, self.one_of, self.all_of, self.enum, self.excluded)
         return any(word != _NULL for word in words)
 
@@ -60,15 +60,15 @@ _HEAD = msgspec.json.Decoder(_Head)
 
 
 def is_object(raw: msgspec.Raw) -> bool:
-    """Whether some JSON is an object."""
+    """Whether a JSON text is an object."""
     return memoryview(raw)[:1].tobytes() == b"{"
 
 
 class Patterns:
-    """The patterns in the schemas of one request: which of them upstream would refuse.
+    """The patterns in the schemas of one request, and which of them upstream would refuse.
 
-    To know it, each must be compiled, which is slow. Those beyond the bounds are left out of their
-    schemas as foreign ones are, the same ones on every turn of a conversation.
+    Each must be compiled, which is slow. Patterns beyond the bounds are left out as if upstream
+    refused them, the same ones on every turn of a conversation.
     """
 
     def __init__(self) -> None:
@@ -93,10 +93,10 @@ class Patterns:
 
 
 def sound_parameters(raw: msgspec.Raw | None, where: str, patterns: Patterns) -> Any:
-    """Return a tool's parameters as upstream takes them. Raises BadRequest for what is no schema.
+    """Return a tool's parameters as upstream accepts them. Raises BadRequest for a value of another type.
 
-    They are an object's, with properties, without a dialect, without alternatives at the top level,
-    without arrays of nobody knows what, and without patterns that only other regex engines know.
+    The result is an object's schema with properties, without `$schema`, without alternatives at the
+    top level, without arrays lacking `items`, and without patterns of other regex engines.
     """
     if raw is None or raw == _NULL:
         return _NO_PARAMETERS
@@ -138,10 +138,10 @@ def _mended(raw: msgspec.Raw, where: str, patterns: Patterns) -> dict[str, Any]:
 
 
 def _flatten(schema: dict[str, Any]) -> None:
-    """Put what alternatives at the top level hold into the schema itself.
+    """Merge the alternatives at the top level into the schema.
 
-    All of their properties are offered. Required is what all of `allOf` require together, and what
-    every alternative of `anyOf` or `oneOf` requires.
+    The result has all of their properties. Required are those that any schema of `allOf` requires,
+    and those that every alternative of `anyOf` or `oneOf` requires.
     """
     required = set(_names(schema.get("required")))
     for word in ("allOf", "anyOf", "oneOf"):
@@ -174,7 +174,7 @@ def _lacks_items(part: dict[str, Any]) -> bool:
 
 
 def _has_fault(raw: msgspec.Raw, patterns: Patterns) -> bool:
-    """Whether some array does not say of what, or some pattern is for another engine."""
+    """Whether an array lacks `items`, or a pattern is for another regex engine."""
     for part in _schemas_in(msgspec.json.decode(raw)):
         if _lacks_items(part):
             return True
@@ -187,14 +187,16 @@ def _has_fault(raw: msgspec.Raw, patterns: Patterns) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _is_foreign(pattern: str) -> bool:
-    """Whether upstream would refuse a pattern: it compiles them as Python does."""
+    """Whether upstream would refuse a pattern; it compiles them as Python's `re` does."""
     if _FOREIGN_REGEX.search(pattern):
         return True
     if _ignores_case(pattern) and _WIDE_REGEX.search(pattern):
         return True
-    # The filters of warnings are the process's, and bodies are read in threads, too.
+    # Filters of warnings belong to the process, and bodies are also read in threads.
     with _COMPILING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of spellings that other versions may read otherwise
+        warnings.simplefilter(
+            "ignore"
+        )  # about syntax that other versions of Python may read otherwise
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError):
@@ -207,7 +209,7 @@ def _ignores_case(pattern: str) -> bool:
 
 
 def _schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return a schema and all schemas inside it; a property named like a keyword is none."""
+    """Yield a schema and all schemas inside it; a property named like a keyword is no schema."""
     waiting: list[Any] = [schema]
     while waiting:
         part = waiting.pop()

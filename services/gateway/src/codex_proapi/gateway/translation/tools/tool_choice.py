@@ -1,6 +1,6 @@
-"""Which tools the model may or must call, in the flat form upstream takes.
+"""Translates the tool choice into the flat form upstream accepts.
 
-Every spelling is read: chat's nested, Responses' flat, Anthropic's, and the older `function_call`.
+All forms are read: chat's nested, Responses' flat, Anthropic's, and the older `function_call`.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ _NAMING = frozenset({"function", "custom", "tool"})
 
 
 def read_choice(choice: Any, field: str, *, offered: ToolSet, names: ToolNames) -> Choice:
-    """Return the choice that is sent upstream. Raises BadRequest for one that cannot be honoured."""
+    """Return the choice to send. Raises BadRequest for one that cannot be met."""
     if choice is None:
         return "auto"
     if isinstance(choice, dict):
@@ -35,7 +35,7 @@ def read_choice(choice: Any, field: str, *, offered: ToolSet, names: ToolNames) 
 
 
 def forces(choice: Choice) -> bool:
-    """Whether the model must call something, or may call only some."""
+    """Whether the model must call a tool, or may call only some of them."""
     return choice not in ("auto", "none")
 
 
@@ -74,7 +74,7 @@ def _by_name(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNa
 
 
 def _named(name: str, offered: ToolSet, names: ToolNames) -> dict[str, Any] | None:
-    """Name one tool, by the kind it was declared as, whatever the choice calls it."""
+    """The choice of one tool, by the kind it was declared as, whatever kind the choice has."""
     for tool in offered.tools:
         if tool.name and tool.type != "namespace" and tool.name == names.sent(name):
             return _naming(tool)

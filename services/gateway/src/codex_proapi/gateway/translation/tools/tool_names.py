@@ -1,7 +1,7 @@
-"""Names of tools: ours to shorten where upstream would refuse them, and to give back unchanged.
+"""Names of tools: shortened where upstream would refuse them, and restored in answers.
 
-The short form depends on the name alone, so a later turn, another replica or a stored item makes
-the same one and nothing needs to be remembered.
+The short form depends on the name alone, so a later turn, another replica and a stored item have the
+same one, and nothing needs to be stored.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 TOOL_NAME_LIMIT = 64
-"""Longest name sent. Sources differ (64 or 128); nobody was seen refusing the smaller."""
+"""Characters of the longest name sent. Sources differ (64 or 128); 64 was never seen refused."""
 
 _LEGAL = re.compile(rf"[A-Za-z0-9_-]{{1,{TOOL_NAME_LIMIT}}}", re.ASCII)
 _ILLEGAL_LETTER = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
@@ -17,7 +17,7 @@ _DIGEST_LENGTH = 8
 
 
 class ToolNames:
-    """The names of one request: the client's name of each tool, and the one that is sent upstream."""
+    """The names of one request's tools: the client's, and the one that is sent."""
 
     def __init__(self, declared: Iterable[str] = ()) -> None:
         self._sent = {name: name for name in declared if _LEGAL.fullmatch(name)}
@@ -27,7 +27,7 @@ class ToolNames:
         return f"<ToolNames {len(self._sent)}, {len(self.restored)} shortened>"
 
     def sent(self, name: str) -> str:
-        """Return the name that is sent upstream."""
+        """Return the name to send for a client's name."""
         if known := self._sent.get(name):
             return known
         salt = name
@@ -46,7 +46,7 @@ class ToolNames:
 
 
 def _shortened(name: str, salt: str) -> str:
-    """Keep what tells most of a name, with a digest of the whole."""
+    """Shorten a name to its most specific part and a digest of the whole."""
     digest = hashlib.sha256(salt.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
     stem = name
     if len(name) > TOOL_NAME_LIMIT and name.startswith("mcp__"):

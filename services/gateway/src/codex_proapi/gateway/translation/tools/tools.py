@@ -1,8 +1,8 @@
-"""Tools of every known shape, made into the flat ones upstream takes; hosted ones sorted out.
+"""Translates tools of every known shape into upstream's flat form; hosted tools are left out.
 
-Schemas travel as the client's bytes unless something in them must be mended: upstream's prompt
-cache and its checks of reserved tools see the bytes. Which of them the model may or must call is
-read in `tool_choice`; where they are put in the body is the request shape's own matter.
+Schemas are kept as the client's bytes unless something in them must be corrected: upstream's prompt
+cache and its checks of reserved tools compare bytes. The tool choice is read in `tool_choice`; the
+place of tools in the body depends on the request shape.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ from codex_proapi.gateway.translation.tools.schemas import Patterns, is_object, 
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 WEB_SEARCH = "web_search"
-"""The one hosted tool upstream has for everybody."""
+"""The only hosted tool that upstream accepts from all clients."""
 _WEB_SEARCH_FIELDS = (
     "external_web_access",
     "search_content_types",
@@ -32,7 +32,7 @@ class ToolSet(msgspec.Struct, frozen=True, kw_only=True):
     """The tools of one request."""
 
     tools: tuple[Tool, ...] = ()
-    """What upstream is offered."""
+    """The tools to send."""
     hosted_out: frozenset[str] = frozenset()
     """Types of hosted tools that were left out."""
     chat_custom: frozenset[str] = frozenset()
@@ -45,7 +45,7 @@ class ToolSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kind_of_tool(fields: ToolFields) -> str:
-    """Tell a tool's kind by its shape; a type alone does not say which API it is written for."""
+    """Return a tool's kind, by its shape: a type alone does not identify the API it is written for."""
     declared = tool_value(fields, "type")
     kind = declared if isinstance(declared, str) else ""
     if "function" in fields:
@@ -60,12 +60,12 @@ def kind_of_tool(fields: ToolFields) -> str:
 
 
 def is_web_search(kind: str) -> bool:
-    """Tell web search by any of its names (previews, dated versions)."""
+    """Whether a type is web search, under any of its names (previews, dated versions)."""
     return kind.startswith(WEB_SEARCH)
 
 
 def declared_names(tools: Iterable[ToolFields]) -> Iterator[str]:
-    """Return the names the client declares, before any is shortened."""
+    """Yield the client's names of the declared tools."""
     for fields in tools:
         name = tool_value(_inner(fields), "name")
         if isinstance(name, str):
@@ -75,7 +75,7 @@ def declared_names(tools: Iterable[ToolFields]) -> Iterator[str]:
 def read_tools(
     tools: Iterable[ToolFields], field: str, *, names: ToolNames, dropped: Dropped
 ) -> ToolSet:
-    """Return the tools upstream is offered. Raises BadRequest for one that cannot be read."""
+    """Return the tools to send. Raises BadRequest for one that cannot be read."""
     found: dict[tuple[bool, str], Tool] = {}
     hosted_out: set[str] = set()
     chat_custom: set[str] = set()
@@ -100,7 +100,7 @@ def read_tools(
 
 
 def tools_inside(entries: Any) -> tuple[ToolFields, ...]:
-    """Return the tools that lie in `additional_tools` entries, out of the namespace of plain ones."""
+    """Return the tools in `additional_tools` entries, without the namespace of plain ones."""
     found: list[Any] = []
     for entry in entries if isinstance(entries, list) else ():
         if not isinstance(entry, dict) or entry.get("type") != "additional_tools":
@@ -118,7 +118,7 @@ def tools_inside(entries: Any) -> tuple[ToolFields, ...]:
 
 
 def _inner(fields: ToolFields) -> ToolFields:
-    """Return the object that holds the name: chat nests it, the others do not."""
+    """Return the object with the name: chat nests it, the others do not."""
     for field in ("function", "custom"):
         nested = fields.get(field)
         if nested is not None and is_object(nested):
@@ -141,7 +141,7 @@ def _nested(fields: ToolFields, field: str, where: str) -> ToolFields:
 
 
 def _chat_function(fields: ToolFields, where: str, names: ToolNames, patterns: Patterns) -> Tool:
-    """Flatten; without `strict`, chat means not strict, where Responses would try to be."""
+    """Flatten a chat function; without `strict` it is not strict, while Responses would try to be."""
     where_inner = f"{where}.function"
     inner = _nested(fields, "function", where)
     return _function(inner, where_inner, names, patterns, strict=False)
@@ -200,7 +200,7 @@ def _custom(fields: ToolFields, where: str, names: ToolNames, _: Patterns) -> To
 
 
 def _namespace(fields: ToolFields, where: str, _: ToolNames, __: Patterns) -> Tool:
-    """Pass a namespace as it is: only clients that know upstream well write one."""
+    """Pass a namespace unchanged: only Codex clients send one."""
     name = tool_value(fields, "name")
     inside = tool_value(fields, "tools")
     if not isinstance(name, str) or not name:

@@ -108,7 +108,7 @@ class Reasoning:
             self._contents.append(content)
 
     def finish(self) -> None:
-        """End the answer: a block with only a signature is dropped if nothing follows it."""
+        """End the answer: drop a block that would have only a signature, end any other."""
         block = self._block
         if block is not None and not block.ready:
             self._block = None

@@ -1,5 +1,5 @@
-"""A Messages body made into an upstream request: models, tools, history, parameters, token counts.
+"""Translates a Messages body into an upstream request: models, tools, history, parameters, token counts.
 
-What is written of the answer is `messages.answer`; rules that other dialects share are in
-`translation.request`, `translation.tools` and `translation.history`.
+Answers are translated in `messages.answer`; rules that dialects share are in `translation.request`,
+`translation.tools` and `translation.history`.
 """

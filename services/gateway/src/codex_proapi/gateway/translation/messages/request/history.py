@@ -1,4 +1,4 @@
-"""The messages of a conversation as upstream's items, in order."""
+"""Translates the messages of a conversation into upstream's items, in order."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -28,26 +28,26 @@ from codex_proapi.gateway.translation.request.parts import (
 )
 
 TOOL_ERROR: Final = "[tool error]"
-"""What stands before the result of a call that failed: upstream has no flag for it."""
+"""Prefix of the result of a failed call (`is_error`), for which upstream has no field."""
 _RESULT: Final = "function_call_output"
 _CALL: Final = "function_call"
 _SILENT: Final = frozenset({"redacted_thinking", "container_upload"})
-"""Parts that say nothing to another maker's model."""
+"""Parts of an assistant's message that are left out: they mean nothing to other models."""
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation made ready for upstream."""
+    """A conversation as upstream's items."""
 
     items: list[Item]
     encrypted_for: dict[str, str] = {}
-    """Encrypted content to the mark of the one account that can decrypt it."""
+    """Encrypted content to the mark of the account that can decrypt it."""
 
 
 class HistoryReader:
     """Reads the messages of one request."""
 
     def __init__(self, reading: TranslationContext, tool_names: frozenset[str]) -> None:
-        """`tool_names` are those the client offers, by its own names."""
+        """`tool_names` are the client's names of the tools it offers."""
         self._reading = reading
         self._tool_names = tool_names
         self._encrypted_for: dict[str, str] = {}
@@ -57,7 +57,7 @@ class HistoryReader:
         return f"<HistoryReader of {len(self._tool_names)} tools>"
 
     def read(self, messages: list[dict[str, Any]]) -> History:
-        """Return the whole conversation. Raises BadRequest."""
+        """Return the conversation. Raises BadRequest."""
         items: list[Item] = []
         for index, entry in enumerate(messages):
             where = f"messages.{index}"
@@ -76,7 +76,7 @@ class HistoryReader:
         return History(items=whole, encrypted_for=self._encrypted_for)
 
     def _user(self, content: Any, where: str) -> Iterator[Item]:
-        """What a user says, and results of calls where they stand."""
+        """Read a user message: its parts, and tool results in their order."""
         parts: list[Part] = []
         for index, part in enumerate(each_part(content, where)):
             if kind_of(part) != "tool_result":
@@ -90,7 +90,7 @@ class HistoryReader:
             yield message("user", parts)
 
     def _system(self, content: Any, where: str) -> Iterator[Item]:
-        """A system message in the middle: a developer's, in place, so that the prefix stays."""
+        """Read a later system message as `developer`, in place, which keeps the prefix cached."""
         parts: list[Part] = []
         for index, part in enumerate(each_part(content, where)):
             if kind_of(part) in (ADDITION, REMOVAL):
@@ -102,7 +102,7 @@ class HistoryReader:
             yield message("developer", parts)
 
     def _assistant(self, content: Any, where: str) -> Iterator[Item]:
-        """Thoughts, text and calls of the model, in order."""
+        """Read an assistant message: reasoning, text and calls, in order."""
         texts: list[Part] = []
         for index, part in enumerate(each_part(content, where)):
             found = self._assistant_item(part, f"{where}.{index}")
@@ -117,7 +117,7 @@ class HistoryReader:
             yield message("assistant", texts)
 
     def _assistant_item(self, part: Part, where: str) -> str | list[Item]:
-        """Return what an assistant's part says, or the items it stands for."""
+        """Return the text of an assistant's part, or its items."""
         match kind_of(part):
             case "tool_use":
                 return [
@@ -142,7 +142,7 @@ class HistoryReader:
                 return assistant_text(part, where, self._reading)
 
     def _thoughts(self, part: Part) -> list[Item]:
-        """Return the reasoning in a signature of ours; text alone cannot be sent back."""
+        """Return the reasoning in a signature of ours; thinking without one cannot be replayed."""
         envelope = opened(part.get("signature"))
         if envelope is None:
             return []
@@ -168,7 +168,7 @@ class HistoryReader:
         return item
 
     def _parts(self, part: Part, where: str) -> list[Part]:
-        """Return a part as upstream takes it; a part that holds others as those."""
+        """Return a part for upstream; a part that contains others as those."""
         match kind_of(part):
             case kind if kind == REFERENCE:
                 name = changed_name(part)
@@ -198,7 +198,7 @@ def _failed(output: str | list[Part]) -> str | list[Part]:
 
 
 def _search_result(part: Part, where: str) -> str:
-    """A found passage as text, after its title and source."""
+    """A search result as text: title, source, passage."""
     content = each_part(part.get("content"), f"{where}.content")
     texts = [each["text"] for each in content if isinstance(each.get("text"), str)]
     head = [part[field] for field in ("title", "source") if isinstance(part.get(field), str)]
@@ -212,7 +212,7 @@ def _query(part: Part) -> str:
 
 
 def _search_text(query: str, part: Part) -> str:
-    """A search of before as text: what was searched for and which pages were found."""
+    """An earlier search as text: its query and the pages found."""
     content = part.get("content")
     pages = [
         f"- {page.get('title') or page['url']}: {page['url']}"
@@ -223,7 +223,7 @@ def _search_text(query: str, part: Part) -> str:
 
 
 def _with_joined_results(items: list[Item]) -> list[Item]:
-    """Join results of one call: upstream takes one for each."""
+    """Join several results of one call: upstream accepts one for each."""
     calls = Counter(item["call_id"] for item in items if item["type"] == _CALL)
     results: Counter[str] = Counter()
     last: dict[str, Item] = {}
@@ -244,7 +244,7 @@ def _with_joined_results(items: list[Item]) -> list[Item]:
 
 
 def _joined(outputs: list[str | list[Part]]) -> str | list[Part]:
-    """Join all at once: each with what came before would copy it every time."""
+    """Join all outputs at once; joining one by one would copy the text each time."""
     texts = [output for output in outputs if isinstance(output, str)]
     if len(texts) == len(outputs):
         return "\n".join(texts)
@@ -258,7 +258,7 @@ def _as_parts(output: str | list[Part]) -> list[Part]:
 
 
 def _with_followed_reasoning(items: list[Item]) -> list[Item]:
-    """Leave out reasoning that nothing of the model's follows: upstream refuses it alone."""
+    """Leave out reasoning that no item of the model follows: upstream refuses it alone."""
     kept: list[Item] = []
     followed = False
     for item in reversed(items):

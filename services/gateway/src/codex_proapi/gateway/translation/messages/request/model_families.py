@@ -1,4 +1,4 @@
-"""Which model a name of Anthropic's means.
+"""Resolves the model names of Anthropic's clients.
 
 The catalogue and the owner's aliases (`MODEL_ALIASES`, where `claude-opus-*=…` sets a family) come
 first. Then `claude-` before a model's own name, by which Claude Code's discovery lists it. Then
@@ -15,15 +15,15 @@ from codex_proapi.gateway.errors import UnknownModel
 from codex_proapi.gateway.formats.anthropic.models import ALIAS_PREFIX
 
 LONG_CONTEXT: Final = re.compile(r"\[1m\]$", re.IGNORECASE)
-"""What asks for a window of a million tokens; no other model is meant by it."""
+"""Suffix that requests a context window of a million tokens; ignored."""
 _FAMILY: Final = re.compile(r"(?:^|[-/.])(opus|fable|sonnet|haiku)(?:[-@.:]|$)")
 _SUFFIXES: Final = re.compile(r"(?:-(?:none|minimal|low|medium|high|xhigh|max|ultra|fast))*$")
 QUICK_WORDS: Final = ("luna", "mini", "nano", "spark")
-"""What names of small, quick models hold."""
+"""Words in the names of small, quick models."""
 
 
 def resolve_model(name: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
-    """Return the model a name means; `default` is the key's own. Raises UnknownModel."""
+    """Return the model of a name; `default` is the key's default. Raises UnknownModel."""
     name = LONG_CONTEXT.sub("", name.strip())
     try:
         return _resolved(name, catalogue, default)
@@ -51,12 +51,12 @@ def _resolved(name: str, catalogue: Catalogue, default: str | None) -> Resolved:
 
 
 def _is_default(family: str, default: str | None) -> bool:
-    """Whether the key's own default stands for a family."""
+    """Whether the key's default is used for a family."""
     return family == "sonnet" and default is not None
 
 
 def _of_family(family: str, catalogue: Catalogue) -> Model:
-    """Return the model that stands for a family."""
+    """Return the model of a family."""
     listed = [model for model in catalogue.models if model.listed]
     if family in ("opus", "fable") and listed:
         return listed[0]

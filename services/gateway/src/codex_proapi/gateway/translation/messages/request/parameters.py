@@ -1,4 +1,4 @@
-"""Everything of a Messages request that is neither history nor tools."""
+"""The parameters of a Messages request beside history and tools."""
 
 import re
 from typing import Any, Final
@@ -12,31 +12,31 @@ from codex_proapi.gateway.formats.client_body import ClientBody
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 
 BILLING_HEADER: Final = "x-anthropic-billing-header:"
-"""How the block of Claude Code's system prompt begins that changes with version and agent."""
+"""Prefix of the block in Claude Code's system prompt that changes with version and agent."""
 COMPACTION_WORDS: Final = "CRITICAL: Respond with TEXT ONLY"
-"""How Claude Code (2.1.332) asks for a summary of a conversation."""
+"""Beginning of Claude Code's request for a summary of a conversation (seen with 2.1.332)."""
 BUDGETS: Final = ((1024, "low"), (8192, "medium"), (24576, "high"))
-"""Thinking budgets in tokens, up to and including; more is `xhigh`."""
+"""Effort by thinking budget: (tokens up to and including, effort); more is `xhigh`."""
 LEAST: Final = "none"
 LITTLE: Final = "low"
-"""The effort that summaries and other background work get at most."""
+"""Highest effort of summaries and other background work."""
 _NAME: Final = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 _NAME_LIMIT: Final = 64
 
 
 class Thinking(msgspec.Struct, frozen=True, kw_only=True):
-    """What `thinking` asks for."""
+    """The field `thinking`, decoded."""
 
     wanted: bool = False
     """Whether thinking blocks are part of the answer."""
     summaries: bool = True
-    """Whether they have text: not with `display: omitted`."""
+    """Whether they have text; false for `display: omitted`."""
     effort: str | None = None
-    """What a budget means; the least for `disabled`."""
+    """The effort of its budget; `LEAST` for `disabled`."""
 
 
 def read_thinking(body: ClientBody) -> Thinking:
-    """Read `thinking`; what cannot be read asks for nothing."""
+    """Decode `thinking`; a value that cannot be read counts as absent."""
     thinking = body.get("thinking")
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if kind == "disabled":
@@ -55,7 +55,7 @@ def reasoning_of(
 ) -> dict[str, Any]:
     """Return `reasoning`. The effort is the model name's, else the body's, the key's, the catalogue's.
 
-    `brief` caps it: background work needs little thought.
+    With `brief` it is `LITTLE` at most: for background work.
     """
     reasoning: dict[str, Any] = {}
     model = resolved.model
@@ -69,7 +69,7 @@ def reasoning_of(
 
 
 def text_of(body: ClientBody) -> dict[str, Any]:
-    """Return `text`: the form of the answer, where a schema asks for one. Raises BadRequest."""
+    """Return `text` with the response format, if a schema is given. Raises BadRequest."""
     config = body.get("output_config")
     form = config.get("format") if isinstance(config, dict) else None
     form = body.get("output_format") if form is None else form
@@ -85,7 +85,7 @@ def text_of(body: ClientBody) -> dict[str, Any]:
 
 
 def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
-    """Return the service tier: `priority` for what is asked to be fast, where the model has it."""
+    """Return the service tier: `priority` for a fast request, if the model has it."""
     fast = body.get("speed") == "fast" or resolved.fast
     if not fast:
         return None
@@ -96,14 +96,14 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
 
 
 def parallel_of(body: ClientBody) -> bool | None:
-    """Return the client's wish for parallel calls; None where it has none."""
+    """Return whether the client wants parallel calls; None if it does not say."""
     choice = body.get("tool_choice")
     disabled = isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True
     return False if disabled else None
 
 
 def note_dropped(body: ClientBody, dropped: Dropped) -> None:
-    """Note the fields that are accepted and left out, where a client may care."""
+    """Note the fields that are accepted and left out and that matter to a client."""
     for name in body.values:
         if name not in HANDLED and name not in CLIENT_NOTES:
             dropped.add(name)
@@ -112,8 +112,8 @@ def note_dropped(body: ClientBody, dropped: Dropped) -> None:
 def instructions_of(texts: list[str]) -> tuple[str, bool]:
     """Return the system prompt, and whether it is Claude Code's.
 
-    Its billing block is left out: it changes with version and agent, and with it everything after
-    it would leave the prompt cache.
+    Its billing block is left out: it changes with version and agent, and everything after it would
+    miss the prompt cache.
     """
     kept: list[str] = []
     billed = False
@@ -128,7 +128,7 @@ def instructions_of(texts: list[str]) -> tuple[str, bool]:
 
 
 def asks_for_summary(messages: list[dict[str, Any]]) -> bool:
-    """Whether the last message is Claude Code's wish for a summary of the conversation."""
+    """Whether the last message is Claude Code's request for a summary of the conversation."""
     last = messages[-1]
     if last.get("role") != "user":
         return False
@@ -144,7 +144,7 @@ def asks_for_summary(messages: list[dict[str, Any]]) -> bool:
 
 
 def _asked_effort(body: ClientBody) -> str | None:
-    """Return `output_config.effort`; a word that is unknown asks for nothing."""
+    """Return `output_config.effort`; None for an unknown word."""
     config = body.get("output_config")
     effort = config.get("effort") if isinstance(config, dict) else None
     return effort if effort in EFFORTS else None
@@ -165,7 +165,7 @@ def _on_the_wire(effort: str, model: Model, *, brief: bool) -> str:
 
 
 def _is_strict(schema: Any) -> bool:
-    """Whether upstream takes a schema as a strict one: closed objects, every property required."""
+    """Whether upstream accepts a schema as strict: closed objects, every property required."""
     if isinstance(schema, list):
         return all(map(_is_strict, schema))
     if not isinstance(schema, dict):

@@ -1,7 +1,7 @@
-"""A Messages body made into an upstream request: the one way in.
+"""Translates a Messages body into an upstream request; the entry point of this package.
 
-Total: any JSON gives a `TranslatedRequest`, or raises BadRequest or UnknownModel with the culprit's
-name; the argument is never changed.
+Any JSON gives a `TranslatedRequest`, or raises BadRequest or UnknownModel with the parameter's name;
+the argument is never changed.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ from codex_proapi.gateway.translation.tools.tools import WEB_SEARCH
 
 AUXILIARY: Final = "auxiliary"
 COMPACTION: Final = "compaction"
-"""Classes of requests, as Claude Code names them in a header."""
+"""Values of the header in which Claude Code states a request's purpose."""
 _MODEL_NAME_LENGTH: Final = 128
 
 
@@ -52,13 +52,13 @@ def read_messages_request(
     options: RequestOptions,
     client: ClientTraits,
 ) -> TranslatedRequest:
-    """Return the upstream request a Messages body means. Raises BadRequest or UnknownModel."""
+    """Translate a Messages body. Raises BadRequest or UnknownModel."""
     with decoding_errors_refused():
         return _MessagesReader(read_body(body), catalogue, options, client=client).translated()
 
 
 class _MessagesReader:
-    """One body under translation."""
+    """Reads one body."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class _MessagesReader:
         self._brief = summary or client.request_class == AUXILIARY
 
     def translated(self) -> TranslatedRequest:
-        """Translate all of it."""
+        """Return the translation."""
         body, resolved, dropped = self._body, self._resolved, self._dropped
         parameters.note_dropped(body, dropped)
         instructions, billed = parameters.instructions_of(system_texts(body))
@@ -141,9 +141,9 @@ class _MessagesReader:
         )
 
     def _shape(self, offered: OfferedTools) -> Shape:
-        """Choose by the catalogue; only the classic shape takes a forced choice or a search.
+        """Return the shape: the catalogue's, or classic for a forced tool choice or a search.
 
-        Where the backend refuses it, the request is repeated in the lite shape (`policy`).
+        If the backend refuses it, the request is repeated in the lite shape (`policy`).
         """
         searches = offered.choice != "none" and any(
             tool.type == WEB_SEARCH for tool in offered.tools.tools

@@ -1,7 +1,7 @@
-"""How many tokens a Messages body is about: for `count_tokens` and for `message_start`.
+"""Estimates the input tokens of a Messages body, for `count_tokens` and for `message_start`.
 
-Counted by bytes, four to a token, as the backend's own client estimates. Pictures count a flat
-figure, since their bytes say nothing of what they cost; so do files by their size.
+Text counts by bytes, four to a token, as the backend's own client estimates. Pictures count a fixed
+number of tokens, as their bytes do not determine it; files count by their size.
 """
 
 from typing import Any, Final
@@ -10,18 +10,18 @@ from codex_proapi.gateway.formats.client_body import ClientBody
 from codex_proapi.gateway.translation.history.token_estimate import BYTES_PER_TOKEN, PICTURE_TOKENS
 
 OF_MESSAGE: Final = 4
-"""Tokens of what surrounds a message."""
+"""Tokens added for each message."""
 OF_TOOL: Final = 8
-"""Tokens of what surrounds a tool."""
+"""Tokens added for each tool."""
 SIGNATURE_CHARACTERS: Final = 8
-"""Characters of encrypted reasoning to a token of it."""
+"""Characters of encrypted reasoning per token."""
 FILE_CHARACTERS: Final = 30
-"""Base64 characters of a file to a token of what is in it."""
+"""Base64 characters of a file per token."""
 _UNCOUNTED: Final = frozenset({"type", "id", "tool_use_id", "cache_control", "role", "media_type"})
 
 
 def count_tokens(body: ClientBody) -> int:
-    """Return an estimate of the input tokens of a body; never less than one."""
+    """Return the estimated input tokens of a body; at least 1."""
     messages = body.get("messages")
     entries = messages if isinstance(messages, list) else []
     tools = sum(_tool_bytes(fields) for fields in body.tools)
@@ -33,7 +33,7 @@ def count_tokens(body: ClientBody) -> int:
 
 
 class _Count:
-    """Bytes of text, and tokens of what is no text."""
+    """Counts bytes of text and tokens of other content."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -51,7 +51,7 @@ class _Count:
                 waiting += self._fields(each)
 
     def _fields(self, part: dict[str, Any]) -> list[Any]:
-        """Count what is no text; give the rest."""
+        """Count the tokens of a part's other content; return the values with text."""
         kind = part.get("type")
         if kind == "image":
             self.tokens += PICTURE_TOKENS

@@ -1,9 +1,9 @@
-"""Tools that Claude Code loads while a conversation runs, in the one form every model reads: text.
+"""Tools that Claude Code loads during a conversation, described to the model as text.
 
 A loaded tool is added to `tools` by the client itself; the conversation only refers to it
 (`tool_reference` in the result of `ToolSearch`, `tool_addition` and `tool_removal` in a system
-message). Without a word in their place the model would see an empty result and a tool that it was
-told not to call. Seen with Claude Code 2.1.332.
+message). Without a text in their place the model would see an empty result and a tool that its
+instructions forbid to call. Seen with Claude Code 2.1.332.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,23 +14,23 @@ import msgspec
 from codex_proapi.gateway.formats.client_body import ToolFields
 
 PLACEHOLDER: Final = "DeferredToolPlaceholder"
-"""A tool that only tells the client's API that others may follow."""
+"""Name of a declared tool without function, which announces that others may be loaded."""
 ADDITION: Final = "tool_addition"
 REMOVAL: Final = "tool_removal"
 REFERENCE: Final = "tool_reference"
 
 
 class ToolChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What system messages change about the tools."""
+    """Changes of the tools by system messages."""
 
     added: tuple[ToolFields, ...] = ()
-    """Whole definitions, in order."""
+    """Definitions of added tools, in order."""
     removed: frozenset[str] = frozenset()
-    """Names whose last mention takes them away."""
+    """Names of the tools whose last change removes them."""
 
 
 def changes_in(messages: Iterable[dict[str, Any]]) -> ToolChanges:
-    """Return the changes that the system messages of a conversation hold."""
+    """Return the changes in the system messages of a conversation."""
     added: dict[str, ToolFields] = {}
     removed: dict[str, None] = {}
     for part in _changes(messages):
@@ -49,7 +49,7 @@ def changes_in(messages: Iterable[dict[str, Any]]) -> ToolChanges:
 
 
 def changed_name(part: dict[str, Any]) -> str:
-    """Return the name of the tool that an addition, a removal or a reference is about."""
+    """Return the tool's name in an addition, a removal or a reference."""
     tool = part.get("tool", part)
     if not isinstance(tool, dict):
         return ""
@@ -60,14 +60,14 @@ def changed_name(part: dict[str, Any]) -> str:
 
 
 def loaded_text(name: str, *, known: bool) -> str:
-    """Return what stands for a reference to a tool; `known` is whether `tools` has it."""
+    """Return the text for a reference to a tool; `known` is whether `tools` has it."""
     if known:
         return f"The tool {name} is loaded: it is one of your tools now and can be called."
     return f"The tool {name} is not available."
 
 
 def change_text(part: dict[str, Any], *, known: bool) -> str:
-    """Return what stands for an addition or a removal."""
+    """Return the text for an addition or a removal; `known` is whether `tools` has the tool."""
     name = changed_name(part)
     if part["type"] == REMOVAL:
         return f"The tool {name} is no longer available: do not call it."

@@ -1,4 +1,4 @@
-"""The tools of a Messages request, and which of them the model may or must call."""
+"""Translates the tools of a Messages request and its tool choice."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -25,17 +25,17 @@ from codex_proapi.gateway.translation.tools.tools import (
 )
 
 ADVISOR: Final = "advisor_"
-"""A server tool that Claude Code leaves out of its next request once it is refused by name."""
+"""Prefix of a server tool that is refused by name; Claude Code then repeats without it."""
 _KEPT: Final = ("name", "description", "input_schema")
-"""Fields of a tool that upstream has a place for; it refuses unknown ones."""
+"""Fields of a tool that upstream knows; it refuses others."""
 
 
 class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request offers."""
+    """The tools of a request, their names and the tool choice."""
 
     tools: ToolSet
     names: ToolNames
-    """Grows as history mentions tools."""
+    """Names of the tools; extended by tools that only the history mentions."""
     choice: Choice
 
     @property
@@ -51,7 +51,7 @@ class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
 def read_offered(
     body: ClientBody, changes: ToolChanges, dropped: Dropped, *, silent: bool
 ) -> OfferedTools:
-    """Read tools and choice; `silent` forbids every call. Raises BadRequest."""
+    """Read tools and choice; with `silent` no call is allowed. Raises BadRequest."""
     declared = [_fields(f, f"tools.{n}") for n, f in enumerate((*body.tools, *changes.added))]
     unique = list(_unique(declared, changes.removed))
     names = ToolNames(declared_names(unique))
@@ -62,7 +62,7 @@ def read_offered(
 
 
 def _unique(tools: Iterable[ToolFields], removed: frozenset[str]) -> Iterable[ToolFields]:
-    """Return each tool once, without placeholders and those that were taken away."""
+    """Yield each tool once, without placeholders and removed tools."""
     seen: set[Any] = set()
     for fields in tools:
         name = tool_value(fields, "name")
@@ -74,7 +74,7 @@ def _unique(tools: Iterable[ToolFields], removed: frozenset[str]) -> Iterable[To
 
 
 def _fields(fields: ToolFields, where: str) -> ToolFields:
-    """Keep of a client's own tool what upstream takes. Raises BadRequest for the advisor."""
+    """Keep the fields of a tool that upstream knows. Raises BadRequest for the advisor."""
     kind = tool_value(fields, "type")
     if isinstance(kind, str) and kind.startswith(ADVISOR):
         raise BadRequest(
@@ -89,7 +89,7 @@ def _fields(fields: ToolFields, where: str) -> ToolFields:
 
 
 def _search_as_upstream_has(tool: Tool) -> Tool:
-    """Let a search look outside, for text."""
+    """Add the defaults of a web search: external access, text results."""
     if tool.type != WEB_SEARCH:
         return tool
     search = {"external_web_access": True, "search_content_types": ["text"], **tool.definition}
@@ -97,7 +97,7 @@ def _search_as_upstream_has(tool: Tool) -> Tool:
 
 
 def _choice(choice: Any, declared: list[ToolFields], tools: ToolSet, names: ToolNames) -> Choice:
-    """Read `tool_choice`; a search is chosen by its declared name, and has none upstream."""
+    """Read `tool_choice`; a search is chosen by its declared name, which upstream does not have."""
     if isinstance(choice, dict) and choice.get("type") == "tool":
         searches = any(
             is_web_search(str(tool_value(fields, "type") or ""))
