@@ -20,10 +20,14 @@ def free_port() -> int:
 
 
 class App:
-    """Answers everything; /slow waits until it is told to go on, /begun after its answer's head."""
+    """Answers everything; /slow waits until it is told to go on, /begun after its answer's head.
+
+    /gone answers until its client has left.
+    """
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
+        self.gone = asyncio.Event()
         self.drains: list[str] = []
         self.asked: list[str] = []
 
@@ -35,6 +39,12 @@ class App:
             while not self.go_on.is_set():
                 await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
                 await asyncio.sleep(0)
+            return
+        if scope["path"] == "/gone":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.gone.set()
             return
         if scope["path"] == "/begun":
             await send({"type": "http.response.start", "status": 200, "headers": []})

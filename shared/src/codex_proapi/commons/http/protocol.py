@@ -9,12 +9,11 @@ Private members of uvicorn that are used here are listed in tests/commons/http/t
 
 import asyncio
 import itertools
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 import structlog
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from codex_proapi.commons.http.limits import (
     HEAD_TOO_LARGE,
@@ -26,7 +25,11 @@ from codex_proapi.commons.http.limits import (
     HttpLimits,
 )
 from codex_proapi.commons.http.request_id import make_request_id
-from codex_proapi.commons.http.tcp_info import acknowledged_bytes
+from codex_proapi.commons.http.tcp_info import acknowledged_bytes, peer_has_left
+from codex_proapi.commons.http.upgrade_body import UpgradeBody
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 LINGER_SECONDS = 1
 """How long a connection nobody was told to drop is still answered on: one that is idle when listening
@@ -47,6 +50,7 @@ _numbers = itertools.count()
 _begin_message = HttpToolsProtocol.on_message_begin
 _take_header = HttpToolsProtocol.on_header
 _end_headers = HttpToolsProtocol.on_headers_complete
+_take_body = HttpToolsProtocol.on_body
 
 
 class HeadRefused(Exception):
@@ -83,7 +87,10 @@ class HttpProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_sweeps = 0
     _quiet_sweeps = 0
-    _body_left: int | None = None
+    _answering: RequestResponseCycle | None = None
+    _upgrade_body: UpgradeBody | None = None
+    _body_came = False
+    _framing_bytes = 0
     _rest_sweeps = 0
     _unread_bytes = 0
     _taken_bytes = 0
@@ -152,6 +159,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self._leaving:
             self.leave()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._body_came = True
+        _take_body(self, body)
+
     def on_message_complete(self) -> None:
         """End a body, also one that nobody waited for."""
         super().on_message_complete()
@@ -160,25 +172,59 @@ class HttpProtocol(HttpToolsProtocol):
     # What the transport calls.
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; count the bytes of a head that is still open after that.
+        """Feed the parser; count the bytes of a head, or between pieces of a body, after that.
 
         The parser tells of a header only when it is complete, so an endless one must be counted
-        here. A head that began in these very bytes may follow the end of another request.
+        here, before a body and after its last chunk. A head that began in these very bytes may
+        follow the end of another request.
         """
-        if self._body_left is not None:
-            self._take_body(data)
+        self._head_began = self._body_came = False
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.refuse(self._fault)
+        if not self.transport.is_closing():
+            self._weigh_unfinished(len(data))
+
+    def _feed(self, data: bytes) -> None:
+        if self._upgrade_body is not None:
+            self._take_upgrade_body(data)
             return
-        self._head_began = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             self._refuse_upgrade(data[offer.args[0] :])
-        except httptools.HttpParserError:
-            self.refuse(self._fault)
-        if self._in_head and not self._head_began and not self.transport.is_closing():
-            self._head_bytes += len(data)
+
+    def _weigh_unfinished(self, size: int) -> None:
+        """Count bytes of which the parser has told nothing: it keeps them until it does."""
+        if self._in_head:
+            if not self._head_began:
+                self._head_bytes += size
             if self._head_bytes > 2 * self._head_limit:
                 self.refuse(HEAD_TOO_LARGE)
+            return
+        cycle = self.cycle
+        if self._body_came or cycle is None or not cycle.more_body:
+            self._framing_bytes = 0
+            return
+        self._framing_bytes += size  # chunk extensions and trailers
+        if self._framing_bytes > 2 * self._head_limit:
+            if cycle.response_started:
+                self.transport.close()
+            else:
+                self.refuse(HEAD_TOO_LARGE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered, too: uvicorn tells only the one that came last."""
+        answering, last = self._answering, self.cycle
+        if answering is not None and answering is not last:
+            answering.disconnected = not answering.response_complete
+            answering.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _refuse_upgrade(self, rest: bytes) -> None:
         """Answer the request itself, on a connection that is closed after it.
@@ -187,21 +233,16 @@ class HttpProtocol(HttpToolsProtocol):
         Java's client offers h2c with every POST, and its body was seen to get lost.
         """
         self.cycle.keep_alive = False
-        lengths = [value for name, value in self.headers if name == b"content-length"]
-        self._body_left = int(lengths[0]) if lengths and lengths[0].isdigit() else 0
-        self.cycle.more_body = self._body_left > 0
-        self._take_body(rest)
+        self._upgrade_body = UpgradeBody(self.headers, self.on_body)
+        self._take_upgrade_body(rest)
 
-    def _take_body(self, data: bytes) -> None:
+    def _take_upgrade_body(self, data: bytes) -> None:
         """Take the body of a request whose upgrade was refused; what follows it is dropped."""
-        if not self._body_left or self.cycle.response_complete:
+        body = self._upgrade_body
+        if body is None or self.cycle.response_complete:
             return
-        piece = data[: self._body_left]
-        self._body_left -= len(piece)
-        self.cycle.body += piece
-        self.cycle.more_body = self._body_left > 0
-        if len(self.cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
+        body.feed(data)
+        self.cycle.more_body = not body.complete
         self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
@@ -271,6 +312,9 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if not transport.is_closing():
             self._sweep_requests()
+        # Reading is paused while a request waits for its turn, so the client's end is not read.
+        if self.pipeline and peer_has_left(transport.get_extra_info("socket")):
+            transport.abort()
         unread = transport.get_write_buffer_size()
         taken = self._bytes_taken() if unread else 0
         # What waits may grow although a client reads: upstream is only a little faster.

@@ -10,6 +10,16 @@ _UNACCEPTED: Final = struct.Struct("=24xI")
 _ACKNOWLEDGED: Final = struct.Struct("=120xQ")
 """`tcpi_bytes_acked`: bytes the other side has taken."""
 
+_STATE: Final = struct.Struct("=B")
+"""`tcpi_state`, as numbered in include/net/tcp_states.h."""
+_LEFT: Final = frozenset((7, 8))
+"""States CLOSE (reset) and CLOSE_WAIT (the other side has ended its half)."""
+
+
+def peer_has_left(sock: socket.socket) -> bool:
+    """Whether the other side has closed a connection, though that may not have been read yet."""
+    return _told(sock, _STATE) in _LEFT
+
 
 def unaccepted_connections(listener: socket.socket) -> int:
     """How many connections of a listening socket nobody has accepted yet."""
