@@ -18,7 +18,7 @@ from codex_proapi.commons.accounts.quota_store import QuotaStore
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import KeyPolicy, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.commons.cluster.schema import SCHEMA, SchemaVersion

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import HistoryMode, KeyPolicy
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ

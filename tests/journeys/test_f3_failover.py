@@ -8,7 +8,7 @@ import pytest
 from support.gateways import a_chat, a_response, events_of, reading, stage, text_of
 
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.usage.exchange_record import Ending
 
 # What goes wrong with ada: how often she is asked, and why she is passed over afterwards.

@@ -16,7 +16,7 @@ from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, L
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.console.app import Console
 from codex_proapi.console.live import event_streams, log_broadcast
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 
 class Scene(NamedTuple):

@@ -3,8 +3,9 @@
 import asyncio
 import pathlib
 
-from storm.lines import told
-from storm.team import (
+from storm.log_lines import told
+from storm.scenario import Storm, storm
+from storm.workload import (
     ACCOUNTS,
     DEEDS,
     REVOKED_SECONDS,
@@ -15,7 +16,6 @@ from storm.team import (
     has_met_its_share,
     shares_of,
 )
-from storm.weather import Storm, storm
 
 
 async def test_after_a_storm_the_counters_are_right_and_no_limit_was_passed(

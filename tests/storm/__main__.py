@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 
-from storm.crowd import Seen
-from storm.lines import Told, told
-from storm.team import (
+from storm.clients import Seen
+from storm.log_lines import Told, told
+from storm.scenario import DYING_SECONDS, Storm, drift, storm
+from storm.workload import (
     ACCOUNTS,
     DEEDS,
     HEALED_SECONDS,
@@ -27,7 +28,6 @@ from storm.team import (
     shares_of,
     spent,
 )
-from storm.weather import DYING_SECONDS, Storm, drift, storm
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 """Storms, one after the other, each with processes of its own."""

@@ -26,7 +26,7 @@ from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 HOUR, DAY = 3600, 86_400
 FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="

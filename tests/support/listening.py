@@ -10,7 +10,7 @@ from codex_proapi.commons.http.server import HttpServer, configure
 from codex_proapi.gateway.api.router import fault_body
 from codex_proapi.gateway.server.asgi import send_response
 from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
-from codex_proapi.gateway.server.request_body import read_body
+from codex_proapi.gateway.server.read_body import read_body
 
 
 def free_port() -> int:

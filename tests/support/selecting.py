@@ -14,11 +14,11 @@ from codex_proapi.commons.balancing.candidates import (
     NoCandidate,
 )
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
-from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
-from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.selector import (
+from codex_proapi.gateway.pool.account_selector import (
     AccountSelector,
 )
+from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
+from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader
 

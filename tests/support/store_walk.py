@@ -17,7 +17,7 @@ from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 

@@ -24,7 +24,7 @@ from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenFamily, Se
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import KeyPolicy, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.cluster.schema import SCHEMA, SchemaVersion
@@ -34,7 +34,7 @@ from codex_proapi.console.auth.audit import Audit, AuditEvent
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 
 FOLDER = pathlib.Path(__file__).parents[1] / "commons/stored"

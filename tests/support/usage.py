@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from codex_proapi.commons.usage.counters import UsageStore
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 
 class WrittenUsage(UsageStore):

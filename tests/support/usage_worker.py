@@ -12,7 +12,7 @@ from support.exchanges import a_record
 
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 
 async def main() -> None:

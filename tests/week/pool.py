@@ -1,6 +1,6 @@
 """What the gateways of a synthetic week know, and the ballots they choose from.
 
-It keeps the rules of `pool/state/snapshot.lua`, `pool.selector`, `quota.tracker` and `quota.poller` without
+It keeps the rules of `pool/state/snapshot.lua`, `pool.account_selector`, `quota.tracker` and `quota.poller` without
 Redis and clocks: ties, the cursor that moves only if a conversation's own account is not free, cooldowns that all
 share at once, readings of quota that arrive later, first at home and then at the others, and
 questions about accounts that no answer has told of.
@@ -16,7 +16,7 @@ from week.upstream import Account, Refused
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
 from codex_proapi.commons.balancing.quota_pace import FULL, Plenty, plenty
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.redis.keyspace import AFFINITY_SECONDS
 
 EPOCH = 1_790_553_600.0

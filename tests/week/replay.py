@@ -10,8 +10,8 @@ from week.pool import Pool
 from week.upstream import Account
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, Selection, SelectionInput
-from codex_proapi.commons.balancing.selection_policy import select
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.select_account import select
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.gateway.exchange.dispatch_state import MOST_ACCOUNTS
 
 RESERVE = 5.0

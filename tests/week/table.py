@@ -6,7 +6,7 @@ from week.model import Week
 from week.replay import Figures, Replay
 from week.yardsticks import Knowing, blind
 
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 
 HEAD = (
     "| week | strategy | cache hits | quota per answer | refused | asked in vain | lost at reset "

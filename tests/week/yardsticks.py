@@ -11,7 +11,7 @@ from codex_proapi.commons.balancing.candidates import (
     Selection,
     SelectionInput,
 )
-from codex_proapi.commons.balancing.selection_policy import select
+from codex_proapi.commons.balancing.select_account import select
 
 
 def blind(selection_input: SelectionInput, model: str) -> Selection | NoCandidate:

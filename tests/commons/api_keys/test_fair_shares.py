@@ -19,8 +19,8 @@ from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
-from codex_proapi.gateway.limits.charge import charge_for
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
+from codex_proapi.gateway.limits.limit_charge import charge_for
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 

@@ -4,8 +4,8 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
-from codex_proapi.commons.balancing.selection_policy import select
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.select_account import select
+from codex_proapi.commons.balancing.strategies import Routing
 
 NOW = 1_790_000_000.0
 

@@ -3,7 +3,7 @@ from typing import Any
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, Reason, SelectionInput, Window
 from codex_proapi.commons.balancing.explanations import Explanations
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 
 NOW = 1_790_000_000.0  # 14:13:20 UTC
 OWN = Candidate(

@@ -14,8 +14,8 @@ from codex_proapi.commons.balancing.candidates import (
     Window,
 )
 from codex_proapi.commons.balancing.logged_input import MOST_LOGGED, logged_input
-from codex_proapi.commons.balancing.selection_policy import Ranking, select
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.select_account import Ranking, select
+from codex_proapi.commons.balancing.strategies import Routing
 
 NOW = 1_790_000_000.0
 WEEK = 10_080

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import HistoryMode, LiveSettings, LiveSettingsStore
 from codex_proapi.commons.redis import keyspace
 

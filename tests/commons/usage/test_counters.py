@@ -30,7 +30,7 @@ from codex_proapi.commons.usage.counters import (
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.accounting.settlement import MOST_AT_ONCE, SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import MOST_AT_ONCE, SettlementWriter
 
 DAY = "2026-11-18"
 WORKER = Path(__file__).parents[2] / "support" / "usage_worker.py"

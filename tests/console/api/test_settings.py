@@ -9,13 +9,13 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.consoles import KEY, PASSWORD, console_settings, guarded, running, script
 
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
 from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.console.api.settings import LiveBody, SettingsChange
 from codex_proapi.console.app import Console
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.console.api.usage import days_of
 from codex_proapi.console.app import Console
 from codex_proapi.console.errors import BadRequest
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 NOW = 1_795_000_123
 DAY = 86_400

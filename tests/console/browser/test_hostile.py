@@ -9,7 +9,7 @@ from support.served import Served
 
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ from support.served import Served
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ import pytest
 from support.browsers import Tab
 from support.served import Served
 
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import HistoryMode, KeyPolicy, LiveSettingsStore
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ from codex_proapi.commons.usage.counters import Counters, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.console.pages.usage import Asked, asked_for, sums_of, total_of
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 DAY = 86_400
 TODAY = day_of(NOW)

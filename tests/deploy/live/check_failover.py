@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
-from storm.weather import Storm, Who, storm
+from storm.scenario import Storm, Who, storm
 from support.exchanges import a_record
 from support.gateways import a_chat
 from support.redis_sets import RedisSentinels, RedisShards
@@ -21,7 +21,7 @@ from codex_proapi.commons.redis.clients import connect, connect_blocking
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.live.log_broadcast import LogBroadcast
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 BOB, DAVE = 2, 60
 TEAM = (Who("alice"), Who("bob", Limits(concurrent=BOB)), Who("dave", Limits(rpm=DAVE)))

@@ -13,8 +13,8 @@ from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import UnknownModel
-from codex_proapi.gateway.limits.charge import LimitCharge
-from codex_proapi.gateway.limits.claims import Claims
+from codex_proapi.gateway.limits.key_claims import Claims
+from codex_proapi.gateway.limits.limit_charge import LimitCharge
 
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 

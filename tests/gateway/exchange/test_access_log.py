@@ -12,7 +12,7 @@ from codex_proapi.commons.balancing.candidates import (
     SelectionInput,
     Window,
 )
-from codex_proapi.commons.balancing.selection_policy import Ranking
+from codex_proapi.commons.balancing.select_account import Ranking
 from codex_proapi.commons.usage.exchange_record import AttemptRecord
 from codex_proapi.gateway.exchange.access_log import AccessLog, facts_of
 

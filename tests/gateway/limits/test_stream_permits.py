@@ -10,8 +10,8 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.formats.openai.errors import error_type
-from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
 from codex_proapi.gateway.limits.expiring_members import RENEW_SECONDS
+from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 from codex_proapi.gateway.limits.stream_permits import StreamPermits, exhausted
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 

@@ -18,8 +18,8 @@ from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.auth.authenticator import Authenticated, Authenticator
 from codex_proapi.gateway.errors import BadKey, LimitExceeded
-from codex_proapi.gateway.limits.charge import charge_for
-from codex_proapi.gateway.limits.claims import Claims
+from codex_proapi.gateway.limits.key_claims import Claims
+from codex_proapi.gateway.limits.limit_charge import charge_for
 from codex_proapi.gateway.pool.admission_control import (
     Admission,
     AdmissionControl,

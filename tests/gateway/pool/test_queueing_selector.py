@@ -8,9 +8,9 @@ from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCa
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.concurrency import Waiter
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.queueing_selector import QUEUE_SECONDS, QueueingSelector
+from codex_proapi.gateway.pool.slot_queue import Waiter
 
 REQUEST = LeaseRequest(model="gpt-5.5", waiter=Waiter(request_id="req_1"))
 

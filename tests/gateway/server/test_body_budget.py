@@ -13,7 +13,7 @@ from codex_proapi.gateway.server.body_budget import (
     check_values,
 )
 from codex_proapi.gateway.server.decompression import RATIO_BYTES, decompress
-from codex_proapi.gateway.server.request_body import read_body
+from codex_proapi.gateway.server.read_body import read_body
 
 MIB = 1 << 20
 

@@ -7,7 +7,7 @@ import msgspec
 import rich_click as click
 
 from codex_proapi.commons.balancing.candidates import Selection, SelectionInput
-from codex_proapi.commons.balancing.selection_policy import select
+from codex_proapi.commons.balancing.select_account import select
 
 EVENT = "exchange.settled"
 """The event of the lines that record selections; the gateway's `access_log` writes it."""

@@ -17,13 +17,13 @@ from codex_proapi.commons.cluster.live_settings import READ_SECONDS, LiveSetting
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, ReplicaStore
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dependencies import ServingOptions
 from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
-from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.account_selector import AccountSelector
 from codex_proapi.gateway.pool.eligible import Strategy
-from codex_proapi.gateway.pool.selector import AccountSelector
+from codex_proapi.gateway.pool.slot_queue import AccountQueue
 from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.quota.poller import QuotaPoller
 from codex_proapi.gateway.server.in_flight import InFlight

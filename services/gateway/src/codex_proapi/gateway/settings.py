@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import (
     MOST_RESERVE,
     HistoryMode,

@@ -48,7 +48,7 @@ class CooldownStore:
         field = f"{account_id}:{model}" if model else account_id
         keys = [keyspace.cooldowns(), keyspace.cooldowns_version()]
         args = [field, msgspec.json.encode(cooldown).decode()]
-        return bool(await self._scripts.repeat("cool", keys, args))
+        return bool(await self._scripts.repeat("set_cooldown", keys, args))
 
     async def clear(
         self,
@@ -100,7 +100,7 @@ class CooldownStore:
             *(keyspace.FAULTS_SECONDS, account_id, opening.now, opening.faults),
             *(opening.first_seconds, opening.most_seconds, opening.code[:64]),
         ]
-        seconds = text(await self._scripts.run("fault", keys, args))
+        seconds = text(await self._scripts.run("count_fault", keys, args))
         return float(seconds) if seconds else None
 
     async def succeed(self, account_id: str) -> None:

@@ -172,7 +172,7 @@ class QuotaStore:
         if not changed:
             return same
         args = [body for id_ in changed for body in (before[id_], bodies[id_])]
-        done = await self._scripts.repeat("keep_quotas", [names[id_] for id_ in changed], args)
+        done = await self._scripts.repeat("save_quotas", [names[id_] for id_ in changed], args)
         return same | {id_ for id_, written in zip(changed, done, strict=True) if written}
 
     async def _bodies(self, names: Mapping[str, str]) -> dict[str, str]:

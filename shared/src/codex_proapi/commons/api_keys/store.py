@@ -219,7 +219,7 @@ class KeyStore:
             "fields": fields,
         }
         args = [msgspec.json.encode(order).decode()]
-        return bool(await self._scripts.repeat("keep_key", keys, args))
+        return bool(await self._scripts.repeat("save_key", keys, args))
 
     async def _read(self, key_id: str) -> Mapping[Any, Any]:
         """The stored fields of a key; empty if it is unknown."""

@@ -9,7 +9,7 @@ import enum
 import msgspec
 
 from codex_proapi.commons.accounts.model import Cooldown
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from typing import Final
 
 from codex_proapi.commons.balancing.candidates import Candidate, Reason, SelectionInput, Window
 from codex_proapi.commons.balancing.quota_pace import EVEN, Plenty, hurry, plenty, strained
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.codex.quota_parser import window_name
 
 MOST_OTHERS: Final = 2

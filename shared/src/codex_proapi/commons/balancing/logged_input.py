@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from codex_proapi.commons.balancing.candidates import Reason, Selection, SelectionInput
-from codex_proapi.commons.balancing.selection_policy import Ranking, select
+from codex_proapi.commons.balancing.select_account import Ranking, select
 
 MOST_LOGGED: Final = 8
 """Most candidates in a logged input."""

@@ -16,7 +16,7 @@ from codex_proapi.commons.balancing.quota_pace import (
     strained,
 )
 from codex_proapi.commons.balancing.round_robin import Turns, positions_of, turn_order
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 
 Found: TypeAlias = tuple[str, Reason] | None
 """An account's id and the rule that found it; None if all were passed over."""

@@ -44,6 +44,6 @@ class SchemaVersion:
 
     async def check(self) -> None:
         """Write or raise the version. Raises SchemaTooOld, or StoreUnavailable while Redis is away."""
-        allowed, least = await self._scripts.repeat("schema", [keyspace.schema()], self._own)
+        allowed, least = await self._scripts.repeat("check_schema", [keyspace.schema()], self._own)
         if not allowed:
             raise SchemaTooOld(text(least))

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, get, patch
 from litestar.params import JSONBody
 
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import (
     HistoryMode,
     KeyPolicy,

@@ -11,8 +11,8 @@ from codex_proapi.gateway.exchange.serve import ExchangeService
 from codex_proapi.gateway.formats.anthropic.request import message_list, read_body
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, send_response
 from codex_proapi.gateway.server.body_budget import check_values
-from codex_proapi.gateway.server.request_body import ClientGone
-from codex_proapi.gateway.server.request_body import read_body as receive_body
+from codex_proapi.gateway.server.read_body import ClientGone
+from codex_proapi.gateway.server.read_body import read_body as receive_body
 from codex_proapi.gateway.server.sink import HttpSink
 from codex_proapi.gateway.translation.messages.request.token_count import count_tokens
 from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused

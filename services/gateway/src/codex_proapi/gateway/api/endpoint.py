@@ -7,7 +7,7 @@ from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.serve import ExchangeService, Request
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, texts_of
-from codex_proapi.gateway.server.request_body import read_body
+from codex_proapi.gateway.server.read_body import read_body
 from codex_proapi.gateway.server.sink import HttpSink
 
 

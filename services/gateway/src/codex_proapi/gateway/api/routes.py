@@ -19,7 +19,7 @@ from codex_proapi.gateway.api.stored_responses import StoredResponses
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
 from codex_proapi.gateway.formats.codex.quota_encoder import usage_of_quota
-from codex_proapi.gateway.limits.key_quota import KeyQuota
+from codex_proapi.gateway.limits.visible_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.server.asgi import ASGIApp, Scope
 from codex_proapi.gateway.server.error_response import error_headers, internal_fault, log_refusal

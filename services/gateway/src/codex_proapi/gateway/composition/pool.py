@@ -8,6 +8,7 @@ from codex_proapi.gateway.exchange.dispatch import Dispatcher
 from codex_proapi.gateway.exchange.dispatch_state import DispatchContext
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_facts import AccountFacts
+from codex_proapi.gateway.pool.account_selector import AccountSelector
 from codex_proapi.gateway.pool.admission_control import AdmissionControl
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
@@ -15,7 +16,6 @@ from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
-from codex_proapi.gateway.pool.selector import AccountSelector
 from codex_proapi.gateway.pool.state.clock import SharedClock
 
 

@@ -18,18 +18,18 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.accounting.ledger import Ledger
-from codex_proapi.gateway.accounting.redis_writer import RedisWriter
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.ledger_writer import RedisWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.auth.origins import TrustedOrigins
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
-from codex_proapi.gateway.limits.key_quota import KeyQuota
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
+from codex_proapi.gateway.limits.visible_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.slot_queue import AccountQueue
 from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.redis_outage import RedisOutage
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader
-from codex_proapi.gateway.pool.state.store_outage import StoreOutage
 from codex_proapi.gateway.settings import GatewaySettings
 
 
@@ -78,7 +78,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     authenticator: Authenticator
     settlements: SettlementWriter
     ledger: Ledger
-    outage: StoreOutage
+    outage: RedisOutage
     queue: AccountQueue
     stream_permits: StreamPermits
     responses: ResponseStore
@@ -159,7 +159,7 @@ def _store_outage(
     clock: SharedClock,
     metrics: Metrics,
     tasks: Tasks,
-) -> StoreOutage:
+) -> RedisOutage:
     """Make the reader of snapshots, which replaces Redis during the grace period."""
 
     def returned() -> None:
@@ -172,7 +172,7 @@ def _store_outage(
     reader = SnapshotReader(
         redis.snapshots, multiplexed=redis.multiplexed, clock=clock, hook=metrics.observe_snapshot
     )
-    return StoreOutage(
+    return RedisOutage(
         reader,
         accounts=view,
         keys=authenticator,

@@ -11,7 +11,7 @@ from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.admission_control import AdmissionControl
-from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.slot_queue import AccountQueue
 from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.server.body_budget import BodyBudget
 from codex_proapi.gateway.server.in_flight import InFlight

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
-from codex_proapi.gateway.limits.charge import LimitCharge
+from codex_proapi.gateway.limits.limit_charge import LimitCharge
 from codex_proapi.gateway.server.asgi import Header
 from codex_proapi.gateway.server.error_response import ErrorBody, ErrorHeaders
 from codex_proapi.gateway.translation.request.translated_request import (

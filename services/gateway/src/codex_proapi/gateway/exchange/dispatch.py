@@ -1,6 +1,6 @@
 """The failover loop: leases accounts one after another until an answer reaches the commit point.
 
-`pool.selector` selects the account, `policy.retry` decides what follows a refusal, and
+`pool.account_selector` selects the account, `policy.retry` decides what follows a refusal, and
 `policy.final_error` makes the client's error when no attempt succeeded. Nothing has been sent to
 the client when `Dispatcher.dispatch` returns; as long as that holds, an answer that breaks off may
 be requested again with `Dispatcher.again`.

@@ -32,7 +32,7 @@ from codex_proapi.gateway.accounting.exchange_facts import (
 )
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.codex.refusals import Refusal, words_of
-from codex_proapi.gateway.limits.claims import Claims
+from codex_proapi.gateway.limits.key_claims import Claims
 from codex_proapi.gateway.policy.retry import RetryDecision
 from codex_proapi.gateway.server.body_budget import BodyHold
 

@@ -23,17 +23,17 @@ from codex_proapi.gateway.exchange.dispatch_state import (
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
-from codex_proapi.gateway.limits.charge import charge_for
-from codex_proapi.gateway.limits.claims import Claims
+from codex_proapi.gateway.limits.key_claims import Claims
+from codex_proapi.gateway.limits.limit_charge import charge_for
 from codex_proapi.gateway.pool.admission_control import (
     CHANGING,
     Admission,
     AdmissionRequest,
     KeyChanged,
 )
-from codex_proapi.gateway.pool.concurrency import Waiter
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.server.body_work import work_on
+from codex_proapi.gateway.pool.slot_queue import Waiter
+from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.translation.history.token_estimate import estimate
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.errors import GatewayError, UpstreamSlow
 from codex_proapi.gateway.exchange.exchange import Exchange
-from codex_proapi.gateway.limits.charge import LimitCharge
+from codex_proapi.gateway.limits.limit_charge import LimitCharge
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.server.asgi import Header
 from codex_proapi.gateway.server.sink import Sink

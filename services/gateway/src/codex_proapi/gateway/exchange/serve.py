@@ -23,9 +23,9 @@ from codex_proapi.gateway.exchange.request_handler import RequestHandler
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.metrics.registry import RedisWork
 from codex_proapi.gateway.server.body_budget import BodyHold, check_values
-from codex_proapi.gateway.server.body_work import Result, work_on
+from codex_proapi.gateway.server.body_threads import Result, work_on
 from codex_proapi.gateway.server.error_response import internal_fault, log_refusal
-from codex_proapi.gateway.server.request_body import ClientGone
+from codex_proapi.gateway.server.read_body import ClientGone
 from codex_proapi.gateway.server.request_context import bind_key
 from codex_proapi.gateway.server.sink import Sink
 
@@ -34,7 +34,7 @@ LARGE_BODY = 1024 * 1024
 
 Ten megabytes of few values were seen to take 4 + 8 + 5 ms: joining, translating, encoding. A
 thread would not help the others: each of these steps is one call that holds the interpreter's lock.
-Bodies of many values are worked on in a thread (`server.body_work`).
+Bodies of many values are worked on in a thread (`server.body_threads`).
 """
 
 

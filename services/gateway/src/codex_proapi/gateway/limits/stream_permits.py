@@ -1,6 +1,6 @@
 """Stream permits of keys, and the errors for requests that a key's limits refuse.
 
-A stream permit is a key's room for one exchange under way; a concurrency slot (`pool.concurrency`)
+A stream permit is a key's room for one exchange under way; a concurrency slot (`pool.slot_queue`)
 is an account's room for one answer; a lease (`pool.lease`) is an account with its credential.
 The snapshot's script acquires permits and refuses requests; this module renews and releases permits
 and makes the errors. A permit is released before the client sees the end of its answer, so that the
@@ -22,8 +22,8 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.limits.budgets import midnight_after, next_month
-from codex_proapi.gateway.limits.charge import STREAM_SECONDS, LimitCharge
 from codex_proapi.gateway.limits.expiring_members import ExpiringMembers, renew_regularly
+from codex_proapi.gateway.limits.limit_charge import STREAM_SECONDS, LimitCharge
 
 LONGEST_WAIT: Final = 60.0
 """Most seconds in `Retry-After`."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
-from codex_proapi.commons.balancing.selection_policy import SHORT_WAIT
+from codex_proapi.commons.balancing.select_account import SHORT_WAIT
 from codex_proapi.gateway.errors import (
     AllCooling,
     AllSpent,

@@ -12,7 +12,7 @@ import msgspec
 
 from codex_proapi.gateway.auth.authenticator import Authenticated, Authenticator
 from codex_proapi.gateway.errors import StoreUnreachable
-from codex_proapi.gateway.limits.claims import Claims
+from codex_proapi.gateway.limits.key_claims import Claims
 from codex_proapi.gateway.pool.lease import LeaseRequest
 from codex_proapi.gateway.pool.state.pool_reader import PoolReader, PoolState
 

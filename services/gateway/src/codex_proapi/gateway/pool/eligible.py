@@ -16,8 +16,8 @@ from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
 from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.scarcity import left_of
-from codex_proapi.commons.balancing.selection_policy import Ranking
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.select_account import Ranking
+from codex_proapi.commons.balancing.strategies import Routing
 
 FRESH_SECONDS: Final = 1.0
 """Seconds a list is kept although quotas have been read that have changed a little."""

@@ -4,7 +4,7 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.balancing.candidates import Reason, SelectionInput
-from codex_proapi.gateway.pool.concurrency import Waiter
+from codex_proapi.gateway.pool.slot_queue import Waiter
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):

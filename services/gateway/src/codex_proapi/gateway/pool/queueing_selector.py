@@ -1,6 +1,6 @@
 """Leases accounts together with a concurrency slot; queues requests while no slot is free.
 
-Combines `pool.selector` and `pool.concurrency`. Without a limit (`ACCOUNT_STREAMS` is 0) requests
+Combines `pool.account_selector` and `pool.slot_queue`. Without a limit (`ACCOUNT_STREAMS` is 0) requests
 go straight to the selector.
 """
 
@@ -13,9 +13,9 @@ from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCa
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.concurrency import AccountQueue
+from codex_proapi.gateway.pool.account_selector import AccountSelector
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.selector import AccountSelector
+from codex_proapi.gateway.pool.slot_queue import AccountQueue
 from codex_proapi.gateway.pool.state.pool_reader import PoolState
 
 QUEUE_SECONDS: Final = 30.0

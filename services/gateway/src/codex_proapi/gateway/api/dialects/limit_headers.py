@@ -6,8 +6,8 @@
 import math
 
 from codex_proapi.gateway.formats.codex.quota_encoder import headers_of_quota
-from codex_proapi.gateway.limits.charge import LimitCharge
-from codex_proapi.gateway.limits.key_quota import share_of_charge
+from codex_proapi.gateway.limits.limit_charge import LimitCharge
+from codex_proapi.gateway.limits.visible_quota import share_of_charge
 from codex_proapi.gateway.server.asgi import Header
 
 

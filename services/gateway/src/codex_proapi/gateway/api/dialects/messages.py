@@ -6,7 +6,7 @@ from codex_proapi.gateway.api.dialects.limit_headers import limit_headers
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.formats.anthropic.errors import error_body, error_headers
-from codex_proapi.gateway.limits.charge import LimitCharge
+from codex_proapi.gateway.limits.limit_charge import LimitCharge
 from codex_proapi.gateway.server.asgi import Header
 from codex_proapi.gateway.translation.messages.answer.translator_factory import messages_translator
 from codex_proapi.gateway.translation.messages.request.read_request import read_messages_request

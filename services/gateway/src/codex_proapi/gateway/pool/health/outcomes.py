@@ -12,7 +12,7 @@ import structlog
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
 from codex_proapi.commons.accounts.store import AccountStore
-from codex_proapi.commons.balancing.selection_policy import RENEWING_CODE
+from codex_proapi.commons.balancing.select_account import RENEWING_CODE
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel
 from codex_proapi.gateway.accounting.ledger import Ledger

@@ -12,8 +12,8 @@ import msgspec
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.api_keys.fair_shares import FairShare
-from codex_proapi.commons.balancing.strategy import Routing
-from codex_proapi.gateway.limits.claims import Claims
+from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.gateway.limits.key_claims import Claims
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import LeaseRequest

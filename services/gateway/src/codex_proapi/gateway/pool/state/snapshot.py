@@ -19,7 +19,7 @@ from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.affinity_writer import TENTATIVE
-from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
+from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 from codex_proapi.gateway.pool.health.cooldown_cache import CooldownCache
 
 Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]

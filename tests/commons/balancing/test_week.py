@@ -11,7 +11,7 @@ from week.replay import Figures, Replay
 from week.scenarios import SEEDS, least, make
 from week.table import ROWS, figures_of, rows_of
 
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 
 SMALL = make("small", 1)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.gateway.server.body_work import VALUES_AT_ONCE, is_small, work_on
+from codex_proapi.gateway.server.body_threads import VALUES_AT_ONCE, is_small, work_on
 
 PATIENCE_SECONDS = 60.0
 MANY = b"[" + b"0," * VALUES_AT_ONCE + b"0]"

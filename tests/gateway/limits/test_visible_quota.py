@@ -15,8 +15,8 @@ from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.limits.budgets import Spent
-from codex_proapi.gateway.limits.charge import Allowance, LimitCharge
-from codex_proapi.gateway.limits.key_quota import (
+from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
+from codex_proapi.gateway.limits.visible_quota import (
     KeyQuota,
     share_of_budgets,
     share_of_charge,

@@ -14,12 +14,12 @@ from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.limits.charge import charge_for
+from codex_proapi.gateway.limits.limit_charge import charge_for
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.pool.state import store_outage as graces
+from codex_proapi.gateway.pool.state import redis_outage as graces
 from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.pool.state.redis_outage import PROBE_SECONDS, UNSEEN_SECONDS, RedisOutage
 from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotRequest
-from codex_proapi.gateway.pool.state.store_outage import PROBE_SECONDS, UNSEEN_SECONDS, StoreOutage
 
 IDS = ["acc_a", "acc_b", "acc_c"]
 DRAW = charge_for("key_1", Limits(rpm=1), request_id="req_1", version=1, tokens=1)
@@ -79,7 +79,7 @@ class Scene:
         self.accounts, self.keys = Remembered(3), Remembered(4)
         self.gate = RedisCircuitBreaker(self.clock, grace=seconds)
         self.metrics = Metrics(CollectorRegistry())
-        self.grace = StoreOutage(
+        self.grace = RedisOutage(
             self.snapshots,
             accounts=self.accounts,
             keys=self.keys,
@@ -115,7 +115,7 @@ async def test_while_redis_answers_its_word_is_passed_on() -> None:
     assert (snapshot.cursor, snapshot.keys_version, scene.graced) == (1, 1, 0)
     assert (
         repr(scene.grace)
-        == "<StoreOutage behind <RedisCircuitBreaker open>, 0 conversations remembered>"
+        == "<RedisOutage behind <RedisCircuitBreaker open>, 0 conversations remembered>"
     )
 
 

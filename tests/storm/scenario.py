@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
-from storm.crowd import Crowd, Member, Seen
+from storm.clients import Crowd, Member, Seen
 from storm.dialects import Spent
-from storm.fleet import Fleet
+from storm.replicas import Fleet
 from support.gateways import a_chat, log_in
 from support.redis_clients import connect_patiently
 from support.redis_server import RedisServer

@@ -14,7 +14,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect, connect_blocking
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
-from codex_proapi.gateway.pool.concurrency import HOLD_SECONDS, AccountQueue, Waiter
+from codex_proapi.gateway.pool.slot_queue import HOLD_SECONDS, AccountQueue, Waiter
 
 
 def waiter(name: str, *, weight: float = 1.0, since: float = 0.0) -> Waiter:
@@ -293,7 +293,7 @@ async def test_the_slots_of_long_answers_are_kept_though_nobody_asks(pool: Pool)
 async def test_a_queue_that_is_too_long_takes_nobody(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codex_proapi.gateway.pool.concurrency.MOST_WAITING", 0)
+    monkeypatch.setattr("codex_proapi.gateway.pool.slot_queue.MOST_WAITING", 0)
 
     assert await pool.slots.wait(("a",), waiter("k-1"), seconds=5) is None
 

@@ -54,7 +54,9 @@ class SettlementWriter:
             if unreadable := exchanges.count(""):
                 self._refused(unreadable, "cannot be encoded")
             args = [*settings, *filter(None, exchanges)]
-            added, refused, reason = await self._scripts.repeat("settle", [keyspace.logs()], args)
+            added, refused, reason = await self._scripts.repeat(
+                "settle_once", [keyspace.logs()], args
+            )
             if refused:
                 self._refused(len(refused), text(reason))
             counted += added

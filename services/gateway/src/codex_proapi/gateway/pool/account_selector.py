@@ -20,7 +20,7 @@ from codex_proapi.commons.balancing.candidates import (
     SelectionInput,
 )
 from codex_proapi.commons.balancing.logged_input import logged_input
-from codex_proapi.commons.balancing.selection_policy import RENEWING_CODE, Ranking, why_none
+from codex_proapi.commons.balancing.select_account import RENEWING_CODE, Ranking, why_none
 from codex_proapi.commons.runtime.errors import (
     CredentialRevoked,
     CredentialUnavailable,

@@ -13,7 +13,7 @@ import msgspec
 
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.gateway.accounting.settlement import permit_id
+from codex_proapi.gateway.accounting.settlement_writer import permit_id
 from codex_proapi.gateway.limits.budgets import WEEK_DAYS, Spent, day_of_month, days_counted
 
 STREAM_SECONDS = 45

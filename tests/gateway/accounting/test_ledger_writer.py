@@ -6,8 +6,8 @@ from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
-from codex_proapi.gateway.accounting.redis_writer import RedisWriter
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.ledger_writer import RedisWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 

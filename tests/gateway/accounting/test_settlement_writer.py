@@ -1,4 +1,4 @@
-"""What `settle.lua` cannot write is lost alone; what the server refuses is written later, once."""
+"""What `settle_once.lua` cannot write is lost alone; what the server refuses is written later, once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 DAY = "2026-11-18"
 RECORDS = [a_record(number) for number in (1, 2, 4, 5, 7)]  # none of them refused, five keys

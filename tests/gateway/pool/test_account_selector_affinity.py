@@ -10,7 +10,7 @@ from codex_proapi.commons.balancing.candidates import (
     Reason,
     Window,
 )
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.lease import LeaseRequest
 

@@ -16,7 +16,7 @@ from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_n
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
 from codex_proapi.gateway.limits.budgets import Spent, budgets_of, days_counted, spent_in
-from codex_proapi.gateway.limits.charge import LimitCharge
+from codex_proapi.gateway.limits.limit_charge import LimitCharge
 
 MINUTE: Final = 60
 

@@ -11,7 +11,7 @@ from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 FOREIGN_SECONDS: Final = keyspace.DAY
 """Lifetime of a conversation's digests of unreadable encrypted items."""

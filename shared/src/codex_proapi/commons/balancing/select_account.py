@@ -21,7 +21,7 @@ from codex_proapi.commons.balancing.candidates import (
 )
 from codex_proapi.commons.balancing.explanations import Explanations
 from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.balancing.strategy_order import StrategyOrder
 
 SHORT_WAIT: Final = 60.0

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from storm.crowd import Seen
+from storm.clients import Seen
 from storm.dialects import Spent
-from storm.lines import told
-from storm.weather import Storm, Who, drift
+from storm.log_lines import told
+from storm.scenario import Storm, Who, drift
 
 from codex_proapi.commons.api_keys.fair_shares import AHEAD
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.usage.counters import Counters
-from codex_proapi.gateway.limits.charge import STREAM_SECONDS
+from codex_proapi.gateway.limits.limit_charge import STREAM_SECONDS
 from codex_proapi.gateway.pool.queueing_selector import QUEUE_SECONDS
 
 TEAM = (

@@ -17,9 +17,9 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.accounting.settlement import SettlementWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.limits.budgets import Spent, midnight_after
-from codex_proapi.gateway.limits.charge import Allowance, LimitCharge, charge_for
+from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge, charge_for
 from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 
 

@@ -1,4 +1,4 @@
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.strategies import Routing
 
 
 def test_strategies_are_named_as_settings_name_them() -> None:

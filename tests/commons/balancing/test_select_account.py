@@ -12,8 +12,8 @@ from codex_proapi.commons.balancing.candidates import (
     SelectionInput,
     Window,
 )
-from codex_proapi.commons.balancing.selection_policy import select, why_none
-from codex_proapi.commons.balancing.strategy import Routing
+from codex_proapi.commons.balancing.select_account import select, why_none
+from codex_proapi.commons.balancing.strategies import Routing
 
 NOW = 1_790_000_000.0
 WEEK = 10_080

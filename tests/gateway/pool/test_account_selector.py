@@ -11,11 +11,11 @@ from codex_proapi.commons.balancing.candidates import (
     Window,
 )
 from codex_proapi.commons.balancing.logged_input import MOST_LOGGED
-from codex_proapi.commons.balancing.selection_policy import select
+from codex_proapi.commons.balancing.select_account import select
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
+from codex_proapi.gateway.pool.account_selector import RENEWAL_PATIENCE
 from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.lease import LeaseRequest
-from codex_proapi.gateway.pool.selector import RENEWAL_PATIENCE
 
 
 async def test_accounts_are_lent_in_turn_with_their_credential(scene: Any) -> None:
@@ -76,7 +76,7 @@ async def test_logins_that_are_being_renewed_are_waited_for_once_not_one_after_t
 ) -> None:
     ids = await scene.log_in(4)
     now = [1000.0]
-    monkeypatch.setattr("codex_proapi.gateway.pool.selector.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("codex_proapi.gateway.pool.account_selector.time.monotonic", lambda: now[0])
 
     async def slow(account_id: Any, **_: Any) -> Any:
         scene.refresher.asked.append(account_id)

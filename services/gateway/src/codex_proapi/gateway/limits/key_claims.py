@@ -7,7 +7,7 @@ import msgspec
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.gateway.errors import LimitExceeded
-from codex_proapi.gateway.limits.charge import LimitCharge
+from codex_proapi.gateway.limits.limit_charge import LimitCharge
 from codex_proapi.gateway.limits.stream_permits import refused
 
 

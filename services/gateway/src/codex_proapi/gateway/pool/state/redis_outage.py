@@ -48,7 +48,7 @@ class Keys(Versioned, Protocol):
         """Drop the cached keys if they have another version."""
 
 
-class StoreOutage:
+class RedisOutage:
     """Reads snapshots from Redis, or makes them from memory during the grace period.
 
     Args:
@@ -86,7 +86,7 @@ class StoreOutage:
         self._ties: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"<StoreOutage behind {self._redis_breaker!r}, {len(self._ties)} conversations remembered>"
+        return f"<RedisOutage behind {self._redis_breaker!r}, {len(self._ties)} conversations remembered>"
 
     async def read(self, request: SnapshotRequest) -> PoolSnapshot:
         """Read a snapshot from Redis, or make one from memory.
