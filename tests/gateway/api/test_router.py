@@ -128,8 +128,6 @@ async def test_clients_of_anthropics_api_read_errors_of_theirs(
 @pytest.mark.parametrize(
     ("path", "method", "told"),
     [
-        ("/v1/completions", "POST", "POST /v1/chat/completions"),
-        ("/completions/", "POST", "POST /v1/chat/completions"),
         ("/v1/v1/embeddings", "POST", "another provider"),
         ("/v1/images/generations", "POST", "no images"),
         ("/v1/files/file_1/content", "GET", "file_data"),

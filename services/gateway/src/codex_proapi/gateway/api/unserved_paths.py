@@ -13,7 +13,6 @@ _TURNS: Final = (
 )
 
 UNSERVED: Final[Mapping[str, str]] = {
-    "/completions": "use POST /v1/chat/completions; there is no filling in the middle",
     "/complete": "use POST /v1/messages",
     "/embeddings": "the Codex backend makes no embeddings; use another provider for them",
     "/moderations": _NOT_OF_BACKEND,

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
-from codex_proapi.gateway.formats.client_body import ClientBody
 from codex_proapi.gateway.translation.chat.options import ChatOptions
-from codex_proapi.gateway.translation.request.parameters import stops_of
+from codex_proapi.gateway.translation.request.parameters import stops_of, wants_usage
 from codex_proapi.gateway.translation.request.request_reader import (
     RequestReader,
     decoding_errors_refused,
@@ -35,7 +34,7 @@ def read_chat_request(
             reader.dropped.add("previous_response_id")
         form = request.text.get("format", {}).get("type")
         answer = ChatOptions(
-            include_usage=field == "input" or _wants_usage(reader.body),
+            include_usage=field == "input" or wants_usage(reader.body),
             custom_tools=reader.tools.chat_custom,
             legacy_functions=bool(reader.body.functions) and not reader.body.tools,
             structured=form in ("json_schema", "json_object"),
@@ -43,9 +42,3 @@ def read_chat_request(
             stop=stops_of(reader.body),
         )
         return reader.translated(request, items, field=field, answer=answer)
-
-
-def _wants_usage(body: ClientBody) -> bool:
-    """Whether the stream must end with a usage chunk."""
-    options = body.get("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True

@@ -138,6 +138,12 @@ def stops_of(body: ClientBody) -> tuple[str, ...]:
     return tuple(each for each in listed if isinstance(each, str) and each)[:_MOST_STOPS]
 
 
+def wants_usage(body: ClientBody) -> bool:
+    """Whether a stream must end with a usage chunk (`stream_options.include_usage`)."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
 def parallel_of(body: ClientBody) -> bool | None:
     """Return whether the client wants parallel calls; None if it does not say."""
     if isinstance(wanted := body.get("parallel_tool_calls"), bool):

@@ -1,0 +1,48 @@
+"""A streamed completions answer: upstream's bytes in, the chunks' bytes out."""
+
+from codex_proapi.gateway.errors import GatewayError
+from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
+from codex_proapi.gateway.formats.openai.completions import CompletionEncoder
+from codex_proapi.gateway.formats.openai.errors import chat_error_event
+from codex_proapi.gateway.formats.sse import DONE
+from codex_proapi.gateway.translation.chat.translator import ChatAnswer
+from codex_proapi.gateway.translation.completions.options import CompletionOptions
+from codex_proapi.gateway.translation.stream.answer_translator import (
+    SILENT_HANDLERS,
+    TEXT_LINES,
+    text_string,
+)
+
+
+class CompletionTranslator(ChatAnswer):
+    """One streamed answer on its way to a completions client."""
+
+    def __init__(
+        self, options: CompletionOptions, *, completion_id: str, created: int, model: str
+    ) -> None:
+        """Take the id and time of the completion, and the model to echo: the one asked for."""
+        super().__init__(options.of_chat(), completion_id=completion_id)
+        self._fast = {TEXT_LINES: self._text, **SILENT_HANDLERS}
+        self._echo = options.echo
+        self._encoder = CompletionEncoder(completion_id=completion_id, created=created, model=model)
+        self._text_around = self._encoder.around_text
+
+    def _text(self, block: bytes) -> bytes | None:
+        delta = text_string(block, self._stream.text.text_position)
+        if not delta:
+            return delta
+        before, after = self._text_around
+        return before + delta + after
+
+    def _write(self, chunks: list[ChatChunk]) -> bytes:
+        if chunks and self._echo:
+            chunks = [ChatChunk(content=self._echo), *chunks]
+            self._echo = ""
+        return b"".join([self._encoder.encode(chunk) for chunk in chunks])
+
+    def _terminator(self) -> bytes:
+        return DONE
+
+    def _error(self, error: GatewayError) -> bytes:
+        """An error event; no `[DONE]` follows it."""
+        return chat_error_event(error)
