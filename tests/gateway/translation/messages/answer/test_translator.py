@@ -7,8 +7,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import answers
 from support import upstream_says as says
-from support.playbook import in_pieces, pumped, sse, transcript, truncated_at_every_byte
+from support.playbook import in_pieces, messages, pumped, sse, transcript, truncated_at_every_byte
 from support.strict_messages import StrictReader
 
 from codex_proapi.commons.usage.exchange_record import Ending
@@ -155,6 +156,33 @@ def test_what_was_translated_before_a_fault_is_not_lost() -> None:
     assert StrictReader().read(wire.fail(Malformed("bad"))).content == [
         {"type": "text", "text": "A"}
     ]
+
+
+@given(answers.answers(), st.booleans())
+def test_the_fast_path_says_what_the_slow_path_says(
+    bodies: list[says.Body], summaries: bool
+) -> None:
+    stream = answers.encoded(bodies)
+    options = msgspec.structs.replace(OPTIONS, summaries=summaries)
+    fast, slow = made(options), made(options)
+
+    said, again = pumped(fast, [stream]), pumped(slow, [answers.unnamed(stream)])
+
+    assert messages(said) == messages(again)
+    assert vars(fast.report) == vars(slow.report)
+
+
+def test_pieces_of_thinking_are_not_decoded() -> None:
+    wire = made()
+    wire.feed(sse(says.created(), says.added(says.reasoning()), says.thought("One ")))
+    decoded: list[bytes] = []
+    slow = wire._slow
+    wire._slow = lambda block: decoded.append(block) or slow(block)  # type: ignore[method-assign, func-returns-value]
+
+    told = wire.feed(sse(says.thought("two "), says.thought("three")))
+
+    assert [each["delta"]["thinking"] for each in messages(told)] == ["two ", "three"]
+    assert decoded == []
 
 
 def test_silence_is_filled_with_pings() -> None:

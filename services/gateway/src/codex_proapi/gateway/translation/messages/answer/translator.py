@@ -1,6 +1,6 @@
 """Translates a streamed answer for clients of the Messages API: bytes in, bytes out.
 
-Deltas of text and of arguments, which are nearly all of a stream, take the fast path of
+Deltas of text, thinking and arguments, nearly all of a stream, take the fast path of
 `stream.answer_translator`.
 """
 
@@ -18,15 +18,18 @@ from codex_proapi.gateway.formats.anthropic.events import (
     encode,
     input_delta,
     text_delta,
+    thinking_delta,
 )
 from codex_proapi.gateway.translation.messages.answer.events_from_upstream import MessagesStream
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.stream.answer_translator import (
     ARGUMENTS_LINES,
+    REASONING_LINES,
     SILENT_HANDLERS,
     TEXT_LINES,
     AnswerTranslator,
     arguments_string,
+    reasoning_string,
     text_string,
 )
 
@@ -60,11 +63,13 @@ class MessagesTranslator(MessagesAnswer):
         super().__init__(options, message_id=message_id, model=model)
         self._fast = {
             TEXT_LINES: self._text,
+            REASONING_LINES: self._thinking,
             ARGUMENTS_LINES: self._arguments,
             **SILENT_HANDLERS,
         }
         self._request_id = request_id
         self._block: Block | None = None
+        self._thought: Block | None = None
         self._call: Call | None = None
         self._around = (b"", b"")
 
@@ -72,6 +77,15 @@ class MessagesTranslator(MessagesAnswer):
         if self._block is None:
             return None
         delta = text_string(block, self._stream.text.position)
+        if not delta:
+            return delta
+        before, after = self._around
+        return before + delta + after
+
+    def _thinking(self, block: bytes) -> bytes | None:
+        if self._thought is None:
+            return None
+        delta = reasoning_string(block, self._stream.reasoning.position)
         if not delta:
             return delta
         before, after = self._around
@@ -105,9 +119,13 @@ class MessagesTranslator(MessagesAnswer):
         stream = self._stream
         current = stream.queue.current
         text = current if current is stream.text.block and stream.text.position else None
+        thinking = stream.reasoning
+        thought = current if current is thinking.block and thinking.position else None
         call = stream.calls.written_into(current)
         if text is not None and text is not self._block:
             self._around = around_delta(text.index, text_delta(""))
+        elif thought is not None and thought is not self._thought:
+            self._around = around_delta(thought.index, thinking_delta(""))
         elif call is not None and call is not self._call:
             self._around = around_delta(call.block.index, input_delta(""))
-        self._block, self._call = text, call
+        self._block, self._thought, self._call = text, thought, call
