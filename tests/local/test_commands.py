@@ -69,10 +69,11 @@ def test_an_unusable_folder_is_told(
 def test_an_address_that_is_none_is_said(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run({**environ, "HOST": "x86_64-conda-linux-gnu"}, ["serve"]) == 1
+    assert run(environ, ["serve", "--host", "x86_64-conda-linux-gnu"]) == 1
+    assert run({**environ, "CODEX_PROAPI_HOST": "x86_64-conda-linux-gnu"}, ["serve"]) == 1
 
     told = capsys.readouterr().err
-    assert "cannot listen on HOST=x86_64-conda-linux-gnu" in told
+    assert told.count("cannot listen on HOST=x86_64-conda-linux-gnu") == 2
     assert "Traceback" not in told
 
 

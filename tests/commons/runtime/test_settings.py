@@ -9,9 +9,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.commons.runtime.setting_names import FOREIGN_NAMES, KNOWN_NAMES
 from codex_proapi.commons.runtime.settings import (
-    FOREIGN_NAMES,
-    KNOWN_NAMES,
     LOOPBACK,
     CommonSettings,
     Secret,

@@ -125,3 +125,14 @@ async def test_redis_away_closes_the_door() -> None:
     with pytest.raises(StoreUnavailable):
         await Attempts(client).count("sign_in", ip="203.0.113.9")
     await client.aclose()
+
+
+async def test_what_cannot_be_guessed_is_limited_by_address_only(redis_client: Redis) -> None:
+    attempts = Attempts(redis_client)
+    for number in range(80):
+        await attempts.count("link", ip=f"198.51.100.{number}", guessable=False)
+    for _ in range(5):
+        await attempts.count("link", ip="203.0.113.9", guessable=False)
+
+    with pytest.raises(TooMany):
+        await attempts.count("link", ip="203.0.113.9", guessable=False)

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from support.consoles import console_settings, running, script
 
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
-from codex_proapi.console.server.version import own_version
+from codex_proapi.console.version import own_version
 
 
 async def test_version_and_replicas(redis_url: str, redis_client: Redis) -> None:

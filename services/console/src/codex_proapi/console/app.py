@@ -39,8 +39,8 @@ from codex_proapi.console.routes import API_ROUTES, openapi_config
 from codex_proapi.console.server.error_responses import AnyRequest, handlers_of
 from codex_proapi.console.server.health import SERVICE, HealthReport
 from codex_proapi.console.server.middleware import STREAMS, ConsoleMiddleware
-from codex_proapi.console.server.version import own_version
 from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.console.version import own_version
 
 Clock = Callable[[], float]
 Announce = Callable[[str], None]

@@ -42,8 +42,8 @@ from codex_proapi.console.live.changes import Changes
 from codex_proapi.console.live.event_streams import Gate
 from codex_proapi.console.live.log_broadcast import LogBroadcast
 from codex_proapi.console.metrics import Metrics, RedisWork
-from codex_proapi.console.server.version import own_version
 from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.console.version import own_version
 from codex_proapi.console.views.sources import Sources
 
 

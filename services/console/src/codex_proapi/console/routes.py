@@ -24,6 +24,7 @@ from codex_proapi.console.live import logs
 from codex_proapi.console.pages import overview
 from codex_proapi.console.server import health, version
 from codex_proapi.console.server.error_responses import AnyRequest, ErrorEnvelope
+from codex_proapi.console.version import own_version
 
 API_ROUTES = (
     *(health.health, health.ready, health.figures),
@@ -116,7 +117,7 @@ def openapi_config() -> OpenAPIConfig:
     }
     return OpenAPIConfig(
         title="Codex Pro API: console",
-        version=version.own_version(),
+        version=own_version(),
         description="Errors are `{error: {code, message, param, request_id}}`.",
         use_handler_docstrings=True,
         components=Components(security_schemes=schemes),

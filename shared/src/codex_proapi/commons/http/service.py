@@ -10,6 +10,7 @@ import uvloop
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.line_writer import LineWriter, write_message
 from codex_proapi.commons.runtime.logging import configure as configure_logs
+from codex_proapi.commons.runtime.setting_names import with_plain_names
 from codex_proapi.commons.runtime.settings import CommonSettings, from_environ
 
 S = TypeVar("S", bound=CommonSettings)
@@ -55,7 +56,10 @@ def run_service(
         environ: the environment.
     """
     try:
-        found = from_environ(settings, environ)
+        plain, warnings = with_plain_names(environ)
+        found = from_environ(settings, plain)
+        for warning in warnings:
+            sys.stderr.write(f"{warning}\n")
         with process_output(found.log_level) as output:
             uvloop.run(serve(found, output))
     except SettingsError as error:

@@ -6,7 +6,6 @@ Nothing here reads `os.environ`: the caller passes the environment.
 
 import ipaddress
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import msgspec
 from cryptography.fernet import Fernet
 
 from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.commons.runtime.setting_names import unknown_names, without_prefix
 
 Secret = msgspec.Meta(extra={"secret": True})
 """Marks a field that is never printed and may come from a file: `ENCRYPTION_KEYS_FILE`."""
@@ -30,44 +30,6 @@ LOOPBACK: tuple[Network, ...] = (
     ipaddress.ip_network("::1/128"),
 )
 """The machine itself."""
-
-PREFIXES = (
-    *("CODEX_", "OAUTH_", "API_KEY_", "ADMIN_", "ENCRYPTION_", "HISTORY_", "ROUTING"),
-    *("TRUSTED_PROX", "DEFAULT_MODEL", "MODEL_ALIAS", "PUBLIC_URL", "REDIS_URL", "LOG_LEVEL"),
-    *("ALLOWED_ORIGIN", "DATA_DIR", "COMMIT_PATIENCE", "DRAIN_", "QUOTA_", "REDIS_GRACE_"),
-)
-"""A name that begins so is ours; if no process of ours knows it, it is a typing error."""
-
-KNOWN_NAMES = frozenset(
-    {
-        *("HOST", "PORT", "REDIS_URL", "DATA_DIR", "PUBLIC_URL", "OAUTH_REDIRECT_URI"),
-        *(
-            "ALLOWED_ORIGINS",
-            "TRUSTED_PROXIES",
-            "API_KEY_POLICY",
-            "ADMIN_PASSWORD",
-            "ENCRYPTION_KEYS",
-        ),
-        *("CODEX_BASE_URL", "CODEX_AUTH_URL", "CODEX_CLIENT_ID", "CODEX_CLIENT_VERSION"),
-        *("CODEX_ORIGINATOR", "DEFAULT_MODEL", "MODEL_ALIASES", "HISTORY_MODE", "ROUTING"),
-        "REASONING_SUMMARY",
-        *(
-            "LOG_LEVEL",
-            "COMMIT_PATIENCE",
-            "QUOTA_POLL_SECONDS",
-            "DRAIN_SECONDS",
-            "DRAIN_SETTLE_SECONDS",
-            "REDIS_GRACE_SECONDS",
-        ),
-    }
-)
-"""Names of all our processes together, so that one file of settings can serve them all."""
-
-FOREIGN_NAMES = re.compile(
-    r"CODEX_(HOME|CI|API_KEY|ACCESS_TOKEN|THREAD_ID|SANDBOX\w*|INTERNAL_\w+|MANAGED_\w+"
-    r"|APP_SERVER_\w+|RE(FRESH|VOKE)_TOKEN_URL_OVERRIDE|NETWORK_\w+|EXEC_\w+|PROXY_\w+)"
-)
-"""Names the Codex CLI sets or reads: no fault when we are started from within it."""
 
 REDIS_SCHEMES = (
     *("redis", "rediss", "unix"),
@@ -164,15 +126,12 @@ def is_secret(hint: object) -> bool:
     return any(mark is Secret for mark in getattr(hint, "__metadata__", ()))
 
 
-def from_environ(
-    cls: type[T], environ: Mapping[str, str], *, prefixes: Sequence[str] = PREFIXES
-) -> T:
+def from_environ(cls: type[T], environ: Mapping[str, str]) -> T:
     """Read a settings Struct from an environment.
 
     Args:
         cls: The Struct; a field `redis_url` is read from `REDIS_URL`.
-        environ: Variables and their texts.
-        prefixes: A variable with such a prefix that no field has is a fault.
+        environ: Variables and their texts, with or without `CODEX_PROAPI_` (`setting_names`).
 
     Raises:
         SettingsError: With one sentence for each fault.
@@ -180,6 +139,7 @@ def from_environ(
     faults: list[str] = []
     values: dict[str, Any] = {}
     hints = hints_of(cls)
+    environ = without_prefix(environ)
     for field in msgspec.structs.fields(cls):
         name = field.name.upper()
         text = _text(name, environ, secret=is_secret(hints[field.name]), faults=faults)
@@ -188,8 +148,8 @@ def from_environ(
                 values[field.name] = _value(text, hints[field.name])
             except ValueError as error:
                 faults.append(f"{name}: {error}")
-    known = KNOWN_NAMES | {field.name.upper() for field in msgspec.structs.fields(cls)}
-    faults.extend(_unknown(environ, known, prefixes))
+    known = frozenset(field.name.upper() for field in msgspec.structs.fields(cls))
+    faults += [f"{name} is not a setting of ours." for name in unknown_names(environ, known)]
     settings = cls(**values)
     faults.extend(settings.faults() if isinstance(settings, CommonSettings) else [])
     if faults:
@@ -263,16 +223,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name.strip() or not value.strip():
         raise ValueError(f"{text.strip()!r} must be written name=value.")
     return name.strip(), value.strip()
-
-
-def _unknown(
-    environ: Mapping[str, str], known: frozenset[str], prefixes: Sequence[str]
-) -> list[str]:
-    """A fault for each variable that has one of our prefixes and that no process of ours reads."""
-    return [
-        f"{name} is not a setting of ours."
-        for name in sorted(environ)
-        if name.startswith(tuple(prefixes))
-        and name.removesuffix("_FILE") not in known
-        and not FOREIGN_NAMES.fullmatch(name)
-    ]

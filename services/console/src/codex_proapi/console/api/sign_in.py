@@ -125,7 +125,7 @@ class SignInService:
 
     async def set_up(self, request: AnyRequest, setup: Setup) -> Response[IdentityBody]:
         """Set the first password with the setup token, and start a session."""
-        await self._try(request, "setup")
+        await self._try(request, "setup", guessable=False)
         try:
             await self._administrator.set_up(setup.token, setup.password)
         except BadSignIn as error:
@@ -134,7 +134,7 @@ class SignInService:
 
     async def follow(self, request: AnyRequest, token: str) -> Response[IdentityBody]:
         """Start a session for a printed one-time link."""
-        await self._try(request, "link")
+        await self._try(request, "link", guessable=False)
         if not await self._links.use(token):
             raise await self._refused(request, "admin.sign_in_refused", BadSignIn(Code.WRONG_LINK))
         return await self._welcome(request, "link", "admin.signed_in")
@@ -151,9 +151,9 @@ class SignInService:
         await self._sessions.end_all()
         return await self._welcome(request, "sign_in", "admin.password_changed")
 
-    async def _try(self, request: AnyRequest, what: str) -> None:
+    async def _try(self, request: AnyRequest, what: str, *, guessable: bool = True) -> None:
         try:
-            await self._attempts.count(what, **self._sender(request))
+            await self._attempts.count(what, guessable=guessable, **self._sender(request))
         except TooMany:
             self._metrics.sign_ins.labels("limited").inc()
             raise

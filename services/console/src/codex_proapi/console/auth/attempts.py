@@ -40,17 +40,19 @@ class Attempts:
     def __repr__(self) -> str:
         return f"<Attempts {PER_ADDRESS}>"
 
-    async def count(self, what: str, *, ip: str, browser: str = "") -> None:
+    async def count(self, what: str, *, ip: str, browser: str = "", guessable: bool = True) -> None:
         """Count one attempt; raises TooMany with the seconds to wait.
 
         Args:
             what: What is tried.
             ip: Address of who tries.
             browser: Id of a known browser: it is counted by itself, whatever strangers do.
+            guessable: Whether guessing could succeed. A random token of 256 bits cannot be guessed:
+                the limits over all addresses would only let strangers keep its owner out.
         """
         whom = f"browser {browser}" if browser else _network(ip)
         limits = [(limit, whom) for limit in self._each]
-        if not browser:
+        if guessable and not browser:
             limits += [(limit, "all") for limit in self._all]
         with mapped():
             for limit, each in limits:

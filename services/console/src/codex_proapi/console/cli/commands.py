@@ -12,16 +12,26 @@ from codex_proapi.commons.runtime.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from codex_proapi.commons.runtime.setting_names import with_plain_names
 from codex_proapi.console.cli import extensions
-from codex_proapi.console.cli.accounts import accounts
-from codex_proapi.console.cli.admin import admin
-from codex_proapi.console.cli.archive.commands import backup_command, restore_command
-from codex_proapi.console.cli.doctor import doctor_command
-from codex_proapi.console.cli.keys import keys
-from codex_proapi.console.server.version import own_version
+from codex_proapi.console.cli.lazy_commands import LazyCommand
+from codex_proapi.console.version import own_version
 
-click.rich_click.TEXT_MARKUP = "markdown"
 click.rich_click.SHOW_ARGUMENTS = True
+
+OWN = (
+    ("accounts", "accounts", "accounts", "The ChatGPT logins this gateway may spend."),
+    ("admin", "admin", "admin", "Administration of the console."),
+    ("backup", "archive.commands", "backup_command", "Write accounts, API keys, usage, settings, log and audit to FILE (or - for standard output)."),
+    ("config", "reports.config", "config", "The settings as this process reads them."),
+    ("doctor", "reports.doctor", "doctor_command", "Look for what is wrong with an installation, and say what to do."),
+    ("keys", "keys", "keys", "The API keys clients may use."),
+    ("logs", "reports.logs", "logs_command", "The log, the newest entries last."),
+    ("restore", "archive.commands", "restore_command", "Put a backup (FILE, or - for standard input) into this installation's store."),
+    ("status", "reports.status", "status_command", "What runs and what there is to spend."),
+    ("usage", "reports.status", "usage_command", "Requests and tokens of the last days."),
+)  # fmt: skip
+"""Name, module below this folder, attribute and summary of each command of the console's."""
 
 REFUSED = 2
 """Exit code where this process does not fit what is in Redis, as of the services."""
@@ -39,12 +49,25 @@ class Commands(click.RichGroup):
         return super().get_command(ctx, cmd_name) or extensions.find_command(cmd_name)
 
 
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - as click calls it
+    if wanted and not context.resilient_parsing:
+        print(own_version())
+        context.exit()
+
+
 @click.group(
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(own_version(), message="%(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version.",
+)
 @click.pass_context
 def root(context: click.Context) -> None:
     """An OpenAI-compatible gateway to the ChatGPT Codex backend.
@@ -66,16 +89,19 @@ def version_command() -> None:
     print(own_version())
 
 
-root.add_command(accounts)
-root.add_command(keys)
-root.add_command(admin)
-root.add_command(backup_command)
-root.add_command(doctor_command)
-root.add_command(restore_command)
+for _name, _module, _attribute, _summary in OWN:
+    root.add_command(
+        LazyCommand(
+            _name, module=f"{__package__}.{_module}", attribute=_attribute, summary=_summary
+        )
+    )
 
 
 def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
     """Run one command; gives the exit code. What a person can mend is said in one sentence each."""
+    environ, warnings = with_plain_names(environ)
+    for warning in warnings:
+        sys.stderr.write(f"codex-proapi: {warning}\n")
     try:
         code = root.main(
             args=arguments, prog_name="codex-proapi", obj=environ, standalone_mode=False

@@ -7,6 +7,7 @@ from litestar.params import FromPath
 
 from codex_proapi.console.errors import NotFound
 from codex_proapi.console.layout.assets import Asset, assets
+from codex_proapi.console.server.content_coding import accepts_gzip
 from codex_proapi.console.texts.catalogue import texts_of
 from codex_proapi.console.texts.language import Language
 
@@ -60,7 +61,7 @@ def _answer(request: AnyRequest, asset: Asset, *, lasting: bool) -> Response[byt
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(b"", status_code=304, headers=headers)
     content = asset.content
-    if asset.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+    if asset.compressed is not None and accepts_gzip(request.headers.get("accept-encoding", "")):
         content = asset.compressed
         headers["content-encoding"] = "gzip"
     return Response(content, headers=headers, media_type=asset.content_type)

@@ -22,6 +22,7 @@ from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.runtime.settings import Network
 from codex_proapi.console.errors import BodyTooSlow, ConsoleError, HostRefused, NotFound
 from codex_proapi.console.metrics import Metrics
+from codex_proapi.console.server.content_coding import with_plain_coding
 from codex_proapi.console.server.error_responses import refuse
 from codex_proapi.console.server.http_limits import BODY_DEADLINES
 from codex_proapi.console.settings import ConsoleSettings
@@ -126,7 +127,7 @@ class ConsoleMiddleware:
 
     async def _seen(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle the request with address and scheme as trusted proxies report them."""
-        headers = scope["headers"]
+        headers = scope["headers"] = with_plain_coding(scope["headers"])
         origin = Origin(
             request_id=make_request_id(),
             client_ip=_peer(scope),

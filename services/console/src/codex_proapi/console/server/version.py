@@ -1,6 +1,5 @@
 """Routes for this version and the live replicas of both services."""
 
-import importlib.metadata
 import platform
 
 import msgspec
@@ -9,6 +8,7 @@ from litestar import get
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.health import SERVICE
+from codex_proapi.console.version import own_version
 
 
 class VersionBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,11 +23,6 @@ class ReplicaList(msgspec.Struct, frozen=True, kw_only=True):
     """Every living replica of both services."""
 
     replicas: list[Replica]
-
-
-def own_version() -> str:
-    """The version of this distribution."""
-    return importlib.metadata.version("codex-proapi-console")
 
 
 @get("/api/version", opt={"passive": True}, tags=["system"])

@@ -51,8 +51,7 @@ def page_of(
     wanted = q.casefold()
     found = [row for row in rows if wanted in text(row).casefold()] if wanted else rows
     pages = max(1, -(-len(found) // PAGE_ROWS))
-    page = asked.get("page", "")
-    number = min(pages, max(1, int(page))) if page.isascii() and page.isdecimal() else 1
+    number = min(pages, max(1, _number(asked.get("page", ""))))
     begin = (number - 1) * PAGE_ROWS
     return ListPage(
         rows=tuple(found[begin : begin + PAGE_ROWS]),
@@ -62,3 +61,9 @@ def page_of(
         q=q,
         paged=len(rows) > PAGE_ROWS,
     )
+
+
+def _number(page: str) -> int:
+    """A page's number as an address has it; 1 where it is none."""
+    # No more digits than any list has pages: Python refuses to read some thousands of them.
+    return int(page[:20]) if page.isascii() and page.isdecimal() else 1

@@ -1,0 +1,93 @@
+"""`codex-proapi doctor`: what is wrong with an installation, each with what to do."""
+
+import asyncio
+import pathlib
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+import rich_click as click
+
+from codex_proapi.commons.runtime.errors import (
+    CommonsError,
+    SettingsError,
+    StoreRefused,
+    StoreUnavailable,
+)
+from codex_proapi.console.cli.opened_store import names_redis, opened
+from codex_proapi.console.cli.reports.bundle import Bundle, bundle_of
+from codex_proapi.console.cli.reports.findings import Finding, Verdict, failure, fine
+from codex_proapi.console.cli.reports.machine_checks import machine_findings, upstream_findings
+from codex_proapi.console.cli.reports.store_checks import store_findings
+from codex_proapi.console.cli.tables import plain
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option(
+    "--bundle",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    help="Write a report for others to this file: the findings, versions, settings and the shapes"
+    " of the last failed requests, without secrets, names, prompts and answers.",
+)
+@click.pass_obj
+def doctor_command(
+    environ: Mapping[str, str], *, as_json: bool, bundle: pathlib.Path | None
+) -> int:
+    """Look for what is wrong with an installation, and say what to do.
+
+    Looks at Redis, encryption keys, clock, accounts, gateways, disk, port, and the way to OpenAI.
+    Changes nothing. Ends with 1 if something fails.
+    """
+    findings, told = asyncio.run(_examine(environ))
+    if bundle is not None:
+        _write(bundle, told)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(findings)).decode())
+    for finding in () if as_json else findings:
+        print(plain(f"{finding.verdict:<4}  {finding.check}: {finding.found}"))
+        if finding.cure:
+            print(plain(f"      -> {finding.cure}"))
+    return int(any(finding.verdict is Verdict.FAIL for finding in findings))
+
+
+async def _examine(environ: Mapping[str, str]) -> tuple[list[Finding], Bundle]:
+    told = bundle_of(environ)
+    findings = []
+    running = False
+    async for finding, replicas in _store(environ, told):
+        findings.append(finding)
+        running = running or replicas
+    findings += machine_findings(environ, embedded=not names_redis(environ), running=running)
+    findings += [finding async for finding in upstream_findings(environ)]
+    told.findings += findings
+    return findings, told
+
+
+async def _store(environ: Mapping[str, str], told: Bundle) -> AsyncIterator[tuple[Finding, bool]]:
+    """What is wrong with Redis and what is in it, and whether a process of ours serves."""
+    try:
+        async with opened(environ, any_keys=True) as store:
+            yield fine("settings", "REDIS_URL and ENCRYPTION_KEYS can be read"), False
+            for finding in await store_findings(store):
+                yield finding, False
+            await told.read(store)
+            if told.replicas:
+                yield fine("processes", f"{len(told.replicas)} of ours run"), True
+    except StoreRefused as refused:
+        yield failure("stored data", str(refused), "see docs/running.md, Upgrades"), False
+    except SettingsError as error:
+        for fault in error.faults:
+            yield failure("settings", fault, "set it as the gateways and consoles have it"), False
+    except StoreUnavailable as error:
+        cure = "check that it runs, what REDIS_URL says, and its password"
+        yield failure("redis", str(error), cure), False
+    except CommonsError as error:
+        yield failure("store", str(error), "set DATA_DIR to a folder of yours, or REDIS_URL"), False
+
+
+def _write(file: pathlib.Path, told: Bundle) -> None:
+    try:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from None
+    click.echo(f"wrote {file}; read it before you give it away", err=True)

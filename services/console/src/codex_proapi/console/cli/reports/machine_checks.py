@@ -1,0 +1,110 @@
+"""Checks of `doctor` on the machine it runs on, and on the way from there to OpenAI."""
+
+import contextlib
+import email.utils
+import os
+import pathlib
+import shutil
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping
+
+import httpx
+
+from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.console.cli.reports.findings import Finding, failure, fine, warning
+from codex_proapi.console.settings import ConsoleSettings
+
+UPSTREAM = ("CODEX_BASE_URL", "CODEX_AUTH_URL")
+SECONDS_APART = 60.0
+"""A Date header has whole seconds, and is old where a cache kept it."""
+TIMEOUT = 10.0
+"""Seconds for one look at a server of OpenAI."""
+LEAST_DISK = 512 << 20
+"""Free bytes below which an append-only file may soon find no room to be rewritten."""
+SERVE_PORT = "1455"
+"""Where `serve` listens unless PORT says otherwise."""
+
+
+def machine_findings(environ: Mapping[str, str], *, embedded: bool, running: bool) -> list[Finding]:
+    """Disk and port of a one-machine installation.
+
+    Args:
+        environ: The settings.
+        embedded: Whether the store is the embedded one, whose folder has to have room.
+        running: Whether a process of ours is known to serve: then the port is taken by it.
+    """
+    found = [_disk(environ)] if embedded else []
+    return found if running else [*found, _port(environ)]
+
+
+def _disk(environ: Mapping[str, str]) -> Finding:
+    folder = pathlib.Path(environ.get("DATA_DIR") or ConsoleSettings().data_dir).expanduser()
+    there = next((each for each in (folder, *folder.parents) if each.is_dir()), pathlib.Path("/"))
+    if not os.access(there, os.W_OK):
+        return failure("disk", f"{there} cannot be written to", "set DATA_DIR to a folder of yours")
+    free = shutil.disk_usage(there).free
+    if free < LEAST_DISK:
+        cure = "make room, or set DATA_DIR to a larger disk: a full one stops every write"
+        return warning("disk", f"{free >> 20} MiB are free for {folder}", cure)
+    return fine("disk", f"{free >> 20} MiB are free for {folder}")
+
+
+def _port(environ: Mapping[str, str]) -> Finding:
+    host, port = environ.get("HOST") or "127.0.0.1", environ.get("PORT") or SERVE_PORT
+    if not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004 - TCP's last
+        return failure("port", f"PORT={port} is no port", "set PORT to a number up to 65535")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with contextlib.closing(socket.socket(family, kind, protocol)) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except (OSError, UnicodeError) as error:
+        cure = "end what listens there, or set PORT to another; HOST is an address of this machine"
+        reason = getattr(error, "strerror", None) or "that is no host name"
+        return warning("port", f"{host}:{port} cannot be listened on: {reason}", cure)
+    return fine("port", f"{host}:{port} is free")
+
+
+async def upstream_findings(environ: Mapping[str, str]) -> AsyncIterator[Finding]:
+    """Whether OpenAI's servers can be reached from here."""
+    provided = {name: environ[name] for name in UPSTREAM if environ.get(name)}
+    placeholder = {"ENCRYPTION_KEYS": "A" * 43 + "="}  # no key is needed to look at an address
+    try:
+        settings = from_environ(ConsoleSettings, {**provided, **placeholder})
+    except SettingsError as error:
+        for fault in error.faults:
+            yield failure("settings", fault, "correct it")
+        return
+    client = httpx.AsyncClient(verify=client_context(), trust_env=False, timeout=TIMEOUT)
+    async with client:
+        for name, url in (
+            ("backend", settings.codex_base_url),
+            ("sign-in server", settings.codex_auth_url),
+        ):
+            yield await _reached(client, name, url)
+
+
+async def _reached(client: httpx.AsyncClient, name: str, url: str) -> Finding:
+    host = httpx.URL(url).host
+    try:
+        async with client.stream("GET", url) as answer:
+            date = _date(answer.headers.get("date", ""))
+    except httpx.HTTPError as error:
+        cure = f"check DNS, firewall and TLS of the way to {host}; a proxy has to be transparent"
+        return failure(name, f"{host} cannot be reached ({type(error).__name__})", cure)
+    if date is not None and abs(date - time.time()) > SECONDS_APART:
+        return warning(name, f"{host} has another time than this machine", "let NTP set the clock")
+    return fine(name, f"{host} answers")
+
+
+def _date(header: str) -> float | None:
+    """Seconds since the epoch of an HTTP date; None if it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(header).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None

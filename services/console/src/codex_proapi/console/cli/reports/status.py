@@ -1,0 +1,150 @@
+"""`codex-proapi status` and `usage`: what runs, what there is to spend, what was spent."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+import rich_click as click
+
+from codex_proapi.commons.accounts.model import AccountState
+from codex_proapi.commons.cluster.replicas import Replica
+from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind, UsageStore
+from codex_proapi.console.api.usage import Names, UsageRow, days_of, rows_of
+from codex_proapi.console.cli.opened_store import opened
+from codex_proapi.console.cli.tables import moment, plain, show_table
+
+USUAL_DAYS = 7
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What an installation has and what of it runs."""
+
+    accounts: dict[str, int]
+    """How many are `active`, `paused`, `revoked`, …."""
+    keys: dict[str, int]
+    """How many are `active`, `expired`, `revoked`."""
+    replicas: list[Replica]
+    """The gateways and consoles that live."""
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def status_command(environ: Mapping[str, str], *, as_json: bool) -> None:
+    """What runs and what there is to spend.
+
+    The gateways and consoles that live, and how many accounts and API keys are in which state.
+    `doctor` says what is wrong.
+    """
+    found = asyncio.run(_status(environ))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(found)).decode())
+        return
+    for what, counts in (("accounts", found.accounts), ("API keys", found.keys)):
+        told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        print(f"{what}: {told or 'none yet'}")
+    if not found.replicas:
+        print("nothing runs: `codex-proapi serve`, or your deployment, starts it")
+        return
+    rows = [
+        (
+            each.service,
+            each.host,
+            each.version,
+            moment(each.started_at),
+            str(sum(each.in_flight.values())),
+            "draining" if each.draining else "serving",
+        )
+        for each in found.replicas
+    ]
+    show_table(("SERVICE", "HOST", "VERSION", "SINCE", "UNDER WAY", "STATE"), rows)
+
+
+@click.command("usage")
+@click.option(
+    "--by", type=click.Choice(["key", "account", "model"]), default="key", show_default=True
+)
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=USUAL_DAYS, show_default=True)
+@click.option("--daily", is_flag=True, help="A line for each day, not for all of them together.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, a row for each day.")
+@click.pass_obj
+def usage_command(
+    environ: Mapping[str, str], *, by: UsageKind, days: int, daily: bool, as_json: bool
+) -> None:
+    """Requests and tokens of the last days.
+
+    Days are those of UTC, as the console counts them.
+    """
+    rows = asyncio.run(_usage(environ, by, days))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode({"by": by, "rows": rows})).decode())
+        return
+    if not rows:
+        print(plain(f"nothing was used in {days} days"))
+        return
+    columns = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "TOTAL")
+    if daily:
+        told = [(row.day, row.name, *_figures(row)) for row in rows]
+        show_table(("DAY", by.upper(), *columns), told)
+    else:
+        show_table((by.upper(), *columns), [(row.name, *_figures(row)) for row in _summed(rows)])
+
+
+async def _status(environ: Mapping[str, str]) -> Status:
+    async with opened(environ) as store:
+        accounts, keys = await store.accounts.list(), await store.keys.list()
+        now = time.time()
+        return Status(
+            accounts=dict(
+                Counter(
+                    "paused" if a.paused and a.state is AccountState.ACTIVE else a.state.value
+                    for a in accounts
+                )
+            ),
+            keys=dict(
+                Counter(
+                    "revoked" if k.revoked else "expired" if k.expired(now) else "active"
+                    for k in keys
+                )
+            ),
+            replicas=sorted(
+                await store.replicas.all(), key=lambda each: (each.service, each.host, each.id)
+            ),
+        )
+
+
+async def _usage(environ: Mapping[str, str], by: UsageKind, days: int) -> list[UsageRow]:
+    async with opened(environ) as store:
+        now = await store.replicas.now()
+        wanted = days_of("", "", now=now)[-1:] if days == 1 else _last_days(days, now)
+        found = await UsageStore(store.redis).read(by, wanted)
+        return rows_of(found, await Names(store.accounts, store.keys).of(by))
+
+
+def _last_days(days: int, now: float) -> list[str]:
+    first = time.strftime("%Y-%m-%d", time.gmtime(now - (days - 1) * 86_400))
+    return days_of(first, "", now=now)
+
+
+def _summed(rows: list[UsageRow]) -> list[UsageRow]:
+    """The rows of each subject together, the greatest first."""
+    names = {row.subject: row.name for row in rows}
+    sums: dict[str, Counters] = {}
+    for row in rows:
+        sums.setdefault(row.subject, Counters()).add(
+            Counters(
+                requests=row.requests,
+                errors=row.errors,
+                input=row.input,
+                cached=row.cached,
+                output=row.output,
+            )
+        )
+    return rows_of({"": sums}, names)
+
+
+def _figures(row: UsageRow) -> tuple[str, ...]:
+    values = (row.requests, row.errors, row.input, row.cached, row.output, row.total)
+    return tuple(map(str, values))

@@ -1,0 +1,113 @@
+"""Checks of `doctor` on Redis and on what is stored in it."""
+
+import time
+from typing import Any
+
+from codex_proapi.commons.accounts.model import AccountState
+from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.runtime.errors import StoreRefused
+from codex_proapi.console.cli.opened_store import OpenedStore
+from codex_proapi.console.cli.reports.findings import Finding, failure, fine, warning
+
+OLDEST = 7
+"""The oldest major version of Redis that is supported."""
+SECONDS_APART = 5.0
+"""Clocks further apart make tokens and leases end at the wrong time."""
+FULL_SHARE = 0.8
+"""Share of Redis' maxmemory from which it is worth a word."""
+
+
+async def store_findings(store: OpenedStore) -> list[Finding]:
+    """Redis, its clock and memory, the encryption keys, the accounts, and who runs."""
+    return [*await _redis(store), await _keys_fit(store), *await _contents(store)]
+
+
+async def _redis(store: OpenedStore) -> list[Finding]:
+    info: dict[str, Any] = await ask(store.redis.info)
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = str(info.get("valkey_version") or info.get("redis_version") or "?")
+    found = [fine("redis", f"{name} {version} answers")]
+    major = version.partition(".")[0]
+    if major.isdecimal() and int(major) < OLDEST:
+        found[0] = failure("redis", f"{name} {version} answers", "upgrade to Redis 7 or Valkey 8")
+    if not int(info.get("aof_enabled", 0)):
+        cure = "switch on appendonly: a refreshed token that is lost is an account that must sign in again"
+        found.append(warning("persistence", "the append-only file is off", cure))
+    policy, most = str(info.get("maxmemory_policy", "")), int(info.get("maxmemory", 0))
+    if policy not in {"", "noeviction"}:
+        found.append(
+            failure(
+                "memory",
+                f"maxmemory-policy is {policy}",
+                "set it to noeviction: nothing of ours may go",
+            )
+        )
+    elif most and int(info.get("used_memory", 0)) > FULL_SHARE * most:
+        share = 100 * int(info["used_memory"]) // most
+        found.append(
+            warning(
+                "memory",
+                f"{share} % of maxmemory are used",
+                "raise maxmemory, or keep usage for fewer days",
+            )
+        )
+    apart = abs(await store.replicas.now() - time.time())
+    found.append(
+        fine("clock", "Redis and this machine agree")
+        if apart < SECONDS_APART
+        else warning("clock", f"Redis and this machine are {apart:.0f} s apart", "let NTP set both")
+    )
+    return found
+
+
+async def _keys_fit(store: OpenedStore) -> Finding:
+    try:
+        await store.check.check()
+    except StoreRefused as refused:
+        return failure("encryption keys", str(refused), "see above")
+    return fine("encryption keys", "they open what is stored")
+
+
+async def _contents(store: OpenedStore) -> list[Finding]:
+    accounts = await store.accounts.list()
+    active = [a for a in accounts if a.state is AccountState.ACTIVE and not a.paused]
+    lost = [a for a in accounts if a.state is AccountState.REVOKED]
+    found = [fine("accounts", f"{len(active)} of {len(accounts)} active")]
+    if not accounts:
+        found = [
+            warning(
+                "accounts", "none yet", "add one in the console, or `codex-proapi accounts import`"
+            )
+        ]
+    elif not active:
+        found = [
+            failure(
+                "accounts", f"none of {len(accounts)} is active", "resume one or sign one in again"
+            )
+        ]
+    if lost:
+        names = ", ".join(account.name or account.id for account in lost[:5])
+        found.append(
+            warning(
+                "accounts",
+                f"{len(lost)} must sign in again: {names}",
+                "sign in again in the console",
+            )
+        )
+    gateways = [r for r in await store.replicas.all() if r.service == "gateway"]
+    versions = sorted({text(replica.version) for replica in gateways})
+    if not gateways:
+        found.append(
+            warning(
+                "gateways", "none is running", "start one: `codex-proapi serve`, or your deployment"
+            )
+        )
+    elif len(versions) > 1:
+        found.append(
+            warning(
+                "gateways", f"versions {', '.join(versions)} run side by side", "finish the upgrade"
+            )
+        )
+    else:
+        found.append(fine("gateways", f"{len(gateways)} running, version {versions[0]}"))
+    return found

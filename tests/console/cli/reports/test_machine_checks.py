@@ -1,0 +1,70 @@
+"""Disk, port, and servers that answer strangely."""
+
+import http.server
+import pathlib
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from codex_proapi.console.cli.reports.findings import Verdict
+from codex_proapi.console.cli.reports.machine_checks import machine_findings, upstream_findings
+
+
+def test_a_port_that_is_taken_and_one_that_is_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        (found,) = machine_findings({"PORT": port}, embedded=False, running=False)
+    (none,) = machine_findings({"PORT": "99999"}, embedded=False, running=False)
+    (host,) = machine_findings({"HOST": "203.0.113.7", "PORT": "0"}, embedded=False, running=False)
+
+    assert (found.verdict, none.verdict, host.verdict) == (
+        Verdict.WARN,
+        Verdict.FAIL,
+        Verdict.WARN,
+    )
+    assert all("PORT" in each.cure for each in (found, none, host))
+    assert machine_findings({"PORT": port}, embedded=False, running=True) == []
+
+
+def test_the_disk_is_that_of_the_folder_or_where_it_will_be(tmp_path: pathlib.Path) -> None:
+    environ = {"DATA_DIR": str(tmp_path / "not" / "yet"), "PORT": "0"}
+    disk, port = machine_findings(environ, embedded=True, running=False)
+
+    assert disk.check == "disk"
+    assert str(tmp_path) in disk.found
+    assert port.verdict is Verdict.OK
+
+
+class Strange(http.server.BaseHTTPRequestHandler):
+    """A server with an unreadable clock and a body that has no end."""
+
+    def do_GET(self) -> None:
+        self.send_response_only(200)
+        self.send_header("date", "yesterday, or so")
+        self.send_header("content-length", str(10**12))
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("path", ["", "/a/b"])
+async def test_a_server_without_a_clock_still_answers(path: str) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Strange) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}{path}"
+        environ = {"CODEX_BASE_URL": url, "CODEX_AUTH_URL": url}
+        found = [finding async for finding in upstream_findings(environ)]
+        server.shutdown()
+        thread.join()
+
+    assert [each.verdict for each in found] == [Verdict.OK, Verdict.OK]
+
+
+async def test_an_address_that_is_none_is_a_fault_and_no_traceback() -> None:
+    found = [each async for each in upstream_findings({"CODEX_BASE_URL": "ftp://x"})]
+
+    assert [each.check for each in found] == ["settings"]
