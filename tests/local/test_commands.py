@@ -37,7 +37,7 @@ def test_help_imports_neither_the_gateway_nor_the_simulator() -> None:
 def test_wrong_settings_are_told_together(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run({**environ, "PORT": "x", "CODEX_FOO": "1"}, []) == 1
+    assert run({**environ, "PORT": "x", "CODEX_FOO": "1"}, []) == 2
 
     told = capsys.readouterr().err
     assert "PORT" in told
@@ -78,7 +78,7 @@ def test_an_address_that_is_none_is_said(
 
 
 def test_a_port_that_is_none_is_said_by_the_demo_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run({"PORT": "abc"}, ["demo"]) == 1
+    assert run({"PORT": "abc"}, ["demo"]) == 2
     assert "PORT: 'abc' is no port number." in capsys.readouterr().err
 
 
@@ -86,7 +86,7 @@ def test_no_key_is_made_up_for_a_redis_of_ones_own(
     environ: dict[str, str], redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in (["serve"], ["keys", "list"]):
-        assert run({**environ, "REDIS_URL": redis_url}, command) == 1
+        assert run({**environ, "REDIS_URL": redis_url}, command) == 2
         assert "is required with REDIS_URL" in capsys.readouterr().err
     assert not pathlib.Path(environ["DATA_DIR"]).exists()
 

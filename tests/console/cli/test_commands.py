@@ -37,7 +37,7 @@ def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str])
 def test_a_redis_without_its_keys_is_one_sentence(
     redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run({"REDIS_URL": redis_url}, ["accounts", "list"]) == 1
+    assert run({"REDIS_URL": redis_url}, ["accounts", "list"]) == 2
 
     told = capsys.readouterr().err
     assert "ENCRYPTION_KEYS (or ENCRYPTION_KEYS_FILE) is required with REDIS_URL" in told

@@ -36,7 +36,7 @@ def test_a_table_for_people_has_no_secret_either(capsys: pytest.CaptureFixture[s
 
 
 def test_what_is_wrong_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run({"PORT": "loud", "CODEX_PROAPI_NONSENSE": "1"}, ["config", "show"]) == 1
+    assert run({"PORT": "loud", "CODEX_PROAPI_NONSENSE": "1"}, ["config", "show"]) == 2
 
     told = capsys.readouterr().err
     assert "PORT: " in told

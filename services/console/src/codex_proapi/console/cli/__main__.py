@@ -5,10 +5,28 @@ import sys
 
 from codex_proapi.console.cli.commands import run
 
+NOBODY_READS = 141
+"""Exit code where the reader of standard output has gone, as a shell has it of SIGPIPE."""
+
 
 def main() -> None:
     """Run the command line with this process' environment."""
-    sys.exit(run(dict(os.environ)))
+    try:
+        code = run(dict(os.environ))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = NOBODY_READS
+        _forget_output()
+    except OSError as error:  # a full disk behind `>`
+        sys.stderr.write(f"codex-proapi: {error.filename or 'standard output'}: {error.strerror}\n")
+        code = 1
+        _forget_output()
+    sys.exit(code)
+
+
+def _forget_output() -> None:
+    """What waits for standard output has nowhere to go; the interpreter would try at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

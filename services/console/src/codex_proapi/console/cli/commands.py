@@ -34,7 +34,8 @@ OWN = (
 """Name, module below this folder, attribute and summary of each command of the console's."""
 
 REFUSED = 2
-"""Exit code where this process does not fit what is in Redis, as of the services."""
+"""Exit code where nothing was begun: wrong settings, or data this process does not fit; also click's
+own of a wrong command. The services have the same."""
 
 
 class Commands(click.RichGroup):
@@ -110,7 +111,8 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
         _fail(*refused.faults)
         return REFUSED
     except SettingsError as wrong:
-        return _fail("the settings are wrong:", *(f"  {fault}" for fault in wrong.faults))
+        _fail("the settings are wrong:", *(f"  {fault}" for fault in wrong.faults))
+        return REFUSED
     except click.ClickException as wrong:
         wrong.show()
         return wrong.exit_code

@@ -13,7 +13,9 @@ const hour = format(CLOCK);
 const weekday = format({ weekday: "short", ...CLOCK });
 const day = format({ month: "short", day: "numeric", ...CLOCK });
 const seconds = format({ ...CLOCK, second: "2-digit" });
-const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+const relatively = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+// "3 min ago", not "3 min. ago": the units of spans have no full stop either.
+const relative = (count, name) => spaced(relatively.format(count, name).replace(/(?<=[a-z])\.(?= )/g, ""));
 const unit = (name) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" });
 const units = { day: unit("day"), hour: unit("hour"), minute: unit("minute"), second: unit("second") };
 
@@ -42,9 +44,9 @@ const words = {
   ago(at, now) {
     const past = now - at;
     if (past < 45) return t("just now");
-    if (past < HOUR) return spaced(relative.format(-Math.round(past / MINUTE), "minute"));
-    if (past < DAY) return spaced(relative.format(-Math.round(past / HOUR), "hour"));
-    if (past < 30 * DAY) return spaced(relative.format(-Math.round(past / DAY), "day"));
+    if (past < HOUR) return relative(-Math.round(past / MINUTE), "minute");
+    if (past < DAY) return relative(-Math.round(past / HOUR), "hour");
+    if (past < 30 * DAY) return relative(-Math.round(past / DAY), "day");
     return date.format(new Date(at * 1000));
   },
   in: (at, now) => (at <= now ? t("now") : t("in %(time)s", { time: span(at - now) })),

@@ -74,7 +74,7 @@ function options(series, colours, place, range, step) {
   return {
     width: place.clientWidth,
     height: 150,
-    padding: [10, 4, 0, 0],
+    padding: [10, 18, 0, 0],
     cursor: { y: false, drag: { setScale: false }, points: { size: 6 } },
     legend: { live: true },
     scales: { x: { time: true, range: (_, low, high) => [low - step / 2, high + step / 2] }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 1e-3)] } },
