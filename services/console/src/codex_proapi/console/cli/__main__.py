@@ -5,9 +5,6 @@ import sys
 
 from codex_proapi.console.cli.commands import run
 
-NOBODY_READS = 141
-"""Exit code where the reader of standard output has gone, as a shell has it of SIGPIPE."""
-
 
 def main() -> None:
     """Run the command line with this process' environment."""
@@ -15,7 +12,7 @@ def main() -> None:
         code = run(dict(os.environ))
         sys.stdout.flush()
     except BrokenPipeError:
-        code = NOBODY_READS
+        code = 1
         _forget_output()
     except OSError as error:  # a full disk behind `>`
         sys.stderr.write(f"codex-proapi: {error.filename or 'standard output'}: {error.strerror}\n")
