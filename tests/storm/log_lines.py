@@ -9,7 +9,7 @@ from storm.dialects import Spent
 
 from codex_proapi.commons.balancing.candidates import SelectionInput
 from codex_proapi.gateway.exchange.access_log import EVENT
-from codex_proapi.local.replay import replayed
+from codex_proapi.local.replayed_log import replayed
 
 
 class Line(msgspec.Struct, kw_only=True, rename={"selection_inputs": "ballots"}):
