@@ -57,6 +57,7 @@ async def test_where_the_classic_shape_is_refused_the_rest_is_asked_in_the_other
         assert answer.status_code == 200, answer.text
         assert play.asked("ada") == 2
         assert "web_search" not in str(play.sim.turns[-1].body)
+        assert answer.headers["x-dropped-parameters"] == "tools.web_search"
 
 
 async def test_a_model_that_refuses_searches_is_not_asked_for_each_one_again(
@@ -66,9 +67,15 @@ async def test_a_model_that_refuses_searches_is_not_asked_for_each_one_again(
         play.sim.world.leniency = Leniency(classic_on_lite=False)
         asking = {**ASKINGS["/v1/responses"], "model": LITE}
 
-        answers = [await play.client.post("/v1/responses", json=asking) for _ in range(3)]
+        answers = [
+            await play.client.post("/v1/responses", json={**asking, "stream": stream})
+            for stream in (False, True, False)
+        ]
 
         assert [answer.status_code for answer in answers] == [200, 200, 200]
+        dropped = {answer.headers["x-dropped-parameters"] for answer in answers}
+        assert dropped == {"tools.web_search"}
+        assert {record.dropped for record in await play.records(3)} == {("tools.web_search",)}
         assert play.asked("ada") == 4  # only the first one was refused
         counted = play.replicas[0].gateway.metrics.exposition().decode()
         for cause, times in (("refused", 1), ("remembered", 2)):

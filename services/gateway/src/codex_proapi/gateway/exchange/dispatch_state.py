@@ -11,9 +11,7 @@ from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCa
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.formats.codex.requests import (
-    UpstreamRequest,
-)
+from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.retry import Change, RefusalKind, RetryDecision, parameter_of
 from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
@@ -68,6 +66,12 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     opening: ResponseStream
     lease: Lease
     account_try: "AccountTry"
+
+    @property
+    def lost_search(self) -> bool:
+        """Whether the hosted search was left out: the lite shape has none. Ask before `forget_request`."""
+        request = self.account_try.state.request
+        return request.searches and request.shape is Shape.LITE
 
     def forget_request(self) -> None:
         """Release the request's content once this answer cannot be requested again."""

@@ -46,6 +46,9 @@ from codex_proapi.gateway.translation.responses.stored_items import expand
 MOST_TRANSLATIONS = 3
 """Most translations of one request because the terms of its key have changed meanwhile."""
 
+SEARCH_TOOL = "tools.web_search"
+"""What `x-dropped-parameters` calls a hosted search that the model's only shape does not have."""
+
 
 class RequestHandler:
     """Handles the body of one exchange, from translation to the last byte of the answer."""
@@ -93,6 +96,8 @@ class RequestHandler:
             ),
             exchange,
         )
+        if committed.lost_search:
+            pump.note_dropped(SEARCH_TOOL)
         if translated.stream:
             # A stream that the client has received is never requested again.
             committed.forget_request()

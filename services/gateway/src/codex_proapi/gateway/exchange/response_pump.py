@@ -73,6 +73,12 @@ class ResponsePump:
         account_id = head.account_id if self._translated.verbatim else ""
         return response_headers(self._translated, head.headers, account_id)
 
+    def note_dropped(self, name: str) -> None:
+        """Note a parameter that was left out although its translation was possible."""
+        dropped = dict.fromkeys((*self._translated.dropped, name))
+        self._translated = msgspec.structs.replace(self._translated, dropped=tuple(dropped))
+        self._exchange.note_translation(self._translated)
+
     def forget_request(self) -> None:
         """Drop the request's content, except for what storing the response needs."""
         translated = self._translated
