@@ -16,7 +16,7 @@ async def test_before_a_gate_that_is_shut_nobody_waits_and_behind_an_open_one_al
 ) -> None:
     gate = RedisCircuitBreaker()
     assert repr(gate) == "<RedisCircuitBreaker open>"
-    client = connect(redis_url, gate=gate)
+    client = connect(redis_url, breaker=gate)
     await redis_client.set("x", "1")
     gate.fail(StoreUnavailable("gone"), since=gate.now())
     with pytest.raises(StoreUnavailable):
@@ -33,7 +33,7 @@ async def test_before_a_gate_that_is_shut_nobody_waits_and_behind_an_open_one_al
 async def test_a_cluster_has_a_gate_too() -> None:
     gate = RedisCircuitBreaker()
     with RedisCluster() as cluster:
-        client = connect(cluster.url, gate=gate)
+        client = connect(cluster.url, breaker=gate)
         assert await client.set("x", "1")
         gate.shut = True
         with pytest.raises(StoreUnavailable):

@@ -18,20 +18,20 @@ def locks_on(redis: Redis, seconds: int = 30) -> Locks:
 async def test_one_holds_and_the_other_is_told_so(redis_client: Redis) -> None:
     locks = locks_on(redis_client)
 
-    async with locks.hold("a") as first, locks.hold("a") as second, locks.hold("b") as other:
+    async with locks.acquire("a") as first, locks.acquire("a") as second, locks.acquire("b") as other:
         assert (first, second, other) == (True, False, True)
-    async with locks.hold("a") as again:
+    async with locks.acquire("a") as again:
         assert again
 
 
 async def test_the_lock_ends_by_itself_when_its_owner_dies(redis_client: Redis) -> None:
-    async with locks_on(redis_client, 30).hold("a"):
+    async with locks_on(redis_client, 30).acquire("a"):
         assert 0 < await redis_client.ttl(keyspace.refresh_lock("a")) <= 30
 
 
 async def test_the_lock_outlives_its_lifetime_while_the_block_runs(redis_client: Redis) -> None:
     key = keyspace.refresh_lock("a")
-    async with locks_on(redis_client, 6).hold("a"):
+    async with locks_on(redis_client, 6).acquire("a"):
         owner = await redis_client.get(key)
         left, renewals = await redis_client.pttl(key), 0
         while renewals < 2:
@@ -46,7 +46,7 @@ async def test_a_lock_taken_over_by_another_is_neither_renewed_nor_released(
     redis_client: Redis,
 ) -> None:
     key = keyspace.refresh_lock("a")
-    async with locks_on(redis_client, 1).hold("a"):
+    async with locks_on(redis_client, 1).acquire("a"):
         await redis_client.set(key, "somebody else", ex=30)
         await asyncio.sleep(0.5)
     assert await redis_client.get(key) == "somebody else"

@@ -250,7 +250,7 @@ async def test_snapshots_and_scripts_go_over_the_line(
 async def test_failures_on_the_line_are_those_of_any_script(redis_client: Redis) -> None:
     line = line_to("unix:///nowhere")
     with pytest.raises(StoreUnavailable):
-        await Scripts(redis_client, "codex_proapi.commons.redis", line=line).repeat(
+        await Scripts(redis_client, "codex_proapi.commons.redis", connection=line).repeat(
             "release_lock", ["lock"], ["me"]
         )
 

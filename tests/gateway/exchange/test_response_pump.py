@@ -57,14 +57,14 @@ async def test_what_a_stream_told_of_its_quota_is_heard_however_it_ends(
             play.sim.script(fault)
         await play.chat("say hello", stream=True)
 
-        told = play.replicas[0].gateway.upstream.quota_tracker._told
+        told = play.replicas[0].gateway.upstream.quota_tracker._parsed
         assert [quota.plan for _, quota in told.values()] == [play.sim.account("ada").plan]
 
 
 async def test_it_is_heard_of_a_client_that_leaves(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.script("slow")
-        told = play.replicas[0].gateway.upstream.quota_tracker._told
+        told = play.replicas[0].gateway.upstream.quota_tracker._parsed
         async with play.client.stream("POST", "/v1/responses", json=a_response(stream=True)) as sse:
             await anext(sse.aiter_bytes())
         [record] = await play.records()

@@ -107,7 +107,7 @@ class SeenQuota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         A family of its own replaces the general windows, it does not add to them: upstream's
         active limit names the one family that applies to a request. Where that is wrong, an
-        account is asked in vain once; the other mistake would leave a quota unused for good.
+        account is tried once in vain; the opposite error would leave a quota unused for good.
 
         A family is a model's by its name or its id. Upstream's `normal_model_slug` is no sign of
         it: `gpt-reserve` gives `gpt-5.6-luna` there, and requests for the latter are counted in
@@ -128,12 +128,12 @@ class QuotaStore:
         return "<QuotaStore>"
 
     async def keep(
-        self, told: Mapping[str, Callable[[SeenQuota | None], SeenQuota]]
+        self, changes: Mapping[str, Callable[[SeenQuota | None], SeenQuota]]
     ) -> dict[str, SeenQuota]:
         """Update the quota of some accounts, with optimistic locking against other replicas.
 
         Args:
-            told: For each account a function from the stored quota to the new one; called again if
+            changes: For each account a function from the stored quota to the new one; called again if
                 another replica wrote meanwhile.
 
         Returns:
@@ -141,7 +141,7 @@ class QuotaStore:
             reading updates those.
         """
         known: dict[str, SeenQuota] = {}
-        waiting = dict(told)
+        waiting = dict(changes)
         for _ in range(KEEP_TRIES):
             if not waiting:
                 break

@@ -206,7 +206,7 @@ class CredentialRefresher:
             if (settled := await self._settled(current, need)) is not None:
                 return settled
             if _now() >= self._settles_at:
-                async with self._locks.hold(account_id) as ours:
+                async with self._locks.acquire(account_id) as ours:
                     if ours:
                         return await self._refresh(account_id, need)
             if self._closing or _now() > give_up:

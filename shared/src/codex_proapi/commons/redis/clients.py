@@ -41,7 +41,7 @@ def connect(
     *,
     max_connections: int = MAX_CONNECTIONS,
     timeout: float = 1.0,
-    gate: RedisCircuitBreaker | None = None,
+    breaker: RedisCircuitBreaker | None = None,
 ) -> Redis:
     """A client for ordinary commands.
 
@@ -50,19 +50,22 @@ def connect(
             and `?timeout=` (the wait for a connection), in seconds, overrule what is said here.
         max_connections: Connections at most; further commands wait for one.
         timeout: Seconds that one command may take.
-        gate: Circuit breaker; commands fail at once while it is shut.
+        breaker: Circuit breaker; commands fail at once while it is shut.
     """
     return _client(
-        url, max_connections=max_connections, timeout=timeout, gate=gate or RedisCircuitBreaker()
+        url,
+        max_connections=max_connections,
+        timeout=timeout,
+        breaker=breaker or RedisCircuitBreaker(),
     )
 
 
 def connect_blocking(url: str, *, max_connections: int = MAX_BLOCKING) -> Redis:
     """A client for blocking reads: its time-out is longer than BLOCK_SECONDS, whatever the URL says."""
     shortest = BLOCK_SECONDS + 5.0
-    gate = RedisCircuitBreaker()
+    breaker = RedisCircuitBreaker()
     return _client(
-        url, max_connections=max_connections, timeout=shortest, gate=gate, shortest=shortest
+        url, max_connections=max_connections, timeout=shortest, breaker=breaker, shortest=shortest
     )
 
 
@@ -95,7 +98,7 @@ def _client(
     *,
     max_connections: int,
     timeout: float,
-    gate: RedisCircuitBreaker,
+    breaker: RedisCircuitBreaker,
     shortest: float = 0.0,
 ) -> Redis:
     options: dict[str, Any] = {
@@ -108,19 +111,19 @@ def _client(
     }
     scheme = urlsplit(url).scheme
     if scheme.endswith("+sentinel"):
-        return _sentinel_client(url, {**options, "max_connections": max_connections}, gate)
+        return _sentinel_client(url, {**options, "max_connections": max_connections}, breaker)
     if scheme.endswith("+cluster"):
-        return _cluster_client(url, {**options, "max_connections": max_connections}, gate)
+        return _cluster_client(url, {**options, "max_connections": max_connections}, breaker)
     # The pool needs these as the client would pass them on; the URL's own options win.
     bounds = {"max_connections": max_connections, "timeout": timeout}
     merged = {**bounds, **options, **parse_url(url)}
     merged["socket_timeout"] = max(merged["socket_timeout"], shortest)
     pool = _WaitingPool(**merged)
-    pool.gate = gate
+    pool.breaker = breaker
     return Redis.from_pool(pool)
 
 
-def _sentinel_client(url: str, options: dict[str, Any], gate: RedisCircuitBreaker) -> Redis:
+def _sentinel_client(url: str, options: dict[str, Any], breaker: RedisCircuitBreaker) -> Redis:
     """`redis+sentinel://[user:password@]h1:26379,h2:26379/service/0[?sentinel_password=…]`."""
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
@@ -141,11 +144,11 @@ def _sentinel_client(url: str, options: dict[str, Any], gate: RedisCircuitBreake
         options["ssl"] = True
     pool = {"connection_pool_class": _WaitingSentinelPool, "timeout": options["socket_timeout"]}
     client = sentinel.master_for(service, db=int(database or 0), **login, **pool, **options)
-    client.connection_pool.gate = gate
+    client.connection_pool.breaker = breaker
     return cast("Redis", client)
 
 
-def _cluster_client(url: str, options: dict[str, Any], gate: RedisCircuitBreaker) -> Redis:
+def _cluster_client(url: str, options: dict[str, Any], breaker: RedisCircuitBreaker) -> Redis:
     """`redis+cluster://[user:password@]h1:6379,h2:6379`; our keys share one slot by their tag."""
     parts = urlsplit(url)
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
@@ -153,39 +156,39 @@ def _cluster_client(url: str, options: dict[str, Any], gate: RedisCircuitBreaker
     options["max_connections"] = CLUSTER_CONNECTIONS
     secure = parts.scheme == "rediss+cluster"
     client = _GatedCluster(startup_nodes=nodes, ssl=secure, **login, **options)
-    client.gate = gate
+    client.breaker = breaker
     return cast("Redis", client)
 
 
 class _WaitingPool(BlockingConnectionPool):
     """A pool that waits for a free connection, except while the circuit breaker is shut."""
 
-    gate: RedisCircuitBreaker
+    breaker: RedisCircuitBreaker
 
     async def get_connection(self, *old: Any, **options: Any) -> Any:
         """A free connection; `old` are redis-py's deprecated arguments, which are ignored."""
         del old, options
-        _pass(self.gate)
+        _pass(self.breaker)
         return await super().get_connection()  # type: ignore[no-untyped-call]
 
 
 class _GatedCluster(RedisCluster):
     """A client of a Redis Cluster behind the circuit breaker."""
 
-    gate: RedisCircuitBreaker
+    breaker: RedisCircuitBreaker
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command on the node that has its keys."""
-        _pass(self.gate)
+        _pass(self.breaker)
         return await super().execute_command(*args, **kwargs)
 
     def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> ClusterPipeline:
         """Several commands at once."""
         del shard_hint
-        return _GatedPipeline(self, transaction)  # type: ignore[abstract]
+        return _GuardedPipeline(self, transaction)  # type: ignore[abstract]
 
 
-class _GatedPipeline(ClusterPipeline):
+class _GuardedPipeline(ClusterPipeline):
     """A pipeline on a Cluster that looks the nodes up again when it loses one.
 
     redis-py does that only if it may retry: without retries it was seen, after a failover, to ask
@@ -200,7 +203,7 @@ class _GatedPipeline(ClusterPipeline):
         allow_redirections: bool = True,  # noqa: FBT001, FBT002
     ) -> list[Any]:
         """Run them."""
-        _pass(self.cluster_client.gate)
+        _pass(self.cluster_client.breaker)
         try:
             return await super().execute(raise_on_error, allow_redirections)
         except (ConnectionBroken, TimedOut):
@@ -219,8 +222,8 @@ class _WaitingSentinelPool(SentinelConnectionPool, _WaitingPool):
                 await sentinel.aclose()
 
 
-def _pass(gate: RedisCircuitBreaker) -> None:
-    if gate.shut:
+def _pass(breaker: RedisCircuitBreaker) -> None:
+    if breaker.shut:
         raise ConnectionBroken("away")
 
 

@@ -33,7 +33,7 @@ class Locks:
         return f"<Locks {self._key('…')} for {self._seconds} s>"
 
     @contextlib.asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[bool]:
+    async def acquire(self, name: str) -> AsyncIterator[bool]:
         """Try once to acquire a lock, renewed while the block runs; yields success."""
         key, owner = self._key(name), secrets.token_hex(16)
         with mapped():

@@ -30,15 +30,15 @@ class Scripts:
     Args:
         redis: The client that runs them.
         package: Dotted name of the package whose folder holds the `.lua` files.
-        line: A multiplexed connection to run them on instead.
+        connection: A multiplexed connection to run them on instead.
     """
 
     def __init__(
-        self, redis: Redis, package: str, *, line: MultiplexedConnection | None = None
+        self, redis: Redis, package: str, *, connection: MultiplexedConnection | None = None
     ) -> None:
         self._redis = redis
         self._package = package
-        self._execute: _Execute = line.call if line else redis.execute_command
+        self._execute: _Execute = connection.call if connection else redis.execute_command
         self._known: dict[str, tuple[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Scripts:
             return await self.run(name, keys, args, durably=durably)
 
     def _load(self, name: str) -> tuple[str, str]:
-        source = _INCLUDE.sub(lambda line: self._source(line[1]), self._source(name))
+        source = _INCLUDE.sub(lambda match: self._source(match[1]), self._source(name))
         digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._known[name] = digest, source
         return digest, source

@@ -89,7 +89,7 @@ def connect_redis(settings: GatewaySettings) -> RedisClients:
     """Make the clients for `REDIS_URL`; they connect with their first command."""
     breaker = RedisCircuitBreaker(grace=settings.redis_grace_seconds)
     return RedisClients(
-        commands=connect(settings.redis_url, gate=breaker),
+        commands=connect(settings.redis_url, breaker=breaker),
         snapshots=connect(settings.redis_url),
         blocking=connect_blocking(settings.redis_url, max_connections=1),
         multiplexed=connect_multiplexed(settings.redis_url),

@@ -25,24 +25,24 @@ USED_SLACK: Final = 1.5
 """Percentage points that usage may fall without a reset: it is rounded, by several machines."""
 
 
-def join(known: SeenQuota | None, told: SeenQuota, *, complete: bool) -> SeenQuota:
+def join(known: SeenQuota | None, reading: SeenQuota, *, complete: bool) -> SeenQuota:
     """Merge a reading; the result does not depend on the order of two partial readings.
 
     Args:
-        known: the quota known before; None for none.
-        told: the reading.
-        complete: whether it comes from the usage endpoint and contains every family.
+        known: The quota known before; None for none.
+        reading: The reading, with the times at which its parts were seen.
+        complete: Whether it comes from the usage endpoint and contains every family.
     """
     if known is None:
-        return told
-    newer = told.seen_at >= known.seen_at
-    newest, older = (told, known) if newer else (known, told)
+        return reading
+    newer = reading.seen_at >= known.seen_at
+    newest, older = (reading, known) if newer else (known, reading)
     final = complete and newer
     return SeenQuota(
         seen_at=newest.seen_at,
         plan=newest.plan or older.plan,
         active_limit=newest.active_limit or older.active_limit,
-        families=_families(known, told, final=final),
+        families=_families(known, reading, final=final),
         credits=newest.credits if newest.credits or final else older.credits,
         spending=newest.spending if newest.spending or final else older.spending,
         reached=newest.reached,
@@ -50,36 +50,36 @@ def join(known: SeenQuota | None, told: SeenQuota, *, complete: bool) -> SeenQuo
     )
 
 
-def _families(known: SeenQuota, told: SeenQuota, *, final: bool) -> tuple[SeenFamily, ...]:
+def _families(known: SeenQuota, reading: SeenQuota, *, final: bool) -> tuple[SeenFamily, ...]:
     """The newest reading of each family, the general one first."""
-    held = {family.id: family for family in known.families}
+    families = {family.id: family for family in known.families}
     if final:
-        mentioned = {family.id for family in told.families}
-        since = told.seen_at
-        held = {id_: f for id_, f in held.items() if id_ in mentioned or f.seen_at > since}
-    for family in told.families:
-        before = held.get(family.id)
-        held[family.id] = family if before is None else _family(before, family)
-    return tuple(sorted(held.values(), key=lambda family: (family.id != GENERAL, family.id)))
+        mentioned = {family.id for family in reading.families}
+        since = reading.seen_at
+        families = {id_: f for id_, f in families.items() if id_ in mentioned or f.seen_at > since}
+    for family in reading.families:
+        before = families.get(family.id)
+        families[family.id] = family if before is None else _family(before, family)
+    return tuple(sorted(families.values(), key=lambda family: (family.id != GENERAL, family.id)))
 
 
-def _family(held: SeenFamily, told: SeenFamily) -> SeenFamily:
+def _family(known: SeenFamily, reading: SeenFamily) -> SeenFamily:
     """Merge a reading of one family."""
-    named = any(window.minutes for window in told.windows)
-    # Without lengths a five-hour window cannot be told from a week: the older figure is kept.
-    unusable = not named and any(window.minutes for window in held.windows)
-    if told.seen_at < held.seen_at or unusable:
-        return held
-    before = {window.minutes: window for window in held.windows}
+    named = any(window.minutes for window in reading.windows)
+    # Without lengths a five-hour window is indistinguishable from a week: the older figure is kept.
+    unusable = not named and any(window.minutes for window in known.windows)
+    if reading.seen_at < known.seen_at or unusable:
+        return known
+    before = {window.minutes: window for window in known.windows}
     return SeenFamily(
-        id=told.id,
-        name=told.name or held.name,
-        seen_at=told.seen_at,
+        id=reading.id,
+        name=reading.name or known.name,
+        seen_at=reading.seen_at,
         windows=tuple(
             msgspec.structs.replace(
-                window, trail=_trail(before.get(window.minutes), window, at=held.seen_at)
+                window, trail=_trail(before.get(window.minutes), window, at=known.seen_at)
             )
-            for window in told.windows
+            for window in reading.windows
         ),
     )
 

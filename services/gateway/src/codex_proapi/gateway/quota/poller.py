@@ -92,21 +92,21 @@ class QuotaPoller:
 
         Raises StoreUnavailable.
         """
-        told: dict[str, Quota] = {}
+        polled: dict[str, Quota] = {}
         share = math.ceil(len(self._view.accounts) * seconds / self.interval)
         while self._due and share > 0:
             account_id = self._due.popleft()
             if account_id in self._view.accounts and await self._elected(account_id):
                 share -= 1
-                quota = await self._ask(account_id)
+                quota = await self._poll_account(account_id)
                 if quota is not None:
-                    told[account_id] = quota
-        return told
+                    polled[account_id] = quota
+        return polled
 
-    async def _ask(self, account_id: str) -> Quota | None:
+    async def _poll_account(self, account_id: str) -> Quota | None:
         begun = self._clock()
-        told = await self._calls.usage(self._view.accounts[account_id])
-        quota = quota_of_usage(told.body) if told is not None else None
+        response = await self._calls.usage(self._view.accounts[account_id])
+        quota = quota_of_usage(response.body) if response is not None else None
         if quota is None:
             await self._leave_alone(account_id)
             return None
@@ -114,7 +114,7 @@ class QuotaPoller:
         known = quota.windows or quota.spending
         spent = quota.reached or quota.spent_window is not None
         if known and not spent and await self._cools(account_id):
-            # An account that spent its quota while it was being asked has not recovered.
+            # An account that spent its quota during the call has not recovered.
             reasons = {CooldownReason.QUOTA}
             if await self._cooldowns.clear(account_id, reasons=reasons, begun_by=begun):
                 log.info("account.recovered", account=account_id, reason=CooldownReason.QUOTA.value)

@@ -74,7 +74,7 @@ class QuotaTracker:
         self._view = view
         self._clock = clock
         self._headers: dict[tuple[str, str], tuple[float, Mapping[str, str]]] = {}
-        self._told: dict[str, tuple[float, Quota]] = {}
+        self._parsed: dict[str, tuple[float, Quota]] = {}
         self._known: dict[str, SeenQuota] = {}
         self._overlay: dict[str, SeenQuota] = {}
         """By account id: the known quota merged with readings that are not written yet."""
@@ -108,8 +108,8 @@ class QuotaTracker:
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
         """Collect a quota from a refusal or an event."""
-        _, before = self._told.get(account_id, (0.0, None))
-        self._told[account_id] = self._clock(), combined(before, quota) or quota
+        _, before = self._parsed.get(account_id, (0.0, None))
+        self._parsed[account_id] = self._clock(), combined(before, quota) or quota
         self._unread.add(account_id)
         for family in quota.families:
             used = [window.used_percent for window in family.windows]
@@ -192,9 +192,9 @@ class QuotaTracker:
             for (id_, _), (at, lines) in self._headers.items()
             if id_ == account_id and (quota := quota_of_headers(lines)) is not None
         ]
-        if account_id in self._told:
-            at, told = self._told[account_id]
-            found.append(seen(told, at))
+        if account_id in self._parsed:
+            at, quota = self._parsed[account_id]
+            found.append(seen(quota, at))
         return sorted(found, key=lambda reading: reading.seen_at)
 
     def _show(self) -> None:
@@ -206,12 +206,12 @@ class QuotaTracker:
     def _observed(self) -> dict[str, list[SeenQuota]]:
         """Take the collected readings, by account id, oldest first."""
         headers, self._headers = self._headers, {}
-        told, self._told = self._told, {}
+        parsed, self._parsed = self._parsed, {}
         observed: dict[str, list[SeenQuota]] = {}
         for (account_id, _), (at, lines) in headers.items():
             if (quota := quota_of_headers(lines)) is not None:
                 observed.setdefault(account_id, []).append(seen(quota, at))
-        for account_id, (at, quota) in told.items():
+        for account_id, (at, quota) in parsed.items():
             observed.setdefault(account_id, []).append(seen(quota, at))
         for readings in observed.values():
             readings.sort(key=lambda reading: reading.seen_at)

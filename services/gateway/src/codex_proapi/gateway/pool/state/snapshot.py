@@ -97,7 +97,7 @@ class SnapshotReader:
         self._hook = hook
         self._ahead = 0.0
         """Seconds that Redis' clock is ahead of ours."""
-        self._scripts = Scripts(redis, __package__, line=multiplexed)
+        self._scripts = Scripts(redis, __package__, connection=multiplexed)
         self._call: Callable[..., Awaitable[Any]] = (
             multiplexed.call if multiplexed else redis.execute_command
         )
