@@ -54,7 +54,7 @@ async def test_a_lock_taken_over_by_another_is_neither_renewed_nor_released(
 
 async def test_the_lock_is_released_when_the_block_fails(redis_client: Redis) -> None:
     with pytest.raises(ValueError, match="no"):
-        async with locks_on(redis_client).hold("a"):
+        async with locks_on(redis_client).acquire("a"):
             raise ValueError("no")
     assert await redis_client.exists(keyspace.refresh_lock("a")) == 0
 
@@ -62,7 +62,7 @@ async def test_the_lock_is_released_when_the_block_fails(redis_client: Redis) ->
 async def test_without_redis_there_is_no_lock() -> None:
     nowhere = connect("unix:///nowhere")
     with pytest.raises(StoreUnavailable):
-        async with locks_on(nowhere).hold("a"):
+        async with locks_on(nowhere).acquire("a"):
             pass
     await nowhere.aclose()
     assert repr(locks_on(nowhere)) == "<Locks {codex-proapi}:refresh-lock:… for 30 s>"
