@@ -91,15 +91,15 @@ async def test_whoever_gets_the_lock_looks_again_before_calling(
 ) -> None:
     async with replicas(redis_url, server.url, clock, 2) as (one, other):
         account = await one.store.add(a_login(exp=NOW - 1))
-        hold = one.refresher._locks.hold
+        acquire = one.refresher._locks.acquire
 
         @contextlib.asynccontextmanager
         async def late(name: str) -> AsyncIterator[bool]:
             await other.fresh(account)  # between our look and our lock
-            async with hold(name) as ours:
+            async with acquire(name) as ours:
                 yield ours
 
-        one.refresher._locks.hold = late  # type: ignore[method-assign]
+        one.refresher._locks.acquire = late  # type: ignore[method-assign]
 
         assert (await one.fresh(account)).generation == 2
         assert len(server.calls) == 1
