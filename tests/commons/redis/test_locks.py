@@ -18,7 +18,11 @@ def locks_on(redis: Redis, seconds: int = 30) -> Locks:
 async def test_one_holds_and_the_other_is_told_so(redis_client: Redis) -> None:
     locks = locks_on(redis_client)
 
-    async with locks.acquire("a") as first, locks.acquire("a") as second, locks.acquire("b") as other:
+    async with (
+        locks.acquire("a") as first,
+        locks.acquire("a") as second,
+        locks.acquire("b") as other,
+    ):
         assert (first, second, other) == (True, False, True)
     async with locks.acquire("a") as again:
         assert again

@@ -1,5 +1,5 @@
-"""What the bytes of each protocol mean: server-sent events, Codex, OpenAI, Anthropic. Pure.
+"""Wire formats: decodes and encodes server-sent events, Codex, OpenAI and Anthropic. Pure.
 
-Bytes become values here and values bytes, nothing is decided. Translating between protocols is
-`translation`, choosing what to do about a refusal is `policy`.
+Belongs here: bytes to values and values to bytes. Not here: translating between protocols
+(`translation`), deciding what follows a refusal (`policy`).
 """

@@ -1,7 +1,7 @@
-"""The bodies clients post in any dialect: top-level values by name, tools as raw bytes.
+"""Decodes the request bodies of all dialects: top-level values by name, tools as raw bytes.
 
-All routes' bodies are read here and tolerantly, since real clients mix their shapes (Cursor posts
-a Responses-shaped body to the chat route). What the values mean is decided in `translation`.
+Bodies of all routes are decoded here, tolerantly, because clients mix their shapes (Cursor posts a
+Responses-shaped body to the chat route). The values are interpreted in `translation`.
 """
 
 from collections.abc import Container, Mapping
@@ -13,7 +13,7 @@ from codex_proapi.commons.runtime.lenient_json import without_lone_surrogates
 from codex_proapi.gateway.errors import BadRequest
 
 ToolFields = dict[str, msgspec.Raw]
-"""One tool, its values still the client's bytes: schemas travel on unread."""
+"""One tool, by field; the values are the client's bytes, so schemas are forwarded undecoded."""
 
 _RAW_LISTS = ("tools", "functions")
 _NULL = msgspec.Raw(b"null")
@@ -26,33 +26,33 @@ class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
     """One request body: its values that are not null, by name."""
 
     values: dict[str, Any]
-    """The fields that are read, decoded; without the tools."""
+    """The decoded fields, without the tools."""
     names: tuple[str, ...] = ()
-    """Names of all fields but the tools, also of those that are not read."""
+    """Names of all fields but the tools, including those that were not decoded."""
     tools: tuple[ToolFields, ...] = ()
     functions: tuple[ToolFields, ...] = ()
-    """The older form of tools."""
+    """The deprecated form of tools."""
 
     def get(self, name: str) -> Any:
-        """Return a value; None where it is absent or null."""
+        """Return a value; None if it is absent or null."""
         return self.values.get(name)
 
     def text(self, name: str) -> str | None:
-        """Return a value that must be a string. Raises BadRequest for another."""
+        """Return a value that must be a string. Raises BadRequest for other types."""
         value = self.values.get(name)
         if value is None or isinstance(value, str):
             return value
         raise BadRequest(f"'{name}' must be a string", param=name)
 
     def flag(self, name: str) -> bool:
-        """Return a value that must be true or false; false where absent. Raises BadRequest."""
+        """Return a value that must be a boolean; False if absent. Raises BadRequest."""
         value = self.values.get(name, False)
         if isinstance(value, bool):
             return value
         raise BadRequest(f"'{name}' must be true or false", param=name)
 
     def table(self, name: str) -> dict[str, Any]:
-        """Return a value that must be an object; an empty one where absent. Raises BadRequest."""
+        """Return a value that must be an object; an empty one if absent. Raises BadRequest."""
         value = self.values.get(name)
         if value is None:
             return {}
@@ -64,11 +64,11 @@ class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
 def decode_body(
     body: bytes | Mapping[str, Any], *, read: Container[str] | None = None
 ) -> ClientBody:
-    """Read a request body. Raises BadRequest when it is no JSON object.
+    """Decode a request body. Raises BadRequest if it is not a JSON object.
 
-    Only the fields in `read` are decoded, all of them if it is None. Half characters are replaced:
-    JavaScript clients that cut a string inside an emoji send them. A mapping is read through its
-    JSON form, so it is neither kept nor changed.
+    Only the fields in `read` are decoded; all if it is None. Lone surrogates are replaced: JavaScript
+    clients that cut a string inside an emoji send them. A mapping is encoded and decoded, so it is
+    neither kept nor changed.
     """
     if not isinstance(body, bytes):
         body = _encoded(body)
@@ -79,7 +79,7 @@ def decode_body(
 
 
 def tool_value(fields: ToolFields, name: str) -> Any:
-    """Decode one value of a tool; None where it is absent."""
+    """Decode one value of a tool; None if it is absent."""
     raw = fields.get(name)
     return None if raw is None else _VALUE.decode(raw)
 
@@ -102,7 +102,7 @@ def _decoded(body: bytes, read: Container[str] | None) -> ClientBody:
 
 
 def _decoded_mended(body: bytes, read: Container[str] | None) -> ClientBody:
-    """Try again with half characters replaced; anything else that is no JSON is refused."""
+    """Decode again with lone surrogates replaced. Raises BadRequest for anything else but JSON."""
     try:
         return _decoded(without_lone_surrogates(body), read)
     except msgspec.DecodeError as error:
@@ -113,7 +113,7 @@ def _tool_list(name: str, raw: msgspec.Raw) -> tuple[ToolFields, ...]:
     if raw == _NULL:
         return ()
     try:
-        bytes(raw).decode()  # what stays unread must be sound too
+        bytes(raw).decode()  # what is not decoded must be valid, too
         return tuple(_TOOLS.decode(raw))
     except msgspec.ValidationError:
         raise BadRequest(f"'{name}' must be a list of objects", param=name) from None

@@ -1,6 +1,6 @@
-"""Server-sent events, in and out: bytes become messages, messages become bytes.
+"""Decodes and encodes server-sent events.
 
-Nothing here knows what a message says; `codex.events` reads the payload.
+The payload of a message is decoded in `codex.events`.
 """
 
 from typing import Final
@@ -10,34 +10,34 @@ import msgspec
 from codex_proapi.gateway.errors import Malformed
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
-"""The longest message taken: an image in one event fits, an endless line does not."""
+"""Bytes of the longest message accepted: enough for an event with an image."""
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
-"""A comment: every client tested skips it, while a `data:` line without JSON breaks most."""
+"""A comment, for keep-alive: every client tested skips it; a `data:` line without JSON breaks most."""
 
 DONE: Final = b"data: [DONE]\n\n"
 """The last line of a chat stream."""
 
 
 class SSEMessage(msgspec.Struct, frozen=True):
-    """One dispatched message, with the lines it came from."""
+    """One message, with the lines it came from."""
 
     event: bytes | None
-    """The `event:` field, None when there was none."""
+    """The `event:` field; None if missing."""
     data: bytes
     """The `data:` lines, joined by LF."""
     raw: bytes
-    """The block as received, line ends made LF, without the blank line that ended it."""
+    """The block as received, with LF line ends, without the blank line after it."""
 
 
 class SSESplitter:
-    """Cuts a stream of bytes at its blank lines; any cut of the bytes gives the same blocks."""
+    """Splits a stream of bytes at its blank lines; the result does not depend on the reads' sizes."""
 
     def __init__(self, *, limit: int = MAX_MESSAGE_BYTES) -> None:
         self.overlong = False
-        """Whether a block beyond the limit has come; nothing is given after it."""
+        """Whether a block beyond the limit has come; nothing is returned after it."""
         self._limit = limit
         self._pieces: list[bytes] = []
         self._size = 0
@@ -48,7 +48,7 @@ class SSESplitter:
         return f"<SSESplitter {self._size} bytes pending>"
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes; give the blocks they complete, line ends made LF."""
+        """Add bytes; return the blocks they complete, with LF line ends."""
         if self.overlong:
             return []
         if not self._started:
@@ -68,7 +68,7 @@ class SSESplitter:
         return blocks
 
     def close(self) -> bytes:
-        """Return what is left without a blank line to end it."""
+        """Return the last block if it lacks its blank line; empty if there is none."""
         rest = b"".join(self._pieces)
         self._drop()
         return rest
@@ -91,7 +91,7 @@ class SSESplitter:
             return
         self._pieces.append(data)
         self._size += len(data)
-        # The line feed that may end the block's last line is not yet known to end the block.
+        # One line feed more than the limit may be part of the blank line.
         if self._size > self._limit + 1:
             self.overlong = True
             self._drop()
@@ -101,7 +101,7 @@ class SSESplitter:
         self._size = 0
 
     def _begin(self, data: bytes) -> bytes:
-        """Drop a byte order mark, however it is cut."""
+        """Drop a byte order mark, even if it is split between reads."""
         head = b"".join((*self._pieces, data))
         self._drop()
         if len(head) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(head):
@@ -111,7 +111,7 @@ class SSESplitter:
         return head.removeprefix(BYTE_ORDER_MARK)
 
     def _line_feeds(self, data: bytes) -> bytes:
-        """Make CRLF and CR line ends LF, also when a cut falls between the two."""
+        """Replace CRLF and CR by LF, even if CRLF is split between reads."""
         if not data:
             return data
         if self._after_cr and data[:1] == b"\n":
@@ -121,7 +121,7 @@ class SSESplitter:
 
 
 class SSEDecoder:
-    """Bytes in, messages out; comments, `id:` and `retry:` are dropped."""
+    """Decodes a stream of bytes into messages; comments, `id:` and `retry:` are dropped."""
 
     def __init__(self, *, limit: int = MAX_MESSAGE_BYTES) -> None:
         self._splitter = SSESplitter(limit=limit)
@@ -130,9 +130,9 @@ class SSEDecoder:
         return f"<SSEDecoder on {self._splitter!r}>"
 
     def feed(self, data: bytes) -> list[SSEMessage]:
-        """Take bytes; give the messages they complete.
+        """Add bytes; return the messages they complete.
 
-        A message beyond the limit raises `Malformed` when those before it have been given.
+        Raises `Malformed` for a message beyond the limit, after those before it were returned.
         """
         blocks = self._splitter.feed(data)
         if not blocks:
@@ -141,7 +141,7 @@ class SSEDecoder:
 
 
 def read_block(block: bytes) -> SSEMessage | None:
-    """The message in a block, or None when it has no `data:` line."""
+    """The message in a block; None without a `data:` line."""
     event: bytes | None = None
     data: list[bytes] = []
     for line in block.split(b"\n"):
@@ -154,7 +154,7 @@ def read_block(block: bytes) -> SSEMessage | None:
 
 
 def sound_utf8(block: bytes) -> bytes:
-    """Return a block as sound UTF-8: itself, or with U+FFFD for every byte that is none."""
+    """Return a block as valid UTF-8: the same object, or with U+FFFD for every invalid byte."""
     if block.isascii():
         return block
     try:
@@ -165,7 +165,7 @@ def sound_utf8(block: bytes) -> bytes:
 
 
 def encode_sse(data: bytes, *, event: bytes | None = None) -> bytes:
-    """One message of one line of JSON."""
+    """Encode one message with one line of JSON."""
     if event is None:
         return b"data: %b\n\n" % data
     return b"event: %b\ndata: %b\n\n" % (event, data)

@@ -33,7 +33,7 @@ class LabelledHistogram:
 
 
 class HotHistogram(Collector):
-    """A histogram with one tally for each value of its label, from when it is first asked for."""
+    """A histogram with one tally for each value of its label, created on first use."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class HotHistogram(Collector):
         return tally
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """The histogram as it stands: the registry's own way to ask."""
+        """The current histogram, as `prometheus_client` collects it."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=[self._label])
         for value, tally in self._tallies.items():
             buckets, below = [], 0

@@ -1,10 +1,10 @@
-"""The registry of one process: its own series, and what Python and the system tell of it."""
+"""The Prometheus registry of one process, with the standard series of Python and the process."""
 
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 
 def process_registry() -> CollectorRegistry:
-    """A registry of our own that also describes the process."""
+    """Create a registry with the series of Python, the process and the platform."""
     registry = CollectorRegistry()
     for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
         registry.register(collector)

@@ -1,4 +1,4 @@
 """The quota of accounts: readings from answers, their merge, and polling where no answer came.
 
-What a client's key may spend is `limits`; the words of the backend for quota are `commons.codex`.
+Not here: what a client's key may spend (`limits`), the backend's quota format (`commons.codex`).
 """

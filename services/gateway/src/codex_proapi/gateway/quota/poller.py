@@ -85,7 +85,7 @@ class QuotaPoller:
         self._due = deque(sorted(due, key=lambda account_id: ages[account_id]))
 
     async def ask(self, seconds: float) -> dict[str, Quota]:
-        """Poll queued accounts; gives their quotas by account id.
+        """Poll queued accounts; returns their quotas by account id.
 
         Args:
             seconds: time until the next call; it bounds the polls to this share of the interval.
@@ -142,6 +142,6 @@ class QuotaPoller:
 
 
 def in_use(account: Account) -> bool:
-    """Whether an account is in use at all: neither paused by its owner, nor dead, nor unknown here."""
+    """Whether an account is in use: not paused, not closed, and of a known state."""
     unusable = {AccountState.DEACTIVATED, AccountState.UNKNOWN}
     return not account.paused and account.state not in unusable

@@ -219,7 +219,7 @@ class QuotaTracker:
 
 
 class _Change:
-    """Merges readings, oldest first, into a known quota; gives the same object if nothing changed."""
+    """Merges readings, oldest first, into a known quota; returns the same object if nothing changed."""
 
     def __init__(self, first: SeenQuota, *others: SeenQuota, complete: bool = False) -> None:
         self._readings = first, others

@@ -1,5 +1,5 @@
-"""Anthropic's Messages API on the wire: request fields, stream events, errors, the list of models.
+"""Wire format of Anthropic's Messages API: request fields, stream events, errors, list of models.
 
-What bytes and JSON mean, in both directions. What they do to a Codex request or answer is decided
-in `translation.messages`; sockets and headers of HTTP do not belong here.
+Belongs here: decoding and encoding in both directions. Not here: translating from and to Codex
+(`translation.messages`), sockets and HTTP.
 """

@@ -1,8 +1,8 @@
-"""Errors as Anthropic's clients know them: the envelope, the stream's `error` event, headers.
+"""Errors in Anthropic's format: the envelope, the stream's `error` event, headers.
 
 The names of the types are those of Anthropic's API reference ("Errors", 2026). Two wordings are
 part of the protocol, because Claude Code 2.1.332 acts on them: "prompt is too long: N tokens > M
-maximum" begins compaction, and a message that speaks of a `signature` makes it drop old thinking.
+maximum" begins compaction, and a message containing `signature` makes it drop old thinking.
 """
 
 import re
@@ -45,7 +45,7 @@ BUDGET_PREFIX: Final = "anthropic-ratelimit-unified-"
 
 
 def error_type(error: GatewayError) -> str:
-    """Return the type of an error: by what happened, else by its status."""
+    """Return the type of an error: by its class, else by its status."""
     if isinstance(error, BudgetSpent):
         return "billing_error"
     if isinstance(error, Overloaded) or error.code in OVERLOAD_CODES:
@@ -60,7 +60,7 @@ def error_type(error: GatewayError) -> str:
 
 
 def error_message(error: GatewayError) -> str:
-    """Return the public message, in the words that clients act on, with the parameter named."""
+    """Return the public message, with the wording that clients act on and the parameter's name."""
     message = error.message
     if error.code == OVERFLOW_CODE:
         return _overflow_message(message)
@@ -84,8 +84,8 @@ def error_event(error: GatewayError, *, request_id: str = "") -> bytes:
 def error_headers(error: GatewayError) -> list[tuple[str, str]]:
     """Return the headers that only this dialect's clients read, beside `retry-after`.
 
-    A refused key is not retried: without the header Claude Code backs off for minutes. A spent
-    budget is told as Claude Code's gateway contract has it (`claude gateway`, 2.1.332).
+    `x-should-retry: false` for a refused key, as without it Claude Code backs off for minutes. For a
+    spent budget those of Claude Code's gateway contract (`claude gateway`, 2.1.332).
     """
     if isinstance(error, BadKey):
         return [("x-should-retry", "false")]
@@ -112,7 +112,7 @@ def _envelope(error: GatewayError, request_id: str) -> dict[str, object]:
 
 
 def _overflow_message(message: str) -> str:
-    """Say that the prompt is too long, with both sizes where the backend names them."""
+    """The message for a prompt that is too long, with both sizes if the backend gives them."""
     if OVERFLOW_WORDS in message:
         return message
     numbers = sorted({int(found.replace(",", "")) for found in _NUMBERS.findall(message)})

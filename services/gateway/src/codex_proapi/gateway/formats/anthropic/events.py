@@ -1,4 +1,4 @@
-"""The answer side of the Messages API: stream events and whole messages, as values and as bytes.
+"""Answers of the Messages API: stream events and whole messages, as values and as bytes.
 
 An answer is `message_start`, then content blocks with rising indexes of which one at a time is
 open (`content_block_start`, deltas, `content_block_stop`), then `message_delta` with the stop
@@ -14,7 +14,7 @@ from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.formats.sse import encode_sse
 
 PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
-"""What is written in silence: SDKs skip it anywhere in a stream, and clients count it as life."""
+"""Keep-alive event: SDKs skip it anywhere in a stream, and clients reset their time-outs."""
 
 END_TURN: Final = "end_turn"
 TOOL_USE: Final = "tool_use"
@@ -25,92 +25,92 @@ CONTEXT_FULL: Final = "model_context_window_exceeded"
 
 
 class MessageStart(msgspec.Struct, frozen=True, kw_only=True):
-    """The message begins."""
+    """Event `message_start`."""
 
     message_id: str
-    """Unique for each answer: clients merge two answers of one id."""
+    """Id, unique for each answer: clients merge two answers with one id."""
     model: str
-    """The name the client asked for."""
+    """The requested model."""
     input_tokens: int = 0
-    """An estimate: some clients read only this one."""
+    """Estimated input tokens; some clients read only this figure."""
 
 
 class BlockStart(msgspec.Struct, frozen=True):
-    """A content block begins."""
+    """Event `content_block_start`."""
 
     index: int
     block: dict[str, Any]
-    """The block with its text, thinking or input still empty."""
+    """The block, with empty text, thinking or input."""
 
 
 class BlockDelta(msgspec.Struct, frozen=True):
-    """A piece of the open content block."""
+    """Event `content_block_delta`, for the open content block."""
 
     index: int
     delta: dict[str, Any]
 
 
 class BlockStop(msgspec.Struct, frozen=True):
-    """A content block is complete."""
+    """Event `content_block_stop`."""
 
     index: int
 
 
 class MessageDelta(msgspec.Struct, frozen=True, kw_only=True):
-    """Why the message ends, and what it cost."""
+    """Event `message_delta`: stop reason and usage."""
 
     stop_reason: str
     stop_sequence: str | None = None
     tokens: Tokens | None = None
-    """None where the backend told nothing."""
+    """The usage; None if the backend sent none."""
     web_searches: int = 0
     safeguard_results: tuple[dict[str, Any], ...] = ()
 
 
 class MessageStop(msgspec.Struct, frozen=True):
-    """The message is whole."""
+    """Event `message_stop`."""
 
 
 StreamEvent = MessageStart | BlockStart | BlockDelta | BlockStop | MessageDelta | MessageStop
 
 
 def text_block() -> dict[str, Any]:
-    """Return an empty block of text."""
+    """Return an empty `text` block."""
     return {"type": "text", "text": ""}
 
 
 def thinking_block() -> dict[str, Any]:
-    """Return an empty block of thinking."""
+    """Return an empty `thinking` block."""
     return {"type": "thinking", "thinking": "", "signature": ""}
 
 
 def tool_use_block(call_id: str, name: str) -> dict[str, Any]:
-    """Return a call without its input."""
+    """Return a `tool_use` block with empty input."""
     return {"type": "tool_use", "id": call_id, "name": name, "input": {}}
 
 
 def text_delta(text: str) -> dict[str, Any]:
-    """Return a piece of text."""
+    """Return a `text_delta`."""
     return {"type": "text_delta", "text": text}
 
 
 def thinking_delta(text: str) -> dict[str, Any]:
-    """Return a piece of thinking."""
+    """Return a `thinking_delta`."""
     return {"type": "thinking_delta", "thinking": text}
 
 
 def signature_delta(signature: str) -> dict[str, Any]:
-    """Return the signature of the open thinking block."""
+    """Return a `signature_delta`."""
     return {"type": "signature_delta", "signature": signature}
 
 
 def input_delta(text: str) -> dict[str, Any]:
-    """Return a piece of the JSON text that is a call's input."""
+    """Return an `input_json_delta`."""
     return {"type": "input_json_delta", "partial_json": text}
 
 
 def usage_of(tokens: Tokens, *, web_searches: int = 0) -> dict[str, Any]:
-    """Return the usage of an answer: unlike the backend's, `input_tokens` is without the cache's."""
+    """Return the usage; unlike the backend's, `input_tokens` excludes tokens from the cache."""
     usage: dict[str, Any] = {
         "input_tokens": max(0, tokens.input - tokens.cached - tokens.cache_write),
         "cache_creation_input_tokens": tokens.cache_write,
@@ -123,7 +123,7 @@ def usage_of(tokens: Tokens, *, web_searches: int = 0) -> dict[str, Any]:
 
 
 def empty_message(start: MessageStart) -> dict[str, Any]:
-    """Return the message as it stands when it begins."""
+    """Return the message of `message_start`."""
     usage = usage_of(Tokens(input=start.input_tokens, output=1))
     return {
         "id": start.message_id,
@@ -138,13 +138,13 @@ def empty_message(start: MessageStart) -> dict[str, Any]:
 
 
 def encode(event: StreamEvent) -> bytes:
-    """Return one event as a message of the stream; `event:` always repeats the type."""
+    """Encode one event; `event:` always repeats the type."""
     name, body = _named(event)
     return encode_sse(write({"type": name, **body}), event=name.encode())
 
 
 def around_delta(index: int, delta: dict[str, Any]) -> tuple[bytes, bytes]:
-    """Return the bytes before and after the JSON string of a delta, whose text must be empty."""
+    """Return the bytes before and after the JSON string of a delta with empty text."""
     head, _, tail = encode(BlockDelta(index, delta)).rpartition(b'""')
     return head, tail
 

@@ -1,4 +1,4 @@
-"""The list of models as Anthropic's `GET /v1/models` gives it.
+"""The list of models in the format of Anthropic's `GET /v1/models`.
 
 Claude Code's gateway discovery (2.1.332) reads `id`, `display_name` and `description`, and shows
 only ids that contain `claude` or `anthropic`: so every model is listed by an alias that does, too.
@@ -12,13 +12,13 @@ import msgspec
 from codex_proapi.commons.codex.model_catalogue import Model
 
 CREATED_AT: Final = "2025-01-01T00:00:00Z"
-"""The backend tells no date of a model; clients want one, and it must not change."""
+"""Constant creation date of all models: clients require one, and the backend has none."""
 ALIAS_PREFIX: Final = "claude-"
-"""What stands before a model's own name in the alias that Claude Code offers."""
+"""Prefix of the alias of a model in Claude Code's list."""
 
 
 def model_list(models: Iterable[Model]) -> bytes:
-    """Return the whole list, each model by its alias and by its own name."""
+    """Return the list, with each model by its alias and by its own name."""
     entries: list[dict[str, Any]] = []
     for model in models:
         entries += [_entry(model, ALIAS_PREFIX + model.slug), _entry(model, model.slug)]
@@ -33,7 +33,7 @@ def model_list(models: Iterable[Model]) -> bytes:
 
 
 def model_entry(model: Model, name: str) -> bytes:
-    """Return one model under the name it was asked for."""
+    """Return one model under the requested name."""
     return msgspec.json.encode(_entry(model, name))
 
 

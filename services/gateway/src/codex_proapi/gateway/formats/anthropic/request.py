@@ -1,4 +1,4 @@
-"""The body of a Messages request: names of its fields, and typed readers of the common ones.
+"""The body of a Messages request: names of its fields, and decoders of common ones.
 
 Claude Code adds fields with every release, and does not repeat a request that was refused for an
 unknown one: nothing unknown is refused here (Anthropic's gateway guide, 2026).
@@ -19,26 +19,26 @@ HANDLED: Final = frozenset(
         "service_tier", "max_tokens",
     }
 )  # fmt: skip
-"""Fields with a rule; whatever else a body holds is left out."""
+"""Fields with a rule; all others are left out."""
 CLIENT_NOTES: Final = frozenset(
     {
         "context_management", "container", "mcp_servers", "inference_geo", "betas", "fallbacks",
         "diagnostics", "cache_control", "tags",
     }
 )  # fmt: skip
-"""Fields that change nothing of an answer here and are not worth a client's notice."""
+"""Fields without effect on an answer here, which are left out without notice."""
 _MOST_STOPS: Final = 16
 _SESSION_MARK: Final = "_session_"
-"""What stands before the session's id in the older form of `metadata.user_id`."""
+"""Precedes the session's id in the older form of `metadata.user_id`."""
 
 
 def read_body(body: bytes | Mapping[str, Any]) -> ClientBody:
-    """Read a request body. Raises BadRequest when it is no JSON object."""
+    """Decode a request body. Raises BadRequest if it is not a JSON object."""
     return decode_body(body)
 
 
 def message_list(body: ClientBody) -> list[dict[str, Any]]:
-    """Return `messages`. Raises BadRequest where it is missing or no list of objects."""
+    """Return `messages`. Raises BadRequest if it is missing or not a list of objects."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequest(
@@ -65,7 +65,7 @@ def system_texts(body: ClientBody) -> list[str]:
 
 
 def stop_sequences(body: ClientBody) -> tuple[str, ...]:
-    """Return the strings to cut the text at. Raises BadRequest for anything but strings."""
+    """Return the stop sequences. Raises BadRequest for anything but strings."""
     listed = body.get("stop_sequences")
     if listed is None:
         return ()
@@ -91,7 +91,7 @@ def session_of(body: ClientBody) -> str | None:
 
 
 def safeguard_types(body: ClientBody) -> tuple[str, ...]:
-    """Return the types of the safeguards asked for; what cannot be read asks for none."""
+    """Return the types of the requested safeguards; entries that cannot be read are skipped."""
     listed = body.get("safeguards")
     return tuple(
         each["type"]

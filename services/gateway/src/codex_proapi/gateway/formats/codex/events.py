@@ -1,8 +1,8 @@
-"""The events of a Codex answer: what the backend's stream says, as values.
+"""Decodes the events of a Codex answer.
 
-A known name in the right shape becomes its Struct, an unknown name an `UnknownEvent`, anything
-else is `Malformed`. Structs hold only what somebody reads; every other field may take any shape.
-What an event does to an answer is decided in `translation`.
+A known name with a valid payload is decoded into its Struct, an unknown name into an `UnknownEvent`;
+anything else raises `Malformed`. Structs have only fields that are used; others may have any shape.
+Events are translated in `translation`.
 """
 
 from typing import Final
@@ -15,18 +15,18 @@ from codex_proapi.gateway.errors import Malformed
 
 NOTHING: Final = Raw(b"")
 NAME_LIMIT: Final = 64
-"""Unknown names are cut here: they come from outside and end in counters."""
+"""Characters at which unknown names are cut, because they become labels of counters."""
 
 
 class ResponseCreated(msgspec.Struct, frozen=True):
-    """The answer has an id."""
+    """The response was created and has an id."""
 
     response: Raw = NOTHING
     """The response object so far."""
 
 
 class ResponseInProgress(msgspec.Struct, frozen=True):
-    """Upstream is at work, or has queued the request; says nothing to the client."""
+    """Upstream is working, or has queued the request; no content."""
 
     response: Raw = NOTHING
 
@@ -51,14 +51,14 @@ class ItemAdded(msgspec.Struct, frozen=True):
 
 
 class ItemDone(msgspec.Struct, frozen=True):
-    """An output item, whole."""
+    """An output item is complete."""
 
     item: Raw
     output_index: int | None = None
 
 
 class OfItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What events about an item have in common; each field may be missing."""
+    """Common fields of events about an item; each may be missing."""
 
     item_id: str | None = None
     output_index: int | None = None
@@ -77,13 +77,13 @@ class OfSummary(OfItem, frozen=True, kw_only=True):
 
 
 class TextDelta(OfPart, frozen=True):
-    """A piece of the answer's text."""
+    """A delta of the answer's text."""
 
     delta: str
 
 
 class TextDone(OfPart, frozen=True):
-    """The text of one part, whole."""
+    """The complete text of one part."""
 
     text: str
 
@@ -95,73 +95,73 @@ class AnnotationAdded(msgspec.Struct, frozen=True):
 
 
 class RefusalDelta(OfPart, frozen=True):
-    """A piece of the model's own refusal to answer."""
+    """A delta of the model's refusal to answer."""
 
     delta: str
 
 
 class RefusalDone(OfPart, frozen=True):
-    """The model's refusal, whole."""
+    """The model's complete refusal."""
 
     refusal: str
 
 
 class ReasoningDelta(OfSummary, frozen=True):
-    """A piece of a reasoning summary."""
+    """A delta of a reasoning summary."""
 
     delta: str
 
 
 class ReasoningDone(OfSummary, frozen=True):
-    """One part of a reasoning summary, whole."""
+    """One complete part of a reasoning summary."""
 
     text: str
 
 
 class RawReasoningDelta(OfPart, frozen=True):
-    """A piece of reasoning itself, which few models show."""
+    """A delta of the reasoning itself, which few models send."""
 
     delta: str
 
 
 class RawReasoningDone(OfPart, frozen=True):
-    """One part of the reasoning itself, whole."""
+    """One complete part of the reasoning itself."""
 
     text: str
 
 
 class ArgumentsDelta(OfItem, frozen=True):
-    """A piece of a function call's arguments."""
+    """A delta of a function call's arguments."""
 
     delta: str
 
 
 class ArgumentsDone(OfItem, frozen=True):
-    """A function call's arguments, whole."""
+    """A function call's complete arguments."""
 
     arguments: str
 
 
 class InputDelta(OfItem, frozen=True):
-    """A piece of a custom tool call's input."""
+    """A delta of a custom tool call's input."""
 
     delta: str
 
 
 class InputDone(OfItem, frozen=True):
-    """A custom tool call's input, whole."""
+    """A custom tool call's complete input."""
 
     input: str
 
 
 class ResponseCompleted(msgspec.Struct, frozen=True):
-    """The end of a whole answer."""
+    """The end of a complete answer."""
 
     response: Raw = NOTHING
 
 
 class ResponseIncomplete(msgspec.Struct, frozen=True):
-    """The end of an answer that upstream cut short."""
+    """The end of an answer that upstream cut."""
 
     response: Raw = NOTHING
 
@@ -179,7 +179,7 @@ class UpstreamErrorEvent(msgspec.Struct, frozen=True):
 
 
 class UnknownEvent(msgspec.Struct, frozen=True):
-    """An event we have no use for; counted, never an error."""
+    """An event that is not used here; counted, never an error."""
 
     name: str
 
@@ -257,7 +257,7 @@ _read: Final = {shape: reader(shape) for shape in set(SHAPES.values())}
 
 
 def decode_event(name: bytes | None, data: bytes) -> UpstreamEvent:
-    """The event in one message: the payload's `type` counts, the `event:` line only without one."""
+    """Decode the event in a message; its name is the payload's `type`, else the `event:` line."""
     label = (name or b"").decode(errors="replace")
     try:
         kind = _read_head(data).type or label
@@ -278,7 +278,7 @@ def decode_event(name: bytes | None, data: bytes) -> UpstreamEvent:
 
 
 def speaks(event: UpstreamEvent) -> bool:
-    """Whether this is the commit point: the first event that says something to the client."""
+    """Whether an event has content, so that the first such event is the commit point."""
     match event:
         case ItemDone() | ResponseCompleted() | ResponseIncomplete():
             return True
@@ -296,7 +296,7 @@ def speaks(event: UpstreamEvent) -> bool:
 
 
 def _by_status(event: UpstreamEvent) -> UpstreamEvent:
-    """What a `response.done` is, which says so only in its response's status."""
+    """The type of a `response.done`, by its response's status."""
     response = event.response if isinstance(event, ResponseCompleted) else NOTHING
     match _read_status(response).status if response else None:
         case "incomplete":

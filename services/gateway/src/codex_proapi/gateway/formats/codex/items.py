@@ -1,6 +1,6 @@
-"""The output items of a Codex answer, as values: messages, reasoning and calls.
+"""Decodes the output items of a Codex answer: messages, reasoning and calls.
 
-Items of other types are carried whole by whoever passes them on; here they are only named.
+Items of other types are forwarded undecoded; only their type is read.
 """
 
 from typing import Any, Final
@@ -38,11 +38,11 @@ class MessageItem(msgspec.Struct, frozen=True):
     id: str | None = None
     content: list[Part] | None = None
     phase: Any = None
-    """`commentary` for what is said on the way, `final_answer`, or nothing."""
+    """`commentary` for text about work in progress, `final_answer`, or empty."""
 
 
 class ReasoningItem(msgspec.Struct, frozen=True):
-    """What the model thought, as far as it shows."""
+    """The model's reasoning, as far as upstream sends it."""
 
     id: str | None = None
     summary: list[Part] | None = None
@@ -118,7 +118,7 @@ def citation_of(annotation: Raw) -> list[Citation]:
 
 
 def citations_of(annotations: Raw) -> list[Citation]:
-    """The URL citations among a part's annotations; what cannot be read cites nothing."""
+    """The URL citations among a part's annotations; others, and unreadable ones, are skipped."""
     try:
         found = _read_citations(annotations) if annotations else []
     except DECODE_ERRORS:

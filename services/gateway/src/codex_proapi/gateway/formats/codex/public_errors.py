@@ -1,4 +1,4 @@
-"""What a client of any dialect is told of a refusal of the backend's."""
+"""Converts a refusal of the backend into the error that a client of any dialect receives."""
 
 from http import HTTPStatus
 from typing import Final
@@ -7,18 +7,18 @@ from codex_proapi.gateway.errors import LONGEST_WAIT, UpstreamRefused
 from codex_proapi.gateway.formats.codex.refusals import STATUS_OF_CODE, Refusal
 
 GENERAL_TYPE: Final = "invalid_request_error"
-"""The type of an error that says nothing beyond its status; OpenAI's and Anthropic's word."""
+"""The general type of an error, which adds nothing to its status; of OpenAI's and Anthropic's APIs."""
 MODEL_NOT_FOUND: Final = "model_not_found"
 MODEL_WORDS: Final = "Model not found"
-"""How the backend begins a 404 for a model without a code. Any other 404 that names neither code
-nor parameter is of a path it does not have: the client's model is not to blame."""
+"""Beginning of the backend's 404 for an unknown model, which has no code. Any other 404 without code
+and parameter is for an unknown path, not for the client's model."""
 SOON: Final = 1.0
-"""Seconds after which a client may try again what the backend failed at."""
+"""Seconds of `retry-after` for failures of the backend."""
 
 
 CONTEXT_CODES: Final = ("context_length_exceeded", "context_window_exceeded", "context_too_large")
 CONTEXT_WORDS: Final = ("context window", "maximum context length")
-"""Agents look for these words to begin compaction."""
+"""The wording by which agents recognise that they must begin compaction."""
 
 WITHOUT_REASON: Final = "The backend refused without a reason."
 TOO_LARGE: Final = (
@@ -36,13 +36,12 @@ SPENT_CODES: Final = (
 
 
 def public_error(refusal: Refusal) -> UpstreamRefused:
-    """What a client is told of a refusal that nothing could be done about.
+    """The error for a refusal that ends the exchange.
 
-    Its own mistakes come back as 400 or 404 with upstream's words; trouble with an account or with
-    the backend is `server_error`, which clients retry, and never a 401 or 403, which they would
-    take for a bad key.
+    The client's own errors are 400 or 404 with upstream's message; faults of an account or of the
+    backend are `server_error`, which clients retry, and never 401 or 403, which would mean a bad key.
     """
-    # A type that says what happened stands in for a missing code; the general one does not.
+    # A specific type replaces a missing code; the general one does not.
     telling = refusal.type in STATUS_OF_CODE and refusal.type != GENERAL_TYPE
     code = refusal.code or (refusal.type if telling else "")
     status = STATUS_OF_CODE.get(code, refusal.status)
@@ -83,10 +82,10 @@ def _invalid(
 
 
 def _unavailable(refusal: Refusal, message: str, code: str) -> UpstreamRefused:
-    """Trouble that is not the client's: 503 where waiting or another account helps, else 502."""
+    """A fault that is not the client's: 503 if waiting or another account helps, else 502."""
     ours = refusal.status in (401, 402, 403) or STATUS_OF_CODE.get(code) in (401, 402)
     if ours or (refusal.is_html and refusal.status != HTTPStatus.NOT_FOUND):
-        # The words of such a refusal speak of the account, which is not the client's.
+        # The message of such a refusal is about the account, which is not the client's.
         message, code = "The backend does not serve us at the moment.", "upstream_unavailable"
     busy = ours or refusal.status in (403, 503) or code == "server_is_overloaded"
     return UpstreamRefused(

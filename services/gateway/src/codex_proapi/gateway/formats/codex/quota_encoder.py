@@ -1,8 +1,8 @@
-"""Quota as we tell it to a Codex client: the backend's own headers, and its usage answer.
+"""Encodes a key's quota for Codex clients, in the backend's headers and usage response.
 
-The way back of `dialects.quota`. What is told is a key's share, never an account's quota. The CLI's
-decoder is strict (openai/codex, `backend-client` and `codex-api`, seen in 0.169.0, 2026-11): windows
-are whole numbers without exception, `rate_limit_reached_type` is an object, `plan_type` one of its own.
+The inverse of `commons.codex.quota_parser`. It encodes a key's share, never an account's quota. The
+CLI's decoder is strict (openai/codex, `backend-client` and `codex-api`, seen in 0.169.0, 2026-11):
+windows are integers, `rate_limit_reached_type` is an object, `plan_type` is one of a closed set.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,15 +18,15 @@ from codex_proapi.commons.codex.quota_parser import (
 from codex_proapi.commons.runtime.lenient_json import write
 
 FURTHER: Final = "API key"
-"""The name of a further family, which the CLI puts before the length: `API key Monthly limit`."""
+"""Name of each further family; the CLI shows it before the length: `API key Monthly limit`."""
 GUEST: Final = "guest"
-"""The plan of whoever comes with a key: known to every CLI, and none that money could raise."""
+"""Plan of clients with a key: known to every CLI version, and without an offer to upgrade."""
 REACHED: Final = "rate_limit_reached"
 SLOTS: Final = ("primary", "secondary")
 
 
 def quota_of_windows(windows: Iterable[QuotaWindow]) -> Quota:
-    """A share by its windows: the two shortest in front, each further one a family of its own."""
+    """A quota of these windows: the two shortest are the general family, each other one a family."""
     known = sorted(windows, key=lambda window: window.minutes)
     families = [QuotaFamily(id=DEFAULT_FAMILY, windows=tuple(known[: len(SLOTS)]))] if known else []
     for window in known[len(SLOTS) :]:
@@ -43,10 +43,10 @@ def quota_of_windows(windows: Iterable[QuotaWindow]) -> Quota:
 
 
 def headers_of_quota(quota: Quota) -> list[tuple[str, str]]:
-    """The headers of an answer; none where there is no window to tell of.
+    """The headers of an answer; empty without a window.
 
-    Two windows only, the shortest and the fullest of the others: where headers tell of a second
-    family, the CLI shows nothing of the general one (seen in 0.169.0, `/status` and its sessions).
+    At most two windows, the shortest and the fullest of the others: if headers have a second family,
+    the CLI does not show the general one (seen in 0.169.0, `/status` and its sessions).
     """
     windows = [window for family in quota.families for window in family.windows]
     if not windows:
@@ -71,7 +71,7 @@ def headers_of_quota(quota: Quota) -> list[tuple[str, str]]:
 
 
 def usage_of_quota(quota: Quota) -> bytes:
-    """The body of a usage answer; whose it is stays unsaid."""
+    """The body of a usage response, without an account's identity."""
     general = next((f.windows for f in quota.families if f.id == DEFAULT_FAMILY), ())
     return write(
         {

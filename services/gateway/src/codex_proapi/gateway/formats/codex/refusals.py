@@ -1,7 +1,7 @@
-"""Refusals of the backend in every form: a status with a body, or an event inside a 200.
+"""Decodes refusals of the backend: a status with a body, or an event inside a 200.
 
-A `Refusal` is a value. What it allows is decided by `policy.retry`, what the client is told by
-`policy.final_error`.
+A `Refusal` is a value. `policy.retry` decides what follows, `policy.final_error` what the client
+receives.
 """
 
 import base64
@@ -22,14 +22,14 @@ MESSAGE_LIMIT: Final = 2000
 _CREDENTIALS: Final = re.compile(
     r"\bBearer\s+\S+|\beyJ[\w-]{6,}(?:\.[\w-]*)*|\b(?:rt_|sk-)[\w.-]{8,}"
 )
-"""Refusals may quote the token they refuse; it is the account's, and clients are told the rest."""
+"""Replaces tokens in messages: refusals may quote the account's token, and clients receive them."""
 _OWN_TEXT: Final = re.compile(
     r"[\w.+-]+@[\w.-]+|'[^']{25,}'|\"[^\"]{25,}\"|`[^`]{25,}`|“[^”]{25,}”|\S{49,}"
 )
 LOG_WORDS: Final = 160
-"""Characters of a refusal's message in a log line."""
+"""Most characters of a refusal's message in a log line."""
 FARTHEST_RESET: Final = 366 * 86_400
-"""A reset farther away than a year is taken for a mistake."""
+"""Seconds; a reset further away is ignored as an error."""
 
 STATUS_OF_CODE: Final[dict[str, int]] = {
     "context_length_exceeded": 400,
@@ -60,7 +60,7 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "server_error": 500,
     "server_is_overloaded": 503,
 }
-"""The status that a code inside a stream stands for; any other is a 502."""
+"""Code of a refusal inside a stream to its HTTP status; 502 for others."""
 
 _UNIT: Final = r"(?:milliseconds?|ms|minutes?|mins?|m|seconds?|secs?|s|hours?|h)(?![a-z])"
 _TRY_AGAIN: Final = re.compile(rf"try again in ((?:\d+(?:\.\d+)?\s*{_UNIT}[\s,]*)+)", re.IGNORECASE)
@@ -73,38 +73,38 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """One refusal, before or after a 200."""
 
     status: int
-    """The HTTP status; of a refusal inside a stream the one its code stands for."""
+    """The HTTP status; of a refusal inside a stream that of its code."""
     code: str = ""
-    """`error.code`, or what the backend wrote in its place; empty when there is none."""
+    """`error.code`, or the field the backend used instead; empty if missing."""
     type: str = ""
     """`error.type`."""
     message: str = ""
-    """In upstream's words, at most 2000 characters; empty for pages of HTML."""
+    """Upstream's message, at most 2000 characters; empty for HTML."""
     param: str | None = None
-    """The field it complains about."""
+    """The parameter it names (`error.param`)."""
     retry_after: float | None = None
-    """Seconds to wait, from a header, else from the message; None when nothing was said."""
+    """Seconds to wait, from a header, else from the message; None if missing."""
     resets_at: int | None = None
-    """When the spent window begins anew, seconds since the epoch, unchecked."""
+    """Reset of the spent window, seconds since the epoch, unchecked."""
     resets_in: int | None = None
-    """The same in seconds from the answer."""
+    """The same in seconds from the response."""
     plan: str = ""
-    """The account's plan, if it was named."""
+    """The account's plan, if given."""
     is_html: bool = False
-    """A page instead of JSON: a challenge or an error of the edge, not of the account."""
+    """Whether the body is HTML instead of JSON: a challenge or an error of the edge, not the account."""
     in_stream: bool = False
     """Whether it came inside a 200."""
     quota: Quota | None = None
     """The windows in its headers."""
     cause: str = ""
-    """Why no connection could be made: `dns`, `tcp`, `tls` or `timeout`, then the system's words."""
+    """Why no connection could be made: `dns`, `tcp`, `tls` or `timeout`, then the system's message."""
 
     def names(self, *words: str) -> bool:
         """Whether its code or type is one of these."""
         return self.code in words or self.type in words
 
     def wait(self, now: float) -> float | None:
-        """Seconds until the reset it names, by the first of its sources that can be believed."""
+        """Seconds until its reset, from the first of its sources with a plausible value."""
         if self.resets_at is not None and now < self.resets_at < now + FARTHEST_RESET:
             return self.resets_at - now
         if self.resets_in is not None and 0 < self.resets_in < FARTHEST_RESET:
@@ -118,7 +118,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-    """The refusal in an answer that is no 200."""
+    """The refusal in a response with a status other than 200."""
     lower = {name.lower(): value for name, value in headers.items()}
     is_html = _is_html(lower, body)
     found = {} if is_html else _fields(_json(body))
@@ -131,10 +131,10 @@ def decode_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refu
 
 
 def words_of(refusal: Refusal) -> str:
-    """Upstream's words for a log line: one line of at most `LOG_WORDS` characters.
+    """Upstream's message for a log line: one line of at most `LOG_WORDS` characters.
 
-    Credentials are hidden already; here addresses are, and text in quotes or of one long word, which
-    may be a client's own.
+    Credentials are replaced already; this also replaces addresses, quoted text and long words, which
+    may be the client's.
     """
     if not refusal.status or refusal.is_html:
         return ""
@@ -159,7 +159,7 @@ def refusal_of_event(event: ResponseFailed | UpstreamErrorEvent) -> Refusal:
 
 
 def _headers_of_frame(value: object) -> dict[str, str]:
-    """The headers in an error's frame; numbers and booleans are written as JSON has them."""
+    """The headers in an error's event; numbers and booleans are written as in JSON."""
     return {
         name.lower(): each if isinstance(each, str) else str(each)
         for name, each in _mapping(value).items()
@@ -194,7 +194,7 @@ def _refusal(
 
 
 def _fields(body: object) -> dict[str, Any]:
-    """The fields of an error, wherever the body keeps them; only those that say something."""
+    """The non-empty fields of an error, in any of the places where bodies have them."""
     whole = _mapping(body)
     error = whole.get("error") or whole.get("detail") or whole
     if isinstance(error, str):
@@ -237,7 +237,7 @@ def _wait_of_headers(headers: Mapping[str, str]) -> float | None:
 
 
 def _moment(date: str | None) -> float | None:
-    """An HTTP date as seconds. Dates of one answer are compared with each other, not with us."""
+    """An HTTP date as seconds; compared only with dates of the same response, not with our clock."""
     try:
         parts = email.utils.parsedate_tz(date) if date else None
         return None if parts is None else float(email.utils.mktime_tz(parts))
@@ -246,7 +246,7 @@ def _moment(date: str | None) -> float | None:
 
 
 def _wait_of_text(message: str) -> float | None:
-    """Seconds in "Please try again in 1.1s", the only place where a refusal in a stream has them."""
+    """Seconds in "Please try again in 1.1s", the only place for them in a refusal inside a stream."""
     found = _TRY_AGAIN.search(message)
     if found is None:
         return None

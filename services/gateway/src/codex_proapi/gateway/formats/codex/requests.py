@@ -1,8 +1,8 @@
-"""One request to the Codex backend, in either of its two shapes, and the headers it travels with.
+"""Encodes a request to the Codex backend, in either of its two shapes, and its headers.
 
-A request is kept shape-neutral and becomes bytes only in `encode`: classic puts tools at the top
-level, lite hides them in the first input item. What a client meant is decided in
-`gateway.translation`; which account pays for it is decided in `gateway.pool`.
+A request is independent of its shape until `encode`: classic puts tools at the top level, lite into
+the first input item. Not here: translating a client's request (`gateway.translation`), selecting the
+account (`gateway.pool`).
 """
 
 import enum
@@ -23,14 +23,14 @@ from codex_proapi.commons.codex.minimal_request import (
 from codex_proapi.gateway.errors import BadRequest
 
 Item = dict[str, Any]
-"""One entry of `input`, as upstream takes it."""
+"""One entry of `input`."""
 
 LITE_NAMESPACE = "functions"
-"""The namespace that holds plain tools in the lite shape, as the CLI 0.169.0 wraps them."""
+"""The namespace of plain tools in the lite shape, as sent by the CLI 0.169.0."""
 HOSTED_TOOLS = frozenset({"web_search", "image_generation", "local_shell"})
-"""Tools upstream runs itself or built into old models: never inside `additional_tools`."""
+"""Tools that upstream runs itself or built into old models; never inside `additional_tools`."""
 COMPACTION_TRIGGER: Item = {"type": "compaction_trigger"}
-"""The last item of a request for a compacted history."""
+"""Last item of a request for a compacted history."""
 
 FORWARDED_HEADERS = (
     "session-id",
@@ -40,23 +40,23 @@ FORWARDED_HEADERS = (
     "x-codex-turn-metadata",
     "x-codex-beta-features",
 )
-"""What a Codex client may say to upstream through us, apart from its turn state."""
+"""Headers of Codex clients that are forwarded, besides the turn state."""
 TURN_STATE_HEADER = "x-codex-turn-state"
 COMPACTION_FEATURE = "remote_compaction_v2"
 ACCOUNT_MARK_LENGTH = 12
 HEADER_LIMIT = 8192
-"""A forwarded header longer than this is left out rather than break the whole request."""
+"""Most characters of a forwarded header; a longer one is left out."""
 
 
 def account_mark(account_id: str) -> str:
-    """Return what stands for an account where its id must not be seen; empty for none."""
+    """Return the mark of an account, a digest that replaces its id; empty for an empty id."""
     if not account_id:
         return ""
     return hashlib.sha256(f"thinking {account_id}".encode()).hexdigest()[:ACCOUNT_MARK_LENGTH]
 
 
 class Shape(enum.Enum):
-    """The two forms of a request body."""
+    """The two shapes of a request body."""
 
     CLASSIC = "classic"
     """Tools at the top level: gpt-5.5 and older."""
@@ -65,61 +65,61 @@ class Shape(enum.Enum):
 
     @property
     def other(self) -> "Shape":
-        """The one to try when this one is refused."""
+        """The other shape, to try if this one is refused."""
         return Shape.LITE if self is Shape.CLASSIC else Shape.CLASSIC
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
-    """One tool as upstream takes it, with what must be known of it to place or choose it."""
+    """One tool, with the fields needed to place or choose it."""
 
     type: str
     name: str = ""
-    """Empty for hosted tools."""
+    """Its name; empty for hosted tools."""
     definition: Any
-    """The wire form; what need not be read in it may still be the client's bytes (`msgspec.Raw`)."""
+    """The tool as sent; values may be the client's undecoded bytes (`msgspec.Raw`)."""
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of upstream, before a shape makes bytes of it. Never mutated."""
+    """A request to upstream, independent of its shape. Never mutated."""
 
     model: str
-    """The sent model."""
+    """The model to send."""
     shape: Shape
-    """The form `encode` gives."""
+    """The shape that `encode` uses."""
     session_id: str
     """UUID of the conversation, for `session-id` and `thread-id`."""
     input: tuple[Item, ...]
-    """The conversation. May hold `additional_tools` items of a client that speaks lite itself."""
+    """The conversation; may have `additional_tools` items of a Codex client in the lite shape."""
     instructions: str | None = ""
     """System text outside the conversation; None leaves the field out of the classic shape."""
     tools: tuple[Tool, ...] = ()
-    """Tools on offer, in the client's order."""
+    """The tools, in the client's order."""
     tool_choice: str | dict[str, Any] = "auto"
-    """In the classic form; the lite shape emulates anything but `auto`."""
+    """The tool choice in the classic form; the lite shape emulates all but `auto`."""
     parallel_tool_calls: bool | None = None
-    """The client's wish; always false in lite."""
+    """Whether the client wants parallel calls; always false in lite."""
     reasoning: dict[str, Any] = {}
     """`effort` and `summary`; the lite shape adds its `context`."""
     text: dict[str, Any] = {}
     """`verbosity` and `format`."""
     service_tier: str | None = None
-    """`priority`, or what a Codex client asked for."""
+    """The service tier: `priority`, or that of a Codex client."""
     prompt_cache_key: str = ""
-    """Upstream's prompt cache lane: one for each conversation."""
+    """The prompt cache key: one for each conversation."""
     client_metadata: dict[str, Any] | None = None
-    """A Codex client's own, passed on."""
+    """`client_metadata` of a Codex client."""
     encrypted_for: Mapping[str, str] = {}
-    """Encrypted content to the mark of the one account that can decrypt it, where it is known."""
+    """Encrypted content to the mark of the account that can decrypt it, if known."""
 
     def encode(self) -> bytes:
-        """Return the body in this request's shape. Raises BadRequest for bottomless nesting."""
+        """Return the body in this request's shape. Raises BadRequest if it is nested too deeply."""
         try:
             return msgspec.json.encode(self.body())
         except RecursionError:
             raise BadRequest("The body is nested too deeply", param="input") from None
 
     def body(self) -> dict[str, Any]:
-        """Return the body before encoding, its keys in the CLI's order; anything else is refused."""
+        """Return the body before encoding: the keys the CLI sends, in its order; upstream refuses others."""
         body: dict[str, Any] = {"model": self.model, "stream": True}
         if self.service_tier:
             body["service_tier"] = self.service_tier
@@ -148,7 +148,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, shape=shape, input=kept, tools=tools)
 
     def without_encrypted(self) -> "UpstreamRequest":
-        """Return the request without items only their own account can decrypt; itself if none."""
+        """Return the request without encrypted items; the same object if it has none."""
         kept = tuple(item for item in self.input if not item.get("encrypted_content"))
         if len(kept) == len(self.input):
             return self
@@ -156,12 +156,12 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def searches(self) -> bool:
-        """Whether upstream's own web search is on offer; the lite shape leaves it out."""
+        """Whether upstream's web search is among the tools; the lite shape leaves it out."""
         return any(tool.type == "web_search" for tool in self.tools)
 
     @property
     def compacts(self) -> bool:
-        """Whether upstream is asked for a compacted history."""
+        """Whether it requests a compacted history."""
         return bool(self.input) and self.input[-1].get("type") == COMPACTION_TRIGGER["type"]
 
     def _fill_classic(self, body: dict[str, Any]) -> None:
@@ -206,10 +206,10 @@ def upstream_headers(
     client_headers: Mapping[str, str] | None = None,
     turn_state: bool = False,
 ) -> dict[str, str]:
-    """Headers of one attempt.
+    """Return the headers of one attempt.
 
-    `client_headers` are those of a Codex client, lower-cased; give None for anybody else. Its turn
-    state goes along only with `turn_state`: it must not change account nor outlive its turn.
+    `client_headers` are those of a Codex client, by lower-case name; None for other clients. The turn
+    state is sent only with `turn_state`, because it is valid for one account and one turn.
     """
     hint = f"model={request.model}"
     if request.service_tier:
@@ -241,7 +241,7 @@ def _forwarded(headers: Mapping[str, str], *, turn_state: bool) -> Iterator[tupl
 
 
 def _allowed(tools: tuple[Tool, ...], choice: str | dict[str, Any]) -> Iterable[Tool]:
-    """Narrow the tools to those a choice allows: the lite shape proves only `auto`."""
+    """Reduce the tools to those a choice allows: of the lite shape only `auto` is proven."""
     if choice == "none":
         return ()
     if isinstance(choice, str):
@@ -252,7 +252,7 @@ def _allowed(tools: tuple[Tool, ...], choice: str | dict[str, Any]) -> Iterable[
 
 
 def _nested(tools: Iterable[Tool]) -> list[Any]:
-    """Wrap plain tools in one namespace; namespaces and client-run searches stay as they are."""
+    """Wrap plain tools in one namespace; namespaces and searches run by the client stay unchanged."""
     plain = [tool.definition for tool in tools if tool.type in {"function", "custom"}]
     others = [
         tool.definition
@@ -266,7 +266,7 @@ def _nested(tools: Iterable[Tool]) -> list[Any]:
 
 
 def _tools_inside(items: Iterable[Item]) -> Iterator[Tool]:
-    """Return the tools of `additional_tools` items, out of the namespace that only lite needs."""
+    """Return the tools of `additional_tools` items, without the namespace that only lite needs."""
     for item in items:
         if item.get("type") != "additional_tools":
             continue
@@ -282,7 +282,7 @@ def _as_tool(tool: dict[str, Any]) -> Tool:
 
 
 def _without_wrapper(item: Item) -> Item:
-    """Drop the namespace of plain tools from a call, as its tool has left it."""
+    """Drop the namespace of plain tools from a call."""
     if item.get("namespace") != LITE_NAMESPACE:
         return item
     return {name: value for name, value in item.items() if name != "namespace"}

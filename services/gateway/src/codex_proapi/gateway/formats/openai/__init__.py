@@ -1,5 +1,5 @@
-"""OpenAI's APIs on the wire: request fields, chat chunks, response objects, errors.
+"""Wire format of OpenAI's APIs: request fields, chat chunks, response objects, errors.
 
-Chat and Responses are both here, for they share errors and clients mix their requests. What their
-values mean to the backend is in `translation`.
+Chat and Responses are both here, because they share errors and clients mix their requests. Not here:
+translating their values (`translation`).
 """

@@ -1,6 +1,6 @@
-"""The answer side of the chat dialect: chunks and completions, as values and as bytes.
+"""Answers of the chat dialect: chunks and completions, as values and as bytes.
 
-Which chunk follows which event is decided in `translation`.
+Events are translated into chunks in `translation`.
 """
 
 from typing import Any, Final
@@ -14,11 +14,11 @@ from codex_proapi.gateway.formats.codex.items import Citation
 FUNCTION: Final = "function"
 CUSTOM: Final = "custom"
 LEGACY: Final = "legacy"
-"""The three forms of a call: a tool of either type, or the `function_call` of old."""
+"""The three forms of a call: a tool of either type, or the deprecated `function_call`."""
 
 
 class CallDelta(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of a call; the first one of a call bears its name and id."""
+    """A delta of a call; the first one has its name and id."""
 
     index: int = 0
     form: str = FUNCTION
@@ -29,7 +29,7 @@ class CallDelta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """What one chunk adds to the answer; usually a single field is set."""
+    """The content of one chunk; usually a single field is set."""
 
     role: str | None = None
     content: str | None = None
@@ -39,11 +39,11 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
     citations: tuple[Citation, ...] = ()
     finish_reason: str | None = None
     usage: Tokens | None = None
-    """Set on the usage chunk alone, which has no choice."""
+    """Set only in the usage chunk, which has no choice."""
 
 
 class ChunkEncoder:
-    """Writes the chunks of one answer: what they share is encoded once."""
+    """Encodes the chunks of one answer; their common fields are encoded once."""
 
     def __init__(self, *, completion_id: str, created: int, model: str) -> None:
         shared = {
@@ -56,17 +56,17 @@ class ChunkEncoder:
         self._before = self._head + b',"choices":[{"index":0,"delta":'
         self._after = b',"logprobs":null,"finish_reason":null}]}\n\n'
         self.content = self._around("content")
-        """The bytes before and after a JSON string that is a piece of text."""
+        """The bytes before and after the JSON string of a text delta."""
         self.reasoning = self._around("reasoning_content")
-        """The same for a piece of reasoning."""
+        """The same for a reasoning delta."""
 
     def around_call(self, call: CallDelta) -> tuple[bytes, bytes]:
-        """The bytes before and after a JSON string that is a later piece of this call."""
+        """The bytes before and after the JSON string of a later delta of this call."""
         head, _, tail = write(call_delta(call)).rpartition(b'""')
         return self._before + head, tail + self._after
 
     def encode(self, chunk: ChatChunk) -> bytes:
-        """One chunk as a message of the stream."""
+        """Encode one chunk."""
         if chunk.usage is not None:
             usage = write(chat_usage(chunk.usage))
             return b'%b,"choices":[],"usage":%b}\n\n' % (self._head, usage)
@@ -99,7 +99,7 @@ def delta_of(chunk: ChatChunk) -> dict[str, Any]:
 
 
 def call_delta(call: CallDelta) -> dict[str, Any]:
-    """The part of a `delta` that is a piece of a call. Its text comes last."""
+    """The fields of a `delta` for a call; its text comes last."""
     if call.form == LEGACY:
         named = {} if call.name is None else {"name": call.name}
         return {"function_call": {**named, "arguments": call.text}}
@@ -111,7 +111,7 @@ def call_delta(call: CallDelta) -> dict[str, Any]:
 
 
 def whole_call(form: str, *, id_: str, name: str, text: str) -> dict[str, Any]:
-    """A call as it stands in a message."""
+    """A call as it occurs in a message."""
     field = "input" if form == CUSTOM else "arguments"
     return {"id": id_, "type": form, form: {"name": name, field: text}}
 
@@ -149,7 +149,7 @@ def completion(
     finish_reason: str,
     tokens: Tokens,
 ) -> bytes:
-    """A whole answer as one JSON body."""
+    """Encode a complete answer as one JSON body."""
     return write(
         {
             "id": completion_id,

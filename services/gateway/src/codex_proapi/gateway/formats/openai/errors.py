@@ -1,6 +1,6 @@
-"""Errors as OpenAI's clients know them: the envelope, and the error events of both streams.
+"""Errors in OpenAI's format: the envelope, and the error events of both streams.
 
-The error itself is made elsewhere; here it only gets its bytes.
+Only encoding; errors are created elsewhere.
 """
 
 from http import HTTPStatus
@@ -18,7 +18,7 @@ from codex_proapi.gateway.formats.sse import encode_sse
 
 
 def error_type(error: GatewayError) -> str:
-    """OpenAI's `type` of an error: clients sort errors by it before they look at the code."""
+    """OpenAI's `type` of an error, which clients check before the code."""
     if isinstance(error, AllSpent | BudgetSpent) or error.code in SPENT_CODES:
         return "usage_limit_reached"
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -27,7 +27,7 @@ def error_type(error: GatewayError) -> str:
 
 
 def error_fields(error: GatewayError) -> dict[str, Any]:
-    """The fields of the envelope, in the order clients are used to."""
+    """The fields of the envelope, in OpenAI's order."""
     fields: dict[str, Any] = {
         "message": error.message,
         "type": error_type(error),
@@ -42,19 +42,19 @@ def error_fields(error: GatewayError) -> dict[str, Any]:
 
 
 def error_body(error: GatewayError, *, request_id: str = "") -> bytes:  # noqa: ARG001 - a header names it
-    """The body of an answer with an error status."""
+    """Return the body of a response with an error status."""
     return write({"error": error_fields(error)})
 
 
 def chat_error_event(error: GatewayError) -> bytes:
-    """The last event of a chat stream that failed: no `[DONE]` follows."""
+    """Return the last event of a failed chat stream; no `[DONE]` follows."""
     return encode_sse(error_body(error))
 
 
 def response_failed_event(
     error: GatewayError, response: dict[str, Any], *, sequence_number: int
 ) -> bytes:
-    """`response.failed`, which Codex and the AI SDK read."""
+    """Return `response.failed`, which Codex and the AI SDK read."""
     failure = {"code": error.code or error_type(error), "message": error.message}
     return encode_sse(
         write(
@@ -69,7 +69,7 @@ def response_failed_event(
 
 
 def response_error_event(error: GatewayError, *, sequence_number: int) -> bytes:
-    """`error`, flat and nested: the OpenAI SDKs raise on it, Zed reads the nested form."""
+    """Return `error`, flat and nested: the OpenAI SDKs raise on it, Zed reads the nested form."""
     code = error.code or error_type(error)
     return encode_sse(
         write(

@@ -1,4 +1,4 @@
-"""Names of parameters as clients write them: which of them may be told apart in a figure."""
+"""Names of parameters that may be labels of a metric."""
 
 from typing import Final
 
@@ -13,14 +13,14 @@ KNOWN: Final = frozenset(
         "top_logprobs", "top_p", "truncation", "user", "verbosity", "web_search_options",
     }
 )  # fmt: skip
-"""What OpenAI's APIs and the clients we know send."""
+"""Parameters of OpenAI's APIs and of known clients."""
 FAMILIES: Final = frozenset({"assistant", "content", "include", "tools"})
-"""Parts of a request whose pieces are counted together, whatever a client calls them."""
+"""Parameters whose nested fields are counted together."""
 OTHER: Final = "other"
 
 
 def counted_as(name: str) -> str:
-    """A name of a closed set for a parameter: never a client's own word."""
+    """The name of a parameter from a closed set; never a client's own text."""
     if name in KNOWN:
         return name
     family = name.partition(".")[0]

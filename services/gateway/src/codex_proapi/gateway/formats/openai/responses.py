@@ -1,7 +1,7 @@
-"""The answer side of the Responses dialect: which events are public, what a response must hold.
+"""Answers of the Responses dialect: the public events and the required fields of a response.
 
-Clients generated from the public schema refuse what is missing or unknown: the Node SDK's helper
-throws at an event it does not know, Zed at an `output` that is null.
+Clients generated from the public schema fail for missing or unknown values: the Node SDK's helper
+throws for an unknown event, Zed for an `output` that is null.
 """
 
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ PUBLIC_EVENTS: Final = frozenset(
 VENDOR_EVENTS: Final = frozenset(
     ("keepalive", "responsesapi.websocket_timing", "response.done", "[DONE]")
 )
-"""What the backend sends beside them, besides what has a shape of its own."""
+"""Other events of the backend, except those with a Struct of their own."""
 
 ID_PREFIXES: Final = {
     "message": "msg",
@@ -83,7 +83,7 @@ ID_PREFIXES: Final = {
     "image_generation_call": "ig",
     "compaction": "cmp",
 }
-"""How the id of an item begins; `item` for any other type."""
+"""Prefix of an item's id by its type; `item` for others."""
 
 REQUIRED: Final[dict[str, Any]] = {
     "object": "response",
@@ -92,7 +92,7 @@ REQUIRED: Final[dict[str, Any]] = {
     "tool_choice": "auto",
     "tools": [],
 }
-"""Fields that may be neither missing nor null, beside id, model, created_at and status."""
+"""Defaults of fields that must not be missing or null, beside id, model, created_at and status."""
 
 OPTIONAL: Final[dict[str, Any]] = {
     "error": None,
@@ -103,7 +103,7 @@ OPTIONAL: Final[dict[str, Any]] = {
     "top_p": None,
     "usage": None,
 }
-"""Fields that clients expect to be there, if only as null."""
+"""Fields that clients require, possibly null."""
 
 
 def complete_response(
@@ -111,8 +111,8 @@ def complete_response(
 ) -> dict[str, Any]:
     """A response object with every field clients need.
 
-    What is missing or null in it is taken from `known` (id, model, created_at and whatever an
-    earlier event said), else from the defaults. A status of its own counts before `status`.
+    Missing and null fields are taken from `known` (id, model, created_at and fields of earlier
+    events), else from the defaults. Its own status takes precedence over `status`.
     """
     whole: dict[str, Any] = {"id": "", "object": "response", **OPTIONAL, **known}
     whole["status"] = status
@@ -137,7 +137,7 @@ def whole_usage(usage: object) -> dict[str, Any]:
 
 
 def encode_response_event(body: Mapping[str, Any]) -> bytes:
-    """One event of a Responses stream; its `type` is its name."""
+    """Encode one event of a Responses stream; its `type` is its name."""
     return encode_sse(write(body), event=str(body["type"]).encode())
 
 
