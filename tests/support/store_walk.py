@@ -77,5 +77,5 @@ async def walk(redis: Redis, blocking_redis: Redis) -> None:
     assert await responses.item("key_1", "msg_1") == asked[0]
     assert await responses.get("key_1", "resp_1") is not None
     assert await responses.delete("key_1", "resp_1")
-    async with Locks(redis, keyspace.refresh_lock, seconds=30).hold("a") as ours:
+    async with Locks(redis, keyspace.refresh_lock, seconds=30).acquire("a") as ours:
         assert ours
