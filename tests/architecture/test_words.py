@@ -14,7 +14,7 @@ METAPHORS = {
     *("books", "lessons", "knowledge", "brakes", "pulse", "tails", "ballot", "ballots", "shown"),
     *("given", "place", "places", "look", "door", "manners", "heard"),
 }
-"""Words that once named parts of this house; each has a plain name now (docs/style.md)."""
+"""Words that once named parts of this project; each has a plain name now (docs/style.md)."""
 
 
 def _words(name: str) -> set[str]:

@@ -1,6 +1,6 @@
 """Device codes: asked about at the server's pace, by whichever replica's turn it is.
 
-The whole road is walked in tests/journeys/test_f5_login.py.
+Whole logins are in tests/journeys/test_f5_login.py.
 """
 
 from collections.abc import Callable

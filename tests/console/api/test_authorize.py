@@ -1,4 +1,4 @@
-"""Away to the authorization server and back: the roads are in tests/journeys/test_f5_login.py."""
+"""Redirects to the authorization server and back; whole logins are in tests/journeys/test_f5_login.py."""
 
 import pytest
 from support.consoles import console_settings, running, script

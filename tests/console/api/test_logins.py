@@ -1,4 +1,4 @@
-"""To whom a login belongs, and where it leads: the roads are in tests/journeys/test_f5_login.py."""
+"""Who may read a login, and where it redirects; whole logins are in tests/journeys/test_f5_login.py."""
 
 from collections.abc import AsyncIterator
 

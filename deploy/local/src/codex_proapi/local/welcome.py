@@ -8,7 +8,7 @@ from codex_proapi.local.environment import Start
 
 
 def goodbye(messages: TextOutput) -> None:
-    """Tell that the shutdown has begun."""
+    """Print that the shutdown has begun."""
     write_message(messages, "  stopping: running answers may finish; Ctrl-C again stops at once")
 
 
@@ -20,7 +20,7 @@ async def welcome(
     demo: bool,
     announcements: Sequence[str] = (),
 ) -> None:
-    """Tell the address, the state, the console's announcements and what to do next."""
+    """Print the address, the state, the console's announcements and what to do next."""
     async with OpenedStore(start.console) as store:
         accounts = len(await store.accounts.list())
         has_keys = await store.keys.any()

@@ -157,7 +157,7 @@ class Simulator:
         return token
 
     def headers(self, account: SimulatedAccount | str) -> dict[str, str]:
-        """What a good client sends besides the body, for tests that speak to the backend themselves."""
+        """The headers of a valid request, for tests that call the backend directly."""
         return {
             "authorization": f"Bearer {self.access_token(account)}",
             "chatgpt-account-id": self._known(account).workspace,
@@ -209,7 +209,7 @@ class Simulator:
         login.approved_by = self._known(account)
 
     def deny_device(self, user_code: str) -> None:
-        """A person types the device code and says no."""
+        """Refuse a device login, as a person would after typing its code."""
         login = self.world.logins.device_of(user_code)
         if login is None:
             raise LookupError(user_code)

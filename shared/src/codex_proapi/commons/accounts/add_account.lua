@@ -1,11 +1,11 @@
--- Keep an account under its identity: a new one, or a login again that keeps what its owner chose.
+-- Store an account under its identity: a new one, or a repeated login, which keeps the owner's settings.
 -- KEYS accounts, accounts-version, account, credential, cooldowns, faults, refresh-pause,
---      refused-grant of its refresh token (a person's word is worth another try)
+--      refused-grant of its refresh token (removed: an administrator's import is tried again)
 -- ARGV JSON: id, sealed, token (digest of its refresh token or ''), ends (its access token),
 --      opens (whether the credential we have can be opened), and fields of the account as texts:
 --      always, login (its state), once (for a new account)
--- A refresh token we have spent brings nothing, and one we hold only a later access token: an old
--- file imported again must not take the place of what grew out of it. Generations never come back.
+-- A refresh token that was spent is ignored, and the present one only brings a later access token: an old
+-- file imported again must not replace its successor. Generations only grow.
 local new = cjson.decode(ARGV[1])
 local held = redis.call('HMGET', KEYS[4], 'generation', 'token', 'spent')
 local ends = tonumber(redis.call('HGET', KEYS[3], 'token_expires_at') or '0') or 0

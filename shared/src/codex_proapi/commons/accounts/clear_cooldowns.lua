@@ -1,7 +1,7 @@
 -- End cooldowns of an account early.
 -- KEYS cooldowns, faults, cooldowns-version
 -- ARGV id, comma-separated reasons or '' for all, latest begin of those that end or ''
--- One that nobody can read has no reason: it ends with all, and stops nothing half-way.
+-- A cooldown that cannot be read has no reason: it ends only with all, and is no error.
 local function ends(field)
   if ARGV[2] == '' then return true end
   local read, cooldown = pcall(cjson.decode, redis.call('HGET', KEYS[1], field))

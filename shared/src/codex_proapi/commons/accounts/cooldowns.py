@@ -1,7 +1,7 @@
-"""Store of cooldowns: which accounts are passed over, until when and why.
+"""Store of cooldowns: which accounts are not selected, until when and why.
 
-`gateway.policy.retry` decides them. Errors are the caller's: while Redis is away a cooldown is not
-kept, and the caller counts that.
+They are decided by `gateway.policy.retry`. While Redis is away a cooldown is not stored; the caller
+handles and counts the error.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,7 +16,7 @@ from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.stored_records import read_json
 
 SUCCESS_ENDS = frozenset({CooldownReason.TRANSIENT, CooldownReason.CREDENTIAL})
-"""Reasons that an answer disproves. A quota is not one: an old stream may end after its window."""
+"""Reasons that an answer ends; not a spent quota, as a stream may end after its window was spent."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class CooldownStore:
             account_id: The account.
             reasons: Only cooldowns of these reasons; None for all.
             begun_by: With reasons: only cooldowns begun at this time or before, seconds since the
-                epoch. What was learnt of an account before it cooled says nothing of its cooldown.
+                epoch. Facts observed before a cooldown began do not end it.
         """
         keys = [
             *(keyspace.cooldowns(), keyspace.faults(account_id)),

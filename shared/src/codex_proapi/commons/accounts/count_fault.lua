@@ -1,10 +1,10 @@
--- Count a transient fault of an account, and open its circuit breaker with the one that is too many.
+-- Count a transient fault of an account, and open its circuit breaker at the limit.
 -- KEYS faults, cooldowns, cooldowns-version
 -- ARGV seconds the counter is kept, account, now, faults that open it, seconds of the first opening,
 --      most seconds, code
--- Gives the seconds it opens for, as text, or ''. Both happen at once: what replicas see fail in the
--- same moment opens it once, and a fault while it stands open (attempts under way, or the last account
--- there is) neither counts nor makes it stand longer.
+-- Returns the seconds it opens for, as text, or ''. Counting and opening are atomic: faults that replicas
+-- see at the same time open it once, and a fault while it is open (of attempts under way, or of the last
+-- account) neither counts nor extends it.
 local now = tonumber(ARGV[3])
 local before = redis.call('HGET', KEYS[2], ARGV[2])
 -- One that cannot be read (a newer version wrote it) has no end and gives way, as in `cool`.

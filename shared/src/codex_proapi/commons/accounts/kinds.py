@@ -1,7 +1,7 @@
-"""Kinds of accounts: how requests for one are authenticated, how it is refreshed, what it can be asked.
+"""Kinds of accounts: how their requests are authenticated and refreshed, what can be polled for them.
 
-Whoever needs one of these facts asks `kind_of`; nobody else assumes a ChatGPT login. A new kind is
-one class here and one line in `KINDS`.
+These facts are obtained by `kind_of`; no other module assumes a ChatGPT login. A new kind is one class
+here and one line in `KINDS`.
 """
 
 from typing import Final, Protocol
@@ -17,11 +17,11 @@ class AccountKind(Protocol):
 
     @property
     def has_quota(self) -> bool:
-        """Whether its quota can be asked for at the usage endpoint."""
+        """Whether its quota can be fetched from the usage endpoint."""
 
     @property
     def has_catalogue(self) -> bool:
-        """Whether its models can be asked for at the models endpoint."""
+        """Whether its models can be fetched from the models endpoint."""
 
     def headers(
         self, identity: Identity, account: Account, credential: Credential
@@ -47,7 +47,7 @@ class ChatGptLogin:
     def headers(
         self, identity: Identity, account: Account, credential: Credential
     ) -> dict[str, str]:
-        """The bearer, its workspace and who asks."""
+        """The bearer token, its workspace and the client's identity."""
         return account_headers(
             identity,
             access_token=credential.access_token,
@@ -56,11 +56,11 @@ class ChatGptLogin:
         )
 
     def refresh_token(self, credential: Credential) -> str:
-        """The one that came with the login; single use."""
+        """The credential's refresh token; single use."""
         return credential.refresh_token
 
     async def refresh(self, endpoint: TokenEndpoint, token: str, reason: str) -> Grant:
-        """Ask the authorization server."""
+        """Refresh at the authorization server."""
         return await endpoint.refresh(token, reason)
 
     async def revoke(self, endpoint: TokenEndpoint, credential: Credential) -> bool:
@@ -72,7 +72,7 @@ class ChatGptLogin:
 
 
 class UnknownKind:
-    """A kind that a newer version wrote: nothing is sent for it, asked of it or refreshed."""
+    """A kind that a newer version wrote: it is not used, polled or refreshed."""
 
     has_quota = False
     has_catalogue = False

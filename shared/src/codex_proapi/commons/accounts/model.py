@@ -19,7 +19,7 @@ class AccountState(enum.StrEnum):
     DEACTIVATED = "deactivated"
     """Banned, or its workspace or plan has no Codex: nothing we do can revive it."""
     UNKNOWN = "unknown"
-    """A word, or a kind of account, that a newer version wrote. Never written; not usable."""
+    """A state, or a kind of account, that only a newer version knows. Never written; not usable."""
 
     @classmethod
     def _missing_(cls, value: object) -> "AccountState":
@@ -41,7 +41,7 @@ class CooldownReason(enum.StrEnum):
     ENTITLEMENT = "entitlement"
     """Its plan or workspace refused Codex, or the model."""
     UNKNOWN = "unknown"
-    """A word that a newer version wrote. Never written; a cooldown like any other."""
+    """A reason that only a newer version knows. Never written; a cooldown like any other."""
 
     @classmethod
     def _missing_(cls, value: object) -> "CooldownReason":
@@ -68,7 +68,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """Our opaque id, `acc_…`, derived from the identity; safe in logs and metrics."""
     name: str
-    """What its owner calls it; the e-mail address unless renamed."""
+    """Name given by its owner; the e-mail address unless renamed."""
     email: str = ""
     """E-mail address from the claims; one address may own several accounts."""
     plan: str = ""
@@ -82,11 +82,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     fedramp: bool = False
     """Whether requests need `x-openai-fedramp: true`."""
     source: str = "auth_json"
-    """How it came in: `auth_json`, `browser`, `pasted`, `device`."""
+    """How it was added: `auth_json`, `browser`, `pasted`, `device`."""
     paused: bool = False
     """Whether its owner has taken it out of rotation."""
     weight: float = 1.0
-    """Its share of new conversations relative to the others."""
+    """Weight of its share of new conversations, relative to the others."""
     state: AccountState = AccountState.ACTIVE
     """Whether its login works."""
     state_reason: str = ""

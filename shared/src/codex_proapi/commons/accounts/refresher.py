@@ -65,7 +65,7 @@ class _Need(NamedTuple):
 
 
 class CredentialRefresher:
-    """Gives valid credentials, refreshing them when needed."""
+    """Returns valid credentials, refreshing them when needed."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class CredentialRefresher:
         await self._tasks.close(patience=CLOSE_PATIENCE)
 
     def returned(self) -> None:
-        """Redis is back: save what it could not take, or has lost, before anybody refreshes."""
+        """Save credentials that Redis could not store, or has lost, before any refresh; called when it is back."""
         self._settles_at = _now() + self._pace.settle
         self._renewed.returned()
         for account_id in self._renewed.accounts:
@@ -249,7 +249,9 @@ class CredentialRefresher:
         if not saved:
             return await self._superseded(current)
         self._tell(current, "refreshed", generation=renewed.generation)
-        if not self.is_fresh(renewed):  # an answer that helps little must not be asked for at once
+        if not self.is_fresh(
+            renewed
+        ):  # a token that expires soon must not be refreshed again at once
             await self._pause_for(current.account_id)
         return renewed
 
@@ -259,7 +261,7 @@ class CredentialRefresher:
         return await self._read(current.account_id)
 
     async def _refused(self, current: Credential, need: _Need, refusal: GrantRefused) -> Credential:
-        """The server refused: use another replica's result, else remember the refusal."""
+        """Handle a refusal: use another replica's result, else store the refusal."""
         if (other := await self._another(current, refusal)) is not None:
             return other
         self._tell(current, "refused", code=refusal.code)
@@ -288,7 +290,7 @@ class CredentialRefresher:
     async def _unavailable(
         self, current: Credential, need: _Need, failure: GrantUnavailable
     ) -> Credential:
-        """No usable answer: pause further tries; the old token serves while it works.
+        """Handle a call without a usable answer: pause further tries; return the old token while it works.
 
         Where no connection could be made it is this process that pauses, for no other may be
         concerned.

@@ -1,4 +1,4 @@
-"""Saves renewed credentials and keeps them for some minutes, in case Redis loses what it was given.
+"""Saves renewed credentials and keeps them for some minutes, in case Redis loses the write.
 
 A refresh token works once, so the pair that a refresh brought exists nowhere else until it is saved,
 and a Redis that fails over, or loses power, may forget its last second. As long as this process
@@ -49,7 +49,7 @@ class RenewedCredentials:
         return tuple(self._kept)
 
     def returned(self) -> None:
-        """Redis is back: whoever waits to save tries at once."""
+        """Retry pending saves at once; called when Redis is back."""
         self._returned.set()
         self._returned = asyncio.Event()
 

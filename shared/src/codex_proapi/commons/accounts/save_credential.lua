@@ -2,7 +2,7 @@
 -- KEYS credential, account, accounts-version, cooldowns, refresh-pause
 -- ARGV account id, expected generation, sealed credential, digest of its refresh token,
 --      field/value pairs of the account
--- The digests of the refresh tokens spent last are remembered, so that none of them is taken back.
+-- Digests of the last spent refresh tokens are stored, so that none of them is accepted again.
 local held = redis.call('HMGET', KEYS[1], 'generation', 'token', 'spent')
 if held[1] ~= ARGV[2] then return 0 end
 -- Reads raise for a wrong type before anything is written; the version counts first, as one too many harms nobody.

@@ -1,7 +1,7 @@
--- Replace what is known of quotas, each only if nobody else has written since it was read.
--- KEYS quotas; ARGV for each: what was read ("" for nothing), what to write. Gives 1 or 0 for each.
--- A value of another type counts as nothing and gives way.
--- Repeated, it finds its own writing: that counts as written.
+-- Replace stored quotas, each by compare-and-set with the value that was read.
+-- KEYS quotas; ARGV for each: value read ("" for none), value to write. Returns 1 or 0 for each.
+-- A value of another type counts as none and is replaced.
+-- Idempotent: a value that is already the one to write counts as written.
 local done, held = {}, redis.call('MGET', unpack(KEYS))
 for i, key in ipairs(KEYS) do
   local before, after = ARGV[2 * i - 1], ARGV[2 * i]

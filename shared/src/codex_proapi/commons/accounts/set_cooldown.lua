@@ -1,6 +1,6 @@
 -- Cool an account. Another reason that lasts longer stays; the same reason is replaced.
 -- KEYS cooldowns, cooldowns-version; ARGV field, JSON of the cooldown
--- What stands there and cannot be read (a newer version wrote it) gives way.
+-- An entry that cannot be read (a newer version wrote it) is replaced.
 local new = cjson.decode(ARGV[2])
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 if before then

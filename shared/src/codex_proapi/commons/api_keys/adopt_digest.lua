@@ -1,8 +1,8 @@
--- Let an API key be found under another digest of the same secret: the encryption keys rotate.
+-- Store another digest of the same secret for an API key, as encryption keys rotate.
 -- KEYS key, key-digest found, key-digest to add; ARGV id, digest to add
--- A secret that a rotation of the key let live on for a while ends with its other digest.
+-- A rotated secret that is valid for its overlap expires at the same time as its other digest.
 if redis.call('HLEN', KEYS[1]) == 0 or redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
--- In its last millisecond a secret has 0 left: it is over, and must not begin anew without an end.
+-- In its last millisecond PTTL is 0: the secret has expired, and must not be stored without expiry.
 local left = redis.call('PTTL', KEYS[2])
 if left == 0 then return 0 end
 if left > 0 then redis.call('SET', KEYS[3], ARGV[1], 'PX', left) else redis.call('SET', KEYS[3], ARGV[1]) end

@@ -17,13 +17,13 @@ import msgspec
 from codex_proapi.commons.usage.token_counts import Tokens
 
 ACTIVE_SECONDS: Final = 300
-"""How long a key that asks for nothing is waited for."""
+"""Seconds without a request after which a key no longer counts as active."""
 PATIENCE_SECONDS: Final = 60
-"""How long a key is refused at most: what the others left in that time is anybody's."""
+"""Most seconds a key is refused; quota that others have not used by then is free for all."""
 AHEAD: Final = 50_000
 """Tokens that a key of weight 1 may be ahead: some requests of an agent's turn."""
 CHARGED: Final = 0.1
-"""The part of a request that is charged on the way in: the rest is usually in the prompt cache."""
+"""Share of a request's tokens charged on admission; the rest is usually in the prompt cache."""
 
 
 class FairShare(msgspec.Struct, kw_only=True):
@@ -33,11 +33,11 @@ class FairShare(msgspec.Struct, kw_only=True):
     weight: float
     request_id: str
     tokens: int
-    """Of the whole request, estimated."""
+    """Estimated tokens of the whole request."""
     checked: bool = False
-    """Whether the pool was scarce, so that the claim was looked at."""
+    """Whether the pool was scarce, so that the claim was checked."""
     wait: float = 0.0
-    """Seconds until asking again makes sense, if the key has had its share; else 0."""
+    """Seconds until a retry makes sense, if the key has used its share; else 0."""
 
     @property
     def charged(self) -> bool:

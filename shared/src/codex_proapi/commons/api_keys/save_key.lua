@@ -1,4 +1,4 @@
--- Keep an API key under the digests of a secret; secrets before live on for the overlap at most.
+-- Store an API key under the digests of a secret; earlier secrets stay valid for the overlap at most.
 -- KEYS keys, keys-version, key
 -- ARGV JSON: id, digests, rotate (whether the key must exist and not be revoked), overlap in seconds,
 --      prefix of digest keys, fields of the key as texts

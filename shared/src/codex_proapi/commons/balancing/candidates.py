@@ -30,7 +30,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weight: float = 1.0
     """The operator's weight: its share of new conversations."""
     cooldown: Cooldown | None = None
-    """Its own or the asked model's, whichever ends later."""
+    """Its cooldown or the requested model's, whichever ends later."""
     windows: tuple[Window, ...] = ()
     """From the shortest to the longest; empty is unknown."""
     credits: bool = False
@@ -121,4 +121,4 @@ class NoCandidate(msgspec.Struct, frozen=True, kw_only=True):
     until: float = 0.0
     """When the first account is back, seconds since the epoch; 0 is unknown."""
     accounts: tuple[str, ...] = ()
-    """Who could be asked if only it had a slot free."""
+    """Accounts that could be selected if they had a free slot."""

@@ -52,7 +52,7 @@ def plenty(candidate: Candidate, *, now: float, reserve: float) -> Plenty:
         reserve: Percent of a window kept for existing conversations; shrinks to 0 until its reset.
     """
     found = Plenty.AMPLE
-    for window in candidate.windows:  # asked of every account for every request: nothing is built
+    for window in candidate.windows:  # called for every account and request: no allocation
         left = FULL - window.used
         if (left > 0 and left >= reserve) or 0 < window.resets_at <= now:
             continue

@@ -1,6 +1,6 @@
--- Whether a process may run on what is stored; the first one writes the version, a newer one raises it.
+-- Check whether a process may run on the stored data; the first one writes the version, a newer one raises it.
 -- KEYS schema; ARGV version of the process, least version that may run beside it
--- Gives {1 or 0, the least version}; what cannot be read is newer than anything we know.
+-- Returns {1 or 0, the least version}; a version that cannot be read counts as newer.
 local held = redis.call('HMGET', KEYS[1], 'version', 'least')
 local own, least = tonumber(ARGV[1]), tonumber(ARGV[2])
 local version, needed = tonumber(held[1] or '0'), tonumber(held[2] or '0')

@@ -19,7 +19,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 SEED_NAMES = ("gpt-5.3-codex", "gpt-5.2-codex", "gpt-5-codex", "gpt-5", "gpt-4")
 """Names that must always be accepted: as themselves where listed, else as the default model."""
 NEUTRAL_NAME = "codex"
-"""A name for the default model that says nothing of its maker: names decide how clients behave."""
+"""A neutral alias of the default model, as clients change their behaviour by a model's name."""
 FAST_TIER = "priority"
 """The service tier that clients call fast."""
 
@@ -46,7 +46,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = _LAST
     """The lower, the better."""
     visibility: str = "list"
-    """`list`, or `hide`: served when asked for by name, never shown."""
+    """`list`, or `hide`: served if requested by name, but not listed."""
     minimal_client_version: str = ""
     available_in_plans: tuple[str, ...] = ()
     context_window: int | None = None

@@ -103,7 +103,7 @@ class GrantUnavailable(GrantError):
         self.sent = sent
         """Whether the request may have reached it: its token may be spent."""
         self.retry_after = retry_after
-        """Seconds it asked us to wait; 0 when it did not say."""
+        """Seconds to wait, from `retry-after`; 0 if missing."""
 
 
 class TokenEndpoint:

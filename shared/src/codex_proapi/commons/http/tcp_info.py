@@ -1,4 +1,4 @@
-"""What Linux tells of a TCP socket (`struct tcp_info` in linux/tcp.h); 0 where it does not tell."""
+"""Figures of a TCP socket from Linux (`struct tcp_info` in linux/tcp.h); 0 on other systems."""
 
 import socket
 import struct
@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 _UNACCEPTED: Final = struct.Struct("=24xI")
-"""`tcpi_unacked`: of a listening socket, the connections nobody has accepted yet."""
+"""`tcpi_unacked`: of a listening socket, the number of connections not accepted yet."""
 _ACKNOWLEDGED: Final = struct.Struct("=120xQ")
 """`tcpi_bytes_acked`: bytes the other side has taken."""
 
@@ -22,7 +22,7 @@ def peer_has_left(sock: socket.socket) -> bool:
 
 
 def unaccepted_connections(listener: socket.socket) -> int:
-    """How many connections of a listening socket nobody has accepted yet."""
+    """The number of connections of a listening socket that are not accepted yet."""
     return _told(listener, _UNACCEPTED)
 
 

@@ -15,14 +15,14 @@ from redis.exceptions import TimeoutError as TimedOut
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 POOL_USED_UP: Final = "No connection available."
-"""What redis-py says where every connection of a client is busy."""
+"""redis-py's message if all connections of a client are in use."""
 UNWELL: Final = frozenset(
     {
         *("OOM", "MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY"),
         *("MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"),
     }
 )
-"""Codes of error replies that say something of the server, not of the command."""
+"""Codes of error replies caused by the server's state, not by the command."""
 
 log = structlog.get_logger(__name__)
 

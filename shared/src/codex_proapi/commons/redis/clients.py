@@ -47,7 +47,7 @@ def connect(
 
     Args:
         url: Address as in REDIS_URL. With one server, `?socket_timeout=`, `?socket_connect_timeout=`
-            and `?timeout=` (the wait for a connection), in seconds, overrule what is said here.
+            and `?timeout=` (the wait for a connection), in seconds, take precedence.
         max_connections: Connections at most; further commands wait for one.
         timeout: Seconds that one command may take.
         breaker: Circuit breaker; commands fail at once while it is shut.
@@ -189,7 +189,7 @@ class _GatedCluster(RedisCluster):
 
 
 class _GuardedPipeline(ClusterPipeline):
-    """A pipeline on a Cluster that looks the nodes up again when it loses one.
+    """A pipeline on a Cluster that refreshes its list of nodes when a node fails.
 
     redis-py does that only if it may retry: without retries it was seen, after a failover, to ask
     the dead primary for ever.

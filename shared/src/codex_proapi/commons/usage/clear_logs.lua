@@ -1,4 +1,4 @@
--- Set the log aside for a while. The empty log remembers the last id: ids never go back.
+-- Rename the log, which expires then. The new, empty log keeps the last id, so that ids only grow.
 -- KEYS logs, cleared-logs; ARGV seconds
 local count = redis.call('XLEN', KEYS[1])
 if count == 0 then return 0 end

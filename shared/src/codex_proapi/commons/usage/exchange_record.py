@@ -16,11 +16,11 @@ class Ending(enum.StrEnum):
     SHORT = "short"
     """A complete stream whose answer upstream cut (token limit, content filter)."""
     REFUSED = "refused"
-    """An error status before the first word: ours, theirs or upstream's."""
+    """An error status before the commit point: ours, the client's or upstream's."""
     BROKEN = "broken"
     """The stream failed after the first word."""
     ABANDONED = "abandoned"
-    """The client left; nobody's fault."""
+    """The client disconnected."""
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,7 +31,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     verdict: str
     """`committed`, or the verdict on its refusal."""
     choice: str = ""
-    """What decided for this account: a word of a closed set, such as `affinity`."""
+    """The reason of the selection, from a closed set, such as `affinity`."""
     why: str = ""
     """The same in a sentence, with the figures it was decided by."""
     status: int = 0

@@ -21,7 +21,7 @@ from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 LENGTH = 10_000
 """About how many entries are kept."""
 NO_STREAM = "no such key"
-"""What Redis says of a stream that was never written to."""
+"""Redis' error for a stream that was never written to."""
 
 
 class LogLevel(enum.StrEnum):

@@ -1,6 +1,6 @@
--- Bring the log set aside back, followed by what came since, under the same ids; whole or not at all.
+-- Restore the cleared log, followed by later entries, under the same ids; atomic.
 -- KEYS logs, cleared-logs
--- Gives 0 if nothing is set aside, or if what came since is not after it: somebody began the log anew.
+-- Returns 0 if there is no cleared log, or if later entries have lower ids (the log was deleted meanwhile).
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 
 local function last_of(key)
@@ -11,14 +11,14 @@ local function last_of(key)
   end
 end
 
--- An id as text that sorts: a number of Lua is too small for its halves.
+-- An id as sortable text: Lua's numbers are too small for its two parts.
 local function order(id)
   local time, number = string.match(id, '^(%d+)-(%d+)$')
   return string.rep('0', 20 - #time) .. time .. string.rep('0', 20 - #number) .. number
 end
 
 local last, cleared = last_of(KEYS[1]), last_of(KEYS[2])
--- A row too long for a script is found out here: giving the words of a command asks for as much room.
+-- An entry too long for a script fails here: unpacking its fields needs as much stack as writing them.
 local adds = {}
 for i, row in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
   if order(row[1]) <= order(cleared) then return 0 end
@@ -26,7 +26,7 @@ for i, row in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
   select('#', unpack(adds[i]))
 end
 
--- All is decided; from here on nothing can fail but the first write, for want of room.
+-- From here on only the first write can fail, for lack of memory.
 for _, add in ipairs(adds) do redis.call(unpack(add)) end
 if order(last) > order(cleared) then redis.call('XSETID', KEYS[2], last) end
 redis.call('PERSIST', KEYS[2])

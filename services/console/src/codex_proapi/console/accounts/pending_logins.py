@@ -18,7 +18,7 @@ from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.stored_records import read_json
 
 OUTCOME_SECONDS = 600
-"""How long after its end a login's outcome can still be asked for."""
+"""How long after its end a login's outcome can still be read."""
 
 
 class Way(enum.StrEnum):
@@ -42,7 +42,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     """One pending login. Its repr hides the secrets."""
 
     id: str
-    """Handle for the page that waits; made from the state, which it does not tell."""
+    """Handle for the page that waits; derived from the state, without revealing it."""
     way: Way
     owner: str
     """Who began it (`RequestIdentity.owner`); only the same may finish it."""

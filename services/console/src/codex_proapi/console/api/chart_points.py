@@ -11,7 +11,7 @@ HOUR, DAY = 3600, 86_400
 
 
 class Span(enum.StrEnum):
-    """How far back a chart looks."""
+    """The time span of a chart."""
 
     HOUR = "1h"
     DAY = "24h"
@@ -46,7 +46,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """Completion tokens, reasoning included."""
     reasoning: int
     first_byte_ms: int | None
-    """Mean time to the first word; None without one."""
+    """Mean milliseconds to the commit point; None without an answer."""
     total_ms: int | None
     """Mean time to the end; None without a request."""
 

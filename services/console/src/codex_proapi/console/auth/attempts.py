@@ -25,7 +25,7 @@ PER_ADDRESS = "5/minute; 10/15 minute; 30/day"
 ALTOGETHER = "60/minute; 300/hour"
 """Tries from all strangers' addresses together."""
 NEWS = 20
-"""Refusals an hour that are told one by one."""
+"""Refusals per hour of all addresses that are reported one by one."""
 
 
 class Attempts:

@@ -23,7 +23,7 @@ _UID_FIELD = 7
 
 
 class LoopbackPeers:
-    """Tells connections of other users from those of the user that runs this process."""
+    """Distinguishes connections of other users from those of the user that runs this process."""
 
     def __init__(
         self,

@@ -165,7 +165,7 @@ async def _change(
     act: Callable[[AccountStore, str], Awaitable[bool]],
     action: str,
 ) -> Account:
-    """Do something to the one account a person means; `action` is its name in the audit."""
+    """Run an action on the account with an id or name; `action` is its name in the audit log."""
     async with opened(environ) as store:
         known = await store.accounts.list()
         meant = [a for a in known if wanted in (a.id, a.name, a.email)]

@@ -14,7 +14,7 @@ from codex_proapi.console.errors import ConsoleError
 from codex_proapi.console.server.error_responses import SIGN_IN_PAGE
 
 PORT = 1455
-"""Where `serve` listens, and the compose stack, unless they are told otherwise."""
+"""Default address of `serve` and of the compose stack."""
 
 
 @click.group()

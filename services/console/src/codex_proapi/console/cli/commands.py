@@ -39,7 +39,7 @@ own of a wrong command. The services have the same."""
 
 
 class Commands(click.RichGroup):
-    """Our own commands and those of other members, which are loaded when they are asked for."""
+    """The console's commands and those of other members, which are loaded on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every name, in alphabetical order."""
@@ -99,7 +99,7 @@ for _name, _module, _attribute, _summary in OWN:
 
 
 def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
-    """Run one command; gives the exit code. What a person can mend is said in one sentence each."""
+    """Run one command; returns the exit code. Expected errors are printed in one sentence each."""
     environ, warnings = with_plain_names(environ)
     for warning in warnings:
         sys.stderr.write(f"codex-proapi: {warning}\n")
@@ -126,7 +126,7 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
 
 
 def _address(environ: Mapping[str, str]) -> str:
-    """Where Redis was looked for, without name and password."""
+    """The address of Redis, without name and password."""
     url = urlsplit(environ.get("REDIS_URL") or "")
     return url.netloc.rpartition("@")[2] or url.path or "the embedded one, or REDIS_URL_FILE"
 

@@ -202,7 +202,7 @@ async def _accounts_named(store: OpenedStore, provided: dict[str, Any]) -> dict[
 
 
 async def _meant(store: KeyStore, wanted: str, *, revoked: bool = False) -> ApiKey:
-    """The one key a person means, by id or name; revoked ones by name only where they may be."""
+    """The key with an id or name; revoked keys are found by name only if allowed."""
     known = await store.list()
     meant = [k for k in known if wanted == k.id or (wanted == k.name and not k.revoked)]
     if not meant and revoked:

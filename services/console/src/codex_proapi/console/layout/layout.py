@@ -49,11 +49,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     csrf: str
     guarded: bool
-    """Whether a password was asked, so that one can sign out."""
+    """Whether the visitor signed in with a password, and can sign out."""
     backend: str
     """Address of the backend where it is on this machine: a simulation; empty is OpenAI's."""
     open_access: bool
-    """Whether strangers can use the accounts: no key is asked, and not only this machine asks."""
+    """Whether anybody can use the accounts: no key is required, and other machines can connect."""
     attention: int
     pool_summary: PoolSummary
 

@@ -96,7 +96,7 @@ class Admission(enum.Enum):
     ENDED = "ended"
     """Signed out, or the token was revoked: the stream says so and ends."""
     UNKNOWN = "unknown"
-    """Redis does not answer: the stream ends without a word, and the browser comes back."""
+    """Redis is away: the stream ends without an event, and the browser reconnects."""
 
 
 class Ticket:

@@ -58,7 +58,7 @@ class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     before: str
     """What to pass as `before` for older ones; empty when there are none."""
     scanned: int
-    """How many entries were looked at."""
+    """Number of entries that were read."""
     latest: str
     """Where a stream has to begin to miss nothing that comes after this page."""
 
@@ -106,8 +106,8 @@ async def list_logs(
 async def read_page(
     logs: LogStream, wanted: LogFilter, *, before: str = "", limit: int = 100
 ) -> LogPage:
-    """One page of what passes, however far back it has to look."""
-    # Asked for first: what comes in between is then both on the page and in the stream, never lost.
+    """One page of the entries that pass the filter, however many must be read for it."""
+    # Read first: entries appended in between are then on the page and in the stream, never lost.
     latest = "" if before else await logs.last_id()
     position, scanned = before or "+", 0
     passed: list[StoredEntry] = []

@@ -21,7 +21,7 @@ from codex_proapi.console.views.paging import ListPage, page_of
 from codex_proapi.console.views.sources import Sources
 
 ENTRIES = 500
-"""Log entries looked through for an account's last requests."""
+"""Most log entries read for an account's last requests."""
 ENTRIES = 10
 
 _WAYS = {

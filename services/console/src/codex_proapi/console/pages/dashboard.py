@@ -24,7 +24,7 @@ from codex_proapi.console.views.sources import Sources
 
 _SPANS = frozenset(Span)
 ENTRIES = 500
-"""Log entries looked at for the last hour's details."""
+"""Most log entries read for the last hour's details."""
 FAILURES = 6
 SHARES = 6
 FAILING_SHARE = 20.0

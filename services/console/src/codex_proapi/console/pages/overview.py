@@ -15,11 +15,11 @@ from codex_proapi.console.views.shortage import Shortage, load_shortage
 from codex_proapi.console.views.sources import Sources
 
 ENTRIES = 2_000
-"""Log entries looked at for the last hour's details."""
+"""Most log entries read for the last hour's details."""
 
 
 class AccountStatusBody(msgspec.Struct, frozen=True, kw_only=True):
-    """How one account is, in a word."""
+    """The state of one account."""
 
     account: str
     name: str

@@ -41,7 +41,7 @@ class UsageSum(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def first_byte_ms(self) -> float | None:
-        """Mean time to the first word; None without an answer."""
+        """Mean milliseconds to the commit point; None without an answer."""
         counters = self.counters
         return counters.first_byte_ms / counters.first_bytes if counters.first_bytes else None
 

@@ -4,7 +4,7 @@ from typing import Final
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "mark, do not translate yet"
-    """Mark a message for the catalogue; whoever shows it translates it."""
+    """Mark a message for the catalogue; it is translated where it is shown."""
     return message
 
 

@@ -100,7 +100,7 @@ class AccountOverview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def attention(self) -> tuple[AccountRow, ...]:
-        """Those that need a person."""
+        """Accounts that need an administrator."""
         return tuple(row for row in self.rows if row.condition.needs_attention)
 
     @property

@@ -128,12 +128,12 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def retries(self) -> bool:
-        """Whether a person may have it asked again before its time."""
+        """Whether an administrator may end its cooldown early."""
         return self.word in _RETRIED
 
     @property
     def answers_never(self) -> bool:
-        """Whether it answers nothing until a person does something."""
+        """Whether it cannot serve until an administrator acts."""
         return self.word in {
             Word.PAUSED,
             Word.SIGN_IN,
@@ -144,14 +144,14 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_attention(self) -> bool:
-        """Whether a person has to look at it."""
+        """Whether it needs an administrator's attention."""
         return self.word in _ATTENTION
 
 
 def status_of(
     account: Account, *, cooldown: Cooldown | None, bars: Sequence[Bar], now: float
 ) -> AccountStatus:
-    """Choose the state: what needs a person first, then paused, then what passes by itself."""
+    """Choose the state: those that need an administrator first, then paused, then temporary ones."""
     match account.state:
         case AccountState.DEACTIVATED:
             return AccountStatus(word=Word.DISABLED, code=account.state_reason)

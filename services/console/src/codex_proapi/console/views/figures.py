@@ -12,7 +12,7 @@ from codex_proapi.console.api.chart_points import HOUR
 
 FAILED = frozenset({Ending.REFUSED, Ending.BROKEN})
 POOL_CODES = frozenset({"rate_limit_exceeded", "usage_limit_reached", "insufficient_quota"})
-"""Codes with which the gateway, too, refuses: then no account is asked."""
+"""Codes with which the gateway itself also refuses; then there was no attempt."""
 POOL_SPENT = "pool_spent"
 """Code of the sentence for that, in `texts.phrases`."""
 
@@ -33,7 +33,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     cached_share: float
     """Percent of today's input that came from the prompt cache."""
     first_byte_p50: int | None
-    """Milliseconds to the first word, the median of the last hour; None without an answer."""
+    """Median milliseconds to the commit point in the last hour; None without an answer."""
     first_byte_p95: int | None
 
 
@@ -47,7 +47,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     account: str
     tries: int
-    """Requests to the backend; 0 where no account was asked."""
+    """Requests to the backend; 0 if there was no attempt."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +108,7 @@ def failure_of(entry: LogEntry, names: Mapping[str, str]) -> Failure:
 def phrase_of(entry: LogEntry) -> str:
     """The code whose sentence explains a failure.
 
-    The gateway shares some codes with the backend. Where no account was asked, they mean that none
+    The gateway shares some codes with the backend. Without an attempt, they mean that none
     had quota left or was free.
     """
     asked = entry.exchange is None or bool(entry.exchange.attempts)

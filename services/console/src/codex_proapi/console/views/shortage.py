@@ -45,7 +45,7 @@ def shortage_of(shares: Iterable[str], positions: Iterable[str], *, now: float) 
 
 
 def _second(kept: str) -> float:
-    """The second word, a time: a key's last request, or the end of a place in the queue."""
+    """The second field, a time: a key's last request, or the end of a queue entry."""
     words = kept.split()
     try:
         return float(words[1])

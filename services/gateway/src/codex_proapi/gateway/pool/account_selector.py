@@ -143,7 +143,7 @@ class AccountSelector:
                 continue
             try:
                 lease = await self._lease_of(selected, snapshot, give_up=give_up)
-            except CredentialUnreachable:  # this replica's matter: others may use the account
+            except CredentialUnreachable:  # concerns this replica only: others may use the account
                 unreachable, lease = True, None
             if lease is not None:
                 return lease
@@ -255,7 +255,7 @@ class AccountSelector:
         return logged_input(ranking, found, cursor=cursor, affine=affine, tried=passed, full=full)
 
     async def _may_ask(self, found: Selection) -> bool:
-        """Whether a half-open account may be asked now; acquires its probe lock if it is free.
+        """Whether a half-open account may be probed now; acquires its probe lock if it is free.
 
         A conversation goes back to it in any case: elsewhere it would lose its prompt cache and its
         encrypted items, and the first fault opens the breaker again.

@@ -195,9 +195,9 @@ def _usable(account: Account, allowed: Collection[str], now: float) -> bool:
 def _named(
     followed: Collection[str], among: Collection[str]
 ) -> tuple[Sequence[str] | None, Sequence[str]]:
-    """The accounts to be followed by name, else the others by name, else none.
+    """The accounts a conversation may stay with, or those it may not stay with, or neither.
 
-    Where there are too many of both any is followed, and the selection looks again if it must not be.
+    If both are too many to name, it may stay with any, and the selection checks that again.
     """
     if len(followed) <= MOST_NAMED:
         return tuple(followed), ()

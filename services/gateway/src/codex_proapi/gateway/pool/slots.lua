@@ -1,15 +1,14 @@
--- Slots of accounts: who gives how many answers at a time, who waits for one, and whose turn it is.
--- A slot is leased, so what a dead replica held is free again; one that is handed on only for a moment,
--- until it is taken. A slot that is free is handed to one who waits, in this very step: nobody who
--- comes later finds it.
+-- Concurrency slots of accounts, and the queue of requests that wait for one.
+-- A slot is a lease, so slots of a dead replica become free. A free slot is assigned to a queued request
+-- in the same step, for HANDED_SECONDS, until the request takes it: later requests cannot get it.
 -- KEYS slots (sorted set of 'account request key' by end of lease),
 --      queue (hash by request: 'since until weight key replica account account … ')
--- ARGV what to do, slots of each account or 0 for any number, seconds of a lease,
---      name of a replica's wakes without its id, request, and
---      take: account, key           gives {1}, or {0, accounts that are full or waited for}
---      wait: the request's place in the queue, most that may wait; gives {1}, or {0} if it is too long
---      free                         gives back its slots and its place in the queue
---      tend                         looks after leases and places that have ended
+-- ARGV operation, slots of each account or 0 for no limit, seconds of a lease,
+--      prefix of the keys of replicas' wakes, request id, and by operation:
+--      take: account, key           returns {1}, or {0, accounts that are full or waited for}
+--      wait: queue entry, most entries; returns {1}, or {0} if the queue is full
+--      free                         releases the request's slots and its queue entry
+--      tend                         removes expired leases and queue entries
 local SLOT_SECONDS, QUEUE_SECONDS, WAKE_SECONDS = 90, 120, 60
 local HANDED_SECONDS = 5
 local deed, most, lease, wakes, request = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -17,7 +16,7 @@ if most == 0 then most = math.huge end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 
--- Slots held of each account, and by each key; of which one's own is given back.
+-- Number of slots by account and by key, after releasing those of the request `own`.
 local function held(own)
   local busy, keys = {}, {}
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
@@ -33,7 +32,7 @@ local function held(own)
   return busy, keys
 end
 
--- Most of those who wait name the same accounts in the same words: each such list is read once.
+-- Most queue entries have the same list of accounts: each list is parsed once.
 local lists = {}
 
 local function accounts_of(list)
@@ -46,14 +45,14 @@ local function accounts_of(list)
   return accounts
 end
 
--- Those who wait, and the accounts they wait for.
+-- The queue entries, and the accounts they wait for.
 local function queue()
   local places, wanted, seen = {}, {}, {}
   local all = redis.call('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
     local since, until_, weight, key, replica, list =
       string.match(all[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
-    -- What nobody can read waits for nothing.
+    -- An entry that cannot be parsed has expired.
     if (tonumber(until_ or '') or 0) <= now then
       redis.call('HDEL', KEYS[2], all[i])
     elseif all[i] ~= request or deed ~= 'take' then
@@ -75,7 +74,7 @@ local function lend(account, whose, key, seconds)
   redis.call('EXPIRE', KEYS[1], SLOT_SECONDS)
 end
 
--- Of these the least busy account with room; false if there is none.
+-- The account of a list with a free slot and the fewest slots in use; false if there is none.
 local function room(list, busy)
   local best = false
   for _, account in ipairs(accounts_of(list)) do
@@ -85,8 +84,8 @@ local function room(list, busy)
   return best
 end
 
--- Whose turn it is: of those who can be served the key that holds least for its weight, and of its
--- requests the one that waits longest.
+-- The next request: of those that a free slot can serve, those of the key with the fewest slots for its
+-- weight, and of these the one that waits longest.
 local function next_of(places, busy, keys)
   local chosen, chosen_account, least
   local rooms = {}
@@ -156,7 +155,7 @@ elseif deed == 'free' then
   redis.call('HDEL', KEYS[2], request)
 end
 local busy, keys = held(request)
--- Who only joins a queue for what is taken changes nothing for anybody.
+-- A new entry that waits for full accounts changes nothing for the others.
 if deed == 'wait' and not room(string.match(ARGV[6], '^%S+ %S+ %S+ %S+ %S+ (.*)$'), busy) then return {1} end
 local places = queue()
 hand_out(places, busy, keys)

@@ -44,7 +44,7 @@ DEAD_SECONDS: Final = 20
 
 
 class Unreachable(ConnectionError):
-    """No connection could be made; nothing was sent."""
+    """No connection could be established; nothing was sent."""
 
     def __init__(self, address: str, cause: str) -> None:
         super().__init__(f"{address}: {cause}")
@@ -57,7 +57,7 @@ class StaleConnection(ConnectionLost):
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, for one answer after another."""
+    """One connection, used for one response after another."""
 
     def __init__(self, client: "HttpClient") -> None:
         self._client = client
@@ -101,28 +101,28 @@ class _Connection(asyncio.Protocol):
         return answer
 
     def resume(self) -> None:
-        """What had come is read: read on."""
+        """Resume reading: all received bytes were consumed."""
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Cut it."""
+        """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport; have TLS read little while reading is paused."""
+        """asyncio: the connection is open; bounds what TLS buffers while reading is paused."""
         self._transport = transport  # type: ignore[assignment]  # a stream's, by its maker
         limit = getattr(transport, "set_read_buffer_limits", None)
         if limit is not None:
             limit(high=HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, wake the reader once."""
+        """asyncio: parse received bytes, wake the reader once."""
         answer, parser = self._answer, self._parser
         if answer is None or parser is None:
-            self.abort()  # nobody has asked anything
+            self.abort()  # no request is under way
             return
         self._received = True
         try:
@@ -138,11 +138,11 @@ class _Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """Close our side, too."""
+        """asyncio: the peer has closed its side; close ours."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the answer under way."""
+        """asyncio: the connection has ended; ends the response under way."""
         del exc
         self._transport = None
         answer, self._answer, self._parser = self._answer, None, None
@@ -153,7 +153,7 @@ class _Connection(asyncio.Protocol):
     def _give_back(self, answer: HttpResponse) -> None:
         self._answer = self._parser = None
         self.resume()
-        # An answer may come before its request is sent; the rest would be taken for another one.
+        # A response may come before its request is sent; the rest would be parsed as another one.
         unsent = self._transport.get_write_buffer_size() if self._transport else 0
         if answer.keep_alive and self.alive and not unsent:
             self._client.keep(self)
@@ -215,7 +215,7 @@ class HttpClient:
         return answer
 
     async def probe(self) -> str:
-        """Make a connection and keep it; the cause if none can be made, else empty."""
+        """Open a connection and keep it idle; returns the cause if that failed, else empty."""
         try:
             connection = await self._connect()
         except Unreachable as error:

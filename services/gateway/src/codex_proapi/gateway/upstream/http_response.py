@@ -25,10 +25,10 @@ class ClientConnection(Protocol):
         """Status of the answer that is being parsed, and whether the connection lives on."""
 
     def resume(self) -> None:
-        """What had come is read: read on."""
+        """Resume reading: all received bytes were consumed."""
 
     def abort(self) -> None:
-        """Cut it."""
+        """Close the connection at once."""
 
 
 class HttpResponse:
@@ -120,19 +120,19 @@ class HttpResponse:
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        """An answer begins: the one that was asked for, or what follows an announcement."""
+        """Parser callback: a response begins, the final one or a 1xx before it."""
         if self.status:
-            # Bytes of a second answer would else be taken for the end of this one.
+            # Bytes of a second response would otherwise be read as the end of this one.
             raise ConnectionLost("more answers than requests")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header; trailers, which come after the body, say nothing anybody reads."""
+        """Parser callback: one header; trailers after the body are ignored."""
         if not self.status:
             self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        """Take the status; a head of 1xx is only an announcement."""
-        # Asked for here: after the last byte the parser has forgotten this answer's flags.
+        """Parser callback: the head is complete; a head of 1xx is dropped."""
+        # Read here: after the last byte the parser has reset this response's flags.
         status, keep_alive = self._connection.head if self._connection else (0, False)
         if status < 200:  # noqa: PLR2004 - HTTP's own border
             self.headers.clear()
@@ -142,19 +142,19 @@ class HttpResponse:
         self._until_close = not chunked and "content-length" not in self.headers
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
+        """Parser callback: the response is complete."""
         self._complete = bool(self.status)
 
     # What the connection calls.
 
     def fed(self, size: int) -> bool:
-        """Bytes have been parsed; whether so many wait that no more should be read.
+        """Note that bytes were parsed; returns whether reading should pause.
 
-        Raises ConnectionLost where they are too many for a head.
+        Raises ConnectionLost if the head is too long.
         """
         self.wake()
         if self.status and not self._pieces:
-            # Framing of chunks, or trailers: nobody will read it, so it must not stop the reading.
+            # Framing of chunks, or trailers: never consumed, so it must not pause reading.
             self._framing += size
             if self._framing > HEAD_BYTES:
                 raise ConnectionLost("its trailers do not end")
@@ -168,7 +168,7 @@ class HttpResponse:
         return False
 
     def end(self) -> None:
-        """The connection is no longer this answer's: it was given back, or it broke."""
+        """Detach from the connection, which was returned to the pool or has broken."""
         self._connection = None
         if self._until_close and self.status:
             self._complete = True

@@ -29,7 +29,7 @@ CLOSING_TICKS: Final = 3
 
 
 class HttpResponseStream:
-    """An answer that has reached the commit point; a `ResponseStream`."""
+    """A response that has reached the commit point; a `ResponseStream`."""
 
     __slots__ = ("_answer", "_closing", "headers", "held")
 
@@ -39,7 +39,7 @@ class HttpResponseStream:
         self.held = held
         """The bytes up to the commit point."""
         self.headers: Mapping[str, str] = answer.headers
-        """Upstream's answer headers, by lower-case name."""
+        """Upstream's response headers, by lower-case name."""
 
     def __repr__(self) -> str:
         return f"<HttpResponseStream with {len(self.held)} bytes held>"

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class Prober(Protocol):
-    """Somebody who can make a connection."""
+    """Something that can open a connection to the backend."""
 
     async def probe(self) -> str:
         """Connect; the cause if it failed, else empty."""
@@ -57,7 +57,7 @@ class Reachability:
         return self._failures >= FAILURES
 
     def failed(self, cause: str) -> None:
-        """No connection could be made; `cause` begins with one of `CAUSES`."""
+        """Note a failure to connect; `cause` begins with one of `CAUSES`."""
         word = cause.partition(":")[0]
         self._count(word if word in CAUSES else "other")
         self._failures += 1
@@ -66,7 +66,7 @@ class Reachability:
             log.error("upstream.unreachable", cause=cause)
 
     def reached(self) -> None:
-        """The backend answered."""
+        """Note an answer of the backend."""
         if self.lost:
             log.warning("upstream.reached")
         self._failures = 0

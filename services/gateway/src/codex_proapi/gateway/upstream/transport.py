@@ -1,4 +1,4 @@
-"""The transport protocol: sends one request to the backend, gives a response stream or a refusal.
+"""The transport protocol: sends one request to the backend, returns a response stream or a refusal.
 
 `choose_transport` selects the transport of a request. What follows a refusal is decided by
 `policy.retry`, and done by `exchange.dispatch`.
@@ -24,14 +24,14 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     new_connection: bool = False
     """Whether a connection that was used before must not carry it."""
     on_head: Callable[[Mapping[str, str]], None] | None = None
-    """Called with the headers of an answer of status 200, long before its first word maybe."""
+    """Called with the headers of a response with status 200, possibly long before its first event."""
 
     def __repr__(self) -> str:
         return f"<PreparedRequest of {len(self.body)} bytes>"
 
 
 class ResponseStream(Protocol):
-    """An upstream stream that has reached the commit point. Whoever has it closes it."""
+    """An upstream stream that has reached the commit point; its owner must close it."""
 
     held: bytes
     """The bytes up to the commit point."""
@@ -39,13 +39,13 @@ class ResponseStream(Protocol):
     """Upstream's answer headers, by lower-case name."""
 
     async def read(self) -> bytes:
-        """What has come since, as one piece; b"" at the end. Raises Truncated when it breaks."""
+        """All bytes received since the last call; b"" at the end. Raises Truncated if it breaks off."""
 
     def close(self) -> None:
-        """Return the connection back if the stream has ended, else cut it; any number of times."""
+        """Return the connection to its pool if the stream has ended, else close it; idempotent."""
 
     def release(self) -> None:
-        """The answer is whole: let the stream end by itself, for a moment. Closing is void then."""
+        """Let the stream of a complete answer end by itself for a moment; `close` has no effect then."""
 
 
 class SilenceBudget:

@@ -1,4 +1,4 @@
-"""What a request's input says: who asked for what last, and what the tools have answered since.
+"""Parses a request's input: the last user message, and the tool results since.
 
 Pure. `simulated_model` decides what to reply.
 """
@@ -27,9 +27,9 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of an input list that matter for a small answer."""
 
     prompt: str
-    """Text of the last thing the user said."""
+    """Text of the last user message."""
     surroundings: str
-    """Everything said by anybody, for facts like the working folder."""
+    """All text of the conversation, for facts like the working folder."""
     outputs: tuple[str, ...]
     """What tools answered since then, in order."""
     called: tuple[str, ...]
@@ -62,7 +62,7 @@ def read_conversation(items: list[dict[str, Any]]) -> Conversation:
 
 
 def _last_prompt(items: list[dict[str, Any]], texts: list[str]) -> int:
-    """Index of the last user message that says something of its own; -1 when there is none."""
+    """Index of the last user message with text of its own; -1 if there is none."""
     best = -1
     for index, item in enumerate(items):
         if item.get("role") == "user" and (_without_injected(texts[index]) or best < 0):

@@ -1,4 +1,4 @@
-"""What the simulated model says: it echoes, calls a declared tool, quotes what the tool said, stops.
+"""The simulated model: echoes the prompt, calls a declared tool, quotes its result, stops.
 
 Pure and deterministic. `tool_calls` decides which tools are called, `backend` turns an answer into events.
 """

@@ -76,7 +76,7 @@ def _wanted(tools: list[dict[str, Any]], conversation: Conversation) -> list[dic
 
 
 def _mentioned(name: str, prompt: str) -> int | None:
-    """Where the prompt names a tool: its name, its name in words, or its telling word."""
+    """The position at which the prompt names a tool: by its name, in words, or by its distinctive word."""
     lower = name.lower()
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).replace("-", "_").lower().split("_")
     found = re.search(rf"\b{re.escape(lower)}\b", prompt)
@@ -113,7 +113,7 @@ def _finisher(tools: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _completion_tool(tools: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The tool some agents insist on for the last word."""
+    """The tool with which some agents require an answer to end."""
     return next((tool for tool in tools if tool["name"] == "attempt_completion"), None)
 
 

@@ -60,7 +60,7 @@ class AuthorizationServer:
         return page(CONSENT_PAGE.format(hidden=hidden, buttons=login_buttons(self._world.accounts)))
 
     async def decide(self, request: web.Request) -> web.StreamResponse:
-        """A person has chosen an account, or said no: back to the client."""
+        """Redirect to the client after an account was chosen, or the login was refused."""
         received = await record_request(request, self._world)
         asked = dict(request.query)
         if self._authorize_problem(asked):

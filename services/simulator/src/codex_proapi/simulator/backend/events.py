@@ -15,7 +15,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     """Seconds since the epoch."""
     request: dict[str, Any]
-    """The body asked."""
+    """The request body."""
     workspace: str
     """Whose seal the encrypted items get."""
     model: str

@@ -38,7 +38,7 @@ class SimulatedAccount:
     user_id: str = ""
     """The `chatgpt_user_id`."""
     fedramp: bool = False
-    """Whether the claims say so."""
+    """Whether the claims have the FedRAMP flag."""
     used_percent: float = 12.0
     """How much of the shortest window is spent."""
     percent_per_request: float = 0.05
@@ -103,7 +103,7 @@ def read_token(token: str) -> dict[str, Any] | None:
 def access_claims(
     account: SimulatedAccount, *, issued_at: float, expires_in: float, token_id: str
 ) -> dict[str, Any]:
-    """What an access token of this account says."""
+    """The claims of an access token of this account."""
     return {
         "iss": ISSUER,
         "aud": ["https://api.openai.com/v1"],
@@ -123,7 +123,7 @@ def access_claims(
 def id_claims(
     account: SimulatedAccount, *, issued_at: float, expires_in: float, token_id: str
 ) -> dict[str, Any]:
-    """What an id token of this account says."""
+    """The claims of an id token of this account."""
     organization = {
         "id": f"org-{account.workspace[:8]}",
         "title": "Personal" if account.structure == "personal" else "Example Works",

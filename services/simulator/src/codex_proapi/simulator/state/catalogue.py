@@ -143,7 +143,7 @@ def parse_version(text: str) -> tuple[int, ...] | None:
 
 
 def describe_model(model: SimulatedModel, *, plan: str) -> dict[str, Any]:
-    """A model as `/models` tells it."""
+    """A model in the format of `/models`."""
     return {
         "slug": model.slug,
         "display_name": model.slug.title().replace("Gpt-", "GPT-"),

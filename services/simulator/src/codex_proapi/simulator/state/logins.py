@@ -1,6 +1,6 @@
 """The state of the authorization server: codes, token families, device codes.
 
-It has no clock and no socket: whoever calls brings the time. `authorization_server` is_delta HTTP.
+It has no clock and no socket: times are arguments. HTTP is in `authorization_server`.
 """
 
 import base64
@@ -132,7 +132,7 @@ class Logins:
     def exchange(
         self, code: str, *, verifier: str, redirect_uri: str, now: float
     ) -> dict[str, Any] | Refusal:
-        """Tokens for a code, once, for whoever knows the verifier."""
+        """Exchange an authorization code, once, for tokens; requires its PKCE verifier."""
         known = self.codes.get(code)
         if known is None or known.used or known.expires_at < now:
             return oauth_error("invalid_grant", "The authorization code is invalid or expired.")
@@ -182,7 +182,7 @@ class Logins:
         return identity, login
 
     def poll_device(self, identity: str, user_code: str, *, now: float) -> dict[str, Any] | Refusal:
-        """The code and its PKCE pair once somebody has approved."""
+        """The code and its PKCE pair, once the login was approved."""
         login, at = self.devices.get(identity), Circumstance(now=now)
         if login is None or login.user_code != user_code:
             return refuse("authorization_pending", at)

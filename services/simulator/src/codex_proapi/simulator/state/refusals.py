@@ -357,4 +357,4 @@ FAILURE_MESSAGES: dict[str, str] = {
     "flex_unavailable": "Flex processing is not available right now.",
     "server_error": "An error occurred while processing your request.",
 }
-"""What an in-stream failure of a code says."""
+"""The message of an in-stream failure with a code."""

@@ -16,7 +16,7 @@ def seal(workspace: str, text: str) -> str:
 
 
 def is_sealed_by(workspace: str, sealed: str) -> bool:
-    """Whether this workspace made it and nobody changed it."""
+    """Whether this workspace created it and it is unchanged."""
     if not sealed.startswith(_LEAD):
         return False
     mark = sealed[len(_LEAD) : len(_LEAD) + _DIGEST_CHARACTERS]

@@ -138,7 +138,7 @@ class PoolReader:
         )
 
     def _see(self, model: str, cooldowns: Mapping[str, Cooldown]) -> None:
-        """Tell the breakers of cooldowns that have changed."""
+        """Pass changed cooldowns to the circuit breakers."""
         if len(self._seen) >= MOST_MODELS:
             self._seen.clear()
         self._seen[model] = cooldowns

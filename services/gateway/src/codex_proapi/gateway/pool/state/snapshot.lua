@@ -1,28 +1,29 @@
--- The one look at Redis before upstream: the time, what changed, whose turn it is, who is cooling.
+-- The snapshot, the one round trip before upstream: time, versions, cursor, affinity, cooldowns, charge.
 -- KEYS accounts-version, keys-version, cursor, cooldowns, affinity, fair shares, cooldowns-version
 --      and for a key with limits: requests and tokens of its minute, its streams, usage from today back
 -- ARGV model, affinity lifetime or 0 for none,
---      who may be returned to: '' anybody, '+ id id … ' only these, '- id id … ' all but these,
---      version of the cooldowns that the caller has or '', '' or, where the pool is scarce, 'key request charge ahead active patience': a fair share
+--      accounts a conversation may stay with: '' any, '+ id id … ' only these, '- id id … ' all but these,
+--      version of the cooldowns that the caller has or '',
+--      '' or, while the pool is scarce, the claim to a fair share: 'key request charge ahead active patience'
 --      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
---      the stream's place or '', its seconds, limits of a day, a week, a month, day of the month, day
--- Gives {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
+--      the stream permit's member or '', its seconds, limits of a day, a week, a month, day of the month, day
+-- Returns {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        version of the cooldowns, {name, JSON, …} of all of them or nil if the caller has that version,
 --        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
 --         days until a budget has something left, tokens spent of a day's, a week's, a month's},
 --        -1 or, of a claim, how long to wait: 0 if it was charged}; times in milliseconds.
--- The cursor moves only if no eligible affine account is free; a conversation found is kept alive.
--- Nothing here grows with the accounts, but for the cooldowns where they have changed.
--- The affine account begins with '~' while it is only promised: chosen, but it has not answered yet.
--- A request over a limit or a fair share moves and draws nothing. 'changed' is also said where the caller's day (since
--- the epoch) is not Redis' day: the days it named are others then.
+-- The cursor advances only if no eligible affine account is available; a tie that is found is renewed.
+-- Cost and size do not grow with the accounts, except for cooldowns that have changed.
+-- The affine account begins with '~' while the tie is tentative: selected, but not answered yet.
+-- A request over a limit or a fair share changes nothing. 'changed' is also returned if the caller's day
+-- (since the epoch) is not Redis' day, because its usage keys are those of other days.
 local MINUTE, KEPT = 60, 120
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local versions = redis.call('MGET', KEYS[1], KEYS[2], KEYS[7])
 
--- Tokens of the last minute, by second; a second's leave together, a minute after the last of them
--- was drawn: that time is kept beside them, in the field with a '+'.
+-- Tokens of the last minute, by second; those of a second expire together, a minute after the last of
+-- them was charged: that time is stored in the field with a '+'.
 local function minute_tokens(name)
   local seconds, counts, lasts, sum = {}, {}, {}, 0
   local all = redis.call('HGETALL', name)
@@ -45,7 +46,7 @@ local function minute_tokens(name)
   return seconds, counts, lasts, sum
 end
 
--- Seconds until `needed` tokens of the minute are gone.
+-- Seconds until `needed` tokens of the minute have expired.
 local function until_gone(seconds, counts, lasts, needed)
   local gone = 0
   for _, second in ipairs(seconds) do
@@ -55,7 +56,7 @@ local function until_gone(seconds, counts, lasts, needed)
   return MINUTE
 end
 
--- Tokens of each day from today back.
+-- Tokens of each day, from today backwards.
 local function spent_days()
   local days = {}
   for i = 11, #KEYS do
@@ -66,10 +67,10 @@ local function spent_days()
   return days
 end
 
--- Budgets: which it is, where its limit is in ARGV, how many days it counts.
+-- Budgets: name, index of its limit in ARGV, number of days it counts.
 local SPANS = {{'tokens_day', 14, 1}, {'tokens_week', 15, 7}, {'tokens_month', 16, tonumber(ARGV[17])}}
 
--- Tokens spent of each budget; 0 of one that the key does not have.
+-- Tokens spent of each budget; 0 for a budget that the key does not have.
 local function spent_of(days)
   local spent = {0, 0, 0}
   for n, span in ipairs(SPANS) do
@@ -80,7 +81,7 @@ local function spent_of(days)
   return spent
 end
 
--- The budget that is spent, and how many midnights until something is left; or '' with the least left.
+-- The spent budget and the number of days until something is left; or '' and the least left.
 local function budget(days, spent)
   local least
   for n, span in ipairs(SPANS) do
@@ -101,7 +102,7 @@ local function budget(days, spent)
   return '', 0, least
 end
 
--- Tokens that streams under way may yet spend.
+-- Estimated tokens of the exchanges under way.
 local function pending(streams)
   local sum = 0
   for _, place in ipairs(redis.call('ZRANGE', streams, 0, -1)) do
@@ -174,9 +175,9 @@ local function draw()
   return told('', 0, 0)
 end
 
--- What each key has had of a scarce pool, by 'had last-asked last-request', or '-since' where it is
--- refused. A key may be so much ahead of the active one that has had least; who comes new, comes back, or
--- has been refused for long enough begins where that one stands.
+-- Use of a scarce pool by key: 'used last-request-time last-request', or '-since' in place of the request
+-- while it is refused. A key may be ahead of the active key with the least use by a bound; a key that is
+-- new, comes back, or was refused for long enough starts with that least use.
 local function claim()
   local key, id, charge, ahead, active, patience =
     string.match(ARGV[5], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
@@ -186,7 +187,7 @@ local function claim()
     local spent, last, request = string.match(all[i + 1], '^(%S+) (%S+) (%S+)$')
     spent, last = tonumber(spent or ''), tonumber(last or '')
     if all[i] == key and request == id then return 0 end
-    if not spent or not last then -- nobody can read it: the key begins like one that comes new
+    if not spent or not last then -- cannot be parsed: the key counts as new
       redis.call('HDEL', KEYS[6], all[i])
     elseif last < now - active then
       redis.call('HDEL', KEYS[6], all[i])
@@ -231,7 +232,7 @@ if ARGV[6] then
   if drawn[1] ~= '' then return refused(drawn, -1) end
 end
 if charge then charge() end
--- Until when a cooldown lasts; nil of one that cannot be read: the reader passes it over, and it stays.
+-- End of a cooldown; nil if it cannot be parsed: the reader skips it, and it stays.
 local function ends_of(json)
   local read, cooldown = pcall(cjson.decode, json)
   return read and type(cooldown) == 'table' and tonumber(cooldown['until']) or nil
