@@ -7,7 +7,7 @@
 -- account) neither counts nor extends it.
 local now = tonumber(ARGV[3])
 local before = redis.call('HGET', KEYS[2], ARGV[2])
--- One that cannot be read (a newer version wrote it) has no end and gives way, as in `cool`.
+-- A cooldown that cannot be read (a newer version wrote it) has no end and is replaced, as in `set_cooldown`.
 local read, open = pcall(cjson.decode, before or '')
 local ends = read and type(open) == 'table' and tonumber(open['until']) or 0
 if ends > now and open.reason == 'transient' then return '' end
