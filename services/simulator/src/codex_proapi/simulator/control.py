@@ -25,7 +25,7 @@ class Control:
         return f"<Control of {self._world.faults!r}>"
 
     def routes(self) -> list[web.RouteDef]:
-        """What it answers."""
+        """The routes below /_simulator."""
         root = "/_simulator"
         return [
             web.get(f"{root}/faults", self.faults),
@@ -41,7 +41,7 @@ class Control:
         ]
 
     async def faults(self, _: web.Request) -> web.Response:
-        """The names there are and the rules in force."""
+        """The names of faults and the rules in force."""
         rules = [msgspec.to_builtins(rule) for rule in self._world.faults.rules]
         return web.json_response({"names": sorted(NAMED), "rules": rules})
 
@@ -62,13 +62,13 @@ class Control:
         return web.Response(status=204)
 
     async def requests(self, request: web.Request) -> web.Response:
-        """What arrived; `?path=` keeps paths that end so."""
+        """The received requests; `?path=` selects paths by their end."""
         ending = request.query.get("path", "")
         reported = [dataclasses.asdict(a) for a in self._world.requests if a.path.endswith(ending)]
         return web.json_response(reported)
 
     async def clear_requests(self, _: web.Request) -> web.Response:
-        """Forget what arrived."""
+        """Forget the received requests."""
         self._world.requests.clear()
         self._world.token_calls.clear()
         return web.Response(status=204)

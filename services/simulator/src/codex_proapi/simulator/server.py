@@ -1,4 +1,4 @@
-"""The simulator as one object: both servers on one loopback port, with a script and a record."""
+"""The simulator as one object: both servers on one loopback port, with fault rules and received requests."""
 
 import ssl
 import time
@@ -98,7 +98,7 @@ class Simulator:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port it listens on."""
         return self._port
 
     @property
@@ -123,12 +123,12 @@ class Simulator:
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """Everything that arrived, oldest first."""
+        """All received requests, oldest first."""
         return self.world.requests
 
     @property
     def turns(self) -> list[ReceivedRequest]:
-        """Only what arrived at POST /responses."""
+        """The received requests of POST /responses."""
         wanted = ("POST", f"{CODEX}/responses")
         return [
             received for received in self.requests if (received.method, received.path) == wanted
@@ -180,7 +180,7 @@ class Simulator:
         skip: int = 0,
         **changes: Any,
     ) -> None:
-        """Let something go wrong: a name from `faults.NAMED` with changed fields, or a Fault.
+        """Add a fault rule: a name from `faults.NAMED` with changed fields, or a Fault.
 
         `times=None` is always, `skip` lets calls pass first; rules are tried in the order given.
         """
@@ -191,18 +191,18 @@ class Simulator:
         )
 
     def clear(self) -> None:
-        """Forget the script and the record."""
+        """Forget fault rules and received requests."""
         self.world.faults.clear()
         self.world.requests.clear()
         self.world.token_calls.clear()
 
     def authorize(self, url: str, account: SimulatedAccount | str) -> str:
-        """What the browser is sent back to when a person consents to this authorize URL."""
+        """The callback address to which the browser is redirected after consent to this authorize URL."""
         asked = dict(parse_qsl(urlsplit(url).query))
         return self._authorization.callback_url(asked, login=self._known(account).name)
 
     def approve_device(self, user_code: str, account: SimulatedAccount | str) -> None:
-        """A person types the device code and signs in."""
+        """Approve a device login, as a person would after typing its code."""
         login = self.world.logins.device_of(user_code)
         if login is None:
             raise LookupError(user_code)

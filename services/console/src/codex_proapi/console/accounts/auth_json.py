@@ -1,4 +1,4 @@
-"""Parses a Codex auth.json into an account to add, or an error that says what is wrong with it.
+"""Parses a Codex auth.json into an account to add, or an error with the reason.
 
 Pure: the caller passes the text and the time. Tokens are decoded, never sent.
 """
@@ -38,7 +38,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A readable auth.json: the account it adds, and what to show of it."""
+    """A valid auth.json: the account it adds, and its preview."""
 
     account: NewAccount
     preview: Preview

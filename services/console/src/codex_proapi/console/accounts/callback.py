@@ -11,7 +11,7 @@ import msgspec
 from codex_proapi.console.errors import BadRequest, Code, LoginRefused
 
 MOST_CHARACTERS = 8192
-"""No honest callback address is longer."""
+"""Characters of the longest callback address accepted."""
 
 REFUSALS: dict[str, Code] = {
     "access_denied": Code.ACCESS_DENIED,
@@ -20,7 +20,7 @@ REFUSALS: dict[str, Code] = {
     "invalid_redirect_uri": Code.REDIRECT_REFUSED,
     "redirect_uri_mismatch": Code.REDIRECT_REFUSED,
 }
-"""Words the server uses in `error` or `error_description`, and what they mean to us."""
+"""Words in `error` or `error_description` to our code."""
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,22 +25,22 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 QUESTION = "Reply with the single word: ok"
 MOST_ANSWER = 256 * 1024
-"""Bytes of a short answer; its end says nothing more about the account."""
+"""Most bytes read of the short answer."""
 
 _END_EVENTS = ("response.completed", "response.incomplete")
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a trial."""
+    """One step of a test."""
 
     name: str
     """`connection`, `token`, `models`, `quota` or `answer`."""
     passed: bool
     milliseconds: int
     code: str = ""
-    """What it failed with."""
+    """The error code; empty on success."""
     facts: dict[str, str | int] = {}
-    """What it found: how many models, which plan, which model answered."""
+    """The result: number of models, plan, or the model that answered."""
 
 
 class Failed(Exception):

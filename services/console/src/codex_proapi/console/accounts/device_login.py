@@ -26,7 +26,7 @@ from codex_proapi.console.errors import ConsoleError
 POLL_SECONDS = 60
 """Longest a poll may take before another replica may ask."""
 SLOWER_SECONDS = 5
-"""What `slow_down` adds to the interval."""
+"""Seconds that `slow_down` adds to the interval."""
 
 
 class DeviceLogins:

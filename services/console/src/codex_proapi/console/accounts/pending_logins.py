@@ -22,7 +22,7 @@ OUTCOME_SECONDS = 600
 
 
 class Way(enum.StrEnum):
-    """How an account comes in."""
+    """How an account is added."""
 
     BROWSER = "browser"
     PASTED = "pasted"
@@ -31,7 +31,7 @@ class Way(enum.StrEnum):
 
 
 class LoginState(enum.StrEnum):
-    """How a login stands."""
+    """State of a login."""
 
     WAITING = "waiting"
     DONE = "done"
@@ -64,7 +64,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename={"login_state": "standing"}):
-    """How a login stands, for the page that waits. Holds no secret."""
+    """State of a login, for the page that waits. Contains no secret."""
 
     id: str
     way: Way

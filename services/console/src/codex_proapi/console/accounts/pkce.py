@@ -9,7 +9,7 @@ from authlib.oauth2.rfc7636 import (  # type: ignore[import-untyped]  # no stubs
 
 
 class ProofKey(NamedTuple):
-    """What is kept until the exchange, and what the authorization server sees before it."""
+    """The verifier, kept until the exchange, and the challenge, sent to the authorization server."""
 
     verifier: str
     challenge: str

@@ -16,10 +16,10 @@ from codex_proapi.console.auth.passwords import Passwords, check_strength
 from codex_proapi.console.errors import BadSignIn, Code, Conflict
 
 SETUP_SECONDS = 24 * 3600
-"""How long a printed setup token is good for."""
+"""Lifetime of a printed setup token, in seconds."""
 
 KNOWN_SECONDS = 1.0
-"""How long a replica relies on what it knows before it asks Redis again."""
+"""Seconds for which a replica caches whether a password is set."""
 
 
 class Administrator:

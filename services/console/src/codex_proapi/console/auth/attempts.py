@@ -21,9 +21,9 @@ from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.console.errors import TooMany
 
 PER_ADDRESS = "5/minute; 10/15 minute; 30/day"
-"""Tries from one address."""
+"""Limits of attempts from one address."""
 ALTOGETHER = "60/minute; 300/hour"
-"""Tries from all strangers' addresses together."""
+"""Limits of attempts from all addresses together, without known browsers."""
 NEWS = 20
 """Refusals per hour of all addresses that are reported one by one."""
 

@@ -1,7 +1,7 @@
 """Browsers that have signed in before: their attempts are counted apart from those of strangers.
 
-So a stranger who uses up all attempts keeps nobody out who has signed in on that browser. The
-cookie is encrypted with the encryption keys and names no session: all it gives is a count of
+So attempts of other clients cannot lock out a browser that has signed in before. The cookie is
+encrypted with the encryption keys and contains no session: it only gives the browser a count of
 attempts of its own.
 """
 
@@ -44,7 +44,7 @@ class KnownBrowsers:
         )
 
     def id_of(self, cookies: Mapping[str, str], *, origin: Origin) -> str:
-        """The id of a known browser; empty for a stranger's."""
+        """The id of a known browser; empty for others."""
         value = cookies.get(cookie_name("known", origin), "")
         padded = value.encode("utf-8", "replace") + b"=" * (-len(value) % 4)
         opened = self._cipher.open_bytes(padded) if value else None

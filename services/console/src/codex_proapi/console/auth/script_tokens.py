@@ -16,7 +16,7 @@ from codex_proapi.commons.redis.clients import ask, mapped
 from codex_proapi.commons.runtime.stored_records import read_fields
 
 PREFIX = "cpadm-"
-"""How every admin token begins, so that scanners and people recognise one."""
+"""Prefix of every admin token, by which scanners recognise one."""
 
 
 class ScriptToken(msgspec.Struct, frozen=True, kw_only=True):

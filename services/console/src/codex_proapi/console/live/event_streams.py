@@ -26,7 +26,7 @@ CHECK_SECONDS = 3.0
 MOST_STREAMS = 12
 """Most open streams of one visitor on one replica."""
 RETRY_MILLISECONDS = 2_000
-"""How long a browser waits before it comes back."""
+"""How long a browser waits before it reconnects (`retry:`)."""
 
 HEARTBEAT = b": \n\n"
 SIGNED_OUT = b"event: signed_out\ndata: {}\n\n"
@@ -94,7 +94,7 @@ class Admission(enum.Enum):
 
     HOLDS = "holds"
     ENDED = "ended"
-    """Signed out, or the token was revoked: the stream says so and ends."""
+    """Signed out, or the token was revoked: the stream ends with an event."""
     UNKNOWN = "unknown"
     """Redis is away: the stream ends without an event, and the browser reconnects."""
 

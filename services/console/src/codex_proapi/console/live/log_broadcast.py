@@ -20,7 +20,7 @@ RING = 2_000
 CATCH_UP = 500
 """Entries read at once for one who is behind."""
 NO_WAIT = 0.001
-"""Seconds; to Redis nought would mean for ever."""
+"""Seconds of a blocking read; 0 would block forever."""
 RETRY_SECONDS = 1.0
 """Pause after Redis did not answer."""
 

@@ -199,7 +199,7 @@ async def _log_events(
                     for kept in batch
                     if wanted.lets(kept.entry)
                 ]
-                # A place that moves on without an event would make a return read it all again.
+                # Without an event for the new position a reconnect would read the same entries again.
                 if batch and not passed:
                     passed = [b"id: %s\n" % batch[-1].id.encode() + HEARTBEAT]
                 yield b"".join(passed) or HEARTBEAT

@@ -1,4 +1,4 @@
-"""The simulated model: what is answered to a request that broke no rule.
+"""The simulated model: the content of answers to valid requests.
 
 Pure and deterministic. How an answer becomes events belongs in `backend`.
 """

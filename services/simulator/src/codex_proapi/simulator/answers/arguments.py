@@ -1,4 +1,4 @@
-"""Arguments for a tool call: the smallest value that fits a JSON Schema, sensible for what was asked.
+"""Arguments of a tool call: the smallest value that fits a JSON Schema, using words of the prompt.
 
 Pure and deterministic. It knows nothing of tools; `answers` decides which one is called.
 """
@@ -37,7 +37,7 @@ _FORMATS = {
 
 
 class ArgumentHints:
-    """What the prompt says that arguments may be made of."""
+    """Parts of the prompt from which arguments are made."""
 
     def __init__(
         self, prompt: str, *, surroundings: str = "", answer: str = "", tool: str = ""
@@ -53,7 +53,7 @@ class ArgumentHints:
 
     @property
     def path(self) -> str:
-        """The first thing in the prompt that looks like a path."""
+        """The first path in the prompt."""
         without_urls = _URL.sub(" ", self.prompt)
         found = _PATH.search(without_urls)
         return found.group(0) if found else "hello.txt"
@@ -67,7 +67,7 @@ class ArgumentHints:
 
     @property
     def quoted(self) -> str:
-        """The first thing in quotes, or empty."""
+        """The first quoted text; empty if there is none."""
         found = _QUOTED.search(self.prompt)
         return next(filter(None, found.groups()), "") if found else ""
 
@@ -102,7 +102,7 @@ def value_for(schema: Any, hints: ArgumentHints) -> Any:
 
 
 class _Scope:
-    """Where `$ref` points to, and how deep we are."""
+    """The definitions that `$ref` points to, and the current depth."""
 
     def __init__(self, root: Any, depth: int = 0) -> None:
         self.root = root
@@ -255,7 +255,7 @@ def _by_name(key: str, schema: dict[str, Any], hints: ArgumentHints) -> str:
 
 
 def _suggestions(hints: ArgumentHints) -> list[tuple[tuple[str, ...], str]]:
-    """Message in property names, with what to say for them; the first match wins."""
+    """Words in property names to the value for them; the first match is used."""
     replaced = _REPLACE.search(hints.prompt)
     old, new = replaced.groups() if replaced else ("hello", "hello, world")
     position = _CITY.search(hints.prompt)

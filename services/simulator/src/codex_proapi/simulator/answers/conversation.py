@@ -74,7 +74,7 @@ def _last_prompt(items: list[dict[str, Any]], texts: list[str]) -> int:
 
 def _without_injected(text: str) -> str:
     bare = _INJECTED.sub("", text).strip()
-    # Some programs hand their command line on with its quotes.
+    # Some programs pass their command line with its quotes.
     return bare[1:-1].strip() if _QUOTED_WHOLE.fullmatch(bare) else bare
 
 

@@ -33,7 +33,7 @@ class AuthorizationServer:
         return f"<AuthorizationServer of {self._world.logins!r}>"
 
     def routes(self) -> list[web.RouteDef]:
-        """What it answers."""
+        """The routes of the authorization server."""
         return [
             web.get("/oauth/authorize", self.authorize, allow_head=False),
             web.get("/oauth/authorize/decide", self.decide, allow_head=False),
@@ -120,7 +120,7 @@ class AuthorizationServer:
         )
 
     def _authorize_problem(self, asked: dict[str, str]) -> str:
-        """What the authorization server does not like about a login; empty when all is well."""
+        """Why an authorize request is invalid; empty if it is valid."""
         if asked.get("client_id") != CLIENT_ID:
             return "invalid_client"
         if asked.get("redirect_uri") not in self._world.redirects:

@@ -1,4 +1,4 @@
-"""Recording a request to the authorization server, and what its endpoints answer."""
+"""Records requests to the authorization server; builds the responses of its endpoints."""
 
 import html
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ async def record_request(request: web.Request, world: World) -> ReceivedRequest:
 def scripted_refusal(
     fault: Fault, world: World, account: SimulatedAccount | None = None
 ) -> Refusal:
-    """The refusal a fault stands for."""
+    """The refusal of a fault; None for none."""
     at = Circumstance(
         now=world.clock(), plan=account.plan if account else "", retry_after=fault.retry_after
     )

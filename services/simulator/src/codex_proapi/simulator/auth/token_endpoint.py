@@ -34,7 +34,7 @@ class TokenEndpoint:
         form = received.body if isinstance(received.body, dict) else {}
         account = self._account_of_form(form)
         fault = self._world.faults.take("token", account=account.name if account else None)
-        # The record is written even when the caller hangs up meanwhile.
+        # The call is recorded even if the client disconnects meanwhile.
         if fault.drop == "before":
             return self._token_dropped(request, received, form, account)
         outcome = self._token_outcome(form, fault, account, is_form(request))

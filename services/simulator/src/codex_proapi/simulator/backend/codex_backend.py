@@ -44,7 +44,7 @@ class CodexBackend:
         return f"<CodexBackend with {len(self._world.accounts)} accounts>"
 
     def routes(self) -> list[web.RouteDef]:
-        """What it answers."""
+        """The routes of the backend."""
         wham = ("/backend-api/wham", "/api/codex")
         return [
             web.post(f"{CODEX}/responses", self.responses),
@@ -140,14 +140,14 @@ class CodexBackend:
         )
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
-        """GET /responses: WebSocket is not deltas here."""
+        """GET /responses: refused, as WebSocket is not supported."""
         received = self._note(request)
         if request.headers.get("upgrade", "").lower() == "websocket":
             return self._refuse(received, detail("Upgrade Required", status=426))
         return self._refuse(received, detail("Method Not Allowed", status=405))
 
     async def lifecycle(self, request: web.Request) -> web.StreamResponse:
-        """What the public API has below /responses and this backend has not."""
+        """Paths of the public API below /responses that this backend does not have."""
         gone = request.match_info["rest"].strip("/") == "compact"
         refusal = detail("Not Found", status=404) if gone else detail("Forbidden", status=403)
         return self._refuse(self._note(request), refusal)
@@ -171,7 +171,7 @@ class CodexBackend:
     async def _admit(
         self, request: web.Request, on: str
     ) -> tuple[ReceivedRequest, SimulatedAccount | web.StreamResponse]:
-        """The account of a simple GET, or the answer it gets instead."""
+        """The account of a GET request, or the response that refuses it."""
         received = self._note(request)
         account = authenticate(request.headers, self._world)
         if isinstance(account, Refusal):
@@ -198,7 +198,7 @@ class CodexBackend:
         return self._world.faults.marked(read_conversation(items).prompt) or fault
 
     def _refusal(self, fault: Fault, account: SimulatedAccount, body: Any) -> Refusal | None:
-        """The HTTP refusal a fault or an empty quota demands."""
+        """The HTTP refusal for a fault or a spent quota; None for none."""
         model = str(body.get("model")) if isinstance(body, dict) else ""
         at = Circumstance(
             now=self._world.clock(),
@@ -235,7 +235,7 @@ class CodexBackend:
         return refusal_reply(refusal, headers)
 
     async def _upload_fails(self, request: web.Request, received: ReceivedRequest) -> bool:
-        """Read slowly (`delay`) or not at all (`drop`), as a fault on `upload` says."""
+        """Apply a fault on `upload`: read the body slowly (`delay`) or not at all (`drop`)."""
         account = authenticate(request.headers, self._world)
         name = None if isinstance(account, Refusal) else account.name
         fault = self._world.faults.take("upload", account=name)
@@ -249,7 +249,7 @@ class CodexBackend:
         return web.Response()
 
     async def _patiently(self, seconds: float, received: ReceivedRequest) -> None:
-        """Wait; note when the client leaves meanwhile."""
+        """Wait; record if the client disconnects meanwhile."""
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
@@ -339,7 +339,7 @@ class CodexBackend:
 
 
 def _shed(fault: Fault, request: web.Request, checked: CheckedRequest) -> Fault:
-    """One originator is turned away from one model inside the stream, as seen in 2026-07."""
+    """Refuse one originator for one model inside the stream, as seen in 2026-07."""
     shed = request.headers.get("originator") == _SHED_ORIGINATOR
     if fault is NO_FAULT and shed and checked.model.slug == _SHED_MODEL:
         return Fault(failure="server_is_overloaded")

@@ -1,4 +1,4 @@
-"""Writing a composed stream to a socket: pace, silence, garbage, and cuts at any byte."""
+"""Writes a stream to a socket with the pace, silence, invalid bytes and cuts of a fault."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from codex_proapi.simulator.state.faults import Fault
 from codex_proapi.simulator.state.received_requests import ReceivedRequest
 
 GIANT = 32 * 1024 * 1024
-"""Bytes of the giant line: more than any client should buffer."""
+"""Bytes of the fault `giant_line`: more than any client should buffer."""
 _BATCH = 16 * 1024
 _GARBAGE = {
     "utf8": b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"content_index":0,"delta":"\xff\xfe\xc3"}\n\n',
@@ -35,7 +35,7 @@ async def deliver(
     received: ReceivedRequest,
     clock: Callable[[], float],
 ) -> None:
-    """Write the stream as the fault would have it; leaves the ending in the received."""
+    """Write the stream with a fault; sets `ending` of the received request."""
     writer = _Writer(response, fault, received)
     try:
         for piece, pause in _pieces(lines, fault):
@@ -54,7 +54,7 @@ async def deliver(
     try:
         await asyncio.sleep(fault.end_delay)
     except asyncio.CancelledError:
-        # The client took the last event for the end: nothing of the answer is missing.
+        # The client closed after the last event: the answer was complete.
         received.end("failed" if fault.failure else "whole", clock())
         raise
     received.end("failed" if fault.failure else "whole", clock())
@@ -107,7 +107,7 @@ class _Writer:
         return f"<_Writer after {self._received.bytes_sent} bytes>"
 
     async def write(self, piece: bytes) -> None:
-        """Take bytes; write them in batches, or drop by drop."""
+        """Add bytes; writes them in batches, or in small pieces with pauses."""
         self._waiting += piece
         step = self._fault.dribble
         if step:
@@ -119,7 +119,7 @@ class _Writer:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what waits."""
+        """Write the buffered bytes."""
         data, self._waiting = bytes(self._waiting), bytearray()
         if data:
             await self._send(data)
@@ -139,7 +139,7 @@ async def _cut(request: web.Request, response: web.StreamResponse, *, how: str) 
     if how == "eof":
         await response.write_eof()
         return
-    # Let what was written leave first, or a reset would discard it.
+    # Let the written bytes be sent first, as a reset would discard them.
     await asyncio.sleep(0.02)
     if how == "reset":
         reset(request)

@@ -17,17 +17,17 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     request: dict[str, Any]
     """The request body."""
     workspace: str
-    """Whose seal the encrypted items get."""
+    """The workspace for which items are encrypted."""
     model: str
     """The answering model."""
     usage: dict[str, Any]
-    """Tokens."""
+    """Token usage."""
     rate_limits: Event | None = None
     """The vendor event with the quota."""
 
 
 class StreamEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event with what delivery must know about it."""
+    """One event, with the facts needed to deliver it."""
 
     event: Event
     is_delta: bool = False

@@ -1,4 +1,4 @@
-"""The events of one response in order and numbered, as a fault would have them. Pure.
+"""The numbered events of one response, with the changes of a fault. Pure.
 
 Faults that change the order, leave events out or add some are applied here; waiting and cutting
 the connection are the work of `delivery`.
@@ -123,7 +123,7 @@ def _closing(
 
 
 def _failing(lines: list[StreamEvent], envelope: Envelope, fault: Fault) -> list[StreamEvent]:
-    """The stream up to so many deltas, then the failure and nothing more."""
+    """The stream up to a number of deltas, then a failure as its last event."""
     kept: list[StreamEvent] = []
     deltas = 0
     for line in lines:

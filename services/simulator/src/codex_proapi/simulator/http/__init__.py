@@ -1,4 +1,4 @@
-"""What both simulated servers need of HTTP: bearer tokens, request bodies, replies, broken connections.
+"""HTTP for both simulated servers: bearer tokens, request bodies, replies, broken connections.
 
 No route stands here.
 """

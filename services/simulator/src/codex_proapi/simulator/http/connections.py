@@ -1,4 +1,4 @@
-"""Ending a connection as a broken network or server does."""
+"""Ends connections as a broken network or server does."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ def reset(request: web.Request) -> None:
 
 
 def close_later(request: web.Request, seconds: float) -> None:
-    """Close a kept connection some time after its answer, announced by nothing."""
+    """Close an idle keep-alive connection some time after its response, without `connection: close`."""
     transport = request.transport
     if transport is not None:
         asyncio.get_running_loop().call_later(seconds, transport.close)

@@ -1,4 +1,4 @@
-"""What the simulated servers share: accounts, logins, quota, faults, refusals, and the record.
+"""State shared by the simulated servers: accounts, logins, quota, faults, refusals, received requests.
 
 Plain values and their rules; no sockets, and time is an argument. Nothing here imports the other
 folders.

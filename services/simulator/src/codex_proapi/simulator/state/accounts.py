@@ -28,7 +28,7 @@ class SimulatedAccount:
     """One invented ChatGPT login with its workspace, plan and remaining quota."""
 
     name: str
-    """What tests and the consent page call it."""
+    """Its name in tests and on the consent page."""
     plan: str = "plus"
     """ChatGPT plan, as in the claims."""
     email: str = ""
@@ -40,9 +40,9 @@ class SimulatedAccount:
     fedramp: bool = False
     """Whether the claims have the FedRAMP flag."""
     used_percent: float = 12.0
-    """How much of the shortest window is spent."""
+    """Percent of the shortest window that is spent."""
     percent_per_request: float = 0.05
-    """How much each answer spends."""
+    """Percent of the shortest window that each answer spends."""
     window_passed: float = 0.5
     """The part of each of its windows that had passed when they were first reported."""
     windows_since: float = 0.0
@@ -54,7 +54,7 @@ class SimulatedAccount:
     first_valid_token: int = 0
     """Access tokens with a lower number are invalidated."""
     answers: int = 0
-    """How many answers it has given."""
+    """Number of answers it has given."""
 
     def __post_init__(self) -> None:
         self.email = self.email or f"{self.name}@example.com"

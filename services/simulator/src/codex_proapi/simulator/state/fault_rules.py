@@ -1,4 +1,4 @@
-"""Which call meets which fault: scripted rules, and markers inside prompts."""
+"""Selects the fault of a call: scripted rules, and markers inside prompts."""
 
 import hashlib
 import re
@@ -55,7 +55,7 @@ class FaultRules:
         self._served_once.clear()
 
     def take(self, on: str, *, account: str | None = None, model: str | None = None) -> Fault:
-        """The fault this call meets; one without effect when all is well."""
+        """The fault of this call; one without effect if no rule matches."""
         for rule in self.rules:
             if not rule.matches(on, account, model):
                 continue

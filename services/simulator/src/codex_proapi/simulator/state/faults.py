@@ -11,18 +11,18 @@ from codex_proapi.simulator.state.refusals import CLOUDFLARE_PAGE, REFUSALS
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way in which an answer goes wrong. Every field left alone means: nothing wrong there."""
+    """One fault of an answer. A field with its default value has no effect."""
 
     refusal: str = ""
-    """Name of a refusal: an HTTP status and its body instead of an answer."""
+    """Name of a refusal, an HTTP status with a body, that replaces the answer."""
     status: int = 0
-    """Instead of `refusal`: a status of one's own, with `body`."""
+    """Instead of `refusal`: any status, with `body`."""
     body: Any = None
     """JSON value, or a string sent as it is."""
     headers: dict[str, str] = {}
     """Headers added to a refusal or a stream."""
     resets_in: float = 3600.0
-    """Seconds until the spent window resets, in the refusals that say so."""
+    """Seconds until the spent window resets, in refusals that contain it."""
     retry_after: float | None = None
     """Seconds for `Retry-After`."""
 
@@ -33,18 +33,18 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     end_delay: float = 0.0
     """Seconds between the last event and the end of the body (the last, empty chunk)."""
     idle_close: float | None = None
-    """Seconds after a whole answer until its kept connection is closed, without a word in the head."""
+    """Seconds after a complete answer until its idle connection is closed without `connection: close`."""
     drop: str = ""
     """`before`: the connection is reset unprocessed; `after`: processed, the answer is lost."""
 
     failure: str = ""
     """Code of a failure inside the 200."""
     message: str = ""
-    """What that failure says; empty: the real server's text."""
+    """Message of that failure; empty for the real server's."""
     form: str = "failed"
     """Its form: `failed`, `error`, `error_flat`, `both`."""
     words: int = 0
-    """After how many deltas the failure, the silence or the garbage comes."""
+    """Number of deltas before the failure, the silence or the invalid bytes."""
 
     cut_after: int | None = None
     """Stream bytes after which the connection ends."""
@@ -76,20 +76,20 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     usage: bool = True
     """Whether the terminal event counts tokens."""
     unknown_events: bool = False
-    """Whether events of types nobody has documented are mixed in."""
+    """Whether events of unknown types are mixed in."""
     done_ids: str = "same"
     """Ids of finished items: `same` as when they were added, or `other`."""
     quota: str = "both"
-    """Where the quota is told: `both` (headers and an event at the start), `headers`, `event`, `late`
+    """Where the quota is sent: `both` (headers and an event at the start), `headers`, `event`, `late`
     (an event before the last one, no headers), or `none`."""
     vendor_events: bool = True
     """Whether events outside the public API are mixed in."""
     comments: bool = False
     """Whether SSE comments are mixed in."""
     empty: bool = False
-    """Whether the answer has no word and no call at all."""
+    """Whether the answer has neither text nor a call."""
     answered_model: str = ""
-    """Another model than the one asked for answers."""
+    """The model that answers, if another than requested."""
     absent: tuple[str, ...] = ()
     """Fields left out of a token answer."""
 
@@ -128,7 +128,7 @@ NAMED: dict[str, Fault] = {
     "other_ids": Fault(done_ids="other"),
     "quota_late": Fault(quota="late"),
     "quota_missing": Fault(quota="none"),
-    # Statuses with bodies nobody has described, and pages where an API's answer belongs
+    # Statuses with unknown bodies, and HTML pages instead of an API's response
     **{f"bare_{status}": Fault(status=status, body="") for status in (401, 402, 403, 404, 502)},
     **{f"json_{status}": Fault(status=status, body={}) for status in (402, 403, 404)},
     **{
@@ -180,4 +180,4 @@ def named_fault(name: str, changes: dict[str, Any]) -> Fault:
 
 
 NO_FAULT = Fault()
-"""The fault of a call that goes well."""
+"""The fault without effect."""

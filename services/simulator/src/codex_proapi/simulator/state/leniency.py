@@ -4,12 +4,12 @@ import msgspec
 
 
 class Leniency(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the real backend's rules are not settled, or a test must look past one."""
+    """Rules that are relaxed because the real backend's are unknown, or for a test."""
 
     classic_on_lite: bool = True
     """Whether lite models accept the classic shape."""
     foreign_seals: bool = False
-    """Whether encrypted items nobody here has made are accepted."""
+    """Whether encrypted items of other origin are accepted."""
 
 
 STRICT = Leniency()

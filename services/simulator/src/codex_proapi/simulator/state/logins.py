@@ -61,7 +61,7 @@ class DeviceLogin:
 
 
 class Logins:
-    """Every login under way or done."""
+    """All logins, pending and finished."""
 
     def __init__(
         self, *, reuse_revokes: bool = False, access_seconds: float = ACCESS_SECONDS
@@ -207,7 +207,7 @@ class Logins:
         }
 
     def device_of(self, user_code: str) -> DeviceLogin | None:
-        """The device login a person means by this code."""
+        """The device login with this user code."""
         wanted = user_code.strip().upper()
         return next((d for d in self.devices.values() if d.user_code == wanted), None)
 

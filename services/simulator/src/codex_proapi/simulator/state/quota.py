@@ -1,4 +1,4 @@
-"""What is left of an account's quota, in the backend's three forms: headers, stream event, report."""
+"""An account's quota in the backend's three forms: headers, stream event, usage response."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The record of what arrived at the simulator and how it ended, for tests to read."""
+"""The requests that the simulator received and how they ended, for tests."""
 
 import dataclasses
 from typing import Any
@@ -23,7 +23,7 @@ class ReceivedRequest:
     account: str = ""
     """Name of the account whose token it carried."""
     status: int = 0
-    """What it was answered; 0 while it runs and after a dropped connection."""
+    """Status of the response; 0 while it runs and after a dropped connection."""
     code: str = ""
     """Code of the refusal or in-stream failure it got."""
     ending: str = ""
@@ -31,10 +31,10 @@ class ReceivedRequest:
     ended_at: float = 0.0
     """When it ended."""
     bytes_sent: int = 0
-    """How much of a stream was written."""
+    """Bytes of the stream that were written."""
 
     def end(self, ending: str, at: float) -> None:
-        """Note how it ended; the first word stands."""
+        """Set how it ended; only the first call has an effect."""
         if not self.ending:
             self.ending, self.ended_at = ending, at
 
@@ -50,7 +50,7 @@ class TokenCall:
     reason: str
     """`refresh_reason`, if it was sent."""
     status: int
-    """What it was answered; 0: the connection was dropped."""
+    """Status of the response; 0 if the connection was dropped."""
     code: str
     """Error code, empty on success."""
     at: float

@@ -1,4 +1,4 @@
-"""The error answers of the backend and the authorization server, by name.
+"""The error responses of the backend and the authorization server, by name.
 
 Bodies and headers are those seen from the real servers. `http.replies` gives them their HTTP form.
 """
@@ -20,7 +20,7 @@ CLOUDFLARE_PAGE = """<!DOCTYPE html>
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer that is not a stream."""
+    """One response that is not a stream."""
 
     status: int
     """HTTP status."""
@@ -31,7 +31,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def code(self) -> str:
-        """Its error code, or the best there is; for the record of what happened."""
+        """Its error code, or the closest field; for the received request."""
         error = self.body.get("error", self.body) if isinstance(self.body, dict) else {}
         if isinstance(error, str):
             return error
@@ -42,14 +42,14 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Circumstance(msgspec.Struct, frozen=True, kw_only=True):
-    """What the text of a refusal may depend on."""
+    """The facts that the text of a refusal may depend on."""
 
     now: float = 0.0
     """Seconds since the epoch."""
     plan: str = "plus"
     """Plan of the account."""
     model: str = "gpt-5.5"
-    """Model asked for."""
+    """The requested model."""
     resets_in: float = 3600.0
     """Seconds until a spent window resets."""
     retry_after: float | None = None
