@@ -75,3 +75,20 @@ async def test_a_client_that_sends_its_whole_history_costs_no_more(
         )
         assert last["output"][-1]["content"][0]["text"] == "more"
         assert SCREENSHOT in str(play.sim.turns[-1].body["input"])
+
+
+async def test_a_stored_conversation_counts_towards_the_memory_of_bodies(redis_url: str) -> None:
+    async with stage(redis_url, "ada", body_memory_mib=128) as play:
+        bodies = play.replicas[0].gateway.services.bodies
+        last = await answered(play, a_response(shown("say one")))
+        more = a_response("say two", previous_response_id=last["id"])
+
+        others = bodies.hold()
+        others.take((128 << 20) - len(SCREENSHOT))
+        refused = await play.client.post("/v1/responses", json=more)
+        others.release()
+
+        assert refused.status_code == 503, refused.text
+        assert refused.json()["error"]["code"] == "server_overloaded"
+        assert (await answered(play, more))["output"][-1]["content"][0]["text"] == "two"
+        await play.until(lambda: bodies.held == 0)

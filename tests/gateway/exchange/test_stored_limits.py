@@ -1,6 +1,8 @@
 """Stored responses: their limits in number and bytes hold exactly, and nothing needed is removed."""
 
 import os
+import threading
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -184,3 +186,56 @@ async def test_nothing_is_kept_while_redis_is_nearly_full(
     finally:
         await redis_client.config_set("maxmemory", "0")
     assert await responses.keep("key_1", "resp_1", [ITEM], response=response_of(), now=NOW)
+
+
+def blank(number: int, size: int) -> bytes:
+    """An item that compresses a hundredfold and more."""
+    return b'{"id":"msg_%d","content":"%s"}' % (number, b" " * size)
+
+
+async def test_parts_that_are_large_only_when_opened_are_opened_in_a_thread(
+    responses: ResponseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history: list[bytes] = []
+    for number in range(3):
+        history.append(blank(number, 1_000_000))
+        answer = response_of(blank(10 + number, 1_000_000))
+        assert await responses.keep("key_1", f"resp_{number}", history, response=answer, now=NOW)
+    threads: set[int] = set()
+    unseal = responses._open
+
+    def noted(sealed: Any, *most: Any) -> Any:
+        threads.add(threading.get_ident())
+        return unseal(sealed, *most)
+
+    monkeypatch.setattr(responses, "_open", noted)
+
+    found = await responses.items("key_1", [f"msg_{number}" for number in (0, 1, 10, 11)])
+    whole = await responses.response("key_1", "resp_2")
+
+    assert len(found) == 4
+    assert whole is not None
+    assert len(whole) == 4
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+async def test_a_request_is_given_no_more_than_it_may_send_itself(
+    responses: ResponseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history: list[bytes] = []
+    for number in range(4):
+        history.append(blank(number, 1000))
+        assert await responses.keep(
+            "key_1", f"resp_{number}", history, response=response_of(), now=NOW + number
+        )
+    monkeypatch.setattr(stored_responses, "MOST_PLAIN_BYTES", 3500)
+
+    found = await responses.items("key_1", [f"msg_{number}" for number in range(4)])
+    more = [*history, blank(4, 1000)]
+    kept = await responses.keep("key_1", "resp_4", more, response=response_of(), now=NOW + 4)
+
+    assert list(found) == ["msg_0", "msg_1", "msg_2"]
+    assert await responses.response("key_1", "resp_2") == history[:3]
+    assert await responses.response("key_1", "resp_3") is None
+    assert kept is False

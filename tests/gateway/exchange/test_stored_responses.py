@@ -143,9 +143,9 @@ async def test_of_many_references_each_part_is_opened_once(
     opened: list[Any] = []
     unseal = responses._open
 
-    def counted(sealed: Any) -> Any:
+    def counted(sealed: Any, most: int) -> Any:
         opened.append(sealed)
-        return unseal(sealed)
+        return unseal(sealed, most)
 
     monkeypatch.setattr(responses, "_open", counted)
 

@@ -54,6 +54,44 @@ async def test_only_so_many_bodies_are_worked_on_at_a_time() -> None:
     assert begun == [1, 2]
 
 
+async def test_a_caller_that_is_cancelled_keeps_its_turn_until_the_thread_has_ended() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(PATIENCE_SECONDS)
+        raise ValueError("nobody hears this")
+
+    turns = asyncio.Semaphore(1)
+    working = asyncio.ensure_future(work_on(MANY, work, turns=turns))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+
+    for _ in range(3):
+        working.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert (working.done(), turns.locked()) == (False, True)
+
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert not turns.locked()
+
+
+async def test_who_is_cancelled_before_a_turn_begins_no_work() -> None:
+    begun: list[int] = []
+    turns = asyncio.Semaphore(0)
+    waiting = asyncio.ensure_future(work_on(MANY, lambda: begun.append(1), turns=turns))
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert begun == []
+
+
 async def test_what_the_work_raises_is_raised() -> None:
     def fail() -> None:
         raise ValueError("no")

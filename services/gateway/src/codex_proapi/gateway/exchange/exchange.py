@@ -142,6 +142,7 @@ class Exchange:
         self._account = ""
         self._upstream_head = UpstreamHead()
         self._report: ResponseReport | None = None
+        self._stored_bytes = 0
         self._events = 0
         self._silence_seconds = 0
         self._opening: Closable | None = None
@@ -217,6 +218,16 @@ class Exchange:
     def receive(self, body: bytes) -> None:
         """Take the client's body, which is kept until `release_body`."""
         self._body = body
+
+    def hold_stored(self, size: int) -> None:
+        """Take the bytes of stored items that the request names from the body budget.
+
+        In place of those of an earlier translation. Raises Overloaded.
+        """
+        self._hold.release(self._stored_bytes)
+        self._stored_bytes = 0
+        self._hold.take(size)
+        self._stored_bytes = size
 
     def release_body(self) -> None:
         """Drop the body once the request is admitted: it will not be translated again."""

@@ -177,10 +177,12 @@ class RequestHandler:
         translated = await work_on(exchange.body, work, turns=turns)
         exchange.note_translation(translated)
         check_model(key, translated.request.model)
+        stored: list[bytes] = []
         if translated.unresolved:
-            translated = await self._expanded(translated, options.key_id)
-        counting = partial(estimate, len(exchange.body), translated.request.input)
-        exchange.note_estimate(await work_on(exchange.body, counting, turns=turns))
+            translated = await self._expanded(translated, options.key_id, stored)
+        parts = [exchange.body, *stored]
+        counting = partial(estimate, sum(map(len, parts)), translated.request.input)
+        exchange.note_estimate(await work_on(parts, counting, turns=turns))
         return translated
 
     def _summary(self, key: ApiKey | None) -> str | None:
@@ -190,14 +192,23 @@ class RequestHandler:
         chosen = self._services.options.reasoning_summary
         return None if chosen is ReasoningSummary.MODEL else chosen.value
 
-    async def _expanded(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:
+    async def _expanded(
+        self, translated: TranslatedRequest, key_id: str, stored: list[bytes]
+    ) -> TranslatedRequest:
+        """Resolve stored responses and item references; `stored` gets what was found of them.
+
+        Their bytes count towards the body budget: a short request may name a long conversation.
+        """
         store = self._services.responses
         previous = None
         if translated.previous_response_id is not None:
             kept = await store.response(key_id, translated.previous_response_id)
             previous = None if kept is None else list(kept)
         found = await store.items(key_id, translated.references)
-        return expand(translated, previous_items=previous, referenced_items=found)
+        stored += [*(previous or ()), *found.values()]
+        self._exchange.hold_stored(sum(map(len, stored)))
+        work = partial(expand, translated, previous_items=previous, referenced_items=found)
+        return await work_on(stored, work, turns=self._services.bodies.turns)
 
     def _claims(self, authenticated: Authenticated) -> Claims:
         """Make the claims on the key; they replace earlier ones whose charge was never made."""

@@ -7,11 +7,11 @@ a response by its id or sends the whole history again. Everything is compressed 
 expires, and is bounded for each conversation, each key and overall.
 """
 
-import asyncio
 import hashlib
 import re
 import zlib
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
@@ -21,6 +21,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.cipher import Cipher
+from codex_proapi.gateway.server.body_work import in_thread
 
 MOST_RESPONSES = 200
 """Responses kept for one key; the oldest goes first."""
@@ -28,6 +29,11 @@ MOST_BYTES = 4 << 20
 """Size of the items that one response adds to its conversation, beyond which it is not kept."""
 MOST_CONVERSATION_BYTES = 16 << 20
 """Bytes of one response with its whole history, as stored; a longer one is not kept."""
+MOST_PLAIN_BYTES = 64 << 20
+"""Bytes of the items that one request is given, uncompressed: no more than a request may send itself.
+
+A response with a longer history is not kept; of references, those beyond count as gone.
+"""
 MOST_KEY_BYTES = 32 << 20
 """Bytes kept for one key; the oldest response goes first."""
 MOST_ALL_BYTES = 128 << 20
@@ -50,6 +56,8 @@ _ATTEMPTS: Final = 3
 """How often a response is kept again because the history it builds on went meanwhile."""
 _BESIDE: Final = 64 << 10
 """Bytes from which digests, compression and encryption run in a thread."""
+_OPENED_BESIDE: Final = 4 << 10
+"""Sealed bytes from which parts are opened in a thread: they may be a thousand times as long."""
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -103,6 +111,8 @@ class ResponseStore:
         Returns False if it is too large, or Redis is nearly full.
         """
         size = sum(map(len, history))
+        if size + len(response) > MOST_PLAIN_BYTES:
+            return False
         names = await _beside(size, lambda items: self._names(key_id, items), history)
         for _ in range(_ATTEMPTS):
             known = await self._known(key_id, names)
@@ -133,14 +143,7 @@ class ResponseStore:
         keys = [keyspace.stored(key_id), keyspace.response(key_id, response_id)]
         args = [f"response:{response_id}", MOST_TURNS + 2]
         sealed = await self._scripts.repeat("find_response", keys, args)
-        parts = await self._opened([text(part) for part in sealed])
-        if not parts:
-            return None
-        *histories, answer = parts
-        history = [item for part in histories for item in _items_of(part)]
-        if answer[:1] == b"[":
-            return StoredResponse(body=b"", history=_items_of(answer), output=[])
-        return StoredResponse(body=answer, history=history, output=_items_of(answer))
+        return await _opened(self._whole, [text(part) for part in sealed])
 
     async def response(self, key_id: str, response_id: str) -> Sequence[bytes] | None:
         """The items up to and including a response of this key, raw JSON each; None if not kept."""
@@ -163,14 +166,8 @@ class ResponseStore:
         earlier = [keyspace.response_item(key_id, item_id) for item_id in ids]
         args = [keyspace.response(key_id, ""), MOST_FOUND_BYTES, *ids]
         sealed = await self._scripts.repeat("find_items", [keyspace.stored(key_id), *earlier], args)
-        wanted, found = set(ids), dict[str, bytes]()
-        for each in sealed:
-            for part in await self._opened([text(each)]) or ():
-                for item in _items_of(part):
-                    item_id = _id_of(item)
-                    if item_id in wanted and item_id is not None:
-                        found.setdefault(item_id, item)
-        return found
+        pick = partial(self._picked, frozenset(ids))
+        return await _opened(pick, [text(part) for part in sealed])
 
     def _names(self, key_id: str, history: Sequence[bytes]) -> list[str]:
         """The ids of all beginnings of a history, the shortest first; nobody can guess one's items."""
@@ -211,18 +208,46 @@ class ResponseStore:
             args += [part.id, node, sealed]
         return int(await self._scripts.repeat("keep_response", keys, args))
 
-    async def _opened(self, sealed: Sequence[str]) -> list[bytes] | None:
-        """The parts of a response in the clear; None if no key of ours opens one."""
-        opened = await _beside(sum(map(len, sealed)), lambda s: [*map(self._open, s)], sealed)
-        parts = [part for part in opened if part is not None]
-        return parts if len(parts) == len(opened) else None
+    def _whole(self, sealed: Sequence[str]) -> StoredResponse | None:
+        """A response from its parts; None if there is none, no key of ours opens one, or it is too long."""
+        parts: list[bytes] = []
+        for each in sealed:
+            part = self._open(each, MOST_PLAIN_BYTES - sum(map(len, parts)))
+            if part is None:
+                return None
+            parts.append(part)
+        if not parts:
+            return None
+        *histories, answer = parts
+        if answer[:1] == b"[":
+            return StoredResponse(body=b"", history=_items_of(answer), output=[])
+        history = [item for part in histories for item in _items_of(part)]
+        return StoredResponse(body=answer, history=history, output=_items_of(answer))
+
+    def _picked(self, wanted: Collection[str], sealed: Sequence[str]) -> dict[str, bytes]:
+        """The wanted items of some parts, by id."""
+        found: dict[str, bytes] = {}
+        left = MOST_PLAIN_BYTES
+        for each in sealed:
+            part = self._open(each, left) or b"[]"
+            left -= len(part)
+            for item in _items_of(part):
+                item_id = _id_of(item)
+                if item_id in wanted and item_id is not None:
+                    found.setdefault(item_id, item)
+        return found
 
     def _seal(self, plain: bytes) -> str:
         return self._cipher.seal_bytes(zlib.compress(plain, 1)).decode()
 
-    def _open(self, sealed: str) -> bytes | None:
+    def _open(self, sealed: str, most: int) -> bytes | None:
+        """A part in the clear; None if no key of ours opens it, or it has more bytes than `most`."""
         opened = self._cipher.open_bytes(sealed.encode())
-        return None if opened is None else zlib.decompress(opened)
+        if opened is None or most <= 0:
+            return None
+        unpacking = zlib.decompressobj()
+        plain = unpacking.decompress(opened, most)
+        return plain if unpacking.eof else None
 
 
 class _Part(msgspec.Struct):
@@ -248,7 +273,14 @@ async def _beside(size: int, work: Callable[[A], B], value: A) -> B:
     """Run work inline if its input is small, in a thread if it is not."""
     if size < _BESIDE:
         return work(value)
-    return await asyncio.to_thread(work, value)
+    return await in_thread(partial(work, value))
+
+
+async def _opened(work: Callable[[Sequence[str]], B], sealed: Sequence[str]) -> B:
+    """Open sealed parts, in a thread unless they are small."""
+    if sum(map(len, sealed)) < _OPENED_BESIDE:
+        return work(sealed)
+    return await in_thread(partial(work, sealed))
 
 
 class _Answer(msgspec.Struct):
