@@ -21,7 +21,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.cipher import Cipher
-from codex_proapi.gateway.server.body_work import in_thread
+from codex_proapi.gateway.server.body_threads import in_thread
 
 MOST_RESPONSES = 200
 """Responses kept for one key; the oldest goes first."""

@@ -35,7 +35,7 @@ class BodyBudget:
 
     def __init__(self, most: int) -> None:
         self.turns = asyncio.Semaphore(THREADS)
-        """For `body_work.work_on`."""
+        """For `body_threads.work_on`."""
         self._most = most
         self._held = 0
         self._lock = threading.Lock()
