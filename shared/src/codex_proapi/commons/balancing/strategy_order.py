@@ -36,8 +36,8 @@ class StrategyOrder:
         self._routing = selection_input.routing
         now = selection_input.now
         if self._routing is Routing.LEAST_USED:
-            self._told = {c.id for c in among if known(c, now=now)}
-            comparable = [c for c in among if c.id in self._told]
+            self._with_quota = {c.id for c in among if known(c, now=now)}
+            comparable = [c for c in among if c.id in self._with_quota]
             self._open(among, comparable, lambda c: fullest(c, now=now))
         elif self._routing is Routing.DRAIN_SOONEST:
             self._open(among, among, lambda c: (strained(c, now=now), ends(c, now=now)))
@@ -72,9 +72,9 @@ class StrategyOrder:
         self._groups = [Turns(positions, [c.id for c in group]) for _, group in grouped]
 
     def _least_used(self, start: int, passed: Container[str]) -> Found:
-        """By the figures; who has none cannot be compared and gets its turns."""
+        """The order by figures; accounts without figures cannot be compared and get their turns."""
         first = self._turns.first(start, passed)
-        if first is None or first not in self._told:
+        if first is None or first not in self._with_quota:
             return None if first is None else (first, Reason.TURN)
         return self._of_groups(start, passed, Reason.LEAST_USED)
 

@@ -18,20 +18,20 @@ _LEFT: Final = frozenset((7, 8))
 
 def peer_has_left(sock: socket.socket) -> bool:
     """Whether the other side has closed a connection, though that may not have been read yet."""
-    return _told(sock, _STATE) in _LEFT
+    return _field_of(sock, _STATE) in _LEFT
 
 
 def unaccepted_connections(listener: socket.socket) -> int:
     """The number of connections of a listening socket that are not accepted yet."""
-    return _told(listener, _UNACCEPTED)
+    return _field_of(listener, _UNACCEPTED)
 
 
 def acknowledged_bytes(sock: socket.socket) -> int:
     """How many bytes the other side of a connection has taken since it was made."""
-    return _told(sock, _ACKNOWLEDGED)
+    return _field_of(sock, _ACKNOWLEDGED)
 
 
-def _told(sock: socket.socket, field: struct.Struct) -> int:
+def _field_of(sock: socket.socket, field: struct.Struct) -> int:
     if sys.platform != "linux" or sock.family not in {socket.AF_INET, socket.AF_INET6}:
         return 0
     try:
