@@ -109,6 +109,23 @@ async def test_a_killed_server_comes_back(tmp_path: pathlib.Path) -> None:
         await until(back)
 
 
+async def test_a_server_whose_socket_was_removed_is_ended_before_another_starts(
+    tmp_path: pathlib.Path,
+) -> None:
+    async with EmbeddedRedis(tmp_path) as server:
+        before = await pid_of(server)
+        await ask(server, "SET", "a", "1")
+        server.socket.unlink()
+
+        async def back() -> bool:
+            return await answers(server) and await pid_of(server) != before
+
+        await until(back)
+
+        assert not _runs(before)
+        assert await ask(server, "GET", "a") == "1"
+
+
 OWNER = """
     import asyncio, pathlib, sys
     from codex_proapi.local.embedded_redis import EmbeddedRedis
@@ -142,6 +159,59 @@ async def test_the_server_of_a_killed_owner_is_taken_over_and_stopped(
     if sys.platform == "linux":
         await until(gone)
     assert not await answers(server)
+
+
+async def test_an_orphan_without_a_socket_is_ended_first_and_its_log_is_kept(
+    tmp_path: pathlib.Path,
+) -> None:
+    owner = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", textwrap.dedent(OWNER), str(tmp_path)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert owner.stdout is not None
+    assert await owner.stdout.readline() == b"up\n"
+    left = EmbeddedRedis(tmp_path)
+    before = await pid_of(left)
+    await ask(left, "SET", "a", "1")
+    owner.kill()
+    await owner.wait()
+    left.socket.unlink()
+
+    async with EmbeddedRedis(tmp_path) as server:
+        assert await pid_of(server) != before
+        assert await ask(server, "GET", "a") == "1"
+
+        async def ended() -> bool:
+            return not _runs(before)
+
+        await until(ended)
+        assert (tmp_path / "redis" / "redis.log.1").exists()
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+async def test_an_orphan_that_cannot_be_told_is_a_sentence(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_redis, "START_SECONDS", 0.1)
+    folder = tmp_path / "redis"
+    folder.mkdir(mode=0o700)
+    tmp_path.chmod(0o700)
+    held = embedded_redis._lock_file(folder / "store.lock")
+    assert held is not None
+    (folder / "redis.pid").write_text(str(os.getpid()))
+    try:
+        with pytest.raises(EmbeddedRedisFailed, match="still has the files"):
+            await EmbeddedRedis(tmp_path).start()
+    finally:
+        os.close(held)
 
 
 async def test_a_long_path_gets_a_short_socket(tmp_path: pathlib.Path) -> None:

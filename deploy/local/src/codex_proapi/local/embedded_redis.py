@@ -2,6 +2,10 @@
 
 The first process that needs it starts and owns it; others use its socket. The owner stops it; if
 the server or its owner dies, one of the remaining processes starts it again on the same files.
+
+The server inherits a locked descriptor, so the lock lives as long as it does: where the path of its
+socket was removed (a cleaner of temporary files), it is ended before another one starts, and two
+never write to the same files.
 """
 
 import asyncio
@@ -11,6 +15,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import signal
 import tempfile
 from types import TracebackType
 from typing import Any, Self, cast
@@ -59,6 +64,8 @@ class EmbeddedRedis:
     def __init__(self, data_dir: pathlib.Path) -> None:
         self._folder = data_dir / "redis"
         self._process: asyncio.subprocess.Process | None = None
+        self._has_answered = False
+        self._orphan = 0
         self._lock: int | None = None
         self._tasks = Tasks()
 
@@ -131,6 +138,7 @@ class EmbeddedRedis:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if await self._presence() is Presence.READY:
+                self._has_answered = True
                 self._try_lock()
                 continue
             log.warning("redis.missing", folder=str(self._folder))
@@ -153,9 +161,10 @@ class EmbeddedRedis:
                 if presence is Presence.ABSENT:
                     await self._launch()
             if asyncio.get_running_loop().time() > deadline:
-                raise EmbeddedRedisFailed(self._why())
+                raise EmbeddedRedisFailed(self._why_late())
             await asyncio.sleep(_POLL)
         # A server whose owner was killed has none: it is ours to stop.
+        self._has_answered = True
         self._try_lock()
 
     def _ended(self) -> bool:
@@ -163,9 +172,26 @@ class EmbeddedRedis:
         return self._process is not None and self._process.returncode is not None
 
     async def _launch(self) -> None:
-        """Start a server process, unless ours is still starting."""
+        """Start a server process, unless ours is still starting or another has the files."""
         if self._process is not None:
+            if self._has_answered:  # it lives, and the path of its socket is gone
+                self._process.terminate()
             return
+        files = _lock_file(self._folder / "store.lock")
+        if files is None:
+            self._end_orphan()
+            return
+        try:
+            await self._start_server(files)
+        finally:
+            os.close(files)  # the server has its own: the lock is now the server's
+
+    async def _start_server(self, files: int) -> None:
+        """Start a server process.
+
+        Args:
+            files: The locked descriptor of the store's files, which it inherits.
+        """
         try:
             binary = str(get_binary_path())
         except ValkeyBinaryNotFoundError as error:
@@ -177,7 +203,11 @@ class EmbeddedRedis:
             *("--unixsocketperm", "700", "--dir", str(self._folder), "--daemonize", "no"),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
             *("--maxmemory-policy", "noeviction", "--loglevel", "notice"),
+            *("--pidfile", str(self._pid_file)),
         ]
+        self._has_answered = False
+        with contextlib.suppress(OSError):  # why the last one ended may be asked later
+            self._log_file.replace(self._log_file.with_suffix(".log.1"))
         with os.fdopen(os.open(self._log_file, _LOG_FLAGS, 0o600), "wb") as out:
             # A session of its own: Ctrl-C must reach us first, the store last.
             self._process = await asyncio.create_subprocess_exec(
@@ -186,7 +216,28 @@ class EmbeddedRedis:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                pass_fds=(files,),
             )
+
+    def _end_orphan(self) -> None:
+        """End the server that has the files and no socket any more; it saves and leaves.
+
+        One that is not known may be about to leave: it is waited for.
+        """
+        try:
+            pid = int(self._pid_file.read_text(encoding="ascii"))
+            name = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            return
+        if pid != self._orphan and name.startswith(("valkey", "redis")):
+            self._orphan = pid
+            log.warning("redis.orphaned", pid=pid, folder=str(self._folder))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    @property
+    def _pid_file(self) -> pathlib.Path:
+        return self._folder / "redis.pid"
 
     @property
     def _log_file(self) -> pathlib.Path:
@@ -199,6 +250,18 @@ class EmbeddedRedis:
             lines = self._log_file.read_text(errors="replace").strip().splitlines()
         last = lines[-1] if lines else "it gave no reason"
         return f"the embedded Redis does not start: {last} (see {self._log_file}, or set REDIS_URL)"
+
+    def _why_late(self) -> str:
+        """Why no server answers in time: it does not start, or another one has the files."""
+        files = _lock_file(self._folder / "store.lock")
+        if files is None and self._process is None:
+            return (
+                f"a valkey-server without a socket still has the files of {self._folder}: end it,"
+                " then start again"
+            )
+        if files is not None:
+            os.close(files)
+        return self._why()
 
     async def _presence(self) -> Presence:
         """Whether a server is there. One that does not answer still counts: never start another."""
@@ -221,14 +284,8 @@ class EmbeddedRedis:
         """Become the owner if there is none."""
         if self._lock is not None:
             return True
-        descriptor = os.open(self._folder / "owner.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return False
-        self._lock = descriptor
-        return True
+        self._lock = _lock_file(self._folder / "owner.lock")
+        return self._lock is not None
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -240,3 +297,14 @@ def _own_folder(folder: pathlib.Path) -> None:
     """Refuse a folder made by another user: the socket gives access to all data."""
     if folder.stat().st_uid != os.getuid():
         raise FolderUnusable(f"{folder} belongs to another user")
+
+
+def _lock_file(path: pathlib.Path) -> int | None:
+    """A descriptor of the file, locked; None where another process has the lock."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
