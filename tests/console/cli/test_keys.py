@@ -1,10 +1,15 @@
 """API keys from the command line."""
 
+import asyncio
 import json
+import time
 
 import pytest
 from click.testing import CliRunner, Result
+from redis.asyncio import Redis
+from support.console_scene import FERNET, Scene
 
+from codex_proapi.commons.redis.clients import connect
 from codex_proapi.console.cli.keys import keys
 
 
@@ -94,3 +99,26 @@ def test_a_name_that_the_console_would_refuse_is_refused(
     assert run(environ, "create", name).exit_code == 2
     assert run(environ, "create", "laptop").exit_code == 0
     assert run(environ, "change", "laptop", "--name", name).exit_code == 2
+
+
+async def test_a_model_that_nobody_offers_is_refused_with_those_that_are(
+    redis_url: str, redis_client: Redis
+) -> None:
+    client = connect(redis_url)
+    await Scene(client, now=time.time()).people()
+    await client.aclose()
+    environ = {"REDIS_URL": redis_url, "ENCRYPTION_KEYS": FERNET}
+    asked = (
+        ("create", "laptop", "--model", "nope"),
+        ("create", "laptop", "--model", "gpt-5.5", "--default-model", "nope"),
+    )
+    refused = [await asyncio.to_thread(run, environ, *arguments) for arguments in asked]
+    listed = await asyncio.to_thread(run, environ, "list", "--json")
+    options = ("--model", "GPT-5.5", "--default-model", "gpt-5")
+    made = await asyncio.to_thread(run, environ, "create", "phone", *options)
+
+    for each in refused:
+        assert each.exit_code == 1
+        assert "no account offers nope; offered are gpt-6.1-sol" in each.stderr
+    assert json.loads(listed.stdout)["keys"] == []
+    assert made.exit_code == 0

@@ -10,6 +10,7 @@ import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.console.api.keys import (
     MOST_NAME,
     MOST_OVERLAP,
@@ -21,6 +22,7 @@ from codex_proapi.console.api.keys import (
 from codex_proapi.console.cli.key_options import LIMITS, Span, facts_of, key_options
 from codex_proapi.console.cli.opened_store import OpenedStore, opened
 from codex_proapi.console.cli.tables import moment, plain, show_table
+from codex_proapi.console.views.models_seen import ALWAYS, load_models
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **provide
     now = time.time()
 
     async def make(store: OpenedStore) -> tuple[ApiKey, str]:
+        await _check_models(store, provided)
         facts = facts_of(await _accounts_named(store, provided), now=now, limits=Limits())
         key, secret = await store.keys.create(name.strip(), created_at=int(now), **facts)
         after = {"name": key.name, "owner": key.owner, "expires_at": key.expires_at}
@@ -94,6 +97,7 @@ def change(
 
     async def patch(store: OpenedStore) -> ApiKey:
         meant = await _meant(store.keys, key)
+        await _check_models(store, provided)
         named = await _accounts_named(store, provided)
         facts = facts_of(named, now=time.time(), limits=meant.limits)
         if name is not None:
@@ -199,6 +203,27 @@ async def _accounts_named(store: OpenedStore, provided: dict[str, Any]) -> dict[
             raise click.ClickException(f"{each} {told}; see `accounts list`")
         meant += found
     return provided | {"accounts": tuple(meant)}
+
+
+async def _check_models(store: OpenedStore, provided: Mapping[str, Any]) -> None:
+    """Refuse a model that nobody offers: a key for it alone could ask for nothing.
+
+    What a key may ask for are names of the catalogue; its default may be an alias, too.
+    """
+    models = set(provided["models"]) - {"all"}
+    default = {provided["default_model"]} - {None, ""}
+    if not models | default:
+        return
+    ids = [account.id for account in await store.accounts.list()]
+    offered = [model.id for model in await load_models(store.redis, ids, hidden=True)]
+    aliases = (await LiveSettingsStore(store.redis).read()).model_aliases or {}
+    known = {name.lower() for name in offered}
+    others = known | {name.lower() for name in (*aliases, *ALWAYS)}
+    unknown = [name for name in sorted(models) if name.lower() not in known]
+    unknown += [name for name in default if name.lower() not in others]
+    if offered and unknown:  # before the first catalogue is read nobody can say
+        names = ", ".join(offered)
+        raise click.ClickException(f"no account offers {', '.join(unknown)}; offered are {names}")
 
 
 async def _meant(store: KeyStore, wanted: str, *, revoked: bool = False) -> ApiKey:

@@ -31,8 +31,16 @@ class SeenModel(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the accounts that have it."""
 
 
-async def load_models(redis: Redis, account_ids: Sequence[str]) -> list[SeenModel]:
-    """The listed models of these accounts, best first; empty when none has reported yet."""
+async def load_models(
+    redis: Redis, account_ids: Sequence[str], *, hidden: bool = False
+) -> list[SeenModel]:
+    """The models of these accounts, best first; empty when none has reported yet.
+
+    Args:
+        redis: Where the gateway keeps the catalogues.
+        account_ids: Whose.
+        hidden: Also those that are offered but not listed.
+    """
     if not account_ids:
         return []
     keys = [keyspace.catalogue(account_id) for account_id in account_ids]
@@ -42,18 +50,22 @@ async def load_models(redis: Redis, account_ids: Sequence[str]) -> list[SeenMode
             account_id: _decoded(body)
             for account_id, body in zip(account_ids, kept, strict=True)
             if body is not None
-        }
+        },
+        hidden=hidden,
     )
 
 
-def unite(reported: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[SeenModel]:
-    """One entry for each model, with the accounts that have it; hidden models are left out."""
+def unite(
+    reported: Mapping[str, Sequence[Mapping[str, Any]]], *, hidden: bool = False
+) -> list[SeenModel]:
+    """One entry for each model, with the accounts that have it; hidden ones only if asked for."""
     facts: dict[str, Mapping[str, Any]] = {}
     holders: dict[str, list[str]] = {}
     for account_id, models in reported.items():
         for model in models:
             slug = model.get("slug") or model.get("id")
-            if isinstance(slug, str) and slug and model.get("visibility", "list") == "list":
+            listed = hidden or model.get("visibility", "list") == "list"
+            if isinstance(slug, str) and slug and listed:
                 facts.setdefault(slug, model)
                 holders.setdefault(slug, []).append(account_id)
     found = [_seen(slug, model, tuple(holders[slug])) for slug, model in facts.items()]
