@@ -1,5 +1,6 @@
 """The live log: a line within a second, what happens when the stream breaks, and its tools."""
 
+import re
 import time
 from typing import Any
 
@@ -252,3 +253,27 @@ async def test_shown_and_total_are_counted(site: Served, visitor: Tab) -> None:
     await visitor.open("/logs?request_id=req_none")
 
     await visitor.see("#log-count", "0 match")
+
+
+async def test_the_detail_of_a_line_has_seconds_and_24_hours(site: Served, visitor: Tab) -> None:
+    request_id = await _settle(site, 50_100, asked_model="to-the-second")
+    await visitor.open(f"/logs?request_id={request_id}")
+    await visitor.click(".log-line")
+    await visitor.see(".log-detail", "Time")
+    told = await visitor.text(".log-detail")
+
+    assert re.search(r"Time .{6,20}[ ,]+[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\b", told), told
+
+
+async def test_what_an_administrator_did_is_told_in_words(site: Served, visitor: Tab) -> None:
+    await visitor.open("/accounts")
+    row = f"#row-{site.scene.ids[0]}"
+    await visitor.click(f"{row} details.menu summary")
+    await visitor.click(f"{row} .menu-list button:has-text('Pause')")
+    await visitor.see(row, "Paused")
+    await visitor.open("/logs")
+    await visitor.see(".log-row", "paused")
+    told = await visitor.text(".log-row >> nth=0")
+
+    assert "actor=" not in told
+    assert "ip=" not in told

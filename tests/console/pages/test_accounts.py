@@ -6,6 +6,7 @@ from support.console_pages import PageClient, filled_console, words_of
 from support.consoles import PASSWORD
 from support.logins import a_login
 
+from codex_proapi.commons.accounts.model import AccountState
 from codex_proapi.commons.accounts.store import NewAccount
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -38,7 +39,7 @@ async def test_an_account_without_figures_is_never_drawn_as_full(redis_url: str)
         html = (await site.get("/accounts")).text
 
     assert "Quota unknown: not reported yet." in html
-    assert "<meter" not in html
+    assert "bar-meter" not in html
 
 
 async def test_no_account_has_one_thing_to_do(redis_url: str) -> None:
@@ -187,3 +188,31 @@ def a_new_account() -> NewAccount:
     return msgspec.structs.replace(
         a_login(exp=1_900_000_000, workspace="ws-new"), email="zoe@example.com"
     )
+
+
+async def test_a_spent_window_has_no_pace_and_an_empty_bar(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        html = (await site.get(f"/accounts/{site.scene.ids[2]}")).text
+
+    spent = html.partition("5 hours")[2].partition("Week")[0]
+    assert "0% left" in words_of(spent)
+    assert "At this pace" not in words_of(spent)
+
+
+async def test_a_bar_is_as_long_as_its_figure(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        html = (await site.get(f"/accounts/{site.scene.ids[0]}")).text
+
+    bar = html.partition("88% left")[2]
+    assert 'width="88' in bar.partition("</svg>")[0]
+
+
+@pytest.mark.parametrize("reason", ["refresh_token_reused", "token_invalidated"])
+async def test_who_must_sign_in_again_has_the_button_beside_it(redis_url: str, reason: str) -> None:
+    async with filled_console(redis_url) as site:
+        account = site.scene.ids[0]
+        await site.scene.accounts.mark(account, AccountState.REVOKED, reason)
+        html = (await site.get("/accounts")).text
+
+    row = html.partition(f'id="row-{account}"')[2].partition("<details")[0]
+    assert f'data-login-account="{account}"' in row
