@@ -170,3 +170,15 @@ def test_patterns_that_upstream_cannot_compile_are_left_out(pattern: str, stays:
     assert ("pattern" in parameters["properties"]["pattern"]) is stays
     assert (pattern in parameters.get("patternProperties", {})) is stays
     assert parameters["default"] == {"pattern": pattern}
+
+
+@pytest.mark.parametrize("name", [[], {}, [{"type": "text"}], 5])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_name_that_is_no_text_is_refused_where_it_stands(name: Any, place: int) -> None:
+    declared = [tool("A"), tool("B")]
+    declared[place]["name"] = name
+
+    with pytest.raises(BadRequest) as caught:
+        tools(*declared)
+
+    assert (caught.value.param or "").startswith(f"tools[{place}]")

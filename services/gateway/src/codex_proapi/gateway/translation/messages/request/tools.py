@@ -63,12 +63,12 @@ def read_offered(
 
 def _unique(tools: Iterable[ToolFields], removed: frozenset[str]) -> Iterable[ToolFields]:
     """Yield each tool once, without placeholders and removed tools."""
-    seen: set[Any] = set()
+    seen = {PLACEHOLDER, *removed}
     for fields in tools:
         name = tool_value(fields, "name")
-        if name == PLACEHOLDER or name in removed or name in seen:
-            continue
         if isinstance(name, str):
+            if name in seen:
+                continue
             seen.add(name)
         yield fields
 
