@@ -3,6 +3,7 @@
 import ast
 import pathlib
 import tomllib
+from collections import Counter
 
 import pytest
 from support.tree import ROOT, functions, modules
@@ -47,6 +48,14 @@ def test_a_test_module_fits_its_budget(path: pathlib.Path) -> None:
 @pytest.mark.parametrize("name", BUDGETS["test_exceptions"])
 def test_an_exception_that_nobody_needs_any_more_is_gone(name: str) -> None:
     assert len((TESTS / name).read_text().splitlines()) > BUDGETS["test_module"]["lines"]
+
+
+def test_a_folder_fits_its_budget() -> None:
+    limit = BUDGETS["folder"]["modules"]
+
+    counts = Counter(path.parent for _, path in modules() if path.name != "__init__.py")
+
+    assert not {folder for folder, count in counts.items() if count > limit}
 
 
 def test_the_readme_fits_its_budget() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.commons.runtime.loop_lag import CHECK_SECONDS, watch_lag
+from codex_proapi.commons.runtime.process_metrics import CHECK_SECONDS, watch_lag
 
 
 async def test_who_is_woken_late_tells_how_late() -> None:

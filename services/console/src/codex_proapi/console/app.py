@@ -24,7 +24,7 @@ from codex_proapi.commons.cluster.store_check import StoreCheck, end_process
 from codex_proapi.commons.redis.clients import connect, connect_blocking
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.commons.runtime.loop_lag import watch_lag
+from codex_proapi.commons.runtime.process_metrics import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.console.api.usage import usage_wanted

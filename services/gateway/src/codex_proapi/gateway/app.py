@@ -16,7 +16,7 @@ from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.cluster.store_check import end_process
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.line_writer import TextOutput
-from codex_proapi.commons.runtime.loop_lag import watch_lag
+from codex_proapi.commons.runtime.process_metrics import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.api.count_tokens import CountTokens
 from codex_proapi.gateway.api.dialects.table import DIALECTS

@@ -1,6 +1,8 @@
 """Prometheus series that every process exposes beside those of its service."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -8,6 +10,9 @@ from prometheus_client.registry import Collector
 
 from codex_proapi.commons.runtime.line_writer import DROPPED
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
+
+CHECK_SECONDS = 0.5
+"""Seconds between two checks of the event loop's lag."""
 
 
 class ProcessMetrics(Collector):
@@ -46,6 +51,23 @@ class ProcessMetrics(Collector):
             "Lines of the log that were dropped, because nobody read or they could not be written.",
             value=DROPPED.count,
         )
+
+
+async def watch_lag(
+    saw: Callable[[float], None],
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Call `saw` at each check with how late a sleeping task was woken, in seconds; until cancelled.
+
+    A stall that lies wholly between two checks is not seen, so the figures show what happens often,
+    not each stall.
+    """
+    while True:
+        asked = clock()
+        await sleep(CHECK_SECONDS)
+        saw(max(0.0, clock() - asked - CHECK_SECONDS))
 
 
 def _counter(name: str, text: str, *, label: str, counts: Mapping[str, int]) -> Metric:
