@@ -9,6 +9,7 @@ EXCEPTIONS: dict[str, str] = {
     "cluster": "what a process checks at its start is asked for as one, by `store_check`",
     "http": "one server for both services; its parts serve each other",
     "redis": "the client's parts serve each other; nobody asks for them one by one",
+    "proxy.handshake": "its two drivers are the gateway's dialer and both services' httpx client",
     "accounts.refresh_pace": "a part of the refresher, which both services use",
     "accounts.renewed_credentials": "a part of the refresher, which both services use",
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 import openai
 import pytest
+from support.proxies import PAIR_IN_URL, proxy_server
 from support.standalone_process import COMMAND, ROOT, command, started
 
 from codex_proapi.simulator import Simulator
@@ -69,6 +70,21 @@ async def test_an_imported_account_serves_and_is_there_after_a_restart(
     assert [arrival.account for arrival in sim.turns] == ["ada", "ada"]
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert json.loads(content)["tokens"]["refresh_token"].encode() not in written
+
+
+async def test_all_that_goes_upstream_goes_through_the_proxy(tmp_path: pathlib.Path) -> None:
+    async with Simulator() as sim, proxy_server("socks5", asks=True) as proxy:
+        environ = {"DATA_DIR": str(tmp_path), "PORT": "0", **sim.environ}
+        environ["UPSTREAM_PROXY"] = proxy.url
+        content = json.dumps(sim.auth_json("ada")).encode()
+        await command("accounts", "import", "-", environ=environ, provided=content)
+        async with started(*COMMAND, environ=environ) as running:
+            assert await chat(running.address, "say one") == "one"
+            assert await running.stop(signal.SIGTERM) == 0
+
+    assert set(proxy.targets) == {f"127.0.0.1:{sim.port}"}
+    assert f"the proxy socks5://localhost:{proxy.port} leads upstream" in running.told
+    assert PAIR_IN_URL not in running.told
 
 
 async def test_the_first_key_ends_the_open_policy(tmp_path: pathlib.Path) -> None:

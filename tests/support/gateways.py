@@ -241,10 +241,12 @@ def text_of(chunks: list[Any]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def stage(redis_url: str, *accounts: str, **changes: Any) -> AsyncIterator[Stage]:
-    """A stage with these accounts logged in and one gateway."""
+async def stage(
+    redis_url: str, *accounts: str, backend: Any = None, **changes: Any
+) -> AsyncIterator[Stage]:
+    """A stage with these accounts logged in and one gateway, before this backend or a new one."""
     async with contextlib.AsyncExitStack() as stack:
-        simulator = await stack.enter_async_context(Simulator())
+        simulator = await stack.enter_async_context(backend or Simulator())
         made = Stage(simulator, redis_url, stack)
         stack.push_async_callback(made.redis.aclose)
         if accounts:

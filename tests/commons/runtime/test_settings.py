@@ -51,6 +51,40 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract() -> None:
     assert settings.data_dir == Path("~/.codex-proapi")
 
 
+def test_the_proxy_comes_from_our_setting_else_from_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "proxy").write_text("socks5://ada:s3cret@own:1080\n")
+    own = {"UPSTREAM_PROXY_FILE": str(tmp_path / "proxy")}
+    machine = {"https_proxy": "http://lower:1", "ALL_PROXY": "http://all:2", "no_proxy": "inner"}
+
+    found = [
+        from_environ(CommonSettings, {**NEEDED, **environ}).proxy_rules.proxy_for_url(url)
+        for environ, url in (
+            (own | machine, "https://inner"),
+            (machine, "https://chatgpt.com"),
+            (machine, "https://inner"),
+            (machine | {"HTTPS_PROXY": "upper:3"}, "https://chatgpt.com"),
+            ({"all_proxy": "http://all:2"}, "https://chatgpt.com"),
+            ({}, "https://chatgpt.com"),
+        )
+    ]
+
+    assert [proxy and proxy.name for proxy in found] == [
+        *("socks5://own:1080", "http://lower:1", None, "http://upper:3", "http://all:2", None),
+    ]
+    assert "s3cret" not in repr(from_environ(CommonSettings, NEEDED | own))
+
+
+@pytest.mark.parametrize("name", ["UPSTREAM_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_cannot_be_read_is_one_sentence_without_its_address(name: str) -> None:
+    [fault] = faults_of({**NEEDED, name: "ftp://ada:s3cret@proxy"})
+
+    assert fault.startswith(f"{name} must be written http://, https://, socks5:// or socks5h://")
+    assert "s3cret" not in fault
+    assert faults_of({**NEEDED, "UPSTREAM_PROXIES": "http://p"}) == [
+        "UPSTREAM_PROXIES is not a setting of ours."
+    ]
+
+
 def test_every_field_is_read_under_its_name_in_capitals() -> None:
     settings = from_environ(
         CommonSettings,

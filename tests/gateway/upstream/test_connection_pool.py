@@ -9,8 +9,8 @@ from support.scripted_servers import HEAD_CHUNKED, WHOLE, chunked, read_all
 from codex_proapi.gateway.upstream.connection_pool import (
     IDLE_BEATS,
     HttpClient,
-    Unreachable,
 )
+from codex_proapi.gateway.upstream.dialer import Unreachable
 from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLost
 
 

@@ -14,8 +14,8 @@ from support.scripted_servers import WHOLE, chunked, read_all
 from codex_proapi.gateway.upstream.connection_pool import (
     HttpClient,
     StaleConnection,
-    Unreachable,
 )
+from codex_proapi.gateway.upstream.dialer import Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
 
 

@@ -52,6 +52,29 @@ def examined(
     return code, {each["check"]: (each["verdict"], each.get("cure", "")) for each in found}
 
 
+@pytest.mark.parametrize("name", ["UPSTREAM_PROXY", "https_proxy"])
+def test_a_proxy_that_is_away_is_named_without_its_password(
+    healthy: dict[str, str], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    away = {
+        **healthy,
+        "CODEX_AUTH_URL": "https://auth.example",
+        name: "http://ada:pw17@127.0.0.1:9",
+    }
+    code = run(away, ["doctor"])
+    said = capsys.readouterr().out
+
+    assert code == 1
+    refused = (
+        "auth.example cannot be reached through http://127.0.0.1:9 (proxy: cannot be connected"
+    )
+    assert refused in said
+    assert "UPSTREAM_PROXY" in said
+    assert "pw17" not in said
+    direct = run({**away, "CODEX_AUTH_URL": healthy["CODEX_AUTH_URL"]}, ["doctor"])
+    assert direct == (name == "UPSTREAM_PROXY"), "the machine's own leaves loopback alone"
+
+
 def test_what_is_well_is_said_in_one_line_each(
     healthy: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import msgspec
 import structlog
 from litestar import Litestar
@@ -21,6 +20,7 @@ from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTO
 
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica
 from codex_proapi.commons.cluster.store_check import StoreCheck, end_process
+from codex_proapi.commons.proxy.http_client import http_client
 from codex_proapi.commons.redis.clients import connect, connect_blocking
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -107,9 +107,8 @@ class Console:
         self.lights = HealthReport(loops_down=lambda: self._tasks.down)
         self.redis = connect(settings.redis_url)
         self.blocking_redis = connect_blocking(settings.redis_url)
-        self.http = httpx.AsyncClient(
-            verify=client_context(), trust_env=False, follow_redirects=False
-        )
+        rules = settings.proxy_rules
+        self.http = http_client(rules, context=client_context, follow_redirects=False)
         self.parts = Components(
             Foundations(
                 settings=settings,
@@ -134,6 +133,9 @@ class Console:
             return
         self._started = True
         self._announce(f"browser logins return to {self._settings.redirect_uri}")
+        proxy = self._settings.proxy_rules.proxy_for_url(self._settings.codex_auth_url)
+        if proxy is not None:
+            self._announce(f"the proxy {proxy.name} leads upstream")
         check = StoreCheck(self.redis, Cipher(self._settings.encryption_keys))
         try:
             await check.check()

@@ -107,6 +107,9 @@ class Gateway:
             return
         self._started = True
         self._settings_applier.apply(LiveSettings())
+        settings = self._settings
+        if proxy := settings.proxy_rules.proxy_for_url(settings.codex_base_url):
+            log.info("upstream.proxied", proxy=proxy.name)
         try:
             await self.stores.check.check()
             await self._sync.round()

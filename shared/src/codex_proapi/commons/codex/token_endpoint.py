@@ -15,6 +15,9 @@ from codex_proapi.commons.codex.claims import UnverifiedClaims, claims_of, claim
 TIMEOUT = httpx.Timeout(connect=10, read=110, write=20, pool=10)
 """A refresh may be slow; giving up early would lose the rotated token."""
 
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""Failures before anything reached the server."""
+
 _PENDING = frozenset({"deviceauth_authorization_unknown", "authorization_pending"})
 _ENDED = frozenset({"expired_token", "deviceauth_expired", "access_denied"})
 _OUR_FAULTS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
@@ -197,7 +200,7 @@ class TokenEndpoint:
     async def _post(self, path: str, **request: Any) -> httpx.Response:
         try:
             return await self._http.post(f"{self._issuer}{path}", timeout=TIMEOUT, **request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except _UNSENT as error:
             raise GrantUnavailable(type(error).__name__, sent=False) from None
         except httpx.HTTPError as error:
             raise GrantUnavailable(type(error).__name__, sent=True) from None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-STRICT = ("CODEX_", "COMMIT_PATIENCE", "DRAIN_", "REDIS_GRACE_", "TRUSTED_PROX")
+STRICT = ("CODEX_", "COMMIT_PATIENCE", "DRAIN_", "REDIS_GRACE_", "TRUSTED_PROX", "UPSTREAM_PROX")
 """A name that begins so is ours or the Codex CLI's (`FOREIGN_NAMES`)."""
 
 PREFIX = "CODEX_PROAPI_"
@@ -20,6 +20,7 @@ OURS = (
     *("CODEX_", "OAUTH_", "API_KEY_", "ADMIN_", "ENCRYPTION_", "HISTORY_", "ROUTING"),
     *("TRUSTED_PROX", "DEFAULT_MODEL", "MODEL_ALIAS", "PUBLIC_URL", "REDIS_URL", "LOG_LEVEL"),
     *("ALLOWED_ORIGIN", "DATA_DIR", "COMMIT_PATIENCE", "DRAIN_", "QUOTA_", "REDIS_GRACE_"),
+    "UPSTREAM_PROX",
 )
 """How names of settings begin."""
 
@@ -33,11 +34,17 @@ KNOWN_NAMES = frozenset(
         *("REASONING_SUMMARY", "COMMIT_PATIENCE", "WHOLE_PATIENCE", "QUOTA_POLL_SECONDS"),
         *("QUOTA_RESERVE", "DRAIN_SECONDS", "DRAIN_SETTLE_SECONDS", "REDIS_GRACE_SECONDS"),
         *("ACCOUNT_STREAMS", "BODY_MEMORY_MIB", "FAIR_SHARE_BELOW", "MAX_CONCURRENT"),
+        *("UPSTREAM_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     }
 )
 """Names of all our processes together, so that one file of settings can serve them all."""
 
-SECRET_NAMES = frozenset({"REDIS_URL", "ENCRYPTION_KEYS", "ADMIN_PASSWORD"})
+SECRET_NAMES = frozenset(
+    {
+        *("REDIS_URL", "ENCRYPTION_KEYS", "ADMIN_PASSWORD"),
+        *("UPSTREAM_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+    }
+)
 """Those that may come from a file, `…_FILE`."""
 
 FOREIGN_NAMES = re.compile(

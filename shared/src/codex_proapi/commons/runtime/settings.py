@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.fernet import Fernet
 
+from codex_proapi.commons.proxy.address import Proxy, ProxyRules, parse_proxy
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.setting_names import unknown_names, without_prefix
 
@@ -30,6 +31,9 @@ LOOPBACK: tuple[Network, ...] = (
     ipaddress.ip_network("::1/128"),
 )
 """The machine itself."""
+
+LOWER_CASE_TOO = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+"""Names that other programs read too; the lower-case spelling is the older and more common one."""
 
 REDIS_SCHEMES = (
     *("redis", "rediss", "unix"),
@@ -70,6 +74,14 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Version of the Codex CLI we speak like; the backend refuses old ones."""
     codex_originator: str = "codex_cli_rs"
     """Name of the client we speak like; the backend sheds load by it."""
+    upstream_proxy: Annotated[str, Secret] = ""
+    """Proxy for all that goes upstream: `http://`, `https://`, `socks5://`, `socks5h://`."""
+    https_proxy: Annotated[str, Secret] = ""
+    """Proxy of the machine's environment, where UPSTREAM_PROXY is not set."""
+    all_proxy: Annotated[str, Secret] = ""
+    """The same, where HTTPS_PROXY is not set either."""
+    no_proxy: str = ""
+    """Hosts that are reached directly in spite of HTTPS_PROXY and ALL_PROXY."""
     log_level: Threshold = "info"
     """Least level that is logged."""
 
@@ -86,6 +98,11 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
         found = []
         if fault := _redis_fault(self.redis_url):
             found.append(fault)
+        for name, text in self._proxies():
+            try:
+                parse_proxy(text)
+            except ValueError as error:
+                found.append(f"{name} {error}")
         if not self.encryption_keys:
             found.append("ENCRYPTION_KEYS is required: a comma-separated list of Fernet keys.")
         for number, key in enumerate(self.encryption_keys, start=1):
@@ -96,6 +113,23 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
                     f"ENCRYPTION_KEYS: key {number} is no Fernet key (32 bytes in url-safe base64)."
                 )
         return found
+
+    @property
+    def proxy_rules(self) -> ProxyRules:
+        """Which proxy leads upstream. Raises ValueError where `faults` has found one."""
+        proxies: dict[str, Proxy] = {name: parse_proxy(text) for name, text in self._proxies()}
+        explicit = proxies.pop("UPSTREAM_PROXY", None)
+        environment = next(iter(proxies.values()), None)
+        return ProxyRules(explicit=explicit, environment=environment, no_proxy=self.no_proxy)
+
+    def _proxies(self) -> list[tuple[str, str]]:
+        """The setting that names the proxy, with its text; empty if there is none."""
+        provided = [
+            ("UPSTREAM_PROXY", self.upstream_proxy),
+            ("HTTPS_PROXY", self.https_proxy),
+            ("ALL_PROXY", self.all_proxy),
+        ]
+        return [(name, text) for name, text in provided if text][:1]
 
 
 def _redis_fault(url: str) -> str:
@@ -160,6 +194,8 @@ def from_environ(cls: type[T], environ: Mapping[str, str]) -> T:
 def _text(name: str, environ: Mapping[str, str], *, secret: bool, faults: list[str]) -> str | None:
     """The text of a setting, from its variable or (secrets only) from the file it names."""
     text = environ.get(name)
+    if not text and name in LOWER_CASE_TOO:
+        text = environ.get(name.lower())
     path = environ.get(f"{name}_FILE") if secret else None
     if not path:
         return text or None

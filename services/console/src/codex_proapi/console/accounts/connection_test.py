@@ -40,7 +40,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     """The error code; empty on success."""
     facts: dict[str, str | int] = {}
-    """The result: number of models, plan, or the model that answered."""
+    """The result: number of models, plan, the model that answered, or how the proxy failed."""
 
 
 class Failed(Exception):
@@ -115,6 +115,8 @@ class ConnectionTest:
             code = "credential_revoked"
         except CredentialUnavailable:
             code = "credential_unavailable"
+        except httpx.ProxyError as error:
+            code, facts = "proxy_failed", {"proxy": str(error).removeprefix("proxy: ")}
         except httpx.TimeoutException:
             code = "upstream_timeout"
         except httpx.RemoteProtocolError:

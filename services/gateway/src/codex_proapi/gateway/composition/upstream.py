@@ -7,6 +7,7 @@ from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.codex.endpoints import responses_url
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.proxy.http_client import http_client
 from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.gateway.composition.stores import Stores
 from codex_proapi.gateway.metrics.registry import Metrics
@@ -64,8 +65,9 @@ def open_upstream(
         product_version=version,
     )
     redis = stores.redis.commands
-    client = HttpClient(responses_url(settings.codex_base_url))
-    http = httpx.AsyncClient(verify=client_context(), trust_env=False, follow_redirects=False)
+    rules, url = settings.proxy_rules, responses_url(settings.codex_base_url)
+    client = HttpClient(url, proxy=rules.proxy_for_url(url))
+    http = http_client(rules, context=client_context, follow_redirects=False)
 
     def refreshed(account_id: str, outcome: str) -> None:
         del account_id

@@ -303,11 +303,14 @@ def decide(refusal: Refusal, *, now: float, tried: Collection[Change] = ()) -> R
     return RetryDecision(kind=kind, verdict=row.then, row=row, seconds=_seconds(row, refusal, now))
 
 
+_TIMED_OUT = ("timeout", "proxy: timeout")
+
+
 def kind_of(refusal: Refusal) -> RefusalKind:
     """The kind of a refusal: by code, by fixed wording, by status, in this order."""
     if refusal.is_html and refusal.status in {401, 403, 429}:
         return RefusalKind.CHALLENGE
-    if refusal.code == UNREACHABLE and refusal.cause.startswith("timeout"):
+    if refusal.code == UNREACHABLE and refusal.cause.startswith(_TIMED_OUT):
         return RefusalKind.CONNECT_TIMEOUT
     # The more telling of two: `type: usage_limit_reached` may come with a rate limit's code.
     kinds = [KIND_OF_CODE.get(word) for word in (refusal.type, refusal.code)]

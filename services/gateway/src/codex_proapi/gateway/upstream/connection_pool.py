@@ -11,7 +11,6 @@ repeating a POST only if it is known not to have been applied).
 """
 
 import asyncio
-import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -19,37 +18,16 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import httptools
-from aiohappyeyeballs import start_connection
 
+from codex_proapi.commons.proxy.address import Proxy
 from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.gateway.upstream.dialer import Dialer, Unreachable
 from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLost, HttpResponse
 
-CONNECT_SECONDS: Final = 5.0
-"""Time-out from name resolution to the end of the TLS handshake."""
-NEXT_ADDRESS_SECONDS: Final = 0.25
-"""Seconds after which the next of several addresses is tried in parallel (RFC 8305)."""
 IDLE_BEATS: Final = 60
 """Seconds an idle connection is kept for the next request."""
-RECEIVE_BYTES: Final = 32 * 1024
-"""The system's buffer of a connection's unread bytes, which is at most what one read takes.
-
-Left to itself it grows to megabytes, of which uvloop takes 256 KiB at a time, and TLS keeps two
-copies, for a client that reads slowly. At 20 ms to the backend it still lets 1.6 MB/s through, at 200 ms
-160 kB/s: a thousand events a second.
-"""
 STALE_SECONDS: Final = 1.0
 """Seconds after sending in which the end of a reused connection makes it a stale one."""
-DEAD_SECONDS: Final = 20
-"""Seconds that sent bytes, or TCP keep-alive probes, may go unacknowledged."""
-
-
-class Unreachable(ConnectionError):
-    """No connection could be established; nothing was sent."""
-
-    def __init__(self, address: str, cause: str) -> None:
-        super().__init__(f"{address}: {cause}")
-        self.cause = cause
-        """`dns`, `tcp`, `tls` or `timeout`, followed by the system's message."""
 
 
 class StaleConnection(ConnectionLost):
@@ -170,13 +148,15 @@ class HttpClient:
         url: str,
         *,
         tls: ssl.SSLContext | None = None,
+        proxy: Proxy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         parts = urlsplit(url)
         self._host = parts.hostname or ""
-        self._tls = (tls or _default_tls()) if parts.scheme == "https" else None
-        self._port = parts.port or (443 if self._tls else 80)
+        context = (tls or _default_tls()) if parts.scheme == "https" else None
+        self._port = parts.port or (443 if context else 80)
+        self._dialer = Dialer(self._host, self._port, tls=context, proxy=proxy)
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         self._start = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
         self._idle: list[_Connection] = []
@@ -257,25 +237,9 @@ class HttpClient:
     async def _connect(self) -> _Connection:
         if self._closed:
             raise Unreachable(f"{self._host}:{self._port}", "closed")
-        loop = asyncio.get_running_loop()
-        name = self._host if self._tls else None
-        step = "dns"
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                addresses = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-                step = "tcp"
-                sock = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
-                _watch_peer(sock)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
-                step = "tls" if self._tls else "tcp"
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self), sock=sock, ssl=self._tls, server_hostname=name
-                )
-        except TimeoutError as error:
-            raise Unreachable(f"{self._host}:{self._port}", f"timeout: {step}") from error
-        except OSError as error:
-            raise Unreachable(f"{self._host}:{self._port}", f"{step}: {_words(error)}") from error
-        self._all.add(connection)
+        connection = await self._dialer.connect(_Connection(self))
+        if connection.alive:
+            self._all.add(connection)
         return connection
 
     def _head(self, headers: Mapping[str, str], length: int) -> bytes:
@@ -284,30 +248,6 @@ class HttpClient:
         if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
             raise ValueError("a header holds a line break")
         return f"{self._start}{lines}content-length: {length}\r\n\r\n".encode("latin-1")
-
-
-def _watch_peer(sock: socket.socket) -> None:
-    """Have the system end a connection whose peer or network path is gone (TCP keep-alive)."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", DEAD_SECONDS),
-        ("TCP_KEEPINTVL", 5),
-        ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", DEAD_SECONDS * 1000),
-    ):
-        if hasattr(socket, option):  # not every system has each
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _words(error: OSError) -> str:
-    """The system's message without addresses: `ConnectionRefusedError`, `certificate has expired`."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message or type(error).__name__
-    if isinstance(error, ssl.SSLError):
-        return error.reason or type(error).__name__
-    if isinstance(error, socket.gaierror):
-        return error.strerror or type(error).__name__
-    return type(error).__name__
 
 
 def _default_tls() -> ssl.SSLContext:

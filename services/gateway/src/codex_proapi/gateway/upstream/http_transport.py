@@ -15,7 +15,8 @@ from codex_proapi.gateway.policy.transport_faults import (
     UNREACHABLE,
 )
 from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed, Spoken, Waiting
-from codex_proapi.gateway.upstream.connection_pool import HttpClient, StaleConnection, Unreachable
+from codex_proapi.gateway.upstream.connection_pool import HttpClient, StaleConnection
+from codex_proapi.gateway.upstream.dialer import Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
 from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
 
@@ -184,7 +185,7 @@ def refusal_of_fault(error: Exception) -> Refusal:
     """A fault of the transport, or of the protocol, as a refusal of status 0."""
     match error:
         case Unreachable():
-            return _fault("The backend cannot be reached.", UNREACHABLE, cause=error.cause)
+            return _fault(_unreachable(error.cause), UNREACHABLE, cause=error.cause)
         case TimeoutError():
             return _fault("The backend did not answer in time.", TIMED_OUT)
         case UpstreamFault():
@@ -193,6 +194,13 @@ def refusal_of_fault(error: Exception) -> Refusal:
             return _fault("The connection to the backend had ended.", STALE_CONNECTION)
         case _:
             return _fault("The connection to the backend was lost.", CONNECTION_LOST)
+
+
+def _unreachable(cause: str) -> str:
+    """What a client is told: a fault of the proxy is one that its operator can mend."""
+    if cause.startswith("proxy: "):
+        return f"The backend cannot be reached: the proxy on the way to it fails ({cause[7:]})."
+    return "The backend cannot be reached."
 
 
 def _fault(message: str, code: str | None, *, cause: str = "") -> Refusal:

@@ -17,7 +17,7 @@ FAILURES: Final = 3
 """Failures to connect in a row after which the backend counts as unreachable from here."""
 PROBE_SECONDS: Final = 2.0
 """Between two attempts to connect while it is unreachable."""
-CAUSES: Final = ("dns", "tcp", "tls", "timeout")
+CAUSES: Final = ("dns", "tcp", "tls", "proxy", "timeout")
 
 log = structlog.get_logger(__name__)
 

@@ -22,6 +22,7 @@ HARMLESS = KNOWN_NAMES - {
     *("REDIS_URL", "ENCRYPTION_KEYS", "ADMIN_PASSWORD", "DATA_DIR", "PUBLIC_URL", "HOST"),
     *("ALLOWED_HOSTS", "ALLOWED_ORIGINS", "OAUTH_REDIRECT_URI", "TRUSTED_PROXIES"),
     *("MODEL_ALIASES", "CODEX_BASE_URL", "CODEX_AUTH_URL"),
+    *("UPSTREAM_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 }
 """Settings whose value says nothing of who or where one is; of the others only that they are set."""
 

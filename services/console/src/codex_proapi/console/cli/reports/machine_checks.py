@@ -11,13 +11,19 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx
 
+from codex_proapi.commons.proxy.address import Proxy
+from codex_proapi.commons.proxy.http_client import http_client
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
 from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.console.cli.reports.findings import Finding, failure, fine, warning
 from codex_proapi.console.settings import ConsoleSettings
 
-UPSTREAM = ("CODEX_BASE_URL", "CODEX_AUTH_URL")
+UPSTREAM = (
+    *("CODEX_BASE_URL", "CODEX_AUTH_URL", "UPSTREAM_PROXY", "UPSTREAM_PROXY_FILE"),
+    *("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"),
+)
+"""The settings of the way there."""
 SECONDS_APART = 60.0
 """A Date header has whole seconds, and is old where a cache kept it."""
 TIMEOUT = 10.0
@@ -80,26 +86,32 @@ async def upstream_findings(environ: Mapping[str, str]) -> AsyncIterator[Finding
         for fault in error.faults:
             yield failure("settings", fault, "correct it")
         return
-    client = httpx.AsyncClient(verify=client_context(), trust_env=False, timeout=TIMEOUT)
-    async with client:
+    rules = settings.proxy_rules
+    async with http_client(rules, context=client_context, timeout=TIMEOUT) as client:
         for name, url in (
             ("backend", settings.codex_base_url),
             ("sign-in server", settings.codex_auth_url),
         ):
-            yield await _reached(client, name, url)
+            yield await _reached(client, name, url, proxy=rules.proxy_for_url(url))
 
 
-async def _reached(client: httpx.AsyncClient, name: str, url: str) -> Finding:
+async def _reached(
+    client: httpx.AsyncClient, name: str, url: str, *, proxy: Proxy | None
+) -> Finding:
     host = httpx.URL(url).host
+    way = f" through {proxy.name}" if proxy else ""
     try:
         async with client.stream("GET", url) as answer:
             date = _date(answer.headers.get("date", ""))
+    except httpx.ProxyError as error:
+        cure = "check the address, user and password in UPSTREAM_PROXY, and what the proxy allows"
+        return failure(name, f"{host} cannot be reached{way} ({error})", cure)
     except httpx.HTTPError as error:
-        cure = f"check DNS, firewall and TLS of the way to {host}; a proxy has to be transparent"
-        return failure(name, f"{host} cannot be reached ({type(error).__name__})", cure)
+        cure = f"check DNS, firewall and TLS of the way to {host}; UPSTREAM_PROXY names a proxy"
+        return failure(name, f"{host} cannot be reached{way} ({type(error).__name__})", cure)
     if date is not None and abs(date - time.time()) > SECONDS_APART:
         return warning(name, f"{host} has another time than this machine", "let NTP set the clock")
-    return fine(name, f"{host} answers")
+    return fine(name, f"{host} answers{way}")
 
 
 def _date(header: str) -> float | None:

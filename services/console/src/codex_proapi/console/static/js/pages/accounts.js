@@ -34,9 +34,9 @@ const names = {
 };
 
 // What a step has found, in words.
-function noteOf({ host, expires_at: end, models, plan, model }) {
+function noteOf({ host, expires_at: end, models, plan, model, proxy }) {
   if (models !== undefined) return tn("%(num)s model", "%(num)s models", models);
-  return end ? t("ends %(time)s", { time: fullTime(end) }) : host || plan || model || "";
+  return end ? t("ends %(time)s", { time: fullTime(end) }) : host || plan || model || proxy || "";
 }
 
 on("click", "[data-test]", (button) =>

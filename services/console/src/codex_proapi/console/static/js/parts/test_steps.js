@@ -4,7 +4,7 @@ import { duration, faultTexts, t } from "../texts.js";
 
 export function showStep(list, { title, ok, milliseconds, code = "", message = "", note = "" }) {
   const { what, cure } = faultTexts(code);
-  const why = ok ? note : [what || message, cure, code && `(${code})`].filter(Boolean).join(" ");
+  const why = ok ? note : [what || message, cure, code && `(${[code, note].filter(Boolean).join(": ")})`].filter(Boolean).join(" ");
   const line = el(
     "li",
     { class: ok ? "good" : "failed" },

@@ -1,0 +1,226 @@
+"""Makes connections to one host: resolves its name, tries its addresses, opens TLS, through a proxy or not.
+
+Through a proxy the connection is a tunnel, and TLS with the host runs inside it: certificates are
+checked as on the direct way.
+"""
+
+import asyncio
+import socket
+import ssl
+from typing import Final, TypeVar
+
+from aiohappyeyeballs import start_connection
+
+from codex_proapi.commons.proxy.address import Proxy
+from codex_proapi.commons.proxy.handshake import CLOSED, Handshake, ProxyFailed, handshake_with
+from codex_proapi.commons.runtime.tls import client_context
+
+CONNECT_SECONDS: Final = 5.0
+"""Time-out from name resolution to the end of the TLS handshake, a proxy's handshake included."""
+NEXT_ADDRESS_SECONDS: Final = 0.25
+"""Seconds after which the next of several addresses is tried in parallel (RFC 8305)."""
+RECEIVE_BYTES: Final = 32 * 1024
+"""The system's buffer of a connection's unread bytes, which is at most what one read takes.
+
+Left to itself it grows to megabytes, of which uvloop takes 256 KiB at a time, and TLS keeps two
+copies, for a client that reads slowly. At 20 ms to the backend it still lets 1.6 MB/s through, at 200 ms
+160 kB/s: a thousand events a second.
+"""
+DEAD_SECONDS: Final = 20
+"""Seconds that sent bytes, or TCP keep-alive probes, may go unacknowledged."""
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class Unreachable(ConnectionError):
+    """No connection could be made; nothing was sent."""
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(f"{address}: {cause}")
+        self.cause = cause
+        """`dns`, `tcp`, `tls`, `proxy` or `timeout`, followed by the system's or the proxy's message."""
+
+
+class Dialer:
+    """Makes connections to one host and port."""
+
+    def __init__(
+        self, host: str, port: int, *, tls: ssl.SSLContext | None, proxy: Proxy | None
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._proxy = proxy
+        self._proxy_tls = client_context() if proxy and proxy.scheme == "https" else None
+
+    def __repr__(self) -> str:
+        way = f" through {self._proxy!r}" if self._proxy else ""
+        return f"<Dialer to {self._host}:{self._port}{way}>"
+
+    async def connect(self, protocol: P) -> P:
+        """Connect this protocol to the host. Raises Unreachable."""
+        step = _Step()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                if self._proxy is None:
+                    await self._connect_directly(protocol, step)
+                else:
+                    await self._connect_through(self._proxy, protocol, step)
+        except TimeoutError as error:
+            in_proxy = step.name.removeprefix("proxy: ")
+            word = "timeout: " if in_proxy == step.name else "proxy: timeout: "
+            raise self._unreachable(f"{word}{in_proxy}") from error
+        except ProxyFailed as error:
+            raise self._unreachable(f"proxy: {error}") from error
+        except OSError as error:
+            raise self._unreachable(f"{step.name}: {_words(error)}") from error
+        return protocol
+
+    def _unreachable(self, cause: str) -> Unreachable:
+        return Unreachable(f"{self._host}:{self._port}", cause)
+
+    async def _connect_directly(self, protocol: asyncio.Protocol, step: "_Step") -> None:
+        sock = await _socket_to(self._host, self._port, step)
+        step.name = "tls" if self._tls else "tcp"
+        name = self._host if self._tls else None
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(
+            lambda: protocol, sock=sock, ssl=self._tls, server_hostname=name
+        )
+
+    async def _connect_through(
+        self, proxy: Proxy, protocol: asyncio.Protocol, step: "_Step"
+    ) -> None:
+        step.before = "proxy: "
+        sock = await _socket_to(proxy.host, proxy.port, step)
+        step.name = "tls" if self._proxy_tls else "tcp"
+        shaking = _HandshakeProtocol(handshake_with(proxy, self._host, self._port))
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: shaking,
+            sock=sock,
+            ssl=self._proxy_tls,
+            server_hostname=proxy.host if self._proxy_tls else None,
+        )
+        try:
+            step.name = "handshake"
+            await shaking.opened
+            _still_open(transport)
+            step.before = ""
+            step.name = "tls" if self._tls else "tcp"
+            await self._hand_over(transport, protocol)
+        except BaseException:
+            transport.abort()
+            raise
+
+    async def _hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+        """Give an open tunnel to its protocol, with TLS inside where the host wants it."""
+        if self._tls is None:
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            return
+        inner = await asyncio.get_running_loop().start_tls(
+            transport, protocol, self._tls, server_hostname=self._host
+        )
+        protocol.connection_made(_still_open(inner))
+
+
+def _still_open(transport: asyncio.Transport | None) -> asyncio.Transport:
+    """The transport; raises ConnectionResetError if it ended before it was handed over."""
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError
+    return transport
+
+
+class _Step:
+    """Where an attempt to connect has come to."""
+
+    def __init__(self) -> None:
+        self.before = ""
+        self._name = "dns"
+
+    @property
+    def name(self) -> str:
+        """Its name in a cause; those on the way to a proxy begin with `proxy: `."""
+        return f"{self.before}{self._name}"
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+
+
+class _HandshakeProtocol(asyncio.Protocol):
+    """A connection until its proxy has opened the tunnel."""
+
+    def __init__(self, handshake: Handshake) -> None:
+        self._handshake = handshake
+        self._transport: asyncio.Transport | None = None
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the tunnel is open; else it has the ProxyFailed."""
+        self.opened.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def __repr__(self) -> str:
+        return f"<_HandshakeProtocol {self._handshake!r}>"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = transport  # type: ignore[assignment]  # a stream's, by its maker
+        transport.write(self._handshake.begin())  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        """Go on."""
+        try:
+            reply = self._handshake.feed(data)
+        except ProxyFailed as error:
+            self._fail(error)
+            return
+        if reply and self._transport is not None:
+            self._transport.write(reply)
+        if self._handshake.done and not self.opened.done():
+            self.opened.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail."""
+        del exc
+        self._fail(ProxyFailed(CLOSED))
+
+    def _fail(self, error: ProxyFailed) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        if not self.opened.done():
+            self.opened.set_exception(error)
+
+
+async def _socket_to(host: str, port: int, step: _Step) -> socket.socket:
+    """A socket that is connected to a host, with our options."""
+    loop = asyncio.get_running_loop()
+    step.name = "dns"
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    step.name = "tcp"
+    sock = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
+    _watch_peer(sock)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+    return sock
+
+
+def _watch_peer(sock: socket.socket) -> None:
+    """Have the system end a connection whose peer or network path is gone (TCP keep-alive)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", DEAD_SECONDS),
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", DEAD_SECONDS * 1000),
+    ):
+        if hasattr(socket, option):  # not every system has each
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _words(error: OSError) -> str:
+    """The system's message without addresses: `ConnectionRefusedError`, `certificate has expired`."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message or type(error).__name__
+    if isinstance(error, ssl.SSLError):
+        return error.reason or type(error).__name__
+    if isinstance(error, socket.gaierror):
+        return error.strerror or type(error).__name__
+    return type(error).__name__
