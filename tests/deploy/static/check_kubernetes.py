@@ -17,6 +17,7 @@ from codex_proapi.gateway.settings import GatewaySettings
 OLDEST, NEWEST = "1.30", "1.37"
 FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 SECRETS = {
+    "codex-proapi-proxy": {"url"},
     "codex-proapi-keys": {"encryption-keys", "admin-password"},
     "codex-proapi-redis": {"url", "password", "auth.conf", "exporter.json"},
 }
