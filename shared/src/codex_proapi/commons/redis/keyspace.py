@@ -138,6 +138,11 @@ def egress() -> str:
     return f"{TAG}:egress"
 
 
+def egress_probe() -> str:
+    """String: one request of all replicas tries a paused address; PROBE_SECONDS."""
+    return f"{TAG}:egress-probe"
+
+
 def slots() -> str:
     """Sorted set `account request key` of answers being given, by end of lease; SLOT_SECONDS."""
     return f"{TAG}:slots"

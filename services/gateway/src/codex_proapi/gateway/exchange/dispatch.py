@@ -87,13 +87,13 @@ class Dispatcher:
     def __repr__(self) -> str:
         return f"<Dispatcher over {self._selector!r}>"
 
-    def check_egress(self) -> None:
+    async def check_egress(self) -> None:
         """Raise UpstreamRefused while the backend refuses this replica's address.
 
         To be called before the request's limits are charged. From time to time it lets a request
         pass as a probe.
         """
-        if pause := self._context.egress.pause():
+        if pause := await self._context.egress.pause():
             raise UpstreamRefused(
                 "The backend does not take requests from this address at the moment.",
                 status=503,

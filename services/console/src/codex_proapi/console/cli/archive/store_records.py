@@ -25,10 +25,10 @@ LASTING = frozenset(
 PASSING = frozenset(
     {
         *("schema", "seal", "refresh-lock", "refresh-pause", "faults", "cursor", "affinity"),
-        *("foreign", "probe", "egress", "slots", "queue", "wakes", "fair-shares", "quota-poll"),
-        *("catalogue-poll", "minute-requests", "minute-tokens", "streams", "response"),
-        *("response-item", "responses", "stored-responses", "response-sizes", "settled"),
-        *("stored", "stored-times", "stored-bytes"),
+        *("foreign", "probe", "egress", "egress-probe", "slots", "queue", "wakes", "fair-shares"),
+        *("quota-poll", "catalogue-poll", "minute-requests", "minute-tokens", "streams"),
+        *("response", "response-item", "responses", "stored-responses", "response-sizes"),
+        *("settled", "stored", "stored-times", "stored-bytes"),
         *("cleared-logs", "login", "login-outcome", "login-poll", "session", "sessions"),
         *("attempts", "sign-in-link", "replicas", "replica"),
     }

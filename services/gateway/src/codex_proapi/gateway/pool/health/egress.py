@@ -2,8 +2,8 @@
 
 A challenge page may concern a single account, so only CHALLENGES in a row without another answer
 pause the address; a refusal for the country pauses it at once. During a pause one request every
-PROBE_SECONDS probes the backend. Replicas usually share an egress address, so the pause is shared
-through Redis; without Redis each replica has its own.
+PROBE_SECONDS probes the backend. Replicas usually share an egress address, so the pause and the
+probes are shared through Redis; without Redis each replica has its own.
 """
 
 import asyncio
@@ -23,7 +23,9 @@ PAUSE_SECONDS: Final = 60.0
 """Seconds of the first pause; doubled with each further one."""
 MOST_SECONDS: Final = 300.0
 PROBE_SECONDS: Final = 5.0
-"""Seconds between two probes during a pause."""
+"""Seconds between two probes during a pause, of all replicas together."""
+ASK_SECONDS: Final = 1.0
+"""Seconds until a replica asks again for a probe that another replica has."""
 SHARE_SECONDS: Final = 2.0
 """Seconds between two synchronisations of the pause with Redis."""
 
@@ -69,15 +71,22 @@ class Egress:
             self._until = 0.0
             self._changed = True
 
-    def pause(self) -> float:
-        """Seconds until a request may be sent; 0 for now, which also admits a probe."""
+    async def pause(self) -> float:
+        """Seconds until a request may be sent; 0 for now, which also admits a probe.
+
+        Asks Redis only when a probe is due; where Redis does not answer the replica probes alone.
+        """
         now = self._clock()
         if now >= self._until:
             return 0.0
-        if now >= self._probe_at:
-            self._probe_at = now + PROBE_SECONDS
+        if now < self._probe_at:
+            return self._until - now
+        # Noted before Redis is asked: this replica's other requests do not ask meanwhile.
+        self._probe_at = now + PROBE_SECONDS
+        if await self._claim_probe():
             return 0.0
-        return self._until - now
+        self._probe_at = now + ASK_SECONDS
+        return max(self._until - now, 0.0)
 
     async def share(self) -> None:
         """Write a changed pause to Redis, else read it from there. Raises StoreUnavailable."""
@@ -89,6 +98,8 @@ class Egress:
             return
         with mapped():
             found = await self._redis.get(keyspace.egress())
+        if self._changed:  # while Redis was asked: the newer state is written next
+            return
         until = float(found or 0)
         if until > self._until:
             self._probe_at = self._clock() + PROBE_SECONDS
@@ -102,6 +113,17 @@ class Egress:
                 await self.share()
             except StoreUnavailable as error:
                 log.debug("egress.waited", error=str(error))
+
+    async def _claim_probe(self) -> bool:
+        """Whether the next probe is this replica's; a claim is freed by its expiry only."""
+        if self._redis is None:
+            return True
+        key, milliseconds = keyspace.egress_probe(), int(PROBE_SECONDS * 1000)
+        try:
+            with mapped():
+                return bool(await self._redis.set(key, "1", nx=True, px=milliseconds))
+        except StoreUnavailable:
+            return True
 
     async def _write(self, redis: Redis) -> None:
         left = self._until - self._clock()
