@@ -7,6 +7,7 @@ import pytest
 from support.gateways import Stage, a_response, stage
 
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.redis import keyspace
 
 
 def client(play: Stage, secret: str) -> openai.AsyncOpenAI:
@@ -74,6 +75,24 @@ async def test_another_key_finds_nothing(redis_url: str) -> None:
         mine = await play.client.get(path, headers={"authorization": f"Bearer {secret}"})
         assert mine.json() == said
         assert mine.headers["cache-control"] == "no-store"
+
+
+async def test_a_key_of_another_type_is_the_stores_fault(redis_url: str) -> None:
+    async with stage(redis_url, "ada", api_key_policy=KeyPolicy.REQUIRED) as play:
+        made, secret = await play.make_key()
+        [said] = await conversation(play, secret, turns=1)
+        await play.redis.set(keyspace.stored(made.id), "no hash")
+
+        answer = await play.client.post(
+            "/v1/responses",
+            json=a_response("say on", previous_response_id=said["id"]),
+            headers={"authorization": f"Bearer {secret}"},
+        )
+
+        assert answer.status_code == 503
+        error = answer.json()["error"]
+        assert error["code"] == "store_unavailable"
+        assert error["message"] == "The store cannot be used at the moment. Please try again."
 
 
 async def test_a_list_has_pages_in_either_order(redis_url: str) -> None:

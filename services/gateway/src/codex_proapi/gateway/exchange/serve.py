@@ -162,7 +162,7 @@ class ExchangeService:
         except GatewayError as error:
             await self._fail(error, exchange, writer)
         except StoreUnavailable:
-            away = StoreUnreachable("The account store does not answer. Please try again.")
+            away = StoreUnreachable("The store cannot be used at the moment. Please try again.")
             await self._fail(away, exchange, writer)
         except Exception as error:  # noqa: BLE001 - the client is owed an answer whatever happened
             await self._fail(internal_fault(error), exchange, writer)
