@@ -11,20 +11,23 @@ from support.stored_forms import CIPHER
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore, Opening
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
+from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 
 FAR = 4_000_000_000
+ENTRY = LogEntry(at=1.0, kind=LogKind.ACCOUNT, event="account.cooled")
 
 
 class Scene:
-    """One account with a cooldown, and one API key."""
+    """One account with a cooldown, one API key, and a log that was cleared and goes on."""
 
     def __init__(self, redis: Redis) -> None:
         self.accounts, self.keys = AccountStore(redis, CIPHER), KeyStore(redis, CIPHER)
-        self.cooldowns = CooldownStore(redis)
+        self.cooldowns, self.logs = CooldownStore(redis), LogStream(redis)
         self.account_id = self.key_id = ""
         self.held: Any = None
 
@@ -33,10 +36,18 @@ class Scene:
         self.held = await self.accounts.credential(self.account_id)
         self.key_id = (await self.keys.create("laptop"))[0].id
         await self.cool(CooldownReason.QUOTA)
+        await self.logs.append(ENTRY)
+        await self.logs.clear()
+        await self.logs.append(ENTRY)
 
     async def cool(self, reason: CooldownReason) -> None:
         cooldown = Cooldown(until=FAR, reason=reason, since=1.0)
         await self.cooldowns.cool(self.account_id, cooldown)
+
+    async def reseal(self) -> None:
+        """The script alone: the store reads the credential first, and fails there."""
+        args = [self.held.generation, "sealed"]
+        await self.accounts._scripts.repeat("reseal", [keyspace.credential(self.account_id)], args)
 
     async def fault(self) -> None:
         opening = Opening(now=FAR + 1.0, faults=1, first_seconds=30.0, most_seconds=300.0)
@@ -56,12 +67,18 @@ CASES: dict[str, tuple[Run, list[str]]] = {
         lambda s: s.accounts.remove(s.account_id),
         ["accounts", "accounts-version", "cooldowns"],
     ),
-    "cool": (lambda s: s.cool(CooldownReason.RATE), ["cooldowns"]),
-    "fault": (lambda s: s.fault(), ["cooldowns", "faults"]),
-    "clear_cooldowns": (lambda s: s.cooldowns.clear(s.account_id), ["cooldowns"]),
+    "cool": (lambda s: s.cool(CooldownReason.RATE), ["cooldowns", "cooldowns-version"]),
+    "fault": (lambda s: s.fault(), ["cooldowns", "cooldowns-version", "faults"]),
+    "clear_cooldowns": (
+        lambda s: s.cooldowns.clear(s.account_id),
+        ["cooldowns", "cooldowns-version"],
+    ),
+    "reseal": (lambda s: s.reseal(), ["credential"]),
     "keep_key": (lambda s: s.keys.rotate(s.key_id), ["keys", "keys-version", "key"]),
     "change_key": (lambda s: s.keys.revoke(s.key_id), ["keys-version", "key"]),
     "remove_key": (lambda s: s.keys.remove(s.key_id), ["keys", "keys-version", "key"]),
+    "clear_logs": (lambda s: s.logs.clear(), ["logs"]),
+    "restore_logs": (lambda s: s.logs.restore(), ["logs", "cleared-logs"]),
 }
 
 
@@ -84,3 +101,23 @@ async def test_a_key_of_another_type_is_an_error_and_nothing_has_changed(
         await CASES[script][0](scene)
 
     assert await dump(redis_client) == before
+
+
+async def test_a_quota_of_another_type_counts_as_none_and_is_replaced(redis_client: Redis) -> None:
+    await redis_client.rpush(keyspace.quota("acc_1"), "of another type")
+    quota, store = SeenQuota(seen_at=1.0), QuotaStore(redis_client)
+
+    assert await store.keep({"acc_1": lambda before: before or quota}) == {"acc_1": quota}
+
+    assert await store.all(["acc_1"]) == {"acc_1": quota}
+
+
+async def test_a_cleared_log_of_another_type_is_replaced(redis_client: Redis) -> None:
+    logs = LogStream(redis_client)
+    await redis_client.rpush(keyspace.cleared_logs(), "of another type")
+    await logs.append(ENTRY)
+
+    assert await logs.clear() == 1
+
+    assert await logs.restore()
+    assert [each.entry for each in await logs.page()] == [ENTRY]

@@ -118,6 +118,15 @@ async def test_a_fair_share_that_cannot_be_read_stops_nothing(scene: Scene, shar
     assert (await scene.tokens("key"), scene.lost) == (SUM, 0)
 
 
+async def test_fair_shares_of_another_type_lose_only_their_correction(scene: Scene) -> None:
+    shared = msgspec.structs.replace(RECORDS[0], fair_share_weight=1.0, fair_share_charge=1)
+    await scene.redis.set(keyspace.fair_shares(), "of another type")
+
+    assert await scene.writer.add([shared, *RECORDS[1:]]) == 5
+
+    assert (await scene.tokens("key"), scene.lost, await scene.logged()) == (SUM, 1, 5)
+
+
 async def test_a_record_that_cannot_be_encoded_is_lost_alone(scene: Scene) -> None:
     odd: ExchangeRecord = msgspec.structs.replace(a_record(8), at=1e300)
 

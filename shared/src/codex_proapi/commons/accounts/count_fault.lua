@@ -11,14 +11,15 @@ local before = redis.call('HGET', KEYS[2], ARGV[2])
 local read, open = pcall(cjson.decode, before or '')
 local ends = read and type(open) == 'table' and tonumber(open['until']) or 0
 if ends > now and open.reason == 'transient' then return '' end
-local count = redis.call('INCR', KEYS[1])
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-local beyond = count - tonumber(ARGV[4])
-if beyond < 0 then return '' end
+-- Reads raise for a wrong type before anything is written; the version counts first, as one too many harms nobody.
+local beyond = (redis.call('GET', KEYS[1]) or 0) + 1 - tonumber(ARGV[4])
 local seconds = math.min(tonumber(ARGV[5]) * 2 ^ math.min(beyond, 10), tonumber(ARGV[6]))
-if ends < now + seconds then
+local opens = beyond >= 0 and ends < now + seconds
+if opens then redis.call('INCR', KEYS[3]) end
+redis.call('INCR', KEYS[1])
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+if opens then
   local cooldown = {['until'] = now + seconds, reason = 'transient', since = now, code = ARGV[7]}
-  redis.call('INCR', KEYS[3])
   redis.call('HSET', KEYS[2], ARGV[2], cjson.encode(cooldown))
 end
-return string.format('%.3f', seconds)
+return beyond >= 0 and string.format('%.3f', seconds) or ''

@@ -15,6 +15,9 @@ local deed, most, lease, wakes, request = ARGV[1], tonumber(ARGV[2]), tonumber(A
 if most == 0 then most = math.huge end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+-- These raise for a wrong type before anything is written.
+redis.call('ZCARD', KEYS[1])
+redis.call('HLEN', KEYS[2])
 
 -- Number of slots by account and by key, after releasing those of the request `own`.
 local function held(own)
@@ -106,6 +109,17 @@ local function next_of(places, busy, keys)
   return chosen, chosen_account
 end
 
+-- Notify the replica of a request. A list of another type is replaced: it is one replica's, and whoever frees
+-- a slot must not fail because of it.
+local function notify(place, account)
+  local list, wake = wakes .. place.replica, place.request .. ' ' .. account
+  if type(redis.pcall('RPUSH', list, wake)) == 'table' then
+    redis.call('DEL', list)
+    redis.call('RPUSH', list, wake)
+  end
+  redis.call('EXPIRE', list, WAKE_SECONDS)
+end
+
 local function hand_out(places, busy, keys)
   while true do
     local chosen, account = next_of(places, busy, keys)
@@ -115,8 +129,7 @@ local function hand_out(places, busy, keys)
     busy[account] = (busy[account] or 0) + 1
     keys[place.key] = (keys[place.key] or 0) + 1
     redis.call('HDEL', KEYS[2], place.request)
-    redis.call('RPUSH', wakes .. place.replica, place.request .. ' ' .. account)
-    redis.call('EXPIRE', wakes .. place.replica, WAKE_SECONDS)
+    notify(place, account)
   end
 end
 

@@ -20,7 +20,19 @@
 local MINUTE, KEPT = 60, 120
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local versions = redis.call('MGET', KEYS[1], KEYS[2], KEYS[7])
+-- accounts-version, keys-version, cursor, the conversation's tie, cooldowns-version
+local held = redis.call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[7])
+
+-- A counter, 0 if there is none. MGET takes a key of another type for none, GET raises.
+local function counter(n)
+  return tonumber(held[n] or redis.call('GET', KEYS[n]) or 0) or error('a counter is no number')
+end
+
+-- What all requests share raises for a wrong type here, before anything is written. A tie of another type is
+-- none, and replaced when the conversation is tied again.
+local accounts_version, keys_version = counter(1), counter(2)
+counter(3)
+redis.call('HLEN', KEYS[4])
 
 -- Tokens of the last minute, by second; those of a second expire together, a minute after the last of
 -- them was charged: that time is stored in the field with a '+'.
@@ -113,7 +125,7 @@ end
 
 local function draw()
   local today = math.floor(now / 86400)
-  if tonumber(versions[2] or 0) ~= tonumber(ARGV[6]) or today ~= tonumber(ARGV[18]) then
+  if keys_version ~= tonumber(ARGV[6]) or today ~= tonumber(ARGV[18]) then
     return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
   end
   local requests, tokens, streams = KEYS[8], KEYS[9], KEYS[10]
@@ -156,18 +168,18 @@ local function draw()
     return told('concurrent', 1, 0)
   end
 
-  redis.call('ZADD', requests, now, id)
-  redis.call('EXPIRE', requests, KEPT)
-  used = used + 1
-  if not oldest then reset = MINUTE end
   if tpm > 0 then
     local second = math.floor(now)
-    redis.call('HINCRBY', tokens, second, asked)
+    redis.call('HINCRBY', tokens, second, asked) -- the only write that a value may refuse is the first
     redis.call('HSET', tokens, second .. '+', string.format('%.6f', now))
     redis.call('EXPIRE', tokens, KEPT)
     sum, lasts[second] = sum + asked, now
     if not seconds[1] then seconds[1] = second end
   end
+  redis.call('ZADD', requests, now, id)
+  redis.call('EXPIRE', requests, KEPT)
+  used = used + 1
+  if not oldest then reset = MINUTE end
   if place ~= '' then
     redis.call('ZADD', streams, now + ARGV[13], place)
     redis.call('EXPIRE', streams, KEPT)
@@ -217,7 +229,7 @@ end
 
 local function refused(drawn, share)
   return {
-    tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
+    tonumber(time[1]), tonumber(time[2]), accounts_version, keys_version,
     -1, '', '', false, drawn, share,
   }
 end
@@ -253,7 +265,7 @@ local function may_stay(id)
   return named == (sign == '+')
 end
 
-local version, cooling = (versions[3] or 0) .. ' ' .. (versions[1] or 0), nil
+local version, cooling = (held[5] or 0) .. ' ' .. (held[1] or 0), nil
 if version ~= ARGV[4] then
   cooling = redis.call('HGETALL', KEYS[4])
   for i = 1, #cooling, 2 do
@@ -261,7 +273,7 @@ if version ~= ARGV[4] then
     if ends and ends <= now then redis.call('HDEL', KEYS[4], cooling[i]) end
   end
 end
-local told = ARGV[2] ~= '0' and redis.call('GET', KEYS[5]) or ''
+local told = ARGV[2] ~= '0' and held[4] or ''
 local affine, cursor = (string.gsub(told, '^~', '')), -1
 if affine ~= '' and may_stay(affine) and not is_cooling(affine) then
   redis.call('EXPIRE', KEYS[5], ARGV[2])
@@ -270,6 +282,6 @@ else
   cursor = redis.call('INCR', KEYS[3])
 end
 return {
-  tonumber(time[1]), tonumber(time[2]), tonumber(versions[1] or 0), tonumber(versions[2] or 0),
+  tonumber(time[1]), tonumber(time[2]), accounts_version, keys_version,
   cursor, told, version, cooling or false, drawn, share,
 }
