@@ -60,6 +60,34 @@ async def test_where_the_classic_shape_is_refused_the_rest_is_asked_in_the_other
         assert answer.headers["x-dropped-parameters"] == "tools.web_search"
 
 
+FORCED: dict[str, Any] = {
+    "/v1/chat/completions": {"tool_choice": SEARCH},
+    "/v1/responses": {"tool_choice": "required", "tools": [SEARCH]},
+    "/v1/messages": {"tool_choice": {"type": "tool", "name": "web_search"}},
+}
+
+
+@pytest.mark.parametrize("path", ASKINGS)
+async def test_a_forced_search_is_made_or_refused_by_name(redis_url: str, path: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        forced = {**ASKINGS[path], **FORCED[path], "model": LITE}
+        assert (await play.client.post(path, json=forced)).status_code == 200
+
+        play.sim.world.leniency = Leniency(classic_on_lite=False)
+        refused = [await play.client.post(path, json=forced)]
+        free = await play.client.post(path, json={**ASKINGS[path], "model": LITE})
+        refused.append(await play.client.post(path, json=forced))
+
+        assert free.status_code == 200, "and the shape that was answered is remembered"
+        for answer in refused:
+            assert answer.status_code == 400, answer.text
+            error = answer.json()["error"]
+            assert error["type"] == "invalid_request_error"
+            assert LITE in error["message"]
+            assert "forced web search" in error["message"]
+            assert path == "/v1/messages" or error["param"] == "tool_choice"
+
+
 async def test_a_model_that_refuses_searches_is_not_asked_for_each_one_again(
     redis_url: str,
 ) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from support.leases import a_request
 
+from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import Shape, Tool
 from codex_proapi.gateway.policy.repairs import changed, without_parameter
@@ -22,6 +23,53 @@ def test_each_change_changes_one_thing_and_never_its_argument() -> None:
     assert changed(request, Change.NOTHING, NO) is request
     assert changed(request, Change.CREDENTIAL, NO) is request
     assert request.encode() == before
+
+
+@pytest.mark.parametrize(
+    ("param", "named"),
+    [
+        (None, "tool_choice"),
+        ("model", "tool_choice"),
+        ("tools[0].type", "tool_choice"),
+        ("tool_choice.type", "tool_choice"),
+        ("text.verbosity", "text.verbosity"),
+    ],
+)
+def test_a_forced_search_has_no_other_shape(param: str | None, named: str) -> None:
+    search = Tool(type="web_search", definition={"type": "web_search"})
+    request = a_request(tools=(search,), tool_choice={"type": "web_search"})
+    refusal = Refusal(status=400, code="unsupported_value", message="No.", param=param)
+
+    with pytest.raises(GatewayError) as caught:
+        changed(request, Change.OTHER_SHAPE, refusal)
+
+    assert (caught.value.status, caught.value.param) == (400, named)
+
+
+@pytest.mark.parametrize(
+    ("choice", "forces"),
+    [
+        ("auto", False),
+        ("none", False),
+        ("required", False),
+        ({"type": "function", "name": "look"}, False),
+        ({"type": "function", "name": "unknown"}, False),
+        ({"type": "web_search"}, True),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]}, False),
+        ({"type": "allowed_tools", "mode": "required", "tools": [{"type": "web_search"}]}, True),
+    ],
+)
+def test_which_choices_force_a_search(choice: Any, forces: bool) -> None:
+    tools = (
+        Tool(type="web_search", definition={"type": "web_search"}),
+        Tool(type="function", name="look", definition={"type": "function", "name": "look"}),
+    )
+
+    request = a_request(tools=tools, tool_choice=choice)
+
+    assert request.forces_search == forces
+    if not forces:
+        assert changed(request, Change.OTHER_SHAPE, NO).shape is Shape.LITE
 
 
 def test_the_parameter_a_refusal_names_is_left_out() -> None:

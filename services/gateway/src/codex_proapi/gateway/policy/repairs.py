@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
+from codex_proapi.gateway.errors import BadRequest, GatewayError
+from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.formats.codex.requests import Item, UpstreamRequest
+from codex_proapi.gateway.formats.codex.requests import Item, Shape, UpstreamRequest
 from codex_proapi.gateway.policy.retry import Change, parameter_of
 
 LASTING: Final = frozenset({Change.OTHER_SHAPE, Change.WITHOUT_PARAMETER, Change.WITHOUT_TIER})
@@ -17,17 +19,24 @@ NEEDED: Final = frozenset(
     {"type", "role", "content", "call_id", "output", "arguments", "name", "text", "image_url"}
 )
 """Keys that an item or part cannot do without."""
+_OF_SEARCH: Final = frozenset({"model", "tools", "tool_choice"})
+"""Parameters that a refusal of the shape, or of its web search, may name."""
 _IN_INPUT: Final = re.compile(
     r"input\[(?P<item>\d{1,6})\]\.((?P<parts>content|output|summary)\[\d{1,6}\]\.)?(?P<key>\w+)"
 )
 
 
 def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> UpstreamRequest:
-    """The request with a change applied; the same object if nothing can be changed."""
+    """The request with a change applied; the same object if nothing can be changed.
+
+    Raises GatewayError, the client's error, for a forced web search: the lite shape has none.
+    """
     match change:
         case Change.WITHOUT_ENCRYPTED:
             return request.without_encrypted()
         case Change.OTHER_SHAPE:
+            if request.shape is Shape.CLASSIC and request.forces_search:
+                raise _without_search(request, refusal)
             return request.in_shape(request.shape.other)
         case Change.WITHOUT_TIER:
             return msgspec.structs.replace(request, service_tier=None)
@@ -35,6 +44,17 @@ def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> Upstr
             return without_parameter(request, parameter_of(refusal))
         case Change.NOTHING | Change.CREDENTIAL | Change.NEW_CONNECTION:
             return request
+
+
+def _without_search(request: UpstreamRequest, refusal: Refusal) -> GatewayError:
+    """The error for a forced web search; a refusal that names another parameter is given as it is."""
+    if refusal.param and re.split(r"[.\[]", refusal.param)[0] not in _OF_SEARCH:
+        return public_error(refusal)
+    return BadRequest(
+        f"The backend refuses a forced web search with the model '{request.model}'.",
+        code="unsupported_value",
+        param="tool_choice",
+    )
 
 
 def without_parameter(request: UpstreamRequest, name: str) -> UpstreamRequest:

@@ -160,6 +160,14 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         return any(tool.type == "web_search" for tool in self.tools)
 
     @property
+    def forces_search(self) -> bool:
+        """Whether the model must call a tool and may call nothing but upstream's web search."""
+        choice = self.tool_choice
+        mode = choice if isinstance(choice, str) else choice.get("mode", "required")
+        types = {tool.type for tool in _allowed(self.tools, choice)}
+        return mode == "required" and types == {"web_search"}
+
+    @property
     def compacts(self) -> bool:
         """Whether it requests a compacted history."""
         return bool(self.input) and self.input[-1].get("type") == COMPACTION_TRIGGER["type"]

@@ -54,8 +54,11 @@ class AcceptedShapes:
     def fitted(self, kind: str, request: UpstreamRequest) -> UpstreamRequest:
         """The request in the shape that accounts of this kind are known to answer for its model.
 
-        The same object if nothing is known, or it has that shape already.
+        The same object if nothing is known, if it has that shape already, or if it forces a web
+        search, which only the classic shape has.
         """
+        if request.forces_search:
+            return request
         key = _key(kind, request)
         shape, until = self._known.get(key, (request.shape, 0.0))
         if shape is request.shape:
