@@ -57,11 +57,9 @@ class AcceptedShapes:
         The same object if nothing is known, if it has that shape already, or if it forces a web
         search, which only the classic shape has.
         """
-        if request.forces_search:
-            return request
         key = _key(kind, request)
         shape, until = self._known.get(key, (request.shape, 0.0))
-        if shape is request.shape:
+        if shape is request.shape or (shape is Shape.LITE and request.forces_search):
             return request
         if self._clock() >= until:
             del self._known[key]
