@@ -1,6 +1,6 @@
 """Usage counters: by day of each key, account, model and key's model; of the pool by five minutes.
 
-Read here; the gateway writes them when it settles an exchange (`gateway.accounting.settlement`).
+Read here; the gateway writes them when it settles an exchange (`gateway.accounting.settlement_writer`).
 """
 
 import datetime as dt

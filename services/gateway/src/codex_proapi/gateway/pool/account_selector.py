@@ -1,6 +1,6 @@
 """The account selector: makes a lease from eligible accounts, one snapshot and one selection.
 
-The selection itself is the pure function `commons.balancing.selection_policy.select`; outcomes of
+The selection itself is the pure function `commons.balancing.select_account.select`; outcomes of
 attempts are recorded by `pool.health.outcomes`.
 """
 
