@@ -274,6 +274,15 @@ class EmbeddedRedis:
         return Presence.READY
 
     async def _ask(self, command: str) -> None:
+        """Run a command. Who is cancelled waits for its end: redis-py leaks a connection cut short."""
+        asking = asyncio.ensure_future(self._ask_once(command))
+        try:
+            await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await asyncio.wait({asking})
+            raise
+
+    async def _ask_once(self, command: str) -> None:
         client = connect(self.url, max_connections=1)
         try:
             await cast("Any", client).execute_command(command)
