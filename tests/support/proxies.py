@@ -6,19 +6,21 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 
+from support.carrying import Carrying
+
 PAIR = ("ada", "p@ss:w/rd")
 """User and password of a proxy that asks for them."""
 PAIR_IN_URL = "ada:p%40ss%3Aw%2Frd@"
 
 
-class ProxyServer:
+class ProxyServer(Carrying):
     """A proxy; counts what it carries, and can be told to refuse or to break."""
 
     def __init__(self, *, scheme: str, asks: bool) -> None:
+        super().__init__()
         self.scheme = scheme
         self.asks = asks
         """Whether it asks for a password."""
-        self.port = 0
         self.targets: list[str] = []
         """`host:port` of every tunnel it opened."""
         self.refusal = 0
@@ -27,44 +29,21 @@ class ProxyServer:
         """Whether it accepts and says nothing."""
         self.piecewise = False
         """Whether it sends its answers byte by byte."""
-        self._carrying: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
         """Its address, with the password if it asks for one."""
         return f"{self.scheme}://{PAIR_IN_URL if self.asks else ''}localhost:{self.port}"
 
-    @property
-    def carries(self) -> int:
-        """How many connections it has."""
-        return len(self._carrying)
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection until either side ends it."""
-        carrying = asyncio.ensure_future(self._serve(reader, writer))
-        self._carrying[carrying] = writer
-        carrying.add_done_callback(self._end)
-
-    async def cut(self) -> None:
-        """Break everything it carries."""
-        carrying = tuple(self._carrying)
-        for each in carrying:
-            each.cancel()
-        await asyncio.gather(*carrying, return_exceptions=True)
-        await asyncio.sleep(0)
-
-    def _end(self, carried: asyncio.Task[None]) -> None:
-        self._carrying.pop(carried).transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             agree = self._socks if self.scheme.startswith("socks") else self._connect
             target = await agree(reader, writer)
             if target is None:
                 return
-            await self._carry(target, reader, writer)
+            await self._tunnel(target, reader, writer)
 
-    async def _carry(
+    async def _tunnel(
         self, target: tuple[str, int], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         up, down = await asyncio.open_connection(*target)
@@ -148,12 +127,5 @@ async def proxy_server(
 ) -> AsyncIterator[ProxyServer]:
     """A proxy on a port of loopback; `tls` is the server's context of an `https` one."""
     proxy = ProxyServer(scheme=scheme, asks=asks)
-    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0, ssl=tls)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with proxy.listening(tls):
         yield proxy
-    finally:
-        server.close()
-        await asyncio.sleep(0)  # a connection that was taken in this moment is carried by now
-        await proxy.cut()
-        await asyncio.sleep(0)

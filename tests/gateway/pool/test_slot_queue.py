@@ -244,7 +244,7 @@ async def test_who_waits_looks_again_when_redis_has_been_away(
         await pool.until_queued("k-3")
         while not proxy.carries:
             await asyncio.sleep(0.005)
-        await proxy.close()
+        await proxy.cut()
 
         assert await asyncio.wait_for(waiting, PATIENCE_SECONDS) == ""
 
