@@ -109,8 +109,10 @@ def configuration(
 
 
 @contextlib.asynccontextmanager
-async def serving(*, settle: Any = 0.0, drain: Any = 5.0, limits: HttpLimits = HTTP_LIMITS) -> Any:
-    app = App()
+async def serving(
+    *, settle: Any = 0.0, drain: Any = 5.0, limits: HttpLimits = HTTP_LIMITS, app: Any = None
+) -> Any:
+    app = app or App()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     config = configuration(app, port=port, drain=drain, limits=limits)

@@ -26,6 +26,14 @@ from codex_proapi.commons.http.limits import (
 )
 from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.http.tcp_info import acknowledged_bytes, peer_has_left
+from codex_proapi.commons.http.upgrade import (
+    UPGRADE,
+    WRITE_HIGH_WATER,
+    ServerConnection,
+    UpgradedConnection,
+    UpgradeOffer,
+    offers_websocket,
+)
 from codex_proapi.commons.http.upgrade_body import UpgradeBody
 
 if TYPE_CHECKING:
@@ -39,8 +47,6 @@ A load balancer that keeps connections (nginx, HAProxy) may have sent a request 
 closing at once would lose it, and a lost POST is not sent again. It was seen as failed requests in
 rolling restarts.
 """
-WRITE_HIGH_WATER = 16 * 1024
-"""Bytes that wait in the process for a slow client, from which the application waits, too."""
 CLOSED_AT_ONCE = 16
 """A full server closes this fraction (one in so many) of its connections that wait longest."""
 
@@ -89,6 +95,8 @@ class HttpProtocol(HttpToolsProtocol):
     _quiet_sweeps = 0
     _answering: RequestResponseCycle | None = None
     _upgrade_body: UpgradeBody | None = None
+    _upgrade_offered = False
+    _after_offer = b""
     _body_came = False
     _framing_bytes = 0
     _rest_sweeps = 0
@@ -122,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         """Close the connections that wait longest for a request or its head; refuse if none does."""
-        others = cast("set[HttpProtocol]", self.connections)
+        others = cast("set[ServerConnection]", self.connections)
         waiting = [each for each in others if each is not self and each.waits]
         if not waiting:
             self.refuse(TOO_MANY_CONNECTIONS)
@@ -155,6 +163,12 @@ class HttpProtocol(HttpToolsProtocol):
         """End the head; uvicorn starts the application."""
         self._in_head = False
         self._quiet_sweeps = 0
+        if self.parser.should_upgrade() and offers_websocket(
+            self.parser.get_method(), self.headers
+        ):
+            self._upgrade_offered = True
+            extensions = {UPGRADE: UpgradeOffer(self._hand_over)}
+            self.scope["extensions"] = cast("dict[str, dict[object, object]]", extensions)
         _end_headers(self)
         if self._leaving:
             self.leave()
@@ -193,7 +207,11 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
-            self._refuse_upgrade(data[offer.args[0] :])
+            rest = data[offer.args[0] :]
+            self._refuse_upgrade(rest)
+            if self._upgrade_offered:
+                self._after_offer = rest
+                self.flow.pause_reading()  # until the application has taken or refused it
 
     def _weigh_unfinished(self, size: int) -> None:
         """Count bytes of which the parser has told nothing: it keeps them until it does."""
@@ -235,6 +253,23 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
         self._upgrade_body = UpgradeBody(self.headers, self.on_body)
         self._take_upgrade_body(rest)
+
+    def _hand_over(self, connection: UpgradedConnection) -> None:
+        """Give the transport to a connection that speaks another protocol: see `UpgradeOffer.take`.
+
+        This object leaves the server's connections; the other takes its place.
+        """
+        transport, cycle = self.transport, self.cycle
+        if cycle.disconnected or transport.is_closing():
+            raise ConnectionResetError
+        cycle.response_started = cycle.response_complete = True  # uvicorn sends nothing any more
+        self.connections.discard(self)
+        connection.belong_to(self.connections)
+        connection.connection_made(transport)
+        transport.set_protocol(connection)
+        self.flow.resume_reading()
+        if self._after_offer:
+            connection.data_received(self._after_offer)
 
     def _take_upgrade_body(self, data: bytes) -> None:
         """Take the body of a request whose upgrade was refused; what follows it is dropped."""

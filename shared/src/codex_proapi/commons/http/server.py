@@ -16,7 +16,8 @@ from uvicorn.config import Config
 
 from codex_proapi.commons.http.accepting import accept_waiting, duplicated
 from codex_proapi.commons.http.limits import FaultBody, HttpLimits
-from codex_proapi.commons.http.protocol import HttpProtocol, protocol_with
+from codex_proapi.commons.http.protocol import protocol_with
+from codex_proapi.commons.http.upgrade import ServerConnection
 
 LAST_WORDS_SECONDS: Final = 5
 """Time for the error events after the drain, before connections are cut."""
@@ -61,9 +62,9 @@ class HttpServer(uvicorn.Server):
         return f"<HttpServer draining={self._drain_began} exiting={self.should_exit}>"
 
     @property
-    def connections(self) -> list[HttpProtocol]:
-        """The open connections of clients."""
-        return cast("list[HttpProtocol]", list(self.server_state.connections))
+    def connections(self) -> list[ServerConnection]:
+        """The open connections of clients, those that were upgraded among them."""
+        return cast("list[ServerConnection]", list(self.server_state.connections))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Remember the loop for the signal handler, then listen."""
