@@ -7,7 +7,8 @@ from support.exchanges import a_record
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
-from codex_proapi.gateway.metrics.registry import MOST_MODELS, Metrics, RedisWork
+from codex_proapi.gateway.metrics.registry import MOST_MODELS, Metrics
+from codex_proapi.gateway.metrics.series import RedisWork
 
 
 class Scene:

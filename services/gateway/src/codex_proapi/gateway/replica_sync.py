@@ -20,7 +20,8 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dependencies import ServingOptions
-from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.pool.account_selector import AccountSelector
 from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.slot_queue import AccountQueue

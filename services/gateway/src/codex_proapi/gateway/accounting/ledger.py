@@ -19,7 +19,8 @@ from codex_proapi.commons.redis.circuit_breaker import is_away
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry
-from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.metrics.series import RedisWork
 
 FLUSH_SECONDS: Final = 0.075
 """Seconds that entries other than settlements and ties wait to be written together."""

@@ -17,7 +17,7 @@ from codex_proapi.gateway.exchange.dispatch_state import Committed, without_cont
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.formats.codex.requests import TURN_STATE_HEADER
-from codex_proapi.gateway.metrics.registry import RedisWork
+from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.server.asgi import Header
 from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport

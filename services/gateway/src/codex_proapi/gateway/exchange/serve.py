@@ -21,7 +21,7 @@ from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.request_handler import RequestHandler
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
-from codex_proapi.gateway.metrics.registry import RedisWork
+from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.server.body_budget import BodyHold, check_values
 from codex_proapi.gateway.server.body_threads import Result, work_on
 from codex_proapi.gateway.server.error_response import internal_fault, log_refusal

@@ -20,7 +20,8 @@ from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.upstream.account_api import AccountApi, ApiResponse
 
 FRESH_SECONDS: Final = 3600.0

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
-from codex_proapi.gateway.metrics.registry import SHAPE_CAUSES, Metrics
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.metrics.series import SHAPE_CAUSES
 
 REMEMBERED_SECONDS: Final = 1800.0
 """Seconds until a refused shape is tried again."""

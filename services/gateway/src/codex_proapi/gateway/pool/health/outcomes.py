@@ -17,7 +17,8 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.metrics.registry import Metrics, RedisWork
+from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.policy.retry import RetryDecision
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease
