@@ -85,9 +85,12 @@ def test_all_that_lasts_moves_into_another_store_with_other_keys(
     assert file is None or file.stat().st_mode & 0o077 == 0
 
     with RedisServer() as server:
-        arguments = ("--keys", str(tmp_path / "keys"))
         target = environ(server.url, OTHER_KEY)
-        restored = run(target, "restore", "-", *arguments, stdin=content)
+        if file:
+            restored = run(target, "restore", str(file), "--keys", str(tmp_path / "keys"))
+        else:  # the keys of there on a line before the backup
+            piped = f"{SEALING_KEY}\n\n".encode() + content
+            restored = run(target, "restore", "-", "--keys", "-", stdin=piped)
         assert restored.exit_code == 0, restored.output
         assert lasting(asyncio.run(_dump(server.url))) == lasting(before)
         asyncio.run(_is_usable(server.url, known))
@@ -137,6 +140,19 @@ def test_without_the_right_keys_nothing_is_changed(redis_url: str) -> None:
         assert isinstance(refused.exception, BadArchive)
         assert "--keys" in str(refused.exception)
         assert set(asyncio.run(_dump(server.url))) == {keyspace.schema(), keyspace.seal()}
+
+
+@pytest.mark.parametrize("keys", ["absent", "empty", "-"])
+def test_keys_that_cannot_be_read_change_nothing(
+    redis_url: str, tmp_path: pathlib.Path, keys: str
+) -> None:
+    (tmp_path / "empty").write_text("")
+    provided = keys if keys == "-" else str(tmp_path / keys)
+
+    refused = run(environ(redis_url), "restore", "-", "--keys", provided, stdin=b"no keys\n")
+    assert refused.exit_code != 0
+    assert isinstance(refused.exception, SystemExit), "told in a sentence"
+    assert asyncio.run(_dump(redis_url)) == {}
 
 
 CIPHER = CredentialCipher([SEALING_KEY])

@@ -46,6 +46,8 @@ WAKE_SECONDS = 60
 """How long a wake waits for its replica."""
 SIGN_IN_LINK_SECONDS = 600
 """How long a printed sign-in link can be used."""
+RESTORE_SECONDS = DAY
+"""How long a restore that was interrupted leaves what it has staged."""
 PENDING_LOGIN_SECONDS = 600
 """How long a login may take."""
 
@@ -58,6 +60,21 @@ def schema() -> str:
 def seal() -> str:
     """String: a known text, encrypted; only the right ENCRYPTION_KEYS open it; no expiry."""
     return f"{TAG}:seal"
+
+
+def restore() -> str:
+    """String: the id of the restore that is being staged; RESTORE_SECONDS."""
+    return f"{TAG}:restore"
+
+
+def restore_plan(restore_id: str) -> str:
+    """Hash of what a restore will do with each name; RESTORE_SECONDS."""
+    return f"{TAG}:restoring:{restore_id}"
+
+
+def restored_record(restore_id: str, name: str) -> str:
+    """A value that a restore will put in place under this name; RESTORE_SECONDS."""
+    return f"{TAG}:restoring:{restore_id}:{name}"
 
 
 def accounts() -> str:

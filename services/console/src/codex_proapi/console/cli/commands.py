@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import rich_click as click
 
@@ -15,6 +14,7 @@ from codex_proapi.commons.runtime.errors import (
 from codex_proapi.commons.runtime.setting_names import with_plain_names
 from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.lazy_commands import LazyCommand
+from codex_proapi.console.cli.store_address import address_of
 from codex_proapi.console.version import own_version
 
 click.rich_click.SHOW_ARGUMENTS = True
@@ -27,6 +27,7 @@ OWN = (
     ("doctor", "reports.doctor", "doctor_command", "Look for what is wrong with an installation, and say what to do."),
     ("keys", "keys", "keys", "The API keys clients may use."),
     ("logs", "reports.logs", "logs_command", "The log, the newest entries last."),
+    ("migrate", "archive.migration", "migrate_command", "Copy accounts, API keys, usage, settings, log and audit into another store."),
     ("restore", "archive.commands", "restore_command", "Put a backup (FILE, or - for standard input) into this installation's store."),
     ("status", "reports.status", "status_command", "What runs and what there is to spend."),
     ("usage", "reports.status", "usage_command", "Requests and tokens of the last days."),
@@ -117,18 +118,14 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
         wrong.show()
         return wrong.exit_code
     except StoreUnavailable as wrong:
-        return _fail(f"{wrong} ({_address(environ)}). Check that it runs and what REDIS_URL says.")
+        return _fail(
+            f"{wrong} ({address_of(environ)}). Check that it runs and what REDIS_URL says."
+        )
     except CommonsError as wrong:
         return _fail(str(wrong))
     except (click.Abort, KeyboardInterrupt):
         return 130
     return code if isinstance(code, int) else 0
-
-
-def _address(environ: Mapping[str, str]) -> str:
-    """The address of Redis, without name and password."""
-    url = urlsplit(environ.get("REDIS_URL") or "")
-    return url.netloc.rpartition("@")[2] or url.path or "the embedded one, or REDIS_URL_FILE"
 
 
 def _fail(*lines: str) -> int:

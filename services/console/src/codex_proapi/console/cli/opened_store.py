@@ -45,11 +45,14 @@ class OpenedStore:
     Args:
         settings: Where the store is, and its encryption keys.
         any_keys: Open it also with encryption keys that are not those of the stored data.
+        patience: Seconds that one command of Redis may take.
     """
 
-    def __init__(self, settings: ConsoleSettings, *, any_keys: bool = False) -> None:
+    def __init__(
+        self, settings: ConsoleSettings, *, any_keys: bool = False, patience: float = 1.0
+    ) -> None:
         self._any_keys = any_keys
-        self.redis = self._redis = connect(settings.redis_url)
+        self.redis = self._redis = connect(settings.redis_url, timeout=patience)
         self.encryption_keys = settings.encryption_keys
         self.cipher = cipher = CredentialCipher(settings.encryption_keys)
         self.check = StoreCheck(self._redis, cipher)
@@ -89,11 +92,11 @@ class OpenedStore:
 
 @contextlib.asynccontextmanager
 async def opened(
-    environ: Mapping[str, str], *, any_keys: bool = False
+    environ: Mapping[str, str], *, any_keys: bool = False, patience: float = 1.0
 ) -> AsyncIterator[OpenedStore]:
     """The store that an environment names; without REDIS_URL the embedded one, if installed.
 
-    With `any_keys` it is opened whatever its encryption keys are.
+    With `any_keys` it is opened whatever its encryption keys are; `patience` is for one command.
     """
     async with contextlib.AsyncExitStack() as stack:
         if not names_redis(environ):
@@ -102,7 +105,7 @@ async def opened(
                 raise SettingsError([STORE_MISSING])
             environ = await stack.enter_async_context(embedded(environ))
         yield await stack.enter_async_context(
-            OpenedStore(store_settings(environ), any_keys=any_keys)
+            OpenedStore(store_settings(environ), any_keys=any_keys, patience=patience)
         )
 
 

@@ -31,6 +31,7 @@ EVENTS: Final[dict[str, str]] = {
     "key.removed": N_("API key deleted"),
     "store.backed_up": N_("Backup written"),
     "store.restored": N_("Backup restored"),
+    "store.migrated": N_("Moved here from another store"),
     "settings.changed": N_("Settings changed"),
     "log.cleared": N_("Log cleared"),
     "log.restored": N_("Log restored"),

@@ -11,12 +11,21 @@ from typing import IO
 import rich_click as click
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.console.cli.archive.file_format import MOST_LINE, Record, read, written
-from codex_proapi.console.cli.archive.store_records import clear, is_empty, lasting_records, restore
+from codex_proapi.console.cli.archive.replacement import (
+    PATIENCE_SECONDS,
+    fail_locked,
+    keys_in,
+    refuse_full,
+    replace_contents,
+    told,
+)
+from codex_proapi.console.cli.archive.store_records import lasting_records
 from codex_proapi.console.cli.opened_store import opened
 
 STDIO = "-"
+MOST_KEYS = 64 << 10
+"""Bytes of a line of encryption keys."""
 
 
 @click.command("backup")
@@ -37,27 +46,26 @@ def backup_command(environ: Mapping[str, str], file: str) -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--keys",
-    type=click.File("r"),
-    help="File with the ENCRYPTION_KEYS of where it comes from, if they are others.",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="File with the ENCRYPTION_KEYS of where it comes from, if they are others; - for the first"
+    " line of standard input, before the backup.",
 )
 @click.option("--force", is_flag=True, help="Delete what is there now, also accounts and API keys.")
 @click.pass_obj
 def restore_command(
-    environ: Mapping[str, str], file: IO[bytes], keys: IO[str] | None, *, force: bool
+    environ: Mapping[str, str], file: IO[bytes], keys: str | None, *, force: bool
 ) -> None:
     """Put a backup (FILE, or - for standard input) into this installation's store.
 
     The store may be of another kind than the one the backup is of: so one machine becomes a team's
     server. Accounts are encrypted again under the keys of this installation. Stop what used them
-    before: a refresh token works once.
+    before: a refresh token works once. It takes place all at once, or not at all: whatever ends it
+    on its way, nothing has changed, and it can be begun again.
     """
-    others = _keys_of(keys) if keys else []
-    count, locked = asyncio.run(_restore(environ, _lines(file), others=others, force=force))
-    print(f"restored {count} records")
-    if locked:
-        raise click.ClickException(
-            f"{locked} accounts could not be opened with the keys given; sign them in again"
-        )
+    others = keys_in(_read_keys(keys), option="--keys") if keys else []
+    records, locked = asyncio.run(_restore(environ, _lines(file), others=others, force=force))
+    print(f"restored {told(records)}")
+    fail_locked(locked)
 
 
 async def _backup(environ: Mapping[str, str], file: str) -> int:
@@ -71,29 +79,25 @@ async def _backup(environ: Mapping[str, str], file: str) -> int:
 
 async def _restore(
     environ: Mapping[str, str], lines: Iterable[bytes], *, others: Sequence[str], force: bool
-) -> tuple[int, int]:
-    async with opened(environ) as store:
+) -> tuple[Sequence[Record], int]:
+    async with opened(environ, any_keys=force, patience=PATIENCE_SECONDS) as store:
         source = CredentialCipher([*others, *store.encryption_keys])
         records: list[Record] = read(lines, cipher=source)  # whole and readable, before any change
-        if not force and not await is_empty(store.redis):
-            raise click.ClickException(
-                "there are accounts or API keys in this store already: nothing was changed."
-                " --force deletes them and puts the backup in their place"
-            )
-        await clear(store.redis)
-        locked = await restore(store.redis, records, source=source, target=store.cipher)
-        await store.note("store.restored", after={"records": len(records)})
-        return len(records), locked
+        if not force:
+            await refuse_full(store)
+        return records, await replace_contents(
+            store, records, source=source, event="store.restored"
+        )
 
 
-def _keys_of(file: IO[str]) -> Sequence[str]:
-    """The encryption keys in a file, as `ENCRYPTION_KEYS_FILE` has them."""
-    keys = [key.strip() for key in file.read().split(",") if key.strip()]
+def _read_keys(keys: str) -> str:
+    """The content of a file of keys; of standard input, the first line: a backup may follow."""
+    if keys == STDIO:
+        return sys.stdin.buffer.readline(MOST_KEYS).decode("ascii", "replace")
     try:
-        Cipher(keys)
-    except ValueError:
-        raise click.BadParameter("no file of encryption keys", param_hint="--keys") from None
-    return keys
+        return pathlib.Path(keys).read_text(encoding="ascii", errors="replace")
+    except OSError as error:
+        raise click.ClickException(f"{keys}: {error.strerror}") from None
 
 
 def _write(file: str, lines: Iterator[bytes]) -> None:
@@ -120,4 +124,5 @@ def _write(file: str, lines: Iterator[bytes]) -> None:
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
     while line := file.readline(MOST_LINE):
-        yield line
+        if line.strip():
+            yield line

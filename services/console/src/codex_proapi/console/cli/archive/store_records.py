@@ -1,15 +1,14 @@
-"""Reads everything lasting from Redis, and writes it into another one."""
+"""Reads everything lasting from Redis, and counts it."""
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
 
-from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped, text
-from codex_proapi.commons.runtime.errors import CredentialUnavailable
 from codex_proapi.console.cli.archive.file_format import Record
 
 LASTING = frozenset(
@@ -29,6 +28,7 @@ PASSING = frozenset(
         *("quota-poll", "catalogue-poll", "minute-requests", "minute-tokens", "streams"),
         *("response", "response-item", "responses", "stored-responses", "response-sizes"),
         *("settled", "stored", "stored-times", "stored-bytes"),
+        *("restore", "restoring"),
         *("cleared-logs", "login", "login-outcome", "login-poll", "session", "sessions"),
         *("attempts", "sign-in-link", "replicas", "replica"),
     }
@@ -38,8 +38,12 @@ STREAM_PART = 1000
 """Entries of a stream in one record."""
 BATCH = 200
 """Commands in one round trip."""
-_PREFIX = f"{keyspace.TAG}:"
-_VERSIONS = ("accounts-version", "keys-version", "cooldowns-version")
+PREFIX = f"{keyspace.TAG}:"
+"""What all names of ours begin with."""
+VERSIONS = ("accounts-version", "keys-version", "cooldowns-version")
+"""Counters of changes: they only ever rise, so that running replicas read everything anew."""
+BRIEF = 600_000
+"""Milliseconds: what has no longer to live may be over before it is looked for again."""
 
 
 async def lasting_records(redis: Redis) -> AsyncIterator[Record]:
@@ -49,115 +53,78 @@ async def lasting_records(redis: Redis) -> AsyncIterator[Record]:
         left = int(await ask(functools.partial(redis.pttl, name)))
         async for value in _values(redis, name, kind):
             yield Record(
-                name=name.removeprefix(_PREFIX),
+                name=name.removeprefix(PREFIX),
                 kind=kind,
                 value=value,
                 milliseconds=max(0, left),
             )
 
 
-async def is_empty(redis: Redis) -> bool:
-    """Whether a Redis has neither accounts nor API keys of ours."""
-    names = (keyspace.accounts(), keyspace.keys())
-    return not int(await ask(lambda: redis.exists(*names)))
+async def contents(redis: Redis) -> dict[str, int]:
+    """What of ours a Redis holds that a restore would take away: accounts, API keys, days of usage."""
+    prefix = f"{PREFIX}usage-subjects:"
+    days = {
+        name.removeprefix(prefix).partition(":")[0] async for name in names_below(redis, prefix)
+    }
+    held = {
+        "accounts": int(await ask(lambda: redis.scard(keyspace.accounts()))),
+        "API keys": int(await ask(lambda: redis.scard(keyspace.keys()))),
+        "days of usage": len(days),
+    }
+    return {what: count for what, count in held.items() if count}
 
 
-async def clear(redis: Redis) -> None:
-    """Delete everything a backup would have, before one takes its place."""
-    names = [name async for name in _names(redis) if not name.endswith(_VERSIONS)]
-    with mapped():
-        for begin in range(0, len(names), BATCH):
-            await redis.delete(*names[begin : begin + BATCH])
+def tally(records: Iterable[Record]) -> Counter[str]:
+    """How many keys of each kind of name, and entries of each stream and set, there are.
 
-
-async def restore(
-    redis: Redis,
-    records: Iterable[Record],
-    *,
-    source: CredentialCipher,
-    target: CredentialCipher,
-) -> int:
-    """Write records; returns how many credentials none of the source's keys opens.
-
-    Credentials are encrypted again under the target's first key. The counters of changes end above
-    both what was there and what is restored, so that running replicas read everything anew.
+    Without what ends within minutes, and without counters of changes.
     """
-    locked = 0
-    pending: list[tuple[str, ...]] = []
+    found: Counter[str] = Counter()
     for record in records:
-        if record.name.partition(":")[0] not in LASTING or record.name in _VERSIONS:
-            continue
-        value = record.value
-        if record.name.startswith("credential:"):
-            value, opened = _resealed(record, source=source, target=target)
-            locked += not opened
-        pending += _commands(_PREFIX + record.name, record.kind, value, record.milliseconds)
-        if len(pending) >= BATCH:
-            await _send(redis, pending)
-            pending = []
-    await _send(redis, pending)
+        kind = kind_of(record.name)
+        if kind in LASTING and kind not in VERSIONS and not 0 < record.milliseconds < BRIEF:
+            many = record.kind in {"stream", "set"}
+            found[kind] += len(record.value) if many else 1
+    return found
+
+
+async def shortfall(redis: Redis, expected: Counter[str]) -> dict[str, tuple[int, int]]:
+    """Where a Redis holds less than was written: by kind of name, what is there and what should be.
+
+    More is no fault: whoever serves already goes on writing.
+    """
+    found: Counter[str] = Counter()
+    async for record in lasting_records(redis):
+        found += tally([record])
+    return {kind: (found[kind], count) for kind, count in expected.items() if found[kind] < count}
+
+
+def kind_of(name: str) -> str:
+    """A name up to its first colon."""
+    return name.partition(":")[0]
+
+
+async def lasting_names(redis: Redis) -> AsyncIterator[str]:
+    """Full names of everything lasting but the counters of changes."""
+    async for name in _names(redis):
+        if name.removeprefix(PREFIX) not in VERSIONS:
+            yield name
+
+
+async def names_below(redis: Redis, prefix: str) -> AsyncIterator[str]:
+    """Full names that begin like this; one may come twice."""
     with mapped():
-        for name in _VERSIONS:
-            raised = [int(r.value) for r in records if r.name == name and str(r.value).isdecimal()]
-            await redis.incrby(_PREFIX + name, max(raised, default=0) + 1)
-    return locked
-
-
-def _resealed(
-    record: Record, *, source: CredentialCipher, target: CredentialCipher
-) -> tuple[Any, bool]:
-    """A credential's hash under the target's first key, and whether that was possible."""
-    account_id = record.name.removeprefix("credential:")
-    sealed = str(record.value.get("sealed", "")).encode()
-    try:
-        source.reseal(sealed, account_id)  # refuses one that is not this account's
-    except CredentialUnavailable:
-        return record.value, False
-    plain = source.open_bytes(sealed) or b""
-    return record.value | {"sealed": target.seal_bytes(plain).decode()}, True
-
-
-def _commands(name: str, kind: str, value: Any, milliseconds: int) -> Sequence[tuple[str, ...]]:
-    """The commands that write one record."""
-    match kind:
-        case "string":
-            made: list[tuple[str, ...]] = [("SET", name, str(value))]
-        case "hash":
-            made = [("HSET", name, *(str(part) for pair in value.items() for part in pair))]
-        case "set":
-            made = [("SADD", name, *map(str, value))]
-        case "zset":
-            made = [("ZADD", name, *(str(part) for member, at in value for part in (at, member)))]
-        case "stream":
-            made = [
-                ("XADD", name, entry_id, *(str(part) for pair in fields.items() for part in pair))
-                for entry_id, fields in value
-            ]
-        case _:
-            return []
-    return [*made, ("PEXPIRE", name, str(milliseconds))] if milliseconds else made
-
-
-async def _send(redis: Redis, commands: Sequence[tuple[str, ...]]) -> None:
-    if not commands:
-        return
-    with mapped():
-        pipe = redis.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        await pipe.execute()
+        async for found in redis.scan_iter(match=f"{prefix}*", count=500):
+            yield text(found)
 
 
 async def _names(redis: Redis) -> AsyncIterator[str]:
     """The names of everything lasting."""
     seen: set[str] = set()  # SCAN may give a name twice
-    with mapped():
-        async for found in redis.scan_iter(match=f"{_PREFIX}*", count=500):
-            name = text(found)
-            kind = name.removeprefix(_PREFIX).partition(":")[0]
-            if kind in LASTING and name not in seen:
-                seen.add(name)
-                yield name
+    async for name in names_below(redis, PREFIX):
+        if kind_of(name.removeprefix(PREFIX)) in LASTING and name not in seen:
+            seen.add(name)
+            yield name
 
 
 async def _values(redis: Redis, name: str, kind: str) -> AsyncIterator[Any]:

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from codex_proapi.commons.accounts.model import AccountState
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.runtime.errors import StoreRefused
 from codex_proapi.console.cli.opened_store import OpenedStore
@@ -16,10 +17,22 @@ SECONDS_APART = 5.0
 FULL_SHARE = 0.8
 """Share of Redis' maxmemory from which it is worth a word."""
 
+UNFINISHED = warning(
+    "restore",
+    "a restore or migration is under way, or was ended on its way; nothing of it took place yet",
+    "where none is under way, do it again; what it left is gone after a day",
+)
+
 
 async def store_findings(store: OpenedStore) -> list[Finding]:
     """Redis, its clock and memory, the encryption keys, the accounts, and who runs."""
-    return [*await _redis(store), await _keys_fit(store), *await _contents(store)]
+    unfinished = await ask(lambda: store.redis.exists(keyspace.restore()))
+    return [
+        *await _redis(store),
+        await _keys_fit(store),
+        *([UNFINISHED] if unfinished else []),
+        *await _contents(store),
+    ]
 
 
 async def _redis(store: OpenedStore) -> list[Finding]:

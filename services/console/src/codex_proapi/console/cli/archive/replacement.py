@@ -1,0 +1,90 @@
+"""What `restore` and `migrate` do alike: put records into an opened store, and say what came of it."""
+
+import contextlib
+from collections.abc import Sequence
+
+import rich_click as click
+
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
+from codex_proapi.commons.runtime.cipher import Cipher
+from codex_proapi.commons.runtime.errors import CommonsError
+from codex_proapi.console.cli.archive.file_format import Record
+from codex_proapi.console.cli.archive.staged_restore import RestoreFailed, StagedRestore
+from codex_proapi.console.cli.archive.store_records import contents, shortfall, tally
+from codex_proapi.console.cli.opened_store import OpenedStore
+
+PATIENCE_SECONDS = 60.0
+"""How long one command of Redis may take: exchanging everything at once is one."""
+TOLD = {
+    "accounts": "accounts",
+    "keys": "API keys",
+    "usage": "usage counters",
+    "logs": "log entries",
+    "audit": "audit entries",
+}
+"""What is counted aloud, by kind of name."""
+
+
+async def replace_contents(
+    store: OpenedStore, records: Sequence[Record], *, source: CredentialCipher, event: str
+) -> int:
+    """Put the records in the place of everything lasting, all at once, and look whether it is there.
+
+    Args:
+        store: The target.
+        records: All of a backup, or of another store.
+        source: Opens their credentials.
+        event: What the audit calls it.
+
+    Returns how many credentials could not be opened. Raises RestoreFailed or StoreUnavailable.
+    """
+    restore = StagedRestore(store.redis, source=source, target=store.cipher)
+    try:
+        await restore.stage(records)
+    except BaseException:
+        with contextlib.suppress(CommonsError):
+            await restore.give_up()
+        raise
+    await restore.publish()
+    await store.check.reseal()
+    lacking = await shortfall(store.redis, tally(records))
+    if lacking:
+        told = ", ".join(f"{kind} {have} of {of}" for kind, (have, of) in lacking.items())
+        raise RestoreFailed(f"not everything is there afterwards: {told}; do it again")
+    await store.note(event, after={"records": len(records)})
+    return restore.locked
+
+
+async def refuse_full(store: OpenedStore) -> None:
+    """Raise ClickException where something would be taken away; nothing has changed."""
+    held = await contents(store.redis)
+    if held:
+        told = ", ".join(f"{count} {what}" for what, count in held.items())
+        raise click.ClickException(
+            f"nothing was changed: the target has {told} already. --force deletes them"
+        )
+
+
+def told(records: Sequence[Record]) -> str:
+    """What was put in place, in a few words."""
+    counts = tally(records)
+    named = [f"{counts[kind]} {name}" for kind, name in TOLD.items() if counts[kind]]
+    return f"{len(records)} records ({', '.join(named)})" if named else f"{len(records)} records"
+
+
+def fail_locked(locked: int) -> None:
+    """Raise ClickException where credentials stayed closed; everything else is in place."""
+    if locked:
+        raise click.ClickException(
+            f"{locked} accounts could not be opened with the keys given; sign them in again"
+        )
+
+
+def keys_in(content: str, *, option: str) -> Sequence[str]:
+    """The encryption keys in the text of a file, as `ENCRYPTION_KEYS_FILE` has them."""
+    keys = [key.strip() for key in content.split(",") if key.strip()]
+    try:
+        Cipher(keys)
+    except ValueError:
+        raise click.BadParameter("no file of encryption keys", param_hint=option) from None
+    return keys
