@@ -21,6 +21,7 @@ from codex_proapi.commons.cluster.live_settings import (
 )
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.state.clock import SharedClock
@@ -50,6 +51,7 @@ class Part:
         self.most: Any = None
         self.interval: Any = None
         self.days: Any = None
+        self.calendar: Any = None
 
     def configure(self, names: Any) -> None:
         self.names = names
@@ -59,7 +61,10 @@ class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
         parts: dict[str, Any] = dict.fromkeys(
-            ("authenticator", "selector", "slots", "catalogues", "options", "settlements", "poll"),
+            (
+                *("authenticator", "selector", "slots", "catalogues", "options", "settlements"),
+                *("poll", "key_quota"),
+            ),
             self.part,
         )
         self.applier = LiveSettingsApplier(SETTINGS, **parts)
@@ -99,7 +104,7 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
     assert scene.part.policy == KeyPolicy.REQUIRED
     assert scene.part.strategy == Strategy(routing=Routing.ROUND_ROBIN, reserve=5, fair_below=10)
     assert scene.part.names == Names(default_model="gpt-5.5", aliases={"mine": "gpt-5.5"})
-    assert scene.part.days == 400
+    assert (scene.part.days, scene.part.calendar) == (400, UTC)
 
     scene.applier.apply(
         LiveSettings(
@@ -114,6 +119,7 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
             disabled_models=("gpt-5.5",),
             quota_poll_seconds=120,
             usage_days=60,
+            time_zone="Asia/Shanghai",
         )
     )
     assert scene.part.interval == 120
@@ -121,7 +127,7 @@ def test_what_was_changed_while_running_wins_over_the_environment(scene: Any) ->
     assert scene.part.strategy == Strategy(routing=Routing.LEAST_USED, reserve=0, fair_below=25)
     assert scene.part.history_mode is HistoryMode.TRANSCRIPT
     assert scene.part.reasoning_summary is ReasoningSummary.AUTO
-    assert scene.part.days == 60
+    assert (scene.part.days, scene.part.calendar) == (60, Calendar("Asia/Shanghai"))
     assert scene.part.names == Names(default_model="gpt-6-sol", aliases={}, disabled=("gpt-5.5",))
 
 

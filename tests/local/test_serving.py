@@ -5,8 +5,10 @@ import sys
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
-from codex_proapi.local.serving import CannotListen, Together, listen
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.local.serving import CannotListen, Together, default_time_zone, listen
 
 
 def close(sockets: list[socket.socket]) -> None:
@@ -70,3 +72,16 @@ def test_a_drain_ends_live_pages_first_and_answers_last(
     assert console.calls == ["begin_drain"]
     assert gateway.calls == ["begin_drain", "end_drain"]
     assert "Ctrl-C again stops at once" in capsys.readouterr().err
+
+
+async def test_one_machine_counts_by_its_own_days_until_someone_sets_others(
+    redis_client: Redis,
+) -> None:
+    settings = LiveSettingsStore(redis_client)
+
+    await default_time_zone(settings, "Asia/Shanghai")
+    assert (await settings.read()).time_zone == "Asia/Shanghai"
+
+    await settings.change({"time_zone": "UTC"})
+    await default_time_zone(settings, "Asia/Shanghai")
+    assert (await settings.read()).time_zone == "UTC"

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.consoles import console_settings, running, script
 
+from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.console.api.usage import days_of
@@ -20,7 +21,7 @@ from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 NOW = 1_795_000_123
 DAY = 86_400
-TODAY = "2026-11-18"
+TODAY, TOMORROW = "2026-11-18", "2026-11-19"
 
 
 def a_record(number: int, *, at: float = NOW, key: str = "", **provided: Any) -> ExchangeRecord:
@@ -118,6 +119,35 @@ async def test_who_uses_which_model_is_told(
     assert sum(row["estimated"] for row in body["rows"]) == (9 if "gpt-5.5" in dict(rows) else 0)
 
 
+async def test_a_day_is_one_of_the_teams_zone_and_another_zone_moves_nothing(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    """In Shanghai a day does not begin at eight in the morning; nothing is lost or counted twice."""
+    writer = SettlementWriter(redis_client)
+    evening = float(NOW - NOW % DAY + 17 * 3600)  # the next day in Shanghai, 01:00
+    await writer.add([a_record(1, at=evening)])
+
+    changed = await api.patch("/api/settings", json={"time_zone": "Asia/Shanghai"})
+    writer.calendar = calendar_of(changed.json()["live"]["time_zone"])
+    await writer.add([a_record(1, at=evening), a_record(2, at=evening), a_record(3)])
+    asked = {"since": TODAY, "until": TOMORROW}
+    body = (await api.get("/api/usage", params=asked)).json()
+
+    assert body["time_zone"] == "Asia/Shanghai"
+    assert [(row["day"], row["requests"]) for row in body["rows"]] == [(TODAY, 2), (TOMORROW, 1)]
+
+
+async def test_today_is_that_of_the_teams_zone(redis_url: str) -> None:
+    clock = Clock(NOW - NOW % DAY + 17 * 3600)
+    async with running(console_settings(redis_url), clock=clock) as console, script(console) as api:
+        assert (await api.get("/api/usage")).json()["until"] == TODAY
+        await api.patch("/api/settings", json={"time_zone": "Asia/Shanghai"})
+        assert (await api.get("/api/usage")).json()["until"] == TOMORROW
+        answer = await api.get("/usage", params={"range": "today"})
+
+    assert f'name="until" value="{TOMORROW}" max="{TOMORROW}"' in answer.text
+
+
 async def test_csv_is_a_file_that_no_spreadsheet_runs(
     api: httpx.AsyncClient, redis_client: Redis
 ) -> None:
@@ -131,6 +161,7 @@ async def test_csv_is_a_file_that_no_spreadsheet_runs(
         f'attachment; filename="usage-key-2026-11-12-{TODAY}.csv"'
     )
     header, row = csv.reader(io.StringIO(answer.text))
+    assert (header[-1], row[-1]) == ("time_zone", "UTC")
     assert dict(zip(header, row, strict=True))["name"] == f"'{hostile}"
     assert dict(zip(header, row, strict=True))["total"] == "110"
 
@@ -167,12 +198,12 @@ async def test_the_series_is_ready_for_a_chart(api: httpx.AsyncClient, redis_cli
 
 
 def test_days_are_counted_with_both_ends() -> None:
-    assert days_of("", "", now=NOW)[0] == "2026-11-12"
-    assert days_of(TODAY, "", now=NOW) == [TODAY]
-    assert days_of("2026-02-27", "2026-03-01", now=NOW) == [
+    assert days_of("", "", today=TODAY)[0] == "2026-11-12"
+    assert days_of(TODAY, "", today=TODAY) == [TODAY]
+    assert days_of("2026-02-27", "2026-03-01", today=TODAY) == [
         "2026-02-27",
         "2026-02-28",
         "2026-03-01",
     ]
     with pytest.raises(BadRequest):
-        days_of("2025-01-01", "", now=NOW)
+        days_of("2025-01-01", "", today=TODAY)

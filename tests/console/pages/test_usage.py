@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 import pytest
 from support.console_pages import NOW, PageClient, filled_console
 
+from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.commons.usage.counters import Counters, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
@@ -119,7 +120,7 @@ async def test_the_dashboard_and_the_keys_lead_here(redis_url: str) -> None:
 def test_the_address_says_what_is_shown(
     query: Any, by: Any, span: Any, days: Any, only: Any
 ) -> None:
-    asked = asked_for(query, now=NOW)
+    asked = asked_for(query, now=NOW, calendar=UTC)
 
     assert (asked.by, asked.span, len(asked.days), asked.only) == (by, span, days, only)
     assert asked.days[-1] == TODAY

@@ -1,23 +1,21 @@
-"""How budgets stand, by calendar and by sliding week; all in UTC."""
+"""How budgets stand, by calendar and by sliding week, in UTC and in other zones."""
 
 import datetime as dt
 
 import pytest
 
 from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.gateway.limits.budgets import (
     Budget,
     Spent,
     budgets_of,
-    day_of_month,
     days_counted,
-    midnight_after,
-    next_month,
     spent_in,
 )
 
 NOW = 1_795_000_000.0
-"""2026-11-18, 13:46:40 UTC, a Wednesday."""
+"""2026-11-18, 11:06:40 UTC, a Wednesday."""
 EVERY = Limits(tokens_day=100, tokens_week=500, tokens_month=2000)
 WIDE = Limits(tokens_day=10**9, tokens_week=10**9, tokens_month=10**20)
 
@@ -60,7 +58,6 @@ def test_the_days_that_count_reach_back_as_far_as_the_longest_budget(
     limits: Limits, days: list[str]
 ) -> None:
     assert days_counted(limits, NOW) == days
-    assert day_of_month(NOW) == 18
 
 
 def test_each_budget_counts_its_own_days() -> None:
@@ -106,8 +103,26 @@ def test_a_spent_week_is_told_by_when_something_is_left_of_it(
     assert spent_in(week, Limits(tokens_week=100), NOW).week_midnights == midnights
 
 
-def test_midnights_and_months_are_those_of_utc() -> None:
-    assert midnight_after(NOW, 1) == 1_795_046_400
-    assert when(next_month(NOW)) == "2026-12-01 00:00"
-    assert when(next_month(NOW + 30 * 86_400)) == "2027-01-01 00:00"
-    assert when(next_month(1_801_267_200.0)) == "2027-02-01 00:00"
+@pytest.mark.parametrize(
+    ("zone", "ends"),
+    [
+        ("UTC", ["2026-11-19 00:00", "2026-11-25 00:00", "2026-12-01 00:00"]),
+        ("Asia/Shanghai", ["2026-11-18 16:00", "2026-11-24 16:00", "2026-11-30 16:00"]),
+        ("America/New_York", ["2026-11-19 05:00", "2026-11-25 05:00", "2026-12-01 05:00"]),
+    ],
+)
+def test_budgets_begin_anew_at_the_midnights_of_the_teams_zone(zone: str, ends: list[str]) -> None:
+    found = budgets_of(EVERY, Spent(), NOW, Calendar(zone))
+
+    assert [when(budget.resets_at) for budget in found] == ends
+
+
+def test_the_days_that_count_are_those_of_the_teams_zone() -> None:
+    limits, east = Limits(tokens_day=9, tokens_month=99), Calendar("Asia/Tokyo")
+    december = NOW + 12 * 86_400 + 5 * 3600  # there it is 1 December, 01:06
+
+    assert days_counted(limits, NOW, east)[0] == "2026-11-18"
+    assert days_counted(limits, december, east) == ["2026-12-01"]
+    assert days_counted(limits, december)[0] == "2026-11-30"
+    assert spent_in([5, 7], limits, december, east) == Spent(day=5, month=5)
+    assert spent_in([5, 7], limits, december) == Spent(day=5, month=12)

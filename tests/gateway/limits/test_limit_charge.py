@@ -14,11 +14,12 @@ from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
-from codex_proapi.gateway.limits.budgets import Spent, midnight_after
+from codex_proapi.gateway.limits.budgets import Spent
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge, charge_for
 from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 
@@ -79,6 +80,11 @@ class Pool:
             ending=Ending.WHOLE,
         )
         await self.usage.add([record])
+
+    async def settle_in(self, calendar: Calendar, **tokens: int) -> None:
+        """Settle an exchange of now while the team has this calendar."""
+        self.usage.calendar = calendar
+        await self.settle(self.charge(rpm=9), **tokens)
 
     async def spend(self, days_ago: int, **counts: int) -> None:
         day = day_of(time.time() - days_ago * keyspace.DAY)
@@ -287,12 +293,25 @@ async def test_nothing_is_drawn_while_the_limits_may_be_others(pool: Any) -> Non
     assert (await pool.allowed(charge)).refused is Limit.NONE
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+async def test_a_day_is_one_of_the_teams_zone(pool: Any, zone: str) -> None:
+    """In these two zones it is never the same day, so that of one of them is not UTC's."""
+    calendar = Calendar(zone)
+    await pool.settle_in(calendar, input=600)
+    charge = pool.charge(tokens_day=600)
+    charge.calendar = calendar
+
+    refused = await pool.allowed(charge)
+
+    assert (refused.refused, refused.spent.day) == (Limit.DAY, 600)
+
+
 @pytest.mark.parametrize("skew", [-300, 300])
 async def test_a_replica_in_another_day_than_redis_draws_nothing_before_it_knows(
     pool: Any, skew: int
 ) -> None:
     seconds, _ = await pool.redis.time()
-    midnight = midnight_after(seconds, 0 if skew < 0 else 1)
+    midnight = UTC.midnight_after(seconds, 0 if skew < 0 else 1)
     await pool.spend(0, input=1000)
     wrong = SnapshotReader(pool.redis, clock=lambda: midnight + skew / 1000)
     charge = pool.charge(tokens_day=1000)

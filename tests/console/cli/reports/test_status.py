@@ -32,7 +32,7 @@ def test_an_empty_installation_says_what_to_do(
 
     assert "accounts: none yet" in told
     assert "nothing runs" in told
-    assert shown(environ, capsys, "usage") == "nothing was used in 7 days\n"
+    assert shown(environ, capsys, "usage") == "nothing was used in 7 days (UTC)\n"
 
 
 def test_states_are_counted_and_replicas_are_listed(

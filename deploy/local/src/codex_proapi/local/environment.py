@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.commons.usage.calendar import machine_zone
 from codex_proapi.console.cli.opened_store import OpenedStore, key_faults, names_redis
 from codex_proapi.console.settings import ConsoleSettings, is_loopback
 from codex_proapi.gateway.settings import GatewaySettings
@@ -27,6 +28,8 @@ class Start:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.data_dir = data_folder(environ)
         self.redis = None if names_redis(environ) else EmbeddedRedis(self.data_dir)
+        self.time_zone = machine_zone(environ)
+        """IANA name of this machine's zone."""
         faults = key_faults(environ)
         if faults:
             raise SettingsError(faults)

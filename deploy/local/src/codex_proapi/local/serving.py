@@ -5,6 +5,7 @@ import socket
 
 import uvloop
 
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
 from codex_proapi.commons.http.service import Output, process_output
 from codex_proapi.commons.runtime.errors import CommonsError
@@ -73,6 +74,8 @@ async def serve_on(
         stack.push_async_callback(console.close)
         await gateway.start()
         await console.start()
+        if start.redis is not None:  # a store of this machine only
+            await default_time_zone(console.parts.live_settings, start.time_zone)
         app = OnePort(gateway=gateway.asgi, console=console.asgi, owns=owns)
         drain = start.gateway.drain_seconds
         host, port = sockets[0].getsockname()[:2]
@@ -92,6 +95,12 @@ async def serve_on(
         await welcome(start, output.messages, port=port, demo=demo, announcements=announcements)
         freeze_heap()
         await server.serve(sockets=sockets)
+
+
+async def default_time_zone(live_settings: LiveSettingsStore, zone: str) -> None:
+    """Count usage by this machine's days unless a zone is set: who is alone expects that."""
+    if (await live_settings.read()).time_zone is None:
+        await live_settings.change({"time_zone": zone})
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

@@ -27,7 +27,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.process_metrics import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.runtime.tls import client_context
-from codex_proapi.console.api.usage import usage_wanted
+from codex_proapi.console.api.usage import team_calendar, usage_wanted
 from codex_proapi.console.auth.identity import IdentityMiddleware
 from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 from codex_proapi.console.auth.passwords import Passwords
@@ -246,6 +246,7 @@ def _routes(names: frozenset[str]) -> Litestar:
             **{name: _provide(name) for name in names},
             "about": Provide(concerned, sync_to_thread=False),
             "wanted": Provide(log_filter, sync_to_thread=False),
+            "calendar": Provide(team_calendar),
             "wanted_usage": Provide(usage_wanted, sync_to_thread=False),
         },
         exception_handlers=handlers_of(error_page=error_page, store_failed=_store_failed),

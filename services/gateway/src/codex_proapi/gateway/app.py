@@ -195,6 +195,7 @@ class Gateway:
             options=self.services.options,
             poll=self.upstream.quota_poller,
             settlements=self.stores.settlements,
+            key_quota=self.stores.key_quota,
         )
 
     def _replica_sync(self) -> ReplicaSync:

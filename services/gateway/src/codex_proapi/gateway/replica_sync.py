@@ -17,9 +17,11 @@ from codex_proapi.commons.cluster.live_settings import READ_SECONDS, LiveSetting
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, ReplicaStore
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dependencies import ServingOptions
+from codex_proapi.gateway.limits.visible_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.pool.account_selector import AccountSelector
@@ -51,6 +53,7 @@ class LiveSettingsApplier:
         options: ServingOptions,
         poll: QuotaPoller,
         settlements: SettlementWriter,
+        key_quota: KeyQuota,
     ) -> None:
         self._settings = settings
         self._authenticator = authenticator
@@ -60,6 +63,7 @@ class LiveSettingsApplier:
         self._options = options
         self._poll = poll
         self._settlements = settlements
+        self._key_quota = key_quota
 
     def __repr__(self) -> str:
         return f"<LiveSettingsApplier, routing {self._selector.strategy.routing.value}>"
@@ -79,6 +83,10 @@ class LiveSettingsApplier:
         self._slots.most = settings.account_streams if most is None else most
         self._options.history_mode = live.history_mode or settings.history_mode
         self._options.reasoning_summary = live.reasoning_summary or settings.reasoning_summary
+        calendar = calendar_of(live.time_zone)
+        self._settlements.calendar = calendar
+        self._options.calendar = calendar
+        self._key_quota.calendar = calendar
         self._settlements.days = live.usage_days or USAGE_DAYS
         aliases = live.model_aliases
         self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds

@@ -67,6 +67,8 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     api_key_policy: KeyPolicy | None = None
     disabled_models: tuple[str, ...] | None = None
     """Models that are not offered although accounts have them."""
+    time_zone: str | None = None
+    """IANA name of the zone whose days and months usage and budgets count by; None is UTC."""
     usage_days: int | None = None
     """How long usage is kept, in days: see `codex_proapi.commons.usage.counters`."""
     quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] | None = None

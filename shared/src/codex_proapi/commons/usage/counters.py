@@ -1,4 +1,4 @@
-"""Usage counters: by day of each key, account, model and key's model; of the pool by five minutes.
+"""Usage counters: by day (of the team's time zone) of each key, account, model and key's model; of the pool by five minutes.
 
 Read here; the gateway writes them when it settles an exchange (`gateway.accounting.settlement_writer`).
 """
@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 
 UsageKind: TypeAlias = Literal["key", "account", "model"]
 """By what usage is counted."""
@@ -105,11 +106,11 @@ class UsageStore:
         found = [await self._subjects(day, "key") for day in days]
         return sorted({key_id for subjects in found for key_id in subjects})
 
-    async def keep(self, days: int, *, now: float) -> None:
+    async def keep(self, days: int, *, now: float, calendar: Calendar = UTC) -> None:
         """Expire counters `days` days after their day, at once where that is past."""
-        for back in range(MOST_DAYS + 1):
-            day = day_of(now - back * keyspace.DAY)
-            seconds = seconds_left(day, days, now=now)
+        # From tomorrow on: it is counted already where the zone was another one further east.
+        for day in calendar.days_back(calendar.midnight_after(now, 1), MOST_DAYS + 2):
+            seconds = seconds_left(day, days, now=now, calendar=calendar)
             names = []
             for kind in KINDS:
                 subjects = await self._subjects(day, kind)
@@ -185,11 +186,10 @@ def _number(value: object) -> int:
 
 
 def day_of(at: float) -> str:
-    """The day (UTC) a moment belongs to, `2026-11-24`."""
-    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d")
+    """The day (UTC) a moment belongs to, `2026-11-24`: by these the series are kept."""
+    return UTC.day_of(at)
 
 
-def seconds_left(day: str, days: int, *, now: float) -> int:
-    """Seconds until so many days after a day (UTC) are over."""
-    begin = dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
-    return int(begin) + (days + 1) * keyspace.DAY - int(now)
+def seconds_left(day: str, days: int, *, now: float, calendar: Calendar = UTC) -> int:
+    """Seconds until so many days after a day are over."""
+    return calendar.midnight_after(calendar.begin_of(day), days + 1) - int(now)

@@ -17,9 +17,11 @@ from codex_proapi.commons.cluster.live_settings import (
     Reserve,
 )
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
+from codex_proapi.commons.usage.calendar import calendar_of, time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS, UsageStore
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.request_author import audit_event
+from codex_proapi.console.errors import BadRequest, Code
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.middleware import origin_of
 from codex_proapi.console.settings import ConsoleSettings
@@ -33,6 +35,7 @@ PollSeconds = Annotated[int, msgspec.Meta(ge=60, le=3600)]
 MOST_STREAMS = 1000
 Streams = Annotated[int, msgspec.Meta(ge=0, le=MOST_STREAMS)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Days = Annotated[int, msgspec.Meta(ge=LEAST_DAYS, le=MOST_DAYS)]
 
 
@@ -49,6 +52,8 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_summary: ReasoningSummary | None
     api_key_policy: KeyPolicy | None
     disabled_models: tuple[str, ...] | None
+    time_zone: str | None
+    """IANA name of the zone whose days and months usage and budgets count by; null is UTC."""
     usage_days: int | None
     quota_poll_seconds: int | None
     """Time between two questions about the quota of an account that no answer tells of."""
@@ -90,6 +95,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_summary: ReasoningSummary | msgspec.UnsetType | None = msgspec.UNSET
     api_key_policy: KeyPolicy | msgspec.UnsetType | None = msgspec.UNSET
     disabled_models: Models | msgspec.UnsetType | None = msgspec.UNSET
+    time_zone: Zone | msgspec.UnsetType | None = msgspec.UNSET
     usage_days: Days | msgspec.UnsetType | None = msgspec.UNSET
     quota_poll_seconds: PollSeconds | msgspec.UnsetType | None = msgspec.UNSET
 
@@ -117,19 +123,23 @@ async def change_settings(
 ) -> SettingsBody:
     """Change settings on every replica within seconds.
 
-    A shorter `usage_days` deletes what is older at once.
+    A shorter `usage_days` deletes what is older at once. With another `time_zone` what was counted
+    stays in its day, and what comes is counted in the day it then is there.
     """
     changes = {
         name: value
         for name in data.__struct_fields__
         if (value := getattr(data, name)) is not msgspec.UNSET
     }
+    if changes.get("time_zone") and changes["time_zone"] not in time_zones():
+        raise BadRequest(Code.INVALID_VALUE, param="time_zone")
     before = await live_settings.read()
     if not changes:
         return _body(request, before, settings)
     after = await live_settings.change(changes)
     if "usage_days" in changes:  # also the same again: an earlier change may have been cut short
-        await usage.keep(after.usage_days or USAGE_DAYS, now=clock())
+        days = after.usage_days or USAGE_DAYS
+        await usage.keep(days, now=clock(), calendar=calendar_of(after.time_zone))
     differing = [name for name in changes if getattr(before, name) != getattr(after, name)]
     if differing:
         await audit.note(

@@ -12,6 +12,8 @@ from litestar.params import FromQuery, QueryParameter
 
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.commons.usage.calendar import Calendar, calendar_of
 from codex_proapi.commons.usage.counters import (
     KINDS,
     MOST_DAYS,
@@ -27,7 +29,7 @@ from codex_proapi.console.server.dependencies import Injected
 Clock = Callable[[], float]
 DAY_PATTERN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 Day = Annotated[str, QueryParameter(pattern=DAY_PATTERN)]
-"""A day (UTC), `2026-11-24`."""
+"""A day of the team's time zone, `2026-11-24`."""
 USUAL_DAYS = 7
 One = Annotated[str, QueryParameter(max_length=128)]
 """An id or a model; empty is all."""
@@ -71,6 +73,8 @@ class UsageBody(msgspec.Struct, frozen=True, kw_only=True):
     """Usage of some days."""
 
     by: str
+    time_zone: str
+    """IANA name of the zone whose days these are."""
     since: str
     until: str
     rows: list[UsageRow]
@@ -110,10 +114,13 @@ async def show_usage(
     usage: Injected[UsageStore],
     names: Injected[Names],
     wanted_usage: Injected[Wanted],
+    calendar: Injected[Calendar],
     by: FromQuery[Literal["key", "account", "model"]] = "key",
     form: Annotated[Literal["json", "csv"], QueryParameter(name="format")] = "json",
 ) -> Response[UsageBody | str]:
-    """Usage by key, account or model for some days (UTC); the last seven unless told.
+    """Usage by key, account or model for some days; the last seven unless told.
+
+    Days are those of the setting `time_zone`, which the answer names.
 
     With `key`, `account` or `model` only theirs: a model's rows by key tell who uses it.
     """
@@ -122,16 +129,23 @@ async def show_usage(
     if form == "csv":
         disposition = f'attachment; filename="usage-{by}-{days[0]}-{days[-1]}.csv"'
         return Response(
-            csv_of(rows),
+            csv_of(rows, time_zone=calendar.zone),
             media_type="text/csv",
             headers={"content-disposition": disposition},
         )
-    return Response(UsageBody(by=by, since=days[0], until=days[-1], rows=rows))
+    body = UsageBody(by=by, time_zone=calendar.zone, since=days[0], until=days[-1], rows=rows)
+    return Response(body)
+
+
+async def team_calendar(live_settings: Injected[LiveSettingsStore]) -> Calendar:
+    """The days that usage is counted by."""
+    return calendar_of((await live_settings.read()).time_zone)
 
 
 def usage_wanted(
     *,
     clock: Injected[Clock],
+    calendar: Injected[Calendar],
     since: Day = "",
     until: Day = "",
     key: One = "",
@@ -139,7 +153,7 @@ def usage_wanted(
     model: One = "",
 ) -> Wanted:
     """Which usage is asked for."""
-    days = tuple(days_of(since, until, now=clock()))
+    days = tuple(days_of(since, until, today=calendar.day_of(clock())))
     return Wanted(days=days, key=key, account=account, model=model)
 
 
@@ -186,9 +200,9 @@ async def read_points(usage: UsageStore, span: Span, *, now: float) -> list[Poin
     return points_of(await usage.series(days), span, now=now)
 
 
-def days_of(since: str, until: str, *, now: float) -> list[str]:
+def days_of(since: str, until: str, *, today: str) -> list[str]:
     """The days (`2026-11-24`) from one to another, both included."""
-    last = _date(until, "until") if until else _date(day_of(now), "until")
+    last = _date(until, "until") if until else _date(today, "until")
     first = _date(since, "since") if since else last - dt.timedelta(days=USUAL_DAYS - 1)
     count = (last - first).days + 1
     if not 1 <= count <= MOST_DAYS:
@@ -224,14 +238,14 @@ def rows_of(
     return sorted(rows, key=lambda row: (row.day, -row.total, row.subject))
 
 
-def csv_of(rows: Iterable[UsageRow]) -> str:
-    """Rows as CSV that a spreadsheet shows and never runs."""
+def csv_of(rows: Iterable[UsageRow], *, time_zone: str) -> str:
+    """Rows as CSV that a spreadsheet shows and never runs; the last column names the days' zone."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(UsageRow.__struct_fields__)
+    writer.writerow((*UsageRow.__struct_fields__, "time_zone"))
     for row in rows:
         values = (getattr(row, name) for name in row.__struct_fields__)
-        writer.writerow(_cell(value) for value in values)
+        writer.writerow((*map(_cell, values), time_zone))
     return out.getvalue()
 
 

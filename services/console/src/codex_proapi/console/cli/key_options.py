@@ -19,9 +19,9 @@ LIMITS: Final = (
     ("rpm", "Requests a minute; 0 is no limit, and so below."),
     ("tpm", "Tokens a minute."),
     ("concurrent", "Requests at the same time."),
-    ("tokens_day", "Tokens a day (UTC)."),
+    ("tokens_day", "Tokens a day (of the team's time zone)."),
     ("tokens_week", "Tokens in seven days."),
-    ("tokens_month", "Tokens a calendar month (UTC)."),
+    ("tokens_month", "Tokens a calendar month (of the team's time zone)."),
 )
 PLAIN: Final = ("owner", "default_model", "default_effort", "reasoning_summary", "weight")
 SUMMARIES: Final = ("none", "auto", "concise", "detailed", "")

@@ -68,8 +68,8 @@ async def dashboard(request: AnyRequest, sources: NamedDependency[Sources]) -> R
 
 async def _view(sources: Sources, overview: AccountOverview, *, span: str) -> DashboardView:
     now = sources.clock()
-    day = day_of(now)
-    series = await sources.usage.series(sorted({day_of(now - HOUR), day}))
+    day = (await sources.calendar()).day_of(now)
+    series = await sources.usage.series(sorted({day_of(now - HOUR), day_of(now)}))
     by_key = (await sources.usage.read("key", [day]))[day]
     by_account = (await sources.usage.read("account", [day]))[day]
     by_model = (await sources.usage.read("model", [day]))[day]

@@ -6,7 +6,6 @@ from litestar.di import NamedDependency
 
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
-from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.console.layout.layout import AnyRequest, page, policy
 from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.views.account_list import load_accounts
@@ -56,7 +55,7 @@ async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
     """Every API key."""
     overview = await load_accounts(sources)
     now = sources.clock()
-    day = day_of(now)
+    day = (await sources.calendar()).day_of(now)
     found = await sources.keys.list()
     used = (await sources.usage.read("key", [day], subjects=[key.id for key in found]))[day]
     tokens = {key_id: counters.input + counters.output for key_id, counters in used.items()}

@@ -4,7 +4,7 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from codex_proapi.commons.usage.counters import day_of
+from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.views.account_list import (
     AccountOverview,
@@ -55,7 +55,7 @@ async def catalogue_page(request: AnyRequest, sources: NamedDependency[Sources])
 async def _rows(sources: Sources, overview: AccountOverview) -> tuple[ModelRow, ...]:
     seen = await load_models(sources.redis, [row.id for row in overview.rows])
     live = await sources.live_settings.read()
-    day = day_of(sources.clock())
+    day = calendar_of(live.time_zone).day_of(sources.clock())
     used = (await sources.usage.read("model", [day]))[day]
     disabled = live.disabled_models or ()
     wanted = live.default_model or ""

@@ -66,7 +66,8 @@ async def show_overview(sources: Injected[Sources]) -> Overview:
     now = sources.clock()
     overview = await load_accounts(sources)
     days = sorted({day_of(now - HOUR), day_of(now)})
-    today = (await sources.usage.read("key", days[-1:]))[days[-1]]
+    day = (await sources.calendar()).day_of(now)
+    today = (await sources.usage.read("key", [day]))[day]
     entries = [stored.entry for stored in await sources.logs.page(count=ENTRIES)]
     series = await sources.usage.series(days)
     figures = figures_of(series=series, today=today.values(), entries=entries, now=now)

@@ -13,6 +13,7 @@ from codex_proapi.commons.cluster.live_settings import (
     KeyPolicy,
     LiveSettings,
 )
+from codex_proapi.commons.usage.calendar import time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
 from codex_proapi.console.api.settings import MOST_STREAMS
 from codex_proapi.console.auth.audit import AuditEvent
@@ -113,6 +114,8 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
     most_reserve: int = int(MOST_RESERVE)
     most_streams: int = MOST_STREAMS
+    time_zones: Sequence[str]
+    """Names to choose the team's zone from."""
     least_days: int = LEAST_DAYS
     most_days: int = MOST_DAYS
     facts: tuple[tuple[str, str], ...]
@@ -148,6 +151,7 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
             ("CODEX_AUTH_URL", settings.codex_auth_url),
             ("CODEX_CLIENT_VERSION", settings.codex_client_version),
         ),
+        time_zones=time_zones(),
         base_url=base_url(request, sources),
         sessions=tuple(session_row(s, own=own) for s in await sources.sessions.all()),
         tokens=await sources.script_tokens.all(),

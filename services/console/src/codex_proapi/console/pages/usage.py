@@ -7,7 +7,8 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind, day_of
+from codex_proapi.commons.usage.calendar import Calendar
+from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind
 from codex_proapi.console.api.usage import Wanted, days_of, read_usage
 from codex_proapi.console.errors import BadRequest
 from codex_proapi.console.layout.layout import AnyRequest, page
@@ -95,6 +96,8 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[UsageSum]
     total: UsageSum
     today: str
+    time_zone: str
+    """IANA name of the zone whose days these are."""
     by: Sequence[tuple[UsageKind, str]] = tuple(BY.items())
     ranges: Sequence[tuple[str, str]] = tuple((span, label) for span, (label, _) in RANGES.items())
     most_days: int = MOST_DAYS
@@ -105,7 +108,8 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
     """Usage by key, account or model."""
     overview = await load_accounts(sources)
     now = sources.clock()
-    asked = asked_for(request.query_params, now=now)
+    calendar = await sources.calendar()
+    asked = asked_for(request.query_params, now=now, calendar=calendar)
     names = await _names(sources, overview)
     found = await read_usage(sources.usage, asked.by, asked.wanted)
     rows = sums_of(found, names)
@@ -114,12 +118,13 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
         only_name=names.get(asked.only, asked.only),
         rows=rows,
         total=total_of(rows),
-        today=day_of(now),
+        today=calendar.day_of(now),
+        time_zone=calendar.zone,
     )
     return await page(request, sources, overview, "usage.html", view=view)
 
 
-def asked_for(query: Mapping[str, str], *, now: float) -> Asked:
+def asked_for(query: Mapping[str, str], *, now: float, calendar: Calendar) -> Asked:
     """Parse the query; missing or wrong values get their defaults."""
     by: UsageKind = next((kind for kind in BY if kind == query.get("by")), "key")
     span = query.get("range", USUAL)
@@ -130,12 +135,11 @@ def asked_for(query: Mapping[str, str], *, now: float) -> Asked:
     impossible = False
     if since or until:
         try:
-            days = tuple(days_of(since, until, now=now))
+            days = tuple(days_of(since, until, today=calendar.day_of(now)))
             return Asked(by=by, span="", days=days, only=only, impossible=False)
         except BadRequest:
             impossible = True
-    first = day_of(now - (RANGES[span][1] - 1) * 86_400)
-    days = tuple(days_of(first, "", now=now))
+    days = tuple(reversed(calendar.days_back(now, RANGES[span][1])))
     return Asked(by=by, span=span, days=days, only=only, impossible=impossible)
 
 

@@ -13,7 +13,6 @@ from codex_proapi.commons.accounts.quota_store import (
     SeenWindow,
 )
 from codex_proapi.commons.cluster.replicas import Replica
-from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.console.views.account_status import AccountStatus, Word, status_of
 from codex_proapi.console.views.quota_windows import (
     SPENT_LEFT,
@@ -130,7 +129,7 @@ async def load_accounts(sources: Sources) -> AccountOverview:
     cooldowns = await sources.cooldowns.all(ids, now=now)
     quotas = await sources.quotas.all(ids)
     gateways = [r for r in await sources.replicas.all() if r.service == GATEWAY and not r.draining]
-    day = day_of(now)
+    day = (await sources.calendar()).day_of(now)
     used = (await sources.usage.read("account", [day], subjects=ids))[day]
 
     def row(account: Account) -> AccountRow:

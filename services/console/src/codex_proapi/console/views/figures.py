@@ -29,7 +29,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     top_error: str
     """The code they failed with most often."""
     tokens: int
-    """Of today (UTC), input and output."""
+    """Of today (in the team's time zone), input and output."""
     cached_share: float
     """Percent of today's input that came from the prompt cache."""
     first_byte_p50: int | None

@@ -10,6 +10,7 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.usage.calendar import Calendar, calendar_of
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.auth.audit import Audit
@@ -55,6 +56,10 @@ class Sources:
         self.sessions = sessions
         self.script_tokens = script_tokens
         self.audit = audit
+
+    async def calendar(self) -> Calendar:
+        """The days that usage is counted by."""
+        return calendar_of((await self.live_settings.read()).time_zone)
 
     def __repr__(self) -> str:
         return f"<Sources {self.version}>"

@@ -16,6 +16,7 @@ from codex_proapi.commons.api_keys.fair_shares import CHARGED, cost_of
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import text
 from codex_proapi.commons.redis.scripts import Scripts
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LENGTH, encode_entry, entry_of
@@ -37,6 +38,8 @@ class SettlementWriter:
         self._lost = lost
         self.days = keyspace.USAGE_DAYS
         """Days that usage is kept after its day; may change while running."""
+        self.calendar = UTC
+        """Whose days usage is counted by; may change while running."""
 
     def __repr__(self) -> str:
         return f"<SettlementWriter, kept for {self.days} days>"
@@ -50,7 +53,10 @@ class SettlementWriter:
         settings = (keyspace.SETTLED_SECONDS, LENGTH, _NAMES)
         counted = 0
         for begin in range(0, len(records), MOST_AT_ONCE):
-            exchanges = [_encoded(each, days=self.days) for each in records[begin:][:MOST_AT_ONCE]]
+            exchanges = [
+                _encoded(each, days=self.days, calendar=self.calendar)
+                for each in records[begin:][:MOST_AT_ONCE]
+            ]
             if unreadable := exchanges.count(""):
                 self._refused(unreadable, "cannot be encoded")
             args = [*settings, *filter(None, exchanges)]
@@ -72,17 +78,17 @@ def permit_id(request_id: str, tokens: int) -> str:
     return f"{request_id} {tokens}"
 
 
-def _encoded(record: ExchangeRecord, *, days: int) -> str:
+def _encoded(record: ExchangeRecord, *, days: int, calendar: Calendar) -> str:
     """One exchange as JSON for the script; empty if it cannot be encoded (time out of range)."""
     try:
-        return msgspec.json.encode(_settlement(record, days=days)).decode()
+        return msgspec.json.encode(_settlement(record, days=days, calendar=calendar)).decode()
     except (ValueError, OverflowError, OSError):
         return ""
 
 
-def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
+def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dict[str, Any]:
     """One exchange in the script's format."""
-    day, at = day_of(record.at), int(record.at)
+    day, at = calendar.day_of(record.at), int(record.at)
     hour = dt.datetime.fromtimestamp(record.at, dt.UTC).strftime("%Y-%m-%dT%H")
     subjects = {
         "key": record.key_id or "open",
@@ -90,8 +96,8 @@ def _settlement(record: ExchangeRecord, *, days: int) -> dict[str, Any]:
         "model": record.answered_model or record.sent_model or "none",
     }
     slot = f"{at % keyspace.DAY // SLOT_SECONDS} "
-    series = (keyspace.usage_series(day), keyspace.SERIES_SECONDS, slot)
-    seconds = seconds_left(day, days, now=at)
+    series = (keyspace.usage_series(day_of(record.at)), keyspace.SERIES_SECONDS, slot)
+    seconds = seconds_left(day, days, now=at, calendar=calendar)
     models = keyspace.usage_models(day, subjects["key"])
     return {
         "settled": keyspace.settled(hour),

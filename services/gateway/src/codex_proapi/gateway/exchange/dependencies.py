@@ -4,6 +4,7 @@ import msgspec
 
 from codex_proapi.commons.cluster.live_settings import HistoryMode, ReasoningSummary
 from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dispatch import Dispatcher
 from codex_proapi.gateway.exchange.exchange import Reader
@@ -27,6 +28,8 @@ class ServingOptions:
         """How conversations are put into upstream's `input`."""
         self.reasoning_summary = ReasoningSummary.MODEL
         """The reasoning summary where neither client nor key says which."""
+        self.calendar = UTC
+        """Whose days and months budgets count."""
 
     def __repr__(self) -> str:
         return f"<ServingOptions {self.history_mode.value}>"

@@ -223,6 +223,7 @@ class RequestHandler:
             request_id=exchange.request_id,
             version=authenticated.version,
             tokens=exchange.estimate,
+            calendar=self._services.options.calendar,
         )
         share = before.fair_share or FairShare(
             key_id=key.id,

@@ -1,16 +1,16 @@
-"""Token budgets of API keys: per day and calendar month (UTC), and per rolling seven days.
+"""Token budgets of API keys: per day and calendar month, and per rolling seven days.
 
-Usage is counted by day (UTC), so a budget regains tokens at midnight. The snapshot's script enforces
-budgets; this module computes their state from its figures, or from the usage counters.
+Usage is counted by day of the team's time zone, so a budget regains tokens at its midnight. The
+snapshot's script enforces budgets; this module computes their state from its figures, or from the
+usage counters.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 
 import msgspec
 
 from codex_proapi.commons.api_keys.limits import Limits
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 
 WEEK_DAYS = 7
 DAY_MINUTES = 1440
@@ -50,12 +50,19 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
         return min(100, self.spent * 100 // self.tokens)
 
 
-def budgets_of(limits: Limits, spent: Spent, now: float) -> tuple[Budget, ...]:
+def budgets_of(
+    limits: Limits, spent: Spent, now: float, calendar: Calendar = UTC
+) -> tuple[Budget, ...]:
     """The budgets of a key at `now` (seconds since the epoch), from the shortest to the longest."""
     kinds = (
-        (1, limits.tokens_day, spent.day, midnight_after(now, 1)),
-        (WEEK_DAYS, limits.tokens_week, spent.week, midnight_after(now, spent.week_midnights)),
-        (MONTH_DAYS, limits.tokens_month, spent.month, next_month(now)),
+        (1, limits.tokens_day, spent.day, calendar.midnight_after(now, 1)),
+        (
+            WEEK_DAYS,
+            limits.tokens_week,
+            spent.week,
+            calendar.midnight_after(now, spent.week_midnights),
+        ),
+        (MONTH_DAYS, limits.tokens_month, spent.month, calendar.next_month(now)),
     )
     return tuple(
         Budget(minutes=days * DAY_MINUTES, tokens=tokens, spent=used, resets_at=resets_at)
@@ -64,24 +71,23 @@ def budgets_of(limits: Limits, spent: Spent, now: float) -> tuple[Budget, ...]:
     )
 
 
-def days_counted(limits: Limits, now: float) -> Sequence[str]:
-    """The days (UTC, YYYY-MM-DD) that count for a key's budgets, from today back; empty without any."""
-    today = dt.datetime.fromtimestamp(now, dt.UTC)
+def days_counted(limits: Limits, now: float, calendar: Calendar = UTC) -> Sequence[str]:
+    """The days (YYYY-MM-DD) that count for a key's budgets, from today back; empty without any."""
     count = max(
         1 if limits.tokens_day else 0,
         WEEK_DAYS if limits.tokens_week else 0,
-        today.day if limits.tokens_month else 0,
+        calendar.day_of_month(now) if limits.tokens_month else 0,
     )
-    return [(today - dt.timedelta(days=back)).strftime("%Y-%m-%d") for back in range(count)]
+    return calendar.days_back(now, count)
 
 
-def spent_in(tokens: Sequence[int], limits: Limits, now: float) -> Spent:
+def spent_in(tokens: Sequence[int], limits: Limits, now: float, calendar: Calendar = UTC) -> Spent:
     """Tokens used of each budget; `tokens` holds one count for each of `days_counted`."""
     week = tokens[:WEEK_DAYS] if limits.tokens_week else ()
     return Spent(
         day=sum(tokens[:1]) if limits.tokens_day else 0,
         week=sum(week),
-        month=sum(tokens[: day_of_month(now)]) if limits.tokens_month else 0,
+        month=sum(tokens[: calendar.day_of_month(now)]) if limits.tokens_month else 0,
         week_midnights=_week_midnights(week, limits.tokens_week),
     )
 
@@ -94,21 +100,3 @@ def _week_midnights(week: Sequence[int], limit: int) -> int:
             if left < limit:
                 return midnights
     return WEEK_DAYS - next((back for back, tokens in enumerate(week) if tokens), 0)
-
-
-def day_of_month(now: float) -> int:
-    """The day of the month (UTC), from 1."""
-    return dt.datetime.fromtimestamp(now, dt.UTC).day
-
-
-def midnight_after(now: float, days: int) -> int:
-    """The midnight (UTC) so many days on, seconds since the epoch."""
-    today = int(now) // keyspace.DAY * keyspace.DAY
-    return today + days * keyspace.DAY
-
-
-def next_month(now: float) -> int:
-    """The start (UTC) of the next month, seconds since the epoch."""
-    today = dt.datetime.fromtimestamp(now, dt.UTC)
-    after = (today.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
-    return int(after.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())

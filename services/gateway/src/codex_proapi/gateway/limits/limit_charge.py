@@ -13,8 +13,9 @@ import msgspec
 
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.gateway.accounting.settlement_writer import permit_id
-from codex_proapi.gateway.limits.budgets import WEEK_DAYS, Spent, day_of_month, days_counted
+from codex_proapi.gateway.limits.budgets import WEEK_DAYS, Spent, days_counted
 
 STREAM_SECONDS = 45
 """Seconds a stream permit is held without being renewed."""
@@ -34,7 +35,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     tokens_reset: float = 0.0
     """Seconds until the oldest tokens leave the minute."""
     days: int = 0
-    """Midnights (UTC) until a spent budget regains tokens."""
+    """Midnights until a spent budget regains tokens."""
     spent: Spent = Spent()
     """Tokens used of the key's budgets before this exchange."""
     at: float = 0.0
@@ -51,6 +52,8 @@ class LimitCharge(msgspec.Struct, kw_only=True):
     """Version of the keys that `limits` belong to; nothing is charged if it has changed."""
     tokens: int
     """Estimated tokens; corrected when the exchange is settled."""
+    calendar: Calendar = UTC
+    """Whose days and months its budgets count."""
     allowance: Allowance | None = None
     """The result; None until a snapshot has made the charge."""
     drawn_at: int = 0
@@ -72,7 +75,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
             keyspace.minute_requests(self.key_id),
             keyspace.minute_tokens(self.key_id),
             keyspace.streams(self.key_id),
-            *(keyspace.usage(day, "key", self.key_id) for day in days_counted(self.limits, now)),
+            *(keyspace.usage(day, "key", self.key_id) for day in self._days(now)),
         )
 
     def arguments(self, now: float) -> Sequence[Any]:
@@ -82,9 +85,12 @@ class LimitCharge(msgspec.Struct, kw_only=True):
             *(self.version, self.request_id, self.tokens, limits.rpm, limits.tpm),
             *(limits.concurrent, self.permit_id if self.has_permit else "", STREAM_SECONDS),
             *(limits.tokens_day, limits.tokens_week, limits.tokens_month),
-            day_of_month(now),
-            int(now) // keyspace.DAY,
+            self.calendar.day_of_month(now),
+            *(self.calendar.midnight_after(now, days) for days in (0, 1)),
         )
+
+    def _days(self, now: float) -> Sequence[str]:
+        return days_counted(self.limits, now, self.calendar)
 
     def take(self, reply: Sequence[Any], now: float) -> Allowance | None:
         """Decode the script's reply; None if the keys or the day have changed."""
@@ -108,7 +114,13 @@ class LimitCharge(msgspec.Struct, kw_only=True):
 
 
 def charge_for(
-    key_id: str, limits: Limits, *, request_id: str, version: int, tokens: int
+    key_id: str,
+    limits: Limits,
+    *,
+    request_id: str,
+    version: int,
+    tokens: int,
+    calendar: Calendar = UTC,
 ) -> LimitCharge | None:
     """Make the charge of an exchange; None for a key without limits.
 
@@ -123,6 +135,7 @@ def charge_for(
         request_id=request_id,
         version=version,
         tokens=min(tokens, limits.tpm) if limits.tpm else tokens,
+        calendar=calendar,
     )
 
 

@@ -8,7 +8,6 @@ client's next request finds it free.
 """
 
 import asyncio
-import datetime as dt
 import math
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -21,7 +20,6 @@ from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
-from codex_proapi.gateway.limits.budgets import midnight_after, next_month
 from codex_proapi.gateway.limits.expiring_members import ExpiringMembers, renew_regularly
 from codex_proapi.gateway.limits.limit_charge import STREAM_SECONDS, LimitCharge
 
@@ -131,12 +129,12 @@ def _words(limit: Limit, charge: LimitCharge) -> str:
 def _budget_spent(limit: Limit, charge: LimitCharge, now: float) -> BudgetSpent:
     allowance = charge.allowance
     days = allowance.days if allowance else 1
-    resets_at = next_month(now) if limit is Limit.MONTH else midnight_after(now, days)
+    calendar, monthly = charge.calendar, limit is Limit.MONTH
+    resets_at = calendar.next_month(now) if monthly else calendar.midnight_after(now, days)
     budget = getattr(charge.limits, limit.value)
-    until = dt.datetime.fromtimestamp(resets_at, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return BudgetSpent(
         f"The token budget of this API key is spent: {budget} tokens per {_BUDGETS[limit]}. "
-        f"It has something left again from {until}.",
+        f"It has something left again from {calendar.told(resets_at)}.",
         resets_at=resets_at,
         resets_in=max(0, round(resets_at - now)),
     )

@@ -13,6 +13,7 @@ from codex_proapi.commons.accounts.store import AccountView
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
 from codex_proapi.gateway.limits.budgets import Spent, budgets_of, days_counted, spent_in
@@ -36,17 +37,20 @@ class KeyQuota:
         self._quotas = quotas
         self._view = view
         self._clock = clock
+        self.calendar = UTC
+        """Whose days and months budgets count; may change while running."""
 
     def __repr__(self) -> str:
         return f"<KeyQuota of {self._view!r}>"
 
     async def of(self, key: ApiKey | None) -> Quota:
         """The quota of a key; None for clients without a key. Raises StoreUnavailable."""
-        now = self._clock()
-        days = days_counted(key.limits, now) if key is not None else ()
+        now, calendar = self._clock(), self.calendar
+        days = days_counted(key.limits, now, calendar) if key is not None else ()
         if key is not None and days:
             tokens = await self._usage.tokens(key.id, days)
-            return share_of_budgets(key.limits, spent_in(tokens, key.limits, now), now)
+            spent = spent_in(tokens, key.limits, now, calendar)
+            return share_of_budgets(key.limits, spent, now, calendar)
         allowed = key.allowed_accounts if key is not None else ()
         accounts = [
             account.id
@@ -62,10 +66,10 @@ def share_of_charge(charge: LimitCharge | None) -> Quota:
     allowance = charge.allowance if charge is not None else None
     if charge is None or allowance is None:
         return Quota()
-    return share_of_budgets(charge.limits, allowance.spent, allowance.at)
+    return share_of_budgets(charge.limits, allowance.spent, allowance.at, charge.calendar)
 
 
-def share_of_budgets(limits: Limits, spent: Spent, now: float) -> Quota:
+def share_of_budgets(limits: Limits, spent: Spent, now: float, calendar: Calendar = UTC) -> Quota:
     """The quota of a key with budgets; empty for one without."""
     windows = [
         QuotaWindow(
@@ -74,7 +78,7 @@ def share_of_budgets(limits: Limits, spent: Spent, now: float) -> Quota:
             resets_at=budget.resets_at,
             resets_in=_seconds_until(budget.resets_at, now),
         )
-        for budget in budgets_of(limits, spent, now)
+        for budget in budgets_of(limits, spent, now, calendar)
     ]
     return quota_of_windows(windows) if windows else Quota()
 

@@ -9,9 +9,11 @@ import msgspec
 import rich_click as click
 
 from codex_proapi.commons.accounts.model import AccountState
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica
+from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind, UsageStore
-from codex_proapi.console.api.usage import Names, UsageRow, days_of, rows_of
+from codex_proapi.console.api.usage import Names, UsageRow, rows_of
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.tables import moment, plain, show_table
 
@@ -75,19 +77,20 @@ def usage_command(
 ) -> None:
     """Requests and tokens of the last days.
 
-    Days are those of UTC, as the console counts them.
+    Days are those of the team's time zone (a setting of the console), as the console counts them.
     """
-    rows = asyncio.run(_usage(environ, by, days))
+    zone, rows = asyncio.run(_usage(environ, by, days))
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode({"by": by, "rows": rows})).decode())
+        found = {"by": by, "time_zone": zone, "rows": rows}
+        print(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
     if not rows:
-        print(plain(f"nothing was used in {days} days"))
+        print(plain(f"nothing was used in {days} days ({zone})"))
         return
     columns = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "TOTAL")
     if daily:
         told = [(row.day, row.name, *_figures(row)) for row in rows]
-        show_table(("DAY", by.upper(), *columns), told)
+        show_table((f"DAY ({zone})", by.upper(), *columns), told)
     else:
         show_table((by.upper(), *columns), [(row.name, *_figures(row)) for row in _summed(rows)])
 
@@ -115,17 +118,16 @@ async def _status(environ: Mapping[str, str]) -> Status:
         )
 
 
-async def _usage(environ: Mapping[str, str], by: UsageKind, days: int) -> list[UsageRow]:
+async def _usage(
+    environ: Mapping[str, str], by: UsageKind, days: int
+) -> tuple[str, list[UsageRow]]:
+    """The zone of the days, and their rows."""
     async with opened(environ) as store:
         now = await store.replicas.now()
-        wanted = days_of("", "", now=now)[-1:] if days == 1 else _last_days(days, now)
+        calendar = calendar_of((await LiveSettingsStore(store.redis).read()).time_zone)
+        wanted = [*reversed(calendar.days_back(now, days))]
         found = await UsageStore(store.redis).read(by, wanted)
-        return rows_of(found, await Names(store.accounts, store.keys).of(by))
-
-
-def _last_days(days: int, now: float) -> list[str]:
-    first = time.strftime("%Y-%m-%d", time.gmtime(now - (days - 1) * 86_400))
-    return days_of(first, "", now=now)
+        return calendar.zone, rows_of(found, await Names(store.accounts, store.keys).of(by))
 
 
 def _summed(rows: list[UsageRow]) -> list[UsageRow]:

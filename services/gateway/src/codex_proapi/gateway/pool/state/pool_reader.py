@@ -84,7 +84,7 @@ class PoolReader:
             passed: ids of accounts that are passed over.
             full: ids of accounts without a free concurrency slot.
             claims: what is to be claimed of the client's key. The results are in it afterwards; if
-                the keys or the day (UTC) have changed, its charge is still pending.
+                the keys or the day have changed, its charge is still pending.
 
         Raises:
             StoreUnavailable: no snapshot could be read.

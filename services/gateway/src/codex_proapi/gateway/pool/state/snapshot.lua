@@ -6,7 +6,7 @@
 --      version of the cooldowns that the caller has or '',
 --      '' or, while the pool is scarce, the claim to a fair share: 'key request charge ahead active patience'
 --      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
---      the stream permit's member or '', its seconds, limits of a day, a week, a month, day of the month, day
+--      the stream permit's member or '', its seconds, limits of a day, a week, a month, day of the month, begin and end of the day
 -- Returns {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        version of the cooldowns, {name, JSON, …} of all of them or nil if the caller has that version,
 --        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
@@ -15,8 +15,8 @@
 -- The cursor advances only if no eligible affine account is available; a tie that is found is renewed.
 -- Cost and size do not grow with the accounts, except for cooldowns that have changed.
 -- The affine account begins with '~' while the tie is tentative: selected, but not answered yet.
--- A request over a limit or a fair share changes nothing. 'changed' is also returned if the caller's day
--- (since the epoch) is not Redis' day, because its usage keys are those of other days.
+-- A request over a limit or a fair share changes nothing. 'changed' is also returned if Redis' time
+-- is not in the caller's day (of the team's time zone), because its usage keys are those of other days.
 local MINUTE, KEPT = 60, 120
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -124,8 +124,8 @@ local function pending(streams)
 end
 
 local function draw()
-  local today = math.floor(now / 86400)
-  if keys_version ~= tonumber(ARGV[6]) or today ~= tonumber(ARGV[18]) then
+  local today = now >= tonumber(ARGV[18]) and now < tonumber(ARGV[19])
+  if keys_version ~= tonumber(ARGV[6]) or not today then
     return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
   end
   local requests, tokens, streams = KEYS[8], KEYS[9], KEYS[10]
