@@ -41,6 +41,10 @@ async def test_codex_gets_the_bytes_of_upstream(redis_url: str) -> None:
         assert [e for e in events_of(answer.content) if e["type"].startswith("codex.")]
         assert play.sim.turns[0].headers["session-id"]
         assert answer.headers["x-codex-turn-state"].startswith("acc_")
+        listed = await play.client.get("/v1/models", params={"client_version": "0.171.0"})
+        rows = {row["slug"]: row for row in listed.json()["models"]}
+        assert rows["codex"]["base_instructions"] == rows["gpt-6.2-sol"]["base_instructions"]
+        assert answer.headers["x-models-etag"] == listed.headers["etag"]
 
 
 async def test_an_answer_in_one_piece_is_the_finished_response(redis_url: str) -> None:

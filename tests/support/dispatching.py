@@ -145,7 +145,13 @@ def an_opening() -> Any:
 
 class Scene:
     def __init__(
-        self, leases: Any, answers: Any, *, under_way: Any = 0, silence: Any = 300.0
+        self,
+        leases: Any,
+        answers: Any,
+        *,
+        under_way: Any = 0,
+        silence: Any = 300.0,
+        outdated: bool = False,
     ) -> None:
         self.selector, self.upstream, self.said = Rotation(*leases), Upstream(*answers), Said()
         self.slept: list[Any] = []
@@ -166,6 +172,7 @@ class Scene:
                 budget=self.budget,
                 egress=self.egress,
                 silence=silence,
+                outdated=lambda model: outdated,
                 reachability=self.reachability,
                 shapes=AcceptedShapes(lambda: NOW, self.metrics),
                 **shared,

@@ -21,17 +21,19 @@ def _live(*models: dict[str, Any]) -> bytes:
 
 def test_the_built_in_models_are_those_of_the_cli() -> None:
     assert BUILT_IN.names == (
+        "gpt-6.2-sol",
+        "gpt-6.2-astra",
+        "gpt-6.1-terra",
         "gpt-6.1-sol",
         "gpt-6-astra",
         "gpt-6-sol",
         "gpt-6-luna",
         "gpt-5.6-sol",
-        "gpt-6.1-terra",
         "gpt-5.6-terra",
         "gpt-5.6-luna",
         "gpt-5.5",
     )
-    assert repr(BUILT_IN) == "<Catalogue of 12 models>"
+    assert repr(BUILT_IN) == "<Catalogue of 14 models>"
 
 
 def test_a_model_tells_what_it_can_do() -> None:
@@ -47,8 +49,9 @@ def test_a_model_tells_what_it_can_do() -> None:
         efforts=("low", "medium", "high", "xhigh"),
         default_summary="none",
         service_tiers=("priority",),
+        supports_search_tool=True,
     )
-    assert BUILT_IN.resolve("gpt-6.1-sol").model.use_responses_lite
+    assert BUILT_IN.resolve("gpt-6.2-sol").model.use_responses_lite
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_a_model_tells_what_it_can_do() -> None:
         ("gpt-5.6", "gpt-5.6-sol", None, False),
         ("gpt-5.6-low", "gpt-5.6-sol", "low", False),
         ("gpt-6", "gpt-6-astra", None, False),
-        ("openai/gpt-6.1-fast", "gpt-6.1-sol", None, True),
+        ("openai/gpt-6.1-fast", "gpt-6.1-terra", None, True),
         ("gpt-5.5-low", "gpt-5.5", "low", False),
         ("gpt-5.5:high", "gpt-5.5", "high", False),
         ("gpt-5.5(xhigh)", "gpt-5.5", "xhigh", False),
@@ -72,11 +75,11 @@ def test_a_model_tells_what_it_can_do() -> None:
         ("gpt-5.5-fast-high", "gpt-5.5", "high", True),
         ("gpt-5.5-thinking", "gpt-5.5", None, False),
         ("gpt-daybreak-red-latest", "gpt-daybreak-red-latest", None, False),
-        ("codex", "gpt-6.1-sol", None, False),
-        ("codex-high", "gpt-6.1-sol", "high", False),
-        *((name, "gpt-6.1-sol", None, False) for name in SEED_NAMES),
-        (None, "gpt-6.1-sol", None, False),
-        ("  ", "gpt-6.1-sol", None, False),
+        ("codex", "gpt-6.2-sol", None, False),
+        ("codex-high", "gpt-6.2-sol", "high", False),
+        *((name, "gpt-6.2-sol", None, False) for name in SEED_NAMES),
+        (None, "gpt-6.2-sol", None, False),
+        ("  ", "gpt-6.2-sol", None, False),
     ],
 )
 def test_a_name_means_a_model(asked: str | None, slug: str, effort: str | None, fast: bool) -> None:
@@ -91,7 +94,7 @@ def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
 
     message = str(refused.value)
     assert message.startswith("The model 'gpt-2-high-low-fast-high' does not exist")
-    assert "gpt-6.1-sol, gpt-6-astra" in message
+    assert "gpt-6.2-sol, gpt-6.2-astra" in message
     assert "daybreak" not in message
     assert "neutral" not in message
 
@@ -149,11 +152,11 @@ class TestTheDefault:
     @pytest.mark.parametrize(
         ("setting", "slug"),
         [
-            (None, "gpt-6.1-sol"),
+            (None, "gpt-6.2-sol"),
             ("gpt-5.5", "gpt-5.5"),
             ("GPT-5.5-high", "gpt-5.5"),
-            ("gpt-5.3-codex", "gpt-6.1-sol"),
-            ("gone", "gpt-6.1-sol"),
+            ("gpt-5.3-codex", "gpt-6.2-sol"),
+            ("gone", "gpt-6.2-sol"),
         ],
     )
     def test_it_is_the_setting_where_there_is_such_a_model(
@@ -255,3 +258,36 @@ def test_an_effort_becomes_the_nearest_one_the_model_takes(
 ) -> None:
     assert Model(slug="m", efforts=efforts).clamp(asked) == wire
     assert asked in EFFORTS
+
+
+@pytest.mark.parametrize(
+    ("told", "wire"), [("xhigh", "xhigh"), (None, "max"), ("ultra", "max"), ("hyper", "max")]
+)
+def test_ultra_is_what_the_catalogue_says(told: str | None, wire: str) -> None:
+    row = {
+        "slug": "gpt-9",
+        "supported_reasoning_levels": [{"effort": "low"}, {"effort": "max"}, {"effort": "ultra"}],
+        "multi_agent_reasoning_effort": told,
+    }
+
+    [model] = Catalogue([]).with_live(_live(row)).models
+
+    assert model.clamp("ultra") == wire
+    assert model.clamp("low") == "low"
+
+
+@pytest.mark.parametrize(
+    ("least", "version", "refused"),
+    [
+        ("0.166.0", "0.99.0", True),
+        ("0.166.0", "0.166.0", False),
+        ("0.166.0", "0.171.0-alpha.2", False),
+        ("", "0.1.0", False),
+        ("soon", "0.1.0", False),
+        ("0.166.0", "dev", False),
+    ],
+)
+def test_versions_older_than_a_models_least_are_refused(
+    least: str, version: str, refused: bool
+) -> None:
+    assert Model(slug="m", minimal_client_version=least).refuses_version(version) is refused

@@ -41,11 +41,12 @@ def test_a_key_sees_the_models_it_may_use() -> None:
 
 
 def test_codex_gets_the_backends_own_entries_beside_them() -> None:
-    entries = [{"slug": "gpt-5.5", "shell_type": "default"}, {"slug": "hidden-one"}]
+    rows = [{"slug": "gpt-5.5", "shell_type": "default"}]
 
-    body = shown(entries=entries)
+    body = shown(rows=rows)
 
-    assert body["models"] == [{"slug": "gpt-5.5", "shell_type": "default"}]
+    assert body["models"] == rows
+    assert body["data"] == shown()["data"]
 
 
 @pytest.mark.parametrize("name", ["gpt-5.5", "openai/gpt-5.5", "GPT-5.5-high", "gpt-5", "codex"])

@@ -31,8 +31,13 @@ USAGES = [path for path, route in PATHS.items() if route == USAGE_ROUTE]
 class FakeCatalogues:
     current: Any = Catalogue.built_in()
 
-    def entries(self) -> Any:
-        return [{"slug": "gpt-5.5", "shell_type": "default"}]
+    def codex_etag(self, allowed: Any) -> str:
+        return f'"{len(allowed)}"'
+
+    async def codex_rows(self, allowed: Any) -> Any:
+        if allowed == ("away",):
+            raise StoreUnavailable("away")
+        return [{"slug": slug, "shell_type": "default"} for slug in allowed or ("gpt-5.5",)]
 
 
 class Scene:
@@ -70,9 +75,10 @@ class Scene:
     async def ping(self) -> Any:
         return self.redis_answers
 
-    async def get(self, path: str, secret: Any = "", query: Any = b"") -> Any:
+    async def get(self, path: str, secret: Any = "", query: Any = b"", known: bytes = b"") -> Any:
         sent = Sent()
         headers = [(b"authorization", f"Bearer {secret}".encode())] if secret else []
+        headers += [(b"if-none-match", known)] if known else []
         await self.app(a_scope(path, headers=headers, query=query), Received(b""), sent)
         return sent
 
@@ -86,13 +92,39 @@ async def test_the_models_are_shown_to_whoever_has_a_key(scene: Any) -> None:
     _, secret = await scene.keys.create("mine")
 
     plain = await scene.get("/v1/models", secret)
-    codex = await scene.get("/v1/models", secret, b"client_version=0.169.0")
+    codex = await scene.get("/v1/models", secret, b"client_version=0.171.0")
     one = await scene.get("/v1/models/openai/gpt-5.5", secret)
 
     assert "models" not in msgspec.json.decode(plain.body)
-    assert msgspec.json.decode(codex.body)["models"] == scene.catalogues.entries()
+    assert msgspec.json.decode(codex.body)["models"] == await scene.catalogues.codex_rows(())
     assert msgspec.json.decode(one.body)["id"] == "openai/gpt-5.5"
     assert one.headers["content-type"] == "application/json"
+
+
+async def test_codex_is_told_whether_its_list_is_the_newest(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine", allowed_models=("gpt-5.5",))
+
+    async def ask(known: bytes) -> Any:
+        return await scene.get("/v1/models", secret, b"client_version=0.171.0", known)
+
+    first = await ask(b"")
+
+    assert first.headers["etag"] == '"1"'
+    assert [row["slug"] for row in msgspec.json.decode(first.body)["models"]] == ["gpt-5.5"]
+    assert [(await ask(known)).status for known in (b'"0", W/"1"', b'"1"', b'"0"')] == [
+        304,
+        304,
+        200,
+    ]
+    assert (await ask(b'"1"')).body == b""
+
+
+async def test_without_redis_codex_gets_no_part_of_the_list(scene: Any) -> None:
+    _, secret = await scene.keys.create("mine", allowed_models=("away",))
+
+    sent = await scene.get("/v1/models", secret, b"client_version=0.171.0")
+
+    assert (sent.status, sent.error["code"]) == (503, "store_unavailable")
 
 
 @pytest.mark.parametrize(

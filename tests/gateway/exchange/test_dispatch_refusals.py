@@ -10,6 +10,7 @@ from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCa
 from codex_proapi.gateway.errors import (
     AllCooling,
     AllSpent,
+    UpstreamRefused,
 )
 from codex_proapi.gateway.exchange.dispatch import RETRY_SECONDS
 from codex_proapi.gateway.formats.codex.refusals import Refusal
@@ -49,6 +50,21 @@ async def test_a_breaker_that_opens_ends_the_retry_where_there_is_another_accoun
     committed = await scene.dispatch()
 
     assert committed.lease.account.id == asked
+
+
+async def test_a_client_that_is_too_old_asks_no_further_account_and_costs_no_entitlement() -> None:
+    lost = Refusal(
+        status=400,
+        message="The 'gpt-9' model is not supported when using Codex with a ChatGPT account.",
+    )
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [lost, "yes"], outdated=True)
+
+    with pytest.raises(UpstreamRefused, match="CODEX_CLIENT_VERSION") as refused:
+        await scene.dispatch()
+
+    assert (refused.value.status, refused.value.code) == (400, "client_too_old")
+    assert scene.verdicts == [("acc_a", "give_up")]
+    assert scene.said.learnt == [("acc_a", "client_too_old", None)]
 
 
 async def test_an_expired_token_is_renewed_and_the_same_account_asked() -> None:

@@ -273,3 +273,19 @@ def test_what_neither_answers_nor_refuses_leads_to_the_next_account(status: int)
     found = decide(Refusal(status=status), now=0.0, tried=tuple(Change))
 
     assert (found.kind, found.verdict) == (RefusalKind.TRANSIENT, Verdict.NEXT_ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "otherwise"),
+    [
+        (detail(400, NOT_IN_PLAN), RefusalKind.CLIENT_TOO_OLD, RefusalKind.MODEL_NOT_IN_PLAN),
+        (detail(404, "Model not found gpt-6-luna"), RefusalKind.CLIENT_TOO_OLD, RefusalKind.SHAPE),
+        (coded(400, "unsupported_value"), RefusalKind.SHAPE, RefusalKind.SHAPE),
+        (coded(429, "usage_limit_reached"), RefusalKind.SPENT, RefusalKind.SPENT),
+    ],
+)
+def test_a_client_older_than_the_models_minimum_loses_no_entitlement(
+    refusal: Any, kind: Any, otherwise: Any
+) -> None:
+    assert decide(refusal, now=NOW, outdated=True).kind is kind
+    assert decide(refusal, now=NOW).kind is otherwise

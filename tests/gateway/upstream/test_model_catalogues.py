@@ -12,6 +12,7 @@ from support.leases import an_account
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.upstream.account_api import ApiResponse
+from codex_proapi.gateway.upstream.catalogue_rows import MOST_BYTES, MOST_ROWS, CatalogueRows
 from codex_proapi.gateway.upstream.model_catalogues import FRESH_SECONDS, ModelCatalogues, Names
 
 
@@ -154,22 +155,54 @@ async def test_what_another_version_has_kept_is_passed_over(scene: Any, kept: An
     assert scene.catalogues.lists("acc_a", "whatever")
 
 
-async def test_long_instructions_are_not_kept_and_codex_gets_the_rest(scene: Any) -> None:
+async def test_long_instructions_are_stored_once_and_codex_gets_them_from_any_replica(
+    scene: Any,
+) -> None:
     body = a_list("gpt-9", base_instructions="x" * 5000, model_messages={"a": "b"}, shell_type="x")
-    scene.calls.lists = {"acc_a": ApiResponse(body)}
+    scene.calls.lists = {"acc_a": ApiResponse(body), "acc_b": ApiResponse(body)}
+    other = scene.replica()
 
     await scene.catalogues.fetch_stale()
+    await other.load()
 
     assert len(await scene.redis.get(keyspace.catalogue("acc_a"))) < 500
-    [entry] = scene.catalogues.entries()
-    assert (entry["slug"], entry["shell_type"]) == ("gpt-9", "x")
-    assert "base_instructions" not in entry
+    assert await scene.redis.hlen(keyspace.catalogue_rows()) == 1
+    for catalogues in (scene.catalogues, other):
+        row, alias = await catalogues.codex_rows()
+        assert [row] == msgspec.json.decode(body)["models"]
+        assert alias == {**row, "slug": "codex", "display_name": "codex"}
+        assert catalogues.codex_etag() == other.codex_etag() != other.codex_etag(("gpt-8",))
 
 
-async def test_without_a_list_codex_gets_the_built_in_facts(scene: Any) -> None:
-    entries = scene.catalogues.entries()
+@pytest.mark.parametrize("packed", ["", "no base 85 \x00", "00000"])
+async def test_a_row_without_its_texts_is_left_out(scene: Any, packed: str) -> None:
+    body = a_list("gpt-9", base_instructions="x" * 5000)
+    scene.calls.lists = {"acc_a": ApiResponse(body)}
+    await scene.catalogues.fetch_stale()
+    [digest] = await scene.redis.hkeys(keyspace.catalogue_rows())
+    await scene.redis.hset(keyspace.catalogue_rows(), digest, packed)
 
-    assert "gpt-5.5" in {entry["slug"] for entry in entries}
+    assert await scene.catalogues.codex_rows() == []
+
+
+async def test_rows_in_redis_are_bounded(scene: Any) -> None:
+    rows = CatalogueRows(scene.redis)
+    await rows.put({f"old{n}": b"{}" for n in range(MOST_ROWS)})
+
+    await rows.put({"new": b'{"slug":"gpt-9"}', "huge": b" " * (MOST_BYTES + 1)})
+
+    assert await scene.redis.hkeys(keyspace.catalogue_rows()) == ["new"]
+    assert await rows.find(["new", "huge"]) == {"new": {"slug": "gpt-9"}}
+
+
+async def test_without_a_list_codex_keeps_its_own(scene: Any) -> None:
+    assert await scene.catalogues.codex_rows() == []
+
+
+async def test_a_model_that_wants_a_newer_client_is_known(scene: Any) -> None:
+    assert scene.catalogues.refuses_version("gpt-6.2-sol", "0.165.9")
+    assert not scene.catalogues.refuses_version("gpt-6.2-sol", "0.171.0")
+    assert not scene.catalogues.refuses_version("nobody's", "0.1.0")
 
 
 async def test_the_owners_words_take_effect_while_running(scene: Any) -> None:

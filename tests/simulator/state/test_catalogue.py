@@ -39,7 +39,7 @@ def test_ultra_is_listed_but_not_spoken() -> None:
 def test_a_model_is_told_with_its_shape_and_efforts() -> None:
     told = describe_model(MODELS[0], plan="plus")
 
-    assert told["slug"] == "gpt-6.1-sol"
+    assert told["slug"] == "gpt-6.2-sol"
     assert told["use_responses_lite"] is True
     assert told["supported_reasoning_levels"][0]["effort"] == "low"
     assert told["visibility"] == "list"

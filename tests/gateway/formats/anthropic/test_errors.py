@@ -34,7 +34,9 @@ from codex_proapi.gateway.formats.anthropic.errors import (
     error_type,
 )
 
-BUDGET = BudgetSpent("The day's budget is spent.", resets_at=1_764_547_200, resets_in=60)
+BUDGET = BudgetSpent(
+    "The day's budget is spent.", resets_at=1_764_547_200, resets_in=60, period="day"
+)
 
 
 def refused(status: int, code: str | None = None, message: str = "no") -> UpstreamRefused:
@@ -140,5 +142,7 @@ def test_spent_budget_says_when_it_resets() -> None:
 
     assert headers["anthropic-ratelimit-unified-status"] == "rejected"
     assert headers["anthropic-ratelimit-unified-reset"] == "1764547200"
+    assert headers["anthropic-ratelimit-unified-overage-period"] == "daily"
+    assert headers["retry-after"] == "60"
     assert "anthropic-ratelimit-unified-representative-claim" not in headers
     assert "anthropic-ratelimit-unified-overage-status" not in headers

@@ -40,7 +40,7 @@ class TestWhatTheAnswerNeeds:
     def test_without_any_name_the_best_model_is_asked_and_echoed(self) -> None:
         translated = asked({"model": None, "messages": [HI]})
 
-        assert (translated.asked_model, translated.request.model) == ("gpt-6.1-sol",) * 2
+        assert (translated.asked_model, translated.request.model) == ("gpt-6.2-sol",) * 2
 
     def test_an_unknown_name_is_refused(self) -> None:
         with pytest.raises(UnknownModel, match="The model 'gpt-2' does not exist") as refused:

@@ -24,7 +24,7 @@ from typing import Final
 
 CODES: Final = frozenset(
     {
-        "account_deactivated", "bio_policy", "content_policy_violation", "context_length_exceeded",
+        "account_deactivated", "bio_policy", "client_too_old", "content_policy_violation", "context_length_exceeded",
         "credit_balance_exhausted", "cyber_policy", "flex_unavailable", "insufficient_quota",
         "internal_error", "invalid_api_key", "invalid_body", "invalid_encrypted_content",
         "invalid_prompt", "invalid_request_error", "item_not_found", "malformed_http",
@@ -187,10 +187,12 @@ class BudgetSpent(LimitExceeded):
     code = "insufficient_quota"
     should_retry = False
 
-    def __init__(self, message: str, *, resets_at: int, resets_in: int) -> None:
+    def __init__(self, message: str, *, resets_at: int, resets_in: int, period: str = "") -> None:
+        """`period` is `day`, `week` or `month`; empty if unknown."""
         super().__init__(message)
         self.resets_at = resets_at
         self.resets_in = resets_in
+        self.period = period
 
 
 class NoAccountAvailable(GatewayError):

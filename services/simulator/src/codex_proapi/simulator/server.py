@@ -164,8 +164,8 @@ class Simulator:
             "content-type": "application/json",
             "accept": "text/event-stream",
             "originator": "codex_cli_rs",
-            "version": "0.169.0",
-            "user-agent": "codex_cli_rs/0.169.0 (Debian 12.0.0; x86_64) xterm",
+            "version": "0.171.0",
+            "user-agent": "codex_cli_rs/0.171.0 (Debian 12.0.0; x86_64) xterm",
             "session-id": "019a0000-0000-7000-8000-000000000001",
         }
 

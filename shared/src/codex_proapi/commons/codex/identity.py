@@ -11,7 +11,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     originator: str = "codex_cli_rs"
     """Decides models and load shedding upstream; must suit `version`."""
-    version: str = "0.169.0"
+    version: str = "0.171.0"
     """Client version; models refuse versions older than their minimum."""
     system: str = "Debian 12.0.0; x86_64"
     """Operating system and architecture."""

@@ -1,6 +1,6 @@
 """The model catalogue: what each model can do, and which model a requested name resolves to.
 
-The backend's list decides which models there are. Built-in facts (those the CLI 0.169.0 carries)
+The backend's list decides which models there are. Built-in facts (those the CLI 0.171.0 carries)
 fill its gaps and serve until the first list arrives. Fetching lists, tracking which account lists
 what and restricting keys to models are the gateway's work.
 """
@@ -63,6 +63,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     use_responses_lite: bool = False
     """Whether it wants the lite request shape."""
     service_tiers: tuple[str, ...] = ()
+    supports_search_tool: bool = False
+    """Whether it takes the tool `tool_search`, by which a client loads further tools."""
+    ultra_effort: str = msgspec.field(default="max", name="multi_agent_reasoning_effort")
+    """What the effort `ultra` is on the wire, where it does not exist."""
 
     @property
     def listed(self) -> bool:
@@ -75,7 +79,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         if self.efforts and effort not in self.efforts:
             rank = EFFORTS.index(effort)
             nearest = min(self.efforts, key=lambda level: abs(EFFORTS.index(level) - rank))
-        return "max" if nearest == "ultra" else nearest
+        return self.ultra_effort if nearest == "ultra" else nearest
+
+    def refuses_version(self, version: str) -> bool:
+        """Whether a client version is older than the least that this model takes; False if unknown."""
+        least, own = _version(self.minimal_client_version), _version(version)
+        return bool(least and own) and own < least
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +159,15 @@ class Catalogue:
     def default(self) -> Model:
         """DEFAULT_MODEL where it is set and there is such a model, else the best listed one."""
         return self._default(depth=0).model
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The operator's aliases that are whole names, without patterns."""
+        return tuple(name for name in self._aliases if not name.endswith("*"))
+
+    def find(self, slug: str) -> Model | None:
+        """The model of a slug, without aliases and suffixes; None if there is none."""
+        return self._by_name.get(slug.lower())
 
     def resolve(self, asked: str | None) -> Resolved:
         """Resolve the name of a request; None is the default model.
@@ -266,7 +284,21 @@ def _model(entry: dict[str, Any]) -> Model:
         supports_parallel_tool_calls=entry.get("supports_parallel_tool_calls") is not False,
         use_responses_lite=entry.get("use_responses_lite") is True,
         service_tiers=_words(entry, "service_tiers", "id"),
+        supports_search_tool=entry.get("supports_search_tool") is True,
+        ultra_effort=_ultra_effort(entry),
     )
+
+
+def _ultra_effort(entry: dict[str, Any]) -> str:
+    """The wire's effort for `ultra`: the entry's if it is a known one, else `max`."""
+    told = _text(entry, "multi_agent_reasoning_effort")
+    return told if told in EFFORTS and told != "ultra" else "max"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The numbers of a version, without what follows a hyphen; empty if it is none."""
+    parts = text.split("-", 1)[0].split(".")
+    return tuple(map(int, parts)) if all(p.isascii() and p.isdigit() for p in parts) else ()
 
 
 def _plain(name: str) -> str:

@@ -201,6 +201,11 @@ def catalogue(account_id: str) -> str:
     return f"{TAG}:catalogue:{account_id}"
 
 
+def catalogue_rows() -> str:
+    """Hash of whole rows of model lists, by digest."""
+    return f"{TAG}:catalogue-rows"
+
+
 def catalogue_poll(account_id: str) -> str:
     """String: a replica fetches an account's models just now; one minute."""
     return f"{TAG}:catalogue-poll:{account_id}"

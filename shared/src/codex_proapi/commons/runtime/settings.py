@@ -70,7 +70,7 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The authorization server."""
     codex_client_id: str = "app_EMoamEEZ73f0CkXaXp7hrann"
     """Public OAuth client id of the Codex CLI."""
-    codex_client_version: str = "0.169.0"
+    codex_client_version: str = "0.171.0"
     """Version of the Codex CLI we speak like; the backend refuses old ones."""
     codex_originator: str = "codex_cli_rs"
     """Name of the client we speak like; the backend sheds load by it."""

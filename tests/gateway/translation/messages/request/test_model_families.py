@@ -20,10 +20,10 @@ def slug(name: str, default: str | None = None, catalogue: Catalogue = CATALOGUE
         ("claude-gpt-5.5", "gpt-5.5"),
         ("Claude-GPT-5.5", "gpt-5.5"),
         ("gpt-5.5[1m]", "gpt-5.5"),
-        ("claude-opus-5-5[1M]", "gpt-6.1-sol"),
-        ("claude-opus-5-5", "gpt-6.1-sol"),
-        ("claude-fable-1", "gpt-6.1-sol"),
-        ("claude-3-opus-20240229", "gpt-6.1-sol"),
+        ("claude-opus-5-5[1M]", "gpt-6.2-sol"),
+        ("claude-opus-5-5", "gpt-6.2-sol"),
+        ("claude-fable-1", "gpt-6.2-sol"),
+        ("claude-3-opus-20240229", "gpt-6.2-sol"),
         ("claude-sonnet-4-6", "gpt-6-sol"),
         ("claude-3-5-sonnet-latest", "gpt-6-sol"),
         ("us.anthropic.claude-sonnet-4-5@20250929", "gpt-6-sol"),
@@ -39,7 +39,7 @@ def test_name(name: str, expected: str) -> None:
 def test_suffixes_say_effort_and_speed() -> None:
     found = resolve_model("claude-opus-5-5-high-fast", CATALOGUE, default=None)
 
-    assert (found.model.slug, found.effort, found.fast) == ("gpt-6.1-sol", "high", True)
+    assert (found.model.slug, found.effort, found.fast) == ("gpt-6.2-sol", "high", True)
 
 
 @pytest.mark.parametrize("name", ["claude-x", "gemini-3", "claude-opusculum"])
@@ -59,7 +59,7 @@ def test_keys_default_is_its_sonnet_and_stands_for_unknown_names() -> None:
     assert slug("claude-sonnet-4-6", "gpt-5.5") == "gpt-5.5"
     assert slug("claude-x", "gpt-5.5") == "gpt-5.5"
     assert slug("", "gpt-5.5") == "gpt-5.5"
-    assert slug("claude-opus-5-5", "gpt-5.5") == "gpt-6.1-sol"
+    assert slug("claude-opus-5-5", "gpt-5.5") == "gpt-6.2-sol"
     with pytest.raises(UnknownModel):
         slug("claude-x", "no such model")
 

@@ -90,7 +90,7 @@ def test_what_the_answer_must_know() -> None:
 
     assert isinstance(answer, MessagesOptions)
     assert (translated.asked_model, translated.stream) == ("claude-opus-5-5[1m]", True)
-    assert translated.request.model == "gpt-6.1-sol"
+    assert translated.request.model == "gpt-6.2-sol"
     assert (answer.thinking, answer.summaries, answer.stop) == (True, False, ("STOP",))
     assert answer.safeguards == ("dangerous_tool_use",)
     assert answer.claude_code

@@ -21,18 +21,17 @@ def listing(
     catalogue: Catalogue,
     *,
     allowed: Sequence[str] = (),
-    entries: Sequence[Mapping[str, Any]] | None = None,
+    rows: Sequence[Mapping[str, Any]] | None = None,
 ) -> bytes:
-    """Every model a key may ask for, best first; `entries` go beside them for Codex."""
+    """Every model a key may ask for, best first; `rows`, those of the key, go beside them for Codex."""
     models = [m for m in catalogue.models if m.listed and _is_allowed(m.slug, allowed)]
     listed = [_entry(model, model.slug) for model in models]
     if models and not allowed:
         # Names decide how some clients behave; this one says nothing of its maker.
         listed.append(_entry(catalogue.default, NEUTRAL_NAME))
     body: dict[str, Any] = {"object": "list", "data": listed}
-    if entries is not None:
-        names = {model.slug for model in models}
-        body["models"] = [entry for entry in entries if entry.get("slug") in names]
+    if rows is not None:
+        body["models"] = rows
     return msgspec.json.encode(body)
 
 

@@ -68,13 +68,22 @@ class Handlers:
         allowed = key.allowed_models if key else ()
         if is_anthropic(request.scope["headers"]):
             return _json(200, models.anthropic_listing(self._catalogues.current, allowed=allowed))
-        described = "client_version" in request.query_params
-        body = models.listing(
-            self._catalogues.current,
-            allowed=allowed,
-            entries=self._catalogues.entries() if described else None,
-        )
-        return _json(200, body)
+        if "client_version" not in request.query_params:
+            return _json(200, models.listing(self._catalogues.current, allowed=allowed))
+        return await self._codex_models(request, allowed)
+
+    async def _codex_models(self, request: AnyRequest, allowed: Sequence[str]) -> Response[bytes]:
+        """The list for a Codex client, which asks again when `x-models-etag` of an answer differs."""
+        headers = {"etag": self._catalogues.codex_etag(allowed)}
+        known = request.headers.get("if-none-match", "")
+        if headers["etag"] in (each.strip().removeprefix("W/") for each in known.split(",")):
+            return Response(b"", status_code=304, media_type=MediaType.JSON, headers=headers)
+        try:
+            rows = await self._catalogues.codex_rows(allowed)
+        except StoreUnavailable:
+            raise StoreUnreachable("The model lists do not answer. Please try again.") from None
+        body = models.listing(self._catalogues.current, allowed=allowed, rows=rows)
+        return _json(200, body, headers)
 
     async def model(self, request: AnyRequest, name: str) -> Response[bytes]:
         """Show one model."""

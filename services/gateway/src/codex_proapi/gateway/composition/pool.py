@@ -1,5 +1,7 @@
 """Composition of account selection, admission and the failover loop."""
 
+from functools import partial
+
 import msgspec
 
 from codex_proapi.gateway.composition.stores import Stores
@@ -65,6 +67,9 @@ def open_pool(stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics
             reachability=upstream.reachability,
             shapes=AcceptedShapes(clock, metrics),
             observer=facts,
+            outdated=partial(
+                upstream.catalogues.refuses_version, version=upstream.identity.version
+            ),
         ),
     )
     return Pool(

@@ -265,14 +265,14 @@ class Dispatcher:
         the most specific GatewayError if the exchange may not be retried.
         """
         state = account_try.state
-        decision = decide(
-            refusal, now=self._context.clock(), tried=account_try.changes_tried(refusal)
+        model = state.dispatch_request.lease_request.model
+        decision = self._context.decide(
+            refusal, model=model, tried=account_try.changes_tried(refusal)
         )
         if account_try.attempt is not None:
             account_try.attempt.refuse(refusal, decision)
         state.refusals.append((refusal, decision))
         state.note_limit(decision, now=self._context.clock())
-        model = state.dispatch_request.lease_request.model
         self._note_way(decision, refusal)
         opened = False
         if decision.kind is RefusalKind.FORBIDDEN:

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+import structlog
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.commons.codex.identity import Identity
@@ -13,7 +14,13 @@ from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.policy.retry import Change, RefusalKind, RetryDecision, parameter_of
+from codex_proapi.gateway.policy.retry import (
+    Change,
+    RefusalKind,
+    RetryDecision,
+    decide,
+    parameter_of,
+)
 from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
@@ -31,6 +38,8 @@ if TYPE_CHECKING:
     from codex_proapi.gateway.exchange.exchange import Attempt
     from codex_proapi.gateway.policy.final_error import Refused
 
+
+log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 10.0
 """Most seconds that any exchange waits for cooldowns and token refreshes to end."""
@@ -214,6 +223,10 @@ class Observer(Protocol):
         """Note an account's quota, from an event or a refusal."""
 
 
+def _never(model: str) -> bool:  # noqa: ARG001 - a default
+    return False
+
+
 class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
     """What all dispatches of a replica share."""
 
@@ -225,6 +238,16 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
     reachability: Reachability
     shapes: AcceptedShapes
     observer: Observer
+    outdated: Callable[[str], bool] = _never
+    """Whether a model takes no client as old as the version we send."""
     silence: float = SILENCE_SECONDS
     """Seconds upstream may be silent before the commit point, over all attempts of an exchange."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def decide(self, refusal: Refusal, *, model: str, tried: Collection[Change]) -> RetryDecision:
+        """Decide what follows a refusal; a client version that is too old is logged."""
+        now, outdated = self.clock(), self.outdated(model)
+        decision = decide(refusal, now=now, tried=tried, outdated=outdated)
+        if decision.kind is RefusalKind.CLIENT_TOO_OLD:
+            log.error("client.too_old", model=model, version=self.identity.version)
+        return decision

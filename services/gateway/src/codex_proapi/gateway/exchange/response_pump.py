@@ -105,7 +105,14 @@ class ResponsePump:
                 following.opening.headers,
                 following.lease.account.id if codex else "",
             )
+            if codex:
+                headers.append((b"x-models-etag", self._models_etag()))
             following = await self._pump(following, headers)
+
+    def _models_etag(self) -> bytes:
+        """The entity tag of the model list of the client's key: Codex asks for a list that changed."""
+        key = self._exchange.key
+        return self._services.catalogues.codex_etag(key.allowed_models if key else ()).encode()
 
     async def _pump(self, committed: Committed, headers: list[Header]) -> Committed | None:
         """Pump one answer and record its outcome.

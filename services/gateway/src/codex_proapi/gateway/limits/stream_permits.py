@@ -137,4 +137,5 @@ def _budget_spent(limit: Limit, charge: LimitCharge, now: float) -> BudgetSpent:
         f"It has something left again from {calendar.told(resets_at)}.",
         resets_at=resets_at,
         resets_in=max(0, round(resets_at - now)),
+        period=_BUDGETS[limit],
     )

@@ -54,9 +54,9 @@ def final_error(
     """
     # A refusal that was answered by a change says nothing about the end.
     refusals = [each for each in refusals if each[1].change is None] or refusals[-1:]
-    own = [r for r, j in refusals if j.row.fault is Fault.REQUEST and not j.row.model_only]
+    own = [each for each in refusals if _is_of_request(each[1])]
     if own:
-        return public_error(own[-1])
+        return _error_of_request(*own[-1])
     transient = [r for r, j in refusals if j.row.fault is Fault.TRANSIENT]
     if transient:
         return error_of_fault(transient[-1])
@@ -84,6 +84,23 @@ def final_error(
     return NoAccounts(
         "There is no account that could serve this request. Add one, or sign in again, "
         "in the console."
+    )
+
+
+def _is_of_request(decision: RetryDecision) -> bool:
+    return decision.row.fault is Fault.REQUEST and not decision.row.model_only
+
+
+def _error_of_request(refusal: Refusal, decision: RetryDecision) -> GatewayError:
+    """The error for a refused request; that of an old client version names the setting."""
+    if decision.kind is not RefusalKind.CLIENT_TOO_OLD:
+        return public_error(refusal)
+    return UpstreamRefused(
+        "The backend wants a newer client version for this model. "
+        "The administrator can raise CODEX_CLIENT_VERSION.",
+        status=400,
+        code="client_too_old",
+        param="model",
     )
 
 

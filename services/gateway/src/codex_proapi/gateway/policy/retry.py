@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from codex_proapi.commons.accounts.model import AccountState, CooldownReason
+from codex_proapi.gateway.formats.codex.public_errors import MODEL_NOT_FOUND, MODEL_WORDS
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.policy.transport_faults import STALE_CONNECTION, TIMED_OUT, UNREACHABLE
 
@@ -285,12 +286,17 @@ KIND_OF_STATUS: Final[dict[int, RefusalKind]] = {
 _PARAMETER: Final = re.compile(r"^Un(?:supported|known) parameter:?\s+'?([\w.\[\]]+)")
 
 
-def decide(refusal: Refusal, *, now: float, tried: Collection[Change] = ()) -> RetryDecision:
+def decide(
+    refusal: Refusal, *, now: float, tried: Collection[Change] = (), outdated: bool = False
+) -> RetryDecision:
     """Decide what follows a refusal.
 
-    `now` is seconds since the epoch; `tried` are the changes already tried on this account.
+    `now` is seconds since the epoch; `tried` are the changes already tried on this account;
+    `outdated` says that the model takes no client as old as the version we send.
     """
     kind = kind_of(refusal)
+    if outdated and _may_mean_old_client(kind, refusal):
+        kind = RefusalKind.CLIENT_TOO_OLD
     row = TABLE[kind]
     if row.once is not None and row.once not in tried:
         fresh = row.once is Change.CREDENTIAL
@@ -301,6 +307,17 @@ def decide(refusal: Refusal, *, now: float, tried: Collection[Change] = ()) -> R
             change=row.once,
         )
     return RetryDecision(kind=kind, verdict=row.then, row=row, seconds=_seconds(row, refusal, now))
+
+
+def _may_mean_old_client(kind: RefusalKind, refusal: Refusal) -> bool:
+    """Whether the backend so refuses a client that is too old for a model, too.
+
+    It says that the plan lacks the model, or that there is no such model (CLIProxyAPI#5521,
+    codex-pooler#140).
+    """
+    if kind is RefusalKind.SHAPE:
+        return refusal.code == MODEL_NOT_FOUND or refusal.message.startswith(MODEL_WORDS)
+    return kind is RefusalKind.MODEL_NOT_IN_PLAN
 
 
 _TIMED_OUT = ("timeout", "proxy: timeout")

@@ -6,7 +6,7 @@ etag. Resolving a name to a model is `commons.codex.model_catalogue`.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,9 +20,11 @@ from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.gateway.formats.codex.model_rows import ModelRow, etag_of, reduced, rows_for
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.upstream.account_api import AccountApi, ApiResponse
+from codex_proapi.gateway.upstream.catalogue_rows import CatalogueRows
 
 FRESH_SECONDS: Final = 3600.0
 """Age from which a list is fetched again."""
@@ -31,8 +33,8 @@ CHECK_SECONDS: Final = 30.0
 """Seconds between two reads of the lists in Redis."""
 FETCH_SECONDS: Final = 60
 """Seconds that a replica's lock for fetching a list lasts."""
-LARGE_TEXT: Final = 1000
-"""Characters from which a text in a model's entry is dropped: it is its instructions."""
+MOST_ETAGS: Final = 256
+"""Most sets of allowed models whose entity tag is remembered."""
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +80,9 @@ class ModelCatalogues:
         self._slugs: dict[str, frozenset[str]] = {}
         self._etags: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._rows = CatalogueRows(redis)
         self._described: dict[str, dict[str, Any]] | None = None
+        self._etags_told: dict[tuple[str, ...], str] = {}
         self.revision = 0
         """Counts changes of what accounts list."""
         self.current = self._built_in
@@ -109,18 +113,43 @@ class ModelCatalogues:
             )
             self._unite()
 
-    def entries(self) -> list[dict[str, Any]]:
-        """The models as upstream describes them, for clients that ask as Codex does."""
+    def refuses_version(self, slug: str, version: str) -> bool:
+        """Whether a model takes no client as old as this version, as far as its row says."""
+        model = self.current.find(slug) or self._built_in.find(slug)
+        return model is not None and model.refuses_version(version)
+
+    def codex_etag(self, allowed: Sequence[str] = ()) -> str:
+        """The entity tag of `codex_rows` for a key with these models."""
+        key = tuple(allowed)
+        known = self._etags_told.get(key)
+        if known is None:
+            if len(self._etags_told) >= MOST_ETAGS:
+                self._etags_told.clear()
+            known = self._etags_told[key] = etag_of(self._rows_for(allowed))
+        return known
+
+    async def codex_rows(self, allowed: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The models as upstream describes them, and aliases, for a Codex client.
+
+        Empty until a list of an account is known: the client then keeps what it carries. Raises
+        StoreUnavailable.
+
+        Args:
+            allowed: slugs that the key may use; empty for all.
+        """
+        rows = self._rows_for(allowed)
+        whole = await self._rows.find({row.digest for row in rows if row.digest})
+        written = (row.written(whole.get(row.digest)) for row in rows)
+        return [row for row in written if row is not None]
+
+    def _rows_for(self, allowed: Sequence[str]) -> list[ModelRow]:
         described = self._described
         if described is None:
             described = self._described = {}
             for kept in self._kept.values():
                 for entry in msgspec.json.decode(kept.body)["models"]:
                     described.setdefault(str(entry.get("slug")), entry)
-        return [
-            described.get(model.slug) or {"slug": model.slug, **msgspec.structs.asdict(model)}
-            for model in self.current.models
-        ]
+        return rows_for(self.current, described, allowed)
 
     async def load(self) -> None:
         """Read the stored lists. Raises StoreUnavailable."""
@@ -175,11 +204,13 @@ class ModelCatalogues:
     async def _keep(self, account_id: str, told: ApiResponse) -> bool:
         """Store a list that can be parsed, without its large texts."""
         try:
-            entry = Kept(self._clock(), told.etag, msgspec.Raw(_reduced(told.body)))
+            body, whole = reduced(told.body)
+            entry = Kept(self._clock(), told.etag, msgspec.Raw(body))
             self._built_in.with_live(bytes(entry.body))
         except ModelListUnreadable as error:
             log.warning("catalogue.unreadable", account=account_id, error=str(error))
             return False
+        await self._rows.put(whole)
         with mapped():
             name = keyspace.catalogue(account_id)
             await self._redis.set(name, msgspec.json.encode(entry), ex=KEPT_SECONDS)
@@ -193,6 +224,7 @@ class ModelCatalogues:
         lists = {account_id: bytes(kept.body) for account_id, kept in self._kept.items()}
         self.revision += 1
         self._described = None
+        self._etags_told = {}
         self._slugs = {
             account_id: frozenset(model.slug for model in self._built_in.with_live(body).models)
             for account_id, body in lists.items()
@@ -216,21 +248,3 @@ def _decoded(body: str | bytes) -> Kept | None:
     except (msgspec.MsgspecError, ModelListUnreadable):
         return None
     return kept
-
-
-def _reduced(body: bytes) -> bytes:
-    """A list without its large texts. Raises ModelListUnreadable if it cannot be parsed."""
-    try:
-        listed = msgspec.json.decode(body)
-        models = [_small(entry) for entry in listed["models"] if isinstance(entry, Mapping)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError) as error:
-        raise ModelListUnreadable("The backend's model list cannot be read") from error
-    return msgspec.json.encode({"models": models})
-
-
-def _small(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in entry.items()
-        if name != "model_messages" and not (isinstance(value, str) and len(value) > LARGE_TEXT)
-    }

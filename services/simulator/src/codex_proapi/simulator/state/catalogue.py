@@ -1,4 +1,4 @@
-"""The models the simulated backend has, as Codex CLI 0.169.0 knows them, and who may use them."""
+"""The models the simulated backend has, as Codex CLI 0.171.0 knows them, and who may use them."""
 
 from typing import Any
 
@@ -35,6 +35,8 @@ class SimulatedModel(msgspec.Struct, frozen=True, kw_only=True):
     """Whether lists leave it out."""
     multi_agent: str | None = "v2"
     """`multi_agent_version`; `v2` models have reserved tools."""
+    ultra_effort: str | None = None
+    """`multi_agent_reasoning_effort`: what clients send for the effort `ultra`."""
     not_for: frozenset[str] = frozenset()
     """Plans that do not have it."""
 
@@ -51,35 +53,60 @@ class SimulatedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 MODELS: tuple[SimulatedModel, ...] = (
     SimulatedModel(
-        slug="gpt-6.1-sol", priority=1, minimal_client_version="0.153.0", default_effort="low"
+        slug="gpt-6.2-sol",
+        priority=1,
+        minimal_client_version="0.166.0",
+        default_effort="low",
+        context_window=500_000,
+        ultra_effort="xhigh",
     ),
     SimulatedModel(
-        slug="gpt-6-astra", priority=2, minimal_client_version="0.153.0", default_effort="low"
+        slug="gpt-6.2-astra",
+        priority=2,
+        minimal_client_version="0.166.0",
+        default_effort="low",
+        ultra_effort="xhigh",
     ),
     SimulatedModel(
-        slug="gpt-6-sol", priority=3, minimal_client_version="0.155.0", default_tier="priority"
+        slug="gpt-6.1-terra",
+        priority=3,
+        minimal_client_version="0.153.0",
+        default_effort="low",
+        context_window=500_000,
+        ultra_effort="xhigh",
+    ),
+    SimulatedModel(
+        slug="gpt-6.1-sol",
+        priority=4,
+        minimal_client_version="0.153.0",
+        default_effort="low",
+        context_window=500_000,
+        ultra_effort="xhigh",
+    ),
+    SimulatedModel(
+        slug="gpt-6-astra",
+        priority=5,
+        minimal_client_version="0.153.0",
+        default_effort="low",
+        ultra_effort="xhigh",
+    ),
+    SimulatedModel(
+        slug="gpt-6-sol", priority=6, minimal_client_version="0.155.0", default_tier="priority"
     ),
     SimulatedModel(
         slug="gpt-6-luna",
-        priority=4,
+        priority=7,
         minimal_client_version="0.155.0",
         highest_effort="max",
         default_tier="priority",
     ),
     SimulatedModel(
-        slug="gpt-5.6-sol", priority=5, minimal_client_version="0.144.0", default_effort="low"
+        slug="gpt-5.6-sol", priority=8, minimal_client_version="0.144.0", default_effort="low"
     ),
-    SimulatedModel(
-        slug="gpt-6.1-terra",
-        priority=7,
-        minimal_client_version="0.153.0",
-        default_effort="low",
-        context_window=500_000,
-    ),
-    SimulatedModel(slug="gpt-5.6-terra", priority=8, minimal_client_version="0.144.0"),
+    SimulatedModel(slug="gpt-5.6-terra", priority=9, minimal_client_version="0.144.0"),
     SimulatedModel(
         slug="gpt-5.6-luna",
-        priority=9,
+        priority=10,
         minimal_client_version="0.144.0",
         highest_effort="max",
         multi_agent="v1",
@@ -175,6 +202,8 @@ def describe_model(model: SimulatedModel, *, plan: str) -> dict[str, Any]:
         "prefer_websockets": True,
         "tool_mode": None,
         "multi_agent_version": model.multi_agent,
+        "multi_agent_reasoning_effort": model.ultra_effort,
+        "supports_search_tool": True,
         "service_tiers": [
             {"id": tier, "name": tier.title(), "description": "Faster"} for tier in model.tiers
         ],

@@ -25,7 +25,14 @@ PASSING = frozenset(
     {
         *("schema", "seal", "refresh-lock", "refresh-pause", "faults", "cursor", "affinity"),
         *("foreign", "probe", "egress", "egress-probe", "slots", "queue", "wakes", "fair-shares"),
-        *("quota-poll", "catalogue-poll", "minute-requests", "minute-tokens", "streams"),
+        *(
+            "quota-poll",
+            "catalogue-poll",
+            "catalogue-rows",
+            "minute-requests",
+            "minute-tokens",
+            "streams",
+        ),
         *("response", "response-item", "responses", "stored-responses", "response-sizes"),
         *("settled", "stored", "stored-times", "stored-bytes"),
         *("restore", "restoring"),

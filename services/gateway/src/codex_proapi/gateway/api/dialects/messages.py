@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from codex_proapi.gateway.api.dialects.limit_headers import limit_headers
+from codex_proapi.gateway.api.dialects.anthropic_limits import headers_of_limits
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.formats.anthropic.errors import error_body, error_headers
-from codex_proapi.gateway.limits.limit_charge import LimitCharge
 from codex_proapi.gateway.server.asgi import Header
 from codex_proapi.gateway.translation.messages.answer.translator_factory import messages_translator
 from codex_proapi.gateway.translation.messages.request.read_request import read_messages_request
@@ -18,11 +17,6 @@ ID_HEADER: Final = b"request-id"
 def headers_of_error(error: GatewayError) -> list[Header]:
     """Headers of an error that only this dialect's clients read."""
     return [(name.encode(), value.encode()) for name, value in error_headers(error)]
-
-
-def headers_of_limits(charge: LimitCharge | None, codex: bool) -> list[Header]:  # noqa: ARG001, FBT001 - a dialect's signature
-    """`x-ratelimit-*` for the limits of a minute; Anthropic's own names mean other units."""
-    return limit_headers(charge)
 
 
 MESSAGES: Final = Dialect(

@@ -42,6 +42,8 @@ SIGNATURE_WORDS: Final = "Invalid `signature` in `thinking` block."
 _NUMBERS: Final = re.compile(r"\d[\d,]{2,}(?= tokens?\b)|(?<=is )\d[\d,]{2,}")
 _MINIMUM_NUMBERS: Final = 2
 BUDGET_PREFIX: Final = "anthropic-ratelimit-unified-"
+BUDGET_PERIODS: Final = {"day": "daily", "week": "weekly", "month": "monthly"}
+"""The period of a budget to its name in `overage-period`."""
 
 
 def error_type(error: GatewayError) -> str:
@@ -90,7 +92,10 @@ def error_headers(error: GatewayError) -> list[tuple[str, str]]:
     if isinstance(error, BadKey):
         return [("x-should-retry", "false")]
     if isinstance(error, BudgetSpent):
+        period = BUDGET_PERIODS.get(error.period)
         return [
+            ("retry-after", str(error.resets_in)),
+            *([(f"{BUDGET_PREFIX}overage-period", period)] if period else ()),
             (f"{BUDGET_PREFIX}status", "rejected"),
             (f"{BUDGET_PREFIX}reset", str(error.resets_at)),
             (f"{BUDGET_PREFIX}overage-reset", str(error.resets_at)),
