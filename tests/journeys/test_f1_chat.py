@@ -159,7 +159,7 @@ async def test_a_slow_reader_holds_upstream_back_instead_of_filling_the_memory(
                 sent = play.sim.turns[0].bytes_sent
                 await asyncio.sleep(0.3)
 
-            [connection] = [c for c in replica.connections if c.flow.write_paused]
+            [connection] = [c for c in replica.connections if c.write_paused]
             assert sent < 12_000_000
             assert play.sim.turns[0].ending == ""
             assert connection.transport.get_write_buffer_size() < 1_000_000

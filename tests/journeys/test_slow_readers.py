@@ -31,7 +31,7 @@ async def test_a_client_that_stops_reading_holds_few_bytes(redis_url: str) -> No
         writer.write(head.encode() + body)
 
         def held_back() -> bool:
-            clients = [each for each in replica.connections if each.flow.write_paused]
+            clients = [each for each in replica.connections if each.write_paused]
             return bool(clients) and any(each._paused for each in upstream)
 
         await play.until(held_back)
@@ -61,7 +61,7 @@ async def test_a_client_that_reads_again_gets_everything(redis_url: str) -> None
         ) as answer:
             pieces = answer.aiter_bytes()
             body = await anext(pieces)
-            await play.until(lambda: any(each.flow.write_paused for each in replica.connections))
+            await play.until(lambda: any(each.write_paused for each in replica.connections))
             body += b"".join([piece async for piece in pieces])
 
         assert body.endswith(b"data: [DONE]\n\n")

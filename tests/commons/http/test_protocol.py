@@ -96,7 +96,7 @@ async def test_a_reader_that_has_stopped_is_cut_off_after_a_minute() -> None:
         reader, writer = await scene.connect()
         reader._transport.pause_reading()
         writer.write(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n")
-        while not scene.connections or not scene.connections[0].flow.write_paused:
+        while not scene.connections or not scene.connections[0].write_paused:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.1)
         [connection] = scene.connections

@@ -1,4 +1,4 @@
-"""The server of both services: uvicorn with a sweep of its connections and a drain.
+"""The server of both services: uvicorn with connections of our own, a sweep of its connections and a drain.
 
 A drain: `/readyz` fails, listening ends, responses under way may finish until the drain time is
 over, then the application ends them.
@@ -15,8 +15,12 @@ import uvicorn
 from uvicorn.config import Config
 
 from codex_proapi.commons.http.accepting import accept_waiting, duplicated
+from codex_proapi.commons.http.connection.protocol import (
+    DirectHandler,
+    no_direct_handler,
+    protocol_with,
+)
 from codex_proapi.commons.http.limits import FaultBody, HttpLimits
-from codex_proapi.commons.http.protocol import protocol_with
 from codex_proapi.commons.http.upgrade import ServerConnection
 
 LAST_WORDS_SECONDS: Final = 5
@@ -138,6 +142,7 @@ def configure(
     drain_seconds: float,
     limits: HttpLimits,
     fault_body: FaultBody,
+    direct: DirectHandler = no_direct_handler,
 ) -> Config:
     """Settings of uvicorn.
 
@@ -148,12 +153,13 @@ def configure(
         drain_seconds: how long responses under way may take after a signal.
         limits: limits of each connection.
         fault_body: makes the JSON body of the server's own errors.
+        direct: answers the requests that do not go through the application.
     """
     return Config(
         app,
         host=host,
         port=port,
-        http=protocol_with(limits, fault_body),
+        http=protocol_with(limits, fault_body, direct),
         ws="none",
         lifespan="off",
         loop="none",

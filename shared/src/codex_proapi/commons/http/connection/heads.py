@@ -1,0 +1,86 @@
+"""Heads of requests and responses, as values: pure."""
+
+import re
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final, NamedTuple, TypeAlias
+
+import httptools
+
+Header: TypeAlias = tuple[bytes, bytes]
+"""Name in lower case, and value."""
+
+CLOSE: Final[Header] = (b"connection", b"close")
+CHUNKED: Final[Header] = (b"transfer-encoding", b"chunked")
+BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+"""Statuses of responses without a body."""
+REMEMBERED_URL: Final = 128
+"""Length of URLs up to which it is remembered how they are read."""
+_LINES: Final = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*")
+"""Header lines of which none can be taken for the end of the head."""
+_STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+
+
+class RequestHead(NamedTuple):
+    """What the head of a request says."""
+
+    method: str
+    path: str
+    raw_path: bytes
+    query: bytes
+    http_version: str
+    headers: list[Header]
+    """Names in lower case."""
+    client: tuple[str, int] | None
+    """Address and port of the connection's other end."""
+
+
+class Framing(NamedTuple):
+    """What a response's headers say of its body and its connection."""
+
+    chunked: bool | None
+    """Whether it comes in chunks; None where the headers do not say how it ends."""
+    length: int
+    """Its bytes, if it is not chunked."""
+    closes: bool
+    """Whether the connection is closed behind it."""
+
+
+def read_framing(headers: Iterable[Header]) -> Framing:
+    """Read how a body is framed. Raises ValueError for a `content-length` that is no number."""
+    chunked, length, closes = None, 0, False
+    for name, value in headers:
+        if name == b"content-length" and chunked is None:
+            length, chunked = int(value), False
+        elif name == b"transfer-encoding" and value.lower() == b"chunked":
+            length, chunked = 0, True
+        elif name == b"connection" and b"close" in value.lower():
+            closes = True
+    return Framing(chunked, length, closes)
+
+
+def response_head(status: int, headers: Sequence[Header]) -> bytes:
+    """The bytes of a response's head. Raises ValueError for what cannot stand in a header."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if _LINES.fullmatch(lines) is None or lines.count(b"\n") != len(headers):
+        raise ValueError("a response header holds what no header may hold")
+    begun = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()
+    return b"%b%b\r\n" % (begun, lines)
+
+
+def read_url(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, the path as it was sent, and query. Raises HttpParserError for what is no URL."""
+    return _remembered(url) if len(url) <= REMEMBERED_URL else _parsed(url)
+
+
+def _parsed(url: bytes) -> tuple[str, bytes, bytes]:
+    parts = httptools.parse_url(url)
+    path = parts.path.decode("ascii")
+    return urllib.parse.unquote(path) if "%" in path else path, parts.path, parts.query or b""
+
+
+_remembered = lru_cache(maxsize=64)(_parsed)

@@ -1,0 +1,385 @@
+"""A client's HTTP/1.1 connection: parses requests, keeps deadlines and bounds, starts what answers.
+
+`HttpServer` calls `sweep` of every connection once a second; no timer is used per connection or
+request. Deadlines of bodies are `request_body`'s. uvicorn makes the connections and waits for their
+end; what a request and its response are is in `request_cycle`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from codex_proapi.commons.http.connection.heads import Header, RequestHead, read_url
+from codex_proapi.commons.http.connection.request_cycle import RequestCycle
+from codex_proapi.commons.http.connection.sweep import SweptConnection
+from codex_proapi.commons.http.connection.upgrade_body import UpgradeBody
+from codex_proapi.commons.http.limits import (
+    HEAD_TOO_LARGE,
+    FaultBody,
+    HttpLimits,
+)
+from codex_proapi.commons.http.upgrade import (
+    UPGRADE,
+    WRITE_HIGH_WATER,
+    UpgradedConnection,
+    UpgradeOffer,
+    offers_websocket,
+)
+
+BODY_HIGH_WATER: Final = 64 * 1024
+"""Bytes of a body that nobody has taken yet, from which the client waits, too."""
+
+DirectHandler: TypeAlias = Callable[[RequestCycle], Coroutine[Any, Any, None] | None]
+"""Gives what answers a request without ASGI; None for a request that the application answers."""
+
+
+class HeadRefused(Exception):
+    """A request's head exceeds a limit."""
+
+
+def no_direct_handler(_: RequestCycle) -> None:
+    """Have the application answer every request."""
+
+
+def protocol_with(
+    limits: HttpLimits, fault_body: FaultBody, direct: DirectHandler = no_direct_handler
+) -> "type[HttpProtocol]":
+    """The protocol of one service.
+
+    Args:
+        limits: limits of each connection.
+        fault_body: makes the JSON body of the server's own errors.
+        direct: answers the requests that do not go through the ASGI application.
+    """
+    members = {
+        "limits": limits,
+        "_head_limit": limits.head_bytes,
+        "fault_body": staticmethod(fault_body),
+        "direct": staticmethod(direct),
+    }
+    return type("ServiceHttpProtocol", (HttpProtocol,), members)
+
+
+class HttpProtocol(SweptConnection):
+    """One connection of a client; `protocol_with` makes the class with a service's limits.
+
+    Args:
+        config: uvicorn's, for the application.
+        server_state: uvicorn's: all connections and tasks, and the headers of every response.
+        app_state: state of the lifespan, for ASGI.
+    """
+
+    direct: DirectHandler
+    _head_limit = 0
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        connections = cast("set[Any]", server_state.connections)
+        super().__init__(_loop or asyncio.get_running_loop(), connections)
+        self.write_paused = False
+        """Whether so much waits for the client that the application should wait, too."""
+        self._app = config.loaded_app
+        self._server_state = server_state
+        self._app_state = app_state
+        self._parser: Any = httptools.HttpRequestParser(self)
+        # A request that is pipelined behind one that closes is dropped, the first one answered.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._local: tuple[str, int] | None = None
+        self._answering: RequestCycle | None = None
+        self._url = b""
+        self._headers: list[Header] = []
+        self._read_paused = False
+        self._writable: asyncio.Event | None = None
+        self._upgrade_body: UpgradeBody | None = None
+        self._upgrade_offered = False
+        self._after_offer = b""
+        self._head_began = self._body_came = False
+        self._head_bytes = self._framing_bytes = 0
+
+    def __repr__(self) -> str:
+        return f"<HttpProtocol {self.client} head={self._in_head}>"
+
+    @property
+    def date_headers(self) -> list[Header]:
+        """Headers of every response of the server."""
+        return self._server_state.default_headers
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin to count a head."""
+        self._url, self._headers = b"", []
+        self._in_head = self._head_began = True
+        self._head_bytes = self._head_sweeps = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the path."""
+        self._url += url
+        self._weigh(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header; refuse the head when it is one too many."""
+        self._headers.append((name.lower(), value))
+        self._weigh(len(name) + len(value))
+        if len(self._headers) > self.limits.head_count:
+            self._fault = HEAD_TOO_LARGE
+            raise HeadRefused
+
+    def on_headers_complete(self) -> None:
+        """End the head; start what answers, or let the request wait for the one before it."""
+        self._in_head = False
+        self._quiet_sweeps = 0
+        parser, headers, before = self._parser, self._headers, self.cycle
+        version, method = parser.get_http_version(), parser.get_method()
+        path, raw_path, query = read_url(self._url)
+        head = RequestHead(
+            method.decode("ascii"), path, raw_path, query, version, headers, self.client
+        )
+        cycle = self.cycle = RequestCycle(
+            self,
+            head,
+            keep_alive=version != "1.0" and parser.should_keep_alive() and not self._leaving,
+            expects_continue=any(
+                name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+            ),
+        )
+        self._upgrade_offered = parser.should_upgrade() and offers_websocket(method, headers)
+        if before is None or before.response_complete:
+            self._answer(cycle)
+        else:
+            self.pause_reading()
+            self.pipeline.append(cycle)
+
+    def _weigh(self, size: int) -> None:
+        self._head_bytes += size + 4
+        if self._head_bytes > self._head_limit and self._in_head:
+            self._fault = HEAD_TOO_LARGE
+            raise HeadRefused
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body; of a request that was answered it is dropped."""
+        self._body_came = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and cycle.feed(body) > BODY_HIGH_WATER:
+            self.pause_reading()
+
+    def on_message_complete(self) -> None:
+        """End a body, also one that nobody waited for."""
+        if self.cycle is not None:
+            self.cycle.end_body()
+
+    # What answers.
+
+    def _answer(self, cycle: RequestCycle) -> None:
+        """Start the task that answers a request."""
+        self._answering = cycle
+        direct = None if self._upgrade_offered else self.direct(cycle)
+        running = (
+            cycle.run_asgi(self._app, self._scope(cycle.head))
+            if direct is None
+            else cycle.run(direct)
+        )
+        tasks = self._server_state.tasks
+        task = self.loop.create_task(running)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def _scope(self, head: RequestHead) -> dict[str, Any]:
+        """ASGI's scope."""
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": head.http_version,
+            "server": self._local,
+            "client": head.client,
+            "scheme": "http",
+            "root_path": "",
+            "method": head.method,
+            "path": head.path,
+            "raw_path": head.raw_path,
+            "query_string": head.query,
+            "headers": head.headers,
+            "state": self._app_state.copy(),
+        }
+        if self._upgrade_offered:
+            scope["extensions"] = {UPGRADE: UpgradeOffer(self._hand_over)}
+        return scope
+
+    def response_complete(self, cycle: RequestCycle) -> None:
+        """Go on with the next request; of one answered before its body came the rest is received.
+
+        Closing while a client still sends would reset the connection, and the answer be lost.
+        """
+        self._server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self._answer(self.pipeline.popleft())
+        self.resume_reading()
+        if self._leaving and cycle.keep_alive:
+            self._linger()
+        if cycle.more_body and cycle.expects_continue:
+            self.transport.close()  # it may wait for `100 Continue` and never send its body
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; a full server first closes connections that wait for a request."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self.client = _address(transport.get_extra_info("peername"))
+        self._local = _address(transport.get_extra_info("sockname"))
+        self._siblings.add(self)
+        if len(self._siblings) > self.limits.connections:
+            self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; count the bytes of a head, or between pieces of a body, after that.
+
+        The parser tells of a header only when it is complete, so an endless one must be counted
+        here, before a body and after its last chunk. A head that began in these very bytes may
+        follow the end of another request.
+        """
+        self._head_began = self._body_came = False
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.refuse(self._fault)
+        if not self.transport.is_closing():
+            self._weigh_unfinished(len(data))
+
+    def _feed(self, data: bytes) -> None:
+        if self._upgrade_body is not None:
+            self._take_upgrade_body(data)
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            rest = data[offer.args[0] :]
+            self._refuse_upgrade(rest)
+            if self._upgrade_offered:
+                self._after_offer = rest
+                self.pause_reading()  # until the application has taken or refused it
+
+    def _weigh_unfinished(self, size: int) -> None:
+        """Count bytes of which the parser has told nothing: it keeps them until it does."""
+        if self._in_head:
+            if not self._head_began:
+                self._head_bytes += size
+            if self._head_bytes > 2 * self._head_limit:
+                self.refuse(HEAD_TOO_LARGE)
+            return
+        cycle = self.cycle
+        if self._body_came or cycle is None or not cycle.more_body:
+            self._framing_bytes = 0
+            return
+        self._framing_bytes += size  # chunk extensions and trailers
+        if self._framing_bytes > 2 * self._head_limit:
+            if cycle.response_started:
+                self.transport.close()
+            else:
+                self.refuse(HEAD_TOO_LARGE)
+
+    def eof_received(self) -> bool:
+        """asyncio: the client has ended its half; end ours."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the requests that are under way or wait."""
+        del exc
+        self._siblings.discard(self)
+        self._parser = None
+        for cycle in {self._answering, self.cycle, *self.pipeline}:
+            if cycle is not None:
+                cycle.disconnect()
+        self.pipeline.clear()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        """asyncio: too much waits for the client."""
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        """asyncio: the client has taken enough."""
+        if not self.write_paused:
+            return
+        self.write_paused = False
+        if self._writable is not None:
+            self._writable.set()
+        if self._answering is not None:
+            self._answering.resume_writing()
+
+    # What a request calls, beside `response_complete`.
+
+    def pause_reading(self) -> None:
+        """Let the client wait."""
+        if not self._read_paused:
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._read_paused and not self.pipeline:
+            self._read_paused = False
+            self.transport.resume_reading()
+
+    async def writable(self) -> None:
+        """Wait until less waits for the client, or it has left."""
+        if self._writable is None:
+            self._writable = asyncio.Event()
+        while self.write_paused:
+            self._writable.clear()
+            await self._writable.wait()
+
+    # An offered upgrade.
+
+    def _refuse_upgrade(self, rest: bytes) -> None:
+        """Answer the request itself, on a connection that is closed after it.
+
+        The parser stops where an upgrade is offered and would take the body for another request:
+        Java's client offers h2c with every POST, and its body was seen to get lost.
+        """
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+        self._upgrade_body = UpgradeBody(self._headers, self.on_body)
+        self._take_upgrade_body(rest)
+
+    def _hand_over(self, connection: UpgradedConnection) -> None:
+        """Give the transport to a connection that speaks another protocol: see `UpgradeOffer.take`.
+
+        This object leaves the server's connections; the other takes its place.
+        """
+        transport, cycle = self.transport, self.cycle
+        if cycle is None or cycle.disconnected or transport.is_closing():
+            raise ConnectionResetError
+        cycle.response_started = cycle.response_complete = True  # nothing more is sent
+        self._siblings.discard(self)
+        connection.belong_to(self._siblings)
+        connection.connection_made(transport)
+        transport.set_protocol(connection)
+        self.resume_reading()
+        if self._after_offer:
+            connection.data_received(self._after_offer)
+
+    def _take_upgrade_body(self, data: bytes) -> None:
+        """Take the body of a request whose upgrade was refused; what follows it is dropped."""
+        body, cycle = self._upgrade_body, self.cycle
+        if body is None or cycle is None or cycle.response_complete:
+            return
+        body.feed(data)
+        cycle.more_body = not body.complete  # the parser has told of an end at the upgrade
+        cycle.wake()
+
+
+def _address(name: Any) -> tuple[str, int] | None:
+    """Address and port of a TCP socket's end; None for another socket's."""
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None

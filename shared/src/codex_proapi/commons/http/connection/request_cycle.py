@@ -1,0 +1,345 @@
+"""One request on a connection and the response to it: for ASGI, and directly.
+
+An ASGI application uses `receive` and `send`. A direct handler, which a service has for the routes
+that carry its load, uses what they are built on: `read`, `start`, `write`, `end`, none of which
+makes a message, a coroutine for each piece, or a task. Both write the same bytes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+import structlog
+
+from codex_proapi.commons.http.connection.heads import (
+    BODILESS,
+    CHUNKED,
+    CLOSE,
+    Header,
+    RequestHead,
+    read_framing,
+    response_head,
+)
+
+ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application; of any framework, whose types differ."""
+
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+PIECE_BYTES: Final = 64
+"""Memory that a piece of a body takes beside its own bytes: a client may send single ones."""
+_CRASHED: Final = b"Internal Server Error"
+
+log = structlog.get_logger(__name__)
+
+
+class ClientGone(Exception):
+    """The client disconnected before its request was complete."""
+
+
+class Connection(Protocol):
+    """The part of a client's connection that a request uses."""
+
+    transport: asyncio.Transport
+    write_paused: bool
+    """Whether so much waits for the client that the application should wait, too."""
+
+    @property
+    def date_headers(self) -> list[Header]:
+        """Headers of every response of the server."""
+
+    def resume_reading(self) -> None:
+        """Read on, after enough was taken of a body."""
+
+    async def writable(self) -> None:
+        """Wait until less waits for the client, or it has left."""
+
+    def response_complete(self, cycle: "RequestCycle") -> None:
+        """The response has been written whole."""
+
+
+class _Done:
+    """What is awaited where nothing has to be waited for."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+DONE: Final = _Done()
+
+
+class RequestCycle:
+    """One request and its response.
+
+    Args:
+        connection: the connection that they are on.
+        head: the request's head.
+        keep_alive: whether the client lets another request follow.
+        expects_continue: whether the client waits for `100 Continue` before it sends the body.
+    """
+
+    __slots__ = (
+        *(
+            "head",
+            "keep_alive",
+            "expects_continue",
+            "waiting_for_100_continue",
+            "more_body",
+            "disconnected",
+        ),
+        *("response_started", "response_complete", "on_gone", "on_writable"),
+        *("_connection", "_pieces", "_untaken", "_woken", "_end_told"),
+        *("_chunked", "_left", "_unsent_head"),
+    )
+
+    def __init__(
+        self, connection: Connection, head: RequestHead, *, keep_alive: bool, expects_continue: bool
+    ) -> None:
+        self.head = head
+        self.keep_alive = keep_alive
+        """Whether the connection lives on after this response."""
+        self.expects_continue = self.waiting_for_100_continue = expects_continue
+        self.more_body = True
+        """Whether the body has not ended."""
+        self.disconnected = False
+        """Whether the client left before the response was complete."""
+        self.response_started = False
+        self.response_complete = False
+        self.on_gone: Callable[[], None] | None = None
+        """Called once if the client leaves before the response is complete."""
+        self.on_writable: Callable[[], None] | None = None
+        """Called when a paused client takes more; only a direct handler sets it."""
+        self._connection = connection
+        self._pieces: list[bytes] = []
+        self._untaken = 0
+        self._woken: asyncio.Event | None = None
+        self._end_told = False
+        self._chunked: bool | None = None
+        self._left = 0
+        self._unsent_head = b""
+
+    def __repr__(self) -> str:
+        state = "complete" if self.response_complete else "under way"
+        return f"<RequestCycle {self.head.method} {self.head.path} {state}>"
+
+    # What the connection calls.
+
+    def feed(self, piece: bytes) -> int:
+        """Take a piece of the body; gives how many bytes of memory hold what nobody has taken yet."""
+        self._pieces.append(piece)
+        self._untaken += len(piece) + PIECE_BYTES
+        self.wake()
+        return self._untaken
+
+    def end_body(self) -> None:
+        """The body has ended."""
+        self.more_body = False
+        self.wake()
+
+    def disconnect(self) -> None:
+        """The client has left."""
+        if self.response_complete:
+            self.wake()
+            return
+        self.disconnected = True
+        self.wake()
+        gone, self.on_gone = self.on_gone, None
+        if gone is not None:
+            gone()
+        self.resume_writing()
+
+    def resume_writing(self) -> None:
+        """The client takes more."""
+        if self.on_writable is not None:
+            self.on_writable()
+
+    def wake(self) -> None:
+        """Wake who waits for the body or the client's end."""
+        if self._woken is not None:
+            self._woken.set()
+
+    # The request, directly.
+
+    @property
+    def whole_body(self) -> bytes | None:
+        """The body, if it came with the head and nothing of it was read; else None."""
+        if self.more_body or self._end_told or self.waiting_for_100_continue:
+            return None
+        self._end_told = True
+        return self._taken()
+
+    async def read(self) -> tuple[bytes, bool]:
+        """The next bytes of the body, and whether more will follow. Raises ClientGone."""
+        self._say_continue()
+        while True:
+            if self.disconnected or self.response_complete:
+                raise ClientGone
+            if self._pieces or not (self.more_body or self._end_told):
+                break
+            await self._wait()
+        self._end_told = not self.more_body
+        return self._taken(), self.more_body
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` when the client leaves before its response is complete."""
+        if self.disconnected:
+            gone()
+        else:
+            self.on_gone = gone
+            self._connection.resume_reading()  # an end that is not read is not noticed
+
+    def _taken(self) -> bytes:
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._untaken = 0
+        return data
+
+    def _say_continue(self) -> None:
+        transport = self._connection.transport
+        if self.waiting_for_100_continue and not transport.is_closing():
+            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+
+    async def _wait(self) -> None:
+        if self._woken is None:
+            self._woken = asyncio.Event()
+        self._connection.resume_reading()
+        await self._woken.wait()
+        self._woken.clear()
+
+    # The response, directly.
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client takes more."""
+        return not self._connection.write_paused
+
+    def drained(self) -> Awaitable[None]:
+        """Wait until the client takes more, or has left."""
+        return self._connection.writable() if self._connection.write_paused else DONE
+
+    def start(self, status: int, headers: Sequence[Header]) -> None:
+        """Begin the response; its head leaves with its first bytes, or with `flush`.
+
+        Raises:
+            ValueError: a name or value cannot stand in a header.
+        """
+        if self.disconnected:
+            self.response_started = True
+            return
+        framing = read_framing(headers)
+        if framing.closes:
+            self.keep_alive = False
+        chunked = framing.chunked
+        added = list(self._connection.date_headers)
+        if not self.keep_alive and not framing.closes:
+            added.append(CLOSE)
+        if chunked is None and self.head.method != "HEAD" and status not in BODILESS:
+            chunked = True
+            added.append(CHUNKED)
+        head = response_head(status, (*added, *headers))
+        self.response_started, self.waiting_for_100_continue = True, False
+        self._chunked, self._left = chunked, framing.length
+        self._unsent_head = head
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the body, framed as the head says; b"" writes the head alone."""
+        if self.disconnected:
+            return
+        head, self._unsent_head = self._unsent_head, b""
+        if not data or self.head.method == "HEAD":
+            framed = head
+        elif self._chunked:
+            framed = b"%b%x\r\n%b\r\n" % (head, len(data), data)
+        else:
+            if len(data) > self._left:
+                raise RuntimeError("the body is longer than its content-length")
+            self._left -= len(data)
+            framed = head + data if head else data
+        if framed:
+            self._connection.transport.write(framed)
+
+    def end(self, data: bytes = b"") -> None:
+        """Write the last piece; the connection goes on with the next request, or is closed."""
+        if self.disconnected:
+            return
+        head, self._unsent_head = self._unsent_head, b""
+        if self.head.method == "HEAD":
+            framed, self._left = head, 0
+        elif self._chunked:
+            framed = (
+                b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(data), data) if data else head + _LAST_CHUNK
+            )
+        else:
+            if len(data) != self._left:
+                raise RuntimeError("the body is not as long as its content-length")
+            self._left, framed = 0, head + data
+        transport = self._connection.transport
+        if framed:
+            transport.write(framed)
+        self.response_complete = True
+        self.on_gone = self.on_writable = None
+        self.wake()
+        if not self.keep_alive:
+            transport.close()
+        self._connection.response_complete(self)
+
+    # ASGI.
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """ASGI's `receive`."""
+        try:
+            body, more = await self.read()
+        except ClientGone:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """ASGI's `send`."""
+        kind = message["type"]
+        if self._connection.write_paused and not self.disconnected:
+            await self._connection.writable()
+        if self.disconnected:
+            return
+        if self.response_complete or (kind == "http.response.start") is self.response_started:
+            raise RuntimeError(f"the ASGI message {kind} is out of turn")
+        if kind == "http.response.start":
+            headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+            self.start(message["status"], headers)
+            self.write(b"")
+        elif message.get("more_body", False):
+            self.write(message.get("body", b""))
+        else:
+            self.end(message.get("body", b""))
+
+    # The task of the request.
+
+    async def run_asgi(self, app: ASGIApp, scope: MutableMapping[str, Any]) -> None:
+        """Have an ASGI application answer."""
+        await self.run(app(scope, self.receive, self.send))
+
+    async def run(self, answering: Awaitable[None] | Coroutine[Any, Any, None]) -> None:
+        """Have something answer; whatever it leaves undone ends the connection."""
+        try:
+            await answering
+        except BaseException:
+            log.exception("server.application_failed")
+            self._give_up()
+        else:
+            if not self.response_complete and not self.disconnected:
+                log.error("server.response_incomplete", path=self.head.path[:128])
+                self._give_up()
+        finally:
+            self.on_gone = self.on_writable = None
+
+    def _give_up(self) -> None:
+        """End a response that its application did not: with a 500, or by closing the connection."""
+        if self.response_started or self.disconnected:
+            self._connection.transport.close()
+            return
+        kind, length = b"text/plain; charset=utf-8", str(len(_CRASHED)).encode()
+        self.start(
+            500, [(b"content-type", kind), (b"content-length", length), (b"connection", b"close")]
+        )
+        self.end(_CRASHED)

@@ -1,0 +1,72 @@
+import httptools
+import pytest
+
+from codex_proapi.commons.http.connection.heads import read_framing, read_url, response_head
+
+
+def test_a_head_has_the_headers_in_their_order() -> None:
+    head = response_head(404, [(b"x-one", b"1"), (b"x-two", b"a\tb \xff")])
+
+    assert head == b"HTTP/1.1 404 Not Found\r\nx-one: 1\r\nx-two: a\tb \xff\r\n\r\n"
+
+
+def test_a_status_without_a_name_is_fine() -> None:
+    assert response_head(599, []) == b"HTTP/1.1 599 \r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (b"x", b"a\r\ny: b"),
+        (b"x", b"a\nb"),
+        (b"x", b"a\rb"),
+        (b"x", b"\x00"),
+        (b"x", b"\x7f"),
+        (b"x y", b"a"),
+        (b"", b"a"),
+        (b"x\r\ny", b"a"),
+        (b"x: y\r\nz", b"a"),
+        (b"x\xe9", b"a"),
+    ],
+)
+def test_what_would_begin_another_header_or_end_the_head_is_refused(
+    header: tuple[bytes, bytes],
+) -> None:
+    with pytest.raises(ValueError, match="header"):
+        response_head(200, [(b"host", b"x"), header])
+
+
+@pytest.mark.parametrize(
+    ("headers", "framing"),
+    [
+        ([], (None, 0, False)),
+        ([(b"content-length", b"12")], (False, 12, False)),
+        ([(b"transfer-encoding", b"Chunked")], (True, 0, False)),
+        ([(b"content-length", b"12"), (b"transfer-encoding", b"chunked")], (True, 0, False)),
+        ([(b"connection", b"keep-alive, Close")], (None, 0, True)),
+    ],
+)
+def test_headers_say_how_a_body_ends(
+    headers: list[tuple[bytes, bytes]], framing: tuple[bool | None, int, bool]
+) -> None:
+    assert tuple(read_framing(headers)) == framing
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        (b"/v1/models?limit=1", ("/v1/models", b"/v1/models", b"limit=1")),
+        (b"/a%20b", ("/a b", b"/a%20b", b"")),
+        (b"http://host/path", ("/path", b"/path", b"")),
+        (b"/" + b"a" * 500, ("/" + "a" * 500, b"/" + b"a" * 500, b"")),
+    ],
+)
+def test_a_url_is_path_and_query(url: bytes, parts: tuple[str, bytes, bytes]) -> None:
+    assert read_url(url) == parts
+    assert read_url(url) == parts  # also when it is remembered
+
+
+@pytest.mark.parametrize("url", [b"no url", b"/\xff"])
+def test_what_is_no_url_is_refused(url: bytes) -> None:
+    with pytest.raises((httptools.HttpParserError, UnicodeDecodeError)):
+        read_url(url)
