@@ -38,7 +38,11 @@ async def test_all_a_key_may_be_is_changed_and_what_the_form_cannot_show_stays(
 ) -> None:
     account = (await site.scene.accounts.list())[0].id
     key, _ = await site.scene.keys.create(
-        "Odd", default_effort="ultra", allowed_models=("gpt-of-old",), expires_at=4_000_000_000
+        "Odd",
+        default_effort="ultra",
+        reasoning_summary="detailed",
+        allowed_models=("gpt-of-old",),
+        expires_at=4_000_000_000,
     )
     await visitor.open("/keys")
     await visitor.click(f"#row-{key.id} summary")
@@ -54,7 +58,7 @@ async def test_all_a_key_may_be_is_changed_and_what_the_form_cannot_show_stays(
     assert (changed.weight, changed.default_model) == (2.5, "gpt-5.5")
     assert changed.allowed_accounts == (account,)
     assert (changed.default_effort, changed.allowed_models) == ("ultra", ("gpt-of-old",))
-    assert changed.expires_at == 4_000_000_000
+    assert (changed.expires_at, changed.reasoning_summary) == (4_000_000_000, "detailed")
 
 
 async def test_a_click_beside_does_not_close_what_is_shown_once(visitor: Tab) -> None:

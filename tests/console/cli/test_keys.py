@@ -119,6 +119,6 @@ async def test_a_model_that_nobody_offers_is_refused_with_those_that_are(
 
     for each in refused:
         assert each.exit_code == 1
-        assert "no account offers nope; offered are gpt-6.1-sol" in each.stderr
+        assert "No account offers nope. Offered are gpt-6.1-sol" in each.stderr
     assert json.loads(listed.stdout)["keys"] == []
     assert made.exit_code == 0

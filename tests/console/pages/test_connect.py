@@ -50,5 +50,5 @@ async def test_whether_a_key_is_needed_is_told(redis_url: str) -> None:
         await site.scene.make_keys()
         after = await site.read("/connect")
 
-    assert "so any text is accepted" in before
+    assert "Any text works until you create a key." in before
     assert "Paste a key to fill it in below" in after

@@ -5,9 +5,9 @@ from support.console_pages import filled_console
 from support.console_scene import a_catalogue
 
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.console.accounts.models_seen import ALWAYS, unite
 from codex_proapi.console.pages.models import default_of, offered_models
 from codex_proapi.console.views.account_list import load_accounts
-from codex_proapi.console.views.models_seen import ALWAYS, unite
 
 
 async def test_each_model_tells_who_serves_it_and_what_is_left(redis_url: str) -> None:

@@ -35,6 +35,27 @@ async def test_settings_show_what_is_set_and_where_the_rest_comes_from(redis_url
     assert "CODEX_BASE_URL" in page
 
 
+async def test_a_model_that_has_gone_is_named(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        live = site.console.parts.live_settings
+        await live.change({"model_aliases": {"house": "gone-model", "codex": "gpt-6-sol"}})
+        text = await site.read("/settings")
+
+    assert "No account serves gone-model: requests for it are refused." in text
+
+
+async def test_the_reasoning_summary_can_be_chosen(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        await site.browser.learn()
+        await site.browser.patch("/api/settings", json={"reasoning_summary": "concise"})
+        settings = (await site.get("/settings")).text
+        keys = (await site.get("/keys")).text
+
+    assert '<option value="concise" selected>concise</option>' in settings
+    assert keys.count('<select name="reasoning_summary">') == 2
+    assert keys.count('<option value="detailed">') == 2
+
+
 async def test_every_action_is_in_the_audit_by_its_words(redis_url: str) -> None:
     async with filled_console(redis_url) as site:
         await site.browser.learn()

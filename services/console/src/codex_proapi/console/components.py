@@ -28,6 +28,7 @@ from codex_proapi.console.accounts.device_login import DeviceLogins
 from codex_proapi.console.accounts.login_service import LoginService
 from codex_proapi.console.accounts.pending_logins import PendingLogins
 from codex_proapi.console.api.account_bodies import AccountBodies
+from codex_proapi.console.api.model_check import CheckedSettings, ModelCheck
 from codex_proapi.console.api.sign_in import SignInService
 from codex_proapi.console.api.usage import Names
 from codex_proapi.console.auth.administrator import Administrator
@@ -163,6 +164,8 @@ class Components(Logins):
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)
         self.names = Names(self.accounts, self.keys)
+        self.model_check = ModelCheck(ground.redis, self.accounts, self.live_settings)
+        self.checked_settings = CheckedSettings(self.live_settings, self.model_check)
         self.bodies = AccountBodies(
             accounts=self.accounts,
             cooldowns=self.cooldowns,

@@ -78,6 +78,7 @@ class Code(enum.StrEnum):
     NOT_FOUND = "not_found"
     NOTHING_TO_UNDO = "nothing_to_undo"
     KEY_REVOKED = "key_revoked"
+    MODEL_NOT_FOUND = "model_not_found"
     # requests
     INVALID_VALUE = "invalid_value"
     METHOD_NOT_ALLOWED = "method_not_allowed"

@@ -9,6 +9,7 @@ from litestar.params import FromQuery, JSONBody
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import LEAST_WEIGHT, MOST_WEIGHT, ApiKey, KeyStore
+from codex_proapi.console.api.model_check import ModelCheck
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.errors import BadRequest, Code, Conflict, NotFound
@@ -137,12 +138,14 @@ async def make_key(
     request: AnyRequest,
     data: JSONBody[NewKey],
     keys: Injected[KeyStore],
+    model_check: Injected[ModelCheck],
     audit: Injected[Audit],
     clock: Injected[Clock],
 ) -> MadeKey:
     """Make an API key; its secret is shown here and nowhere else."""
     now = clock()
     _check_end(data.expires_at, now=now)
+    await model_check.of_key(data.allowed_models, data.default_model)
     facts = {name: getattr(data, name) for name in data.__struct_fields__ if name != "name"}
     facts |= {"created_at": int(now), "limits": _limits(data.limits)}
     key, secret = await keys.create(data.name.strip(), **facts)
@@ -158,6 +161,7 @@ async def change_key(
     key_id: Id,
     data: JSONBody[KeyChange],
     keys: Injected[KeyStore],
+    model_check: Injected[ModelCheck],
     audit: Injected[Audit],
     clock: Injected[Clock],
 ) -> KeyBody:
@@ -174,6 +178,9 @@ async def change_key(
         changes["limits"] = _limits(data.limits)
     if not changes:
         return key_body(before, now=clock())
+    await model_check.of_key(
+        changes.get("allowed_models", ()), changes.get("default_model", ""), before=before
+    )
     after = await keys.patch(key_id, **changes)
     if after is None:
         raise NotFound(Code.UNKNOWN_KEY)

@@ -19,6 +19,7 @@ from codex_proapi.commons.cluster.live_settings import (
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
 from codex_proapi.commons.usage.calendar import calendar_of, time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS, UsageStore
+from codex_proapi.console.api.model_check import CheckedSettings
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.errors import BadRequest, Code
@@ -115,7 +116,7 @@ async def change_settings(
     *,
     request: AnyRequest,
     data: JSONBody[SettingsChange],
-    live_settings: Injected[LiveSettingsStore],
+    checked_settings: Injected[CheckedSettings],
     settings: Injected[ConsoleSettings],
     audit: Injected[Audit],
     usage: Injected[UsageStore],
@@ -133,10 +134,10 @@ async def change_settings(
     }
     if changes.get("time_zone") and changes["time_zone"] not in time_zones():
         raise BadRequest(Code.INVALID_VALUE, param="time_zone")
-    before = await live_settings.read()
+    before = await checked_settings.read()
     if not changes:
         return _body(request, before, settings)
-    after = await live_settings.change(changes)
+    after = await checked_settings.change(changes, before=before)
     if "usage_days" in changes:  # also the same again: an earlier change may have been cut short
         days = after.usage_days or USAGE_DAYS
         await usage.keep(days, now=clock(), calendar=calendar_of(after.time_zone))

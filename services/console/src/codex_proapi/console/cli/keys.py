@@ -11,6 +11,8 @@ import rich_click as click
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.console.accounts.model_names import ModelNames
+from codex_proapi.console.accounts.models_seen import offered_by
 from codex_proapi.console.api.keys import (
     MOST_NAME,
     MOST_OVERLAP,
@@ -22,7 +24,6 @@ from codex_proapi.console.api.keys import (
 from codex_proapi.console.cli.key_options import LIMITS, Span, facts_of, key_options
 from codex_proapi.console.cli.opened_store import OpenedStore, opened
 from codex_proapi.console.cli.tables import moment, plain, show_table
-from codex_proapi.console.views.models_seen import ALWAYS, load_models
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ def change(
 
     async def patch(store: OpenedStore) -> ApiKey:
         meant = await _meant(store.keys, key)
-        await _check_models(store, provided)
+        await _check_models(store, provided, meant)
         named = await _accounts_named(store, provided)
         facts = facts_of(named, now=time.time(), limits=meant.limits)
         if name is not None:
@@ -205,25 +206,20 @@ async def _accounts_named(store: OpenedStore, provided: dict[str, Any]) -> dict[
     return provided | {"accounts": tuple(meant)}
 
 
-async def _check_models(store: OpenedStore, provided: Mapping[str, Any]) -> None:
-    """Refuse a model that nobody offers: a key for it alone could ask for nothing.
-
-    What a key may ask for are names of the catalogue; its default may be an alias, too.
-    """
-    models = set(provided["models"]) - {"all"}
-    default = {provided["default_model"]} - {None, ""}
-    if not models | default:
+async def _check_models(
+    store: OpenedStore, provided: Mapping[str, Any], before: ApiKey | None = None
+) -> None:
+    """Refuse a model that nobody offers, by the rule of the console's API."""
+    models = [name for name in provided["models"] if name != "all"]
+    default = provided["default_model"] or ""
+    if not models and not default:
         return
-    ids = [account.id for account in await store.accounts.list()]
-    offered = [model.id for model in await load_models(store.redis, ids, hidden=True)]
-    aliases = (await LiveSettingsStore(store.redis).read()).model_aliases or {}
-    known = {name.lower() for name in offered}
-    others = known | {name.lower() for name in (*aliases, *ALWAYS)}
-    unknown = [name for name in sorted(models) if name.lower() not in known]
-    unknown += [name for name in default if name.lower() not in others]
-    if offered and unknown:  # before the first catalogue is read nobody can say
-        names = ", ".join(offered)
-        raise click.ClickException(f"no account offers {', '.join(unknown)}; offered are {names}")
+    aliases = (await LiveSettingsStore(store.redis).read()).model_aliases
+    names = ModelNames(await offered_by(store.redis, store.accounts), aliases=aliases)
+    kept = (*before.allowed_models, before.default_model) if before else ()
+    _, unknown = names.unknown_of_key(models, default, kept=kept)
+    if unknown:
+        raise click.ClickException(names.told(unknown))
 
 
 async def _meant(store: KeyStore, wanted: str, *, revoked: bool = False) -> ApiKey:

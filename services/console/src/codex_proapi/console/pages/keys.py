@@ -5,7 +5,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from codex_proapi.commons.api_keys.store import ApiKey
-from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.cluster.live_settings import KeyPolicy, ReasoningSummary
 from codex_proapi.console.layout.layout import AnyRequest, page, policy
 from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.views.account_list import load_accounts
@@ -48,6 +48,7 @@ class KeysView(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[tuple[str, str], ...]
     """Ids and names."""
     efforts: tuple[str, ...] = EFFORTS
+    summaries: tuple[str, ...] = tuple(ReasoningSummary)
 
 
 @get("/keys", opt={"page": True}, include_in_schema=False)
@@ -91,6 +92,7 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         "allowed_accounts": key.allowed_accounts,
         "default_model": key.default_model,
         "default_effort": key.default_effort,
+        "reasoning_summary": key.reasoning_summary,
     }
     return KeyRow(
         id=key.id,

@@ -5,6 +5,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from codex_proapi.commons.usage.calendar import calendar_of
+from codex_proapi.console.accounts.models_seen import ALWAYS, SeenModel, load_models
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.views.account_list import (
     AccountOverview,
@@ -12,7 +13,6 @@ from codex_proapi.console.views.account_list import (
     load_accounts,
     spendable,
 )
-from codex_proapi.console.views.models_seen import ALWAYS, SeenModel, load_models
 from codex_proapi.console.views.quota_windows import Bar, pool_bars
 from codex_proapi.console.views.sources import Sources
 

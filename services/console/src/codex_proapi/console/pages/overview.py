@@ -4,12 +4,12 @@ import msgspec
 from litestar import get
 
 from codex_proapi.commons.usage.counters import day_of
+from codex_proapi.console.accounts.models_seen import SeenModel, load_models
 from codex_proapi.console.api.chart_points import HOUR
 from codex_proapi.console.pages.dashboard import verdict_of
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.views.account_list import AccountRow, load_accounts
 from codex_proapi.console.views.figures import Figures, figures_of
-from codex_proapi.console.views.models_seen import SeenModel, load_models
 from codex_proapi.console.views.quota_windows import Bar
 from codex_proapi.console.views.shortage import Shortage, load_shortage
 from codex_proapi.console.views.sources import Sources

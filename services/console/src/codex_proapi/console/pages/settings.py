@@ -12,9 +12,12 @@ from codex_proapi.commons.cluster.live_settings import (
     HistoryMode,
     KeyPolicy,
     LiveSettings,
+    ReasoningSummary,
 )
 from codex_proapi.commons.usage.calendar import time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
+from codex_proapi.console.accounts.model_names import ModelNames
+from codex_proapi.console.accounts.models_seen import SeenModel, load_models
 from codex_proapi.console.api.settings import MOST_STREAMS
 from codex_proapi.console.auth.audit import AuditEvent
 from codex_proapi.console.auth.identity import identity_of
@@ -25,7 +28,6 @@ from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.texts.events import EVENTS
 from codex_proapi.console.texts.phrases import N_
 from codex_proapi.console.views.account_list import AccountOverview, load_accounts
-from codex_proapi.console.views.models_seen import SeenModel, load_models
 from codex_proapi.console.views.sources import Sources
 
 AUDIT_EVENTS = 100
@@ -112,6 +114,7 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     routings: Sequence[tuple[Routing, str, str]] = ROUTINGS
     histories: Sequence[tuple[HistoryMode, str, str]] = HISTORIES
     policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
+    summaries: tuple[str, ...] = tuple(ReasoningSummary)
     most_reserve: int = int(MOST_RESERVE)
     most_streams: int = MOST_STREAMS
     time_zones: Sequence[str]
@@ -137,7 +140,7 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
     view = SettingsView(
         live=live,
         unserved=unserved(
-            live, await load_models(sources.redis, [row.id for row in overview.rows])
+            live, await load_models(sources.redis, [row.id for row in overview.rows], hidden=True)
         ),
         aliases="\n".join(
             f"{name} = {model}" for name, model in (live.model_aliases or {}).items()
@@ -161,17 +164,9 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
 
 
 def unserved(live: LiveSettings, seen: Sequence[SeenModel]) -> list[str]:
-    """Models that the settings name and that no account is known to serve; none while none is known.
-
-    A family such as `gpt-6` means the best model of that name.
-    """
-    named = {live.default_model or "", *(live.model_aliases or {}).values()} - {""}
-    known = [model.id for model in seen]
-    return sorted(
-        name
-        for name in named
-        if known and not any(id_ == name or id_.startswith(f"{name}-") for id_ in known)
-    )
+    """Models that the settings name and that no account is known to serve; none while none is known."""
+    named = {live.default_model or "", *(live.model_aliases or {}).values()}
+    return sorted(ModelNames(seen, aliases=live.model_aliases).unresolved(named))
 
 
 async def _audit(sources: Sources, overview: AccountOverview) -> tuple[AuditEventRow, ...]:

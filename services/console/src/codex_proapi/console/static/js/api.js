@@ -7,9 +7,10 @@ import { span } from "./times.js";
 const LONG_WAIT = 10; // seconds; a shorter wait is over before it is read
 
 export class Fault extends Error {
-  constructor({ code = "internal", message = "", status = 0, requestId = "", retryAfter = 0 }) {
+  constructor({ code = "internal", message = "", param = "", status = 0, requestId = "", retryAfter = 0 }) {
     super(message || code);
     this.code = code;
+    this.param = param;
     this.status = status;
     this.requestId = requestId;
     this.retryAfter = retryAfter;
@@ -18,7 +19,7 @@ export class Fault extends Error {
   // What happened, what to do, and what to quote when asking for help.
   describe() {
     const { what, cure } = faultTexts(this.code);
-    const trace = [this.code, this.requestId].filter(Boolean).join(" · ");
+    const trace = [this.code, this.param, this.requestId].filter(Boolean).join(" · ");
     const wait = this.retryAfter >= LONG_WAIT && t("Try again in %(time)s.", { time: span(this.retryAfter) });
     return [what || this.message || t("Something went wrong."), wait || cure, `(${trace})`].filter(Boolean).join(" ");
   }
@@ -65,6 +66,7 @@ export function faultOf(answer, content) {
   return new Fault({
     code: error.code || (answer.status === 404 ? "not_found" : "internal"),
     message: error.message,
+    param: error.param || "",
     status: answer.status,
     requestId: answer.headers.get("x-request-id") || "",
     retryAfter: Number(answer.headers.get("retry-after")) || 0,

@@ -78,7 +78,7 @@ $("#edit-key").addEventListener("opening", (event) => {
     const list = LISTS.find((name) => field.name === `${name}[]`);
     if (list) field.checked = key[list].includes(field.value);
   }
-  for (const name of ["default_model", "default_effort"]) choose(form.elements[name], key[name]);
+  for (const name of ["default_model", "default_effort", "reasoning_summary"]) choose(form.elements[name], key[name]);
   $(".more-fields", form).open = true;
 });
 

@@ -5,7 +5,7 @@ import pytest
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.console.views.models_seen import SeenModel, load_models, unite
+from codex_proapi.console.accounts.models_seen import SeenModel, load_models, unite
 
 
 def _model(slug: str, **facts: Any) -> dict[str, Any]:

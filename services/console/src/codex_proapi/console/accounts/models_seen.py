@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask
 
@@ -53,6 +54,12 @@ async def load_models(
         },
         hidden=hidden,
     )
+
+
+async def offered_by(redis: Redis, accounts: AccountStore) -> list[SeenModel]:
+    """The models of every account, hidden ones too."""
+    ids = [account.id for account in await accounts.list()]
+    return await load_models(redis, ids, hidden=True)
 
 
 def unite(

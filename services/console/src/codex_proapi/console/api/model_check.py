@@ -1,0 +1,79 @@
+"""Refuses names of models that no account offers, in keys and in live settings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
+from codex_proapi.console.accounts.model_names import ModelNames
+from codex_proapi.console.accounts.models_seen import offered_by
+from codex_proapi.console.errors import BadRequest, Code
+
+
+class ModelCheck:
+    """Names that stood there before may stay: a model that has gone since blocks no other change."""
+
+    def __init__(
+        self, redis: Redis, accounts: AccountStore, live_settings: LiveSettingsStore
+    ) -> None:
+        self._redis, self._accounts, self._live_settings = redis, accounts, live_settings
+
+    def __repr__(self) -> str:
+        return "<ModelCheck>"
+
+    async def of_key(
+        self, allowed: Sequence[str], default: str, *, before: ApiKey | None = None
+    ) -> None:
+        """Raise BadRequest if a key's `allowed_models` or `default_model` names an unknown model."""
+        if not allowed and not default:
+            return
+        names = await self._names((await self._live_settings.read()).model_aliases)
+        kept = (*before.allowed_models, before.default_model) if before else ()
+        _refuse(names, *names.unknown_of_key(allowed, default, kept=kept))
+
+    async def of_settings(
+        self, default: str | None, aliases: Mapping[str, str] | None, *, before: LiveSettings
+    ) -> None:
+        """Raise BadRequest if `default_model` or an alias leads to no model.
+
+        Args:
+            default: The new default model; None where none is set.
+            aliases: The new aliases; None keeps those there are.
+            before: What is set now.
+        """
+        if not default and not aliases:
+            return
+        names = await self._names(before.model_aliases if aliases is None else aliases)
+        kept = (before.default_model or "", *(before.model_aliases or {}).values())
+        _refuse(names, *names.unknown_of_settings(default, aliases, kept=kept))
+
+    async def _names(self, aliases: Mapping[str, str] | None) -> ModelNames:
+        return ModelNames(await offered_by(self._redis, self._accounts), aliases=aliases)
+
+
+class CheckedSettings:
+    """The live settings, whose models are checked before they are changed."""
+
+    def __init__(self, live_settings: LiveSettingsStore, model_check: ModelCheck) -> None:
+        self._live_settings, self._model_check = live_settings, model_check
+
+    def __repr__(self) -> str:
+        return "<CheckedSettings>"
+
+    async def read(self) -> LiveSettings:
+        """The values that are set."""
+        return await self._live_settings.read()
+
+    async def change(self, changes: dict[str, Any], *, before: LiveSettings) -> LiveSettings:
+        """Set some values, as LiveSettingsStore does; BadRequest for an unknown model."""
+        default, aliases = changes.get("default_model"), changes.get("model_aliases")
+        await self._model_check.of_settings(default, aliases, before=before)
+        return await self._live_settings.change(changes)
+
+
+def _refuse(names: ModelNames, param: str, unknown: Sequence[str]) -> None:
+    if unknown:
+        raise BadRequest(Code.MODEL_NOT_FOUND, names.told(unknown), param=param)

@@ -1,0 +1,92 @@
+"""Keys and settings for models that no account offers, over the API."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+from support.clock import Clock
+from support.console_scene import FERNET, a_catalogue
+from support.consoles import console_settings, running, script
+from support.logins import a_login
+
+from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.redis import keyspace
+
+NOW = 1_795_000_000
+OFFERED = "gpt-6.1-sol, gpt-6-astra, gpt-6-sol, gpt-5.5"
+
+
+@pytest.fixture
+async def api(redis_url: str, redis_client: Redis) -> AsyncIterator[httpx.AsyncClient]:
+    account = await AccountStore(redis_client, CredentialCipher((FERNET,))).add(
+        a_login(exp=NOW + 9999)
+    )
+    await redis_client.set(keyspace.catalogue(account.id), a_catalogue())
+    settings = console_settings(redis_url, encryption_keys=(FERNET,))
+    async with running(settings, clock=Clock(NOW)) as console, script(console) as client:
+        yield client
+
+
+def error_of(answer: httpx.Response) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()["error"]
+    return {name: body[name] for name in ("code", "param", "message")}
+
+
+def _fault(param: str) -> dict[str, str]:
+    message = f"No account offers nope. Offered are {OFFERED}."
+    return {"code": "model_not_found", "param": param, "message": message}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"allowed_models": ["gpt-5.5", "nope"]}, "allowed_models"),
+        ({"default_model": "nope"}, "default_model"),
+    ],
+)
+async def test_a_key_for_an_unknown_model_is_refused_and_not_made(
+    api: httpx.AsyncClient, body: dict[str, Any], param: str
+) -> None:
+    refused = await api.post("/api/keys", json={"name": "laptop", **body})
+
+    assert refused.status_code == 400
+    assert error_of(refused) == _fault(param)
+    assert (await api.get("/api/keys")).json()["keys"] == []
+
+    made = (await api.post("/api/keys", json={"name": "laptop"})).json()["key"]
+    changed = await api.patch(f"/api/keys/{made['id']}", json=body)
+    assert (changed.status_code, error_of(changed)) == (400, _fault(param))
+
+
+async def test_a_model_that_has_gone_blocks_no_other_change(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    body = {"name": "laptop", "allowed_models": ["gpt-5.5"], "default_model": "gpt-5.5"}
+    made = (await api.post("/api/keys", json=body)).json()["key"]
+    await api.patch("/api/settings", json={"model_aliases": {"house": "gpt-5.5"}})
+    async for key in redis_client.scan_iter(keyspace.catalogue("*")):
+        await redis_client.set(key, a_catalogue("gpt-6-sol"))
+
+    assert (await api.patch(f"/api/keys/{made['id']}", json=body)).status_code == 200
+    aliases = {"house": "gpt-5.5", "new": "gpt-6-sol"}
+    assert (await api.patch("/api/settings", json={"model_aliases": aliases})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"default_model": "nope"}, "default_model"),
+        ({"model_aliases": {"good": "gpt-5.5", "gpt-4o": "nope"}}, "model_aliases.gpt-4o"),
+    ],
+)
+async def test_settings_that_lead_to_no_model_are_refused_and_change_nothing(
+    api: httpx.AsyncClient, body: dict[str, Any], param: str
+) -> None:
+    refused = await api.patch("/api/settings", json={"routing": "least_used", **body})
+
+    assert refused.status_code == 400
+    assert error_of(refused) == _fault(param)
+    assert set((await api.get("/api/settings")).json()["live"].values()) == {None}
