@@ -6,7 +6,8 @@ import time
 from cryptography.fernet import Fernet
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.accounts.model import NewAccount
+from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis.clients import connect

@@ -1,4 +1,4 @@
-"""Scripts that meet a key of another type: an error, and nothing else has changed."""
+"""Scripts that meet a key of another type: it is replaced, or an error and nothing has changed."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,6 +15,7 @@ from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.type_repair import TypeRepair
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogStream
 
@@ -75,26 +76,58 @@ CASES: dict[str, tuple[Run, list[str]]] = {
     ),
     "reseal": (lambda s: s.reseal(), ["credential"]),
     "keep_key": (lambda s: s.keys.rotate(s.key_id), ["keys", "keys-version", "key"]),
-    "change_key": (lambda s: s.keys.revoke(s.key_id), ["keys-version", "key"]),
+    "change_key": (lambda s: s.keys.revoke(s.key_id), ["keys-version"]),
     "remove_key": (lambda s: s.keys.remove(s.key_id), ["keys", "keys-version", "key"]),
     "clear_logs": (lambda s: s.logs.clear(), ["logs"]),
     "restore_logs": (lambda s: s.logs.restore(), ["logs", "cleared-logs"]),
 }
 
 
-@pytest.mark.parametrize(
-    ("script", "poisoned"), [(name, key) for name, (_, keys) in CASES.items() for key in keys]
-)
-async def test_a_key_of_another_type_is_an_error_and_nothing_has_changed(
-    redis_client: Redis, script: str, poisoned: str
-) -> None:
-    scene = Scene(redis_client)
+PAIRS = [(name, key) for name, (_, keys) in CASES.items() for key in keys]
+VERSIONS = ["accounts-version", "keys-version", "cooldowns-version"]
+REPLACED = [
+    *((script, key) for script, key in PAIRS if key in [*VERSIONS, "cooldowns", "faults"]),
+    *(("add_account", key) for key in ("account", "credential")),
+]
+"""What can be made anew: shared state, and the records of an account that signs in again."""
+
+
+async def poisoned(scene: Scene, redis: Redis, key: str) -> str:
+    """Make a key a list; its name."""
     await scene.set()
     subject = {"account": scene.account_id, "credential": scene.account_id, "key": scene.key_id}
     subject["faults"] = scene.account_id
-    name = ":".join(filter(None, (keyspace.TAG, poisoned, subject.get(poisoned))))
-    await redis_client.delete(name)
-    await redis_client.rpush(name, "of another type")
+    name = ":".join(filter(None, (keyspace.TAG, key, subject.get(key))))
+    await redis.delete(name)
+    await redis.rpush(name, "of another type")
+    return name
+
+
+@pytest.mark.parametrize(("script", "key"), REPLACED)
+async def test_what_can_be_made_anew_is_replaced(
+    redis_client: Redis, script: str, key: str
+) -> None:
+    scene = Scene(redis_client)
+    name = await poisoned(scene, redis_client, key)
+
+    await CASES[script][0](scene)
+
+    assert await redis_client.type(name) != "list"
+    if key in VERSIONS:  # no process has seen a version as high
+        assert int(str(await redis_client.get(name))) > 1_700_000_000_000
+
+
+@pytest.mark.parametrize(("script", "key"), PAIRS)
+async def test_a_key_of_another_type_is_an_error_and_nothing_has_changed(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch, script: str, key: str
+) -> None:
+    async def none_replaced(*_: Any) -> bool:
+        return False
+
+    if (script, key) in REPLACED:  # the script itself, before what it met is replaced
+        monkeypatch.setattr(TypeRepair, "repair", none_replaced)
+    scene = Scene(redis_client)
+    await poisoned(scene, redis_client, key)
     before = await dump(redis_client)
 
     with pytest.raises(StoreUnavailable):

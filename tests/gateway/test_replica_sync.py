@@ -10,7 +10,8 @@ from support.gateways import KEY
 from support.logins import a_login
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import (
     HistoryMode,

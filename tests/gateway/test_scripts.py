@@ -21,12 +21,15 @@ from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.scripts import Scripts
+from codex_proapi.commons.redis.type_repair import TypeRepair
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.limits.limit_charge import charge_for
+from codex_proapi.gateway.pool.slot_queue import AccountQueue, Waiter
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 FAR = 4_000_000_000
@@ -104,8 +107,53 @@ async def poison(redis: Redis, *names: str) -> dict[str, Any]:
 
 
 COUNTERS = [keyspace.accounts_version, keyspace.cursor]
+VERSIONS = [keyspace.accounts_version, keyspace.keys_version]
+SHARED = [*COUNTERS, keyspace.keys_version, keyspace.cooldowns, keyspace.fair_shares]
 
 
+@pytest.fixture
+def unrepaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scripts alone, before what they met is replaced."""
+
+    async def none_replaced(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(TypeRepair, "repair", none_replaced)
+
+
+@pytest.mark.parametrize("name", SHARED)
+async def test_shared_keys_of_another_type_are_replaced_and_the_snapshot_is_read(
+    scene: Scene, name: Callable[[], str]
+) -> None:
+    await poison(scene.redis, name())
+    version = await scene.snapshots.read(SnapshotRequest(model="m"))
+
+    allowance = (await scene.look(2)).allowance
+
+    assert await scene.redis.type(name()) != "list"
+    if name in VERSIONS:  # each process reads anew what it counts
+        assert int(str(await scene.redis.get(name()))) > 1_700_000_000_000
+    if name is keyspace.keys_version:
+        assert allowance is None, "the charge was made from keys of another version"
+        assert version.keys_version == await scene.keys.version()
+    if name is keyspace.accounts_version:
+        assert version.accounts_version == await scene.accounts.version()
+
+
+@pytest.mark.parametrize("value", ["", "many", "1.5", "9" * 30])
+@pytest.mark.parametrize("name", VERSIONS)
+async def test_versions_that_are_no_numbers_are_replaced(
+    scene: Scene, name: Callable[[], str], value: str
+) -> None:
+    await scene.redis.set(name(), value)
+
+    versions = await scene.snapshots.versions()
+
+    assert versions == (await scene.accounts.version(), await scene.keys.version())
+    assert int(str(await scene.redis.get(name()))) > 1_700_000_000_000
+
+
+@pytest.mark.usefixtures("unrepaired")
 @pytest.mark.parametrize("name", [*COUNTERS, keyspace.cooldowns, keyspace.fair_shares])
 async def test_a_snapshot_of_shared_keys_of_another_type_charges_nothing(
     scene: Scene, name: Callable[[], str]
@@ -118,6 +166,7 @@ async def test_a_snapshot_of_shared_keys_of_another_type_charges_nothing(
     assert await dump(scene.redis) == before
 
 
+@pytest.mark.usefixtures("unrepaired")
 @pytest.mark.parametrize("name", COUNTERS)
 async def test_a_snapshot_of_a_counter_that_is_no_number_charges_nothing(
     scene: Scene, name: Callable[[], str]
@@ -131,6 +180,7 @@ async def test_a_snapshot_of_a_counter_that_is_no_number_charges_nothing(
     assert await dump(scene.redis) == before
 
 
+@pytest.mark.usefixtures("unrepaired")
 @pytest.mark.parametrize("value", ["", "many"])
 async def test_without_the_version_of_the_keys_there_is_no_snapshot(
     scene: Scene, value: str
@@ -174,7 +224,7 @@ def usage(key_id: str) -> list[str]:
     ids=["requests", "tokens", "streams", "usage"],
 )
 async def test_limits_of_another_type_refuse_their_own_key_only_and_charge_nothing(
-    scene: Scene, names: Callable[[str], list[str]]
+    scene: Scene, names: Callable[[str], list[str]], unrepaired: None
 ) -> None:
     before = await poison(scene.redis, *names("key_1"))
 
@@ -184,6 +234,18 @@ async def test_limits_of_another_type_refuse_their_own_key_only_and_charge_nothi
     assert await dump(scene.redis) == before
     allowance = (await scene.look(3, "key_2")).allowance
     assert allowance is None or allowance.refused is Limit.NONE  # None: midnight came
+
+
+@pytest.mark.parametrize(
+    "name", [keyspace.minute_requests, keyspace.minute_tokens, keyspace.streams]
+)
+async def test_what_a_minute_counts_is_replaced(scene: Scene, name: Callable[[str], str]) -> None:
+    await poison(scene.redis, name("key_1"))
+
+    allowance = (await scene.look(2)).allowance
+
+    assert allowance is None or allowance.refused is Limit.NONE  # None: midnight came
+    assert await scene.redis.type(name("key_1")) != "list"
 
 
 async def test_tokens_of_a_minute_that_are_no_number_charge_nothing(scene: Scene) -> None:
@@ -217,6 +279,21 @@ async def test_slots_or_a_queue_of_another_type_are_an_error_and_nothing_has_cha
         await scene.slots(deed, *DEEDS[deed])
 
     assert await dump(scene.redis) == before
+
+
+@pytest.mark.parametrize("name", [keyspace.slots, keyspace.queue])
+async def test_slots_or_a_queue_of_another_type_are_replaced(
+    scene: Scene, name: Callable[[], str]
+) -> None:
+    slots = AccountQueue(
+        scene.redis, blocking_redis=scene.redis, replica="two", tasks=Tasks(), clock=time.time
+    )
+    slots.most = 1
+    await poison(scene.redis, name())
+
+    assert not await slots.take("c", Waiter(request_id="k-9", key_id="k"))
+
+    assert await scene.redis.type(name()) in ("none", "zset", "hash")
 
 
 async def test_another_replicas_wakes_of_another_type_stop_nobody(scene: Scene) -> None:

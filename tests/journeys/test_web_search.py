@@ -86,6 +86,8 @@ async def test_a_forced_search_is_made_or_refused_by_name(redis_url: str, path: 
             assert LITE in error["message"]
             assert "forced web search" in error["message"]
             assert path == "/v1/messages" or error["param"] == "tool_choice"
+        records = [record for record in await play.records(4) if record.status == 400]
+        assert [r.attempts[-1].verdict for r in records] == ["give_up"] * 2, "and not tried again"
 
 
 async def test_a_model_that_refuses_searches_is_not_asked_for_each_one_again(

@@ -201,7 +201,7 @@ class Scene:
             longest_wait=longest_wait,
             codex_headers=codex_headers,
         )
-        await self.dispatcher.check_egress()
+        await self.dispatcher.context.check_egress()
         return await self.dispatcher.dispatch(asked, self.exchange)
 
     async def refused(self, **asked: Any) -> Any:

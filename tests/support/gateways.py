@@ -15,8 +15,8 @@ from support.redis_clients import connect_patiently
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.accounts.model import AccountState
-from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.accounts.model import AccountState, NewAccount
+from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.claims import claims_of_login

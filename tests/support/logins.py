@@ -5,7 +5,7 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from codex_proapi.commons.accounts.store import NewAccount
+from codex_proapi.commons.accounts.model import NewAccount
 from codex_proapi.commons.codex.claims import AUTH_CLAIM
 
 _KEY = OctKey.import_key("a key nobody checks, of a length nobody minds")

@@ -10,7 +10,8 @@ from support.logins import a_login
 from codex_proapi.commons.accounts.cooldowns import CooldownStore, Opening
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
-from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.store import KeyStore, KeyView
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.locks import Locks

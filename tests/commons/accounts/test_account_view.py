@@ -8,7 +8,8 @@ from support.logins import a_login
 from support.stored_accounts import LATER, NEW, NOW, OLD, refreshed
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.accounts.view import AccountView
 
 
 class CountingStore(AccountStore):

@@ -10,6 +10,7 @@ from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 
 NOW = 1_795_000_000.25
+FAR = 4_000_000_000
 
 
 def a_cooldown(reason: CooldownReason, seconds: float) -> Cooldown:
@@ -87,10 +88,9 @@ async def test_a_cooldown_nobody_can_read_stops_no_clearing_half_way(
     transient = a_cooldown(CooldownReason.TRANSIENT, 30)
     await cooldowns.cool("acc_1", transient)
     await redis_client.hset(keyspace.cooldowns(), "acc_1:odd", odd)
-    await cooldowns.cool("acc_1", transient, model="gpt-5.5")
     await cooldowns.fault("acc_1", an_opening())
 
-    await cooldowns.succeed("acc_1")
+    await cooldowns.succeed("acc_1", begun_at=FAR)
     assert await redis_client.hgetall(keyspace.cooldowns()) == {"acc_1:odd": odd}
     assert not await redis_client.exists(keyspace.faults("acc_1"))
 
@@ -121,7 +121,7 @@ async def test_faults_count_in_a_row_and_a_success_begins_again(
     assert opened == [None, None, None, None, 30.0]
     assert 0 < await redis_client.ttl(keyspace.faults("acc_1")) <= keyspace.FAULTS_SECONDS
 
-    await cooldowns.succeed("acc_1")
+    await cooldowns.succeed("acc_1", begun_at=FAR)
 
     opened = [await cooldowns.fault("acc_1", an_opening()) for _ in range(5)]
     assert opened == [None, None, None, None, 30.0]
@@ -149,7 +149,24 @@ async def test_a_success_ends_what_it_disproves_and_no_quota(cooldowns: Cooldown
     await cooldowns.cool("acc_3", quota)
 
     for account in ("acc_1", "acc_2", "acc_3"):
-        await cooldowns.succeed(account)
+        await cooldowns.succeed(account, begun_at=FAR)
 
     assert await cooldowns.all(["acc_1", "acc_2", "acc_3"], now=NOW) == {"acc_3": {"": quota}}
     assert repr(cooldowns) == "<CooldownStore>"
+
+
+@pytest.mark.parametrize(("begun_at", "ends"), [(NOW - 1.0, False), (NOW + 1.0, True)])
+async def test_an_answer_says_nothing_about_what_began_after_its_attempt(
+    cooldowns: CooldownStore, redis_client: Redis, begun_at: float, *, ends: bool
+) -> None:
+    began = Cooldown(until=FAR, reason=CooldownReason.TRANSIENT, since=NOW)
+    await cooldowns.cool("acc_1", began)
+    await redis_client.set(keyspace.faults("acc_1"), 5)
+    await redis_client.set(keyspace.probe("acc_1"), "1")
+
+    assert await cooldowns.succeed("acc_1", begun_at=begun_at) is ends
+
+    kept = await cooldowns.all(["acc_1"], now=NOW)
+    assert kept == ({} if ends else {"acc_1": {"": began}})
+    left = await redis_client.exists(keyspace.faults("acc_1"), keyspace.probe("acc_1"))
+    assert left == (0 if ends else 2)

@@ -6,8 +6,7 @@ from support.console_pages import PageClient, filled_console, words_of
 from support.consoles import PASSWORD
 from support.logins import a_login
 
-from codex_proapi.commons.accounts.model import AccountState
-from codex_proapi.commons.accounts.store import NewAccount
+from codex_proapi.commons.accounts.model import AccountState, NewAccount
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -68,8 +68,8 @@ class Scene:
         self.ledger.tie("f1", "acc_a")
         self.ledger.mark_unreadable("f1", frozenset({"b"}))
         self.ledger.mark_unreadable("f1", frozenset({"a"}))
-        self.ledger.succeed("acc_a")
-        self.ledger.succeed("acc_a")
+        self.ledger.succeed("acc_a", begun_at=2.0)
+        self.ledger.succeed("acc_a", begun_at=1.0)
         self.ledger.tell(LogEntry(at=1.0, kind=LogKind.ACCOUNT, event="account.cooled"))
 
     @property
@@ -218,7 +218,7 @@ async def test_closing_writes_the_rest_and_does_not_wait_for_ever(
 async def test_ties_and_promises_are_written_as_they_come_and_the_rest_is_not() -> None:
     scene = Scene()
     work = asyncio.ensure_future(scene.ledger.run_ties())
-    scene.ledger.succeed("acc_a")
+    scene.ledger.succeed("acc_a", begun_at=1.0)
     scene.ledger.tie_tentatively("f1", "acc_a")
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -24,7 +24,7 @@ async def test_each_store_takes_its_part(redis_client: Redis) -> None:
     await writer.add([a_record(1)])
     await writer.tie({"f1": "acc_a"})
     await writer.mark_unreadable({"f1": ["x", "y"]})
-    await writer.succeed(["acc_a"])
+    await writer.succeed({"acc_a": NOW})
     await writer.tell([LogEntry(at=NOW, kind=LogKind.ACCOUNT, event="account.cooled")])
 
     entries = await LogStream(redis_client).page()

@@ -151,3 +151,13 @@ async def test_an_answer_while_the_pause_is_read_counts(redis_client: Redis) -> 
     assert not ours.paused
     await ours.share()
     assert await redis_client.exists(keyspace.egress()) == 0
+
+
+@pytest.mark.parametrize("value", ["later", "inf", "nan", ""])
+async def test_a_stored_pause_that_is_no_time_is_none(redis_client: Redis, value: str) -> None:
+    await redis_client.set(keyspace.egress(), value)
+    egress = Egress(Clock(), redis=redis_client)
+
+    await egress.share()
+
+    assert not egress.paused

@@ -12,7 +12,8 @@ import msgspec
 import structlog
 
 from codex_proapi.commons.accounts.model import AccountState
-from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.cluster.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, ReplicaStore
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS

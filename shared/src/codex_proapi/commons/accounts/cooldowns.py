@@ -4,19 +4,25 @@ They are decided by `gateway.policy.retry`. While Redis is away a cooldown is no
 handles and counts the error.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.clients import text
 from codex_proapi.commons.redis.scripts import Scripts
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
+from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.stored_records import read_json
 
 SUCCESS_ENDS = frozenset({CooldownReason.TRANSIENT, CooldownReason.CREDENTIAL})
 """Reasons that an answer ends; not a spent quota, as a stream may end after its window was spent."""
+
+FORMS = {keyspace.cooldowns(): Form.HASH, keyspace.cooldowns_version(): Form.VERSION}
+"""The forms of what all accounts' cooldowns are kept in."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +45,7 @@ class CooldownStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._scripts = Scripts(redis, __package__)
+        self._repair = TypeRepair(redis)
 
     def __repr__(self) -> str:
         return "<CooldownStore>"
@@ -48,7 +55,7 @@ class CooldownStore:
         field = f"{account_id}:{model}" if model else account_id
         keys = [keyspace.cooldowns(), keyspace.cooldowns_version()]
         args = [field, msgspec.json.encode(cooldown).decode()]
-        return bool(await self._scripts.repeat("set_cooldown", keys, args))
+        return bool(await self._run("set_cooldown", keys, args))
 
     async def clear(
         self,
@@ -71,16 +78,17 @@ class CooldownStore:
         ]
         latest = "" if begun_by is None else begun_by
         args = [account_id, ",".join(sorted(reasons or ())), latest]
-        return int(await self._scripts.repeat("clear_cooldowns", keys, args))
+        return int(await self._run("clear_cooldowns", keys, args))
 
     async def all(
         self, account_ids: Iterable[str], *, now: float
     ) -> dict[str, dict[str, Cooldown]]:
         """The cooldowns in force by account and model; the model `""` is the whole account."""
-        fields = await ask(lambda: self._redis.hgetall(keyspace.cooldowns()))
+        read = StoredRead("value", "cooldowns", ("HGETALL", keyspace.cooldowns()))
+        [fields] = await read_each(self._redis, [read])
         wanted = set(account_ids)
         found: dict[str, dict[str, Cooldown]] = {}
-        for field, value in fields.items():
+        for field, value in (fields or {}).items():
             account_id, _, model = text(field).partition(":")
             cooldown = read_cooldown(value, name=text(field))
             if account_id in wanted and cooldown is not None and cooldown.until > now:
@@ -100,12 +108,32 @@ class CooldownStore:
             *(keyspace.FAULTS_SECONDS, account_id, opening.now, opening.faults),
             *(opening.first_seconds, opening.most_seconds, opening.code[:64]),
         ]
-        seconds = text(await self._scripts.run("count_fault", keys, args))
+        faults = {keyspace.faults(account_id): Form.COUNTER}
+        seconds = text(
+            await self._repair.run(
+                lambda: self._scripts.run("count_fault", keys, args), lambda: FORMS | faults
+            )
+        )
         return float(seconds) if seconds else None
 
-    async def succeed(self, account_id: str) -> None:
-        """Record an answer: reset the count of faults, and end cooldowns of SUCCESS_ENDS."""
-        await self.clear(account_id, reasons=SUCCESS_ENDS)
+    async def succeed(self, account_id: str, *, begun_at: float) -> bool:
+        """Record an answer: reset the count of faults, free the probe lock, end a cooldown of SUCCESS_ENDS.
+
+        False, and nothing has changed, if such a cooldown began after the attempt (`begun_at`,
+        seconds since the epoch): what was learnt before it does not end it.
+        """
+        keys = [
+            *(keyspace.cooldowns(), keyspace.faults(account_id)),
+            *(keyspace.cooldowns_version(), keyspace.probe(account_id)),
+        ]
+        args = [account_id, ",".join(sorted(SUCCESS_ENDS)), begun_at]
+        return bool(await self._run("record_success", keys, args))
+
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run an idempotent script; what it shares is replaced where it has another Redis type."""
+        return await self._repair.run(
+            lambda: self._scripts.repeat(script, keys, args), lambda: FORMS
+        )
 
 
 class _End(msgspec.Struct):

@@ -146,3 +146,39 @@ def account_id_of(chatgpt_account_id: str, chatgpt_user_id: str) -> str:
 def token_digest(token: str) -> str:
     """A digest that stands for a refresh token in Redis; random tokens need no pepper."""
     return hashlib.sha256(token.encode()).hexdigest()[:40] if token else ""
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """A login to be added. Its repr hides the tokens."""
+
+    kind: str = CHATGPT
+    """What it is, a key of `kinds.KINDS`."""
+    chatgpt_account_id: str
+    """Workspace id."""
+    chatgpt_user_id: str = ""
+    """User id."""
+    access_token: str
+    """Bearer of upstream requests."""
+    refresh_token: str = ""
+    """Empty when the login has none."""
+    id_token: str = ""
+    """Kept for its claims."""
+    expires_at: int = 0
+    """`exp` of the access token, seconds since the epoch; 0 when unreadable."""
+    refreshed_at: int = 0
+    """When the tokens were issued, seconds since the epoch."""
+    name: str = ""
+    """What its owner calls it; empty keeps the name it has, or takes the e-mail address."""
+    email: str = ""
+    """E-mail address."""
+    plan: str = ""
+    """ChatGPT plan."""
+    fedramp: bool = False
+    """Whether requests need the FedRAMP header."""
+    source: str = "auth_json"
+    """How it came in."""
+    created_at: int = 0
+    """Now, seconds since the epoch."""
+
+    def __repr__(self) -> str:
+        return f"<NewAccount {account_id_of(self.chatgpt_account_id, self.chatgpt_user_id)}>"

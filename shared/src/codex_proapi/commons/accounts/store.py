@@ -1,11 +1,10 @@
-"""Store of accounts and their credentials, and the copy of them that each process keeps.
+"""Store of accounts and their credentials.
 
 Every change of an account or credential increments `accounts-version`; a view reloads when the
 version in a snapshot differs from its own. `last_used_at` is no such change: settlement writes it
 with the exchange.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from codex_proapi.commons.accounts.model import (
     Account,
     AccountState,
     Credential,
+    NewAccount,
     account_id_of,
     token_digest,
 )
@@ -27,44 +27,13 @@ from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.scripts import Scripts
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
+from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.errors import CredentialLocked, CredentialUnavailable
 from codex_proapi.commons.runtime.stored_records import read_fields
 
-
-class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """A login to be added. Its repr hides the tokens."""
-
-    kind: str = CHATGPT
-    """What it is, a key of `kinds.KINDS`."""
-    chatgpt_account_id: str
-    """Workspace id."""
-    chatgpt_user_id: str = ""
-    """User id."""
-    access_token: str
-    """Bearer of upstream requests."""
-    refresh_token: str = ""
-    """Empty when the login has none."""
-    id_token: str = ""
-    """Kept for its claims."""
-    expires_at: int = 0
-    """`exp` of the access token, seconds since the epoch; 0 when unreadable."""
-    refreshed_at: int = 0
-    """When the tokens were issued, seconds since the epoch."""
-    name: str = ""
-    """What its owner calls it; empty keeps the name it has, or takes the e-mail address."""
-    email: str = ""
-    """E-mail address."""
-    plan: str = ""
-    """ChatGPT plan."""
-    fedramp: bool = False
-    """Whether requests need the FedRAMP header."""
-    source: str = "auth_json"
-    """How it came in."""
-    created_at: int = 0
-    """Now, seconds since the epoch."""
-
-    def __repr__(self) -> str:
-        return f"<NewAccount {account_id_of(self.chatgpt_account_id, self.chatgpt_user_id)}>"
+_FORMS = {keyspace.accounts_version(): Form.VERSION, keyspace.cooldowns(): Form.HASH}
+"""What is shared by all accounts, and replaced where it has another Redis type."""
 
 
 class AccountStore:
@@ -74,6 +43,7 @@ class AccountStore:
         self._redis = redis
         self._cipher = cipher
         self._scripts = Scripts(redis, __package__)
+        self._repair = TypeRepair(redis)
 
     def __repr__(self) -> str:
         return "<AccountStore>"
@@ -117,7 +87,7 @@ class AccountStore:
             **_facts_of(new, account_id),
         }
         args = [msgspec.json.encode(order).decode()]
-        await self._scripts.repeat("add_account", keys, args, durably=True)
+        await self._run("add_account", keys, args, durably=True, replaced=keys[2:4])
         account = await self.get(account_id)
         if account is None:  # removed again by someone else in the same moment
             raise CredentialUnavailable(f"{account_id} was removed.")
@@ -125,7 +95,7 @@ class AccountStore:
 
     async def get(self, account_id: str) -> Account | None:
         """One account, or None."""
-        fields = await ask(lambda: self._redis.hgetall(keyspace.account(account_id)))
+        [fields] = await read_each(self._redis, [_account_read(account_id)])
         return _account(fields, account_id)
 
     async def list(self) -> Sequence[Account]:
@@ -135,22 +105,11 @@ class AccountStore:
     async def load(self) -> Sequence[tuple[Account, int, str]]:
         """Every account with its credential's generation and sealed text, oldest first."""
         ids = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.accounts()))))
-        if not ids:
-            return []
-
-        async def read() -> Sequence[Any]:
-            pipe = self._redis.pipeline(transaction=False)
-            for account_id in ids:
-                pipe.hgetall(keyspace.account(account_id))
-                pipe.hmget(keyspace.credential(account_id), ["generation", "sealed"])
-            return await pipe.execute()
-
-        replies = await ask(read)
+        reads = [read for id_ in ids for read in (_account_read(id_), _credential_read(id_))]
+        replies = await read_each(self._redis, reads)
         loaded = [
-            (account, _generation(generation), sealed or "")
-            for account_id, fields, (generation, sealed) in zip(
-                ids, replies[::2], replies[1::2], strict=True
-            )
+            (account, *_sealed(kept))
+            for account_id, fields, kept in zip(ids, replies[::2], replies[1::2], strict=True)
             if (account := _account(fields, account_id)) is not None
         ]
         return sorted(loaded, key=lambda entry: (entry[0].created_at, entry[0].id))
@@ -185,7 +144,10 @@ class AccountStore:
         sealed = self._cipher.seal(credential).decode()
         digest = token_digest(credential.refresh_token)
         args = [account_id, expected, sealed, digest, *_pairs(fields)]
-        return bool(await self._scripts.run("save_credential", keys, args, durably=True))
+        saved = await self._repair.run(
+            lambda: self._scripts.run("save_credential", keys, args, durably=True), lambda: _FORMS
+        )
+        return bool(saved)
 
     async def reseal(self) -> int:
         """Encrypt every credential again under the first key; returns for how many it worked."""
@@ -237,26 +199,23 @@ class AccountStore:
             *(keyspace.faults(account_id), keyspace.quota(account_id)),
             *(keyspace.catalogue(account_id), keyspace.refresh_pause(account_id)),
         ]
-        return bool(await self._scripts.repeat("remove_account", keys, [account_id]))
+        return bool(await self._run("remove_account", keys, [account_id]))
 
     async def version(self) -> int:
         """Counter of changes to any account or credential."""
-        return int(await ask(lambda: self._redis.get(keyspace.accounts_version())) or 0)
+        return await self._repair.version(keyspace.accounts_version())
 
     async def _credential(self, account_id: str) -> Credential | None:
         """The credential of an account of any kind; None if there is none."""
-
-        async def read() -> Sequence[Any]:
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.hmget(keyspace.credential(account_id), ["generation", "sealed"])
-            pipe.hget(keyspace.account(account_id), "kind")
-            return await pipe.execute()
-
-        (generation, sealed), kind = await ask(read)
-        if not _generation(generation) or not sealed:
+        kind_read = StoredRead(
+            "account", account_id, ("HGET", keyspace.account(account_id), "kind")
+        )
+        kept, kind = await read_each(self._redis, [_credential_read(account_id), kind_read])
+        generation, sealed = _sealed(kept)
+        if not generation or not sealed:
             return None
         known = CHATGPT if kind is None else text(kind)
-        return self.unseal(account_id, _generation(generation), text(sealed), kind=known)
+        return self.unseal(account_id, generation, sealed, kind=known)
 
     async def _opens(self, account_id: str) -> bool | None:
         """Whether one of our keys opens the credential of an account; None if there is none."""
@@ -274,67 +233,22 @@ class AccountStore:
         ]
         expected = "" if generation is None else generation
         args = [expected, *_pairs(fields)]
-        return bool(await self._scripts.repeat("change_account", keys, args))
+        return bool(await self._run("change_account", keys, args))
 
-
-class AccountView:
-    """One process' copy of the accounts, exact for the version it carries.
-
-    The version is read before the accounts, so after a change in between the next snapshot's
-    version differs and the view reloads; the data may be newer than its version, never older.
-    """
-
-    def __init__(self, store: AccountStore) -> None:
-        self._store = store
-        self._lock = asyncio.Lock()
-        self._sealed: dict[str, tuple[int, str]] = {}
-        self._opened: dict[str, Credential] = {}
-        self.version = -1
-        self.accounts: dict[str, Account] = {}
-
-    def __repr__(self) -> str:
-        return f"<AccountView {len(self.accounts)} accounts, version {self.version}>"
-
-    async def refresh_if(self, version: int) -> bool:
-        """Reload if the version differs; True if it did. Concurrent callers share one reload."""
-        if version == self.version:
-            return False
-        async with self._lock:
-            if version == self.version:
-                return False
-            await self._reload()
-            return True
-
-    def forget(self) -> None:
-        """Reload at the next `refresh_if`, whatever its version."""
-        self.version = -1
-
-    def credential(self, account_id: str) -> Credential | None:
-        """The credential of an account as of this version; None if it has none that opens.
-
-        None, too, for an account of a kind that is not known here.
-        """
-        account = self.accounts.get(account_id)
-        if account is None or not is_known(account.kind):
-            return None
-        generation, sealed = self._sealed.get(account_id, (0, ""))
-        held = self._opened.get(account_id)
-        if held is not None and (held.generation, held.kind) == (generation, account.kind):
-            return held
-        with contextlib.suppress(CredentialUnavailable):
-            if sealed:
-                held = self._store.unseal(account_id, generation, sealed, kind=account.kind)
-                self._opened[account_id] = held
-                return held
-        return None
-
-    async def _reload(self) -> None:
-        version = await self._store.version()
-        loaded = await self._store.load()
-        self.accounts = {account.id: account for account, _, _ in loaded}
-        self._sealed = {account.id: (generation, sealed) for account, generation, sealed in loaded}
-        self._opened = {i: held for i, held in self._opened.items() if i in self._sealed}
-        self.version = version
+    async def _run(
+        self,
+        script: str,
+        keys: Sequence[str],
+        args: Sequence[Any],
+        *,
+        durably: bool = False,
+        replaced: Sequence[str] = (),
+    ) -> Any:
+        """Run an idempotent script; `replaced` are hashes that it may replace if they are none."""
+        return await self._repair.run(
+            lambda: self._scripts.repeat(script, keys, args, durably=durably),
+            lambda: _FORMS | dict.fromkeys(replaced, Form.HASH),
+        )
 
 
 def _facts_of(new: NewAccount, account_id: str) -> dict[str, dict[str, str]]:
@@ -380,9 +294,24 @@ def _pairs(fields: Mapping[str, Any]) -> list[str]:
     return [part for name, value in fields.items() for part in (name, _text(value))]
 
 
-def _account(fields: Mapping[Any, Any], account_id: str) -> Account | None:
+def _account_read(account_id: str) -> StoredRead:
+    return StoredRead("account", account_id, ("HGETALL", keyspace.account(account_id)))
+
+
+def _credential_read(account_id: str) -> StoredRead:
+    command = ("HMGET", keyspace.credential(account_id), "generation", "sealed")
+    return StoredRead("credential", account_id, command)
+
+
+def _sealed(kept: Sequence[Any] | None) -> tuple[int, str]:
+    """A credential's generation and sealed text; 0 and "" if it is gone or cannot be read."""
+    generation, sealed = kept or (None, None)
+    return _generation(generation), text(sealed or "")
+
+
+def _account(fields: Mapping[Any, Any] | None, account_id: str) -> Account | None:
     """An account from its hash; None if it is gone, or if this version cannot read it."""
-    if "chatgpt_account_id" not in fields:
+    if not fields or "chatgpt_account_id" not in fields:
         return None
     account = read_fields(fields, Account, kind="account", name=account_id)
     if account is not None and not is_known(account.kind):

@@ -22,6 +22,8 @@ from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.scripts import Scripts
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
+from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.single_flight import SingleFlight
 from codex_proapi.commons.runtime.stored_records import UNREADABLE, read_fields
@@ -94,6 +96,7 @@ class KeyStore:
         self._redis = redis
         self._cipher = cipher
         self._scripts = Scripts(redis, __package__)
+        self._repair = TypeRepair(redis)
 
     def __repr__(self) -> str:
         return "<KeyStore>"
@@ -119,24 +122,23 @@ class KeyStore:
         digests = self._digests(secret)
         names = [keyspace.key_digest(digest) for digest in digests]
 
-        async def read() -> Sequence[Any]:
-            pipe = self._redis.pipeline(transaction=False)
-            # One by one: redis-py refuses MGET in a Cluster's pipeline, also for keys of one slot.
-            for name in (keyspace.keys_version(), *names):
-                pipe.get(name)
-            for name in names:
-                pipe.pttl(name)
-            return await pipe.execute()
-
-        version, *rest = await ask(read)
+        # One by one: redis-py refuses MGET in a Cluster's pipeline, also for keys of one slot.
+        commands = [*(("GET", name) for name in names), *(("PTTL", name) for name in names)]
+        reads = [
+            StoredRead("value", "keys-version", ("GET", keyspace.keys_version())),
+            *(StoredRead("key-digest", "of a secret", command) for command in commands),
+        ]
+        found, *rest = await read_each(self._redis, reads)
+        # Of another form it is replaced by the snapshot or by `version`: until then 0 fits no other.
+        version = int(found) if text(found).isdecimal() else 0
         ids, lives = rest[: len(names)], rest[len(names) :]
         for digest, found, left in zip(digests, ids, lives, strict=True):
             if found and left != GONE and (key := await self.get(text(found))) is not None:
                 if digest != digests[0]:
                     await self._adopt(key.id, digest, digests[0])
                 seconds = left / 1000 if left >= 0 else None
-                return KeyLookup(version=int(version or 0), key=key, seconds=seconds)
-        return KeyLookup(version=int(version or 0))
+                return KeyLookup(version=version, key=key, seconds=seconds)
+        return KeyLookup(version=version)
 
     async def get(self, key_id: str) -> ApiKey | None:
         """One key, or None."""
@@ -145,18 +147,10 @@ class KeyStore:
     async def list(self) -> Sequence[ApiKey]:
         """Every key, oldest first."""
         ids = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.keys()))))
-        if not ids:
-            return []
-
-        async def read() -> Sequence[Any]:
-            pipe = self._redis.pipeline(transaction=False)
-            for key_id in ids:
-                pipe.hgetall(keyspace.key(key_id))
-            return await pipe.execute()
-
+        replies = await read_each(self._redis, [_read_of(key_id) for key_id in ids])
         found = [
             key
-            for key_id, fields in zip(ids, await ask(read), strict=True)
+            for key_id, fields in zip(ids, replies, strict=True)
             if (key := _key(fields, key_id)) is not None
         ]
         return sorted(found, key=lambda key: (key.created_at, key.id))
@@ -173,7 +167,7 @@ class KeyStore:
             fields["limits"] = _merged_limits(stored.get("limits"), changed.limits)
         pairs = [part for pair in fields.items() for part in pair]
         keys = [keyspace.key(key_id), keyspace.keys_version()]
-        return changed if await self._scripts.repeat("change_key", keys, pairs) else None
+        return changed if await self._run("change_key", keys, pairs) else None
 
     async def revoke(self, key_id: str) -> bool:
         """Revoke a key, on every replica from its next request on; False if it is unknown."""
@@ -183,7 +177,7 @@ class KeyStore:
         """Delete a key; its usage stays. False if it is unknown."""
         keys = [keyspace.keys(), keyspace.keys_version(), keyspace.key(key_id)]
         args = [key_id, keyspace.key_digest("")]
-        return bool(await self._scripts.repeat("remove_key", keys, args))
+        return bool(await self._run("remove_key", keys, args))
 
     async def rotate(self, key_id: str, *, overlap: int = 0) -> str | None:
         """Give a key a new secret; the old one works for `overlap` seconds more.
@@ -197,7 +191,7 @@ class KeyStore:
 
     async def version(self) -> int:
         """Counter of changes to any key."""
-        return int(await ask(lambda: self._redis.get(keyspace.keys_version())) or 0)
+        return await self._repair.version(keyspace.keys_version())
 
     async def any(self) -> bool:
         """Whether a key was ever made, which ends the open policy for good."""
@@ -219,11 +213,19 @@ class KeyStore:
             "fields": fields,
         }
         args = [msgspec.json.encode(order).decode()]
-        return bool(await self._scripts.repeat("save_key", keys, args))
+        return bool(await self._run("save_key", keys, args))
+
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run an idempotent script; a version of another Redis type goes on from a new number."""
+        return await self._repair.run(
+            lambda: self._scripts.repeat(script, keys, args),
+            lambda: {keyspace.keys_version(): Form.VERSION},
+        )
 
     async def _read(self, key_id: str) -> Mapping[Any, Any]:
-        """The stored fields of a key; empty if it is unknown."""
-        return await ask(lambda: self._redis.hgetall(keyspace.key(key_id)))
+        """The stored fields of a key; empty if it is unknown, or of another Redis type."""
+        [fields] = await read_each(self._redis, [_read_of(key_id)])
+        return fields or {}
 
     async def _adopt(self, key_id: str, found: str, first: str) -> None:
         """Make a key that a release before stored findable without its encryption key."""
@@ -308,9 +310,13 @@ def _merged_limits(stored: Any, limits: Limits) -> str:
     return msgspec.json.encode(newer | msgspec.to_builtins(limits)).decode()
 
 
-def _key(fields: Mapping[Any, Any], key_id: str) -> ApiKey | None:
+def _read_of(key_id: str) -> StoredRead:
+    return StoredRead("key", key_id, ("HGETALL", keyspace.key(key_id)))
+
+
+def _key(fields: Mapping[Any, Any] | None, key_id: str) -> ApiKey | None:
     """A key from its hash; None if it is gone, or this version cannot decode it."""
-    if "name" not in fields:
+    if not fields or "name" not in fields:
         return None
     parts = {"allowed_models", "allowed_accounts", "limits"}
     try:

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreRefused
 
@@ -97,10 +98,6 @@ class EncryptionSeal:
         return opened, closed
 
     async def _sealed_credentials(self, ids: Sequence[str]) -> Sequence[Any]:
-        async def read() -> Sequence[Any]:
-            pipe = self._redis.pipeline(transaction=False)
-            for account_id in ids:
-                pipe.hget(keyspace.credential(account_id), "sealed")
-            return await pipe.execute()
-
-        return await ask(read)
+        names = ((account_id, keyspace.credential(account_id)) for account_id in ids)
+        reads = [StoredRead("credential", id_, ("HGET", name, "sealed")) for id_, name in names]
+        return await read_each(self._redis, reads)

@@ -13,7 +13,9 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import ask, mapped, text
+from codex_proapi.commons.redis.clients import mapped, text
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
+from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
 
 READ_SECONDS = 2.0
@@ -84,13 +86,17 @@ class LiveSettingsStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._repair = TypeRepair(redis)
 
     def __repr__(self) -> str:
         return "<LiveSettingsStore>"
 
     async def read(self) -> LiveSettings:
         """The values that are set; one this version cannot decode counts as not set."""
-        kept = await ask(lambda: self._redis.hgetall(keyspace.settings()))
+        read = StoredRead("setting", "all", ("HGETALL", keyspace.settings()))
+        [kept] = await read_each(self._redis, [read])
+        if kept is None:
+            return LiveSettings(**_CAUTIOUS)
         values: dict[str, Any] = {}
         for field in msgspec.structs.fields(LiveSettings):
             if field.name in kept:
@@ -112,11 +118,15 @@ class LiveSettingsStore:
             for name, value in changes.items()
             if value is not None
         }
-        with mapped():
-            pipe = self._redis.pipeline(transaction=True)
-            if unset:
-                pipe.hdel(keyspace.settings(), *unset)
-            if provided:
-                pipe.hset(keyspace.settings(), mapping=provided)
-            await pipe.execute()
+
+        async def write() -> None:
+            with mapped():
+                pipe = self._redis.pipeline(transaction=True)
+                if unset:
+                    pipe.hdel(keyspace.settings(), *unset)
+                if provided:
+                    pipe.hset(keyspace.settings(), mapping=provided)
+                await pipe.execute()
+
+        await self._repair.run(write, lambda: {keyspace.settings(): Form.HASH})
         return await self.read()

@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped, text
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
+from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.stored_records import read_json
 
 BEAT_SECONDS = 5
@@ -44,6 +46,7 @@ class ReplicaStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._repair = TypeRepair(redis)
 
     def __repr__(self) -> str:
         return "<ReplicaStore>"
@@ -56,11 +59,15 @@ class ReplicaStore:
     async def beat(self, replica: Replica) -> None:
         """Write a replica's heartbeat."""
         name = keyspace.replica(replica.service, replica.id)
-        with mapped():
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.set(name, msgspec.json.encode(replica), ex=keyspace.REPLICA_SECONDS)
-            pipe.sadd(keyspace.replicas(), f"{replica.service} {replica.id}")
-            await pipe.execute()
+
+        async def write() -> None:
+            with mapped():
+                pipe = self._redis.pipeline(transaction=False)
+                pipe.set(name, msgspec.json.encode(replica), ex=keyspace.REPLICA_SECONDS)
+                pipe.sadd(keyspace.replicas(), f"{replica.service} {replica.id}")
+                await pipe.execute()
+
+        await self._repair.run(write, lambda: {keyspace.replicas(): Form.SET})
 
     async def leave(self, replica: Replica) -> None:
         """Remove a replica that ends."""
@@ -72,10 +79,12 @@ class ReplicaStore:
 
     async def all(self) -> list[Replica]:
         """The live replicas; names of those gone are removed on the way."""
-        names = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.replicas()))))
+        read = StoredRead("value", "replicas", ("SMEMBERS", keyspace.replicas()))
+        [members] = await read_each(self._redis, [read])
+        names = sorted(map(text, members or ()))
         if not names:
             return []
-        keys = [keyspace.replica(*name.split(" ", 1)) for name in names]
+        keys = [keyspace.replica(*name.partition(" ")[::2]) for name in names]
         beats = await ask(lambda: self._redis.mget(keys))
         gone = [name for name, body in zip(names, beats, strict=True) if body is None]
         if gone:

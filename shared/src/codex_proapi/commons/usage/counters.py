@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 
 UsageKind: TypeAlias = Literal["key", "account", "model"]
@@ -78,14 +79,10 @@ class UsageStore:
 
     async def tokens(self, key_id: str, days: Iterable[str]) -> list[int]:
         """Tokens of a key by day, as its budgets count them."""
-
-        async def read() -> list[Any]:
-            pipe = self._redis.pipeline(transaction=False)
-            for day in days:
-                pipe.hmget(keyspace.usage(day, "key", key_id), "input", "output", "estimated")
-            return await pipe.execute()
-
-        return [sum(map(_number, counts)) for counts in await ask(read)]
+        counted = ("input", "output", "estimated")
+        names = [keyspace.usage(day, "key", key_id) for day in days]
+        replies = await read_each(self._redis, [_read("HMGET", name, *counted) for name in names])
+        return [sum(map(_number, counts or ())) for counts in replies]
 
     async def read_models(
         self, key_ids: Sequence[str], days: Iterable[str]
@@ -135,8 +132,7 @@ class UsageStore:
         found: dict[int, Counters] = {}
         for day in days:
             begin = int(dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp())
-            key = keyspace.usage_series(day)
-            fields = await ask(lambda key=key: self._redis.hgetall(key))  # type: ignore[misc]
+            [fields] = await self._hashes([keyspace.usage_series(day)])
             for field, value in fields.items():
                 slot, _, name = text(field).partition(" ")
                 if slot.isdecimal():
@@ -145,8 +141,9 @@ class UsageStore:
         return dict(sorted(found.items()))
 
     async def _subjects(self, day: str, kind: UsageKind) -> list[str]:
-        key = keyspace.usage_subjects(day, kind)
-        return sorted(map(text, await ask(lambda: self._redis.smembers(key))))
+        read = _read("SMEMBERS", keyspace.usage_subjects(day, kind))
+        [subjects] = await read_each(self._redis, [read])
+        return sorted(map(text, subjects or ()))
 
     async def _counters(self, day: str, kind: str, subjects: Sequence[str]) -> list[Counters]:
         names = [keyspace.usage(day, kind, subject) for subject in subjects]
@@ -154,13 +151,12 @@ class UsageStore:
         return [_counters_of(fields) for fields in hashes]
 
     async def _hashes(self, names: Sequence[str]) -> list[Any]:
-        async def read() -> list[Any]:
-            pipe = self._redis.pipeline(transaction=False)
-            for name in names:
-                pipe.hgetall(name)
-            return await pipe.execute()
+        replies = await read_each(self._redis, [_read("HGETALL", name) for name in names])
+        return [fields or {} for fields in replies]
 
-        return await ask(read) if names else []
+
+def _read(command: str, name: str, *fields: str) -> StoredRead:
+    return StoredRead("usage", name.removeprefix(f"{keyspace.TAG}:"), (command, name, *fields))
 
 
 def _counters_of(fields: Any) -> Counters:

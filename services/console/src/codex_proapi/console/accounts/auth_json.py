@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from codex_proapi.commons.accounts.model import account_id_of
-from codex_proapi.commons.accounts.store import NewAccount
+from codex_proapi.commons.accounts.model import NewAccount, account_id_of
 from codex_proapi.commons.codex.claims import UnverifiedClaims, claims_of, claims_of_login
 from codex_proapi.console.errors import BadAuthFile, Code
 

@@ -15,8 +15,8 @@ from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped] 
 )
 
 from codex_proapi.commons.accounts.kinds import kind_of
-from codex_proapi.commons.accounts.model import Account, account_id_of
-from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.accounts.model import Account, NewAccount, account_id_of
+from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.endpoints import authorize_url
 from codex_proapi.commons.codex.token_endpoint import (
     Grant,

@@ -8,8 +8,8 @@ from typing import IO
 import msgspec
 import rich_click as click
 
-from codex_proapi.commons.accounts.model import Account, AccountState
-from codex_proapi.commons.accounts.store import AccountStore, NewAccount
+from codex_proapi.commons.accounts.model import Account, AccountState, NewAccount
+from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.runtime.errors import CredentialLocked
 from codex_proapi.console.accounts.auth_json import MAX_BYTES, read_auth_json
 from codex_proapi.console.cli.opened_store import opened

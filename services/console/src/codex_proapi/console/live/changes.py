@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import ask
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.console.live.log_broadcast import LogBroadcast
 
@@ -84,15 +84,13 @@ class Changes:
                 self._wanted.clear()
 
     async def _read_topics(self) -> dict[Topic, object]:
-        async def read() -> list[object]:
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.get(keyspace.accounts_version())
-            pipe.hgetall(keyspace.cooldowns())
-            pipe.get(keyspace.keys_version())
-            pipe.hgetall(keyspace.settings())
-            return list(await pipe.execute())
-
-        accounts, cooldowns, keys, settings = await ask(read)
+        reads = [
+            StoredRead("value", "accounts-version", ("GET", keyspace.accounts_version())),
+            StoredRead("value", "cooldowns", ("HGETALL", keyspace.cooldowns())),
+            StoredRead("value", "keys-version", ("GET", keyspace.keys_version())),
+            StoredRead("value", "settings", ("HGETALL", keyspace.settings())),
+        ]
+        accounts, cooldowns, keys, settings = await read_each(self._redis, reads)
         return {
             Topic.ACCOUNTS: (accounts, cooldowns),
             Topic.KEYS: keys,

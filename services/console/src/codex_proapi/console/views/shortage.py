@@ -4,14 +4,14 @@ The gateways decide both; this reads what they store, tolerantly.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.api_keys.fair_shares import ACTIVE_SECONDS
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.clients import text
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 
 
 class Shortage(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,15 +25,12 @@ class Shortage(msgspec.Struct, frozen=True, kw_only=True):
 
 async def load_shortage(redis: Redis, *, now: float) -> Shortage:
     """Read it, in one round trip."""
-
-    async def read() -> list[Any]:
-        pipe = redis.pipeline(transaction=False)
-        pipe.hvals(keyspace.fair_shares())
-        pipe.hvals(keyspace.queue())
-        return await pipe.execute()
-
-    shares, positions = await ask(read)
-    return shortage_of(map(text, shares), map(text, positions), now=now)
+    reads = [
+        StoredRead("value", "fair-shares", ("HVALS", keyspace.fair_shares())),
+        StoredRead("value", "queue", ("HVALS", keyspace.queue())),
+    ]
+    shares, positions = await read_each(redis, reads)
+    return shortage_of(map(text, shares or ()), map(text, positions or ()), now=now)
 
 
 def shortage_of(shares: Iterable[str], positions: Iterable[str], *, now: float) -> Shortage:

@@ -59,8 +59,8 @@ class LedgerWriter(Protocol):
     async def mark_unreadable(self, digests: Mapping[str, Iterable[str]]) -> object:
         """Store digests of unreadable encrypted items by conversation."""
 
-    async def succeed(self, accounts: Iterable[str]) -> object:
-        """Reset the fault counts of accounts that answered."""
+    async def succeed(self, accounts: Mapping[str, float]) -> object:
+        """Reset the fault counts of accounts that answered, each with the begin of its attempt."""
 
     async def tell(self, entries: Sequence[LogEntry]) -> object:
         """Append entries to the log stream."""
@@ -95,7 +95,7 @@ class Ledger:
         self._ties: dict[str, str] = {}
         self._tentative_ties: dict[str, str] = {}
         self._unreadable: dict[str, frozenset[str]] = {}
-        self._answered: dict[str, None] = {}
+        self._answered: dict[str, float] = {}
         self._entries: dict[int, LogEntry] = {}
         self._entries_taken = 0
         self._away = self._full = False
@@ -136,9 +136,10 @@ class Ledger:
         known = self._unreadable.get(fingerprint, frozenset())
         self._take(self._unreadable, fingerprint, known | digests)
 
-    def succeed(self, account_id: str) -> None:
-        """Take note that an account answered."""
-        self._take(self._answered, account_id, None)
+    def succeed(self, account_id: str, *, begun_at: float) -> None:
+        """Take note that an account answered an attempt begun at a time, seconds since the epoch."""
+        latest = max(begun_at, self._answered.get(account_id, begun_at))
+        self._take(self._answered, account_id, latest)
 
     def tell(self, entry: LogEntry) -> None:
         """Take an entry of the log."""
@@ -215,7 +216,7 @@ class Ledger:
                 await self._writer.mark_unreadable(unreadable)
         async with self._taken(self._answered) as answered:
             if answered:
-                await self._writer.succeed(list(answered))
+                await self._writer.succeed(answered)
         async with self._taken(self._entries) as entries:
             if entries:
                 await self._writer.tell(list(entries.values()))

@@ -53,12 +53,13 @@ class RedisWriter:
                 pipe.expire(keyspace.foreign(fingerprint), FOREIGN_SECONDS)
             await pipe.execute()
 
-    async def succeed(self, accounts: Iterable[str]) -> None:
-        """Reset the fault counts of accounts that answered, and release their probe locks."""
-        for account_id in accounts:
-            await self._cooldowns.succeed(account_id)
-            with mapped():
-                await self._redis.delete(keyspace.probe(account_id))
+    async def succeed(self, accounts: Mapping[str, float]) -> None:
+        """Reset the fault counts of accounts that answered, and release their probe locks.
+
+        Each with the time its attempt began: cooldowns that began later stay.
+        """
+        for account_id, begun_at in accounts.items():
+            await self._cooldowns.succeed(account_id, begun_at=begun_at)
 
     async def tell(self, entries: Sequence[LogEntry]) -> None:
         """Append entries to the log stream."""

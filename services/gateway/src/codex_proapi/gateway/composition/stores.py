@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.quota_store import QuotaStore
-from codex_proapi.commons.accounts.store import AccountStore, AccountView
+from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.store_check import StoreCheck
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker

@@ -12,11 +12,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
-import structlog
-
 from codex_proapi.commons.balancing.candidates import NoCandidate
 from codex_proapi.gateway.accounting.ledger import Ledger
-from codex_proapi.gateway.errors import GatewayError, UpstreamFault, UpstreamRefused
+from codex_proapi.gateway.errors import GatewayError, UpstreamFault
 from codex_proapi.gateway.exchange import turn_state
 from codex_proapi.gateway.exchange.dispatch_state import (
     AccountTry,
@@ -60,8 +58,6 @@ from codex_proapi.gateway.upstream.transport import (
 RETRY_SECONDS: Final = 0.2
 """Seconds to pause before an unchanged request is sent to the same account again."""
 
-log = structlog.get_logger(__name__)
-
 
 class Dispatcher:
     """Runs the failover loop for the exchanges of one replica."""
@@ -82,24 +78,11 @@ class Dispatcher:
         self._transports = transports
         self._ciphertexts = ciphertexts
         self._ledger = ledger
-        self._context = context
+        self.context = context
+        """What it shares with all exchanges of the replica."""
 
     def __repr__(self) -> str:
         return f"<Dispatcher over {self._selector!r}>"
-
-    async def check_egress(self) -> None:
-        """Raise UpstreamRefused while the backend refuses this replica's address.
-
-        To be called before the request's limits are charged. From time to time it lets a request
-        pass as a probe.
-        """
-        if pause := await self._context.egress.pause():
-            raise UpstreamRefused(
-                "The backend does not take requests from this address at the moment.",
-                status=503,
-                code="upstream_unavailable",
-                retry_after=pause,
-            )
 
     async def dispatch(self, dispatch_request: DispatchRequest, exchange: Exchange) -> Committed:
         """Try accounts until one answer reaches the commit point; gives that answer.
@@ -107,7 +90,7 @@ class Dispatcher:
         Raises:
             GatewayError: no account answered; the most specific error of all attempts.
         """
-        context = self._context
+        context = self.context
         state = DispatchState(
             dispatch_request, SilenceBudget(time.monotonic, seconds=context.silence)
         )
@@ -142,7 +125,7 @@ class Dispatcher:
             account_try.changes.add(Change.NOTHING)
         refusal = report.refusal or refusal_of_fault(error)
         account_try.state.silence.restart()  # the account has sent events since
-        with self._context.budget.exchange() as account_try.state.spending:
+        with self.context.budget.exchange() as account_try.state.spending:
             held = await self._refused(refusal, lease, account_try)
             found = await self._ask(account_try, held, exchange)
             return found or await self._search(account_try.state, exchange)
@@ -160,7 +143,7 @@ class Dispatcher:
         if refusal is None:
             await self._outcomes.record_break_off(lease, error.label)
             return
-        decision = decide(refusal, now=self._context.clock(), tried=tuple(Change))
+        decision = decide(refusal, now=self.context.clock(), tried=tuple(Change))
         model = report.answered_model if report is not None else ""
         await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
@@ -170,7 +153,7 @@ class Dispatcher:
 
     def note_report(self, committed: Committed, report: ResponseReport) -> None:
         """Pass metadata and quota found in an answer to the observer, however the answer ended."""
-        account_id, observer = committed.lease.account.id, self._context.observer
+        account_id, observer = committed.lease.account.id, self.context.observer
         if report.metadata:
             observer.observe_headers(account_id, report.metadata)
         for quota in (report.quota, report.refusal.quota if report.refusal else None):
@@ -200,7 +183,7 @@ class Dispatcher:
                 raise self._concluded(state, lease)
             state.leased_accounts += 1
             state.tried.add(lease.account.id)
-            state.fit_shape(lease, self._context.shapes)
+            state.fit_shape(lease, self.context.shapes)
             if lease_request.fingerprint and not lease.is_affine:
                 self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)
                 self._selector.note_tie(lease_request.fingerprint, lease.account.id, tentative=True)
@@ -214,9 +197,9 @@ class Dispatcher:
         Requests that wait are served in the order of their arrival where slots are limited: each
         keeps its position in the queue (`Waiter.since`).
         """
-        seconds = state.begin_wait(nobody, now=self._context.clock())
+        seconds = state.begin_wait(nobody, now=self.context.clock())
         if seconds:
-            await self._context.sleep(seconds)
+            await self.context.sleep(seconds)
         return seconds > 0
 
     async def _record_forbidden(self, state: DispatchState, *, answered: str = "") -> None:
@@ -266,73 +249,67 @@ class Dispatcher:
         """
         state = account_try.state
         model = state.dispatch_request.lease_request.model
-        decision = self._context.decide(
+        decision = self.context.decide(
             refusal, model=model, tried=account_try.changes_tried(refusal)
         )
         if account_try.attempt is not None:
             account_try.attempt.refuse(refusal, decision)
         state.refusals.append((refusal, decision))
-        state.note_limit(decision, now=self._context.clock())
-        self._note_way(decision, refusal)
+        state.note_limit(decision, now=self.context.clock())
+        self.context.observe_refusal(decision, refusal)
         opened = False
         if decision.kind is RefusalKind.FORBIDDEN:
             state.forbidden[lease.account.id] = lease, refusal, decision
             if len(state.forbidden) > 1:  # two accounts refuse it: the request is the cause
-                raise self._concluded(state, None)
+                raise self._given_up(account_try, refusal, decision)
         else:
             opened = await self._outcomes.record_refusal(lease, refusal, decision, model=model)
         if refusal.quota is not None:
-            self._context.observer.observe_quota(lease.account.id, refusal.quota)
+            self.context.observer.observe_quota(lease.account.id, refusal.quota)
         if not self._goes_on(decision, state):
             await self._record_forbidden(state)
-            raise self._concluded(state, None)
+            raise self._given_up(account_try, refusal, decision)
         if decision.change is None or (opened and not lease.sole):
             return None
         account_try.changes.add(decision.change)
-        return await self._after(decision, refusal, state, lease)
+        return await self._after(decision, refusal, account_try, lease)
 
     async def _after(
-        self, decision: RetryDecision, refusal: Refusal, state: DispatchState, lease: Lease
+        self, decision: RetryDecision, refusal: Refusal, account_try: AccountTry, lease: Lease
     ) -> Lease | None:
-        """Apply a retry decision; gives the lease for the next attempt, None without a credential."""
-        change = decision.change
+        """Apply a retry decision; gives the lease for the next attempt, None without a credential.
+
+        Raises GatewayError if the change would leave out what the client insists on.
+        """
+        change, state = decision.change, account_try.state
         if change in LASTING:
             state.changes.add(change)
             if change is Change.WITHOUT_PARAMETER:
                 state.removed.add(parameter_of(refusal))
-            state.request = changed(state.request, change, refusal)
+            try:
+                state.request = changed(state.request, change, refusal)
+            except GatewayError:
+                account_try.give_up(refusal, decision)
+                raise
         if decision.verdict is Verdict.SAME_ACCOUNT_FRESH:
             return await self._selector.renew(lease)
         if change is Change.NOTHING:
-            await self._context.sleep(RETRY_SECONDS)
+            await self.context.sleep(RETRY_SECONDS)
         return lease
 
     def _goes_on(self, decision: RetryDecision, state: DispatchState) -> bool:
         """Whether the exchange may make another attempt, on any account."""
         if decision.verdict is Verdict.GIVE_UP:
             return False
-        if state.silence.exhausted or (decision.row.egress and self._context.egress.paused):
+        if state.silence.exhausted or (decision.row.egress and self.context.egress.paused):
             return False
         if decision.change is Change.NEW_CONNECTION:
-            self._context.metrics.upstream_resends.inc()
+            self.context.metrics.upstream_resends.inc()
             return True
         if decision.row.fault is Fault.TRANSIENT and not state.spending.retry():
-            self._context.metrics.budget_refusals.inc()
+            self.context.metrics.budget_refusals.inc()
             return False
         return True
-
-    def _note_way(self, decision: RetryDecision, refusal: Refusal) -> None:
-        """Update egress pause and reachability from a refusal."""
-        context = self._context
-        if decision.row.unreachable:
-            context.reachability.failed(refusal.cause)
-        elif refusal.status:
-            context.reachability.reached()
-        if decision.row.egress:
-            context.egress.refused(certain=decision.kind is RefusalKind.COUNTRY)
-            log.error("egress.refused", kind=decision.kind.value)
-        elif refusal.status and not refusal.is_html:
-            context.egress.answered()
 
     async def _fit(self, account_try: AccountTry, lease: Lease) -> UpstreamRequest:
         """The request without encrypted items that this account cannot read."""
@@ -342,19 +319,26 @@ class Dispatcher:
         fingerprint = state.dispatch_request.lease_request.fingerprint
         return await self._ciphertexts.readable(state.request, lease, fingerprint)
 
+    def _given_up(
+        self, account_try: AccountTry, refusal: Refusal, decision: RetryDecision
+    ) -> GatewayError:
+        """The error of an exchange that makes no further attempt after this refusal."""
+        account_try.give_up(refusal, decision)
+        return self._concluded(account_try.state, None)
+
     def _concluded(self, state: DispatchState, nobody: NoCandidate | None) -> GatewayError:
-        now, plan = self._context.clock(), self._selector.plan(state.dispatch_request.lease_request)
+        now, plan = self.context.clock(), self._selector.plan(state.dispatch_request.lease_request)
         return final_error(state.refusals, nobody, now=now, plan=plan)
 
     def _commit(self, state: DispatchState, sent: UpstreamRequest, committed: Committed) -> None:
         """Record that an account reached the commit point; ties the conversation to it."""
         lease = committed.lease
-        self._context.egress.answered()
-        self._context.reachability.reached()
-        self._context.observer.observe_headers(lease.account.id, committed.opening.headers)
+        self.context.egress.answered()
+        self.context.reachability.reached()
+        self.context.observer.observe_headers(lease.account.id, committed.opening.headers)
         self._selector.record_probe_success(lease)
         if Change.OTHER_SHAPE in state.changes:
-            self._context.shapes.note(lease.account.kind, state.request)
+            self.context.shapes.note(lease.account.kind, state.request)
         fingerprint = state.dispatch_request.lease_request.fingerprint
         if fingerprint:
             self._ledger.tie(fingerprint, lease.account.id)
@@ -370,7 +354,7 @@ class Dispatcher:
             headers = {**headers, TURN_STATE_HEADER: token}
         return PreparedRequest(
             upstream_headers(
-                self._context.identity,
+                self.context.identity,
                 lease.account,
                 credential=lease.credential,
                 request=request,

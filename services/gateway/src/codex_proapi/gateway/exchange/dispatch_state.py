@@ -11,6 +11,7 @@ import structlog
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota_parser import Quota
+from codex_proapi.gateway.errors import UpstreamRefused
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.metrics.registry import Metrics
@@ -18,6 +19,7 @@ from codex_proapi.gateway.policy.retry import (
     Change,
     RefusalKind,
     RetryDecision,
+    Verdict,
     decide,
     parameter_of,
 )
@@ -209,6 +211,11 @@ class AccountTry:
             return self.changes
         return self.changes - {Change.WITHOUT_PARAMETER}
 
+    def give_up(self, refusal: Refusal, decision: RetryDecision) -> None:
+        """Record that no attempt follows a refusal, whatever the retry table had in mind."""
+        if self.attempt is not None and decision.verdict is not Verdict.GIVE_UP:
+            self.attempt.refuse(refusal, msgspec.structs.replace(decision, verdict=Verdict.GIVE_UP))
+
     def __repr__(self) -> str:
         return f"<AccountTry with {len(self.changes)} changes>"
 
@@ -251,3 +258,29 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
         if decision.kind is RefusalKind.CLIENT_TOO_OLD:
             log.error("client.too_old", model=model, version=self.identity.version)
         return decision
+
+    async def check_egress(self) -> None:
+        """Raise UpstreamRefused while the backend refuses this replica's address.
+
+        To be called before the request's limits are charged. From time to time it lets a request
+        pass as a probe.
+        """
+        if pause := await self.egress.pause():
+            raise UpstreamRefused(
+                "The backend does not take requests from this address at the moment.",
+                status=503,
+                code="upstream_unavailable",
+                retry_after=pause,
+            )
+
+    def observe_refusal(self, decision: RetryDecision, refusal: Refusal) -> None:
+        """Update egress pause and reachability from a refusal."""
+        if decision.row.unreachable:
+            self.reachability.failed(refusal.cause)
+        elif refusal.status:
+            self.reachability.reached()
+        if decision.row.egress:
+            self.egress.refused(certain=decision.kind is RefusalKind.COUNTRY)
+            log.error("egress.refused", kind=decision.kind.value)
+        elif refusal.status and not refusal.is_html:
+            self.egress.answered()

@@ -125,7 +125,7 @@ class RequestHandler:
                 services, self._dialect, translated, exchange=self._exchange, writer=self._writer
             )
             pump.new_translator()
-            await services.dispatcher.check_egress()
+            await services.dispatcher.context.check_egress()
             admitted = await services.admission_control.admit(
                 AdmissionRequest(
                     lease_request=self._lease_request(translated, authenticated),

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Final
 
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota, SeenWindow
-from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
-from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.balancing.candidates import (
     NoCandidate,
     NoCandidateCause,
@@ -20,7 +20,7 @@ from codex_proapi.commons.balancing.candidates import (
     SelectionInput,
 )
 from codex_proapi.commons.balancing.logged_input import logged_input
-from codex_proapi.commons.balancing.select_account import RENEWING_CODE, Ranking, why_none
+from codex_proapi.commons.balancing.select_account import RENEWING_CODE, Ranking
 from codex_proapi.commons.runtime.errors import (
     CredentialRevoked,
     CredentialUnavailable,
@@ -313,11 +313,9 @@ class AccountSelector:
         """Why there is no candidate, by the cooldowns of all eligible accounts, tried or not."""
         if found.cause not in BY_COOLDOWN:
             return found
-        accounts = eligible.accounts
-        if not accounts and self._eligible.usable(lease_request.allowed_accounts):
+        if not eligible.accounts and self._eligible.usable(lease_request.allowed_accounts):
             return NoCandidate(cause=NoCandidateCause.UNENTITLED)
-        cooldowns = [snapshot.cooldowns[id_] for id_ in accounts if id_ in snapshot.cooldowns]
-        return why_none(cooldowns, snapshot.now)
+        return eligible.why_none(snapshot.cooldowns, now=snapshot.now)
 
     async def _without_credential(self, account_id: str, error: CredentialUnavailable) -> None:
         code = "credential_revoked" if isinstance(error, CredentialRevoked) else RENEWING_CODE

@@ -12,11 +12,11 @@ from typing import Final, Protocol
 import msgspec
 
 from codex_proapi.commons.accounts.model import Account, AccountState, Cooldown
-from codex_proapi.commons.accounts.store import AccountView
-from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
+from codex_proapi.commons.accounts.view import AccountView
+from codex_proapi.commons.balancing.candidates import Candidate, NoCandidate, SelectionInput, Window
 from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.scarcity import left_of
-from codex_proapi.commons.balancing.select_account import Ranking
+from codex_proapi.commons.balancing.select_account import Ranking, why_none
 from codex_proapi.commons.balancing.strategies import Routing
 
 FRESH_SECONDS: Final = 1.0
@@ -89,6 +89,7 @@ class EligibleAccounts:
         """Ids of accounts a conversation may stay with: those with quota left, or all if none has."""
         self.only, self.excluded = _named(self.followed, among)
         """Who of them a snapshot's request names, as its `account_ids` and `excluded`."""
+        self._nobody: tuple[Mapping[str, Cooldown], float, NoCandidate] | None = None
         self._ranked: tuple[Mapping[str, Cooldown], Strategy, Ranking] | None = None
 
     def __repr__(self) -> str:
@@ -119,6 +120,21 @@ class EligibleAccounts:
         self._ranked = cooldowns, strategy, ranking
         return ranking
 
+    def why_none(self, cooldowns: Mapping[str, Cooldown], *, now: float) -> NoCandidate:
+        """Why none of them can serve, tried or not; kept like the ranking, for FRESH_SECONDS.
+
+        Args:
+            cooldowns: those in force, by account id.
+            now: seconds since the epoch.
+        """
+        if self._nobody is not None:
+            made_with, made_at, nobody = self._nobody
+            if made_with is cooldowns and made_at <= now < made_at + FRESH_SECONDS:
+                return nobody
+        nobody = why_none([cooldowns[id_] for id_ in self.accounts if id_ in cooldowns], now)
+        self._nobody = cooldowns, now, nobody
+        return nobody
+
 
 class _Kept(msgspec.Struct, frozen=True):
     """A list, and how long it holds."""
@@ -143,6 +159,8 @@ class EligibilityCache:
         self._facts = facts
         self._clock = clock
         self._state: tuple[int, int] = (-1, -1)
+        self._usable_at: tuple[int, int] = (-1, -1)
+        self._usable: dict[tuple[str, ...], bool] = {}
         self._lists: dict[tuple[str, tuple[str, ...]], _Kept] = {}
 
     def __repr__(self) -> str:
@@ -163,9 +181,15 @@ class EligibilityCache:
         return kept.found
 
     def usable(self, allowed: Collection[str]) -> bool:
-        """Whether any account could serve a key, regardless of the model."""
-        now = self._clock()
-        return any(_usable(account, allowed, now) for account in self._view.accounts.values())
+        """Whether any account could serve a key, regardless of the model; looked at once a second."""
+        now, key = self._clock(), tuple(allowed)
+        if (self._view.version, int(now)) != self._usable_at:
+            self._usable_at = self._view.version, int(now)
+            self._usable.clear()
+        if key not in self._usable:
+            accounts = self._view.accounts.values()
+            self._usable[key] = any(_usable(account, allowed, now) for account in accounts)
+        return self._usable[key]
 
     def _is_old(self, kept: _Kept, now: float, readings: int) -> bool:
         return readings != kept.readings and now >= kept.at + FRESH_SECONDS

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.redis.scripts import Scripts
+from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.limits.expiring_members import ExpiringMembers, renew_regularly
@@ -30,6 +31,8 @@ TEND_SECONDS: Final = 1.0
 MOST_WAITING: Final = 1000
 """Most requests in the queue, of all replicas; a further one is refused at once."""
 RETRY_SECONDS: Final = 0.25
+FORMS: Final = {keyspace.slots(): Form.SORTED_SET, keyspace.queue(): Form.HASH}
+"""The forms of slots and queue: a value of another Redis type is replaced, lest it refuses all."""
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +77,7 @@ class AccountQueue:
         self._replica = replica
         self._tasks = tasks
         self._scripts = Scripts(redis, __package__)
+        self._repair = TypeRepair(redis)
         self._held: dict[str, str] = {}
         """Slot by request id; "" while the request may hold a slot or be queued."""
         self._waiting: dict[str, asyncio.Future[str]] = {}
@@ -207,7 +211,9 @@ class AccountQueue:
     async def _do(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
         keys = [keyspace.slots(), keyspace.queue()]
         provided = [action, self.most, HOLD_SECONDS, keyspace.wakes(""), request_id, *args]
-        done: Sequence[Any] = await self._scripts.repeat("slots", keys, provided)
+        done: Sequence[Any] = await self._repair.run(
+            lambda: self._scripts.repeat("slots", keys, provided), lambda: FORMS
+        )
         return done
 
 

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, AccountState, CooldownReason
-from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.codex.quota_parser import Quota, quota_of_usage
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped

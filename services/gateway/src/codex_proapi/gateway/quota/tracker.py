@@ -20,7 +20,7 @@ from codex_proapi.commons.accounts.quota_store import (
     SeenQuota,
     SeenWindow,
 )
-from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.balancing.candidates import Window
 from codex_proapi.commons.codex.quota_parser import (
     Credits,

@@ -11,7 +11,7 @@ import msgspec
 from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
-from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.codex.endpoints import models_url, usage_url
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.runtime.errors import CredentialUnavailable

@@ -14,7 +14,7 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.kinds import kind_of
-from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.codex.errors import ModelListUnreadable
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.commons.redis import keyspace

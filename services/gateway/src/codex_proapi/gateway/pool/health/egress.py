@@ -7,6 +7,7 @@ probes are shared through Redis; without Redis each replica has its own.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,6 +17,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.stored_records import UNREADABLE
 
 CHALLENGES: Final = 3
 """Challenge pages in a row that pause the address."""
@@ -100,7 +102,7 @@ class Egress:
             found = await self._redis.get(keyspace.egress())
         if self._changed:  # while Redis was asked: the newer state is written next
             return
-        until = float(found or 0)
+        until = _time(found)
         if until > self._until:
             self._probe_at = self._clock() + PROBE_SECONDS
         self._until = until
@@ -138,3 +140,15 @@ class Egress:
         except StoreUnavailable:
             self._changed = True
             raise
+
+
+def _time(value: object) -> float:
+    """A stored time; 0 where there is none that can be read."""
+    try:
+        seconds = float(str(value or 0))
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        UNREADABLE.note("value", "egress", "no time")
+        return 0.0
+    return seconds

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from codex_proapi.commons.accounts.model import Cooldown
-from codex_proapi.commons.accounts.store import AccountView
+from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.gateway.limits.key_claims import Claims

@@ -11,12 +11,14 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 from redis.asyncio import Redis
 
+from codex_proapi.commons.accounts.cooldowns import FORMS as COOLDOWN_FORMS
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
+from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.accounting.affinity_writer import TENTATIVE
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
@@ -24,6 +26,15 @@ from codex_proapi.gateway.pool.health.cooldown_cache import CooldownCache
 
 Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]
 """Called with the seconds that a read took, and its error if it failed."""
+
+_SHARED_FORMS = {
+    keyspace.accounts_version(): Form.VERSION,
+    keyspace.keys_version(): Form.VERSION,
+    keyspace.cursor(): Form.COUNTER,
+    keyspace.fair_shares(): Form.HASH,
+    **COOLDOWN_FORMS,
+}
+"""The forms of what all requests share."""
 
 
 class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +109,7 @@ class SnapshotReader:
         self._ahead = 0.0
         """Seconds that Redis' clock is ahead of ours."""
         self._scripts = Scripts(redis, __package__, connection=multiplexed)
+        self._repair = TypeRepair(redis)
         self._call: Callable[..., Awaitable[Any]] = (
             multiplexed.call if multiplexed else redis.execute_command
         )
@@ -162,21 +174,39 @@ class SnapshotReader:
 
     async def versions(self) -> tuple[int, int]:
         """The versions of accounts and keys, without advancing the round robin."""
+        names = self._keys[:2]
         with mapped():
-            found = await self._call("MGET", *self._keys[:2])
-        accounts, keys = found
-        return int(accounts or 0), int(keys or 0)
+            found = await self._call("MGET", *names)
+        if all(value is not None and value.isdecimal() for value in found):
+            return int(found[0]), int(found[1])
+        accounts, keys = [await self._repair.version(name) for name in names]
+        return accounts, keys
 
     async def _run(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run the script and report its duration to the hook."""
         began = time.monotonic()
         try:
-            reply = await self._scripts.repeat("snapshot", keys, args)
+            reply = await self._ask(keys, args)
         except StoreUnavailable as error:
             self._hook(time.monotonic() - began, error)
             raise
         self._hook(time.monotonic() - began, None)
         return reply
+
+    async def _ask(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run the script, once more where the type of a value was another and is now right."""
+        try:
+            return await self._scripts.repeat("snapshot", keys, args)
+        except StoreUnavailable as error:
+            if not await self._repair.repair(error, _forms(keys)):
+                raise
+        return await self._scripts.repeat("snapshot", keys, args)
+
+
+def _forms(keys: Sequence[str]) -> Mapping[str, Form]:
+    """The forms of the keys that can be made anew: not the tie, which may be of any, nor usage."""
+    charged = (Form.SORTED_SET, Form.HASH, Form.SORTED_SET)
+    return {**_SHARED_FORMS, **dict(zip(keys[7:10], charged, strict=False))}
 
 
 def _who_may_stay(request: SnapshotRequest) -> str:
