@@ -71,9 +71,9 @@ class Scene:
         request = SnapshotRequest(model="m", affinity="f1", charge=charge, fair_share=share)
         return await self.snapshots.read(request)
 
-    async def slots(self, deed: str, request: str, *args: Any) -> Sequence[Any]:
+    async def slots(self, operation: str, request: str, *args: Any) -> Sequence[Any]:
         keys = [keyspace.slots(), keyspace.queue()]
-        given = [deed, 1, 45, keyspace.wakes(""), request, *args]
+        given = [operation, 1, 45, keyspace.wakes(""), request, *args]
         done: Sequence[Any] = await self.pool.repeat("slots", keys, given)
         return done
 
@@ -260,7 +260,7 @@ async def test_tokens_of_a_minute_that_are_no_number_charge_nothing(scene: Scene
     assert await dump(scene.redis) == before
 
 
-DEEDS: dict[str, tuple[Any, ...]] = {
+OPERATIONS: dict[str, tuple[Any, ...]] = {
     "take": ("k-1", "b", "k"),
     "wait": ("k-3", f"2.0 {FAR} 1.0 k one a ", 100),
     "free": ("k-1",),
@@ -269,14 +269,14 @@ DEEDS: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("name", [keyspace.slots, keyspace.queue])
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("operation", OPERATIONS)
 async def test_slots_or_a_queue_of_another_type_are_an_error_and_nothing_has_changed(
-    scene: Scene, deed: str, name: Callable[[], str]
+    scene: Scene, operation: str, name: Callable[[], str]
 ) -> None:
     before = await poison(scene.redis, name())
 
     with pytest.raises(StoreUnavailable):
-        await scene.slots(deed, *DEEDS[deed])
+        await scene.slots(operation, *OPERATIONS[operation])
 
     assert await dump(scene.redis) == before
 

@@ -52,7 +52,7 @@ OWN = [
     ("invalid_function_parameters", 1, 400, "invalid_function_parameters"),
     ("invalid_prompt", 1, 400, "invalid_prompt"),
     ("cyber_policy", 1, 400, "cyber_policy"),
-    ("newer_version_required", 1, 400, None),
+    ("newer_version_required", 1, 400, "client_too_old"),
     ("too_large", 1, 413, "request_too_large"),
     ("unprocessable", 1, 400, None),
     ("model_not_found", 2, 404, "model_not_found"),

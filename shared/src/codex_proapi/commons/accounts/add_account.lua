@@ -7,11 +7,11 @@
 -- A refresh token that was spent is ignored, and the present one only brings a later access token: an old
 -- file imported again must not replace its successor. Generations only grow.
 local new = cjson.decode(ARGV[1])
-local held = redis.call('HMGET', KEYS[4], 'generation', 'token', 'spent')
+local stored = redis.call('HMGET', KEYS[4], 'generation', 'token', 'spent')
 local ends = tonumber(redis.call('HGET', KEYS[3], 'token_expires_at') or '0') or 0
 local known = new.opens and new.token ~= ''
-local spent = known and held[3] and string.find(held[3], new.token, 1, true)
-local same = known and held[2] == new.token and new.ends <= ends
+local spent = known and stored[3] and string.find(stored[3], new.token, 1, true)
+local same = known and stored[2] == new.token and new.ends <= ends
 
 local function set(fields)
   for name, value in pairs(fields) do redis.call('HSET', KEYS[3], name, value) end
@@ -34,6 +34,6 @@ for _, field in ipairs(cooling) do
 end
 if same then return 0 end
 redis.call('HSET', KEYS[3], 'token_expires_at', new.ends)
-local generation = held[1] and tonumber(held[1]) + 1 or version
+local generation = stored[1] and tonumber(stored[1]) + 1 or version
 redis.call('HSET', KEYS[4], 'generation', generation, 'sealed', new.sealed, 'token', new.token)
 return generation

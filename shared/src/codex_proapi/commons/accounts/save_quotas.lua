@@ -2,10 +2,10 @@
 -- KEYS quotas; ARGV for each: value read ("" for none), value to write. Returns 1 or 0 for each.
 -- A value of another type counts as none and is replaced.
 -- Idempotent: a value that is already the one to write counts as written.
-local done, held = {}, redis.call('MGET', unpack(KEYS))
+local done, stored = {}, redis.call('MGET', unpack(KEYS))
 for i, key in ipairs(KEYS) do
   local before, after = ARGV[2 * i - 1], ARGV[2 * i]
-  local there = held[i] or ''
+  local there = stored[i] or ''
   done[i] = 0
   if there == before or there == after then
     redis.call('SET', key, after)

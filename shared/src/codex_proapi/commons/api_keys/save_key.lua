@@ -4,14 +4,14 @@
 --      prefix of digest keys, fields of the key as texts
 -- Reads raise for a wrong type before anything is written; the version counts first, as one too many harms nobody.
 local new = cjson.decode(ARGV[1])
-local held = redis.call('HMGET', KEYS[3], 'digests', 'ending', 'revoked', 'name')
+local stored = redis.call('HMGET', KEYS[3], 'digests', 'ending', 'revoked', 'name')
 redis.call('SCARD', KEYS[1])
-if new.rotate and (not held[4] or held[3] == '1') then return 0 end
+if new.rotate and (not stored[4] or stored[3] == '1') then return 0 end
 redis.call('INCR', KEYS[2])
 local ours = {}
 for _, digest in ipairs(new.digests) do ours[digest] = true end
 local ending = {}
-for before in string.gmatch((held[1] or '') .. ' ' .. (held[2] or ''), '%S+') do
+for before in string.gmatch((stored[1] or '') .. ' ' .. (stored[2] or ''), '%S+') do
   if not ours[before] then
     if new.overlap == 0 then
       redis.call('DEL', new.prefix .. before)

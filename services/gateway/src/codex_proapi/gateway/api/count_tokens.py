@@ -10,7 +10,8 @@ from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.exchange.serve import ExchangeService
 from codex_proapi.gateway.formats.anthropic.request import message_list, read_body
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, send_response
-from codex_proapi.gateway.server.body_budget import check_values
+from codex_proapi.gateway.server.body_budget import BodyHold, check_values
+from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.server.read_body import ClientGone
 from codex_proapi.gateway.server.read_body import read_body as receive_body
 from codex_proapi.gateway.server.sink import HttpSink
@@ -37,11 +38,11 @@ class CountTokens:
             error_headers=MESSAGES.error_headers,
             id_header=MESSAGES.id_header,
         )
-        hold = self._service.hold_body()
+        hold = BodyHold()
         try:
-            await self._service.authenticate(headers)
+            hold = self._service.hold_body(await self._service.authenticate(headers))
             body = await receive_body(receive, headers, hold=hold)
-            counted = await self._service.work_on(body, partial(_counted, body))
+            counted = await work_on(body, partial(_counted, body), turn=hold.turn())
         except ClientGone:
             return
         except GatewayError as error:

@@ -38,7 +38,7 @@ class Endpoint:
             await sink.fail(error)
             return
 
-        hold = self._service.hold_body()
+        hold = self._service.hold_body(authenticated)
 
         async def body() -> bytes:
             return await read_body(receive, headers, hold=hold)

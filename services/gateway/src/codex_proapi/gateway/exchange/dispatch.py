@@ -261,14 +261,14 @@ class Dispatcher:
         if decision.kind is RefusalKind.FORBIDDEN:
             state.forbidden[lease.account.id] = lease, refusal, decision
             if len(state.forbidden) > 1:  # two accounts refuse it: the request is the cause
-                raise self._given_up(account_try, refusal, decision)
+                raise self._without_retry(account_try, refusal, decision)
         else:
             opened = await self._outcomes.record_refusal(lease, refusal, decision, model=model)
         if refusal.quota is not None:
             self.context.observer.observe_quota(lease.account.id, refusal.quota)
         if not self._goes_on(decision, state):
             await self._record_forbidden(state)
-            raise self._given_up(account_try, refusal, decision)
+            raise self._without_retry(account_try, refusal, decision)
         if decision.change is None or (opened and not lease.sole):
             return None
         account_try.changes.add(decision.change)
@@ -319,7 +319,7 @@ class Dispatcher:
         fingerprint = state.dispatch_request.lease_request.fingerprint
         return await self._ciphertexts.readable(state.request, lease, fingerprint)
 
-    def _given_up(
+    def _without_retry(
         self, account_try: AccountTry, refusal: Refusal, decision: RetryDecision
     ) -> GatewayError:
         """The error of an exchange that makes no further attempt after this refusal."""

@@ -9,6 +9,7 @@ upstream stream, folds the facts into one `ExchangeRecord` and passes it to ever
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -218,6 +219,10 @@ class Exchange:
     def receive(self, body: bytes) -> None:
         """Take the client's body, which is kept until `release_body`."""
         self._body = body
+
+    def body_turn(self) -> AbstractAsyncContextManager[None]:
+        """The next turn at a thread that works on its body."""
+        return self._hold.turn()
 
     def hold_stored(self, size: int) -> None:
         """Take the bytes of stored items that the request names from the body budget.

@@ -4,8 +4,8 @@
 local found, id = {}, ARGV[1]
 while id ~= '' do
   local node, sealed = unpack(redis.call('HMGET', KEYS[1], 'node:' .. id, 'data:' .. id))
-  local told, read = pcall(cjson.decode, node or '')
-  if not told or type(read) ~= 'table' or type(read.parent) ~= 'string' or not sealed then break end
+  local decoded, read = pcall(cjson.decode, node or '')
+  if not decoded or type(read) ~= 'table' or type(read.parent) ~= 'string' or not sealed then break end
   if #found == tonumber(ARGV[2]) then break end
   table.insert(found, 1, sealed)
   id = read.parent

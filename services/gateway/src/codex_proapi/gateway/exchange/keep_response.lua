@@ -8,8 +8,8 @@ local key, response, time, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), cjson.dec
 local times, nodes = KEYS[3], KEYS[4]
 
 local function nearly_full(more)
-  local told, info = pcall(redis.call, 'INFO', 'memory')
-  if not told then return false end
+  local known, info = pcall(redis.call, 'INFO', 'memory')
+  if not known then return false end
   local used = tonumber(string.match(info, 'used_memory:(%d+)') or 0)
   local limit = tonumber(string.match(info, 'maxmemory:(%d+)') or 0)
   return limit > 0 and used + more > limit * 0.8

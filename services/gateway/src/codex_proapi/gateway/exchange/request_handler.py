@@ -173,8 +173,7 @@ class RequestHandler:
             options=options,
             client=traits,
         )
-        turns = self._services.bodies.turns
-        translated = await work_on(exchange.body, work, turns=turns)
+        translated = await work_on(exchange.body, work, turn=exchange.body_turn())
         exchange.note_translation(translated)
         check_model(key, translated.request.model)
         stored: list[bytes] = []
@@ -182,7 +181,7 @@ class RequestHandler:
             translated = await self._expanded(translated, options.key_id, stored)
         parts = [exchange.body, *stored]
         counting = partial(estimate, sum(map(len, parts)), translated.request.input)
-        exchange.note_estimate(await work_on(parts, counting, turns=turns))
+        exchange.note_estimate(await work_on(parts, counting, turn=exchange.body_turn()))
         return translated
 
     def _summary(self, key: ApiKey | None) -> str | None:
@@ -208,7 +207,7 @@ class RequestHandler:
         stored += [*(previous or ()), *found.values()]
         self._exchange.hold_stored(sum(map(len, stored)))
         work = partial(expand, translated, previous_items=previous, referenced_items=found)
-        return await work_on(stored, work, turns=self._services.bodies.turns)
+        return await work_on(stored, work, turn=self._exchange.body_turn())
 
     def _claims(self, authenticated: Authenticated) -> Claims:
         """Make the claims on the key; they replace earlier ones whose charge was never made."""

@@ -23,7 +23,7 @@ from codex_proapi.gateway.exchange.request_handler import RequestHandler
 from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.server.body_budget import BodyHold, check_values
-from codex_proapi.gateway.server.body_threads import Result, work_on
+from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.server.error_response import internal_fault, log_refusal
 from codex_proapi.gateway.server.read_body import ClientGone
 from codex_proapi.gateway.server.request_context import bind_key
@@ -65,13 +65,9 @@ class ExchangeService:
     def __repr__(self) -> str:
         return f"<ExchangeService with {self._services.in_flight!r}>"
 
-    def hold_body(self) -> BodyHold:
-        """An empty share of the body budget, for the next request."""
-        return self._services.bodies.hold()
-
-    async def work_on(self, body: bytes, work: Callable[[], Result]) -> Result:
-        """Return what `work` on a body gives; it is done in a thread where it may take long."""
-        return await work_on(body, work, turns=self._services.bodies.turns)
+    def hold_body(self, authenticated: Authenticated) -> BodyHold:
+        """An empty share of the body budget, for a request of a key."""
+        return self._services.bodies.hold(authenticated.key.id if authenticated.key else "")
 
     async def authenticate(self, headers: Mapping[bytes, bytes]) -> Authenticated:
         """Check capacity and authenticate a request.
@@ -143,7 +139,8 @@ class ExchangeService:
         watch: asyncio.Task[None] | None = None
         try:
             exchange.receive(await request.body())
-            await self.work_on(exchange.body, partial(check_values, exchange.body))
+            checking = partial(check_values, exchange.body)
+            await work_on(exchange.body, checking, turn=request.hold.turn())
             if len(exchange.body) > LARGE_BODY:
                 await asyncio.sleep(0)
             watch = self._services.tasks.start(_watch(request, exchange), name="watch")

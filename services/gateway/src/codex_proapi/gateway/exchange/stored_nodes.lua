@@ -13,8 +13,8 @@ local function count(of, bytes) redis.call('HSET', sums, of, math.max(0, sum(of)
 
 -- nil where there is none, or one that cannot be read
 local function read(nodes, id)
-  local told, node = pcall(cjson.decode, redis.call('HGET', nodes, 'node:' .. id) or '')
-  local sound = told and type(node) == 'table' and type(node.parent) == 'string' and type(node.items) == 'table'
+  local decoded, node = pcall(cjson.decode, redis.call('HGET', nodes, 'node:' .. id) or '')
+  local sound = decoded and type(node) == 'table' and type(node.parent) == 'string' and type(node.items) == 'table'
   for _, field in ipairs({'refs', 'size', 'depth', 'chain'}) do sound = sound and type(node[field]) == 'number' end
   return sound and node or nil
 end

@@ -11,7 +11,7 @@
 --      tend                         removes expired leases and queue entries
 local SLOT_SECONDS, QUEUE_SECONDS, WAKE_SECONDS = 90, 120, 60
 local HANDED_SECONDS = 5
-local deed, most, lease, wakes, request = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local operation, most, lease, wakes, request = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 if most == 0 then most = math.huge end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -20,7 +20,7 @@ redis.call('ZCARD', KEYS[1])
 redis.call('HLEN', KEYS[2])
 
 -- Number of slots by account and by key, after releasing those of the request `own`.
-local function held(own)
+local function slots_in_use(own)
   local busy, keys = {}, {}
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
   for _, slot in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
@@ -58,7 +58,7 @@ local function queue()
     -- An entry that cannot be parsed has expired.
     if (tonumber(until_ or '') or 0) <= now then
       redis.call('HDEL', KEYS[2], all[i])
-    elseif all[i] ~= request or deed ~= 'take' then
+    elseif all[i] ~= request or operation ~= 'take' then
       places[#places + 1] = {
         request = all[i], since = tonumber(since) or 0, weight = tonumber(weight) or 1,
         key = key, replica = replica, list = list,
@@ -133,14 +133,14 @@ local function hand_out(places, busy, keys)
   end
 end
 
-if deed == 'take' then
+if operation == 'take' then
   local account, key = ARGV[6], ARGV[7]
   local before = redis.call('ZSCORE', KEYS[1], account .. ' ' .. request .. ' ' .. key)
   if before and tonumber(before) > now then
     lend(account, request, key, lease)
     return {1}
   end
-  local busy, keys = held(request)
+  local busy, keys = slots_in_use(request)
   local places, wanted = queue()
   if (busy[account] or 0) < most and not wanted[account] then
     lend(account, request, key, lease)
@@ -158,18 +158,18 @@ if deed == 'take' then
   return full
 end
 
-if deed == 'wait' then
+if operation == 'wait' then
   if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[7]) and redis.call('HEXISTS', KEYS[2], request) == 0 then
     return {0}
   end
   redis.call('HSET', KEYS[2], request, ARGV[6])
   redis.call('EXPIRE', KEYS[2], QUEUE_SECONDS)
-elseif deed == 'free' then
+elseif operation == 'free' then
   redis.call('HDEL', KEYS[2], request)
 end
-local busy, keys = held(request)
+local busy, keys = slots_in_use(request)
 -- A new entry that waits for full accounts changes nothing for the others.
-if deed == 'wait' and not room(string.match(ARGV[6], '^%S+ %S+ %S+ %S+ %S+ (.*)$'), busy) then return {1} end
+if operation == 'wait' and not room(string.match(ARGV[6], '^%S+ %S+ %S+ %S+ %S+ (.*)$'), busy) then return {1} end
 local places = queue()
 hand_out(places, busy, keys)
 return {1}

@@ -4,13 +4,14 @@ A body needs its own size while it is read, and several times that once it is de
 common bound a few clients could exhaust the process' memory.
 """
 
-import asyncio
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from codex_proapi.gateway.errors import Overloaded, TooLarge
+from codex_proapi.gateway.server.body_threads import FairTurns
 
 MOST_CONTAINERS: Final = 200_000
 """Objects and lists in one body: an empty object is 2 bytes in JSON and some 70 in memory."""
@@ -21,8 +22,6 @@ EXACT_BYTES: Final = 8 * 1024 * 1024
 
 Texts hold braces and commas, too: source code has one in thirty letters.
 """
-THREADS: Final = 2
-"""Large bodies that are worked on at a time, each in a thread: a small one passes beside a giant."""
 _TOKENS: Final = re.compile(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"){1,20000}+', re.DOTALL)
 """A piece of JSON that begins and ends outside of strings, in 5 ms at most: no piece is looked
 through without others having their turn at the interpreter."""
@@ -34,8 +33,8 @@ class BodyBudget:
     """The bytes of all bodies in the process; thread-safe, as decompression runs in threads."""
 
     def __init__(self, most: int) -> None:
-        self.turns = asyncio.Semaphore(THREADS)
-        """For `body_threads.work_on`."""
+        self.turns = FairTurns()
+        """Turns at the threads that work on large bodies."""
         self._most = most
         self._held = 0
         self._lock = threading.Lock()
@@ -48,9 +47,9 @@ class BodyBudget:
         """Bytes held now."""
         return self._held
 
-    def hold(self) -> "BodyHold":
-        """An empty share for one request."""
-        return BodyHold(self)
+    def hold(self, key_id: str = "") -> "BodyHold":
+        """An empty share for one request of a key."""
+        return BodyHold(self, key_id)
 
     def take(self, size: int) -> None:
         """Take so many bytes, or give them back if negative. Raises Overloaded when full."""
@@ -63,10 +62,11 @@ class BodyBudget:
 class BodyHold:
     """One request's share of the body budget."""
 
-    __slots__ = ("_budget", "_closed", "_lock", "size")
+    __slots__ = ("_budget", "_closed", "_key_id", "_lock", "size")
 
-    def __init__(self, budget: BodyBudget | None = None) -> None:
+    def __init__(self, budget: BodyBudget | None = None, key_id: str = "") -> None:
         self._budget = budget
+        self._key_id = key_id
         self._closed = False
         self._lock = threading.Lock()
         self.size = 0
@@ -74,6 +74,12 @@ class BodyHold:
 
     def __repr__(self) -> str:
         return f"<BodyHold of {self.size} bytes>"
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """The request's next turn at a thread for its body; fair between keys."""
+        if self._budget is None:
+            return nullcontext()
+        return self._budget.turns.of(self._key_id)
 
     def take(self, size: int) -> None:
         """Hold so many bytes more. Raises Overloaded, also once all were given back."""

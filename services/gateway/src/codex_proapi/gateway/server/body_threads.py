@@ -2,11 +2,15 @@
 
 One call into C holds the interpreter's lock however long it takes, so the work itself must be done
 in steps; Python code is interrupted every few milliseconds (`sys.getswitchinterval`).
+
+The threads are few, as they share the interpreter with the loop, and API keys take turns at them:
+the large bodies of one key wait for each other, and another key's for none of theirs.
 """
 
 import asyncio
+import collections
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final, TypeVar
 
 Result = TypeVar("Result")
@@ -18,23 +22,103 @@ Translating one was seen to take 1 to 3 µs (a message of a conversation 6, a to
 some 20 ms. Values are counted by commas and brackets, of which texts hold some, too.
 """
 
+THREADS: Final = 3
+"""Large bodies that are worked on at a time, each in a thread."""
+THREADS_OF_KEY: Final = 2
+"""Most of them of one key, whose small one so passes beside its giant."""
+
+
+class FairTurns:
+    """Turns at the threads, fair between keys: at most so many, and of one key at most fewer.
+
+    A free turn goes to the waiting key that holds the fewest, of these to the one that waited
+    longest since its last turn; among the requests of a key to the oldest.
+    """
+
+    def __init__(self, most: int = THREADS, most_of_key: int = THREADS_OF_KEY) -> None:
+        self._free = most
+        self._most_of_key = most_of_key
+        self._held: collections.Counter[str] = collections.Counter()
+        self._waiting: dict[str, collections.deque[asyncio.Future[None]]] = {}
+
+    def __repr__(self) -> str:
+        waiting = sum(map(len, self._waiting.values()))
+        return f"<FairTurns {self._held.total()} held, {waiting} waited for>"
+
+    @contextlib.asynccontextmanager
+    async def of(self, key_id: str) -> AsyncGenerator[None, None]:
+        """A turn of a key, waited for until there is one."""
+        await self._take(key_id)
+        try:
+            yield
+        finally:
+            self._give_back(key_id)
+
+    async def _take(self, key_id: str) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key_id, collections.deque()).append(turn)
+        self._hand_out()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._forget(key_id, turn)
+            else:  # it was handed over in the same moment
+                self._give_back(key_id)
+            raise
+
+    def _give_back(self, key_id: str) -> None:
+        self._free += 1
+        self._held[key_id] -= 1
+        if not self._held[key_id]:
+            del self._held[key_id]
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Hand free turns to waiting keys; keys are kept in the order of their last turns."""
+        while self._free:
+            may = [key for key in self._waiting if self._held.get(key, 0) < self._most_of_key]
+            if not may:
+                return
+            key_id = min(may, key=lambda key: self._held.get(key, 0))
+            turn = self._waiting[key_id][0]
+            self._forget(key_id, turn)
+            if turn.cancelled():
+                continue
+            if key_id in self._waiting:
+                self._waiting[key_id] = self._waiting.pop(key_id)
+            self._free -= 1
+            self._held[key_id] += 1
+            turn.set_result(None)
+
+    def _forget(self, key_id: str, turn: "asyncio.Future[None]") -> None:
+        """Take a request out of the queue, and its key with the last one."""
+        queue = self._waiting.get(key_id, collections.deque())
+        if turn in queue:
+            queue.remove(turn)
+        if not queue:
+            self._waiting.pop(key_id, None)
+
 
 async def work_on(
-    body: bytes | Sequence[bytes], work: Callable[[], Result], *, turns: asyncio.Semaphore
+    body: bytes | Sequence[bytes],
+    work: Callable[[], Result],
+    *,
+    turn: contextlib.AbstractAsyncContextManager[None],
 ) -> Result:
     """Return what `work` gives: at once for a body of few values, else in a thread.
 
     Args:
         body: the JSON that is worked on, in one or several parts.
         work: reads the body; must not touch what another thread may change.
-        turns: bounds how many threads work at a time, for they share the interpreter with the loop.
+        turn: the turn at a thread, waited for as it is entered; not entered for a body of few values.
 
     Raises:
         Exception: whatever `work` raises.
     """
     if is_small(*([body] if isinstance(body, bytes) else body)):
         return work()
-    async with turns:
+    async with turn:
         return await in_thread(work)
 
 

@@ -3,43 +3,53 @@
 Every step enforces limits of size and of ratio, so that a decompression bomb is refused early.
 """
 
-import asyncio
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import zstandard
 
 from codex_proapi.gateway.errors import BadRequest, TooLarge
 from codex_proapi.gateway.server.body_budget import BodyHold
+from codex_proapi.gateway.server.body_threads import in_thread
 
 UNPACK_AT_ONCE = 16 * 1024
 """Compressed bytes from which a thread decompresses: they may expand a thousandfold."""
 PIECE = 1024 * 1024
 """Most bytes decompressed at a time."""
 SLICE = 64 * 1024
-"""How much of a packed body is looked at at a time: zlib copies what it has not used yet."""
+"""Compressed bytes given to zlib at a time: it copies what it has not used yet."""
 MOST_MEMBERS = 10_000
-"""gzip members in one body; tools that pack in parallel write one for each 64 KiB or more."""
-MOST_PACKINGS = 2
-"""How often a body may be packed; nobody was seen to do it more than once."""
+"""Most gzip members in one body; tools that compress in parallel write one for each 64 KiB or more."""
+MOST_ENCODINGS = 2
+"""Most content encodings of one body; no client was seen to use more than one."""
 MOST_RATIO = 50
-"""How many times its packed size a body may have unpacked; conversations were seen to have 20."""
+"""Most bytes decompressed for each compressed one; conversations were seen to have 20."""
 RATIO_BYTES = 4 * 1024 * 1024
-"""Unpacked size up to which any ratio is fine: as much text as the largest context takes. A log in
-a tool's result that says one thing ten thousand times is packed a hundredfold."""
+"""Decompressed bytes up to which any ratio is allowed: as much text as the largest context takes. A
+log in a tool's result that repeats one line ten thousand times has a ratio of a hundred."""
 ZSTD_WINDOW = 8 * 1024 * 1024
-"""Memory a zstd frame may claim; HTTP allows it no more (RFC 9659)."""
+"""Largest window of a zstd frame in bytes, the most that HTTP allows (RFC 9659)."""
 
 
 async def decompress(body: bytes, packing: str, limit: int, hold: BodyHold | None = None) -> bytes:
-    """The body without its packings, which `content-encoding` lists in the order they were put on.
+    """Decompress a body; from UNPACK_AT_ONCE bytes on in a thread, when its key's turn comes.
 
-    What is unpacked is held by `hold`, as the body itself already is. Raises BadRequest, TooLarge,
-    or Overloaded.
+    Args:
+        body: the compressed body, whose bytes `hold` holds.
+        packing: value of `content-encoding`: the encodings in the order in which they were applied.
+        limit: most bytes of the result.
+        hold: the request's share of the body budget; takes the bytes of the result, and releases
+            those of `body`.
+
+    Raises:
+        BadRequest: an encoding is not known, or the body is not encoded so.
+        TooLarge: the result exceeds `limit` or MOST_RATIO.
+        Overloaded: the body budget is exhausted.
     """
     names = [name for name in map(str.strip, packing.lower().split(",")) if name]
     unknown = [name for name in names if name not in UNPACKERS]
-    if unknown or len(names) > MOST_PACKINGS:
+    if unknown or len(names) > MOST_ENCODINGS:
         known = ", ".join(sorted(UNPACKERS))
         raise BadRequest(
             f"content-encoding must be {known}, or two of them in a row.",
@@ -53,7 +63,8 @@ async def decompress(body: bytes, packing: str, limit: int, hold: BodyHold | Non
             if len(body) < UNPACK_AT_ONCE:
                 UNPACKERS[name](body, unpacked)
             else:
-                await asyncio.to_thread(UNPACKERS[name], body, unpacked)
+                async with hold.turn():
+                    await in_thread(partial(UNPACKERS[name], body, unpacked))
         except (zlib.error, zstandard.ZstdError):
             raise BadRequest(
                 f"The body is not {name}, as its content-encoding says.", code="invalid_body"
@@ -69,7 +80,7 @@ def too_large(limit: int) -> TooLarge:
 
 
 class _Unpacked:
-    """The pieces of an unpacked body, within its limits."""
+    """The pieces of a decompressed body, within its limits."""
 
     def __init__(self, most: int, limit: int, hold: BodyHold) -> None:
         self._most = most
@@ -82,7 +93,7 @@ class _Unpacked:
         return f"<_Unpacked {self._size} bytes>"
 
     def extend(self, pieces: Iterable[bytes]) -> None:
-        """Take every piece. Raises TooLarge or Overloaded."""
+        """Add every piece. Raises TooLarge or Overloaded."""
         for piece in pieces:
             self._size += len(piece)
             if self._size > self._limit:
@@ -93,13 +104,13 @@ class _Unpacked:
             self._pieces.append(piece)
 
     def clear(self) -> None:
-        """Forget the pieces: they were unpacked in a wrong way."""
+        """Drop the pieces, which were decompressed as another format than they have."""
         self._hold.release(self._size)
         self._pieces.clear()
         self._size = 0
 
     def joined(self) -> bytes:
-        """The whole body."""
+        """The whole body in one piece."""
         return b"".join(self._pieces)
 
 
@@ -108,7 +119,7 @@ def _gunzip(body: bytes, unpacked: _Unpacked) -> None:
 
 
 def _inflate_either(body: bytes, unpacked: _Unpacked) -> None:
-    """`deflate` means the zlib format; some clients send it without the zlib header."""
+    """Decompress `deflate`: the zlib format, which some clients send without its header."""
     try:
         unpacked.extend(_inflated(body, 15))
     except zlib.error:
@@ -117,7 +128,7 @@ def _inflate_either(body: bytes, unpacked: _Unpacked) -> None:
 
 
 def _inflated(body: bytes, window: int) -> Iterator[bytes]:
-    """What the members of a body hold, one after the other; zeros may follow the last."""
+    """Decompress all members of a body; zeros may follow the last one."""
     members = 0
     machine = zlib.decompressobj(window)
     for start in range(0, len(body), SLICE):
@@ -155,4 +166,4 @@ UNPACKERS: Mapping[str, Callable[[bytes, _Unpacked], None]] = {
     "zstd": _unpack_zstd,
     "identity": _as_it_is,
 }
-"""Ways a body may be packed."""
+"""Decompression by name of the content encoding."""

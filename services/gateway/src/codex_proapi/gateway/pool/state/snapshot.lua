@@ -21,11 +21,11 @@ local MINUTE, KEPT = 60, 120
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 -- accounts-version, keys-version, cursor, the conversation's tie, cooldowns-version
-local held = redis.call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[7])
+local values = redis.call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[7])
 
 -- A counter, 0 if there is none. MGET takes a key of another type for none, GET raises.
 local function counter(n)
-  return tonumber(held[n] or redis.call('GET', KEYS[n]) or 0) or error('a counter is no number')
+  return tonumber(values[n] or redis.call('GET', KEYS[n]) or 0) or error('a counter is no number')
 end
 
 -- What all requests share raises for a wrong type here, before anything is written. A tie of another type is
@@ -123,68 +123,85 @@ local function pending(streams)
   return sum
 end
 
-local function draw()
-  local today = now >= tonumber(ARGV[18]) and now < tonumber(ARGV[19])
-  if keys_version ~= tonumber(ARGV[6]) or not today then
-    return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
-  end
-  local requests, tokens, streams = KEYS[8], KEYS[9], KEYS[10]
-  local id, asked, rpm, tpm = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-  local concurrent, place = tonumber(ARGV[11]), ARGV[12]
+-- What the key has used: of its minute, and of its budgets.
+local function use_of_key()
+  local requests = KEYS[8]
   redis.call('ZREMRANGEBYSCORE', requests, '-inf', now - MINUTE)
-  local known = redis.call('ZSCORE', requests, id)
-  local used = redis.call('ZCARD', requests)
+  local use = {seconds = {}, counts = {}, lasts = {}, tokens = 0}
+  use.known = redis.call('ZSCORE', requests, ARGV[7])
+  use.requests = redis.call('ZCARD', requests)
   local oldest = redis.call('ZRANGE', requests, 0, 0, 'WITHSCORES')[2]
-  local reset = oldest and tonumber(oldest) + MINUTE - now or 0
-  local seconds, counts, lasts, sum = {}, {}, {}, 0
-  if tpm > 0 then seconds, counts, lasts, sum = minute_tokens(tokens) end
-  local days = spent_days()
-  local spent = spent_of(days)
-
-  local function told(limit, wait, midnights)
-    local first = seconds[1] and lasts[seconds[1]] + MINUTE - now or 0
-    local function ms(seconds) return math.ceil(seconds * 1000) end
-    local left, tokens_left = math.max(0, rpm - used), math.max(0, tpm - sum)
-    return {
-      limit, ms(wait), left, ms(reset), tokens_left, ms(first), midnights,
-      spent[1], spent[2], spent[3],
-    }
+  use.reset = oldest and tonumber(oldest) + MINUTE - now
+  if tonumber(ARGV[10]) > 0 then
+    use.seconds, use.counts, use.lasts, use.tokens = minute_tokens(KEYS[9])
   end
+  use.days = spent_days()
+  use.spent = spent_of(use.days)
+  return use
+end
 
-  if known then return told('', 0, 0) end
-  if place ~= '' then
+-- The limit that refuses the request or '', seconds to wait, days until a budget has something left.
+local function refusal(use)
+  local asked, rpm, tpm = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+  local concurrent, streams = tonumber(ARGV[11]), KEYS[10]
+  if ARGV[12] ~= '' then
     redis.call('ZREMRANGEBYSCORE', streams, '-inf', now)
-    if #days > 0 then
-      local limit, wait, left = budget(days, spent)
-      if limit ~= '' then return told(limit, 0, wait) end
-      if pending(streams) >= left then return told('pending', 2, 0) end
+    if #use.days > 0 then
+      local limit, wait, left = budget(use.days, use.spent)
+      if limit ~= '' then return limit, 0, wait end
+      if pending(streams) >= left then return 'pending', 2, 0 end
     end
   end
-  if rpm > 0 and used >= rpm then return told('rpm', reset, 0) end
-  if tpm > 0 and sum + asked > tpm then
-    return told('tpm', until_gone(seconds, counts, lasts, sum + asked - tpm), 0)
+  if rpm > 0 and use.requests >= rpm then return 'rpm', use.reset or 0, 0 end
+  if tpm > 0 and use.tokens + asked > tpm then
+    return 'tpm', until_gone(use.seconds, use.counts, use.lasts, use.tokens + asked - tpm), 0
   end
   if concurrent > 0 and redis.call('ZCARD', streams) >= concurrent then
-    return told('concurrent', 1, 0)
+    return 'concurrent', 1, 0
   end
+  return '', 0, 0
+end
 
-  if tpm > 0 then
+-- Charge a request that no limit refuses.
+local function charge_request(use)
+  local requests, tokens, streams, permit = KEYS[8], KEYS[9], KEYS[10], ARGV[12]
+  local asked = tonumber(ARGV[8])
+  if tonumber(ARGV[10]) > 0 then
     local second = math.floor(now)
     redis.call('HINCRBY', tokens, second, asked) -- the only write that a value may refuse is the first
     redis.call('HSET', tokens, second .. '+', string.format('%.6f', now))
     redis.call('EXPIRE', tokens, KEPT)
-    sum, lasts[second] = sum + asked, now
-    if not seconds[1] then seconds[1] = second end
+    use.tokens, use.lasts[second] = use.tokens + asked, now
+    if not use.seconds[1] then use.seconds[1] = second end
   end
-  redis.call('ZADD', requests, now, id)
+  redis.call('ZADD', requests, now, ARGV[7])
   redis.call('EXPIRE', requests, KEPT)
-  used = used + 1
-  if not oldest then reset = MINUTE end
-  if place ~= '' then
-    redis.call('ZADD', streams, now + ARGV[13], place)
+  use.requests, use.reset = use.requests + 1, use.reset or MINUTE
+  if permit ~= '' then
+    redis.call('ZADD', streams, now + ARGV[13], permit)
     redis.call('EXPIRE', streams, KEPT)
   end
-  return told('', 0, 0)
+end
+
+local function charge_limits()
+  local today = now >= tonumber(ARGV[18]) and now < tonumber(ARGV[19])
+  if keys_version ~= tonumber(ARGV[6]) or not today then
+    return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
+  end
+  local use = use_of_key()
+  local limit, wait, midnights = '', 0, 0
+  if not use.known then
+    limit, wait, midnights = refusal(use)
+    if limit == '' then charge_request(use) end
+  end
+  local function ms(seconds) return math.ceil(seconds * 1000) end
+  local first = use.seconds[1] and use.lasts[use.seconds[1]] + MINUTE - now or 0
+  local requests_left = math.max(0, tonumber(ARGV[9]) - use.requests)
+  local tokens_left = math.max(0, tonumber(ARGV[10]) - use.tokens)
+  return {
+    limit, ms(wait), requests_left, ms(use.reset or 0), tokens_left, ms(first), midnights,
+    use.spent[1], use.spent[2], use.spent[3],
+  }
 end
 
 -- Use of a scarce pool by key: 'used last-request-time last-request', or '-since' in place of the request
@@ -227,23 +244,24 @@ local function claim()
   return 0, function() note(had + charge, id) end
 end
 
-local function refused(drawn, share)
+local function refused(limits, share)
   return {
     tonumber(time[1]), tonumber(time[2]), accounts_version, keys_version,
-    -1, '', '', false, drawn, share,
+    -1, '', '', false, limits, share,
   }
 end
 
-local share, charge, drawn = -1, nil, {}
+local share, charge_share, limits = -1, nil, {}
 if ARGV[5] ~= '' then
-  share, charge = claim()
+  share, charge_share = claim()
   if share > 0 then return refused({}, share) end
 end
 if ARGV[6] then
-  drawn = draw()
-  if drawn[1] ~= '' then return refused(drawn, -1) end
+  limits = charge_limits()
+  if limits[1] ~= '' then return refused(limits, -1) end
 end
-if charge then charge() end
+if charge_share then charge_share() end
+
 -- End of a cooldown; nil if it cannot be parsed: the reader skips it, and it stays.
 local function ends_of(json)
   local read, cooldown = pcall(cjson.decode, json)
@@ -265,7 +283,7 @@ local function may_stay(id)
   return named == (sign == '+')
 end
 
-local version, cooling = (held[5] or 0) .. ' ' .. (held[1] or 0), nil
+local version, cooling = (values[5] or 0) .. ' ' .. (values[1] or 0), nil
 if version ~= ARGV[4] then
   cooling = redis.call('HGETALL', KEYS[4])
   for i = 1, #cooling, 2 do
@@ -273,15 +291,15 @@ if version ~= ARGV[4] then
     if ends and ends <= now then redis.call('HDEL', KEYS[4], cooling[i]) end
   end
 end
-local told = ARGV[2] ~= '0' and held[4] or ''
-local affine, cursor = (string.gsub(told, '^~', '')), -1
+local tie = ARGV[2] ~= '0' and values[4] or ''
+local affine, cursor = (string.gsub(tie, '^~', '')), -1
 if affine ~= '' and may_stay(affine) and not is_cooling(affine) then
   redis.call('EXPIRE', KEYS[5], ARGV[2])
 else
-  told = ''
+  tie = ''
   cursor = redis.call('INCR', KEYS[3])
 end
 return {
   tonumber(time[1]), tonumber(time[2]), accounts_version, keys_version,
-  cursor, told, version, cooling or false, drawn, share,
+  cursor, tie, version, cooling or false, limits, share,
 }
