@@ -129,7 +129,11 @@ async def test_clients_of_anthropics_api_read_errors_of_theirs(
     ("path", "method", "told"),
     [
         ("/v1/v1/embeddings", "POST", "another provider"),
-        ("/v1/images/generations", "POST", "no images"),
+        ("/v1/images/variations", "POST", "POST /v1/images/edits"),
+        ("/v1/chat/completions/chatcmpl-1", "GET", "are not stored"),
+        ("/api/tags", "GET", "Ollama"),
+        ("/v1beta/models/gemini-3-pro:generateContent", "POST", "Gemini"),
+        ("/v1/dashboard/billing/usage", "GET", "/v1/usage"),
         ("/v1/files/file_1/content", "GET", "file_data"),
         ("/v1/responses/resp_1/cancel", "POST", "previous_response_id"),
         ("/v1/responses/resp:1", "GET", "previous_response_id"),

@@ -165,6 +165,7 @@ class Gateway:
         ticker = Ticker()
         ticker.join(self.upstream.transport.closing_streams)
         ticker.join(self.upstream.client)
+        ticker.join(self.upstream.other_routes)
         return Dependencies(
             admission_control=self.pool.admission_control,
             authenticator=stores.authenticator,

@@ -129,7 +129,11 @@ class Simulator:
     @property
     def turns(self) -> list[ReceivedRequest]:
         """The received requests of POST /responses."""
-        wanted = ("POST", f"{CODEX}/responses")
+        return self.posted("responses")
+
+    def posted(self, route: str) -> list[ReceivedRequest]:
+        """The received requests of POST to a route below the base URL."""
+        wanted = ("POST", f"{CODEX}/{route}")
         return [
             received for received in self.requests if (received.method, received.path) == wanted
         ]

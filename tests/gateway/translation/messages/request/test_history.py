@@ -351,3 +351,13 @@ def test_long_names_of_history_come_back() -> None:
     )
 
     assert list(translated.tool_names.values()) == [long]
+
+
+@pytest.mark.parametrize("data", [None, "", 7])
+def test_an_image_without_bytes_is_refused(data: Any) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+
+    with pytest.raises(BadRequest) as refused:
+        items(user(image))
+
+    assert refused.value.param == "messages.0.content.0.source.data"

@@ -16,6 +16,8 @@ COUNT_ROUTE: Final = "/messages/count_tokens"
 """Where Claude Code asks how many tokens a Messages body has."""
 HELLO_ROUTE: Final = "/api/hello"
 """What Claude Code asks first, to see whether anybody is there."""
+OWN_USAGE_ROUTE: Final = "/usage"
+"""Where scripts read the figures of their key; below `/v1` only: the console has a page of this name."""
 RESPONSE_ROUTE: Final = "/responses"
 """Below it stand stored responses: `/responses/{id}` and `/responses/{id}/input_items`."""
 MODEL_ROUTE: Final = "/models"
@@ -27,7 +29,7 @@ FIGURES: Final = "/metrics"
 PROBE_ROUTES: Final = ("/", "/health", "/readyz", HELLO_ROUTE, FIGURES)
 SUPPORTED: Final = (
     f"{', '.join(f'POST /v1{path}' for path in POST_ROUTES)}, GET /v1{MODEL_ROUTE}, "
-    f"GET and DELETE /v1{RESPONSE_ROUTE}/{{id}}"
+    f"GET and DELETE /v1{RESPONSE_ROUTE}/{{id}}, GET /v1{OWN_USAGE_ROUTE}"
 )
 
 
@@ -42,6 +44,7 @@ PATHS: Final[Mapping[str, str]] = {
         for route in (*POST_ROUTES, COUNT_ROUTE, MODEL_ROUTE)
         for path in spellings(route)
     },
+    **{path: OWN_USAGE_ROUTE for path in spellings(OWN_USAGE_ROUTE) if path.startswith("/v1/")},
     **{path: USAGE_ROUTE for name in USAGE_NAMES for path in spellings(name)},
     **{path: route for route in PROBE_ROUTES for path in (route, f"{route.rstrip('/')}/")},
 }

@@ -14,7 +14,8 @@ from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.api import models
 from codex_proapi.gateway.api.error_shapes import error_body_for, is_anthropic
-from codex_proapi.gateway.api.paths import HELLO_ROUTE, USAGE_ROUTE
+from codex_proapi.gateway.api.key_usage import usage_of
+from codex_proapi.gateway.api.paths import HELLO_ROUTE, OWN_USAGE_ROUTE, USAGE_ROUTE
 from codex_proapi.gateway.api.stored_responses import StoredResponses
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
@@ -101,6 +102,12 @@ class Handlers:
             raise StoreUnreachable("The counters do not answer. Please try again.") from None
         return _json(200, usage_of_quota(share), _PRIVATE)
 
+    async def own_usage(self, request: AnyRequest) -> Response[bytes]:
+        """Return what the key has used of its budgets, and its counters by day."""
+        key = await self._authenticated(request)
+        query = request.query_params
+        return _json(200, await usage_of(key, self._key_quota, query), _PRIVATE)
+
     async def response(self, request: AnyRequest, response_id: str) -> Response[bytes]:
         """Give a stored response of the key."""
         key = await self._authenticated(request)
@@ -160,9 +167,10 @@ def routes(handlers: Handlers) -> ASGIApp:
     async def show_model(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         return await handlers.model(request, name.strip("/"))
 
-    @get(USAGE_ROUTE)
+    @get([USAGE_ROUTE, OWN_USAGE_ROUTE])
     async def show_usage(request: AnyRequest) -> Response[bytes]:
-        return await handlers.usage(request)
+        own = request.scope["path"] == OWN_USAGE_ROUTE
+        return await (handlers.own_usage if own else handlers.usage)(request)
 
     @get("/responses/{response_id:str}")
     async def show_response(request: AnyRequest, response_id: FromPath[str]) -> Response[bytes]:
@@ -190,7 +198,8 @@ def routes(handlers: Handlers) -> ASGIApp:
 
     application = Litestar(
         [
-            *(list_models, show_model, show_usage, show_response, list_items, delete_response),
+            *(list_models, show_model, show_usage),
+            *(show_response, list_items, delete_response),
             *(health, readyz, metrics),
         ],
         openapi_config=None,

@@ -11,12 +11,18 @@ _TURNS: Final = (
     "continue a response by its `previous_response_id`; for six hours GET and DELETE "
     "/v1/responses/{id} show and delete it"
 )
+_FIGURES: Final = "the administrator's console shows usage; GET /v1/usage the key's own"
+_OF_OLLAMA: Final = (
+    *("chat", "copy", "create", "delete", "embed", "embeddings", "generate", "ps", "pull", "push"),
+    *("show", "tags", "version"),
+)
 
 UNSERVED: Final[Mapping[str, str]] = {
     "/complete": "use POST /v1/messages",
     "/embeddings": "the Codex backend makes no embeddings; use another provider for them",
     "/moderations": _NOT_OF_BACKEND,
-    "/images": "no images are made here; they can be sent to models that see",
+    "/images": "use POST /v1/images/generations or POST /v1/images/edits",
+    "/images/variations": "send the picture to POST /v1/images/edits",
     "/videos": _NOT_OF_BACKEND,
     "/audio": _NOT_OF_BACKEND,
     "/realtime": _NOT_OF_BACKEND,
@@ -29,10 +35,23 @@ UNSERVED: Final[Mapping[str, str]] = {
     "/vector_stores": _NOT_OF_BACKEND,
     "/containers": _NOT_OF_BACKEND,
     "/assistants": "use POST /v1/responses",
+    "/chat/completions": "answers of chat are not stored; POST /v1/responses stores with `store`",
+    "/edits": "use POST /v1/chat/completions",
+    "/engines": "use GET /v1/models",
+    "/rerank": _NOT_OF_BACKEND,
+    "/skills": _NOT_OF_BACKEND,
+    "/chatkit": _NOT_OF_BACKEND,
+    "/dashboard": _FIGURES,
+    "/v1beta": "Gemini's API is not served; use POST /v1/chat/completions",
+    "/v1alpha": "Gemini's API is not served; use POST /v1/chat/completions",
+    **dict.fromkeys(
+        (f"/api/{name}" for name in _OF_OLLAMA),
+        "Ollama's API is not served; choose an OpenAI-compatible provider with /v1 as its address",
+    ),
     "/threads": "use POST /v1/responses",
     "/responses": _TURNS,
     "/conversations": _TURNS,
-    "/organization": "the administrator's console shows usage; GET /api/codex/usage the key's own",
+    "/organization": _FIGURES,
 }
 """How paths begin, without `/v1`, to the way there is: what stands below them is not served either."""
 

@@ -21,6 +21,7 @@ from codex_proapi.gateway.upstream.connection_pool import HttpClient
 from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 from codex_proapi.gateway.upstream.reachability import Reachability
+from codex_proapi.gateway.upstream.unary_transport import UnaryTransport
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     client: HttpClient
     """For streamed answers."""
     transport: HttpTransport
+    other_routes: UnaryTransport
+    """For answers in one piece: images and searches."""
     reachability: Reachability
     egress: Egress
     http: httpx.AsyncClient
@@ -44,6 +47,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         await self.refresher.close()
         self.transport.closing_streams.close()
         self.client.close()
+        self.other_routes.close()
         await self.http.aclose()
 
 
@@ -67,11 +71,8 @@ def open_upstream(
     redis = stores.redis.commands
     rules, url = settings.proxy_rules, responses_url(settings.codex_base_url)
     client = HttpClient(url, proxy=rules.proxy_for_url(url))
+    other_routes = UnaryTransport(settings.codex_base_url, rules)
     http = http_client(rules, context=client_context, follow_redirects=False)
-
-    def refreshed(account_id: str, outcome: str) -> None:
-        del account_id
-        metrics.refreshes.labels(outcome).inc()
 
     endpoint = TokenEndpoint(
         http,
@@ -79,8 +80,7 @@ def open_upstream(
         client_id=settings.codex_client_id,
         identity=identity.headers,
     )
-    refresher = CredentialRefresher(stores.accounts, endpoint, redis, clock=clock, hook=refreshed)
-    stores.outage.on_return(refresher.returned)
+    refresher = _refresher(stores, endpoint, clock=clock, metrics=metrics)
     calls = AccountApi(
         http,
         base_url=settings.codex_base_url,
@@ -94,7 +94,8 @@ def open_upstream(
     return Upstream(
         identity=identity,
         client=client,
-        transport=HttpTransport(client),
+        transport=HttpTransport(client, other_routes),
+        other_routes=other_routes,
         reachability=Reachability(client, count=metrics.connect_failed, clock=clock),
         egress=Egress(clock, redis),
         http=http,
@@ -107,3 +108,18 @@ def open_upstream(
             redis, poll=poller, view=stores.view, clock=clock, figures=metrics.quota
         ),
     )
+
+
+def _refresher(
+    stores: Stores, endpoint: TokenEndpoint, *, clock: SharedClock, metrics: Metrics
+) -> CredentialRefresher:
+    """Make the refresher of credentials; its outcomes are counted."""
+
+    def refreshed(account_id: str, outcome: str) -> None:
+        del account_id
+        metrics.refreshes.labels(outcome).inc()
+
+    redis = stores.redis.commands
+    refresher = CredentialRefresher(stores.accounts, endpoint, redis, clock=clock, hook=refreshed)
+    stores.outage.on_return(refresher.returned)
+    return refresher

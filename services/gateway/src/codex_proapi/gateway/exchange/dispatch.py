@@ -226,7 +226,7 @@ class Dispatcher:
             account_try.attempt = exchange.begin(held)
             prepared = self._prepared(sent, held, account_try, exchange)
             _check(exchange)
-            transport = choose_transport(self._transports)
+            transport = choose_transport(self._transports, route=sent.route)
             answer = await transport.open(prepared, account_try.state.silence)
             if not isinstance(answer, Refusal):
                 # Owned before anything is awaited, so that settling closes it if the client disconnects.
@@ -363,6 +363,7 @@ class Dispatcher:
             ),
             request.encode(),
             new_connection=Change.NEW_CONNECTION in account_try.changes,
+            route=request.route,
             on_head=partial(exchange.note_head, lease.account.id),
         )
 

@@ -95,7 +95,9 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
 
 def without_content(request: UpstreamRequest) -> UpstreamRequest:
     """A copy of a request without its large fields, for bookkeeping only: it must not be sent."""
-    return msgspec.structs.replace(request, input=(), instructions="", tools=(), encrypted_for={})
+    return msgspec.structs.replace(
+        request, input=(), instructions="", tools=(), encrypted_for={}, payload=None
+    )
 
 
 MOST_REMOVED = 4

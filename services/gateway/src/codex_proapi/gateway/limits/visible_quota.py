@@ -8,18 +8,37 @@ from collections.abc import Callable, Iterable
 from statistics import fmean
 from typing import Final
 
+import msgspec
+
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota, SeenWindow
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name
 from codex_proapi.commons.usage.calendar import UTC, Calendar
-from codex_proapi.commons.usage.counters import UsageStore
+from codex_proapi.commons.usage.counters import Counters, UsageStore
 from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
-from codex_proapi.gateway.limits.budgets import Spent, budgets_of, days_counted, spent_in
+from codex_proapi.gateway.limits.budgets import (
+    Budget,
+    Spent,
+    budgets_of,
+    days_counted,
+    spent_in,
+)
 from codex_proapi.gateway.limits.limit_charge import LimitCharge
 
 MINUTE: Final = 60
+WITHOUT_KEY: Final = "open"
+"""The subject of usage without a key."""
+
+
+class KeyFigures(msgspec.Struct, frozen=True):
+    """What a key has used."""
+
+    budgets: tuple[Budget, ...]
+    """Its budgets, the shortest first."""
+    days: dict[str, Counters]
+    """Counters by day (`2026-11-24`), from today back."""
 
 
 class KeyQuota:
@@ -59,6 +78,23 @@ class KeyQuota:
         ]
         seen = await self._quotas.all(accounts)
         return share_of_pool(seen.values(), now)
+
+    async def figures(self, key: ApiKey | None, days: int) -> KeyFigures:
+        """Budgets and counters of a key; None for clients without one. Raises StoreUnavailable.
+
+        Args:
+            key: the key.
+            days: how many days of counters, from today back.
+        """
+        now, calendar = self._clock(), self.calendar
+        budgets: tuple[Budget, ...] = ()
+        if key is not None and (counted := days_counted(key.limits, now, calendar)):
+            tokens = await self._usage.tokens(key.id, counted)
+            spent = spent_in(tokens, key.limits, now, calendar)
+            budgets = budgets_of(key.limits, spent, now, calendar)
+        subject = key.id if key is not None else WITHOUT_KEY
+        read = await self._usage.read("key", calendar.days_back(now, days), subjects=[subject])
+        return KeyFigures(budgets, {day: found[subject] for day, found in read.items()})
 
 
 def share_of_charge(charge: LimitCharge | None) -> Quota:

@@ -1,11 +1,15 @@
 """Facts of accounts beyond their stored records: catalogues of models, and quotas."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from codex_proapi.commons.balancing.candidates import Window
 from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.quota.tracker import QuotaTracker
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
+
+IMAGE_MODELS: Final = "gpt-image-"
+"""How the names of models begin that make images."""
 
 
 class AccountFacts:
@@ -29,8 +33,8 @@ class AccountFacts:
         return self._quotas.readings
 
     def lists(self, account_id: str, model: str) -> bool:
-        """Whether an account lists a model."""
-        return self._catalogues.lists(account_id, model)
+        """Whether an account lists a model; image models are in no list."""
+        return model.startswith(IMAGE_MODELS) or self._catalogues.lists(account_id, model)
 
     def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
         """An account's quota windows that hold for a model."""

@@ -39,12 +39,12 @@ class CatalogueRows:
         if not packed:
             return
         key = keyspace.catalogue_rows()
-        held = await ask(lambda: self._redis.hlen(key))  # type: ignore[arg-type,return-value] - redis-py's stubs
+        held: int = await ask(lambda: self._redis.hlen(key))
         with mapped():
             async with self._redis.pipeline(transaction=True) as pipe:
                 if held + len(packed) > MOST_ROWS:
                     pipe.delete(key)
-                pipe.hset(key, mapping=packed)
+                pipe.hset(key, mapping=dict[Any, Any](packed))
                 pipe.expire(key, KEPT_SECONDS)
                 await pipe.execute()
 
@@ -53,7 +53,7 @@ class CatalogueRows:
         missing = [digest for digest in digests if digest not in self._read]
         if missing:
             key = keyspace.catalogue_rows()
-            found = await ask(lambda: self._redis.hmget(key, missing))  # type: ignore[arg-type,return-value] - as above
+            found: list[Any] = await ask(lambda: self._redis.hmget(key, missing))
             if len(self._read) + len(missing) > MOST_ROWS:
                 self._read.clear()
             for digest, packed in zip(missing, found, strict=True):

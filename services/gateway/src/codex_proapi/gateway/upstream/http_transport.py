@@ -18,7 +18,12 @@ from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Fail
 from codex_proapi.gateway.upstream.connection_pool import HttpClient, StaleConnection
 from codex_proapi.gateway.upstream.dialer import Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
-from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
+from codex_proapi.gateway.upstream.transport import (
+    PreparedRequest,
+    ResponseStream,
+    SilenceBudget,
+    Transport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,8 +111,10 @@ class ClosingStreams:
 class HttpTransport:
     """Sends requests by POST and reads server-sent events; a `Transport`."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, other_routes: Transport | None = None) -> None:
+        """`other_routes` carries requests to other routes than Responses."""
         self._client = client
+        self._other_routes = other_routes
         self.closing_streams = ClosingStreams()
 
     def __repr__(self) -> str:
@@ -119,8 +126,10 @@ class HttpTransport:
 
     async def open(
         self, request: PreparedRequest, silence: SilenceBudget
-    ) -> HttpResponseStream | Refusal:
+    ) -> ResponseStream | Refusal:
         """Send a request once; faults of the transport are returned as refusals of status 0."""
+        if request.route and self._other_routes is not None:
+            return await self._other_routes.open(request, silence)
         answer: HttpResponse | None = None
         try:
             async with asyncio.timeout_at(silence.deadline) as limit:
@@ -128,7 +137,7 @@ class HttpTransport:
                     request.headers, request.body, new_connection=request.new_connection
                 )
                 if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
-                    return await _refusal_of(answer)
+                    return await read_refusal(answer)
                 _check_media_type(answer)
                 if request.on_head is not None:
                     request.on_head(answer.headers)
@@ -171,7 +180,7 @@ def _check_media_type(answer: HttpResponse) -> None:
         raise Malformed("A page came instead of the backend's event stream.")
 
 
-async def _refusal_of(answer: HttpResponse) -> Refusal:
+async def read_refusal(answer: HttpResponse) -> Refusal:
     """Read a refusal's body, at most `REFUSAL_BYTES`; the connection may then be used again."""
     body = bytearray()
     while len(body) <= REFUSAL_BYTES and (piece := await answer.read()):

@@ -23,6 +23,8 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     body: bytes
     new_connection: bool = False
     """Whether a connection that was used before must not carry it."""
+    route: str = ""
+    """The backend's route that is asked instead of Responses; its answer is one JSON body."""
     on_head: Callable[[Mapping[str, str]], None] | None = None
     """Called with the headers of a response with status 200, possibly long before its first event."""
 
@@ -92,6 +94,11 @@ class Transport(Protocol):
         """Ask once. Faults of the transport come back as refusals of status 0."""
 
 
-def choose_transport(transports: Sequence[Transport]) -> Transport:
-    """The first transport, in the order of preference, that is available; else the last."""
+def choose_transport(transports: Sequence[Transport], *, route: str = "") -> Transport:
+    """The first transport, in the order of preference, that is available; else the last.
+
+    The last one also carries what goes to another `route` than Responses.
+    """
+    if route:
+        return transports[-1]
     return next((each for each in transports if each.available()), transports[-1])

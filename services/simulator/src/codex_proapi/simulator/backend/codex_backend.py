@@ -14,6 +14,7 @@ from codex_proapi.simulator.answers.simulated_model import answer_to
 from codex_proapi.simulator.backend.delivery import deliver
 from codex_proapi.simulator.backend.events import Envelope
 from codex_proapi.simulator.backend.streams import compose
+from codex_proapi.simulator.backend.unary_routes import answer_unary
 from codex_proapi.simulator.http.authentication import authenticate, unpack_body
 from codex_proapi.simulator.http.connections import reset
 from codex_proapi.simulator.http.replies import json_reply, refusal_reply
@@ -51,6 +52,8 @@ class CodexBackend:
             web.get(f"{CODEX}/responses", self.upgrade, allow_head=False),
             web.get(f"{CODEX}/models", self.models, allow_head=False),
             web.route("*", f"{CODEX}/responses/{{rest:.*}}", self.lifecycle),
+            web.post(f"{CODEX}/images/{{what:generations|edits}}", self.images),
+            web.post(f"{CODEX}/alpha/search", self.search),
             *(web.get(f"{base}/usage", self.usage, allow_head=False) for base in wham),
             *(web.get(f"{base}/accounts/check", self.check, allow_head=False) for base in wham),
             web.route("*", "/backend-api/{rest:.*}", self.nothing_here),
@@ -100,6 +103,34 @@ class CodexBackend:
         received.end("whole", self._world.clock())
         received.status = 200
         return json_reply(body, headers={"ETag": self._world.models_etag(account)})
+
+    async def images(self, request: web.Request) -> web.StreamResponse:
+        """POST /images/generations and /images/edits."""
+        return await self._unary(request, "images", f"images/{request.match_info['what']}")
+
+    async def search(self, request: web.Request) -> web.StreamResponse:
+        """POST /alpha/search."""
+        return await self._unary(request, "search", "alpha/search")
+
+    async def _unary(self, request: web.Request, on: str, route: str) -> web.StreamResponse:
+        """Refuse, fail or answer with one JSON body."""
+        received, account = await self._admit(request, on)
+        if isinstance(account, web.StreamResponse):
+            return account
+        body = unpack_body(await request.read(), request.headers)
+        if isinstance(body, Refusal):
+            return self._refuse(received, body, account)
+        if self._world.keep_bodies:
+            received.body = body
+        now = self._world.clock()
+        answer = answer_unary(route, body, now=int(now))
+        if isinstance(answer, Refusal):
+            return self._refuse(received, answer, account)
+        account.answers += 1
+        received.end("whole", now)
+        received.status = 200
+        headers = {**limit_headers(account, now), "x-request-id": self._request_id()}
+        return json_reply(answer, headers=headers)
 
     async def usage(self, request: web.Request) -> web.StreamResponse:
         """GET /wham/usage: the quota."""

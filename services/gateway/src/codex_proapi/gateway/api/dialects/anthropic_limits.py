@@ -47,7 +47,7 @@ def _minute(charge: LimitCharge, allowance: Allowance) -> list[tuple[str, str]]:
 
 def _budget(charge: LimitCharge, allowance: Allowance) -> list[tuple[str, str]]:
     """The fullest budget; nothing without one, or if one is spent: the error tells of that."""
-    budgets = budgets_of(charge.limits, allowance.spent, allowance.at)
+    budgets = budgets_of(charge.limits, allowance.spent, allowance.at, charge.calendar)
     if not budgets or allowance.refused:
         return []
     fullest = max(budgets, key=_used)

@@ -110,10 +110,16 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """`client_metadata` of a Codex client."""
     encrypted_for: Mapping[str, str] = {}
     """Encrypted content to the mark of the account that can decrypt it, if known."""
+    route: str = ""
+    """The backend's route that is asked instead of Responses and answers in one piece."""
+    payload: dict[str, Any] | None = None
+    """The body for that route, without its model."""
 
     def encode(self) -> bytes:
         """Return the body in this request's shape. Raises BadRequest if it is nested too deeply."""
         try:
+            if self.payload is not None:
+                return msgspec.json.encode({**self.payload, "model": self.model})
             return msgspec.json.encode(self.body())
         except RecursionError:
             raise BadRequest("The body is nested too deeply", param="input") from None
@@ -225,7 +231,7 @@ def upstream_headers(
     headers = {
         **kind_of(account).headers(identity, account, credential),
         "content-type": "application/json",
-        "accept": "text/event-stream",
+        "accept": "application/json" if request.route else "text/event-stream",
         "session-id": request.session_id,
         "thread-id": request.session_id,
         "x-client-request-id": request.session_id,

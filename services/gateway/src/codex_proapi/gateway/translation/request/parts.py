@@ -184,6 +184,8 @@ def _media(part: Part, where: str, _: TranslationContext) -> Part | None:
 def _sourced_image(source: Part, where: str) -> Part:
     url = source.get("url")
     if source.get("type") == "base64":
+        if not isinstance(source.get("data"), str) or not source["data"]:
+            raise BadRequest("The image's bytes are missing", param=f"{where}.source.data")
         url = f"data:{source.get('media_type') or 'image/png'};base64,{source.get('data')}"
     return {"type": "input_image", "image_url": normal_image_url(url, where)}
 

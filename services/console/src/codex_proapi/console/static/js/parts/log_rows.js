@@ -10,7 +10,8 @@ const events = names.events;
 const verdicts = names.verdicts;
 
 const lasted = (ms) => (ms ? duration(ms) : "");
-const routes = { chat: "/v1/chat/completions", responses: "/v1/responses", compact: "/v1/responses/compact", messages: "/v1/messages" };
+const routes = { chat: "/v1/chat/completions", responses: "/v1/responses", compact: "/v1/responses/compact", messages: "/v1/messages",
+  completions: "/v1/completions", images: "/v1/images/generations", image_edits: "/v1/images/edits", search: "/v1/alpha/search" };
 
 export function rowOf({ id, entry }) {
   const row = $("#log-row").content.firstElementChild.cloneNode(true);

@@ -1,0 +1,184 @@
+"""Reads requests for images, generated or edited, as OpenAI's API has them.
+
+Sent are the fields that the CLI's own image tool sends (openai/codex, `codex-api`, images, 2026):
+the backend answers in one piece, with base64, after one or two minutes.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from codex_proapi.commons.codex.model_catalogue import Catalogue
+from codex_proapi.gateway.errors import BadRequest, UnknownModel
+from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
+from codex_proapi.gateway.formats.codex.input_items import message
+from codex_proapi.gateway.formats.codex.requests import Item, Shape, UpstreamRequest
+from codex_proapi.gateway.translation.history.fingerprints import fingerprint, session_uuid
+from codex_proapi.gateway.translation.request.parts import normal_image_url
+from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
+from codex_proapi.gateway.translation.request.translated_request import (
+    Basis,
+    ClientTraits,
+    RequestOptions,
+    TranslatedRequest,
+)
+from codex_proapi.gateway.translation.unary.answer import UnaryOptions
+from codex_proapi.gateway.translation.unary.multipart import boundary_of, read_form
+
+GENERATIONS: Final = "images/generations"
+EDITS: Final = "images/edits"
+IMAGE_MODEL: Final = "gpt-image-2"
+"""The backend's image model; asked for in place of older ones."""
+MOST_PICTURES: Final = 16
+"""Most pictures of an edit, as in OpenAI's API."""
+_NAME: Final = re.compile(r"(?:openai/)?((?:chatgpt-image|gpt-image|dall-e)[A-Za-z0-9.-]{0,64})")
+_SENT: Final = ("n", "size", "quality", "background")
+_READ: Final = frozenset(
+    {"model", "prompt", "stream", "response_format", "image", "images", "mask", *_SENT}
+)
+
+
+def read_generation_request(
+    body: bytes | Mapping[str, Any],
+    *,
+    catalogue: Catalogue,  # noqa: ARG001 - a dialect's signature
+    options: RequestOptions,
+    client: ClientTraits,
+) -> TranslatedRequest:
+    """Return the upstream request for `POST /v1/images/generations`. Raises BadRequest, UnknownModel."""
+    with decoding_errors_refused():
+        return _translated(decode_body(body), GENERATIONS, [], options, client)
+
+
+def read_edit_request(
+    body: bytes | Mapping[str, Any],
+    *,
+    catalogue: Catalogue,  # noqa: ARG001 - as above
+    options: RequestOptions,
+    client: ClientTraits,
+) -> TranslatedRequest:
+    """Return the upstream request for `POST /v1/images/edits`, from JSON or a multipart form.
+
+    Raises:
+        BadRequest: the body is malformed, or wants what the backend does not have (a mask).
+        UnknownModel: the model is no image model.
+    """
+    with decoding_errors_refused():
+        boundary = boundary_of(body) if isinstance(body, bytes) else None
+        if boundary is None or not isinstance(body, bytes):
+            asked = decode_body(body)
+            pictures = _pictures(asked)
+        else:
+            form = read_form(body, boundary)
+            asked = decode_body(form.fields)
+            pictures = form.pictures.get("image") or form.pictures.get("images") or []
+            if "mask" in form.pictures:
+                raise _without_mask()
+        if asked.get("mask") is not None:
+            raise _without_mask()
+        if not 0 < len(pictures) <= MOST_PICTURES:
+            raise BadRequest(f"There must be 1 to {MOST_PICTURES} pictures", param="image")
+        return _translated(asked, EDITS, pictures, options, client)
+
+
+def _translated(
+    asked: ClientBody,
+    route: str,
+    pictures: list[str],
+    options: RequestOptions,
+    client: ClientTraits,
+) -> TranslatedRequest:
+    prompt = asked.text("prompt")
+    if not prompt:
+        raise BadRequest("'prompt' is required", code="missing_required_parameter", param="prompt")
+    _refuse_impossible(asked)
+    name = asked.text("model") or IMAGE_MODEL
+    payload: dict[str, Any] = {"prompt": prompt, **_options(asked)}
+    if pictures:
+        payload["images"] = [{"image_url": url} for url in pictures]
+    conversation = fingerprint(options.key_id, f"lane {client.session or 'images'}")
+    request = UpstreamRequest(
+        model=_model(name),
+        shape=Shape.CLASSIC,
+        session_id=session_uuid(conversation),
+        input=(_as_item(prompt, pictures),),
+        route=route,
+        payload=payload,
+    )
+    return TranslatedRequest(
+        request=request,
+        asked_model=name[:128],
+        stream=False,
+        answer=UnaryOptions(listed="data"),
+        dropped=tuple(f for f in asked.names if f not in _READ and f.isidentifier())[:32],
+        fingerprint_source=conversation if client.session else "",
+        basis=Basis(
+            key_id=options.key_id,
+            history_mode=options.history_mode,
+            verbatim=False,
+            lane=client.session,
+            session=None,
+        ),
+    )
+
+
+def _as_item(prompt: str, pictures: list[str]) -> Item:
+    """The request as a message, by which its tokens are estimated; it is not sent."""
+    parts = [{"type": "input_image", "image_url": url} for url in pictures]
+    return message("user", [{"type": "input_text", "text": prompt}, *parts])
+
+
+def _model(name: str) -> str:
+    """The backend's model for a name. Raises UnknownModel."""
+    found = _NAME.fullmatch(name.strip().lower())
+    if found is None:
+        raise UnknownModel(f"No image model has this name; use '{IMAGE_MODEL}'.")
+    return found[1] if found[1].startswith(IMAGE_MODEL) else IMAGE_MODEL
+
+
+def _options(asked: ClientBody) -> dict[str, Any]:
+    """The options that are sent; `n` of a form is a text."""
+    told = {name: value for name in _SENT if (value := asked.get(name)) is not None}
+    count = told.get("n")
+    if isinstance(count, str) and count.isascii() and count.isdigit():
+        count = told["n"] = int(count[:4])
+    whole = isinstance(count, int) and not isinstance(count, bool)
+    if count is not None and not (whole and 1 <= count <= 10):  # noqa: PLR2004 - OpenAI's bounds
+        raise BadRequest("'n' must be a number from 1 to 10", param="n")
+    for name in ("size", "quality", "background"):
+        asked.text(name)
+    return told
+
+
+def _refuse_impossible(asked: ClientBody) -> None:
+    """Raise BadRequest for what would change the answer if it were left out."""
+    if asked.get("response_format") not in (None, "b64_json"):
+        raise BadRequest(
+            "Only 'b64_json' is available: images have no address here",
+            code="unsupported_value",
+            param="response_format",
+        )
+    if asked.get("stream") not in (None, False, "false"):
+        raise BadRequest("Images are not streamed", code="unsupported_parameter", param="stream")
+
+
+def _pictures(asked: ClientBody) -> list[str]:
+    """The pictures of a JSON body: `images` or `image`, as objects or data: URLs."""
+    listed = asked.get("images")
+    field = "image" if listed is None else "images"
+    listed = asked.get("image") if listed is None else listed
+    each = listed if isinstance(listed, list) else [] if listed is None else [listed]
+    return [_url(picture, f"{field}.{index}") for index, picture in enumerate(each)]
+
+
+def _url(picture: Any, where: str) -> str:
+    url = picture.get("image_url") if isinstance(picture, dict) else picture
+    return normal_image_url(url, where)
+
+
+def _without_mask() -> BadRequest:
+    return BadRequest(
+        "The backend takes no mask: describe in 'prompt' what is to be changed",
+        code="unsupported_parameter",
+        param="mask",
+    )
