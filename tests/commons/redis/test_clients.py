@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import pathlib
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio import RedisCluster as ClusterClient
+from redis.asyncio.connection import SSLConnection
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import ResponseError
@@ -87,6 +88,34 @@ def test_a_sentinel_address_names_the_sentinels_the_service_and_the_database() -
     assert guard["password"] == "guard"
     settings = settings_of(client)
     assert (settings["username"], settings["password"], settings["db"]) == ("ada", "pw", 4)
+
+
+TLS = "ssl_ca_certs=/ca.pem&ssl_check_hostname=no&socket_timeout=7"
+
+
+def test_an_address_of_sentinels_says_whom_to_trust() -> None:
+    client = connect(
+        f"rediss+sentinel://s1/main/0?{TLS}&sentinel_username=guard&sentinel_tls=yes",
+    )
+
+    guard = client.connection_pool.sentinel_manager.sentinels[0]
+    about = guard.connection_pool.connection_kwargs
+    assert (about["username"], about["ssl_ca_certs"]) == ("guard", "/ca.pem")
+    assert guard.connection_pool.connection_class is SSLConnection
+    settings = settings_of(client)
+    assert (settings["ssl_ca_certs"], settings["ssl_check_hostname"]) == ("/ca.pem", False)
+    assert settings["socket_timeout"] == 7.0
+
+    plain = connect(f"rediss+sentinel://s1/main/0?{TLS}").connection_pool.sentinel_manager
+    assert plain.sentinels[0].connection_pool.connection_class is not SSLConnection
+
+
+def test_an_address_of_a_cluster_says_whom_to_trust() -> None:
+    client = connect(f"rediss+cluster://c1:7000?{TLS}")
+
+    settings = cast("ClusterClient", client).connection_kwargs
+    assert (settings["ssl_ca_certs"], settings["ssl_check_hostname"]) == ("/ca.pem", False)
+    assert settings["socket_timeout"] == 7.0
 
 
 def test_a_cluster_address_names_its_nodes() -> None:

@@ -269,10 +269,42 @@ def test_an_address_of_redis_that_cannot_be_read_is_a_fault_that_shows_no_passwo
     [
         *("redis://:a%2Fb@cache:6379/0", "unix:///run/redis@1.sock", "unix://u:p@/run/redis.sock"),
         *("redis+sentinel://:p@a:26379,b:26379/main/0", "redis+cluster://[::1]:1,b:2"),
+        *(
+            "redis+sentinel://a/main",
+            "redis+cluster://a/0",
+            "redis://cache/",
+            "unix:///x.sock?db=2",
+        ),
+        "rediss://cache/3?socket_timeout=2.5&ssl_cert_reqs=none&ssl_check_hostname=no",
+        "rediss+sentinel://a/main/0?sentinel_tls=yes&sentinel_password=p@ss&ssl_ca_certs=/etc/passwd",
     ],
 )
 def test_every_shape_of_an_address_of_redis_is_taken(url: str) -> None:
     assert from_environ(CommonSettings, {"ENCRYPTION_KEYS": KEY, "REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis://cache/main", "number of a database"),
+        ("redis+sentinel://a/main/first", "number of a database"),
+        ("redis+cluster://a/b", "number of a database"),
+        ("redis+sentinel://a:26379", "names no group"),
+        ("redis://cache/0?socket_timeout=soon", "socket_timeout must be a number"),
+        ("rediss+cluster://a?timeout=-1", "timeout must be a number"),
+        ("redis://cache/0?tiemout=3", "an option tiemout"),
+        ("rediss+sentinel://a/main/0?ssl_ca_certs=/not/there", "ssl_ca_certs names no file"),
+        ("unix:///x.sock?db=two", "db must be a number"),
+        ("redis://:canary?is@cache/0", "cannot be read"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_right_is_a_fault(url: str, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environ(CommonSettings, {"ENCRYPTION_KEYS": KEY, "REDIS_URL": url})
+
+    assert len(caught.value.faults) == 1
+    assert told in caught.value.faults[0]
+    assert "canary" not in str(caught.value)
 
 
 def test_printing_settings_shows_no_secret() -> None:

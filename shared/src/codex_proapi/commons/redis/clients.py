@@ -7,13 +7,13 @@ after a time-out, since the caller has waited long enough.
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode, ClusterPipeline
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import parse_url, to_bool
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
@@ -124,24 +124,31 @@ def _client(
 
 
 def _sentinel_client(url: str, options: dict[str, Any], breaker: RedisCircuitBreaker) -> Redis:
-    """`redis+sentinel://[user:password@]h1:26379,h2:26379/service/0[?sentinel_password=…]`."""
+    """`redis+sentinel://[user:password@]h1:26379,h2:26379/service/0[?option=…]`.
+
+    `sentinel_username` and `sentinel_password` are for the Sentinels; with `sentinel_tls=yes` they
+    are asked over TLS too, by the options that begin with `ssl_`.
+    """
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
-    query = parse_qs(parts.query)
+    query = dict(parse_qsl(parts.query))
     login = _login(parts.username, parts.password)
+    tls = _tls_options(query)
+    options |= _patience(query)
     guards: dict[str, Any] = {
         "socket_timeout": 1.0,
         "socket_connect_timeout": 1.0,
         "decode_responses": True,
         "retry": Retry(NoBackoff(), 0),
     }
-    if "sentinel_password" in query:
-        guards["password"] = query["sentinel_password"][0]
+    guards |= _login(query.get("sentinel_username"), query.get("sentinel_password"))
+    if to_bool(query.get("sentinel_tls", "")):
+        guards |= {"ssl": True, **tls}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         _hosts(parts.netloc, 26379), sentinel_kwargs=guards
     )
     if parts.scheme == "rediss+sentinel":
-        options["ssl"] = True
+        options |= {"ssl": True, **tls}
     pool = {"connection_pool_class": _WaitingSentinelPool, "timeout": options["socket_timeout"]}
     client = sentinel.master_for(service, db=int(database or 0), **login, **pool, **options)
     client.connection_pool.breaker = breaker
@@ -149,12 +156,16 @@ def _sentinel_client(url: str, options: dict[str, Any], breaker: RedisCircuitBre
 
 
 def _cluster_client(url: str, options: dict[str, Any], breaker: RedisCircuitBreaker) -> Redis:
-    """`redis+cluster://[user:password@]h1:6379,h2:6379`; our keys share one slot by their tag."""
+    """`redis+cluster://[user:password@]h1:6379,h2:6379[?option=…]`; our keys share one slot by their tag."""
     parts = urlsplit(url)
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
     login = _login(parts.username, parts.password)
     options["max_connections"] = CLUSTER_CONNECTIONS
+    query = dict(parse_qsl(parts.query))
+    options |= _patience(query)
     secure = parts.scheme == "rediss+cluster"
+    if secure:
+        options |= _tls_options(query)
     client = _GatedCluster(startup_nodes=nodes, ssl=secure, **login, **options)
     client.breaker = breaker
     return cast("Redis", client)
@@ -235,6 +246,20 @@ def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:
         )
         found.append((host.strip("[]"), int(provided or port)))
     return found
+
+
+def _tls_options(query: Mapping[str, str]) -> dict[str, Any]:
+    """The options of an address that say whom to trust and who we are."""
+    found: dict[str, Any] = {n: v for n, v in query.items() if n.startswith("ssl_")}
+    if "ssl_check_hostname" in found:
+        found["ssl_check_hostname"] = to_bool(found["ssl_check_hostname"])
+    return found
+
+
+def _patience(query: Mapping[str, str]) -> dict[str, Any]:
+    """The options of an address that say how long is waited."""
+    names = ("socket_timeout", "socket_connect_timeout")
+    return {name: float(query[name]) for name in names if name in query}
 
 
 def _login(username: str | None, password: str | None) -> dict[str, Any]:

@@ -6,9 +6,10 @@ Nothing here reads `os.environ`: the caller passes the environment.
 
 import ipaddress
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from cryptography.fernet import Fernet
@@ -35,6 +36,15 @@ LOOPBACK: tuple[Network, ...] = (
 LOWER_CASE_TOO = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 """Names that other programs read too; the lower-case spelling is the older and more common one."""
 
+REDIS_OPTIONS = {
+    **dict.fromkeys(("db", "timeout", "socket_timeout", "socket_connect_timeout"), "number"),
+    **dict.fromkeys(("max_connections", "health_check_interval", "protocol"), "number"),
+    **dict.fromkeys(("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"), "file"),
+    **dict.fromkeys(("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_path"), "word"),
+    **dict.fromkeys(("client_name", "socket_keepalive", "username", "password"), "word"),
+    **dict.fromkeys(("sentinel_username", "sentinel_password", "sentinel_tls"), "word"),
+}
+"""What an address of Redis may say after its `?`, and of what kind it is."""
 REDIS_SCHEMES = (
     *("redis", "rediss", "unix"),
     *("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
@@ -146,8 +156,33 @@ def _redis_fault(url: str) -> str:
             _ = parts.port  # ValueError where it is none; the other schemes may name several
     except ValueError:
         return unreadable
-    cut = parts.scheme != "unix" and "@" in f"{parts.path}{parts.fragment}"
-    return unreadable if cut else ""
+    if parts.scheme == "unix":
+        return _option_fault(parts.query, unreadable)
+    if "@" in f"{parts.path}{parts.fragment}":
+        return unreadable
+    group, _, database = parts.path.strip("/").partition("/")
+    if not parts.scheme.endswith("+sentinel"):
+        group, database = "-", parts.path.strip("/")
+    if not group:
+        return "REDIS_URL names no group of the Sentinels: redis+sentinel://host:26379/GROUP/0."
+    if database and not database.isdecimal():
+        return "REDIS_URL must end with the number of a database, such as /0."
+    return _option_fault(parts.query, unreadable)
+
+
+def _option_fault(query: str, unreadable: str) -> str:
+    """What is wrong with the options after the `?` of an address of Redis."""
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if not name.isidentifier():
+            return unreadable  # the rest of a password with a question mark
+        kind = REDIS_OPTIONS.get(name)
+        if kind is None:
+            return f"REDIS_URL has an option {name}, which is none."
+        if kind == "number" and not re.fullmatch(r"\d+(\.\d+)?", value):
+            return f"REDIS_URL: {name} must be a number."
+        if kind == "file" and not pathlib.Path(value).is_file():
+            return f"REDIS_URL: {name} names no file: {value}."
+    return ""
 
 
 def hints_of(cls: type[msgspec.Struct]) -> dict[str, Any]:
