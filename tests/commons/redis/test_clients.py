@@ -98,7 +98,7 @@ def test_an_address_of_sentinels_says_whom_to_trust() -> None:
         f"rediss+sentinel://s1/main/0?{TLS}&sentinel_username=guard&sentinel_tls=yes",
     )
 
-    guard = client.connection_pool.sentinel_manager.sentinels[0]
+    guard = cast("SentinelConnectionPool", client.connection_pool).sentinel_manager.sentinels[0]
     about = guard.connection_pool.connection_kwargs
     assert (about["username"], about["ssl_ca_certs"]) == ("guard", "/ca.pem")
     assert guard.connection_pool.connection_class is SSLConnection
@@ -106,8 +106,9 @@ def test_an_address_of_sentinels_says_whom_to_trust() -> None:
     assert (settings["ssl_ca_certs"], settings["ssl_check_hostname"]) == ("/ca.pem", False)
     assert settings["socket_timeout"] == 7.0
 
-    plain = connect(f"rediss+sentinel://s1/main/0?{TLS}").connection_pool.sentinel_manager
-    assert plain.sentinels[0].connection_pool.connection_class is not SSLConnection
+    plain = connect(f"rediss+sentinel://s1/main/0?{TLS}").connection_pool
+    plain_guard = cast("SentinelConnectionPool", plain).sentinel_manager.sentinels[0]
+    assert plain_guard.connection_pool.connection_class is not SSLConnection
 
 
 def test_an_address_of_a_cluster_says_whom_to_trust() -> None:
