@@ -1,0 +1,170 @@
+"""What the proxies' configurations mean: who gets a path, what is held back, who is believed; faults are found."""
+
+import re
+
+import pytest
+from deploy.toolbox import DEPLOY
+
+from codex_proapi.gateway.api.paths import FIGURES, PATHS
+
+CONSOLE_PATHS = (
+    "/",
+    "/accounts",
+    "/api/session",
+    "/static/app.js",
+    "/auth/callback",
+    "/v2",
+    "/x/v1",
+)
+FILES = ("proxies/nginx.conf", "proxies/haproxy.cfg", "proxies/Caddyfile", "compose/Caddyfile")
+HOUR = 3600
+
+
+def lines_of(text: str) -> list[str]:
+    """A configuration without comments and indentation."""
+    stripped = (line.split(" # ")[0].strip() for line in text.splitlines())
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+def leads_to_gateway(name: str, text: str, path: str) -> bool:
+    """Whether a path is one of the gateway's by this configuration."""
+    if name.endswith("Caddyfile"):
+        (matcher,) = re.findall(r"^\s*@gateway path (.+)$", text, re.MULTILINE)
+        return any(
+            path == each or (each.endswith("*") and path.startswith(each[:-1]))
+            for each in matcher.split()
+        )
+    (pattern,) = re.findall(r"\^/\(v1\S*", text)
+    return re.match(pattern, path) is not None
+
+
+def path_faults(name: str, text: str) -> list[str]:
+    ours = {path for path in PATHS if path != "/" and not path.startswith(FIGURES)}
+    ours |= {"/v1/x", "/models/a", "/responses/x"}
+    found = [path for path in ours if not leads_to_gateway(name, text, path)]
+    return found + [path for path in CONSOLE_PATHS if leads_to_gateway(name, text, path)]
+
+
+def nginx_faults(text: str) -> list[str]:
+    lines = lines_of(text)
+    wanted = {
+        *("proxy_buffering off;", "proxy_request_buffering off;", "gzip off;"),
+        *("proxy_http_version 1.1;", "client_max_body_size 64m;"),
+        *("proxy_set_header Host $http_host;", "proxy_set_header X-Forwarded-Host $http_host;"),
+        # Not $proxy_add_x_forwarded_for: that passes on what a client claims.
+        "proxy_set_header X-Forwarded-For $remote_addr;",
+        "proxy_set_header X-Forwarded-Proto $scheme;",
+        "proxy_next_upstream error timeout;",
+        *("location /metrics {", "return 404;"),
+    }
+    found = [f"no {each}" for each in sorted(wanted) if each not in lines]
+    found += [f"held back by: {each}" for each in lines if re.match(r"(proxy_)?\w+ on;$", each)]
+    for name in ("proxy_read_timeout", "proxy_send_timeout"):
+        seconds = re.findall(rf"^{name} (\d+)s;$", "\n".join(lines), re.MULTILINE)
+        if [int(each) for each in seconds] != [HOUR]:
+            found.append(f"{name} is {seconds}")
+    (gateways,) = re.findall(r"upstream codex_gateway \{(.+?)\n\}", text, re.DOTALL)
+    for line in lines_of(gateways):
+        if line.startswith("server ") and "max_fails=0" not in line:
+            found.append(f"kept out after a failure: {line}")
+        if line.startswith("keepalive "):
+            found.append("a POST is lost on a connection that closes")
+    return found
+
+
+def haproxy_faults(text: str) -> list[str]:
+    lines = lines_of(text)
+    wanted = {
+        *("option http-no-delay", "retry-on conn-failure", "http-reuse never"),
+        *("timeout client 1h", "timeout server 1h", "timeout http-request 10s"),
+        "http-request del-header X-Forwarded-For",
+        "http-request set-header X-Forwarded-For %[src]",
+        "http-request set-header X-Forwarded-Host %[req.hdr(Host)]",
+        "http-request return status 404 if { path,url_dec -m sub -i /metrics }",
+        "acl to_gateway",
+    }
+    found = [
+        f"no {each}" for each in sorted(wanted) if not any(line.startswith(each) for line in lines)
+    ]
+    asked = [line for line in lines if line.startswith("option httpchk")]
+    if asked != ["option httpchk GET /readyz"] * 2:
+        found.append(f"who goes is not seen: {asked}")
+    names = [line.split()[0:3] for line in lines if line.startswith("http-request")]
+    header = "X-Forwarded-For"
+    if [n for n in names if n[-1] == header] != [
+        ["http-request", "del-header", header],
+        ["http-request", "set-header", header],
+    ]:
+        found.append("a client's own X-Forwarded-For is believed")
+    return found
+
+
+def caddy_faults(text: str) -> list[str]:
+    lines = lines_of(text)
+    found = []
+    (proxied,) = re.findall(r"reverse_proxy @gateway .+?\n\t\}", text, re.DOTALL)
+    inner = lines_of(proxied)
+    for each in ("health_uri /readyz", "health_interval 1s", "keepalive off"):
+        if each not in inner:
+            found.append(f"no {each}")
+    if any(
+        re.match(r"(flush_interval|(request|response)_buffers|read_timeout)\b", x) for x in inner
+    ):
+        found.append("words are held back, or cut")
+    if "@figures path /metrics /metrics/*" not in lines or "respond @figures 404" not in lines:
+        found.append("figures are shown to everybody")
+    if "trusted_proxies" in text and "trusted_proxies_strict" not in lines:
+        found.append("the first address is believed")
+    if not any(line == "grace_period 10m" for line in lines):
+        found.append("streams are cut when it is replaced")
+    return found
+
+
+def faults(name: str, text: str) -> list[str]:
+    kind = {"nginx.conf": nginx_faults, "haproxy.cfg": haproxy_faults, "Caddyfile": caddy_faults}
+    return [*path_faults(name, text), *kind[name.rpartition("/")[2]](text)]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_proxy_means_what_the_services_need(name: str) -> None:
+    assert faults(name, (DEPLOY / name).read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("nginx.conf", "proxy_buffering off", "proxy_buffering on"),
+        ("nginx.conf", "proxy_request_buffering off;", ""),
+        ("nginx.conf", "gzip off", "gzip on"),
+        ("nginx.conf", "proxy_read_timeout 3600s", "proxy_read_timeout 60s"),
+        ("nginx.conf", "Host $http_host", "Host $host"),
+        ("nginx.conf", "For $remote_addr", "For $proxy_add_x_forwarded_for"),
+        ("nginx.conf", "8090 max_fails=0", "8090"),
+        ("nginx.conf", "least_conn;", "least_conn; keepalive 16;".replace("; k", ";\n k")),
+        ("nginx.conf", "upstream error timeout", "upstream error timeout non_idempotent"),
+        ("nginx.conf", "|responses|", "|response|"),
+        ("nginx.conf", "location /metrics", "location /metric"),
+        ("haproxy.cfg", "httpchk GET /readyz", "httpchk GET /health"),
+        ("haproxy.cfg", "http-reuse never", "http-reuse safe"),
+        ("haproxy.cfg", "http-request del-header X-Forwarded-For", ""),
+        ("haproxy.cfg", "retry-on conn-failure", "retry-on all-retryable-errors"),
+        ("haproxy.cfg", "timeout server 1h", "timeout server 60s"),
+        ("haproxy.cfg", "|messages|", "|"),
+        ("haproxy.cfg", "-i /metrics", "-i /metric"),
+        ("proxies/Caddyfile", "health_uri /readyz", "health_uri /health"),
+        ("proxies/Caddyfile", "keepalive off", "keepalive 60s"),
+        ("proxies/Caddyfile", "/wham/usage /wham", "/wam/usage /wam"),
+        ("compose/Caddyfile", "health_uri /readyz", "health_uri /health"),
+        ("compose/Caddyfile", "/messages /messages/*", "/message /message/*"),
+        ("compose/Caddyfile", "/v1/*", "/*"),
+        ("compose/Caddyfile", "/metrics /metrics/*", "/metric"),
+        ("compose/Caddyfile", "trusted_proxies_strict", ""),
+        ("compose/Caddyfile", "grace_period 10m", "grace_period 10s"),
+    ],
+)
+def test_a_proxy_that_means_something_else_is_found(name: str, right: str, wrong: str) -> None:
+    (path,) = [each for each in FILES if each.endswith(name)]
+    text = (DEPLOY / path).read_text()
+    assert right in text
+
+    assert faults(path, text.replace(right, wrong))
