@@ -2,14 +2,15 @@
 
 import inspect
 
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import alert_keys, keyspace
 from codex_proapi.console.cli.archive.store_records import LASTING, PASSING
 
 
 def test_every_key_is_in_a_backup_or_left_out_on_purpose() -> None:
     names = set()
-    for _, make in inspect.getmembers(keyspace, inspect.isfunction):
-        if make.__module__ == keyspace.__name__:
+    modules = (keyspace, alert_keys)
+    for _, make in (each for m in modules for each in inspect.getmembers(m, inspect.isfunction)):
+        if make.__module__ in (keyspace.__name__, alert_keys.__name__):
             made = make(*("x" for _ in inspect.signature(make).parameters))
             names.add(made.removeprefix(f"{keyspace.TAG}:").partition(":")[0])
 

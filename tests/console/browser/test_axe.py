@@ -8,7 +8,17 @@ from support.served import Served, served
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/accounts", "/catalogue", "/keys", "/usage", "/connect", "/logs", "/settings")
+PAGES = (
+    "/",
+    "/accounts",
+    "/catalogue",
+    "/keys",
+    "/usage",
+    "/connect",
+    "/logs",
+    "/alerts",
+    "/settings",
+)
 
 
 async def test_every_page_is_accessible(browser: Browser, site: Served) -> None:

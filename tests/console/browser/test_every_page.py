@@ -12,7 +12,17 @@ from codex_proapi.console.server.error_responses import SIGN_IN_PAGE
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/accounts", "/catalogue", "/keys", "/usage", "/connect", "/logs", "/settings")
+PAGES = (
+    "/",
+    "/accounts",
+    "/catalogue",
+    "/keys",
+    "/usage",
+    "/connect",
+    "/logs",
+    "/alerts",
+    "/settings",
+)
 MOST_BYTES = 150_000
 
 
@@ -56,6 +66,7 @@ PLAIN_WORDS = r"""() => {
   return words;
 }"""
 SAME = {
+    *("alert_networks", "webhook", "lark", "proapi", "backup"),
     *("codex", "pro", "api", "openai", "redis", "token", "url", "base", "csv", "chatgpt", "json"),
     *(
         "claude",

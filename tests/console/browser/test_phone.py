@@ -11,7 +11,17 @@ from support.served import Served
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/accounts", "/catalogue", "/keys", "/usage", "/connect", "/logs", "/settings")
+PAGES = (
+    "/",
+    "/accounts",
+    "/catalogue",
+    "/keys",
+    "/usage",
+    "/connect",
+    "/logs",
+    "/alerts",
+    "/settings",
+)
 SMALL = """() => [...document.querySelectorAll("a.button, button, summary, input, select, [role=tab], .nav a")]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".unseen, [inert]") && e.type !== "file")
   .map((e) => {

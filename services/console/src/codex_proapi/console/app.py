@@ -145,6 +145,7 @@ class Console:
         self._tasks.keep("store check", functools.partial(check.run, end_process))
         self._tasks.keep("log-fan", self.parts.log_broadcast.run)
         self._tasks.keep("changes", self.parts.changes.run)
+        self._tasks.keep("alerts", self.parts.alert_loop.run)
         self._tasks.keep("beat", self._beat)
         self._tasks.keep("loop lag", functools.partial(watch_lag, self.metrics.loop_lag.observe))
 

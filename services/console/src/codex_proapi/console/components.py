@@ -19,17 +19,24 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.cluster.upstream_drift import UpstreamDriftStore
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.redis import alert_keys
+from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.accounts.connection_test import ConnectionTest
 from codex_proapi.console.accounts.device_login import DeviceLogins
 from codex_proapi.console.accounts.login_service import LoginService
 from codex_proapi.console.accounts.pending_logins import PendingLogins
+from codex_proapi.console.alerts.alert_loop import AlertLoop
+from codex_proapi.console.alerts.alert_store import AlertStore
+from codex_proapi.console.alerts.delivery.deliverer import Deliverer
+from codex_proapi.console.alerts.destinations import DestinationStore
 from codex_proapi.console.api.account_bodies import AccountBodies
+from codex_proapi.console.api.administration.sign_in import SignInService
 from codex_proapi.console.api.model_check import CheckedSettings, ModelCheck
-from codex_proapi.console.api.sign_in import SignInService
 from codex_proapi.console.api.usage import Names
 from codex_proapi.console.auth.administrator import Administrator
 from codex_proapi.console.auth.attempts import Attempts
@@ -45,6 +52,7 @@ from codex_proapi.console.live.log_broadcast import LogBroadcast
 from codex_proapi.console.metrics import Metrics, RedisWork
 from codex_proapi.console.settings import ConsoleSettings
 from codex_proapi.console.version import own_version
+from codex_proapi.console.views.alert_facts import AlertFacts
 from codex_proapi.console.views.sources import Sources
 
 
@@ -158,8 +166,8 @@ class Logins(Administration):
         )
 
 
-class Components(Logins):
-    """Everything a handler may ask for."""
+class Pages(Logins):
+    """What pages and live views are made from."""
 
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)
@@ -192,4 +200,33 @@ class Components(Logins):
             sessions=self.sessions,
             script_tokens=self.script_tokens,
             audit=self.audit,
+        )
+
+
+class Components(Pages):
+    """Everything a handler may ask for."""
+
+    def __init__(self, ground: Foundations) -> None:
+        super().__init__(ground)
+        redis, clock, settings = ground.redis, ground.clock, ground.settings
+        self.destinations = DestinationStore(redis, ground.cipher)
+        self.alert_store = AlertStore(redis)
+        self.drift = UpstreamDriftStore(redis)
+        self.deliverer = Deliverer(
+            self.destinations,
+            settings.alert_proxy_rules,
+            allowed=settings.alert_networks,
+            console=settings.public_url,
+            clock=clock,
+        )
+        self.alert_loop = AlertLoop(
+            store=self.alert_store,
+            destinations=self.destinations,
+            deliverer=self.deliverer,
+            read_facts=AlertFacts(self.sources, self.drift, self.alert_store).read,
+            locks=Locks(
+                redis, lambda _name: alert_keys.alert_lock(), seconds=alert_keys.ALERT_LOCK_SECONDS
+            ),
+            metrics=ground.metrics,
+            clock=clock,
         )

@@ -26,6 +26,11 @@ class RedisWork(enum.StrEnum):
     """Reading the log along: live views stand still."""
     UPKEEP = "upkeep"
     """Showing that this replica lives: the others think it gone."""
+    ALERTS = "alerts"
+    """Looking for alerts and delivering them: they come later."""
+
+
+ALERT_RESULTS = ("delivered", "failed", "given_up", "dropped")
 
 
 class Metrics:
@@ -38,6 +43,7 @@ class Metrics:
         self.process = ProcessMetrics("console", registry)
         self._declare_requests(registry)
         self._declare_accounts(registry)
+        self._declare_alerts(registry)
         self._declare_process(registry)
         self._begin()
 
@@ -85,6 +91,25 @@ class Metrics:
             registry=registry,
         )
 
+    def _declare_alerts(self, registry: CollectorRegistry) -> None:
+        self.alerts_firing = Gauge(
+            "console_alerts_firing",
+            "Alerts that have begun and not ended, by kind; every console has the same figure.",
+            ("alert",),
+            registry=registry,
+        )
+        self.alert_deliveries = Counter(
+            "console_alert_deliveries",
+            "Tries to deliver an alert, by result: delivered, failed, given_up, dropped.",
+            ("result",),
+            registry=registry,
+        )
+        self.alert_deliveries_pending = Gauge(
+            "console_alert_deliveries_pending",
+            "Messages of alerts that wait for a try; every console has the same figure.",
+            registry=registry,
+        )
+
     def _declare_process(self, registry: CollectorRegistry) -> None:
         self.redis_errors = Counter(
             "console_redis_errors",
@@ -108,6 +133,7 @@ class Metrics:
             (self.redis_errors, [work.value for work in RedisWork]),
             (self.sign_ins, SIGN_IN_OUTCOMES),
             (self.refreshes, REFRESH_OUTCOMES),
+            (self.alert_deliveries, ALERT_RESULTS),
         ):
             for label in labels:
                 counter.labels(label)

@@ -11,15 +11,14 @@ from litestar.router import Router
 
 from codex_proapi.console.api import (
     accounts,
-    audit,
+    alerts,
     authorize,
     keys,
     logins,
-    script_tokens,
     settings,
-    sign_in,
     usage,
 )
+from codex_proapi.console.api.administration import audit, script_tokens, sign_in
 from codex_proapi.console.live import logs
 from codex_proapi.console.pages import overview
 from codex_proapi.console.server import health, version
@@ -39,6 +38,8 @@ API_ROUTES = (
     *(logs.list_logs, logs.clear_logs, logs.restore_logs, logs.stream_logs, logs.stream_changes),
     *(usage.show_usage, usage.show_series),
     *(settings.show_settings, settings.change_settings),
+    *(alerts.show_alerts, alerts.make_destination, alerts.change_destination),
+    *(alerts.remove_destination, alerts.try_destination),
     *(script_tokens.list_tokens, script_tokens.make_token, script_tokens.revoke_token),
     *(overview.show_overview, overview.list_models),
     *(audit.list_audit_events, version.show_version, version.list_replicas),

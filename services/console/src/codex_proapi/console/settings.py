@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from codex_proapi.commons.runtime.settings import CommonSettings, Secret, Url
+from codex_proapi.commons.proxy.address import ProxyRules, parse_proxy
+from codex_proapi.commons.runtime.settings import CommonSettings, Network, Secret, Url
 
 CALLBACK_PATH = "/auth/callback"
 """Where a browser login comes back to on a console."""
@@ -35,6 +36,9 @@ class ConsoleSettings(CommonSettings, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     """Further host names the console answers to; a setting because only the operator knows DNS."""
 
+    alert_networks: tuple[Network, ...] = ()
+    """Address ranges inside the network that alerts may be delivered to, beside public addresses."""
+
     def __repr__(self) -> str:
         return super().__repr__()
 
@@ -52,6 +56,11 @@ class ConsoleSettings(CommonSettings, frozen=True, kw_only=True):
         return is_loopback(self.host) and is_loopback(public)
 
     @property
+    def alert_proxy_rules(self) -> ProxyRules:
+        """Proxies on the way to webhooks: the machine's; UPSTREAM_PROXY leads upstream only."""
+        return machine_proxies(self.https_proxy or self.all_proxy, no_proxy=self.no_proxy)
+
+    @property
     def redirect_uri(self) -> str:
         """The redirect URI of every browser and pasted login: one that OpenAI has registered.
 
@@ -59,6 +68,15 @@ class ConsoleSettings(CommonSettings, frozen=True, kw_only=True):
         addresses and refuses any other one (`authorize_hydra_invalid_request`).
         """
         return self.oauth_redirect_uri or REGISTERED_REDIRECT
+
+
+def machine_proxies(text: str, *, no_proxy: str) -> ProxyRules:
+    """The rules of a machine's environment; a text that is no proxy's address is none."""
+    try:
+        proxy = parse_proxy(text) if text else None
+    except ValueError:  # one that UPSTREAM_PROXY overrules, so that nobody has complained
+        proxy = None
+    return ProxyRules(environment=proxy, no_proxy=no_proxy)
 
 
 def is_loopback(host: str) -> bool:

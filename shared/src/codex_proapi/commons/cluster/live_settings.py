@@ -75,6 +75,10 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """How long usage is kept, in days: see `codex_proapi.commons.usage.counters`."""
     quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] | None = None
     """Seconds between two quota requests for an account whose answers do not report it."""
+    alert_window_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+    """Percent left of a quota window below which there is an alert."""
+    alert_backup_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] | None = None
+    """Days after which the last backup is too old; 0: backups are made elsewhere."""
 
 
 _CAUTIOUS: dict[str, Any] = {"api_key_policy": KeyPolicy.REQUIRED}

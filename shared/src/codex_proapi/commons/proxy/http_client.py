@@ -5,9 +5,10 @@ a host's place nor read more than the tunnel shows.
 """
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
 import httpcore
 import httpx
@@ -16,12 +17,18 @@ from codex_proapi.commons.proxy.address import Proxy, ProxyRules
 from codex_proapi.commons.proxy.handshake import CLOSED, ProxyFailed, handshake_with
 
 READ_BYTES: Final = 4096
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+"""The addresses of a host; whatever it raises ends the connection."""
 KEPT_SECONDS: Final = 5.0
 """How long an idle connection is kept, as httpx keeps it by default."""
 
 
 def http_client(
-    rules: ProxyRules, *, context: Callable[[], ssl.SSLContext], **options: Any
+    rules: ProxyRules,
+    *,
+    context: Callable[[], ssl.SSLContext],
+    resolve: Resolve | None = None,
+    **options: Any,
 ) -> httpx.AsyncClient:
     """An httpx client.
 
@@ -31,11 +38,13 @@ def http_client(
     Args:
         rules: Which proxy leads to a host.
         context: Makes the TLS contexts: one for hosts, one for `https://` proxies.
+        resolve: Finds the addresses that connections are made to, also by a proxy; None leaves names
+            to the system, or to the proxy.
         options: Further arguments of `httpx.AsyncClient`.
     """
-    if rules.explicit is None and rules.environment is None:
+    if rules.explicit is None and rules.environment is None and resolve is None:
         return httpx.AsyncClient(verify=context(), trust_env=False, **options)
-    transport = _TunnelTransport(rules, hosts=context(), proxies=context())
+    transport = _TunnelTransport(rules, hosts=context(), proxies=context(), resolve=resolve)
     return httpx.AsyncClient(transport=transport, trust_env=False, **options)
 
 
@@ -43,7 +52,12 @@ class _TunnelTransport(httpx.AsyncHTTPTransport):
     """httpx's transport with connections of ours."""
 
     def __init__(
-        self, rules: ProxyRules, *, hosts: ssl.SSLContext, proxies: ssl.SSLContext
+        self,
+        rules: ProxyRules,
+        *,
+        hosts: ssl.SSLContext,
+        proxies: ssl.SSLContext,
+        resolve: Resolve | None,
     ) -> None:
         super().__init__(verify=hosts, trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
@@ -51,16 +65,17 @@ class _TunnelTransport(httpx.AsyncHTTPTransport):
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=KEPT_SECONDS,
-            network_backend=_TunnelBackend(rules, proxies),
+            network_backend=_TunnelBackend(rules, proxies, resolve),
         )
 
 
 class _TunnelBackend(httpcore.AsyncNetworkBackend):
     """Makes httpcore's connections."""
 
-    def __init__(self, rules: ProxyRules, context: ssl.SSLContext) -> None:
+    def __init__(self, rules: ProxyRules, context: ssl.SSLContext, resolve: Resolve | None) -> None:
         self._rules = rules
         self._context = context
+        self._resolve = resolve
         self._tcp = httpcore.AnyIOBackend()
 
     def __repr__(self) -> str:
@@ -76,12 +91,20 @@ class _TunnelBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to a host; `timeout` covers the handshake with its proxy."""
         proxy = self._rules.proxy_for(host, port)
+        addresses = [host] if self._resolve is None else await self._resolve(host, port)
         if proxy is None:
-            return await self._tcp.connect_tcp(host, port, timeout, local_address, socket_options)
+            for address in addresses[:-1]:
+                with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                    return await self._tcp.connect_tcp(
+                        address, port, timeout, local_address, socket_options
+                    )
+            return await self._tcp.connect_tcp(
+                addresses[-1], port, timeout, local_address, socket_options
+            )
         try:
             async with asyncio.timeout(timeout):
                 stream = await self._reach(proxy, socket_options)
-                return await _tunnelled(stream, proxy, host, port)
+                return await _tunnelled(stream, proxy, addresses[0], port)
         except (TimeoutError, httpcore.TimeoutException):
             raise httpcore.ConnectTimeout("proxy: timeout") from None
 

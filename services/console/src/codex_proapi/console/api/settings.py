@@ -37,6 +37,7 @@ MOST_STREAMS = 1000
 Streams = Annotated[int, msgspec.Meta(ge=0, le=MOST_STREAMS)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+BackupDays = Annotated[int, msgspec.Meta(ge=0, le=3650)]
 Days = Annotated[int, msgspec.Meta(ge=LEAST_DAYS, le=MOST_DAYS)]
 
 
@@ -58,6 +59,8 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     usage_days: int | None
     quota_poll_seconds: int | None
     """Time between two questions about the quota of an account that no answer tells of."""
+    alert_window_percent: float | None
+    alert_backup_days: int | None
 
 
 class FixedBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +102,8 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: Zone | msgspec.UnsetType | None = msgspec.UNSET
     usage_days: Days | msgspec.UnsetType | None = msgspec.UNSET
     quota_poll_seconds: PollSeconds | msgspec.UnsetType | None = msgspec.UNSET
+    alert_window_percent: Percent | msgspec.UnsetType | None = msgspec.UNSET
+    alert_backup_days: BackupDays | msgspec.UnsetType | None = msgspec.UNSET
 
 
 @get("/api/settings", tags=["settings"])

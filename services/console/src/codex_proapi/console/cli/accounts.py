@@ -113,6 +113,8 @@ def remove(environ: Mapping[str, str], account: str, *, yes: bool) -> None:
 def reseal(environ: Mapping[str, str], *, force: bool) -> None:
     """Encrypt every credential again under the first of the ENCRYPTION_KEYS.
 
+    Also addresses and secrets of alert destinations.
+
     After it the other keys are not needed any more. --force is for keys that are lost for good: the
     new ones hold from then on, and accounts whose credential cannot be opened sign in again.
     """
@@ -129,6 +131,7 @@ async def _reseal(environ: Mapping[str, str], *, force: bool) -> tuple[int, int]
     async with opened(environ, any_keys=force) as store:
         known = await store.accounts.list()
         resealed = await store.accounts.reseal()
+        await store.destinations.reseal()
         await store.check.reseal()
         await store.note("account.resealed", after={"resealed": resealed, "known": len(known)})
         return resealed, len(known)

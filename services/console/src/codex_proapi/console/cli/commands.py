@@ -22,6 +22,7 @@ click.rich_click.SHOW_ARGUMENTS = True
 OWN = (
     ("accounts", "accounts", "accounts", "The ChatGPT logins this gateway may spend."),
     ("admin", "admin", "admin", "Administration of the console."),
+    ("alerts", "alerts", "alerts", "Where alerts are delivered: add, try, list, remove."),
     ("backup", "archive.commands", "backup_command", "Write accounts, API keys, usage, settings, log and audit to FILE (or - for standard output)."),
     ("config", "reports.config", "config", "The settings as this process reads them."),
     ("doctor", "reports.doctor", "doctor_command", "Look for what is wrong with an installation, and say what to do."),

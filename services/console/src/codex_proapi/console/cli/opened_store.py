@@ -15,6 +15,8 @@ from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
 from codex_proapi.commons.usage.log_stream import LogStream
+from codex_proapi.console.alerts.alert_store import AlertStore
+from codex_proapi.console.alerts.destinations import DestinationStore
 from codex_proapi.console.auth.administrator import Administrator
 from codex_proapi.console.auth.audit import Audit, AuditEvent
 from codex_proapi.console.auth.passwords import Passwords
@@ -63,6 +65,8 @@ class OpenedStore:
         self.administrator = Administrator(self._redis, Passwords(), clock=time.time)
         self.sign_in_links = SignInLinks(self._redis)
         self.sessions = Sessions(self._redis, clock=time.time)
+        self.destinations = DestinationStore(self._redis, cipher)
+        self.alerts = AlertStore(self._redis)
         logs = LogStream(self._redis, blocking_redis=self._redis)
         self.audit = Audit(self._redis, logs, clock=time.time, write_log=False)
 

@@ -6,6 +6,7 @@ Does not belong here: what changes anything (`api`), values for pages (`views`).
 
 from codex_proapi.console.layout.static_files import favicon, script_texts, static_file
 from codex_proapi.console.pages.accounts import account_page, accounts_page
+from codex_proapi.console.pages.alerts import alerts_page
 from codex_proapi.console.pages.connect import connect_page
 from codex_proapi.console.pages.dashboard import dashboard
 from codex_proapi.console.pages.keys import keys_page
@@ -24,6 +25,7 @@ page_handlers = (
     usage_page,
     connect_page,
     logs_page,
+    alerts_page,
     settings_page,
     sign_in_page,
     static_file,

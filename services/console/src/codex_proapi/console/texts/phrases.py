@@ -25,6 +25,8 @@ FAULTS: Final[dict[str, str]] = {
     "wrong_link": N_("This link has been used already, or it has expired."),
     "unknown_session": N_("There is no such session any more."),
     "unknown_admin_token": N_("There is no such admin token."),
+    "unknown_destination": N_("There is no such destination of alerts."),
+    "too_many_destinations": N_("There are as many destinations as there may be: 20."),
     # --- signing in an account ---
     "login_expired": N_("This login took too long and has expired."),
     "login_unknown": N_("This login is unknown, or it has been used already."),

@@ -12,6 +12,7 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.store_check import StoreCheck
+from codex_proapi.commons.cluster.upstream_drift import UpstreamDriftStore
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.redis.clients import connect, connect_blocking, mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
@@ -21,6 +22,7 @@ from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.accounting.ledger_writer import RedisWriter
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
+from codex_proapi.gateway.accounting.upstream_drift import UpstreamDrift
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.auth.origins import TrustedOrigins
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
@@ -79,6 +81,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     authenticator: Authenticator
     settlements: SettlementWriter
     ledger: Ledger
+    drift: UpstreamDrift
     outage: RedisOutage
     queue: AccountQueue
     stream_permits: StreamPermits
@@ -130,6 +133,7 @@ def open_stores(
         authenticator=authenticator,
         settlements=settlements,
         ledger=ledger,
+        drift=UpstreamDrift(UpstreamDriftStore(redis.commands), metrics, clock=clock),
         outage=_store_outage(
             redis, view, authenticator, ledger, clock=clock, metrics=metrics, tasks=tasks
         ),

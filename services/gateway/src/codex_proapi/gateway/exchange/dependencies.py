@@ -5,6 +5,7 @@ import msgspec
 from codex_proapi.commons.cluster.live_settings import HistoryMode, ReasoningSummary
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.calendar import UTC
+from codex_proapi.gateway.accounting.upstream_drift import UpstreamDrift
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dispatch import Dispatcher
 from codex_proapi.gateway.exchange.exchange import Reader
@@ -44,6 +45,8 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     catalogues: ModelCatalogues
     clock: SharedClock
     dispatcher: Dispatcher
+    drift: UpstreamDrift
+    """Notes what the backend sent that is not known."""
     in_flight: InFlight
     metrics: Metrics
     options: ServingOptions

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
+from codex_proapi.gateway.metrics.answer_figures import AnswerFigures
 from codex_proapi.gateway.metrics.histograms import HotHistogram
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 
@@ -62,6 +63,7 @@ class Series:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
         self.process = ProcessMetrics("gateway", registry)
+        self.answers = AnswerFigures(registry)
         self._declare_exchanges(registry)
         self._declare_upstream(registry)
         self._declare_accounts(registry)

@@ -73,6 +73,7 @@ async def _backup(environ: Mapping[str, str], file: str) -> int:
         records = [record async for record in lasting_records(store.redis)]
         lines = written(records, cipher=store.cipher, now=time.time())
         _write(file, lines)
+        await store.alerts.backed_up(int(time.time()))
         await store.note("store.backed_up", after={"records": len(records)})
         return len(records)
 

@@ -13,7 +13,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import alert_keys, keyspace
 from codex_proapi.commons.redis.clients import ask, mapped, text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import (
@@ -21,6 +21,7 @@ from codex_proapi.commons.runtime.errors import (
     CredentialUnavailable,
     StoreUnavailable,
 )
+from codex_proapi.console.alerts.destinations import resealed_destinations
 from codex_proapi.console.cli.archive.file_format import Record
 from codex_proapi.console.cli.archive.store_records import (
     BATCH,
@@ -121,7 +122,7 @@ class StagedRestore:
 
     def _commands(self, record: Record) -> Sequence[tuple[str, ...]]:
         """The commands that stage one record and plan its place."""
-        value = self._resealed(record) if kind_of(record.name) == "credential" else record.value
+        value = self._target_value(record)
         staged = keyspace.restored_record(self._id, record.name)
         made = _writes(staged, record.kind, value)
         if not made:
@@ -131,6 +132,15 @@ class StagedRestore:
         self._begun.add(record.name)
         expires = ("PEXPIRE", staged, str(keyspace.RESTORE_SECONDS * 1000))
         return [*made, expires, ("HSET", self._plan, record.name, str(record.milliseconds))]
+
+    def _target_value(self, record: Record) -> Any:
+        """A record's value with what is sealed under the target's first key."""
+        if kind_of(record.name) == "credential":
+            return self._resealed(record)
+        if PREFIX + record.name == alert_keys.alert_destinations():
+            source, target = self._ciphers
+            return resealed_destinations(record.value, source=source, target=target)
+        return record.value
 
     def _resealed(self, record: Record) -> Any:
         """A credential's hash under the target's first key, or as it is where no key opens it."""

@@ -18,6 +18,7 @@ LASTING = frozenset(
         *("quota", "catalogue", "keys", "keys-version", "key", "key-digest"),
         *("usage", "usage-subjects", "usage-models", "usage-series", "logs", "settings", "audit"),
         *("admin", "admin-token", "admin-tokens"),
+        *("alert-destinations", "upstream-drift"),
     }
 )
 """Names (up to the first colon) of what a backup has."""
@@ -38,6 +39,7 @@ PASSING = frozenset(
         *("restore", "restoring"),
         *("cleared-logs", "login", "login-outcome", "login-poll", "session", "sessions"),
         *("attempts", "sign-in-link", "replicas", "replica"),
+        *("alerts", "alert-deliveries", "alert-outcomes", "alert-lock", "last-backup"),
     }
 )
 """Names of what it leaves out: it means nothing elsewhere, is over soon, or is made again."""

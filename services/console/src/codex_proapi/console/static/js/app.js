@@ -14,6 +14,7 @@ const pages = {
   keys: () => import("./pages/keys.js"),
   connect: () => import("./pages/connect.js"),
   logs: () => import("./pages/logs.js"),
+  alerts: () => import("./pages/alerts.js"),
   settings: () => import("./pages/settings.js"),
 };
 

@@ -24,6 +24,7 @@ from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
 from codex_proapi.gateway.formats.openai.responses import PUBLIC_EVENTS, VENDOR_EVENTS
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 from codex_proapi.gateway.translation.stream.token_usage import tokens_of
+from codex_proapi.gateway.translation.stream.unknown_fields import unknown_fields
 
 
 class _Response(msgspec.Struct):
@@ -42,10 +43,12 @@ def observe(event: UpstreamEvent, report: ResponseReport) -> None:
     match event:
         case ResponseCreated(response=response):
             _note_response(response, report)
+            report.unknown_fields = frozenset(unknown_fields(response))
         case ResponseCompleted(response=response):
             _note_response(response, report)
             report.tokens = tokens_of(response)
             report.ending = Ending.WHOLE
+            report.unknown_fields |= frozenset(unknown_fields(response))
         case ResponseIncomplete(response=response):
             _note_response(response, report)
             report.tokens = tokens_of(response)

@@ -43,6 +43,8 @@ class ResponseReport:
         """Late response headers from metadata events, lower case: turn state and the like."""
         self.unknown_events: Counter[str] = Counter()
         """Number of unknown events, by name."""
+        self.unknown_fields: frozenset[str] = frozenset()
+        """Fields of its response object that are not known."""
         self.malformed_events = 0
         """Number of unreadable events that were forwarded to a Codex client."""
         self.response = b""

@@ -1,0 +1,52 @@
+"""Fields of a response object that this version does not know: the backend may have changed. Pure."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, reader
+
+RESPONSE_FIELDS: Final = frozenset(
+    (
+        *("id", "object", "created_at", "completed_at", "status", "background", "billing"),
+        *("content_filters", "conversation", "error", "frequency_penalty", "incomplete_details"),
+        *("instructions", "max_output_tokens", "max_tool_calls", "metadata", "model", "moderation"),
+        *("output", "output_text", "parallel_tool_calls", "presence_penalty", "prompt"),
+        *("previous_response_id", "prompt_cache_key", "prompt_cache_retention", "reasoning"),
+        *("safety_identifier", "service_tier", "store", "temperature", "text", "tool_choice"),
+        *("tools", "tool_usage", "top_logprobs", "top_p", "truncation", "usage", "user"),
+        *("context_management", "end_turn", "headers"),
+    )
+)
+"""Fields of a response, as the public schema of November 2026 and captured answers have them."""
+USAGE_FIELDS: Final = frozenset(
+    (
+        *("input_tokens", "input_tokens_details", "output_tokens", "output_tokens_details"),
+        *("total_tokens", "cost", "billing"),
+    )
+)
+MOST_FIELDS: Final = 32
+"""Most unknown fields that one answer names."""
+
+_read: Final = reader(dict[str, Raw])
+
+
+class _WithUsage(msgspec.Struct):
+    usage: Any = None
+
+
+_read_usage: Final = reader(_WithUsage)
+
+
+def unknown_fields(response: bytes | Raw) -> list[str]:
+    """Names of the fields of a response object, and of its usage as `usage.…`, that are not known."""
+    try:
+        fields = set(_read(response or b"{}"))
+        usage = _read_usage(response or b"{}").usage if "usage" in fields else None
+    except DECODE_ERRORS:
+        return []
+    found = sorted(fields - RESPONSE_FIELDS)
+    if isinstance(usage, dict):
+        found += [f"usage.{name}" for name in sorted(set(usage) - USAGE_FIELDS)]
+    return found[:MOST_FIELDS]

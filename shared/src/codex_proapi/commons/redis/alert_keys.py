@@ -1,0 +1,44 @@
+"""The Redis keys of alerts and of what they are read from; `keyspace` has all others.
+
+A test compares both with docs/redis.md.
+"""
+
+from codex_proapi.commons.redis.keyspace import TAG
+
+ALERT_LOCK_SECONDS = 30
+"""How long one console delivers alerts; it renews that while it does."""
+
+
+def alert_destinations() -> str:
+    """Hash of where alerts are delivered, by id; addresses and secrets sealed; no expiry."""
+    return f"{TAG}:alert-destinations"
+
+
+def alerts() -> str:
+    """Hash of the alerts that have begun, by kind and subject; no expiry."""
+    return f"{TAG}:alerts"
+
+
+def alert_deliveries() -> str:
+    """Hash of messages that wait for their next try, by notification and destination; no expiry."""
+    return f"{TAG}:alert-deliveries"
+
+
+def alert_outcomes() -> str:
+    """Hash of how the last delivery to each destination went; no expiry."""
+    return f"{TAG}:alert-outcomes"
+
+
+def alert_lock() -> str:
+    """String: the console that looks for alerts and delivers them just now; ALERT_LOCK_SECONDS."""
+    return f"{TAG}:alert-lock"
+
+
+def upstream_drift() -> str:
+    """Hash of what the backend sent that no version knew, by kind and name; no expiry."""
+    return f"{TAG}:upstream-drift"
+
+
+def last_backup() -> str:
+    """String: when a backup was written last, seconds since the epoch; no expiry."""
+    return f"{TAG}:last-backup"
