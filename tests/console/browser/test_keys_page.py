@@ -5,6 +5,8 @@ from playwright.async_api import Browser
 from support.browsers import Tab, tab
 from support.served import Served
 
+from codex_proapi.commons.api_keys.limits import Limits
+
 pytestmark = pytest.mark.browser
 
 
@@ -211,3 +213,67 @@ async def test_escape_does_not_close_what_is_shown_once(visitor: Tab) -> None:
     assert not await visitor.page.is_visible("#made-key .dialog-head [data-close]")
     await visitor.click("#made-key .dialog-foot [data-close]")
     await visitor.gone("#made-key")
+
+
+async def test_those_selected_and_shown_are_changed_at_once_and_no_others(
+    site: Served, visitor: Tab
+) -> None:
+    keys = site.scene.keys
+    first, second, third = [
+        (await keys.create(f"Many {n}", limits=Limits(rpm=n, tpm=5), created_at=1))[0].id
+        for n in (1, 2, 3)
+    ]
+    await visitor.open("/keys")
+    for key in (first, second, third):
+        await visitor.page.check(f"#row-{key} [data-pick]")
+    await visitor.page.fill("#search", "Many")
+    await visitor.page.fill("#search", "Many 1")
+    await visitor.see("[data-bulk-count]", "1 key selected")
+    await visitor.page.fill("#search", "Many")
+    await visitor.page.check("[data-pick-all]")
+    await visitor.see("[data-bulk-count]", "3 keys selected")
+    await visitor.page.uncheck(f"#row-{third} [data-pick]")
+    await visitor.click("#bulk [data-open=bulk-limits]")
+    await visitor.page.fill("#bulk-limits [name=concurrent]", "4")
+    await visitor.page.fill("#bulk-limits [name=tpm]", "0")
+    await visitor.click("#bulk-limits [type=submit]")
+    await visitor.see(".toast", "Done for 2 keys.")
+
+    changed = [await keys.get(key) for key in (first, second, third)]
+    limits = [(key.limits.rpm, key.limits.tpm, key.limits.concurrent) for key in changed if key]
+    assert limits == [(1, 0, 4), (2, 0, 4), (3, 5, 0)]
+
+    await visitor.click("[data-bulk=revoke]")
+    await visitor.see("#confirm", "Revoke 2 keys?")
+    await visitor.see("#confirm", "Many 1, Many 2.")
+    await visitor.click("[data-confirm-do]")
+    await visitor.see(f"#row-{second} .pill", "Revoked")
+    revoked = [await keys.get(key) for key in (first, second, third)]
+    assert [key.revoked for key in revoked if key] == [True, True, False]
+
+
+async def test_a_new_key_takes_the_limits_of_another(site: Served, visitor: Tab) -> None:
+    like, _ = await site.scene.keys.create(
+        "Pattern",
+        owner="Ada",
+        limits=Limits(tokens_day=77),
+        weight=3.0,
+        allowed_models=("gpt-5.5",),
+        default_effort="high",
+        reasoning_summary="auto",
+    )
+    await visitor.open("/keys")
+    await visitor.click(f"#row-{like.id} details.menu summary")
+    await visitor.click(f"#row-{like.id} [data-like]")
+    await visitor.page.fill("#new-key [name=name]", "Copy")
+    await visitor.click("#new-key [type=submit]")
+    await visitor.see("#made-key")
+    made = await site.scene.keys.find(await visitor.text("#made-secret"))
+
+    assert made
+    assert (made.name, made.owner, made.limits.tokens_day, made.weight) == ("Copy", "", 77, 3.0)
+    assert (made.allowed_models, made.default_effort) == (("gpt-5.5",), "high")
+    assert made.reasoning_summary == "auto"
+    await visitor.click("#made-key .dialog-foot [data-close]")
+    await visitor.page.keyboard.press("n")
+    assert await visitor.page.input_value('#new-key [name="limits.tokens_day"]') == ""

@@ -107,7 +107,7 @@ async def test_tables_become_cards(phone: Tab) -> None:
     )
     assert (
         await phone.eval(
-            "getComputedStyle(document.querySelector('#key-list td'), '::before').content"
+            "getComputedStyle(document.querySelector('#key-list td[data-label]'), '::before').content"
         )
         == '"Key"'
     )

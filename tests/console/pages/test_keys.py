@@ -28,6 +28,30 @@ async def test_active_keys_come_before_those_that_are_no_more(redis_url: str) ->
     assert "Revoked" in text
 
 
+async def test_the_address_says_which_keys_and_in_which_order(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        ordered = await site.read("/keys?sort=tokens&state=active")
+        owned = await site.read("/keys?owner=Ada")
+        nobody = await site.read("/keys?state=expired")
+        html = (await site.get("/keys?sort=tokens&owner=Ada")).text
+
+    assert "Old Cursor" not in ordered
+    assert "Codex on the laptop" in owned
+    assert "60 requests a minute" not in owned
+    assert "No key matches." in nobody
+    assert '<option value="tokens" selected>' in html
+    assert '<option value="Ada" selected>' in html
+
+
+async def test_the_other_pages_of_a_filtered_list_are_filtered_too(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        for number in range(60):
+            await site.scene.keys.create(f"K{number}", owner="R&D", created_at=1)
+        html = (await site.get("/keys?owner=R%26D&sort=newest")).text
+
+    assert 'href="/keys?page=2&amp;sort=newest&amp;owner=R%26D"' in html
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [("required", "Give each client its own key"), ("open", "Any key is accepted until you make")],

@@ -9,11 +9,20 @@ from codex_proapi.commons.cluster.live_settings import KeyPolicy, ReasoningSumma
 from codex_proapi.console.layout.layout import AnyRequest, page, policy
 from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.views.account_list import load_accounts
+from codex_proapi.console.views.key_list import (
+    KeyQuery,
+    chosen,
+    owners_of,
+    query_of,
+    state_of,
+)
 from codex_proapi.console.views.paging import ListPage, page_of
 from codex_proapi.console.views.sources import Sources
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 """Reasoning efforts from the least to the most; a model may know fewer."""
+SUMMARIES = tuple(each.value for each in ReasoningSummary if each is not ReasoningSummary.MODEL)
+"""Reasoning summaries a key may have."""
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,13 +51,15 @@ class KeysView(msgspec.Struct, frozen=True, kw_only=True):
 
     listed: ListPage[KeyRow]
     total: int
+    query: KeyQuery
+    owners: tuple[str, ...]
     required: bool
     """Whether requests without a key are refused even before the first is made."""
     models: list[str]
     accounts: tuple[tuple[str, str], ...]
     """Ids and names."""
     efforts: tuple[str, ...] = EFFORTS
-    summaries: tuple[str, ...] = tuple(ReasoningSummary)
+    summaries: tuple[str, ...] = SUMMARIES
 
 
 @get("/keys", opt={"page": True}, include_in_schema=False)
@@ -60,11 +71,9 @@ async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
     found = await sources.keys.list()
     used = (await sources.usage.read("key", [day], subjects=[key.id for key in found]))[day]
     tokens = {key_id: counters.input + counters.output for key_id, counters in used.items()}
-    ordered = sorted(
-        found, key=lambda key: (key.revoked or key.expired(now), key.name.casefold(), key.id)
-    )
+    query = query_of(request.query_params)
     one = page_of(
-        ordered,
+        chosen(found, query, now=now, tokens=tokens),
         request.query_params,
         text=lambda key: f"{key.name} {key.owner} {key.prefix} {key.id}",
     )
@@ -72,6 +81,8 @@ async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
     view = KeysView(
         listed=ListPage(**{**msgspec.structs.asdict(one), "rows": tuple(rows)}),
         total=len(found),
+        query=query,
+        owners=owners_of(found),
         required=await policy(sources) is KeyPolicy.REQUIRED,
         models=await offered_models(sources, overview),
         accounts=tuple((row.id, row.name) for row in overview.rows),
@@ -84,6 +95,7 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
     limits = msgspec.structs.asdict(key.limits)
     form = {
         "id": key.id,
+        "revoked": key.revoked,
         "name": key.name,
         "owner": key.owner,
         "limits": limits,
@@ -99,7 +111,7 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         name=key.name,
         owner=key.owner,
         prefix=key.prefix,
-        state="revoked" if key.revoked else "expired" if key.expired(now) else "active",
+        state=state_of(key, now),
         last_used_at=key.last_used_at,
         expires_at=key.expires_at,
         limits=tuple((name, value) for name, value in limits.items() if value),

@@ -7,17 +7,20 @@ import { refreshNow } from "../live.js";
 import { toast } from "../ui/toasts.js";
 import { t } from "../texts.js";
 import { handOver } from "../parts/key_handover.js";
+import { endOf } from "../parts/key_ends.js";
 import { showSecret } from "../parts/secret_dialog.js";
+import { keepBulk } from "../parts/bulk_keys.js";
 
 let editing = null;
 let rotating = "";
+let copied = false;
 
 const LISTS = ["allowed_models", "allowed_accounts"];
 
 // What a form says of a key. What it had beyond what the form offers, it keeps.
 function keyOf(form, before = {}) {
   const { ends, ...values } = valuesOf(form);
-  if (ends) values.expires_at = ends === "never" ? 0 : Math.floor(Date.now() / 1000) + Number(ends);
+  if (ends) values.expires_at = endOf(ends);
   for (const name of LISTS) {
     const offered = new Set([...form.elements].filter((field) => field.name === `${name}[]`).map((field) => field.value));
     const kept = (before[name] || []).filter((value) => !offered.has(value));
@@ -66,12 +69,24 @@ document.addEventListener("submit", async (event) => {
 });
 
 $("#edit-key").addEventListener("opening", (event) => {
-  const key = JSON.parse(event.detail.key);
   const form = $("[data-edit-key]");
-  editing = key;
+  editing = JSON.parse(event.detail.key);
   form.elements.ends.value = "";
-  form.elements.name.value = key.name;
-  form.elements.owner.value = key.owner;
+  form.elements.name.value = editing.name;
+  form.elements.owner.value = editing.owner;
+  fillLimits(form, editing);
+});
+
+// A new key begins empty, or with the limits of the one whose menu was used.
+$("#new-key").addEventListener("opening", (event) => {
+  const form = $("[data-new-key]");
+  const like = "like" in event.detail;
+  if (like || copied) form.reset(); // what somebody has typed stays
+  copied = like;
+  if (like) fillLimits(form, JSON.parse(event.detail.key));
+});
+
+function fillLimits(form, key) {
   form.elements.weight.value = key.weight;
   for (const field of form.elements) {
     if (field.name?.startsWith("limits.")) field.value = key.limits[field.name.slice(7)] || "";
@@ -80,7 +95,7 @@ $("#edit-key").addEventListener("opening", (event) => {
   }
   for (const name of ["default_model", "default_effort", "reasoning_summary"]) choose(form.elements[name], key[name]);
   $(".more-fields", form).open = true;
-});
+}
 
 $("#rotate-key").addEventListener("opening", (event) => {
   rotating = event.detail.keyId;
@@ -89,6 +104,16 @@ $("#rotate-key").addEventListener("opening", (event) => {
 
 on("click", "[data-carry-key]", () => handOver($("#made-secret").textContent));
 $("#made-key").addEventListener("close", () => ($("#made-secret").textContent = ""));
+
+on("change", "select[data-list]", (select) => {
+  const url = new URL(location.href);
+  url.searchParams.delete("page");
+  if (select.value) url.searchParams.set(select.name, select.value);
+  else url.searchParams.delete(select.name);
+  history.replaceState(null, "", url);
+  refreshNow();
+});
+keepBulk();
 
 const url = new URL(location.href);
 if (url.searchParams.has("new")) {

@@ -7,7 +7,7 @@ export function openDialog(id, opener = null) {
   const dialog = document.getElementById(id);
   if (!dialog || dialog.open) return;
   for (const error of dialog.querySelectorAll("[data-error]")) error.hidden = true;
-  dialog.dispatchEvent(new CustomEvent("opening", { detail: { ...(opener ? opener.dataset : {}) } }));
+  dialog.dispatchEvent(new CustomEvent("opening", { detail: { ...opener?.closest("[data-key]")?.dataset, ...opener?.dataset } }));
   dialog.showModal();
   const first = $("input:not([hidden]):not([type=checkbox]), textarea, select", dialog);
   if (first && first.offsetParent && !dialog.classList.contains("wide")) first.focus();
