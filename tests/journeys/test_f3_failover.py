@@ -160,6 +160,21 @@ async def test_a_short_limit_of_every_account_is_waited_for(
         assert len(play.sim.turns) == 4
 
 
+async def test_who_waits_goes_on_as_soon_as_the_pool_changes(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codex_proapi.gateway.exchange.request_handler.LONGEST_WAIT", 7200.0)
+    async with stage(redis_url, "ada", commit_patience=7200) as play:
+        play.sim.script("rate_limit_exceeded", retry_after=600)
+        waiting = asyncio.ensure_future(play.chat())
+        await play.until_cooling({"ada": "rate"})
+
+        [ada] = await play.accounts.list()
+        await play.cooldowns.clear(ada.id)
+
+        assert (await asyncio.wait_for(waiting, 120)).status_code == 200
+
+
 async def test_a_wait_that_might_end_inside_a_200_is_not_begun(redis_url: str) -> None:
     async with stage(redis_url, "ada", commit_patience=9) as play:
         play.sim.script("rate_limit_exceeded", times=None, retry_after=8)

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.gateways import a_chat, reading, stage
+from support.gateways import a_chat, events_of, reading, stage
 
 from codex_proapi.commons.redis import keyspace
 
@@ -87,3 +87,24 @@ async def test_a_client_that_goes_away_while_it_waits_takes_no_slot(team: Any) -
     while await team.redis.zcard(keyspace.slots()):
         await asyncio.sleep(0.01)
     assert len(team.sim.turns) == 2
+
+
+async def test_a_wait_for_a_slot_that_ends_behind_an_early_200_ends_it_with_the_refusal(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codex_proapi.gateway.pool.queueing_selector.QUEUE_SECONDS", 2.5)
+    async with stage(redis_url, "ada", account_streams=1, commit_patience=1) as play:
+        body = a_chat("[[fault:slow pace=0.2]] write 200 words", stream=True)
+        async with reading(play.replicas[0], "/v1/chat/completions", body) as first:
+            await first.content.readline()
+
+            waited = await play.chat(stream=True)
+
+        assert waited.status_code == 200
+        assert waited.text.startswith(":"), "it was kept alive"
+        events = events_of(waited.content)
+        assert events[-1]["error"]["code"] == "rate_limit_exceeded"
+        records = await play.records(1)
+        assert [(r.status, r.ending.value, r.code) for r in records if not r.attempts] == [
+            (200, "broken", "rate_limit_exceeded")
+        ]

@@ -46,7 +46,9 @@ class Rotation:
         self.look: Any = None
         self.noted: list[Any] = []
 
-    async def lease(self, lease_request: Any, tried: Any = (), *, state: Any = None) -> Any:
+    async def lease(
+        self, lease_request: Any, tried: Any = (), *, state: Any = None, patience: Any
+    ) -> Any:
         self.tried.append(set(tried))
         return (
             self.leases.pop(0)
@@ -155,11 +157,18 @@ class Scene:
     ) -> None:
         self.selector, self.upstream, self.said = Rotation(*leases), Upstream(*answers), Said()
         self.slept: list[Any] = []
+        self.woken_after = 1
+        """Part of a wait after which the pool changes: 2 is half of it."""
         self.metrics = Metrics(CollectorRegistry())
         self.budget = RetryBudget()
         self.egress = Egress(lambda: NOW)
         self.reachability = Reachability()
-        shared: dict[str, Any] = {"clock": lambda: NOW, "observer": self.said, "sleep": self.sleep}
+        shared: dict[str, Any] = {
+            "clock": lambda: NOW,
+            "observer": self.said,
+            "sleep": self.sleep,
+            "wait": self.wait,
+        }
         parts: dict[str, Any] = {
             "selector": self.selector,
             "outcomes": self.said,
@@ -186,6 +195,10 @@ class Scene:
 
     async def sleep(self, seconds: Any) -> None:
         self.slept.append(seconds)
+
+    async def wait(self, seconds: Any, waiter: Any) -> Any:
+        self.slept.append(seconds)
+        return seconds / self.woken_after
 
     async def dispatch(
         self,

@@ -9,7 +9,7 @@ from support.leases import NOW, a_lease
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.gateway.exchange.dispatch import request_id_of
-from codex_proapi.gateway.exchange.dispatch_state import MOST_LEASED, RECHECK_SECONDS
+from codex_proapi.gateway.exchange.dispatch_state import MOST_LEASED
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 
 
@@ -74,13 +74,14 @@ async def test_no_exchange_waits_longer_than_ten_seconds_in_all() -> None:
     assert 4 <= sum(scene.slept) <= 10
 
 
-async def test_while_it_waits_it_looks_every_two_seconds_whether_an_account_came_back() -> None:
-    cooling = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 9)
-    scene = Scene([cooling, a_lease("acc_a")], ["yes"])
+async def test_a_wait_that_a_change_of_the_pool_ends_counts_as_long_as_it_took() -> None:
+    cooling = NoCandidate(cause=NoCandidateCause.COOLING, until=NOW + 6)
+    scene = Scene([cooling, cooling, a_lease("acc_a")], ["yes"])
+    scene.woken_after = 2
 
     await scene.dispatch()
 
-    assert scene.slept == [RECHECK_SECONDS]
+    assert scene.slept == [pytest.approx(6.05)] * 2
 
 
 async def test_a_wait_that_would_outlast_the_exchanges_patience_is_not_begun() -> None:

@@ -9,7 +9,11 @@ from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.queueing_selector import QUEUE_SECONDS, QueueingSelector
+from codex_proapi.gateway.pool.queueing_selector import (
+    QUEUE_SECONDS,
+    QueueingSelector,
+    SlotPatience,
+)
 from codex_proapi.gateway.pool.slot_queue import Waiter
 
 REQUEST = LeaseRequest(model="gpt-5.5", waiter=Waiter(request_id="req_1"))
@@ -55,7 +59,13 @@ class Slots:
 
 
 async def lent(
-    selector: Any, slots: Any, *, gate: Any = None, metrics: Any = None, state: Any = None
+    selector: Any,
+    slots: Any,
+    *,
+    gate: Any = None,
+    metrics: Any = None,
+    state: Any = None,
+    patience: Any = None,
 ) -> Any:
     selector = QueueingSelector(
         selector,
@@ -64,7 +74,7 @@ async def lent(
         clock=lambda: slots.now,
         metrics=metrics or Metrics(CollectorRegistry()),
     )
-    return await selector.lease(REQUEST, state=state)
+    return await selector.lease(REQUEST, state=state, patience=patience)
 
 
 async def test_without_a_limit_nothing_is_asked_of_the_slots() -> None:
@@ -99,6 +109,22 @@ async def test_a_slot_that_is_of_no_use_any_more_is_waited_for_again() -> None:
 
     assert isinstance(lease, Lease)
     assert [seconds for _, seconds in slots.waited] == [QUEUE_SECONDS, QUEUE_SECONDS - 1.25]
+
+
+async def test_one_request_waits_for_all_its_accounts_together_only_so_long() -> None:
+    patience = SlotPatience()
+    first, second = (
+        Slots(without=[["a"]], granted=["a"]),
+        Slots(without=[["a"]] * 99, granted=["a"] * 99),
+    )
+    assert isinstance(await lent(Rotation("a"), first, patience=patience), Lease)
+    assert patience.left == QUEUE_SECONDS - 1.25
+
+    found = await lent(Rotation("a"), second, patience=patience)
+
+    assert isinstance(found, NoCandidate)
+    assert sum(1.25 for _ in first.waited + second.waited) == QUEUE_SECONDS
+    assert second.waited[0][1] == QUEUE_SECONDS - 1.25
 
 
 async def test_who_waits_too_long_is_told_that_all_are_busy() -> None:

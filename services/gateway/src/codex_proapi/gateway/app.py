@@ -84,7 +84,9 @@ class Gateway:
         self.upstream = open_upstream(
             settings, self.stores, clock=self.clock, metrics=self.metrics, version=own_version()
         )
-        self.pool = open_pool(self.stores, self.upstream, clock=self.clock, metrics=self.metrics)
+        self.pool = open_pool(
+            self.stores, self.upstream, clock=self.clock, metrics=self.metrics, tasks=self.tasks
+        )
         quiet = settings.log_level in {"warning", "error"}
         self.access_log = AccessLog(output, quiet=quiet)
         self.services = self._serving()

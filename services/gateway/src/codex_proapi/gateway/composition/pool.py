@@ -4,6 +4,7 @@ from functools import partial
 
 import msgspec
 
+from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.composition.stores import Stores
 from codex_proapi.gateway.composition.upstream import Upstream
 from codex_proapi.gateway.exchange.dispatch import Dispatcher
@@ -11,6 +12,7 @@ from codex_proapi.gateway.exchange.dispatch_state import DispatchContext
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_facts import AccountFacts
 from codex_proapi.gateway.pool.account_selector import AccountSelector
+from codex_proapi.gateway.pool.account_waits import AccountWaits
 from codex_proapi.gateway.pool.admission_control import AdmissionControl
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
@@ -29,7 +31,9 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     dispatcher: Dispatcher
 
 
-def open_pool(stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics: Metrics) -> Pool:
+def open_pool(
+    stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics: Metrics, tasks: Tasks
+) -> Pool:
     """Make the pool of one replica."""
     facts = AccountFacts(upstream.catalogues, upstream.quota_tracker)
     breakers = CircuitBreakers(stores.redis.commands, stores.cooldowns, clock=clock)
@@ -70,6 +74,9 @@ def open_pool(stores: Stores, upstream: Upstream, *, clock: SharedClock, metrics
             outdated=partial(
                 upstream.catalogues.refuses_version, version=upstream.identity.version
             ),
+            wait=AccountWaits(
+                lambda: stores.outage.pool_version, stores.outage.read_pool_version, tasks=tasks
+            ).wait,
         ),
     )
     return Pool(

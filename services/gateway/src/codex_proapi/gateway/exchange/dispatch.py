@@ -171,7 +171,9 @@ class Dispatcher:
         while True:
             lease: Lease | NoCandidate | None
             if state.may_ask:
-                lease = await self._leases.lease(lease_request, state.tried, state=first)
+                lease = await self._leases.lease(
+                    lease_request, state.tried, state=first, patience=state.slot_patience
+                )
             else:
                 lease = await self._selector.why_none_left(lease_request, state.tried)
             first = None
@@ -194,12 +196,13 @@ class Dispatcher:
     async def _waited_for(self, nobody: NoCandidate | None, state: DispatchState) -> bool:
         """Wait until the first account may be back; False if the exchange may not wait so long.
 
-        Requests that wait are served in the order of their arrival where slots are limited: each
-        keeps its position in the queue (`Waiter.since`).
+        It ends earlier if the pool changes. Requests that wait are woken, and where slots are
+        limited served, in a fair order (`Waiter.since`).
         """
         seconds = state.begin_wait(nobody, now=self.context.clock())
         if seconds:
-            await self.context.sleep(seconds)
+            waiter = state.dispatch_request.lease_request.waiter
+            state.waited += await self.context.wait(seconds, waiter)
         return seconds > 0
 
     async def _record_forbidden(self, state: DispatchState, *, answered: str = "") -> None:

@@ -27,6 +27,8 @@ from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
+from codex_proapi.gateway.pool.queueing_selector import SlotPatience
+from codex_proapi.gateway.pool.slot_queue import Waiter
 from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.pool.state.pool_reader import PoolState
 from codex_proapi.gateway.upstream.reachability import Reachability
@@ -45,8 +47,6 @@ log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 10.0
 """Most seconds that any exchange waits for cooldowns and token refreshes to end."""
-RECHECK_SECONDS = 2.0
-"""Most seconds of one sleep within a wait: then a new snapshot shows whether an account came back."""
 WAKE_SECONDS = 0.05
 """Seconds added to the end of a cooldown, so that it is over by every replica's clock."""
 MOST_ACCOUNTS = 3
@@ -125,6 +125,8 @@ class DispatchState:
         """When the first rate limit met ends; None unless every account refused for its rate."""
         self._leased_before = 0
         self.waited = 0.0
+        """Seconds waited for accounts to come back."""
+        self.slot_patience = SlotPatience()
         self.began = time.monotonic()
         self.silence = silence
 
@@ -164,7 +166,7 @@ class DispatchState:
                 has asked enough of them.
             now: seconds since the epoch.
 
-        Returns the seconds to sleep before the next selection; 0 if waiting is of no use, or too
+        Returns the most seconds to wait before the next selection; 0 if waiting is of no use, or too
         long for the exchange.
         """
         until = self._free_again(nobody)
@@ -178,8 +180,6 @@ class DispatchState:
             self._leased_before += self.leased_accounts
             self.leased_accounts = 0
         self.tried.clear()
-        seconds = min(seconds, RECHECK_SECONDS)
-        self.waited += seconds
         return seconds
 
     def _may_go_on(self) -> bool:
@@ -252,6 +252,8 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
     silence: float = SILENCE_SECONDS
     """Seconds upstream may be silent before the commit point, over all attempts of an exchange."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    wait: Callable[[float, Waiter], Awaitable[float]]
+    """Waits so many seconds, or until an account may have come back; gives the seconds waited."""
 
     def decide(self, refusal: Refusal, *, model: str, tried: Collection[Change]) -> RetryDecision:
         """Decide what follows a refusal; a client version that is too old is logged."""

@@ -4,7 +4,7 @@ Combines `pool.account_selector` and `pool.slot_queue`. Without a limit (`ACCOUN
 go straight to the selector.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -15,11 +15,19 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.account_selector import AccountSelector
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
-from codex_proapi.gateway.pool.slot_queue import AccountQueue
+from codex_proapi.gateway.pool.slot_queue import AccountQueue, Waiter
 from codex_proapi.gateway.pool.state.pool_reader import PoolState
 
 QUEUE_SECONDS: Final = 30.0
-"""Total seconds one request waits for a slot before it is refused with a retry time."""
+"""Total seconds one request waits for slots before it is refused with a retry time, over all the
+accounts it is tried on."""
+
+
+class SlotPatience(msgspec.Struct):
+    """How long one request may still wait for slots."""
+
+    left: float = msgspec.field(default_factory=lambda: QUEUE_SECONDS)
+    """Seconds."""
 
 
 class QueueingSelector:
@@ -49,15 +57,18 @@ class QueueingSelector:
         tried: Collection[str] = (),
         *,
         state: PoolState | None = None,
+        patience: SlotPatience | None = None,
     ) -> Lease | NoCandidate:
         """Lease an account not in `tried`, with a slot of it, or say why there is none.
 
-        A slot that the request held before is released. Arguments and errors are those of
+        A slot that the request held before is released. `patience` is the request's, from which
+        what is waited here is taken; the other arguments and the errors are those of
         `AccountSelector.lease`.
         """
         if not self._slots.most:
             return await self.selector.lease(lease_request, tried, state=state)
-        begun, waited = self._clock(), False
+        patience = patience or SlotPatience()
+        begun, before = self._clock(), patience.left
         try:
             full: set[str] = set()
             while True:
@@ -67,20 +78,27 @@ class QueueingSelector:
                     if without := await self._taken(found, lease_request):
                         full.update(without)
                         continue
+                    waited = patience.left < before
                     return _with_wait(found, self._clock() - begun) if waited else found
-                seconds = begun + QUEUE_SECONDS - self._clock()
-                if found.cause is not NoCandidateCause.BUSY or seconds <= 0:
+                if found.cause is not NoCandidateCause.BUSY or patience.left <= 0:
                     return found
-                waited = True
-                woken = await self._slots.wait(
-                    found.accounts, lease_request.waiter, seconds=seconds
-                )
+                woken = await self._waited(found.accounts, lease_request.waiter, patience)
                 if woken is None:
                     return found
                 full = full - {woken} if woken else set()
         finally:
-            if waited:
+            if patience.left < before:
                 self._metrics.slot_wait.observe(self._clock() - begun)
+
+    async def _waited(
+        self, accounts: Sequence[str], waiter: Waiter, patience: SlotPatience
+    ) -> str | None:
+        """Wait for a slot of these accounts, as `AccountQueue.wait` does."""
+        begun = self._clock()
+        try:
+            return await self._slots.wait(accounts, waiter, seconds=patience.left)
+        finally:
+            patience.left -= max(self._clock() - begun, 0.0)
 
     async def _taken(self, found: Lease, lease_request: LeaseRequest) -> Collection[str]:
         """Acquire a slot for a lease; gives the ids of full accounts if there is none.

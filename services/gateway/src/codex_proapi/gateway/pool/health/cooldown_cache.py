@@ -37,6 +37,11 @@ class CooldownCache:
     def __repr__(self) -> str:
         return f"<CooldownCache of {len(self._cooldowns)}, version {self._version or 'none'}>"
 
+    @property
+    def read_version(self) -> str:
+        """The version of what was read last; empty before the first time."""
+        return self._version
+
     def version(self, now: float) -> str:
         """The version of the copy; empty if it must be read again.
 

@@ -130,6 +130,17 @@ class RedisOutage:
             self._redis_breaker.fail(error, since=began)
             raise
 
+    @property
+    def pool_version(self) -> str:
+        """Version of cooldowns and accounts as of the last snapshot; empty before the first one."""
+        return self._snapshots.pool_version
+
+    async def read_pool_version(self) -> str:
+        """Read that version. Raises StoreUnavailable."""
+        if self._redis_breaker.shut:
+            raise StoreUnavailable("Redis is away.")
+        return await self._snapshots.read_pool_version()
+
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Probe Redis regularly until cancelled."""
         while True:

@@ -172,6 +172,19 @@ class SnapshotReader:
             allowance=charge.take(drawn, now) if charge is not None and drawn else None,
         )
 
+    @property
+    def pool_version(self) -> str:
+        """Version of cooldowns and accounts as of the last snapshot; empty before the first one."""
+        return self._cooldowns.read_version
+
+    async def read_pool_version(self) -> str:
+        """Read that version, without a snapshot. Raises StoreUnavailable."""
+        with mapped():
+            cooldowns, accounts = await self._call(
+                "MGET", keyspace.cooldowns_version(), keyspace.accounts_version()
+            )
+        return f"{cooldowns or 0} {accounts or 0}"
+
     async def versions(self) -> tuple[int, int]:
         """The versions of accounts and keys, without advancing the round robin."""
         names = self._keys[:2]
