@@ -6,6 +6,7 @@ retries ten times by default; one INCR was seen to count eleven). `ask` retries 
 after a time-out, since the caller has waited long enough.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
@@ -181,6 +182,30 @@ class _WaitingPool(BlockingConnectionPool):
         del old, options
         _pass(self.breaker)
         return await super().get_connection()  # type: ignore[no-untyped-call]
+
+    async def release(self, connection: Any) -> None:
+        """Return a connection, also if the caller is cancelled while it waits for that.
+
+        redis-py then counts it as in use for ever, or wakes nobody who waits for one.
+        """
+        try:
+            await super().release(connection)
+        except asyncio.CancelledError:
+            releasing = asyncio.ensure_future(self._release_again(connection))
+            _releasing.add(releasing)
+            releasing.add_done_callback(_releasing.discard)
+            raise
+
+    async def _release_again(self, connection: Any) -> None:
+        if connection in self._in_use_connections:
+            await super().release(connection)
+            return
+        async with self._condition:
+            self._condition.notify()
+
+
+_releasing: set[asyncio.Future[None]] = set()
+"""Connections being returned for callers that were cancelled."""
 
 
 class _GatedCluster(RedisCluster):

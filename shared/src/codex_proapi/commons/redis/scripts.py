@@ -58,12 +58,16 @@ class Scripts:
         with mapped():
             if not durably or not isinstance(self._redis, Redis):
                 return await _evaluated(self._execute, digest, source, (len(keys), *keys, *args))
-            async with self._redis.client() as connection:
-                run: _Execute = connection.execute_command
+            # Not as a context manager: that keeps its connection if it is cancelled as it ends.
+            client = self._redis.client()
+            run: _Execute = client.execute_command
+            try:
                 reply = await _evaluated(run, digest, source, (len(keys), *keys, *args))
                 with contextlib.suppress(RedisError, OSError):
                     await _until_safe(run)
                 return reply
+            finally:
+                await client.aclose()
 
     async def repeat(
         self, name: str, keys: Sequence[str], args: Sequence[Any] = (), *, durably: bool = False

@@ -127,10 +127,10 @@ class AccountWaits:
 
 def in_fair_order(waits: Iterable[_Wait]) -> Sequence[_Wait]:
     """Those who wait, in the order in which they are woken."""
-    places: collections.Counter[str] = collections.Counter()
+    positions: collections.Counter[str] = collections.Counter()
     ranked = []
     for wait in sorted(waits, key=lambda wait: wait.waiter.since):
         key_id, weight = wait.waiter.key_id, wait.waiter.weight
-        places[key_id] += 1
-        ranked.append((places[key_id] / weight, wait.waiter.since, wait))
+        positions[key_id] += 1
+        ranked.append((positions[key_id] / weight, wait.waiter.since, wait))
     return [wait for *_, wait in sorted(ranked, key=lambda each: each[:2])]
