@@ -31,7 +31,7 @@ demo: $(VENV)/.standalone ## the same against the built-in simulated backend, wi
 
 # --- checking ----------------------------------------------------------------------------------
 
-check: lint types imports test check-deploy ## all that CI runs
+check: lint types imports test check-deploy check-live-short ## all that CI runs
 
 lint: $(VENV)/.dev ## format and lint
 	$(BIN)/ruff format --check .
@@ -124,7 +124,7 @@ OVERLAY ?= example
 IMAGE_PREFIX ?= codex-proapi/
 IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' shared/pyproject.toml)
 
-.PHONY: check-deploy check-live check-images images compose-secrets compose compose-roll render-k8s
+.PHONY: check-deploy check-live check-live-short check-images images compose-secrets compose compose-roll render-k8s
 
 check-deploy: $(VENV)/.dev ## manifests, compose, images, rules, dashboards, proxies: read by their own tools
 	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) static
@@ -133,6 +133,10 @@ check-deploy: $(VENV)/.dev ## manifests, compose, images, rules, dashboards, pro
 check-live: $(VENV)/.dev ## a real Prometheus, real proxies, rolling restarts, killed processes
 	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) live
 	$(CHECKS) tests/deploy/live
+
+check-live-short: $(VENV)/.dev ## of check-live what waits for nothing: proxies, restored backups
+	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) live
+	$(CHECKS) -m short tests/deploy/live
 
 check-images: $(VENV)/.dev ## a real dockerd: build, compose up, a client, rolling restart, down
 	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) images

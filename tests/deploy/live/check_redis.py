@@ -50,24 +50,41 @@ def client(of: Process) -> "redis.Redis":
     return redis.Redis(port=of.port, password=PASSWORD, decode_responses=True)
 
 
+def begin(process: Process) -> None:
+    """Start a server and wait until it has read its data."""
+    process.start()
+    process.until(lambda: pings(process), seconds=60)
+
+
+def pings(process: Process) -> bool:
+    try:
+        with client(process) as asking:
+            return bool(asking.ping())
+    except (redis.BusyLoadingError, redis.ConnectionError):
+        return False
+
+
+@pytest.mark.short
 def test_the_settings_persist_and_ask_for_the_password(folder: pathlib.Path) -> None:
     one = server(folder)
-    one.start()
+    begin(one)
     with pytest.raises(redis.AuthenticationError):
         redis.Redis(port=one.port).ping()
     client(one).set("kept", "yes")
-    time.sleep(1.2)
+    files = folder / "redis" / "appendonlydir"
+    one.until(lambda: any(b"kept" in each.read_bytes() for each in files.iterdir()), seconds=60)
     one.kill()
-    one.start()
+    begin(one)
 
     assert client(one).get("kept") == "yes"
     assert client(one).config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     one.end()
 
 
+@pytest.mark.short
 def test_a_backup_is_restored(folder: pathlib.Path) -> None:
     first = server(folder, "first")
-    first.start()
+    begin(first)
     for number in range(100):
         client(first).set(f"key:{number}", number)
     backup = folder / "backup.rdb"
@@ -78,17 +95,18 @@ def test_a_backup_is_restored(folder: pathlib.Path) -> None:
     home.mkdir()
     said = output("sh", DEPLOY / "redis" / "restore.sh", backup, home)
     second = server(folder, "second")
-    second.start()
+    begin(second)
 
     assert said == "restored 100 keys\n"
     assert client(second).dbsize() == 100
     second.end()
 
 
+@pytest.mark.short
 def test_without_the_script_the_restore_would_be_empty(folder: pathlib.Path) -> None:
     """Why restore.sh exists: the planted fault."""
     first = server(folder, "first")
-    first.start()
+    begin(first)
     client(first).set("key", "value")
     backup = folder / "backup.rdb"
     output("redis-cli", "-p", str(first.port), "-a", PASSWORD, "--rdb", backup)
@@ -98,12 +116,13 @@ def test_without_the_script_the_restore_would_be_empty(folder: pathlib.Path) -> 
     home.mkdir()
     home.joinpath("dump.rdb").write_bytes(backup.read_bytes())
     second = server(folder, "second")
-    second.start()
+    begin(second)
 
     assert client(second).dbsize() == 0
     second.end()
 
 
+@pytest.mark.short
 def test_a_folder_with_data_is_not_overwritten(folder: pathlib.Path) -> None:
     folder.joinpath("dump.rdb").write_text("precious")
 

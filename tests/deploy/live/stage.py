@@ -61,7 +61,7 @@ class Process:
             self._running = subprocess.Popen(
                 self._command, env=self._environ, cwd=self._folder, stdout=log, stderr=log
             )
-        self.until(lambda: self.status(ready) == 200 if ready else listens(self.port), seconds=60)
+        self.until(lambda: self.status(ready) == 200 if ready else listens(self.port), seconds=180)
 
     def until(self, holds: Callable[[], bool], *, seconds: float) -> None:
         """Wait until something holds; a process that has ended, or time, is a failure."""
