@@ -11,6 +11,7 @@ from support.strict_messages import StrictReader
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.simulator.state.faults import Fault
 
 SESSION = {"x-claude-code-session-id": "c31942fe-df27-445f-b1be-9600de4a4726"}
 VERSION = {"anthropic-version": "2023-06-01"}
@@ -304,3 +305,58 @@ async def test_a_running_stream_is_whole_though_its_replica_drains(redis_url: st
         play.replicas[0].server.should_exit = True
 
         assert read(await asking).stopped
+
+
+SEARCH_TOOL = {
+    "name": "ToolSearch",
+    "description": "finds tools",
+    "input_schema": {"type": "object"},
+}
+WEATHER = {**tool("mcp__w__get_weather"), "defer_loading": True}
+FOUND = [{"type": "tool_reference", "tool_name": "mcp__w__get_weather"}]
+PROMPT = "Use the tool search (the ToolSearch tool) and then use the mcp__w__get_weather tool"
+
+
+async def discover(play: Stage, model: str) -> list[Any]:
+    """A search, its result and the call of what it found; gives the bodies upstream got."""
+    before = len(play.sim.turns)
+    first = await ask(play, PROMPT, model=model, tools=[tool("Bash"), SEARCH_TOOL], headers=SESSION)
+    [call] = [block for block in first.json()["content"] if block["type"] == "tool_use"]
+    assert call["name"] == "ToolSearch"
+    result = {"type": "tool_result", "tool_use_id": call["id"], "content": FOUND}
+    messages = [user(PROMPT), {"role": "assistant", "content": [call]}, user([result])]
+    tools = [tool("Bash"), SEARCH_TOOL, WEATHER]
+    second = await ask(play, model=model, tools=tools, messages=messages, headers=SESSION)
+    [used] = [block for block in second.json()["content"] if block["type"] == "tool_use"]
+    assert used["name"] == "mcp__w__get_weather"
+    return [turn.body for turn in play.sim.turns[before:]]
+
+
+@pytest.mark.parametrize("model", ["gpt-5.5", "gpt-6.2-sol"])
+async def test_a_discovered_tool_leaves_the_cached_prefix_as_it_was(
+    redis_url: str, model: str
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        first, second = await discover(play, model)
+
+        assert second.get("tools") == first.get("tools")
+        assert second["input"][: len(first["input"])] == first["input"]
+        kinds = [item["type"] for item in second["input"]]
+        assert kinds[-2:] == ["tool_search_call", "tool_search_output"]
+
+
+async def test_a_model_that_refuses_the_native_search_gets_it_as_text_from_then_on(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada") as play:
+        error = {"message": "Invalid value: 'tool_search'.", "param": "tools[1].type"}
+        play.sim.script(Fault(status=400, body={"error": error}))
+
+        refused, *others = await discover(play, "gpt-5.5")
+
+        assert [each["type"] for each in refused["tools"]] == ["function", "tool_search"]
+        for body in others:
+            assert {each["type"] for each in body["tools"]} == {"function"}
+        names = [each["name"] for each in others[-1]["tools"]]
+        assert names == ["Bash", "ToolSearch", "mcp__w__get_weather"]
+        assert len(others) == 2

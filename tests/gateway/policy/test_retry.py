@@ -289,3 +289,22 @@ def test_a_client_older_than_the_models_minimum_loses_no_entitlement(
 ) -> None:
     assert decide(refusal, now=NOW, outdated=True).kind is kind
     assert decide(refusal, now=NOW).kind is otherwise
+
+
+@pytest.mark.parametrize(
+    ("refusal", "native"),
+    [
+        (coded(400, "invalid_value", param="tools[1].type"), True),
+        (detail(400, "Unsupported tool type: tool_search"), True),
+        (coded(400, "unknown_parameter", param="input[2].defer_loading"), True),
+        (coded(400, "unsupported_value", param="input[2].tool_search"), True),
+        (coded(400, "invalid_value", param="input[2]"), False),
+        (coded(429, "rate_limit_exceeded"), False),
+    ],
+)
+def test_a_refused_tool_search_is_sent_as_text_once(refusal: Any, native: bool) -> None:
+    first = decide(refusal, now=NOW)
+    again = decide(refusal, now=NOW, tried={Change.WITHOUT_TOOL_SEARCH})
+
+    assert (first.change is Change.WITHOUT_TOOL_SEARCH) is native
+    assert again.kind is not RefusalKind.TOOL_SEARCH

@@ -37,7 +37,9 @@ def test_every_kind_of_tool_passes() -> None:
         {"type": "local_shell"},
     )
 
-    assert [tool["name"] for tool in found] == ["get_weather", "apply_patch", "note", "look"]
+    assert [tool["name"] for tool in found] == [
+        *("get_weather", "apply_patch", "note", "look", "tool_search"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from support.clock import Clock
 from support.leases import a_request
 
 from codex_proapi.gateway.formats.codex.requests import Shape, Tool, UpstreamRequest
+from codex_proapi.gateway.formats.codex.tool_search import Search
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.health.accepted_shapes import (
     MOST_REMEMBERED,
@@ -70,3 +71,25 @@ def test_the_oldest_is_forgotten_where_there_are_too_many() -> None:
         if known.fitted("chatgpt", a_search(model=f"m{number}")).shape is Shape.LITE
     ]
     assert kept == list(range(1, MOST_REMEMBERED + 1))
+
+
+def test_a_refused_tool_search_is_text_for_half_an_hour() -> None:
+    clock = Clock()
+    known = shapes(clock)
+    native = a_request(tool_search=Search())
+    known.note_search("chatgpt", native.model)
+
+    assert known.without_refused_search("chatgpt", native).tool_search is None
+    assert known.without_refused_search("another", native) is native
+    clock.pass_(REMEMBERED_SECONDS)
+    assert known.without_refused_search("chatgpt", native) is native
+
+
+def test_refused_tool_searches_are_bounded() -> None:
+    known = shapes()
+    for number in range(MOST_REMEMBERED + 1):
+        known.note_search("chatgpt", f"m{number}")
+
+    first, last = (a_request(model=f"m{n}", tool_search=Search()) for n in (0, MOST_REMEMBERED))
+    assert known.without_refused_search("chatgpt", first) is first
+    assert known.without_refused_search("chatgpt", last).tool_search is None

@@ -123,3 +123,24 @@ def test_custom_call_is_a_call_with_one_argument() -> None:
         says.done(says.custom("Patch", "*** Begin")),
         says.completed(),
     ) == [used("Patch", input="*** Begin")]
+
+
+@pytest.mark.parametrize("arguments", [{"query": "select:Web"}, '{"query":"select:Web"}'])
+def test_a_tool_search_is_the_call_of_the_clients_own_tool(arguments: object) -> None:
+    item = {"type": "tool_search_call", "id": "tsc_1", "call_id": "call_9", "execution": "client"}
+    found = {**item, "arguments": arguments, "status": "completed"}
+    reader = read(
+        says.text("let me look"), says.added(item, at=1), says.done(found, at=1), says.completed()
+    )
+
+    assert reader.content[1:] == [used("ToolSearch", "call_9", query="select:Web")]
+    assert reader.message is not None
+    assert reader.message["stop_reason"] == "tool_use"
+
+
+def test_a_tool_search_that_cannot_be_read_has_no_arguments() -> None:
+    bad = {"type": "tool_search_call", "id": 7, "arguments": [1]}
+
+    [block] = content(says.done(bad), says.completed())
+
+    assert (block["name"], block["input"]) == ("ToolSearch", {})

@@ -179,7 +179,7 @@ def test_one_id_in_two_turns_is_two_calls() -> None:
     ]
 
 
-def test_reference_to_a_loaded_tool_says_that_it_can_be_called() -> None:
+def test_reference_to_a_loaded_tool_gives_its_definition() -> None:
     found = items(
         user("hi"),
         assistant(use("call_1", "ToolSearch", query="q")),
@@ -187,7 +187,7 @@ def test_reference_to_a_loaded_tool_says_that_it_can_be_called() -> None:
         tools=[tool("ToolSearch"), tool("mcp__a__b", defer_loading=True)],
     )
 
-    assert "is loaded" in found[2]["output"][0]["text"]
+    assert [each["name"] for each in found[2]["tools"]] == ["mcp__a__b"]
 
 
 def test_tools_added_and_taken_away_are_told_in_place() -> None:

@@ -342,6 +342,8 @@ class Dispatcher:
         self._selector.record_probe_success(lease)
         if Change.OTHER_SHAPE in state.changes:
             self.context.shapes.note(lease.account.kind, state.request)
+        if Change.WITHOUT_TOOL_SEARCH in state.changes:
+            self.context.shapes.note_search(lease.account.kind, state.request.model)
         fingerprint = state.dispatch_request.lease_request.fingerprint
         if fingerprint:
             self._ledger.tie(fingerprint, lease.account.id)

@@ -145,7 +145,8 @@ class DispatchState:
         self.limited_until = ends if earlier is None or earlier <= now else min(earlier, ends)
 
     def fit_shape(self, lease: Lease, shapes: AcceptedShapes) -> None:
-        """Give the request the shape that the account is known to answer; unless one was refused."""
+        """Give the request the forms that the account is known to answer; unless one was refused."""
+        self.request = shapes.without_refused_search(lease.account.kind, self.request)
         if Change.OTHER_SHAPE not in self.changes:
             asked = self.request.in_shape(self.dispatch_request.request.shape)
             self.request = shapes.fitted(lease.account.kind, asked)
@@ -208,10 +209,12 @@ class AccountTry:
 
         `WITHOUT_PARAMETER` may be repeated for another parameter, up to MOST_REMOVED.
         """
-        removed = self.state.removed
+        removed, tried = self.state.removed, self.changes
+        if self.state.request.tool_search is None:
+            tried = tried | {Change.WITHOUT_TOOL_SEARCH}
         if parameter_of(refusal) in removed or len(removed) >= MOST_REMOVED:
-            return self.changes
-        return self.changes - {Change.WITHOUT_PARAMETER}
+            return tried
+        return tried - {Change.WITHOUT_PARAMETER}
 
     def give_up(self, refusal: Refusal, decision: RetryDecision) -> None:
         """Record that no attempt follows a refusal, whatever the retry table had in mind."""

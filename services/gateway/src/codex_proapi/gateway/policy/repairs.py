@@ -12,7 +12,12 @@ from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import Item, Shape, UpstreamRequest
 from codex_proapi.gateway.policy.retry import Change, parameter_of
 
-LASTING: Final = frozenset({Change.OTHER_SHAPE, Change.WITHOUT_PARAMETER, Change.WITHOUT_TIER})
+LASTING: Final = frozenset(
+    {
+        *(Change.OTHER_SHAPE, Change.WITHOUT_PARAMETER, Change.WITHOUT_TIER),
+        Change.WITHOUT_TOOL_SEARCH,
+    }
+)
 """Changes that are kept for all further accounts."""
 
 NEEDED: Final = frozenset(
@@ -40,6 +45,8 @@ def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> Upstr
             return request.in_shape(request.shape.other)
         case Change.WITHOUT_TIER:
             return msgspec.structs.replace(request, service_tier=None)
+        case Change.WITHOUT_TOOL_SEARCH:
+            return msgspec.structs.replace(request, tool_search=None)
         case Change.WITHOUT_PARAMETER:
             return without_parameter(request, parameter_of(refusal))
         case Change.NOTHING | Change.CREDENTIAL | Change.NEW_CONNECTION:

@@ -62,6 +62,8 @@ class Change(enum.StrEnum):
     """Without the parameter the refusal names."""
     WITHOUT_TIER = "without_tier"
     """Without a service tier."""
+    WITHOUT_TOOL_SEARCH = "without_tool_search"
+    """With the client's tool search as a function, and its tools at the top level."""
 
 
 class RefusalKind(enum.StrEnum):
@@ -72,6 +74,7 @@ class RefusalKind(enum.StrEnum):
     ENCRYPTED = "encrypted"
     SHAPE = "shape"
     TIER = "tier"
+    TOOL_SEARCH = "tool_search"
     MODEL_NOT_IN_PLAN = "model_not_in_plan"
     CLIENT_TOO_OLD = "client_too_old"
     EXPIRED = "expired"
@@ -137,6 +140,9 @@ TABLE: Final[dict[RefusalKind, RetryRule]] = {
     RefusalKind.ENCRYPTED: RetryRule(Fault.REQUEST, Verdict.GIVE_UP, once=Change.WITHOUT_ENCRYPTED),
     RefusalKind.SHAPE: RetryRule(Fault.REQUEST, Verdict.GIVE_UP, once=Change.OTHER_SHAPE),
     RefusalKind.TIER: RetryRule(Fault.REQUEST, Verdict.GIVE_UP, once=Change.WITHOUT_TIER),
+    RefusalKind.TOOL_SEARCH: RetryRule(
+        Fault.REQUEST, Verdict.GIVE_UP, once=Change.WITHOUT_TOOL_SEARCH
+    ),
     RefusalKind.MODEL_NOT_IN_PLAN: RetryRule(
         Fault.REQUEST,
         Verdict.NEXT_ACCOUNT,
@@ -283,6 +289,7 @@ KIND_OF_STATUS: Final[dict[int, RefusalKind]] = {
 }
 """Kinds by status, for refusals without a known code; others below 500 are the request's fault."""
 
+_OF_TOOL_SEARCH: Final = re.compile(r"tool_search|defer_loading")
 _PARAMETER: Final = re.compile(r"^Un(?:supported|known) parameter:?\s+'?([\w.\[\]]+)")
 
 
@@ -297,6 +304,8 @@ def decide(
     kind = kind_of(refusal)
     if outdated and _may_mean_old_client(kind, refusal):
         kind = RefusalKind.CLIENT_TOO_OLD
+    elif Change.WITHOUT_TOOL_SEARCH not in tried and _may_mean_tool_search(kind, refusal):
+        kind = RefusalKind.TOOL_SEARCH
     row = TABLE[kind]
     if row.once is not None and row.once not in tried:
         fresh = row.once is Change.CREDENTIAL
@@ -307,6 +316,15 @@ def decide(
             change=row.once,
         )
     return RetryDecision(kind=kind, verdict=row.then, row=row, seconds=_seconds(row, refusal, now))
+
+
+def _may_mean_tool_search(kind: RefusalKind, refusal: Refusal) -> bool:
+    """Whether the backend may so refuse the native form of a tool search, which not all models take."""
+    if refusal.status not in {400, 422}:
+        return False
+    named = f"{refusal.message} {refusal.param or ''}"
+    of_tools = kind is RefusalKind.REQUEST and (refusal.param or "").startswith("tools")
+    return of_tools or _OF_TOOL_SEARCH.search(named) is not None
 
 
 def _may_mean_old_client(kind: RefusalKind, refusal: Refusal) -> bool:

@@ -20,7 +20,7 @@ ECHO = re.compile(
 """A prompt that says what is to be said; the text is its group."""
 _QUOTED_WHOLE = re.compile(r"\"[^\"]*\"|'[^']*'")
 _CALLS = ("function_call", "custom_tool_call")
-_OUTPUTS = ("function_call_output", "custom_tool_call_output")
+_OUTPUTS = ("function_call_output", "custom_tool_call_output", "tool_search_output")
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """The finished output item of each part of an answer, and the events that build it up. Pure."""
 
+import msgspec
+
 from codex_proapi.simulator.answers.parts import (
     Answer,
     Call,
@@ -127,6 +129,8 @@ def _citations(part: Message) -> list[Event]:
 
 
 def _call(part: Call, index: int, token: str) -> tuple[Event, list[StreamEvent]]:
+    if part.name == "tool_search":
+        return _tool_search(part, index, token)
     prefix = "ctc" if part.custom else "fc"
     field = "input" if part.custom else "arguments"
     kind = "custom_tool_call" if part.custom else "function_call"
@@ -153,6 +157,19 @@ def _call(part: Call, index: int, token: str) -> tuple[Event, list[StreamEvent]]
     ]
     lines.append(StreamEvent(event={"type": f"{delta}.done", **at, field: part.arguments}))
     return item, [*lines, StreamEvent(event=_done(item, index))]
+
+
+def _tool_search(part: Call, index: int, token: str) -> tuple[Event, list[StreamEvent]]:
+    item: Event = {
+        "id": f"tsc_{token}",
+        "type": "tool_search_call",
+        "status": "completed",
+        "execution": "client",
+        "arguments": msgspec.json.decode(part.arguments),
+        "call_id": f"call_{token}",
+    }
+    begun = {**item, "status": "in_progress", "arguments": {}}
+    return item, [StreamEvent(event=_added(begun, index)), StreamEvent(event=_done(item, index))]
 
 
 def _search(part: Search, index: int, item_id: str) -> tuple[Event, list[StreamEvent]]:

@@ -27,17 +27,27 @@ ID_PREFIXES = {
     "function_call_output": "fc",
     "custom_tool_call": "ctc",
     "custom_tool_call_output": "ctc",
+    "tool_search_call": "tsc",
+    "tool_search_output": "tso",
     "web_search_call": "ws",
     "image_generation_call": "ig",
     "compaction": "cmp",
     "additional_tools": "at",
 }
-CALLS = {"function_call": "function call", "custom_tool_call": "custom tool call"}
-OUTPUTS = {f"{kind}_output": kind for kind in CALLS}
+CALLS = {
+    "function_call": "function call",
+    "custom_tool_call": "custom tool call",
+    "tool_search_call": "tool search call",
+}
+OUTPUTS = {
+    "function_call_output": "function_call",
+    "custom_tool_call_output": "custom_tool_call",
+    "tool_search_output": "tool_search_call",
+}
 _PASSING = frozenset(
     {
         *("web_search_call", "image_generation_call", "local_shell_call"),
-        *("local_shell_call_output", "tool_search_call", "tool_search_output", "agent_message"),
+        *("local_shell_call_output", "agent_message"),
         *("mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response"),
     }
 )
@@ -48,6 +58,8 @@ _ITEM_KEYS = {
     "function_call_output": {"type", "id", "call_id", "output", "status"},
     "custom_tool_call": {"type", "id", "call_id", "name", "input", "status"},
     "custom_tool_call_output": {"type", "id", "call_id", "output", "status"},
+    "tool_search_call": {"type", "id", "call_id", "execution", "arguments", "status"},
+    "tool_search_output": {"type", "id", "call_id", "execution", "tools", "status"},
     "compaction": {"type", "id", "encrypted_content"},
     "compaction_trigger": {"type"},
     "additional_tools": {"type", "id", "role", "tools"},
@@ -169,11 +181,21 @@ def _check_item(item: dict[str, Any], kind: str, *, where: str, workspace: str, 
             _check_call_id(item, where=where)
             check_name(item.get("name"), where=where)
             _require_text(item, "input", where=where)
+        case "tool_search_call" | "tool_search_output":
+            _check_tool_search(item, kind, where=where)
         case "function_call_output" | "custom_tool_call_output":
             _check_call_id(item, where=where)
             _check_output(item, where=where, lite=lite)
         case _:
             pass
+
+
+def _check_tool_search(item: dict[str, Any], kind: str, *, where: str) -> None:
+    _check_call_id(item, where=where)
+    if kind == "tool_search_call" and not isinstance(item.get("arguments"), dict):
+        refuse_type(f"{where}.arguments", "an object", item.get("arguments"))
+    if kind == "tool_search_output" and not isinstance(item.get("tools"), list):
+        refuse_type(f"{where}.tools", "an array", item.get("tools"))
 
 
 def _check_message(item: dict[str, Any], *, where: str, lite: bool) -> None:

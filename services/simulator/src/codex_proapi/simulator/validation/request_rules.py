@@ -70,6 +70,7 @@ def check_request(
     if model.lite and not lite and not leniency.classic_on_lite:
         raise Refused(refuse("model_not_found", Circumstance(model=model.slug)))
     tools = _check_shape(body, model, lite=lite)
+    tools += _loaded_tools(body["input"], lite=lite)
     _check_choice(body, tools, lite=lite)
     workspace = ANYBODY if leniency.foreign_seals else account.workspace
     check_items(body["input"], workspace=workspace, lite=lite)
@@ -176,6 +177,20 @@ def _check_shape(
     if first.get("role") != "developer":
         refuse_value("Invalid value: 'additional_tools' needs role 'developer'.", "input[0].role")
     return check_tools(first.get("tools"), where="input[0].tools", lite=True, reserved=reserved)
+
+
+def _loaded_tools(items: list[Any], *, lite: bool) -> list[dict[str, Any]]:
+    """The tools in results of tool searches."""
+    loaded: list[dict[str, Any]] = []
+    for index, item in enumerate(items):
+        if (
+            isinstance(item, dict)
+            and item.get("type") == "tool_search_output"
+            and item.get("tools")
+        ):
+            where = f"input[{index}].tools"
+            loaded += check_tools(item["tools"], where=where, lite=lite, reserved=False)
+    return loaded
 
 
 def _check_choice(body: dict[str, Any], tools: list[dict[str, Any]], *, lite: bool) -> None:

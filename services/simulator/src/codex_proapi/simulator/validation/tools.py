@@ -98,6 +98,8 @@ def _check_tool(tool: Any, *, where: str, lite: bool) -> list[dict[str, Any]]:
             return [tool]
         case "namespace":
             return _check_namespace(tool, where=where, lite=lite)
+        case "tool_search" if tool.get("execution") == "client":
+            return [{"name": "tool_search", "parameters": {"type": "object"}, **tool}]
         case _:
             return []
 

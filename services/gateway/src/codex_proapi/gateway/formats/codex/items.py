@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, reader
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, reader
 from codex_proapi.gateway.errors import Malformed
 from codex_proapi.gateway.formats.codex.events import NOTHING
+from codex_proapi.gateway.formats.codex.tool_search import NAME as SEARCH_FUNCTION
 
 
 class Citation(msgspec.Struct, frozen=True):
@@ -124,3 +125,31 @@ def citations_of(annotations: Raw) -> list[Citation]:
     except DECODE_ERRORS:
         return []
     return [citation for citation in found if citation.type == "url_citation" and citation.url]
+
+
+class _SearchingCall(msgspec.Struct):
+    id: str | None = None
+    call_id: str | None = None
+    status: str | None = None
+    arguments: Raw = Raw(b"{}")
+
+
+_read_searching: Final = reader(_SearchingCall)
+
+
+def searching_call(raw: Raw) -> FunctionCallItem:
+    """A `tool_search_call` as the call of the function that it stands for."""
+    try:
+        found = _read_searching(raw)
+    except DECODE_ERRORS:
+        found = _SearchingCall()
+    text = bytes(found.arguments).decode(errors="replace")
+    if text.startswith('"'):
+        text = str(read_any(text.encode()))
+    return FunctionCallItem(
+        id=found.id,
+        call_id=found.call_id,
+        name=SEARCH_FUNCTION,
+        arguments=text,
+        status=found.status,
+    )

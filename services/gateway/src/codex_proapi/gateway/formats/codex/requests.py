@@ -21,6 +21,9 @@ from codex_proapi.commons.codex.minimal_request import (
     LITE_HEADER,
 )
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.tool_search import NAME as SEARCH_FUNCTION
+from codex_proapi.gateway.formats.codex.tool_search import TYPE as TOOL_SEARCH
+from codex_proapi.gateway.formats.codex.tool_search import Search, native_items, native_tool
 
 Item = dict[str, Any]
 """One entry of `input`."""
@@ -112,6 +115,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Encrypted content to the mark of the account that can decrypt it, if known."""
     route: str = ""
     """The backend's route that is asked instead of Responses and answers in one piece."""
+    tool_search: Search | None = None
+    """The client's tool search, if it is sent in the native form; all else is in the text form."""
     payload: dict[str, Any] | None = None
     """The body for that route, without its model."""
 
@@ -120,7 +125,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         try:
             if self.payload is not None:
                 return msgspec.json.encode({**self.payload, "model": self.model})
-            return msgspec.json.encode(self.body())
+            return msgspec.json.encode(self._native().body())
         except RecursionError:
             raise BadRequest("The body is nested too deeply", param="input") from None
 
@@ -142,6 +147,22 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         if self.client_metadata:
             body["client_metadata"] = self.client_metadata
         return body
+
+    def _native(self) -> "UpstreamRequest":
+        """The request with its tool search in the native form."""
+        if self.tool_search is None:
+            return self
+        functions = {tool.name: tool for tool in self.tools if tool.type == "function"}
+        definitions = {name: tool.definition for name, tool in functions.items()}
+        items, loaded = native_items(self.input, self.tool_search, definitions)
+        tools = tuple(
+            Tool(type=TOOL_SEARCH, definition=native_tool(tool.definition))
+            if tool is functions.get(SEARCH_FUNCTION)
+            else tool
+            for tool in self.tools
+            if tool.name not in loaded
+        )
+        return msgspec.structs.replace(self, input=tuple(items), tools=tools, tool_search=None)
 
     def in_shape(self, shape: Shape) -> "UpstreamRequest":
         """Return the same request in another shape."""

@@ -4,10 +4,13 @@ Some requests go out in the classic shape although the catalogue says lite, beca
 shape has what the client wants: hosted web search, a forced choice, parallel calls. Whether a lite
 model takes it is not documented. A refusal is remembered per kind of account and model for
 REMEMBERED_SECONDS, in this replica's memory, so that not every such request costs an attempt more.
+So is that of the native form of a tool search (`formats.codex.tool_search`).
 """
 
 from collections.abc import Callable
 from typing import Final
+
+import msgspec
 
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.metrics.registry import Metrics
@@ -34,6 +37,7 @@ class AcceptedShapes:
         self._clock = clock
         self._metrics = metrics
         self._known: dict[_Key, tuple[Shape, float]] = {}
+        self._refused_searches: dict[tuple[str, str], float] = {}
 
     def __repr__(self) -> str:
         return f"<AcceptedShapes with {len(self._known)} entries>"
@@ -68,6 +72,20 @@ class AcceptedShapes:
         fitted = request.in_shape(shape)
         self._count(_REMEMBERED, fitted)
         return fitted
+
+    def note_search(self, kind: str, model: str) -> None:
+        """Note a model that refused the native form of a tool search and answered the text form."""
+        self._refused_searches.pop((kind, model), None)
+        if len(self._refused_searches) >= MOST_REMEMBERED:
+            self._refused_searches.pop(next(iter(self._refused_searches)))
+        self._refused_searches[kind, model] = self._clock() + REMEMBERED_SECONDS
+
+    def without_refused_search(self, kind: str, request: UpstreamRequest) -> UpstreamRequest:
+        """The request with its tool search as text, if its model is known to refuse the native form."""
+        until = self._refused_searches.get((kind, request.model), 0.0)
+        if request.tool_search is None or self._clock() >= until:
+            return request
+        return msgspec.structs.replace(request, tool_search=None)
 
     def _count(self, cause: str, request: UpstreamRequest) -> None:
         searches = "yes" if request.searches else "no"

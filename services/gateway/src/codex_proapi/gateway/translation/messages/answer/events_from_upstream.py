@@ -49,7 +49,9 @@ from codex_proapi.gateway.formats.codex.items import (
     ReasoningItem,
     citation_of,
     decode_item,
+    searching_call,
 )
+from codex_proapi.gateway.formats.codex.tool_search import CALL as TOOL_SEARCH_CALL
 from codex_proapi.gateway.translation.messages.answer.blocks import BlockQueue
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.answer.reasoning import RAW, SUMMARY, Reasoning
@@ -164,6 +166,8 @@ class MessagesStream(AnswerStream[StreamEvent]):
                 self.calls.done(item, output_index)
             case OtherItem(type=kind) if kind == SEARCH_ITEM:
                 self.searches.done(raw)
+            case OtherItem(type=kind) if kind == TOOL_SEARCH_CALL:
+                self.calls.done(searching_call(raw), output_index)
             case _:
                 pass
 

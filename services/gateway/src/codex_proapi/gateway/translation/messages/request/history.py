@@ -9,6 +9,7 @@ import msgspec
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.input_items import Part, message, output_part, text_part
 from codex_proapi.gateway.formats.codex.requests import Item
+from codex_proapi.gateway.formats.codex.tool_search import NAME, Found, Search
 from codex_proapi.gateway.translation.messages.answer.signature import opened
 from codex_proapi.gateway.translation.messages.request.tool_search import (
     ADDITION,
@@ -41,6 +42,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     items: list[Item]
     encrypted_for: dict[str, str] = {}
     """Encrypted content to the mark of the account that can decrypt it."""
+    search: Search = Search()
+    """What tool searches have found."""
 
 
 class HistoryReader:
@@ -52,6 +55,8 @@ class HistoryReader:
         self._tool_names = tool_names
         self._encrypted_for: dict[str, str] = {}
         self._queries: dict[Any, str] = {}
+        self._searches: set[Any] = set()
+        self._found: dict[str, Found] = {}
 
     def __repr__(self) -> str:
         return f"<HistoryReader of {len(self._tool_names)} tools>"
@@ -73,7 +78,9 @@ class HistoryReader:
                         "The role must be user, assistant or system", param=f"{where}.role"
                     )
         whole = _with_followed_reasoning(_with_joined_results(items))
-        return History(items=whole, encrypted_for=self._encrypted_for)
+        return History(
+            items=whole, encrypted_for=self._encrypted_for, search=Search(found=self._found)
+        )
 
     def _user(self, content: Any, where: str) -> Iterator[Item]:
         """Read a user message: its parts, and tool results in their order."""
@@ -120,6 +127,8 @@ class HistoryReader:
         """Return the text of an assistant's part, or its items."""
         match kind_of(part):
             case "tool_use":
+                if part.get("name") == NAME:
+                    self._searches.add(part.get("id"))
                 return [
                     call_item(
                         part.get("name"),
@@ -155,6 +164,8 @@ class HistoryReader:
 
     def _result(self, part: Part, where: str) -> Item:
         content = part.get("content")
+        if part.get("tool_use_id") in self._searches and isinstance(content, list):
+            self._note_found(str(part["tool_use_id"]), content, part.get("is_error") is True)
         if isinstance(content, list):
             content = [
                 inner
@@ -166,6 +177,22 @@ class HistoryReader:
         if part.get("is_error") is True:
             item["output"] = _failed(item["output"])
         return item
+
+    def _note_found(self, call_id: str, content: list[Any], failed: bool) -> None:  # noqa: FBT001 - of a result
+        """Note the tools that a search has found; a result with other than text is left as it is."""
+        names: list[str] = []
+        notes = [TOOL_ERROR] if failed else []
+        for part in content:
+            if isinstance(part, dict) and part.get("type") == REFERENCE:
+                name = changed_name(part)
+                if name in self._tool_names:
+                    names.append(self._reading.names.sent(name))
+                else:
+                    notes.append(loaded_text(name, known=False))
+            elif isinstance(part, dict) and isinstance(part.get("text"), str):
+                notes += [part["text"]] if part["text"] else []
+        if call_id not in self._found:
+            self._found[call_id] = Found(names=tuple(names), notes=tuple(notes))
 
     def _parts(self, part: Part, where: str) -> list[Part]:
         """Return a part for upstream; a part that contains others as those."""

@@ -19,6 +19,7 @@ from codex_proapi.gateway.formats.anthropic.request import (
 )
 from codex_proapi.gateway.formats.client_body import ClientBody, tool_value
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
+from codex_proapi.gateway.formats.codex.tool_search import NAME
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.request import parameters
@@ -33,6 +34,7 @@ from codex_proapi.gateway.translation.request.request_reader import decoding_err
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
     ClientTraits,
+    HistoryMode,
     RequestOptions,
     TranslatedRequest,
 )
@@ -117,6 +119,7 @@ class _MessagesReader:
             text=parameters.text_of(body),
             service_tier=parameters.tier_of(body, resolved, dropped),
             encrypted_for=history.encrypted_for,
+            tool_search=history.search if self._searches_natively(offered) else None,
         )
         answer = MessagesOptions(
             input_tokens=count_tokens(body),
@@ -139,6 +142,15 @@ class _MessagesReader:
             ),
             history.items,
         )
+
+    def _searches_natively(self, offered: OfferedTools) -> bool:
+        """Whether the client's tool search is sent in the native form, which keeps the prefix cached."""
+        declared = any(
+            tool.type == "function" and tool.name == NAME for tool in offered.tools.tools
+        )
+        structured = self._options.history_mode is HistoryMode.STRUCTURED
+        able = self._resolved.model.supports_search_tool and structured
+        return able and declared and not isinstance(offered.choice, dict)
 
     def _shape(self, offered: OfferedTools) -> Shape:
         """Return the shape: the catalogue's, or classic for a forced tool choice or a search.
