@@ -108,6 +108,7 @@ class Stage:
             drain_seconds=5,
             limits=HTTP_LIMITS,
             fault_body=gateway.fault_body,
+            direct=gateway.direct,
         )
         server = HttpServer(config, gateway, settle_seconds=0, drain_seconds=5)
         serving = asyncio.ensure_future(server._serve([listener]))

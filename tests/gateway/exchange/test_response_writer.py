@@ -8,13 +8,13 @@ from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
 from codex_proapi.gateway.errors import BadRequest, Truncated, UpstreamSlow
-from codex_proapi.gateway.exchange.exchange import Exchange
-from codex_proapi.gateway.exchange.response_writer import (
+from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES
+from codex_proapi.gateway.exchange.answer.response_writer import (
     KEEP_ALIVE_TICKS,
     SILENCE_TICKS,
-    SLICE_BYTES,
     ResponseWriter,
 )
+from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.server.sink import HttpSink

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from support.asgi import Received
 
+from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.commons.http.limits import BodyDeadlines
 from codex_proapi.gateway.errors import BodyTooSlow, TooLarge
 from codex_proapi.gateway.server.http_limits import BODY_DEADLINES
-from codex_proapi.gateway.server.read_body import ClientGone, read_body
+from codex_proapi.gateway.server.read_body import read_body
 
 IMPATIENT = BodyDeadlines(stall_seconds=0.01, least_rate=1, whole_seconds=60)
 TEXT = b'{"model":"gpt-5.5","input":"' + b"lorem ipsum " * 1000 + b'"}'

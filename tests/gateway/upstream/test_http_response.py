@@ -37,13 +37,16 @@ class Connection:
     """As much of a connection as an answer sees, and the parser between them."""
 
     def __init__(self) -> None:
-        self.resumed = self.aborted = 0
+        self.resumed = self.aborted = self.paused = 0
         self.answer = HttpResponse(self)
         self.parser = httptools.HttpResponseParser(self.answer)
 
     @property
     def head(self) -> tuple[int, bool]:
         return self.parser.get_status_code(), self.parser.should_keep_alive()
+
+    def pause(self) -> None:
+        self.paused += 1
 
     def resume(self) -> None:
         self.resumed += 1
@@ -162,3 +165,80 @@ async def test_reading_lets_more_come_and_closing_cuts() -> None:
     answer.close()
     assert connection.aborted == 1
     assert answer.closed
+
+
+class Taking:
+    """A receiver that says stop as often as it is told to."""
+
+    def __init__(self, *stops: bool) -> None:
+        self.stops = list(stops)
+        self.got: list[bytes] = []
+        self.ends: list[object] = []
+
+    def received(self, data: bytes) -> bool:
+        self.got.append(data)
+        return not (self.stops and self.stops.pop(0))
+
+    def ended(self, error: object) -> None:
+        self.ends.append(error)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def pushed(connection: Connection, receiver: Taking, *pieces: bytes) -> list[bool]:
+    """Feed after the head and one piece have come and the receiver was given them."""
+    connection.parser.feed_data(HEAD + b"1\r\na\r\n")
+    connection.answer.fed(50)
+    connection.answer.push_to(receiver)
+    paused = []
+    for piece in pieces:
+        connection.parser.feed_data(piece)
+        paused.append(connection.answer.fed(len(piece)))
+    return paused
+
+
+def test_a_receiver_gets_what_has_come_then_each_read_as_one_piece() -> None:
+    connection, receiver = Connection(), Taking()
+
+    paused = pushed(connection, receiver, b"1\r\nb\r\n1\r\nc\r\n", b"2\r\nde", b"\r\n0\r\n\r\n")
+    assert receiver.ends == []
+    connection.answer.end()
+
+    assert receiver.got == [b"a", b"bc", b"de"]
+    assert receiver.ends == [None]
+    assert paused == [False, False, False]
+
+
+def test_a_receiver_pauses_the_connection() -> None:
+    connection, receiver = Connection(), Taking(True, False, True)
+
+    paused = pushed(connection, receiver, b"1\r\nb\r\n", b"1\r\nc\r\n")
+
+    assert connection.paused == 1  # by what had come already
+    assert paused == [False, True]
+
+
+def test_a_receiver_is_told_that_the_connection_broke() -> None:
+    connection, receiver = Connection(), Taking()
+    pushed(connection, receiver)
+    connection.answer.end()
+
+    assert receiver.got == [b"a"]
+    assert isinstance(receiver.ends[0], ConnectionLost)
+
+
+def test_a_receiver_of_a_whole_answer_gets_it_at_once() -> None:
+    connection, receiver = Connection(), Taking()
+    connection.parser.feed_data(HEAD + b"1\r\na\r\n0\r\n\r\n")
+    connection.answer.fed(60)
+    connection.answer.end()
+    connection.answer.push_to(receiver)
+
+    assert (receiver.got, receiver.ends) == ([b"a"], [None])
+
+
+def test_framing_without_end_is_no_answer_to_a_receiver_either() -> None:
+    connection = Connection()
+    with pytest.raises(ConnectionLost):
+        pushed(connection, Taking(), b"0\r\n", *[b"x: " + b"y" * 5000 + b"\r\n"] * 20)

@@ -87,6 +87,7 @@ async def serve_on(
                 drain_seconds=drain,
                 limits=HTTP_LIMITS,
                 fault_body=gateway.fault_body,
+                direct=gateway.direct,
             ),
             Together(gateway, console, output.messages),
             settle_seconds=0,

@@ -20,7 +20,7 @@
 
 One request: `api.router` finds the route, `api.endpoint` authenticates it and reads its body,
 `exchange.request_handler` translates it, `exchange.dispatch` tries accounts until one answers,
-`exchange.response_pump` carries the answer through a translator to a sink, and `exchange.exchange`
+`exchange.answer.response_pump` carries the answer through a translator to a sink, and `exchange.exchange`
 settles: one record, read by usage, log stream, metrics and log. Each module imports only from those
 below it in this list. Nothing is remembered that another replica would miss.
 """

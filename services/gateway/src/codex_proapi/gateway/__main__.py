@@ -22,6 +22,7 @@ async def serve(settings: GatewaySettings, output: Output) -> None:
             drain_seconds=drain,
             limits=HTTP_LIMITS,
             fault_body=gateway.fault_body,
+            direct=gateway.direct,
         )
         server = HttpServer(
             config, gateway, settle_seconds=settings.drain_settle_seconds, drain_seconds=drain

@@ -96,6 +96,7 @@ class Gateway:
         self._settings_applier = self._live_settings()
         self._sync = self._replica_sync()
         self.asgi = self._router()
+        self.direct = self.asgi.direct
 
     def __repr__(self) -> str:
         return f"<Gateway on port {self._settings.port} with {self.in_flight!r}>"

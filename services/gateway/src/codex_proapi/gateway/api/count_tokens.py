@@ -5,6 +5,7 @@ Claude Code asks dozens at once to show what fills its context.
 
 from functools import partial
 
+from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.gateway.api.dialects.messages import MESSAGES
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.exchange.serve import ExchangeService
@@ -12,7 +13,6 @@ from codex_proapi.gateway.formats.anthropic.request import message_list, read_bo
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, send_response
 from codex_proapi.gateway.server.body_budget import BodyHold, check_values
 from codex_proapi.gateway.server.body_threads import work_on
-from codex_proapi.gateway.server.read_body import ClientGone
 from codex_proapi.gateway.server.read_body import read_body as receive_body
 from codex_proapi.gateway.server.sink import HttpSink
 from codex_proapi.gateway.translation.messages.request.token_count import count_tokens

@@ -1,16 +1,18 @@
 """The outermost ASGI application: request ids, CORS headers, preflights, routing.
 
 Routes of dialects are called directly, all others through Litestar. Each route authenticates its
-own requests.
+own requests. Routes of dialects are also open to the server without ASGI: `Router.direct`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
+from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.commons.http.forwarded import client_address, was_forwarded
 from codex_proapi.commons.http.limits import HttpFault
 from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.runtime.settings import Network
+from codex_proapi.gateway.api.endpoint import Endpoint
 from codex_proapi.gateway.api.error_shapes import error_body_for
 from codex_proapi.gateway.api.paths import (
     COUNT_ROUTE,
@@ -33,6 +35,7 @@ from codex_proapi.gateway.errors import (
 from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.server.asgi import (
     ASGIApp,
+    Header,
     Message,
     Receive,
     Scope,
@@ -49,7 +52,7 @@ HEADER_NAMES: Final = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, "
 )
 
-Endpoint: TypeAlias = Callable[[Scope, Receive, Send, str], Awaitable[None]]
+PostRoute: TypeAlias = Callable[[Scope, Receive, Send, str], Awaitable[None]]
 """A POST route: an ASGI callable that is also given the request's id."""
 
 
@@ -69,12 +72,17 @@ class Router:
     def __init__(
         self,
         *,
-        endpoints: Mapping[str, Endpoint],
+        endpoints: Mapping[str, PostRoute],
         rest: ASGIApp,
         check_page: CheckPage,
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._endpoints = endpoints
+        self._direct = {
+            path: endpoint
+            for path, route in PATHS.items()
+            if isinstance(endpoint := endpoints.get(route), Endpoint)
+        }
         self._rest = rest
         self._check_page = check_page
         self._trusted_proxies = tuple(trusted_proxies)
@@ -89,7 +97,7 @@ class Router:
         if scope["type"] != "http":
             raise RuntimeError("only HTTP is served here")
         request_id = make_request_id()
-        bind_request(request_id, self._client_of(scope))
+        bind_request(request_id, self._client(scope.get("client"), scope["headers"]))
         method = scope["method"]
         if method == "POST":
             endpoint = self._endpoints.get(PATHS.get(scope["path"], ""))
@@ -106,9 +114,19 @@ class Router:
             return await send_error(send, error, request_id, error_body=error_body_for(scope))
         return await self._rest(scope, receive, _identified(send, request_id))
 
-    def _client_of(self, scope: Scope) -> str:
-        peer = scope.get("client")
-        return client_address(peer[0], scope["headers"], self._trusted_proxies) if peer else ""
+    def direct(self, cycle: RequestCycle) -> Coroutine[Any, Any, None] | None:
+        """What answers a request without ASGI; None for routes that go through ASGI."""
+        head = cycle.head
+        endpoint = self._direct.get(head.path) if head.method == "POST" else None
+        return None if endpoint is None else self._answer(endpoint, cycle)
+
+    async def _answer(self, endpoint: Endpoint, cycle: RequestCycle) -> None:
+        request_id = make_request_id()
+        bind_request(request_id, self._client(cycle.head.client, cycle.head.headers))
+        await endpoint.direct(cycle, request_id)
+
+    def _client(self, peer: tuple[str, int] | None, headers: Sequence[Header]) -> str:
+        return client_address(peer[0], headers, self._trusted_proxies) if peer else ""
 
 
 def _comes_from_page(scope: Scope) -> bool:

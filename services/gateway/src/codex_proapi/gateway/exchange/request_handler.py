@@ -12,6 +12,8 @@ from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import ReasoningSummary
 from codex_proapi.gateway.auth.authenticator import Authenticated, check_model
 from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
+from codex_proapi.gateway.exchange.answer.response_pump import ResponsePump
+from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.dispatch_state import (
@@ -21,8 +23,6 @@ from codex_proapi.gateway.exchange.dispatch_state import (
     DispatchRequest,
 )
 from codex_proapi.gateway.exchange.exchange import Exchange
-from codex_proapi.gateway.exchange.response_pump import ResponsePump
-from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.limits.key_claims import Claims
 from codex_proapi.gateway.limits.limit_charge import charge_for
 from codex_proapi.gateway.pool.admission_control import (

@@ -8,24 +8,25 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 import msgspec
 
 from codex_proapi.commons.api_keys.limits import Limit
+from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.auth.authenticator import Authenticated
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable
+from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.request_handler import RequestHandler
-from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.server.body_budget import BodyHold, check_values
 from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.server.error_response import internal_fault, log_refusal
-from codex_proapi.gateway.server.read_body import ClientGone
 from codex_proapi.gateway.server.request_context import bind_key
 from codex_proapi.gateway.server.sink import Sink
 
@@ -36,6 +37,10 @@ Ten megabytes of few values were seen to take 4 + 8 + 5 ms: joining, translating
 thread would not help the others: each of these steps is one call that holds the interpreter's lock.
 Bodies of many values are worked on in a thread (`server.body_threads`).
 """
+
+
+Watch: TypeAlias = Callable[[Callable[[], None]], Callable[[], None]]
+"""Calls what it is given once the client has disconnected; gives what ends the watch."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +55,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Reads the body, decompressed. Raises ClientFault or ClientGone."""
     hold: BodyHold
     """The body's share of the body budget; released when the body is not needed any more."""
-    gone: Callable[[], Awaitable[None]]
-    """Waits, after the body was read, until the client has disconnected."""
+    watch: Watch
+    """Watches for the client's end, once the body was read."""
 
 
 class ExchangeService:
@@ -136,14 +141,16 @@ class ExchangeService:
 
     async def _guarded(self, request: Request, exchange: Exchange, writer: ResponseWriter) -> None:
         """Handle the request; every exception becomes an error response or event."""
-        watch: asyncio.Task[None] | None = None
+        end_watch: Callable[[], None] | None = None
         try:
             exchange.receive(await request.body())
-            checking = partial(check_values, exchange.body)
-            await work_on(exchange.body, checking, turn=request.hold.turn())
+            # No name for the work: it would hold the body for as long as the answer takes.
+            await work_on(
+                exchange.body, partial(check_values, exchange.body), turn=request.hold.turn()
+            )
             if len(exchange.body) > LARGE_BODY:
                 await asyncio.sleep(0)
-            watch = self._services.tasks.start(_watch(request, exchange), name="watch")
+            end_watch = request.watch(partial(exchange.interrupt, None))
             await RequestHandler(self._services, request.dialect, exchange, writer).handle(
                 request.headers, request.authenticated
             )
@@ -164,8 +171,8 @@ class ExchangeService:
         except Exception as error:  # noqa: BLE001 - the client is owed an answer whatever happened
             await self._fail(internal_fault(error), exchange, writer)
         finally:
-            if watch is not None:
-                watch.cancel()
+            if end_watch is not None:
+                end_watch()
 
     async def _fail(self, error: GatewayError, exchange: Exchange, writer: ResponseWriter) -> None:
         begun = exchange.account != "" or writer.started
@@ -193,9 +200,3 @@ class ExchangeService:
         charge = exchange.claims.charge
         if charge is not None and services.stream_permits.holds(charge):
             services.tasks.start(services.stream_permits.free(charge), name="free permit")
-
-
-async def _watch(request: Request, exchange: Exchange) -> None:
-    """Interrupt the exchange when the client disconnects."""
-    await request.gone()
-    exchange.interrupt(None)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
+from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.commons.http.limits import BodyDeadlines
 from codex_proapi.gateway.errors import BodyTooSlow
 from codex_proapi.gateway.server.asgi import Receive
@@ -14,10 +15,6 @@ BODY_BYTES = 64 * 1024 * 1024
 """Most bytes of a body, compressed and decompressed; images are base64."""
 
 
-class ClientGone(Exception):
-    """The client disconnected before its request was complete."""
-
-
 async def read_body(
     receive: Receive,
     headers: Mapping[bytes, bytes],
@@ -25,6 +22,7 @@ async def read_body(
     limit: int = BODY_BYTES,
     deadlines: BodyDeadlines = BODY_DEADLINES,
     hold: BodyHold | None = None,
+    whole: bytes | None = None,
 ) -> bytes:
     """Read the whole body and decompress it.
 
@@ -34,6 +32,7 @@ async def read_body(
         limit: most bytes, compressed and decompressed.
         deadlines: how slowly it may arrive.
         hold: takes the body's bytes from the body budget, until its owner releases them.
+        whole: the body, if it came with the head: nothing is received then.
 
     Raises:
         ClientFault: it is too large, too slow, or not compressed as the headers say.
@@ -44,7 +43,11 @@ async def read_body(
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
-    body = await _receive_all(receive, limit=limit, deadlines=deadlines, hold=hold)
+    if whole is None:
+        body = await _receive_all(receive, limit=limit, deadlines=deadlines, hold=hold)
+    else:
+        hold.take(len(whole))
+        body = whole
     packing = headers.get(b"content-encoding")
     if packing is None:
         return body

@@ -1,12 +1,13 @@
 """The sink: where a response is written, independent of the server's protocol.
 
 `Sink` has a start with status and headers, pieces of the body, an end, and an error; `HttpSink`
-implements it over ASGI.
+implements it over ASGI, `DirectSink` without: the same bytes, and no message for each piece.
 """
 
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
+from codex_proapi.commons.http.connection.request_cycle import DONE, RequestCycle
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.server.asgi import Header, Send
 from codex_proapi.gateway.server.common_headers import CORS_HEADERS
@@ -68,9 +69,12 @@ class HttpSink:
 
     def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
         """Send status and headers, with those that every response carries."""
-        own = (b"x-request-id", self._request_id.encode())
-        sent = [own, *self._headers, *CORS_HEADERS, *headers]
+        sent = self._all_headers(headers)
         return self._send({"type": "http.response.start", "status": status, "headers": sent})
+
+    def _all_headers(self, headers: Sequence[Header]) -> list[Header]:
+        own = (b"x-request-id", self._request_id.encode())
+        return [own, *self._headers, *CORS_HEADERS, *headers]
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Send a piece of the body."""
@@ -94,3 +98,49 @@ class HttpSink:
     def fail_started(self, error: GatewayError) -> Awaitable[None]:
         """End a JSON response that has started, with the error and its status as the body."""
         return self.end(with_status(self._error_body(error, request_id=self._request_id), error))
+
+
+class DirectSink(HttpSink):
+    """A response on the client's connection itself; its head leaves with its first piece.
+
+    Takes what `HttpSink` takes, with the request in the place of `send`.
+    """
+
+    __slots__ = ("cycle",)
+
+    def __init__(
+        self,
+        cycle: RequestCycle,
+        *,
+        request_id: str,
+        error_body: ErrorBody,
+        error_headers: ErrorHeaders | None = None,
+        id_header: bytes = b"",
+    ) -> None:
+        super().__init__(
+            cycle.send,
+            request_id=request_id,
+            error_body=error_body,
+            error_headers=error_headers,
+            id_header=id_header,
+        )
+        self.cycle = cycle
+        """The request on its connection."""
+
+    def __repr__(self) -> str:
+        return f"<DirectSink of {self._request_id}>"
+
+    def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
+        """Begin the response."""
+        self.cycle.start(status, self._all_headers(headers))
+        return DONE
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Send a piece of the body; b"" sends the head alone."""
+        self.cycle.write(data)
+        return self.cycle.drained()
+
+    def end(self, data: bytes = b"") -> Awaitable[None]:
+        """Send the last piece."""
+        self.cycle.end(data)
+        return DONE

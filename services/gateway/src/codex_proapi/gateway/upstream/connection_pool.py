@@ -78,6 +78,12 @@ class _Connection(asyncio.Protocol):
             answer.end()  # it ended before anything was sent
         return answer
 
+    def pause(self) -> None:
+        """Pause reading until `resume`."""
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
     def resume(self) -> None:
         """Resume reading: all received bytes were consumed."""
         if self._paused and self._transport is not None:
@@ -111,9 +117,8 @@ class _Connection(asyncio.Protocol):
             return
         if answer.complete:
             self._give_back(answer)
-        elif too_much and self._transport is not None and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
+        elif too_much:
+            self.pause()
 
     def eof_received(self) -> bool:
         """asyncio: the peer has closed its side; close ours."""

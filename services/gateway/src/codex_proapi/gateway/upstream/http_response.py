@@ -1,11 +1,16 @@
 """One HTTP response being received: its head, then its body in pieces, one per read of the socket.
 
+A reader waits for the pieces, or a `Receiver` is given them as they come.
+
 It implements the parser's callbacks and the reader's side. Requests and connections are managed by
 `upstream.connection_pool`.
 """
 
 import asyncio
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from codex_proapi.gateway.upstream.transport import Receiver
 
 HIGH_WATER: Final = 32 * 1024
 """Unread bytes from which reading of the socket pauses, so that upstream waits for the client."""
@@ -24,6 +29,9 @@ class ClientConnection(Protocol):
     def head(self) -> tuple[int, bool]:
         """Status of the answer that is being parsed, and whether the connection lives on."""
 
+    def pause(self) -> None:
+        """Pause reading until `resume`."""
+
     def resume(self) -> None:
         """Resume reading: all received bytes were consumed."""
 
@@ -41,6 +49,7 @@ class HttpResponse:
             "_error",
             "_framing",
             "_pieces",
+            "_receiver",
             "_size",
             "_until_close",
             "_waiter",
@@ -63,6 +72,7 @@ class HttpResponse:
         self._until_close = False
         self._error: ConnectionLost | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._receiver: Receiver | None = None
         # The parser calls it for every chunk: a list's own method costs least.
         self.on_body = self._pieces.append
 
@@ -100,11 +110,25 @@ class HttpResponse:
             if self._error is not None:
                 raise self._error
             await self._wait()
+        return self._taken()
+
+    def _taken(self) -> bytes:
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._size = 0
         return data
+
+    def push_to(self, receiver: "Receiver") -> None:
+        """Give everything from now on to the receiver, at once what has come already."""
+        self._receiver = receiver
+        if self._pieces and not receiver.received(self._taken()):
+            if self._connection is not None:
+                self._connection.pause()
+        elif self._connection is not None:
+            self._connection.resume()
+        if self._complete or self._error is not None:
+            receiver.ended(None if self._complete else self._error)
 
     def resume(self) -> None:
         """Read the socket again if it was paused; also for what nobody will read."""
@@ -152,6 +176,10 @@ class HttpResponse:
 
         Raises ConnectionLost if the head is too long.
         """
+        receiver = self._receiver
+        if receiver is not None and self._pieces:
+            self._framing = 0
+            return not receiver.received(self._taken())
         self.wake()
         if self.status and not self._pieces:
             # Framing of chunks, or trailers: never consumed, so it must not pause reading.
@@ -174,6 +202,8 @@ class HttpResponse:
             self._complete = True
         if not self._complete and self._error is None:
             self._error = ConnectionLost("the connection broke")
+        if self._receiver is not None:
+            self._receiver.ended(None if self._complete else self._error)
         self.wake()
 
     @property

@@ -20,9 +20,12 @@ from codex_proapi.gateway.upstream.dialer import Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
 from codex_proapi.gateway.upstream.transport import (
     PreparedRequest,
+    PushingStream,
+    Receiver,
     ResponseStream,
     SilenceBudget,
     Transport,
+    broke_off,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ CLOSING_TICKS: Final = 3
 """Seconds a finished stream may take to end by itself, so that its connection can be used again."""
 
 
-class HttpResponseStream:
+class HttpResponseStream(PushingStream):
     """A response that has reached the commit point; a `ResponseStream`."""
 
     __slots__ = ("_answer", "_closing", "headers", "held")
@@ -57,7 +60,19 @@ class HttpResponseStream:
         try:
             return await self._answer.read()
         except ConnectionLost as error:
-            raise Truncated("The backend broke off in the middle of its answer.") from error
+            raise broke_off() from error
+
+    def push_to(self, receiver: Receiver) -> None:
+        """Give everything from now on to the receiver, at once what has come already."""
+        if self._answer is None:
+            receiver.ended(None)
+        else:
+            self._answer.push_to(receiver)
+
+    def resume(self) -> None:
+        """Go on after the receiver has paused the stream."""
+        if self._answer is not None:
+            self._answer.resume()
 
     def close(self) -> None:
         """Return the connection to the pool if the stream has ended, else close it.

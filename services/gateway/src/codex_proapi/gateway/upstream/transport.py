@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from codex_proapi.gateway.errors import Truncated
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 
 SILENCE_SECONDS: Final = 300.0
@@ -48,6 +49,38 @@ class ResponseStream(Protocol):
 
     def release(self) -> None:
         """Let the stream of a complete answer end by itself for a moment; `close` has no effect then."""
+
+
+class Receiver(Protocol):
+    """Takes a stream as it comes, in the place of a reader that waits for it."""
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes, within the call that read them from the socket; must not raise.
+
+        False pauses the stream until `PushingStream.resume`.
+        """
+
+    def ended(self, error: ConnectionError | None) -> None:
+        """Everything has come; or the connection broke, and this is why."""
+
+
+class PushingStream:
+    """A response stream that can also be pushed; `read` is not called after `push_to`."""
+
+    __slots__ = ()
+
+    def push_to(self, receiver: Receiver) -> None:
+        """Give everything from now on to the receiver, at once what has come already."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Go on after the receiver has paused the stream."""
+        raise NotImplementedError
+
+
+def broke_off() -> Truncated:
+    """The error of a stream whose connection broke."""
+    return Truncated("The backend broke off in the middle of its answer.")
 
 
 class SilenceBudget:

@@ -87,8 +87,8 @@ class RequestCycle:
             "more_body",
             "disconnected",
         ),
-        *("response_started", "response_complete", "on_gone", "on_writable"),
-        *("_connection", "_pieces", "_untaken", "_woken", "_end_told"),
+        *("response_started", "response_complete", "on_writable"),
+        *("_connection", "_gone", "_pieces", "_untaken", "_woken", "_end_told"),
         *("_chunked", "_left", "_unsent_head"),
     )
 
@@ -105,10 +105,9 @@ class RequestCycle:
         """Whether the client left before the response was complete."""
         self.response_started = False
         self.response_complete = False
-        self.on_gone: Callable[[], None] | None = None
-        """Called once if the client leaves before the response is complete."""
         self.on_writable: Callable[[], None] | None = None
         """Called when a paused client takes more; only a direct handler sets it."""
+        self._gone: Callable[[], None] | None = None
         self._connection = connection
         self._pieces: list[bytes] = []
         self._untaken = 0
@@ -143,10 +142,9 @@ class RequestCycle:
             return
         self.disconnected = True
         self.wake()
-        gone, self.on_gone = self.on_gone, None
+        gone, self._gone = self._gone, None
         if gone is not None:
             gone()
-        self.resume_writing()
 
     def resume_writing(self) -> None:
         """The client takes more."""
@@ -180,13 +178,17 @@ class RequestCycle:
         self._end_told = not self.more_body
         return self._taken(), self.more_body
 
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` when the client leaves before its response is complete."""
+    def watch(self, gone: Callable[[], None]) -> Callable[[], None]:
+        """Call `gone` when the client leaves before its response is complete; gives what ends that."""
         if self.disconnected:
             gone()
         else:
-            self.on_gone = gone
+            self._gone = gone
             self._connection.resume_reading()  # an end that is not read is not noticed
+        return self._unwatch
+
+    def _unwatch(self) -> None:
+        self._gone = None
 
     def _taken(self) -> bytes:
         pieces = self._pieces
@@ -245,7 +247,8 @@ class RequestCycle:
 
     def write(self, data: bytes) -> None:
         """Write a piece of the body, framed as the head says; b"" writes the head alone."""
-        if self.disconnected:
+        transport = self._connection.transport
+        if self.disconnected or transport.is_closing():
             return
         head, self._unsent_head = self._unsent_head, b""
         if not data or self.head.method == "HEAD":
@@ -258,11 +261,12 @@ class RequestCycle:
             self._left -= len(data)
             framed = head + data if head else data
         if framed:
-            self._connection.transport.write(framed)
+            transport.write(framed)
 
     def end(self, data: bytes = b"") -> None:
         """Write the last piece; the connection goes on with the next request, or is closed."""
-        if self.disconnected:
+        transport = self._connection.transport
+        if self.disconnected or transport.is_closing():
             return
         head, self._unsent_head = self._unsent_head, b""
         if self.head.method == "HEAD":
@@ -275,11 +279,10 @@ class RequestCycle:
             if len(data) != self._left:
                 raise RuntimeError("the body is not as long as its content-length")
             self._left, framed = 0, head + data
-        transport = self._connection.transport
         if framed:
             transport.write(framed)
         self.response_complete = True
-        self.on_gone = self.on_writable = None
+        self._gone = self.on_writable = None
         self.wake()
         if not self.keep_alive:
             transport.close()
@@ -331,7 +334,7 @@ class RequestCycle:
                 log.error("server.response_incomplete", path=self.head.path[:128])
                 self._give_up()
         finally:
-            self.on_gone = self.on_writable = None
+            self._gone = self.on_writable = None
 
     def _give_up(self) -> None:
         """End a response that its application did not: with a 500, or by closing the connection."""

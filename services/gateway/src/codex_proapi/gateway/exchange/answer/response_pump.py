@@ -11,11 +11,11 @@ import msgspec
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault
 from codex_proapi.gateway.exchange import turn_state
+from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.dispatch_state import Committed, without_content
 from codex_proapi.gateway.exchange.exchange import Exchange
-from codex_proapi.gateway.exchange.response_writer import ResponseWriter
 from codex_proapi.gateway.formats.codex.requests import TURN_STATE_HEADER
 from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.server.asgi import Header

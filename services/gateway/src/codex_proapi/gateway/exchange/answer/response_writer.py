@@ -10,20 +10,24 @@ from typing import Final, Protocol, TypeAlias
 
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.errors import GatewayError, UpstreamSlow
+from codex_proapi.gateway.exchange.answer.pushed_stream import (
+    EVENT_END,
+    SLICE_BYTES,
+    PushedStream,
+)
+from codex_proapi.gateway.exchange.answer.stream_times import StreamTimes
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.limits.limit_charge import LimitCharge
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.server.asgi import Header
-from codex_proapi.gateway.server.sink import Sink
+from codex_proapi.gateway.server.sink import DirectSink, Sink
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
+from codex_proapi.gateway.upstream.transport import PushingStream
 
 KEEP_ALIVE_TICKS: Final = 10
 """Seconds without a write to the client after which a keep-alive is written."""
 SILENCE_TICKS: Final = 300
 """Seconds upstream may send nothing in the middle of an answer before it counts as broken."""
-SLICE_BYTES: Final = 16 * 1024
-"""Bytes of a read that are translated at a time; chunks are about three times as long as events."""
-EVENT_END: Final = b"\n\n"
 BLANK: Final = b" "
 """Written before a JSON answer that is long in coming: blank space there means nothing (RFC 8259)."""
 JSON_TYPE: Final[Header] = (b"content-type", b"application/json")
@@ -91,9 +95,8 @@ class ResponseWriter:
         self._tasks = tasks
         self._patience_ticks = patience_ticks
         self._whole_patience_ticks = whole_patience_ticks
-        self._gaps = gaps
-        self._clock = clock
-        self._received_at = 0.0
+        self._times = StreamTimes(gaps, clock)
+        self._pushed: PushedStream | None = None
         self._translator: StreamTranslator | None = None
         self._early_headers: EarlyHeaders = list
         self._streams = False
@@ -103,8 +106,6 @@ class ResponseWriter:
         self._ending = False
         self._reading = False
         self._age = 0
-        self._silent = 0
-        self._idle = 0
 
     def __repr__(self) -> str:
         state = "started" if self._started else "waiting"
@@ -143,19 +144,17 @@ class ResponseWriter:
     def tick(self) -> None:
         """Count a second: write a keep-alive or an early 200, or end an answer that fell silent."""
         self._age += 1
-        if self._sending:
-            # The client reads slowly, so upstream is not read: its silence does not count.
-            self._silent = self._idle = 0
-            self._received_at = self._clock()
+        times = self._times
+        if self._sending or (self._pushed is not None and self._pushed.waits):
+            times.wait_for_client()
             return
-        self._silent += 1
-        self._idle += 1
+        times.tick()
         if self._reading:
-            self._exchange.note_silence(self._idle)
-        if self._reading and self._idle > SILENCE_TICKS:
+            self._exchange.note_silence(times.idle)
+        if self._reading and times.idle > SILENCE_TICKS:
             self._exchange.interrupt(UpstreamSlow("The backend has been silent for too long."))
         elif self._started:
-            if self._silent >= KEEP_ALIVE_TICKS:
+            if times.silent >= KEEP_ALIVE_TICKS:
                 self._tasks.start(self._reassure(), name="keep alive")
         elif self._translator is not None and self._age >= self._early_ticks() > 0:
             self._tasks.start(self._reassure(), name="start early")
@@ -181,44 +180,68 @@ class ResponseWriter:
         Raises:
             GatewayError: the answer broke off.
         """
-        translator, write, read, clock = (
-            self._translator,
-            self._sink.write,
-            source.read,
-            self._clock,
-        )
-        note = self._gaps.note
+        translator = self._translator
         if translator is None:
             raise RuntimeError("an answer needs its translator first")
         out = translator.feed(source.held)
         if not self._started:
             await self._start(headers)
         self._exchange.speak()
-        self._reading = True
-        self._received_at = clock()
+        if not translator.done:
+            self._reading = True
+            self._times.begin()
+            out = await self._pumped(source, translator, out)
+            self._reading = False
+        source.release()
+        await before_last()
+        await self._finish(out)
+
+    async def _pumped(
+        self, source: ResponseSource, translator: StreamTranslator, first: bytes
+    ) -> bytes:
+        """Write the answer up to its last bytes, which it gives; by pushing where both ends can."""
+        if isinstance(source, PushingStream) and isinstance(self._sink, DirectSink):
+            return await self._push(source, self._sink, translator, first)
+        return await self._pull(source, translator, first)
+
+    async def _push(
+        self, source: PushingStream, sink: DirectSink, translator: StreamTranslator, first: bytes
+    ) -> bytes:
+        """The fast way: `PushedStream`."""
+        await self._write(first)  # nothing yet is the head alone
+        pushed = PushedStream(source, sink.cycle, translator=translator, times=self._times)
+        self._pushed = pushed
+        try:
+            return await pushed.last()
+        finally:
+            self._pushed = None
+            self._exchange.count_events(pushed.events)
+
+    async def _pull(
+        self, source: ResponseSource, translator: StreamTranslator, out: bytes
+    ) -> bytes:
+        """The slow way: wait for each read, then for the client."""
+        times = self._times
         while not translator.done:
             if out:
-                self._silent = 0
-                self._sending = True
-                await write(out)
-                self._sending = False
-            data = await read()
-            self._idle = 0
+                await self._write(out)
+            data = await source.read()
+            times.idle = 0
             if not data:
-                out = translator.finish()
-                break
-            now = clock()
-            note(now - self._received_at)
-            self._received_at = now
+                return translator.finish()
+            times.received()
             self._exchange.count_events(data.count(EVENT_END))
             if len(data) > SLICE_BYTES:
                 out = await self._write_slices(translator, data)
             else:
                 out = translator.feed(data)
-        self._reading = False
-        source.release()
-        await before_last()
-        await self._finish(out)
+        return out
+
+    async def _write(self, out: bytes) -> None:
+        self._times.silent = 0
+        self._sending = True
+        await self._sink.write(out)
+        self._sending = False
 
     async def _write_slices(self, translator: StreamTranslator, data: bytes) -> bytes:
         """Translate a large read in slices of SLICE_BYTES; writes all but the last, which it gives.
@@ -228,10 +251,7 @@ class ResponseWriter:
         out = b""
         for start in range(0, len(data), SLICE_BYTES):
             if out:
-                self._silent = 0
-                self._sending = True
-                await self._sink.write(out)
-                self._sending = False
+                await self._write(out)
             out = translator.feed(data[start : start + SLICE_BYTES])
             if translator.done:
                 break
@@ -274,22 +294,20 @@ class ResponseWriter:
         await self._sink.end(body)
 
     async def _folded(self, source: ResponseSource) -> bytes:
-        fold, read, clock = self._translator, source.read, self._clock
+        fold, read, times = self._translator, source.read, self._times
         if fold is None:
             raise RuntimeError("an answer needs its translator first")
-        self._idle = 0
+        times.idle = 0
+        times.begin()
         self._reading = True
-        received_at = clock()
         try:
             fold.feed(source.held)
             while not fold.done:
                 data = await read()
-                self._idle = 0
+                times.idle = 0
                 if not data:
                     break
-                now = clock()
-                self._gaps.note(now - received_at)
-                received_at = now
+                times.received()
                 self._exchange.count_events(data.count(EVENT_END))
                 fold.feed(data)
         finally:
@@ -328,7 +346,7 @@ class ResponseWriter:
         translator = self._translator
         if translator is None or self._sending or self._ending or self._exchange.settled:
             return
-        self._silent = 0
+        self._times.silent = 0
         self._sending = True
         if not self._started:
             await self._start(self._early_headers())

@@ -1,0 +1,137 @@
+"""The fast way of a streamed answer: what upstream sends is translated and written where it arrives.
+
+The HTTP transport calls `received` for every read of its socket, and within that call the client's
+bytes are written: no task is woken, no future made, no message passed. The exchange's task waits for
+`last`. The slow way is `ResponseWriter`'s loop, for every other source or sink; it writes the same
+bytes, and tests compare them.
+"""
+
+import asyncio
+
+from codex_proapi.commons.http.connection.request_cycle import RequestCycle
+from codex_proapi.gateway.exchange.answer.stream_times import StreamTimes
+from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
+from codex_proapi.gateway.upstream.transport import PushingStream, broke_off
+
+SLICE_BYTES = 16 * 1024
+"""Bytes of a read that are translated at a time; chunks are about three times as long as events."""
+EVENT_END = b"\n\n"
+
+
+class PushedStream:
+    """One answer, from its commit point to its last bytes; a `Receiver` of its source.
+
+    Where the client reads slowly what has come is kept, and the source paused, until it takes more.
+
+    Args:
+        source: the upstream stream.
+        cycle: the client's request.
+        translator: translates the answer.
+        times: is told of every read and write.
+    """
+
+    def __init__(
+        self,
+        source: PushingStream,
+        cycle: RequestCycle,
+        *,
+        translator: StreamTranslator,
+        times: StreamTimes,
+    ) -> None:
+        self.events = 0
+        """Events that have come."""
+        self._source = source
+        self._cycle = cycle
+        self._translator = translator
+        self._times = times
+        self._rest = b""
+        self._complete = False
+        self._error: ConnectionError | None = None
+        self._last: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def __repr__(self) -> str:
+        return f"<PushedStream after {self.events} events>"
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client takes nothing at the moment."""
+        return not self._cycle.writable
+
+    async def last(self) -> bytes:
+        """Wait until the answer is whole; gives its last bytes, which are not written yet.
+
+        Raises:
+            GatewayError: the answer broke off.
+        """
+        self._cycle.on_writable = self._go_on
+        try:
+            self._source.push_to(self)
+            return await self._last
+        finally:
+            self._cycle.on_writable = None
+            self._last.cancel()  # what still comes is nobody's
+
+    # What the source calls.
+
+    def received(self, data: bytes) -> bool:
+        """Take what upstream has sent; False if no more should come until it is resumed."""
+        if self._last.done():
+            return True
+        self._times.received()
+        self.events += data.count(EVENT_END)
+        if self._rest or len(data) > SLICE_BYTES:
+            self._rest += data
+            return self._write_slices()
+        return self._write(data)
+
+    def ended(self, error: ConnectionError | None) -> None:
+        """Everything has come; or the connection broke, and this is why."""
+        self._complete, self._error = True, error
+        if not self._rest:
+            self._conclude()
+
+    # What it does with it.
+
+    def _go_on(self) -> None:
+        """The client takes more."""
+        self._times.begin()
+        if self._write_slices() and not self._complete:
+            self._source.resume()
+
+    def _write_slices(self) -> bool:
+        """Write what is kept, a slice at a time; False if the client stops taking it."""
+        while self._rest and not self._last.done():
+            data, self._rest = self._rest[:SLICE_BYTES], self._rest[SLICE_BYTES:]
+            if not self._write(data):
+                return False
+        if self._complete:
+            self._conclude()
+        return True
+
+    def _write(self, data: bytes) -> bool:
+        """Translate and write; False if the client should take that first."""
+        translator, cycle = self._translator, self._cycle
+        try:
+            out = translator.feed(data)
+        except Exception as error:  # noqa: BLE001 - it is the waiting task's
+            self._last.set_exception(error)
+            return True
+        if translator.done:
+            self._rest = b""
+            self._last.set_result(out)
+            return True
+        if out:
+            self._times.silent = 0
+            cycle.write(out)
+        return cycle.writable
+
+    def _conclude(self) -> None:
+        """The last byte of upstream was translated."""
+        if self._last.done():
+            return
+        try:
+            if self._error is not None:
+                raise broke_off() from self._error  # noqa: TRY301 - the same end for both
+            self._last.set_result(self._translator.finish())
+        except Exception as error:  # noqa: BLE001 - it is the waiting task's
+            self._last.set_exception(error)
