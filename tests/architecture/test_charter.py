@@ -10,6 +10,7 @@ EXCEPTIONS: dict[str, str] = {
     "http": "one server for both services; its parts serve each other",
     "redis": "the client's parts serve each other; nobody asks for them one by one",
     "proxy.handshake": "its two drivers are the gateway's dialer and both services' httpx client",
+    "usage.sums": "the pure half of the counters, which both services use",
     "accounts.view": "the cache of the store, which alone knows what it reads and decrypts",
     "accounts.refresh_pace": "a part of the refresher, which both services use",
     "accounts.renewed_credentials": "a part of the refresher, which both services use",

@@ -14,7 +14,7 @@ from support.consoles import console_settings, running, script
 from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.console.api.usage import days_of
+from codex_proapi.console.api.usage_rows import days_of
 from codex_proapi.console.app import Console
 from codex_proapi.console.errors import BadRequest
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter

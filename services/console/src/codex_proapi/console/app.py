@@ -27,7 +27,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.process_metrics import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.runtime.tls import client_context
-from codex_proapi.console.api.usage import team_calendar, usage_wanted
+from codex_proapi.console.api.usage import team_calendar, team_today, usage_wanted
 from codex_proapi.console.auth.identity import IdentityMiddleware
 from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 from codex_proapi.console.auth.passwords import Passwords
@@ -147,6 +147,7 @@ class Console:
         self._tasks.keep("changes", self.parts.changes.run)
         self._tasks.keep("alerts", self.parts.alert_loop.run)
         self._tasks.keep("beat", self._beat)
+        self._tasks.keep("usage roll-up", self.parts.usage_roll_up.run)
         self._tasks.keep("loop lag", functools.partial(watch_lag, self.metrics.loop_lag.observe))
 
     def begin_drain(self) -> None:
@@ -248,6 +249,7 @@ def _routes(names: frozenset[str]) -> Litestar:
             "about": Provide(concerned, sync_to_thread=False),
             "wanted": Provide(log_filter, sync_to_thread=False),
             "calendar": Provide(team_calendar),
+            "team_today": Provide(team_today, sync_to_thread=False),
             "wanted_usage": Provide(usage_wanted, sync_to_thread=False),
         },
         exception_handlers=handlers_of(error_page=error_page, store_failed=_store_failed),

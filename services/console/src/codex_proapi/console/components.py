@@ -20,12 +20,14 @@ from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.commons.cluster.upstream_drift import UpstreamDriftStore
+from codex_proapi.commons.cluster.usage_roll_up import UsageRollUp
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis import alert_keys
 from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
+from codex_proapi.commons.usage.packing import UsagePacker
 from codex_proapi.console.accounts.connection_test import ConnectionTest
 from codex_proapi.console.accounts.device_login import DeviceLogins
 from codex_proapi.console.accounts.login_service import LoginService
@@ -92,6 +94,8 @@ class Stores:
         self.quotas = QuotaStore(redis)
         self.keys = KeyStore(redis, cipher)
         self.usage = UsageStore(redis)
+        self.usage_packer = UsagePacker(redis)
+        self.usage_roll_up = UsageRollUp(redis, version=own_version())
         self.logs = LogStream(redis, blocking_redis=ground.blocking_redis)
         self.replicas = ReplicaStore(redis)
         self.live_settings = LiveSettingsStore(redis)

@@ -72,7 +72,9 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     time_zone: str | None = None
     """IANA name of the zone whose days and months usage and budgets count by; None is UTC."""
     usage_days: int | None = None
-    """How long usage is kept, in days: see `codex_proapi.commons.usage.counters`."""
+    """How long usage is kept by day, in days: see `codex_proapi.commons.usage.counters`."""
+    usage_months: int | None = None
+    """How long sums of months are kept, in months; never shorter than the days."""
     quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] | None = None
     """Seconds between two quota requests for an account whose answers do not report it."""
     alert_window_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None

@@ -20,6 +20,10 @@ SETTLED_SECONDS = 2 * 3600
 once: longer than a ledger may write it again."""
 USAGE_DAYS = 400
 """How long usage counters are kept after their day, unless the settings say something else."""
+USAGE_MONTHS = 36
+"""How long sums of months are kept, unless the settings say something else; never shorter than the days."""
+ROLL_UP_SECONDS = 60
+"""Lifetime of the roll-up's lock; its holder renews it while it works."""
 SERIES_SECONDS = 9 * DAY
 """How long the counters behind the charts are kept."""
 CLEARED_LOGS_SECONDS = 600
@@ -289,6 +293,19 @@ def usage_subjects(day: str, kind: str) -> str:
 def usage_models(day: str, key_id: str) -> str:
     """Hash of a key's counters of a day by model, `model counter`; USAGE_DAYS."""
     return f"{TAG}:usage-models:{day}:{key_id}"
+
+
+def usage_packed(period: str, kind: str) -> str:
+    """Hash of packed counters by subject, of a day (USAGE_DAYS) or a month `2026-11` (USAGE_MONTHS).
+
+    Kind `key`, `account`, `model`, or `key-model` with subjects `key model`.
+    """
+    return f"{TAG}:usage-packed:{period}:{kind}"
+
+
+def usage_roll_up() -> str:
+    """String with the token of the console that packs old days just now; ROLL_UP_SECONDS."""
+    return f"{TAG}:usage-roll-up"
 
 
 def usage_series(day: str) -> str:

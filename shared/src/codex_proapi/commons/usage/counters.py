@@ -1,184 +1,271 @@
-"""Usage counters: by day (of the team's time zone) of each key, account, model and key's model; of the pool by five minutes.
+"""Usage counters: by day of each key, account, model and key's model; of the pool by five minutes.
 
-Read here; the gateway writes them when it settles an exchange (`gateway.accounting.settlement_writer`).
+Days are those of the team's time zone. Read here. The gateway writes them when it settles an exchange (`gateway.accounting.settlement_writer`),
+one hash for each day and subject; `packing` packs old days.
 """
 
+import asyncio
 import datetime as dt
 import functools
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+import itertools
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias, get_args
 
-import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
+from codex_proapi.commons.runtime.stored_records import UNREADABLE
 from codex_proapi.commons.usage.calendar import UTC, Calendar
+from codex_proapi.commons.usage.sums import (
+    Counters as Counters,  # noqa: PLC0414 - also found here
+)
+from codex_proapi.commons.usage.sums import (
+    Sums,
+    add_packed,
+    days_of_month,
+    merge,
+    number_of,
+    whole_months,
+)
 
 UsageKind: TypeAlias = Literal["key", "account", "model"]
 """By what usage is counted."""
 SLOT_SECONDS = 300
 """Length of one slot of the series behind the charts."""
 
+CountedKind: TypeAlias = Literal["key", "account", "model", "key-model"]
+"""The same, and a key's models: their subjects are `key model`."""
+MODELS_OF_KEYS: Literal["key-model"] = "key-model"
+MOST_MONTHS = 123
+"""Months back that there may be sums of."""
+MISTYPED = "!"
+"""What the script gives for a hash that is none."""
+DAYS_AT_ONCE = 25
+"""Days read in one round trip."""
+HASHES_AT_ONCE = 1000
+"""Hashes read in one run of the script: a few milliseconds of Redis."""
+
 KINDS: tuple[UsageKind, ...] = get_args(UsageKind)
 LEAST_DAYS, MOST_DAYS = 32, keyspace.USAGE_DAYS
 """Bounds of how long counters are kept: a month's budget is counted from them."""
 
 
-class Counters(msgspec.Struct, kw_only=True):
-    """Sums over exchanges."""
-
-    requests: int = 0
-    """Exchanges settled."""
-    errors: int = 0
-    """Of these, refused or broken."""
-    input: int = 0
-    """Prompt tokens, cached ones included."""
-    cached: int = 0
-    """Prompt tokens read from the prompt cache."""
-    cache_write: int = 0
-    """Prompt tokens written to the prompt cache."""
-    output: int = 0
-    """Completion tokens, reasoning included."""
-    reasoning: int = 0
-    """Completion tokens spent on reasoning."""
-    estimated: int = 0
-    """Tokens of answers that ended before upstream reported their usage; in none of those above."""
-    first_bytes: int = 0
-    """Exchanges that reached their first word."""
-    first_byte_ms: int = 0
-    """Milliseconds to the first word, summed over `first_bytes`."""
-    total_ms: int = 0
-    """Milliseconds to the end, summed over `requests`."""
-
-    def add(self, other: "Counters") -> None:
-        """Add the sums of another."""
-        for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
 class UsageStore:
-    """Reads the counters and expires those past their retention."""
+    """Reads the counters."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<UsageStore>"
 
     async def read(
         self, kind: UsageKind, days: Iterable[str], *, subjects: Sequence[str] | None = None
-    ) -> dict[str, dict[str, Counters]]:
+    ) -> dict[str, Sums]:
         """Counters by day (`2026-11-24`) and subject; all subjects unless some are named."""
-        found: dict[str, dict[str, Counters]] = {}
-        for day in days:
-            names = list(subjects) if subjects is not None else await self._subjects(day, kind)
-            found[day] = dict(zip(names, await self._counters(day, kind, names), strict=True))
+        found = {day: sums async for day, sums in self.each_day(kind, days, subjects=subjects)}
+        for sums in found.values():
+            for subject in subjects or ():
+                sums.setdefault(subject, Counters())
         return found
+
+    async def read_models(
+        self, key_ids: Sequence[str] | None, days: Iterable[str]
+    ) -> dict[str, dict[tuple[str, str], Counters]]:
+        """Counters of some keys, or of all, by day, and by key and model."""
+        each = self.each_day(MODELS_OF_KEYS, days, subjects=key_ids)
+        return {
+            day: {key_and_model(subject): counters for subject, counters in sums.items()}
+            async for day, sums in each
+        }
+
+    async def each_day(
+        self, kind: CountedKind, days: Iterable[str], *, subjects: Sequence[str] | None = None
+    ) -> AsyncIterator[tuple[str, Sums]]:
+        """Counters day by day, in a round trip or two for every DAYS_AT_ONCE days.
+
+        Args:
+            kind: What is counted; of `key-model` the subjects are `key model`.
+            days: Days, `2026-11-24`.
+            subjects: Only these; of `key-model` the keys. None is all.
+        """
+        for part in _parts(list(days), DAYS_AT_ONCE):
+            packed, live = await self._held(kind, part, subjects)
+            added = await self._live(kind, live)
+            for day in part:
+                sums = packed[day]
+                for subject, value in added[day]:
+                    add_packed(sums, subject, value)
+                yield day, sums
+                await asyncio.sleep(0)  # others are served between two days
+
+    async def total(
+        self, kind: CountedKind, days: Iterable[str], *, subjects: Sequence[str] | None = None
+    ) -> Sums:
+        """Counters of all these days together; a whole month costs little more than a day."""
+        months, others = whole_months(list(days))
+        sums: Sums = {}
+        for part in _parts(months, DAYS_AT_ONCE):
+            for found in (await self._held(kind, part, subjects))[0].values():
+                merge(sums, found)
+                await asyncio.sleep(0)
+        # What of these months is not packed yet.
+        for part in _parts([day for month in months for day in days_of_month(month)], DAYS_AT_ONCE):
+            live = await self._live(kind, (await self._held(kind, part, subjects, live=True))[1])
+            for subject, value in itertools.chain.from_iterable(live.values()):
+                add_packed(sums, subject, value)
+        async for _, found in self.each_day(kind, others, subjects=subjects):
+            merge(sums, found)
+        return sums
 
     async def tokens(self, key_id: str, days: Iterable[str]) -> list[int]:
         """Tokens of a key by day, as its budgets count them."""
         counted = ("input", "output", "estimated")
         names = [keyspace.usage(day, "key", key_id) for day in days]
         replies = await read_each(self._redis, [_read("HMGET", name, *counted) for name in names])
-        return [sum(map(_number, counts or ())) for counts in replies]
-
-    async def read_models(
-        self, key_ids: Sequence[str], days: Iterable[str]
-    ) -> dict[str, dict[tuple[str, str], Counters]]:
-        """Counters of some keys by day, and by key and model."""
-        found: dict[str, dict[tuple[str, str], Counters]] = {}
-        for day in days:
-            names = [keyspace.usage_models(day, key_id) for key_id in key_ids]
-            sums = found.setdefault(day, {})
-            for key_id, fields in zip(key_ids, await self._hashes(names), strict=True):
-                for field, value in fields.items():
-                    model, _, name = text(field).rpartition(" ")
-                    _set(sums.setdefault((key_id, model), Counters()), name, value)
-        return found
-
-    async def key_ids(self, days: Iterable[str]) -> Sequence[str]:
-        """The keys that have counters on any of these days; `open` stands for none."""
-        found = [await self._subjects(day, "key") for day in days]
-        return sorted({key_id for subjects in found for key_id in subjects})
+        return [sum(map(number_of, counts or ())) for counts in replies]
 
     async def keep(self, days: int, *, now: float, calendar: Calendar = UTC) -> None:
         """Expire counters `days` days after their day, at once where that is past."""
         # From tomorrow on: it is counted already where the zone was another one further east.
-        for day in calendar.days_back(calendar.midnight_after(now, 1), MOST_DAYS + 2):
-            seconds = seconds_left(day, days, now=now, calendar=calendar)
-            names = []
-            for kind in KINDS:
-                subjects = await self._subjects(day, kind)
-                names += [keyspace.usage(day, kind, subject) for subject in subjects]
-                if kind == "key":
-                    names += [keyspace.usage_models(day, subject) for subject in subjects]
-                # Last: while they are there, an interrupted change can be made again.
-                names.append(keyspace.usage_subjects(day, kind))
-            await ask(functools.partial(self._end, names, seconds))
+        every = calendar.days_back(calendar.midnight_after(now, 1), MOST_DAYS + 2)
+        for part in _parts(every, DAYS_AT_ONCE):
+            held = await self._subjects(part)
+            pipe = self._redis.pipeline(transaction=False)
+            for day in part:
+                seconds = seconds_left(day, days, now=now, calendar=calendar)
+                # Subjects last: while they are there, an interrupted change can be made again.
+                for name in _names_of_day(day, {kind: held[kind][day] for kind in KINDS}):
+                    if seconds > 0:
+                        pipe.expire(name, seconds)
+                    else:
+                        pipe.unlink(name)
+            await ask(pipe.execute)
 
-    async def _end(self, names: Sequence[str], seconds: int) -> None:
+    async def keep_months(self, days: int, *, now: float, calendar: Calendar = UTC) -> None:
+        """Expire the sums of months `days` days after the first of the month."""
+        month = calendar.day_of(now)[:7]
         pipe = self._redis.pipeline(transaction=False)
-        for name in names:
-            if seconds > 0:
-                pipe.expire(name, seconds)
-            else:
-                pipe.delete(name)
-        await pipe.execute()
+        for _ in range(MOST_MONTHS):
+            seconds = seconds_left(f"{month}-01", days, now=now, calendar=calendar)
+            for kind in (*KINDS, MODELS_OF_KEYS):
+                pipe.expire(keyspace.usage_packed(month, kind), max(1, seconds))
+            month = calendar.day_of(calendar.begin_of(f"{month}-01") - 1)[:7]
+        await ask(pipe.execute)
 
     async def series(self, days: Iterable[str]) -> dict[int, Counters]:
         """The pool's counters by begin of five-minute slot, seconds since the epoch."""
         found: dict[int, Counters] = {}
         for day in days:
             begin = int(dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp())
-            [fields] = await self._hashes([keyspace.usage_series(day)])
-            for field, value in fields.items():
+            [fields] = await read_each(self._redis, [_read("HGETALL", keyspace.usage_series(day))])
+            for field, value in (fields or {}).items():
                 slot, _, name = text(field).partition(" ")
                 if slot.isdecimal():
                     at = begin + int(slot) * SLOT_SECONDS
                     _set(found.setdefault(at, Counters()), name, value)
         return dict(sorted(found.items()))
 
-    async def _subjects(self, day: str, kind: UsageKind) -> list[str]:
-        read = _read("SMEMBERS", keyspace.usage_subjects(day, kind))
-        [subjects] = await read_each(self._redis, [read])
-        return sorted(map(text, subjects or ()))
+    async def _held(
+        self,
+        kind: CountedKind,
+        periods: Sequence[str],
+        subjects: Sequence[str] | None,
+        *,
+        live: bool = False,
+    ) -> tuple[dict[str, Sums], dict[str, list[str]]]:
+        """By day or month: the packed counters, and the subjects that have hashes of their own.
 
-    async def _counters(self, day: str, kind: str, subjects: Sequence[str]) -> list[Counters]:
-        names = [keyspace.usage(day, kind, subject) for subject in subjects]
-        hashes = await self._hashes(names)
-        return [_counters_of(fields) for fields in hashes]
+        With `live` only these subjects are read.
+        """
+        of = "key" if kind == MODELS_OF_KEYS else kind
+        wanted = None if subjects is None else frozenset(subjects)
 
-    async def _hashes(self, names: Sequence[str]) -> list[Any]:
-        replies = await read_each(self._redis, [_read("HGETALL", name) for name in names])
-        return [fields or {} for fields in replies]
+        reads: list[StoredRead] = []
+        for period in periods:
+            reads += [] if live else [_read("HGETALL", keyspace.usage_packed(period, kind))]
+            reads.append(_read("SMEMBERS", keyspace.usage_subjects(period, of)))
+        replies = iter([reply or {} for reply in await read_each(self._redis, reads)])
+        packed: dict[str, Sums] = {}
+        names: dict[str, list[str]] = {}
+        for period in periods:
+            sums = packed.setdefault(period, {})
+            for subject, value in {} if live else next(replies).items():
+                name = text(subject)
+                if wanted is None or (name.partition(" ")[0] if of != kind else name) in wanted:
+                    add_packed(sums, name, text(value))
+            found = sorted(map(text, next(replies)))
+            names[period] = [each for each in found if wanted is None or each in wanted]
+        return packed, names
+
+    async def _live(
+        self, kind: CountedKind, names: Mapping[str, Sequence[str]]
+    ) -> dict[str, list[tuple[str, str]]]:
+        """By day: the packed counters of the hashes of these subjects."""
+        one = kind != MODELS_OF_KEYS
+        pairs = [(day, subject) for day, subjects in names.items() for subject in subjects]
+        make = functools.partial(_hash_of, kind)
+        found: dict[str, list[tuple[str, str]]] = {day: [] for day in names}
+        for begin in range(0, len(pairs), HASHES_AT_ONCE):
+            part = pairs[begin : begin + HASHES_AT_ONCE]
+            args = ["one" if one else "models", *Counters.__struct_fields__]
+            replies = await self._scripts.repeat("read_usage", [make(*pair) for pair in part], args)
+            for (day, subject), reply in zip(part, replies, strict=True):
+                if reply == MISTYPED:
+                    name = make(day, subject).removeprefix(f"{keyspace.TAG}:")
+                    UNREADABLE.note("usage", name, "a value of another type")
+                elif one:
+                    found[day].append((subject, text(reply)))
+                else:
+                    models = zip(map(text, reply[::2]), map(text, reply[1::2]), strict=True)
+                    found[day] += [(f"{subject} {model}", value) for model, value in models]
+        return found
+
+    async def _subjects(self, days: Sequence[str]) -> dict[UsageKind, dict[str, list[str]]]:
+        return {kind: (await self._held(kind, days, None, live=True))[1] for kind in KINDS}
 
 
 def _read(command: str, name: str, *fields: str) -> StoredRead:
     return StoredRead("usage", name.removeprefix(f"{keyspace.TAG}:"), (command, name, *fields))
 
 
-def _counters_of(fields: Any) -> Counters:
-    """Counters from their hash; what is no counter of this version is left out."""
-    counters = Counters()
-    for name, value in fields.items():
-        _set(counters, text(name), value)
-    return counters
+def key_and_model(subject: str) -> tuple[str, str]:
+    """The key and the model of a subject of `key-model`."""
+    key_id, _, model = subject.partition(" ")
+    return key_id, model
+
+
+def _hash_of(kind: CountedKind, day: str, subject: str) -> str:
+    """The hash of a subject's counters as the gateways write it."""
+    if kind == MODELS_OF_KEYS:
+        return keyspace.usage_models(day, subject)
+    return keyspace.usage(day, kind, subject)
+
+
+def _names_of_day(day: str, subjects: Mapping[UsageKind, Sequence[str]]) -> Iterator[str]:
+    """Every key of Redis that holds counters of a day."""
+    for kind in (*KINDS, MODELS_OF_KEYS):
+        yield keyspace.usage_packed(day, kind)
+    for kind in KINDS:
+        for subject in subjects[kind]:
+            yield keyspace.usage(day, kind, subject)
+            if kind == "key":
+                yield keyspace.usage_models(day, subject)
+        yield keyspace.usage_subjects(day, kind)
+
+
+def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (items[begin : begin + size] for begin in range(0, len(items), size))
 
 
 def _set(counters: Counters, name: str, value: object) -> None:
     """Set one counter, unless another version counts something else under this name."""
     if name in Counters.__struct_fields__:
-        setattr(counters, name, _number(value))
-
-
-def _number(value: object) -> int:
-    """A count as it is kept; 0 for none, or for what is no number."""
-    try:
-        return int(str(value or 0))
-    except ValueError:
-        return 0
+        setattr(counters, name, number_of(value))
 
 
 def day_of(at: float) -> str:

@@ -16,9 +16,9 @@ from codex_proapi.commons.cluster.live_settings import (
     ReasoningSummary,
     Reserve,
 )
-from codex_proapi.commons.redis.keyspace import USAGE_DAYS
 from codex_proapi.commons.usage.calendar import calendar_of, time_zones
-from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS, UsageStore
+from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
+from codex_proapi.commons.usage.packing import Retention, UsagePacker
 from codex_proapi.console.api.model_check import CheckedSettings
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.request_author import audit_event
@@ -41,6 +41,10 @@ BackupDays = Annotated[int, msgspec.Meta(ge=0, le=3650)]
 Days = Annotated[int, msgspec.Meta(ge=LEAST_DAYS, le=MOST_DAYS)]
 
 
+MOST_MONTHS = 120
+Months = Annotated[int, msgspec.Meta(ge=0, le=MOST_MONTHS)]
+
+
 class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     """What was changed while running; null is the value of the gateway's environment."""
 
@@ -57,6 +61,9 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str | None
     """IANA name of the zone whose days and months usage and budgets count by; null is UTC."""
     usage_days: int | None
+    """How long usage is kept by day; null is 400."""
+    usage_months: int | None
+    """How long sums of months are kept, never shorter than the days; null is 36."""
     quota_poll_seconds: int | None
     """Time between two questions about the quota of an account that no answer tells of."""
     alert_window_percent: float | None
@@ -100,6 +107,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     api_key_policy: KeyPolicy | msgspec.UnsetType | None = msgspec.UNSET
     disabled_models: Models | msgspec.UnsetType | None = msgspec.UNSET
     time_zone: Zone | msgspec.UnsetType | None = msgspec.UNSET
+    usage_months: Months | msgspec.UnsetType | None = msgspec.UNSET
     usage_days: Days | msgspec.UnsetType | None = msgspec.UNSET
     quota_poll_seconds: PollSeconds | msgspec.UnsetType | None = msgspec.UNSET
     alert_window_percent: Percent | msgspec.UnsetType | None = msgspec.UNSET
@@ -124,12 +132,12 @@ async def change_settings(
     checked_settings: Injected[CheckedSettings],
     settings: Injected[ConsoleSettings],
     audit: Injected[Audit],
-    usage: Injected[UsageStore],
+    usage_packer: Injected[UsagePacker],
     clock: Injected[Clock],
 ) -> SettingsBody:
     """Change settings on every replica within seconds.
 
-    A shorter `usage_days` deletes what is older at once. With another `time_zone` what was counted
+    With a shorter `usage_days` of older days only the sums of their months are kept, from then on. With another `time_zone` what was counted
     stays in its day, and what comes is counted in the day it then is there.
     """
     changes = {
@@ -143,9 +151,11 @@ async def change_settings(
     if not changes:
         return _body(request, before, settings)
     after = await checked_settings.change(changes, before=before)
-    if "usage_days" in changes:  # also the same again: an earlier change may have been cut short
-        days = after.usage_days or USAGE_DAYS
-        await usage.keep(days, now=clock(), calendar=calendar_of(after.time_zone))
+    # Also the same again: an earlier change may have been cut short.
+    if not {"usage_days", "usage_months"}.isdisjoint(changes):
+        retention = Retention(days=after.usage_days, months=after.usage_months)
+        calendar = calendar_of(after.time_zone)
+        await usage_packer.apply(retention, now=clock(), calendar=calendar)
     differing = [name for name in changes if getattr(before, name) != getattr(after, name)]
     if differing:
         await audit.note(

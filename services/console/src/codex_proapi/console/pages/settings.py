@@ -14,11 +14,12 @@ from codex_proapi.commons.cluster.live_settings import (
     LiveSettings,
     ReasoningSummary,
 )
+from codex_proapi.commons.redis.keyspace import USAGE_MONTHS
 from codex_proapi.commons.usage.calendar import time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
 from codex_proapi.console.accounts.model_names import ModelNames
 from codex_proapi.console.accounts.models_seen import SeenModel, load_models
-from codex_proapi.console.api.settings import MOST_STREAMS
+from codex_proapi.console.api.settings import MOST_MONTHS, MOST_STREAMS
 from codex_proapi.console.auth.audit import AuditEvent
 from codex_proapi.console.auth.identity import identity_of
 from codex_proapi.console.auth.script_tokens import ScriptToken
@@ -121,6 +122,8 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     """Names to choose the team's zone from."""
     least_days: int = LEAST_DAYS
     most_days: int = MOST_DAYS
+    most_months: int = MOST_MONTHS
+    usual_months: int = USAGE_MONTHS
     facts: tuple[tuple[str, str], ...]
     """What comes from the environment: names and values."""
     base_url: str

@@ -1,4 +1,4 @@
-"""The usage page: sums over some days; each single day is in the CSV."""
+"""The usage page: sums over some days; each single day, or month, is in the CSV."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind
-from codex_proapi.console.api.usage import Wanted, days_of, read_usage
+from codex_proapi.console.api.usage_rows import LONGEST_DAYS, Wanted, days_of, total_usage
 from codex_proapi.console.errors import BadRequest
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.texts.phrases import N_
@@ -67,8 +67,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wanted(self) -> Wanted:
         """The same as the API asks for it."""
-        other = OTHER.get(self.by)
-        return Wanted(days=self.days, **({other: self.only} if other else {}))
+        key, model = (self.only if OTHER.get(self.by) == kind else "" for kind in ("key", "model"))
+        return Wanted(days=self.days, key=key, model=model)
 
     def query(self, by: str = "", span: str = "", only: str = "") -> str:
         """This page's address with one thing changed; by another kind all of it is shown."""
@@ -80,9 +80,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return urlencode({"by": by or self.by} | times | ({other: only} if other and only else {}))
 
     @property
+    def daily(self) -> bool:
+        """Whether the CSV tells each day: so many days, or fewer, can be asked for."""
+        return len(self.days) <= MOST_DAYS
+
+    @property
     def csv(self) -> str:
         """What gives the same from the API as CSV."""
         days = {"since": self.days[0], "until": self.days[-1], "format": "csv"}
+        days |= {} if self.daily else {"step": "month"}
         only = {OTHER[self.by]: self.only} if self.only else {}
         return urlencode({"by": self.by} | only | days)
 
@@ -100,7 +106,7 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     """IANA name of the zone whose days these are."""
     by: Sequence[tuple[UsageKind, str]] = tuple(BY.items())
     ranges: Sequence[tuple[str, str]] = tuple((span, label) for span, (label, _) in RANGES.items())
-    most_days: int = MOST_DAYS
+    most_days: int = LONGEST_DAYS
 
 
 @get("/usage", opt={"page": True}, include_in_schema=False)
@@ -111,8 +117,8 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
     calendar = await sources.calendar()
     asked = asked_for(request.query_params, now=now, calendar=calendar)
     names = await _names(sources, overview)
-    found = await read_usage(sources.usage, asked.by, asked.wanted)
-    rows = sums_of(found, names)
+    found = await total_usage(sources.usage, asked.by, asked.wanted)
+    rows = rows_of_sums(found, names)
     view = UsageView(
         asked=asked,
         only_name=names.get(asked.only, asked.only),
@@ -135,7 +141,7 @@ def asked_for(query: Mapping[str, str], *, now: float, calendar: Calendar) -> As
     impossible = False
     if since or until:
         try:
-            days = tuple(days_of(since, until, today=calendar.day_of(now)))
+            days = tuple(days_of(since, until, today=calendar.day_of(now), most=LONGEST_DAYS))
             return Asked(by=by, span="", days=days, only=only, impossible=False)
         except BadRequest:
             impossible = True
@@ -143,14 +149,8 @@ def asked_for(query: Mapping[str, str], *, now: float, calendar: Calendar) -> As
     return Asked(by=by, span=span, days=days, only=only, impossible=impossible)
 
 
-def sums_of(
-    found: Mapping[str, Mapping[str, Counters]], names: Mapping[str, str]
-) -> list[UsageSum]:
+def rows_of_sums(sums: Mapping[str, Counters], names: Mapping[str, str]) -> list[UsageSum]:
     """Counters of all days by subject, who used most first."""
-    sums: dict[str, Counters] = {}
-    for subjects in found.values():
-        for subject, counters in subjects.items():
-            sums.setdefault(subject, Counters()).add(counters)
     rows = [
         UsageSum(
             id=subject,

@@ -16,7 +16,16 @@ LASTING = frozenset(
         *("accounts", "accounts-version", "account", "credential", "refused-grant", "cooldowns"),
         "cooldowns-version",
         *("quota", "catalogue", "keys", "keys-version", "key", "key-digest"),
-        *("usage", "usage-subjects", "usage-models", "usage-series", "logs", "settings", "audit"),
+        *(
+            "usage",
+            "usage-subjects",
+            "usage-models",
+            "usage-packed",
+            "usage-series",
+            "logs",
+            "settings",
+            "audit",
+        ),
         *("admin", "admin-token", "admin-tokens"),
         *("alert-destinations", "upstream-drift"),
     }
@@ -24,7 +33,16 @@ LASTING = frozenset(
 """Names (up to the first colon) of what a backup has."""
 PASSING = frozenset(
     {
-        *("schema", "seal", "refresh-lock", "refresh-pause", "faults", "cursor", "affinity"),
+        *(
+            "schema",
+            "seal",
+            "usage-roll-up",
+            "refresh-lock",
+            "refresh-pause",
+            "faults",
+            "cursor",
+            "affinity",
+        ),
         *("foreign", "probe", "egress", "egress-probe", "slots", "queue", "wakes", "fair-shares"),
         *(
             "quota-poll",

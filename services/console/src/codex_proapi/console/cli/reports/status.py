@@ -13,7 +13,8 @@ from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica
 from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind, UsageStore
-from codex_proapi.console.api.usage import Names, UsageRow, rows_of
+from codex_proapi.console.api.usage import Names
+from codex_proapi.console.api.usage_rows import UsageRow, rows_of
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.tables import moment, plain, show_table
 

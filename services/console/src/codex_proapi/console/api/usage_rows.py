@@ -1,0 +1,211 @@
+"""Usage as rows: which is asked for, read period by period, written as JSON or CSV in parts."""
+
+import csv
+import datetime as dt
+import io
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from codex_proapi.commons.usage.counters import (
+    KINDS,
+    MODELS_OF_KEYS,
+    MOST_DAYS,
+    CountedKind,
+    Counters,
+    UsageKind,
+    UsageStore,
+    key_and_model,
+)
+from codex_proapi.commons.usage.sums import Sums, merge
+from codex_proapi.console.errors import BadRequest, Code
+
+Step: TypeAlias = Literal["day", "month"]
+"""What one row adds up."""
+USUAL_DAYS = 7
+LONGEST_DAYS = 3660
+"""Days that can be asked for where a row is a month, or all of them."""
+
+Period: TypeAlias = tuple[str, Sums]
+"""A day (`2026-11-24`) or month (`2026-11`), and its counters by subject."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which usage is asked for."""
+
+    days: tuple[str, ...]
+    """In their order, without a gap."""
+    step: Step = "day"
+    """What a row adds up."""
+    key: str = ""
+    """Of this key only; empty is every key's, and so below."""
+    account: str = ""
+    model: str = ""
+
+
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one key, account or model used on one day, or in one month."""
+
+    day: str
+    """`2026-11-24`; a month is `2026-11`."""
+    subject: str
+    """Its id; `open` without a key, `none` without an account or model."""
+    name: str
+    """What people call it."""
+    requests: int
+    errors: int
+    input: int
+    cached: int
+    cache_write: int
+    output: int
+    reasoning: int
+    total: int
+    """Input and output together."""
+    estimated: int
+    """Tokens beside these, of answers that ended before upstream told their usage."""
+    first_byte_ms: int | None
+    """Mean time to the first word."""
+
+
+class UsageBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage of some days."""
+
+    by: str
+    time_zone: str
+    """IANA name of the zone whose days these are."""
+    since: str
+    until: str
+    rows: list[UsageRow]
+
+
+async def each_period(usage: UsageStore, by: UsageKind, wanted: Wanted) -> AsyncIterator[Period]:
+    """Counters by day or month and subject, of the wanted key, account or model only."""
+    kind, subjects, sums_by = _counted(by, wanted)
+    if wanted.step == "day":
+        async for day, sums in usage.each_day(kind, wanted.days, subjects=subjects):
+            yield day, sums_by(sums)
+        return
+    months: dict[str, list[str]] = {}
+    for day in wanted.days:
+        months.setdefault(day[:7], []).append(day)
+    for month, days in months.items():
+        yield month, sums_by(await usage.total(kind, days, subjects=subjects))
+
+
+async def total_usage(usage: UsageStore, by: UsageKind, wanted: Wanted) -> Sums:
+    """The same of all the days together."""
+    kind, subjects, sums_by = _counted(by, wanted)
+    return sums_by(await usage.total(kind, wanted.days, subjects=subjects))
+
+
+def _counted(
+    by: UsageKind, wanted: Wanted
+) -> tuple[CountedKind, Sequence[str] | None, Callable[[Sums], Sums]]:
+    """What to read for this, of which subjects, and how its sums are made.
+
+    Keys and models are counted together; accounts are not counted by anything else.
+    """
+    one: str = getattr(wanted, by)
+    others = {kind for kind in KINDS if kind != by and getattr(wanted, kind)}
+    if not others:
+        return by, [one] if one else None, lambda sums: sums
+    if "account" in {by, *others}:
+        raise BadRequest(Code.INVALID_VALUE, param="account")
+
+    def sums_by(sums: Sums) -> Sums:
+        found: Sums = {}
+        for subject, counters in sums.items():
+            key_id, model = key_and_model(subject)
+            if wanted.model in {"", model}:
+                merge(found, {key_id if by == "key" else model: counters})
+        return found
+
+    return MODELS_OF_KEYS, [wanted.key] if wanted.key else None, sums_by
+
+
+def days_of(since: str, until: str, *, today: str, most: int = MOST_DAYS) -> list[str]:
+    """The days (`2026-11-24`) from one to another, both included; BadRequest for more than `most`."""
+    last = _date(until, "until") if until else _date(today, "until")
+    first = _date(since, "since") if since else last - dt.timedelta(days=USUAL_DAYS - 1)
+    count = (last - first).days + 1
+    if not 1 <= count <= most:
+        raise BadRequest(Code.INVALID_VALUE, param="since")
+    return [(first + dt.timedelta(days=i)).isoformat() for i in range(count)]
+
+
+def rows_of(
+    found: Mapping[str, Mapping[str, Counters]], names: Mapping[str, str]
+) -> list[UsageRow]:
+    """Counters as rows, by day and then by use."""
+    rows = [
+        UsageRow(
+            day=day,
+            subject=subject,
+            name=names.get(subject, subject),
+            requests=each.requests,
+            errors=each.errors,
+            input=each.input,
+            cached=each.cached,
+            cache_write=each.cache_write,
+            output=each.output,
+            reasoning=each.reasoning,
+            total=each.input + each.output,
+            estimated=each.estimated,
+            first_byte_ms=round(each.first_byte_ms / each.first_bytes)
+            if each.first_bytes
+            else None,
+        )
+        for day, subjects in found.items()
+        for subject, each in subjects.items()
+    ]
+    return sorted(rows, key=lambda row: (row.day, -row.total, row.subject))
+
+
+async def json_parts(
+    body: UsageBody, periods: AsyncIterator[Period], names: Mapping[str, str]
+) -> AsyncIterator[bytes]:
+    """The answer in parts, one for each period: `body` with the rows of all of them."""
+    written = msgspec.json.encode(body).removesuffix(b"]}")
+    between = b""
+    async for period, sums in periods:
+        if sums:
+            rows = rows_of({period: sums}, names)
+            written += between + msgspec.json.encode(rows)[1:-1]
+            between = b","
+            yield written
+            written = b""
+    yield written + b"]}"
+
+
+async def csv_parts(
+    periods: AsyncIterator[Period], names: Mapping[str, str], *, time_zone: str
+) -> AsyncIterator[str]:
+    """Rows as CSV in parts, one for each period; the last column names the zone of the days."""
+    yield _lines([(*UsageRow.__struct_fields__, "time_zone")])
+    async for period, sums in periods:
+        if sums:
+            rows = rows_of({period: sums}, names)
+            yield _lines((*msgspec.structs.astuple(row), time_zone) for row in rows)
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> str:
+    """Lines of CSV that a spreadsheet shows and never runs."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerows([*map(_cell, row)] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: str | int | None) -> str | int:
+    """A value for CSV; text that a spreadsheet would run as a formula gets a leading quote."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _date(day: str, param: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(day)
+    except ValueError:
+        raise BadRequest(Code.INVALID_VALUE, param=param) from None

@@ -1,0 +1,37 @@
+-- Counters as one text: in the order of their names, with blanks between; shared by other scripts.
+-- A counter is added to the end of the order only; a text of another version may be longer or shorter.
+
+-- A count as it is kept; 0 for none, or for what is no number.
+local function count_of(value)
+  return string.format('%.0f', tonumber(value or 0) or 0)
+end
+
+-- The counters of a hash, nil if there are none; raises for another type.
+local function packed(key, names)
+  local values = redis.call('HMGET', key, unpack(names))
+  local found = false
+  for i = 1, #names do
+    found = found or values[i]
+    values[i] = count_of(values[i])
+  end
+  return found and table.concat(values, ' ') or nil
+end
+
+-- The counters of a hash with fields `model counter`, by model; raises for another type.
+local function packed_models(key, names)
+  local order, counts, models = {}, {}, {}
+  for i, name in ipairs(names) do order[name] = i end
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local model, name = string.match(all[i], '^(.*) (%S+)$')
+    if model and order[name] then
+      counts[model] = counts[model] or {}
+      counts[model][order[name]] = count_of(all[i + 1])
+    end
+  end
+  for model, each in pairs(counts) do
+    for i = 1, #names do each[i] = each[i] or '0' end
+    models[model] = table.concat(each, ' ')
+  end
+  return models
+end

@@ -1,0 +1,93 @@
+"""Counters of usage: their packed form, their sums, and months of days. Pure."""
+
+import calendar
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+
+class Counters(msgspec.Struct, kw_only=True):
+    """Sums over exchanges. New ones come last: packed counters are told apart by their order."""
+
+    requests: int = 0
+    """Exchanges settled."""
+    errors: int = 0
+    """Of these, refused or broken."""
+    input: int = 0
+    """Prompt tokens, cached ones included."""
+    cached: int = 0
+    """Prompt tokens read from the prompt cache."""
+    cache_write: int = 0
+    """Prompt tokens written to the prompt cache."""
+    output: int = 0
+    """Completion tokens, reasoning included."""
+    reasoning: int = 0
+    """Completion tokens spent on reasoning."""
+    estimated: int = 0
+    """Tokens of answers that ended before upstream reported their usage; in none of those above."""
+    first_bytes: int = 0
+    """Exchanges that reached their first word."""
+    first_byte_ms: int = 0
+    """Milliseconds to the first word, summed over `first_bytes`."""
+    total_ms: int = 0
+    """Milliseconds to the end, summed over `requests`."""
+
+    def add(self, other: "Counters") -> None:
+        """Add the sums of another."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+Sums: TypeAlias = dict[str, Counters]
+"""Counters by subject."""
+
+
+def unpack(value: str) -> Counters:
+    """Counters from their packed form, `1 0 100 …` in the order of their names.
+
+    A text of an older version may be shorter, one of a newer version longer.
+    """
+    return Counters(**dict(zip(Counters.__struct_fields__, map(number_of, value.split()))))  # noqa: B905
+
+
+def add_packed(sums: Sums, subject: str, value: str) -> None:
+    """Add packed counters to those of a subject; an empty text adds nothing."""
+    if value:
+        found = unpack(value)
+        if subject in sums:
+            sums[subject].add(found)
+        else:
+            sums[subject] = found
+
+
+def merge(sums: Sums, others: Sums) -> None:
+    """Add the counters of others; `sums` may then hold some of their objects."""
+    for subject, counters in others.items():
+        if subject in sums:
+            sums[subject].add(counters)
+        else:
+            sums[subject] = counters
+
+
+def whole_months(days: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The months (`2026-11`) of which all days are asked for, and the days of no such month."""
+    asked: dict[str, set[str]] = {}
+    for day in days:
+        asked.setdefault(day[:7], set()).add(day)
+    whole = [month for month, found in asked.items() if len(found) == len(days_of_month(month))]
+    return whole, [day for day in days if day[:7] not in whole]
+
+
+def days_of_month(month: str) -> list[str]:
+    """All days of a month, `2026-11-01` and so on of `2026-11`."""
+    year, number = map(int, month.split("-"))
+    return [f"{month}-{day:02}" for day in range(1, calendar.monthrange(year, number)[1] + 1)]
+
+
+def number_of(value: object) -> int:
+    """A count as it is kept; 0 for none, or for what is no number."""
+    try:
+        return int(str(value or 0))
+    except ValueError:
+        return 0
