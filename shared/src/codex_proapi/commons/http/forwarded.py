@@ -6,6 +6,7 @@ internal endpoints. `client_address` reads only what trusted proxies wrote.
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from codex_proapi.commons.runtime.settings import Network
 
@@ -36,6 +37,8 @@ def client_address(
         trusted: Networks of the proxies that are believed.
     """
     networks = tuple(trusted)
+    if not networks:
+        return _plain(peer)
     found = _address(peer)
     if found is None:
         return peer
@@ -48,6 +51,12 @@ def client_address(
             break
         found = hop
     return str(found)
+
+
+@lru_cache(maxsize=1024)
+def _plain(peer: str) -> str:
+    """A peer's address as it is written everywhere: IPv4 within IPv6 is IPv4."""
+    return str(_address(peer) or peer)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -5,8 +5,8 @@ been noted until then gives a sound record, so nobody has to assign attributes i
 All times are monotonic seconds of one clock.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -148,15 +148,15 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         facts: the others, in their order.
         settled_at: when the exchange was settled.
     """
-    key = _latest(facts, Identified) or Identified()
-    request = _latest(facts, Translated) or Translated(
-        streamed=False, asked_model="", sent_model=""
-    )
-    charged = _latest(facts, Charged) or Charged()
-    answered = _latest(facts, Answered) or Answered(account="")
-    report = _latest(facts, Reported) or Reported()
-    spoke = _first(facts, Spoke)
-    ended = _first(facts, Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
+    latest = {type(fact): fact for fact in facts}
+    first = {type(fact): fact for fact in reversed(facts)}
+    key = _of(latest, Identified) or Identified()
+    request = _of(latest, Translated) or Translated(streamed=False, asked_model="", sent_model="")
+    charged = _of(latest, Charged) or Charged()
+    answered = _of(latest, Answered) or Answered(account="")
+    report = _of(latest, Reported) or Reported()
+    spoke = _of(first, Spoke)
+    ended = _of(first, Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
     return ExchangeRecord(
         request_id=opened.request_id,
         at=opened.at,
@@ -171,7 +171,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         attempts=_attempts(facts, settled_at),
         selection_inputs=tuple(f.selection_input for f in facts if isinstance(f, Attempted)),
         tokens=report.tokens or Tokens(),
-        estimated=_estimated(facts, answered, report),
+        estimated=_estimated(_of(latest, Estimated), answered, report),
         drawn_at=charged.drawn_at,
         drawn_tokens=charged.drawn_tokens if charged.drawn_at else 0,
         fair_share_charge=charged.fair_share_charge,
@@ -216,11 +216,10 @@ def _attempt(begun: Attempted, outcome: AttemptEnded) -> AttemptRecord:
     )
 
 
-def _estimated(facts: Sequence[Fact], answered: Answered, report: Reported) -> int:
+def _estimated(estimate: Estimated | None, answered: Answered, report: Reported) -> int:
     """Estimated tokens of an answer that ended before its usage; 0 if known or not answered."""
     if report.tokens is not None or not answered.account:
         return 0
-    estimate = _latest(facts, Estimated)
     return (estimate.tokens if estimate else 0) + report.events
 
 
@@ -231,12 +230,9 @@ def _status_of(ending: Ending, spoke: Spoke | None) -> int:
     return CLIENT_LEFT if ending is Ending.ABANDONED else NO_STATUS
 
 
-def _first(facts: Sequence[Fact], kind: type[F]) -> F | None:
-    return next((fact for fact in facts if isinstance(fact, kind)), None)
-
-
-def _latest(facts: Sequence[Fact], kind: type[F]) -> F | None:
-    return _first(facts[::-1], kind)
+def _of(by_kind: Mapping[type[Fact], Fact], kind: type[F]) -> F | None:
+    """The fact of one kind; facts have no subclasses."""
+    return cast("F | None", by_kind.get(cast("type[Fact]", kind)))
 
 
 def _milliseconds(start: float, end: float) -> int:

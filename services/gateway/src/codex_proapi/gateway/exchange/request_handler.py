@@ -75,15 +75,15 @@ class RequestHandler:
             GatewayError: the client's error.
         """
         # The request may be megabytes, so no frame that awaits the whole answer refers to it.
-        codex = ClientTraits.of(headers).is_codex
-        pump, committed = await self._dispatched(headers, authenticated)
-        await pump.give(committed, codex=codex)
+        traits = ClientTraits.of(headers)
+        pump, committed = await self._dispatched(traits, headers, authenticated)
+        await pump.give(committed, codex=traits.is_codex)
 
     async def _dispatched(
-        self, headers: Mapping[str, str], authenticated: Authenticated
+        self, traits: ClientTraits, headers: Mapping[str, str], authenticated: Authenticated
     ) -> tuple[ResponsePump, Committed]:
         """Admit and dispatch; gives the committed answer and the pump for it."""
-        exchange, traits = self._exchange, ClientTraits.of(headers)
+        exchange = self._exchange
         translated, pump, admission = await self._admitted(traits, authenticated)
         exchange.release_body()
         committed = await self._services.dispatcher.dispatch(

@@ -7,6 +7,7 @@ It implements the parser's callbacks and the reader's side. Requests and connect
 """
 
 import asyncio
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ HIGH_WATER: Final = 32 * 1024
 """Unread bytes from which reading of the socket pauses, so that upstream waits for the client."""
 HEAD_BYTES: Final = 64 * 1024
 """Most bytes of a head, including 1xx responses before it; the parser has no limit of its own."""
+
+
+@lru_cache(maxsize=256)
+def _header_name(name: bytes) -> str:
+    """A header's name in lower case; the backend's responses have the same twenty."""
+    return name.decode("latin-1").lower()
 
 
 class ConnectionLost(ConnectionError):
@@ -152,7 +159,7 @@ class HttpResponse:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Parser callback: one header; trailers after the body are ignored."""
         if not self.status:
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            self.headers[_header_name(name)] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Parser callback: the head is complete; a head of 1xx is dropped."""

@@ -58,6 +58,7 @@ def protocol_with(
     members = {
         "limits": limits,
         "_head_limit": limits.head_bytes,
+        "_head_count": limits.head_count,
         "fault_body": staticmethod(fault_body),
         "direct": staticmethod(direct),
     }
@@ -74,7 +75,7 @@ class HttpProtocol(SweptConnection):
     """
 
     direct: DirectHandler
-    _head_limit = 0
+    _head_limit = _head_count = 0
 
     def __init__(
         self,
@@ -124,13 +125,18 @@ class HttpProtocol(SweptConnection):
     def on_url(self, url: bytes) -> None:
         """Take a piece of the path."""
         self._url += url
-        self._weigh(len(url))
+        self._head_bytes += len(url) + 4
+        if self._head_bytes > self._head_limit:
+            self._fault = HEAD_TOO_LARGE
+            raise HeadRefused
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header; refuse the head when it is one too many."""
-        self._headers.append((name.lower(), value))
-        self._weigh(len(name) + len(value))
-        if len(self._headers) > self.limits.head_count:
+        headers = self._headers
+        headers.append((name.lower(), value))
+        self._head_bytes += len(name) + len(value) + 4
+        too_large = self._head_bytes > self._head_limit and self._in_head
+        if too_large or len(headers) > self._head_count:
             self._fault = HEAD_TOO_LARGE
             raise HeadRefused
 
@@ -158,12 +164,6 @@ class HttpProtocol(SweptConnection):
         else:
             self.pause_reading()
             self.pipeline.append(cycle)
-
-    def _weigh(self, size: int) -> None:
-        self._head_bytes += size + 4
-        if self._head_bytes > self._head_limit and self._in_head:
-            self._fault = HEAD_TOO_LARGE
-            raise HeadRefused
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body; of a request that was answered it is dropped."""
