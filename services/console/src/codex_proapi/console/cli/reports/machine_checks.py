@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 
@@ -107,11 +108,37 @@ async def _reached(
         cure = "check the address, user and password in UPSTREAM_PROXY, and what the proxy allows"
         return failure(name, f"{host} cannot be reached{way} ({error})", cure)
     except httpx.HTTPError as error:
-        cure = f"check DNS, firewall and TLS of the way to {host}; UPSTREAM_PROXY names a proxy"
-        return failure(name, f"{host} cannot be reached{way} ({type(error).__name__})", cure)
+        step, cure = failed_step(error)
+        return failure(name, f"{host} cannot be reached{way} ({step})", cure)
     if date is not None and abs(date - time.time()) > SECONDS_APART:
         return warning(name, f"{host} has another time than this machine", "let NTP set the clock")
     return fine(name, f"{host} answers{way}")
+
+
+def failed_step(error: BaseException) -> tuple[str, str]:
+    """Which step of a connection failed and why, and what to do about it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return f"dns: {cause.strerror}", (
+                "this machine's resolver does not know the name: check DNS, or where only a proxy"
+                " leads out, name it in UPSTREAM_PROXY"
+            )
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"tls: {cause.verify_message}", (
+                "let NTP set the clock; where a firewall opens TLS, SSL_CERT_FILE names a file with"
+                " its authority"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return (
+                "tls",
+                "something between speaks no TLS there: a firewall, or a proxy to be named",
+            )
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.TimeoutException):
+        return "timeout", "a firewall drops it: let this machine out to port 443, or name a proxy"
+    step = "tcp" if isinstance(error, httpx.ConnectError) else type(error).__name__
+    return step, "let this machine out to port 443; UPSTREAM_PROXY names a proxy"
 
 
 def _date(header: str) -> float | None:

@@ -1,12 +1,15 @@
 """Checks of `doctor` on Redis and on what is stored in it."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
+
+from redis.exceptions import NoPermissionError
 
 from codex_proapi.commons.accounts.model import AccountState
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
-from codex_proapi.commons.runtime.errors import StoreRefused
+from codex_proapi.commons.runtime.errors import StoreRefused, StoreUnavailable
 from codex_proapi.console.cli.opened_store import OpenedStore
 from codex_proapi.console.cli.reports.findings import Finding, failure, fine, warning
 
@@ -36,7 +39,24 @@ async def store_findings(store: OpenedStore) -> list[Finding]:
 
 
 async def _redis(store: OpenedStore) -> list[Finding]:
-    info: dict[str, Any] = await ask(store.redis.info)
+    try:
+        info: dict[str, Any] = await ask(store.redis.info)
+    except StoreUnavailable as error:
+        if not isinstance(error.__cause__, NoPermissionError):
+            raise
+        cure = "allow its user INFO (ACL SETUSER … +info), or look at both yourself"
+        return [
+            fine("redis", "it answers"),
+            warning(
+                "persistence", "its user may not ask for persistence, memory and version", cure
+            ),
+            await _clock(store),
+        ]
+    return [*_told(info), await _clock(store)]
+
+
+def _told(info: Mapping[str, Any]) -> list[Finding]:
+    """Version, persistence and memory, as Redis' INFO tells them."""
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = str(info.get("valkey_version") or info.get("redis_version") or "?")
     found = [fine("redis", f"{name} {version} answers")]
@@ -46,6 +66,11 @@ async def _redis(store: OpenedStore) -> list[Finding]:
     if not int(info.get("aof_enabled", 0)):
         cure = "switch on appendonly: a refreshed token that is lost is an account that must sign in again"
         found.append(warning("persistence", "the append-only file is off", cure))
+    elif info.get("aof_last_write_status", "ok") != "ok":
+        cure = "make room on its disk, and do not restart it before: RedisNotPersisting in docs/running.md"
+        found.append(failure("persistence", "its last write to disk failed", cure))
+    else:
+        found.append(fine("persistence", "every write is appended to a file"))
     policy, most = str(info.get("maxmemory_policy", "")), int(info.get("maxmemory", 0))
     if policy not in {"", "noeviction"}:
         found.append(
@@ -64,13 +89,18 @@ async def _redis(store: OpenedStore) -> list[Finding]:
                 "raise maxmemory, or keep usage for fewer days",
             )
         )
-    apart = abs(await store.replicas.now() - time.time())
-    found.append(
-        fine("clock", "Redis and this machine agree")
-        if apart < SECONDS_APART
-        else warning("clock", f"Redis and this machine are {apart:.0f} s apart", "let NTP set both")
-    )
+    else:
+        told = f"of {most >> 20} MiB" if most else "without a limit"
+        used = int(info.get("used_memory", 0)) >> 20
+        found.append(fine("memory", f"{used} MiB {told} are used, nothing is evicted"))
     return found
+
+
+async def _clock(store: OpenedStore) -> Finding:
+    apart = abs(await store.replicas.now() - time.time())
+    if apart < SECONDS_APART:
+        return fine("clock", "Redis and this machine agree")
+    return warning("clock", f"Redis and this machine are {apart:.0f} s apart", "let NTP set both")
 
 
 async def _keys_fit(store: OpenedStore) -> Finding:
