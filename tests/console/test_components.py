@@ -8,6 +8,7 @@ from support.consoles import console_settings, running
 from codex_proapi.console.routes import API_ROUTES
 
 GIVEN_BY_THE_APP = {
+    "calendar",
     "clock",
     "lights",
     "metrics",

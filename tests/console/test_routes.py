@@ -24,10 +24,10 @@ MEANT = {
     *("/api/accounts", "/api/accounts/preview", "/api/logins/callback"),
     *("/api/keys", "/api/keys/{key_id}", "/api/tokens", "/api/usage", "/api/setup"),
     *("/api/password", "/api/session", "/api/alerts/destinations"),
-    "/api/alerts/destinations/{destination_id}",
+    *("/api/alerts/destinations/{destination_id}", "/api/settings"),
 }
 """Where more must hold than a schema can say: a real auth.json, a time to come, a strong password,
-an address."""
+an address, a time zone that exists."""
 
 
 @pytest.fixture(scope="module")

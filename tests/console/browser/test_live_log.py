@@ -277,3 +277,16 @@ async def test_what_an_administrator_did_is_told_in_words(site: Served, visitor:
 
     assert "actor=" not in told
     assert "ip=" not in told
+
+
+async def test_what_is_downloaded_is_what_the_filters_let_through(visitor: Tab) -> None:
+    await visitor.open("/logs?status=5xx")
+    await visitor.see("#log .log-row")
+    await visitor.click(".log-state details.menu summary")
+    async with visitor.page.expect_download() as started:
+        await visitor.click('[data-download][href^="/api/logs.ndjson"]')
+    file = await (await started.value).path()
+    found = {msgspec.json.decode(line)["entry"]["status"] for line in file.read_text().splitlines()}
+
+    assert found == {503}
+    assert (await started.value).suggested_filename == "codex-proapi-log.ndjson"

@@ -19,7 +19,7 @@ from codex_proapi.console.api import (
     usage,
 )
 from codex_proapi.console.api.administration import audit, script_tokens, sign_in
-from codex_proapi.console.live import logs
+from codex_proapi.console.live import log_download, logs
 from codex_proapi.console.pages import overview
 from codex_proapi.console.server import health, version
 from codex_proapi.console.server.error_responses import AnyRequest, ErrorEnvelope
@@ -36,6 +36,7 @@ API_ROUTES = (
     *(logins.give_up_login, authorize.leave, authorize.arrive),
     *(keys.list_keys, keys.make_key, keys.change_key, keys.rotate_key, keys.revoke_key),
     *(logs.list_logs, logs.clear_logs, logs.restore_logs, logs.stream_logs, logs.stream_changes),
+    *(log_download.download_ndjson, log_download.download_csv),
     *(usage.show_usage, usage.show_series),
     *(settings.show_settings, settings.change_settings),
     *(alerts.show_alerts, alerts.make_destination, alerts.change_destination),

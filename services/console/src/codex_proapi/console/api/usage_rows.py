@@ -1,8 +1,6 @@
 """Usage as rows: which is asked for, read period by period, written as JSON or CSV in parts."""
 
-import csv
 import datetime as dt
-import io
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +18,7 @@ from codex_proapi.commons.usage.counters import (
 )
 from codex_proapi.commons.usage.sums import Sums, merge
 from codex_proapi.console.errors import BadRequest, Code
+from codex_proapi.console.server.csv_text import csv_line
 
 Step: TypeAlias = Literal["day", "month"]
 """What one row adds up."""
@@ -191,17 +190,7 @@ async def csv_parts(
 
 def _lines(rows: Iterable[Sequence[Any]]) -> str:
     """Lines of CSV that a spreadsheet shows and never runs."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerows([*map(_cell, row)] for row in rows)
-    return out.getvalue()
-
-
-def _cell(value: str | int | None) -> str | int:
-    """A value for CSV; text that a spreadsheet would run as a formula gets a leading quote."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return f"'{value}"
-    return "" if value is None else value
+    return "".join(map(csv_line, rows))
 
 
 def _date(day: str, param: str) -> dt.date:

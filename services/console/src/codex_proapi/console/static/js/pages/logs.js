@@ -106,7 +106,13 @@ async function load(before = "") {
   count();
 }
 
+// What is downloaded is what the filters let through.
+function nameDownloads() {
+  for (const link of $$("[data-download]")) link.href = `${link.pathname}?${query()}`;
+}
+
 async function begin() {
+  nameDownloads();
   source.stop();
   source.last = "";
   known.clear();
