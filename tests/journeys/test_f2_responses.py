@@ -174,7 +174,7 @@ async def test_a_failure_in_the_stream_is_told_twice_so_that_every_client_sees_i
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/responses", "/v1/v1/responses/"])
-async def test_a_websocket_upgrade_is_refused_so_that_clients_fall_back_at_once(
+async def test_another_version_of_websocket_is_refused_so_that_clients_fall_back_at_once(
     redis_url: str, path: str
 ) -> None:
     async with stage(redis_url, "ada") as play:
@@ -184,7 +184,7 @@ async def test_a_websocket_upgrade_is_refused_so_that_clients_fall_back_at_once(
                 "connection": "Upgrade",
                 "upgrade": "websocket",
                 "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-                "sec-websocket-version": "13",
+                "sec-websocket-version": "8",
             },
         )
 

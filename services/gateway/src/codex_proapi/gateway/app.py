@@ -19,6 +19,7 @@ from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.commons.runtime.process_metrics import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.api.count_tokens import CountTokens
+from codex_proapi.gateway.api.dialects.responses import RESPONSES
 from codex_proapi.gateway.api.dialects.table import DIALECTS
 from codex_proapi.gateway.api.endpoint import Endpoint
 from codex_proapi.gateway.api.paths import COUNT_ROUTE
@@ -40,6 +41,7 @@ from codex_proapi.gateway.server.body_budget import BodyBudget
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.settings import GatewaySettings
+from codex_proapi.gateway.websocket.endpoint import WebSocketEndpoint
 
 CLOSE_SECONDS = 5.0
 """Seconds that closing waits for interrupted exchanges to settle."""
@@ -256,5 +258,6 @@ class Gateway:
             },
             rest=routes(handlers),
             check_page=self.stores.authenticator.check_page,
+            socket=WebSocketEndpoint(self.services, service, RESPONSES, self.tasks),
             trusted_proxies=self._settings.trusted_proxies,
         )

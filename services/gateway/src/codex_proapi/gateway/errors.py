@@ -33,7 +33,7 @@ CODES: Final = frozenset(
         "organization_usage_limit_exceeded", "origin_not_allowed", "previous_response_not_found",
         "response_not_found",
         "project_spend_limit_exceeded", "rate_limit_exceeded", "request_head_too_large",
-        "request_timeout", "request_too_large", "server_error", "server_is_overloaded",
+        "request_timeout", "request_too_large", "response_in_progress", "server_error", "server_is_overloaded",
         "server_overloaded", "slow_down", "store_unavailable", "unknown_url", "unsupported_endpoint",
         "unsupported_content_encoding", "unsupported_parameter", "unsupported_value",
         "upstream_connection_lost", "upstream_empty_answer", "upstream_malformed",
@@ -168,7 +168,7 @@ class TooLarge(ClientFault):
 
 
 class UpgradeRefused(ClientFault):
-    """WebSocket is not supported; on 426 clients fall back to HTTP at once."""
+    """WebSocket is not supported there, or not now; on 426 clients fall back to HTTP at once."""
 
     status = 426
     code = "websocket_not_supported"

@@ -20,6 +20,8 @@ OWN_USAGE_ROUTE: Final = "/usage"
 """Where scripts read the figures of their key; below `/v1` only: the console has a page of this name."""
 RESPONSE_ROUTE: Final = "/responses"
 """Below it stand stored responses: `/responses/{id}` and `/responses/{id}/input_items`."""
+BACKEND_PREFIX: Final = "/backend-api/codex"
+"""Where Codex clients ask that take the gateway for ChatGPT's own backend."""
 MODEL_ROUTE: Final = "/models"
 USAGE_ROUTE: Final = "/api/codex/usage"
 """Where the Codex CLI asks for its usage; the next ones are asked below a ChatGPT base address."""
@@ -45,6 +47,11 @@ PATHS: Final[Mapping[str, str]] = {
         for path in spellings(route)
     },
     **{path: OWN_USAGE_ROUTE for path in spellings(OWN_USAGE_ROUTE) if path.startswith("/v1/")},
+    **{
+        BACKEND_PREFIX + route + end: route
+        for route in (RESPONSE_ROUTE, f"{RESPONSE_ROUTE}/compact", MODEL_ROUTE)
+        for end in ("", "/")
+    },
     **{path: USAGE_ROUTE for name in USAGE_NAMES for path in spellings(name)},
     **{path: route for route in PROBE_ROUTES for path in (route, f"{route.rstrip('/')}/")},
 }

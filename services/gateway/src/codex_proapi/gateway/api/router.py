@@ -11,6 +11,7 @@ from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.commons.http.forwarded import client_address, was_forwarded
 from codex_proapi.commons.http.limits import HttpFault
 from codex_proapi.commons.http.request_id import make_request_id
+from codex_proapi.commons.http.upgrade import UPGRADE
 from codex_proapi.commons.runtime.settings import Network
 from codex_proapi.gateway.api.endpoint import Endpoint
 from codex_proapi.gateway.api.error_shapes import error_body_for
@@ -19,6 +20,7 @@ from codex_proapi.gateway.api.paths import (
     FIGURES,
     PATHS,
     POST_ROUTES,
+    RESPONSE_ROUTE,
     SUPPORTED,
     may_delete,
     route_of,
@@ -75,6 +77,7 @@ class Router:
         endpoints: Mapping[str, PostRoute],
         rest: ASGIApp,
         check_page: CheckPage,
+        socket: PostRoute | None = None,
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._endpoints = endpoints
@@ -83,6 +86,7 @@ class Router:
             for path, route in PATHS.items()
             if isinstance(endpoint := endpoints.get(route), Endpoint)
         }
+        self._socket = socket
         self._rest = rest
         self._check_page = check_page
         self._trusted_proxies = tuple(trusted_proxies)
@@ -103,6 +107,8 @@ class Router:
             endpoint = self._endpoints.get(PATHS.get(scope["path"], ""))
             if endpoint is not None:
                 return await endpoint(scope, receive, send, request_id)
+        if self._socket is not None and _offers_socket(scope):
+            return await self._socket(scope, receive, send, request_id)
         try:
             if _comes_from_page(scope):
                 await self._check_page(headers_of(scope))
@@ -143,7 +149,7 @@ def _checked(scope: Scope, method: str) -> Scope:
         raise UnknownRoute(_unknown_route(scope["path"]))
     if route in POST_ROUTES or route == COUNT_ROUTE:
         if method == "GET" and _wants_websocket(scope):
-            raise UpgradeRefused("WebSocket is not supported here; use POST over HTTP.")
+            raise UpgradeRefused(f"{route} does not speak WebSocket; use POST over HTTP.")
         raise MethodRefused(f"{route} takes POST only.")
     if method == "DELETE" and may_delete(route):
         return {**scope, "path": route, "raw_path": route.encode()}
@@ -167,6 +173,11 @@ def _wants_websocket(scope: Scope) -> bool:
     return any(
         name == b"upgrade" and value.lower() == b"websocket" for name, value in scope["headers"]
     )
+
+
+def _offers_socket(scope: Scope) -> bool:
+    """Whether a request offers WebSocket where it is served."""
+    return PATHS.get(scope["path"]) == RESPONSE_ROUTE and UPGRADE in (scope.get("extensions") or ())
 
 
 async def _preflight(scope: Scope, send: Send, request_id: str) -> None:

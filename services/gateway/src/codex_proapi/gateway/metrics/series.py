@@ -13,6 +13,7 @@ from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
 from codex_proapi.gateway.metrics.answer_figures import AnswerFigures
 from codex_proapi.gateway.metrics.histograms import HotHistogram
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
+from codex_proapi.gateway.metrics.transport_figures import TransportFigures
 
 OTHER: Final = "other"
 """Label of values outside of the closed sets."""
@@ -64,6 +65,7 @@ class Series:
         self.registry = registry
         self.process = ProcessMetrics("gateway", registry)
         self.answers = AnswerFigures(registry)
+        self.transports = TransportFigures(registry)
         self._declare_exchanges(registry)
         self._declare_upstream(registry)
         self._declare_accounts(registry)
