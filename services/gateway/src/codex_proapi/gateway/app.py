@@ -41,7 +41,7 @@ from codex_proapi.gateway.server.body_budget import BodyBudget
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.settings import GatewaySettings
-from codex_proapi.gateway.websocket.endpoint import WebSocketEndpoint
+from codex_proapi.gateway.websocket.offered import socket_endpoint
 
 CLOSE_SECONDS = 5.0
 """Seconds that closing waits for interrupted exchanges to settle."""
@@ -258,6 +258,6 @@ class Gateway:
             },
             rest=routes(handlers),
             check_page=self.stores.authenticator.check_page,
-            socket=WebSocketEndpoint(self.services, service, RESPONSES, self.tasks),
+            socket=socket_endpoint(self.services, service, RESPONSES, self.tasks),
             trusted_proxies=self._settings.trusted_proxies,
         )

@@ -19,8 +19,6 @@ from codex_proapi.gateway.errors import Overloaded
 from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.http_limits import BODY_DEADLINES, HTTP_LIMITS
 
-MESSAGE_BYTES: Final = 15 * 1024 * 1024
-"""Most bytes of a client's message, which the handshake announces: the backend takes some 16 MiB."""
 PING_SECONDS: Final = 20
 """Seconds between two pings: proxies cut connections that carry nothing for 60 to 100 s."""
 UNANSWERED_SECONDS: Final = 3 * PING_SECONDS
@@ -92,7 +90,7 @@ class WebSocketConnection(UpgradedConnection):
     @property
     def open(self) -> bool:
         """Whether messages can be sent."""
-        return self._framing.state is State.OPEN and not self.transport.is_closing()
+        return bool(self._framing.state is State.OPEN and not self.transport.is_closing())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the transport is this protocol's now; the handshake's answer goes out."""

@@ -16,6 +16,8 @@ from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import FORWARDED_HEADERS
 
 CREATE: Final = "response.create"
+MESSAGE_BYTES: Final = 15 * 1024 * 1024
+"""Most bytes of a client's message, which the handshake announces: the backend takes some 16 MiB."""
 HEADER_PREFIX: Final = "ws_request_header_"
 """Begins the names in `client_metadata` that stand for a header of the request."""
 SOCKET_ONLY: Final = frozenset({"type", "generate", "stream", "stream_id", "previous_response_id"})

@@ -15,7 +15,8 @@ from codex_proapi.gateway.exchange.serve import ExchangeService
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of
 from codex_proapi.gateway.server.error_response import log_refusal, send_error
 from codex_proapi.gateway.server.request_context import client
-from codex_proapi.gateway.websocket.connection import MESSAGE_BYTES, WebSocketConnection
+from codex_proapi.gateway.websocket.connection import WebSocketConnection
+from codex_proapi.gateway.websocket.create_frame import MESSAGE_BYTES
 from codex_proapi.gateway.websocket.remembered import RememberedConversations
 from codex_proapi.gateway.websocket.session import Session, Shared
 
