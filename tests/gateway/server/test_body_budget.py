@@ -5,6 +5,7 @@ import pytest
 from support.asgi import Received
 
 from codex_proapi.gateway.errors import Overloaded, TooLarge
+from codex_proapi.gateway.server import body_budget
 from codex_proapi.gateway.server.body_budget import (
     _STRINGS,
     BodyBudget,
@@ -131,3 +132,14 @@ def test_a_body_is_counted_in_pieces_that_cut_no_string(string: bytes) -> None:
     counts = [_counts(_STRINGS.sub(b"", piece)) for piece in pieces]
     whole = _counts(_STRINGS.sub(b"", many))
     assert tuple(map(sum, zip(*counts, strict=True))) == whole
+
+
+def test_brackets_and_commas_are_counted_the_same_in_slices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = b'{"a":[1,[2,{"b":[]}]],"c":","}'
+    whole = body_budget._counts(body)
+
+    for size in (1, 7, len(body)):
+        monkeypatch.setattr(body_budget, "COUNTED_AT_ONCE", size)
+        assert body_budget._counts(body) == whole == (5, 9)

@@ -1,5 +1,7 @@
 """One request in both shapes, and its headers."""
 
+import asyncio
+import math
 from typing import Any
 
 import msgspec
@@ -11,11 +13,13 @@ from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import (
     HEADER_LIMIT,
+    ITEMS_AT_ONCE,
     Shape,
     Tool,
     UpstreamRequest,
     upstream_headers,
 )
+from codex_proapi.gateway.upstream.transport import encoded
 
 SESSION = "0f0e0d0c-0000-4000-8000-000000000001"
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
@@ -327,3 +331,44 @@ class TestHeaders:
         client = {"x-codex-window-id": value}
 
         assert self._headers(_request(), client_headers=client) == self._headers(_request())
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("count", [0, 1, ITEMS_AT_ONCE, ITEMS_AT_ONCE + 1])
+async def test_a_long_request_is_encoded_in_steps_to_the_same_bytes(
+    shape: Shape, count: int
+) -> None:
+    request = _request(input=(USER,) * count, shape=shape, tools=(READ,), instructions="Be brief.")
+
+    steps = list(request.encode_in_steps())
+
+    assert len(steps) == math.ceil(len(request.body()["input"]) / ITEMS_AT_ONCE)
+    assert await encoded(request) == request.encode()
+
+
+async def test_others_run_between_the_steps_of_a_long_request() -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.ensure_future(turn())
+    await asyncio.sleep(0)
+
+    await encoded(_request(input=(USER,) * ITEMS_AT_ONCE * 3))
+
+    other.cancel()
+    assert turns > 3
+
+
+async def test_a_long_request_that_is_nested_too_deeply_is_refused() -> None:
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    nested = {**USER, "content": deep}
+
+    with pytest.raises(BadRequest):
+        await encoded(_request(input=(USER,) * ITEMS_AT_ONCE + (nested,)))

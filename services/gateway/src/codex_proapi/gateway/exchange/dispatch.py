@@ -53,6 +53,7 @@ from codex_proapi.gateway.upstream.transport import (
     SilenceBudget,
     Transport,
     choose_transport,
+    encoded,
 )
 
 RETRY_SECONDS: Final = 0.2
@@ -227,7 +228,7 @@ class Dispatcher:
         while held is not None:
             sent = await self._fit(account_try, held)
             account_try.attempt = exchange.begin(held)
-            prepared = self._prepared(sent, held, account_try, exchange)
+            prepared = await self._prepared(sent, held, account_try, exchange)
             _check(exchange)
             transport = choose_transport(self._transports, route=sent.route)
             answer = await transport.open(prepared, account_try.state.silence)
@@ -350,7 +351,7 @@ class Dispatcher:
             self._selector.note_tie(fingerprint, lease.account.id, tentative=False)
             self._ciphertexts.moved(state.request, sent, fingerprint)
 
-    def _prepared(
+    async def _prepared(
         self, request: UpstreamRequest, lease: Lease, account_try: AccountTry, exchange: Exchange
     ) -> PreparedRequest:
         headers = account_try.state.dispatch_request.codex_headers
@@ -366,7 +367,7 @@ class Dispatcher:
                 client_headers=headers,
                 turn_state=bool(token),
             ),
-            request.encode(),
+            await encoded(request),
             new_connection=Change.NEW_CONNECTION in account_try.changes,
             route=request.route,
             on_head=partial(exchange.note_head, lease.account.id),

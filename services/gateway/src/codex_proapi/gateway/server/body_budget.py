@@ -17,6 +17,8 @@ MOST_CONTAINERS: Final = 200_000
 """Objects and lists in one body: an empty object is 2 bytes in JSON and some 70 in memory."""
 MOST_VALUES: Final = 1_000_000
 """Values in one body, by the commas between them: a short string is 4 bytes in JSON, 50 in memory."""
+COUNTED_AT_ONCE: Final = 1024 * 1024
+"""Bytes whose brackets and commas are counted in one call."""
 EXACT_BYTES: Final = 8 * 1024 * 1024
 """Bytes up to which a body that may have too many values is counted exactly, without its strings.
 
@@ -141,9 +143,16 @@ def _pieces(body: bytes) -> Iterator[bytes]:
 
 
 def _counts(body: bytes) -> tuple[int, int]:
-    """Objects and lists, and all values, as brackets and commas tell."""
-    containers = body.count(b"{") + body.count(b"[")
-    return containers, containers + body.count(b",")
+    """Objects and lists, and all values, as brackets and commas tell.
+
+    In slices: one count of 64 MiB would keep all others from the interpreter for too long.
+    """
+    containers = commas = 0
+    for start in range(0, len(body), COUNTED_AT_ONCE):
+        end = start + COUNTED_AT_ONCE
+        containers += body.count(b"{", start, end) + body.count(b"[", start, end)
+        commas += body.count(b",", start, end)
+    return containers, containers + commas
 
 
 def _is_too_much(containers: int, values: int) -> bool:

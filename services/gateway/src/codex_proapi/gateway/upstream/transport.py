@@ -4,6 +4,7 @@
 `policy.retry`, and done by `exchange.dispatch`.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -11,6 +12,7 @@ import msgspec
 
 from codex_proapi.gateway.errors import Truncated
 from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.formats.codex.requests import ITEMS_AT_ONCE, UpstreamRequest
 
 SILENCE_SECONDS: Final = 300.0
 """How long upstream may be silent before the commit point, over all attempts of one exchange; the
@@ -135,3 +137,16 @@ def choose_transport(transports: Sequence[Transport], *, route: str = "") -> Tra
     if route:
         return transports[-1]
     return next((each for each in transports if each.available()), transports[-1])
+
+
+async def encoded(request: UpstreamRequest) -> bytes:
+    """The request's body; the event loop turns between the steps of a long one."""
+    if len(request.input) <= ITEMS_AT_ONCE:
+        return request.encode()
+    steps = request.encode_in_steps()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return bytes(done.value)
+        await asyncio.sleep(0)
