@@ -66,6 +66,9 @@ bench: $(VENV)/.dev ## measure beside a direct connection and nginx; prints a ta
 storm: $(VENV)/.dev ## kill gateways and Redis under load, and see whether the figures add up
 	PYTHONPATH=tests $(BIN)/python -m storm
 
+check-clients: $(VENV)/.dev ## run real clients (Claude Code, Codex, SDKs) against the simulated backend; installs them; CLIENTS may be said
+	@PYTHONPATH=tests $(BIN)/python -m clients
+
 week: $(VENV)/.dev ## replay synthetic weeks with every strategy; prints the table of docs/routing.md
 	@PYTHONPATH=tests $(BIN)/python -m week
 
@@ -124,7 +127,7 @@ OVERLAY ?= example
 IMAGE_PREFIX ?= codex-proapi/
 IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' shared/pyproject.toml)
 
-.PHONY: check-deploy check-live check-live-short check-images images compose-secrets compose compose-roll render-k8s
+.PHONY: check-clients check-deploy check-live check-live-short check-images images compose-secrets compose compose-roll render-k8s
 
 check-deploy: $(VENV)/.dev ## manifests, compose, images, rules, dashboards, proxies: read by their own tools
 	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) static

@@ -65,18 +65,25 @@ CLIENTS: Mapping[str, str] = {
     "codex": "Codex CLI",
     "claude": "Claude Code",
     "cline": "Cline",
+    "cline-anthropic": "Cline (Anthropic)",
+    "zed": "Zed",
     "cursor": "Cursor",
     "continue": "Continue",
     "aider": "aider",
     "opencode": "opencode",
     "python": "OpenAI Python",
     "node": "OpenAI Node.js",
+    "anthropic-python": "Anthropic Python",
+    "anthropic-node": "Anthropic Node.js",
     "curl": "curl (bash)",
     "powershell": "curl (PowerShell)",
 }
 """The clients, in the order of the page."""
 
 _WARNINGS = {
+    "zed": N_(
+        "Zed keeps one address for Anthropic: Claude models of your own account are not reached while it is set."
+    ),
     "cursor": N_(
         "Cursor calls from its own servers, so this address must be reachable from the internet"
         " by https; a private address will not work."
@@ -177,6 +184,44 @@ for await (const chunk of stream) {
   process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
 }
 """
+_ANTHROPIC_PYTHON = """
+from anthropic import Anthropic
+
+client = Anthropic(base_url="{base_url}", api_key="{key}")
+
+with client.messages.stream(
+    model="{model}",
+    max_tokens=1024,
+    messages=[{"role": "user", "content": "Hello"}],
+) as stream:
+    for text in stream.text_stream:
+        print(text, end="", flush=True)
+"""
+_ANTHROPIC_NODE = """
+import Anthropic from "@anthropic-ai/sdk";
+
+const client = new Anthropic({ baseURL: "{base_url}", apiKey: "{key}" });
+
+const stream = client.messages.stream({
+  model: "{model}",
+  max_tokens: 1024,
+  messages: [{ role: "user", content: "Hello" }],
+});
+stream.on("text", (text) => process.stdout.write(text));
+await stream.finalMessage();
+"""
+_ZED = """
+{
+  "language_models": {
+    "anthropic": {
+      "api_url": "{base_url}",
+      "available_models": [
+        { "name": "{model}", "display_name": "{model}", "max_tokens": 272000 }
+      ]
+    }
+  }
+}
+"""
 _CURL = """
 curl -N {base_url}/chat/completions \\
   -H "Authorization: Bearer {key}" \\
@@ -221,6 +266,39 @@ _STEPS: Mapping[str, tuple[tuple[str, dict[str, str]], ...]] = {
         ("{key}", {"field": "OpenAI Compatible API Key"}),
         ("{model}", {"field": "Model ID"}),
     ),
+    "cline-anthropic": (
+        (
+            "Anthropic",
+            {"text": N_("In Cline's settings choose and fill in:"), "field": "API Provider"},
+        ),
+        ("{key}", {"field": "Anthropic API Key"}),
+        ("{base_url}", {"field": "Use custom base URL"}),
+        (
+            "claude-opus-4-5",
+            {
+                "text": N_(
+                    "Any Claude model will do: opus is the best model here, haiku a small one."
+                ),
+                "field": "Model",
+            },
+        ),
+    ),
+    "zed": (
+        (
+            _ZED,
+            {
+                "text": N_("Add this to the file (zed: open settings):"),
+                "file": "~/.config/zed/settings.json",
+            },
+        ),
+        (
+            "{key}",
+            {
+                "text": N_("Then fill in the key in the agent panel's settings, under Anthropic:"),
+                "field": "Anthropic API Key",
+            },
+        ),
+    ),
     "cursor": (
         (
             "{key}",
@@ -245,6 +323,14 @@ _STEPS: Mapping[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "opencode": ((_OPENCODE, {"text": N_("Write this file:"), "file": "opencode.json"}),),
     "python": (("pip install openai", {"shell": "bash"}), (_PYTHON, {"file": "hello.py"})),
     "node": (("npm install openai", {"shell": "bash"}), (_NODE, {"file": "hello.mjs"})),
+    "anthropic-python": (
+        ("pip install anthropic", {"shell": "bash"}),
+        (_ANTHROPIC_PYTHON, {"file": "hello.py"}),
+    ),
+    "anthropic-node": (
+        ("npm install @anthropic-ai/sdk", {"shell": "bash"}),
+        (_ANTHROPIC_NODE, {"file": "hello.mjs"}),
+    ),
     "curl": ((_CURL, {"shell": "bash"}),),
     "powershell": ((_POWERSHELL, {"shell": "PowerShell"}),),
 }
