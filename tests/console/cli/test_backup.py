@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import pathlib
+import subprocess
 from typing import Any
 
 import pytest
@@ -109,6 +111,19 @@ async def _is_usable(url: str, known: dict[str, str]) -> None:
         assert await client.xlen(keyspace.audit()) == 2, "and the restore itself"
     finally:
         await client.aclose()
+
+
+def test_a_pipe_is_written_to_and_not_replaced(redis_url: str, tmp_path: pathlib.Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+
+    made = run(environ(redis_url), "backup", str(pipe))
+
+    content, _ = reader.communicate(timeout=120)
+    assert made.exit_code == 0
+    assert pipe.is_fifo()
+    assert read(content.splitlines(), cipher=CIPHER) == []
 
 
 def test_a_store_that_is_in_use_is_replaced_only_by_force(redis_url: str) -> None:

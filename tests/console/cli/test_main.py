@@ -28,3 +28,20 @@ def test_a_full_disk_is_a_sentence() -> None:
 
     assert done.returncode == 1
     assert done.stderr == "codex-proapi: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_standard_streams_are_no_traceback(
+    closed: tuple[int, ...], tmp_path: pathlib.Path
+) -> None:
+    """As `>&-` of a shell closes them, or a supervisor that opens none."""
+    shut = "".join(f"os.close({each});" for each in closed)
+    code = f"import os, sys; {shut} os.execv(sys.executable, sys.argv[1:])"
+    told = tmp_path / "told"
+    with told.open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *COMMAND], stdout=out, stderr=out, check=False
+        )
+
+    assert done.returncode == 0
+    assert "Traceback" not in told.read_text()

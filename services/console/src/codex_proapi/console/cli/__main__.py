@@ -5,9 +5,13 @@ import sys
 
 from codex_proapi.console.cli.commands import run
 
+LAST_STANDARD = 2
+"""The descriptor of standard error."""
+
 
 def main() -> None:
     """Run the command line with this process' environment."""
+    _reopen_closed()
     try:
         code = run(dict(os.environ))
         sys.stdout.flush()
@@ -19,6 +23,16 @@ def main() -> None:
         code = 1
         _forget_output()
     sys.exit(code)
+
+
+def _reopen_closed() -> None:
+    """Let a standard stream that was closed (`>&-`) lead nowhere: no file of ours gets its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD:
+        pass
+    os.close(descriptor)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _forget_output() -> None:

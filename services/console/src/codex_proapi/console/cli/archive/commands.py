@@ -102,25 +102,34 @@ def _read_keys(keys: str) -> str:
 
 
 def _write(file: str, lines: Iterator[bytes]) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, whole or not at all.
+
+    What is there and is no file (a pipe, a device) is written to, not replaced.
+    """
     if file == STDIO:
-        for line in lines:
-            sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+        _write_to(sys.stdout.buffer, lines)
         return
     path = pathlib.Path(file)
     draft = path.with_name(f".{path.name}.part")
     try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as out:
+                _write_to(out, lines)
+            return
         descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "wb") as out:
-            for line in lines:
-                out.write(line)
-            out.flush()
+            _write_to(out, lines)
             os.fsync(out.fileno())
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise click.ClickException(f"{file}: {error.strerror}") from None
+
+
+def _write_to(out: IO[bytes], lines: Iterator[bytes]) -> None:
+    for line in lines:
+        out.write(line)
+    out.flush()
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
