@@ -77,6 +77,29 @@ async def test_the_csv_has_the_same_days_and_the_same_key(redis_url: str) -> Non
     assert csv.headers["content-disposition"].startswith('attachment; filename="usage-model-')
 
 
+async def test_many_keys_are_told_page_by_page_with_the_total_of_all(redis_url: str) -> None:
+    async with filled_console(redis_url, empty=True) as site:
+        records = [
+            ExchangeRecord(
+                request_id=f"many_{number}",
+                at=NOW,
+                endpoint="chat",
+                key_id=f"key_{number:03}",
+                tokens=Tokens(input=1_000 - number),
+                ending=Ending.WHOLE,
+            )
+            for number in range(60)
+        ]
+        await SettlementWriter(site.console.redis).add(records)
+        first = (await site.get("/usage?by=key&range=today")).text
+        second = (await site.get("/usage?page=2&by=key&range=today")).text
+
+    assert (first.count('id="row-key_'), second.count('id="row-key_')) == (50, 10)
+    assert 'href="/usage?page=2&amp;by=key&amp;range=today"' in first
+    assert "51–60 of 60" in second
+    assert [row(html, "Total")[1] for html in (first, second)] == ["60", "60"]
+
+
 async def test_days_without_usage_lead_on(redis_url: str) -> None:
     async with filled_console(redis_url, empty=True) as site:
         week = await site.read("/usage")

@@ -14,6 +14,7 @@ from codex_proapi.console.errors import BadRequest
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.texts.phrases import N_
 from codex_proapi.console.views.account_list import AccountOverview, load_accounts
+from codex_proapi.console.views.paging import ListPage, page_of
 from codex_proapi.console.views.sources import Sources
 
 BY: Mapping[UsageKind, str] = {"key": N_("Keys"), "account": N_("Accounts"), "model": N_("Models")}
@@ -99,7 +100,8 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     asked: Asked
     only_name: str
     """Name of the one that is split."""
-    rows: list[UsageSum]
+    listed: ListPage[UsageSum]
+    """A page of the rows, who used most first."""
     total: UsageSum
     today: str
     time_zone: str
@@ -122,7 +124,7 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
     view = UsageView(
         asked=asked,
         only_name=names.get(asked.only, asked.only),
-        rows=rows,
+        listed=page_of(rows, request.query_params, text=lambda row: f"{row.name} {row.id}"),
         total=total_of(rows),
         today=calendar.day_of(now),
         time_zone=calendar.zone,
