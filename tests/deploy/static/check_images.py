@@ -4,6 +4,7 @@ import fnmatch
 import pathlib
 import re
 
+import pytest
 from deploy.toolbox import DEPLOY, run
 from support.tree import ROOT
 
@@ -69,3 +70,52 @@ def test_every_image_runs_as_nobody_of_the_host() -> None:
 
 def test_scripts_of_an_image_are_on_its_path() -> None:
     assert "PATH=/app/bin:$PATH" in DOCKERFILE.read_text()
+
+
+DOCKERS_PATIENCE = 10
+"""Seconds after which `docker stop` kills."""
+
+
+def meaning_faults(text: str) -> list[str]:
+    """Where an image listens elsewhere than it says, cannot be looked at, or is killed as it ends."""
+    found = []
+    for image, port in (("gateway", "8080"), ("console", "8081"), ("standalone", "1455")):
+        (stage,) = re.findall(rf"^FROM runtime AS {image}\n(.*?)(?=^FROM |\Z)", text, re.DOTALL | re.MULTILINE)
+        said = re.findall(r"^EXPOSE (\d+)$|\bPORT=(\d+)", stage, re.MULTILINE)
+        if {a or b for a, b in said} != {port} or len(said) != 2:
+            found.append(f"{image} listens on {said}")
+    drains = [int(each) for each in re.findall(r"\bDRAIN_SECONDS=(\d+)", text)]
+    if not drains or max(drains) + 3 > DOCKERS_PATIENCE:
+        found.append(f"standalone drains for {drains} s, and is killed")
+    checked = re.findall(r'HEALTHCHECK .*?CMD \[.*"/app/([\w.]+)"\]', text, re.DOTALL)
+    if len(checked) != 1 or not (DEPLOY / "image" / checked[0]).is_file():
+        found.append(f"nothing is asked for its health: {checked}")
+    if "STOPSIGNAL SIGTERM" not in text:
+        found.append("it is not told to end")
+    if not re.search(
+        r"COPY --from=standalone-build --chown=10001:10001 /data /data\nVOLUME /data", text
+    ):
+        found.append("a volume would belong to somebody else")
+    return found
+
+
+def test_images_listen_end_and_are_looked_at_as_they_say() -> None:
+    assert meaning_faults(DOCKERFILE.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("EXPOSE 8081", "EXPOSE 8080"),
+        ("ENV PORT=8080", "ENV PORT=8090"),
+        ("DRAIN_SECONDS=6", "DRAIN_SECONDS=60"),
+        ("/app/healthcheck.py", "/app/health.py"),
+        ("STOPSIGNAL SIGTERM", "STOPSIGNAL SIGKILL"),
+        (" --chown=10001:10001 /data", " /data"),
+    ],
+)
+def test_an_image_that_means_something_else_is_found(right: str, wrong: str) -> None:
+    text = DOCKERFILE.read_text()
+    assert right in text
+
+    assert meaning_faults(text.replace(right, wrong))
