@@ -98,23 +98,25 @@ browser: $(VENV)/.dev ## find or install a Chromium for the page tests
 clean: ## remove everything that was set up
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
+UNREACHED = echo "the packages could not be had: is the network there? A proxy or an index of yours: HTTPS_PROXY, PIP_INDEX_URL, UV_INDEX_URL"; exit 1
+
 $(VENV)/.uv: locks/uv.txt
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say make PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt || { $(UNREACHED); }
 	@touch $@
 
 $(VENV)/.standalone: $(VENV)/.uv locks/standalone.txt $(wildcard */pyproject.toml */*/pyproject.toml)
 	@echo "installing what running needs (locks/standalone.txt)"
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/standalone.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/standalone.txt || { $(UNREACHED); }
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/build.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.standalone locks/dev.txt
 	@echo "installing what checking needs (locks/dev.txt)"
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt || { $(UNREACHED); }
 	@touch $@
 
 # --- deploying ---------------------------------------------------------------------------------

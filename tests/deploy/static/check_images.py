@@ -80,7 +80,9 @@ def meaning_faults(text: str) -> list[str]:
     """Where an image listens elsewhere than it says, cannot be looked at, or is killed as it ends."""
     found = []
     for image, port in (("gateway", "8080"), ("console", "8081"), ("standalone", "1455")):
-        (stage,) = re.findall(rf"^FROM runtime AS {image}\n(.*?)(?=^FROM |\Z)", text, re.DOTALL | re.MULTILINE)
+        (stage,) = re.findall(
+            rf"^FROM runtime AS {image}\n(.*?)(?=^FROM |\Z)", text, re.DOTALL | re.MULTILINE
+        )
         said = re.findall(r"^EXPOSE (\d+)$|\bPORT=(\d+)", stage, re.MULTILINE)
         if {a or b for a, b in said} != {port} or len(said) != 2:
             found.append(f"{image} listens on {said}")
