@@ -19,6 +19,15 @@ def test_a_table_is_a_table_for_people(
     assert "[red]x[/red]" in capsys.readouterr().out
 
 
+def test_a_name_neither_moves_the_cursor_nor_splits_a_row(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_table(("ID", "NAME"), [("acc_1", "a\x1b[31mb\nc\td\u202ee\x00")])
+
+    told = capsys.readouterr().out
+    assert told == "ID\tNAME\nacc_1\ta\ufffd[31mb\ufffdc\ufffdd\ufffde\ufffd\n"
+
+
 def test_never_is_empty() -> None:
     assert moment(0) == ""
     assert moment(1_795_500_000) == "2026-11-24 06:00 UTC"

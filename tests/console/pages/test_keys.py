@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import msgspec
@@ -41,6 +42,15 @@ async def test_the_address_says_which_keys_and_in_which_order(redis_url: str) ->
     assert "No key matches." in nobody
     assert '<option value="tokens" selected>' in html
     assert '<option value="Ada" selected>' in html
+
+
+async def test_the_accounts_to_choose_from_stand_by_name(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        html = (await site.get("/keys")).text
+
+    names = re.findall(r'<span title="([^"]+)">', html)
+    assert names[:6] == sorted(names[:6], key=str.casefold)
+    assert names[0] == "ada@example.com"
 
 
 async def test_the_other_pages_of_a_filtered_list_are_filtered_too(redis_url: str) -> None:

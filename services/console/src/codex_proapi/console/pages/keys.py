@@ -57,7 +57,7 @@ class KeysView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether requests without a key are refused even before the first is made."""
     models: list[str]
     accounts: tuple[tuple[str, str], ...]
-    """Ids and names."""
+    """Ids and names, by name."""
     efforts: tuple[str, ...] = EFFORTS
     summaries: tuple[str, ...] = SUMMARIES
 
@@ -85,7 +85,9 @@ async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
         owners=owners_of(found),
         required=await policy(sources) is KeyPolicy.REQUIRED,
         models=await offered_models(sources, overview),
-        accounts=tuple((row.id, row.name) for row in overview.rows),
+        accounts=tuple(
+            sorted(((row.id, row.name) for row in overview.rows), key=lambda one: one[1].casefold())
+        ),
     )
     return await page(request, sources, overview, "keys.html", view=view)
 

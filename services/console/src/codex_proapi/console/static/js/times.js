@@ -53,7 +53,8 @@ const words = {
   point(at, now) {
     const moment = new Date(at * 1000);
     if (moment.toDateString() === new Date(now * 1000).toDateString()) return hour.format(moment);
-    return (Math.abs(at - now) < 6 * DAY ? weekday : day).format(moment);
+    // "Thu 05:10"; Chinese, too, sets a space before the time.
+    return (Math.abs(at - now) < 6 * DAY ? weekday : day).format(moment).replace(/([\u4e00-\u9fff])(?=\d\d:)/, "$1 ");
   },
   date: (at) => date.format(new Date(at * 1000)),
   full: (at) => full.format(new Date(at * 1000)),
