@@ -77,6 +77,8 @@ SAME = {
         "continue",
         "aider",
         "opencode",
+        "anthropic",
+        "zed",
         "python",
         "node",
         "curl",

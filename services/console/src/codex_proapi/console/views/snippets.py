@@ -216,7 +216,11 @@ _ZED = """
     "anthropic": {
       "api_url": "{base_url}",
       "available_models": [
-        { "name": "{model}", "display_name": "{model}", "max_tokens": 272000 }
+        {
+          "name": "{model}",
+          "display_name": "{model}",
+          "max_tokens": 272000
+        }
       ]
     }
   }
