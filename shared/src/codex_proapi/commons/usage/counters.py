@@ -7,7 +7,6 @@ one hash for each day and subject; `packing` packs old days.
 import asyncio
 import datetime as dt
 import functools
-import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
@@ -116,8 +115,10 @@ class UsageStore:
         # What of these months is not packed yet.
         for part in _parts([day for month in months for day in days_of_month(month)], DAYS_AT_ONCE):
             live = await self._live(kind, (await self._held(kind, part, subjects, live=True))[1])
-            for subject, value in itertools.chain.from_iterable(live.values()):
-                add_packed(sums, subject, value)
+            for counted in live.values():
+                for subject, value in counted:
+                    add_packed(sums, subject, value)
+                await asyncio.sleep(0)
         async for _, found in self.each_day(kind, others, subjects=subjects):
             merge(sums, found)
         return sums
@@ -200,6 +201,8 @@ class UsageStore:
                     add_packed(sums, name, text(value))
             found = sorted(map(text, next(replies)))
             names[period] = [each for each in found if wanted is None or each in wanted]
+            if sums:  # thousands of them may be in a month: others are served in between
+                await asyncio.sleep(0)
         return packed, names
 
     async def _live(
