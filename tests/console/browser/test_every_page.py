@@ -75,6 +75,8 @@ SAME = {
         "cline",
         "cursor",
         "continue",
+        "zed",
+        "anthropic",
         "aider",
         "opencode",
         "anthropic",
