@@ -75,8 +75,6 @@ SAME = {
         "cline",
         "cursor",
         "continue",
-        "zed",
-        "anthropic",
         "aider",
         "opencode",
         "anthropic",
