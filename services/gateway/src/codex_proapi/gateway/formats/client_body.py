@@ -11,6 +11,7 @@ import msgspec
 
 from codex_proapi.commons.runtime.lenient_json import without_lone_surrogates
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats import json_steps
 
 ToolFields = dict[str, msgspec.Raw]
 """One tool, by field; the values are the client's bytes, so schemas are forwarded undecoded."""
@@ -90,7 +91,9 @@ def _decoded(body: bytes, read: Container[str] | None) -> ClientBody:
         raw_lists = {name: _tool_list(name, fields.pop(name, _NULL)) for name in _RAW_LISTS}
         fields = {name: raw for name, raw in fields.items() if raw != _NULL}
         values = {
-            name: _VALUE.decode(raw) for name, raw in fields.items() if read is None or name in read
+            name: json_steps.decode(raw)
+            for name, raw in fields.items()
+            if read is None or name in read
         }
     except msgspec.ValidationError as error:
         raise BadRequest(f"The body cannot be read: {error}", param="body") from None
