@@ -316,6 +316,7 @@ async def test_what_this_backend_has_not_is_not_there(
 
 
 async def test_a_websocket_is_told_to_use_http(sim: Simulator, http: httpx.AsyncClient) -> None:
+    sim.script("upgrade_required", on="upgrade")
     headers = {**sim.headers("ada"), "upgrade": "websocket", "connection": "upgrade"}
 
     assert (await http.get(f"{sim.base_url}/responses", headers=headers)).status_code == 426

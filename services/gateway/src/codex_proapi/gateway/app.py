@@ -171,6 +171,8 @@ class Gateway:
         ticker = Ticker()
         ticker.join(self.upstream.transport.closing_streams)
         ticker.join(self.upstream.client)
+        if self.upstream.sockets is not None:
+            ticker.join(self.upstream.sockets)
         ticker.join(self.upstream.other_routes)
         return Dependencies(
             admission_control=self.pool.admission_control,

@@ -1,5 +1,6 @@
 """Settings of the gateway, read from the environment once, in `__main__`."""
 
+import enum
 import re
 from typing import Annotated
 
@@ -26,6 +27,17 @@ MOST_GRACE = 3600.0
 """Upper bound of REDIS_GRACE_SECONDS: tokens and quotas change within an hour."""
 
 
+class TransportSetting(enum.StrEnum):
+    """How requests go to the backend."""
+
+    HTTP = "http"
+    """By POST."""
+    WEBSOCKET = "websocket"
+    """Over WebSocket, and by POST where that fails."""
+    AUTO = "auto"
+    """Over whatever is faster where the catalogue prefers WebSocket."""
+
+
 class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Settings of the gateway; those of both services are in CommonSettings."""
 
@@ -35,6 +47,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """`required`: a valid key is needed. `open`: any or none will do until the first key is made."""
     allowed_origins: tuple[str, ...] = ()
     """Web origins served in open mode, beside those of this machine and of PUBLIC_URL."""
+    upstream_transport: TransportSetting = TransportSetting.HTTP
+    """How requests go to the backend; which is faster only accounts of your own can tell."""
     account_streams: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Concurrent answers per account; further requests wait. 0 is no limit. Plans differ."""
     fair_share_below: float = 10.0

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from codex_proapi.simulator.auth.authorization_server import AuthorizationServer
 from codex_proapi.simulator.backend.codex_backend import CODEX, CodexBackend
+from codex_proapi.simulator.backend.sockets import METHOD
 from codex_proapi.simulator.control import Control, auth_json
 from codex_proapi.simulator.state.accounts import SimulatedAccount, default_accounts
 from codex_proapi.simulator.state.fault_rules import Rule
@@ -128,14 +129,15 @@ class Simulator:
 
     @property
     def turns(self) -> list[ReceivedRequest]:
-        """The received requests of POST /responses."""
+        """The received requests of POST /responses, and the frames of its WebSocket."""
         return self.posted("responses")
 
     def posted(self, route: str) -> list[ReceivedRequest]:
-        """The received requests of POST to a route below the base URL."""
-        wanted = ("POST", f"{CODEX}/{route}")
+        """The received requests of POST to a route below the base URL, and the frames sent there."""
         return [
-            received for received in self.requests if (received.method, received.path) == wanted
+            received
+            for received in self.requests
+            if received.method in {"POST", METHOD} and received.path == f"{CODEX}/{route}"
         ]
 
     @property

@@ -60,6 +60,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Reasoning summary to ask for where nobody says; None or `none` asks for none."""
     support_verbosity: bool = True
     supports_parallel_tool_calls: bool = True
+    prefer_websockets: bool = False
+    """Whether the backend would rather be asked over WebSocket."""
     use_responses_lite: bool = False
     """Whether it wants the lite request shape."""
     service_tiers: tuple[str, ...] = ()
@@ -283,6 +285,7 @@ def _model(entry: dict[str, Any]) -> Model:
         support_verbosity=entry.get("support_verbosity") is not False,
         supports_parallel_tool_calls=entry.get("supports_parallel_tool_calls") is not False,
         use_responses_lite=entry.get("use_responses_lite") is True,
+        prefer_websockets=entry.get("prefer_websockets") is True,
         service_tiers=_words(entry, "service_tiers", "id"),
         supports_search_tool=entry.get("supports_search_tool") is True,
         ultra_effort=_ultra_effort(entry),

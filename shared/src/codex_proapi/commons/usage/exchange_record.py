@@ -106,5 +106,7 @@ class ExchangeRecord(
     """Error code the client saw, if any."""
     upstream_request_id: str = ""
     """Upstream's own request id, for its support."""
+    transport: str = ""
+    """How the answer came: `http` or `websocket`; empty without one."""
     dropped: tuple[str, ...] = ()
     """Names of parameters that were accepted and left out."""

@@ -97,6 +97,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     upstream_request_id: str = ""
+    transport: str = ""
 
 
 class Spoke(msgspec.Struct, frozen=True):
@@ -184,6 +185,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         status=ended.status or _status_of(ended.ending, spoke),
         code=ended.code,
         upstream_request_id=answered.upstream_request_id,
+        transport=answered.transport,
         dropped=request.dropped,
     )
 

@@ -1,5 +1,7 @@
 """Composition of the clients of the Codex backend and of the authorization server."""
 
+from typing import TYPE_CHECKING
+
 import httpx
 import msgspec
 
@@ -10,6 +12,7 @@ from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.proxy.http_client import http_client
 from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.gateway.composition.stores import Stores
+from codex_proapi.gateway.composition.transports import socket_transport
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.state.clock import SharedClock
@@ -21,7 +24,11 @@ from codex_proapi.gateway.upstream.connection_pool import HttpClient
 from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 from codex_proapi.gateway.upstream.reachability import Reachability
+from codex_proapi.gateway.upstream.transport import Transport
 from codex_proapi.gateway.upstream.unary_transport import UnaryTransport
+
+if TYPE_CHECKING:
+    from codex_proapi.gateway.upstream.websocket.transport import WebSocketTransport
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +38,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     client: HttpClient
     """For streamed answers."""
     transport: HttpTransport
+    sockets: "WebSocketTransport | None"
+    """What may use WebSocket instead; None without the framing library."""
     other_routes: UnaryTransport
     """For answers in one piece: images and searches."""
     reachability: Reachability
@@ -42,10 +51,17 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     quota_poller: QuotaPoller
     quota_tracker: QuotaTracker
 
+    @property
+    def transports(self) -> tuple[Transport, ...]:
+        """The ways to the Responses endpoint, in the order of preference."""
+        return (self.transport,) if self.sockets is None else (self.sockets, self.transport)
+
     async def aclose(self) -> None:
         """Wait for token refreshes under way to be saved, then close all connections."""
         await self.refresher.close()
         self.transport.closing_streams.close()
+        if self.sockets is not None:
+            self.sockets.close()
         self.client.close()
         self.other_routes.close()
         await self.http.aclose()
@@ -91,18 +107,19 @@ def open_upstream(
     poller = QuotaPoller(
         redis, calls=calls, view=stores.view, cooldowns=stores.cooldowns, clock=clock
     )
+    transport = HttpTransport(client, other_routes)
+    catalogues = ModelCatalogues(redis, calls=calls, view=stores.view, clock=clock, metrics=metrics)
     return Upstream(
         identity=identity,
         client=client,
-        transport=HttpTransport(client, other_routes),
+        transport=transport,
+        sockets=socket_transport(settings, url, transport, catalogues, metrics=metrics),
         other_routes=other_routes,
         reachability=Reachability(client, count=metrics.connect_failed, clock=clock),
         egress=Egress(clock, redis),
         http=http,
         refresher=refresher,
-        catalogues=ModelCatalogues(
-            redis, calls=calls, view=stores.view, clock=clock, metrics=metrics
-        ),
+        catalogues=catalogues,
         quota_poller=poller,
         quota_tracker=QuotaTracker(
             redis, poll=poller, view=stores.view, clock=clock, figures=metrics.quota

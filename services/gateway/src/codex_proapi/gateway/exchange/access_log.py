@@ -90,6 +90,7 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
         "first_byte_ms": record.first_byte_ms,
         "total_ms": record.total_ms,
         "upstream_request_id": record.upstream_request_id,
+        "transport": record.transport,
         "dropped": record.dropped,
     }
 

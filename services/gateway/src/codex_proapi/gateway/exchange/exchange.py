@@ -281,7 +281,13 @@ class Exchange:
         """Take over a committed upstream stream: settling closes it in any case."""
         self._opening = opening
         self._account = account
-        self._facts.append(Answered(account=account, upstream_request_id=upstream_request_id))
+        self._facts.append(
+            Answered(
+                account=account,
+                upstream_request_id=upstream_request_id,
+                transport=getattr(opening, "transport", "http"),
+            )
+        )
 
     def observe(self, report: "ResponseReport") -> None:
         """Set the report of the current translator; it is noted on settlement."""

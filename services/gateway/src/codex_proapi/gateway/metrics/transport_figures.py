@@ -1,6 +1,11 @@
-"""The series about transports: WebSocket connections of clients."""
+"""The series about transports: WebSocket connections of clients, and the ways to the backend."""
 
-from prometheus_client import CollectorRegistry, Gauge
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+FIRST_EVENT_BUCKETS: Final = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 13, 20, 30, 60, 120, 300)
+"""Seconds; WebSocket was reported a second, POST four, for the same request."""
 
 
 class TransportFigures:
@@ -10,6 +15,24 @@ class TransportFigures:
         self.client_sockets = Gauge(
             "gateway_client_sockets",
             "Open WebSocket connections of clients.",
+            registry=registry,
+        )
+        self.upstream_sockets = Gauge(
+            "gateway_upstream_sockets",
+            "Open WebSocket connections to the backend.",
+            registry=registry,
+        )
+        self.first_event = Histogram(
+            "gateway_upstream_first_event_seconds",
+            "From sending a request to the backend to the first event with content, by transport.",
+            ("transport",),
+            buckets=FIRST_EVENT_BUCKETS,
+            registry=registry,
+        )
+        self.socket_faults = Counter(
+            "gateway_upstream_socket_faults",
+            "Faults of WebSocket on the way to the backend, by kind; no account is blamed for them.",
+            ("kind",),
             registry=registry,
         )
 

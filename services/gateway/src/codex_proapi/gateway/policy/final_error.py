@@ -28,6 +28,8 @@ from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.policy.retry import Fault, RefusalKind, RetryDecision
 from codex_proapi.gateway.policy.transport_faults import (
     CONNECTION_LOST,
+    SOCKET_BROKEN,
+    SOCKET_LOST,
     STALE_CONNECTION,
     TIMED_OUT,
 )
@@ -38,6 +40,7 @@ _WAITING: Final = frozenset(
     {NoCandidateCause.COOLING, NoCandidateCause.SPENT, NoCandidateCause.BUSY}
 )
 """Causes that end by waiting."""
+_LOST: Final = frozenset({STALE_CONNECTION, SOCKET_LOST, SOCKET_BROKEN})
 LONGEST_RENEWAL: Final = 15.0
 """Seconds a client is told to wait for a renewal at most: as long as a request here waits for one."""
 SOON: Final = 1.0
@@ -128,7 +131,7 @@ def error_of_fault(refusal: Refusal) -> GatewayError:
             return Truncated(refusal.message)
         case code:
             return UpstreamUnreachable(
-                refusal.message, code=CONNECTION_LOST if code == STALE_CONNECTION else code
+                refusal.message, code=CONNECTION_LOST if code in _LOST else code
             )
 
 

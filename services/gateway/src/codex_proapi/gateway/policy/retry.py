@@ -15,7 +15,13 @@ import msgspec
 from codex_proapi.commons.accounts.model import AccountState, CooldownReason
 from codex_proapi.gateway.formats.codex.public_errors import MODEL_NOT_FOUND, MODEL_WORDS
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.policy.transport_faults import STALE_CONNECTION, TIMED_OUT, UNREACHABLE
+from codex_proapi.gateway.policy.transport_faults import (
+    SOCKET_BROKEN,
+    SOCKET_LOST,
+    STALE_CONNECTION,
+    TIMED_OUT,
+    UNREACHABLE,
+)
 
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
@@ -92,6 +98,8 @@ class RefusalKind(enum.StrEnum):
     UNREACHABLE = "unreachable"
     CONNECT_TIMEOUT = "connect_timeout"
     STALE_CONNECTION = "stale_connection"
+    SOCKET_LOST = "socket_lost"
+    SOCKET_BROKEN = "socket_broken"
     TIMEOUT = "timeout"
     TRANSIENT = "transient"
 
@@ -188,6 +196,10 @@ TABLE: Final[dict[RefusalKind, RetryRule]] = {
     RefusalKind.STALE_CONNECTION: RetryRule(
         Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NEW_CONNECTION
     ),
+    RefusalKind.SOCKET_LOST: RetryRule(
+        Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NEW_CONNECTION
+    ),
+    RefusalKind.SOCKET_BROKEN: RetryRule(Fault.TRANSIENT, Verdict.GIVE_UP),
     # Quota and load.
     RefusalKind.SPENT: RetryRule(
         Fault.QUOTA, Verdict.NEXT_ACCOUNT, cooldown=CooldownReason.QUOTA, seconds=HOUR
@@ -260,6 +272,8 @@ KIND_OF_CODE: Final[dict[str, RefusalKind]] = {
     "websocket_connection_limit_reached": RefusalKind.TRANSIENT,
     UNREACHABLE: RefusalKind.UNREACHABLE,
     STALE_CONNECTION: RefusalKind.STALE_CONNECTION,
+    SOCKET_LOST: RefusalKind.SOCKET_LOST,
+    SOCKET_BROKEN: RefusalKind.SOCKET_BROKEN,
     TIMED_OUT: RefusalKind.TIMEOUT,
 }
 """Kinds by error code or type, which take precedence over the status."""

@@ -1,7 +1,7 @@
 """The HTTP transport: POST to the backend's Responses endpoint, the answer as server-sent events."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -35,6 +35,18 @@ REFUSAL_BYTES: Final = 256 * 1024
 """Most bytes of a refusal's body that are read."""
 CLOSING_TICKS: Final = 3
 """Seconds a finished stream may take to end by itself, so that its connection can be used again."""
+
+
+class Readable(Protocol):
+    """An answer that is received: its headers, and its event stream piece by piece."""
+
+    @property
+    def headers(self) -> "Mapping[str, str]":
+        """By lower-case name."""
+
+    async def read(self) -> bytes:
+        """All bytes received since the last call; b"" at the end. Raises ConnectionLost."""
+        raise NotImplementedError
 
 
 class HttpResponseStream(PushingStream):
@@ -156,7 +168,7 @@ class HttpTransport:
                 _check_media_type(answer)
                 if request.on_head is not None:
                     request.on_head(answer.headers)
-                opened = await _until_commit(answer, limit, silence)
+                opened = await until_commit(answer, limit, silence)
         except (TimeoutError, ConnectionError, UpstreamFault) as error:
             if answer is not None:
                 answer.close()
@@ -171,8 +183,8 @@ class HttpTransport:
         return HttpResponseStream(answer, opened, self.closing_streams)
 
 
-async def _until_commit(
-    answer: HttpResponse, limit: asyncio.Timeout, silence: SilenceBudget
+async def until_commit(
+    answer: Readable, limit: asyncio.Timeout, silence: SilenceBudget
 ) -> bytes | Refusal:
     """The bytes up to the commit point, or the refusal that came instead."""
     gate = CommitGate()

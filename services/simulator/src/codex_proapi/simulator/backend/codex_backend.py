@@ -13,6 +13,7 @@ from codex_proapi.simulator.answers.parts import Answer, Call, Message, Reasonin
 from codex_proapi.simulator.answers.simulated_model import answer_to
 from codex_proapi.simulator.backend.delivery import deliver
 from codex_proapi.simulator.backend.events import Envelope
+from codex_proapi.simulator.backend.sockets import SocketBackend
 from codex_proapi.simulator.backend.streams import compose
 from codex_proapi.simulator.backend.unary_routes import answer_unary
 from codex_proapi.simulator.http.authentication import authenticate, unpack_body
@@ -39,6 +40,7 @@ class CodexBackend:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._sockets = SocketBackend(world, self)
         self._numbers = itertools.count(1)
 
     def __repr__(self) -> str:
@@ -49,7 +51,7 @@ class CodexBackend:
         wham = ("/backend-api/wham", "/api/codex")
         return [
             web.post(f"{CODEX}/responses", self.responses),
-            web.get(f"{CODEX}/responses", self.upgrade, allow_head=False),
+            web.get(f"{CODEX}/responses", self._sockets.upgrade, allow_head=False),
             web.get(f"{CODEX}/models", self.models, allow_head=False),
             web.route("*", f"{CODEX}/responses/{{rest:.*}}", self.lifecycle),
             web.post(f"{CODEX}/images/{{what:generations|edits}}", self.images),
@@ -61,7 +63,7 @@ class CodexBackend:
 
     async def responses(self, request: web.Request) -> web.StreamResponse:
         """POST /responses: refuse, fail or answer."""
-        received = self._note(request)
+        received = self.note(request)
         if await self._upload_fails(request, received):
             return self._drop(request, received)
         raw = await request.read()
@@ -70,22 +72,22 @@ class CodexBackend:
             received.body = body
         account = authenticate(request.headers, self._world)
         if isinstance(account, Refusal):
-            return self._refuse(received, account)
+            return self.refuse(received, account)
         received.account = account.name
-        fault = self._fault(account, body)
+        fault = self.fault_of(account, body)
         if fault.delay:
             await self._patiently(fault.delay, received)
         if fault.drop == "before":
             return self._drop(request, received)
-        refusal = self._refusal(fault, account, body)
+        refusal = self.refusal_for(fault, account, body)
         if refusal is None and isinstance(body, Refusal):
             refusal = body
         if refusal is not None:
-            return self._refuse(received, refusal, account)
+            return self.refuse(received, refusal, account)
         try:
             checked = check_request(body, request.headers, account, self._world.leniency)
         except Refused as refused:
-            return self._refuse(received, refused.refusal, account)
+            return self.refuse(received, refused.refusal, account)
         return await self._answer(
             request, received, checked, account, _shed(fault, request, checked)
         )
@@ -97,7 +99,7 @@ class CodexBackend:
             return account
         version = request.query.get("client_version", "")
         if parse_version(version) is None:
-            return self._refuse(received, detail("client_version is required", status=400))
+            return self.refuse(received, detail("client_version is required", status=400))
         found = models_for(account.plan, client_version=version, only=account.models)
         body = {"models": [describe_model(model, plan=account.plan) for model in found]}
         received.end("whole", self._world.clock())
@@ -119,13 +121,13 @@ class CodexBackend:
             return account
         body = unpack_body(await request.read(), request.headers)
         if isinstance(body, Refusal):
-            return self._refuse(received, body, account)
+            return self.refuse(received, body, account)
         if self._world.keep_bodies:
             received.body = body
         now = self._world.clock()
         answer = answer_unary(route, body, now=int(now))
         if isinstance(answer, Refusal):
-            return self._refuse(received, answer, account)
+            return self.refuse(received, answer, account)
         account.answers += 1
         received.end("whole", now)
         received.status = 200
@@ -170,24 +172,18 @@ class CodexBackend:
             }
         )
 
-    async def upgrade(self, request: web.Request) -> web.StreamResponse:
-        """GET /responses: refused, as WebSocket is not supported."""
-        received = self._note(request)
-        if request.headers.get("upgrade", "").lower() == "websocket":
-            return self._refuse(received, detail("Upgrade Required", status=426))
-        return self._refuse(received, detail("Method Not Allowed", status=405))
-
     async def lifecycle(self, request: web.Request) -> web.StreamResponse:
         """Paths of the public API below /responses that this backend does not have."""
         gone = request.match_info["rest"].strip("/") == "compact"
         refusal = detail("Not Found", status=404) if gone else detail("Forbidden", status=403)
-        return self._refuse(self._note(request), refusal)
+        return self.refuse(self.note(request), refusal)
 
     async def nothing_here(self, request: web.Request) -> web.StreamResponse:
         """Any other path."""
-        return self._refuse(self._note(request), detail("Not Found", status=404))
+        return self.refuse(self.note(request), detail("Not Found", status=404))
 
-    def _note(self, request: web.Request) -> ReceivedRequest:
+    def note(self, request: web.Request) -> ReceivedRequest:
+        """Add a request to the record."""
         received = ReceivedRequest(
             method=request.method,
             path=request.path,
@@ -203,22 +199,23 @@ class CodexBackend:
         self, request: web.Request, on: str
     ) -> tuple[ReceivedRequest, SimulatedAccount | web.StreamResponse]:
         """The account of a GET request, or the response that refuses it."""
-        received = self._note(request)
+        received = self.note(request)
         account = authenticate(request.headers, self._world)
         if isinstance(account, Refusal):
-            return received, self._refuse(received, account)
+            return received, self.refuse(received, account)
         received.account = account.name
         fault = self._world.faults.take(on, account=account.name)
         if fault.delay:
             await self._patiently(fault.delay, received)
         if fault.drop:
             return received, self._drop(request, received)
-        refusal = self._refusal(fault, account, None)
+        refusal = self.refusal_for(fault, account, None)
         if refusal is not None:
-            return received, self._refuse(received, refusal, account)
+            return received, self.refuse(received, refusal, account)
         return received, account
 
-    def _fault(self, account: SimulatedAccount, body: Any) -> Fault:
+    def fault_of(self, account: SimulatedAccount, body: Any) -> Fault:
+        """The fault of the next answer."""
         model = body.get("model") if isinstance(body, dict) else None
         fault = self._world.faults.take("responses", account=account.name, model=model)
         if fault is not NO_FAULT or not isinstance(body, dict):
@@ -228,7 +225,7 @@ class CodexBackend:
             return fault
         return self._world.faults.marked(read_conversation(items).prompt) or fault
 
-    def _refusal(self, fault: Fault, account: SimulatedAccount, body: Any) -> Refusal | None:
+    def refusal_for(self, fault: Fault, account: SimulatedAccount, body: Any) -> Refusal | None:
         """The HTTP refusal for a fault or a spent quota; None for none."""
         model = str(body.get("model")) if isinstance(body, dict) else ""
         at = Circumstance(
@@ -252,12 +249,13 @@ class CodexBackend:
             return refuse("usage_limit_reached", at)
         return None
 
-    def _refuse(
+    def refuse(
         self,
         received: ReceivedRequest,
         refusal: Refusal,
         account: SimulatedAccount | None = None,
     ) -> web.StreamResponse:
+        """The response of a refusal, which is recorded."""
         received.status, received.code = refusal.status, refusal.code
         received.end("refused", self._world.clock())
         headers = {"x-request-id": self._request_id()}
@@ -304,13 +302,13 @@ class CodexBackend:
         account.used_percent = min(100.0, account.used_percent + account.percent_per_request)
         if self._world.pace and not fault.pace:
             fault = msgspec.structs.replace(fault, pace=self._world.pace)
-        envelope = self._envelope(checked, account, answer, fault, now)
+        envelope = self.envelope(checked, account, answer, fault, now)
         if fault.drop == "after":
             return self._drop(request, received)
         if fault.head_waits:
             await self._patiently(fault.silence or fault.pace, received)
             fault = msgspec.structs.replace(fault, silence=0.0)
-        response = web.StreamResponse(headers=self._headers(account, envelope, fault, now))
+        response = web.StreamResponse(headers=self.headers(account, envelope, fault, now))
         received.status, received.code = 200, fault.failure
         try:
             await response.prepare(request)
@@ -327,7 +325,7 @@ class CodexBackend:
         )
         return response
 
-    def _envelope(
+    def envelope(
         self,
         checked: CheckedRequest,
         account: SimulatedAccount,
@@ -335,6 +333,7 @@ class CodexBackend:
         fault: Fault,
         now: float,
     ) -> Envelope:
+        """What all events of an answer share."""
         number = next(self._numbers)
         token = hashlib.sha256(f"{account.workspace} {number}".encode()).hexdigest()[:40]
         said = sum(
@@ -353,9 +352,18 @@ class CodexBackend:
             rate_limits=limit_event(account, now),
         )
 
-    def _headers(
-        self, account: SimulatedAccount, envelope: Envelope, fault: Fault, now: float
+    def headers(
+        self, account: SimulatedAccount, envelope: Envelope | None, fault: Fault, now: float
     ) -> dict[str, str]:
+        """The headers of an answer; without an envelope those of an upgrade."""
+        if envelope is None:
+            return {
+                "x-request-id": self._request_id(),
+                "x-codex-turn-state": seal(account.workspace, "upgrade"),
+                "x-models-etag": self._world.models_etag(account),
+                "x-reasoning-included": "true",
+                **fault.headers,
+            }
         return {
             "content-type": "text/event-stream; charset=utf-8",
             "cache-control": "no-cache",

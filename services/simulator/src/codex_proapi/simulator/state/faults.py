@@ -90,6 +90,16 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Whether the answer has neither text nor a call."""
     answered_model: str = ""
     """The model that answers, if another than requested."""
+    close: int = 0
+    """Over WebSocket: the code with which the connection is closed, and when (`close_at`)."""
+    close_at: str = "frame"
+    """`frame` (before anything was made of it), `created`, `words`, `end`; of an upgrade at once."""
+    never: bool = False
+    """Over WebSocket: nothing but keepalives comes for a frame, for ever."""
+    binary: bool = False
+    """Over WebSocket: events come in binary frames."""
+    pongs: bool = True
+    """Over WebSocket: whether pings are answered."""
     absent: tuple[str, ...] = ()
     """Fields left out of a token answer."""
 
@@ -138,6 +148,17 @@ NAMED: dict[str, Fault] = {
     "challenge_200": Fault(
         status=200, body=CLOUDFLARE_PAGE, headers={"content-type": "text/html; charset=UTF-8"}
     ),
+    # Over WebSocket
+    "upgrade_required": Fault(status=426, body={"detail": "Upgrade Required"}),
+    "socket_silent": Fault(never=True),
+    "socket_binary": Fault(binary=True),
+    **{
+        f"closed_{code}_{when}": Fault(close=code, close_at=when, words=int(when == "words"))
+        for code in (1000, 1001, 1008, 1009, 1011)
+        for when in ("frame", "created", "words", "end")
+    },
+    "connection_limit": Fault(refusal="websocket_connection_limit_reached"),
+    "previous_not_found": Fault(refusal="previous_response_not_found"),
     "incomplete": Fault(terminal="length"),
     "content_filter": Fault(terminal="content_filter"),
     "interleaved": Fault(order="interleaved"),

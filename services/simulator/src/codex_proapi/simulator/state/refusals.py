@@ -249,6 +249,14 @@ REFUSALS: dict[str, Callable[[Circumstance], Refusal]] = {
     ),
     "no_entitlement": lambda _: detail("Codex is not enabled for this workspace.", status=403),
     "account_mismatch": lambda _: detail({"code": "account_mismatch"}, status=403),
+    # Over WebSocket
+    "websocket_connection_limit_reached": lambda _: invalid(
+        "Responses websocket connection limit reached (60 minutes).",
+        code="websocket_connection_limit_reached",
+    ),
+    "previous_response_not_found": lambda _: invalid(
+        "Previous response not found.", code="previous_response_not_found"
+    ),
     # 404 to 426
     "model_not_found": _model_not_found,
     "not_found": lambda _: detail("Not Found", status=404),

@@ -39,6 +39,12 @@ class World:
     """Requests kept; the older half is forgotten beyond it."""
     redirects: frozenset[str] = REDIRECTS
     """Redirect addresses registered for the client id."""
+    socket_seconds: float = 3600.0
+    """How long a WebSocket connection may be used."""
+    socket_message_bytes: int = 16 * 1024 * 1024
+    """Most bytes of a WebSocket message."""
+    socket_responses: set[str] = dataclasses.field(default_factory=set)
+    """Ids of all responses made over WebSocket, on whatever connection."""
     device_interval: str = "5"
     """Seconds between polls, as sent to the client: a string."""
     catalogue_version: int = 1

@@ -20,6 +20,7 @@ from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.policy.retry import RetryDecision
+from codex_proapi.gateway.policy.transport_faults import CONNECTION_LOST
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import Lease
 
@@ -89,7 +90,12 @@ class OutcomeRecorder:
         return opened
 
     async def record_break_off(self, lease: Lease, code: str) -> None:
-        """Count a stream that broke after its commit point as a transient fault."""
+        """Count a stream that broke after its commit point as a transient fault.
+
+        Unless the transport alone broke: no account is to blame for that.
+        """
+        if code == CONNECTION_LOST:
+            return
         try:
             await self._count_fault(lease, code)
         except StoreUnavailable:

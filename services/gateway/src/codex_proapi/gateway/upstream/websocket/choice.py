@@ -1,0 +1,125 @@
+"""Which transport carries the next request: the setting, what was refused, what was measured.
+
+Faults of WebSocket are no faults of an account: they only have this replica use POST for a while.
+"""
+
+import collections
+import statistics
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from codex_proapi.gateway.settings import TransportSetting
+
+AWAY_SECONDS: Final = 600.0
+"""How long POST is used after WebSocket was refused or has failed; then it is tried again."""
+MOST_FAULTS: Final = 2
+"""Faults in a row after which POST is used for AWAY_SECONDS."""
+SAMPLES: Final = 20
+"""First-event times that are remembered of each transport."""
+LEAST_SAMPLES: Final = 8
+"""Times of each transport that a comparison needs."""
+SLOWER: Final = 1.1
+"""How many times longer WebSocket may take than POST before `auto` prefers POST."""
+EXPLORED: Final = 20
+"""One request in so many takes the other transport, so that the comparison stays true."""
+ACCOUNT_STATUSES: Final = frozenset({401, 403, 429})
+"""Statuses of a handshake that concern its account only; the POST that follows shows whether they do."""
+
+_SERVER_FAULTS: Final = 500
+
+log = structlog.get_logger(__name__)
+
+
+class TransportChoice:
+    """The state of one replica.
+
+    Args:
+        setting: what the operator wants.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, setting: TransportSetting, *, clock: Callable[[], float]) -> None:
+        self._setting = setting
+        self._clock = clock
+        self._away_until = 0.0
+        self._faults = 0
+        self._away: dict[str, float] = {}
+        self._proven: set[str] = set()
+        self._posted: set[str] = set()
+        self._trying: set[str] = set()
+        self._count = 0
+        self._times: dict[str, collections.deque[float]] = {
+            each: collections.deque(maxlen=SAMPLES) for each in ("http", "websocket")
+        }
+
+    def __repr__(self) -> str:
+        return f"<TransportChoice {self._setting.value}>"
+
+    def takes(self, account: str, *, preferred: bool) -> bool:
+        """Whether WebSocket carries the next request; if so `ended` must be called for it.
+
+        Args:
+            account: the account that is asked.
+            preferred: whether the catalogue prefers WebSocket for the model.
+        """
+        now = self._clock()
+        if self._setting is TransportSetting.HTTP or now < self._away_until:
+            return False
+        if self._away.get(account, 0.0) > now:
+            return False
+        if self._setting is TransportSetting.WEBSOCKET:
+            return True
+        return preferred and self._auto(account)
+
+    def _auto(self, account: str) -> bool:
+        """POST first, then one turn at a time until one was whole, then whatever is faster."""
+        if account not in self._posted:
+            return False
+        if account not in self._proven:
+            if account in self._trying:
+                return False
+            self._trying.add(account)
+            return True
+        self._count += 1
+        return self._is_slower() == (self._count % EXPLORED == 0)
+
+    def _is_slower(self) -> bool:
+        posts, sockets = self._times["http"], self._times["websocket"]
+        if min(len(posts), len(sockets)) < LEAST_SAMPLES:
+            return False
+        return statistics.median(sockets) > SLOWER * statistics.median(posts)
+
+    def measured(self, transport: str, account: str, seconds: float) -> None:
+        """Note how long a request waited for its first event with content."""
+        self._times[transport].append(seconds)
+        if transport == "http":
+            self._posted.add(account)
+
+    def ended(self, account: str, *, whole: bool) -> None:
+        """Note the end of a request that WebSocket carried."""
+        self._trying.discard(account)
+        if whole:
+            self._proven.add(account)
+            self._faults = 0
+
+    def failed(self, account: str, kind: str, *, status: int = 0) -> None:
+        """Note a fault of WebSocket.
+
+        Args:
+            account: the account that was asked.
+            kind: what it was, for the log.
+            status: the handshake's status, if it was refused.
+        """
+        self._trying.discard(account)
+        until = self._clock() + AWAY_SECONDS
+        if status in ACCOUNT_STATUSES:
+            self._away[account] = until
+        else:
+            self._faults += 1
+            refused = status and status < _SERVER_FAULTS
+            if not refused and self._faults < MOST_FAULTS:
+                return
+            self._faults, self._away_until = 0, until
+        log.warning("upstream.socket_left", kind=kind, status=status, seconds=AWAY_SECONDS)
