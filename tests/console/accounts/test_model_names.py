@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.console.accounts.model_names import ModelNames
+from codex_proapi.commons.cluster.live_settings import LiveSettings
+from codex_proapi.commons.cluster.replicas import Replica
+from codex_proapi.console.accounts.model_names import ModelNames, NamesInForce, names_in_force
 from codex_proapi.console.accounts.models_seen import SeenModel
 
 
@@ -76,3 +78,46 @@ def test_the_refusal_names_the_unknown_and_a_bounded_number_of_those_there_are()
 
     assert NAMES.told(["nope"]) == "No account offers nope. Offered are gpt-6-sol, gpt-5.5."
     assert many.told(["nope"]).endswith("gpt-19 and 10 more.")
+
+
+def _gateway(aliases: dict[str, str] | None, default: str = "") -> Replica:
+    return Replica(id="g", service="gateway", model_aliases=aliases, default_model=default)
+
+
+CONSOLE = Replica(id="c", service="console")
+
+
+@pytest.mark.parametrize(
+    ("live", "replicas", "expected"),
+    [
+        (LiveSettings(), [CONSOLE], NamesInForce()),
+        (
+            LiveSettings(),
+            [CONSOLE, _gateway({"house": "gpt-5.5"}, "house")],
+            NamesInForce(aliases={"house": "gpt-5.5"}, default_model="house"),
+        ),
+        (
+            LiveSettings(),
+            [_gateway({"a": "gpt-5.5"}, "a"), _gateway({"b": "gpt-6-sol"}, "b")],
+            NamesInForce(aliases={"a": "gpt-5.5", "b": "gpt-6-sol"}),
+        ),
+        # The heartbeat of an older release does not tell.
+        (LiveSettings(), [_gateway(None), _gateway({})], NamesInForce(complete=False)),
+        (
+            LiveSettings(model_aliases={}, default_model="gpt-5.5"),
+            [_gateway(None), _gateway({"a": "gpt-5.5"}, "a")],
+            NamesInForce(default_model="gpt-5.5"),
+        ),
+    ],
+)
+def test_live_settings_come_before_the_environment_of_the_gateways(
+    live: LiveSettings, replicas: list[Replica], expected: NamesInForce
+) -> None:
+    assert names_in_force(live, replicas) == expected
+
+
+def test_a_name_that_may_be_an_alias_nobody_told_passes_as_default_only() -> None:
+    names = ModelNames(_seen("gpt-5.5"), complete=False)
+
+    assert names.unknown_of_key((), "house") == ("", [])
+    assert names.unknown_of_key(("house",), "") == ("allowed_models", ["house"])

@@ -13,6 +13,7 @@ from support.logins import a_login
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.redis import keyspace
 
 NOW = 1_795_000_000
@@ -90,3 +91,22 @@ async def test_settings_that_lead_to_no_model_are_refused_and_change_nothing(
     assert refused.status_code == 400
     assert error_of(refused) == _fault(param)
     assert set((await api.get("/api/settings")).json()["live"].values()) == {None}
+
+
+async def test_an_alias_of_the_gateways_environment_is_a_name(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    body = {"name": "laptop", "default_model": "house"}
+    assert (await api.post("/api/keys", json=body)).status_code == 400
+
+    gateway = Replica(id="g1", service="gateway", model_aliases={"house": "gpt-5.5"})
+    await ReplicaStore(redis_client).beat(gateway)
+
+    assert (await api.post("/api/keys", json=body)).status_code == 201
+    assert (await api.get("/api/models")).json()["aliases"] == {"house": "gpt-5.5"}
+    assert (await api.patch("/api/settings", json={"default_model": "house"})).status_code == 200
+    # Aliases of the live settings stand instead of the environment's.
+    change = {"model_aliases": {"other": "gpt-5.5"}}
+    assert (await api.patch("/api/settings", json=change)).status_code == 200
+    again = body | {"default_model": "house", "name": "desk"}
+    assert (await api.post("/api/keys", json=again)).status_code == 400

@@ -176,7 +176,12 @@ class Pages(Logins):
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)
         self.names = Names(self.accounts, self.keys)
-        self.model_check = ModelCheck(ground.redis, self.accounts, self.live_settings)
+        self.model_check = ModelCheck(
+            ground.redis,
+            accounts=self.accounts,
+            live_settings=self.live_settings,
+            replicas=self.replicas,
+        )
         self.checked_settings = CheckedSettings(self.live_settings, self.model_check)
         self.bodies = AccountBodies(
             accounts=self.accounts,

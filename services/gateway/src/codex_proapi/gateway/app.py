@@ -220,6 +220,8 @@ class Gateway:
                 host=socket.gethostname(),
                 version=own_version(),
                 started_at=int(self.clock()),
+                default_model=self._settings.default_model,
+                model_aliases=self._settings.model_aliases,
             ),
             replicas=ReplicaStore(redis),
             live=LiveSettingsStore(redis),

@@ -37,6 +37,10 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When the backend last answered it, seconds since the epoch; 0 for never, and for consoles."""
     in_flight: dict[str, int] = {}
     """Exchanges under way, by account."""
+    default_model: str = ""
+    """`DEFAULT_MODEL` of a gateway's environment."""
+    model_aliases: dict[str, str] | None = None
+    """`MODEL_ALIASES` of a gateway's environment; None for consoles, and for releases before 0.1.0."""
     redis_faults: int = 0
     """Commands Redis failed since the start."""
 

@@ -1,32 +1,72 @@
 """Which names of models the gateway would know: one rule for pages, API and command line. Pure.
 
 Until an account has reported its models nobody can say, and every name passes. What the gateways'
-environment says (`MODEL_ALIASES`) is not known here.
+environment says (`DEFAULT_MODEL`, `MODEL_ALIASES`) is in their heartbeats.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
+from codex_proapi.commons.cluster.live_settings import LiveSettings
+from codex_proapi.commons.cluster.replicas import Replica
 from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Model
 from codex_proapi.console.accounts.models_seen import SeenModel
+
+
+class NamesInForce(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands for models on the gateways: live settings first, then their environment."""
+
+    default_model: str = ""
+    """Empty where none is set, or the gateways differ."""
+    aliases: dict[str, str] = {}
+    """Those of all gateways together, where their environments differ."""
+    complete: bool = True
+    """Whether these are all aliases: not while a gateway runs whose heartbeat does not tell."""
+
+
+def names_in_force(live: LiveSettings, replicas: Iterable[Replica]) -> NamesInForce:
+    """The names that are in force.
+
+    Args:
+        live: The live settings; what is set there overrules every environment.
+        replicas: The live replicas of both services.
+    """
+    gateways = [replica for replica in replicas if replica.service == "gateway"]
+    told = [gateway.model_aliases for gateway in gateways]
+    defaults = {gateway.default_model for gateway in gateways}
+    found = live.model_aliases
+    united = {name: target for each in told for name, target in (each or {}).items()}
+    return NamesInForce(
+        default_model=live.default_model or (defaults.pop() if len(defaults) == 1 else ""),
+        aliases=united if found is None else found,
+        complete=found is not None or None not in told,
+    )
 
 
 class ModelNames:
     """The models that accounts have, and the names that stand for them."""
 
     def __init__(
-        self, seen: Sequence[SeenModel], *, aliases: Mapping[str, str] | None = None
+        self,
+        seen: Sequence[SeenModel],
+        *,
+        aliases: Mapping[str, str] | None = None,
+        complete: bool = True,
     ) -> None:
         """Prepare the lookup.
 
         Args:
             seen: The models of all accounts, hidden ones too.
-            aliases: Names of the live settings, with the names they stand for.
+            aliases: Names in force, with the names they stand for.
+            complete: Whether these are all; if not, a name that leads nowhere here may be an alias.
         """
         self.offered = tuple(model.id for model in seen)
         """Their own names, best first."""
         self._slugs = {name.lower() for name in self.offered}
         models = [Model(slug=model.id, priority=model.priority) for model in seen]
+        self._complete = complete
         self._catalogue = Catalogue(models, aliases=aliases)
 
     def __repr__(self) -> str:
@@ -38,7 +78,9 @@ class ModelNames:
 
     def unresolved(self, names: Iterable[str]) -> list[str]:
         """Names that lead to no model: neither a model's own, nor an alias, nor a family's."""
-        return [name for name in names if self._slugs and name and not self._resolves(name)]
+        if not self._slugs or not self._complete:
+            return []
+        return [name for name in names if name and not self._resolves(name)]
 
     def unknown_of_key(
         self, allowed: Sequence[str], default: str, *, kept: Sequence[str] = ()

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
-from codex_proapi.console.accounts.model_names import ModelNames
+from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.console.accounts.model_names import ModelNames, names_in_force
 from codex_proapi.console.accounts.models_seen import offered_by
 from codex_proapi.console.errors import BadRequest, Code
 
@@ -17,9 +19,15 @@ class ModelCheck:
     """Names that stood there before may stay: a model that has gone since blocks no other change."""
 
     def __init__(
-        self, redis: Redis, accounts: AccountStore, live_settings: LiveSettingsStore
+        self,
+        redis: Redis,
+        *,
+        accounts: AccountStore,
+        live_settings: LiveSettingsStore,
+        replicas: ReplicaStore,
     ) -> None:
-        self._redis, self._accounts, self._live_settings = redis, accounts, live_settings
+        self._redis, self._accounts = redis, accounts
+        self._live_settings, self._replicas = live_settings, replicas
 
     def __repr__(self) -> str:
         return "<ModelCheck>"
@@ -30,7 +38,7 @@ class ModelCheck:
         """Raise BadRequest if a key's `allowed_models` or `default_model` names an unknown model."""
         if not allowed and not default:
             return
-        names = await self._names((await self._live_settings.read()).model_aliases)
+        names = await self._names(await self._live_settings.read())
         kept = (*before.allowed_models, before.default_model) if before else ()
         _refuse(names, *names.unknown_of_key(allowed, default, kept=kept))
 
@@ -46,12 +54,15 @@ class ModelCheck:
         """
         if not default and not aliases:
             return
-        names = await self._names(before.model_aliases if aliases is None else aliases)
+        asked = before if aliases is None else replace(before, model_aliases=dict(aliases))
+        names = await self._names(asked)
         kept = (before.default_model or "", *(before.model_aliases or {}).values())
         _refuse(names, *names.unknown_of_settings(default, aliases, kept=kept))
 
-    async def _names(self, aliases: Mapping[str, str] | None) -> ModelNames:
-        return ModelNames(await offered_by(self._redis, self._accounts), aliases=aliases)
+    async def _names(self, live: LiveSettings) -> ModelNames:
+        known = names_in_force(live, await self._replicas.all())
+        seen = await offered_by(self._redis, self._accounts)
+        return ModelNames(seen, aliases=known.aliases, complete=known.complete)
 
 
 class CheckedSettings:

@@ -11,7 +11,8 @@ import rich_click as click
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
-from codex_proapi.console.accounts.model_names import ModelNames
+from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.console.accounts.model_names import ModelNames, names_in_force
 from codex_proapi.console.accounts.models_seen import offered_by
 from codex_proapi.console.api.keys import (
     MOST_NAME,
@@ -214,8 +215,10 @@ async def _check_models(
     default = provided["default_model"] or ""
     if not models and not default:
         return
-    aliases = (await LiveSettingsStore(store.redis).read()).model_aliases
-    names = ModelNames(await offered_by(store.redis, store.accounts), aliases=aliases)
+    live = await LiveSettingsStore(store.redis).read()
+    known = names_in_force(live, await ReplicaStore(store.redis).all())
+    seen = await offered_by(store.redis, store.accounts)
+    names = ModelNames(seen, aliases=known.aliases, complete=known.complete)
     kept = (*before.allowed_models, before.default_model) if before else ()
     _, unknown = names.unknown_of_key(models, default, kept=kept)
     if unknown:

@@ -5,6 +5,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from codex_proapi.commons.usage.calendar import calendar_of
+from codex_proapi.console.accounts.model_names import names_in_force
 from codex_proapi.console.accounts.models_seen import ALWAYS, SeenModel, load_models
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.views.account_list import (
@@ -58,9 +59,9 @@ async def _rows(sources: Sources, overview: AccountOverview) -> tuple[ModelRow, 
     day = calendar_of(live.time_zone).day_of(sources.clock())
     used = (await sources.usage.read("model", [day]))[day]
     disabled = live.disabled_models or ()
-    wanted = live.default_model or ""
-    default = default_of(seen, disabled=disabled, wanted=wanted)
-    aliases = live.model_aliases or {}
+    known = names_in_force(live, await sources.replicas.all())
+    default = default_of(seen, disabled=disabled, wanted=known.default_model)
+    aliases = known.aliases
     by_id = {row.id: row for row in overview.rows}
 
     def row(model: SeenModel) -> ModelRow:
@@ -110,7 +111,7 @@ async def offered_models(sources: Sources, overview: AccountOverview) -> list[st
     seen = await load_models(sources.redis, [row.id for row in overview.rows])
     live = await sources.live_settings.read()
     disabled = live.disabled_models or ()
-    wanted = live.default_model or ""
+    wanted = names_in_force(live, await sources.replicas.all()).default_model
     default = default_of(seen, disabled=disabled, wanted=wanted)
     names = [model.id for model in seen if model.id not in disabled]
     return sorted(names, key=lambda name: name != default) or list(ALWAYS)

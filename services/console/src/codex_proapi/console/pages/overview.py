@@ -4,6 +4,7 @@ import msgspec
 from litestar import get
 
 from codex_proapi.commons.usage.counters import day_of
+from codex_proapi.console.accounts.model_names import names_in_force
 from codex_proapi.console.accounts.models_seen import SeenModel, load_models
 from codex_proapi.console.api.chart_points import HOUR
 from codex_proapi.console.pages.dashboard import verdict_of
@@ -93,7 +94,7 @@ async def list_models(sources: Injected[Sources]) -> ModelList:
     return ModelList(
         models=await load_models(sources.redis, accounts),
         default_model=live.default_model,
-        aliases=live.model_aliases or {},
+        aliases=names_in_force(live, await sources.replicas.all()).aliases,
         disabled=live.disabled_models or (),
     )
 

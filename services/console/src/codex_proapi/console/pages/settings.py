@@ -17,7 +17,7 @@ from codex_proapi.commons.cluster.live_settings import (
 from codex_proapi.commons.redis.keyspace import USAGE_MONTHS
 from codex_proapi.commons.usage.calendar import time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
-from codex_proapi.console.accounts.model_names import ModelNames
+from codex_proapi.console.accounts.model_names import ModelNames, NamesInForce, names_in_force
 from codex_proapi.console.accounts.models_seen import SeenModel, load_models
 from codex_proapi.console.api.settings import MOST_MONTHS, MOST_STREAMS
 from codex_proapi.console.auth.audit import AuditEvent
@@ -143,7 +143,9 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
     view = SettingsView(
         live=live,
         unserved=unserved(
-            live, await load_models(sources.redis, [row.id for row in overview.rows], hidden=True)
+            live,
+            await load_models(sources.redis, [row.id for row in overview.rows], hidden=True),
+            names_in_force(live, await sources.replicas.all()),
         ),
         aliases="\n".join(
             f"{name} = {model}" for name, model in (live.model_aliases or {}).items()
@@ -166,10 +168,11 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
     return await page(request, sources, overview, "settings.html", view=view)
 
 
-def unserved(live: LiveSettings, seen: Sequence[SeenModel]) -> list[str]:
+def unserved(live: LiveSettings, seen: Sequence[SeenModel], known: NamesInForce) -> list[str]:
     """Models that the settings name and that no account is known to serve; none while none is known."""
     named = {live.default_model or "", *(live.model_aliases or {}).values()}
-    return sorted(ModelNames(seen, aliases=live.model_aliases).unresolved(named))
+    names = ModelNames(seen, aliases=known.aliases, complete=known.complete)
+    return sorted(names.unresolved(named))
 
 
 async def _audit(sources: Sources, overview: AccountOverview) -> tuple[AuditEventRow, ...]:
