@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from support.tree import ROOT
 
-from codex_proapi.commons.redis import alert_keys, keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.console.metrics import Metrics as ConsoleMetrics
 from codex_proapi.console.settings import ConsoleSettings
 from codex_proapi.gateway import errors
@@ -24,7 +24,7 @@ def _table(name: str) -> set[str]:
 def _redis_keys() -> set[str]:
     """Every key as its function writes it, with its parameters in angle brackets."""
     made = set()
-    modules = (keyspace, alert_keys)
+    modules = (keyspace, operator_keys)
     for _, function in (
         each for m in modules for each in inspect.getmembers(m, inspect.isfunction)
     ):

@@ -24,7 +24,7 @@ MEANT = {
     *("/api/accounts", "/api/accounts/preview", "/api/logins/callback"),
     *("/api/keys", "/api/keys/{key_id}", "/api/tokens", "/api/usage", "/api/setup"),
     *("/api/password", "/api/session", "/api/alerts/destinations"),
-    *("/api/alerts/destinations/{destination_id}", "/api/settings"),
+    *("/api/alerts/destinations/{destination_id}", "/api/settings", "/api/prices"),
 }
 """Where more must hold than a schema can say: a real auth.json, a time to come, a strong password,
 an address, a time zone that exists."""

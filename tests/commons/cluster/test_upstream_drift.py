@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from codex_proapi.commons.cluster.upstream_drift import MOST_NAMES, Drift, UpstreamDriftStore
-from codex_proapi.commons.redis import alert_keys
+from codex_proapi.commons.redis import operator_keys
 
 
 async def test_a_name_keeps_when_it_was_seen_first(redis_client: Redis) -> None:
@@ -30,7 +30,7 @@ async def test_what_is_no_name_is_other_and_there_are_so_many_at_most(redis_clie
 
 async def test_a_record_of_another_form_is_left_out(redis_client: Redis) -> None:
     await redis_client.hset(
-        alert_keys.upstream_drift(),
+        operator_keys.upstream_drift(),
         mapping={"event a": "[]", "mood b": '{"first_at":1,"last_at":1}'},
     )
 

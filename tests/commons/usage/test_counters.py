@@ -253,8 +253,11 @@ async def test_a_shorter_retention_holds_for_what_is_there_and_for_what_comes(
     for kept, age in (("last", 40), ("today", 0)):
         seconds = midnight + (40 - age) * keyspace.DAY
         for found in left[kept]:
-            if "series" not in str(found):
-                assert seconds - 5 <= await redis_client.ttl(found) <= seconds, found
+            brief = "series" in str(found) or (
+                "usage-models" in str(found) and "acc_" in str(found)
+            )
+            if not brief:
+                assert seconds - 3600 <= await redis_client.ttl(found) <= seconds, found
 
     usage.writer.days = 40
     await usage.add([msgspec.structs.replace(RECORD, request_id="next")])

@@ -14,7 +14,7 @@ from support.alert_receivers import WebhookReceiver, answer, webhook_receiver
 from support.clock import Clock
 
 from codex_proapi.commons.proxy.address import ProxyRules
-from codex_proapi.commons.redis import alert_keys
+from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -55,7 +55,7 @@ class Site:
                 self.destinations, ProxyRules(), allowed=allowed, console="", clock=self.clock
             ),
             read_facts=self.facts,
-            locks=Locks(self.redis, lambda _name: alert_keys.alert_lock(), seconds=30),
+            locks=Locks(self.redis, lambda _name: operator_keys.alert_lock(), seconds=30),
             metrics=self.metrics,
             clock=self.clock,
         )

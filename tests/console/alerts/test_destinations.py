@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from codex_proapi.commons.redis import alert_keys
+from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.console.alerts.changed_destinations import (
     DestinationFault,
@@ -92,7 +92,7 @@ async def test_redis_has_neither_address_nor_secret(redis_client: Redis) -> None
     store = DestinationStore(redis_client, Cipher([OLD]))
     made, opened, _ = made_destination(draft(shape=Shape.DINGTALK, secret="SECtop"), now=1)
     kept = await store.put(made, opened)
-    raw = str(await redis_client.hgetall(alert_keys.alert_destinations()))
+    raw = str(await redis_client.hgetall(operator_keys.alert_destinations()))
 
     assert (kept.host, kept.signed) == ("hooks.example:443", True)
     assert "verysecret" not in raw
@@ -103,7 +103,7 @@ async def test_redis_has_neither_address_nor_secret(redis_client: Redis) -> None
 async def test_secrets_are_sealed_anew_here_and_in_a_restored_backup(redis_client: Redis) -> None:
     made, opened, _ = made_destination(draft(), now=1)
     await DestinationStore(redis_client, Cipher([OLD])).put(made, opened)
-    old = await redis_client.hgetall(alert_keys.alert_destinations())
+    old = await redis_client.hgetall(operator_keys.alert_destinations())
 
     assert await DestinationStore(redis_client, Cipher([NEW, OLD])).reseal() == 1
     fresh = DestinationStore(redis_client, Cipher([NEW]))
@@ -113,7 +113,7 @@ async def test_secrets_are_sealed_anew_here_and_in_a_restored_backup(redis_clien
     restored: dict[Any, Any] = dict(
         resealed_destinations(values, source=Cipher([OLD]), target=Cipher([NEW]))
     )
-    await redis_client.hset(alert_keys.alert_destinations(), mapping=restored)
+    await redis_client.hset(operator_keys.alert_destinations(), mapping=restored)
     assert fresh.open((await fresh.all())[0]) == opened
 
 

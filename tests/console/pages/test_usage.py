@@ -9,6 +9,7 @@ from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.commons.usage.counters import Counters, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.console.costs.token_costs import Cost
 from codex_proapi.console.pages.usage import Asked, asked_for, rows_of_sums, total_of
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
@@ -44,8 +45,30 @@ async def test_days_are_added_up_with_a_total(redis_url: str) -> None:
         await settle(site, ending=Ending.BROKEN, tokens=Tokens(), estimated=70)
         html = (await site.get("/usage")).text
 
-    assert row(html, "key_a") == ["key_a", "2", "0", "2,000", "800 40%", "0", "0", "0", "1.5 sec"]
-    assert row(html, "without a key") == ["without a key", "1", "1", "0", "0", "0", "0", "70", "–"]
+    assert row(html, "key_a") == [
+        "key_a",
+        "2",
+        "0",
+        "2,000",
+        "800 40%",
+        "0",
+        "0",
+        "0",
+        "–",
+        "1.5 sec",
+    ]
+    assert row(html, "without a key") == [
+        "without a key",
+        "1",
+        "1",
+        "0",
+        "0",
+        "0",
+        "0",
+        "70",
+        "–",
+        "–",
+    ]
     assert row(html, "Total")[1:4] == ["3", "1", "2,000"]
 
 
@@ -168,7 +191,7 @@ def test_who_used_most_comes_first_and_who_asked_nothing_is_left_out() -> None:
         "open": Counters(requests=1),
         "c": Counters(),
     }
-    rows = rows_of_sums(found, {"a": "Ada"})
+    rows = rows_of_sums(found, {"a": "Ada"}, dict.fromkeys(found, Cost(priced=1)))
 
     assert [(row.name, row.counters.requests) for row in rows] == [("Ada", 3), ("b", 1), ("", 1)]
     total = total_of(rows)

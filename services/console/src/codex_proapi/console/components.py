@@ -23,7 +23,7 @@ from codex_proapi.commons.cluster.upstream_drift import UpstreamDriftStore
 from codex_proapi.commons.cluster.usage_roll_up import UsageRollUp
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
-from codex_proapi.commons.redis import alert_keys
+from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
@@ -48,6 +48,7 @@ from codex_proapi.console.auth.passwords import Passwords
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
 from codex_proapi.console.auth.sign_in_links import SignInLinks
+from codex_proapi.console.costs.price_store import PriceStore
 from codex_proapi.console.live.changes import Changes
 from codex_proapi.console.live.event_streams import Gate
 from codex_proapi.console.live.log_broadcast import LogBroadcast
@@ -96,6 +97,7 @@ class Stores:
         self.usage = UsageStore(redis)
         self.usage_packer = UsagePacker(redis)
         self.usage_roll_up = UsageRollUp(redis, version=own_version())
+        self.prices = PriceStore(redis)
         self.logs = LogStream(redis, blocking_redis=ground.blocking_redis)
         self.replicas = ReplicaStore(redis)
         self.live_settings = LiveSettingsStore(redis)
@@ -203,6 +205,7 @@ class Pages(Logins):
             quotas=self.quotas,
             keys=self.keys,
             usage=self.usage,
+            prices=self.prices,
             logs=self.logs,
             replicas=self.replicas,
             live_settings=self.live_settings,
@@ -234,7 +237,9 @@ class Components(Pages):
             deliverer=self.deliverer,
             read_facts=AlertFacts(self.sources, self.drift, self.alert_store).read,
             locks=Locks(
-                redis, lambda _name: alert_keys.alert_lock(), seconds=alert_keys.ALERT_LOCK_SECONDS
+                redis,
+                lambda _name: operator_keys.alert_lock(),
+                seconds=operator_keys.ALERT_LOCK_SECONDS,
             ),
             metrics=ground.metrics,
             clock=clock,

@@ -74,6 +74,8 @@ class Code(enum.StrEnum):
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_KEY = "unknown_key"
     UNKNOWN_TOKEN = "unknown_admin_token"  # noqa: S105 - a code, no token
+    UNKNOWN_PRICE = "unknown_price"
+    TOO_MANY_PRICES = "too_many_prices"
     UNKNOWN_DESTINATION = "unknown_destination"
     TOO_MANY_DESTINATIONS = "too_many_destinations"
     UNKNOWN_SESSION = "unknown_session"

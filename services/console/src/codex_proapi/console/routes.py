@@ -15,6 +15,7 @@ from codex_proapi.console.api import (
     authorize,
     keys,
     logins,
+    prices,
     settings,
     usage,
 )
@@ -38,6 +39,7 @@ API_ROUTES = (
     *(logs.list_logs, logs.clear_logs, logs.restore_logs, logs.stream_logs, logs.stream_changes),
     *(log_download.download_ndjson, log_download.download_csv),
     *(usage.show_usage, usage.show_series),
+    *(prices.show_prices, prices.set_price, prices.reset_price),
     *(settings.show_settings, settings.change_settings),
     *(alerts.show_alerts, alerts.make_destination, alerts.change_destination),
     *(alerts.remove_destination, alerts.try_destination),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 from redis.asyncio import Redis
 
-from codex_proapi.commons.redis import alert_keys
+from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.stored_records import read_json
@@ -55,12 +55,12 @@ class UpstreamDriftStore:
         """Note sorts and names as seen now."""
         fields = [f"{sort} {drift_name(name)}" for sort, name in seen]
         if fields:
-            key = alert_keys.upstream_drift()
+            key = operator_keys.upstream_drift()
             await self._scripts.repeat("note_drift", [key], [now, MOST_NAMES, *fields])
 
     async def all(self) -> list[Drift]:
         """Everything noted, the newest first."""
-        kept = await ask(lambda: self._redis.hgetall(alert_keys.upstream_drift()))
+        kept = await ask(lambda: self._redis.hgetall(operator_keys.upstream_drift()))
         found = []
         for field, body in kept.items():
             sort, _, name = text(field).partition(" ")

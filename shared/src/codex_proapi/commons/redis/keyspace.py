@@ -291,7 +291,7 @@ def usage_subjects(day: str, kind: str) -> str:
 
 
 def usage_models(day: str, key_id: str) -> str:
-    """Hash of a key's counters of a day by model, `model counter`; USAGE_DAYS."""
+    """Hash of a key's, or an account's, counters of a day by model, `model counter`; USAGE_DAYS."""
     return f"{TAG}:usage-models:{day}:{key_id}"
 
 

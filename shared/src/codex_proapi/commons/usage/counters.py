@@ -123,6 +123,17 @@ class UsageStore:
             merge(sums, found)
         return sums
 
+    async def models_of_accounts(self, account_ids: Sequence[str], days: Iterable[str]) -> Sums:
+        """Counters of accounts by `account model`, all these days together; of the last 40 days."""
+        sums: Sums = {}
+        for part in _parts(list(days), DAYS_AT_ONCE):
+            live = await self._live(MODELS_OF_KEYS, dict.fromkeys(part, account_ids))
+            for counted in live.values():
+                for subject, value in counted:
+                    add_packed(sums, subject, value)
+                await asyncio.sleep(0)
+        return sums
+
     async def tokens(self, key_id: str, days: Iterable[str]) -> list[int]:
         """Tokens of a key by day, as its budgets count them."""
         counted = ("input", "output", "estimated")
@@ -139,6 +150,8 @@ class UsageStore:
             pipe = self._redis.pipeline(transaction=False)
             for day in part:
                 seconds = seconds_left(day, days, now=now, calendar=calendar)
+                for account_id in held["account"][day]:  # kept for 40 days at most
+                    pipe.expire(keyspace.usage_models(day, account_id), max(0, seconds), lt=True)
                 # Subjects last: while they are there, an interrupted change can be made again.
                 for name in _names_of_day(day, {kind: held[kind][day] for kind in KINDS}):
                     if seconds > 0:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from redis.asyncio import Redis
 
-from codex_proapi.commons.redis import alert_keys
+from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.clients import ask, mapped, text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.stored_records import read_json
@@ -71,14 +71,14 @@ class AlertStore:
 
     async def alerts(self) -> dict[AlertKey, Alert]:
         """Every alert that has begun."""
-        kept = await ask(lambda: self._redis.hgetall(alert_keys.alerts()))
+        kept = await ask(lambda: self._redis.hgetall(operator_keys.alerts()))
         found = [read_json(text(b), Alert, kind="alert", name=text(n)) for n, b in kept.items()]
         return {alert.key: alert for alert in found if alert is not None}
 
     async def forget(self) -> None:
         """Drop every alert: nobody wants to be told."""
         with mapped():
-            await self._redis.delete(alert_keys.alerts(), alert_keys.alert_deliveries())
+            await self._redis.delete(operator_keys.alerts(), operator_keys.alert_deliveries())
 
     async def apply(
         self, changes: Sequence[Change], destinations: Sequence[Destination], *, now: int
@@ -101,13 +101,13 @@ class AlertStore:
             args += [" ".join(change.key), _encoded(change.before), _encoded(change.after)]
         for delivery in queued:
             args += [delivery.field, _encoded(delivery)]
-        keys = [alert_keys.alerts(), alert_keys.alert_deliveries()]
+        keys = [operator_keys.alerts(), operator_keys.alert_deliveries()]
         dropped = int(await self._scripts.run("apply_alerts", keys, args, durably=True))
         return None if dropped < 0 else (made, dropped)
 
     async def deliveries(self) -> list[Delivery]:
         """Every message that waits, the next due first."""
-        kept = await ask(lambda: self._redis.hgetall(alert_keys.alert_deliveries()))
+        kept = await ask(lambda: self._redis.hgetall(operator_keys.alert_deliveries()))
         found = [
             read_json(text(body), Delivery, kind="alert delivery", name=text(name))
             for name, body in kept.items()
@@ -118,28 +118,30 @@ class AlertStore:
         """Take a delivery for one try; None if another console did."""
         after = msgspec.structs.replace(before, tries=before.tries + 1, next_at=next_at)
         args = [before.field, _encoded(before), _encoded(after)]
-        taken = await self._scripts.run("claim_delivery", [alert_keys.alert_deliveries()], args)
+        taken = await self._scripts.run("claim_delivery", [operator_keys.alert_deliveries()], args)
         return after if taken else None
 
     async def postpone(self, delivery: Delivery, *, next_at: int) -> None:
         """Set when a claimed delivery is tried next."""
         later = msgspec.structs.replace(delivery, next_at=next_at)
         args = [delivery.field, _encoded(delivery), _encoded(later)]
-        await self._scripts.run("claim_delivery", [alert_keys.alert_deliveries()], args)
+        await self._scripts.run("claim_delivery", [operator_keys.alert_deliveries()], args)
 
     async def finish(self, field: str) -> None:
         """Remove a delivery: taken by its receiver, or given up."""
         with mapped():
-            await self._redis.hdel(alert_keys.alert_deliveries(), field)
+            await self._redis.hdel(operator_keys.alert_deliveries(), field)
 
     async def note(self, destination_id: str, outcome: Outcome) -> None:
         """Keep how the last try to a destination went."""
         with mapped():
-            await self._redis.hset(alert_keys.alert_outcomes(), destination_id, _encoded(outcome))
+            await self._redis.hset(
+                operator_keys.alert_outcomes(), destination_id, _encoded(outcome)
+            )
 
     async def outcomes(self) -> dict[str, Outcome]:
         """The last outcome of each destination."""
-        kept = await ask(lambda: self._redis.hgetall(alert_keys.alert_outcomes()))
+        kept = await ask(lambda: self._redis.hgetall(operator_keys.alert_outcomes()))
         found = {
             text(name): read_json(text(body), Outcome, kind="alert outcome", name=text(name))
             for name, body in kept.items()
@@ -149,11 +151,11 @@ class AlertStore:
     async def backed_up(self, at: int) -> None:
         """Note that a backup was written."""
         with mapped():
-            await self._redis.set(alert_keys.last_backup(), at)
+            await self._redis.set(operator_keys.last_backup(), at)
 
     async def last_backup(self) -> int:
         """When a backup was written last, seconds since the epoch; 0 is never."""
-        kept = await ask(lambda: self._redis.get(alert_keys.last_backup()))
+        kept = await ask(lambda: self._redis.get(operator_keys.last_backup()))
         return int(text(kept)) if kept is not None and text(kept).isdecimal() else 0
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from redis.asyncio import Redis
 
-from codex_proapi.commons.redis import alert_keys
+from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.clients import ask, mapped, text
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.stored_records import UNREADABLE, read_json
@@ -90,7 +90,7 @@ class DestinationStore:
 
     async def all(self) -> list[Destination]:
         """Every destination, oldest first; one this version cannot read is left out."""
-        kept = await ask(lambda: self._redis.hgetall(alert_keys.alert_destinations()))
+        kept = await ask(lambda: self._redis.hgetall(operator_keys.alert_destinations()))
         found = [
             one
             for name, body in kept.items()
@@ -112,7 +112,7 @@ class DestinationStore:
         )
         with mapped():
             await self._redis.hset(
-                alert_keys.alert_destinations(), kept.id, msgspec.json.encode(kept).decode()
+                operator_keys.alert_destinations(), kept.id, msgspec.json.encode(kept).decode()
             )
         return kept
 
@@ -120,8 +120,8 @@ class DestinationStore:
         """Delete a destination; what waits for it is dropped when its turn comes."""
         with mapped():
             pipe = self._redis.pipeline(transaction=True)
-            pipe.hdel(alert_keys.alert_destinations(), destination_id)
-            pipe.hdel(alert_keys.alert_outcomes(), destination_id)
+            pipe.hdel(operator_keys.alert_destinations(), destination_id)
+            pipe.hdel(operator_keys.alert_outcomes(), destination_id)
             return bool((await pipe.execute())[0])
 
     def open(self, destination: Destination) -> Secrets | None:

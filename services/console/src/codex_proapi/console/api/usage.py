@@ -26,6 +26,8 @@ from codex_proapi.console.api.usage_rows import (
     each_period,
     json_parts,
 )
+from codex_proapi.console.costs.cost_reader import CostReader
+from codex_proapi.console.costs.price_store import PriceStore
 from codex_proapi.console.server.dependencies import Injected
 
 Clock = Callable[[], float]
@@ -75,6 +77,7 @@ async def show_usage(
     names: Injected[Names],
     wanted_usage: Injected[Wanted],
     calendar: Injected[Calendar],
+    prices: Injected[PriceStore],
     by: FromQuery[Literal["key", "account", "model"]] = "key",
     form: Annotated[Literal["json", "csv"], QueryParameter(name="format")] = "json",
 ) -> Stream:
@@ -88,15 +91,16 @@ async def show_usage(
     days = wanted_usage.days
     periods = await _begun(each_period(usage, by, wanted_usage))
     called = await names.of(by)
+    costs = CostReader(usage, await prices.all(), by=by, days=days, model=wanted_usage.model).of
     if form == "csv":
         disposition = f'attachment; filename="usage-{by}-{days[0]}-{days[-1]}.csv"'
         return Stream(
-            csv_parts(periods, called, time_zone=calendar.zone),
+            csv_parts(periods, called, costs, time_zone=calendar.zone),
             media_type="text/csv",
             headers={"content-disposition": disposition},
         )
     body = UsageBody(by=by, time_zone=calendar.zone, since=days[0], until=days[-1], rows=[])
-    return Stream(json_parts(body, periods, called), media_type="application/json")
+    return Stream(json_parts(body, periods, called, costs), media_type="application/json")
 
 
 async def _begun(periods: AsyncIterator[Period]) -> AsyncIterator[Period]:

@@ -1,7 +1,8 @@
 """Usage as rows: which is asked for, read period by period, written as JSON or CSV in parts."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -11,12 +12,12 @@ from codex_proapi.commons.usage.counters import (
     MODELS_OF_KEYS,
     MOST_DAYS,
     CountedKind,
-    Counters,
     UsageKind,
     UsageStore,
     key_and_model,
 )
 from codex_proapi.commons.usage.sums import Sums, merge
+from codex_proapi.console.costs.token_costs import Cost
 from codex_proapi.console.errors import BadRequest, Code
 from codex_proapi.console.server.csv_text import csv_line
 
@@ -28,6 +29,8 @@ LONGEST_DAYS = 3660
 
 Period: TypeAlias = tuple[str, Sums]
 """A day (`2026-11-24`) or month (`2026-11`), and its counters by subject."""
+CostsOf: TypeAlias = Callable[[str, Sums], Awaitable[Mapping[str, Cost]]]
+"""Reads the costs of a period's subjects."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,10 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens beside these, of answers that ended before upstream told their usage."""
     first_byte_ms: int | None
     """Mean time to the first word."""
+    cost_usd: Decimal | None = None
+    """What it would cost at list prices; null where no token has a price. Exact, not rounded."""
+    unpriced_tokens: int = 0
+    """Tokens of `total` without a price: they are not in `cost_usd`."""
 
 
 class UsageBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,12 +141,12 @@ def days_of(since: str, until: str, *, today: str, most: int = MOST_DAYS) -> lis
 
 
 def rows_of(
-    found: Mapping[str, Mapping[str, Counters]], names: Mapping[str, str]
+    period: str, sums: Sums, names: Mapping[str, str], costs: Mapping[str, Cost]
 ) -> list[UsageRow]:
-    """Counters as rows, by day and then by use."""
+    """The counters of a day or month as rows, by use."""
     rows = [
         UsageRow(
-            day=day,
+            day=period,
             subject=subject,
             name=names.get(subject, subject),
             requests=each.requests,
@@ -154,22 +161,26 @@ def rows_of(
             first_byte_ms=round(each.first_byte_ms / each.first_bytes)
             if each.first_bytes
             else None,
+            cost_usd=costs[subject].known,
+            unpriced_tokens=costs[subject].unpriced,
         )
-        for day, subjects in found.items()
-        for subject, each in subjects.items()
+        for subject, each in sums.items()
     ]
     return sorted(rows, key=lambda row: (row.day, -row.total, row.subject))
 
 
 async def json_parts(
-    body: UsageBody, periods: AsyncIterator[Period], names: Mapping[str, str]
+    body: UsageBody,
+    periods: AsyncIterator[Period],
+    names: Mapping[str, str],
+    costs: CostsOf,
 ) -> AsyncIterator[bytes]:
     """The answer in parts, one for each period: `body` with the rows of all of them."""
     written = msgspec.json.encode(body).removesuffix(b"]}")
     between = b""
     async for period, sums in periods:
         if sums:
-            rows = rows_of({period: sums}, names)
+            rows = rows_of(period, sums, names, await costs(period, sums))
             written += between + msgspec.json.encode(rows)[1:-1]
             between = b","
             yield written
@@ -178,14 +189,19 @@ async def json_parts(
 
 
 async def csv_parts(
-    periods: AsyncIterator[Period], names: Mapping[str, str], *, time_zone: str
+    periods: AsyncIterator[Period], names: Mapping[str, str], costs: CostsOf, *, time_zone: str
 ) -> AsyncIterator[str]:
     """Rows as CSV in parts, one for each period; the last column names the zone of the days."""
     yield _lines([(*UsageRow.__struct_fields__, "time_zone")])
     async for period, sums in periods:
         if sums:
-            rows = rows_of({period: sums}, names)
-            yield _lines((*msgspec.structs.astuple(row), time_zone) for row in rows)
+            rows = rows_of(period, sums, names, await costs(period, sums))
+            yield _lines((*map(_cell, msgspec.structs.astuple(row)), time_zone) for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """Money is written out: no exponent."""
+    return f"{value:f}" if isinstance(value, Decimal) else value
 
 
 def _lines(rows: Iterable[Sequence[Any]]) -> str:

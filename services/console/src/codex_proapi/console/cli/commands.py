@@ -29,6 +29,7 @@ OWN = (
     ("keys", "keys", "keys", "The API keys clients may use."),
     ("logs", "reports.logs", "logs_command", "The log, the newest entries last."),
     ("migrate", "archive.migration", "migrate_command", "Copy accounts, API keys, usage, settings, log and audit into another store."),
+    ("prices", "reports.prices", "prices", "List prices of models, for the cost of usage."),
     ("restore", "archive.commands", "restore_command", "Put a backup (FILE, or - for standard input) into this installation's store."),
     ("status", "reports.status", "status_command", "What runs and what there is to spend."),
     ("usage", "reports.status", "usage_command", "Requests and tokens of the last days."),

@@ -10,7 +10,12 @@ import re
 from typing import Any
 
 import jinja2
-from babel.numbers import format_compact_decimal, format_decimal, format_percent
+from babel.numbers import (
+    format_compact_decimal,
+    format_currency,
+    format_decimal,
+    format_percent,
+)
 from babel.units import format_unit
 
 from codex_proapi.console.layout.assets import assets
@@ -50,6 +55,7 @@ def environment(language: Language) -> jinja2.Environment:
         number=lambda value: format_decimal(value, locale=locale),
         compact=lambda value: _compact(value, locale),
         percent=lambda value: format_percent(value / 100, format="#,##0%", locale=locale),
+        dollars=lambda value: format_currency(value, "USD", locale=locale),
         exact=lambda value: format_decimal(round(value, 1), locale=locale),
         duration=lambda value: _duration(value, locale),
         at=_iso,

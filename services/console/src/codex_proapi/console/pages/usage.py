@@ -1,6 +1,7 @@
 """The usage page: sums over some days; each single day, or month, is in the CSV."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import msgspec
@@ -9,7 +10,10 @@ from litestar.di import NamedDependency
 
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind
+from codex_proapi.console.api.prices import PriceRow, price_rows
 from codex_proapi.console.api.usage_rows import LONGEST_DAYS, Wanted, days_of, total_usage
+from codex_proapi.console.costs.cost_reader import CostReader, Costs
+from codex_proapi.console.costs.token_costs import Cost, rounded, total_cost
 from codex_proapi.console.errors import BadRequest
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.texts.phrases import N_
@@ -40,6 +44,13 @@ class UsageSum(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Its name for people; empty if it has none."""
     counters: Counters
+    cost: Cost = Cost()
+    """What the tokens would cost at list prices."""
+
+    @property
+    def dollars(self) -> Decimal | None:
+        """The cost in whole cents; None where no token has a price."""
+        return None if self.cost.known is None else rounded(self.cost.known)
 
     @property
     def first_byte_ms(self) -> float | None:
@@ -106,6 +117,7 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     today: str
     time_zone: str
     """IANA name of the zone whose days these are."""
+    prices: Sequence[PriceRow]
     by: Sequence[tuple[UsageKind, str]] = tuple(BY.items())
     ranges: Sequence[tuple[str, str]] = tuple((span, label) for span, (label, _) in RANGES.items())
     most_days: int = LONGEST_DAYS
@@ -120,7 +132,10 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
     asked = asked_for(request.query_params, now=now, calendar=calendar)
     names = await _names(sources, overview)
     found = await total_usage(sources.usage, asked.by, asked.wanted)
-    rows = rows_of_sums(found, names)
+    prices = await sources.prices.all()
+    days, model = asked.wanted.days, asked.wanted.model
+    reader = CostReader(sources.usage, prices, by=asked.by, days=days, model=model)
+    rows = rows_of_sums(found, names, await reader.of("", found))
     view = UsageView(
         asked=asked,
         only_name=names.get(asked.only, asked.only),
@@ -128,6 +143,7 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
         total=total_of(rows),
         today=calendar.day_of(now),
         time_zone=calendar.zone,
+        prices=await price_rows(sources.prices),
     )
     return await page(request, sources, overview, "usage.html", view=view)
 
@@ -151,13 +167,16 @@ def asked_for(query: Mapping[str, str], *, now: float, calendar: Calendar) -> As
     return Asked(by=by, span=span, days=days, only=only, impossible=impossible)
 
 
-def rows_of_sums(sums: Mapping[str, Counters], names: Mapping[str, str]) -> list[UsageSum]:
+def rows_of_sums(
+    sums: Mapping[str, Counters], names: Mapping[str, str], costs: Costs
+) -> list[UsageSum]:
     """Counters of all days by subject, who used most first."""
     rows = [
         UsageSum(
             id=subject,
             name=names.get(subject, "" if subject in NOBODY else subject),
             counters=counters,
+            cost=costs[subject],
         )
         for subject, counters in sums.items()
         if counters.requests
@@ -170,7 +189,8 @@ def total_of(rows: list[UsageSum]) -> UsageSum:
     total = Counters()
     for row in rows:
         total.add(row.counters)
-    return UsageSum(id="", name="", counters=total)
+    cost = total_cost(row.cost for row in rows)
+    return UsageSum(id="", name="", counters=total, cost=cost)
 
 
 def _tokens(row: UsageSum) -> int:

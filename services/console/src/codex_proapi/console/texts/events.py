@@ -33,6 +33,8 @@ EVENTS: Final[dict[str, str]] = {
     "store.restored": N_("Backup restored"),
     "store.migrated": N_("Moved here from another store"),
     "settings.changed": N_("Settings changed"),
+    "price.set": N_("List price set"),
+    "price.reset": N_("List price reset"),
     "alert.destination_made": N_("Destination of alerts added"),
     "alert.destination_changed": N_("Destination of alerts changed"),
     "alert.destination_removed": N_("Destination of alerts deleted"),

@@ -25,6 +25,8 @@ FAULTS: Final[dict[str, str]] = {
     "wrong_link": N_("This link has been used already, or it has expired."),
     "unknown_session": N_("There is no such session any more."),
     "unknown_admin_token": N_("There is no such admin token."),
+    "unknown_price": N_("No price was set for this model."),
+    "too_many_prices": N_("There are as many prices of your own as there may be: 200."),
     "unknown_destination": N_("There is no such destination of alerts."),
     "too_many_destinations": N_("There are as many destinations as there may be: 20."),
     # --- signing in an account ---

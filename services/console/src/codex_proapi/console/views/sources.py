@@ -16,6 +16,7 @@ from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
+from codex_proapi.console.costs.price_store import PriceStore
 from codex_proapi.console.settings import ConsoleSettings
 
 
@@ -34,6 +35,7 @@ class Sources:
         quotas: QuotaStore,
         keys: KeyStore,
         usage: UsageStore,
+        prices: PriceStore,
         logs: LogStream,
         replicas: ReplicaStore,
         live_settings: LiveSettingsStore,
@@ -50,6 +52,7 @@ class Sources:
         self.quotas = quotas
         self.keys = keys
         self.usage = usage
+        self.prices = prices
         self.logs = logs
         self.replicas = replicas
         self.live_settings = live_settings

@@ -23,6 +23,8 @@ from codex_proapi.commons.usage.log_stream import LENGTH, encode_entry, entry_of
 
 MOST_AT_ONCE = 100
 """Most exchanges in one run of the script, during which Redis serves no other command."""
+ACCOUNT_MODEL_SECONDS = 40 * keyspace.DAY
+"""How long what an account used is kept by model: for the cost of its usage."""
 _NAMES = msgspec.json.encode(Counters.__struct_fields__).decode()
 """Names of the counters, in the order the script takes their counts."""
 
@@ -98,7 +100,10 @@ def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dic
     slot = f"{at % keyspace.DAY // SLOT_SECONDS} "
     series = (keyspace.usage_series(day_of(record.at)), keyspace.SERIES_SECONDS, slot)
     seconds = seconds_left(day, days, now=at, calendar=calendar)
-    models = keyspace.usage_models(day, subjects["key"])
+    by_model = [
+        (keyspace.usage_models(day, subjects["key"]), seconds),
+        (keyspace.usage_models(day, subjects["account"]), min(seconds, ACCOUNT_MODEL_SECONDS)),
+    ]
     return {
         "settled": keyspace.settled(hour),
         "id": record.request_id,
@@ -106,7 +111,7 @@ def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dic
         "at": at,
         "sums": [
             series,
-            (models, seconds, f"{subjects['model']} "),
+            *((name, kept, f"{subjects['model']} ") for name, kept in by_model),
             *(
                 (keyspace.usage(day, kind, subject), seconds, "")
                 for kind, subject in subjects.items()

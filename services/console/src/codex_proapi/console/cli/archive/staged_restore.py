@@ -13,7 +13,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.redis import alert_keys, keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import ask, mapped, text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import (
@@ -137,7 +137,7 @@ class StagedRestore:
         """A record's value with what is sealed under the target's first key."""
         if kind_of(record.name) == "credential":
             return self._resealed(record)
-        if PREFIX + record.name == alert_keys.alert_destinations():
+        if PREFIX + record.name == operator_keys.alert_destinations():
             source, target = self._ciphers
             return resealed_destinations(record.value, source=source, target=target)
         return record.value

@@ -27,7 +27,7 @@ LASTING = frozenset(
             "audit",
         ),
         *("admin", "admin-token", "admin-tokens"),
-        *("alert-destinations", "upstream-drift"),
+        *("alert-destinations", "upstream-drift", "prices"),
     }
 )
 """Names (up to the first colon) of what a backup has."""

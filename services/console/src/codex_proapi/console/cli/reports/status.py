@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 import rich_click as click
@@ -17,6 +18,9 @@ from codex_proapi.console.api.usage import Names
 from codex_proapi.console.api.usage_rows import UsageRow, rows_of
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.tables import moment, plain, show_table
+from codex_proapi.console.costs.cost_reader import CostReader
+from codex_proapi.console.costs.price_store import PriceStore
+from codex_proapi.console.costs.token_costs import Cost, rounded
 
 USUAL_DAYS = 7
 
@@ -88,7 +92,7 @@ def usage_command(
     if not rows:
         print(plain(f"nothing was used in {days} days ({zone})"))
         return
-    columns = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "TOTAL")
+    columns = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "TOTAL", "LIST PRICE USD")
     if daily:
         told = [(row.day, row.name, *_figures(row)) for row in rows]
         show_table((f"DAY ({zone})", by.upper(), *columns), told)
@@ -127,15 +131,27 @@ async def _usage(
         now = await store.replicas.now()
         calendar = calendar_of((await LiveSettingsStore(store.redis).read()).time_zone)
         wanted = [*reversed(calendar.days_back(now, days))]
-        found = await UsageStore(store.redis).read(by, wanted)
-        return calendar.zone, rows_of(found, await Names(store.accounts, store.keys).of(by))
+        usage = UsageStore(store.redis)
+        prices = await PriceStore(store.redis).all()
+        reader = CostReader(usage, prices, by=by, days=wanted)
+        names = await Names(store.accounts, store.keys).of(by)
+        rows: list[UsageRow] = []
+        for day, sums in (await usage.read(by, wanted)).items():
+            rows += rows_of(day, sums, names, await reader.of(day, sums))
+        return calendar.zone, rows
 
 
 def _summed(rows: list[UsageRow]) -> list[UsageRow]:
     """The rows of each subject together, the greatest first."""
     names = {row.subject: row.name for row in rows}
     sums: dict[str, Counters] = {}
+    costs: dict[str, Cost] = {}
     for row in rows:
+        costs[row.subject] = costs.get(row.subject, Cost()) + Cost(
+            amount=row.cost_usd or Decimal(0),
+            unpriced=row.unpriced_tokens,
+            priced=row.total - row.unpriced_tokens,
+        )
         sums.setdefault(row.subject, Counters()).add(
             Counters(
                 requests=row.requests,
@@ -145,9 +161,16 @@ def _summed(rows: list[UsageRow]) -> list[UsageRow]:
                 output=row.output,
             )
         )
-    return rows_of({"": sums}, names)
+    return rows_of("", sums, names, costs)
 
 
 def _figures(row: UsageRow) -> tuple[str, ...]:
     values = (row.requests, row.errors, row.input, row.cached, row.output, row.total)
-    return tuple(map(str, values))
+    return (*map(str, values), _cost(row))
+
+
+def _cost(row: UsageRow) -> str:
+    """Dollars at list prices; `+` where some tokens have no price, `-` where none has."""
+    if row.cost_usd is None:
+        return "-"
+    return f"{rounded(row.cost_usd)}{'+' if row.unpriced_tokens else ''}"

@@ -1,4 +1,4 @@
-"""The Redis keys of alerts and of what they are read from; `keyspace` has all others.
+"""The Redis keys of what operators set up and are told: alerts, prices; `keyspace` has all others.
 
 A test compares both with docs/redis.md.
 """
@@ -42,3 +42,8 @@ def upstream_drift() -> str:
 def last_backup() -> str:
     """String: when a backup was written last, seconds since the epoch; no expiry."""
     return f"{TAG}:last-backup"
+
+
+def prices() -> str:
+    """Hash of the prices that the operator has set, by model; no expiry."""
+    return f"{TAG}:prices"
