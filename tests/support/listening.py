@@ -30,9 +30,11 @@ class App:
         self.gone = asyncio.Event()
         self.drains: list[str] = []
         self.asked: list[str] = []
+        self.headers: list[Any] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked.append(scope["path"])
+        self.headers.append(scope["headers"])
         if scope["path"] == "/flood":
             start = {"type": "http.response.start", "status": 200, "headers": []}
             await send(start)

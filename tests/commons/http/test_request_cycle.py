@@ -37,6 +37,9 @@ class Connection:
     def resume_reading(self) -> None:
         pass
 
+    def close(self) -> None:
+        self.transport.close()
+
     async def writable(self) -> None:
         await self.go_on.wait()
         self.write_paused = False

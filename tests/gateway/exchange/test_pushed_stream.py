@@ -122,6 +122,9 @@ class Connection:
     def resume_reading(self) -> None:
         pass
 
+    def close(self) -> None:
+        self.transport.close()
+
     async def writable(self) -> None:
         await self._writable.wait()
 

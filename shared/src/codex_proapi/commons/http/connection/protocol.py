@@ -95,10 +95,8 @@ class HttpProtocol(SweptConnection):
         # A request that is pipelined behind one that closes is dropped, the first one answered.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._local: tuple[str, int] | None = None
-        self._answering: RequestCycle | None = None
         self._url = b""
         self._headers: list[Header] = []
-        self._read_paused = False
         self._writable: asyncio.Event | None = None
         self._upgrade_body: UpgradeBody | None = None
         self._upgrade_offered = False
@@ -131,12 +129,16 @@ class HttpProtocol(SweptConnection):
             raise HeadRefused
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header; refuse the head when it is one too many."""
+        """Take one header; refuse the head when it is one too many. Trailers are dropped.
+
+        A trailer is no header (RFC 9110, 6.5.1): a proxy that watches over headers lets it pass.
+        """
+        if not self._in_head:
+            return
         headers = self._headers
         headers.append((name.lower(), value))
         self._head_bytes += len(name) + len(value) + 4
-        too_large = self._head_bytes > self._head_limit and self._in_head
-        if too_large or len(headers) > self._head_count:
+        if self._head_bytes > self._head_limit or len(headers) > self._head_count:
             self._fault = HEAD_TOO_LARGE
             raise HeadRefused
 
@@ -224,6 +226,7 @@ class HttpProtocol(SweptConnection):
             return
         if self.pipeline:
             self._answer(self.pipeline.popleft())
+        self._refuse_at_last()
         self.resume_reading()
         if self._leaving and cycle.keep_alive:
             self._linger()
@@ -249,12 +252,15 @@ class HttpProtocol(SweptConnection):
         here, before a body and after its last chunk. A head that began in these very bytes may
         follow the end of another request.
         """
+        if self._discards:
+            self._drop(len(data))
+            return
         self._head_began = self._body_came = False
         try:
             self._feed(data)
         except httptools.HttpParserError:
             self.refuse(self._fault)
-        if not self.transport.is_closing():
+        if not (self._discards or self._refusal or self.transport.is_closing()):
             self._weigh_unfinished(len(data))
 
     def _feed(self, data: bytes) -> None:
@@ -320,18 +326,6 @@ class HttpProtocol(SweptConnection):
 
     # What a request calls, beside `response_complete`.
 
-    def pause_reading(self) -> None:
-        """Let the client wait."""
-        if not self._read_paused:
-            self._read_paused = True
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read on."""
-        if self._read_paused and not self.pipeline:
-            self._read_paused = False
-            self.transport.resume_reading()
-
     async def writable(self) -> None:
         """Wait until less waits for the client, or it has left."""
         if self._writable is None:
@@ -375,8 +369,9 @@ class HttpProtocol(SweptConnection):
         body, cycle = self._upgrade_body, self.cycle
         if body is None or cycle is None or cycle.response_complete:
             return
+        cycle.more_body = True  # the parser has told of an end at the upgrade
         body.feed(data)
-        cycle.more_body = not body.complete  # the parser has told of an end at the upgrade
+        cycle.more_body = not body.complete
         cycle.wake()
 
 

@@ -25,6 +25,8 @@ ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application; of any framework, whose types differ."""
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
+UNTIL_CLOSE: Final = -1
+"""Length of a body that ends with its connection, as HTTP/1.0 has it: that knows no chunks."""
 PIECE_BYTES: Final = 64
 """Memory that a piece of a body takes beside its own bytes: a client may send single ones."""
 _CRASHED: Final = b"Internal Server Error"
@@ -52,6 +54,9 @@ class Connection(Protocol):
 
     async def writable(self) -> None:
         """Wait until less waits for the client, or it has left."""
+
+    def close(self) -> None:
+        """Close behind what was written, though the client may still be sending."""
 
     def response_complete(self, cycle: "RequestCycle") -> None:
         """The response has been written whole."""
@@ -237,12 +242,16 @@ class RequestCycle:
         added = list(self._connection.date_headers)
         if not self.keep_alive and not framing.closes:
             added.append(CLOSE)
+        length = framing.length
         if chunked is None and self.head.method != "HEAD" and status not in BODILESS:
-            chunked = True
-            added.append(CHUNKED)
+            if self.head.http_version == "1.0":
+                length = UNTIL_CLOSE
+            else:
+                chunked = True
+                added.append(CHUNKED)
         head = response_head(status, (*added, *headers))
         self.response_started, self.waiting_for_100_continue = True, False
-        self._chunked, self._left = chunked, framing.length
+        self._chunked, self._left = chunked, length
         self._unsent_head = head
 
     def write(self, data: bytes) -> None:
@@ -256,9 +265,10 @@ class RequestCycle:
         elif self._chunked:
             framed = b"%b%x\r\n%b\r\n" % (head, len(data), data)
         else:
-            if len(data) > self._left:
-                raise RuntimeError("the body is longer than its content-length")
-            self._left -= len(data)
+            if self._left != UNTIL_CLOSE:
+                if len(data) > self._left:
+                    raise RuntimeError("the body is longer than its content-length")
+                self._left -= len(data)
             framed = head + data if head else data
         if framed:
             transport.write(framed)
@@ -276,7 +286,7 @@ class RequestCycle:
                 b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(data), data) if data else head + _LAST_CHUNK
             )
         else:
-            if len(data) != self._left:
+            if len(data) != self._left != UNTIL_CLOSE:
                 raise RuntimeError("the body is not as long as its content-length")
             self._left, framed = 0, head + data
         if framed:
@@ -284,7 +294,9 @@ class RequestCycle:
         self.response_complete = True
         self._gone = self.on_writable = None
         self.wake()
-        if not self.keep_alive:
+        if not self.keep_alive and self.more_body and not self.expects_continue:
+            self._connection.close()
+        elif not self.keep_alive:
             transport.close()
         self._connection.response_complete(self)
 

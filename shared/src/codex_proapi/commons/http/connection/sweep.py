@@ -1,25 +1,18 @@
-"""What a connection's server calls: the sweep of its deadlines once a second, the drain, a refusal."""
+"""What a connection's server calls: the sweep of its deadlines once a second, and the drain."""
 
 import asyncio
 import itertools
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from codex_proapi.commons.http.connection.closing import ClosingConnection
 from codex_proapi.commons.http.limits import (
     MALFORMED,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
-    FaultBody,
-    HttpFault,
-    HttpLimits,
 )
-from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.http.tcp_info import acknowledged_bytes, peer_has_left
 
 if TYPE_CHECKING:
-    from codex_proapi.commons.http.connection.request_cycle import RequestCycle
     from codex_proapi.commons.http.upgrade import ServerConnection
 
 LINGER_SECONDS = 1
@@ -33,12 +26,10 @@ rolling restarts.
 CLOSED_AT_ONCE: Final = 16
 """A full server closes this fraction (one in so many) of its connections that wait longest."""
 
-log = structlog.get_logger(__name__)
-
 _numbers = itertools.count()
 
 
-class SweptConnection(asyncio.Protocol):
+class SweptConnection(ClosingConnection):
     """The server's side of a connection; `protocol.HttpProtocol` is the client's.
 
     Args:
@@ -46,21 +37,10 @@ class SweptConnection(asyncio.Protocol):
         siblings: all connections of the server.
     """
 
-    limits: HttpLimits
-    fault_body: FaultBody
-    """Makes the JSON body of the server's own errors."""
-
     def __init__(self, loop: asyncio.AbstractEventLoop, siblings: "set[ServerConnection]") -> None:
+        super().__init__(loop)
         self.number = next(_numbers)
         """In the order in which connections were made."""
-        self.loop = loop
-        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until it is made
-        self.client: tuple[str, int] | None = None
-        """Address and port of the other end; None for a unix socket."""
-        self.cycle: RequestCycle | None = None
-        """The request that came last."""
-        self.pipeline: deque[RequestCycle] = deque()
-        """Requests that wait for the response before theirs."""
         self._siblings = siblings
         self._in_head = False
         self._head_sweeps = self._quiet_sweeps = self._rest_sweeps = 0
@@ -72,7 +52,7 @@ class SweptConnection(asyncio.Protocol):
     def waits(self) -> bool:
         """Whether no request is under way: none has come yet, or the last was answered."""
         cycle = self.cycle
-        return cycle is None or (cycle.response_complete and not cycle.more_body)
+        return self._discards or cycle is None or (cycle.response_complete and not cycle.more_body)
 
     @property
     def waited(self) -> int:
@@ -83,7 +63,8 @@ class SweptConnection(asyncio.Protocol):
         """Close the connections that wait longest for a request or its head; refuse if none does."""
         waiting = [each for each in self._siblings if each is not self and each.waits]
         if not waiting:
-            self.refuse(TOO_MANY_CONNECTIONS)
+            self._send(TOO_MANY_CONNECTIONS)
+            self.transport.close()  # at once: one that lingered would be one too many
         waiting.sort(key=lambda each: (-each.waited, each.number))
         for each in waiting[: max(1, self.limits.connections // CLOSED_AT_ONCE)]:
             each.transport.close()
@@ -108,29 +89,9 @@ class SweptConnection(asyncio.Protocol):
         self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        idle = self.cycle is None or self.cycle.response_complete
+        idle = self._discards or self.cycle is None or self.cycle.response_complete
         if idle and not self._in_head and not self.transport.is_closing():
             self.transport.close()
-
-    def refuse(self, fault: HttpFault) -> None:
-        """Answer with a fault and close."""
-        client = self.client[0] if self.client else ""
-        request_id = make_request_id()
-        log.info(
-            "request.refused",
-            status=fault.status.value,
-            code=fault.code,
-            client=client,
-            request_id=request_id,
-        )
-        body = self.fault_body(fault, request_id)
-        head = (
-            f"HTTP/1.1 {fault.status.value} {fault.status.phrase}\r\n"
-            "content-type: application/json\r\nconnection: close\r\n"
-            f"x-request-id: {request_id}\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
 
     def sweep(self) -> None:
         """Check this connection's deadlines, once a second: head, idle time, stalled reader."""
@@ -140,7 +101,8 @@ class SweptConnection(asyncio.Protocol):
         if not transport.is_closing():
             self._sweep_requests()
         # Reading is paused while a request waits for its turn, so the client's end is not read.
-        if self.pipeline and peer_has_left(transport.get_extra_info("socket")):
+        waiting = self.pipeline or self._refusal is not None
+        if waiting and peer_has_left(transport.get_extra_info("socket")):
             transport.abort()
         unread = transport.get_write_buffer_size()
         taken = self._bytes_taken() if unread else 0
@@ -161,13 +123,16 @@ class SweptConnection(asyncio.Protocol):
     def _sweep_requests(self) -> None:
         cycle = self.cycle
         self._rest_sweeps += 1
-        if cycle is None or not (cycle.response_complete and cycle.more_body):
+        unread = cycle is not None and cycle.response_complete and cycle.more_body
+        if not (self._discards or unread):
             self._rest_sweeps = 0
         elif self._rest_sweeps > self.limits.rest_seconds:
             self.transport.close()
         if self.waits:
             self._quiet_sweeps += 1
-        if self._in_head:
+        if self._discards:
+            return
+        if self._in_head and (cycle is None or cycle.response_complete):
             self._head_sweeps += 1
             if self._head_sweeps > self.limits.head_seconds:
                 self.refuse(TOO_SLOW)

@@ -1,0 +1,124 @@
+"""How a connection of a client is refused and closed, so that what was written reaches the client."""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from codex_proapi.commons.http.limits import FaultBody, HttpFault, HttpLimits
+from codex_proapi.commons.http.request_id import make_request_id
+
+if TYPE_CHECKING:
+    from codex_proapi.commons.http.connection.request_cycle import RequestCycle
+
+DROPPED_BYTES: Final = 4 * 1024 * 1024
+"""Most bytes that are dropped behind a refusal."""
+BODY_DROPPED_BYTES: Final = 72 * 1024 * 1024
+"""Most bytes that are dropped of a body whose request was answered: more than one may have."""
+
+log = structlog.get_logger(__name__)
+
+
+class ClosingConnection(asyncio.Protocol):
+    """The end of a connection; what comes before it is its subclasses'.
+
+    Args:
+        loop: the running loop.
+    """
+
+    limits: HttpLimits
+    fault_body: FaultBody
+    """Makes the JSON body of the server's own errors."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until it is made
+        self.client: tuple[str, int] | None = None
+        """Address and port of the other end; None for a unix socket."""
+        self.cycle: RequestCycle | None = None
+        """The request that came last."""
+        self.pipeline: deque[RequestCycle] = deque()
+        """Requests that wait for the response before theirs."""
+        self._answering: RequestCycle | None = None
+        self._read_paused = False
+        self._discards = False
+        self._droppable = BODY_DROPPED_BYTES
+        self._refusal: HttpFault | None = None
+
+    def pause_reading(self) -> None:
+        """Let the client wait."""
+        if not self._read_paused:
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._read_paused and not self.pipeline and self._refusal is None:
+            self._read_paused = False
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """Close behind what was written; first only our half, where the client may still be sending.
+
+        A connection that is closed with bytes unread is reset, and the answer may be lost with it.
+        What still comes is dropped, until the client closes or `rest_seconds` have passed.
+        """
+        transport = self.transport
+        if self._discards or transport.is_closing():
+            return
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        self._discards = True
+        self.pipeline.clear()
+        transport.write_eof()
+        self.resume_reading()
+
+    def refuse(self, fault: HttpFault) -> None:
+        """Answer with a fault and close; whole requests that came before it are answered first."""
+        cycle = self.cycle
+        while cycle is not None and cycle.more_body and cycle in self.pipeline:
+            self.pipeline.pop().disconnect()  # its body is what cannot be read
+            cycle = self.cycle = self.pipeline[-1] if self.pipeline else self._answering
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                self._refusal = fault
+                self.pause_reading()
+                return
+            if cycle.response_started:
+                self.transport.close()
+                return
+            cycle.disconnect()
+        self._refusal = None
+        self._send(fault)
+        self.close()
+        self._droppable = DROPPED_BYTES
+
+    def _drop(self, size: int) -> None:
+        """Drop bytes that nobody reads any more, within bounds."""
+        self._droppable -= size
+        if self._droppable < 0:
+            self.transport.close()
+
+    def _refuse_at_last(self) -> None:
+        """Send the refusal that has waited for the responses before it."""
+        if self._refusal is not None and not self.pipeline:
+            self.refuse(self._refusal)
+
+    def _send(self, fault: HttpFault) -> None:
+        request_id = make_request_id()
+        log.info(
+            "request.refused",
+            status=fault.status.value,
+            code=fault.code,
+            client=self.client[0] if self.client else "",
+            request_id=request_id,
+        )
+        body = self.fault_body(fault, request_id)
+        head = (
+            f"HTTP/1.1 {fault.status.value} {fault.status.phrase}\r\n"
+            "content-type: application/json\r\nconnection: close\r\n"
+            f"x-request-id: {request_id}\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
