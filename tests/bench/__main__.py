@@ -54,6 +54,8 @@ def _body(path: str, marker: Marker, kilobytes: int = 1) -> bytes:
         fields = {"instructions": "", "store": False, "input": [{"type": "message", **message}]}
     else:
         fields = {"messages": [{"role": "user", "content": text}]}
+        if path.endswith("/messages"):
+            fields |= {"max_tokens": 32_000}
     return json.dumps({"model": "gpt-5.5", "stream": True, **fields}).encode()
 
 

@@ -76,6 +76,7 @@ async def _load(row: Row, port: int, process: psutil.Process) -> tuple[float, fl
     body = json.dumps({"model": "gpt-5.5", **fields}).encode()
     head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer bench\r\n"
     request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+    await _warm_up(port, head)
     before = most = process.memory_info().rss
     clients, sockets = [], []
     for _ in range(row.count):
@@ -96,6 +97,23 @@ async def _load(row: Row, port: int, process: psutil.Process) -> tuple[float, fl
     await asyncio.sleep(3)
     left = process.memory_info().rss
     return (most - before) / 1024 / row.count, (left - before) / 1024 / row.count
+
+
+async def _warm_up(port: int, head: str) -> None:
+    """Some small answers: what the first of them load and cache is no stream's."""
+    body = json.dumps(
+        {
+            "model": "gpt-5.5",
+            "messages": [{"role": "user", "content": str(Marker(500, 0, 8))}],
+            "stream": True,
+        }
+    ).encode()
+    request = f"{head}connection: close\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    for _ in range(20):
+        sock = socket.create_connection(("127.0.0.1", port))
+        sock.setblocking(False)
+        await _take_all(sock, request)
+        sock.close()
 
 
 def _measure(bench: Bench, row: Row, *, tls: bool) -> None:

@@ -93,8 +93,8 @@ def running(
             process.terminate()
 
 
-CHAT, RESPONSES, BACKEND = (
-    *("/v1/chat/completions", "/v1/responses"),
+CHAT, RESPONSES, MESSAGES, BACKEND = (
+    *("/v1/chat/completions", "/v1/responses", "/v1/messages"),
     "/backend-api/codex/responses",
 )
 
@@ -167,7 +167,8 @@ class Bench:
 
 
 TEAMS = {f"team, {accounts} accounts": accounts for accounts in (20, 200)}
-NAMES = ("direct", "nginx", "nginx, TLS", "lean, chat", "lean, responses", "lean, TLS", *TEAMS)
+LEAN = {"lean, chat": CHAT, "lean, responses": RESPONSES, "lean, messages": MESSAGES}
+NAMES = ("direct", "nginx", "nginx, TLS", *LEAN, "lean, TLS", *TEAMS)
 
 
 @contextlib.contextmanager
@@ -176,10 +177,9 @@ def targets(wanted: Container[str] = NAMES) -> Iterator[tuple[Bench, list[Target
     with contextlib.ExitStack() as stack:
         bench = Bench(stack)
         found = [Target("direct", bench.upstream, BACKEND, None), *bench.nginx()]
-        if "lean, chat" in wanted or "lean, responses" in wanted:
+        if any(name in wanted for name in LEAN):
             port, process, _ = bench.gateway()
-            found.append(Target("lean, chat", port, CHAT, process))
-            found.append(Target("lean, responses", port, RESPONSES, process))
+            found += [Target(name, port, path, process) for name, path in LEAN.items()]
         if "lean, TLS" in wanted:
             port, process, _ = bench.gateway(tls=True)
             found.append(Target("lean, TLS", port, CHAT, process, beside="nginx, TLS"))

@@ -14,6 +14,7 @@ from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
 from codex_proapi.gateway.errors import BadRequest, GatewayError, Truncated
+from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES
 from codex_proapi.gateway.exchange.answer.response_writer import KEEP_ALIVE_TICKS, ResponseWriter
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.openai.errors import error_body
@@ -264,13 +265,30 @@ async def test_upstream_is_paused_while_the_client_is_full() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     assert source.paused
-    assert len(scene.connection.transport.written) == 2
+    assert len(scene.body) == 2 + 2 * SLICE_BYTES
     scene.reply.tick()
-    scene.connection.take(scene.cycle)
+    await scene.take_until(under_way)
 
     assert source.resumed == 1
-    await scene.take_until(under_way)
     assert scene.body == b"aa" + b"b" * 40_000 + b"cc.."
+
+
+async def test_what_was_held_until_the_commit_point_is_not_kept_while_the_answer_goes_on() -> None:
+    scene = Scene()
+    source = Source(b"a" * 1000, [])
+    source.push_to = lambda receiver: setattr(source, "receiver", receiver)  # type: ignore[method-assign]
+    under_way = asyncio.ensure_future(answer(scene, source))
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert source.held == b""
+    coroutine: Any = under_way.get_coro()
+    sizes: list[int] = []
+    while coroutine is not None and (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        sizes += [len(each) for each in frame.f_locals.values() if isinstance(each, bytes)]
+        coroutine = coroutine.cr_await
+    assert max(sizes, default=0) < 1000
+    under_way.cancel()
 
 
 async def test_a_client_that_reads_slowly_is_no_silence_and_gets_no_keep_alive() -> None:

@@ -14,7 +14,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 import httptools
@@ -26,6 +26,8 @@ from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLo
 
 IDLE_BEATS: Final = 60
 """Seconds an idle connection is kept for the next request."""
+READ_BYTES: Final = 16 * 1024
+"""Most bytes of one read."""
 STALE_SECONDS: Final = 1.0
 """Seconds after sending in which the end of a reused connection makes it a stale one."""
 
@@ -34,8 +36,14 @@ class StaleConnection(ConnectionLost):
     """A reused connection ended before upstream can have processed the request."""
 
 
-class _Connection(asyncio.Protocol):
-    """One connection, used for one response after another."""
+class _Connection(asyncio.BufferedProtocol):
+    """One connection, used for one response after another.
+
+    All connections read into one buffer, as each read is parsed before the next: what one read takes,
+    and so what waits for a client that reads slowly, is bounded.
+    """
+
+    _buffer: ClassVar = memoryview(bytearray(READ_BYTES))
 
     def __init__(self, client: "HttpClient") -> None:
         self._client = client
@@ -102,7 +110,12 @@ class _Connection(asyncio.Protocol):
         if limit is not None:
             limit(high=HIGH_WATER)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """asyncio: where the next read goes."""
+        del sizehint
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """asyncio: parse received bytes, wake the reader once."""
         answer, parser = self._answer, self._parser
         if answer is None or parser is None:
@@ -110,8 +123,8 @@ class _Connection(asyncio.Protocol):
             return
         self._received = True
         try:
-            parser.feed_data(data)
-            too_much = answer.fed(len(data))
+            parser.feed_data(self._buffer[:nbytes])
+            too_much = answer.fed(nbytes)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
             self.abort()
             return

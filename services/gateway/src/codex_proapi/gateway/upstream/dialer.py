@@ -29,7 +29,7 @@ copies, for a client that reads slowly. At 20 ms to the backend it still lets 1.
 DEAD_SECONDS: Final = 20
 """Seconds that sent bytes, or TCP keep-alive probes, may go unacknowledged."""
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class Unreachable(ConnectionError):
@@ -79,7 +79,7 @@ class Dialer:
     def _unreachable(self, cause: str) -> Unreachable:
         return Unreachable(f"{self._host}:{self._port}", cause)
 
-    async def _connect_directly(self, protocol: asyncio.Protocol, step: "_Step") -> None:
+    async def _connect_directly(self, protocol: asyncio.BaseProtocol, step: "_Step") -> None:
         sock = await _socket_to(self._host, self._port, step)
         step.name = "tls" if self._tls else "tcp"
         name = self._host if self._tls else None
@@ -89,7 +89,7 @@ class Dialer:
         )
 
     async def _connect_through(
-        self, proxy: Proxy, protocol: asyncio.Protocol, step: "_Step"
+        self, proxy: Proxy, protocol: asyncio.BaseProtocol, step: "_Step"
     ) -> None:
         step.before = "proxy: "
         sock = await _socket_to(proxy.host, proxy.port, step)
@@ -112,11 +112,15 @@ class Dialer:
             transport.abort()
             raise
 
-    async def _hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+    async def _hand_over(
+        self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol
+    ) -> None:
         """Give an open tunnel to its protocol, with TLS inside where the host wants it."""
         if self._tls is None:
+            transport.pause_reading()  # uvloop reads in the way of the protocol it began with
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
+            transport.resume_reading()
             return
         inner = await asyncio.get_running_loop().start_tls(
             transport, protocol, self._tls, server_hostname=self._host

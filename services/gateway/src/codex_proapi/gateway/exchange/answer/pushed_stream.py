@@ -13,8 +13,11 @@ from codex_proapi.gateway.exchange.answer.stream_times import StreamTimes
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
 from codex_proapi.gateway.upstream.transport import PushingStream, broke_off
 
-SLICE_BYTES = 16 * 1024
-"""Bytes of a read that are translated at a time; chunks are about three times as long as events."""
+SLICE_BYTES = 4 * 1024
+"""Bytes of a read that are translated at a time; chunks are about three times as long as events.
+
+What is translated waits for a client that reads slowly, and is not to be more than what may wait anyhow.
+"""
 EVENT_END = b"\n\n"
 
 

@@ -184,31 +184,33 @@ class ResponseWriter:
         if translator is None:
             raise RuntimeError("an answer needs its translator first")
         out = translator.feed(source.held)
+        source.held = b""
         if not self._started:
             await self._start(headers)
         self._exchange.speak()
         if not translator.done:
             self._reading = True
             self._times.begin()
-            out = await self._pumped(source, translator, out)
+            if out:
+                await self._write(out)
+            del out  # else it would be held for as long as the answer takes
+            out = await self._pumped(source, translator)
             self._reading = False
         source.release()
         await before_last()
         await self._finish(out)
 
-    async def _pumped(
-        self, source: ResponseSource, translator: StreamTranslator, first: bytes
-    ) -> bytes:
+    async def _pumped(self, source: ResponseSource, translator: StreamTranslator) -> bytes:
         """Write the answer up to its last bytes, which it gives; by pushing where both ends can."""
         if isinstance(source, PushingStream) and isinstance(self._sink, DirectSink):
-            return await self._push(source, self._sink, translator, first)
-        return await self._pull(source, translator, first)
+            return await self._push(source, self._sink, translator)
+        return await self._pull(source, translator)
 
     async def _push(
-        self, source: PushingStream, sink: DirectSink, translator: StreamTranslator, first: bytes
+        self, source: PushingStream, sink: DirectSink, translator: StreamTranslator
     ) -> bytes:
         """The fast way: `PushedStream`."""
-        await self._write(first)  # nothing yet is the head alone
+        await sink.write(b"")  # the head, if nothing was said yet
         pushed = PushedStream(source, sink.cycle, translator=translator, times=self._times)
         self._pushed = pushed
         try:
@@ -217,11 +219,9 @@ class ResponseWriter:
             self._pushed = None
             self._exchange.count_events(pushed.events)
 
-    async def _pull(
-        self, source: ResponseSource, translator: StreamTranslator, out: bytes
-    ) -> bytes:
+    async def _pull(self, source: ResponseSource, translator: StreamTranslator) -> bytes:
         """The slow way: wait for each read, then for the client."""
-        times = self._times
+        times, out = self._times, b""
         while not translator.done:
             if out:
                 await self._write(out)
