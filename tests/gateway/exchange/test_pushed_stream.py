@@ -341,3 +341,23 @@ async def test_what_comes_after_the_end_or_for_nobody_is_dropped() -> None:
     source.receiver.ended(None)
     assert scene.body == b"aa"
     assert scene.cycle.on_writable is None
+
+
+async def test_a_source_that_cannot_push_has_the_head_sent_at_once_too() -> None:
+    class Read:
+        held = b","
+
+        async def read(self) -> bytes:
+            await asyncio.Event().wait()
+            return b""
+
+        def release(self) -> None:
+            pass
+
+    scene = Scene()
+    under_way = asyncio.ensure_future(scene.reply.stream(Read()))
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert b"".join(scene.connection.transport.written).endswith(b"\r\n\r\n")
+    under_way.cancel()

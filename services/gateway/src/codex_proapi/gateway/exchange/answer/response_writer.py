@@ -191,7 +191,7 @@ class ResponseWriter:
         if not translator.done:
             self._reading = True
             self._times.begin()
-            if out:
+            if out or isinstance(self._sink, DirectSink):  # its head waits for a first write
                 await self._write(out)
             del out  # else it would be held for as long as the answer takes
             out = await self._pumped(source, translator)
@@ -210,7 +210,6 @@ class ResponseWriter:
         self, source: PushingStream, sink: DirectSink, translator: StreamTranslator
     ) -> bytes:
         """The fast way: `PushedStream`."""
-        await sink.write(b"")  # the head, if nothing was said yet
         pushed = PushedStream(source, sink.cycle, translator=translator, times=self._times)
         self._pushed = pushed
         try:
