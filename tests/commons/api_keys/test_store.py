@@ -375,3 +375,24 @@ async def test_a_secret_in_its_last_millisecond_is_not_adopted_without_an_end(
 
     assert await redis_client.exists(keyspace.key_digest("other")) == 0
     assert await redis_client.hget(keyspace.key("key_1"), "ending") is None
+
+
+async def test_a_list_shows_what_another_process_has_changed(
+    keys: KeyStore, redis_client: Redis
+) -> None:
+    key, _ = await keys.create("laptop", created_at=1)
+    other, _ = await keys.create("desk", created_at=2)
+    assert [each.name for each in await keys.list()] == ["laptop", "desk"]
+
+    elsewhere = KeyStore(redis_client, CredentialCipher([OLD]))
+    await elsewhere.patch(key.id, name="phone", limits=Limits(rpm=3))
+    await redis_client.hset(keyspace.key(other.id), "last_used_at", "77")  # as settlement does
+    first, second = await keys.list()
+
+    assert (first.name, first.limits.rpm, second.last_used_at) == ("phone", 3, 77)
+    assert await keys.names() == {key.id: "phone", other.id: "desk"}
+    assert await keys.names([other.id, "key_gone"]) == {other.id: "desk"}
+    assert await keys.count() == 2
+    await elsewhere.remove(key.id)
+    assert await keys.list() == [second]
+    assert await keys.count() == 1

@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 
 from codex_proapi.commons.runtime import stored_records
 from codex_proapi.commons.runtime.stored_records import (
+    DecodedRecords,
     UnreadableRecords,
     read_fields,
     read_json,
@@ -56,3 +57,27 @@ def test_what_is_remembered_is_bounded(
 
     assert (len(logs), unreadable.counts["k"]) == (2, 5)
     assert repr(unreadable) == "<UnreadableRecords {'k': 5}>"
+
+
+def test_what_is_read_again_unchanged_is_not_decoded_again() -> None:
+    decoded: list[str] = []
+
+    def decode(reading: str, name: str) -> str | None:
+        decoded.append(name)
+        return None if reading == "broken" else reading.upper()
+
+    records: DecodedRecords[str, str] = DecodedRecords()
+    assert records.of({"a": "x", "b": "y", "c": "broken"}, decode) == {"a": "X", "b": "Y"}
+    assert records.of({"a": "x", "b": "z", "c": "broken"}, decode) == {"a": "X", "b": "Z"}
+    assert records.of({"a": "x"}, decode) == {"a": "X"}
+    assert decoded == ["a", "b", "c", "b", "c"]
+
+
+def test_a_bounded_number_of_records_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_records, "MOST_DECODED", 3)
+    records: DecodedRecords[int, int] = DecodedRecords()
+
+    for number in range(9):
+        records.of({str(number): number}, lambda reading, _: reading)
+
+    assert repr(records) in {f"<DecodedRecords {n}>" for n in range(4)}

@@ -1,5 +1,7 @@
 """Whether quota lasts: paces and forecasts, of one account and of the pool."""
 
+import random
+
 import pytest
 
 from codex_proapi.commons.accounts.quota_store import Sample, SeenWindow
@@ -153,3 +155,41 @@ def test_a_share_is_what_is_left_until_the_reset_passes_unseen() -> None:
         minutes=300, left=0.0, pace=20.0, resets_at=NOW + 2 * HOUR
     )
     assert share_of(window, seen_at=NOW, now=NOW + 3 * HOUR) is None
+
+
+def _spent_step_by_step(shares: list[Share]) -> float | None:
+    """When a pool is empty, with what is left of each account written out after each reset."""
+    left = [share.left / 100 for share in shares]
+    pace, at = sum(share.pace or 0.0 for share in shares) / 100, NOW
+    for resets_at, index in sorted((share.resets_at, n) for n, share in enumerate(shares)):
+        total, drawn = sum(left), pace * (resets_at - at) / HOUR
+        if drawn >= total:
+            return at + total / pace * HOUR
+        left = [each * (1 - drawn / total) for each in left]
+        left[index], at = 1.0, resets_at
+    return None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_large_pool_is_forecast_like_a_small_one(seed: int) -> None:
+    dice = random.Random(seed)
+    shares = [
+        Share(
+            minutes=300,
+            left=dice.uniform(0, 100),
+            pace=dice.uniform(0, 60),
+            resets_at=NOW + dice.uniform(0, 5) * HOUR,
+        )
+        for _ in range(100)
+    ]
+
+    assert pool_forecast(shares, now=NOW).spent_at == pytest.approx(_spent_step_by_step(shares))
+
+
+def test_a_pool_drawn_nearly_empty_goes_on_with_what_resets() -> None:
+    shares = [
+        Share(minutes=300, left=100.0, pace=100.0 - 1e-13, resets_at=NOW + HOUR * (n + 1))
+        for n in range(2)
+    ]
+
+    assert pool_forecast(shares, now=NOW).spent_at == pytest.approx(_spent_step_by_step(shares))

@@ -21,6 +21,12 @@ def test_what_a_template_is_given_is_escaped() -> None:
     assert "<img" not in _said('{{ _("Remove %(name)s?", name=x) }}', x=hostile)
 
 
+def test_a_percent_sign_of_a_text_is_told_with_values_and_without() -> None:
+    for _ in range(2):
+        assert _said('{{ _("100 %% of <b>") }}') == "100 % of <b>"
+        assert _said('{{ _("100 %% of %(x)s", x="<b>") }}') == "100 % of &lt;b&gt;"
+
+
 def test_a_name_nobody_gave_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         _said("{{ missing }}")

@@ -3,7 +3,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.clock import Clock
 from support.console_pages import NOW, filled_console
+from support.console_scene import FERNET
+from support.consoles import Browser, console_settings, running
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
@@ -102,3 +105,23 @@ def test_a_keys_form_begins_with_what_it_is() -> None:
     form = msgspec.json.decode(row.form)
     assert (form["name"], form["limits"]["rpm"], form["limits"]["tpm"]) == ("\"CI\" 'x'", 5, 0)
     assert (row.weight, form["weight"]) == (2.0, 2.0)
+
+
+async def test_what_one_console_changes_the_pages_of_another_show(redis_url: str) -> None:
+    settings = console_settings(redis_url, encryption_keys=(FERNET,))
+    async with (
+        filled_console(redis_url) as site,
+        running(settings, clock=Clock(NOW)) as other,
+        Browser(other, accept="text/html") as reader,
+    ):
+        key_id, account_id = next(iter(site.scene.key_names)), site.scene.ids[0]
+        paths = ("/keys", "/accounts", "/logs", "/usage", "/")
+        before = {path: (await reader.get(path)).text for path in paths}
+        await site.browser.learn()
+        await site.browser.patch(f"/api/keys/{key_id}", json={"name": "Renamed key"})
+        await site.browser.patch(f"/api/accounts/{account_id}", json={"name": "Renamed account"})
+        after = {path: (await reader.get(path)).text for path in paths}
+
+    assert not any("Renamed" in html for html in before.values())
+    assert all("Renamed key" in after[path] for path in ("/keys", "/logs", "/usage", "/"))
+    assert all("Renamed account" in after[path] for path in ("/accounts", "/keys", "/logs"))

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.scripts import Scripts
+from codex_proapi.commons.runtime.stored_records import DecodedRecords
 
 GENERAL = "codex"
 """Id of the family that holds for every model without one of its own."""
@@ -123,6 +124,7 @@ class QuotaStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._scripts = Scripts(redis, __package__)
+        self._decoded: DecodedRecords[str, SeenQuota] = DecodedRecords()
 
     def __repr__(self) -> str:
         return "<QuotaStore>"
@@ -156,8 +158,7 @@ class QuotaStore:
     async def all(self, account_ids: Sequence[str]) -> dict[str, SeenQuota]:
         """The stored quota by account; one that was never seen is left out."""
         bodies = await self._bodies({id_: keyspace.quota(id_) for id_ in account_ids})
-        found = {account_id: _decoded(body) for account_id, body in bodies.items()}
-        return {account_id: quota for account_id, quota in found.items() if quota is not None}
+        return self._decoded.of(bodies, lambda body, _: _decoded(body))
 
     async def _write(
         self,

@@ -26,11 +26,12 @@ from codex_proapi.commons.accounts.model import (
 from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.hash_reads import HashReads, fields_of
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.errors import CredentialLocked, CredentialUnavailable
-from codex_proapi.commons.runtime.stored_records import read_fields
+from codex_proapi.commons.runtime.stored_records import DecodedRecords, read_fields
 
 _FORMS = {keyspace.accounts_version(): Form.VERSION, keyspace.cooldowns(): Form.HASH}
 """What is shared by all accounts, and replaced where it has another Redis type."""
@@ -44,6 +45,8 @@ class AccountStore:
         self._cipher = cipher
         self._scripts = Scripts(redis, __package__)
         self._repair = TypeRepair(redis)
+        self._hashes = HashReads(redis, "account")
+        self._decoded: DecodedRecords[tuple[Any, ...], Account] = DecodedRecords()
 
     def __repr__(self) -> str:
         return "<AccountStore>"
@@ -100,11 +103,14 @@ class AccountStore:
 
     async def list(self) -> Sequence[Account]:
         """Every account, oldest first."""
-        return [account for account, _, _ in await self.load()]
+        names = {id_: keyspace.account(id_) for id_ in await self._ids()}
+        read = await self._hashes.records(names)
+        found = self._decoded.of(read, lambda record, id_: _account(fields_of(record), id_))
+        return sorted(found.values(), key=lambda account: (account.created_at, account.id))
 
     async def load(self) -> Sequence[tuple[Account, int, str]]:
         """Every account with its credential's generation and sealed text, oldest first."""
-        ids = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.accounts()))))
+        ids = await self._ids()
         reads = [read for id_ in ids for read in (_account_read(id_), _credential_read(id_))]
         replies = await read_each(self._redis, reads)
         loaded = [
@@ -113,6 +119,9 @@ class AccountStore:
             if (account := _account(fields, account_id)) is not None
         ]
         return sorted(loaded, key=lambda entry: (entry[0].created_at, entry[0].id))
+
+    async def _ids(self) -> Sequence[str]:
+        return sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.accounts()))))
 
     async def credential(self, account_id: str) -> Credential | None:
         """The credential of an account, read now; None if there is none.

@@ -12,7 +12,7 @@ import hashlib
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,12 +21,13 @@ from redis.asyncio import Redis
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.hash_reads import HashReads, fields_of
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.single_flight import SingleFlight
-from codex_proapi.commons.runtime.stored_records import UNREADABLE, read_fields
+from codex_proapi.commons.runtime.stored_records import UNREADABLE, DecodedRecords, read_fields
 
 SECRET_PREFIX = "cpa-"  # noqa: S105 - how every key begins, so that scanners can find one
 """Begin of every key we make."""
@@ -97,6 +98,8 @@ class KeyStore:
         self._cipher = cipher
         self._scripts = Scripts(redis, __package__)
         self._repair = TypeRepair(redis)
+        self._hashes = HashReads(redis, "key")
+        self._decoded: DecodedRecords[tuple[Any, ...], ApiKey] = DecodedRecords()
 
     def __repr__(self) -> str:
         return "<KeyStore>"
@@ -146,14 +149,22 @@ class KeyStore:
 
     async def list(self) -> Sequence[ApiKey]:
         """Every key, oldest first."""
-        ids = sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.keys()))))
-        replies = await read_each(self._redis, [_read_of(key_id) for key_id in ids])
-        found = [
-            key
-            for key_id, fields in zip(ids, replies, strict=True)
-            if (key := _key(fields, key_id)) is not None
-        ]
-        return sorted(found, key=lambda key: (key.created_at, key.id))
+        read = await self._hashes.records(_names(await self._ids()))
+        found = self._decoded.of(read, lambda record, key_id: _key(fields_of(record), key_id))
+        return sorted(found.values(), key=lambda key: (key.created_at, key.id))
+
+    async def names(self, key_ids: Iterable[str] | None = None) -> dict[str, str]:
+        """The names of some keys, or of all, by id; without those that are gone."""
+        return await self._hashes.field(
+            _names(await self._ids() if key_ids is None else key_ids), "name"
+        )
+
+    async def count(self) -> int:
+        """How many keys there are, revoked ones too."""
+        return int(await ask(lambda: self._redis.scard(keyspace.keys())))
+
+    async def _ids(self) -> Iterable[str]:
+        return sorted(map(text, await ask(lambda: self._redis.smembers(keyspace.keys()))))
 
     async def patch(self, key_id: str, **changes: Any) -> ApiKey | None:
         """Change fields of a key; None if it is unknown. Raises TypeError for an unknown field."""
@@ -308,6 +319,11 @@ def _merged_limits(stored: Any, limits: Limits) -> str:
     for name in limits.__struct_fields__:
         newer.pop(name, None)
     return msgspec.json.encode(newer | msgspec.to_builtins(limits)).decode()
+
+
+def _names(key_ids: Iterable[str]) -> dict[str, str]:
+    """The names of the keys' hashes by id."""
+    return {key_id: keyspace.key(key_id) for key_id in key_ids}
 
 
 def _read_of(key_id: str) -> StoredRead:

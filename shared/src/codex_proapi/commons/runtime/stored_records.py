@@ -5,16 +5,19 @@ and logged once, so that one bad record does not fail a request.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MOST_REMEMBERED = 1000
 """Most records that are remembered as logged already."""
+MOST_DECODED = 10_000
+"""Most records of one kind that are remembered as decoded; beyond, only those of the last reading."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,39 @@ class UnreadableRecords:
 
 UNREADABLE = UnreadableRecords()
 """Of this process; both services show it as a metric."""
+
+
+class DecodedRecords(Generic[R, T]):
+    """Records as they were last decoded: one that is read again unchanged is not decoded again.
+
+    What was read is compared whole, so a record is never older than the reading. Records that
+    cannot be decoded are not remembered.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[R, T]] = {}
+
+    def __repr__(self) -> str:
+        return f"<DecodedRecords {len(self._held)}>"
+
+    def of(self, readings: Mapping[str, R], decode: Callable[[R, str], T | None]) -> dict[str, T]:
+        """The records by name, without those that cannot be decoded.
+
+        Args:
+            readings: What was read of each, by name.
+            decode: From what was read and the name to the record; None if it is unreadable.
+        """
+        found: dict[str, tuple[R, T]] = {}
+        for name, reading in readings.items():
+            held = self._held.get(name)
+            if held is not None and held[0] == reading:
+                found[name] = held
+            elif (record := decode(reading, name)) is not None:
+                found[name] = reading, record
+        self._held |= found
+        if len(self._held) > MOST_DECODED:
+            self._held = found
+        return {name: record for name, (_, record) in found.items()}
 
 
 def read_json(body: str | bytes, shape: type[T], *, kind: str, name: str) -> T | None:

@@ -18,6 +18,9 @@ LEAST_TRAIL: Final = 0.25
 LEAST_ELAPSED: Final = 0.04
 """Part of a window that must have passed before its mean says anything."""
 
+LEAST_FACTOR = 1e-9
+"""Below this what is left of each account is written out anew, for its precision."""
+
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """Forecast of one window at its present pace."""
@@ -134,21 +137,25 @@ def _spent_at(shares: Sequence[Share], *, pace: float, now: float) -> float | No
     The other accounts take over from an empty one: all are used in proportion to what they have
     left, and one that resets joins in full.
     """
-    left = [share.left / WHOLE for share in shares]
-    if shares and not any(left):
+    # Of each what it would have left if nothing were drawn; all are drawn on by the same factor.
+    undrawn = [share.left / WHOLE for share in shares]
+    total, factor, at = sum(undrawn), 1.0, now
+    if shares and not any(undrawn):
         return now
     if not pace:
         return None
-    at = now
     for share, index in sorted(
         ((s, n) for n, s in enumerate(shares) if s.resets_at), key=lambda pair: pair[0].resets_at
     ):
-        total, drawn = sum(left), pace * (share.resets_at - at) / HOUR
+        drawn = pace * (share.resets_at - at) / HOUR
         if drawn >= total:
             return at + total / pace * HOUR
-        left = [each * (1 - drawn / total) for each in left]
-        left[index], at = 1.0, share.resets_at
-    return at + sum(left) / pace * HOUR if at == now else None
+        factor *= 1 - drawn / total
+        if factor < LEAST_FACTOR:
+            undrawn, factor = [each * factor for each in undrawn], 1.0
+        total += 1.0 - drawn - undrawn[index] * factor
+        undrawn[index], at = 1.0 / factor, share.resets_at
+    return at + total / pace * HOUR if at == now else None
 
 
 def _wasted(shares: Iterable[Share], *, now: float) -> Iterable[float]:

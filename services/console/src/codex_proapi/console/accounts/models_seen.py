@@ -3,6 +3,7 @@
 The gateway decides what a name resolves to; this is for display only.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,20 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask
+from codex_proapi.commons.runtime.stored_records import DecodedRecords
 
 ALWAYS = ("gpt-5", "gpt-5-codex", "gpt-5.2-codex", "gpt-5.3-codex", "gpt-4")
 """Names the gateway accepts whatever the accounts have; they stand for the default model."""
+
+_SHOWN = frozenset(
+    {
+        *("slug", "id", "visibility", "display_name", "context_window", "priority"),
+        *("supported_reasoning_levels", "efforts", "default_reasoning_level", "default_effort"),
+    }
+)
+"""What is read of a model; a catalogue has much more, such as its instructions."""
+_DECODED: DecodedRecords[bytes, list[Mapping[str, Any]]] = DecodedRecords()
+"""Models by account, for the digest of the catalogue they were decoded from."""
 
 
 class SeenModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,14 +58,10 @@ async def load_models(
         return []
     keys = [keyspace.catalogue(account_id) for account_id in account_ids]
     kept = await ask(lambda: redis.mget(keys))
-    return unite(
-        {
-            account_id: _decoded(body)
-            for account_id, body in zip(account_ids, kept, strict=True)
-            if body is not None
-        },
-        hidden=hidden,
-    )
+    bodies = {id_: body for id_, body in zip(account_ids, kept, strict=True) if body is not None}
+    digests = {id_: _digest(body) for id_, body in bodies.items()}
+    reported = _DECODED.of(digests, lambda _, id_: _decoded(bodies[id_]))
+    return unite(reported, hidden=hidden)
 
 
 async def offered_by(redis: Redis, accounts: AccountStore) -> list[SeenModel]:
@@ -101,9 +109,17 @@ def _decoded(body: str | bytes) -> list[Mapping[str, Any]]:
         return []
     listed = kept.get("body") if isinstance(kept, dict) else None
     models = listed.get("models") if isinstance(listed, dict) else None
-    return (
-        [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
-    )
+    return [
+        {name: value for name, value in model.items() if name in _SHOWN}
+        for model in (models if isinstance(models, list) else ())
+        if isinstance(model, dict)
+    ]
+
+
+def _digest(body: str | bytes) -> bytes:
+    return hashlib.blake2b(
+        body.encode() if isinstance(body, str) else body, digest_size=16
+    ).digest()
 
 
 def _text(value: object) -> str:

@@ -62,7 +62,7 @@ class Names:
         if by == "account":
             return {account.id: account.name for account in await self._accounts.list()}
         if by == "key":
-            return {key.id: key.name for key in await self._keys.list()}
+            return await self._keys.names()
         return {}
 
 

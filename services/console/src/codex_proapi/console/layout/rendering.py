@@ -7,6 +7,7 @@ Everything is escaped; an undefined name is an error, not an empty string. Times
 import datetime as dt
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
@@ -17,15 +18,18 @@ from babel.numbers import (
     format_percent,
 )
 from babel.units import format_unit
+from markupsafe import Markup
 
 from codex_proapi.console.layout.assets import assets
 from codex_proapi.console.layout.preferences import Preferences, Theme
-from codex_proapi.console.texts.catalogue import texts_of
+from codex_proapi.console.texts.catalogue import Texts, texts_of
 from codex_proapi.console.texts.language import Language
 from codex_proapi.console.texts.phrases import CURES, FAULTS
 
 COMPACT_FROM = 10_000
 """Numbers from here on are shortened (12K, 1.2 万); the whole stands in the title."""
+MOST_TEXTS = 4096
+"""Most texts of a language that are kept as they stand in pages."""
 
 
 @functools.cache
@@ -45,6 +49,7 @@ def environment(language: Language) -> jinja2.Environment:
     )
     locale = language.locale
     made.globals.update(
+        _=_translation(texts),
         asset=assets().url,
         build=assets().build,
         script_modules=assets().scripts,
@@ -63,6 +68,21 @@ def environment(language: Language) -> jinja2.Environment:
         cure=lambda code: texts.gettext(CURES[code]) if code in CURES else "",
     )
     return made
+
+
+def _translation(texts: Texts) -> Callable[..., Markup]:
+    """What templates call `_`: as the extension's own, but a text without values is made once."""
+
+    @functools.lru_cache(maxsize=MOST_TEXTS)
+    def whole(message: str) -> Markup:
+        return Markup(texts.gettext(message)) % {}  # noqa: S704 - our own texts
+
+    def translation(message: str, /, **values: Any) -> Markup:
+        if not values:
+            return whole(message)
+        return Markup(texts.gettext(message)) % values  # noqa: S704 - values are escaped
+
+    return translation
 
 
 def render(template: str, preferences: Preferences, **context: Any) -> str:

@@ -73,7 +73,7 @@ async def _view(sources: Sources, overview: AccountOverview, *, span: str) -> Da
     by_key = (await sources.usage.read("key", [day]))[day]
     by_account = (await sources.usage.read("account", [day]))[day]
     by_model = (await sources.usage.read("model", [day]))[day]
-    keys = await sources.keys.list()
+    key_names = await sources.keys.names(by_key)
     entries = [stored.entry for stored in await sources.logs.page(count=ENTRIES)]
     figures = figures_of(series=series, today=by_key.values(), entries=entries, now=now)
     names = {row.id: row.name for row in overview.rows}
@@ -91,11 +91,15 @@ async def _view(sources: Sources, overview: AccountOverview, *, span: str) -> Da
         pool=overview.pool,
         attention=overview.attention,
         figures=figures,
-        by_key=shares_of(by_key, {key.id: key.name for key in keys})[:SHARES],
+        by_key=shares_of(by_key, key_names)[:SHARES],
         by_account=shares_of(by_account, names)[:SHARES],
         by_model=shares_of(by_model, {})[:SHARES],
         failures=[failure_of(entry, names) for entry in failed[:FAILURES]],
-        checklist=Checklist(accounts=bool(overview.rows), keys=bool(keys), answered=answered),
+        checklist=Checklist(
+            accounts=bool(overview.rows),
+            keys=await sources.keys.count() > 0,
+            answered=answered,
+        ),
         begun=bool(overview.rows) or answered or figures.requests > 0,
         span=span,
     )

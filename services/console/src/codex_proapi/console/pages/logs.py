@@ -56,7 +56,7 @@ async def logs_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
     """The live log."""
     overview = await load_accounts(sources)
     accounts = [(row.id, row.name) for row in overview.rows]
-    keys = [(key.id, key.name) for key in await sources.keys.list()]
+    keys = sorted((await sources.keys.names()).items(), key=lambda one: one[1].casefold())
     texts = texts_of(preferences(request).language)
     names = {
         "accounts": dict(accounts),

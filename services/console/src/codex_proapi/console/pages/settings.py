@@ -176,11 +176,10 @@ def unserved(live: LiveSettings, seen: Sequence[SeenModel], known: NamesInForce)
 
 
 async def _audit(sources: Sources, overview: AccountOverview) -> tuple[AuditEventRow, ...]:
+    events = [kept.event for kept in await sources.audit.page(count=AUDIT_EVENTS)]
     names = {row.id: row.name for row in overview.rows}
-    names |= {key.id: key.name for key in await sources.keys.list()}
-    return tuple(
-        audit_event_row(kept.event, names) for kept in await sources.audit.page(count=AUDIT_EVENTS)
-    )
+    names |= await sources.keys.names({event.key_id for event in events if event.key_id})
+    return tuple(audit_event_row(event, names) for event in events)
 
 
 def session_row(session: Session, *, own: Session | None) -> SessionRow:

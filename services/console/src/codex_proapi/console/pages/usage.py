@@ -199,4 +199,4 @@ def _tokens(row: UsageSum) -> int:
 
 async def _names(sources: Sources, overview: AccountOverview) -> dict[str, str]:
     accounts = {row.id: row.name for row in overview.rows}
-    return accounts | {key.id: key.name for key in await sources.keys.list()}
+    return accounts | await sources.keys.names()

@@ -130,7 +130,7 @@ async def load_accounts(sources: Sources) -> AccountOverview:
     quotas = await sources.quotas.all(ids)
     gateways = [r for r in await sources.replicas.all() if r.service == GATEWAY and not r.draining]
     day = (await sources.calendar()).day_of(now)
-    used = (await sources.usage.read("account", [day], subjects=ids))[day]
+    used = (await sources.usage.read("account", [day]))[day]
 
     def row(account: Account) -> AccountRow:
         quota = quotas.get(account.id)
