@@ -18,7 +18,7 @@ from codex_proapi.commons.runtime.stored_records import DecodedRecords
 ALWAYS = ("gpt-5", "gpt-5-codex", "gpt-5.2-codex", "gpt-5.3-codex", "gpt-4")
 """Names the gateway accepts whatever the accounts have; they stand for the default model."""
 
-_SHOWN = frozenset(
+_FIELDS_READ = frozenset(
     {
         *("slug", "id", "visibility", "display_name", "context_window", "priority"),
         *("supported_reasoning_levels", "efforts", "default_reasoning_level", "default_effort"),
@@ -110,7 +110,7 @@ def _decoded(body: str | bytes) -> list[Mapping[str, Any]]:
     listed = kept.get("body") if isinstance(kept, dict) else None
     models = listed.get("models") if isinstance(listed, dict) else None
     return [
-        {name: value for name, value in model.items() if name in _SHOWN}
+        {name: value for name, value in model.items() if name in _FIELDS_READ}
         for model in (models if isinstance(models, list) else ())
         if isinstance(model, dict)
     ]
