@@ -89,7 +89,7 @@ async def test_a_test_request_tells_which_step_failed_and_why(
         await page.page.fill("#key", "cpa-made-up")
         await page.click("#run-test")
         await page.see("#test-steps li.failed", "The gateway does not accept this API key.")
-        await page.see("#test-steps li.failed", "Make a key on the page API keys")
+        await page.see("#test-steps li.failed", "Create a key on the page API keys")
 
         _, secret = await site.scene.keys.create("CI", created_at=1)
         await page.page.fill("#key", secret)

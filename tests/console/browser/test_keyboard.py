@@ -143,4 +143,4 @@ async def test_single_letters_can_be_switched_off(visitor: Tab) -> None:
     await visitor.click("[data-shortcuts-choice=on]")
     await visitor.open("/keys")
     await visitor.page.keyboard.press("n")
-    await visitor.see("#new-key", "Make an API key")
+    await visitor.see("#new-key", "Create an API key")

@@ -22,7 +22,7 @@ STATE = "#stream-state"
 
 async def _settle(site: Served, number: int, **facts: Any) -> str:
     """One more settled request; gives its id."""
-    record = site.scene.record(number, at=time.time(), **facts)
+    record = site.scene.record(number, **{"at": time.time(), **facts})
     await SettlementWriter(site.console.redis).add([record])
     return record.request_id
 
@@ -38,6 +38,12 @@ async def test_a_request_comes_to_the_page_by_the_stream(site: Served, visitor: 
 
     assert await visitor.text(STATE) == "Live"
     assert polls == [], "it came by the stream"
+
+
+async def test_a_row_of_another_day_has_its_date(site: Served, visitor: Tab) -> None:
+    await _settle(site, 50_002, asked_model="long-ago", at=1_700_000_000.0)
+    await visitor.open("/logs")
+    await visitor.see(".log-row:has-text('long-ago') .log-time", "Nov 14 23:13:20")
 
 
 async def test_pausing_holds_lines_back_and_resuming_shows_them(site: Served, visitor: Tab) -> None:

@@ -23,7 +23,7 @@ def test_a_key_is_shown_once_alone_on_standard_output(environ: dict[str, str]) -
 
     secret = made.stdout.strip()
     assert secret.startswith("cpa-")
-    assert "made key_" in made.stderr
+    assert "created key_" in made.stderr
     assert secret not in listed
     assert listed.splitlines()[1].split("\t")[1:5] == ["laptop", "ada", f"{secret[:12]}…", "active"]
 

@@ -1,10 +1,13 @@
+import importlib.resources
+import re
 from typing import Any
 
 import jinja2
 import pytest
 
 from codex_proapi.console.layout.preferences import Preferences, Theme
-from codex_proapi.console.layout.rendering import environment, render
+from codex_proapi.console.layout.rendering import FULL_WIDTH, environment, render
+from codex_proapi.console.texts.catalogue import texts_of
 from codex_proapi.console.texts.language import Language
 
 ENGLISH, CHINESE = environment(Language.ENGLISH), environment(Language.CHINESE)
@@ -12,6 +15,23 @@ ENGLISH, CHINESE = environment(Language.ENGLISH), environment(Language.CHINESE)
 
 def _said(text: str, *, environment: jinja2.Environment = ENGLISH, **context: Any) -> str:
     return environment.from_string(text).render(**context)
+
+
+FOLLOWED = re.compile(r'\{\{ _\("([^"]+)"\) \}\}(?:</[a-z]+>)* (?=\{\{|\{%|<)')
+
+
+def test_no_space_stands_after_full_width_punctuation() -> None:
+    templates = importlib.resources.files("codex_proapi.console").joinpath("templates")
+    texts = texts_of(Language.CHINESE)
+    with importlib.resources.as_file(templates) as folder:
+        spaced = [
+            (page.name, message)
+            for page in folder.rglob("*.html")
+            for message in FOLLOWED.findall(page.read_text())
+            if texts.gettext(message).endswith(FULL_WIDTH)
+        ]
+
+    assert spaced == [], "the filter `lead` knows when a space follows"
 
 
 def test_what_a_template_is_given_is_escaped() -> None:
@@ -41,6 +61,9 @@ def test_words_are_in_the_environments_language() -> None:
 @pytest.mark.parametrize(
     ("text", "english", "chinese"),
     [
+        ('{{ _("Terms of use.") | lead }}x', "Terms of use. x", "使用条款。x"),
+        ('{{ _("Accounts") | lead }}x', "Accounts x", "账号 x"),
+        ('{{ "<b>" | lead }}x', "&lt;b&gt; x", "&lt;b&gt; x"),
         ("{{ 1234567 | number }}", "1,234,567", "1,234,567"),
         ("{{ 1234567 | compact }}", "1.2M", "123.5万"),
         ("{{ 9999 | compact }}", "9,999", "9,999"),

@@ -30,7 +30,7 @@ async def test_the_steps_tick_themselves_and_then_go(redis_url: str) -> None:
         with_answers = await site.read("/")
 
     assert "Add an account – done" in with_accounts
-    assert "Make an API key – done" in with_keys
+    assert "Create an API key – done" in with_keys
     assert "Three steps" not in with_answers
 
 

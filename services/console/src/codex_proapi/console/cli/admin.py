@@ -59,7 +59,7 @@ def token() -> None:
 def create(environ: Mapping[str, str], name: str) -> None:
     """Make an admin token called NAME; it is shown this once, on standard output."""
     made, secret = asyncio.run(_create(environ, name))
-    click.echo(f"made {made.id}", err=True)
+    click.echo(f"created {made.id}", err=True)
     print(secret)
 
 
@@ -72,7 +72,7 @@ def list_tokens(environ: Mapping[str, str]) -> None:
         print("no admin tokens yet; `codex-proapi admin token create NAME` makes one")
         return
     rows = [(t.id, t.name, f"{t.prefix}…", moment(t.created_at)) for t in found]
-    show_table(("ID", "NAME", "BEGINS", "MADE"), rows)
+    show_table(("ID", "NAME", "BEGINS", "CREATED"), rows)
 
 
 @token.command("revoke")

@@ -113,7 +113,7 @@ def add(
         made, made_secret = asyncio.run(_add(environ, draft))
     except DestinationFault as fault:
         raise click.ClickException(str(fault)) from None
-    click.echo(f"made {made.id}", err=True)
+    click.echo(f"created {made.id}", err=True)
     if made_secret:
         print(made_secret)
 

@@ -42,7 +42,7 @@ def keys() -> None:
 @as_json
 @click.pass_obj
 def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **provided: Any) -> None:
-    """Make a key called NAME; it is shown this once, on standard output."""
+    """Create a key called NAME; it is shown this once, on standard output."""
     check_name(name)
     now = time.time()
 
@@ -57,7 +57,7 @@ def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **provide
     key, secret = _with_store(environ, make)
     _show_secret(key, secret, as_json=as_json)
     if not as_json:
-        click.echo(f"made {key.id}; from now on no request is served without a key", err=True)
+        click.echo(f"created {key.id}; from now on no request is served without a key", err=True)
 
 
 @keys.command("list")
@@ -71,7 +71,7 @@ def list_keys(environ: Mapping[str, str], *, as_json: bool) -> None:
         return _print_json(KeyList(keys=[key_body(key, now=now) for key in found]))
     if not found:
         return print("no keys yet; `codex-proapi keys create NAME` makes one")
-    columns = ("ID", "NAME", "OWNER", "BEGINS", "STATE", "MADE", "LAST USED", "LIMITS")
+    columns = ("ID", "NAME", "OWNER", "BEGINS", "STATE", "CREATED", "LAST USED", "LIMITS")
     show_table(columns, [_row(key) for key in found])
     return None
 
@@ -257,7 +257,7 @@ def _show(key: ApiKey, *, as_json: bool) -> None:
         ("owner", key.owner),
         ("begins", f"{key.prefix}…"),
         ("state", _state(key)),
-        ("made", moment(key.created_at)),
+        ("created", moment(key.created_at)),
         ("last used", moment(key.last_used_at)),
         ("ends", moment(key.expires_at) or "never"),
         ("models", ", ".join(key.allowed_models) or "all"),

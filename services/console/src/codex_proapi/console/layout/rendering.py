@@ -31,6 +31,9 @@ COMPACT_FROM = 10_000
 MOST_TEXTS = 4096
 """Most texts of a language that are kept as they stand in pages."""
 
+FULL_WIDTH = tuple("。：；，！？")  # noqa: RUF001 - it is Chinese
+"""Punctuation of Chinese after which no space stands."""
+
 
 @functools.cache
 def environment(language: Language) -> jinja2.Environment:
@@ -63,6 +66,7 @@ def environment(language: Language) -> jinja2.Environment:
         dollars=lambda value: format_currency(value, "USD", locale=locale),
         exact=lambda value: format_decimal(round(value, 1), locale=locale),
         duration=lambda value: _duration(value, locale),
+        lead=_lead,
         at=_iso,
         fault=lambda code: texts.gettext(FAULTS[code]) if code in FAULTS else "",
         cure=lambda code: texts.gettext(CURES[code]) if code in CURES else "",
@@ -92,6 +96,11 @@ def render(template: str, preferences: Preferences, **context: Any) -> str:
         .get_template(template)
         .render(preferences=preferences, **context)
     )
+
+
+def _lead(text: str) -> str:
+    """A text that something follows: with a space, which full-width punctuation has in itself."""
+    return text if text.endswith(FULL_WIDTH) else text + type(text)(" ")
 
 
 def _iso(seconds: float) -> str:

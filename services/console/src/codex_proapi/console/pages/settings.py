@@ -74,7 +74,7 @@ POLICIES: Sequence[tuple[KeyPolicy, str, str]] = (
     (
         KeyPolicy.OPEN,
         N_("Open until the first key"),
-        N_("Any key is accepted until the first one is made."),
+        N_("Any key is accepted until the first one is created."),
     ),
 )
 

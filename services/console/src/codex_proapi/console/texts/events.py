@@ -24,7 +24,7 @@ EVENTS: Final[dict[str, str]] = {
     "credential.revoked": N_("Login no longer accepted"),
     "login.finished": N_("Account signed in"),
     "login.failed": N_("Sign-in of an account failed"),
-    "key.made": N_("API key made"),
+    "key.made": N_("API key created"),
     "key.changed": N_("API key changed"),
     "key.rotated": N_("API key rotated"),
     "key.revoked": N_("API key revoked"),
@@ -51,7 +51,7 @@ EVENTS: Final[dict[str, str]] = {
     "admin.password_changed": N_("Password changed"),
     "admin.password_refused": N_("Change of password refused"),
     "admin.link_made": N_("One-time sign-in link printed"),
-    "admin.token_made": N_("Admin token made"),
+    "admin.token_made": N_("Admin token created"),
     "admin.token_revoked": N_("Admin token revoked"),
 }
 """Facts in the past, by their names in log and audit."""

@@ -56,12 +56,12 @@ class TrustedOrigins:
         if host and not self._serves(host):
             raise OriginRefused(
                 "While no API key is needed, requests are served under names of this machine and "
-                "under PUBLIC_URL only. Make a key in the console, or set PUBLIC_URL."
+                "under PUBLIC_URL only. Create a key in the console, or set PUBLIC_URL."
             )
         origin = headers.get(b"origin")
         if origin is not None and not self._trusts(origin.decode("latin-1"), host):
             raise OriginRefused(
-                "While no API key is needed, other web pages are not served. Make a key in the "
+                "While no API key is needed, other web pages are not served. Create a key in the "
                 "console, or name the page's origin in ALLOWED_ORIGINS."
             )
 

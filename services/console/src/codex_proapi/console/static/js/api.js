@@ -1,7 +1,7 @@
 // Calls of the console's JSON API. A refusal becomes a Fault with its code; a session that has
 // ended asks for the password over the page and then repeats the call.
 import { $ } from "./dom.js";
-import { faultTexts, t } from "./texts.js";
+import { faultTexts, sentences, t } from "./texts.js";
 import { span } from "./times.js";
 
 const LONG_WAIT = 10; // seconds; a shorter wait is over before it is read
@@ -21,7 +21,7 @@ export class Fault extends Error {
     const { what, cure } = faultTexts(this.code);
     const trace = [this.code, this.param, this.requestId].filter(Boolean).join(" · ");
     const wait = this.retryAfter >= LONG_WAIT && t("Try again in %(time)s.", { time: span(this.retryAfter) });
-    return [what || this.message || t("Something went wrong."), wait || cure, `(${trace})`].filter(Boolean).join(" ");
+    return sentences(what || this.message || t("Something went wrong."), wait || cure, `(${trace})`);
   }
 }
 

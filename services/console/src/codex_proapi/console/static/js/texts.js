@@ -17,6 +17,10 @@ export function tn(one, many, n, values = {}) {
   return filled(text, { num: numbers.format(n), ...values });
 }
 
+// A text that something follows: with a space, which full-width punctuation has in itself.
+export const lead = (text) => (/[。：；，！？]$/.test(text) ? text : `${text} `);
+export const sentences = (...parts) => parts.filter(Boolean).reduce((told, next) => lead(told) + next);
+
 // What happened and what to do about it, by error code; empty when a code is not known.
 export function faultTexts(code) {
   const [what = "", cure = ""] = faults[code] || [];

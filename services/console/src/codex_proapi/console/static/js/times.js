@@ -12,6 +12,7 @@ const date = format({ dateStyle: "medium" });
 const hour = format(CLOCK);
 const weekday = format({ weekday: "short", ...CLOCK });
 const day = format({ month: "short", day: "numeric", ...CLOCK });
+const monthDay = format({ month: "short", day: "numeric" });
 const seconds = format({ ...CLOCK, second: "2-digit" });
 const relatively = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
 // "3 min ago", not "3 min. ago": the units of spans have no full stop either.
@@ -19,7 +20,12 @@ const relative = (count, name) => spaced(relatively.format(count, name).replace(
 const unit = (name) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" });
 const units = { day: unit("day"), hour: unit("hour"), minute: unit("minute"), second: unit("second") };
 
-export const clock = (at) => seconds.format(new Date(at * 1000));
+// In a row of the log: 07:08:46, and Nov 29 07:08:46 where that is not today.
+export function logTime(at) {
+  const moment = new Date(at * 1000);
+  const today = moment.toDateString() === new Date().toDateString();
+  return today ? seconds.format(moment) : `${monthDay.format(moment)} ${seconds.format(moment)}`;
+}
 export const fullTime = (at) => full.format(new Date(at * 1000));
 export const exactTime = (at) => exact.format(new Date(at * 1000));
 export const dateOf = (at) => date.format(new Date(at * 1000));

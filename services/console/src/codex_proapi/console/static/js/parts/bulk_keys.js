@@ -5,7 +5,7 @@ import { busy, textOf, valuesOf } from "../ui/actions.js";
 import { confirmed } from "../ui/dialogs.js";
 import { refreshNow, whenRefreshed } from "../live.js";
 import { toast } from "../ui/toasts.js";
-import { t, tn } from "../texts.js";
+import { sentences, t, tn } from "../texts.js";
 import { endOf } from "./key_ends.js";
 
 const MOST_NAMES = 5;
@@ -49,7 +49,7 @@ async function forEach(keys, act) {
   } catch (fault) {
     if (!(fault instanceof Fault)) throw fault;
     const told = t("Done for %(done)s of %(total)s keys.", { done, total: keys.length });
-    toast(`${told} ${textOf(fault)}`, { seconds: 12 });
+    toast(sentences(told, textOf(fault)), { seconds: 12 });
   }
   await refreshNow();
 }

@@ -1,8 +1,8 @@
 // One entry of the log as a row, and opened: every try with its reason. Text is always text.
 import { $, el } from "../dom.js";
 import { copy } from "../ui/controls.js";
-import { compact, duration, faultTexts, numbers, t } from "../texts.js";
-import { clock, dateOf, exactTime } from "../times.js";
+import { compact, duration, faultTexts, lead, numbers, sentences, t } from "../texts.js";
+import { dateOf, exactTime, logTime } from "../times.js";
 
 const names = JSON.parse($(".log-area").dataset.names);
 export const nameOf = (id) => names.accounts[id] || names.keys[id] || id;
@@ -21,7 +21,7 @@ export function rowOf({ id, entry }) {
   row.classList.add(entry.kind === "request" || level !== "info" ? level : "plain");
   const time = $("time", row);
   time.dateTime = new Date(entry.at * 1000).toISOString();
-  time.textContent = clock(entry.at);
+  time.textContent = logTime(entry.at);
   time.title = exactTime(entry.at);
   $("[data-status]", row).textContent = entry.status || "–";
   $("[data-title]", row).textContent = titleOf(entry);
@@ -111,7 +111,7 @@ function factsOf(entry) {
     [t("Time"), exactTime(entry.at)],
     [t("Event"), events[entry.event] || entry.event],
     [t("Ending"), exchange.ending && `${names.endings[exchange.ending] || exchange.ending}`],
-    [t("Error"), entry.code && el("span", {}, [what, cure].filter(Boolean).join(" "), " ", code(entry.code))],
+    [t("Error"), entry.code && el("span", {}, what && lead(sentences(what, cure)), code(entry.code))],
     [t("Request id"), entry.request_id && code(entry.request_id)],
     [t("OpenAI's request id"), exchange.upstream_request_id && code(exchange.upstream_request_id)],
     [t("Model asked"), exchange.asked_model && code(exchange.asked_model)],

@@ -1,10 +1,10 @@
 // One line of a test: done or failed, how long it took, and why.
 import { el, icon } from "../dom.js";
-import { duration, faultTexts, t } from "../texts.js";
+import { duration, faultTexts, sentences, t } from "../texts.js";
 
 export function showStep(list, { title, ok, milliseconds, code = "", message = "", note = "" }) {
   const { what, cure } = faultTexts(code);
-  const why = ok ? note : [what || message, cure, code && `(${[code, note].filter(Boolean).join(": ")})`].filter(Boolean).join(" ");
+  const why = ok ? note : sentences(what || message, cure, code && `(${[code, note].filter(Boolean).join(": ")})`);
   const line = el(
     "li",
     { class: ok ? "good" : "failed" },
