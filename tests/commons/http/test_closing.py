@@ -1,6 +1,7 @@
 """How a connection ends: whole answers first, refusals behind them, and nothing lost by a reset."""
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -120,6 +121,58 @@ async def test_a_trailer_is_no_header() -> None:
             [b"host", b"transfer-encoding"],
             [b"host"],
         ]
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a reset")
+
+
+@on_linux
+async def test_a_client_that_ends_its_half_behind_its_request_is_answered() -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
+        writer.write_eof()
+        await _until(lambda: scene.app.asked and scene.connections[0]._half_closed)
+        scene.sweep(3)
+        scene.app.go_on.set()
+
+        body = await reader.read()
+        assert body.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+        assert body.endswith(b"\r\n\r\n2")
+        writer.close()
+        await _until(lambda: not scene.connections)
+
+
+@on_linux
+async def test_a_client_that_has_left_is_told_from_one_that_has_ended_its_half() -> None:
+    async with serving() as scene:
+        _, writer = await scene.connect()
+        writer.write(b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
+        await _until(lambda: scene.app.asked)
+        writer.close()
+
+        await _until(lambda: not scene.connections)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{}",
+        b"GET /slow HTTP/1.0\r\n\r\n",
+        b"GET /begun HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost",
+    ],
+)
+async def test_the_end_of_a_client_that_cannot_be_asked_is_its_leaving(sent: bytes) -> None:
+    async with serving() as scene:
+        reader, writer = await scene.connect()
+        writer.write(sent)
+        if b"/begun" in sent:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write_eof()
+
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def _until(condition: Any) -> None:

@@ -12,13 +12,20 @@ _ACKNOWLEDGED: Final = struct.Struct("=120xQ")
 
 _STATE: Final = struct.Struct("=B")
 """`tcpi_state`, as numbered in include/net/tcp_states.h."""
-_LEFT: Final = frozenset((7, 8))
-"""States CLOSE (reset) and CLOSE_WAIT (the other side has ended its half)."""
+_RESET: Final = 7
+"""State CLOSE."""
+_LEFT: Final = frozenset((_RESET, 8))
+"""States CLOSE and CLOSE_WAIT (the other side has ended its half)."""
 
 
 def peer_has_left(sock: socket.socket) -> bool:
     """Whether the other side has closed a connection, though that may not have been read yet."""
     return _field_of(sock, _STATE) in _LEFT
+
+
+def was_reset(sock: socket.socket) -> bool:
+    """Whether the other side has reset a connection, though that may not have been read yet."""
+    return _field_of(sock, _STATE) == _RESET
 
 
 def unaccepted_connections(listener: socket.socket) -> int:

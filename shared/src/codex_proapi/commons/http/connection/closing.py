@@ -8,6 +8,7 @@ import structlog
 
 from codex_proapi.commons.http.limits import FaultBody, HttpFault, HttpLimits
 from codex_proapi.commons.http.request_id import make_request_id
+from codex_proapi.commons.http.tcp_info import peer_has_left, was_reset
 
 if TYPE_CHECKING:
     from codex_proapi.commons.http.connection.request_cycle import RequestCycle
@@ -16,6 +17,11 @@ DROPPED_BYTES: Final = 4 * 1024 * 1024
 """Most bytes that are dropped behind a refusal."""
 BODY_DROPPED_BYTES: Final = 72 * 1024 * 1024
 """Most bytes that are dropped of a body whose request was answered: more than one may have."""
+
+PROBE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""Every client of HTTP/1.1 skips it, asked for or not (RFC 9110, 15.2); from one that has left comes a reset."""
+PROBE_SECONDS: Final = 0.1
+"""When the socket is looked at after a probe; after that it is once a second."""
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +48,8 @@ class ClosingConnection(asyncio.Protocol):
         """Requests that wait for the response before theirs."""
         self._answering: RequestCycle | None = None
         self._read_paused = False
-        self._discards = False
+        self._in_head = False
+        self._half_closed = self._discards = False
         self._droppable = BODY_DROPPED_BYTES
         self._refusal: HttpFault | None = None
 
@@ -74,6 +81,36 @@ class ClosingConnection(asyncio.Protocol):
         self.pipeline.clear()
         transport.write_eof()
         self.resume_reading()
+
+    def eof_received(self) -> bool:
+        """asyncio: the client has ended its half. Gives whether ours stays open.
+
+        It has left, or it is one that ends its half behind its request (`nc`, some proxies). The two
+        differ only in what becomes of bytes that are sent to them, so a request that came whole is
+        kept, and probed, as long as its answer has not begun. HTTP/1.0 knows nothing to probe with.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or self._discards:
+            return False
+        if self._half_closed:
+            return True
+        begun = cycle.more_body or self._in_head or cycle.response_started
+        if begun or cycle is not self._answering or cycle.head.http_version != "1.1":
+            return False
+        sock = self.transport.get_extra_info("socket")
+        if not peer_has_left(sock):  # so only Linux tells what will become of a probe
+            return False
+        self._half_closed = True
+        cycle.keep_alive = False
+        self.transport.write(PROBE)
+        self.loop.call_later(PROBE_SECONDS, self._end_if_reset)
+        return True
+
+    def _end_if_reset(self) -> None:
+        """Close a connection whose client has ended its half, and then the rest."""
+        transport = self.transport
+        if not transport.is_closing() and was_reset(transport.get_extra_info("socket")):
+            transport.abort()
 
     def refuse(self, fault: HttpFault) -> None:
         """Answer with a fault and close; whole requests that came before it are answered first."""

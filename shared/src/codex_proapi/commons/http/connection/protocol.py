@@ -295,10 +295,6 @@ class HttpProtocol(SweptConnection):
             else:
                 self.refuse(HEAD_TOO_LARGE)
 
-    def eof_received(self) -> bool:
-        """asyncio: the client has ended its half; end ours."""
-        return False
-
     def connection_lost(self, exc: Exception | None) -> None:
         """End the requests that are under way or wait."""
         del exc

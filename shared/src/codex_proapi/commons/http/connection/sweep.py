@@ -42,7 +42,6 @@ class SweptConnection(ClosingConnection):
         self.number = next(_numbers)
         """In the order in which connections were made."""
         self._siblings = siblings
-        self._in_head = False
         self._head_sweeps = self._quiet_sweeps = self._rest_sweeps = 0
         self._unread_bytes = self._taken_bytes = self._stalled_sweeps = 0
         self._fault = MALFORMED
@@ -104,6 +103,8 @@ class SweptConnection(ClosingConnection):
         waiting = self.pipeline or self._refusal is not None
         if waiting and peer_has_left(transport.get_extra_info("socket")):
             transport.abort()
+        if self._half_closed:
+            self._end_if_reset()
         unread = transport.get_write_buffer_size()
         taken = self._bytes_taken() if unread else 0
         # What waits may grow although a client reads: upstream is only a little faster.
