@@ -130,6 +130,7 @@ def test_reasoning_that_cannot_be_read_speaks_of_the_signature() -> None:
 def test_parameter_is_named_once() -> None:
     assert error_message(BadRequest("must be a list", param="tools")) == "tools: must be a list"
     assert error_message(BadRequest("'tools' is no list", param="tools")) == "'tools' is no list"
+    assert error_message(BadRequest("no name", param="tools[2].name")) == "tools.2.name: no name"
 
 
 def test_refused_key_is_not_tried_again() -> None:

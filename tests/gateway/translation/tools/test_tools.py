@@ -111,6 +111,12 @@ def test_a_tool_becomes_flat(declared: Any, flat: Any) -> None:
     assert _wire(declared) == [flat]
 
 
+def test_blocked_domains_are_a_filter() -> None:
+    declared = {"type": "web_search_1", "allowed_domains": [], "blocked_domains": ["c.d"]}
+
+    assert _wire(declared) == [{"type": "web_search", "filters": {"blocked_domains": ["c.d"]}}]
+
+
 def test_a_filter_wins_over_allowed_domains() -> None:
     declared = {
         "type": "web_search",
@@ -190,7 +196,7 @@ def test_which_are_custom_and_which_in_the_form_of_chat() -> None:
         ({"type": "namespace", "name": "n"}, "tools[0].tools"),
         ({"type": "namespace", "name": "n", "tools": [7]}, "tools[0].tools"),
         ({"type": "function", "name": "f", "parameters": 7}, "tools[0].parameters"),
-        ({"name": "f", "input_schema": {"type": "string"}}, "tools[0].parameters.type"),
+        ({"name": "f", "input_schema": {"type": "string"}}, "tools[0].input_schema.type"),
     ],
 )
 def test_what_is_no_tool_is_refused(declared: Any, param: str) -> None:

@@ -110,6 +110,7 @@ def test_call_without_a_result_and_result_without_a_call() -> None:
             [{"type": "document", "source": {"type": "content", "content": [text("a"), IMAGE]}}],
             [part("a"), SENT_IMAGE],
         ),
+        ([{"type": "search_result"}, text("a")], [part("a")]),
         (
             [{"type": "document", "source": {"type": "content", "content": "a"}}],
             [part("a")],
@@ -316,7 +317,7 @@ def test_pictures_and_files(content: Any, sent: Any) -> None:
     [
         (
             user({"type": "image", "source": {"type": "file", "file_id": "f"}}),
-            "messages.0.content.0",
+            "messages.0.content.0.source.file_id",
         ),
         (
             user({"type": "document", "source": {"type": "url", "url": "http://a"}}),
@@ -334,6 +335,23 @@ def test_what_cannot_be_meant_is_refused_by_name(message: Any, param: str) -> No
         items(message)
 
     assert caught.value.param == param
+
+
+def test_title_and_context_of_a_document_are_told() -> None:
+    told = {"type": "document", "title": "T", "context": "C", "citations": {"enabled": True}}
+    sources = (
+        {"type": "text", "media_type": "text/plain", "data": "doc"},
+        {"type": "content", "content": "doc"},
+        {"type": "base64", "media_type": "application/pdf", "data": "JVBE"},
+    )
+
+    of_text, of_parts, of_file = items(*(user({**told, "source": each}) for each in sources))
+
+    assert [each["text"] for each in of_text["content"]] == ["T\nC", "doc"]
+    assert [each["text"] for each in of_parts["content"]] == ["T\nC", "doc"]
+    context, sent_file = of_file["content"]
+    assert context["text"] == "C"
+    assert (sent_file["type"], sent_file["filename"]) == ("input_file", "T")
 
 
 def test_long_ids_are_shortened_alike_on_both_sides() -> None:

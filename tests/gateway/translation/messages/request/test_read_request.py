@@ -134,7 +134,7 @@ def test_unknown_model() -> None:
         ({"stream": "yes"}, "stream"),
         ({"tools": [{"name": ""}]}, "tools[0].name"),
         ({"tools": 7}, "tools"),
-        ({"tools": [tool("A", input_schema=7)]}, "tools[0].parameters"),
+        ({"tools": [tool("A", input_schema=7)]}, "tools[0].input_schema"),
         ({"tools": [tool("A")], "tool_choice": {"type": "tool", "name": "B"}}, "tool_choice.name"),
     ],
 )

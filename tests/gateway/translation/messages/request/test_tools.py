@@ -107,6 +107,38 @@ def test_choice(wanted: Any, expected: Any) -> None:
     assert choice(wanted) == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "properties", "required"),
+    [
+        ("bash_20250124", "bash", {"command", "restart"}, []),
+        (
+            "text_editor_20250728",
+            "str_replace_based_edit_tool",
+            {"command", "path", "old_str", "new_str", "insert_line", "insert_text", "view_range"},
+            ["command", "path"],
+        ),
+        ("memory_20250818", "memory", {"command", "path", "old_path", "new_path"}, ["command"]),
+    ],
+)
+def test_tools_that_anthropic_defines_and_the_client_runs_have_their_schema(
+    kind: str, name: str, properties: set[str], required: list[str]
+) -> None:
+    declared = {"type": kind, "name": name, "cache_control": {"type": "ephemeral"}}
+
+    [function] = tools(declared)
+
+    assert (function["type"], function["name"]) == ("function", name)
+    assert function["description"]
+    assert properties <= function["parameters"]["properties"].keys()
+    assert function["parameters"]["required"] == required
+    assert choice({"type": "tool", "name": name}, declared)["name"] == name
+
+
+@pytest.mark.parametrize("kind", ["code_execution_20250825", "web_fetch_20250910", "teleport_1"])
+def test_tools_that_anthropics_servers_run_are_left_out(kind: str) -> None:
+    assert tools({"type": kind, "name": "x"}, tool("A")) == [up.tool("A", description="d")]
+
+
 def test_search_is_the_backends() -> None:
     found = {
         "type": "web_search",

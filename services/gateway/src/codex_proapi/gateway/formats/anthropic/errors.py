@@ -41,6 +41,8 @@ OVERFLOW_WORDS: Final = "prompt is too long"
 SIGNATURE_WORDS: Final = "Invalid `signature` in `thinking` block."
 _NUMBERS: Final = re.compile(r"\d[\d,]{2,}(?= tokens?\b)|(?<=is )\d[\d,]{2,}")
 _MINIMUM_NUMBERS: Final = 2
+_INDEX: Final = re.compile(r"\[(\d+)\]")
+"""An index in a parameter's name, which this API writes with a dot: `tools.0.name`."""
 BUDGET_PREFIX: Final = "anthropic-ratelimit-unified-"
 BUDGET_PERIODS: Final = {"day": "daily", "week": "weekly", "month": "monthly"}
 """The period of a budget to its name in `overage-period`."""
@@ -68,9 +70,8 @@ def error_message(error: GatewayError) -> str:
         return _overflow_message(message)
     if error.code == SIGNATURE_CODE:
         return f"{SIGNATURE_WORDS} {message}"
-    if error.param and error.param not in message:
-        return f"{error.param}: {message}"
-    return message
+    param = _INDEX.sub(r".\1", error.param or "")
+    return f"{param}: {message}" if param and param not in message else message
 
 
 def error_body(error: GatewayError, *, request_id: str = "") -> bytes:

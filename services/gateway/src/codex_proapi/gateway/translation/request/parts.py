@@ -28,6 +28,10 @@ _LONGEST_SCHEME = max(map(len, _IMAGE_SCHEMES))
 _SPOILING = ("-", "_", "\n", "\r", " ", "\t")
 """Characters that make upstream refuse base64; searched one by one, as images are megabytes."""
 _SEND_FILE = "Files by id or address are not available here: send the file itself as 'file_data'"
+_SEND_SOURCE = (
+    "Content by id or address is not available here: send it itself, with a source of type "
+    "'base64' or 'text'"
+)
 _MEDIA_TYPE_FIELDS = ("mimeType", "mediaType", "mime_type", "media_type")
 FALLBACK_LIMIT = 8192
 """Characters of an unknown part up to which it is sent as text; a longer one is refused."""
@@ -183,6 +187,12 @@ def _media(part: Part, where: str, _: TranslationContext) -> Part | None:
 
 def _sourced_image(source: Part, where: str) -> Part:
     url = source.get("url")
+    if source.get("type") == "file":
+        raise BadRequest(
+            "Images by id are not available here: send the image as base64, or its address",
+            code="unsupported_value",
+            param=f"{where}.source.file_id",
+        )
     if source.get("type") == "base64":
         if not isinstance(source.get("data"), str) or not source["data"]:
             raise BadRequest("The image's bytes are missing", param=f"{where}.source.data")
@@ -214,7 +224,7 @@ def _sourced_file(part: Part, where: str) -> Part:
     if source.get("type") == "text" and isinstance(data, str):
         return text_part(data)
     if not isinstance(data, str) or not data:
-        raise BadRequest(_SEND_FILE, code="unsupported_value", param=f"{where}.source.data")
+        raise BadRequest(_SEND_SOURCE, code="unsupported_value", param=f"{where}.source.data")
     kind = source.get("media_type") or "application/pdf"
     return _file_part(f"data:{kind};base64,{data}", part.get("title"))
 

@@ -153,7 +153,7 @@ def _flat_function(fields: ToolFields, where: str, names: ToolNames, patterns: P
 
 def _anthropic(fields: ToolFields, where: str, names: ToolNames, patterns: Patterns) -> Tool:
     renamed = {"parameters" if name == "input_schema" else name: fields[name] for name in fields}
-    return _function(renamed, where, names, patterns, strict=False)
+    return _function(renamed, where, names, patterns, strict=False, schema_field="input_schema")
 
 
 def _function(
@@ -163,6 +163,7 @@ def _function(
     patterns: Patterns,
     *,
     strict: bool | None,
+    schema_field: str = "parameters",
 ) -> Tool:
     name = _name(fields, where, names)
     definition: dict[str, Any] = {"type": "function", "name": name}
@@ -175,7 +176,7 @@ def _function(
     elif strict is not None:
         definition["strict"] = strict
     definition["parameters"] = sound_parameters(
-        fields.get("parameters"), f"{where}.parameters", patterns
+        fields.get("parameters"), f"{where}.{schema_field}", patterns
     )
     return Tool(type="function", name=name, definition=definition)
 
@@ -214,14 +215,18 @@ def _namespace(fields: ToolFields, where: str, _: ToolNames, __: Patterns) -> To
 
 
 def _web_search(fields: ToolFields, _: str, __: ToolNames, ___: Patterns) -> Tool:
-    """Read any version of web search; Anthropic's allowed domains become a filter."""
+    """Read any version of web search; Anthropic's allowed and blocked domains become a filter."""
     definition: dict[str, Any] = {"type": WEB_SEARCH}
     definition.update(
         (name, fields[name]) for name in _WEB_SEARCH_FIELDS if tool_value(fields, name) is not None
     )
-    domains = tool_value(fields, "allowed_domains")
-    if isinstance(domains, list) and "filters" not in definition:
-        definition["filters"] = {"allowed_domains": domains}
+    filters = {
+        name: domains
+        for name in ("allowed_domains", "blocked_domains")
+        if isinstance(domains := tool_value(fields, name), list) and domains
+    }
+    if filters:
+        definition.setdefault("filters", filters)
     return Tool(type=WEB_SEARCH, definition=definition)
 
 

@@ -11,6 +11,11 @@ from codex_proapi.gateway.formats.codex.input_items import Part, message, output
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.formats.codex.tool_search import NAME, Found, Search
 from codex_proapi.gateway.translation.messages.answer.signature import opened
+from codex_proapi.gateway.translation.messages.request.documents import (
+    document_head,
+    is_of_parts,
+    search_result_text,
+)
 from codex_proapi.gateway.translation.messages.request.tool_search import (
     ADDITION,
     REFERENCE,
@@ -201,35 +206,29 @@ class HistoryReader:
                 name = changed_name(part)
                 return [text_part(loaded_text(name, known=name in self._tool_names))]
             case "search_result":
-                return [text_part(_search_result(part, where))]
-            case "document" if _is_of_parts(part):
-                content = part["source"].get("content")
-                nested = each_part(content, f"{where}.source.content")
-                return [inner for each in nested for inner in self._parts(each, where)]
+                return [text_part(text)] if (text := search_result_text(part, where)) else []
+            case "document":
+                head = document_head(part)
+                return [*([text_part(head)] if head else ()), *self._document(part, where)]
             case kind if kind in _SILENT:
                 return []
             case _:
                 found = input_part(part, where, self._reading)
                 return [found] if found else []
 
-
-def _is_of_parts(part: Part) -> bool:
-    source = part.get("source")
-    return isinstance(source, dict) and source.get("type") == "content"
+    def _document(self, part: Part, where: str) -> list[Part]:
+        """Return the content of a document: a file, a text, or parts of its own."""
+        if not is_of_parts(part):
+            found = input_part(part, where, self._reading)
+            return [found] if found else []
+        nested = each_part(part["source"].get("content"), f"{where}.source.content")
+        return [inner for each in nested for inner in self._parts(each, where)]
 
 
 def _failed(output: str | list[Part]) -> str | list[Part]:
     if isinstance(output, str):
         return f"{TOOL_ERROR}\n{output}"
     return [text_part(TOOL_ERROR), *output]
-
-
-def _search_result(part: Part, where: str) -> str:
-    """A search result as text: title, source, passage."""
-    content = each_part(part.get("content"), f"{where}.content")
-    texts = [each["text"] for each in content if isinstance(each.get("text"), str)]
-    head = [part[field] for field in ("title", "source") if isinstance(part.get(field), str)]
-    return "\n".join([*head, *texts])
 
 
 def _query(part: Part) -> str:

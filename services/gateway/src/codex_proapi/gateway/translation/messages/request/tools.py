@@ -13,6 +13,7 @@ from codex_proapi.gateway.translation.messages.answer.tool_arguments import (
     ToolShape,
     shape_of,
 )
+from codex_proapi.gateway.translation.messages.request.client_tools import defined_fields
 from codex_proapi.gateway.translation.messages.request.tool_search import PLACEHOLDER, ToolChanges
 from codex_proapi.gateway.translation.tools.tool_choice import Choice, read_choice
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
@@ -74,7 +75,10 @@ def _unique(tools: Iterable[ToolFields], removed: frozenset[str]) -> Iterable[To
 
 
 def _fields(fields: ToolFields, where: str) -> ToolFields:
-    """Keep the fields of a tool that upstream knows. Raises BadRequest for the advisor."""
+    """Keep the fields of a tool that upstream knows, or give it those its type means.
+
+    Raises BadRequest for the advisor.
+    """
     kind = tool_value(fields, "type")
     if isinstance(kind, str) and kind.startswith(ADVISOR):
         raise BadRequest(
@@ -85,6 +89,9 @@ def _fields(fields: ToolFields, where: str) -> ToolFields:
     if "input_schema" in fields or kind in (None, "custom"):
         nothing: ToolFields = {"input_schema": msgspec.Raw(b"null")}
         return nothing | {name: fields[name] for name in _KEPT if name in fields}
+    defined = defined_fields(kind)
+    if defined is not None and "name" in fields:
+        return {"name": fields["name"], **defined}
     return fields
 
 
