@@ -106,3 +106,36 @@ async def test_another_password_replaces_the_first(redis_client: Redis, clock: C
     assert await administrator.verify("an entirely different one")
     with pytest.raises(BadRequest):
         await administrator.change("weak")
+
+
+async def test_a_hash_of_other_parameters_is_made_anew_at_sign_in(
+    redis_client: Redis, clock: Clock
+) -> None:
+    await a_replica(redis_client, clock).set_first(GOOD)
+    before = await redis_client.hget(keyspace.admin(), "password")
+    stronger = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    updated = Administrator(redis_client, stronger, clock=clock)
+
+    assert not await updated.verify("not the password")
+    assert await redis_client.hget(keyspace.admin(), "password") == before
+    assert await updated.verify(GOOD)
+    after = str(await redis_client.hget(keyspace.admin(), "password"))
+    assert after.startswith("$argon2id$v=19$m=16,t=2,p=1$")
+    assert await updated.verify(GOOD)
+    assert await redis_client.hget(keyspace.admin(), "password") == after, "and only once"
+
+
+async def test_a_password_changed_during_a_sign_in_is_not_undone(
+    redis_client: Redis, clock: Clock
+) -> None:
+    await a_replica(redis_client, clock).set_first(GOOD)
+
+    class ChangedMeanwhile(Passwords):
+        async def hash(self, password: str) -> str:
+            await redis_client.hset(keyspace.admin(), "password", "the new one's")
+            return await super().hash(password)
+
+    stronger = ChangedMeanwhile(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    await Administrator(redis_client, stronger, clock=clock).verify(GOOD)
+
+    assert await redis_client.hget(keyspace.admin(), "password") == "the new one's"

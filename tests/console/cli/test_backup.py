@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from support import stored_forms
 from support.redis_server import RedisServer
 from support.stored_forms import SEALING_KEY
@@ -21,7 +22,11 @@ from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.console.cli.archive.file_format import BadArchive, Record, read, written
-from codex_proapi.console.cli.archive.store_records import LASTING
+from codex_proapi.console.cli.archive.store_records import (
+    BATCH,
+    LASTING,
+    lasting_records,
+)
 from codex_proapi.console.cli.commands import root
 
 OTHER_KEY = Fernet.generate_key().decode()
@@ -219,3 +224,30 @@ async def test_a_long_stream_comes_in_parts(redis_url: str, redis_client: Redis)
 
     assert restored.exit_code == 0, restored.output
     assert await redis_client.xlen(keyspace.logs()) == 2501, "and that it was restored"
+
+
+async def test_many_keys_are_read_in_batches(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = redis_client.pipeline(transaction=False)
+    for number in range(10 * BATCH):
+        pipe.hset(keyspace.key(f"{number}"), "name", f"key {number}")
+    await pipe.execute()
+    await redis_client.sadd(keyspace.keys(), "a", "b")
+    sent = 0
+    send = AbstractConnection.send_packed_command
+
+    async def counted(*args: Any, **options: Any) -> None:
+        nonlocal sent
+        sent += 1
+        await send(*args, **options)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+    records = [record async for record in lasting_records(redis_client)]
+
+    assert {record.name: record.value for record in records} == {
+        "keys": ["a", "b"],
+        **{f"key:{number}": {"name": f"key {number}"} for number in range(10 * BATCH)},
+    }
+    # Two for each batch, and what it takes to find the names, a thousand at a time.
+    assert 2 * 11 < sent <= 2 * 11 + 10

@@ -148,7 +148,7 @@ def test_while_gateways_serve_it_is_refused(pair: tuple[Site, Site]) -> None:
 
     refused = migrate(source, *target.options)
     assert refused.exit_code == 1
-    assert "1 gateways serve from the source" in " ".join(refused.output.split())
+    assert "from the source 1 gateway still serves" in " ".join(refused.output.split())
     assert target.stored() == {}
     assert migrate(source, *target.options, "--serving").exit_code == 0
 

@@ -1,6 +1,6 @@
 import pytest
 
-from codex_proapi.console.cli.tables import moment, show_table
+from codex_proapi.console.cli.tables import counted, moment, show_table
 
 
 def test_a_table_is_tab_separated_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,3 +31,18 @@ def test_a_name_neither_moves_the_cursor_nor_splits_a_row(
 def test_never_is_empty() -> None:
     assert moment(0) == ""
     assert moment(1_795_500_000) == "2026-11-24 06:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("count", "one", "said"),
+    [
+        (1, "API key", "1 API key"),
+        (2, "API key", "2 API keys"),
+        (0, "log entry", "0 log entries"),
+        (1, "log entry", "1 log entry"),
+        (1, "day of usage", "1 day of usage"),
+        (3, "day of usage", "3 days of usage"),
+    ],
+)
+def test_one_is_singular(count: int, one: str, said: str) -> None:
+    assert counted(count, one) == said

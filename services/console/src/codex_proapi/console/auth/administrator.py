@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.console.auth.passwords import Passwords, check_strength
 from codex_proapi.console.errors import BadSignIn, Code, Conflict
 
@@ -27,6 +28,7 @@ class Administrator:
 
     def __init__(self, redis: Redis, passwords: Passwords, *, clock: Callable[[], float]) -> None:
         self._redis = redis
+        self._scripts = Scripts(redis, __package__)
         self._passwords = passwords
         self._clock = clock
         self._present = False
@@ -83,9 +85,17 @@ class Administrator:
         await self._forget_setup_tokens()
 
     async def verify(self, password: str) -> bool:
-        """Whether this is the password."""
+        """Whether this is the password; one hashed with other parameters is hashed again."""
         kept = await ask(lambda: self._redis.hget(keyspace.admin(), "password"))
-        return await self._passwords.verify(str(kept or ""), password)
+        hashed = str(kept or "")
+        fits = await self._passwords.verify(hashed, password)
+        if fits and self._passwords.is_outdated(hashed):
+            await self._scripts.run(
+                "replace_password_hash",
+                [keyspace.admin()],
+                (hashed, await self._passwords.hash(password)),
+            )
+        return fits
 
     async def change(self, password: str) -> None:
         """Replace the password; the caller has verified the old one."""

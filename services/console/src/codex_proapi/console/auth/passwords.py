@@ -46,6 +46,10 @@ class Passwords:
                 kept
             )
 
+    def is_outdated(self, kept: str) -> bool:
+        """Whether a hash that fits was made with other parameters than ours, or by another way."""
+        return self._hasher.check_needs_rehash(kept)
+
     def _fits(self, kept: str, password: str) -> bool:
         try:
             return self._hasher.verify(kept, password)

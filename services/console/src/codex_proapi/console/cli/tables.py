@@ -29,6 +29,17 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def counted(count: int, one: str) -> str:
+    """A number and what it counts, in English: "1 log entry", "2 log entries".
+
+    `one` names one of them, its noun first or last: "API key", "day of usage".
+    """
+    noun, of, rest = one.partition(" of ")
+    if count != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count} {noun}{of}{rest}"
+
+
 def moment(seconds: int) -> str:
     """A time in a form that sorts; empty for never."""
     if not seconds:

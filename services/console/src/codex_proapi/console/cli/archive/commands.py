@@ -22,6 +22,7 @@ from codex_proapi.console.cli.archive.replacement import (
 )
 from codex_proapi.console.cli.archive.store_records import lasting_records
 from codex_proapi.console.cli.opened_store import opened
+from codex_proapi.console.cli.tables import counted
 
 STDIO = "-"
 MOST_KEYS = 64 << 10
@@ -39,7 +40,7 @@ def backup_command(environ: Mapping[str, str], file: str) -> None:
     not in it.
     """
     count = asyncio.run(_backup(environ, file))
-    click.echo(f"wrote {count} records; they open with ENCRYPTION_KEYS only", err=True)
+    click.echo(f"wrote {counted(count, 'record')}; they open with ENCRYPTION_KEYS only", err=True)
 
 
 @click.command("restore")

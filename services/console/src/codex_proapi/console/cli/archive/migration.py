@@ -19,6 +19,7 @@ from codex_proapi.console.cli.archive.replacement import (
 from codex_proapi.console.cli.archive.store_records import lasting_records
 from codex_proapi.console.cli.opened_store import OpenedStore, opened
 from codex_proapi.console.cli.store_address import address_of
+from codex_proapi.console.cli.tables import counted
 
 
 @click.command("migrate")
@@ -95,7 +96,8 @@ async def _refuse_serving(source: OpenedStore) -> None:
     gateways = [each for each in await source.replicas.all() if each.service == "gateway"]
     if gateways:
         raise click.ClickException(
-            f"{len(gateways)} gateways serve from the source ({gateways[0].host or 'no host'}):"
+            f"from the source {counted(len(gateways), 'gateway')} still"
+            f" {'serves' if len(gateways) == 1 else 'serve'} ({gateways[0].host or 'no host'}):"
             " nothing was changed. Stop them first (one that was killed is forgotten after half a"
             " minute): a login they renew meanwhile is spent in the target. --serving goes on"
         )

@@ -12,17 +12,18 @@ from codex_proapi.console.cli.archive.file_format import Record
 from codex_proapi.console.cli.archive.staged_restore import RestoreFailed, StagedRestore
 from codex_proapi.console.cli.archive.store_records import contents, shortfall, tally
 from codex_proapi.console.cli.opened_store import OpenedStore
+from codex_proapi.console.cli.tables import counted
 
 PATIENCE_SECONDS = 60.0
 """How long one command of Redis may take: exchanging everything at once is one."""
 TOLD = {
-    "accounts": "accounts",
-    "keys": "API keys",
-    "usage": "usage counters",
-    "logs": "log entries",
-    "audit": "audit entries",
+    "accounts": "account",
+    "keys": "API key",
+    "usage": "usage counter",
+    "logs": "log entry",
+    "audit": "audit entry",
 }
-"""What is counted aloud, by kind of name."""
+"""What is counted aloud, by kind of name: one of it."""
 
 
 async def replace_contents(
@@ -59,24 +60,25 @@ async def refuse_full(store: OpenedStore) -> None:
     """Raise ClickException where something would be taken away; nothing has changed."""
     held = await contents(store.redis)
     if held:
-        told = ", ".join(f"{count} {what}" for what, count in held.items())
+        told = ", ".join(counted(count, what) for what, count in held.items())
         raise click.ClickException(
-            f"nothing was changed: the target has {told} already. --force deletes them"
+            f"nothing was changed: the target has {told} already. --force deletes that"
         )
 
 
 def told(records: Sequence[Record]) -> str:
     """What was put in place, in a few words."""
     counts = tally(records)
-    named = [f"{counts[kind]} {name}" for kind, name in TOLD.items() if counts[kind]]
-    return f"{len(records)} records ({', '.join(named)})" if named else f"{len(records)} records"
+    named = [counted(counts[kind], one) for kind, one in TOLD.items() if counts[kind]]
+    total = counted(len(records), "record")
+    return f"{total} ({', '.join(named)})" if named else total
 
 
 def fail_locked(locked: int) -> None:
     """Raise ClickException where credentials stayed closed; everything else is in place."""
     if locked:
         raise click.ClickException(
-            f"{locked} accounts could not be opened with the keys given; sign them in again"
+            f"{counted(locked, 'account')} could not be opened with the keys given; sign in again"
         )
 
 

@@ -2,10 +2,11 @@
 
 import functools
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped, text
@@ -71,32 +72,36 @@ VERSIONS = ("accounts-version", "keys-version", "cooldowns-version")
 """Counters of changes: they only ever rise, so that running replicas read everything anew."""
 BRIEF = 600_000
 """Milliseconds: what has no longer to live may be over before it is looked for again."""
+_Read = Callable[[Pipeline, str], None]
+"""Puts a read of one key into a pipeline."""
 
 
 async def lasting_records(redis: Redis) -> AsyncIterator[Record]:
-    """Everything a backup has, key by key."""
+    """Everything a backup has, key by key.
+
+    Two round trips read `BATCH` keys, and one more each `STREAM_PART` entries of a stream.
+    """
+    batch: list[str] = []
     async for name in _names(redis):
-        kind = text(await ask(functools.partial(redis.type, name)))
-        left = int(await ask(functools.partial(redis.pttl, name)))
-        async for value in _values(redis, name, kind):
-            yield Record(
-                name=name.removeprefix(PREFIX),
-                kind=kind,
-                value=value,
-                milliseconds=max(0, left),
-            )
+        batch.append(name)
+        if len(batch) == BATCH:
+            async for record in _records(redis, batch):
+                yield record
+            batch = []
+    async for record in _records(redis, batch):
+        yield record
 
 
 async def contents(redis: Redis) -> dict[str, int]:
-    """What of ours a Redis holds that a restore would take away: accounts, API keys, days of usage."""
+    """What of ours a Redis holds that a restore would take away, by the name of one of it."""
     prefix = f"{PREFIX}usage-subjects:"
     days = {
         name.removeprefix(prefix).partition(":")[0] async for name in names_below(redis, prefix)
     }
     held = {
-        "accounts": int(await ask(lambda: redis.scard(keyspace.accounts()))),
-        "API keys": int(await ask(lambda: redis.scard(keyspace.keys()))),
-        "days of usage": len(days),
+        "account": int(await ask(lambda: redis.scard(keyspace.accounts()))),
+        "API key": int(await ask(lambda: redis.scard(keyspace.keys()))),
+        "day of usage": len(days),
     }
     return {what: count for what, count in held.items() if count}
 
@@ -141,7 +146,7 @@ async def lasting_names(redis: Redis) -> AsyncIterator[str]:
 async def names_below(redis: Redis, prefix: str) -> AsyncIterator[str]:
     """Full names that begin like this; one may come twice."""
     with mapped():
-        async for found in redis.scan_iter(match=f"{prefix}*", count=500):
+        async for found in redis.scan_iter(match=f"{prefix}*", count=1000):
             yield text(found)
 
 
@@ -154,13 +159,28 @@ async def _names(redis: Redis) -> AsyncIterator[str]:
             yield name
 
 
-async def _values(redis: Redis, name: str, kind: str) -> AsyncIterator[Any]:
-    """The value of a key; of a stream in parts, oldest first. Nothing if it is gone meanwhile."""
+async def _records(redis: Redis, names: Sequence[str]) -> AsyncIterator[Record]:
+    """The records of some keys; none of one that is gone meanwhile. A stream comes in parts."""
+    told = await _replies(redis, [(ask_for, name) for name in names for ask_for in (_type, _pttl)])
+    kinds = dict(zip(names, map(text, told[::2]), strict=True))
+    whole = [name for name in names if kinds[name] in _READERS]
+    read = await _replies(redis, [(_READERS[kinds[name]], name) for name in whole])
+    values = dict(zip(whole, read, strict=True))
+    for name, left in zip(names, told[1::2], strict=True):
+        async for value in _parts(redis, name, kinds[name], values.get(name)):
+            yield Record(
+                name=name.removeprefix(PREFIX),
+                kind=kinds[name],
+                value=value,
+                milliseconds=max(0, int(left)),
+            )
+
+
+async def _parts(redis: Redis, name: str, kind: str, whole: Any) -> AsyncIterator[Any]:
+    """The value of a key as a record has it; of a stream in parts, oldest first."""
+    if whole:
+        yield _SHAPES[kind](whole)
     if kind != "stream":
-        read = _READERS.get(kind)
-        value = await read(redis, name) if read else None
-        if value:
-            yield value
         return
     after = "-"
     while part := await ask(functools.partial(redis.xrange, name, after, "+", STREAM_PART)):
@@ -168,28 +188,53 @@ async def _values(redis: Redis, name: str, kind: str) -> AsyncIterator[Any]:
         after = f"({text(part[-1][0])}"
 
 
-async def _string(redis: Redis, name: str) -> Any:
-    value = await ask(lambda: redis.get(name))
-    return None if value is None else text(value)
+async def _replies(redis: Redis, reads: Sequence[tuple[_Read, str]]) -> Sequence[Any]:
+    """The replies to some reads of one key each, in one round trip."""
+
+    async def together() -> Sequence[Any]:
+        pipe = redis.pipeline(transaction=False)
+        for read, name in reads:
+            read(pipe, name)
+        replies: Sequence[Any] = await pipe.execute()
+        return replies
+
+    return await ask(together) if reads else []
 
 
-async def _hash(redis: Redis, name: str) -> Any:
-    fields: Any = await ask(lambda: redis.hgetall(name))
-    return dict(fields)
+def _type(pipe: Pipeline, name: str) -> None:
+    pipe.type(name)
 
 
-async def _set(redis: Redis, name: str) -> Any:
-    return sorted(map(text, await ask(lambda: redis.smembers(name))))
+def _pttl(pipe: Pipeline, name: str) -> None:
+    pipe.pttl(name)
 
 
-async def _sorted_set(redis: Redis, name: str) -> Any:
-    rows: Any = await ask(lambda: redis.zrange(name, 0, -1, withscores=True))
-    return [[text(member), score] for member, score in rows]
+def _string(pipe: Pipeline, name: str) -> None:
+    pipe.get(name)
 
 
-_READERS: Mapping[str, Callable[[Redis, str], Awaitable[Any]]] = {
+def _hash(pipe: Pipeline, name: str) -> None:
+    pipe.hgetall(name)
+
+
+def _set(pipe: Pipeline, name: str) -> None:
+    pipe.smembers(name)
+
+
+def _sorted_set(pipe: Pipeline, name: str) -> None:
+    pipe.zrange(name, 0, -1, withscores=True)
+
+
+_READERS: Mapping[str, _Read] = {
     "string": _string,
     "hash": _hash,
     "set": _set,
     "zset": _sorted_set,
 }
+_SHAPES: Mapping[str, Callable[[Any], Any]] = {
+    "string": text,
+    "hash": dict,
+    "set": lambda members: sorted(map(text, members)),
+    "zset": lambda rows: [[text(member), score] for member, score in rows],
+}
+"""How a record has what Redis replied, by the key's type."""
