@@ -8,7 +8,7 @@ from codex_proapi.gateway.translation.request.parts import each_part
 
 def is_of_parts(part: Part) -> bool:
     """Whether a document is given as text and image parts of its own."""
-    return source_kind(part) == "content"
+    return bool(source_kind(part) == "content")
 
 
 def source_kind(part: Part) -> Any:
