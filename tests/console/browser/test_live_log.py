@@ -44,6 +44,9 @@ async def test_a_row_of_another_day_has_its_date(site: Served, visitor: Tab) -> 
     await _settle(site, 50_002, asked_model="long-ago", at=1_700_000_000.0)
     await visitor.open("/logs")
     await visitor.see(".log-row:has-text('long-ago') .log-time", "Nov 14 23:13:20")
+    # The date stands above the time, in the column's width.
+    written = visitor.page.locator(".log-row:has-text('long-ago') .log-time")
+    assert await written.evaluate("time => time.scrollWidth <= time.clientWidth")
 
 
 async def test_pausing_holds_lines_back_and_resuming_shows_them(site: Served, visitor: Tab) -> None:
