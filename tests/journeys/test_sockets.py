@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib.util
 from typing import Any
 
 import aiohttp
@@ -15,9 +14,6 @@ from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.gateway.websocket.create_frame import MESSAGE_BYTES
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("websockets") is None, reason="the environment is older than its lock"
-)
 PATHS = ("/v1/responses", "/responses", "/backend-api/codex/responses")
 
 

@@ -1,6 +1,5 @@
 """Requests that go to the backend over WebSocket: for every client, and by POST where that fails."""
 
-import importlib.util
 from typing import Any
 
 import pytest
@@ -8,10 +7,8 @@ from support.gateways import Stage, a_response, events_of, stage
 from support.sockets import create, socket_to, text_of
 
 from codex_proapi.gateway.settings import TransportSetting
+from codex_proapi.gateway.upstream.websocket import transport
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("websockets") is None, reason="the environment is older than its lock"
-)
 SOCKETS = {"upstream_transport": TransportSetting.WEBSOCKET}
 AUTO = {"upstream_transport": TransportSetting.AUTO}
 
@@ -134,8 +131,6 @@ async def test_a_break_after_the_first_words_blames_nobody(redis_url: str) -> No
 
 
 async def test_silence_ends_with_a_post(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from codex_proapi.gateway.upstream.websocket import transport  # noqa: PLC0415
-
     monkeypatch.setattr(transport, "FIRST_EVENT_SECONDS", 0.3)
     async with stage(redis_url, "ada", **SOCKETS) as play:
         play.sim.script("socket_silent")

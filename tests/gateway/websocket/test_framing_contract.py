@@ -1,12 +1,7 @@
 """What is used of websockets beyond its documented interface; to be looked at after an upgrade."""
 
-from typing import Any
+from websockets import frames, protocol, server
 
-import pytest
-
-frames: Any = pytest.importorskip("websockets.frames")
-protocol: Any = pytest.importorskip("websockets.protocol")
-server: Any = pytest.importorskip("websockets.server")
 TEXT = frames.Frame(frames.Opcode.TEXT, b"hello").serialize(mask=True)
 
 

@@ -41,7 +41,7 @@ from codex_proapi.gateway.server.body_budget import BodyBudget
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.settings import GatewaySettings
-from codex_proapi.gateway.websocket.offered import socket_endpoint
+from codex_proapi.gateway.websocket.endpoint import WebSocketEndpoint
 
 CLOSE_SECONDS = 5.0
 """Seconds that closing waits for interrupted exchanges to settle."""
@@ -171,8 +171,7 @@ class Gateway:
         ticker = Ticker()
         ticker.join(self.upstream.transport.closing_streams)
         ticker.join(self.upstream.client)
-        if self.upstream.sockets is not None:
-            ticker.join(self.upstream.sockets)
+        ticker.join(self.upstream.sockets)
         ticker.join(self.upstream.other_routes)
         return Dependencies(
             admission_control=self.pool.admission_control,
@@ -262,6 +261,6 @@ class Gateway:
             },
             rest=routes(handlers),
             check_page=self.stores.authenticator.check_page,
-            socket=socket_endpoint(self.services, service, RESPONSES, self.tasks),
+            socket=WebSocketEndpoint(self.services, service, RESPONSES, self.tasks),
             trusted_proxies=self._settings.trusted_proxies,
         )

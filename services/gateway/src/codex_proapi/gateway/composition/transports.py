@@ -1,20 +1,13 @@
 """Composition of the transports to the backend's Responses endpoint."""
 
-import importlib.util
 import time
-from typing import TYPE_CHECKING
-
-import structlog
 
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.settings import GatewaySettings, TransportSetting
+from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
-
-if TYPE_CHECKING:
-    from codex_proapi.gateway.upstream.websocket.transport import WebSocketTransport
-
-log = structlog.get_logger(__name__)
+from codex_proapi.gateway.upstream.websocket.choice import TransportChoice
+from codex_proapi.gateway.upstream.websocket.transport import WebSocketTransport
 
 
 def socket_transport(
@@ -24,8 +17,8 @@ def socket_transport(
     catalogues: ModelCatalogues,
     *,
     metrics: Metrics,
-) -> "WebSocketTransport | None":
-    """The transport that may use WebSocket; None without the framing library.
+) -> WebSocketTransport:
+    """The transport that may use WebSocket.
 
     Args:
         settings: UPSTREAM_TRANSPORT and the proxy.
@@ -34,16 +27,6 @@ def socket_transport(
         catalogues: say which models prefer WebSocket.
         metrics: counts first-event times and faults.
     """
-    if importlib.util.find_spec("websockets") is None:
-        if settings.upstream_transport is not TransportSetting.HTTP:
-            log.error("upstream.no_websockets", wanted=settings.upstream_transport.value)
-        return None
-    # An environment from before the library was a dependency still serves over HTTP.
-    from codex_proapi.gateway.upstream.websocket.choice import TransportChoice  # noqa: PLC0415
-    from codex_proapi.gateway.upstream.websocket.transport import (  # noqa: PLC0415
-        WebSocketTransport,
-    )
-
     return WebSocketTransport(
         url,
         http,

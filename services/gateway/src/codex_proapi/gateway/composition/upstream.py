@@ -1,7 +1,5 @@
 """Composition of the clients of the Codex backend and of the authorization server."""
 
-from typing import TYPE_CHECKING
-
 import httpx
 import msgspec
 
@@ -26,9 +24,7 @@ from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 from codex_proapi.gateway.upstream.reachability import Reachability
 from codex_proapi.gateway.upstream.transport import Transport
 from codex_proapi.gateway.upstream.unary_transport import UnaryTransport
-
-if TYPE_CHECKING:
-    from codex_proapi.gateway.upstream.websocket.transport import WebSocketTransport
+from codex_proapi.gateway.upstream.websocket.transport import WebSocketTransport
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +34,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     client: HttpClient
     """For streamed answers."""
     transport: HttpTransport
-    sockets: "WebSocketTransport | None"
-    """What may use WebSocket instead; None without the framing library."""
+    sockets: WebSocketTransport
+    """What may use WebSocket instead."""
     other_routes: UnaryTransport
     """For answers in one piece: images and searches."""
     reachability: Reachability
@@ -54,14 +50,13 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def transports(self) -> tuple[Transport, ...]:
         """The ways to the Responses endpoint, in the order of preference."""
-        return (self.transport,) if self.sockets is None else (self.sockets, self.transport)
+        return (self.sockets, self.transport)
 
     async def aclose(self) -> None:
         """Wait for token refreshes under way to be saved, then close all connections."""
         await self.refresher.close()
         self.transport.closing_streams.close()
-        if self.sockets is not None:
-            self.sockets.close()
+        self.sockets.close()
         self.client.close()
         self.other_routes.close()
         await self.http.aclose()
