@@ -61,7 +61,7 @@ async def test_the_models_of_an_account_come_with_their_etag(scene: Any) -> None
     assert b'"slug"' in told.body
     assert told.etag
     request = scene.sim.requests[-1]
-    assert request.headers["version"] == "0.169.0"
+    assert request.headers["version"] == Identity().version
     assert request.headers["originator"] == "codex_cli_rs"
     assert request.headers["x-openai-fedramp"] == "true"
 

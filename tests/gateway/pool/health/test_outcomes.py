@@ -30,7 +30,8 @@ class Notes:
     def tell(self, entry: Any) -> None:
         self.entries.append(entry)
 
-    def succeed(self, account_id: Any) -> None:
+    def succeed(self, account_id: Any, *, begun_at: float) -> None:
+        del begun_at
         self.answered.append(account_id)
 
 
