@@ -14,6 +14,7 @@ def test_the_buffer_holds_what_is_not_a_whole_frame() -> None:
 
     assert len(framing.reader.buffer) == 0
     [event] = framing.events_received()
+    assert isinstance(event, frames.Frame)
     assert event.data == b"hello"
 
 

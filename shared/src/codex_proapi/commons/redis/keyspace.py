@@ -73,11 +73,11 @@ def restore() -> str:
 
 def restore_plan(restore_id: str) -> str:
     """Hash of what a restore will do with each name; RESTORE_SECONDS."""
-    return f"{TAG}:restoring:{restore_id}"
+    return f"{TAG}:restore-plan:{restore_id}"
 
 
 def restored_record(restore_id: str, name: str) -> str:
-    """A value that a restore will put in place under this name; RESTORE_SECONDS."""
+    """Prefix of staged values, of any type: one that a restore gives this name; RESTORE_SECONDS."""
     return f"{TAG}:restoring:{restore_id}:{name}"
 
 

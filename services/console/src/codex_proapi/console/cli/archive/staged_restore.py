@@ -73,9 +73,7 @@ class StagedRestore:
 
         Leftovers of a restore that was killed go first.
         """
-        await self._remove(
-            [name async for name in names_below(self._redis, keyspace.restore_plan(""))]
-        )
+        await self._remove_staged("")
         await ask(
             lambda: self._redis.set(keyspace.restore(), self._id, ex=keyspace.RESTORE_SECONDS)
         )
@@ -99,7 +97,7 @@ class StagedRestore:
 
         Raises RestoreFailed, or StoreUnavailable after which it may or may not have taken place.
         """
-        arguments = (self._id, PREFIX, self._plan, f"{self._plan}:")
+        arguments = (self._id, PREFIX, self._plan, keyspace.restored_record(self._id, ""))
         for attempt in range(1, TRIES + 1):
             try:
                 reply = await self._scripts.run(
@@ -117,7 +115,7 @@ class StagedRestore:
 
     async def give_up(self) -> None:
         """Remove what is staged, if Redis can be reached; what it forgets expires."""
-        await self._remove([name async for name in names_below(self._redis, self._plan)])
+        await self._remove_staged(self._id)
         await ask(lambda: self._redis.delete(keyspace.restore()))
 
     def _commands(self, record: Record) -> Sequence[tuple[str, ...]]:
@@ -165,10 +163,14 @@ class StagedRestore:
             self._redis, [("HSET", self._plan, VERSIONS[0], "+1"), ("EXPIRE", self._plan, life)]
         )
 
-    async def _remove(self, names: Sequence[str]) -> None:
-        with mapped():
-            for begin in range(0, len(names), BATCH):
-                await self._redis.unlink(*names[begin : begin + BATCH])
+    async def _remove_staged(self, restore_id: str) -> None:
+        """Remove what one restore has staged; what any has if `restore_id` is empty."""
+        staged = keyspace.restored_record(restore_id, "").rstrip(":")
+        for prefix in (staged, keyspace.restore_plan(restore_id)):
+            names = [name async for name in names_below(self._redis, prefix)]
+            with mapped():
+                for begin in range(0, len(names), BATCH):
+                    await self._redis.unlink(*names[begin : begin + BATCH])
 
 
 def _writes(name: str, kind: str, value: Any) -> list[tuple[str, ...]]:

@@ -55,7 +55,7 @@ PASSING = frozenset(
         ),
         *("response", "response-item", "responses", "stored-responses", "response-sizes"),
         *("settled", "stored", "stored-times", "stored-bytes"),
-        *("restore", "restoring"),
+        *("restore", "restore-plan", "restoring"),
         *("cleared-logs", "login", "login-outcome", "login-poll", "session", "sessions"),
         *("attempts", "sign-in-link", "replicas", "replica"),
         *("alerts", "alert-deliveries", "alert-outcomes", "alert-lock", "last-backup"),
