@@ -269,6 +269,14 @@ def test_a_stop_string_ends_the_answer_whatever_upstream_does(end: list[says.Bod
     assert (chat.report.ending, chat.report.code) == (Ending.WHOLE, "")
 
 
+def test_a_stop_string_ends_the_answer_though_the_connection_breaks() -> None:
+    chat = translator(stop=("END",))
+    out = deltas(chat.feed(sse(says.text("one END two"))) + chat.fail(Truncated("It broke off.")))
+
+    assert out == [ROLE, {"content": "one "}, "stop", "[DONE]"]
+    assert chat.report.ending is Ending.BROKEN
+
+
 def test_a_short_answer_is_reported_as_short() -> None:
     chat = translator()
     out = deltas(chat.feed(sse(says.text("x"), says.incomplete())))

@@ -12,6 +12,7 @@ from codex_proapi.gateway.formats.openai.errors import chat_error_event
 from codex_proapi.gateway.formats.sse import DONE
 from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 from codex_proapi.gateway.translation.stream.answer_translator import (
     ARGUMENTS_LINES,
     REASONING_LINES,
@@ -92,8 +93,9 @@ class ChatTranslator(ChatAnswer):
         return DONE
 
     def _error(self, error: GatewayError) -> bytes:
-        """Return an error event; no `[DONE]` follows it."""
-        return chat_error_event(error)
+        """An error event, without `[DONE]`; an answer that a stop string has cut is whole all the same."""
+        cut = self._stream.state is AnswerState.CUT
+        return DONE if cut else chat_error_event(error)
 
     def _remember_call(self) -> None:
         """Note the call whose deltas can take the fast path."""

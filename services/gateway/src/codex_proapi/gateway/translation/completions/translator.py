@@ -7,6 +7,7 @@ from codex_proapi.gateway.formats.openai.errors import chat_error_event
 from codex_proapi.gateway.formats.sse import DONE
 from codex_proapi.gateway.translation.chat.translator import ChatAnswer
 from codex_proapi.gateway.translation.completions.options import CompletionOptions
+from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 from codex_proapi.gateway.translation.stream.answer_translator import (
     SILENT_HANDLERS,
     TEXT_LINES,
@@ -44,5 +45,6 @@ class CompletionTranslator(ChatAnswer):
         return DONE
 
     def _error(self, error: GatewayError) -> bytes:
-        """An error event; no `[DONE]` follows it."""
-        return chat_error_event(error)
+        """An error event, without `[DONE]`; an answer that a stop string has cut is whole all the same."""
+        cut = self._stream.state is AnswerState.CUT
+        return DONE if cut else chat_error_event(error)
