@@ -247,6 +247,28 @@ async def test_models_are_listed_in_the_shape_of_whoever_asks(redis_url: str) ->
         assert one.json()["id"] == "claude-gpt-5.5"
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/models?limit=1", 200),
+        ("/v1/models?limit=0", 400),
+        ("/v1/models/nothing", 404),
+        ("/v1/files", 404),
+        ("/v1/messages", 405),
+    ],
+)
+async def test_every_answer_has_its_id_where_anthropics_sdk_looks(
+    redis_url: str, path: str, status: int
+) -> None:
+    async with stage(redis_url) as play:
+        answer = await play.client.get(path, headers=VERSION)
+
+        assert answer.status_code == status
+        assert answer.headers["request-id"] == answer.headers["x-request-id"]
+        if status != 200:
+            assert answer.json()["request_id"] == answer.headers["request-id"]
+
+
 async def test_somebody_is_there(redis_url: str) -> None:
     async with stage(redis_url) as play:
         assert (await play.client.head("/api/hello")).status_code == 200

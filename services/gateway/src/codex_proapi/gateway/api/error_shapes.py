@@ -7,7 +7,7 @@ from codex_proapi.gateway.api.dialects.messages import MESSAGES
 from codex_proapi.gateway.api.paths import PREFIXES
 from codex_proapi.gateway.formats.anthropic import errors as anthropic
 from codex_proapi.gateway.formats.openai import errors as openai
-from codex_proapi.gateway.server.asgi import Scope
+from codex_proapi.gateway.server.asgi import Header, Scope
 from codex_proapi.gateway.server.error_response import ErrorBody
 
 VERSION_HEADER: Final = b"anthropic-version"
@@ -21,8 +21,19 @@ def is_anthropic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == VERSION_HEADER for name, _ in headers)
 
 
+def speaks_anthropic(scope: Scope) -> bool:
+    """Whether a request is of Anthropic's API, by its headers or its path."""
+    return is_anthropic(scope["headers"]) or scope["path"].startswith(_PATHS)
+
+
+def id_headers_for(scope: Scope, request_id: str) -> list[Header]:
+    """The request's id where the client's SDK looks for it, beside `x-request-id`."""
+    name = MESSAGES.id_header
+    return [(name, request_id.encode())] if name and speaks_anthropic(scope) else []
+
+
 def error_body_for(scope: Scope) -> ErrorBody:
     """The format of errors that the client of a request reads."""
-    if is_anthropic(scope["headers"]) or scope["path"].startswith(_PATHS):
+    if speaks_anthropic(scope):
         return anthropic.error_body
     return openai.error_body

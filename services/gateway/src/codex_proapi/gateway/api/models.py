@@ -8,7 +8,7 @@ import msgspec
 from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import NEUTRAL_NAME, Catalogue, Model
 from codex_proapi.gateway.errors import UnknownModel
-from codex_proapi.gateway.formats.anthropic.models import model_entry, model_list
+from codex_proapi.gateway.formats.anthropic.models import Page, model_entry, model_list
 from codex_proapi.gateway.translation.messages.request.model_families import resolve_model
 
 CREATED: Final = 1_735_689_600
@@ -35,9 +35,10 @@ def listing(
     return msgspec.json.encode(body)
 
 
-def anthropic_listing(catalogue: Catalogue, *, allowed: Sequence[str] = ()) -> bytes:
-    """The same for clients of Anthropic's API."""
-    return model_list(m for m in catalogue.models if m.listed and _is_allowed(m.slug, allowed))
+def anthropic_listing(catalogue: Catalogue, page: Page, *, allowed: Sequence[str] = ()) -> bytes:
+    """A page of the same for clients of Anthropic's API. Raises BadRequest."""
+    listed = (m for m in catalogue.models if m.listed and _is_allowed(m.slug, allowed))
+    return model_list(listed, page)
 
 
 def anthropic_one(catalogue: Catalogue, name: str, *, allowed: Sequence[str] = ()) -> bytes:

@@ -14,7 +14,7 @@ from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.http.upgrade import UPGRADE
 from codex_proapi.commons.runtime.settings import Network
 from codex_proapi.gateway.api.endpoint import Endpoint
-from codex_proapi.gateway.api.error_shapes import error_body_for
+from codex_proapi.gateway.api.error_shapes import error_body_for, id_headers_for
 from codex_proapi.gateway.api.paths import (
     COUNT_ROUTE,
     FIGURES,
@@ -117,8 +117,10 @@ class Router:
             scope = _checked(scope, method)
         except GatewayError as error:
             log_refusal(error)
-            return await send_error(send, error, request_id, error_body=error_body_for(scope))
-        return await self._rest(scope, receive, _identified(send, request_id))
+            shape, told = error_body_for(scope), id_headers_for(scope, request_id)
+            return await send_error(send, error, request_id, error_body=shape, headers=told)
+        told = [(b"x-request-id", request_id.encode()), *id_headers_for(scope, request_id)]
+        return await self._rest(scope, receive, _identified(send, told))
 
     def direct(self, cycle: RequestCycle) -> Coroutine[Any, Any, None] | None:
         """What answers a request without ASGI; None for routes that go through ASGI."""
@@ -199,13 +201,12 @@ async def _preflight(scope: Scope, send: Send, request_id: str) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _identified(send: Send, request_id: str) -> Send:
-    """Add the id and the CORS headers to whatever answers."""
+def _identified(send: Send, told: Sequence[Header]) -> Send:
+    """Add the id's headers and those of CORS to whatever answers."""
 
     async def send_identified(message: Message) -> None:
         if message["type"] == "http.response.start":
-            added = [*CORS_HEADERS, (b"x-request-id", request_id.encode())]
-            message["headers"] = [*message["headers"], *added]
+            message["headers"] = [*message["headers"], *CORS_HEADERS, *told]
         await send(message)
 
     return send_identified

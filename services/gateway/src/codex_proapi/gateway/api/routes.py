@@ -19,12 +19,14 @@ from codex_proapi.gateway.api.paths import HELLO_ROUTE, OWN_USAGE_ROUTE, USAGE_R
 from codex_proapi.gateway.api.stored_responses import StoredResponses
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
+from codex_proapi.gateway.formats.anthropic.models import page_of
 from codex_proapi.gateway.formats.codex.quota_encoder import usage_of_quota
 from codex_proapi.gateway.limits.visible_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.server.asgi import ASGIApp, Scope
 from codex_proapi.gateway.server.error_response import error_headers, internal_fault, log_refusal
 from codex_proapi.gateway.server.in_flight import InFlight
+from codex_proapi.gateway.server.request_context import request_id
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -68,7 +70,9 @@ class Handlers:
         key = await self._authenticated(request)
         allowed = key.allowed_models if key else ()
         if is_anthropic(request.scope["headers"]):
-            return _json(200, models.anthropic_listing(self._catalogues.current, allowed=allowed))
+            page = page_of(request.query_params)
+            body = models.anthropic_listing(self._catalogues.current, page, allowed=allowed)
+            return _json(200, body)
         if "client_version" not in request.query_params:
             return _json(200, models.listing(self._catalogues.current, allowed=allowed))
         return await self._codex_models(request, allowed)
@@ -220,7 +224,8 @@ def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Re
 def _refused(request: AnyRequest, error: GatewayError) -> Response[bytes]:
     log_refusal(error)
     headers = {name.decode(): value.decode() for name, value in error_headers(error)}
-    return _json(error.status, error_body_for(cast("Scope", request.scope))(error), headers)
+    shape = error_body_for(cast("Scope", request.scope))
+    return _json(error.status, shape(error, request_id=request_id()), headers)
 
 
 def _unknown(request: AnyRequest, error: HTTPException) -> Response[bytes]:

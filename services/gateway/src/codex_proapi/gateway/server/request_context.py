@@ -21,6 +21,11 @@ def bind_key(name: str) -> None:
     structlog.contextvars.bind_contextvars(key_name=name)
 
 
+def request_id() -> str:
+    """The id of this request; empty outside of one."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
 def client() -> str:
     """The address of this request's client; empty outside of one."""
     return str(structlog.contextvars.get_contextvars().get(CLIENT, ""))
