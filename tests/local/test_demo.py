@@ -29,6 +29,7 @@ def test_nothing_real_is_reached(tmp_path: pathlib.Path) -> None:
         "CODEX_BASE_URL": "https://chatgpt.com",
         "ENCRYPTION_KEYS": "mine",
         "LOG_LEVEL": "debug",
+        "UPSTREAM_TRANSPORT": "websocket",
     }
     simulator = Simulator(port=5)
 
@@ -36,6 +37,7 @@ def test_nothing_real_is_reached(tmp_path: pathlib.Path) -> None:
 
     assert made == {
         "LOG_LEVEL": "debug",
+        "UPSTREAM_TRANSPORT": "websocket",
         "CODEX_BASE_URL": "http://127.0.0.1:5/backend-api/codex",
         "CODEX_AUTH_URL": "http://127.0.0.1:5",
         "DATA_DIR": str(tmp_path),

@@ -22,7 +22,10 @@ PERCENT_PER_REQUEST = 0.5
 
 MOST_PORT = 65_535
 
-_KEPT = ("HOST", "LOG_LEVEL", "ROUTING", "HISTORY_MODE", "API_KEY_POLICY", "ADMIN_PASSWORD")
+_KEPT = (
+    *("HOST", "LOG_LEVEL", "ROUTING", "HISTORY_MODE", "UPSTREAM_TRANSPORT"),
+    *("API_KEY_POLICY", "ADMIN_PASSWORD"),
+)
 
 
 def serve_demo(environ: Mapping[str, str]) -> None:
