@@ -24,6 +24,9 @@ async def test_a_request_is_served_and_the_connection_kept() -> None:
     [
         (b"no such protocol\r\n\r\n", b"400 Bad Request"),
         (b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n", b"400 Bad Request"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400 Bad Request"),
+        (b"GET / HTTP/1.1\r\nhost: x\r\nHost: x\r\n\r\n", b"400 Bad Request"),
+        (b"GET / HTTP/1.0\r\nhost: x\r\nhost: y\r\n\r\n", b"400 Bad Request"),
         (a_head(*(f"x-{n}: y" for n in range(101))), b"431 "),
         (a_head(f"x-large: {'y' * HEAD_BYTES}"), b"431 "),
         (b"GET /" + b"a" * HEAD_BYTES + b" HTTP/1.1\r\nhost: x\r\n\r\n", b"431 "),
@@ -40,6 +43,14 @@ async def test_a_head_beyond_the_limits_is_refused_in_openais_shape(
         assert b'{"error":{"message":' in body
         assert b"x-request-id: req_" in body
         assert scene.app.asked == []
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.0\r\n\r\n", b"HTTP/1.1\r\nhost:\r\n\r\n"])
+async def test_a_host_may_be_empty_and_http_1_0_needs_none(head: bytes) -> None:
+    async with serving() as scene:
+        body = await scene.ask(b"GET / " + head)
+
+    assert body.startswith(b"HTTP/1.1 200 OK")
 
 
 async def test_a_hundred_headers_are_fine() -> None:

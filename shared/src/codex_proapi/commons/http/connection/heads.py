@@ -72,6 +72,15 @@ def response_head(status: int, headers: Sequence[Header]) -> bytes:
     return b"%b%b\r\n" % (begun, lines)
 
 
+def names_one_host(version: str, headers: Iterable[Header]) -> bool:
+    """Whether a request has as many `host` headers as it must (RFC 9112, 3.2).
+
+    One, even an empty one; HTTP/1.0 needs none, and some health checkers send none.
+    """
+    hosts = sum(1 for name, _ in headers if name == b"host")
+    return hosts == 1 or (hosts == 0 and version == "1.0")
+
+
 def read_url(url: bytes) -> tuple[str, bytes, bytes]:
     """Path, the path as it was sent, and query. Raises HttpParserError for what is no URL."""
     return _remembered(url) if len(url) <= REMEMBERED_URL else _parsed(url)

@@ -13,7 +13,12 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from codex_proapi.commons.http.connection.heads import Header, RequestHead, read_url
+from codex_proapi.commons.http.connection.heads import (
+    Header,
+    RequestHead,
+    names_one_host,
+    read_url,
+)
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.commons.http.connection.sweep import SweptConnection
 from codex_proapi.commons.http.connection.upgrade_body import UpgradeBody
@@ -38,7 +43,7 @@ DirectHandler: TypeAlias = Callable[[RequestCycle], Coroutine[Any, Any, None] | 
 
 
 class HeadRefused(Exception):
-    """A request's head exceeds a limit."""
+    """A request's head exceeds a limit, or does not name one host."""
 
 
 def no_direct_handler(_: RequestCycle) -> None:
@@ -149,6 +154,8 @@ class HttpProtocol(SweptConnection):
         parser, headers, before = self._parser, self._headers, self.cycle
         version, method = parser.get_http_version(), parser.get_method()
         path, raw_path, query = read_url(self._url)
+        if not names_one_host(version, headers):
+            raise HeadRefused
         head = RequestHead(
             method.decode("ascii"), path, raw_path, query, version, headers, self.client
         )
