@@ -114,7 +114,7 @@ class TestWhatTheAnswerNeeds:
         assert translated.tool_names[body["input"][1]["name"]] == "päth"
 
     def test_stop_is_carried(self) -> None:
-        assert answer({"messages": [HI], "stop": ["a", "", 7, "b"]}).stop == ("a", "b")
+        assert answer({"messages": [HI], "stop": ["a", "", "b"]}).stop == ("a", "b")
 
     def test_responses_are_kept_unless_the_client_says_no(self) -> None:
         def kept(**rest: Any) -> bool:

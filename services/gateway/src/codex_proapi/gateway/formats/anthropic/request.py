@@ -27,7 +27,8 @@ CLIENT_NOTES: Final = frozenset(
     }
 )  # fmt: skip
 """Fields without effect on an answer here, which are left out without notice."""
-_MOST_STOPS: Final = 16
+MOST_STOPS: Final = 16
+"""Most strings of `stop_sequences`."""
 _SESSION_MARK: Final = "_session_"
 """Precedes the session's id in the older form of `metadata.user_id`."""
 
@@ -65,13 +66,17 @@ def system_texts(body: ClientBody) -> list[str]:
 
 
 def stop_sequences(body: ClientBody) -> tuple[str, ...]:
-    """Return the stop sequences. Raises BadRequest for anything but strings."""
+    """Return the stop sequences. Raises BadRequest for anything but up to `MOST_STOPS` strings."""
     listed = body.get("stop_sequences")
     if listed is None:
         return ()
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         raise BadRequest("'stop_sequences' must be a list of strings", param="stop_sequences")
-    return tuple(each for each in listed if each)[:_MOST_STOPS]
+    if len(listed) > MOST_STOPS:
+        raise BadRequest(
+            f"'stop_sequences' has more than {MOST_STOPS} strings", param="stop_sequences"
+        )
+    return tuple(filter(None, listed))
 
 
 def session_of(body: ClientBody) -> str | None:

@@ -20,6 +20,8 @@ from codex_proapi.gateway.translation.request.translated_request import (
 
 OWN: Final = frozenset({"prompt", "suffix", "best_of", "echo"})
 """Fields that only this dialect has."""
+MOST_STOPS: Final = 4
+"""Most strings of `stop`, as in OpenAI's API."""
 _FOREIGN: Final = frozenset(
     {
         "messages", "input", "instructions", "system", "tool_choice", "function_call",
@@ -41,7 +43,8 @@ def read_completions_request(
 
     Raises:
         BadRequest: several prompts or prompts of tokens (`prompt`), filling in the middle
-            (`suffix`), several answers (`best_of`, `n`), or what no dialect can have.
+            (`suffix`), several answers (`best_of`, `n`), more than four strings to stop at or other
+            than strings (`stop`), or what no dialect can have.
         UnknownModel: the catalogue has no such model.
     """
     with decoding_errors_refused():
@@ -60,7 +63,7 @@ def read_completions_request(
                 reader.dropped.add(name)
         answer = CompletionOptions(
             include_usage=wants_usage(asked),
-            stop=stops_of(asked),
+            stop=stops_of(asked, most=MOST_STOPS),
             echo=prompt if asked.flag("echo") else "",
         )
         return reader.translated(request, items, field="prompt", answer=answer)

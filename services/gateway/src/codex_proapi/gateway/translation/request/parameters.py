@@ -35,7 +35,8 @@ _BUDGETS = ((0, "none"), (512, "minimal"), (1024, "low"), (8192, "medium"), (245
 _SPELLINGS = {"extra-high": "xhigh", "extra_high": "xhigh", "x-high": "xhigh", "off": "none"}
 _SCHEMA_NAME = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 _SCHEMA_NAME_LIMIT = 64
-_MOST_STOPS = 16
+MOST_STOPS = 16
+"""Most strings of `stop`; OpenAI's API has 4, other APIs that chat clients know have more."""
 _STANDARD_TIERS = frozenset({"auto", "default", "standard"})
 
 
@@ -131,11 +132,17 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
     return None
 
 
-def stops_of(body: ClientBody) -> tuple[str, ...]:
-    """Return the stop sequences, which are applied here because upstream has none."""
+def stops_of(body: ClientBody, *, most: int = MOST_STOPS) -> tuple[str, ...]:
+    """Return the stop sequences, which are applied here because upstream has none.
+
+    Empty ones stop nothing and are left out. Raises BadRequest for other than a string or up to
+    `most` strings.
+    """
     provided = body.get("stop")
-    listed = provided if isinstance(provided, list) else [provided]
-    return tuple(each for each in listed if isinstance(each, str) and each)[:_MOST_STOPS]
+    listed = [] if provided is None else provided if isinstance(provided, list) else [provided]
+    if len(listed) > most or not all(isinstance(each, str) for each in listed):
+        raise BadRequest(f"'stop' must be a string or up to {most} strings", param="stop")
+    return tuple(filter(None, listed))
 
 
 def wants_usage(body: ClientBody) -> bool:
