@@ -119,6 +119,14 @@ async def test_a_refused_offer_is_answered_and_the_connection_closed() -> None:
         assert b"connection: close" in answer
 
 
+async def test_http_1_0_offers_nothing() -> None:
+    async with serving(app=Upgrading()) as scene:
+        answer = await scene.ask(a_head(*OFFER).replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert scene.app.offers == [None]
+
+
 async def test_an_offer_of_a_client_that_has_left_cannot_be_taken() -> None:
     async with serving(app=Upgrading()) as scene:
         scene.app.may_take.clear()

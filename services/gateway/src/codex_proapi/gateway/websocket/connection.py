@@ -75,8 +75,8 @@ class WebSocketConnection(UpgradedConnection):
         self._owner = owner
         self._hold_body = hold_body
         self._deadlines = deadlines
-        self._fragments: list[bytes] = []
-        self._fragments_size = 0
+        # One buffer, so that fragments of a few bytes, or none, hold no more than they bring.
+        self._fragments = bytearray()
         self._text = True
         self._hold: BodyHold | None = None
         self._begun = self._last = 0.0
@@ -166,12 +166,11 @@ class WebSocketConnection(UpgradedConnection):
         if self._closing:
             return
         if not frame.fin or self._fragments:
-            self._fragments.append(bytes(frame.data))
-            self._fragments_size += len(frame.data)
+            self._fragments += frame.data
         if not frame.fin:
             return
-        data = b"".join(self._fragments) if self._fragments else bytes(frame.data)
-        self._fragments, self._fragments_size = [], 0
+        data = bytes(self._fragments or frame.data)
+        self._fragments = bytearray()
         hold, self._hold = self._hold or self._hold_body(), None
         try:
             hold.take(len(data) - hold.size)
@@ -187,7 +186,7 @@ class WebSocketConnection(UpgradedConnection):
     @property
     def _partial(self) -> int:
         """Bytes of a message that is not whole yet."""
-        return len(self._framing.reader.buffer) + self._fragments_size
+        return len(self._framing.reader.buffer) + len(self._fragments)
 
     def _count(self) -> None:
         """Count an unfinished message towards the body budget."""
@@ -208,7 +207,7 @@ class WebSocketConnection(UpgradedConnection):
         if self._hold is not None:
             self._hold.release()
             self._hold = None
-        self._fragments, self._fragments_size = [], 0
+        self._fragments = bytearray()
 
     def _end(self) -> None:
         """Begin to wait for the other side's part of the end."""

@@ -167,7 +167,10 @@ class HttpProtocol(SweptConnection):
                 name == b"expect" and value.lower() == b"100-continue" for name, value in headers
             ),
         )
-        self._upgrade_offered = parser.should_upgrade() and offers_websocket(method, headers)
+        # HTTP/1.0 knows no upgrade (RFC 9110, 7.8): such a request is answered like any other.
+        self._upgrade_offered = (
+            version != "1.0" and parser.should_upgrade() and offers_websocket(method, headers)
+        )
         if before is None or before.response_complete:
             self._answer(cycle)
         else:

@@ -60,8 +60,7 @@ class UpstreamSocket(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._blocks: list[bytes] = []
         self._size = 0
-        self._fragments: list[bytes] = []
-        self._fragments_size = 0
+        self._fragments = bytearray()
         self._paused = self._full = False
         self._answer: Response | None = None
         self._fault: Exception | None = None
@@ -227,13 +226,12 @@ class UpstreamSocket(asyncio.Protocol):
             self._fault = Malformed("A frame of the backend holds no text.")
         if frame.opcode not in {Opcode.TEXT, Opcode.CONT} or self._fault is not None:
             return
-        data = bytes(frame.data)
         if not frame.fin or self._fragments:
-            self._fragments.append(data)
-            if not frame.fin:
-                return
-            data = b"".join(self._fragments)
-            self._fragments = []
+            self._fragments += frame.data
+        if not frame.fin:
+            return
+        data = bytes(self._fragments or frame.data)
+        self._fragments = bytearray()
         if self.ended:
             return  # nothing is asked for: an event of a request that is over
         try:
