@@ -281,9 +281,18 @@ def test_searches_of_before_are_told_as_text() -> None:
 
     assert [each["text"] for each in found[1]["content"]] == [
         "[web search: q]\n- A: http://a",
-        "[web search: ]",
+        "[web search: ]\n[failed: unavailable]",
         "B",
     ]
+
+
+@pytest.mark.parametrize(("summary", "told"), [("So far: x", ["So far: x", "B"]), (None, ["B"])])
+def test_a_compaction_is_told_as_its_text(summary: Any, told: list[str]) -> None:
+    found = items(
+        user("hi"), assistant({"type": "compaction", "content": summary}, text("B")), user("go")
+    )
+
+    assert [each["text"] for each in found[1]["content"]] == told
 
 
 @pytest.mark.parametrize(

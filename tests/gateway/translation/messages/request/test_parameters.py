@@ -93,6 +93,23 @@ STRICT = {
 
 
 @pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"output_config": {"format": {"type": "grammar"}}}, "output_config.format.type"),
+        ({"output_config": {"format": {}}}, "output_config.format.type"),
+        ({"output_config": {"format": "json"}}, "output_config.format"),
+        ({"output_format": {"type": "json_object"}}, "output_format.type"),
+        ({"output_format": {"type": "json_schema"}}, "output_format.schema"),
+    ],
+)
+def test_a_format_of_another_type_is_refused(body: Any, param: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        sent(body)
+
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
     ("schema", "strict"),
     [
         (STRICT, True),

@@ -73,6 +73,15 @@ def test_no_tools_send_neither_tools_nor_choice() -> None:
     assert "tool_choice" not in body
 
 
+@pytest.mark.parametrize("forced", [{"type": "any"}, {"type": "tool", "name": "A"}])
+@pytest.mark.parametrize("tools", [{}, {"tools": []}])
+def test_a_call_without_tools_cannot_be_forced(forced: Any, tools: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        sent({**tools, "tool_choice": forced})
+
+    assert refused.value.param == "tool_choice"
+
+
 def test_system_messages_add_and_remove_tools() -> None:
     messages = [
         user("hi"),

@@ -150,6 +150,9 @@ class HistoryReader:
                 return ""
             case "web_search_tool_result":
                 return _search_text(self._queries.get(part.get("tool_use_id"), ""), part)
+            case "compaction":
+                summary = part.get("content")
+                return summary if isinstance(summary, str) else ""
             case kind if kind in _SILENT:
                 return ""
             case _:
@@ -238,8 +241,11 @@ def _query(part: Part) -> str:
 
 
 def _search_text(query: str, part: Part) -> str:
-    """An earlier search as text: its query and the pages found."""
+    """An earlier search as text: its query, and the pages found or the code of its failure."""
     content = part.get("content")
+    if isinstance(content, dict):
+        code = content.get("error_code")
+        return f"[web search: {query}]\n[failed: {code if isinstance(code, str) else 'unknown'}]"
     pages = [
         f"- {page.get('title') or page['url']}: {page['url']}"
         for page in (content if isinstance(content, list) else ())

@@ -69,15 +69,25 @@ def reasoning_of(
 
 
 def text_of(body: ClientBody) -> dict[str, Any]:
-    """Return `text` with the response format, if a schema is given. Raises BadRequest."""
+    """Return `text` with the response format, if a schema is given.
+
+    Raises BadRequest for a format of another type: the answer would be other than asked for.
+    """
     config = body.get("output_config")
     form = config.get("format") if isinstance(config, dict) else None
+    field = "output_format" if form is None else "output_config.format"
     form = body.get("output_format") if form is None else form
-    if not isinstance(form, dict) or form.get("type") != "json_schema":
+    if form is None:
         return {}
+    if not isinstance(form, dict) or form.get("type") != "json_schema":
+        raise BadRequest(
+            f"The type of '{field}' must be json_schema",
+            code="unsupported_value",
+            param=f"{field}.type" if isinstance(form, dict) else field,
+        )
     schema = form.get("schema")
     if not isinstance(schema, dict):
-        raise BadRequest("A JSON schema is missing", param="output_config.format.schema")
+        raise BadRequest("A JSON schema is missing", param=f"{field}.schema")
     name = form.get("name")
     named = _NAME.sub("_", name)[:_NAME_LIMIT] if isinstance(name, str) and name else "response"
     strict = _is_strict(schema)
