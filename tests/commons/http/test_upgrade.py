@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from support.listening import App, a_head, serving
 
 from codex_proapi.commons.http.upgrade import (
@@ -140,6 +141,22 @@ async def test_an_offer_of_a_client_that_has_left_cannot_be_taken() -> None:
 
         assert scene.app.taken == []
         writer.close()
+
+
+async def test_an_offer_of_a_client_that_is_just_leaving_is_no_fault_of_the_application() -> None:
+    async with serving(app=Upgrading()) as scene:
+        scene.app.may_take.clear()
+        _, writer = await scene.connect()
+        writer.write(a_head(*OFFER))
+        await until(lambda: scene.app.offers)
+        with capture_logs() as lines:
+            scene.app.may_take.set()  # the application goes on before it hears of the end
+            scene.connections[0].transport.abort()
+            await until(lambda: not scene.connections and scene.app.refused)
+            writer.close()
+
+    assert scene.app.taken == []
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == []
 
 
 async def test_a_drain_asks_upgraded_connections_to_leave_and_waits_for_the_busy() -> None:

@@ -342,7 +342,8 @@ class RequestCycle:
             log.exception("server.application_failed")
             self._give_up()
         else:
-            if not self.response_complete and not self.disconnected:
+            left = self.disconnected or self._connection.transport.is_closing()
+            if not self.response_complete and not left:
                 log.error("server.response_incomplete", path=self.head.path[:128])
                 self._give_up()
         finally:
