@@ -132,7 +132,7 @@ async def test_a_silent_backend_is_waited_for_once_however_many_accounts_there_a
         await five(play)
         for replica in play.replicas:
             dispatcher = replica.gateway.pool.dispatcher
-            dispatcher._context = msgspec.structs.replace(dispatcher._context, silence=3.0)
+            dispatcher.context = msgspec.structs.replace(dispatcher.context, silence=3.0)
         play.sim.script("silent", times=None, silence=600)
 
         answers = await everywhere(play, 5, "hush")

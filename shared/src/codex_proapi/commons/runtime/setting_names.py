@@ -34,7 +34,8 @@ KNOWN_NAMES = frozenset(
         *("REASONING_SUMMARY", "COMMIT_PATIENCE", "WHOLE_PATIENCE", "QUOTA_POLL_SECONDS"),
         *("QUOTA_RESERVE", "DRAIN_SECONDS", "DRAIN_SETTLE_SECONDS", "REDIS_GRACE_SECONDS"),
         *("ACCOUNT_STREAMS", "BODY_MEMORY_MIB", "FAIR_SHARE_BELOW", "MAX_CONCURRENT"),
-        *("UPSTREAM_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("UPSTREAM_PROXY", "UPSTREAM_TRANSPORT", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        "ALERT_NETWORKS",
     }
 )
 """Names of all our processes together, so that one file of settings can serve them all."""

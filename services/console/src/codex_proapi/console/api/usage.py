@@ -1,11 +1,13 @@
 """Routes of usage: by key, account, model and day, as JSON and CSV; the series of the charts."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
@@ -66,9 +68,20 @@ class Names:
         return {}
 
 
+@dataclass
+class UsageOperation(Operation):
+    """The operation in the OpenAPI document, with the answer's second form."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+            answer.content["text/csv"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+
+
 @get(
     "/api/usage",
     tags=["usage"],
+    operation_class=UsageOperation,
     responses={200: ResponseSpec(data_container=UsageBody, description="Usage by day and subject")},
 )
 async def show_usage(
