@@ -6,6 +6,7 @@ from msgspec import Raw, json
 from codex_proapi.commons.accounts.model import AccountState, CooldownReason
 from codex_proapi.gateway.formats.codex.events import ResponseFailed, UpstreamErrorEvent
 from codex_proapi.gateway.formats.codex.refusals import Refusal, decode_refusal, refusal_of_event
+from codex_proapi.gateway.policy.refusal_kinds import RefusalKind, kind_of
 from codex_proapi.gateway.policy.retry import (
     HOUR,
     LONGEST_RATE_WAIT,
@@ -13,10 +14,8 @@ from codex_proapi.gateway.policy.retry import (
     TABLE,
     Change,
     Fault,
-    RefusalKind,
     Verdict,
     decide,
-    kind_of,
     parameter_of,
 )
 

@@ -16,7 +16,7 @@ from codex_proapi.gateway.errors import CODES
 from codex_proapi.gateway.formats.codex.refusals import STATUS_OF_CODE
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.metrics.series import RedisWork
-from codex_proapi.gateway.policy.retry import KIND_OF_CODE
+from codex_proapi.gateway.policy.refusal_kinds import KIND_OF_CODE
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 AGAIN_SECONDS: Final = 600.0

@@ -31,11 +31,11 @@ from codex_proapi.gateway.formats.codex.requests import (
     upstream_headers,
 )
 from codex_proapi.gateway.policy.final_error import final_error
+from codex_proapi.gateway.policy.refusal_kinds import RefusalKind
 from codex_proapi.gateway.policy.repairs import LASTING, changed
 from codex_proapi.gateway.policy.retry import (
     Change,
     Fault,
-    RefusalKind,
     RetryDecision,
     Verdict,
     decide,

@@ -15,14 +15,8 @@ from codex_proapi.gateway.errors import UpstreamRefused
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.policy.retry import (
-    Change,
-    RefusalKind,
-    RetryDecision,
-    Verdict,
-    decide,
-    parameter_of,
-)
+from codex_proapi.gateway.policy.refusal_kinds import RefusalKind
+from codex_proapi.gateway.policy.retry import Change, RetryDecision, Verdict, decide, parameter_of
 from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending

@@ -25,7 +25,8 @@ from codex_proapi.gateway.errors import (
 )
 from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.policy.retry import Fault, RefusalKind, RetryDecision
+from codex_proapi.gateway.policy.refusal_kinds import RefusalKind
+from codex_proapi.gateway.policy.retry import Fault, RetryDecision
 from codex_proapi.gateway.policy.transport_faults import (
     CONNECTION_LOST,
     SOCKET_BROKEN,

@@ -15,13 +15,7 @@ import msgspec
 from codex_proapi.commons.accounts.model import AccountState, CooldownReason
 from codex_proapi.gateway.formats.codex.public_errors import MODEL_NOT_FOUND, MODEL_WORDS
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.policy.transport_faults import (
-    SOCKET_BROKEN,
-    SOCKET_LOST,
-    STALE_CONNECTION,
-    TIMED_OUT,
-    UNREACHABLE,
-)
+from codex_proapi.gateway.policy.refusal_kinds import RefusalKind, kind_of
 
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
@@ -70,38 +64,6 @@ class Change(enum.StrEnum):
     """Without a service tier."""
     WITHOUT_TOOL_SEARCH = "without_tool_search"
     """With the client's tool search as a function, and its tools at the top level."""
-
-
-class RefusalKind(enum.StrEnum):
-    """Kinds of refusal: the rows of the table."""
-
-    REQUEST = "request"
-    PARAMETER = "parameter"
-    ENCRYPTED = "encrypted"
-    SHAPE = "shape"
-    TIER = "tier"
-    TOOL_SEARCH = "tool_search"
-    MODEL_NOT_IN_PLAN = "model_not_in_plan"
-    CLIENT_TOO_OLD = "client_too_old"
-    EXPIRED = "expired"
-    SESSION = "session"
-    DEACTIVATED = "deactivated"
-    FORBIDDEN = "forbidden"
-    CHALLENGE = "challenge"
-    COUNTRY = "country"
-    SPENT = "spent"
-    MODEL_SPENT = "model_spent"
-    NOT_INCLUDED = "not_included"
-    RATE = "rate"
-    CAPACITY = "capacity"
-    NO_PATH = "no_path"
-    UNREACHABLE = "unreachable"
-    CONNECT_TIMEOUT = "connect_timeout"
-    STALE_CONNECTION = "stale_connection"
-    SOCKET_LOST = "socket_lost"
-    SOCKET_BROKEN = "socket_broken"
-    TIMEOUT = "timeout"
-    TRANSIENT = "transient"
 
 
 class RetryRule(msgspec.Struct, frozen=True):
@@ -229,80 +191,6 @@ TABLE: Final[dict[RefusalKind, RetryRule]] = {
     ),
 }
 
-KIND_OF_CODE: Final[dict[str, RefusalKind]] = {
-    **dict.fromkeys(
-        (
-            *("context_length_exceeded", "invalid_prompt", "cyber_policy", "bio_policy"),
-            *("content_policy_violation", "misalignment_policy_violation", "content_filter"),
-            *("invalid_value", "invalid_function_parameters", "invalid_type"),
-        ),
-        RefusalKind.REQUEST,
-    ),
-    "unsupported_parameter": RefusalKind.PARAMETER,
-    "unknown_parameter": RefusalKind.PARAMETER,
-    "invalid_encrypted_content": RefusalKind.ENCRYPTED,
-    "model_not_found": RefusalKind.SHAPE,
-    "unsupported_value": RefusalKind.SHAPE,
-    "flex_unavailable": RefusalKind.TIER,
-    "token_expired": RefusalKind.EXPIRED,
-    **dict.fromkeys(
-        (
-            *("token_invalidated", "token_revoked", "app_session_terminated"),
-            *("account_session_expired", "refresh_token_invalidated", "session_expired"),
-        ),
-        RefusalKind.SESSION,
-    ),
-    "account_deactivated": RefusalKind.DEACTIVATED,
-    "deactivated_workspace": RefusalKind.DEACTIVATED,
-    "unsupported_country_region_territory": RefusalKind.COUNTRY,
-    **dict.fromkeys(
-        (
-            *("usage_limit_reached", "insufficient_quota", "credit_balance_exhausted"),
-            *("organization_spend_limit_exceeded", "project_spend_limit_exceeded"),
-            "organization_usage_limit_exceeded",
-        ),
-        RefusalKind.SPENT,
-    ),
-    "usage_not_included": RefusalKind.NOT_INCLUDED,
-    "rate_limit_exceeded": RefusalKind.RATE,
-    "slow_down": RefusalKind.RATE,
-    "server_is_overloaded": RefusalKind.CAPACITY,
-    "server_error": RefusalKind.TRANSIENT,
-    "previous_response_not_found": RefusalKind.TRANSIENT,
-    "websocket_connection_limit_reached": RefusalKind.TRANSIENT,
-    UNREACHABLE: RefusalKind.UNREACHABLE,
-    STALE_CONNECTION: RefusalKind.STALE_CONNECTION,
-    SOCKET_LOST: RefusalKind.SOCKET_LOST,
-    SOCKET_BROKEN: RefusalKind.SOCKET_BROKEN,
-    TIMED_OUT: RefusalKind.TIMEOUT,
-}
-"""Kinds by error code or type, which take precedence over the status."""
-
-KIND_OF_WORDS: Final[tuple[tuple[re.Pattern[str], RefusalKind], ...]] = (
-    (re.compile(r"^Un(?:supported|known) parameter\b"), RefusalKind.PARAMETER),
-    (
-        re.compile(r"^The '.*' model is not supported when using Codex"),
-        RefusalKind.MODEL_NOT_IN_PLAN,
-    ),
-    (re.compile(r"requires a newer version of Codex"), RefusalKind.CLIENT_TOO_OLD),
-    (re.compile(r"^Model not found\b"), RefusalKind.SHAPE),
-    (re.compile(r"^Instructions are (?:required|not valid)"), RefusalKind.SHAPE),
-    (re.compile(r"\b(?:account|workspace) has been deactivated"), RefusalKind.DEACTIVATED),
-)
-"""Kinds by fixed wording, as quoted in public issues, for refusals without a code."""
-
-KIND_OF_STATUS: Final[dict[int, RefusalKind]] = {
-    **dict.fromkeys((0, 408, 409, 425), RefusalKind.TRANSIENT),
-    401: RefusalKind.EXPIRED,
-    # A workspace or an account that is deactivated says so in a code or in fixed words.
-    402: RefusalKind.FORBIDDEN,
-    403: RefusalKind.FORBIDDEN,
-    429: RefusalKind.RATE,
-    503: RefusalKind.CAPACITY,
-    **dict.fromkeys((504, 522, 524), RefusalKind.TIMEOUT),
-}
-"""Kinds by status, for refusals without a known code; others below 500 are the request's fault."""
-
 _OF_TOOL_SEARCH: Final = re.compile(r"tool_search|defer_loading")
 _PARAMETER: Final = re.compile(r"^Un(?:supported|known) parameter:?\s+'?([\w.\[\]]+)")
 
@@ -352,43 +240,10 @@ def _may_mean_old_client(kind: RefusalKind, refusal: Refusal) -> bool:
     return kind is RefusalKind.MODEL_NOT_IN_PLAN
 
 
-_TIMED_OUT = ("timeout", "proxy: timeout")
-
-
-def kind_of(refusal: Refusal) -> RefusalKind:
-    """The kind of a refusal: by code, by fixed wording, by status, in this order."""
-    if refusal.is_html and refusal.status in {401, 403, 429}:
-        return RefusalKind.CHALLENGE
-    if refusal.code == UNREACHABLE and refusal.cause.startswith(_TIMED_OUT):
-        return RefusalKind.CONNECT_TIMEOUT
-    # The more telling of two: `type: usage_limit_reached` may come with a rate limit's code.
-    kinds = [KIND_OF_CODE.get(word) for word in (refusal.type, refusal.code)]
-    if RefusalKind.SPENT in kinds and refusal.quota is not None and refusal.quota.of_some_models:
-        return RefusalKind.MODEL_SPENT
-    for preferred in (RefusalKind.SPENT, RefusalKind.NOT_INCLUDED):
-        if preferred in kinds:
-            return preferred
-    known = kinds[1] or _kind_of_words(refusal.message) or kinds[0]
-    if known is not None:
-        return known
-    if refusal.status == 404:  # noqa: PLR2004 - HTTP's own number
-        if refusal.param == "model":
-            return RefusalKind.SHAPE
-        named = refusal.param or refusal.code
-        return RefusalKind.REQUEST if named else RefusalKind.NO_PATH
-    # Below 400 something between us and the backend answered, a portal or a proxy.
-    default = RefusalKind.REQUEST if 400 <= refusal.status < 500 else RefusalKind.TRANSIENT  # noqa: PLR2004
-    return KIND_OF_STATUS.get(refusal.status, default)
-
-
 def parameter_of(refusal: Refusal) -> str:
     """The parameter that a refusal names; empty if none."""
     found = _PARAMETER.match(refusal.message)
     return found[1] if found else refusal.param or ""
-
-
-def _kind_of_words(message: str) -> RefusalKind | None:
-    return next((kind for words, kind in KIND_OF_WORDS if words.search(message)), None)
 
 
 def _seconds(row: RetryRule, refusal: Refusal, now: float) -> float:
