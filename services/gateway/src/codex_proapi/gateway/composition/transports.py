@@ -32,6 +32,7 @@ def socket_transport(
         http,
         TransportChoice(settings.upstream_transport, clock=time.monotonic),
         figures=metrics.transports,
+        connections=metrics.connections,
         prefers=lambda model: _prefers(catalogues, model),
         proxy=settings.proxy_rules.proxy_for_url(url),
     )

@@ -81,8 +81,9 @@ def open_upstream(
     )
     redis = stores.redis.commands
     rules, url = settings.proxy_rules, responses_url(settings.codex_base_url)
-    client = HttpClient(url, proxy=rules.proxy_for_url(url))
-    other_routes = UnaryTransport(settings.codex_base_url, rules)
+    figures = metrics.connections
+    client = HttpClient(url, proxy=rules.proxy_for_url(url), figures=figures)
+    other_routes = UnaryTransport(settings.codex_base_url, rules, figures)
     http = http_client(rules, context=client_context, follow_redirects=False)
 
     endpoint = TokenEndpoint(

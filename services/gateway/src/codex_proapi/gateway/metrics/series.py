@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
 from codex_proapi.gateway.metrics.answer_figures import AnswerFigures
+from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.metrics.histograms import HotHistogram
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 from codex_proapi.gateway.metrics.transport_figures import TransportFigures
@@ -33,7 +34,7 @@ LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 """Seconds."""
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
 REFRESH_OUTCOMES = ("refreshed", "superseded", "refused", "unavailable")
-CONNECT_CAUSES = ("dns", "tcp", "tls", "timeout", OTHER)
+CONNECT_CAUSES = ("dns", "tcp", "tls", "proxy", "timeout", OTHER)
 SHAPE_CAUSES = ("refused", "remembered")
 EVENT_FAMILIES = ("response", "codex")
 """What the names of upstream's events begin with."""
@@ -65,6 +66,7 @@ class Series:
         self.registry = registry
         self.process = ProcessMetrics("gateway", registry)
         self.answers = AnswerFigures(registry)
+        self.connections = ConnectionFigures(registry)
         self.transports = TransportFigures(registry)
         self._declare_exchanges(registry)
         self._declare_upstream(registry)

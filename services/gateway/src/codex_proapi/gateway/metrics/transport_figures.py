@@ -17,11 +17,6 @@ class TransportFigures:
             "Open WebSocket connections of clients.",
             registry=registry,
         )
-        self.upstream_sockets = Gauge(
-            "gateway_upstream_sockets",
-            "Open WebSocket connections to the backend.",
-            registry=registry,
-        )
         self.first_event = Histogram(
             "gateway_upstream_first_event_seconds",
             "From sending a request to the backend to the first event with content, by transport.",

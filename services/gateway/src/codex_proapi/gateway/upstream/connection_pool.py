@@ -21,6 +21,7 @@ import httptools
 
 from codex_proapi.commons.proxy.address import Proxy
 from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.upstream.dialer import Dialer, Unreachable
 from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLost, HttpResponse
 
@@ -167,6 +168,7 @@ class HttpClient:
         *,
         tls: ssl.SSLContext | None = None,
         proxy: Proxy | None = None,
+        figures: ConnectionFigures | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -174,12 +176,19 @@ class HttpClient:
         self._host = parts.hostname or ""
         context = (tls or _default_tls()) if parts.scheme == "https" else None
         self._port = parts.port or (443 if context else 80)
-        self._dialer = Dialer(self._host, self._port, tls=context, proxy=proxy)
+        observer = figures.observer("http") if figures else None
+        self._dialer = Dialer(self._host, self._port, tls=context, proxy=proxy, observer=observer)
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         self._start = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
         self._closed = False
+        if figures is not None:
+            figures.watch(
+                "http",
+                busy=lambda: len(self._all) - len(self._idle),
+                idle=lambda: len(self._idle),
+            )
 
     def __repr__(self) -> str:
         return f"<HttpClient to {self._host}, {len(self._all)} connections>"

@@ -7,6 +7,7 @@ checked as on the direct way.
 import asyncio
 import socket
 import ssl
+import time
 from typing import Final, TypeVar
 
 from aiohappyeyeballs import start_connection
@@ -14,6 +15,7 @@ from aiohappyeyeballs import start_connection
 from codex_proapi.commons.proxy.address import Proxy
 from codex_proapi.commons.proxy.handshake import CLOSED, Handshake, ProxyFailed, handshake_with
 from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.gateway.metrics.connection_figures import ConnectionObserver
 
 CONNECT_SECONDS: Final = 5.0
 """Time-out from name resolution to the end of the TLS handshake, a proxy's handshake included."""
@@ -42,15 +44,22 @@ class Unreachable(ConnectionError):
 
 
 class Dialer:
-    """Makes connections to one host and port."""
+    """Makes connections to one host and port; `observer` is told of each, and of its steps."""
 
     def __init__(
-        self, host: str, port: int, *, tls: ssl.SSLContext | None, proxy: Proxy | None
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        proxy: Proxy | None,
+        observer: ConnectionObserver | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._tls = tls
         self._proxy = proxy
+        self._observer = observer
         self._proxy_tls = client_context() if proxy and proxy.scheme == "https" else None
 
     def __repr__(self) -> str:
@@ -59,7 +68,7 @@ class Dialer:
 
     async def connect(self, protocol: P) -> P:
         """Connect this protocol to the host. Raises Unreachable."""
-        step = _Step()
+        step = _Step(self._observer)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 if self._proxy is None:
@@ -74,6 +83,9 @@ class Dialer:
             raise self._unreachable(f"proxy: {error}") from error
         except OSError as error:
             raise self._unreachable(f"{step.name}: {_words(error)}") from error
+        step.end()
+        if self._observer is not None:
+            self._observer.opened()
         return protocol
 
     def _unreachable(self, cause: str) -> Unreachable:
@@ -81,7 +93,8 @@ class Dialer:
 
     async def _connect_directly(self, protocol: asyncio.BaseProtocol, step: "_Step") -> None:
         sock = await _socket_to(self._host, self._port, step)
-        step.name = "tls" if self._tls else "tcp"
+        if self._tls:
+            step.begin("tls")
         name = self._host if self._tls else None
         loop = asyncio.get_running_loop()
         await loop.create_connection(
@@ -91,9 +104,10 @@ class Dialer:
     async def _connect_through(
         self, proxy: Proxy, protocol: asyncio.BaseProtocol, step: "_Step"
     ) -> None:
-        step.before = "proxy: "
+        step.on_proxy = True
         sock = await _socket_to(proxy.host, proxy.port, step)
-        step.name = "tls" if self._proxy_tls else "tcp"
+        if self._proxy_tls:
+            step.begin("tls")
         shaking = _HandshakeProtocol(handshake_with(proxy, self._host, self._port))
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: shaking,
@@ -102,11 +116,12 @@ class Dialer:
             server_hostname=proxy.host if self._proxy_tls else None,
         )
         try:
-            step.name = "handshake"
+            step.begin("handshake")
             await shaking.opened
             _still_open(transport)
-            step.before = ""
-            step.name = "tls" if self._tls else "tcp"
+            step.end()
+            step.on_proxy = False
+            step.begin("tls" if self._tls else "tcp")
             await self._hand_over(transport, protocol)
         except BaseException:
             transport.abort()
@@ -136,20 +151,38 @@ def _still_open(transport: asyncio.Transport | None) -> asyncio.Transport:
 
 
 class _Step:
-    """Where an attempt to connect has come to."""
+    """Where an attempt to connect has come to; the observer is told how long each step took."""
 
-    def __init__(self) -> None:
-        self.before = ""
+    def __init__(self, observer: ConnectionObserver | None) -> None:
+        self._observer = observer
         self._name = "dns"
+        self._began = 0.0
+        self._proxy_seconds = 0.0
+        self.on_proxy = False
+        """Whether it is one on the way to a proxy."""
 
     @property
     def name(self) -> str:
         """Its name in a cause; those on the way to a proxy begin with `proxy: `."""
-        return f"{self.before}{self._name}"
+        return f"proxy: {self._name}" if self.on_proxy else self._name
 
-    @name.setter
-    def name(self, name: str) -> None:
+    def begin(self, name: str) -> None:
+        """The step before is complete, the next one begins."""
+        self.end()
         self._name = name
+        self._began = time.monotonic()
+
+    def end(self) -> None:
+        """The step is complete; those on the way to a proxy count as one, until its last."""
+        if not self._began or self._observer is None:
+            return
+        seconds, self._began = time.monotonic() - self._began, 0.0
+        if not self.on_proxy:
+            self._observer.took(self._name, seconds)
+            return
+        self._proxy_seconds += seconds
+        if self._name == "handshake":
+            self._observer.took("proxy", self._proxy_seconds)
 
 
 class _HandshakeProtocol(asyncio.Protocol):
@@ -197,9 +230,9 @@ class _HandshakeProtocol(asyncio.Protocol):
 async def _socket_to(host: str, port: int, step: _Step) -> socket.socket:
     """A socket that is connected to a host, with our options."""
     loop = asyncio.get_running_loop()
-    step.name = "dns"
+    step.begin("dns")
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    step.name = "tcp"
+    step.begin("tcp")
     sock = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
     _watch_peer(sock)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)

@@ -11,6 +11,7 @@ from typing import Final
 from codex_proapi.commons.proxy.address import ProxyRules
 from codex_proapi.gateway.errors import Malformed, UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.upstream.connection_pool import HttpClient
 from codex_proapi.gateway.upstream.http_response import HttpResponse
 from codex_proapi.gateway.upstream.http_transport import read_refusal, refusal_of_fault
@@ -48,11 +49,14 @@ class UnaryResponse:
 class UnaryTransport:
     """Sends requests to routes that answer in one piece; a `Transport`."""
 
-    def __init__(self, base_url: str, rules: ProxyRules) -> None:
+    def __init__(
+        self, base_url: str, rules: ProxyRules, figures: ConnectionFigures | None = None
+    ) -> None:
         """`base_url` is CODEX_BASE_URL; `rules` say which proxy is on the way to it."""
         urls = {route: f"{base_url.rstrip('/')}/{route}" for route in ROUTES}
         self._clients = {
-            route: HttpClient(url, proxy=rules.proxy_for_url(url)) for route, url in urls.items()
+            route: HttpClient(url, proxy=rules.proxy_for_url(url), figures=figures)
+            for route, url in urls.items()
         }
 
     def __repr__(self) -> str:

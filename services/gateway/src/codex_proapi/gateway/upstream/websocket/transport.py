@@ -19,6 +19,7 @@ from codex_proapi.commons.proxy.address import Proxy
 from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.gateway.errors import UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.metrics.transport_figures import TransportFigures
 from codex_proapi.gateway.policy.transport_faults import (
     CONNECTION_LOST,
@@ -120,6 +121,7 @@ class WebSocketTransport:
         choice: TransportChoice,
         *,
         figures: TransportFigures,
+        connections: ConnectionFigures | None = None,
         prefers: Callable[[str], bool],
         proxy: Proxy | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -128,7 +130,10 @@ class WebSocketTransport:
         context = client_context() if self._address.secure else None
         if context is not None:
             context.set_alpn_protocols(["http/1.1"])
-        self._dialer = Dialer(self._address.host, self._address.port, tls=context, proxy=proxy)
+        observer = connections.observer("websocket") if connections else None
+        self._dialer = Dialer(
+            *(self._address.host, self._address.port), tls=context, proxy=proxy, observer=observer
+        )
         self._http = http
         self._choice = choice
         self._figures = figures
@@ -136,7 +141,8 @@ class WebSocketTransport:
         self._clock = clock
         self._most = MOST_MESSAGE_BYTES
         self._open: set[UpstreamSocket] = set()
-        figures.upstream_sockets.set_function(self._open.__len__)
+        if connections is not None:
+            connections.watch("websocket", busy=self._open.__len__, idle=lambda: 0)
 
     def __repr__(self) -> str:
         return f"<WebSocketTransport {self._choice!r}, {len(self._open)} open>"
