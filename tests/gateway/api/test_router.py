@@ -177,6 +177,23 @@ async def test_a_wrong_method_is_told_so(path: str, method: Any) -> None:
     sent = await asked(path, method)
 
     assert (sent.status, sent.error["code"]) == (405, "method_not_allowed")
+    allowed = sent.headers["allow"].split(", ")
+    assert method not in allowed
+    assert "OPTIONS" in allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/messages", "POST, OPTIONS"),
+        ("/v1/models", "GET, HEAD, OPTIONS"),
+        ("/v1/responses/resp_1", "GET, HEAD, DELETE, OPTIONS"),
+    ],
+)
+async def test_the_methods_of_a_path_are_in_allow(path: str, allowed: str) -> None:
+    sent = await asked(path, "PUT")
+
+    assert sent.headers["allow"] == allowed
 
 
 async def test_a_head_is_a_get_for_litestar() -> None:

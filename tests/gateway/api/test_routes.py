@@ -117,6 +117,12 @@ async def test_codex_is_told_whether_its_list_is_the_newest(scene: Any) -> None:
         200,
     ]
     assert (await ask(b'"1"')).body == b""
+    assert [(await ask(known)).status for known in (b"*", b" * ", b'W/"0"', b"")] == [
+        304,
+        304,
+        200,
+        200,
+    ]
 
 
 async def test_without_redis_codex_gets_no_part_of_the_list(scene: Any) -> None:

@@ -50,7 +50,7 @@ def refused(status: int, code: str | None = None, message: str = "no") -> Upstre
         (BadKey("no"), "authentication_error"),
         (UnknownModel("no"), "not_found_error"),
         (UnknownRoute("no"), "not_found_error"),
-        (MethodRefused("no"), "invalid_request_error"),
+        (MethodRefused("no", allowed="GET"), "invalid_request_error"),
         (BodyTooSlow("no"), "timeout_error"),
         (TooLarge("no"), "request_too_large"),
         (LimitExceeded("no"), "rate_limit_error"),

@@ -147,10 +147,14 @@ class NotServed(ClientFault):
 
 
 class MethodRefused(ClientFault):
-    """The path exists, but not for this method."""
+    """The path exists, but not for this method; `allowed` are those it has."""
 
     status = 405
     code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class BodyTooSlow(ClientFault):

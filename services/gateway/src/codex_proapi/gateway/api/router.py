@@ -152,13 +152,15 @@ def _checked(scope: Scope, method: str) -> Scope:
     if route in POST_ROUTES or route == COUNT_ROUTE:
         if method == "GET" and _wants_websocket(scope):
             raise UpgradeRefused(f"{route} does not speak WebSocket; use POST over HTTP.")
-        raise MethodRefused(f"{route} takes POST only.")
+        raise MethodRefused(f"{route} takes POST only.", allowed="POST, OPTIONS")
     if method == "DELETE" and may_delete(route):
         return {**scope, "path": route, "raw_path": route.encode()}
     if method not in {"GET", "HEAD"}:
-        raise MethodRefused(
-            f"{route} takes {'GET and DELETE' if may_delete(route) else 'GET'} only."
-        )
+        if may_delete(route):
+            raise MethodRefused(
+                f"{route} takes GET and DELETE only.", allowed="GET, HEAD, DELETE, OPTIONS"
+            )
+        raise MethodRefused(f"{route} takes GET only.", allowed="GET, HEAD, OPTIONS")
     # A HEAD is served as a GET; uvicorn leaves the body out.
     return {**scope, "method": "GET", "path": route, "raw_path": route.encode()}
 

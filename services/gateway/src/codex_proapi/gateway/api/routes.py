@@ -80,8 +80,7 @@ class Handlers:
     async def _codex_models(self, request: AnyRequest, allowed: Sequence[str]) -> Response[bytes]:
         """The list for a Codex client, which asks again when `x-models-etag` of an answer differs."""
         headers = {"etag": self._catalogues.codex_etag(allowed)}
-        known = request.headers.get("if-none-match", "")
-        if headers["etag"] in (each.strip().removeprefix("W/") for each in known.split(",")):
+        if _is_known(headers["etag"], request.headers.get("if-none-match", "")):
             return Response(b"", status_code=304, media_type=MediaType.JSON, headers=headers)
         try:
             rows = await self._catalogues.codex_rows(allowed)
@@ -215,6 +214,12 @@ def routes(handlers: Handlers) -> ASGIApp:
         },
     )
     return cast("ASGIApp", application)
+
+
+def _is_known(etag: str, condition: str) -> bool:
+    """Whether `If-None-Match` says that the client has this version: weak comparison, or `*`."""
+    known = [each.strip().removeprefix("W/") for each in condition.split(",")]
+    return known == ["*"] or etag in known
 
 
 def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[bytes]:

@@ -10,7 +10,13 @@ from typing import Protocol, TypeAlias
 import msgspec
 import structlog
 
-from codex_proapi.gateway.errors import LONGEST_WAIT, GatewayError, InternalFault, UpgradeRefused
+from codex_proapi.gateway.errors import (
+    LONGEST_WAIT,
+    GatewayError,
+    InternalFault,
+    MethodRefused,
+    UpgradeRefused,
+)
 from codex_proapi.gateway.server.asgi import Header, Send, send_response
 
 
@@ -28,13 +34,15 @@ log = structlog.get_logger(__name__)
 
 
 def error_headers(error: GatewayError) -> list[Header]:
-    """`Retry-After` (whole seconds, 1 to 60), `x-should-retry` and `connection` where they apply."""
+    """`Retry-After` (whole seconds, 1 to 60), `x-should-retry`, `Allow` and `connection`, where they apply."""
     headers: list[Header] = []
     if error.retry_after is not None:
         seconds = max(1, math.ceil(min(error.retry_after, LONGEST_WAIT)))
         headers.append((b"retry-after", str(seconds).encode()))
     if error.should_retry is not None:
         headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
+    if isinstance(error, MethodRefused):
+        headers.append((b"allow", error.allowed.encode()))
     if isinstance(error, UpgradeRefused):
         # After an upgrade was offered the parser takes no second request.
         headers.append((b"connection", b"close"))
