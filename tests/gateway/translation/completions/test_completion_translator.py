@@ -82,3 +82,16 @@ def test_the_fast_path_and_a_whole_answer_say_what_the_slow_path_says(
 
 def test_options_do_not_show_the_prompt() -> None:
     assert "canary" not in repr(CompletionOptions(echo="canary"))
+
+
+def test_commentary_is_no_part_of_a_structured_answer() -> None:
+    commentary = {**says.message("I look."), "phase": "commentary"}
+    bodies = says.done(commentary), says.done(says.message("{}", id_="msg_2"), at=1)
+    stream = sse(says.created(), *bodies, says.completed())
+
+    texts = [
+        "".join(c["text"] for chunk in told for c in chunk["choices"])
+        for told in (chunks(pumped(translator(structured=s), [stream])) for s in (True, False))
+    ]
+
+    assert texts == ["{}", "I look.\n\n{}"]

@@ -225,3 +225,13 @@ def test_what_the_answer_must_know_does_not_keep_the_body() -> None:
     left = without_content(msgspec.structs.replace(translated.request, encrypted_for={"a": "b"}))
     assert len(left.encode()) < 1000
     assert left.encrypted_for == {}
+
+
+@pytest.mark.parametrize("field", ["output_config", "output_format"])
+def test_an_answer_that_must_be_json_is_known_as_such(field: str) -> None:
+    form = {"type": "json_schema", "schema": {"type": "object", "properties": {}}}
+    fields = {field: {"format": form} if field == "output_config" else form}
+
+    answers = [asked(each).answer for each in ({}, fields)]
+
+    assert [isinstance(a, MessagesOptions) and a.structured for a in answers] == [False, True]

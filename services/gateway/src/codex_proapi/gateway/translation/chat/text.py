@@ -10,13 +10,11 @@ from codex_proapi.gateway.formats.codex.items import (
 )
 from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
 from codex_proapi.gateway.translation.stream.delta_tracker import DeltaTracker, Position
+from codex_proapi.gateway.translation.stream.message_boundaries import MessageBoundaries
 from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
 
 BETWEEN_PARTS: Final = "\n\n"
-"""Separates messages, and the parts of a reasoning summary."""
-COMMENTARY: Final = "commentary"
-"""Phase of messages about the work in progress, not its result."""
-
+"""Separates the parts of a reasoning summary."""
 SUMMARY: Final = "summary"
 RAW: Final = "raw"
 """Two forms of the same reasoning. Only the form that comes first is passed on."""
@@ -38,9 +36,8 @@ class ChatText:
         self._cutter = StopCutter(stop) if any(stop) else None
         self._refusal_as_refusal = refusal_as_refusal
         self._structured = structured
-        self._commentary: set[str | int] = set()
+        self._messages = MessageBoundaries()
         self._held: list[str] = []
-        self._message: tuple[str | None, int | None] = (None, None)
         self._text = DeltaTracker()
         self._refusal = DeltaTracker()
         self._reasoning = DeltaTracker()
@@ -57,16 +54,15 @@ class ChatText:
 
     def message_added(self, item: MessageItem, output_index: int | None) -> None:
         """Remember a message that is commentary."""
-        if item.phase == COMMENTARY:
-            self._commentary.update(each for each in (item.id, output_index) if each is not None)
+        self._messages.added(item, output_index)
 
     def text_delta(self, delta: str, position: Position) -> list[ChatChunk]:
         """Translate a delta of text. Commentary before a structured answer is held back."""
         if not delta:
             return []
         self._text.note(position)
-        if self._structured and not self._commentary.isdisjoint(position[:2]):
-            self._held.append(self._separator(position, begun=bool(self._held)) + delta)
+        if self._structured and self._messages.is_commentary(position):
+            self._held.append(self._messages.separator(position, begun=bool(self._held)) + delta)
             return []
         if self._cutter is None and position[1] is not None:
             self.text_position = position[1:]
@@ -155,21 +151,8 @@ class ChatText:
     def _content(self, text: str, position: Position) -> list[ChatChunk]:
         chunks = [ChatChunk(reasoning="".join(self._held))] if self._held else []
         self._held = []
-        text = self._separator(position, begun=self.any_text) + text
+        text = self._messages.separator(position, begun=self.any_text) + text
         self.any_text = True
         if self._cutter is not None:
             text = self._cutter.feed(text)
         return [*chunks, ChatChunk(content=text)] if text else chunks
-
-    def _separator(self, position: Position, *, begun: bool) -> str:
-        """The separator before a delta: a blank line if it begins another message."""
-        (item_id, index, _), (last_id, last_index) = position, self._message
-        if index is not None and last_index is not None:
-            differs = index != last_index
-        else:
-            differs = item_id is not None and last_id is not None and item_id != last_id
-        self._message = (
-            last_id if item_id is None else item_id,
-            last_index if index is None else index,
-        )
-        return BETWEEN_PARTS if begun and differs else ""

@@ -12,6 +12,8 @@ class CompletionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a stream ends with a usage chunk."""
     stop: tuple[str, ...] = ()
     """Strings to cut the text at."""
+    structured: bool = False
+    """Whether the answer must be JSON, so that commentary is left out."""
     echo: str = ""
     """What stands before the answer's text: the prompt where `echo` is asked for."""
 
@@ -20,4 +22,6 @@ class CompletionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def of_chat(self) -> ChatOptions:
         """The same for the state machine of chat answers."""
-        return ChatOptions(include_usage=self.include_usage, stop=self.stop)
+        return ChatOptions(
+            include_usage=self.include_usage, stop=self.stop, structured=self.structured
+        )

@@ -64,6 +64,7 @@ def read_completions_request(
         answer = CompletionOptions(
             include_usage=wants_usage(asked),
             stop=stops_of(asked, most=MOST_STOPS),
+            structured=request.text.get("format", {}).get("type") in ("json_schema", "json_object"),
             echo=prompt if asked.flag("echo") else "",
         )
         return reader.translated(request, items, field="prompt", answer=answer)

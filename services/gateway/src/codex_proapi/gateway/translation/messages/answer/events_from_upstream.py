@@ -89,7 +89,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
         """
         super().__init__()
         self.queue = BlockQueue()
-        self.text = Text(self.queue, stop=options.stop)
+        self.text = Text(self.queue, stop=options.stop, structured=options.structured)
         self.reasoning = Reasoning(
             self.queue, visible=options.thinking, summaries=options.summaries, account=account
         )
@@ -152,9 +152,12 @@ class MessagesStream(AnswerStream[StreamEvent]):
     def _begin_item(self, raw: Raw, output_index: int | None) -> None:
         item = decode_item(raw)
         if isinstance(item, FunctionCallItem | CustomCallItem):
+            self.text.release()
             self.calls.add(item, output_index)
         elif isinstance(item, ReasoningItem):
             self.reasoning.added(raw, item)
+        elif isinstance(item, MessageItem):
+            self.text.message_added(item, output_index)
 
     def _item(self, raw: Raw, output_index: int | None) -> None:
         match decode_item(raw):
@@ -163,6 +166,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
             case ReasoningItem() as item:
                 self.reasoning.done(raw, item, output_index)
             case FunctionCallItem() | CustomCallItem() as item:
+                self.text.release()
                 self.calls.done(item, output_index)
             case OtherItem(type=kind) if kind == SEARCH_ITEM:
                 self.searches.done(raw)
@@ -181,6 +185,8 @@ class MessagesStream(AnswerStream[StreamEvent]):
         for index, raw in enumerate(self._missing_items(event.response)):
             self._item(raw, index)
         self.calls.close(complete=complete)
+        if not self.text.said:
+            self.text.release()
         self.text.close()
         self.reasoning.finish()
         self.searches.finish(self.text.citations)

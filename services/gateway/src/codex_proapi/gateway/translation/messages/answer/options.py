@@ -20,6 +20,8 @@ class MessagesOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether thinking was requested; if not, no thinking block is written, nor its signature."""
     summaries: bool = True
     """Whether thinking blocks have text; if not, only their signature."""
+    structured: bool = False
+    """Whether the answer must be JSON, so that commentary must not stand in its text."""
     stop: tuple[str, ...] = ()
     """Stop sequences."""
     safeguards: tuple[str, ...] = ()

@@ -1,16 +1,23 @@
-"""Translates text and refusals into `text` blocks, each delta once."""
+"""Translates text and refusals into `text` blocks, each delta once.
+
+Messages that nothing stands between share a block, with a blank line between them: clients read the
+first block as the answer. Commentary before a structured answer is left out, as in the chat dialect.
+"""
 
 from codex_proapi.gateway.formats.anthropic.events import text_block, text_delta
 from codex_proapi.gateway.formats.codex.items import Citation, MessageItem, citations_of
 from codex_proapi.gateway.translation.messages.answer.blocks import Block, BlockQueue
 from codex_proapi.gateway.translation.stream.delta_tracker import DeltaTracker, Position
+from codex_proapi.gateway.translation.stream.message_boundaries import MessageBoundaries
 from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
 
 
 class Text:
     """The text blocks of one answer."""
 
-    def __init__(self, queue: BlockQueue, *, stop: tuple[str, ...]) -> None:
+    def __init__(
+        self, queue: BlockQueue, *, stop: tuple[str, ...], structured: bool = False
+    ) -> None:
         self.said = False
         """Whether there was text other than a refusal."""
         self.refused = False
@@ -23,6 +30,9 @@ class Text:
         self._texts = DeltaTracker()
         self._refusals = DeltaTracker()
         self._block: Block | None = None
+        self._structured = structured
+        self._messages = MessageBoundaries()
+        self._held: list[tuple[str, Position]] = []
 
     def __repr__(self) -> str:
         return f"<Text {'open' if self._block else 'closed'}>"
@@ -37,13 +47,26 @@ class Text:
         """The stop sequence at which the text was cut, if any."""
         return self._cutter.met if self._cutter is not None else None
 
+    def message_added(self, item: MessageItem, output_index: int | None) -> None:
+        """Remember a message that is commentary."""
+        self._messages.added(item, output_index)
+
     def piece(self, text: str, position: Position) -> None:
-        """Write a delta of text."""
-        if text:
-            self.said = True
-            self._texts.note(position)
-            self._say(text)
-            self.position = None if self._cutter else position[1:]
+        """Write a delta of text. Commentary before a structured answer is held back."""
+        if not text:
+            return
+        self._texts.note(position)
+        if self._structured and self._messages.is_commentary(position):
+            self._held.append((text, position))
+            return
+        self._held.clear()
+        self._write(text, position)
+
+    def release(self) -> None:
+        """Write the commentary held back: a call follows it, or nothing."""
+        held, self._held = self._held, []
+        for text, position in held:
+            self._write(text, position)
 
     def done(self, text: str, position: Position) -> None:
         """Write a whole text, unless its deltas were written."""
@@ -55,7 +78,7 @@ class Text:
         if text:
             self.refused = True
             self._refusals.note(position)
-            self._say(text)
+            self._say(text, position)
 
     def refusal_done(self, text: str, position: Position) -> None:
         """Write a whole refusal, unless its deltas were written."""
@@ -64,6 +87,7 @@ class Text:
 
     def message(self, item: MessageItem, output_index: int | None) -> None:
         """Write what is missing of a finished message."""
+        self.message_added(item, output_index)
         for index, part in enumerate(item.content or ()):
             position = (item.id, output_index, index)
             if part.text and part.type in ("output_text", "text"):
@@ -93,7 +117,13 @@ class Text:
         if not block.ready:
             self._queue.discard(block)
 
-    def _say(self, text: str) -> None:
+    def _write(self, text: str, position: Position) -> None:
+        self.said = True
+        self._say(text, position)
+        self.position = None if self._cutter else position[1:]
+
+    def _say(self, text: str, position: Position) -> None:
+        text = self._messages.separator(position, begun=self._block is not None) + text
         if self._block is None:
             self._block = self._queue.open(text_block(), ready=False, close=self.close)
         if self._cutter is not None:

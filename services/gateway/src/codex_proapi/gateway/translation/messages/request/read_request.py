@@ -126,6 +126,7 @@ class _MessagesReader:
             tool_shapes=offered.shapes,
             thinking=thinking.wanted,
             summaries=thinking.summaries,
+            structured="format" in request.text,
             stop=stop_sequences(body),
             safeguards=safeguard_types(body),
             claude_code=billed or self._client.is_claude_code,
