@@ -21,12 +21,20 @@ from codex_proapi.commons.cluster.live_settings import (
     ReasoningSummary,
 )
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.calendar import UTC, Calendar
+from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.eligible import Strategy
 from codex_proapi.gateway.pool.state.clock import SharedClock
-from codex_proapi.gateway.replica_sync import LiveSettingsApplier, ReplicaStatus, ReplicaSync
+from codex_proapi.gateway.replica_sync import (
+    ROUNDS_PER_BEAT,
+    LiveSettingsApplier,
+    ReplicaStatus,
+    ReplicaSync,
+)
 from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.settings import GatewaySettings
 from codex_proapi.gateway.upstream.model_catalogues import Names
@@ -72,6 +80,7 @@ class Scene:
         self.accounts = AccountStore(redis, CredentialCipher((KEY,)))
         self.replicas, self.live = ReplicaStore(redis), LiveSettingsStore(redis)
         self.registry = CollectorRegistry()
+        self.responses = ResponseStore(redis, Cipher((KEY,)))
         self.in_flight = InFlight(most=9)
         self.clock = SharedClock(lambda: time.time() - 300)
         self.reachability = Reachability(clock=lambda: 100.0)
@@ -87,6 +96,7 @@ class Scene:
                 in_flight=self.in_flight,
                 metrics=Metrics(self.registry),
                 reachability=self.reachability,
+                responses=self.responses,
             ),
         )
 
@@ -146,6 +156,29 @@ async def test_a_replica_that_serves_nobody_learns_of_changes_too(scene: Any) ->
     }
     assert status == {"active": 1, "paused": 1, "revoked": 0}
     assert scene.part.strategy.routing is Routing.DRAIN_SOONEST
+
+
+async def test_the_bytes_of_stored_responses_are_read_with_each_heartbeat(scene: Any) -> None:
+    shown = []
+    for n in range(2 * ROUNDS_PER_BEAT + 1):
+        await scene.responses.keep(f"key_{n}", "resp_1", [], response=b'{"output":[]}', now=9.0)
+        await scene.upkeep.round()
+        shown.append(scene.registry.get_sample_value("gateway_stored_response_bytes"))
+
+    assert shown[0] > 0
+    assert [n for n in range(1, len(shown)) if shown[n] > shown[n - 1]] == [
+        ROUNDS_PER_BEAT,
+        2 * ROUNDS_PER_BEAT,
+    ]
+    assert shown[-1] == await scene.responses.bytes_of_all()
+
+
+async def test_a_sum_of_stored_bytes_that_is_no_number_is_nought(
+    scene: Any, redis_client: Redis
+) -> None:
+    await redis_client.hset(keyspace.stored_bytes(), "all", "many")
+
+    assert await scene.responses.bytes_of_all() == 0
 
 
 async def test_a_replica_tells_that_it_lives_and_that_it_goes(scene: Any) -> None:

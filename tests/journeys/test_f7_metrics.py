@@ -1,7 +1,7 @@
 """F7: what Prometheus, the log and the usage say of the same exchanges is the same."""
 
 from prometheus_client.parser import text_string_to_metric_families
-from support.gateways import stage
+from support.gateways import a_chat, reading, stage
 
 from codex_proapi.commons.usage.counters import Counters, UsageStore, day_of
 
@@ -37,3 +37,38 @@ async def test_one_record_is_read_by_metrics_log_stream_and_usage_alike(redis_ur
     committed = sum(value for name, value in series.items() if name[0] == "gateway_attempts_total")
     assert committed == attempts == 4
     assert series["gateway_errors_total", "400", "chat", "invalid_request_error"] == 1
+
+
+async def test_the_state_of_a_replica_is_in_its_metrics(redis_url: str) -> None:
+    async with stage(redis_url, "ada", "ben", commit_patience=1, body_memory_mib=64) as play:
+
+        async def shown(name: str) -> dict[str, float]:
+            text = (await play.client.get("/metrics")).text
+            return {
+                ",".join(sample.labels.values()): sample.value
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+                if sample.name == name
+            }
+
+        assert await shown("gateway_body_limit_bytes") == {"": 64 << 20}
+        assert await shown("gateway_body_bytes") == {"": 0}
+        assert await shown("gateway_redis_breaker") == {"closed": 1, "grace": 0, "open": 0}
+        assert await shown("gateway_egress") == {"open": 1, "probing": 0, "paused": 0}
+        assert await shown("gateway_account_breakers") == {"open": 0, "half_open": 0}
+        assert (await shown("gateway_stored_response_limit_bytes"))[""] > 1 << 20
+
+        play.sim.script("silent", times=None)
+        async with reading(play.replicas[0], "/v1/chat/completions", a_chat(stream=True)) as answer:
+            assert answer.status == 200, "the patience is over before the backend says a word"
+            early = await shown("gateway_early_answers_total")
+            connections = await shown("gateway_upstream_connections")
+        assert early == {"chat": 1}
+        assert connections["http,busy"] == 1
+
+        play.sim.clear()
+        play.sim.script("html_403", times=None)
+        for n in range(3):
+            await play.chat(f"say word{n}")
+        await play.until(lambda: play.replicas[0].gateway.upstream.egress.paused)
+        assert (await shown("gateway_egress"))["paused"] == 1

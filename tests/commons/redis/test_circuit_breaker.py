@@ -30,6 +30,23 @@ async def test_before_a_gate_that_is_shut_nobody_waits_and_behind_an_open_one_al
     await client.aclose()
 
 
+def test_its_state_tells_the_grace_period_apart() -> None:
+    clock = Clock()
+    breaker = RedisCircuitBreaker(clock, grace=30)
+    breaker.see()
+    states = [breaker.state]
+
+    clock.pass_(1)
+    breaker.fail(StoreUnavailable("gone"), since=clock())
+    states.append(breaker.state)
+    clock.pass_(30)
+    states.append(breaker.state)
+    breaker.open()
+    states.append(breaker.state)
+
+    assert states == ["closed", "grace", "open", "closed"]
+
+
 async def test_a_cluster_has_a_gate_too() -> None:
     gate = RedisCircuitBreaker()
     with RedisCluster() as cluster:

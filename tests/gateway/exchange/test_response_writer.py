@@ -80,6 +80,7 @@ class Scene:
         )
         self.gaps = LabelledHistogram((1, 10, 100))
         self.now = 0.0
+        self.early: list[float] = []
         self.reply = ResponseWriter(
             a_sink(self.sent),
             self.exchange,
@@ -87,6 +88,7 @@ class Scene:
             patience_ticks=patience,
             gaps=self.gaps,
             limit_headers=headers_of_limits,
+            early=lambda: self.early.append(self.now),
             clock=lambda: self.now,
         )
         self.translator: Any = Wire()
@@ -125,6 +127,7 @@ async def test_an_answer_that_was_held_whole_needs_no_read() -> None:
     await scene.reply.stream(Source(b"all at once."))
 
     assert scene.sent.bodies == [b"all at once."]
+    assert not scene.early
 
 
 async def test_a_stream_that_ends_early_raises_and_its_last_words_are_the_error() -> None:
@@ -220,6 +223,7 @@ async def test_after_its_patience_a_waiting_stream_is_begun_and_kept_alive() -> 
     assert (scene.sent.status, scene.sent.bodies) == (200, [b": keep-alive\n\n"])
     await scene.ticks(KEEP_ALIVE_TICKS)
     assert scene.sent.bodies == [b": keep-alive\n\n"] * 2
+    assert len(scene.early) == 1, "it is counted as one that began before the backend said anything"
 
     await scene.reply.stream(Source(b"all at last."))
     assert scene.sent.bodies[-1] == b"all at last."

@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.gateway.metrics.state_figures import StateFigures
 from codex_proapi.gateway.pool.account_waits import MOST_WOKEN, AccountWaits
 from codex_proapi.gateway.pool.slot_queue import Waiter
 
@@ -22,8 +24,13 @@ class Pool:
         self.looks = 0
         self.go_on = asyncio.Event()
         self.tasks = Tasks()
+        self.registry = CollectorRegistry()
         self.waits = AccountWaits(
-            lambda: self.cached, self.read, tasks=self.tasks, sleep=self.sleep
+            lambda: self.cached,
+            self.read,
+            tasks=self.tasks,
+            figures=StateFigures(self.registry),
+            sleep=self.sleep,
         )
         self.woken: list[str] = []
 
@@ -84,6 +91,21 @@ async def test_a_change_between_the_snapshot_and_the_first_look_wakes() -> None:
     await pool.look()
 
     assert pool.woken == ["a1"]
+
+
+async def test_who_waits_and_how_long_each_waited_is_counted() -> None:
+    pool = Pool()
+    value = pool.registry.get_sample_value
+    [first, _] = [*await pool.come("a1"), *await pool.come("a2")]
+    assert value("gateway_account_waiting") == 2
+    assert value("gateway_account_wait_seconds_count") == 0
+
+    first.cancel()
+    pool.version = "2"
+    await pool.look()
+
+    assert value("gateway_account_waiting") == 0
+    assert value("gateway_account_wait_seconds_count") == 2, "also of one that gave up"
 
 
 async def test_a_known_end_wakes_without_any_look() -> None:

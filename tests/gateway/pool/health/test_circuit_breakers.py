@@ -77,6 +77,25 @@ async def test_a_breaker_another_replica_opened_is_seen_in_the_survey(redis_clie
     assert "acc_a" in repr(breakers)
 
 
+async def test_breakers_are_counted_by_state_for_accounts_that_exist(redis_client: Redis) -> None:
+    breakers, clock = a_scene(redis_client)
+    now = clock()
+    cooldowns = {
+        name: Cooldown(until=now + seconds, reason=CooldownReason.TRANSIENT, since=now - 5)
+        for name, seconds in {"acc_b": 30.0, "acc_c": 60.0, "acc_gone": 60.0}.items()
+    }
+    breakers.see(cooldowns)
+    assert breakers.counts({"acc_a", "acc_b", "acc_c"}) == {"open": 2, "half_open": 0}
+
+    clock.pass_(31)
+    assert breakers.counts({"acc_a", "acc_b", "acc_c"}) == {"open": 1, "half_open": 1}
+    await faults(breakers, clock, FAULTS)
+    assert breakers.counts({"acc_a", "acc_b", "acc_c"}) == {"open": 2, "half_open": 1}
+
+    breakers.close(a_lease(began=clock()))
+    assert breakers.counts({"acc_a", "acc_b", "acc_c"}) == {"open": 1, "half_open": 1}
+
+
 async def test_one_request_at_a_time_may_probe(redis_client: Redis) -> None:
     breakers, _ = a_scene(redis_client)
 

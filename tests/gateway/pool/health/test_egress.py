@@ -62,6 +62,26 @@ async def test_while_it_is_paused_one_request_after_the_other_finds_out_whether_
     assert probes == [0, 60 - PROBE_SECONDS, 60 - PROBE_SECONDS]
 
 
+async def test_its_state_tells_whether_a_probe_is_under_way() -> None:
+    clock = Clock()
+    egress = Egress(clock)
+    states = [egress.state]
+
+    egress.refused(certain=True)
+    states.append(egress.state)
+    clock.pass_(PROBE_SECONDS)
+    await egress.pause()
+    states.append(egress.state)
+    egress.refused()
+    states.append(egress.state)
+    clock.pass_(PROBE_SECONDS)
+    await egress.pause()
+    egress.answered()
+    states.append(egress.state)
+
+    assert states == ["open", "paused", "probing", "paused", "open"]
+
+
 async def test_a_pause_and_its_end_hold_for_all_replicas(redis_client: Redis) -> None:
     clock = Clock()
     ours, theirs = Egress(clock, redis_client), Egress(clock, redis_client)

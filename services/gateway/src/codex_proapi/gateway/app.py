@@ -176,7 +176,7 @@ class Gateway:
         return Dependencies(
             admission_control=self.pool.admission_control,
             authenticator=stores.authenticator,
-            bodies=BodyBudget(settings.body_memory_mib << 20),
+            bodies=self._body_budget(),
             catalogues=self.upstream.catalogues,
             clock=self.clock,
             dispatcher=self.pool.dispatcher,
@@ -196,6 +196,13 @@ class Gateway:
             tasks=self.tasks,
             ticker=ticker,
         )
+
+    def _body_budget(self) -> BodyBudget:
+        budget = BodyBudget(self._settings.body_memory_mib << 20)
+        figures = self.metrics.states
+        figures.body_limit.set(budget.most)
+        figures.body_bytes.set_function(lambda: budget.held)
+        return budget
 
     def _live_settings(self) -> LiveSettingsApplier:
         return LiveSettingsApplier(
@@ -232,6 +239,7 @@ class Gateway:
                 in_flight=self.in_flight,
                 metrics=self.metrics,
                 reachability=self.upstream.reachability,
+                responses=self.stores.responses,
             ),
         )
 

@@ -22,6 +22,7 @@ from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dependencies import ServingOptions
+from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.limits.visible_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.metrics.series import RedisWork
@@ -134,10 +135,14 @@ class ReplicaSync:
         if await self._view.refresh_if(await self._accounts.version()):
             self._show_accounts()
         self._applier.apply(await self._live.read())
-        if self._rounds % ROUNDS_PER_BEAT == 0:
+        beats = self._rounds % ROUNDS_PER_BEAT == 0
+        if beats:
             await self._replicas.beat(self._now())
         self._rounds += 1
         self.upstream_is_elsewhere = await self._is_upstream_elsewhere()
+        if beats:
+            status = self._status
+            status.metrics.states.stored_bytes.set(await status.responses.bytes_of_all())
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Synchronise until cancelled."""
@@ -196,3 +201,4 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: InFlight
     metrics: Metrics
     reachability: Reachability
+    responses: ResponseStore

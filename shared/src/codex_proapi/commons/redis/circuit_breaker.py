@@ -45,6 +45,13 @@ class RedisCircuitBreaker:
     def __repr__(self) -> str:
         return f"<RedisCircuitBreaker {'shut' if self.shut else 'open'}>"
 
+    @property
+    def state(self) -> str:
+        """`closed`; or `open`, where within the grace period it is `grace`."""
+        if not self.shut:
+            return "closed"
+        return "grace" if self.in_grace() else "open"
+
     def in_grace(self) -> bool:
         """Whether Redis is away, but for less than the grace period."""
         return self.shut and self.seen_at + self._grace > self.now()

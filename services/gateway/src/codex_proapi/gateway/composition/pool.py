@@ -37,6 +37,9 @@ def open_pool(
     """Make the pool of one replica."""
     facts = AccountFacts(upstream.catalogues, upstream.quota_tracker)
     breakers = CircuitBreakers(stores.redis.commands, stores.cooldowns, clock=clock)
+    metrics.states.watch_breakers(lambda: breakers.counts(stores.view.accounts))
+    metrics.states.watch_egress(lambda: upstream.egress.state)
+    metrics.states.watch_redis(lambda: stores.redis.breaker.state)
     outcomes = OutcomeRecorder(
         store=stores.accounts,
         cooldowns=stores.cooldowns,
@@ -75,7 +78,10 @@ def open_pool(
                 upstream.catalogues.refuses_version, version=upstream.identity.version
             ),
             wait=AccountWaits(
-                lambda: stores.outage.pool_version, stores.outage.read_pool_version, tasks=tasks
+                lambda: stores.outage.pool_version,
+                stores.outage.read_pool_version,
+                tasks=tasks,
+                figures=metrics.states,
             ).wait,
         ),
     )

@@ -25,7 +25,7 @@ from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.accounting.upstream_drift import UpstreamDrift
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.auth.origins import TrustedOrigins
-from codex_proapi.gateway.exchange.stored_responses import ResponseStore
+from codex_proapi.gateway.exchange.stored_responses import MOST_ALL_BYTES, ResponseStore
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.limits.visible_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
@@ -122,6 +122,7 @@ def open_stores(
     writer = RedisWriter(redis.commands, settlements=settlements, cooldowns=cooldowns)
     ledger = Ledger(writer, metrics)
     replica_id = secrets.token_hex(6)
+    metrics.states.stored_limit.set(MOST_ALL_BYTES)
     return Stores(
         replica_id=replica_id,
         redis=redis,

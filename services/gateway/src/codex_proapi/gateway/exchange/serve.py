@@ -126,6 +126,7 @@ class ExchangeService:
             whole_patience_ticks=self._whole_patience_ticks,
             gaps=services.metrics.gaps.of(request.dialect.name),
             limit_headers=request.dialect.limit_headers,
+            early=services.metrics.states.early_answers.labels(request.dialect.name).inc,
         )
         services.in_flight.enter(exchange)
         services.ticker.join(writer)

@@ -18,7 +18,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import text
+from codex_proapi.commons.redis.clients import mapped, text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.gateway.server.body_threads import in_thread
@@ -81,6 +81,7 @@ class ResponseStore:
     """Stores responses in Redis; a key sees only its own."""
 
     def __init__(self, redis: Redis, cipher: Cipher) -> None:
+        self._redis = redis
         self._cipher = cipher
         self._scripts = Scripts(redis, __package__)
 
@@ -128,6 +129,15 @@ class ResponseStore:
             if kept >= 0:
                 return kept > 0
         return False
+
+    async def bytes_of_all(self) -> int:
+        """Bytes kept for all keys; what has expired counts until the next response is kept.
+
+        Raises StoreUnavailable.
+        """
+        with mapped():
+            found = await self._redis.hget(keyspace.stored_bytes(), "all")
+        return int(found) if found and text(found).isdecimal() else 0
 
     async def delete(self, key_id: str, response_id: str) -> bool:
         """Delete a response of this key; False if it is not (or no more) kept.

@@ -14,6 +14,7 @@ from codex_proapi.gateway.metrics.answer_figures import AnswerFigures
 from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.metrics.histograms import HotHistogram
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
+from codex_proapi.gateway.metrics.state_figures import StateFigures
 from codex_proapi.gateway.metrics.transport_figures import TransportFigures
 
 OTHER: Final = "other"
@@ -67,6 +68,7 @@ class Series:
         self.process = ProcessMetrics("gateway", registry)
         self.answers = AnswerFigures(registry)
         self.connections = ConnectionFigures(registry)
+        self.states = StateFigures(registry)
         self.transports = TransportFigures(registry)
         self._declare_exchanges(registry)
         self._declare_upstream(registry)

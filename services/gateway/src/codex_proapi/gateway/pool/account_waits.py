@@ -17,6 +17,7 @@ import structlog
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.gateway.metrics.state_figures import StateFigures
 from codex_proapi.gateway.pool.slot_queue import Waiter
 
 CHECK_SECONDS: Final = 0.25
@@ -47,6 +48,7 @@ class AccountWaits:
         version: version of accounts and cooldowns as this replica last read them.
         read_version: reads it from Redis; raises StoreUnavailable.
         tasks: runs the task that reads it.
+        figures: shows how many wait, and how long each waited.
         sleep: for the pauses between two looks.
     """
 
@@ -56,15 +58,19 @@ class AccountWaits:
         read_version: Callable[[], Awaitable[str]],
         *,
         tasks: Tasks,
+        figures: StateFigures | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._version = version
         self._read_version = read_version
         self._tasks = tasks
+        self._figures = figures
         self._sleep = sleep
         self._waits: dict[_Wait, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._watches = False
+        if figures is not None:
+            figures.account_waiting.set_function(self._waits.__len__)
 
     def __repr__(self) -> str:
         return f"<AccountWaits of {len(self._waits)}>"
@@ -88,7 +94,10 @@ class AccountWaits:
             await wait.woken
         finally:
             self._waits.pop(wait, None)
-        return loop.time() - begun
+            waited = loop.time() - begun
+            if self._figures is not None:
+                self._figures.account_wait_seconds.observe(waited)
+        return waited
 
     async def _watch(self) -> None:
         """Wake requests when the version has changed, as long as any waits."""

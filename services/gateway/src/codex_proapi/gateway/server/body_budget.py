@@ -37,12 +37,13 @@ class BodyBudget:
     def __init__(self, most: int) -> None:
         self.turns = FairTurns()
         """Turns at the threads that work on large bodies."""
-        self._most = most
+        self.most = most
+        """Most bytes held."""
         self._held = 0
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<BodyBudget {self._held} of {self._most} bytes>"
+        return f"<BodyBudget {self._held} of {self.most} bytes>"
 
     @property
     def held(self) -> int:
@@ -56,7 +57,7 @@ class BodyBudget:
     def take(self, size: int) -> None:
         """Take so many bytes, or give them back if negative. Raises Overloaded when full."""
         with self._lock:
-            if size > 0 and self._held + size > self._most:
+            if size > 0 and self._held + size > self.most:
                 raise Overloaded("Too many large requests are under way here. Please try again.")
             self._held += size
 

@@ -74,6 +74,7 @@ class ResponseWriter:
             space, before it is whole; 0 for never.
         gaps: histogram of the seconds between two reads from upstream.
         limit_headers: makes the rate limit headers.
+        early: counts answers that start before the first event.
         clock: monotonic seconds.
     """
 
@@ -87,10 +88,12 @@ class ResponseWriter:
         whole_patience_ticks: int = 0,
         gaps: LabelledHistogram,
         limit_headers: LimitHeaders,
+        early: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sink = sink
         self._limit_headers = limit_headers
+        self._early = early
         self._exchange = exchange
         self._tasks = tasks
         self._patience_ticks = patience_ticks
@@ -348,6 +351,7 @@ class ResponseWriter:
         self._times.silent = 0
         self._sending = True
         if not self._started:
+            self._early()
             await self._start(self._early_headers())
         await self._sink.write(translator.keep_alive if self._streams else BLANK)
         self._sending = False

@@ -5,9 +5,10 @@ replicas see at the same time open a breaker once. Each replica keeps in memory 
 has seen open; a lock in Redis admits one probe at a time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
+import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore, Opening
@@ -24,6 +25,16 @@ FIRST_SECONDS: Final = 30.0
 MOST_SECONDS: Final = 300.0
 
 
+class _Opened(msgspec.Struct, frozen=True):
+    """A breaker that was open and is not proven closed; times in seconds since the epoch."""
+
+    since: float = 0.0
+    until: float = 0.0
+
+
+_NEVER: Final = _Opened()
+
+
 class CircuitBreakers:
     """The circuit breakers of all accounts, as one replica knows them."""
 
@@ -33,7 +44,7 @@ class CircuitBreakers:
         self._redis = redis
         self._cooldowns = cooldowns
         self._clock = clock
-        self._opened: dict[str, float] = {}
+        self._opened: dict[str, _Opened] = {}
 
     def __repr__(self) -> str:
         return f"<Breakers, not proven: {sorted(self._opened)}>"
@@ -41,8 +52,16 @@ class CircuitBreakers:
     def see(self, cooldowns: Mapping[str, Cooldown]) -> None:
         """Note open breakers from the cooldowns of a snapshot, by account id."""
         for account_id, cooldown in cooldowns.items():
-            if cooldown.reason is CooldownReason.TRANSIENT:
-                self._opened[account_id] = max(self._opened.get(account_id, 0.0), cooldown.since)
+            since = cooldown.since
+            if cooldown.reason is CooldownReason.TRANSIENT and since >= self._since(account_id):
+                self._opened[account_id] = _Opened(since, cooldown.until)
+
+    def counts(self, account_ids: Collection[str]) -> Mapping[str, int]:
+        """How many of these accounts' breakers are `open`, and how many `half_open`."""
+        now = self._clock()
+        known = [found for each, found in self._opened.items() if each in account_ids]
+        still_open = sum(now < found.until for found in known)
+        return {"open": still_open, "half_open": len(known) - still_open}
 
     def half_open(self, account_id: str) -> bool:
         """Whether an account's breaker was open and no answer has closed it since."""
@@ -64,7 +83,7 @@ class CircuitBreakers:
         it last opened are not counted. Raises StoreUnavailable.
         """
         account_id = lease.account.id
-        if lease.began < self._opened.get(account_id, 0.0):
+        if lease.began < self._since(account_id):
             return None
         now = self._clock()
         opening = Opening(
@@ -76,12 +95,16 @@ class CircuitBreakers:
         )
         seconds = await self._cooldowns.fault(account_id, opening)
         if seconds is not None:
-            self._opened[account_id] = now
+            self._opened[account_id] = _Opened(now, now + seconds)
         return seconds
 
     def close(self, lease: Lease) -> bool:
         """Close the breaker after an answer; False if the attempt began before it opened."""
-        if lease.began < self._opened.get(lease.account.id, 0.0):
+        if lease.began < self._since(lease.account.id):
             return False
         self._opened.pop(lease.account.id, None)
         return True
+
+    def _since(self, account_id: str) -> float:
+        """When an account's breaker was last seen to open; 0 for never."""
+        return self._opened.get(account_id, _NEVER).since

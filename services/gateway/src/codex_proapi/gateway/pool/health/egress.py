@@ -42,6 +42,7 @@ class Egress:
         self._redis = redis
         self._until = 0.0
         self._probe_at = 0.0
+        self._probes_until = 0.0
         self._seconds = PAUSE_SECONDS
         self._in_a_row = 0
         self._changed = False
@@ -54,9 +55,18 @@ class Egress:
         """Whether the address is paused."""
         return self._clock() < self._until
 
+    @property
+    def state(self) -> str:
+        """`open`, `paused`, or `probing` while a probe of this replica is under way."""
+        now = self._clock()
+        if now >= self._until:
+            return "open"
+        return "probing" if now < self._probes_until else "paused"
+
     def refused(self, *, certain: bool = False) -> None:
         """Note a refusal that may concern the address; `certain` pauses it at once."""
         self._in_a_row += 1
+        self._probes_until = 0.0
         if self.paused or not (certain or self._in_a_row >= CHALLENGES):
             return
         now = self._clock()
@@ -86,6 +96,7 @@ class Egress:
         # Noted before Redis is asked: this replica's other requests do not ask meanwhile.
         self._probe_at = now + PROBE_SECONDS
         if await self._claim_probe():
+            self._probes_until = self._clock() + PROBE_SECONDS
             return 0.0
         self._probe_at = now + ASK_SECONDS
         return max(self._until - now, 0.0)
