@@ -16,6 +16,7 @@ from support.redis_server import RedisServer
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.usage.counters import UsageStore, day_of
+from codex_proapi.gateway.limits.limit_charge import STREAM_SECONDS
 
 SOON = 30.0
 """Seconds the first requests may take that meet a silent Redis, on a busy machine: they wait a
@@ -199,6 +200,23 @@ async def test_in_grace_no_token_is_refreshed_and_one_that_still_works_is_used(
 
         assert codes(answers) == {200}
         assert len(play.sim.token_calls) == calls
+
+
+async def test_after_a_frozen_redis_a_key_may_at_once_have_as_many_streams_as_before(
+    server: RedisServer,
+) -> None:
+    async with stage(server.url, "ada", api_key_policy=KeyPolicy.REQUIRED) as play:
+        _, secret = await play.make_key(limits=Limits(concurrent=1))
+        headers = {"authorization": f"Bearer {secret}"}
+        assert (await play.chat(headers=headers)).status_code == 200
+        async with frozen(server):
+            answers, _ = await chats(play, 3, headers=headers)
+            assert codes(answers) == {"store_unavailable"}
+
+        begun = time.monotonic()
+        while (await play.chat(headers=headers)).status_code != 200:
+            assert time.monotonic() - begun < STREAM_SECONDS - 10
+            await asyncio.sleep(0.1)
 
 
 async def test_a_slow_redis_makes_requests_slow_and_breaks_none(server: RedisServer) -> None:

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 from support.clock import Clock
 
-from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.commons.runtime.tasks import Tasks, finished
 
 
 async def test_a_task_gives_its_result_and_is_forgotten() -> None:
@@ -160,3 +160,43 @@ async def test_a_loop_that_returns_is_not_begun_again() -> None:
     await tasks.keep("welcome", once)
 
     assert (tasks.failures, tasks.down) == ({"welcome": 0}, [])
+
+
+async def test_work_whose_effect_must_be_known_ends_though_its_caller_is_cancelled() -> None:
+    gate, ended = asyncio.Event(), []
+
+    async def work() -> int:
+        await gate.wait()
+        ended.append("ended")
+        return 7
+
+    caller = asyncio.ensure_future(finished(work()))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.sleep(0)
+    assert not caller.done()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+
+    assert ended == ["ended"]
+    assert await finished(work()) == 7
+
+
+async def test_a_second_cancellation_ends_the_wait_and_an_error_is_no_ones() -> None:
+    gate = asyncio.Event()
+
+    async def work() -> None:
+        await gate.wait()
+        raise ValueError("no")
+
+    caller = asyncio.ensure_future(finished(work()))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    gate.set()
+    await asyncio.sleep(0)
+    with pytest.raises(ValueError, match="no"):
+        await finished(work())

@@ -1,9 +1,13 @@
 import asyncio
+import contextlib
 import time
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from support.redis_clients import connect_patiently
+from support.redis_proxy import redis_proxy
+from support.redis_server import RedisServer
 
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
@@ -12,7 +16,7 @@ from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.formats.openai.errors import error_type
 from codex_proapi.gateway.limits.expiring_members import RENEW_SECONDS
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
-from codex_proapi.gateway.limits.stream_permits import StreamPermits, exhausted
+from codex_proapi.gateway.limits.stream_permits import MOST_UNCERTAIN, StreamPermits, exhausted
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 NOW = 1_795_000_000.0
@@ -121,7 +125,7 @@ async def test_a_place_is_renewed_until_it_is_given_back(scene: Any) -> None:
     await scene.stream_permits.renew()
     assert await scene.ends() == {}
     assert not scene.stream_permits.holds(charge)
-    assert repr(scene.stream_permits) == "<StreamPermits 0 held>"
+    assert repr(scene.stream_permits) == "<StreamPermits 0 held, 0 uncertain>"
 
 
 async def test_a_place_that_is_gone_does_not_come_again(scene: Any) -> None:
@@ -142,7 +146,7 @@ async def test_who_was_refused_or_has_no_limit_at_a_time_holds_nothing(scene: An
     assert list(await scene.ends()) == ["req_1 20"]
     await scene.stream_permits.free(refused)
     assert list(await scene.ends()) == ["req_1 20"]
-    assert repr(scene.stream_permits) == "<StreamPermits 1 held>"
+    assert repr(scene.stream_permits) == "<StreamPermits 1 held, 0 uncertain>"
 
 
 async def test_a_draw_that_was_never_made_is_forgotten(scene: Any) -> None:
@@ -151,6 +155,57 @@ async def test_a_draw_that_was_never_made_is_forgotten(scene: Any) -> None:
     scene.stream_permits.forget(charge)
     scene.stream_permits.forget(charge)
     assert not scene.stream_permits.holds(charge)
+
+
+@pytest.mark.parametrize("when", ["renew", "free_uncertain"])
+async def test_a_permit_whose_reply_was_lost_is_given_back_later(scene: Any, when: str) -> None:
+    charge = await scene.take()
+    charge.drawn_at, charge.uncertain = 0, True
+
+    await scene.stream_permits.free(charge)
+    assert list(await scene.ends()) == [charge.permit_id]
+    await getattr(scene.stream_permits, when)()
+
+    assert await scene.ends() == {}
+    assert not scene.stream_permits.holds(charge)
+
+
+async def test_permits_in_doubt_wait_for_redis_and_are_bounded() -> None:
+    client = connect("unix:///nowhere")
+    stream_permits = StreamPermits(client, clock=time.time)
+    for number in range(MOST_UNCERTAIN + 10):
+        charge = a_draw(f"req_{number}", concurrent=1)
+        charge.uncertain = True
+        stream_permits.hold(charge)
+        await stream_permits.free(charge)
+
+    await stream_permits.free_uncertain()
+
+    assert repr(stream_permits) == f"<StreamPermits 0 held, {MOST_UNCERTAIN} uncertain>"
+
+
+async def test_a_client_that_leaves_while_its_permit_is_given_holds_none(
+    redis_server: RedisServer, scene: Any
+) -> None:
+    async with (
+        redis_proxy(str(redis_server.socket)) as way,
+        contextlib.aclosing(connect_patiently(way.url)) as client,
+    ):
+        charge = a_draw(concurrent=1)
+        scene.stream_permits.hold(charge)
+        request = SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge)
+        reader = SnapshotReader(client)
+        await reader.versions()
+        way.delay = 0.2
+        asked = asyncio.ensure_future(reader.read(request))
+        while not await scene.ends():
+            await asyncio.sleep(0)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        await scene.stream_permits.free(charge)
+
+    assert await scene.ends() == {}
 
 
 async def test_renewal_goes_on_while_redis_is_away() -> None:

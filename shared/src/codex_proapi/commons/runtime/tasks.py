@@ -135,3 +135,24 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task.failed", task=task.get_name(), error=repr(error))
+
+
+async def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Await work whose effect must be known: it is not cancelled with its caller, but awaited.
+
+    A caller that is cancelled meanwhile is so once the work has ended; a second cancellation ends
+    the wait, not the work.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_seen)
+        await asyncio.wait((task,))
+        raise
+
+
+def _seen(task: asyncio.Future[Any]) -> None:
+    """Take note of an error that nobody awaits any more."""
+    if not task.cancelled():
+        task.exception()

@@ -123,6 +123,11 @@ def open_stores(
     ledger = Ledger(writer, metrics)
     replica_id = secrets.token_hex(6)
     metrics.states.stored_limit.set(MOST_ALL_BYTES)
+    outage = _store_outage(
+        redis, view, authenticator, ledger, clock=clock, metrics=metrics, tasks=tasks
+    )
+    stream_permits = StreamPermits(redis.commands, clock=clock)
+    outage.on_return(lambda: tasks.start(stream_permits.free_uncertain(), name="free permits"))
     return Stores(
         replica_id=replica_id,
         redis=redis,
@@ -135,9 +140,7 @@ def open_stores(
         settlements=settlements,
         ledger=ledger,
         drift=UpstreamDrift(UpstreamDriftStore(redis.commands), metrics, clock=clock),
-        outage=_store_outage(
-            redis, view, authenticator, ledger, clock=clock, metrics=metrics, tasks=tasks
-        ),
+        outage=outage,
         queue=AccountQueue(
             redis.commands,
             blocking_redis=redis.blocking,
@@ -145,7 +148,7 @@ def open_stores(
             tasks=tasks,
             clock=clock,
         ),
-        stream_permits=StreamPermits(redis.commands, clock=clock),
+        stream_permits=stream_permits,
         responses=ResponseStore(redis.commands, cipher),
         key_quota=KeyQuota(
             usage=UsageStore(redis.commands),

@@ -55,10 +55,10 @@ class ExpiringMembers:
                 pipe.expire(key, self._kept)
             await pipe.execute()
 
-    async def remove(self, key: str, member: str) -> None:
-        """Remove one member. Raises StoreUnavailable; it then expires."""
+    async def remove(self, key: str, *members: str) -> None:
+        """Remove members. Raises StoreUnavailable; they then expire."""
         with mapped():
-            await self._redis.zrem(key, member)
+            await self._redis.zrem(key, *members)
 
 
 async def renew_regularly(

@@ -58,6 +58,8 @@ class LimitCharge(msgspec.Struct, kw_only=True):
     """The result; None until a snapshot has made the charge."""
     drawn_at: int = 0
     """Second since the epoch, by Redis' clock, in which it was charged; 0 if it was not."""
+    uncertain: bool = False
+    """Whether it may have been made: the script was sent, and its reply has not come."""
 
     @property
     def has_permit(self) -> bool:
@@ -97,6 +99,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
         refused, wait, requests, requests_reset, tokens, tokens_reset, days, *spent = reply
         if refused == "changed":
             return None
+        self.uncertain = False
         self.allowance = Allowance(
             refused=Limit(refused),
             wait=wait / 1000,

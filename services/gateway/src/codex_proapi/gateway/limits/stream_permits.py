@@ -9,6 +9,7 @@ client's next request finds it free.
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -26,6 +27,9 @@ from codex_proapi.gateway.limits.limit_charge import STREAM_SECONDS, LimitCharge
 LONGEST_WAIT: Final = 60.0
 """Most seconds in `Retry-After`."""
 
+MOST_UNCERTAIN: Final = 2000
+"""Most permits that are to be released once Redis answers; others expire."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -37,9 +41,10 @@ class StreamPermits:
             redis, clock=clock, seconds=STREAM_SECONDS, kept=keyspace.LIMIT_SECONDS
         )
         self._held: dict[str, LimitCharge] = {}
+        self._uncertain: deque[LimitCharge] = deque(maxlen=MOST_UNCERTAIN)
 
     def __repr__(self) -> str:
-        return f"<StreamPermits {len(self._held)} held>"
+        return f"<StreamPermits {len(self._held)} held, {len(self._uncertain)} uncertain>"
 
     def hold(self, charge: LimitCharge) -> None:
         """Renew the permit of this charge until it is released."""
@@ -55,16 +60,40 @@ class StreamPermits:
         self._held.pop(charge.request_id, None)
 
     async def free(self, charge: LimitCharge) -> None:
-        """Release a permit, once. Settlement releases it again, so a failure here is harmless."""
-        if self._held.pop(charge.request_id, None) is None or not charge.drawn_at:
+        """Release a permit, once. Settlement releases it again, so a failure here is harmless.
+
+        One that Redis may have given without our knowing is released when Redis answers again.
+        """
+        if self._held.pop(charge.request_id, None) is None:
+            return
+        if charge.uncertain:
+            self._uncertain.append(charge)
+            return
+        if not charge.drawn_at:
             return
         try:
             await self._members.remove(keyspace.streams(charge.key_id), charge.permit_id)
         except StoreUnavailable as error:
             log.debug("place.kept", error=str(error))
 
+    async def free_uncertain(self) -> None:
+        """Release the permits that Redis may have given without our knowing."""
+        charges = list(self._uncertain)
+        self._uncertain.clear()
+        members: dict[str, list[str]] = {}
+        for charge in charges:
+            members.setdefault(keyspace.streams(charge.key_id), []).append(charge.permit_id)
+        try:
+            for name, permits in members.items():
+                await self._members.remove(name, *permits)
+        except StoreUnavailable as error:
+            self._uncertain.extend(charges)
+            log.debug("places.kept", error=str(error))
+
     async def renew(self) -> None:
         """Renew the permits of all exchanges of this replica. Raises StoreUnavailable."""
+        if self._uncertain:
+            await self.free_uncertain()
         held: dict[str, list[str]] = {}
         for charge in self._held.values():
             if charge.drawn_at:

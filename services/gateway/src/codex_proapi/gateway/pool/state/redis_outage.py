@@ -70,7 +70,7 @@ class RedisOutage:
         redis_breaker: RedisCircuitBreaker,
         metrics: Metrics,
         clock: SharedClock,
-        returned: Callable[[], None] = lambda: None,
+        returned: Callable[[], object] = lambda: None,
     ) -> None:
         self._snapshots = snapshots
         self._accounts = accounts
@@ -78,7 +78,7 @@ class RedisOutage:
         self._redis_breaker = redis_breaker
         self._metrics = metrics
         self._clock = clock
-        self._returned = [returned]
+        self._returned: list[Callable[[], object]] = [returned]
         self._serving = False
         self._cursor = 0
         self._cooldowns: Mapping[str, Cooldown] = {}
@@ -166,7 +166,7 @@ class RedisOutage:
         else:
             self._redis_breaker.see()
 
-    def on_return(self, call: Callable[[], None]) -> None:
+    def on_return(self, call: Callable[[], object]) -> None:
         """Call this, too, whenever Redis is back."""
         self._returned.append(call)
 

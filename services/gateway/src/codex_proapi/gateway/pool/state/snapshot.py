@@ -20,6 +20,7 @@ from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.tasks import finished
 from codex_proapi.gateway.accounting.affinity_writer import TENTATIVE
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 from codex_proapi.gateway.pool.health.cooldown_cache import CooldownCache
@@ -149,6 +150,19 @@ class SnapshotReader:
             at = self._clock()
             keys += charge.keys(at)
             args += charge.arguments(at)
+        if charge is None and fair_share is None:
+            return self._snapshot(await self._run(keys, args), request)
+        return await finished(self._charged(keys, args, request))
+
+    async def _charged(
+        self, keys: Sequence[str], args: Sequence[Any], request: SnapshotRequest
+    ) -> PoolSnapshot:
+        """Run a script that charges, and decode its reply though the client leaves meanwhile.
+
+        What was charged without anybody knowing would be held until it expires.
+        """
+        if request.charge is not None:
+            request.charge.uncertain = True
         return self._snapshot(await self._run(keys, args), request)
 
     def _snapshot(self, reply: Sequence[Any], request: SnapshotRequest) -> PoolSnapshot:
