@@ -14,7 +14,6 @@ from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
 from codex_proapi.gateway.formats.codex.input_items import message
 from codex_proapi.gateway.formats.codex.requests import Item, Shape, UpstreamRequest
 from codex_proapi.gateway.translation.history.fingerprints import fingerprint, session_uuid
-from codex_proapi.gateway.translation.request.parts import normal_image_url
 from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
@@ -24,13 +23,12 @@ from codex_proapi.gateway.translation.request.translated_request import (
 )
 from codex_proapi.gateway.translation.unary.answer import UnaryOptions
 from codex_proapi.gateway.translation.unary.multipart import boundary_of, read_form
+from codex_proapi.gateway.translation.unary.pictures import checked_pictures, listed_pictures
 
 GENERATIONS: Final = "images/generations"
 EDITS: Final = "images/edits"
 IMAGE_MODEL: Final = "gpt-image-2"
 """The backend's image model; asked for in place of older ones."""
-MOST_PICTURES: Final = 16
-"""Most pictures of an edit, as in OpenAI's API."""
 _NAME: Final = re.compile(r"(?:openai/)?((?:chatgpt-image|gpt-image|dall-e)[A-Za-z0-9.-]{0,64})")
 _SENT: Final = ("n", "size", "quality", "background")
 _READ: Final = frozenset(
@@ -60,14 +58,21 @@ def read_edit_request(
     """Return the upstream request for `POST /v1/images/edits`, from JSON or a multipart form.
 
     Raises:
-        BadRequest: the body is malformed, or wants what the backend does not have (a mask).
+        BadRequest: the body is malformed, a picture is none, or it wants what the backend does not
+            have (a mask).
         UnknownModel: the model is no image model.
     """
     with decoding_errors_refused():
         boundary = boundary_of(body) if isinstance(body, bytes) else None
         if boundary is None or not isinstance(body, bytes):
+            if isinstance(body, bytes) and body.lstrip()[:1] != b"{":
+                raise BadRequest(
+                    "The body is neither JSON nor a multipart form that begins with its boundary",
+                    code="invalid_body",
+                    param="body",
+                )
             asked = decode_body(body)
-            pictures = _pictures(asked)
+            pictures = listed_pictures(asked)
         else:
             form = read_form(body, boundary)
             asked = decode_body(form.fields)
@@ -76,9 +81,8 @@ def read_edit_request(
                 raise _without_mask()
         if asked.get("mask") is not None:
             raise _without_mask()
-        if not 0 < len(pictures) <= MOST_PICTURES:
-            raise BadRequest(f"There must be 1 to {MOST_PICTURES} pictures", param="image")
-        return _translated(asked, EDITS, pictures, options, client)
+        field = "image" if asked.get("images") is None else "images"
+        return _translated(asked, EDITS, checked_pictures(pictures, field), options, client)
 
 
 def _translated(
@@ -160,20 +164,6 @@ def _refuse_impossible(asked: ClientBody) -> None:
         )
     if asked.get("stream") not in (None, False, "false"):
         raise BadRequest("Images are not streamed", code="unsupported_parameter", param="stream")
-
-
-def _pictures(asked: ClientBody) -> list[str]:
-    """The pictures of a JSON body: `images` or `image`, as objects or data: URLs."""
-    listed = asked.get("images")
-    field = "image" if listed is None else "images"
-    listed = asked.get("image") if listed is None else listed
-    each = listed if isinstance(listed, list) else [] if listed is None else [listed]
-    return [_url(picture, f"{field}.{index}") for index, picture in enumerate(each)]
-
-
-def _url(picture: Any, where: str) -> str:
-    url = picture.get("image_url") if isinstance(picture, dict) else picture
-    return normal_image_url(url, where)
 
 
 def _without_mask() -> BadRequest:

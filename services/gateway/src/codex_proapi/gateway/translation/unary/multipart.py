@@ -14,7 +14,7 @@ MOST_PARTS: Final = 64
 """Most parts of a body."""
 MOST_TEXT_BYTES: Final = 256 * 1024
 """Most bytes of a text field."""
-_BOUNDARY: Final = re.compile(rb"--([0-9A-Za-z'()+_,./:=? -]{1,70})\r?\n")
+_BOUNDARY: Final = re.compile(rb"(?:\r?\n)*--([0-9A-Za-z'()+_,./:=? -]{1,70})\r?\n")
 _INDEX: Final = re.compile(r"\[\d{0,4}\]$")
 _MEDIA_TYPE: Final = re.compile(r"image/[a-z0-9.+-]{1,32}")
 
@@ -29,7 +29,7 @@ class Form(msgspec.Struct, frozen=True):
 
 
 def boundary_of(body: bytes) -> str | None:
-    """The boundary that a body begins with; None if it is no multipart body."""
+    """The boundary that a body begins with, after blank lines; None if it is no multipart body."""
     found = _BOUNDARY.match(body)
     return found[1].decode() if found else None
 
@@ -38,6 +38,7 @@ def read_form(body: bytes, boundary: str) -> Form:
     """Decode a body. Raises BadRequest."""
     fields: dict[str, str] = {}
     pictures: dict[str, list[str]] = {}
+    body = body.lstrip(b"\r\n")
     most = len(body) + 1
     try:
         parts = MultipartParser(
