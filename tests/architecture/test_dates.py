@@ -3,7 +3,8 @@
 import calendar
 import datetime as dt
 
-from dates.__main__ import DATES, offset, pretended
+from dates.__main__ import DATES, REAL_TIME, TESTS, offset, pretended
+from support.tree import ROOT
 
 DAY = 86_400
 
@@ -13,6 +14,10 @@ def test_a_process_is_told_how_many_seconds_its_time_is_off() -> None:
 
     assert offset("2028-02-29T12:00:00", now=now) == -DAY // 2
     assert (pretended(DAY)["FAKETIME"], pretended(-DAY)["FAKETIME"]) == ("+86400s", "-86400s")
+
+
+def test_the_folders_it_runs_are_there() -> None:
+    assert [name for name in (*TESTS, REAL_TIME) if not (ROOT / name).is_dir()] == []
 
 
 def test_each_date_is_what_is_said_of_it() -> None:
