@@ -1,15 +1,19 @@
 """Accounts from the command line, on an embedded Redis of its own."""
 
+import asyncio
 import json
 import pathlib
 from typing import Any
 
 import pytest
+import redis
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
 from codex_proapi.commons.cluster.encryption_seal import WrongEncryptionKeys
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.console.cli.accounts import accounts
+from codex_proapi.console.cli.commands import run as command
 from codex_proapi.simulator import SimulatedAccount, Simulator
 
 
@@ -115,7 +119,7 @@ def test_an_account_is_paused_resumed_and_removed_by_any_of_its_names(
     assert "\tpaused\t" in run(environ, "list").output
     assert run(environ, "resume", "ada@example.com").output == "resumed mine\n"
     assert "\tactive\t" in run(environ, "list").output
-    assert run(environ, "remove", account_id, "--yes").output == "removed mine\n"
+    assert run(environ, "remove", account_id, "--yes").stdout == "removed mine\n"
     assert run(environ, "list").output.startswith("no accounts yet")
 
 
@@ -220,3 +224,71 @@ def test_the_list_is_json_for_scripts_without_tokens(
     (account,) = json.loads(listed)["accounts"]
     assert account["id"].startswith("acc_")
     assert login["tokens"]["access_token"] not in listed
+
+
+async def test_removing_ends_the_login_at_openai(environ: dict[str, str], redis_url: str) -> None:
+    async with Simulator() as sim:
+        here = environ | sim.environ
+        await asyncio.to_thread(imported, here, sim.auth_json("ada"))
+
+        removed = await asyncio.to_thread(run, here, "remove", "ada@example.com", "--yes")
+
+        assert removed.output == "removed ada@example.com; its login at OpenAI is ended\n"
+        assert [received.path for received in sim.requests] == ["/oauth/revoke"]
+        assert audited(redis_url)[-1]["before"]["login_revoked"] is True
+
+
+async def test_a_login_is_left_alone_if_asked_to(environ: dict[str, str], redis_url: str) -> None:
+    async with Simulator() as sim:
+        here = environ | sim.environ
+        await asyncio.to_thread(imported, here, sim.auth_json("ada"))
+
+        removed = await asyncio.to_thread(
+            run, here, "remove", "ada@example.com", "--yes", "--no-logout"
+        )
+
+        assert removed.output == "removed ada@example.com\n"
+        assert sim.requests == []
+        assert audited(redis_url)[-1]["before"]["login_revoked"] is False
+
+
+def test_it_is_told_where_the_login_could_not_be_ended(
+    environ: dict[str, str], sim: Simulator
+) -> None:
+    imported(environ, sim.auth_json("ada"))
+
+    removed = run(environ, "remove", "ada@example.com", "--yes")
+
+    assert removed.exit_code == 0
+    assert removed.stdout == "removed ada@example.com\n"
+    assert "could not be ended: sign out everywhere" in removed.stderr
+
+
+def test_nothing_is_removed_by_a_wrong_setting_of_the_way_there(
+    environ: dict[str, str], sim: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(environ, sim.auth_json("ada"))
+    wrong = environ | {"CODEX_AUTH_URL": "auth.openai.com"}
+
+    assert command(wrong, ["accounts", "remove", "ada@example.com", "--yes"]) == 2
+    assert "CODEX_AUTH_URL" in capsys.readouterr().err
+    assert "ada@example.com" in run(environ, "list").output
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("", 2)])
+def test_what_is_not_confirmed_is_not_done(
+    environ: dict[str, str], sim: Simulator, answer: str, code: int
+) -> None:
+    imported(environ, sim.auth_json("ada"))
+
+    refused = run(environ, "remove", "ada@example.com", provided=answer.encode())
+
+    assert refused.exit_code == code
+    assert ("nothing was changed" if answer else "say --yes") in refused.stderr
+    assert "ada@example.com" in run(environ, "list").output
+
+
+def audited(redis_url: str) -> list[dict[str, Any]]:
+    with redis.Redis.from_url(redis_url) as client:
+        rows = client.xrange(keyspace.audit())
+    return [json.loads(fields[b"deed"]) for _, fields in rows]

@@ -4,6 +4,7 @@ import pytest
 import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.console.cli.key_options import End, Span, facts_of
 
 NOTHING: dict[str, Any] = {
@@ -29,10 +30,16 @@ def test_a_span_is_said_in_one_word(said: str, seconds: int) -> None:
     [("never", 0), ("1d", 1_795_086_400), ("2026-12-31", 1_798_761_600)],
 )
 def test_a_key_ends_after_a_span_with_a_day_or_never(said: str, end: int) -> None:
-    assert End().convert(said, None, None)(NOW) == end
+    assert End().convert(said, None, None)(NOW, UTC) == end
 
 
-@pytest.mark.parametrize("said", ["soon", "7", "2026-13-01", "-1d", ""])
+def test_a_day_ends_when_it_does_for_the_team() -> None:
+    shanghai = Calendar("Asia/Shanghai")
+
+    assert End().convert("2026-12-31", None, None)(NOW, shanghai) == 1_798_761_600 - 8 * 3600
+
+
+@pytest.mark.parametrize("said", ["soon", "9999-12-31", "7", "2026-13-01", "-1d", ""])
 def test_what_is_no_time_is_refused(said: str) -> None:
     with pytest.raises(click.BadParameter):
         End().convert(said, None, None)
@@ -40,11 +47,11 @@ def test_what_is_no_time_is_refused(said: str) -> None:
 
 def test_only_what_is_named_is_changed() -> None:
     before = Limits(rpm=5, tpm=7)
-    assert facts_of(NOTHING, now=NOW, limits=before) == {}
+    assert facts_of(NOTHING, now=NOW, limits=before, calendar=UTC) == {}
 
     provided = NOTHING | {"owner": "", "rpm": 0, "models": ("a", "b"), "accounts": ("all",)}
 
-    assert facts_of(provided, now=NOW, limits=before) == {
+    assert facts_of(provided, now=NOW, limits=before, calendar=UTC) == {
         "owner": "",
         "limits": Limits(tpm=7),
         "allowed_models": ("a", "b"),
@@ -54,4 +61,6 @@ def test_only_what_is_named_is_changed() -> None:
 
 def test_a_key_cannot_end_in_the_past() -> None:
     with pytest.raises(click.BadParameter):
-        facts_of(NOTHING | {"expires": int}, now=NOW, limits=Limits())
+        facts_of(
+            NOTHING | {"expires": lambda now, _: int(now)}, now=NOW, limits=Limits(), calendar=UTC
+        )

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, LogStream
 from codex_proapi.console.cli.commands import run
 from codex_proapi.console.cli.reports.logs import line_of
@@ -37,6 +38,7 @@ def test_the_newest_come_last(filled: dict[str, str], capsys: pytest.CaptureFixt
 
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["account"] for each in found] == ["acc_2", "acc_3", "acc_4"]
+    assert found[0]["at"] == "2026-09-21T14:13:22+00:00"
 
 
 def test_filters_hold(filled: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +55,7 @@ def test_filters_hold(filled: dict[str, str], capsys: pytest.CaptureFixture[str]
 
 
 def test_a_line_has_time_level_event_and_facts() -> None:
-    told = line_of(an_entry(1, LogLevel.WARNING))
+    told = line_of(an_entry(1, LogLevel.WARNING), Calendar("Asia/Shanghai"))
 
-    assert told.startswith("2026-09-21 ")
+    assert told.startswith("2026-09-21 22:13:21+08:00 ")
     assert " warning account.added account=acc_1 name=Ada" in told

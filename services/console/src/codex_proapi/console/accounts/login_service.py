@@ -5,7 +5,6 @@ exchanges the code for tokens and adds the account. Renewing an account refuses 
 identity.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
@@ -14,7 +13,6 @@ from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped] 
     prepare_grant_uri,
 )
 
-from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, NewAccount, account_id_of
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.endpoints import authorize_url
@@ -26,9 +24,10 @@ from codex_proapi.commons.codex.token_endpoint import (
     TokenEndpoint,
 )
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.errors import CredentialLocked, CredentialUnavailable
+from codex_proapi.commons.runtime.errors import CredentialLocked
 from codex_proapi.console.accounts.auth_json import AuthFile
 from codex_proapi.console.accounts.callback import Callback, refusal_of
+from codex_proapi.console.accounts.log_out import log_out
 from codex_proapi.console.accounts.pending_logins import (
     LoginState,
     Outcome,
@@ -48,8 +47,6 @@ from codex_proapi.console.errors import (
 )
 from codex_proapi.console.settings import ConsoleSettings
 
-LOG_OUT_SECONDS = 10.0
-"""How long a removal waits for the authorization server; it is removed in any case."""
 SCOPE = "openid profile email offline_access"
 
 Hook: TypeAlias = Callable[[Way, str], None]
@@ -168,17 +165,7 @@ class LoginService:
 
     async def log_out(self, account_id: str) -> bool:
         """Revoke an account's login at the authorization server; False if that was not possible."""
-        try:
-            credential = await self._accounts.credential(account_id)
-        except CredentialUnavailable:  # sealed under a key that is lost: nothing to revoke with
-            return False
-        if credential is None:
-            return False
-        try:
-            async with asyncio.timeout(LOG_OUT_SECONDS):
-                return await kind_of(credential).revoke(self._endpoint, credential)
-        except (GrantError, TimeoutError):
-            return False
+        return await log_out(self._accounts, self._endpoint, account_id)
 
     async def arrive(self, grant: Grant, pending: PendingLogin) -> Account:
         """Add the account of a login's tokens, and store the outcome for the page that waits."""

@@ -1,9 +1,12 @@
 """`codex-proapi`, also as `python -m codex_proapi.console.cli`."""
 
 import os
+import pathlib
 import sys
+import traceback
 
 from codex_proapi.console.cli.commands import run
+from codex_proapi.console.cli.terminal.failures import ExitCode, fail
 
 LAST_STANDARD = 2
 """The descriptor of standard error."""
@@ -12,17 +15,29 @@ LAST_STANDARD = 2
 def main() -> None:
     """Run the command line with this process' environment."""
     _reopen_closed()
+    environ = dict(os.environ)
     try:
-        code = run(dict(os.environ))
+        code = run(environ)
         sys.stdout.flush()
     except BrokenPipeError:
-        code = 1
+        code = ExitCode.FAILED
         _forget_output()
     except OSError as error:  # a full disk behind `>`
-        sys.stderr.write(f"codex-proapi: {error.filename or 'standard output'}: {error.strerror}\n")
-        code = 1
+        code = fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
         _forget_output()
+    except KeyboardInterrupt:  # where nothing of ours could say it any more
+        code = ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a fault of ours; its text may have anything in it
+        code = fail(f"an error that was not foreseen: {_where(error)}. Please report it.")
     sys.exit(code)
+
+
+def _where(error: BaseException) -> str:
+    """What it was and where: no text of it, which may have a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "codex_proapi" in frame.filename] or frames
+    at = f" ({pathlib.PurePath(ours[-1].filename).name}:{ours[-1].lineno})" if ours else ""
+    return f"{type(error).__name__}{at}"
 
 
 def _reopen_closed() -> None:

@@ -2,18 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import IO
 
-import msgspec
 import rich_click as click
 
 from codex_proapi.commons.accounts.model import Account, AccountState, NewAccount
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.runtime.errors import CredentialLocked
-from codex_proapi.console.accounts.auth_json import MAX_BYTES, read_auth_json
-from codex_proapi.console.cli.opened_store import opened
-from codex_proapi.console.cli.tables import explain, moment, plain, show_table
+from codex_proapi.console.accounts.auth_json import MAX_BYTES, Preview, read_auth_json
+from codex_proapi.console.cli.opened_store import OpenedStore, opened, with_store
+from codex_proapi.console.cli.terminal.json_output import json_option, print_json
+from codex_proapi.console.cli.terminal.questions import confirm
+from codex_proapi.console.cli.terminal.tables import explain, plain, show_table
+from codex_proapi.console.cli.terminal.times import heading, moment
+from codex_proapi.console.cli.upstream_login import UpstreamLogin
 from codex_proapi.console.errors import BadAuthFile
 
 
@@ -26,8 +29,11 @@ def accounts() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--name", default="", help="What to call it; else its e-mail address.")
 @click.option("--force", is_flag=True, help="Replace a login that no key of ours opens.")
+@json_option
 @click.pass_obj
-def import_account(environ: Mapping[str, str], file: IO[bytes], name: str, *, force: bool) -> None:
+def import_account(
+    environ: Mapping[str, str], file: IO[bytes], name: str, *, force: bool, as_json: bool
+) -> None:
     """Add the account of a Codex `auth.json` (FILE, or - for standard input).
 
     From then on the login belongs to the gateway: a refresh token works once, so the Codex CLI
@@ -41,27 +47,26 @@ def import_account(environ: Mapping[str, str], file: IO[bytes], name: str, *, fo
         read = read_auth_json(content, now=time.time(), name=name)
     except BadAuthFile as wrong:
         raise click.ClickException(f"{told}: {explain(wrong.code)}") from None
-    known, account = asyncio.run(_add(environ, read.account, force=force))
+    (known, account), calendar = with_store(
+        environ, lambda store: _add(store, read.account, force=force)
+    )
+    if as_json:
+        return print_json({"account": account, "renewed": known}, calendar)
     done = "renewed" if known else "added"
     print(plain(f"{done} {account.name} ({account.plan or 'unknown plan'}) as {account.id}"))
-    if not read.preview.renewable:
-        print("note: the file has no refresh token; the account ends with its access token")
-    elif read.preview.expired:
-        print("note: its access token has ended; it is renewed at the first use")
+    return _note(read.preview)
 
 
 @accounts.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, without tokens.")
+@json_option
 @click.pass_obj
 def list_accounts(environ: Mapping[str, str], *, as_json: bool) -> None:
-    """Every account with its state."""
-    found = asyncio.run(_all(environ))
+    """Every account with its state, without its tokens."""
+    found, calendar = with_store(environ, lambda store: store.accounts.list())
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode({"accounts": found})).decode())
-        return
+        return print_json({"accounts": found}, calendar)
     if not found:
-        print("no accounts yet; `codex-proapi accounts import FILE` adds one")
-        return
+        return print("no accounts yet; `codex-proapi accounts import FILE` adds one")
     rows = [
         (
             a.id,
@@ -69,48 +74,79 @@ def list_accounts(environ: Mapping[str, str], *, as_json: bool) -> None:
             a.email,
             a.plan,
             _state(a),
-            moment(a.token_expires_at),
-            moment(a.last_used_at),
+            moment(a.token_expires_at, calendar),
+            moment(a.last_used_at, calendar),
         )
         for a in found
     ]
-    show_table(("ID", "NAME", "E-MAIL", "PLAN", "STATE", "TOKEN UNTIL", "LAST USED"), rows)
+    times = (heading("TOKEN UNTIL", calendar), heading("LAST USED", calendar))
+    return show_table(("ID", "NAME", "E-MAIL", "PLAN", "STATE", *times), rows)
 
 
 @accounts.command("pause")
 @click.argument("account")
+@json_option
 @click.pass_obj
-def pause(environ: Mapping[str, str], account: str) -> None:
+def pause(environ: Mapping[str, str], account: str, *, as_json: bool) -> None:
     """Take ACCOUNT (id, name or e-mail) out of rotation."""
-    changed = asyncio.run(_change(environ, account, AccountStore.pause, "account.paused"))
-    print(plain(f"paused {changed.name}"))
+    _change(environ, account, AccountStore.pause, "paused", as_json=as_json)
 
 
 @accounts.command("resume")
 @click.argument("account")
+@json_option
 @click.pass_obj
-def resume(environ: Mapping[str, str], account: str) -> None:
+def resume(environ: Mapping[str, str], account: str, *, as_json: bool) -> None:
     """Put ACCOUNT (id, name or e-mail) back into rotation."""
-    changed = asyncio.run(_change(environ, account, AccountStore.resume, "account.resumed"))
-    print(plain(f"resumed {changed.name}"))
+    _change(environ, account, AccountStore.resume, "resumed", as_json=as_json)
 
 
 @accounts.command("remove")
 @click.argument("account")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--logout/--no-logout",
+    default=True,
+    show_default=True,
+    help="Also end the login at OpenAI, so that a copy of its tokens is worth nothing.",
+)
+@json_option
 @click.pass_obj
-def remove(environ: Mapping[str, str], account: str, *, yes: bool) -> None:
-    """Forget ACCOUNT (id, name or e-mail) and its tokens; its usage figures stay."""
+def remove(
+    environ: Mapping[str, str], account: str, *, yes: bool, logout: bool, as_json: bool
+) -> None:
+    """Forget ACCOUNT (id, name or e-mail) and its tokens; its usage figures stay.
+
+    Its login is ended at OpenAI first. Where that fails the account is removed all the same, and a
+    note says so.
+    """
+    upstream = UpstreamLogin(environ) if logout else None
     if not yes:
-        click.confirm(f"Forget {account} and its tokens?", abort=True)
-    changed = asyncio.run(_change(environ, account, AccountStore.remove, "account.removed"))
-    print(plain(f"removed {changed.name}"))
+        confirm(plain(f"Forget {account} and its tokens?"), option="--yes")
+
+    async def forget(store: OpenedStore) -> tuple[Account, bool]:
+        meant = await _meant(store.accounts, account)
+        revoked = upstream is not None and await upstream.end(store.accounts, meant.id)
+        await store.accounts.remove(meant.id)
+        before = {"name": meant.name, "login_revoked": revoked}
+        await store.note("account.removed", account=meant.id, before=before)
+        return meant, revoked
+
+    (removed, revoked), calendar = with_store(environ, forget)
+    if as_json:
+        print_json({"account": removed, "login_revoked": revoked}, calendar)
+    else:
+        print(plain(f"removed {removed.name}{'; its login at OpenAI is ended' if revoked else ''}"))
+    if logout and not revoked:
+        told = "its login at OpenAI could not be ended: sign out everywhere in ChatGPT's settings"
+        click.echo(f"note: {told}", err=True)
 
 
 @accounts.command("reseal")
 @click.option("--force", is_flag=True, help="Also where the keys are not those of what is stored.")
+@json_option
 @click.pass_obj
-def reseal(environ: Mapping[str, str], *, force: bool) -> None:
+def reseal(environ: Mapping[str, str], *, force: bool, as_json: bool) -> None:
     """Encrypt every credential again under the first of the ENCRYPTION_KEYS.
 
     Also addresses and secrets of alert destinations.
@@ -119,7 +155,10 @@ def reseal(environ: Mapping[str, str], *, force: bool) -> None:
     new ones hold from then on, and accounts whose credential cannot be opened sign in again.
     """
     resealed, known = asyncio.run(_reseal(environ, force=force))
-    print(f"sealed {resealed} of {known} credentials under the first encryption key")
+    if as_json:
+        print_json({"sealed": resealed, "accounts": known})
+    else:
+        print(f"sealed {resealed} of {known} credentials under the first encryption key")
     if resealed < known and not force:
         raise click.ClickException(
             f"{known - resealed} could not be opened by any of the keys: give the missing key, "
@@ -137,49 +176,66 @@ async def _reseal(environ: Mapping[str, str], *, force: bool) -> tuple[int, int]
         return resealed, len(known)
 
 
-async def _add(environ: Mapping[str, str], new: NewAccount, *, force: bool) -> tuple[bool, Account]:
+async def _add(store: OpenedStore, new: NewAccount, *, force: bool) -> tuple[bool, Account]:
     """Keep a login; whether its account was there before, and the account."""
-    async with opened(environ) as store:
-        before = {account.id for account in await store.accounts.list()}
-        try:
-            account = await store.accounts.add(new, replace_locked=force)
-        except CredentialLocked as locked:
-            raise click.ClickException(
-                f"{locked} Set ENCRYPTION_KEYS as the gateways have it; if that key is lost, "
-                "--force replaces the login."
-            ) from None
-        known = account.id in before
-        await store.note(
-            "account.renewed" if known else "account.added",
-            account=account.id,
-            after={"name": account.name, "plan": account.plan, "source": account.source},
-        )
-        return known, account
+    before = {account.id for account in await store.accounts.list()}
+    try:
+        account = await store.accounts.add(new, replace_locked=force)
+    except CredentialLocked as locked:
+        raise click.ClickException(
+            f"{locked} Set ENCRYPTION_KEYS as the gateways have it; if that key is lost, "
+            "--force replaces the login."
+        ) from None
+    known = account.id in before
+    await store.note(
+        "account.renewed" if known else "account.added",
+        account=account.id,
+        after={"name": account.name, "plan": account.plan, "source": account.source},
+    )
+    return known, account
 
 
-async def _all(environ: Mapping[str, str]) -> Sequence[Account]:
-    async with opened(environ) as store:
-        return await store.accounts.list()
+def _note(preview: Preview) -> None:
+    """Say what will come of a login that does not last."""
+    if not preview.renewable:
+        print("note: the file has no refresh token; the account ends with its access token")
+    elif preview.expired:
+        print("note: its access token has ended; it is renewed at the first use")
 
 
-async def _change(
+def _change(
     environ: Mapping[str, str],
     wanted: str,
     act: Callable[[AccountStore, str], Awaitable[bool]],
-    action: str,
-) -> Account:
-    """Run an action on the account with an id or name; `action` is its name in the audit log."""
-    async with opened(environ) as store:
-        known = await store.accounts.list()
-        meant = [a for a in known if wanted in (a.id, a.name, a.email)]
-        if not meant:
-            raise click.ClickException(f"no account is called {wanted}; see `accounts list`")
-        if len(meant) > 1:
-            ids = ", ".join(account.id for account in meant)
-            raise click.ClickException(f"{wanted} may be any of {ids}; say which")
-        if await act(store.accounts, meant[0].id):
-            await store.note(action, account=meant[0].id, before={"name": meant[0].name})
-        return meant[0]
+    done: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Run an action on the account with an id or name; `done` is its name in the audit log."""
+
+    async def change(store: OpenedStore) -> Account:
+        meant = await _meant(store.accounts, wanted)
+        if await act(store.accounts, meant.id):
+            await store.note(f"account.{done}", account=meant.id, before={"name": meant.name})
+        return await store.accounts.get(meant.id) or meant
+
+    changed, calendar = with_store(environ, change)
+    if as_json:
+        print_json({"account": changed}, calendar)
+    else:
+        print(plain(f"{done} {changed.name}"))
+
+
+async def _meant(accounts: AccountStore, wanted: str) -> Account:
+    """The account with an id, name or e-mail address."""
+    known = await accounts.list()
+    meant = [a for a in known if wanted in (a.id, a.name, a.email)]
+    if not meant:
+        raise click.ClickException(plain(f"no account is called {wanted}; see `accounts list`"))
+    if len(meant) > 1:
+        ids = ", ".join(account.id for account in meant)
+        raise click.ClickException(plain(f"{wanted} may be any of {ids}; say which"))
+    return meant[0]
 
 
 def _state(account: Account) -> str:

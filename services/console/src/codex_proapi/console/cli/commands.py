@@ -1,5 +1,6 @@
 """The root command `codex-proapi`. Never prints a token of an account."""
 
+import json
 import sys
 from collections.abc import Mapping
 
@@ -15,6 +16,7 @@ from codex_proapi.commons.runtime.setting_names import with_plain_names
 from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.lazy_commands import LazyCommand
 from codex_proapi.console.cli.store_address import address_of
+from codex_proapi.console.cli.terminal.failures import NAME, ExitCode, fail, show_wrong_command
 from codex_proapi.console.version import own_version
 
 click.rich_click.SHOW_ARGUMENTS = True
@@ -35,10 +37,6 @@ OWN = (
     ("usage", "reports.status", "usage_command", "Requests and tokens of the last days."),
 )  # fmt: skip
 """Name, module below this folder, attribute and summary of each command of the console's."""
-
-REFUSED = 2
-"""Exit code where nothing was begun: wrong settings, or data this process does not fit; also click's
-own of a wrong command. The services have the same."""
 
 
 class Commands(click.RichGroup):
@@ -88,9 +86,10 @@ def root(context: click.Context) -> None:
 
 
 @root.command("version")
-def version_command() -> None:
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def version_command(*, as_json: bool) -> None:
     """The version of this installation."""
-    print(own_version())
+    print(json.dumps({"version": own_version()}) if as_json else own_version())
 
 
 for _name, _module, _attribute, _summary in OWN:
@@ -102,34 +101,23 @@ for _name, _module, _attribute, _summary in OWN:
 
 
 def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code. Expected errors are printed in one sentence each."""
+    """Run one command; returns an `ExitCode`. Expected errors are printed in one sentence each."""
     environ, warnings = with_plain_names(environ)
     for warning in warnings:
-        sys.stderr.write(f"codex-proapi: {warning}\n")
+        sys.stderr.write(f"{NAME}: {warning}\n")
     try:
-        code = root.main(
-            args=arguments, prog_name="codex-proapi", obj=environ, standalone_mode=False
-        )
+        code = root.main(args=arguments, prog_name=NAME, obj=environ, standalone_mode=False)
     except StoreRefused as refused:
-        _fail(*refused.faults)
-        return REFUSED
+        return fail(*refused.faults, code=ExitCode.REFUSED)
     except SettingsError as wrong:
-        _fail("the settings are wrong:", *(f"  {fault}" for fault in wrong.faults))
-        return REFUSED
+        faults = (f"  {fault}" for fault in wrong.faults)
+        return fail("the settings are wrong:", *faults, code=ExitCode.REFUSED)
     except click.ClickException as wrong:
-        wrong.show()
-        return wrong.exit_code
+        return show_wrong_command(wrong)
     except StoreUnavailable as wrong:
-        return _fail(
-            f"{wrong} ({address_of(environ)}). Check that it runs and what REDIS_URL says."
-        )
+        return fail(f"{wrong} ({address_of(environ)}). Check that it runs and what REDIS_URL says.")
     except CommonsError as wrong:
-        return _fail(str(wrong))
+        return fail(str(wrong))
     except (click.Abort, KeyboardInterrupt):
-        return 130
-    return code if isinstance(code, int) else 0
-
-
-def _fail(*lines: str) -> int:
-    sys.stderr.write("codex-proapi: " + "\n".join(lines) + "\n")
-    return 1
+        return ExitCode.INTERRUPTED
+    return code if isinstance(code, int) else ExitCode.DONE

@@ -3,13 +3,14 @@
 import datetime as dt
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import LEAST_WEIGHT, MOST_WEIGHT
+from codex_proapi.commons.usage.calendar import Calendar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,34 +44,39 @@ class Span(click.ParamType[int]):
         return int(found[1]) * SPANS.get(found[2], 1)
 
 
-class End(click.ParamType[Callable[[float], int]]):
-    """When a key ends: `30d`, `2026-12-31` (the end of that day, UTC) or `never`."""
+Ending: TypeAlias = Callable[[float, Calendar], int]
+"""Gives when a key ends, from the time of now and the team's calendar; 0 is never."""
+
+
+class End(click.ParamType[Ending]):
+    """When a key ends: `30d`, `2026-12-31` (the end of that day, of the team) or `never`."""
 
     name = "end"
+    told = "`30d`, `2026-12-31` (the end of that day in the team's time zone) or `never`"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Callable[[float], int]:
-        """Read it; what it gives turns the time of now into seconds since the epoch."""
+    def convert(self, value: Any, param: Any, ctx: Any) -> Ending:
+        """Read it."""
         if callable(value):
             return value  # type: ignore[no-any-return]
         if value == "never":
-            return lambda _: 0
+            return lambda _now, _calendar: 0
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
             try:
-                day = dt.datetime.fromisoformat(f"{value}T00:00:00+00:00")
-            except ValueError:
+                after = (dt.date.fromisoformat(value) + dt.timedelta(days=1)).isoformat()
+            except (ValueError, OverflowError):
                 self.fail(f"there is no day {value}", param, ctx)
-            return lambda _: int(day.timestamp()) + SPANS["d"]
+            return lambda _now, calendar: calendar.begin_of(after)
         if not re.fullmatch(SPAN, value):
             self.fail(f"{value!r} is none of 30d, 2026-12-31 or never", param, ctx)
         span = Span().convert(value, param, ctx)
-        return lambda now: int(now) + span
+        return lambda now, _calendar: int(now) + span
 
 
 def key_options(command: F) -> F:
     """Options for everything a key may be, but its name. What is not given is None or ()."""
     options = [
         click.option("--owner", help="Whose it is."),
-        click.option("--expires", type=End(), help="`30d`, `2026-12-31` or `never`."),
+        click.option("--expires", type=End(), help=f"{End.told}."),
         click.option("--model", "models", multiple=True, help="May ask for it; again for more, `all` for all."),
         click.option("--account", "accounts", multiple=True, help="May spend it (id or name); again for more, `all` for all."),
         click.option("--default-model", help="Where a client names none."),
@@ -84,13 +90,13 @@ def key_options(command: F) -> F:
     return command
 
 
-def facts_of(provided: dict[str, Any], *, now: float, limits: Limits) -> dict[str, Any]:
+def facts_of(
+    provided: dict[str, Any], *, now: float, limits: Limits, calendar: Calendar
+) -> dict[str, Any]:
     """The fields of a key that the options name; `limits` are those it has so far."""
     facts = {name: provided[name] for name in PLAIN if provided[name] is not None}
     if provided["expires"] is not None:
-        facts["expires_at"] = provided["expires"](now)
-        if 0 < facts["expires_at"] <= now:
-            raise click.BadParameter("that time is over", param_hint="--expires")
+        facts["expires_at"] = end_of(provided["expires"], now=now, calendar=calendar)
     for option, field in (("models", "allowed_models"), ("accounts", "allowed_accounts")):
         if provided[option]:
             facts[field] = () if "all" in provided[option] else provided[option]
@@ -98,3 +104,11 @@ def facts_of(provided: dict[str, Any], *, now: float, limits: Limits) -> dict[st
     if changed:
         facts["limits"] = msgspec.structs.replace(limits, **changed)
     return facts
+
+
+def end_of(ending: Ending | None, *, now: float, calendar: Calendar) -> int:
+    """When that is, seconds since the epoch; 0 is never. BadParameter for what is over."""
+    end = ending(now, calendar) if ending else 0
+    if 0 < end <= now:
+        raise click.BadParameter("that time is over", param_hint="--expires")
+    return end

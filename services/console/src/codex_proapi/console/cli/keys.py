@@ -1,17 +1,16 @@
 """`codex-proapi keys …`: create, list, show, change, rotate, revoke, remove."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import msgspec
 import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.console.accounts.model_names import ModelNames, names_in_force
 from codex_proapi.console.accounts.models_seen import offered_by
 from codex_proapi.console.api.keys import (
@@ -23,12 +22,10 @@ from codex_proapi.console.api.keys import (
     key_body,
 )
 from codex_proapi.console.cli.key_options import LIMITS, Span, facts_of, key_options
-from codex_proapi.console.cli.opened_store import OpenedStore, opened
-from codex_proapi.console.cli.tables import moment, plain, show_table
-
-T = TypeVar("T")
-
-as_json = click.option("--json", "as_json", is_flag=True, help="As the console's API says it.")
+from codex_proapi.console.cli.opened_store import OpenedStore, with_store
+from codex_proapi.console.cli.terminal.json_output import json_option, print_json
+from codex_proapi.console.cli.terminal.tables import plain, show_table
+from codex_proapi.console.cli.terminal.times import heading, moment, told
 
 
 @click.group()
@@ -39,7 +36,7 @@ def keys() -> None:
 @keys.command("create")
 @click.argument("name")
 @key_options
-@as_json
+@json_option
 @click.pass_obj
 def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **provided: Any) -> None:
     """Create a key called NAME; it is shown this once, on standard output."""
@@ -48,49 +45,50 @@ def create(environ: Mapping[str, str], /, name: str, *, as_json: bool, **provide
 
     async def make(store: OpenedStore) -> tuple[ApiKey, str]:
         await _check_models(store, provided)
-        facts = facts_of(await _accounts_named(store, provided), now=now, limits=Limits())
+        named = await _accounts_named(store, provided)
+        facts = facts_of(named, now=now, limits=Limits(), calendar=store.calendar)
         key, secret = await store.keys.create(name.strip(), created_at=int(now), **facts)
         after = {"name": key.name, "owner": key.owner, "expires_at": key.expires_at}
         await store.note("key.made", key_id=key.id, after=after)
         return key, secret
 
-    key, secret = _with_store(environ, make)
-    _show_secret(key, secret, as_json=as_json)
+    (key, secret), calendar = with_store(environ, make)
+    _show_secret(key, secret, calendar, as_json=as_json)
     if not as_json:
         click.echo(f"created {key.id}; from now on no request is served without a key", err=True)
 
 
 @keys.command("list")
-@as_json
+@json_option
 @click.pass_obj
 def list_keys(environ: Mapping[str, str], *, as_json: bool) -> None:
     """Every key, without the key itself."""
-    found = _with_store(environ, lambda store: store.keys.list())
+    found, calendar = with_store(environ, lambda store: store.keys.list())
     now = time.time()
     if as_json:
-        return _print_json(KeyList(keys=[key_body(key, now=now) for key in found]))
+        return print_json(KeyList(keys=[key_body(key, now=now) for key in found]), calendar)
     if not found:
         return print("no keys yet; `codex-proapi keys create NAME` makes one")
-    columns = ("ID", "NAME", "OWNER", "BEGINS", "STATE", "CREATED", "LAST USED", "LIMITS")
-    show_table(columns, [_row(key) for key in found])
-    return None
+    times = (heading("CREATED", calendar), heading("LAST USED", calendar))
+    columns = ("ID", "NAME", "OWNER", "BEGINS", "STATE", *times, "LIMITS")
+    return show_table(columns, [_row(key, calendar) for key in found])
 
 
 @keys.command("show")
 @click.argument("key")
-@as_json
+@json_option
 @click.pass_obj
 def show(environ: Mapping[str, str], key: str, *, as_json: bool) -> None:
     """All there is to know of KEY (id or name)."""
-    found = _with_store(environ, lambda store: _meant(store.keys, key, revoked=True))
-    _show(found, as_json=as_json)
+    found = with_store(environ, lambda store: _meant(store.keys, key, revoked=True))
+    _show(*found, as_json=as_json)
 
 
 @keys.command("change")
 @click.argument("key")
 @click.option("--name", help="What it is called from now on.")
 @key_options
-@as_json
+@json_option
 @click.pass_obj
 def change(
     environ: Mapping[str, str], /, key: str, *, name: str | None, as_json: bool, **provided: Any
@@ -101,7 +99,7 @@ def change(
         meant = await _meant(store.keys, key)
         await _check_models(store, provided, meant)
         named = await _accounts_named(store, provided)
-        facts = facts_of(named, now=time.time(), limits=meant.limits)
+        facts = facts_of(named, now=time.time(), limits=meant.limits, calendar=store.calendar)
         if name is not None:
             check_name(name)
             facts["name"] = name.strip()
@@ -114,13 +112,13 @@ def change(
         await store.note("key.changed", key_id=meant.id, before=before, after=after)
         return changed
 
-    _show(_with_store(environ, patch), as_json=as_json)
+    _show(*with_store(environ, patch), as_json=as_json)
 
 
 @keys.command("rotate")
 @click.argument("key")
 @click.option("--overlap", type=Span(), default=0, help="How long the old secret works on: `24h`.")
-@as_json
+@json_option
 @click.pass_obj
 def rotate(environ: Mapping[str, str], key: str, *, overlap: int, as_json: bool) -> None:
     """Give KEY (id or name) another secret, shown this once; all else stays."""
@@ -133,17 +131,19 @@ def rotate(environ: Mapping[str, str], key: str, *, overlap: int, as_json: bool)
         await store.note("key.rotated", key_id=meant.id, after={"overlap_seconds": overlap})
         return await store.keys.get(meant.id) or meant, secret or ""
 
-    rotated, secret = _with_store(environ, renew)
-    _show_secret(rotated, secret, as_json=as_json)
+    (rotated, secret), calendar = with_store(environ, renew)
+    _show_secret(rotated, secret, calendar, as_json=as_json)
     if not as_json:
-        until = f"works until {moment(int(time.time()) + overlap)}" if overlap else "works no more"
+        end = told(int(time.time()) + overlap, calendar)
+        until = f"works until {end}" if overlap else "works no more"
         click.echo(f"rotated {rotated.name} ({rotated.id}); the old secret {until}", err=True)
 
 
 @keys.command("revoke")
 @click.argument("key")
+@json_option
 @click.pass_obj
-def revoke(environ: Mapping[str, str], key: str) -> None:
+def revoke(environ: Mapping[str, str], key: str, *, as_json: bool) -> None:
     """Take KEY (id or name) back, everywhere within two seconds; answers under way end."""
 
     async def take(store: OpenedStore) -> ApiKey:
@@ -151,16 +151,19 @@ def revoke(environ: Mapping[str, str], key: str) -> None:
         await store.keys.revoke(meant.id)
         before = {"name": meant.name, "prefix": meant.prefix}
         await store.note("key.revoked", key_id=meant.id, before=before)
-        return meant
+        return await store.keys.get(meant.id) or meant
 
-    taken = _with_store(environ, take)
-    print(plain(f"revoked {taken.name} ({taken.id})"))
+    taken, calendar = with_store(environ, take)
+    if as_json:
+        return print_json(key_body(taken, now=time.time()), calendar)
+    return print(plain(f"revoked {taken.name} ({taken.id})"))
 
 
 @keys.command("remove")
 @click.argument("key")
+@json_option
 @click.pass_obj
-def remove(environ: Mapping[str, str], key: str) -> None:
+def remove(environ: Mapping[str, str], key: str, *, as_json: bool) -> None:
     """Revoke KEY (id or name) and forget it; its usage stays."""
 
     async def forget(store: OpenedStore) -> ApiKey:
@@ -170,8 +173,10 @@ def remove(environ: Mapping[str, str], key: str) -> None:
         await store.note("key.removed", key_id=meant.id, before=before)
         return meant
 
-    gone = _with_store(environ, forget)
-    print(plain(f"removed {gone.name} ({gone.id})"))
+    gone, calendar = with_store(environ, forget)
+    if as_json:
+        return print_json(key_body(gone, now=time.time()), calendar)
+    return print(plain(f"removed {gone.name} ({gone.id})"))
 
 
 def check_name(name: str) -> None:
@@ -179,16 +184,6 @@ def check_name(name: str) -> None:
     if not name.strip() or len(name.strip()) > MOST_NAME:
         told = f"a key needs a name, of {MOST_NAME} characters at most"
         raise click.BadParameter(told, param_hint="NAME")
-
-
-def _with_store(environ: Mapping[str, str], action: Callable[[OpenedStore], Awaitable[T]]) -> T:
-    """Do something with the keys of this installation."""
-
-    async def do() -> T:
-        async with opened(environ) as store:
-            return await action(store)
-
-    return asyncio.run(do())
 
 
 async def _accounts_named(store: OpenedStore, provided: dict[str, Any]) -> dict[str, Any]:
@@ -241,25 +236,25 @@ async def _meant(store: KeyStore, wanted: str, *, revoked: bool = False) -> ApiK
     return meant[0]
 
 
-def _show_secret(key: ApiKey, secret: str, *, as_json: bool) -> None:
+def _show_secret(key: ApiKey, secret: str, calendar: Calendar, *, as_json: bool) -> None:
     if as_json:
-        _print_json(MadeKey(key=key_body(key, now=time.time()), secret=secret))
+        print_json(MadeKey(key=key_body(key, now=time.time()), secret=secret), calendar)
     else:
         print(secret)
 
 
-def _show(key: ApiKey, *, as_json: bool) -> None:
+def _show(key: ApiKey, calendar: Calendar, *, as_json: bool) -> None:
     if as_json:
-        return _print_json(key_body(key, now=time.time()))
+        return print_json(key_body(key, now=time.time()), calendar)
     facts = (
         ("id", key.id),
         ("name", key.name),
         ("owner", key.owner),
         ("begins", f"{key.prefix}…"),
         ("state", _state(key)),
-        ("created", moment(key.created_at)),
-        ("last used", moment(key.last_used_at)),
-        ("ends", moment(key.expires_at) or "never"),
+        ("created", told(key.created_at, calendar)),
+        ("last used", told(key.last_used_at, calendar)),
+        ("ends", told(key.expires_at, calendar) or "never"),
         ("models", ", ".join(key.allowed_models) or "all"),
         ("accounts", ", ".join(key.allowed_accounts) or "all"),
         ("default model", key.default_model),
@@ -271,8 +266,8 @@ def _show(key: ApiKey, *, as_json: bool) -> None:
     return show_table(("WHAT", "VALUE"), [(name, value) for name, value in facts if value])
 
 
-def _row(key: ApiKey) -> Sequence[str]:
-    times = (moment(key.created_at), moment(key.last_used_at))
+def _row(key: ApiKey, calendar: Calendar) -> Sequence[str]:
+    times = (moment(key.created_at, calendar), moment(key.last_used_at, calendar))
     return (key.id, key.name, key.owner, f"{key.prefix}…", _state(key), *times, _limits(key))
 
 
@@ -287,7 +282,3 @@ def _state(key: ApiKey) -> str:
     if key.revoked:
         return "revoked"
     return "expired" if key.expired(time.time()) else "active"
-
-
-def _print_json(body: msgspec.Struct) -> None:
-    print(msgspec.json.format(msgspec.json.encode(body)).decode())

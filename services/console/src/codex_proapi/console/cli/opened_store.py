@@ -1,19 +1,22 @@
 """The stores as a command uses them: opened for one command, also while the services run."""
 
+import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
 from codex_proapi.commons.cluster.store_check import StoreCheck
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.commons.usage.calendar import UTC, Calendar, calendar_of, machine_zone
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.alerts.alert_store import AlertStore
 from codex_proapi.console.alerts.destinations import DestinationStore
@@ -25,6 +28,8 @@ from codex_proapi.console.auth.sessions import Sessions
 from codex_proapi.console.auth.sign_in_links import SignInLinks
 from codex_proapi.console.cli.extensions import embedded_store
 from codex_proapi.console.settings import ConsoleSettings
+
+T = TypeVar("T")
 
 ACTOR = "cli"
 """Who the audit says did what a command did."""
@@ -48,12 +53,21 @@ class OpenedStore:
         settings: Where the store is, and its encryption keys.
         any_keys: Open it also with encryption keys that are not those of the stored data.
         patience: Seconds that one command of Redis may take.
+        zone: IANA name of the zone that times are shown in where the team has not chosen one.
     """
 
     def __init__(
-        self, settings: ConsoleSettings, *, any_keys: bool = False, patience: float = 1.0
+        self,
+        settings: ConsoleSettings,
+        *,
+        any_keys: bool = False,
+        patience: float = 1.0,
+        zone: str = UTC.zone,
     ) -> None:
         self._any_keys = any_keys
+        self._zone = zone
+        self.calendar = UTC
+        """The zone that times are shown in, once the store is open."""
         self.redis = self._redis = connect(settings.redis_url, timeout=patience)
         self.encryption_keys = settings.encryption_keys
         self.cipher = cipher = CredentialCipher(settings.encryption_keys)
@@ -76,6 +90,8 @@ class OpenedStore:
     async def __aenter__(self) -> Self:
         try:
             await self.check.check(seal=not self._any_keys)
+            chosen = (await LiveSettingsStore(self.redis).read()).time_zone
+            self.calendar = calendar_of(chosen or self._zone)
         except BaseException:
             await self._redis.aclose()
             raise
@@ -108,9 +124,22 @@ async def opened(
             if embedded is None:
                 raise SettingsError([STORE_MISSING])
             environ = await stack.enter_async_context(embedded(environ))
+        settings, zone = store_settings(environ), machine_zone(environ)
         yield await stack.enter_async_context(
-            OpenedStore(store_settings(environ), any_keys=any_keys, patience=patience)
+            OpenedStore(settings, any_keys=any_keys, patience=patience, zone=zone)
         )
+
+
+def with_store(
+    environ: Mapping[str, str], action: Callable[[OpenedStore], Awaitable[T]]
+) -> tuple[T, Calendar]:
+    """Do something with the store of this installation; what came of it, and the zone of its times."""
+
+    async def do() -> tuple[T, Calendar]:
+        async with opened(environ) as store:
+            return await action(store), store.calendar
+
+    return asyncio.run(do())
 
 
 def store_settings(environ: Mapping[str, str]) -> ConsoleSettings:

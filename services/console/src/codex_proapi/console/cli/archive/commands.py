@@ -18,11 +18,12 @@ from codex_proapi.console.cli.archive.replacement import (
     keys_in,
     refuse_full,
     replace_contents,
-    told,
+    show_replaced,
 )
 from codex_proapi.console.cli.archive.store_records import lasting_records
 from codex_proapi.console.cli.opened_store import opened
-from codex_proapi.console.cli.tables import counted
+from codex_proapi.console.cli.terminal.json_output import json_option, print_json
+from codex_proapi.console.cli.terminal.tables import counted
 
 STDIO = "-"
 MOST_KEYS = 64 << 10
@@ -31,16 +32,23 @@ MOST_KEYS = 64 << 10
 
 @click.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@json_option
 @click.pass_obj
-def backup_command(environ: Mapping[str, str], file: str) -> None:
+def backup_command(environ: Mapping[str, str], file: str, *, as_json: bool) -> None:
     """Write accounts, API keys, usage, settings, log and audit to FILE (or - for standard output).
 
     Also while everything serves. The file is encrypted under the first of the ENCRYPTION_KEYS and
     useless without them: keep them elsewhere. Sessions, logins under way and stored responses are
     not in it.
     """
+    if as_json and file == STDIO:
+        raise click.UsageError("--json needs a FILE: standard output is the backup")
     count = asyncio.run(_backup(environ, file))
-    click.echo(f"wrote {counted(count, 'record')}; they open with ENCRYPTION_KEYS only", err=True)
+    if as_json:
+        return print_json({"file": file, "records": count})
+    return click.echo(
+        f"wrote {counted(count, 'record')}; they open with ENCRYPTION_KEYS only", err=True
+    )
 
 
 @click.command("restore")
@@ -52,9 +60,10 @@ def backup_command(environ: Mapping[str, str], file: str) -> None:
     " line of standard input, before the backup.",
 )
 @click.option("--force", is_flag=True, help="Delete what is there now, also accounts and API keys.")
+@json_option
 @click.pass_obj
 def restore_command(
-    environ: Mapping[str, str], file: IO[bytes], keys: str | None, *, force: bool
+    environ: Mapping[str, str], file: IO[bytes], keys: str | None, *, force: bool, as_json: bool
 ) -> None:
     """Put a backup (FILE, or - for standard input) into this installation's store.
 
@@ -65,7 +74,7 @@ def restore_command(
     """
     others = keys_in(_read_keys(keys), option="--keys") if keys else []
     records, locked = asyncio.run(_restore(environ, _lines(file), others=others, force=force))
-    print(f"restored {told(records)}")
+    show_replaced("restored", records, locked, as_json=as_json)
     fail_locked(locked)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, Any
 
 import rich_click as click
 
@@ -14,12 +14,13 @@ from codex_proapi.console.cli.archive.replacement import (
     keys_in,
     refuse_full,
     replace_contents,
-    told,
+    show_replaced,
 )
 from codex_proapi.console.cli.archive.store_records import lasting_records
 from codex_proapi.console.cli.opened_store import OpenedStore, opened
 from codex_proapi.console.cli.store_address import address_of
-from codex_proapi.console.cli.tables import counted
+from codex_proapi.console.cli.terminal.json_output import json_option
+from codex_proapi.console.cli.terminal.tables import counted
 
 
 @click.command("migrate")
@@ -37,16 +38,10 @@ from codex_proapi.console.cli.tables import counted
 )
 @click.option("--force", is_flag=True, help="Delete what is in the target, also accounts and keys.")
 @click.option("--serving", is_flag=True, help="Also while gateways serve from the source.")
+@json_option
 @click.pass_obj
 def migrate_command(
-    environ: Mapping[str, str],
-    to_url: str | None,
-    to_url_file: IO[str] | None,
-    to_data_dir: str | None,
-    to_keys: IO[str] | None,
-    *,
-    force: bool,
-    serving: bool,
+    environ: Mapping[str, str], /, *, force: bool, serving: bool, as_json: bool, **to: Any
 ) -> None:
     """Copy accounts, API keys, usage, settings, log and audit into another store.
 
@@ -55,6 +50,21 @@ def migrate_command(
     The source stays as it is. In the target everything takes place at once, or nothing does; then
     it is counted. Do not start the source again: a refresh token works once.
     """
+    target = _target(**to)
+    records, locked = asyncio.run(_migrate(environ, target, force=force, serving=serving))
+    note = "; the source is as it was: do not start it again"
+    show_replaced("migrated", records, locked, as_json=as_json, note=note)
+    fail_locked(locked)
+
+
+def _target(
+    *,
+    to_url: str | None,
+    to_url_file: IO[str] | None,
+    to_data_dir: str | None,
+    to_keys: IO[str] | None,
+) -> dict[str, str]:
+    """The settings of the store that the options name."""
     url = to_url_file.read().strip() if to_url_file else to_url
     if bool(url) == bool(to_data_dir):
         raise click.UsageError("give --to-url (or --to-url-file), or --to-data-dir")
@@ -63,9 +73,7 @@ def migrate_command(
         target["ENCRYPTION_KEYS"] = ",".join(keys_in(to_keys.read(), option="--to-keys"))
     elif url:
         raise click.UsageError("give --to-keys: a file with the ENCRYPTION_KEYS of the target")
-    records, locked = asyncio.run(_migrate(environ, target, force=force, serving=serving))
-    print(f"migrated {told(records)}; the source is as it was: do not start it again")
-    fail_locked(locked)
+    return target
 
 
 async def _migrate(

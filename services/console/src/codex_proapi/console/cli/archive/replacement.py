@@ -12,7 +12,8 @@ from codex_proapi.console.cli.archive.file_format import Record
 from codex_proapi.console.cli.archive.staged_restore import RestoreFailed, StagedRestore
 from codex_proapi.console.cli.archive.store_records import contents, shortfall, tally
 from codex_proapi.console.cli.opened_store import OpenedStore
-from codex_proapi.console.cli.tables import counted
+from codex_proapi.console.cli.terminal.json_output import print_json
+from codex_proapi.console.cli.terminal.tables import counted
 
 PATIENCE_SECONDS = 60.0
 """How long one command of Redis may take: exchanging everything at once is one."""
@@ -64,6 +65,16 @@ async def refuse_full(store: OpenedStore) -> None:
         raise click.ClickException(
             f"nothing was changed: the target has {told} already. --force deletes that"
         )
+
+
+def show_replaced(
+    done: str, records: Sequence[Record], locked: int, *, as_json: bool, note: str = ""
+) -> None:
+    """Print what was put in place, and how many credentials could not be opened."""
+    if not as_json:
+        return print(f"{done} {told(records)}{note}")
+    counts = dict(sorted(tally(records).items()))
+    return print_json({"records": len(records), "entries": counts, "locked_accounts": locked})
 
 
 def told(records: Sequence[Record]) -> str:

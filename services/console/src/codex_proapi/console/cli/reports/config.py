@@ -6,7 +6,8 @@ import msgspec
 import rich_click as click
 
 from codex_proapi.commons.runtime.settings import from_environ, hints_of, is_secret
-from codex_proapi.console.cli.tables import show_table
+from codex_proapi.console.cli.terminal.json_output import json_option, print_json
+from codex_proapi.console.cli.terminal.tables import show_table
 from codex_proapi.console.settings import ConsoleSettings
 
 HIDDEN = "(set, not shown)"
@@ -28,7 +29,7 @@ def config() -> None:
 
 
 @config.command("show")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 @click.pass_obj
 def show(environ: Mapping[str, str], *, as_json: bool) -> None:
     """Every setting of the console, its value, and where it comes from.
@@ -37,9 +38,8 @@ def show(environ: Mapping[str, str], *, as_json: bool) -> None:
     """
     found = settings_of(environ)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(found)).decode())
-        return
-    show_table(
+        return print_json(found)
+    return show_table(
         ("SETTING", "VALUE", "FROM"), [(each.name, each.value, each.source) for each in found]
     )
 

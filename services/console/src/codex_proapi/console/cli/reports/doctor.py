@@ -18,11 +18,12 @@ from codex_proapi.console.cli.reports.bundle import Bundle, bundle_of
 from codex_proapi.console.cli.reports.findings import Finding, Verdict, failure, fine
 from codex_proapi.console.cli.reports.machine_checks import machine_findings, upstream_findings
 from codex_proapi.console.cli.reports.store_checks import store_findings
-from codex_proapi.console.cli.tables import plain
+from codex_proapi.console.cli.terminal.json_output import json_option, print_json
+from codex_proapi.console.cli.terminal.tables import plain
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 @click.option(
     "--bundle",
     type=click.Path(dir_okay=False, path_type=pathlib.Path),
@@ -42,7 +43,7 @@ def doctor_command(
     if bundle is not None:
         _write(bundle, told)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(findings)).decode())
+        print_json(findings)
     for finding in () if as_json else findings:
         print(plain(f"{finding.verdict:<4}  {finding.check}: {finding.found}"))
         if finding.cure:

@@ -1,15 +1,16 @@
 """`codex-proapi logs`: the log that the console shows, on a terminal."""
 
 import asyncio
-import datetime as dt
 from collections.abc import Mapping, Sequence
 
-import msgspec
 import rich_click as click
 
+from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.log_stream import LogEntry, LogStream, StoredEntry
 from codex_proapi.console.cli.opened_store import opened
-from codex_proapi.console.cli.tables import plain
+from codex_proapi.console.cli.terminal.json_output import json_line
+from codex_proapi.console.cli.terminal.tables import plain
+from codex_proapi.console.cli.terminal.times import second
 from codex_proapi.console.live.log_filter import LogFilter, words
 from codex_proapi.console.live.logs import read_page
 
@@ -20,11 +21,17 @@ BLOCK_SECONDS = 0.5
 
 @click.command("logs")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
-@click.option("-n", "--lines", type=click.IntRange(0, MOST), default=USUAL, show_default=True)
+@click.option(
+    *("-n", "--lines"),
+    type=click.IntRange(0, MOST),
+    default=USUAL,
+    show_default=True,
+    help="How many of those that are there.",
+)
 @click.option("--level", default="", help="`info`, `warning`, `error`; several with commas.")
 @click.option("--key", default="", help="Of this API key (id or name).")
 @click.option("--account", default="", help="Of this account (id).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, times in ISO 8601.")
 @click.pass_obj
 def logs_command(
     environ: Mapping[str, str],
@@ -50,23 +57,25 @@ async def _show(
     async with opened(environ) as store:
         logs = LogStream(store.redis)
         page = await read_page(logs, wanted, limit=max(1, lines))
-        _print([*reversed(page.entries[:lines])], as_json=as_json)
+        _print([*reversed(page.entries[:lines])], store.calendar, as_json=as_json)
         after = page.latest
         while follow:
             found = await logs.follow(after, block=BLOCK_SECONDS)
             after = found[-1].id if found else after
-            _print([each for each in found if wanted.lets(each.entry)], as_json=as_json)
+            wanted_ones = [each for each in found if wanted.lets(each.entry)]
+            _print(wanted_ones, store.calendar, as_json=as_json)
 
 
-def _print(entries: Sequence[StoredEntry], *, as_json: bool) -> None:
+def _print(entries: Sequence[StoredEntry], calendar: Calendar, *, as_json: bool) -> None:
     for each in entries:
-        line = msgspec.json.encode(each.entry).decode() if as_json else plain(line_of(each.entry))
+        entry = each.entry
+        line = json_line(entry, calendar) if as_json else plain(line_of(entry, calendar))
         print(line, flush=True)
 
 
-def line_of(entry: LogEntry) -> str:
-    """One entry as a line: time (UTC), level, event, and what is known of it."""
-    at = dt.datetime.fromtimestamp(entry.at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+def line_of(entry: LogEntry, calendar: Calendar) -> str:
+    """One entry as a line: time with its offset, level, event, and what is known of it."""
+    at = second(entry.at, calendar)
     facts: dict[str, object] = {
         "status": entry.status,
         "code": entry.code,

@@ -1,16 +1,17 @@
 """`codex-proapi prices …`: the list prices that the cost of usage is worked out from."""
 
-import asyncio
 import datetime as dt
 import time
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import rich_click as click
 
-from codex_proapi.console.api.prices import PriceRow, price_rows
-from codex_proapi.console.cli.opened_store import opened
-from codex_proapi.console.cli.tables import plain, show_table
+from codex_proapi.console.api.prices import PriceRow, PriceTable, price_rows
+from codex_proapi.console.cli.opened_store import OpenedStore, with_store
+from codex_proapi.console.cli.terminal.json_output import json_option, print_json
+from codex_proapi.console.cli.terminal.tables import plain, show_table
 from codex_proapi.console.costs.list_prices import Price
 from codex_proapi.console.costs.price_store import (
     MODEL,
@@ -42,10 +43,13 @@ def prices() -> None:
 
 
 @prices.command("list")
+@json_option
 @click.pass_obj
-def list_prices(environ: Mapping[str, str]) -> None:
+def list_prices(environ: Mapping[str, str], *, as_json: bool) -> None:
     """Every price in force, in US dollars for a million tokens."""
-    rows = asyncio.run(_rows(environ))
+    rows = _rows(environ)
+    if as_json:
+        return print_json(PriceTable(currency="USD", prices=rows))
     table = [
         (
             row.model,
@@ -56,7 +60,7 @@ def list_prices(environ: Mapping[str, str]) -> None:
         )
         for row in rows
     ]
-    show_table(("MODEL", "IN", "CACHED", "WRITES", "OUT", "FROM", "AS OF", "SOURCE"), table)
+    return show_table(("MODEL", "IN", "CACHED", "WRITES", "OUT", "FROM", "AS OF", "SOURCE"), table)
 
 
 @prices.command("set")
@@ -66,65 +70,65 @@ def list_prices(environ: Mapping[str, str]) -> None:
 @click.option("--cached", type=DOLLARS, help="Of cached input; as input without it.")
 @click.option("--cache-write", type=DOLLARS, help="Of cache writes; as input without it.")
 @click.option("--source", default="", help="Where it was found.")
+@json_option
 @click.pass_obj
-def set_price(
-    environ: Mapping[str, str],
-    *,
-    model: str,
-    input_: Decimal,
-    output: Decimal,
-    cached: Decimal | None,
-    cache_write: Decimal | None,
-    source: str,
-) -> None:
+def set_price(environ: Mapping[str, str], /, model: str, *, as_json: bool, **provided: Any) -> None:
     """Set the price of MODEL, in US dollars for a million tokens; it holds for all days."""
     price = Price(
-        input=input_,
-        output=output,
-        cached=cached,
-        cache_write=cache_write,
-        source=source,
+        input=provided["input_"],
+        output=provided["output"],
+        cached=provided["cached"],
+        cache_write=provided["cache_write"],
+        source=provided["source"],
         as_of=dt.datetime.fromtimestamp(time.time(), tz=dt.UTC).date().isoformat(),
     )
     param, what = price_fault(model, price)
     if param:
         raise click.ClickException(f"{param} {what}")
-    asyncio.run(_set(environ, model, OwnPrice(price=price)))
-    print(plain(f"set the price of {model}"))
+    _set(environ, model, OwnPrice(price=price))
+    _tell(environ, model, f"set the price of {model}", as_json=as_json)
 
 
 @prices.command("remove")
 @click.argument("model")
+@json_option
 @click.pass_obj
-def remove(environ: Mapping[str, str], model: str) -> None:
+def remove(environ: Mapping[str, str], model: str, *, as_json: bool) -> None:
     """Let MODEL have no price, whatever is shipped."""
     if not MODEL.fullmatch(model):
         raise click.ClickException("model must be the name of a model")
-    asyncio.run(_set(environ, model, OwnPrice()))
-    print(plain(f"{model} has no price"))
+    _set(environ, model, OwnPrice())
+    _tell(environ, model, f"{model} has no price", as_json=as_json)
 
 
 @prices.command("reset")
 @click.argument("model")
+@json_option
 @click.pass_obj
-def reset(environ: Mapping[str, str], model: str) -> None:
+def reset(environ: Mapping[str, str], model: str, *, as_json: bool) -> None:
     """Go back to the shipped price of MODEL, or to none."""
-    if not asyncio.run(_reset(environ, model)):
+    if not with_store(environ, lambda store: _reset(store, model))[0]:
         raise click.ClickException(f"no price was set for {plain(model)}")
-    print(plain(f"reset the price of {model}"))
+    _tell(environ, model, f"reset the price of {model}", as_json=as_json)
 
 
 def _amount(amount: Decimal | None) -> str:
     return "-" if amount is None else f"{amount:f}"
 
 
-async def _rows(environ: Mapping[str, str]) -> list[PriceRow]:
-    async with opened(environ) as store:
-        return await price_rows(PriceStore(store.redis))
+def _tell(environ: Mapping[str, str], model: str, done: str, *, as_json: bool) -> None:
+    """Say what was done; as JSON the price that is then in force, or null."""
+    if not as_json:
+        return print(plain(done))
+    return print_json(next((row for row in _rows(environ) if row.model == model), None))
 
 
-async def _set(environ: Mapping[str, str], model: str, own: OwnPrice) -> None:
-    async with opened(environ) as store:
+def _rows(environ: Mapping[str, str]) -> list[PriceRow]:
+    return with_store(environ, lambda store: price_rows(PriceStore(store.redis)))[0]
+
+
+def _set(environ: Mapping[str, str], model: str, own: OwnPrice) -> None:
+    async def put(store: OpenedStore) -> None:
         kept = PriceStore(store.redis)
         known = await kept.own()
         if model not in known and len(known) >= MOST_PRICES:
@@ -133,10 +137,11 @@ async def _set(environ: Mapping[str, str], model: str, own: OwnPrice) -> None:
         after = "none" if own.price is None else f"{own.price.input}/{own.price.output}"
         await store.note("price.set", after={"name": model, "price": after})
 
+    with_store(environ, put)
 
-async def _reset(environ: Mapping[str, str], model: str) -> bool:
-    async with opened(environ) as store:
-        done = await PriceStore(store.redis).reset(model)
-        if done:
-            await store.note("price.reset", after={"name": model})
-        return done
+
+async def _reset(store: OpenedStore, model: str) -> bool:
+    done = await PriceStore(store.redis).reset(model)
+    if done:
+        await store.note("price.reset", after={"name": model})
+    return done

@@ -1,6 +1,5 @@
 """`codex-proapi status` and `usage`: what runs, what there is to spend, what was spent."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -16,8 +15,10 @@ from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind, UsageStore
 from codex_proapi.console.api.usage import Names
 from codex_proapi.console.api.usage_rows import UsageRow, rows_of
-from codex_proapi.console.cli.opened_store import opened
-from codex_proapi.console.cli.tables import moment, plain, show_table
+from codex_proapi.console.cli.opened_store import OpenedStore, with_store
+from codex_proapi.console.cli.terminal.json_output import json_option, print_json
+from codex_proapi.console.cli.terminal.tables import plain, show_table
+from codex_proapi.console.cli.terminal.times import heading, moment
 from codex_proapi.console.costs.cost_reader import CostReader
 from codex_proapi.console.costs.price_store import PriceStore
 from codex_proapi.console.costs.token_costs import Cost, rounded
@@ -37,7 +38,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command("status")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 @click.pass_obj
 def status_command(environ: Mapping[str, str], *, as_json: bool) -> None:
     """What runs and what there is to spend.
@@ -45,37 +46,46 @@ def status_command(environ: Mapping[str, str], *, as_json: bool) -> None:
     The gateways and consoles that live, and how many accounts and API keys are in which state.
     `doctor` says what is wrong.
     """
-    found = asyncio.run(_status(environ))
+    found, calendar = with_store(environ, _status)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(found)).decode())
-        return
+        return print_json(found, calendar)
     for what, counts in (("accounts", found.accounts), ("API keys", found.keys)):
         told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
         print(f"{what}: {told or 'none yet'}")
     if not found.replicas:
-        print("nothing runs: `codex-proapi serve`, or your deployment, starts it")
-        return
+        return print("nothing runs: `codex-proapi serve`, or your deployment, starts it")
     rows = [
         (
             each.service,
             each.host,
             each.version,
-            moment(each.started_at),
+            moment(each.started_at, calendar),
             str(sum(each.in_flight.values())),
             "draining" if each.draining else "serving",
         )
         for each in found.replicas
     ]
-    show_table(("SERVICE", "HOST", "VERSION", "SINCE", "UNDER WAY", "STATE"), rows)
+    since = heading("SINCE", calendar)
+    return show_table(("SERVICE", "HOST", "VERSION", since, "UNDER WAY", "STATE"), rows)
 
 
 @click.command("usage")
 @click.option(
-    "--by", type=click.Choice(["key", "account", "model"]), default="key", show_default=True
+    "--by",
+    type=click.Choice(["key", "account", "model"]),
+    default="key",
+    show_default=True,
+    help="Whose sums.",
 )
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=USUAL_DAYS, show_default=True)
+@click.option(
+    "--days",
+    type=click.IntRange(1, MOST_DAYS),
+    default=USUAL_DAYS,
+    show_default=True,
+    help="How many, today the last.",
+)
 @click.option("--daily", is_flag=True, help="A line for each day, not for all of them together.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, a row for each day.")
+@json_option
 @click.pass_obj
 def usage_command(
     environ: Mapping[str, str], *, by: UsageKind, days: int, daily: bool, as_json: bool
@@ -84,61 +94,53 @@ def usage_command(
 
     Days are those of the team's time zone (a setting of the console), as the console counts them.
     """
-    zone, rows = asyncio.run(_usage(environ, by, days))
+    (zone, rows), calendar = with_store(environ, lambda store: _usage(store, by, days))
     if as_json:
-        found = {"by": by, "time_zone": zone, "rows": rows}
-        print(msgspec.json.format(msgspec.json.encode(found)).decode())
-        return
+        return print_json({"by": by, "time_zone": zone, "rows": rows}, calendar)
     if not rows:
-        print(plain(f"nothing was used in {days} days ({zone})"))
-        return
+        return print(plain(f"nothing was used in {days} days ({zone})"))
     columns = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "TOTAL", "LIST PRICE USD")
     if daily:
         told = [(row.day, row.name, *_figures(row)) for row in rows]
-        show_table((f"DAY ({zone})", by.upper(), *columns), told)
-    else:
-        show_table((by.upper(), *columns), [(row.name, *_figures(row)) for row in _summed(rows)])
+        return show_table((f"DAY ({zone})", by.upper(), *columns), told)
+    summed = [(row.name, *_figures(row)) for row in _summed(rows)]
+    return show_table((by.upper(), *columns), summed)
 
 
-async def _status(environ: Mapping[str, str]) -> Status:
-    async with opened(environ) as store:
-        accounts, keys = await store.accounts.list(), await store.keys.list()
-        now = time.time()
-        return Status(
-            accounts=dict(
-                Counter(
-                    "paused" if a.paused and a.state is AccountState.ACTIVE else a.state.value
-                    for a in accounts
-                )
-            ),
-            keys=dict(
-                Counter(
-                    "revoked" if k.revoked else "expired" if k.expired(now) else "active"
-                    for k in keys
-                )
-            ),
-            replicas=sorted(
-                await store.replicas.all(), key=lambda each: (each.service, each.host, each.id)
-            ),
-        )
+async def _status(store: OpenedStore) -> Status:
+    accounts, keys = await store.accounts.list(), await store.keys.list()
+    now = time.time()
+    return Status(
+        accounts=dict(
+            Counter(
+                "paused" if a.paused and a.state is AccountState.ACTIVE else a.state.value
+                for a in accounts
+            )
+        ),
+        keys=dict(
+            Counter(
+                "revoked" if k.revoked else "expired" if k.expired(now) else "active" for k in keys
+            )
+        ),
+        replicas=sorted(
+            await store.replicas.all(), key=lambda each: (each.service, each.host, each.id)
+        ),
+    )
 
 
-async def _usage(
-    environ: Mapping[str, str], by: UsageKind, days: int
-) -> tuple[str, list[UsageRow]]:
+async def _usage(store: OpenedStore, by: UsageKind, days: int) -> tuple[str, list[UsageRow]]:
     """The zone of the days, and their rows."""
-    async with opened(environ) as store:
-        now = await store.replicas.now()
-        calendar = calendar_of((await LiveSettingsStore(store.redis).read()).time_zone)
-        wanted = [*reversed(calendar.days_back(now, days))]
-        usage = UsageStore(store.redis)
-        prices = await PriceStore(store.redis).all()
-        reader = CostReader(usage, prices, by=by, days=wanted)
-        names = await Names(store.accounts, store.keys).of(by)
-        rows: list[UsageRow] = []
-        for day, sums in (await usage.read(by, wanted)).items():
-            rows += rows_of(day, sums, names, await reader.of(day, sums))
-        return calendar.zone, rows
+    now = await store.replicas.now()
+    calendar = calendar_of((await LiveSettingsStore(store.redis).read()).time_zone)
+    wanted = [*reversed(calendar.days_back(now, days))]
+    usage = UsageStore(store.redis)
+    prices = await PriceStore(store.redis).all()
+    reader = CostReader(usage, prices, by=by, days=wanted)
+    names = await Names(store.accounts, store.keys).of(by)
+    rows: list[UsageRow] = []
+    for day, sums in (await usage.read(by, wanted)).items():
+        rows += rows_of(day, sums, names, await reader.of(day, sums))
+    return calendar.zone, rows
 
 
 def _summed(rows: list[UsageRow]) -> list[UsageRow]:

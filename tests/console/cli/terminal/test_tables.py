@@ -1,6 +1,6 @@
 import pytest
 
-from codex_proapi.console.cli.tables import counted, moment, show_table
+from codex_proapi.console.cli.terminal.tables import counted, show_table
 
 
 def test_a_table_is_tab_separated_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,11 +26,6 @@ def test_a_name_neither_moves_the_cursor_nor_splits_a_row(
 
     told = capsys.readouterr().out
     assert told == "ID\tNAME\nacc_1\ta\ufffd[31mb\ufffdc\ufffdd\ufffde\ufffd\n"
-
-
-def test_never_is_empty() -> None:
-    assert moment(0) == ""
-    assert moment(1_795_500_000) == "2026-11-24 06:00 UTC"
 
 
 @pytest.mark.parametrize(

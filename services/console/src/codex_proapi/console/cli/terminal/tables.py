@@ -1,6 +1,5 @@
-"""Output of commands: tables, times and errors."""
+"""Output of commands: tables, counts and the console's errors."""
 
-import datetime as dt
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -38,13 +37,6 @@ def counted(count: int, one: str) -> str:
     if count != 1:
         noun = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
     return f"{count} {noun}{of}{rest}"
-
-
-def moment(seconds: int) -> str:
-    """A time in a form that sorts; empty for never."""
-    if not seconds:
-        return ""
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def explain(code: Code) -> str:
