@@ -11,7 +11,9 @@ from codex_proapi.commons.redis.clients import connect_blocking
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.log_stream import (
+    LEAST_LENGTH,
     LENGTH,
+    MOST_LENGTH,
     LogEntry,
     LogKind,
     LogLevel,
@@ -19,6 +21,7 @@ from codex_proapi.commons.usage.log_stream import (
     entry_of,
 )
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 
 def an_entry(number: int) -> LogEntry:
@@ -68,6 +71,48 @@ async def test_pages_go_back_in_time(stream: LogStream) -> None:
 
     ats = [[each.entry.at for each in page] for page in (first, second, third)]
     assert ats == [[4, 3], [2, 1], [0]]
+
+
+@pytest.mark.parametrize(
+    ("stored", "length"),
+    [
+        (None, LENGTH),
+        ("2000", 2_000),
+        ("1", LEAST_LENGTH),
+        ("9999999", MOST_LENGTH),
+        ('"many"', LENGTH),
+        ("null", LENGTH),
+    ],
+)
+async def test_the_log_is_as_long_as_the_settings_say_whoever_appends(
+    stream: LogStream, redis_client: Redis, stored: str | None, length: int
+) -> None:
+    full = redis_client.pipeline(transaction=False)
+    for number in range(LENGTH + 5_000):
+        full.xadd(keyspace.logs(), {"entry": "{}"}, id=f"{number + 1}-0")
+    await full.execute()
+    if stored is not None:
+        await redis_client.hset(keyspace.settings(), "log_entries", stored)
+
+    await stream.append(an_entry(1))
+    after_append = await redis_client.xlen(keyspace.logs())
+    await SettlementWriter(redis_client).add([RECORD])
+
+    kept = min(length, LENGTH + 5_000)
+    # Redis trims whole nodes, and at most ten thousand entries at a time.
+    assert kept <= await redis_client.xlen(keyspace.logs()) <= max(kept + 102, 5_200)
+    assert after_append >= kept
+
+
+async def test_settings_of_another_type_leave_the_log_as_long_as_usual(
+    stream: LogStream, redis_client: Redis
+) -> None:
+    await redis_client.set(keyspace.settings(), "no hash")
+
+    await stream.append(an_entry(1))
+    await SettlementWriter(redis_client).add([RECORD])
+
+    assert len(await stream.page()) == 2
 
 
 async def test_an_empty_log_has_no_last_entry(stream: LogStream) -> None:

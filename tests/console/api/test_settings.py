@@ -11,6 +11,7 @@ from support.consoles import KEY, PASSWORD, console_settings, guarded, running, 
 
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.console.api.settings import LiveBody, SettingsChange
@@ -99,6 +100,8 @@ def test_whatever_can_be_changed_while_running_is_shown_and_can_be_changed_here(
         {"usage_days": 0},
         {"quota_poll_seconds": 5},
         {"usage_days": 31},
+        {"log_entries": 999},
+        {"log_entries": 100_001},
         {"time_zone": "Mars/Olympus"},
         {"time_zone": "localtime"},
         {"time_zone": ""},
@@ -136,6 +139,20 @@ async def test_a_shorter_retention_takes_effect_on_the_usage_there_is(
 
     assert changed.json()["live"]["usage_days"] == 32
     assert len((await api.get("/api/usage", params={"since": since})).json()["rows"]) == 1
+
+
+async def test_a_shorter_log_loses_its_oldest_entries_at_once(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    pipe = redis_client.pipeline()
+    for number in range(3_000):
+        pipe.xadd(keyspace.logs(), {"entry": "{}"}, id=f"{number + 1}-0")
+    await pipe.execute()
+
+    changed = await api.patch("/api/settings", json={"log_entries": 1_000})
+
+    assert changed.json()["live"]["log_entries"] == 1_000
+    assert 1_000 <= await redis_client.xlen(keyspace.logs()) <= 1_100
 
 
 async def test_the_base_url_is_the_public_one_where_there_is_one(redis_url: str) -> None:

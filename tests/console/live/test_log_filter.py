@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
-from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel
+from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel, encode_entry
 from codex_proapi.console.live.log_filter import LogFilter, words
 
 RECORD = ExchangeRecord(
@@ -79,6 +80,25 @@ def test_an_entry_passes_what_holds_for_it(wanted: dict[str, Any]) -> None:
 )
 def test_an_entry_fails_on_the_first_that_does_not(wanted: dict[str, Any]) -> None:
     assert not LogFilter(**wanted).lets(ENTRY)
+
+
+@pytest.mark.parametrize("odd", ['a "quoted" name', "back\\slash", "名称 Ä", "two\nlines", "</b>"])
+@pytest.mark.parametrize("field", ["account", "key", "model", "text"])
+def test_the_json_of_what_passes_is_never_left_out_undecoded(field: str, odd: str) -> None:
+    entry = LogEntry(
+        at=1.0, kind=LogKind.ADMIN, event="key.created", account=odd, key_id=odd, model=odd
+    )
+    value = entry_json(odd)[1:-1] if field == "text" else odd
+    provided: dict[str, Any] = {field: value}
+    wanted = LogFilter(**provided)
+
+    assert wanted.lets(entry)
+    assert wanted.may_let(encode_entry(entry))
+    assert not wanted.may_let(encode_entry(ENTRY))
+
+
+def entry_json(value: str) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def test_an_entry_without_an_exchange_is_no_trouble() -> None:

@@ -61,6 +61,33 @@ async def test_a_filter_looks_as_far_back_as_it_must(
     assert rest["before"] == ""
 
 
+async def test_one_answer_looks_through_a_part_of_a_long_log(
+    api: httpx.AsyncClient, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "SCAN", 7)
+    monkeypatch.setattr(logs, "SCANNED_AT_MOST", 30)
+    await fill(redis_client, 65)
+    found, before, scanned = [], "", []
+    while True:
+        page = (await api.get("/api/logs", params={"q": "account.n7", "before": before})).json()
+        found += events(page)
+        scanned.append(page["scanned"])
+        before = page["before"]
+        if not before:
+            break
+
+    assert found == ["account.n7"]
+    assert scanned == [30, 30, 5]
+
+
+async def test_a_page_without_filter_reads_no_more_than_it_shows(redis_client: Redis) -> None:
+    await fill(redis_client, 65)
+
+    page = await logs.read_page(LogStream(redis_client), LogFilter(), limit=10)
+
+    assert (len(page.entries), page.scanned) == (10, 10)
+
+
 async def test_an_empty_log_is_an_empty_page(redis_client: Redis) -> None:
     page = await logs.read_page(LogStream(redis_client), LogFilter())
 

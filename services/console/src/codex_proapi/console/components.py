@@ -39,6 +39,7 @@ from codex_proapi.console.alerts.destinations import DestinationStore
 from codex_proapi.console.api.account_bodies import AccountBodies
 from codex_proapi.console.api.administration.sign_in import SignInService
 from codex_proapi.console.api.model_check import CheckedSettings, ModelCheck
+from codex_proapi.console.api.settings import History
 from codex_proapi.console.api.usage import Names
 from codex_proapi.console.auth.administrator import Administrator
 from codex_proapi.console.auth.attempts import Attempts
@@ -95,10 +96,10 @@ class Stores:
         self.quotas = QuotaStore(redis)
         self.keys = KeyStore(redis, cipher)
         self.usage = UsageStore(redis)
-        self.usage_packer = UsagePacker(redis)
         self.usage_roll_up = UsageRollUp(redis, version=own_version())
         self.prices = PriceStore(redis)
         self.logs = LogStream(redis, blocking_redis=ground.blocking_redis)
+        self.history = History(UsagePacker(redis), self.logs)
         self.replicas = ReplicaStore(redis)
         self.live_settings = LiveSettingsStore(redis)
 

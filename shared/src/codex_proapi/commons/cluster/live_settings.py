@@ -75,6 +75,9 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """How long usage is kept by day, in days: see `codex_proapi.commons.usage.counters`."""
     usage_months: int | None = None
     """How long sums of months are kept, in months; never shorter than the days."""
+    log_entries: int | None = None
+    """About how many entries the log keeps: see `codex_proapi.commons.usage.log_stream`, whose scripts
+    read it."""
     quota_poll_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] | None = None
     """Seconds between two quota requests for an account whose answers do not report it."""
     alert_window_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None

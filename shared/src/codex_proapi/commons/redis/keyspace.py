@@ -319,7 +319,7 @@ def settled(hour: str) -> str:
 
 
 def logs() -> str:
-    """Stream of log entries, trimmed to about 10,000; cleared, it keeps its last id."""
+    """Stream of log entries, trimmed to about as many as the settings say (10,000); cleared, it keeps its last id."""
     return f"{TAG}:logs"
 
 

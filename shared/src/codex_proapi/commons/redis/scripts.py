@@ -19,13 +19,14 @@ SAFE_ROUNDS: Final = 3
 SAFE_MILLISECONDS: Final = 600
 """How often, and how long each time, a write is waited for to be safe: a file is synced every second."""
 _Execute: TypeAlias = Callable[..., Awaitable[Any]]
-_INCLUDE: Final = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
+_INCLUDE: Final = re.compile(r"^-- include (?:([\w.]+)/)?(\w+)\.lua$", re.MULTILINE)
 
 
 class Scripts:
     """The Lua scripts beside the modules of a package, each one atomic step on the server.
 
-    A line `-- include other.lua` stands for the content of that file, such as shared functions.
+    A line `-- include other.lua` stands for the content of that file, such as shared functions;
+    `-- include package/other.lua` for that of a file beside another package's modules.
 
     Args:
         redis: The client that runs them.
@@ -84,13 +85,16 @@ class Scripts:
             return await self.run(name, keys, args, durably=durably)
 
     def _load(self, name: str) -> tuple[str, str]:
-        source = _INCLUDE.sub(lambda match: self._source(match[1]), self._source(name))
+        source = _INCLUDE.sub(self._included, self._source(name))
         digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._known[name] = digest, source
         return digest, source
 
-    def _source(self, name: str) -> str:
-        folder = importlib.resources.files(self._package)
+    def _included(self, match: re.Match[str]) -> str:
+        return self._source(match[2], package=match[1])
+
+    def _source(self, name: str, *, package: str | None = None) -> str:
+        folder = importlib.resources.files(package or self._package)
         return folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ Entries hold facts, never prompts, answers or tokens. Logging to stdout is
 
 import enum
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -19,7 +19,13 @@ from codex_proapi.commons.runtime.stored_records import read_json
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 
 LENGTH = 10_000
-"""About how many entries are kept."""
+"""About how many entries are kept, unless the setting `log_entries` says something else."""
+LEAST_LENGTH, MOST_LENGTH = 1_000, 100_000
+"""Bounds of that setting."""
+LENGTHS = (LENGTH, LEAST_LENGTH, MOST_LENGTH)
+"""As the scripts that append take them."""
+TRIMS = 20
+"""Most commands of one trim: Redis removes some ten thousand entries in each."""
 NO_STREAM = "no such key"
 """Redis' error for a stream that was never written to."""
 
@@ -80,6 +86,14 @@ class StoredEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What happened."""
 
 
+class LogRow(NamedTuple):
+    """A row of the stream, not decoded yet."""
+
+    id: str
+    body: str
+    """The entry as JSON; empty or something else in a row that is no entry."""
+
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -129,11 +143,15 @@ class LogStream:
 
     async def append(self, entry: LogEntry) -> str:
         """Add an entry; returns its id. Exchanges are added by their settlement."""
-        with mapped():
-            key = keyspace.logs()
-            fields: dict[Any, Any] = {"entry": encode_entry(entry)}
-            added = await self._redis.xadd(key, fields, maxlen=LENGTH, approximate=True)
-            return text(added)
+        keys = [keyspace.logs(), keyspace.settings()]
+        args = [encode_entry(entry), *LENGTHS]
+        return text(await self._scripts.run("append_log", keys, args))
+
+    async def trim(self, length: int) -> None:
+        """Remove the oldest entries at once; what is appended keeps to the settings by itself."""
+        for _ in range(TRIMS):
+            if not await ask(lambda: self._redis.xtrim(keyspace.logs(), maxlen=length)):
+                return
 
     async def follow(
         self, after: str = "$", *, block: float = BLOCK_SECONDS, count: int = 200
@@ -150,16 +168,21 @@ class LogStream:
         found: list[StoredEntry] = []
         # Rows that are no entries are passed over, so that fewer than asked for means the end.
         while len(found) < count:
-            end, wanted = before if before == "+" else f"({before}", count - len(found)
-            rows = await self._rows(end, wanted)
-            found += _stored(rows)
+            wanted = count - len(found)
+            rows = await self.rows(before=before, count=wanted)
+            found += filter(None, map(decode_row, rows))
             if len(rows) < wanted:
                 break
-            before = text(rows[-1][0])
+            before = rows[-1].id
         return found
 
-    async def _rows(self, end: str, count: int) -> Any:
-        return await ask(lambda: self._redis.xrevrange(keyspace.logs(), max=end, count=count))
+    async def rows(self, *, before: str = "+", count: int = 100) -> Sequence[LogRow]:
+        """The same rows as they are kept, for `decode_row`; also those that are no entries."""
+        end = before if before == "+" else f"({before}"
+        found: Any = await ask(
+            lambda: self._redis.xrevrange(keyspace.logs(), max=end, count=count),
+        )
+        return [LogRow(text(row_id), _body(fields)) for row_id, fields in found]
 
     async def last_id(self) -> str:
         """The last id ever assigned, cleared or not; `0-0` if none was. A live log begins there."""
@@ -182,14 +205,19 @@ class LogStream:
         return bool(await self._scripts.run("restore_logs", keys))
 
 
+def decode_row(row: LogRow) -> StoredEntry | None:
+    """A row's entry; None for one that is none, or that this version cannot read."""
+    if not row.body:  # the row that remembers the last id of a cleared log
+        return None
+    entry = read_json(row.body, LogEntry, kind="log entry", name=row.id)
+    return None if entry is None else StoredEntry(id=row.id, entry=entry)
+
+
 def _stored(rows: Any) -> Sequence[StoredEntry]:
     """Rows of the stream as entries; rows that are none are left out."""
-    found = []
-    for entry_id, fields in rows:
-        body = (fields or {}).get("entry")
-        if not body:  # the row that remembers the last id of a cleared log
-            continue
-        entry = read_json(body, LogEntry, kind="log entry", name=text(entry_id))
-        if entry is not None:
-            found.append(StoredEntry(id=text(entry_id), entry=entry))
-    return found
+    read = (decode_row(LogRow(text(row_id), _body(fields))) for row_id, fields in rows)
+    return [entry for entry in read if entry is not None]
+
+
+def _body(fields: Any) -> str:
+    return str((fields or {}).get("entry") or "")

@@ -1,6 +1,6 @@
 """Routes of the settings: those of this process, and those that can be changed while running."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +18,7 @@ from codex_proapi.commons.cluster.live_settings import (
 )
 from codex_proapi.commons.usage.calendar import calendar_of, time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
+from codex_proapi.commons.usage.log_stream import LEAST_LENGTH, LENGTH, MOST_LENGTH, LogStream
 from codex_proapi.commons.usage.packing import Retention, UsagePacker
 from codex_proapi.console.api.model_check import CheckedSettings
 from codex_proapi.console.auth.audit import Audit
@@ -41,6 +42,7 @@ BackupDays = Annotated[int, msgspec.Meta(ge=0, le=3650)]
 Days = Annotated[int, msgspec.Meta(ge=LEAST_DAYS, le=MOST_DAYS)]
 
 
+LogEntries = Annotated[int, msgspec.Meta(ge=LEAST_LENGTH, le=MOST_LENGTH)]
 MOST_MONTHS = 120
 Months = Annotated[int, msgspec.Meta(ge=0, le=MOST_MONTHS)]
 
@@ -64,6 +66,8 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     """How long usage is kept by day; null is 400."""
     usage_months: int | None
     """How long sums of months are kept, never shorter than the days; null is 36."""
+    log_entries: int | None
+    """About how many entries the log keeps; null is 10,000."""
     quota_poll_seconds: int | None
     """Time between two questions about the quota of an account that no answer tells of."""
     alert_window_percent: float | None
@@ -109,9 +113,32 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: Zone | msgspec.UnsetType | None = msgspec.UNSET
     usage_months: Months | msgspec.UnsetType | None = msgspec.UNSET
     usage_days: Days | msgspec.UnsetType | None = msgspec.UNSET
+    log_entries: LogEntries | msgspec.UnsetType | None = msgspec.UNSET
     quota_poll_seconds: PollSeconds | msgspec.UnsetType | None = msgspec.UNSET
     alert_window_percent: Percent | msgspec.UnsetType | None = msgspec.UNSET
     alert_backup_days: BackupDays | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class History:
+    """Usage and log as far as they are kept."""
+
+    def __init__(self, packer: UsagePacker, logs: LogStream) -> None:
+        self._packer, self._logs = packer, logs
+
+    def __repr__(self) -> str:
+        return "<History>"
+
+    async def apply(self, changes: Container[str], live: LiveSettings, *, now: float) -> None:
+        """Make changed settings hold for what there is.
+
+        Also the same settings again: an earlier change may have been cut short.
+        """
+        if "usage_days" in changes or "usage_months" in changes:
+            retention = Retention(days=live.usage_days, months=live.usage_months)
+            calendar = calendar_of(live.time_zone)
+            await self._packer.apply(retention, now=now, calendar=calendar)
+        if "log_entries" in changes:
+            await self._logs.trim(live.log_entries or LENGTH)
 
 
 @get("/api/settings", tags=["settings"])
@@ -132,12 +159,13 @@ async def change_settings(
     checked_settings: Injected[CheckedSettings],
     settings: Injected[ConsoleSettings],
     audit: Injected[Audit],
-    usage_packer: Injected[UsagePacker],
+    history: Injected[History],
     clock: Injected[Clock],
 ) -> SettingsBody:
     """Change settings on every replica within seconds.
 
-    With a shorter `usage_days` of older days only the sums of their months are kept, from then on. With another `time_zone` what was counted
+    With a shorter `usage_days` of older days only the sums of their months are kept, from then on;
+    with fewer `log_entries` the oldest ones are removed. With another `time_zone` what was counted
     stays in its day, and what comes is counted in the day it then is there.
     """
     changes = {
@@ -151,11 +179,7 @@ async def change_settings(
     if not changes:
         return _body(request, before, settings)
     after = await checked_settings.change(changes, before=before)
-    # Also the same again: an earlier change may have been cut short.
-    if not {"usage_days", "usage_months"}.isdisjoint(changes):
-        retention = Retention(days=after.usage_days, months=after.usage_months)
-        calendar = calendar_of(after.time_zone)
-        await usage_packer.apply(retention, now=clock(), calendar=calendar)
+    await history.apply(changes, after, now=clock())
     differing = [name for name in changes if getattr(before, name) != getattr(after, name)]
     if differing:
         await audit.note(

@@ -13,7 +13,7 @@ from litestar import get
 from litestar.response import Stream
 
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
-from codex_proapi.commons.usage.log_stream import LENGTH, LogStream, StoredEntry
+from codex_proapi.commons.usage.log_stream import MOST_LENGTH, LogStream, StoredEntry
 from codex_proapi.console.live.log_filter import LogFilter
 from codex_proapi.console.server.csv_text import csv_line
 from codex_proapi.console.server.dependencies import Injected
@@ -22,8 +22,8 @@ Encode: TypeAlias = Callable[[StoredEntry], bytes]
 
 BATCH = 200
 """Entries read and encoded at once: some milliseconds of work."""
-MOST = 2 * LENGTH
-"""Entries read for one file; the log may be a little longer than LENGTH."""
+MOST = 2 * MOST_LENGTH
+"""Entries read for one file: a bound for one that is appended to faster than it is read."""
 COLUMNS = (
     *("id", "time", "level", "kind", "event", "status", "code", "request_id"),
     *("endpoint", "asked_model", "answered_model", "account", "key_id", "key_name", "tries"),

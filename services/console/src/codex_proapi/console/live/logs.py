@@ -11,7 +11,14 @@ from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.usage.log_stream import LENGTH, LogKind, LogLevel, LogStream, StoredEntry
+from codex_proapi.commons.usage.log_stream import (
+    MOST_LENGTH,
+    LogKind,
+    LogLevel,
+    LogStream,
+    StoredEntry,
+    decode_row,
+)
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.identity import RequestIdentity, identity_of
 from codex_proapi.console.auth.request_author import audit_event
@@ -47,6 +54,8 @@ Status = Annotated[str, QueryParameter(pattern=r"^$|^[1-5]([0-9]{2}|xx)$", max_l
 
 SCAN = 500
 """Entries read at once while looking for those that pass a filter."""
+SCANNED_AT_MOST = 20_000
+"""Entries looked through for one answer; the next one goes on from there."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,9 +65,10 @@ class LogPage(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: list[StoredEntry]
     before: str
-    """What to pass as `before` for older ones; empty when there are none."""
+    """What to pass as `before` for older ones; empty when there are none. With it there may be fewer entries
+    than asked for, or none yet: so many were looked through."""
     scanned: int
-    """Number of entries that were read."""
+    """Number of entries that were looked through."""
     latest: str
     """Where a stream has to begin to miss nothing that comes after this page."""
 
@@ -99,31 +109,48 @@ async def list_logs(
     before: Before = "",
     limit: Limit = 100,
 ) -> LogPage:
-    """Entries that pass the filters, newest first."""
-    return await read_page(logs, wanted, before=before, limit=limit)
+    """Entries that pass the filters, newest first, of the next 20,000 at most: `before` goes on from there."""
+    return await read_page(logs, wanted, before=before, limit=limit, scan=SCANNED_AT_MOST)
 
 
 async def read_page(
-    logs: LogStream, wanted: LogFilter, *, before: str = "", limit: int = 100
+    logs: LogStream,
+    wanted: LogFilter,
+    *,
+    before: str = "",
+    limit: int = 100,
+    scan: int = 2 * MOST_LENGTH,
 ) -> LogPage:
-    """One page of the entries that pass the filter, however many must be read for it."""
+    """One page of the entries that pass the filter.
+
+    Args:
+        logs: The log.
+        wanted: The filter.
+        before: Only entries older than this id.
+        limit: How many at most.
+        scan: How many are looked through at most; the default is all of a log.
+    """
     # Read first: entries appended in between are then on the page and in the stream, never lost.
     latest = "" if before else await logs.last_id()
     position, scanned = before or "+", 0
     passed: list[StoredEntry] = []
-    while scanned < 2 * LENGTH:
-        found = await logs.page(before=position, count=SCAN)
+    count = min(limit, SCAN)  # without a filter that is all there is to read
+    while scanned < scan:
+        found = await logs.rows(before=position, count=count)
         if position == "+" and found:
             latest = found[0].id
-        for kept in found:
-            scanned, position = scanned + 1, kept.id
-            if wanted.lets(kept.entry):
+        for row in found:
+            scanned, position = scanned + 1, row.id
+            kept = decode_row(row) if wanted.may_let(row.body) else None
+            if kept is not None and wanted.lets(kept.entry):
                 passed.append(kept)
             if len(passed) == limit:
                 return LogPage(entries=passed, before=position, scanned=scanned, latest=latest)
-        if len(found) < SCAN:
+        if len(found) < count:
+            position = ""
             break
-    return LogPage(entries=passed, before="", scanned=scanned, latest=latest or "0-0")
+        count = min(SCAN, scan - scanned)
+    return LogPage(entries=passed, before=position, scanned=scanned, latest=latest or "0-0")
 
 
 @delete("/api/logs", tags=["logs"], status_code=200)

@@ -17,6 +17,7 @@ from codex_proapi.commons.cluster.live_settings import (
 from codex_proapi.commons.redis.keyspace import USAGE_MONTHS
 from codex_proapi.commons.usage.calendar import time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
+from codex_proapi.commons.usage.log_stream import LEAST_LENGTH, LENGTH, MOST_LENGTH
 from codex_proapi.console.accounts.model_names import ModelNames, NamesInForce, names_in_force
 from codex_proapi.console.accounts.models_seen import SeenModel, load_models
 from codex_proapi.console.api.settings import MOST_MONTHS, MOST_STREAMS
@@ -124,6 +125,9 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     most_days: int = MOST_DAYS
     most_months: int = MOST_MONTHS
     usual_months: int = USAGE_MONTHS
+    least_entries: int = LEAST_LENGTH
+    most_entries: int = MOST_LENGTH
+    usual_entries: int = LENGTH
     facts: tuple[tuple[str, str], ...]
     """What comes from the environment: names and values."""
     base_url: str

@@ -1,6 +1,6 @@
 -- Count settled exchanges, each request id once, and append their log entries.
--- KEYS logs
--- ARGV seconds ids are remembered, length of the log, names of counters as JSON,
+-- KEYS logs, settings
+-- ARGV seconds ids are remembered, names of counters as JSON, usual, least and greatest length of the log,
 --      then the JSON of each exchange:
 --      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, counts (in order of names),
 --      subjects {{set, seconds, subject}, …}, key (hash, or ''), attempts {{account hash, error or ''}, …},
@@ -14,7 +14,10 @@
 -- have been written to it. An error that says something of the server (no memory, read only) comes with the
 -- first write and ends the script: nothing is done then, and the caller tries again. Ids are marked and
 -- entries appended last, when all that could fail has been done.
-local names = cjson.decode(ARGV[3])
+-- include codex_proapi.commons.usage/log_length.lua
+local FIRST = 6 -- of ARGV that is an exchange
+local names = cjson.decode(ARGV[2])
+local length = log_length(KEYS[2], ARGV[3], ARGV[4], ARGV[5])
 local sums, subjects, notes, lives, fresh = {}, {}, {}, {}, {}
 local refused, first, written, counted = {}, '', false, 0
 local POISONED = {'^WRONGTYPE', 'not an integer', 'not a valid float', 'overflow'}
@@ -105,8 +108,8 @@ local function even(share)
 end
 
 local seen = {}
-for i = 4, #ARGV do
-  local place = i - 4
+for i = FIRST, #ARGV do
+  local place = i - FIRST
   local read, exchange = pcall(cjson.decode, ARGV[i])
   local known = read and redis.pcall('SISMEMBER', exchange.settled, exchange.id)
   if not read then
@@ -147,7 +150,7 @@ for _, entry in ipairs(fresh) do
     counted = counted + 1
     lives[exchange.settled] = ARGV[1]
   end
-  write({place}, 'XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'entry', exchange.entry)
+  write({place}, 'XADD', KEYS[1], 'MAXLEN', '~', length, '*', 'entry', exchange.entry)
 end
 for key, seconds in pairs(lives) do redis.call('EXPIRE', key, seconds) end
 

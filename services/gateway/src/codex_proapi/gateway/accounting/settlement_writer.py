@@ -19,7 +19,7 @@ from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
-from codex_proapi.commons.usage.log_stream import LENGTH, encode_entry, entry_of
+from codex_proapi.commons.usage.log_stream import LENGTHS, encode_entry, entry_of
 
 MOST_AT_ONCE = 100
 """Most exchanges in one run of the script, during which Redis serves no other command."""
@@ -52,7 +52,7 @@ class SettlementWriter:
         An exchange that Redis rejects (a key with a value of another type) is dropped, counted and
         logged; the others of its batch are written. Raises StoreUnavailable if none was written.
         """
-        settings = (keyspace.SETTLED_SECONDS, LENGTH, _NAMES)
+        settings = (keyspace.SETTLED_SECONDS, _NAMES, *LENGTHS)
         counted = 0
         for begin in range(0, len(records), MOST_AT_ONCE):
             exchanges = [
@@ -63,7 +63,7 @@ class SettlementWriter:
                 self._refused(unreadable, "cannot be encoded")
             args = [*settings, *filter(None, exchanges)]
             added, refused, reason = await self._scripts.repeat(
-                "settle_once", [keyspace.logs()], args
+                "settle_once", [keyspace.logs(), keyspace.settings()], args
             )
             if refused:
                 self._refused(len(refused), text(reason))

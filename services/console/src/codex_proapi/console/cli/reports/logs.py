@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import rich_click as click
 
 from codex_proapi.commons.usage.calendar import Calendar
-from codex_proapi.commons.usage.log_stream import LogEntry, LogStream, StoredEntry
+from codex_proapi.commons.usage.log_stream import MOST_LENGTH, LogEntry, LogStream, StoredEntry
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.terminal.json_output import json_line
 from codex_proapi.console.cli.terminal.tables import plain
@@ -14,7 +14,7 @@ from codex_proapi.console.cli.terminal.times import second
 from codex_proapi.console.live.log_filter import LogFilter, words
 from codex_proapi.console.live.logs import read_page
 
-USUAL, MOST = 50, 10_000
+USUAL, MOST = 50, MOST_LENGTH
 BLOCK_SECONDS = 0.5
 """How long one read waits for what comes; shorter than the client's own time limit."""
 

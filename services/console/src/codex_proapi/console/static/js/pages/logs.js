@@ -13,7 +13,8 @@ import { detailOf, rowOf } from "../parts/log_rows.js";
 const MOST = 500, PAGE = 60, GLOWING = 5;
 const log = $("#log"), form = $("#log-filter");
 const known = new Map();
-let waiting = [], paused = false, oldest = "", lostSince = 0, typing = 0, streamState = "connecting";
+let waiting = [], paused = false, lostSince = 0, typing = 0, streamState = "connecting";
+let searched = "", loading = 0; // the place up to which the log was looked through, and which load is the last one
 
 const query = () => {
   const found = new URLSearchParams();
@@ -55,7 +56,7 @@ function trim() {
     log.lastElementChild.remove();
     $("#log-older").hidden = false;
   }
-  oldest = log.lastElementChild?.id.slice(4) || "";
+  searched = log.lastElementChild?.id.slice(4) || "";
 }
 
 function hold(entries) {
@@ -81,29 +82,39 @@ function count() {
   const more = !$("#log-older").hidden;
   $("#log-shown").textContent = !filtered
     ? t("%(shown)s of %(total)s", { shown: numbers.format(shown), total: numbers.format(total) })
-    : more ? t("more than %(shown)s match", { shown: numbers.format(shown) }) : tn("%(num)s matches", "%(num)s match", shown);
+    : more && !shown ? t("searching …") : more ? t("more than %(shown)s match", { shown: numbers.format(shown) }) : tn("%(num)s matches", "%(num)s match", shown);
   const empty = $("#log-empty");
-  empty.hidden = shown > 0;
+  empty.hidden = shown > 0 || more;
   $("[data-empty-title]", empty).textContent = filtered ? t("No entry matches") : t("No entry yet");
   $("[data-empty-text]", empty).textContent = filtered ? t("Change or remove the filters.") : t("Each request appears here the moment it ends.");
   $(".empty-action", empty).hidden = filtered;
   $(".log-head").hidden = shown === 0;
 }
 
+// One answer looks through a part of a long log only: where a filter lets little pass it is asked for
+// the next part, until there is a screen of rows.
 async function load(before = "") {
-  const wanted = query();
+  const mine = (loading += 1), wanted = query(), upTo = log.childElementCount + PAGE;
   wanted.set("limit", String(PAGE));
-  if (before) wanted.set("before", before);
-  const page = await call("GET", `/api/logs?${wanted}`);
-  for (const stored of page.entries) {
+  for (let from = before, first = !before; first || from; first = false) {
+    if (from) wanted.set("before", from);
+    const page = await call("GET", `/api/logs?${wanted}`);
+    if (mine !== loading) return;
+    add(page.entries);
+    if (first) source.last = page.latest;
+    from = searched = page.before;
+    $("#log-older").hidden = !from || log.childElementCount >= MOST;
+    count();
+    if (log.childElementCount >= upTo) return;
+  }
+}
+
+function add(entries) {
+  for (const stored of entries) {
     if (known.has(stored.id)) continue;
     known.set(stored.id, stored);
     log.append(rowOf(stored));
   }
-  oldest = log.lastElementChild?.id.slice(4) || "";
-  $("#log-older").hidden = !page.before || log.childElementCount >= MOST;
-  if (!before) source.last = page.latest;
-  count();
 }
 
 // What is downloaded is what the filters let through.
@@ -176,7 +187,7 @@ $("#log-reset").addEventListener("click", () => {
 });
 $("#log-pause").addEventListener("click", (event) => pause(event.currentTarget));
 $("#log-clear").addEventListener("click", clear);
-$("#log-older").addEventListener("click", () => load(oldest));
+$("#log-older").addEventListener("click", () => load(searched));
 $("#log-new").addEventListener("click", () => {
   scrollTo({ top: 0 });
   release();
