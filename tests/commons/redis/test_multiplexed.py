@@ -1,6 +1,7 @@
 """Many requests on one connection: every reply reaches its caller, and no failure stays."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,13 +9,22 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import TimeoutError as TimedOut
+from support.exchanges import a_record
 from support.redis_server import RedisServer
 
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
+from codex_proapi.gateway.accounting.ledger_writer import RedisWriter
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
+from codex_proapi.gateway.limits.expiring_members import ExpiringMembers
+from codex_proapi.gateway.pool.slot_queue import AccountQueue, Waiter
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 
@@ -269,4 +279,71 @@ async def test_a_reply_that_came_while_our_own_loop_was_held_up_is_no_time_out(
         pass
 
     assert await waiting == "PONG"
+    await line.aclose()
+
+
+async def test_commands_fail_at_once_while_the_circuit_breaker_is_shut(redis_url: str) -> None:
+    breaker = RedisCircuitBreaker()
+    line = connect_multiplexed(redis_url, breaker=breaker)
+    assert line is not None
+    assert await line.call("PING") == "PONG"
+
+    breaker.shut = True
+    with pytest.raises(ConnectionBroken, match="away"):
+        await line.call("PING")
+
+    breaker.open()
+    assert await line.call("PING") == "PONG"
+    await line.aclose()
+
+
+async def test_after_a_drop_the_next_command_has_a_new_connection(
+    line: MultiplexedConnection,
+) -> None:
+    before = await line.call("CLIENT", "ID")
+    waiting = asyncio.ensure_future(line.call("PING"))
+    await asyncio.sleep(0)
+
+    line.drop()
+
+    with pytest.raises(ConnectionBroken):
+        await waiting
+    assert await line.call("CLIENT", "ID") > before
+
+
+async def test_what_each_request_writes_needs_no_connection_of_the_pool(redis_url: str) -> None:
+    # Such a client could not connect: whatever reaches Redis went over the line.
+    nowhere, line = connect("unix:///nowhere"), line_to(redis_url)
+    queue = AccountQueue(
+        nowhere,
+        blocking_redis=nowhere,
+        connection=line,
+        replica="r1",
+        tasks=Tasks(),
+        clock=time.time,
+    )
+    settlements = SettlementWriter(nowhere, connection=line)
+    writer = RedisWriter(
+        nowhere,
+        settlements=settlements,
+        cooldowns=CooldownStore(nowhere, connection=line),
+        connection=line,
+    )
+    permits = ExpiringMembers(nowhere, connection=line, clock=time.time, seconds=60, kept=120)
+
+    queue.most = 1
+    assert await queue.take("acc_1", Waiter(request_id="r1")) == ()
+    assert await queue.take("acc_1", Waiter(request_id="r2")) == ["acc_1"]
+    await queue.free("r1")
+    assert await queue.take("acc_1", Waiter(request_id="r2")) == ()
+    await writer.tie_tentatively({"f1": "acc_1", "f2": "acc_1"})
+    await writer.tie({"f1": "acc_2"})
+    await writer.tie_tentatively({"f1": "acc_3"})
+    assert await line.call("GET", keyspace.affinity("f1")) == "acc_2"
+    assert await line.call("GET", keyspace.affinity("f2")) == "~acc_1"
+    await writer.succeed({"acc_1": time.time()})
+    assert await settlements.add([a_record(1)]) == 1
+    await line.call("ZADD", "permits", 1, "one", 2, "two")
+    await permits.remove("permits", "one")
+    assert await line.call("ZRANGE", "permits", 0, -1) == ["two"]
     await line.aclose()

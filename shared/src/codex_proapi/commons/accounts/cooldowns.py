@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import text
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
@@ -40,11 +41,11 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CooldownStore:
-    """The cooldowns of all accounts, shared by every replica."""
+    """The cooldowns of all accounts, shared by every replica; scripts run on `connection`, if given."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, connection: MultiplexedConnection | None = None) -> None:
         self._redis = redis
-        self._scripts = Scripts(redis, __package__)
+        self._scripts = Scripts(redis, __package__, connection=connection)
         self._repair = TypeRepair(redis)
 
     def __repr__(self) -> str:

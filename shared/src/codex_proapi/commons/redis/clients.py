@@ -7,8 +7,8 @@ after a time-out, since the caller has waited long enough.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -70,14 +70,26 @@ def connect_blocking(url: str, *, max_connections: int = MAX_BLOCKING) -> Redis:
     )
 
 
-@contextlib.contextmanager
-def mapped() -> Iterator[None]:
-    """Turn any error of redis-py into StoreUnavailable."""
-    try:
-        yield
-    except (RedisError, RedisClusterException, OSError) as error:
-        code = code_of(error)
-        raise StoreUnavailable(f"Redis: {code or type(error).__name__}") from error
+class _Mapped:
+    """A context that turns errors; without a state, so that one serves every command."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, RedisError | RedisClusterException | OSError):
+            code = code_of(error)
+            raise StoreUnavailable(f"Redis: {code or type(error).__name__}") from error
+
+
+_MAPPED = _Mapped()
+
+
+def mapped() -> AbstractContextManager[None]:
+    """A context in which any error of redis-py becomes StoreUnavailable."""
+    return _MAPPED
 
 
 async def ask(read: Callable[[], Awaitable[T]]) -> T:

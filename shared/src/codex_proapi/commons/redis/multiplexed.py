@@ -1,4 +1,4 @@
-"""One connection to Redis shared by all requests of a process, for the snapshot before upstream.
+"""One connection to Redis shared by all requests of a process, for what each of them asks and writes.
 
 redis-py takes a connection from its pool for each command, which costs as much as the rest of a
 small request; here commands are pipelined and replies come back in the same order (measured: a
@@ -9,14 +9,18 @@ When the connection breaks, every waiting command fails, and the next one connec
 import asyncio
 import collections
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import hiredis
+from redis.asyncio import Redis
 from redis.asyncio.connection import parse_url
 from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import TimeoutError as TimedOut
+
+from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 
 _ERRORS = {
     "NOSCRIPT": NoScriptError,
@@ -32,11 +36,22 @@ OVERDUE_SECONDS = 0.05
 Word: TypeAlias = str | int | float | bytes
 """A part of a command."""
 
+Execute: TypeAlias = Callable[..., Awaitable[Any]]
+"""Runs one command, given its words; gives its reply."""
 
-def connect_multiplexed(url: str, *, timeout: float = 1.0) -> "MultiplexedConnection | None":
+
+def executor(redis: Redis, connection: "MultiplexedConnection | None") -> Execute:
+    """What runs single commands: the shared connection, or the client where there is none."""
+    return connection.call if connection is not None else redis.execute_command
+
+
+def connect_multiplexed(
+    url: str, *, timeout: float = 1.0, breaker: RedisCircuitBreaker | None = None
+) -> "MultiplexedConnection | None":
     """A connection to the server of this URL; None for Sentinel, Cluster, and TLS with own options.
 
     Those need redis-py. `?socket_timeout=` of the URL overrules the time-out, as in redis-py.
+    With a circuit breaker commands fail at once while it is shut.
     """
     scheme = urlsplit(url).scheme
     if scheme not in ("redis", "rediss", "unix"):
@@ -45,14 +60,24 @@ def connect_multiplexed(url: str, *, timeout: float = 1.0) -> "MultiplexedConnec
     if any(name.startswith("ssl") for name in options):
         return None
     patience = float(options.get("socket_timeout", timeout))
-    return MultiplexedConnection(options, secure=scheme == "rediss", timeout=patience)
+    return MultiplexedConnection(
+        options, secure=scheme == "rediss", timeout=patience, breaker=breaker
+    )
 
 
 class MultiplexedConnection:
     """One shared connection, opened at first use and again after it broke."""
 
-    def __init__(self, options: dict[str, Any], *, secure: bool, timeout: float) -> None:
+    def __init__(
+        self,
+        options: dict[str, Any],
+        *,
+        secure: bool,
+        timeout: float,
+        breaker: RedisCircuitBreaker | None = None,
+    ) -> None:
         self._options = options
+        self._breaker = breaker or RedisCircuitBreaker()
         self._secure = secure
         self._timeout = timeout
         self._end: _End | None = None
@@ -63,18 +88,24 @@ class MultiplexedConnection:
 
     async def call(self, *command: Word) -> Any:
         """Run a command; raises as redis-py does. A cancelled caller's reply is discarded."""
+        if self._breaker.shut:
+            raise ConnectionBroken("away")
         end = self._end
         if end is None or end.broken:
             end = await self._draw()
         return await end.send(command)
+
+    def drop(self) -> None:
+        """Close the connection; the next command opens another. Those that wait fail."""
+        if self._end is not None:
+            self._end.hang_up(ConnectionBroken("dropped"))
 
     async def aclose(self) -> None:
         """Close the connection."""
         if self._drawing is not None:
             self._drawing.cancel()
             await asyncio.gather(self._drawing, return_exceptions=True)
-        if self._end is not None:
-            self._end.hang_up(ConnectionBroken("closed"))
+        self.drop()
 
     def _is_up(self) -> bool:
         return self._end is not None and not self._end.broken

@@ -4,21 +4,20 @@ import contextlib
 import hashlib
 import importlib.resources
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from codex_proapi.commons.redis.clients import mapped, text
-from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
+from codex_proapi.commons.redis.multiplexed import Execute, MultiplexedConnection, executor
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 SAFE_ROUNDS: Final = 3
 SAFE_MILLISECONDS: Final = 600
 """How often, and how long each time, a write is waited for to be safe: a file is synced every second."""
-_Execute: TypeAlias = Callable[..., Awaitable[Any]]
 _INCLUDE: Final = re.compile(r"^-- include (?:([\w.]+)/)?(\w+)\.lua$", re.MULTILINE)
 
 
@@ -39,7 +38,7 @@ class Scripts:
     ) -> None:
         self._redis = redis
         self._package = package
-        self._execute: _Execute = connection.call if connection else redis.execute_command
+        self._execute = executor(redis, connection)
         self._known: dict[str, tuple[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -61,7 +60,7 @@ class Scripts:
                 return await _evaluated(self._execute, digest, source, (len(keys), *keys, *args))
             # Not as a context manager: that keeps its connection if it is cancelled as it ends.
             client = self._redis.client()
-            run: _Execute = client.execute_command
+            run: Execute = client.execute_command
             try:
                 reply = await _evaluated(run, digest, source, (len(keys), *keys, *args))
                 with contextlib.suppress(RedisError, OSError):
@@ -98,14 +97,14 @@ class Scripts:
         return folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
-async def _evaluated(run: _Execute, digest: str, source: str, rest: Sequence[Any]) -> Any:
+async def _evaluated(run: Execute, digest: str, source: str, rest: Sequence[Any]) -> Any:
     try:
         return await run("EVALSHA", digest, *rest)
     except NoScriptError:
         return await run("EVAL", source, *rest)
 
 
-async def _until_safe(run: _Execute) -> None:
+async def _until_safe(run: Execute) -> None:
     """Wait for the disk and one replica; either is waited for only if the server has it."""
     role = await run("ROLE")
     replicas = 1 if text(role[0]) == "master" and role[2] else 0

@@ -8,7 +8,8 @@ from typing import Final
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
+from codex_proapi.commons.redis.scripts import Scripts
 
 TENTATIVE: Final = "~"
 """Prefix of the account id of a tentative tie."""
@@ -17,26 +18,20 @@ TENTATIVE: Final = "~"
 class AffinityWriter:
     """Writes ties."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, *, connection: MultiplexedConnection | None = None) -> None:
+        self._scripts = Scripts(redis, __package__, connection=connection)
 
     def __repr__(self) -> str:
         return "<AffinityWriter>"
 
     async def tie(self, accounts: dict[str, str]) -> None:
         """Tie conversations (by fingerprint) to accounts that have answered. Raises StoreUnavailable."""
-        with mapped():
-            pipe = self._redis.pipeline(transaction=False)
-            for fingerprint, account_id in accounts.items():
-                key = keyspace.affinity(fingerprint)
-                pipe.set(key, account_id, ex=keyspace.AFFINITY_SECONDS)
-            await pipe.execute()
+        keys = list(map(keyspace.affinity, accounts))
+        args = [keyspace.AFFINITY_SECONDS, "", *accounts.values()]
+        await self._scripts.repeat("tie_conversations", keys, args)
 
     async def tie_tentatively(self, accounts: dict[str, str]) -> None:
         """Tie conversations without an account to the one just selected. Raises StoreUnavailable."""
-        with mapped():
-            pipe = self._redis.pipeline(transaction=False)
-            for fingerprint, account_id in accounts.items():
-                key = keyspace.affinity(fingerprint)
-                pipe.set(key, TENTATIVE + account_id, ex=keyspace.PROMISE_SECONDS, nx=True)
-            await pipe.execute()
+        keys = list(map(keyspace.affinity, accounts))
+        args = [keyspace.PROMISE_SECONDS, TENTATIVE, *accounts.values()]
+        await self._scripts.repeat("tie_conversations", keys, args)

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
@@ -21,11 +22,16 @@ class RedisWriter:
     """Writes the ledger's entries to Redis; a `LedgerWriter`."""
 
     def __init__(
-        self, redis: Redis, *, settlements: SettlementWriter, cooldowns: CooldownStore
+        self,
+        redis: Redis,
+        *,
+        settlements: SettlementWriter,
+        cooldowns: CooldownStore,
+        connection: MultiplexedConnection | None = None,
     ) -> None:
         self._redis = redis
         self._settlements = settlements
-        self._ties = AffinityWriter(redis)
+        self._ties = AffinityWriter(redis, connection=connection)
         self._cooldowns = cooldowns
         self._logs = LogStream(redis)
 

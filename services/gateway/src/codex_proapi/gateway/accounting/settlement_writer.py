@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.api_keys.fair_shares import CHARGED, cost_of
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import text
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
@@ -34,9 +35,15 @@ log = structlog.get_logger(__name__)
 class SettlementWriter:
     """Counts settled exchanges in Redis and appends their log entries."""
 
-    def __init__(self, redis: Redis, *, lost: Callable[[int], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        connection: MultiplexedConnection | None = None,
+        lost: Callable[[int], object] = lambda _: None,
+    ) -> None:
         """Args: `lost` is called with the number of exchanges that were not written completely."""
-        self._scripts = Scripts(redis, __package__)
+        self._scripts = Scripts(redis, __package__, connection=connection)
         self._lost = lost
         self.days = keyspace.USAGE_DAYS
         """Days that usage is kept after its day; may change while running."""

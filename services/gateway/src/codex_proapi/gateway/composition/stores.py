@@ -47,6 +47,9 @@ class RedisClients(msgspec.Struct, frozen=True, kw_only=True):
     """For blocking reads."""
     multiplexed: MultiplexedConnection | None
     """One connection shared by the snapshots of all requests; None if Redis is a cluster."""
+    writes: MultiplexedConnection | None
+    """One shared by slots, permits and settlements, whose batches may be large; as ordinary commands,
+    theirs fail at once while the circuit breaker is open."""
     breaker: RedisCircuitBreaker
 
     async def ping(self) -> bool:
@@ -62,8 +65,9 @@ class RedisClients(msgspec.Struct, frozen=True, kw_only=True):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self.multiplexed is not None:
-            await self.multiplexed.aclose()
+        for connection in (self.multiplexed, self.writes):
+            if connection is not None:
+                await connection.aclose()
         for client in (self.blocking, self.snapshots, self.commands):
             await client.aclose()
 
@@ -97,6 +101,7 @@ def connect_redis(settings: GatewaySettings) -> RedisClients:
         snapshots=connect(settings.redis_url),
         blocking=connect_blocking(settings.redis_url, max_connections=1),
         multiplexed=connect_multiplexed(settings.redis_url),
+        writes=connect_multiplexed(settings.redis_url, breaker=breaker),
         breaker=breaker,
     )
 
@@ -110,7 +115,7 @@ def open_stores(
     accounts = AccountStore(redis.commands, cipher)
     view = AccountView(accounts)
     keys = KeyStore(redis.commands, cipher)
-    cooldowns = CooldownStore(redis.commands)
+    cooldowns = CooldownStore(redis.commands, connection=redis.writes)
     authenticator = Authenticator(
         keys,
         policy=settings.api_key_policy,
@@ -118,15 +123,19 @@ def open_stores(
         redis_breaker=redis.breaker,
         origins=TrustedOrigins(public_url=settings.public_url, allowed=settings.allowed_origins),
     )
-    settlements = SettlementWriter(redis.commands, lost=metrics.ledger_lost.inc)
-    writer = RedisWriter(redis.commands, settlements=settlements, cooldowns=cooldowns)
+    settlements = SettlementWriter(
+        redis.commands, lost=metrics.ledger_lost.inc, connection=redis.writes
+    )
+    writer = RedisWriter(
+        redis.commands, settlements=settlements, cooldowns=cooldowns, connection=redis.writes
+    )
     ledger = Ledger(writer, metrics)
     replica_id = secrets.token_hex(6)
     metrics.states.stored_limit.set(MOST_ALL_BYTES)
     outage = _store_outage(
         redis, view, authenticator, ledger, clock=clock, metrics=metrics, tasks=tasks
     )
-    stream_permits = StreamPermits(redis.commands, clock=clock)
+    stream_permits = StreamPermits(redis.commands, clock=clock, connection=redis.writes)
     outage.on_return(lambda: tasks.start(stream_permits.free_uncertain(), name="free permits"))
     return Stores(
         replica_id=replica_id,
@@ -147,6 +156,7 @@ def open_stores(
             replica=replica_id,
             tasks=tasks,
             clock=clock,
+            connection=redis.writes,
         ),
         stream_permits=stream_permits,
         responses=ResponseStore(redis.commands, cipher),
@@ -174,6 +184,8 @@ def _store_outage(
     def returned() -> None:
         """Redis is back: drop connections made before, and write the latest settlements again."""
         ledger.again()
+        if redis.writes is not None:
+            redis.writes.drop()
         pool = getattr(redis.commands, "connection_pool", None)  # a cluster's client has none
         if pool is not None:
             tasks.start(pool.disconnect(inuse_connections=False), name="old connections")

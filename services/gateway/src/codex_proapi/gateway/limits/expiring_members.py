@@ -13,6 +13,7 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, executor
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 RENEW_SECONDS: Final = 15.0
@@ -26,15 +27,23 @@ class ExpiringMembers:
 
     Args:
         redis: where the sets are.
+        connection: a multiplexed connection for single commands.
         clock: seconds since the epoch, by Redis' clock.
         seconds: how long a member lasts without being renewed.
         kept: lifetime of a set that nobody renews, in seconds.
     """
 
     def __init__(
-        self, redis: Redis, *, clock: Callable[[], float], seconds: float, kept: int
+        self,
+        redis: Redis,
+        *,
+        connection: MultiplexedConnection | None,
+        clock: Callable[[], float],
+        seconds: float,
+        kept: int,
     ) -> None:
         self._redis = redis
+        self._execute = executor(redis, connection)
         self._clock = clock
         self._seconds = seconds
         self._kept = kept
@@ -58,7 +67,7 @@ class ExpiringMembers:
     async def remove(self, key: str, *members: str) -> None:
         """Remove members. Raises StoreUnavailable; they then expire."""
         with mapped():
-            await self._redis.zrem(key, *members)
+            await self._execute("ZREM", key, *members)
 
 
 async def renew_regularly(

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.limits.expiring_members import ExpiringMembers, renew_regularly
@@ -36,9 +37,19 @@ log = structlog.get_logger(__name__)
 class StreamPermits:
     """The stream permits that this replica's exchanges hold."""
 
-    def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        clock: Callable[[], float],
+        connection: MultiplexedConnection | None = None,
+    ) -> None:
         self._members = ExpiringMembers(
-            redis, clock=clock, seconds=STREAM_SECONDS, kept=keyspace.LIMIT_SECONDS
+            redis,
+            connection=connection,
+            clock=clock,
+            seconds=STREAM_SECONDS,
+            kept=keyspace.LIMIT_SECONDS,
         )
         self._held: dict[str, LimitCharge] = {}
         self._uncertain: deque[LimitCharge] = deque(maxlen=MOST_UNCERTAIN)

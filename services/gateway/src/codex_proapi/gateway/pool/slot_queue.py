@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -53,6 +54,7 @@ class AccountQueue:
 
     Args:
         redis: for slots and queue.
+        connection: a multiplexed connection for their scripts.
         blocking_redis: a client whose connection may block in BLPOP.
         replica: this replica's id, which names its list of notifications.
         tasks: runs the task that receives notifications.
@@ -64,19 +66,24 @@ class AccountQueue:
         redis: Redis,
         *,
         blocking_redis: Redis,
+        connection: MultiplexedConnection | None = None,
         replica: str,
         tasks: Tasks,
         clock: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._members = ExpiringMembers(
-            redis, clock=clock, seconds=HOLD_SECONDS, kept=keyspace.SLOT_SECONDS
+            redis,
+            connection=connection,
+            clock=clock,
+            seconds=HOLD_SECONDS,
+            kept=keyspace.SLOT_SECONDS,
         )
         self._blocking_redis = blocking_redis
         self._wakes = keyspace.wakes(replica)
         self._replica = replica
         self._tasks = tasks
-        self._scripts = Scripts(redis, __package__)
+        self._scripts = Scripts(redis, __package__, connection=connection)
         self._repair = TypeRepair(redis)
         self._held: dict[str, str] = {}
         """Slot by request id; "" while the request may hold a slot or be queued."""
