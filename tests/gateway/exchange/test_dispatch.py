@@ -46,6 +46,14 @@ async def test_a_conversation_on_its_own_account_is_not_promised_again() -> None
     assert scene.said.tentative_ties == []
 
 
+async def test_a_tie_that_redis_has_and_has_renewed_is_not_written_again() -> None:
+    scene = Scene([a_lease("acc_a", is_affine=True, is_tie_stored=True)], ["yes"])
+
+    await scene.dispatch()
+
+    assert scene.said.ties == {}
+
+
 async def test_what_cannot_be_told_from_others_is_tied_to_nobody() -> None:
     scene = Scene([a_lease()], ["yes"])
 

@@ -29,6 +29,30 @@ async def test_a_conversation_goes_back_to_its_account_which_is_its_own(scene: A
     )
 
 
+async def test_a_lease_tells_whether_redis_has_the_conversations_tie(scene: Any) -> None:
+    [first, _] = await scene.log_in(2)
+    untied = await scene.lend()
+    await scene.ties.tie_tentatively({"f1": first})
+    promised = await scene.lend()
+    await scene.ties.tie({"f1": first})
+    tied = await scene.lend()
+
+    away = await scene.lend(tried={first})
+
+    assert [each.is_tie_stored for each in (untied, promised, tied, away)] == [
+        *(False, False, True, False)
+    ]
+    assert tied.account.id == first != away.account.id
+
+
+async def test_the_only_account_is_tied_though_nothing_else_could_be_asked(scene: Any) -> None:
+    await scene.log_in(1)
+
+    lease = await scene.lend()
+
+    assert (lease.is_affine, lease.is_tie_stored) == (True, False)
+
+
 async def test_a_conversation_goes_back_to_its_own_account_though_others_are_full(
     scene: Any,
 ) -> None:

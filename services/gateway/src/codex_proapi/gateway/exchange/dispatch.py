@@ -347,7 +347,8 @@ class Dispatcher:
             self.context.shapes.note_search(lease.account.kind, state.request.model)
         fingerprint = state.dispatch_request.lease_request.fingerprint
         if fingerprint:
-            self._ledger.tie(fingerprint, lease.account.id)
+            if not lease.is_tie_stored:
+                self._ledger.tie(fingerprint, lease.account.id)
             self._selector.note_tie(fingerprint, lease.account.id, tentative=False)
             self._ciphertexts.moved(state.request, sent, fingerprint)
 

@@ -187,6 +187,7 @@ class AccountSelector:
             why="renewed credential",
             began=self._clock(),
             is_affine=lease.is_affine,
+            is_tie_stored=lease.is_tie_stored,
             sole=lease.sole,
             probe=lease.probe,
         )
@@ -299,6 +300,9 @@ class AccountSelector:
             selection_input=selected.selection_input,
             began=snapshot.now,
             is_affine=sole or (selected.affine == account.id and not selected.tentative),
+            is_tie_stored=snapshot.renewed
+            and not snapshot.tentative
+            and snapshot.affine == account.id,
             sole=sole,
             probe=self._is_probe(choice),
         )

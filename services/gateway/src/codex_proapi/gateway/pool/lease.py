@@ -37,6 +37,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the epoch, by Redis' clock."""
     is_affine: bool = False
     """Whether the conversation is tied to the account, which can read its encrypted items."""
+    is_tie_stored: bool = False
+    """Whether Redis has that tie, its lifetime renewed by the snapshot."""
     sole: bool = False
     """Whether it is the only account there is."""
     probe: bool = False

@@ -53,6 +53,8 @@ class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the account the conversation is tied to, if it is eligible and not in cooldown."""
     tentative: bool = False
     """Whether that account was selected for the conversation but has not answered it yet."""
+    renewed: bool = False
+    """Whether Redis holds that tie, and has renewed its lifetime."""
     cooldowns: Mapping[str, Cooldown] = {}
     """Cooldown by account id, of the account or of the model, whichever ends later.
 
@@ -182,6 +184,7 @@ class SnapshotReader:
             cursor=None if cursor < 0 else cursor,
             affine=affine.removeprefix(TENTATIVE) or None,
             tentative=affine.startswith(TENTATIVE),
+            renewed=affine != "",
             cooldowns=self._cooldowns.of(request.model, now),
             allowance=charge.take(drawn, now) if charge is not None and drawn else None,
         )
