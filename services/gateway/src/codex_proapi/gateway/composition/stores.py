@@ -123,13 +123,7 @@ def open_stores(
         redis_breaker=redis.breaker,
         origins=TrustedOrigins(public_url=settings.public_url, allowed=settings.allowed_origins),
     )
-    settlements = SettlementWriter(
-        redis.commands, lost=metrics.ledger_lost.inc, connection=redis.writes
-    )
-    writer = RedisWriter(
-        redis.commands, settlements=settlements, cooldowns=cooldowns, connection=redis.writes
-    )
-    ledger = Ledger(writer, metrics)
+    settlements, ledger = _accounting(redis, cooldowns, metrics)
     replica_id = secrets.token_hex(6)
     metrics.states.stored_limit.set(MOST_ALL_BYTES)
     outage = _store_outage(
@@ -167,6 +161,16 @@ def open_stores(
             clock=clock,
         ),
     )
+
+
+def _accounting(
+    redis: RedisClients, cooldowns: CooldownStore, metrics: Metrics
+) -> tuple[SettlementWriter, Ledger]:
+    """Make the ledger, and the writer of its settlements."""
+    commands, writes = redis.commands, redis.writes
+    settlements = SettlementWriter(commands, lost=metrics.ledger_lost.inc, connection=writes)
+    writer = RedisWriter(commands, settlements=settlements, cooldowns=cooldowns, connection=writes)
+    return settlements, Ledger(writer, metrics)
 
 
 def _store_outage(
