@@ -74,3 +74,22 @@ def test_a_stream_of_bytes_says_the_same(structured: bool) -> None:
     [block] = StrictReader().read(out).content
     assert block == text('{"a":1}' if structured else 'I look.\n\n{"a":1}')
     assert not structured or json.loads(block["text"]) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        (says.text("a"), says.refusal("b", item="msg_2", at=1), says.text("c")),
+        (
+            {**says.text("a"), "output_index": None},
+            {**says.text("b", item="msg_2"), "output_index": None},
+            {**says.text("c"), "output_index": None},
+        ),
+    ],
+)
+def test_a_delta_of_another_message_is_never_passed_on_unseen(bodies: Any) -> None:
+    translator = MessagesTranslator(MessagesOptions(), message_id="msg_1", model="m")
+
+    out = translator.feed(sse(says.created(), *bodies, says.completed())) + translator.finish()
+
+    assert StrictReader().read(out).content == [text("a\n\nb\n\nc")]

@@ -81,6 +81,7 @@ class ChatText:
         if not delta:
             return []
         self._refusal.note(position)
+        self.text_position = None
         if self._refusal_as_refusal:
             self.any_text = True
             return [ChatChunk(refusal=delta)]

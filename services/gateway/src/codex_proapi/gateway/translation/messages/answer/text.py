@@ -120,9 +120,11 @@ class Text:
     def _write(self, text: str, position: Position) -> None:
         self.said = True
         self._say(text, position)
-        self.position = None if self._cutter else position[1:]
+        if self._cutter is None and position[1] is not None:
+            self.position = position[1:]
 
     def _say(self, text: str, position: Position) -> None:
+        self.position = None
         text = self._messages.separator(position, begun=self._block is not None) + text
         if self._block is None:
             self._block = self._queue.open(text_block(), ready=False, close=self.close)
