@@ -18,10 +18,14 @@ from codex_proapi.gateway.translation.request.translated_request import (
     TranslatedRequest,
 )
 
-OWN: Final = frozenset({"prompt", "suffix", "best_of", "echo"})
-"""Fields that only this dialect has."""
+OWN: Final = frozenset({"prompt", "suffix", "best_of", "echo", "max_tokens", "logprobs"})
+"""Fields that only this dialect has, or that it alone checks."""
 MOST_STOPS: Final = 4
 """Most strings of `stop`, as in OpenAI's API."""
+MOST_LOGPROBS: Final = 5
+"""Highest number of `logprobs`, as in OpenAI's API."""
+_LEFT_OUT: Final = frozenset({"max_tokens", "logprobs"})
+"""Fields that are checked, and then left out: the backend limits no answer and tells no probabilities."""
 _FOREIGN: Final = frozenset(
     {
         "messages", "input", "instructions", "system", "tool_choice", "function_call",
@@ -44,7 +48,8 @@ def read_completions_request(
     Raises:
         BadRequest: several prompts or prompts of tokens (`prompt`), filling in the middle
             (`suffix`), several answers (`best_of`, `n`), more than four strings to stop at or other
-            than strings (`stop`), or what no dialect can have.
+            than strings (`stop`), a `max_tokens` below 1 or `logprobs` beyond 5, or what no dialect
+            can have.
         UnknownModel: the catalogue has no such model.
     """
     with decoding_errors_refused():
@@ -59,7 +64,7 @@ def read_completions_request(
         )
         request, items = reader.upstream_request("messages")
         for name in (*asked.names, *(("tools",) if asked.tools or asked.functions else ())):
-            if name not in _READ or name == "tools":
+            if name not in _READ or name in _LEFT_OUT or name == "tools":
                 reader.dropped.add(name)
         answer = CompletionOptions(
             include_usage=wants_usage(asked),
@@ -104,6 +109,26 @@ def _refuse_impossible(asked: ClientBody) -> None:
     best_of = asked.get("best_of")
     if best_of is not None and best_of != 1:
         raise BadRequest("Only one choice can be made", code="unsupported_value", param="best_of")
+    if not _is_within(asked.get("max_tokens"), least=1):
+        raise BadRequest(
+            "'max_tokens' must be a whole number of at least 1: there is no answer without text",
+            code="unsupported_value",
+            param="max_tokens",
+        )
+    if not _is_within(asked.get("logprobs") or None, least=0, most=MOST_LOGPROBS):
+        raise BadRequest(
+            f"'logprobs' must be a whole number from 0 to {MOST_LOGPROBS}",
+            code="unsupported_value",
+            param="logprobs",
+        )
+
+
+def _is_within(value: Any, *, least: int, most: int | None = None) -> bool:
+    """Whether a value is absent, or a whole number within bounds."""
+    if value is None:
+        return True
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and least <= value and (most is None or value <= most)
 
 
 def _shared(asked: ClientBody) -> dict[str, Any]:
