@@ -70,11 +70,27 @@ def test_a_choice_becomes_flat(choice: Any, flat: Any) -> None:
 
 @pytest.mark.parametrize(
     "choice",
-    ["auto", "required", "none", READ, {"type": "any"}, {"type": "image_generation"},
-     {"type": "allowed_tools", "tools": [READ]}],
+    [None, "auto", "none", {"type": "auto"}, {"type": "none"}, {"type": "allowed_tools", "tools": [READ]}],
 )  # fmt: skip
-def test_without_tools_a_choice_is_absent(choice: Any) -> None:
+def test_without_tools_a_choice_that_forces_nothing_is_absent(choice: Any) -> None:
     assert _choice(choice, NOTHING) == "auto"
+
+
+@pytest.mark.parametrize("offered", [NOTHING, ONLY_HOSTED])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *("required", "any", READ, PATCH, {"type": "any"}, {"type": "tool", "name": "read"}),
+        *({"type": "image_generation"}, {"type": "web_search"}),
+        {"type": "allowed_tools", "mode": "required", "tools": [READ]},
+    ],
+)
+def test_without_tools_a_forced_call_is_refused(choice: Any, offered: ToolSet) -> None:
+    with pytest.raises(BadRequest) as refused:
+        _choice(choice, offered)
+
+    assert str(refused.value.param).startswith("tool_choice")
+    assert refused.value.code == "unsupported_value"
 
 
 @pytest.mark.parametrize(

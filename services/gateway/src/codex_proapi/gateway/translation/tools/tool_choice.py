@@ -1,6 +1,8 @@
 """Translates the tool choice into the flat form upstream accepts.
 
-All forms are read: chat's nested, Responses' flat, Anthropic's, and the older `function_call`.
+All forms are read: chat's nested, Responses' flat, Anthropic's, and the older `function_call`. Without
+tools `auto` and `none` mean nothing and are accepted, as some clients always send one of them; a choice
+that forces a call is refused, as OpenAI's and Anthropic's APIs do, for no answer could meet it.
 """
 
 from typing import Any
@@ -24,7 +26,7 @@ def read_choice(choice: Any, field: str, *, offered: ToolSet, names: ToolNames) 
         return _object(choice, field, offered, names)
     if isinstance(choice, str):
         if choice in _WORDS:
-            return _WORDS[choice] if offered.tools else "auto"
+            return _word(choice, field, offered)
         if found := _named(choice, offered, names):
             return found
     raise BadRequest(
@@ -48,10 +50,19 @@ def _object(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNam
     if kind == "allowed_tools":
         return _allowed(choice, field, offered, names)
     if kind in _WORDS:
-        return _WORDS[kind] if offered.tools else "auto"
+        return _word(kind, field, offered)
     if kind in _NAMING:
         return _by_name(choice, field, offered, names)
     return _hosted(kind, field, offered)
+
+
+def _word(word: str, field: str, offered: ToolSet) -> Choice:
+    choice = _WORDS[word]
+    if offered.tools:
+        return choice
+    if choice == "required":
+        raise _without_tools(field)
+    return "auto"
 
 
 def _by_name(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNames) -> Choice:
@@ -63,7 +74,7 @@ def _by_name(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNa
     if not isinstance(name, str) or not name:
         raise BadRequest(f"'{field}' must name a tool", param=f"{field}.name")
     if not offered.tools and not offered.hosted_out:
-        return "auto"
+        raise _without_tools(field)
     if found := _named(name, offered, names):
         return found
     raise BadRequest(
@@ -85,7 +96,7 @@ def _hosted(kind: str, field: str, offered: ToolSet) -> Choice:
     if is_web_search(kind) and any(tool.type == WEB_SEARCH for tool in offered.tools):
         return {"type": WEB_SEARCH}
     if not offered.tools and not offered.hosted_out:
-        return "auto"
+        raise _without_tools(field)
     raise BadRequest(
         f"'{field}' asks for a tool that is not available here",
         code="unsupported_value",
@@ -101,6 +112,8 @@ def _allowed(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNa
     if not isinstance(listed, list) or not listed:
         raise BadRequest("'allowed_tools' needs a list of tools", param=f"{field}.tools")
     if not offered.tools and not offered.hosted_out:
+        if found.get("mode") == "required":
+            raise _without_tools(field)
         return "auto"
     tools = [
         _object(tool, f"{field}.tools[{index}]", offered, names) if isinstance(tool, dict) else None
@@ -114,3 +127,11 @@ def _allowed(choice: dict[str, Any], field: str, offered: ToolSet, names: ToolNa
 
 def _naming(tool: Tool) -> dict[str, Any]:
     return {"type": tool.type, "name": tool.name}
+
+
+def _without_tools(field: str) -> BadRequest:
+    return BadRequest(
+        f"'{field}' forces a call, but there are no 'tools' that could be called",
+        code="unsupported_value",
+        param=field,
+    )

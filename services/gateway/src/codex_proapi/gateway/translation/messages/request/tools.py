@@ -27,8 +27,6 @@ from codex_proapi.gateway.translation.tools.tools import (
 
 ADVISOR: Final = "advisor_"
 """Prefix of a server tool that is refused by name; Claude Code then repeats without it."""
-_FORCING: Final = ("any", "tool")
-"""Types of `tool_choice` that mean nothing without tools."""
 _KEPT: Final = ("name", "description", "input_schema")
 """Fields of a tool that upstream knows; it refuses others."""
 
@@ -107,12 +105,6 @@ def _search_as_upstream_has(tool: Tool) -> Tool:
 
 def _choice(choice: Any, declared: list[ToolFields], tools: ToolSet, names: ToolNames) -> Choice:
     """Read `tool_choice`; a search is chosen by its declared name, which upstream does not have."""
-    if isinstance(choice, dict) and choice.get("type") in _FORCING and not declared:
-        raise BadRequest(
-            "'tool_choice' forces a call, but there are no 'tools'",
-            code="unsupported_value",
-            param="tool_choice",
-        )
     if isinstance(choice, dict) and choice.get("type") == "tool":
         searches = any(
             is_web_search(str(tool_value(fields, "type") or ""))
