@@ -96,6 +96,7 @@ class Said:
         self.learnt: list[Any] = []
         self.opened = False
         self.broken: list[Any] = []
+        self.substitutions: list[Any] = []
         self.succeeded: list[Any] = []
         self.ties: dict[Any, Any] = {}
         self.tentative_ties: list[Any] = []
@@ -106,6 +107,9 @@ class Said:
     async def record_refusal(self, lease: Any, refusal: Any, decision: Any, *, model: Any) -> Any:
         self.learnt.append((lease.account.id, decision.kind.value, decision.change))
         return self.opened
+
+    async def record_substitution(self, lease: Any, *, sent: Any, answered: Any) -> None:
+        self.substitutions.append((lease.account.id, sent, answered))
 
     async def record_break_off(self, lease: Any, code: str | None) -> None:
         self.broken.append((lease.account.id, code))
@@ -207,12 +211,14 @@ class Scene:
         codex_headers: Any = None,
         fingerprint: Any = "f1",
         longest_wait: float = LONGEST_WAIT,
+        drop_substituted: bool = False,
     ) -> Any:
         asked = DispatchRequest(
             request=request or a_request(),
             lease_request=LeaseRequest(model="gpt-5.5", fingerprint=fingerprint),
             longest_wait=longest_wait,
             codex_headers=codex_headers,
+            drop_substituted=drop_substituted,
         )
         await self.dispatcher.context.check_egress()
         return await self.dispatcher.dispatch(asked, self.exchange)

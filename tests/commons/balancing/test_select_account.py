@@ -198,10 +198,11 @@ def test_cooling_accounts_are_passed_over_and_a_cooldown_that_has_ended_is_none(
     assert chosen(pool, cursor=0).account_id == "b"
 
 
-def test_transient_faults_never_take_out_the_last_account() -> None:
+@pytest.mark.parametrize("reason", [CooldownReason.TRANSIENT, CooldownReason.SUBSTITUTED])
+def test_some_reasons_never_take_out_the_last_account(reason: CooldownReason) -> None:
     pool = candidates(
         a=cooling(CooldownReason.TRANSIENT, seconds=90),
-        b=cooling(CooldownReason.TRANSIENT, seconds=40),
+        b=cooling(reason, seconds=40),
         c=cooling(CooldownReason.QUOTA, seconds=5),
     )
 

@@ -9,6 +9,7 @@ from codex_proapi.console.alerts.conditions import (
     AccountFacts,
     DriftFacts,
     Facts,
+    SubstitutionFacts,
     WindowFacts,
     find_conditions,
 )
@@ -90,3 +91,11 @@ def test_drift_lasts_a_day_after_it_was_seen_last() -> None:
 
     assert holding(drift=(drift(NOW - DAY + 1),)) == {("upstream_drift", "event response.odd")}
     assert holding(drift=(drift(NOW - DAY),)) == set()
+
+
+def test_a_model_in_whose_place_another_answered_is_told_by_account_and_model() -> None:
+    seen = (SubstitutionFacts(sent="gpt-6-sol", answered="gpt-6-luna"),)
+    found = find_conditions(Facts(at=NOW, accounts=(account(substitutions=seen),))).holding
+
+    subject = found[AlertKind.MODEL_SUBSTITUTED, "ada/gpt-6-sol"]
+    assert (subject.sent_model, subject.answered_model) == ("gpt-6-sol", "gpt-6-luna")

@@ -113,3 +113,12 @@ def test_a_list_is_split_at_commas() -> None:
     assert words(" info, error,,info ") == {"info", "error"}
     assert words("") == frozenset()
     assert len(words(",".join(map(str, range(99))))) == 20
+
+
+def test_requests_that_another_model_answered_can_be_asked_for() -> None:
+    wanted = LogFilter(substituted=True)
+    record = msgspec.structs.replace(RECORD, substituted=True)
+
+    assert wanted.lets(msgspec.structs.replace(ENTRY, exchange=record))
+    assert not wanted.lets(ENTRY)
+    assert not wanted.lets(msgspec.structs.replace(ENTRY, exchange=None))

@@ -8,9 +8,9 @@ from support.dispatching import SPENT, Scene, an_opening
 from support.leases import NOW, a_lease
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
-from codex_proapi.gateway.exchange.dispatch import request_id_of
 from codex_proapi.gateway.exchange.dispatch_state import MOST_LEASED
 from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.formats.codex.requests import request_id_of
 
 
 async def test_the_first_account_that_speaks_is_the_answer() -> None:

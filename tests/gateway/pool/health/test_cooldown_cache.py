@@ -63,3 +63,17 @@ def test_what_cannot_be_read_is_passed_over() -> None:
     cache.replace("1 1", ["acc_a", "no JSON", *fields(acc_b=5)], now=NOW)
 
     assert set(cache.of("m", NOW)) == {"acc_b"}
+
+
+def test_a_reason_that_excludes_an_account_counts_before_a_longer_one_that_does_not() -> None:
+    cache = CooldownCache()
+    spent = Cooldown(until=NOW + 60, reason=CooldownReason.QUOTA)
+    resting = Cooldown(until=NOW + 900, reason=CooldownReason.SUBSTITUTED, code="gpt-5.6-luna")
+    both = {"acc_a": spent, "acc_a:m": resting}
+    told = [
+        part for name, one in both.items() for part in (name, msgspec.json.encode(one).decode())
+    ]
+    cache.replace("1 1", told, now=NOW)
+
+    assert cache.of("m", NOW)["acc_a"] == spent
+    assert cache.of("m", NOW + 61)["acc_a"] == resting

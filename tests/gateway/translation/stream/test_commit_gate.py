@@ -5,6 +5,7 @@ from support import upstream_says as says
 from support.playbook import in_pieces, sse, transcript
 
 from codex_proapi.gateway.errors import Malformed
+from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.translation.stream.commit_gate import WAITING, CommitGate, Failed, Spoken
 
 PRELUDE = (
@@ -49,6 +50,41 @@ def test_a_refusal_brings_the_quota_that_was_told_before_it() -> None:
     assert isinstance(answer, Failed)
     assert answer.refusal.quota is not None
     assert [window.used_percent for window in answer.refusal.quota.windows] == [42]
+
+
+LUNA = "gpt-5.6-luna"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered", "told"),
+    [
+        ("gpt-5.5", LUNA, [LUNA]),
+        ("gpt-5.5", "gpt-5.5", []),
+        ("gpt-5.5", "gpt-5.5-2026-08-07", []),
+        ("gpt-5.5", None, []),
+        ("", LUNA, []),
+    ],
+)
+@pytest.mark.parametrize("spaced", [False, True])
+def test_another_model_is_told_of_when_the_response_is_created(
+    sent: str, answered: str | None, told: list[str], spaced: bool
+) -> None:
+    seen: list[str] = []
+    gate = CommitGate(model=sent, on_other_model=seen.append)
+    created = sse(says.created(model=answered))
+    if spaced:
+        created = created.replace(b'"type":', b'"type" : ').replace(b'"model":', b'"model" : ')
+
+    assert gate.feed(created) is WAITING
+    assert seen == told
+
+
+def test_a_refusal_of_the_other_model_takes_the_place_of_the_answer() -> None:
+    refusal = Refusal(status=0, code="model_substituted")
+    gate = CommitGate(model="gpt-5.5", on_other_model=lambda model: refusal)
+
+    assert gate.feed(sse(*PRELUDE[:2])) is WAITING
+    assert gate.feed(sse(says.created(model=LUNA), says.text("Hi"))) == Failed(refusal)
 
 
 def test_a_failure_after_the_first_word_is_not() -> None:

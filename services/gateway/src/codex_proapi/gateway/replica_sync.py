@@ -85,6 +85,7 @@ class LiveSettingsApplier:
         self._slots.most = settings.account_streams if most is None else most
         self._options.history_mode = live.history_mode or settings.history_mode
         self._options.reasoning_summary = live.reasoning_summary or settings.reasoning_summary
+        self._options.model_substitution = live.model_substitution or settings.model_substitution
         calendar = calendar_of(live.time_zone)
         self._settlements.calendar = calendar
         self._options.calendar = calendar

@@ -11,6 +11,7 @@ from codex_proapi.commons.cluster.live_settings import (
     MOST_RESERVE,
     HistoryMode,
     KeyPolicy,
+    ModelSubstitution,
     ReasoningSummary,
 )
 from codex_proapi.commons.runtime.settings import CommonSettings
@@ -61,6 +62,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Whether a conversation is sent as items or as one text."""
     reasoning_summary: ReasoningSummary = ReasoningSummary.MODEL
     """Reasoning summary where neither client nor key says which; clients differ in what they show."""
+    model_substitution: ModelSubstitution = ModelSubstitution.ACCEPT
+    """Whether an answer by another model than was sent is dropped for another account's, once."""
     routing: Routing = Routing.AFFINITY
     """Strategy of account selection."""
     quota_reserve: float = 5.0

@@ -40,6 +40,8 @@ class CooldownReason(enum.StrEnum):
     """Its token was refused and could not be renewed for now."""
     ENTITLEMENT = "entitlement"
     """Its plan or workspace refused Codex, or the model."""
+    SUBSTITUTED = "substituted"
+    """Another model answered in place of the one that was sent. Never ejects the last account."""
     UNKNOWN = "unknown"
     """A reason that only a newer version knows. Never written; a cooldown like any other."""
 
@@ -59,7 +61,7 @@ class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
     since: float = 0.0
     """Begin, seconds since the epoch; 0 is unknown."""
     code: str = ""
-    """Upstream's error code, if it gave one."""
+    """Upstream's error code, if it gave one; of a substitution the model that answered."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,8 @@ RENEWING_CODE: Final = "credential_unavailable"
 PLAN_CODES: Final = frozenset({"", "usage_not_included", "model_not_in_plan"})
 """Codes of cooldowns for what a plan does not include; with any other the backend may only have
 refused for a while. A choice made again from a log line has no codes."""
+PASSED_OVER: Final = frozenset({CooldownReason.TRANSIENT, CooldownReason.SUBSTITUTED})
+"""Reasons for which an account is asked last, but is asked."""
 LOGIN_REASONS: Final = frozenset({CooldownReason.ENTITLEMENT, CooldownReason.CREDENTIAL})
 """Reasons that waiting a little does not end."""
 
@@ -140,7 +142,7 @@ class Ranking:
     def _last_resort(
         self, tried: Collection[str], full: Collection[str]
     ) -> Selection | NoCandidate:
-        """All accounts are cooling: transient faults never exclude the last one, others do."""
+        """All accounts are cooling: some reasons never exclude the last one, others do."""
         if tried or full:
             return self._coolest(tried, full)
         if self._nobody is None:
@@ -154,9 +156,7 @@ class Ranking:
             if c.cooldown is not None and c.id not in tried
         ]
         shaky = [
-            (cooldown.until, id_)
-            for cooldown, id_ in cooling
-            if cooldown.reason is CooldownReason.TRANSIENT
+            (cooldown.until, id_) for cooldown, id_ in cooling if cooldown.reason in PASSED_OVER
         ]
         if not shaky:
             return why_none([cooldown for cooldown, _ in cooling], self.pool.now)

@@ -45,6 +45,15 @@ class ReasoningSummary(enum.StrEnum):
     DETAILED = "detailed"
 
 
+class ModelSubstitution(enum.StrEnum):
+    """What happens to an answer that another model gives than was sent."""
+
+    ACCEPT = "accept"
+    """It is the client's; it is logged and counted."""
+    RETRY = "retry"
+    """It is dropped when it begins, and another account is asked, once: it costs a started answer."""
+
+
 class KeyPolicy(enum.StrEnum):
     """Whether a request needs an API key."""
 
@@ -66,6 +75,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     model_aliases: dict[str, str] | None = None
     history_mode: HistoryMode | None = None
     reasoning_summary: ReasoningSummary | None = None
+    model_substitution: ModelSubstitution | None = None
     api_key_policy: KeyPolicy | None = None
     disabled_models: tuple[str, ...] | None = None
     """Models that are not offered although accounts have them."""

@@ -73,6 +73,8 @@ class ExchangeRecord(
     """What we sent upstream."""
     answered_model: str = ""
     """What replied."""
+    substituted: bool = False
+    """Whether that is another model than was sent."""
     account: str = ""
     """Account that answered, if any."""
     attempts: tuple[AttemptRecord, ...] = ()

@@ -30,6 +30,13 @@ class WindowFacts(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: int
 
 
+class SubstitutionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in whose place another one answered on an account not long ago."""
+
+    sent: str
+    answered: str
+
+
 class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
     """An account."""
 
@@ -41,6 +48,7 @@ class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
     until: int
     """When its state ends by itself, seconds since the epoch; 0 is not, or unknown."""
     windows: tuple[WindowFacts, ...] = ()
+    substitutions: tuple[SubstitutionFacts, ...] = ()
 
 
 class DriftFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,14 +95,17 @@ def find_conditions(facts: Facts) -> Findings:
             )
         else:
             _windows(account, facts.window_percent, holding, undecided)
+        for seen in account.substitutions:
+            subject = _substitution(account, seen)
+            holding[AlertKind.MODEL_SUBSTITUTED, subject.id] = subject
     if (pool := _pool(facts.accounts)) is not None:
         holding[AlertKind.POOL_DRY, pool.id] = pool
     if (backup := _backup(facts)) is not None:
         holding[AlertKind.BACKUP_OLD, backup.id] = backup
-    for seen in facts.drift:
-        if facts.at - seen.last_at < DRIFT_SECONDS:
+    for new in facts.drift:
+        if facts.at - new.last_at < DRIFT_SECONDS:
             subject = Subject(
-                id=f"{seen.sort} {seen.name}", name=seen.name, state=seen.sort, at=seen.first_at
+                id=f"{new.sort} {new.name}", name=new.name, state=new.sort, at=new.first_at
             )
             holding[AlertKind.UPSTREAM_DRIFT, subject.id] = subject
     return Findings(holding=holding, undecided=frozenset(undecided))
@@ -124,6 +135,15 @@ def _window(account: AccountFacts, window: WindowFacts, subject_id: str) -> Subj
         minutes=window.minutes,
         left=window.left,
         at=window.resets_at,
+    )
+
+
+def _substitution(account: AccountFacts, seen: SubstitutionFacts) -> Subject:
+    return Subject(
+        id=f"{account.id}/{seen.sent}",
+        name=account.name,
+        sent_model=seen.sent,
+        answered_model=seen.answered,
     )
 
 

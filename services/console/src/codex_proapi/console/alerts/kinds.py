@@ -14,6 +14,8 @@ class AlertKind(enum.StrEnum):
     """A quota window of an account is nearly spent."""
     POOL_DRY = "pool_dry"
     """No account can be asked."""
+    MODEL_SUBSTITUTED = "model_substituted"
+    """An account answered with another model than was sent."""
     UPSTREAM_DRIFT = "upstream_drift"
     """The backend sent an event, a field or a refusal that was never seen before."""
     BACKUP_OLD = "backup_old"
@@ -38,6 +40,9 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the console calls it."""
     state: str = ""
     """State of the account, `sign_in` or `disabled`; of drift `event`, `field` or `refusal`."""
+    sent_model: str = ""
+    """The model in whose place another one answered."""
+    answered_model: str = ""
     minutes: int = 0
     """Length of the quota window."""
     left: float | None = None

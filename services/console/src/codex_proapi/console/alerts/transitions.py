@@ -19,6 +19,7 @@ END_SECONDS: Final = {
     AlertKind.ACCOUNT_SIGN_IN: 30,
     AlertKind.WINDOW_LOW: 300,
     AlertKind.POOL_DRY: 120,
+    AlertKind.MODEL_SUBSTITUTED: 3600,
 }
 """How long it must be gone before that is told; at once for the others."""
 

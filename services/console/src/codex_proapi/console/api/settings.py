@@ -13,6 +13,7 @@ from codex_proapi.commons.cluster.live_settings import (
     KeyPolicy,
     LiveSettings,
     LiveSettingsStore,
+    ModelSubstitution,
     ReasoningSummary,
     Reserve,
 )
@@ -58,6 +59,8 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     model_aliases: dict[str, str] | None
     history_mode: HistoryMode | None
     reasoning_summary: ReasoningSummary | None
+    model_substitution: ModelSubstitution | None
+    """What happens to an answer that another model gives than was sent."""
     api_key_policy: KeyPolicy | None
     disabled_models: tuple[str, ...] | None
     time_zone: str | None
@@ -108,6 +111,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     model_aliases: Aliases | msgspec.UnsetType | None = msgspec.UNSET
     history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
     reasoning_summary: ReasoningSummary | msgspec.UnsetType | None = msgspec.UNSET
+    model_substitution: ModelSubstitution | msgspec.UnsetType | None = msgspec.UNSET
     api_key_policy: KeyPolicy | msgspec.UnsetType | None = msgspec.UNSET
     disabled_models: Models | msgspec.UnsetType | None = msgspec.UNSET
     time_zone: Zone | msgspec.UnsetType | None = msgspec.UNSET

@@ -26,6 +26,8 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     """`429`, or a class as `4xx`."""
     request_id: str = ""
     """Begin of a request id."""
+    substituted: bool = False
+    """Only requests that another model answered than was sent."""
     text: str = ""
     """Anywhere in the entry, in any case."""
 
@@ -51,6 +53,7 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
             and (not self.model or self.model in _models(entry))
             and (not self.status or _has_status(entry, self.status))
             and entry.request_id.startswith(self.request_id)
+            and (not self.substituted or _is_substituted(entry))
             and (not self.text or self.text.casefold() in _text(entry))
         )
 
@@ -73,6 +76,10 @@ def _keys(entry: LogEntry) -> set[str]:
 def _models(entry: LogEntry) -> set[str]:
     made = entry.exchange
     return {entry.model, *((made.asked_model, made.answered_model) if made else ())}
+
+
+def _is_substituted(entry: LogEntry) -> bool:
+    return entry.exchange is not None and entry.exchange.substituted
 
 
 def _has_status(entry: LogEntry, wanted: str) -> bool:

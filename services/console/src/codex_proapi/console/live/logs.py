@@ -51,6 +51,7 @@ def _list_of(kinds: type[enum.StrEnum]) -> str:
 Levels = Annotated[str, QueryParameter(pattern=_list_of(LogLevel), max_length=100)]
 Kinds = Annotated[str, QueryParameter(pattern=_list_of(LogKind), max_length=100)]
 Status = Annotated[str, QueryParameter(pattern=r"^$|^[1-5]([0-9]{2}|xx)$", max_length=3)]
+Substituted = Annotated[bool, QueryParameter()]
 
 SCAN = 500
 """Entries read at once while looking for those that pass a filter."""
@@ -95,11 +96,18 @@ def log_filter(
     level: Levels = "",
     kind: Kinds = "",
     status: Status = "",
+    substituted: Substituted = False,
     q: Word = "",
 ) -> LogFilter:
     """The filter of a request: `level` and `kind` are lists with commas."""
-    levels, kinds = words(level), words(kind)
-    return msgspec.structs.replace(about, levels=levels, kinds=kinds, status=status, text=q)
+    return msgspec.structs.replace(
+        about,
+        levels=words(level),
+        kinds=words(kind),
+        status=status,
+        substituted=substituted,
+        text=q,
+    )
 
 
 @get("/api/logs", tags=["logs"])

@@ -15,7 +15,7 @@ from codex_proapi.console.texts.events import CHOICES, ENDINGS, EVENTS, VERDICTS
 from codex_proapi.console.views.account_list import load_accounts
 from codex_proapi.console.views.sources import Sources
 
-FIELDS = ("q", "level", "account", "key", "model", "status", "request_id")
+FIELDS = ("q", "level", "account", "key", "model", "status", "request_id", "substituted")
 """Names of the filters in the address."""
 LONGEST = 200
 
@@ -30,6 +30,8 @@ class FilterView(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     status: str = ""
     request_id: str = ""
+    substituted: str = ""
+    """`true` for requests that another model answered."""
 
     @property
     def more(self) -> int:

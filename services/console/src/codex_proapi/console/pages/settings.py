@@ -12,6 +12,7 @@ from codex_proapi.commons.cluster.live_settings import (
     HistoryMode,
     KeyPolicy,
     LiveSettings,
+    ModelSubstitution,
     ReasoningSummary,
 )
 from codex_proapi.commons.redis.keyspace import USAGE_MONTHS
@@ -70,6 +71,18 @@ HISTORIES: Sequence[tuple[HistoryMode, str, str]] = (
         N_("The whole history is sent as one text, for tools that expect that."),
     ),
 )
+SUBSTITUTIONS: Sequence[tuple[ModelSubstitution, str, str]] = (
+    (
+        ModelSubstitution.ACCEPT,
+        N_("Accept its answer"),
+        N_("It is marked in the log, and the account rests for that model."),
+    ),
+    (
+        ModelSubstitution.RETRY,
+        N_("Ask another account"),
+        N_("Once for each request; the answer that had begun is paid for."),
+    ),
+)
 POLICIES: Sequence[tuple[KeyPolicy, str, str]] = (
     (KeyPolicy.REQUIRED, N_("Always needed"), N_("Requests without a key are refused.")),
     (
@@ -115,6 +128,7 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     """Models that settings name and no account is known to serve."""
     routings: Sequence[tuple[Routing, str, str]] = ROUTINGS
     histories: Sequence[tuple[HistoryMode, str, str]] = HISTORIES
+    substitutions: Sequence[tuple[ModelSubstitution, str, str]] = SUBSTITUTIONS
     policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
     summaries: tuple[str, ...] = tuple(ReasoningSummary)
     most_reserve: int = int(MOST_RESERVE)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from codex_proapi.commons.accounts.model import Account
+from codex_proapi.commons.accounts.model import Account, Cooldown, CooldownReason
 from codex_proapi.commons.accounts.quota_store import (
     GENERAL,
     SeenCredits,
@@ -36,6 +36,15 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     bars: tuple[Bar, ...]
 
 
+class Substitution(msgspec.Struct, frozen=True, kw_only=True):
+    """A model for which an account rests, because another one answered."""
+
+    model: str
+    answered: str
+    until: int
+    """Seconds since the epoch."""
+
+
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """One account for display."""
 
@@ -64,6 +73,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: int
     last_error: str
     last_error_at: int
+    substitutions: tuple[Substitution, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -158,6 +168,7 @@ async def load_accounts(sources: Sources) -> AccountOverview:
             last_used_at=account.last_used_at,
             last_error=account.last_error,
             last_error_at=account.last_error_at,
+            substitutions=substitutions_of(cooldowns.get(account.id, {})),
         )
 
     return AccountOverview(
@@ -165,6 +176,15 @@ async def load_accounts(sources: Sources) -> AccountOverview:
         rows=tuple(row(account) for account in accounts),
         gateways=tuple(gateways),
         quota_seen_at=int(max((quota.seen_at for quota in quotas.values()), default=0)),
+    )
+
+
+def substitutions_of(cooldowns: Mapping[str, Cooldown]) -> tuple[Substitution, ...]:
+    """The models for which other ones answered, from an account's cooldowns by model."""
+    return tuple(
+        Substitution(model=model, answered=cooldown.code, until=int(cooldown.until))
+        for model, cooldown in sorted(cooldowns.items())
+        if model and cooldown.reason is CooldownReason.SUBSTITUTED
     )
 
 

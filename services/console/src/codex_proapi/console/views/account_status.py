@@ -23,6 +23,7 @@ class Word(enum.StrEnum):
     UNREACHABLE = "unreachable"
     TOKEN = "token"  # noqa: S105 - a word about a token, not one
     ENTITLEMENT = "entitlement"
+    SUBSTITUTED = "substituted"
     SIGN_IN = "sign_in"
     DISABLED = "disabled"
     UNKNOWN = "unknown"
@@ -36,6 +37,7 @@ WORDS: dict[Word, str] = {
     Word.UNREACHABLE: N_("Unreachable"),
     Word.TOKEN: N_("Token refused"),
     Word.ENTITLEMENT: N_("Not entitled"),
+    Word.SUBSTITUTED: N_("Another model answered"),
     Word.SIGN_IN: N_("Sign in again"),
     Word.DISABLED: N_("Disabled by OpenAI"),
     Word.UNKNOWN: N_("Not known to this version"),
@@ -47,6 +49,7 @@ CAUSES: dict[Word, str] = {
     Word.UNREACHABLE: N_("Several requests in a row failed on the way."),
     Word.TOKEN: N_("OpenAI refused its token, and it could not be renewed yet."),
     Word.ENTITLEMENT: N_("Its plan or workspace refused Codex or the model."),
+    Word.SUBSTITUTED: N_("OpenAI answered with another model than was asked for."),
     Word.SIGN_IN: N_("OpenAI no longer accepts its login."),
     Word.DISABLED: N_("OpenAI has closed the account, or its plan has no Codex."),
     Word.UNKNOWN: N_("A newer version of Codex Pro API has written a state that this one lacks."),
@@ -58,6 +61,7 @@ CURES: dict[Word, str] = {
     Word.UNREACHABLE: N_("It is tried again by itself. If it stays, check the connection."),
     Word.TOKEN: N_("It is tried again by itself. If it stays, sign in again."),
     Word.ENTITLEMENT: N_("Check its plan and workspace, or pause it."),
+    Word.SUBSTITUTED: N_("It is passed over for a while; it comes back by itself."),
     Word.SIGN_IN: N_("Sign in again; name, history and keys stay."),
     Word.DISABLED: N_("Ask OpenAI's support, or remove it."),
     Word.UNKNOWN: N_("Finish the upgrade."),
@@ -68,6 +72,7 @@ _COOLING: dict[CooldownReason, Word] = {
     CooldownReason.TRANSIENT: Word.UNREACHABLE,
     CooldownReason.CREDENTIAL: Word.TOKEN,
     CooldownReason.ENTITLEMENT: Word.ENTITLEMENT,
+    CooldownReason.SUBSTITUTED: Word.SUBSTITUTED,
     CooldownReason.UNKNOWN: Word.COOLING,
 }
 _TONES: dict[Word, Tone] = {
@@ -75,6 +80,7 @@ _TONES: dict[Word, Tone] = {
     Word.PAUSED: Tone.UNKNOWN,
     Word.SPENT: Tone.WARN,
     Word.COOLING: Tone.WARN,
+    Word.SUBSTITUTED: Tone.WARN,
     Word.SIGN_IN: Tone.BAD,
     Word.DISABLED: Tone.BAD,
     Word.UNKNOWN: Tone.WARN,

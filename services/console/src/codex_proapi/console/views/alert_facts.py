@@ -9,6 +9,7 @@ from codex_proapi.console.alerts.conditions import (
     AccountFacts,
     DriftFacts,
     Facts,
+    SubstitutionFacts,
     WindowFacts,
 )
 from codex_proapi.console.views.account_list import AccountOverview, AccountRow, load_accounts
@@ -75,5 +76,8 @@ def _account(row: AccountRow) -> AccountFacts:
         windows=tuple(
             WindowFacts(minutes=bar.minutes, left=bar.left, resets_at=bar.resets_at)
             for bar in row.bars
+        ),
+        substitutions=tuple(
+            SubstitutionFacts(sent=seen.model, answered=seen.answered) for seen in row.substitutions
         ),
     )

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import msgspec
 
+from codex_proapi.commons.codex.substitution import is_substitution
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 
@@ -168,6 +169,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         asked_model=_printable(request.asked_model),
         sent_model=request.sent_model,
         answered_model=report.answered_model,
+        substituted=is_substitution(request.sent_model, report.answered_model),
         account=answered.account,
         attempts=_attempts(facts, settled_at),
         selection_inputs=tuple(f.selection_input for f in facts if isinstance(f, Attempted)),

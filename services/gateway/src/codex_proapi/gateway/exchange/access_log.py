@@ -81,6 +81,7 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
         "asked_model": redacted(record.asked_model),
         "sent_model": record.sent_model,
         "answered_model": record.answered_model,
+        "substituted": record.substituted,
         "attempts": [_attempt(attempt) for attempt in record.attempts],
         "input_tokens": tokens.input,
         "cached_tokens": tokens.cached,

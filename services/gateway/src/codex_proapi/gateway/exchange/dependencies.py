@@ -2,7 +2,11 @@
 
 import msgspec
 
-from codex_proapi.commons.cluster.live_settings import HistoryMode, ReasoningSummary
+from codex_proapi.commons.cluster.live_settings import (
+    HistoryMode,
+    ModelSubstitution,
+    ReasoningSummary,
+)
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.gateway.accounting.upstream_drift import UpstreamDrift
@@ -29,6 +33,8 @@ class ServingOptions:
         """How conversations are put into upstream's `input`."""
         self.reasoning_summary = ReasoningSummary.MODEL
         """The reasoning summary where neither client nor key says which."""
+        self.model_substitution = ModelSubstitution.ACCEPT
+        """What happens to an answer that another model gives."""
         self.calendar = UTC
         """Whose days and months budgets count."""
 

@@ -8,7 +8,7 @@ be requested again with `Dispatcher.again`.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -28,6 +28,7 @@ from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import (
     TURN_STATE_HEADER,
     UpstreamRequest,
+    request_id_of,
     upstream_headers,
 )
 from codex_proapi.gateway.policy.final_error import final_error
@@ -180,7 +181,7 @@ class Dispatcher:
             first = None
             _check(exchange)
             if lease is None or isinstance(lease, NoCandidate):
-                if await self._waited_for(lease, state):
+                if state.take_back() or await self._waited_for(lease, state):
                     continue
                 await self._record_forbidden(state)
                 raise self._concluded(state, lease)
@@ -228,6 +229,7 @@ class Dispatcher:
         while held is not None:
             sent = await self._fit(account_try, held)
             account_try.attempt = exchange.begin(held)
+            account_try.expect(sent.model, held)
             prepared = await self._prepared(sent, held, account_try, exchange)
             _check(exchange)
             transport = choose_transport(self._transports, route=sent.route)
@@ -236,12 +238,21 @@ class Dispatcher:
                 # Owned before anything is awaited, so that settling closes it if the client disconnects.
                 exchange.own(answer, held.account.id, request_id_of(answer.headers))
                 account_try.attempt.commit()
+                await self._record_substitution(account_try)
                 await self._record_forbidden(account_try.state, answered=held.account.id)
                 committed = Committed(opening=answer, lease=held, account_try=account_try)
                 self._commit(account_try.state, sent, committed)
                 return committed
+            await self._record_substitution(account_try)
             held = await self._refused(answer, held, account_try)
         return None
+
+    async def _record_substitution(self, account_try: AccountTry) -> None:
+        """Record that another model answers than was sent, if one does."""
+        if (seen := account_try.substitution) is not None:
+            await self._outcomes.record_substitution(
+                seen.lease, sent=seen.sent, answered=seen.answered
+            )
 
     async def _refused(
         self, refusal: Refusal, lease: Lease, account_try: AccountTry
@@ -372,6 +383,8 @@ class Dispatcher:
             new_connection=Change.NEW_CONNECTION in account_try.changes,
             route=request.route,
             on_head=partial(exchange.note_head, lease.account.id),
+            model=request.model,
+            on_other_model=account_try.other_model,
         )
 
 
@@ -382,9 +395,3 @@ def _check(exchange: Exchange) -> None:
     """
     if exchange.interrupted:
         raise asyncio.CancelledError
-
-
-def request_id_of(headers: Mapping[str, str]) -> str:
-    """The backend's request id from its response headers, at most 128 characters; empty if none."""
-    found = headers.get("x-request-id") or headers.get("x-oai-request-id") or ""
-    return found[:128] if found.isascii() and found.isprintable() else ""

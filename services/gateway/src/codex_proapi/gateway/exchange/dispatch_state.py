@@ -15,7 +15,7 @@ from codex_proapi.gateway.errors import UpstreamRefused
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.metrics.registry import Metrics
-from codex_proapi.gateway.policy.refusal_kinds import RefusalKind
+from codex_proapi.gateway.policy.refusal_kinds import MODEL_SUBSTITUTED, RefusalKind
 from codex_proapi.gateway.policy.retry import Change, RetryDecision, Verdict, decide, parameter_of
 from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
 from codex_proapi.gateway.pool.health.egress import Egress
@@ -63,6 +63,8 @@ class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Total seconds it may wait for cooldowns and token refreshes to end."""
     codex_headers: Mapping[str, str] | None = None
     """Request headers by lower-case name if the client is Codex; None for other clients."""
+    drop_substituted: bool = False
+    """Whether an answer by another model than was sent is dropped, once, for another account's."""
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +123,9 @@ class DispatchState:
         self.waited = 0.0
         """Seconds waited for accounts to come back."""
         self.slot_patience = SlotPatience()
+        self.dropped_of = ""
+        """Id of the account whose answer was dropped because another model gave it."""
+        self._taken_back = False
         self.began = time.monotonic()
         self.silence = silence
 
@@ -144,6 +149,18 @@ class DispatchState:
         if Change.OTHER_SHAPE not in self.changes:
             asked = self.request.in_shape(self.dispatch_request.request.shape)
             self.request = shapes.fitted(lease.account.kind, asked)
+
+    def take_back(self) -> bool:
+        """Allow the account whose answer was dropped again; True if there is one, once.
+
+        No other account could be asked: the answer of the other model is better than none.
+        """
+        if not self.dropped_of or self._taken_back:
+            return False
+        self._taken_back = True
+        self.tried.discard(self.dropped_of)
+        self.leased_accounts = min(self.leased_accounts, MOST_ACCOUNTS - 1)
+        return True
 
     @property
     def may_ask(self) -> bool:
@@ -190,6 +207,14 @@ class DispatchState:
         return nobody.until if nobody.cause in waits and nobody.until else None
 
 
+class Substitution(msgspec.Struct, frozen=True):
+    """Another model answers than was sent."""
+
+    lease: Lease
+    sent: str
+    answered: str
+
+
 class AccountTry:
     """The attempts of one dispatch on one account, each after the first with a change."""
 
@@ -197,6 +222,31 @@ class AccountTry:
         self.state = state
         self.changes = set(state.changes)
         self.attempt: Attempt | None = None
+        self.substitution: Substitution | None = None
+        """Seen in the latest attempt."""
+        self._expected: tuple[str, Lease] | None = None
+
+    def expect(self, model: str, lease: Lease) -> None:
+        """Begin an attempt: this model is sent, on this lease."""
+        self._expected = model, lease
+        self.substitution = None
+
+    def other_model(self, answered: str) -> Refusal | None:
+        """Note that another model answers; gives the refusal that drops its answer.
+
+        None if the answer is taken: it was not asked to be dropped, one was dropped already, or
+        there is no other account.
+        """
+        if self._expected is None:
+            return None
+        (sent, lease), state = self._expected, self.state
+        self.substitution = Substitution(lease, sent, answered)
+        if not state.dispatch_request.drop_substituted or state.dropped_of or lease.sole:
+            return None
+        state.dropped_of = lease.account.id
+        return Refusal(
+            status=0, code=MODEL_SUBSTITUTED, message=f"{answered} answers in place of {sent}."
+        )
 
     def changes_tried(self, refusal: Refusal) -> set[Change]:
         """Changes that must not be repeated for this refusal.

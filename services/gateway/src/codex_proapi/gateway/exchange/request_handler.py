@@ -9,7 +9,7 @@ from functools import partial
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.api_keys.store import ApiKey
-from codex_proapi.commons.cluster.live_settings import ReasoningSummary
+from codex_proapi.commons.cluster.live_settings import ModelSubstitution, ReasoningSummary
 from codex_proapi.gateway.auth.authenticator import Authenticated, check_model
 from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
 from codex_proapi.gateway.exchange.answer.response_pump import ResponsePump
@@ -93,6 +93,7 @@ class RequestHandler:
                 state=admission.state,
                 longest_wait=self._longest_wait(streams=translated.stream),
                 codex_headers=headers if traits.is_codex else None,
+                drop_substituted=self._drops_substituted,
             ),
             exchange,
         )
@@ -104,6 +105,10 @@ class RequestHandler:
             pump.forget_request()
             exchange.forget_request()
         return pump, committed
+
+    @property
+    def _drops_substituted(self) -> bool:
+        return self._services.options.model_substitution is ModelSubstitution.RETRY
 
     def _longest_wait(self, *, streams: bool) -> float:
         """Seconds that may be waited for an account, so that a refusal then is still a status."""

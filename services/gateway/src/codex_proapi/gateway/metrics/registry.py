@@ -84,6 +84,11 @@ class Metrics(Series):
             self.unknown_events.labels(family if family in EVENT_FAMILIES else OTHER).inc(count)
         self.malformed_events.inc(malformed)
 
+    def count_substitution(self, account_id: str, *, sent: str, answered: str) -> None:
+        """Count an answer begun by another model than was sent."""
+        models = self._model_label(sent), self._model_label(answered)
+        self.substitutions.labels(account_id, *models).inc()
+
     def connect_failed(self, cause: str) -> None:
         """Count a failure to connect to upstream, by the step that failed."""
         self.connect_failures.labels(cause).inc()

@@ -188,6 +188,12 @@ class Series:
         self.accounts = Gauge(
             "gateway_accounts", "Accounts by state.", ("state",), registry=registry
         )
+        self.substitutions = Counter(
+            "gateway_substitutions",
+            "Answers begun by another model than was sent, by account and models.",
+            ("account", "sent_model", "answered_model"),
+            registry=registry,
+        )
         self.cooldowns = Counter(
             "gateway_cooldowns",
             "Cooldowns begun, by account and reason.",

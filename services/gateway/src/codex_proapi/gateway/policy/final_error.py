@@ -56,6 +56,8 @@ def final_error(
     `nobody` is why no further account can be leased; None if others may be available, but this
     exchange may not try more. `plan` is named in the error if upstream named none.
     """
+    # An answer that was dropped is no refusal of anybody's.
+    refusals = [each for each in refusals if each[1].row.fault is not Fault.SUBSTITUTION]
     # A refusal that was answered by a change says nothing about the end.
     refusals = [each for each in refusals if each[1].change is None] or refusals[-1:]
     own = [each for each in refusals if _is_of_request(each[1])]

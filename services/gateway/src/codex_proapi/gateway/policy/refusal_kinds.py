@@ -16,6 +16,9 @@ from codex_proapi.gateway.policy.transport_faults import (
     UNREACHABLE,
 )
 
+MODEL_SUBSTITUTED: Final = "model_substituted"
+"""Code of an answer that was dropped because another model gives it."""
+
 
 class RefusalKind(enum.StrEnum):
     """Kinds of refusal: the rows of the table."""
@@ -39,6 +42,7 @@ class RefusalKind(enum.StrEnum):
     NOT_INCLUDED = "not_included"
     RATE = "rate"
     CAPACITY = "capacity"
+    SUBSTITUTED = "substituted"
     NO_PATH = "no_path"
     UNREACHABLE = "unreachable"
     CONNECT_TIMEOUT = "connect_timeout"
@@ -87,6 +91,7 @@ KIND_OF_CODE: Final[dict[str, RefusalKind]] = {
     "rate_limit_exceeded": RefusalKind.RATE,
     "slow_down": RefusalKind.RATE,
     "server_is_overloaded": RefusalKind.CAPACITY,
+    MODEL_SUBSTITUTED: RefusalKind.SUBSTITUTED,
     "server_error": RefusalKind.TRANSIENT,
     "previous_response_not_found": RefusalKind.TRANSIENT,
     "websocket_connection_limit_reached": RefusalKind.TRANSIENT,

@@ -43,6 +43,7 @@ class Fault(enum.StrEnum):
     TRANSIENT = "transient"
     QUOTA = "quota"
     CREDENTIAL = "credential"
+    SUBSTITUTION = "substitution"
 
 
 class Change(enum.StrEnum):
@@ -183,6 +184,8 @@ TABLE: Final[dict[RefusalKind, RetryRule]] = {
         Fault.QUOTA, Verdict.NEXT_ACCOUNT, cooldown=CooldownReason.RATE, seconds=30.0
     ),
     RefusalKind.CAPACITY: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NOTHING),
+    # Its rest is recorded with every substitution, dropped or not (`outcomes.record_substitution`).
+    RefusalKind.SUBSTITUTED: RetryRule(Fault.SUBSTITUTION, Verdict.NEXT_ACCOUNT),
     RefusalKind.NO_PATH: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NOTHING),
     # The same account has let us wait once: it is not asked to do so again.
     RefusalKind.TIMEOUT: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, counts=True),

@@ -168,7 +168,7 @@ class HttpTransport:
                 _check_media_type(answer)
                 if request.on_head is not None:
                     request.on_head(answer.headers)
-                opened = await until_commit(answer, limit, silence)
+                opened = await until_commit(answer, limit, silence, request)
         except (TimeoutError, ConnectionError, UpstreamFault) as error:
             if answer is not None:
                 answer.close()
@@ -184,10 +184,12 @@ class HttpTransport:
 
 
 async def until_commit(
-    answer: Readable, limit: asyncio.Timeout, silence: SilenceBudget
+    answer: Readable, limit: asyncio.Timeout, silence: SilenceBudget, request: PreparedRequest
 ) -> bytes | Refusal:
     """The bytes up to the commit point, or the refusal that came instead."""
     gate = CommitGate()
+    if request.on_other_model is not None:
+        gate = CommitGate(model=request.model, on_other_model=request.on_other_model)
     while data := await answer.read():
         match gate.feed(data):
             case Spoken(held=held):

@@ -30,6 +30,11 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     """The backend's route that is asked instead of Responses; its answer is one JSON body."""
     on_head: Callable[[Mapping[str, str]], None] | None = None
     """Called with the headers of a response with status 200, possibly long before its first event."""
+    model: str = ""
+    """The model it asks for."""
+    on_other_model: Callable[[str], Refusal | None] | None = None
+    """Called before the commit point if the answer names another model, with that model; a refusal
+    that it gives takes the place of the answer, which is closed."""
 
     def __repr__(self) -> str:
         return f"<PreparedRequest of {len(self.body)} bytes>"

@@ -16,6 +16,7 @@ KINDS: Final[dict[AlertKind, str]] = {
     AlertKind.ACCOUNT_SIGN_IN: N_("An account needs signing in"),
     AlertKind.WINDOW_LOW: N_("A quota window is nearly empty"),
     AlertKind.POOL_DRY: N_("No account can be asked"),
+    AlertKind.MODEL_SUBSTITUTED: N_("Another model answered than was asked for"),
     AlertKind.UPSTREAM_DRIFT: N_("OpenAI's backend sends something new"),
     AlertKind.BACKUP_OLD: N_("The last backup is too old"),
 }
@@ -24,6 +25,7 @@ ENDS: Final[dict[AlertKind, str]] = {
     AlertKind.ACCOUNT_SIGN_IN: N_("Over: an account needed signing in"),
     AlertKind.WINDOW_LOW: N_("Over: a quota window was nearly empty"),
     AlertKind.POOL_DRY: N_("Over: no account could be asked"),
+    AlertKind.MODEL_SUBSTITUTED: N_("Over: another model answered than was asked for"),
     AlertKind.UPSTREAM_DRIFT: N_("Over: something new from OpenAI's backend was not seen again"),
     AlertKind.BACKUP_OLD: N_("Over: there is a new backup"),
 }
@@ -86,6 +88,10 @@ def _line(subject: Subject, notification: Notification, language: Language) -> s
             at = _moment(subject.at)
             said = _("The next account is expected back %(at)s.") if at and not over else ""
             return said % {"at": at} if said else ""
+        case AlertKind.MODEL_SUBSTITUTED:
+            said = _("%(name)s: %(answered)s in place of %(sent)s")
+            answered, sent = clean(subject.answered_model), clean(subject.sent_model)
+            return said % {"name": name, "answered": answered, "sent": sent}
         case AlertKind.UPSTREAM_DRIFT:
             sort = _(_SORTS[subject.state]) if subject.state in _SORTS else ""
             return f"{sort} {name}".strip()

@@ -357,3 +357,9 @@ def _has_detail(part: Any) -> bool:
 
 def _bare(part: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if name != "detail"}
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """The backend's request id from its response headers, at most 128 characters; empty if none."""
+    found = headers.get("x-request-id") or headers.get("x-oai-request-id") or ""
+    return found[:128] if found.isascii() and found.isprintable() else ""

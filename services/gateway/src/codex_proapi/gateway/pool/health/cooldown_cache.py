@@ -8,6 +8,7 @@ import msgspec
 
 from codex_proapi.commons.accounts.cooldowns import read_cooldown
 from codex_proapi.commons.accounts.model import Cooldown
+from codex_proapi.commons.balancing.select_account import PASSED_OVER
 
 MOST_SECONDS: Final = 5.0
 """Seconds after which the copy is read again in any case: a replica of an older version does not
@@ -74,8 +75,8 @@ class CooldownCache:
     def of(self, model: str, now: float) -> Mapping[str, Cooldown]:
         """The cooldowns in force for a model, by account id.
 
-        Of two cooldowns of an account, its own and the model's, the later end counts. The same
-        object is given until one of them changes or ends.
+        Of two cooldowns of an account, its own and the model's, the one counts that excludes it
+        altogether, else the later end. The same object is given until one of them changes or ends.
 
         Args:
             model: the model to be sent.
@@ -94,10 +95,14 @@ class CooldownCache:
             if cooldown.until <= now or of_model not in ("", model):
                 continue
             held = found.get(account_id)
-            if held is None or cooldown.until > held.until:
+            if held is None or _weight(cooldown) > _weight(held):
                 found[account_id] = cooldown
         until = min((cooldown.until for cooldown in found.values()), default=math.inf)
         return _Merged(until, found)
+
+
+def _weight(cooldown: Cooldown) -> tuple[bool, float]:
+    return cooldown.reason not in PASSED_OVER, cooldown.until
 
 
 def _account_and_model(name: str) -> tuple[str, str]:

@@ -28,6 +28,8 @@ RENEWAL_SECONDS: Final = 3.0
 """Seconds of cooldown for an account whose credential is being refreshed."""
 REVOKED_SECONDS: Final = 30.0
 """Seconds of cooldown for an account without a usable credential."""
+SUBSTITUTION_SECONDS: Final = 20 * 60.0
+"""Seconds an account is passed over for a model in whose place another one answered."""
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +100,23 @@ class OutcomeRecorder:
             return
         try:
             await self._count_fault(lease, code)
+        except StoreUnavailable:
+            self._metrics.redis_failed(RedisWork.OUTCOME)
+
+    async def record_substitution(self, lease: Lease, *, sent: str, answered: str) -> None:
+        """Let an account rest for a model in whose place another one answered.
+
+        New conversations go to other accounts meanwhile, if there are any.
+        """
+        self._metrics.count_substitution(lease.account.id, sent=sent, answered=answered)
+        try:
+            await self.cool(
+                lease.account.id,
+                CooldownReason.SUBSTITUTED,
+                SUBSTITUTION_SECONDS,
+                code=answered,
+                model=sent,
+            )
         except StoreUnavailable:
             self._metrics.redis_failed(RedisWork.OUTCOME)
 

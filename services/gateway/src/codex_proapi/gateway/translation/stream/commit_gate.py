@@ -4,15 +4,20 @@ Until then the request can be retried on another account, because the client has
 refusal is judged by `policy.retry`.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 
 from codex_proapi.commons.codex.quota_parser import Quota, combined, quota_of_event
+from codex_proapi.commons.codex.substitution import is_substitution
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, reader
 from codex_proapi.gateway.formats.codex.events import (
     RateLimits,
+    ResponseCreated,
     ResponseFailed,
     UpstreamErrorEvent,
+    UpstreamEvent,
     decode_event,
     speaks,
 )
@@ -21,6 +26,8 @@ from codex_proapi.gateway.formats.sse import SSESplitter, read_block, sound_utf8
 
 MAX_EVENTS: Final = 16
 MAX_BYTES: Final = 1024 * 1024
+NAME_LIMIT: Final = 64
+"""Most characters of a model's name."""
 SILENT_LINES: Final = tuple(
     b'event: %b\ndata: {"type":"%b",' % (name, name)
     for name in (
@@ -31,7 +38,8 @@ SILENT_LINES: Final = tuple(
         b"response.content_part.added",
     )
 )
-"""Events at the beginning of nearly every answer; they have no content and are not decoded."""
+"""Events at the beginning of nearly every answer; they have no content and are not decoded, except a
+`response.created` (the first of them) that does not name the model that was sent."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -54,10 +62,37 @@ class Failed(msgspec.Struct, frozen=True):
 WAITING: Final = Waiting()
 
 
-class CommitGate:
-    """The beginning of one upstream answer; to be fed until the result is not `Waiting`."""
+class _Response(msgspec.Struct):
+    model: Any = ""
 
-    def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
+
+_read: Final = reader(_Response)
+
+
+def _accept(model: str) -> Refusal | None:  # noqa: ARG001 - a default
+    return None
+
+
+class CommitGate:
+    """The beginning of one upstream answer; to be fed until the result is not `Waiting`.
+
+    Args:
+        model: the model that was sent; empty if any may answer.
+        on_other_model: called with the model that answers if it is another one; a refusal that it
+            gives takes the place of the answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "",
+        on_other_model: Callable[[str], Refusal | None] = _accept,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._model = model
+        self._named = f'"model":"{model}"'.encode()
+        self._on_other_model = on_other_model
         self._splitter = SSESplitter()
         self._pieces: list[bytes] = []
         self._size = 0
@@ -76,15 +111,13 @@ class CommitGate:
         blocks = self._splitter.feed(data)
         for block in blocks:
             spoken = False
-            if not block.startswith(SILENT_LINES):
+            if self._must_decode(block):
                 message = read_block(sound_utf8(block))
                 if message is None:
                     continue
                 event = decode_event(message.event, message.data)
-                if isinstance(event, ResponseFailed | UpstreamErrorEvent):
-                    return Failed(self._refusal(event))
-                if isinstance(event, RateLimits):
-                    self._quota = combined(self._quota, quota_of_event(event.body))
+                if (refusal := self._refused(event)) is not None:
+                    return Failed(refusal)
                 spoken = speaks(event)
             self._events += 1
             if spoken or self._events >= self._max_events:
@@ -98,7 +131,36 @@ class CommitGate:
         """All bytes so far, to classify a stream that ended before the commit point."""
         return b"".join(self._pieces)
 
+    def _must_decode(self, block: bytes) -> bool:
+        if not block.startswith(SILENT_LINES):
+            return True
+        return bool(self._model) and block.startswith(SILENT_LINES[0]) and self._named not in block
+
+    def _refused(self, event: UpstreamEvent) -> Refusal | None:
+        """The refusal that an event is, or leads to."""
+        match event:
+            case ResponseFailed() | UpstreamErrorEvent():
+                return self._refusal(event)
+            case RateLimits(body=body):
+                self._quota = combined(self._quota, quota_of_event(body))
+            case ResponseCreated(response=response) if self._model:
+                model = _model_of(response)
+                if is_substitution(self._model, model):
+                    return self._on_other_model(model)
+            case _:
+                pass
+        return None
+
     def _refusal(self, event: ResponseFailed | UpstreamErrorEvent) -> Refusal:
         """The refusal, with the quota from the events before it."""
         refusal = refusal_of_event(event)
         return msgspec.structs.replace(refusal, quota=combined(self._quota, refusal.quota))
+
+
+def _model_of(response: msgspec.Raw) -> str:
+    """The model that a response object names; empty if it names none."""
+    try:
+        model = _read(response or b"{}").model
+    except DECODE_ERRORS:
+        return ""
+    return model[:NAME_LIMIT] if isinstance(model, str) else ""

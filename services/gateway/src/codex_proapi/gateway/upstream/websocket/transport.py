@@ -250,7 +250,7 @@ class WebSocketTransport:
                 await socket.send(create_frame(request.body, request.headers))
                 if request.on_head is not None:
                     request.on_head(socket.headers)
-                opened = await until_commit(socket, limit, silence)
+                opened = await until_commit(socket, limit, silence, request)
         except ConnectionLost:
             self._forget(socket)
             return self._lost(socket, account)

@@ -26,6 +26,10 @@ export function rowOf({ id, entry }) {
   $("[data-status]", row).textContent = entry.status || "–";
   $("[data-title]", row).textContent = titleOf(entry);
   $("[data-sub]", row).textContent = subOf(entry);
+  if (exchange.substituted) {
+    $("[data-substituted]", row).hidden = false;
+    $("[data-substituted]", row).title = t("%(answered)s answered in place of %(sent)s.", { answered: exchange.answered_model, sent: exchange.sent_model });
+  }
   $("[data-account]", row).textContent = entry.account ? nameOf(entry.account) : "";
   const tokens = exchange.tokens || {};
   const total = (tokens.input || 0) + (tokens.output || 0);
@@ -63,7 +67,7 @@ const labels = {
   tries: t("Tries"), sessions: t("Sessions"), session: t("Session"), overlap_seconds: t("Old secret stays valid for"), limits: t("Limits"),
   allowed_models: t("Models"), allowed_accounts: t("Accounts"), default_model: t("Default model"), default_effort: t("Default effort"), reasoning_summary: t("Reasoning summary"),
   login_revoked: t("Login revoked"), routing: t("Which account is asked"), quota_reserve: t("Reserve"), account_streams: t("Concurrent requests per account"),
-  api_key_policy: t("API keys"), history_mode: t("How the history is sent"), model_aliases: t("Model aliases"), usage_days: t("Days of usage"), usage_months: t("Months of usage"), log_entries: t("Entries of the log"), time_zone: t("Time zone"),
+  api_key_policy: t("API keys"), history_mode: t("How the history is sent"), model_aliases: t("Model aliases"), usage_days: t("Days of usage"), usage_months: t("Months of usage"), log_entries: t("Entries of the log"), time_zone: t("Time zone"), model_substitution: t("When another model answers"),
   disabled_models: t("Models not offered"), quota_poll_seconds: t("Seconds between quota checks"), fair_share_below: t("Fair sharing below"),
 };
 const actors = { admin: t("administrator"), local: t("this machine"), cli: t("command line"), nobody: t("not signed in") };
