@@ -137,6 +137,8 @@ async def test_silence_ends_with_a_post(redis_url: str, monkeypatch: pytest.Monk
         assert (await play.chat()).status_code == 200
 
         assert methods(play) == ["WEBSOCKET", "POST"]
+        assert (await play.chat()).status_code == 200
+        assert methods(play)[2:] == ["POST"], "nobody waits for a second silence"
         assert faults(play, "silent") == 1
         assert await blamed(play) == {}
 

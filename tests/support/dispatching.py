@@ -158,6 +158,7 @@ class Scene:
         under_way: Any = 0,
         silence: Any = 300.0,
         outdated: bool = False,
+        late: float = 60.0,
     ) -> None:
         self.selector, self.upstream, self.said = Rotation(*leases), Upstream(*answers), Said()
         self.slept: list[Any] = []
@@ -185,6 +186,7 @@ class Scene:
                 budget=self.budget,
                 egress=self.egress,
                 silence=silence,
+                late=late,
                 outdated=lambda model: outdated,
                 reachability=self.reachability,
                 shapes=AcceptedShapes(lambda: NOW, self.metrics),

@@ -1,5 +1,6 @@
 """Whom the loop blames: the account, the request, the address it comes from, or a backend nobody reaches."""
 
+import pytest
 from support.dispatching import Scene
 from support.leases import NOW, a_lease
 
@@ -147,3 +148,27 @@ async def test_a_timeout_is_never_repeated_with_the_same_account() -> None:
 
     assert committed.lease.account.id == "acc_b"
     assert scene.slept == []
+
+
+@pytest.mark.parametrize("code", ["upstream_connection_lost", "upstream_socket_lost"])
+async def test_what_may_have_been_worked_on_is_sent_again_once_and_not_to_the_same(
+    code: str,
+) -> None:
+    lost = Refusal(status=0, code=code)
+    leases = [a_lease("acc_a"), a_lease("acc_b"), a_lease("acc_c")]
+    scene = Scene(leases, [lost, lost, "yes"], late=-1.0)
+
+    error = await scene.refused()
+
+    assert error.code == "upstream_connection_lost"
+    assert scene.verdicts == [("acc_a", "next_account"), ("acc_b", "give_up")]
+    assert scene.slept == []
+
+
+async def test_a_late_loss_is_rescued_by_the_next_account() -> None:
+    lost = Refusal(status=0, code="upstream_connection_lost")
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [lost, "yes"], late=-1.0)
+
+    await scene.dispatch()
+
+    assert scene.verdicts == [("acc_a", "next_account"), ("acc_b", "committed")]

@@ -140,6 +140,16 @@ ROWS = [
         RefusalKind.STALE_CONNECTION,
         Change.NEW_CONNECTION,
     ),
+    (Refusal(status=0, code="upstream_connection_lost", late=True), RefusalKind.LOST_LATE, None),
+    (Refusal(status=0, code="upstream_stream_truncated", late=True), RefusalKind.LOST_LATE, None),
+    (Refusal(status=0, code="upstream_socket_lost", late=True), RefusalKind.SOCKET_LATE, None),
+    (Refusal(status=0, code="upstream_timeout", late=True), RefusalKind.TIMEOUT, None),
+    (
+        Refusal(status=0, code="upstream_unreachable", late=True),
+        RefusalKind.UNREACHABLE,
+        Change.NOTHING,
+    ),
+    (Refusal(status=502, late=True), RefusalKind.TRANSIENT, Change.NOTHING),
 ]
 
 IN_STREAM = {

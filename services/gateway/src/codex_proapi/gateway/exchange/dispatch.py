@@ -233,7 +233,7 @@ class Dispatcher:
             prepared = await self._prepared(sent, held, account_try, exchange)
             _check(exchange)
             transport = choose_transport(self._transports, route=sent.route)
-            answer = await transport.open(prepared, account_try.state.silence)
+            answer = await self.context.open(transport, prepared, account_try.state.silence)
             if not isinstance(answer, Refusal):
                 # Owned before anything is awaited, so that settling closes it if the client disconnects.
                 exchange.own(answer, held.account.id, request_id_of(answer.headers))
@@ -316,7 +316,9 @@ class Dispatcher:
         """Whether the exchange may make another attempt, on any account."""
         if decision.verdict is Verdict.GIVE_UP:
             return False
-        if state.silence.exhausted or (decision.row.egress and self.context.egress.paused):
+        if not state.may_resend(decision) or state.silence.exhausted:
+            return False
+        if decision.row.egress and self.context.egress.paused:
             return False
         if decision.change is Change.NEW_CONNECTION:
             self.context.metrics.upstream_resends.inc()

@@ -28,8 +28,10 @@ from codex_proapi.gateway.pool.state.pool_reader import PoolState
 from codex_proapi.gateway.upstream.reachability import Reachability
 from codex_proapi.gateway.upstream.transport import (
     SILENCE_SECONDS,
+    PreparedRequest,
     ResponseStream,
     SilenceBudget,
+    Transport,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ LONGEST_WAIT = 10.0
 """Most seconds that any exchange waits for cooldowns and token refreshes to end."""
 WAKE_SECONDS = 0.05
 """Seconds added to the end of a cooldown, so that it is over by every replica's clock."""
+LATE_SECONDS = 2.0
+"""Seconds after which a lost request may have been worked on: one, and what connecting may take."""
 MOST_ACCOUNTS = 3
 """Most accounts that one exchange leases, in each round where it waits for rate limits to end."""
 MOST_LEASED = 9
@@ -128,9 +132,17 @@ class DispatchState:
         self._taken_back = False
         self.began = time.monotonic()
         self.silence = silence
+        self._lost_late = False
 
     def __repr__(self) -> str:
         return f"<DispatchState after {len(self.refusals)} refusals>"
+
+    def may_resend(self, decision: RetryDecision) -> bool:
+        """Whether a request that may have been worked on may be sent again: once in an exchange."""
+        if not decision.row.late:
+            return True
+        before, self._lost_late = self._lost_late, True
+        return not before
 
     def note_limit(self, decision: RetryDecision, *, now: float) -> None:
         """Note until when an account refuses for its rate, if all refusals were of that kind."""
@@ -298,9 +310,22 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a model takes no client as old as the version we send."""
     silence: float = SILENCE_SECONDS
     """Seconds upstream may be silent before the commit point, over all attempts of an exchange."""
+    late: float = LATE_SECONDS
+    """Seconds after which a lost request is taken for one that the backend has worked on."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     wait: Callable[[float, Waiter], Awaitable[float]]
     """Waits so many seconds, or until an account may have come back; gives the seconds waited."""
+
+    async def open(
+        self, transport: Transport, request: PreparedRequest, silence: SilenceBudget
+    ) -> ResponseStream | Refusal:
+        """Ask once; a fault of the transport after LATE_SECONDS is a late one."""
+        began = time.monotonic()
+        answer = await transport.open(request, silence)
+        late = time.monotonic() - began > self.late
+        if late and isinstance(answer, Refusal) and not answer.status:
+            return msgspec.structs.replace(answer, late=True)
+        return answer
 
     def decide(self, refusal: Refusal, *, model: str, tried: Collection[Change]) -> RetryDecision:
         """Decide what follows a refusal; a client version that is too old is logged."""

@@ -49,9 +49,17 @@ class RefusalKind(enum.StrEnum):
     STALE_CONNECTION = "stale_connection"
     SOCKET_LOST = "socket_lost"
     SOCKET_BROKEN = "socket_broken"
+    LOST_LATE = "lost_late"
+    SOCKET_LATE = "socket_late"
     TIMEOUT = "timeout"
     TRANSIENT = "transient"
 
+
+IF_LATE: Final = {
+    RefusalKind.TRANSIENT: RefusalKind.LOST_LATE,
+    RefusalKind.SOCKET_LOST: RefusalKind.SOCKET_LATE,
+}
+"""What a loss is if the backend has had time to work on the request: sending it again may cost twice."""
 
 KIND_OF_CODE: Final[dict[str, RefusalKind]] = {
     **dict.fromkeys(
@@ -133,6 +141,11 @@ _TIMED_OUT = ("timeout", "proxy: timeout")
 
 def kind_of(refusal: Refusal) -> RefusalKind:
     """The kind of a refusal: by code, by fixed wording, by status, in this order."""
+    kind = _kind_of(refusal)
+    return IF_LATE.get(kind, kind) if refusal.late and not refusal.status else kind
+
+
+def _kind_of(refusal: Refusal) -> RefusalKind:
     if refusal.is_html and refusal.status in {401, 403, 429}:
         return RefusalKind.CHALLENGE
     if refusal.code == UNREACHABLE and refusal.cause.startswith(_TIMED_OUT):

@@ -89,6 +89,8 @@ class RetryRule(msgspec.Struct, frozen=True):
     """Whether it concerns the egress address, not the account."""
     unreachable: bool = False
     """Whether it concerns this replica's connection to the backend, not the account."""
+    late: bool = False
+    """Whether the request may have been worked on: an exchange sends it again only once."""
 
 
 class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +165,9 @@ TABLE: Final[dict[RefusalKind, RetryRule]] = {
         Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, once=Change.NEW_CONNECTION
     ),
     RefusalKind.SOCKET_BROKEN: RetryRule(Fault.TRANSIENT, Verdict.GIVE_UP),
+    # The backend may have worked on it: one other account, once, and never the same.
+    RefusalKind.LOST_LATE: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, counts=True, late=True),
+    RefusalKind.SOCKET_LATE: RetryRule(Fault.TRANSIENT, Verdict.NEXT_ACCOUNT, late=True),
     # Quota and load.
     RefusalKind.SPENT: RetryRule(
         Fault.QUOTA, Verdict.NEXT_ACCOUNT, cooldown=CooldownReason.QUOTA, seconds=HOUR

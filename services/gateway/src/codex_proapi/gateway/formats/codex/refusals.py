@@ -98,6 +98,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """The windows in its headers."""
     cause: str = ""
     """Why no connection could be made: `dns`, `tcp`, `tls` or `timeout`, then the system's message."""
+    late: bool = False
+    """Of a fault of the transport: whether the backend has had time to work on the request."""
 
     def names(self, *words: str) -> bool:
         """Whether its code or type is one of these."""

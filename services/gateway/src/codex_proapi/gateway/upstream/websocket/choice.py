@@ -15,7 +15,7 @@ from codex_proapi.gateway.settings import TransportSetting
 AWAY_SECONDS: Final = 600.0
 """How long POST is used after WebSocket was refused or has failed; then it is tried again."""
 MOST_FAULTS: Final = 2
-"""Faults in a row after which POST is used for AWAY_SECONDS."""
+"""Faults in a row after which POST is used for AWAY_SECONDS; one silence suffices, it costs 30 seconds."""
 SAMPLES: Final = 20
 """First-event times that are remembered of each transport."""
 LEAST_SAMPLES: Final = 8
@@ -119,7 +119,7 @@ class TransportChoice:
         else:
             self._faults += 1
             refused = status and status < _SERVER_FAULTS
-            if not refused and self._faults < MOST_FAULTS:
+            if not refused and kind != "silent" and self._faults < MOST_FAULTS:
                 return
             self._faults, self._away_until = 0, until
         log.warning("upstream.socket_left", kind=kind, status=status, seconds=AWAY_SECONDS)
