@@ -1,7 +1,5 @@
 """One request in both shapes, and its headers."""
 
-import asyncio
-import math
 from typing import Any
 
 import msgspec
@@ -13,13 +11,12 @@ from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import (
     HEADER_LIMIT,
-    ITEMS_AT_ONCE,
     Shape,
     Tool,
     UpstreamRequest,
     upstream_headers,
 )
-from codex_proapi.gateway.upstream.transport import encoded
+from codex_proapi.gateway.formats.json_pieces import PIECE_BYTES
 
 SESSION = "0f0e0d0c-0000-4000-8000-000000000001"
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
@@ -334,41 +331,27 @@ class TestHeaders:
 
 
 @pytest.mark.parametrize("shape", Shape)
-@pytest.mark.parametrize("count", [0, 1, ITEMS_AT_ONCE, ITEMS_AT_ONCE + 1])
-async def test_a_long_request_is_encoded_in_steps_to_the_same_bytes(
-    shape: Shape, count: int
-) -> None:
+@pytest.mark.parametrize("count", [0, 1, 20_000])
+def test_a_request_in_pieces_has_the_same_bytes(shape: Shape, count: int) -> None:
     request = _request(input=(USER,) * count, shape=shape, tools=(READ,), instructions="Be brief.")
 
-    steps = list(request.encode_in_steps())
+    pieces = list(request.encode_in_pieces())
 
-    assert len(steps) == math.ceil(len(request.body()["input"]) / ITEMS_AT_ONCE)
-    assert await encoded(request) == request.encode()
-
-
-async def test_others_run_between_the_steps_of_a_long_request() -> None:
-    turns = 0
-
-    async def turn() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    other = asyncio.ensure_future(turn())
-    await asyncio.sleep(0)
-
-    await encoded(_request(input=(USER,) * ITEMS_AT_ONCE * 3))
-
-    other.cancel()
-    assert turns > 3
+    assert b"".join(pieces) == request.encode()
+    assert max(map(len, pieces)) < 2 * PIECE_BYTES
 
 
-async def test_a_long_request_that_is_nested_too_deeply_is_refused() -> None:
+def test_a_route_s_body_in_pieces_has_the_same_bytes() -> None:
+    payload = {"prompt": "a cat", "images": [{"image_url": "data:" + "a" * 3 * PIECE_BYTES}]}
+    request = _request(payload=payload, route="images/edits")
+
+    assert b"".join(request.encode_in_pieces()) == request.encode()
+
+
+def test_a_request_in_pieces_that_is_nested_too_deeply_is_refused() -> None:
     deep: Any = "x"
     for _ in range(100_000):
         deep = [deep]
-    nested = {**USER, "content": deep}
 
     with pytest.raises(BadRequest):
-        await encoded(_request(input=(USER,) * ITEMS_AT_ONCE + (nested,)))
+        list(_request(input=({**USER, "content": deep},)).encode_in_pieces())

@@ -49,12 +49,12 @@ from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
 from codex_proapi.gateway.pool.state.pool_reader import PoolState
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 from codex_proapi.gateway.upstream.http_transport import refusal_of_fault
+from codex_proapi.gateway.upstream.request_body import encoded
 from codex_proapi.gateway.upstream.transport import (
     PreparedRequest,
     SilenceBudget,
     Transport,
     choose_transport,
-    encoded,
 )
 
 RETRY_SECONDS: Final = 0.2
@@ -381,7 +381,7 @@ class Dispatcher:
                 client_headers=headers,
                 turn_state=bool(token),
             ),
-            await encoded(request),
+            await encoded(request, size=exchange.body_bytes),
             new_connection=Change.NEW_CONNECTION in account_try.changes,
             route=request.route,
             on_head=partial(exchange.note_head, lease.account.id),

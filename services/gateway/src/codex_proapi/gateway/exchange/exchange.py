@@ -220,6 +220,11 @@ class Exchange:
         """Take the client's body, which is kept until `release_body`."""
         self._body = body
 
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of the client's body and of stored items it names, until the request is forgotten."""
+        return self._hold.size
+
     def body_turn(self) -> AbstractAsyncContextManager[None]:
         """The next turn at a thread that works on its body."""
         return self._hold.turn()

@@ -60,17 +60,18 @@ async def decompress(body: bytes, packing: str, limit: int, hold: BodyHold | Non
     for name in reversed(names):
         unpacked = _Unpacked(most, limit, hold)
         try:
-            if len(body) < UNPACK_AT_ONCE:
-                UNPACKERS[name](body, unpacked)
+            work = partial(_unpacked, name, body, unpacked)
+            packed = len(body)
+            if packed < UNPACK_AT_ONCE:
+                body = work()
             else:
                 async with hold.turn():
-                    await in_thread(partial(UNPACKERS[name], body, unpacked))
+                    body = await in_thread(work)
         except (zlib.error, zstandard.ZstdError):
             raise BadRequest(
                 f"The body is not {name}, as its content-encoding says.", code="invalid_body"
             ) from None
-        hold.release(len(body))
-        body = unpacked.joined()
+        hold.release(packed)
     return body
 
 
@@ -110,8 +111,14 @@ class _Unpacked:
         self._size = 0
 
     def joined(self) -> bytes:
-        """The whole body in one piece."""
-        return b"".join(self._pieces)
+        """The whole body in one piece; the pieces are dropped."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+def _unpacked(name: str, body: bytes, unpacked: _Unpacked) -> bytes:
+    UNPACKERS[name](body, unpacked)
+    return unpacked.joined()
 
 
 def _gunzip(body: bytes, unpacked: _Unpacked) -> None:

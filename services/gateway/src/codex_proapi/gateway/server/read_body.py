@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.commons.http.limits import BodyDeadlines
 from codex_proapi.gateway.errors import BodyTooSlow
 from codex_proapi.gateway.server.asgi import Receive
 from codex_proapi.gateway.server.body_budget import BodyHold
+from codex_proapi.gateway.server.body_threads import in_thread
 from codex_proapi.gateway.server.decompression import decompress, too_large
 from codex_proapi.gateway.server.http_limits import BODY_DEADLINES
 
 BODY_BYTES = 64 * 1024 * 1024
 """Most bytes of a body, compressed and decompressed; images are base64."""
+JOIN_BESIDE = 4 * 1024 * 1024
+"""Bytes from which a body's pieces are joined in a thread: joining does not need the interpreter's lock."""
 
 
 async def read_body(
@@ -73,9 +77,13 @@ async def _receive_all(
                 if size > limit:
                     raise too_large(limit)
                 hold.take(len(piece))
-                if not more:
-                    return b"".join((*pieces, piece)) if pieces else piece
                 pieces.append(piece)
+                if not more:
+                    break
                 timeout.reschedule(deadlines.latest(begun=begun, now=loop.time(), size=size))
     except TimeoutError:
         raise BodyTooSlow("The request body did not arrive in time.") from None
+    if size < JOIN_BESIDE:
+        return b"".join(pieces)
+    async with hold.turn():
+        return await in_thread(partial(b"".join, pieces))

@@ -24,6 +24,7 @@ from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.upstream.dialer import Dialer, Unreachable
 from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLost, HttpResponse
+from codex_proapi.gateway.upstream.request_body import PIECE_BYTES, RequestBody, Upload
 
 IDLE_BEATS: Final = 60
 """Seconds an idle connection is kept for the next request."""
@@ -51,6 +52,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer: HttpResponse | None = None
+        self._upload: Upload | None = None
         self._paused = False
         self._received = False
         self.idle_beats = 0
@@ -76,16 +78,30 @@ class _Connection(asyncio.BufferedProtocol):
         """Whether any byte of the answer has come."""
         return self._received
 
-    def send(self, head: bytes, body: bytes) -> HttpResponse:
-        """Send a request."""
+    def send(self, head: bytes, body: bytes | RequestBody) -> HttpResponse:
+        """Send a request; a long one as fast as the connection takes it."""
         answer = self._answer = HttpResponse(self)
         self._parser = httptools.HttpResponseParser(answer)
         self._received = False
-        if self._transport is not None:
+        if self._transport is None:
+            answer.end()  # it ended before anything was sent
+        elif isinstance(body, bytes) and len(body) <= PIECE_BYTES:
             self._transport.writelines((head, body))
         else:
-            answer.end()  # it ended before anything was sent
+            self._transport.write(head)
+            parts = RequestBody([body]) if isinstance(body, bytes) else body
+            self._upload = Upload(self._transport, parts)
         return answer
+
+    def pause_writing(self) -> None:
+        """asyncio: the connection has taken enough of a request."""
+        if self._upload is not None:
+            self._upload.pause()
+
+    def resume_writing(self) -> None:
+        """asyncio: the connection takes more."""
+        if self._upload is not None:
+            self._upload.resume()
 
     def pause(self) -> None:
         """Pause reading until `resume`."""
@@ -142,6 +158,7 @@ class _Connection(asyncio.BufferedProtocol):
         """asyncio: the connection has ended; ends the response under way."""
         del exc
         self._transport = None
+        self._end_upload()
         answer, self._answer, self._parser = self._answer, None, None
         if answer is not None:
             answer.end()
@@ -152,11 +169,20 @@ class _Connection(asyncio.BufferedProtocol):
         self.resume()
         # A response may come before its request is sent; the rest would be parsed as another one.
         unsent = self._transport.get_write_buffer_size() if self._transport else 0
-        if answer.keep_alive and self.alive and not unsent:
+        whole = self._end_upload()
+        if answer.keep_alive and self.alive and whole and not unsent:
             self._client.keep(self)
         else:
             self.abort()
         answer.end()
+
+    def _end_upload(self) -> bool:
+        """Send nothing more of a request; whether all of it was sent."""
+        upload, self._upload = self._upload, None
+        if upload is None:
+            return True
+        upload.stop()
+        return upload.done
 
 
 class HttpClient:
@@ -194,7 +220,11 @@ class HttpClient:
         return f"<HttpClient to {self._host}, {len(self._all)} connections>"
 
     async def post(
-        self, headers: Mapping[str, str], body: bytes, *, new_connection: bool = False
+        self,
+        headers: Mapping[str, str],
+        body: bytes | RequestBody,
+        *,
+        new_connection: bool = False,
     ) -> HttpResponse:
         """Send a request, once, and wait for the answer's head.
 

@@ -4,7 +4,6 @@
 `policy.retry`, and done by `exchange.dispatch`.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -12,7 +11,7 @@ import msgspec
 
 from codex_proapi.gateway.errors import Truncated
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.formats.codex.requests import ITEMS_AT_ONCE, UpstreamRequest
+from codex_proapi.gateway.upstream.request_body import RequestBody
 
 SILENCE_SECONDS: Final = 300.0
 """How long upstream may be silent before the commit point, over all attempts of one exchange; the
@@ -23,7 +22,8 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     """A request as it is sent. Its headers are not part of the repr: they contain a token."""
 
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | RequestBody
+    """In one piece; or a long one in several, which can be sent once."""
     new_connection: bool = False
     """Whether a connection that was used before must not carry it."""
     route: str = ""
@@ -35,6 +35,11 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     on_other_model: Callable[[str], Refusal | None] | None = None
     """Called before the commit point if the answer names another model, with that model; a refusal
     that it gives takes the place of the answer, which is closed."""
+
+    @property
+    def whole_body(self) -> bytes:
+        """The body in one piece."""
+        return self.body if isinstance(self.body, bytes) else self.body.joined()
 
     def __repr__(self) -> str:
         return f"<PreparedRequest of {len(self.body)} bytes>"
@@ -142,16 +147,3 @@ def choose_transport(transports: Sequence[Transport], *, route: str = "") -> Tra
     if route:
         return transports[-1]
     return next((each for each in transports if each.available()), transports[-1])
-
-
-async def encoded(request: UpstreamRequest) -> bytes:
-    """The request's body; the event loop turns between the steps of a long one."""
-    if len(request.input) <= ITEMS_AT_ONCE:
-        return request.encode()
-    steps = request.encode_in_steps()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return bytes(done.value)
-        await asyncio.sleep(0)

@@ -7,8 +7,8 @@ account (`gateway.pool`).
 
 import enum
 import hashlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -24,6 +24,7 @@ from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.tool_search import NAME as SEARCH_FUNCTION
 from codex_proapi.gateway.formats.codex.tool_search import TYPE as TOOL_SEARCH
 from codex_proapi.gateway.formats.codex.tool_search import Search, native_items, native_tool
+from codex_proapi.gateway.formats.json_pieces import encoded_pieces
 
 Item = dict[str, Any]
 """One entry of `input`."""
@@ -82,10 +83,6 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """The tool as sent; values may be the client's undecoded bytes (`msgspec.Raw`)."""
 
 
-ITEMS_AT_ONCE: Final = 2_000
-"""Items encoded in one call, half a millisecond of a conversation's messages."""
-
-
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request to upstream, independent of its shape. Never mutated."""
 
@@ -127,26 +124,21 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     def encode(self) -> bytes:
         """Return the body in this request's shape. Raises BadRequest if it is nested too deeply."""
         try:
-            if self.payload is not None:
-                return msgspec.json.encode({**self.payload, "model": self.model})
-            return msgspec.json.encode(self._native().body())
+            return msgspec.json.encode(self._encodable())
         except RecursionError:
             raise BadRequest("The body is nested too deeply", param="input") from None
 
-    def encode_in_steps(self) -> Generator[None, None, bytes]:
-        """Encode as `encode` does, ITEMS_AT_ONCE items in each step, so that others may run between."""
-        if self.payload is not None:
-            return self.encode()
+    def encode_in_pieces(self) -> Iterator[bytes]:
+        """Encode as `encode` does, in pieces that take a millisecond each."""
         try:
-            body = self._native().body()
-            items, parts = body["input"], []
-            for start in range(0, len(items), ITEMS_AT_ONCE):
-                parts.append(msgspec.json.encode(items[start : start + ITEMS_AT_ONCE])[1:-1])
-                yield
-            body["input"] = msgspec.Raw(b"[%b]" % b",".join(parts))
-            return msgspec.json.encode(body)
+            yield from encoded_pieces(self._encodable())
         except RecursionError:
             raise BadRequest("The body is nested too deeply", param="input") from None
+
+    def _encodable(self) -> dict[str, Any]:
+        if self.payload is not None:
+            return {**self.payload, "model": self.model}
+        return self._native().body()
 
     def body(self) -> dict[str, Any]:
         """Return the body before encoding: the keys the CLI sends, in its order; upstream refuses others."""

@@ -190,14 +190,16 @@ class WebSocketTransport:
 
     def _fits(self, request: PreparedRequest) -> bool:
         """Whether a request can be a frame; one that is sent again goes the way that always works."""
+        body = request.body
         return (
-            not request.new_connection
-            and len(request.body) < self._most
-            and _PICTURES not in request.body
+            isinstance(body, bytes)
+            and not request.new_connection
+            and len(body) < self._most
+            and _PICTURES not in body
         )
 
     def _preferred(self, request: PreparedRequest) -> bool:
-        found = _MODEL.match(request.body)
+        found = _MODEL.match(request.whole_body)
         return found is not None and self._prefers(found[1].decode())
 
     async def _by_socket(
@@ -247,7 +249,7 @@ class WebSocketTransport:
         first = asyncio.get_running_loop().call_later(FIRST_EVENT_SECONDS, _if_silent, socket)
         try:
             async with asyncio.timeout_at(silence.deadline) as limit:
-                await socket.send(create_frame(request.body, request.headers))
+                await socket.send(create_frame(request.whole_body, request.headers))
                 if request.on_head is not None:
                     request.on_head(socket.headers)
                 opened = await until_commit(socket, limit, silence, request)
