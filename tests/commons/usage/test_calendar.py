@@ -4,6 +4,8 @@ import datetime as dt
 import pathlib
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from codex_proapi.commons.usage.calendar import (
     UTC,
@@ -139,3 +141,18 @@ def test_the_zone_of_the_machine_is_known(
 
 def test_without_a_link_the_machine_has_utc(tmp_path: pathlib.Path) -> None:
     assert machine_zone({}, tmp_path / "none") == "UTC"
+
+
+@given(
+    zone=st.sampled_from(["UTC", "America/Havana", "Europe/Berlin", "Asia/Tehran", "Africa/Cairo"]),
+    moments=st.lists(st.integers(1_700_000_000, 1_800_000_000), max_size=20),
+)
+@example(zone="America/Havana", moments=[1_783_000_000 + 1800 * step for step in range(0, 9999, 7)])
+def test_what_a_calendar_was_asked_before_changes_nothing(zone: str, moments: list[int]) -> None:
+    calendar = Calendar(zone)
+
+    for at in moments:
+        fresh = [Calendar(zone) for _ in range(3)]
+        assert calendar.day_of(at) == fresh[0].day_of(at)
+        assert calendar.midnight_after(at, 1) == fresh[1].midnight_after(at, 1)
+        assert calendar.begin_of(calendar.day_of(at)) == fresh[2].begin_of(calendar.day_of(at))

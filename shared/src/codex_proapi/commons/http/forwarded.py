@@ -5,7 +5,7 @@ internal endpoints. `client_address` reads only what trusted proxies wrote.
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from codex_proapi.commons.runtime.settings import Network
@@ -24,7 +24,7 @@ def was_forwarded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def client_address(
-    peer: str, headers: Iterable[tuple[bytes, bytes]], trusted: Iterable[Network]
+    peer: str, headers: Iterable[tuple[bytes, bytes]], trusted: Sequence[Network]
 ) -> str:
     """The address a request came from: its peer, or what trusted proxies say in X-Forwarded-For.
 
@@ -36,16 +36,16 @@ def client_address(
         headers: Names (in lower case) and values.
         trusted: Networks of the proxies that are believed.
     """
-    networks = tuple(trusted)
-    if not networks:
-        return _plain(peer)
+    told = [value for name, value in headers if name == b"x-forwarded-for"]
+    return _behind_proxies(peer, b",".join(told), trusted) if told and trusted else _plain(peer)
+
+
+def _behind_proxies(peer: str, told: bytes, trusted: Sequence[Network]) -> str:
     found = _address(peer)
     if found is None:
         return peer
-    hops = ",".join(
-        value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"
-    ).split(",")
-    while hops and any(found in network for network in networks):
+    hops = told.decode("latin-1").split(",")
+    while hops and any(found in network for network in trusted):
         hop = _address(hops.pop())
         if hop is None:
             break

@@ -15,6 +15,7 @@ from codex_proapi.commons.runtime.stored_records import UNREADABLE
 UTC_NAME = "UTC"
 _NO_ZONES = frozenset({"localtime", "Factory", "posixrules"})
 """Files of a time zone database that name no zone."""
+_ONE_DAY = dt.timedelta(days=1)
 
 
 class Calendar:
@@ -27,6 +28,8 @@ class Calendar:
             raise ValueError(f"{zone!r} is no time zone") from error
         self.zone = zone
         """Its IANA name."""
+        self._latest = (0, 0, dt.date.min)
+        """The day that was looked up last: its first second, that of the next one, its date."""
 
     def __repr__(self) -> str:
         return f"<Calendar of {self.zone}>"
@@ -74,9 +77,17 @@ class Calendar:
         return f"{local:%Y-%m-%d %H:%M} {self.zone}"
 
     def _date(self, at: float) -> dt.date:
-        return dt.datetime.fromtimestamp(at, self._zone).date()
+        begin, end, date = self._latest
+        if not begin <= at < end:
+            date = dt.datetime.fromtimestamp(at, self._zone).date()
+            if date < dt.date.max - _ONE_DAY:
+                self._latest = self._begin(date), self._begin(date + _ONE_DAY), date
+        return date
 
     def _begin(self, date: dt.date) -> int:
+        begin, end, latest = self._latest
+        if end and latest <= date <= latest + _ONE_DAY:
+            return begin if date == latest else end
         # Where a clock change skips midnight, this is the moment of the change.
         return int(dt.datetime.combine(date, dt.time(), self._zone).timestamp())
 

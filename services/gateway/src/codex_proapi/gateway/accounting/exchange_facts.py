@@ -5,8 +5,8 @@ been noted until then gives a sound record, so nobody has to assign attributes i
 All times are monotonic seconds of one clock.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -19,8 +19,6 @@ CLIENT_LEFT: Final = 499
 NO_STATUS: Final = 500
 """Status in the record of an exchange that ended by a fault of our own."""
 MODEL_LENGTH: Final = 128
-
-F = TypeVar("F")
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +140,14 @@ Fact: TypeAlias = (
 )
 
 
+_NOBODY: Final = Identified()
+_NOT_TRANSLATED: Final = Translated(streamed=False, asked_model="", sent_model="")
+_NOT_CHARGED: Final = Charged()
+_NOT_ANSWERED: Final = Answered(account="")
+_NOT_REPORTED: Final = Reported()
+_NOT_ESTIMATED: Final = Estimated(tokens=0)
+
+
 def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> ExchangeRecord:
     """Fold the facts of an exchange into its record.
 
@@ -150,15 +156,17 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         facts: the others, in their order.
         settled_at: when the exchange was settled.
     """
-    latest = {type(fact): fact for fact in facts}
-    first = {type(fact): fact for fact in reversed(facts)}
-    key = _of(latest, Identified) or Identified()
-    request = _of(latest, Translated) or Translated(streamed=False, asked_model="", sent_model="")
-    charged = _of(latest, Charged) or Charged()
-    answered = _of(latest, Answered) or Answered(account="")
-    report = _of(latest, Reported) or Reported()
-    spoke = _of(first, Spoke)
-    ended = _of(first, Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
+    # Facts have no subclasses: each is found under its own type.
+    latest: dict[type[Fact], Any] = {type(fact): fact for fact in facts}
+    first: dict[type[Fact], Any] = {type(fact): fact for fact in reversed(facts)}
+    key: Identified = latest.get(Identified, _NOBODY)
+    request: Translated = latest.get(Translated, _NOT_TRANSLATED)
+    charged: Charged = latest.get(Charged, _NOT_CHARGED)
+    answered: Answered = latest.get(Answered, _NOT_ANSWERED)
+    report: Reported = latest.get(Reported, _NOT_REPORTED)
+    estimate: Estimated = latest.get(Estimated, _NOT_ESTIMATED)
+    spoke: Spoke | None = first.get(Spoke)
+    ended: Ended = first.get(Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
     return ExchangeRecord(
         request_id=opened.request_id,
         at=opened.at,
@@ -174,7 +182,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         attempts=_attempts(facts, settled_at),
         selection_inputs=tuple(f.selection_input for f in facts if isinstance(f, Attempted)),
         tokens=report.tokens or Tokens(),
-        estimated=_estimated(_of(latest, Estimated), answered, report),
+        estimated=_estimated(estimate, answered, report),
         drawn_at=charged.drawn_at,
         drawn_tokens=charged.drawn_tokens if charged.drawn_at else 0,
         fair_share_charge=charged.fair_share_charge,
@@ -220,11 +228,11 @@ def _attempt(begun: Attempted, outcome: AttemptEnded) -> AttemptRecord:
     )
 
 
-def _estimated(estimate: Estimated | None, answered: Answered, report: Reported) -> int:
+def _estimated(estimate: Estimated, answered: Answered, report: Reported) -> int:
     """Estimated tokens of an answer that ended before its usage; 0 if known or not answered."""
     if report.tokens is not None or not answered.account:
         return 0
-    return (estimate.tokens if estimate else 0) + report.events
+    return estimate.tokens + report.events
 
 
 def _status_of(ending: Ending, spoke: Spoke | None) -> int:
@@ -234,15 +242,11 @@ def _status_of(ending: Ending, spoke: Spoke | None) -> int:
     return CLIENT_LEFT if ending is Ending.ABANDONED else NO_STATUS
 
 
-def _of(by_kind: Mapping[type[Fact], Fact], kind: type[F]) -> F | None:
-    """The fact of one kind; facts have no subclasses."""
-    return cast("F | None", by_kind.get(cast("type[Fact]", kind)))
-
-
 def _milliseconds(start: float, end: float) -> int:
     return round((end - start) * 1000)
 
 
 def _printable(model: str) -> str:
     """A model name from a client without unprintable characters, at most MODEL_LENGTH long."""
-    return "".join(letter for letter in model[:MODEL_LENGTH] if letter.isprintable())
+    cut = model[:MODEL_LENGTH]
+    return cut if cut.isprintable() else "".join(filter(str.isprintable, cut))

@@ -5,6 +5,7 @@ the caller keeps the batch and retries.
 """
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,7 +99,7 @@ def _encoded(record: ExchangeRecord, *, days: int, calendar: Calendar) -> str:
 def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dict[str, Any]:
     """One exchange in the script's format."""
     day, at = calendar.day_of(record.at), int(record.at)
-    hour = dt.datetime.fromtimestamp(record.at, dt.UTC).strftime("%Y-%m-%dT%H")
+    hour = _hour(at // 3600)
     subjects = {
         "key": record.key_id or "open",
         "account": record.account or "none",
@@ -134,6 +135,12 @@ def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dic
         "fair_share": _fair_share(record),
         "attempts": [(keyspace.account(each.account), _error(each)) for each in record.attempts],
     }
+
+
+@functools.lru_cache(maxsize=4)
+def _hour(number: int) -> str:
+    """An hour, counted since the epoch, as the sets of settled ids are named: `2026-11-24T07`."""
+    return dt.datetime.fromtimestamp(number * 3600, dt.UTC).strftime("%Y-%m-%dT%H")
 
 
 def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:

@@ -29,6 +29,15 @@ HANDLED = frozenset(
 """Keys with a rule; all others are left out."""
 READ = HANDLED | {"audio", "conversation", "prompt", "metadata", "client_metadata"}
 """Keys that are decoded in some dialect; the values of others are not."""
+_IMPOSSIBLE = frozenset({"n", "modalities", "background", "audio", "conversation", "prompt"})
+"""Keys that may ask for what cannot be done."""
+_REASONING = frozenset(
+    {
+        "reasoning", "reasoning_effort", "reasoning_summary", "include_reasoning",
+        "thinking", "thinking_budget", "enable_thinking",
+    }
+)  # fmt: skip
+"""Keys that may ask for an effort or a summary."""
 
 _BUDGETS = ((0, "none"), (512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
 """Effort by thinking budget: (tokens up to and including, effort), as a widely used proxy maps them."""
@@ -42,6 +51,8 @@ _STANDARD_TIERS = frozenset({"auto", "default", "standard"})
 
 def refuse_impossible(body: ClientBody) -> None:
     """Raise BadRequest for a parameter that would change the answer if it were left out."""
+    if _IMPOSSIBLE.isdisjoint(body.values):
+        return
     count = body.get("n")
     if count is not None and count != 1:
         raise BadRequest("Only one choice can be made", code="unsupported_value", param="n")
@@ -163,6 +174,8 @@ def parallel_of(body: ClientBody) -> bool | None:
 
 def _asked_effort(body: ClientBody) -> str | None:
     """Return the body's effort, from its name or a thinking budget; None for the defaults."""
+    if _REASONING.isdisjoint(body.values):
+        return None
     for field, word in (
         ("reasoning_effort", _effort_in(body.get("reasoning_effort"))),
         ("reasoning.effort", _reasoning(body).get("effort")),
@@ -192,6 +205,8 @@ def summary_of(body: ClientBody) -> str | None:
 
     `none` is no summary; None leaves it to key, setting and catalogue.
     """
+    if _REASONING.isdisjoint(body.values):
+        return None
     nested = body.get("reasoning_effort")
     for wish in (_reasoning(body), nested if isinstance(nested, dict) else {}):
         for name in ("summary", "generate_summary"):
