@@ -9,6 +9,7 @@ from codex_proapi.commons.balancing.candidates import (
     Candidate,
     NoCandidate,
     NoCandidateCause,
+    Reason,
     Selection,
     SelectionInput,
     Window,
@@ -132,3 +133,42 @@ def test_a_selection_touches_few_of_many_candidates(routing: Routing) -> None:
 
     assert isinstance(found, Selection)
     assert len(reads) <= 4
+
+
+class Looked(set[str]):
+    """A set that counts how often somebody looks into it."""
+
+    looks = 0
+
+    def __contains__(self, item: object) -> bool:
+        self.looks += 1
+        return super().__contains__(item)
+
+
+@pytest.mark.parametrize("reason", [CooldownReason.TRANSIENT, CooldownReason.QUOTA])
+def test_a_choice_among_a_thousand_that_cool_looks_at_few(reason: CooldownReason) -> None:
+    pool = [
+        Candidate(
+            id=f"acc_{n:04}", cooldown=Cooldown(until=NOW + 600 + n, reason=reason, since=NOW)
+        )
+        for n in range(1000)
+    ]
+    ranking = Ranking(SelectionInput(now=NOW, cursor=None, affine=None, candidates=tuple(pool)))
+    tried = Looked({"acc_0000", "acc_0001"})
+
+    found = ranking.select(cursor=7, affine=None, tried=tried)
+
+    assert tried.looks <= 3
+    if isinstance(found, Selection):
+        assert (found.account_id, found.basis) == ("acc_0002", Reason.LAST)
+    else:
+        assert (found.cause, found.until) == (NoCandidateCause.SPENT, NOW + 600)
+
+
+def test_whether_another_may_be_tried_is_known_by_the_tried() -> None:
+    cooling = Cooldown(until=NOW + 60, reason=CooldownReason.QUOTA, since=NOW)
+    pool = (Candidate(id="a"), Candidate(id="b"), Candidate(id="c", cooldown=cooling))
+    ranking = Ranking(SelectionInput(now=NOW, cursor=None, affine=None, candidates=pool))
+
+    assert ranking.has_other({"a", "c"})
+    assert not ranking.has_other({"a", "b"})

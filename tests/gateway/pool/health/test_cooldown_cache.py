@@ -36,6 +36,20 @@ def test_a_models_cooldown_holds_for_that_model() -> None:
     assert set(cache.of("other", NOW)) == {"acc_b"}
 
 
+def test_of_many_cooldowns_only_the_one_that_has_changed_is_decoded_again() -> None:
+    cache = CooldownCache()
+    cache.replace("1 1", fields(acc_a=60, acc_b=60), now=NOW)
+    before = cache.of("m", NOW)
+
+    cache.replace("2 1", fields(acc_a=60, acc_b=90, acc_c=5), now=NOW + 1)
+    after = cache.of("m", NOW + 1)
+
+    assert after["acc_a"] is before["acc_a"]
+    assert (after["acc_b"].until, set(after)) == (NOW + 90, {"acc_a", "acc_b", "acc_c"})
+    cache.replace("3 1", fields(acc_c=5), now=NOW + 2)
+    assert set(cache.of("m", NOW + 2)) == {"acc_c"}
+
+
 def test_what_an_older_version_changed_without_counting_it_is_read_after_a_moment() -> None:
     cache = CooldownCache()
     cache.replace("1 1", fields(acc_a=60), now=NOW)

@@ -66,7 +66,8 @@ class Ranking:
         self._groups = _groups(pool, self._awake.values(), self._plenty)
         self._orders: dict[int, StrategyOrder] = {}
         self._explanations = Explanations(pool)
-        self._nobody: Selection | NoCandidate | None = None
+        self._shaky: Sequence[str] | None = None
+        self._nobody: NoCandidate | None = None
 
     def __repr__(self) -> str:
         return f"<Ranking of {len(self.pool.candidates)} candidates>"
@@ -139,32 +140,36 @@ class Ranking:
         why = self._explanations.of(account_id, basis, full=full)
         return Selection(account_id=account_id, basis=basis, why=why)
 
+    def has_other(self, tried: Collection[str]) -> bool:
+        """Whether an account that is not cooling has not been tried yet."""
+        return len(self._awake) > sum(id_ in self._awake for id_ in tried)
+
     def _last_resort(
         self, tried: Collection[str], full: Collection[str]
     ) -> Selection | NoCandidate:
         """All accounts are cooling: some reasons never exclude the last one, others do."""
-        if tried or full:
-            return self._coolest(tried, full)
+        if self._shaky is None:
+            self._shaky = _coolest_first(self.pool)
+        for id_ in self._shaky:
+            if id_ not in tried and id_ not in full:
+                return self._selection(id_, Reason.LAST, ())
+        waiting = tuple(id_ for id_ in self._shaky if id_ not in tried) if full else ()
+        if waiting:
+            return NoCandidate(cause=NoCandidateCause.BUSY, accounts=waiting)
         if self._nobody is None:
-            self._nobody = self._coolest((), ())
+            cooling = [c.cooldown for c in self.pool.candidates if c.cooldown is not None]
+            self._nobody = why_none(cooling, self.pool.now)
         return self._nobody
 
-    def _coolest(self, tried: Collection[str], full: Collection[str]) -> Selection | NoCandidate:
-        cooling = [
-            (c.cooldown, c.id)
-            for c in self.pool.candidates
-            if c.cooldown is not None and c.id not in tried
-        ]
-        shaky = [
-            (cooldown.until, id_) for cooldown, id_ in cooling if cooldown.reason in PASSED_OVER
-        ]
-        if not shaky:
-            return why_none([cooldown for cooldown, _ in cooling], self.pool.now)
-        free = [pair for pair in shaky if pair[1] not in full]
-        if not free:
-            waiting = tuple(id_ for _, id_ in shaky)
-            return NoCandidate(cause=NoCandidateCause.BUSY, accounts=waiting)
-        return self._selection(min(free)[1], Reason.LAST, ())
+
+def _coolest_first(pool: SelectionInput) -> Sequence[str]:
+    """The accounts that are asked although they cool, in the order of the ends of their cooldowns."""
+    shaky = [
+        (c.cooldown.until, c.id)
+        for c in pool.candidates
+        if c.cooldown is not None and c.cooldown.reason in PASSED_OVER
+    ]
+    return [id_ for _, id_ in sorted(shaky)]
 
 
 def why_none(cooldowns: Sequence[Cooldown], now: float) -> NoCandidate:

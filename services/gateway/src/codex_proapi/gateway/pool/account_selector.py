@@ -37,6 +37,8 @@ from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotSourc
 
 RENEWAL_PATIENCE: Final = 15.0
 """Total seconds that one request waits for credentials being refreshed, over all accounts."""
+ALL: Final = ("*",)
+"""Passed over where no account is to be selected: a conversation's tie is then of no interest."""
 BY_COOLDOWN: Final = frozenset(
     {
         *(NoCandidateCause.EMPTY, NoCandidateCause.UNENTITLED, NoCandidateCause.REFUSED),
@@ -157,10 +159,10 @@ class AccountSelector:
         self, lease_request: LeaseRequest, tried: Collection[str]
     ) -> NoCandidate | None:
         """Why no further account can be leased; None if an untried one may be available."""
-        passed = set(self.reader.list(lease_request).accounts)
-        state = await self.reader.read(lease_request, passed)
+        state = await self.reader.read(lease_request, ALL)
         snapshot, eligible = state.snapshot, state.eligible
-        if any(id_ not in tried and id_ not in snapshot.cooldowns for id_ in eligible.accounts):
+        ranking = eligible.ranking(snapshot.cooldowns, self.strategy, now=snapshot.now)
+        if ranking.has_other(tried):
             return None
         empty = NoCandidate(cause=NoCandidateCause.EMPTY)
         return self._nobody(empty, lease_request, snapshot, eligible)

@@ -25,6 +25,16 @@ class _Merged(msgspec.Struct, frozen=True):
     by_account: Mapping[str, Cooldown]
 
 
+class _Decoded(msgspec.Struct, frozen=True):
+    """One field of the hash, decoded."""
+
+    json: str
+    account: str
+    model: str
+    cooldown: Cooldown | None
+    """None if it cannot be read."""
+
+
 class CooldownCache:
     """The cooldowns of all accounts and models."""
 
@@ -32,11 +42,11 @@ class CooldownCache:
         self._version = ""
         self._read_at = -math.inf
         self._fields: Sequence[str] = ()
-        self._cooldowns: Sequence[tuple[str, str, Cooldown]] = ()
+        self._decoded: Mapping[str, _Decoded] = {}
         self._merged: dict[str, _Merged] = {}
 
     def __repr__(self) -> str:
-        return f"<CooldownCache of {len(self._cooldowns)}, version {self._version or 'none'}>"
+        return f"<CooldownCache of {len(self._decoded)}, version {self._version or 'none'}>"
 
     @property
     def read_version(self) -> str:
@@ -65,11 +75,14 @@ class CooldownCache:
         self._version, self._read_at, self._fields = version, now, fields
         if unchanged:
             return
-        self._cooldowns = [
-            (*_account_and_model(name), cooldown)
+        # Of a thousand cooldowns one has changed: the others are not decoded again.
+        before = self._decoded
+        self._decoded = {
+            name: before[name]
+            if name in before and before[name].json == json
+            else _decoded(name, json)
             for name, json in zip(fields[::2], fields[1::2], strict=True)
-            if (cooldown := read_cooldown(json, name=name)) is not None
-        ]
+        }
         self._merged.clear()
 
     def of(self, model: str, now: float) -> Mapping[str, Cooldown]:
@@ -91,12 +104,13 @@ class CooldownCache:
 
     def _merge(self, model: str, now: float) -> _Merged:
         found: dict[str, Cooldown] = {}
-        for account_id, of_model, cooldown in self._cooldowns:
-            if cooldown.until <= now or of_model not in ("", model):
+        for each in self._decoded.values():
+            cooldown = each.cooldown
+            if cooldown is None or cooldown.until <= now or each.model not in ("", model):
                 continue
-            held = found.get(account_id)
+            held = found.get(each.account)
             if held is None or _weight(cooldown) > _weight(held):
-                found[account_id] = cooldown
+                found[each.account] = cooldown
         until = min((cooldown.until for cooldown in found.values()), default=math.inf)
         return _Merged(until, found)
 
@@ -105,6 +119,6 @@ def _weight(cooldown: Cooldown) -> tuple[bool, float]:
     return cooldown.reason not in PASSED_OVER, cooldown.until
 
 
-def _account_and_model(name: str) -> tuple[str, str]:
+def _decoded(name: str, json: str) -> _Decoded:
     account_id, _, model = name.partition(":")
-    return account_id, model
+    return _Decoded(json, account_id, model, read_cooldown(json, name=name))
