@@ -14,6 +14,7 @@ from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.commons.usage.counters import day_of
+from codex_proapi.commons.usage.hours import quarters_of
 from codex_proapi.commons.usage.log_stream import encode_entry, entry_of
 from codex_proapi.commons.usage.packing import DETAIL_DAYS
 from codex_proapi.commons.usage.sums import Counters
@@ -113,16 +114,30 @@ class LargeScene(Scene):
             for subject in subjects:
                 models = [subject] if kind == "model" else self._dice.sample(MODELS, 3)
                 fields: dict[str, int] = {}
+                hours: dict[str, str] = {}
                 total = Counters()
                 for model in models:
                     used = self._counters()
                     total.add(used)
                     fields |= {f"{model} {n}": getattr(used, n) for n in used.__struct_fields__}
+                    hours |= self._hours(day, model)
                 counted = {n: getattr(total, n) for n in total.__struct_fields__}
                 await add("HSET", keyspace.usage(day, kind, subject), *_flat(counted))
                 if kind != "model":
-                    await add("HSET", keyspace.usage_models(day, subject), *_flat(fields))
+                    of_day = _flat(fields | hours)
+                    await add("HSET", keyspace.usage_models(day, subject), *of_day)
+                elif hours:
+                    bare = {name.partition(" ")[2]: text for name, text in hours.items()}
+                    await add("HSET", keyspace.usage(day, kind, subject), *_flat(bare))
             await add("SADD", keyspace.usage_subjects(day, kind), *subjects)
+
+    def _hours(self, day: str, model: str) -> dict[str, str]:
+        """The hours of a day in which a subject used a model."""
+        begin = UTC.begin_of(day)
+        return {
+            f"{model} {quarters_of(begin + hour * HOUR)}": _text(self._counters(20))
+            for hour in self.hours
+        }
 
     async def _packed_day(self, day: str, add: Add) -> None:
         for kind, subjects in self._subjects().items():
@@ -161,9 +176,9 @@ class LargeScene(Scene):
             await queue.add("XADD", keyspace.logs(), f"{int(at * 1000)}-0", "entry", entry)
         await queue.flush()
 
-    def _counters(self) -> Counters:
+    def _counters(self, most: int = 60) -> Counters:
         dice = self._dice
-        requests = dice.randrange(1, 60)
+        requests = dice.randrange(1, most)
         read = requests * dice.randrange(5_000, 80_000)
         return Counters(
             requests=requests,

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -117,6 +118,58 @@ async def test_who_uses_which_model_is_told(
 
     assert sorted((row["subject"], row["requests"]) for row in body["rows"]) == rows
     assert sum(row["estimated"] for row in body["rows"]) == (9 if "gpt-5.5" in dict(rows) else 0)
+
+
+async def test_hours_are_told_with_their_costs_by_key_account_and_model(
+    api: httpx.AsyncClient, redis_client: Redis
+) -> None:
+    key = (await api.post("/api/keys", json={"name": "laptop"})).json()["key"]["id"]
+    hour = NOW - NOW % 3600
+    await SettlementWriter(redis_client).add(
+        [
+            a_record(1, at=hour + 10, key=key),
+            a_record(2, at=hour + 20, key=key, sent_model="gpt-5.5"),
+            a_record(3, at=hour + 30, key="key_2", sent_model="gpt-5.5"),
+            a_record(4, at=hour - 10, key=key),
+        ]
+    )
+
+    async def rows(**query: str) -> list[tuple[str, str, int, bool]]:
+        answer = await api.get("/api/usage", params={"step": "hour", **query})
+        return [
+            (row["day"], row["name"], row["requests"], row["cost_usd"] is not None)
+            for row in answer.json()["rows"]
+        ]
+
+    before, now = "2026-11-18T10:00+00:00", "2026-11-18T11:00+00:00"
+    assert await rows() == [
+        (before, "laptop", 1, True),
+        (now, "laptop", 2, True),
+        (now, "key_2", 1, True),
+    ]
+    assert await rows(by="account") == [(before, "acc_1", 1, True), (now, "acc_1", 3, True)]
+    assert await rows(by="model", model="gpt-5.5") == [(now, "gpt-5.5", 2, True)]
+    assert await rows(by="model", key="key_2") == [(now, "gpt-5.5", 1, True)]
+    assert await rows(key=key, model="gpt-5.5") == [(now, "laptop", 1, True)]
+    assert await rows(by="account", account="acc_2") == []
+
+
+async def test_hours_cost_what_their_day_costs(api: httpx.AsyncClient, redis_client: Redis) -> None:
+    await SettlementWriter(redis_client).add(
+        [a_record(n, at=NOW - 1800 * n, key="key_1") for n in range(8)]
+    )
+
+    async def dollars(step: str) -> Decimal:
+        answer = await api.get("/api/usage", params={"step": step})
+        return sum((Decimal(row["cost_usd"]) for row in answer.json()["rows"]), Decimal())
+
+    assert await dollars("hour") == await dollars("day") > 0
+
+
+async def test_hours_of_more_days_than_they_are_kept_are_refused(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/usage", params={"step": "hour", "since": "2026-09-01"})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "since")
 
 
 async def test_a_day_is_one_of_the_teams_zone_and_another_zone_moves_nothing(

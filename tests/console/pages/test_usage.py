@@ -9,7 +9,6 @@ from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.commons.usage.counters import Counters, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.console.costs.token_costs import Cost
 from codex_proapi.console.pages.usage import Asked, asked_for, rows_of_sums, total_of
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
@@ -191,7 +190,7 @@ def test_who_used_most_comes_first_and_who_asked_nothing_is_left_out() -> None:
         "open": Counters(requests=1),
         "c": Counters(),
     }
-    rows = rows_of_sums(found, {"a": "Ada"}, dict.fromkeys(found, Cost(priced=1)))
+    rows = rows_of_sums(found, {"a": "Ada"})
 
     assert [(row.name, row.counters.requests) for row in rows] == [("Ada", 3), ("b", 1), ("", 1)]
     total = total_of(rows)

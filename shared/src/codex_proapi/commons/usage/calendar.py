@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
 
 UTC_NAME = "UTC"
+HOUR = 3600
 _NO_ZONES = frozenset({"localtime", "Factory", "posixrules"})
 """Files of a time zone database that name no zone."""
 _ONE_DAY = dt.timedelta(days=1)
@@ -51,6 +52,18 @@ class Calendar:
     def begin_of(self, day: str) -> int:
         """The first second of a day, since the epoch."""
         return self._begin(dt.date.fromisoformat(day))
+
+    def begin_of_hour(self, at: float) -> int:
+        """The begin of the hour a moment belongs to; hours are counted from the begin of its day.
+
+        So they fit in days also where the zone is half an hour off UTC.
+        """
+        day = self._begin(self._date(at))
+        return day + (int(at) - day) // HOUR * HOUR
+
+    def told_hour(self, at: float) -> str:
+        """A moment as the name of an hour: `2026-11-24T07:00+08:00`."""
+        return dt.datetime.fromtimestamp(at, self._zone).isoformat(timespec="minutes")
 
     def midnight_after(self, at: float, days: int) -> int:
         """The begin of the day so many days after a moment's, seconds since the epoch."""

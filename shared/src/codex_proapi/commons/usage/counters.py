@@ -8,7 +8,7 @@ import asyncio
 import datetime as dt
 import functools
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from redis.asyncio import Redis
 
@@ -16,12 +16,12 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
+from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.stored_records import UNREADABLE
 from codex_proapi.commons.usage.calendar import UTC, Calendar
+from codex_proapi.commons.usage.hours import HourStore
 from codex_proapi.commons.usage.sums import (
-    Counters as Counters,  # noqa: PLC0414 - also found here
-)
-from codex_proapi.commons.usage.sums import (
+    MISTYPED,
     Sums,
     add_packed,
     days_of_month,
@@ -29,9 +29,13 @@ from codex_proapi.commons.usage.sums import (
     number_of,
     whole_months,
 )
+from codex_proapi.commons.usage.sums import (
+    Counters as Counters,  # noqa: PLC0414 - also found here
+)
+from codex_proapi.commons.usage.sums import (
+    UsageKind as UsageKind,  # noqa: PLC0414 - and here
+)
 
-UsageKind: TypeAlias = Literal["key", "account", "model"]
-"""By what usage is counted."""
 SLOT_SECONDS = 300
 """Length of one slot of the series behind the charts."""
 
@@ -40,12 +44,12 @@ CountedKind: TypeAlias = Literal["key", "account", "model", "key-model"]
 MODELS_OF_KEYS: Literal["key-model"] = "key-model"
 MOST_MONTHS = 123
 """Months back that there may be sums of."""
-MISTYPED = "!"
-"""What the script gives for a hash that is none."""
 DAYS_AT_ONCE = 25
 """Days read in one round trip."""
 HASHES_AT_ONCE = 1000
 """Hashes read in one run of the script: a few milliseconds of Redis."""
+SUBJECTS_AT_ONCE = 500
+"""Packed counters taken in at once: some milliseconds of the loop."""
 
 KINDS: tuple[UsageKind, ...] = get_args(UsageKind)
 LEAST_DAYS, MOST_DAYS = 32, keyspace.USAGE_DAYS
@@ -58,6 +62,8 @@ class UsageStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._scripts = Scripts(redis, __package__)
+        self.hours = HourStore(redis)
+        """The same by the hour."""
 
     def __repr__(self) -> str:
         return "<UsageStore>"
@@ -93,8 +99,8 @@ class UsageStore:
             subjects: Only these; of `key-model` the keys. None is all.
         """
         for part in _parts(list(days), DAYS_AT_ONCE):
-            packed, live = await self._held(kind, part, subjects)
-            added = await self._live(kind, live)
+            packed, names = await self._held(kind, part, subjects)
+            added = await self._live(kind, names)
             for day in part:
                 sums = packed[day]
                 for subject, value in added[day]:
@@ -108,30 +114,24 @@ class UsageStore:
         """Counters of all these days together; a whole month costs little more than a day."""
         months, others = whole_months(list(days))
         sums: Sums = {}
-        for part in _parts(months, DAYS_AT_ONCE):
-            for found in (await self._held(kind, part, subjects))[0].values():
+        for part in _parts([*months, *others], DAYS_AT_ONCE):
+            for found in (await self._packed(kind, part, subjects)).values():
                 merge(sums, found)
                 await asyncio.sleep(0)
-        # What of these months is not packed yet.
-        for part in _parts([day for month in months for day in days_of_month(month)], DAYS_AT_ONCE):
-            live = await self._live(kind, (await self._held(kind, part, subjects, live=True))[1])
-            for counted in live.values():
-                for subject, value in counted:
-                    add_packed(sums, subject, value)
-                await asyncio.sleep(0)
-        async for _, found in self.each_day(kind, others, subjects=subjects):
-            merge(sums, found)
+        # What of these months is not packed yet counts, too.
+        every = [*others, *(day for month in months for day in days_of_month(month))]
+        of = "key" if kind == MODELS_OF_KEYS else kind
+        unpacked = await self._not_packed(of, every)
+        names = await self._subjects_of(of, unpacked) if unpacked else set()
+        wanted = names if subjects is None else names.intersection(subjects)
+        await self._add_live(kind, unpacked, sorted(wanted), sums)
         return sums
 
     async def models_of_accounts(self, account_ids: Sequence[str], days: Iterable[str]) -> Sums:
         """Counters of accounts by `account model`, all these days together; of the last 40 days."""
         sums: Sums = {}
-        for part in _parts(list(days), DAYS_AT_ONCE):
-            live = await self._live(MODELS_OF_KEYS, dict.fromkeys(part, account_ids))
-            for counted in live.values():
-                for subject, value in counted:
-                    add_packed(sums, subject, value)
-                await asyncio.sleep(0)
+        unpacked = await self._not_packed("account", list(days))
+        await self._add_live(MODELS_OF_KEYS, unpacked, account_ids, sums)
         return sums
 
     async def tokens(self, key_id: str, days: Iterable[str]) -> list[int]:
@@ -185,38 +185,66 @@ class UsageStore:
         return dict(sorted(found.items()))
 
     async def _held(
-        self,
-        kind: CountedKind,
-        periods: Sequence[str],
-        subjects: Sequence[str] | None,
-        *,
-        live: bool = False,
+        self, kind: CountedKind, days: Sequence[str], wanted: Sequence[str] | None
     ) -> tuple[dict[str, Sums], dict[str, list[str]]]:
-        """By day or month: the packed counters, and the subjects that have hashes of their own.
-
-        With `live` only these subjects are read.
-        """
+        """By day: the packed counters, and the subjects that have hashes of their own."""
         of = "key" if kind == MODELS_OF_KEYS else kind
-        wanted = None if subjects is None else frozenset(subjects)
+        replies = await read_each(self._redis, [*_packed_reads(kind, days), *_set_reads(of, days)])
+        packed = await _unpacked(kind, days, replies[: len(days)], wanted)
+        return packed, _named(days, replies[len(days) :], wanted)
 
-        reads: list[StoredRead] = []
-        for period in periods:
-            reads += [] if live else [_read("HGETALL", keyspace.usage_packed(period, kind))]
-            reads.append(_read("SMEMBERS", keyspace.usage_subjects(period, of)))
-        replies = iter([reply or {} for reply in await read_each(self._redis, reads)])
-        packed: dict[str, Sums] = {}
-        names: dict[str, list[str]] = {}
-        for period in periods:
-            sums = packed.setdefault(period, {})
-            for subject, value in {} if live else next(replies).items():
-                name = text(subject)
-                if wanted is None or (name.partition(" ")[0] if of != kind else name) in wanted:
-                    add_packed(sums, name, text(value))
-            found = sorted(map(text, next(replies)))
-            names[period] = [each for each in found if wanted is None or each in wanted]
-            if sums:  # thousands of them may be in a month: others are served in between
-                await asyncio.sleep(0)
-        return packed, names
+    async def _packed(
+        self, kind: CountedKind, periods: Sequence[str], wanted: Sequence[str] | None
+    ) -> dict[str, Sums]:
+        """The packed counters by day or month."""
+        replies = await read_each(self._redis, _packed_reads(kind, periods))
+        return await _unpacked(kind, periods, replies, wanted)
+
+    async def _names(self, kind: str, days: Sequence[str]) -> dict[str, list[str]]:
+        """By day: the subjects that have hashes of their own."""
+        return _named(days, await read_each(self._redis, _set_reads(kind, days)), None)
+
+    async def _not_packed(self, kind: str, days: Sequence[str]) -> list[str]:
+        """The days of which not all is packed."""
+
+        async def read() -> list[int]:
+            pipe = self._redis.pipeline(transaction=False)
+            for day in days:
+                pipe.exists(keyspace.usage_subjects(day, kind))
+            return await pipe.execute()
+
+        held = await ask(read) if days else []
+        return [day for day, count in zip(days, held, strict=True) if count]
+
+    async def _subjects_of(self, kind: str, days: Sequence[str]) -> set[str]:
+        """The subjects that have hashes on any of these days."""
+        names = [keyspace.usage_subjects(day, kind) for day in days]
+        try:
+            return set(map(text, await ask(lambda: self._redis.sunion(names))))
+        except StoreUnavailable:  # one of them is no set: the others count
+            return set().union(*(await self._names(kind, days)).values())
+
+    async def _add_live(
+        self, kind: CountedKind, days: Sequence[str], subjects: Sequence[str], sums: Sums
+    ) -> None:
+        """Add what the hashes of these subjects say of these days; Redis adds up the days."""
+        if not days or not subjects:
+            return
+        before, _, after = _hash_of(kind, "", "").partition("::")
+        names = Counters.__struct_fields__
+        form = "models" if kind == MODELS_OF_KEYS else "one"
+        told = [form, f"{before}:", f":{after}", len(names), *names, len(days), *days]
+        key = keyspace.usage_subjects(days[0], "key")
+        for part in _parts(subjects, max(1, HASHES_AT_ONCE // len(days))):
+            odd, found = await self._scripts.repeat("sum_usage", [key], [*told, *part])
+            for name in map(text, odd):
+                UNREADABLE.note("usage", _bare(name), "a value of another type")
+            for subject, reply in zip(part, found, strict=True):
+                if form == "one":
+                    add_packed(sums, subject, text(reply))
+                    continue
+                for model, value in zip(reply[::2], reply[1::2], strict=True):
+                    add_packed(sums, f"{subject} {text(model)}", text(value))
 
     async def _live(
         self, kind: CountedKind, names: Mapping[str, Sequence[str]]
@@ -242,11 +270,59 @@ class UsageStore:
         return found
 
     async def _subjects(self, days: Sequence[str]) -> dict[UsageKind, dict[str, list[str]]]:
-        return {kind: (await self._held(kind, days, None, live=True))[1] for kind in KINDS}
+        return {kind: await self._names(kind, days) for kind in KINDS}
 
 
 def _read(command: str, name: str, *fields: str) -> StoredRead:
-    return StoredRead("usage", name.removeprefix(f"{keyspace.TAG}:"), (command, name, *fields))
+    return StoredRead("usage", _bare(name), (command, name, *fields))
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix(f"{keyspace.TAG}:")
+
+
+def _packed_reads(kind: CountedKind, periods: Sequence[str]) -> list[StoredRead]:
+    return [_read("HGETALL", keyspace.usage_packed(period, kind)) for period in periods]
+
+
+def _set_reads(kind: str, days: Sequence[str]) -> list[StoredRead]:
+    return [_read("SMEMBERS", keyspace.usage_subjects(day, kind)) for day in days]
+
+
+def _named(
+    days: Sequence[str], replies: Sequence[Any], wanted: Sequence[str] | None
+) -> dict[str, list[str]]:
+    """The subjects of days, as they were read; only the wanted ones."""
+    chosen = None if wanted is None else frozenset(wanted)
+    return {
+        day: sorted(n for n in map(text, members or ()) if chosen is None or n in chosen)
+        for day, members in zip(days, replies, strict=True)
+    }
+
+
+async def _unpacked(
+    kind: CountedKind,
+    periods: Sequence[str],
+    replies: Sequence[Any],
+    wanted: Sequence[str] | None,
+) -> dict[str, Sums]:
+    """Packed counters of periods, as they were read; only those of the wanted subjects."""
+    chosen = None if wanted is None else frozenset(wanted)
+    found: dict[str, Sums] = {}
+    for period, reply in zip(periods, replies, strict=True):
+        sums = found.setdefault(period, {})
+        for number, (subject, value) in enumerate((reply or {}).items()):
+            name = text(subject)
+            if chosen is None or _owner(kind, name) in chosen:
+                add_packed(sums, name, text(value))
+            if number % SUBJECTS_AT_ONCE == SUBJECTS_AT_ONCE - 1:
+                await asyncio.sleep(0)  # thousands of them may be in a month
+    return found
+
+
+def _owner(kind: CountedKind, subject: str) -> str:
+    """Whose counters a subject's are: of `key-model` the key's."""
+    return key_and_model(subject)[0] if kind == MODELS_OF_KEYS else subject
 
 
 def key_and_model(subject: str) -> tuple[str, str]:

@@ -6,6 +6,19 @@ local function count_of(value)
   return string.format('%.0f', tonumber(value or 0) or 0)
 end
 
+-- The sum of a text of counters, false or nil if there is none yet, and another.
+local function sum_packed(held, text)
+  if not held then return text end
+  local counts, i = {}, 0
+  for each in string.gmatch(held, '%S+') do counts[#counts + 1] = tonumber(each) or 0 end
+  for each in string.gmatch(text, '%S+') do
+    i = i + 1
+    counts[i] = (counts[i] or 0) + tonumber(each)
+  end
+  for n, each in ipairs(counts) do counts[n] = string.format('%.0f', each) end
+  return table.concat(counts, ' ')
+end
+
 -- The counters of a hash, nil if there are none; raises for another type.
 local function packed(key, names)
   local values = redis.call('HMGET', key, unpack(names))

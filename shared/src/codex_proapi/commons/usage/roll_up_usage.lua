@@ -12,22 +12,10 @@ for n = 1, 2 do
   if type(redis.pcall('HLEN', KEYS[n])) == 'table' then return -1 end
 end
 
-local function sum(held, text)
-  if not held then return text end
-  local counts, i = {}, 0
-  for each in string.gmatch(held, '%S+') do counts[#counts + 1] = tonumber(each) or 0 end
-  for each in string.gmatch(text, '%S+') do
-    i = i + 1
-    counts[i] = (counts[i] or 0) + tonumber(each)
-  end
-  for n, each in ipairs(counts) do counts[n] = string.format('%.0f', each) end
-  return table.concat(counts, ' ')
-end
-
 local function add(field, text)
   for n = 1, 2 do
     if tonumber(ARGV[n]) > 0 then
-      redis.call('HSET', KEYS[n], field, sum(redis.call('HGET', KEYS[n], field), text))
+      redis.call('HSET', KEYS[n], field, sum_packed(redis.call('HGET', KEYS[n], field), text))
     end
   end
 end

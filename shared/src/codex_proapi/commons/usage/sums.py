@@ -2,9 +2,14 @@
 
 import calendar
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
+
+UsageKind: TypeAlias = Literal["key", "account", "model"]
+"""By what usage is counted."""
+MISTYPED = "!"
+"""What the scripts give for a hash that is none."""
 
 
 class Counters(msgspec.Struct, kw_only=True):
@@ -48,7 +53,12 @@ def unpack(value: str) -> Counters:
 
     A text of an older version may be shorter, one of a newer version longer.
     """
-    return Counters(**dict(zip(Counters.__struct_fields__, map(number_of, value.split()))))  # noqa: B905
+    parts = value.split()
+    try:
+        counts = list(map(int, parts))
+    except ValueError:
+        counts = list(map(number_of, parts))
+    return Counters(**dict(zip(Counters.__struct_fields__, counts)))  # noqa: B905
 
 
 def add_packed(sums: Sums, subject: str, value: str) -> None:

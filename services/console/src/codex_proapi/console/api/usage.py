@@ -15,10 +15,12 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.usage.calendar import Calendar, calendar_of
-from codex_proapi.commons.usage.counters import MOST_DAYS, UsageKind, UsageStore, day_of
+from codex_proapi.commons.usage.counters import UsageKind, UsageStore, day_of
 from codex_proapi.console.api.chart_points import DAY, Point, Span, begin_of, points_of
 from codex_proapi.console.api.usage_rows import (
-    LONGEST_DAYS,
+    MOST_DAYS_OF,
+    CostsOf,
+    Hours,
     Period,
     Step,
     UsageBody,
@@ -82,7 +84,11 @@ class UsageOperation(Operation):
     "/api/usage",
     tags=["usage"],
     operation_class=UsageOperation,
-    responses={200: ResponseSpec(data_container=UsageBody, description="Usage by day and subject")},
+    responses={
+        200: ResponseSpec(
+            data_container=UsageBody, description="Usage by day, hour or month, and subject"
+        )
+    },
 )
 async def show_usage(
     *,
@@ -97,14 +103,20 @@ async def show_usage(
     """Usage by key, account or model for some days; the last seven unless told.
 
     Days are those of the setting `time_zone`, which the answer names. With `step=month` a row adds
-    up a month, or what of it is asked for, and more than 400 days can be asked for.
+    up a month, or what of it is asked for, and more than 400 days can be asked for. With `step=hour` a
+    row is an hour; hours are kept for 40 days, and so many days can be asked for.
 
     With `key`, `account` or `model` only theirs: a model's rows by key tell who uses it.
     """
-    days = wanted_usage.days
-    periods = await _begun(each_period(usage, by, wanted_usage))
+    days, known = wanted_usage.days, await prices.all()
+    costs: CostsOf
+    if wanted_usage.step == "hour":
+        hours = Hours(usage.hours, known, by=by, wanted=wanted_usage, calendar=calendar)
+        periods, costs = await _begun(hours.each_period()), hours.costs
+    else:
+        periods = await _begun(each_period(usage, by, wanted_usage))
+        costs = CostReader(usage, known, by=by, days=days, model=wanted_usage.model).of
     called = await names.of(by)
-    costs = CostReader(usage, await prices.all(), by=by, days=days, model=wanted_usage.model).of
     if form == "csv":
         disposition = f'attachment; filename="usage-{by}-{days[0]}-{days[-1]}.csv"'
         return Stream(
@@ -150,8 +162,7 @@ def usage_wanted(
     model: One = "",
 ) -> Wanted:
     """Which usage is asked for."""
-    most = MOST_DAYS if step == "day" else LONGEST_DAYS
-    days = tuple(days_of(since, until, today=team_today, most=most))
+    days = tuple(days_of(since, until, today=team_today, most=MOST_DAYS_OF[step]))
     return Wanted(days=days, step=step, key=key, account=account, model=model)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import (
     KINDS,
     MODELS_OF_KEYS,
@@ -16,19 +17,28 @@ from codex_proapi.commons.usage.counters import (
     UsageStore,
     key_and_model,
 )
+from codex_proapi.commons.usage.hours import HourStore
+from codex_proapi.commons.usage.packing import DETAIL_DAYS
 from codex_proapi.commons.usage.sums import Sums, merge
-from codex_proapi.console.costs.token_costs import Cost
+from codex_proapi.console.costs.list_prices import Price
+from codex_proapi.console.costs.token_costs import Cost, cost_of, price_of
 from codex_proapi.console.errors import BadRequest, Code
 from codex_proapi.console.server.csv_text import csv_line
 
-Step: TypeAlias = Literal["day", "month"]
+Step: TypeAlias = Literal["hour", "day", "month"]
 """What one row adds up."""
 USUAL_DAYS = 7
 LONGEST_DAYS = 3660
 """Days that can be asked for where a row is a month, or all of them."""
+MOST_DAYS_OF: Mapping[Step, int] = {
+    "hour": DETAIL_DAYS,
+    "day": MOST_DAYS,
+    "month": LONGEST_DAYS,
+}
+"""Days that can be asked for at once."""
 
 Period: TypeAlias = tuple[str, Sums]
-"""A day (`2026-11-24`) or month (`2026-11`), and its counters by subject."""
+"""A day (`2026-11-24`), month (`2026-11`) or hour (`2026-11-24T07:00+08:00`), and its counters by subject."""
 CostsOf: TypeAlias = Callable[[str, Sums], Awaitable[Mapping[str, Cost]]]
 """Reads the costs of a period's subjects."""
 
@@ -47,10 +57,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What one key, account or model used on one day, or in one month."""
+    """What one key, account or model used on one day, in one hour or in one month."""
 
     day: str
-    """`2026-11-24`; a month is `2026-11`."""
+    """`2026-11-24`; a month is `2026-11`, an hour its begin in the team's zone, `2026-11-24T07:00+08:00`."""
     subject: str
     """Its id; `open` without a key, `none` without an account or model."""
     name: str
@@ -103,6 +113,60 @@ async def total_usage(usage: UsageStore, by: UsageKind, wanted: Wanted) -> Sums:
     """The same of all the days together."""
     kind, subjects, sums_by = _counted(by, wanted)
     return sums_by(await usage.total(kind, wanted.days, subjects=subjects))
+
+
+class Hours:
+    """Usage by the hour with its costs, which come from the same reading.
+
+    Args:
+        hours: Has them.
+        prices: By model.
+        by: What the rows tell apart.
+        wanted: Which usage.
+        calendar: Names the hours.
+    """
+
+    def __init__(
+        self,
+        hours: HourStore,
+        prices: Mapping[str, Price],
+        *,
+        by: UsageKind,
+        wanted: Wanted,
+        calendar: Calendar,
+    ) -> None:
+        _counted(by, wanted)  # what is refused for days is refused here, too
+        self._hours, self._prices = hours, prices
+        self._by, self._wanted, self._calendar = by, wanted, calendar
+        self._costs: dict[str, dict[str, Cost]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Hours by {self._by}>"
+
+    async def each_period(self) -> AsyncIterator[Period]:
+        """Hours in which something was used, by subject."""
+        wanted, by = self._wanted, self._by
+        kind: UsageKind = "key" if by == "model" and wanted.key else by
+        one: str = getattr(wanted, kind)
+        read = self._hours.each_hour(kind, wanted.days, subjects=[one] if one else None)
+        async for begin, found in read:
+            sums: Sums = {}
+            costs: dict[str, Cost] = {}
+            for name, counters in found.items():
+                owner, model = ("", name) if kind == "model" else key_and_model(name)
+                if wanted.model in {"", model}:
+                    subject = model if by == "model" else owner
+                    cost = cost_of(counters, price_of(model, self._prices))
+                    costs[subject] = costs.get(subject, Cost()) + cost
+                    merge(sums, {subject: counters})
+            if sums:
+                name = self._calendar.told_hour(begin)
+                self._costs[name] = costs
+                yield name, sums
+
+    async def costs(self, period: str, _: Sums) -> Mapping[str, Cost]:
+        """What the subjects of an hour that was just read would cost."""
+        return self._costs.pop(period)
 
 
 def _counted(

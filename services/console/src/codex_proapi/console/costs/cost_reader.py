@@ -64,6 +64,18 @@ class CostReader:
             for subject, counters in sums.items()
         }
 
+    async def total(self, counters: Counters, sums: Sums) -> Cost:
+        """The cost of all the days' usage together.
+
+        Args:
+            counters: Its sum.
+            sums: The same by subject.
+        """
+        if self._by == "model" or self._model:
+            return total_cost((await self.of("", sums)).values())
+        models = await self._usage.total("model", self._days)
+        return cost_of_subject(counters, models, self._prices)
+
     async def _models(self, subjects: Sequence[str], days: Sequence[str]) -> Sums:
         if self._by == "account":
             return await self._usage.models_of_accounts(subjects, days)

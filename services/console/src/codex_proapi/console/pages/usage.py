@@ -7,13 +7,14 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
+from msgspec.structs import replace
 
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind
 from codex_proapi.console.api.prices import PriceRow, price_rows
 from codex_proapi.console.api.usage_rows import LONGEST_DAYS, Wanted, days_of, total_usage
-from codex_proapi.console.costs.cost_reader import CostReader, Costs
-from codex_proapi.console.costs.token_costs import Cost, rounded, total_cost
+from codex_proapi.console.costs.cost_reader import CostReader
+from codex_proapi.console.costs.token_costs import Cost, rounded
 from codex_proapi.console.errors import BadRequest
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.texts.phrases import N_
@@ -135,12 +136,15 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
     prices = await sources.prices.all()
     days, model = asked.wanted.days, asked.wanted.model
     reader = CostReader(sources.usage, prices, by=asked.by, days=days, model=model)
-    rows = rows_of_sums(found, names, await reader.of("", found))
+    rows = rows_of_sums(found, names)
+    listed = page_of(rows, request.query_params, text=lambda row: f"{row.name} {row.id}")
+    costs = await reader.of("", {row.id: row.counters for row in listed.rows})
+    total = total_of(rows)
     view = UsageView(
         asked=asked,
         only_name=names.get(asked.only, asked.only),
-        listed=page_of(rows, request.query_params, text=lambda row: f"{row.name} {row.id}"),
-        total=total_of(rows),
+        listed=replace(listed, rows=tuple(replace(row, cost=costs[row.id]) for row in listed.rows)),
+        total=replace(total, cost=await reader.total(total.counters, found)),
         today=calendar.day_of(now),
         time_zone=calendar.zone,
         prices=await price_rows(sources.prices),
@@ -167,16 +171,13 @@ def asked_for(query: Mapping[str, str], *, now: float, calendar: Calendar) -> As
     return Asked(by=by, span=span, days=days, only=only, impossible=impossible)
 
 
-def rows_of_sums(
-    sums: Mapping[str, Counters], names: Mapping[str, str], costs: Costs
-) -> list[UsageSum]:
-    """Counters of all days by subject, who used most first."""
+def rows_of_sums(sums: Mapping[str, Counters], names: Mapping[str, str]) -> list[UsageSum]:
+    """Counters of all days by subject, who used most first; without costs."""
     rows = [
         UsageSum(
             id=subject,
             name=names.get(subject, "" if subject in NOBODY else subject),
             counters=counters,
-            cost=costs[subject],
         )
         for subject, counters in sums.items()
         if counters.requests
@@ -189,8 +190,7 @@ def total_of(rows: list[UsageSum]) -> UsageSum:
     total = Counters()
     for row in rows:
         total.add(row.counters)
-    cost = total_cost(row.cost for row in rows)
-    return UsageSum(id="", name="", counters=total, cost=cost)
+    return UsageSum(id="", name="", counters=total)
 
 
 def _tokens(row: UsageSum) -> int:

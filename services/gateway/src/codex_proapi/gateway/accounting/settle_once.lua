@@ -2,7 +2,8 @@
 -- KEYS logs, settings
 -- ARGV seconds ids are remembered, names of counters as JSON, usual, least and greatest length of the log,
 --      then the JSON of each exchange:
---      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, counts (in order of names),
+--      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, hours {{hash, field}, …} (packed, in some
+--      of these hashes), counts (in order of names),
 --      subjects {{set, seconds, subject}, …}, key (hash, or ''), attempts {{account hash, error or ''}, …},
 --      drawn (null, or streams, place, minute, at, more: what it held of its key's limits, and how
 --      many tokens it used beyond its estimate), fair_share (null, or shares, key, more: how much more it
@@ -15,10 +16,11 @@
 -- first write and ends the script: nothing is done then, and the caller tries again. Ids are marked and
 -- entries appended last, when all that could fail has been done.
 -- include codex_proapi.commons.usage/log_length.lua
+-- include codex_proapi.commons.usage/packed_usage.lua
 local FIRST = 6 -- of ARGV that is an exchange
 local names = cjson.decode(ARGV[2])
 local length = log_length(KEYS[2], ARGV[3], ARGV[4], ARGV[5])
-local sums, subjects, notes, lives, fresh = {}, {}, {}, {}, {}
+local sums, hours, subjects, notes, lives, fresh = {}, {}, {}, {}, {}, {}
 local refused, first, written, counted = {}, '', false, 0
 local POISONED = {'^WRONGTYPE', 'not an integer', 'not a valid float', 'overflow'}
 
@@ -64,10 +66,18 @@ local function sum(target, counts, place)
   end
 end
 
+local function sum_hour(target, counts, place)
+  local fields = owned(at(hours, target[1]), place)
+  local held = fields[target[2]] or {}
+  for i = 1, #names do held[i] = (held[i] or 0) + counts[i] end
+  fields[target[2]] = held
+end
+
 -- Take in one exchange; nothing is taken in of one whose counts are no numbers.
 local function gather(exchange, place)
   for i = 1, #names do assert(type(exchange.counts[i]) == 'number', 'counts are no numbers') end
   for _, target in ipairs(exchange.sums) do sum(target, exchange.counts, place) end
+  for _, target in ipairs(exchange.hours) do sum_hour(target, exchange.counts, place) end
   for _, subject in ipairs(exchange.subjects) do
     owned(at(subjects, subject[1]), place)[subject[3]] = true
     lives[subject[1]] = subject[2]
@@ -126,6 +136,17 @@ end
 for hash, sums_of in pairs(sums) do
   for field, count in pairs(sums_of.fields) do
     write(sums_of.places, 'HINCRBY', hash, field, string.format('%.0f', count))
+  end
+end
+for hash, hours_of in pairs(hours) do
+  for field, counts in pairs(hours_of.fields) do
+    local held = redis.pcall('HGET', hash, field)
+    if type(held) == 'table' then
+      refuse(hours_of.places, held.err)
+    else
+      for i, count in ipairs(counts) do counts[i] = count_of(count) end
+      write(hours_of.places, 'HSET', hash, field, sum_packed(held, table.concat(counts, ' ')))
+    end
   end
 end
 for set, members in pairs(subjects) do

@@ -21,6 +21,7 @@ from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.hours import quarters_of
 from codex_proapi.commons.usage.log_stream import LENGTHS, encode_entry, entry_of
 
 MOST_AT_ONCE = 100
@@ -112,6 +113,7 @@ def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dic
         (keyspace.usage_models(day, subjects["key"]), seconds),
         (keyspace.usage_models(day, subjects["account"]), min(seconds, ACCOUNT_MODEL_SECONDS)),
     ]
+    quarters = quarters_of(calendar.begin_of_hour(record.at))
     return {
         "settled": keyspace.settled(hour),
         "id": record.request_id,
@@ -124,6 +126,10 @@ def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dic
                 (keyspace.usage(day, kind, subject), seconds, "")
                 for kind, subject in subjects.items()
             ),
+        ],
+        "hours": [
+            *((name, f"{subjects['model']} {quarters}") for name, _ in by_model),
+            (keyspace.usage(day, "model", subjects["model"]), quarters),
         ],
         "counts": _counts(record),
         "subjects": [
