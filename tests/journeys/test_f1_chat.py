@@ -59,7 +59,7 @@ async def test_one_connection_serves_one_request_after_another_and_so_does_upstr
             assert (await play.chat(f"say word{n}", stream=True)).status_code == 200
         client = play.replicas[0].gateway.upstream.client
 
-        assert len(client._all) == len(client._idle) == 1
+        assert len(client._all) == len(client.idle) == 1
 
 
 async def test_a_stream_that_breaks_off_ends_honestly_and_is_settled_broken(redis_url: str) -> None:

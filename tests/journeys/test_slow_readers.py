@@ -7,9 +7,9 @@ from typing import Any
 
 from support.gateways import a_chat, stage
 
+from codex_proapi.commons.connections.dialer import RECEIVE_BYTES
 from codex_proapi.commons.http.upgrade import WRITE_HIGH_WATER
 from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES
-from codex_proapi.gateway.upstream.dialer import RECEIVE_BYTES
 from codex_proapi.gateway.upstream.http_response import HIGH_WATER
 
 MOST_HELD = WRITE_HIGH_WATER + 4 * SLICE_BYTES + HIGH_WATER + 2 * RECEIVE_BYTES

@@ -150,7 +150,7 @@ async def test_a_request_that_was_answered_before_it_was_sent_ends_its_connectio
     answer = await eager.post({}, b"x" * 50_000_000)
 
     assert await read_all(answer) == b"ok"
-    assert eager._idle == []
+    assert len(eager.idle) == 0
     eager.close()
     listener.close()
 

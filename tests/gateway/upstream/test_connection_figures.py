@@ -10,10 +10,10 @@ from support.certificates import Authority
 from support.proxies import proxy_server
 from support.scripted_servers import WHOLE, Server, read_all
 
+from codex_proapi.commons.connections.dialer import Unreachable
 from codex_proapi.commons.proxy.address import parse_proxy
 from codex_proapi.gateway.metrics.connection_figures import STEPS, ConnectionFigures
 from codex_proapi.gateway.upstream.connection_pool import HttpClient
-from codex_proapi.gateway.upstream.dialer import Unreachable
 
 
 class Scene:

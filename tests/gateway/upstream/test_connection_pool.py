@@ -6,12 +6,10 @@ import pytest
 from support.gateways import PATIENCE_SECONDS
 from support.scripted_servers import HEAD_CHUNKED, WHOLE, chunked, read_all
 
-from codex_proapi.gateway.upstream.connection_pool import (
-    IDLE_BEATS,
-    HttpClient,
-)
-from codex_proapi.gateway.upstream.dialer import Unreachable
+from codex_proapi.commons.connections.dialer import Unreachable
+from codex_proapi.gateway.upstream.connection_pool import HttpClient
 from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLost
+from codex_proapi.gateway.upstream.idle_connections import IDLE_SECONDS
 
 
 async def test_a_request_is_one_head_and_its_body(client: Any, server: Any) -> None:
@@ -134,14 +132,14 @@ async def test_a_reader_that_does_not_read_holds_upstream_back(client: Any, serv
 
 async def test_connections_that_are_idle_for_long_are_closed(client: Any, server: Any) -> None:
     await read_all(await client.post({}, b""))
-    for _ in range(IDLE_BEATS):
+    for _ in range(IDLE_SECONDS):
         client.tick()
-    assert len(client._idle) == 1
+    assert len(client.idle) == 1
 
     client.tick()
 
     await asyncio.wait_for(server.gone.wait(), PATIENCE_SECONDS)
-    assert client._idle == []
+    assert len(client.idle) == 0
 
 
 async def test_of_several_addresses_the_one_that_answers_is_spoken_to(

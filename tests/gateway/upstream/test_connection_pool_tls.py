@@ -11,11 +11,11 @@ import uvloop
 from support.certificates import Authority
 from support.scripted_servers import WHOLE, chunked, read_all
 
+from codex_proapi.commons.connections.dialer import Unreachable
 from codex_proapi.gateway.upstream.connection_pool import (
     HttpClient,
     StaleConnection,
 )
-from codex_proapi.gateway.upstream.dialer import Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
 
 

@@ -54,6 +54,9 @@ class Connection:
     def abort(self) -> None:
         self.aborted += 1
 
+    def ending(self) -> None:
+        """Nobody waits for it."""
+
     def feed(self, *pieces: bytes) -> HttpResponse:
         """What comes over the connection, which then ends."""
         for piece in pieces:

@@ -100,7 +100,7 @@ def test_what_the_backend_does_not_take_waits_unencrypted_and_is_gone_when_it_is
 
             assert backend.body == b"".join(PARTS)
             assert body.joined() == b""
-            assert len(client._idle) == 1, "the connection is kept"
+            assert len(client.idle) == 1, "the connection is kept"
 
     run(ask())
 
@@ -118,7 +118,7 @@ def test_a_connection_is_not_kept_whose_answer_came_before_its_request_was_sent(
             answer = await client.post({}, RequestBody(PARTS))
             assert (answer.status, await read_all(answer)) == (413, b"big")
             await until(lambda: not client._all)
-            assert not client._idle
+            assert not client.idle
 
             backend.answer = WHOLE
             backend.reads.set()

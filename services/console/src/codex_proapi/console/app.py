@@ -20,13 +20,12 @@ from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTO
 
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica
 from codex_proapi.commons.cluster.store_check import StoreCheck, end_process
-from codex_proapi.commons.proxy.http_client import http_client
+from codex_proapi.commons.connections.http_client import http_client
 from codex_proapi.commons.redis.clients import connect, connect_blocking
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.process_metrics import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
-from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.console.api.usage import team_calendar, team_today, usage_wanted
 from codex_proapi.console.auth.identity import IdentityMiddleware
 from codex_proapi.console.auth.loopback_peers import LoopbackPeers
@@ -108,7 +107,7 @@ class Console:
         self.redis = connect(settings.redis_url)
         self.blocking_redis = connect_blocking(settings.redis_url)
         rules = settings.proxy_rules
-        self.http = http_client(rules, context=client_context, follow_redirects=False)
+        self.http = http_client(rules, follow_redirects=False)
         self.parts = Components(
             Foundations(
                 settings=settings,

@@ -50,6 +50,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Web origins served in open mode, beside those of this machine and of PUBLIC_URL."""
     upstream_transport: TransportSetting = TransportSetting.HTTP
     """How requests go to the backend; which is faster only accounts of your own can tell."""
+    upstream_idle_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 300
+    """Seconds an idle connection to the backend is kept; less than its edge, or a firewall, keeps one."""
     account_streams: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Concurrent answers per account; further requests wait. 0 is no limit. Plans differ."""
     fair_share_below: float = 10.0

@@ -1,4 +1,4 @@
-"""The proxy on the way upstream: its address, the handshake with it, and an httpx client through it.
+"""The proxy on the way upstream: its address, and the handshake with it.
 
 `CONNECT` (RFC 9110, section 9.3.6) and SOCKS5 (RFC 1928, with passwords by RFC 1929).
 """

@@ -35,7 +35,7 @@ KNOWN_NAMES = frozenset(
         *("QUOTA_RESERVE", "DRAIN_SECONDS", "DRAIN_SETTLE_SECONDS", "REDIS_GRACE_SECONDS"),
         *("ACCOUNT_STREAMS", "BODY_MEMORY_MIB", "FAIR_SHARE_BELOW", "MAX_CONCURRENT"),
         *("UPSTREAM_PROXY", "UPSTREAM_TRANSPORT", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
-        *("ALERT_NETWORKS", "MODEL_SUBSTITUTION"),
+        *("ALERT_NETWORKS", "MODEL_SUBSTITUTION", "UPSTREAM_IDLE_SECONDS"),
     }
 )
 """Names of all our processes together, so that one file of settings can serve them all."""

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
-from codex_proapi.commons.proxy.http_client import http_client
+from codex_proapi.commons.connections.http_client import http_client
 from codex_proapi.commons.runtime.settings import from_environ
-from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.console.accounts.log_out import LOG_OUT_SECONDS, log_out
 from codex_proapi.console.settings import ConsoleSettings
 
@@ -35,9 +34,7 @@ class UpstreamLogin:
     async def end(self, accounts: AccountStore, account_id: str) -> bool:
         """Revoke an account's login; False if that was not possible."""
         settings = self._settings
-        async with http_client(
-            settings.proxy_rules, context=client_context, timeout=LOG_OUT_SECONDS
-        ) as client:
+        async with http_client(settings.proxy_rules, timeout=LOG_OUT_SECONDS) as client:
             endpoint = TokenEndpoint(
                 client,
                 issuer=settings.codex_auth_url,

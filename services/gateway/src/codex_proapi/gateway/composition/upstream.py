@@ -7,10 +7,10 @@ from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.codex.endpoints import responses_url
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
-from codex_proapi.commons.proxy.http_client import http_client
-from codex_proapi.commons.runtime.tls import client_context
+from codex_proapi.commons.connections.http_client import http_client
+from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.gateway.composition.stores import Stores
-from codex_proapi.gateway.composition.transports import socket_transport
+from codex_proapi.gateway.composition.transports import http_clients, socket_transport
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.state.clock import SharedClock
@@ -81,10 +81,9 @@ def open_upstream(
     )
     redis = stores.redis.commands
     rules, url = settings.proxy_rules, responses_url(settings.codex_base_url)
-    figures = metrics.connections
-    client = HttpClient(url, proxy=rules.proxy_for_url(url), figures=figures)
-    other_routes = UnaryTransport(settings.codex_base_url, rules, figures)
-    http = http_client(rules, context=client_context, follow_redirects=False)
+    outgoing = Outgoing()
+    client, other_routes = http_clients(settings, url, metrics=metrics, outgoing=outgoing)
+    http = http_client(rules, outgoing=outgoing, follow_redirects=False)
 
     endpoint = TokenEndpoint(
         http,
@@ -109,7 +108,9 @@ def open_upstream(
         identity=identity,
         client=client,
         transport=transport,
-        sockets=socket_transport(settings, url, transport, catalogues, metrics=metrics),
+        sockets=socket_transport(
+            settings, url, transport, catalogues, metrics=metrics, outgoing=outgoing
+        ),
         other_routes=other_routes,
         reachability=Reachability(client, count=metrics.connect_failed, clock=clock),
         egress=Egress(clock, redis),

@@ -45,6 +45,9 @@ class ClientConnection(Protocol):
     def abort(self) -> None:
         """Close the connection at once."""
 
+    def ending(self) -> None:
+        """The answer is whole, its last chunk is still to come."""
+
 
 class HttpResponse:
     """One response being received; its owner reads it to the end or closes it."""
@@ -141,6 +144,12 @@ class HttpResponse:
         """Read the socket again if it was paused; also for what nobody will read."""
         if self._connection is not None:
             self._connection.resume()
+
+    def ending(self) -> None:
+        """Receive the end of a whole answer, which nobody will read."""
+        if self._connection is not None:
+            self._connection.resume()
+            self._connection.ending()
 
     def close(self) -> None:
         """Close the connection unless the response is complete; may be called repeatedly."""

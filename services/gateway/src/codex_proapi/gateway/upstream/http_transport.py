@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from codex_proapi.commons.codex.quota_parser import combined, quota_of_headers
+from codex_proapi.commons.connections.dialer import Unreachable
 from codex_proapi.gateway.errors import Malformed, Truncated, UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal, decode_refusal
 from codex_proapi.gateway.policy.transport_faults import (
@@ -16,7 +17,6 @@ from codex_proapi.gateway.policy.transport_faults import (
 )
 from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed, Spoken, Waiting
 from codex_proapi.gateway.upstream.connection_pool import HttpClient, StaleConnection
-from codex_proapi.gateway.upstream.dialer import Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
 from codex_proapi.gateway.upstream.transport import (
     PreparedRequest,
@@ -102,7 +102,7 @@ class HttpResponseStream(PushingStream):
         """
         answer, self._answer = self._answer, None
         if answer is not None and not answer.closed:
-            answer.resume()
+            answer.ending()
             self._closing.add(answer)
 
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.commons.proxy.address import ProxyRules
 from codex_proapi.gateway.errors import Malformed, UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal
@@ -50,12 +51,20 @@ class UnaryTransport:
     """Sends requests to routes that answer in one piece; a `Transport`."""
 
     def __init__(
-        self, base_url: str, rules: ProxyRules, figures: ConnectionFigures | None = None
+        self,
+        base_url: str,
+        rules: ProxyRules,
+        *,
+        figures: ConnectionFigures | None = None,
+        outgoing: Outgoing | None = None,
     ) -> None:
         """`base_url` is CODEX_BASE_URL; `rules` say which proxy is on the way to it."""
+        outgoing = outgoing or Outgoing()
         urls = {route: f"{base_url.rstrip('/')}/{route}" for route in ROUTES}
         self._clients = {
-            route: HttpClient(url, proxy=rules.proxy_for_url(url), figures=figures)
+            route: HttpClient(
+                url, proxy=rules.proxy_for_url(url), figures=figures, outgoing=outgoing
+            )
             for route, url in urls.items()
         }
 

@@ -9,10 +9,10 @@ from typing import Final
 
 import httpx
 
+from codex_proapi.commons.connections.http_client import Resolve, http_client
+from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.commons.proxy.address import ProxyRules
-from codex_proapi.commons.proxy.http_client import Resolve, http_client
 from codex_proapi.commons.runtime.settings import Network
-from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.console.alerts.alert_store import Outcome
 from codex_proapi.console.alerts.delivery.networks import (
     AddressRefused,
@@ -50,7 +50,7 @@ class WebhookSender:
         self._rules = rules
         self._allowed = allowed
         self._find = resolve
-        self._tls: ssl.SSLContext | None = None
+        self._outgoing = Outgoing()
 
     def __repr__(self) -> str:
         return f"<WebhookSender, {len(self._allowed)} ranges allowed>"
@@ -60,7 +60,7 @@ class WebhookSender:
         secure = request.url.startswith("https:")
         client = http_client(
             self._rules,
-            context=self._context,
+            outgoing=self._outgoing,
             resolve=functools.partial(self._resolve, secure=secure),
             follow_redirects=False,
             timeout=SECONDS,
@@ -80,11 +80,6 @@ class WebhookSender:
             return Outcome(code="proxy_failed", again=True)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError):
             return Outcome(code="unreachable", again=True)
-
-    def _context(self) -> ssl.SSLContext:
-        """One TLS context for all: reading the authorities takes longer than a delivery."""
-        self._tls = self._tls or client_context()
-        return self._tls
 
     async def _resolve(self, host: str, port: int, *, secure: bool) -> Sequence[str]:
         found = await resolve_checked(host, port, allowed=self._allowed, resolve=self._find)

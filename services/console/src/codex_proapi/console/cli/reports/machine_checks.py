@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx
 
+from codex_proapi.commons.connections.http_client import http_client
 from codex_proapi.commons.proxy.address import Proxy
-from codex_proapi.commons.proxy.http_client import http_client
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
-from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.console.cli.reports.findings import Finding, failure, fine, warning
 from codex_proapi.console.settings import ConsoleSettings
 
@@ -88,7 +87,7 @@ async def upstream_findings(environ: Mapping[str, str]) -> AsyncIterator[Finding
             yield failure("settings", fault, "correct it")
         return
     rules = settings.proxy_rules
-    async with http_client(rules, context=client_context, timeout=TIMEOUT) as client:
+    async with http_client(rules, timeout=TIMEOUT) as client:
         for name, url in (
             ("backend", settings.codex_base_url),
             ("sign-in server", settings.codex_auth_url),

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
+from codex_proapi.commons.connections.dialer import Dialer, Unreachable
+from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.commons.proxy.address import Proxy
-from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.gateway.errors import UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
@@ -26,7 +27,6 @@ from codex_proapi.gateway.policy.transport_faults import (
     SOCKET_BROKEN,
     SOCKET_LOST,
 )
-from codex_proapi.gateway.upstream.dialer import Dialer, Unreachable
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
 from codex_proapi.gateway.upstream.http_transport import refusal_of_fault, until_commit
 from codex_proapi.gateway.upstream.transport import (
@@ -124,15 +124,18 @@ class WebSocketTransport:
         connections: ConnectionFigures | None = None,
         prefers: Callable[[str], bool],
         proxy: Proxy | None = None,
+        outgoing: Outgoing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address = address_of(url)
-        context = client_context() if self._address.secure else None
-        if context is not None:
-            context.set_alpn_protocols(["http/1.1"])
+        outgoing = outgoing or Outgoing()
         observer = connections.observer("websocket") if connections else None
         self._dialer = Dialer(
-            *(self._address.host, self._address.port), tls=context, proxy=proxy, observer=observer
+            *(self._address.host, self._address.port),
+            tls=outgoing.tls if self._address.secure else None,
+            proxy=proxy,
+            observer=observer,
+            outgoing=outgoing,
         )
         self._http = http
         self._choice = choice

@@ -14,10 +14,10 @@ from support.listening import free_port
 from support.proxies import ProxyServer, proxy_server
 from support.scripted_servers import WHOLE, Server, read_all
 
+from codex_proapi.commons.connections import dialer
+from codex_proapi.commons.connections.dialer import Unreachable
 from codex_proapi.commons.proxy.address import parse_proxy
-from codex_proapi.gateway.upstream import dialer
 from codex_proapi.gateway.upstream.connection_pool import HttpClient
-from codex_proapi.gateway.upstream.dialer import Unreachable
 
 LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 SCHEMES = pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])

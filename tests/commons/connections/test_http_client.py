@@ -10,9 +10,8 @@ from support.listening import free_port
 from support.proxies import ProxyServer, proxy_server
 
 from codex_proapi.commons.codex.token_endpoint import GrantUnavailable, TokenEndpoint
+from codex_proapi.commons.connections.http_client import http_client
 from codex_proapi.commons.proxy.address import ProxyRules, parse_proxy
-from codex_proapi.commons.proxy.http_client import http_client
-from codex_proapi.commons.runtime.tls import client_context
 from codex_proapi.simulator import Simulator
 
 
@@ -26,7 +25,7 @@ def authority(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Author
 def client_by(url: str, **options: Any) -> httpx.AsyncClient:
     """A client whose every connection goes through this proxy."""
     rules = ProxyRules(explicit=parse_proxy(url))
-    return http_client(rules, context=client_context, **options)
+    return http_client(rules, **options)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
@@ -52,7 +51,7 @@ async def test_every_connection_is_a_tunnel_and_is_kept(
 async def test_without_a_proxy_the_way_is_direct() -> None:
     away = parse_proxy(f"http://127.0.0.1:{free_port()}")
     for rules in (ProxyRules(), ProxyRules(environment=away)):
-        async with Simulator() as sim, http_client(rules, context=client_context) as client:
+        async with Simulator() as sim, http_client(rules) as client:
             assert (await client.get(sim.auth_url)).status_code == 404
 
 

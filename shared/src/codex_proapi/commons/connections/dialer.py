@@ -8,19 +8,18 @@ import asyncio
 import socket
 import ssl
 import time
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from aiohappyeyeballs import start_connection
-
+from codex_proapi.commons.connections.addresses import AddressBook
+from codex_proapi.commons.connections.outgoing import Outgoing
+from codex_proapi.commons.connections.sockets import connected_socket
 from codex_proapi.commons.proxy.address import Proxy
 from codex_proapi.commons.proxy.handshake import CLOSED, Handshake, ProxyFailed, handshake_with
-from codex_proapi.commons.runtime.tls import client_context
-from codex_proapi.gateway.metrics.connection_figures import ConnectionObserver
 
 CONNECT_SECONDS: Final = 5.0
 """Time-out from name resolution to the end of the TLS handshake, a proxy's handshake included."""
-NEXT_ADDRESS_SECONDS: Final = 0.25
-"""Seconds after which the next of several addresses is tried in parallel (RFC 8305)."""
+TURN_SECONDS: Final = 20.0
+"""Most seconds that a connection waits for its turn (`pace`)."""
 RECEIVE_BYTES: Final = 32 * 1024
 """The system's buffer of a connection's unread bytes, which is at most what one read takes.
 
@@ -28,9 +27,6 @@ Left to itself it grows to megabytes, of which uvloop takes 256 KiB at a time, a
 copies, for a client that reads slowly. At 20 ms to the backend it still lets 1.6 MB/s through, at 200 ms
 160 kB/s: a thousand events a second.
 """
-DEAD_SECONDS: Final = 20
-"""Seconds that sent bytes, or TCP keep-alive probes, may go unacknowledged."""
-
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
@@ -43,8 +39,27 @@ class Unreachable(ConnectionError):
         """`dns`, `tcp`, `tls`, `proxy` or `timeout`, followed by the system's or the proxy's message."""
 
 
+class ConnectionObserver(Protocol):
+    """Observes how connections are opened."""
+
+    def opened(self) -> None:
+        """A connection is open, TLS included."""
+
+    def took(self, step: str, seconds: float) -> None:
+        """One step was completed: `dns`, `tcp`, `proxy` or `tls`."""
+
+
 class Dialer:
-    """Makes connections to one host and port; `observer` is told of each, and of its steps."""
+    """Makes connections to one host and port.
+
+    Args:
+        host: a name or an address.
+        port: its port.
+        tls: the TLS context; None for plain TCP.
+        proxy: the proxy on the way; None for the direct one.
+        observer: is told of each connection, and of its steps.
+        outgoing: what the process' connections share.
+    """
 
     def __init__(
         self,
@@ -54,20 +69,42 @@ class Dialer:
         tls: ssl.SSLContext | None,
         proxy: Proxy | None,
         observer: ConnectionObserver | None = None,
+        outgoing: Outgoing | None = None,
     ) -> None:
+        outgoing = outgoing or Outgoing()
         self._host = host
         self._port = port
         self._tls = tls
         self._proxy = proxy
         self._observer = observer
-        self._proxy_tls = client_context() if proxy and proxy.scheme == "https" else None
+        self._proxy_tls = outgoing.tls if proxy and proxy.scheme == "https" else None
+        self._book = outgoing.book
+        self.pace = outgoing.pace(host, port)
+        """The pace of new connections to this host."""
 
     def __repr__(self) -> str:
         way = f" through {self._proxy!r}" if self._proxy else ""
         return f"<Dialer to {self._host}:{self._port}{way}>"
 
-    async def connect(self, protocol: P) -> P:
-        """Connect this protocol to the host. Raises Unreachable."""
+    async def connect(self, protocol: P, *, begun: bool = False) -> P:
+        """Connect this protocol to the host. Raises Unreachable.
+
+        Args:
+            protocol: gets the connection.
+            begun: whether it is this connection's turn already, by `pace`.
+        """
+        if not begun and not self.pace.begin() and not await self.pace.wait(TURN_SECONDS):
+            raise self.unreachable("timeout: turn")
+        try:
+            await self._connect(protocol)
+        finally:
+            self.pace.end()
+        self.pace.opened()
+        if self._observer is not None:
+            self._observer.opened()
+        return protocol
+
+    async def _connect(self, protocol: asyncio.BaseProtocol) -> None:
         step = _Step(self._observer)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -78,21 +115,24 @@ class Dialer:
         except TimeoutError as error:
             in_proxy = step.name.removeprefix("proxy: ")
             word = "timeout: " if in_proxy == step.name else "proxy: timeout: "
-            raise self._unreachable(f"{word}{in_proxy}") from error
+            raise self.unreachable(f"{word}{in_proxy}") from error
         except ProxyFailed as error:
-            raise self._unreachable(f"proxy: {error}") from error
+            raise self.unreachable(f"proxy: {error}") from error
         except OSError as error:
-            raise self._unreachable(f"{step.name}: {_words(error)}") from error
+            if (
+                isinstance(error, ConnectionRefusedError | ConnectionResetError)
+                and not step.on_proxy
+            ):
+                self.pace.refused(by_edge=False)
+            raise self.unreachable(f"{step.name}: {_words(error)}") from error
         step.end()
-        if self._observer is not None:
-            self._observer.opened()
-        return protocol
 
-    def _unreachable(self, cause: str) -> Unreachable:
+    def unreachable(self, cause: str) -> Unreachable:
+        """The error of a connection that could not be made, and why."""
         return Unreachable(f"{self._host}:{self._port}", cause)
 
     async def _connect_directly(self, protocol: asyncio.BaseProtocol, step: "_Step") -> None:
-        sock = await _socket_to(self._host, self._port, step)
+        sock = await _socket_to(self._book, self._host, self._port, step)
         if self._tls:
             step.begin("tls")
         name = self._host if self._tls else None
@@ -105,7 +145,7 @@ class Dialer:
         self, proxy: Proxy, protocol: asyncio.BaseProtocol, step: "_Step"
     ) -> None:
         step.on_proxy = True
-        sock = await _socket_to(proxy.host, proxy.port, step)
+        sock = await _socket_to(self._book, proxy.host, proxy.port, step)
         if self._proxy_tls:
             step.begin("tls")
         shaking = _HandshakeProtocol(handshake_with(proxy, self._host, self._port))
@@ -227,29 +267,18 @@ class _HandshakeProtocol(asyncio.Protocol):
             self.opened.set_exception(error)
 
 
-async def _socket_to(host: str, port: int, step: _Step) -> socket.socket:
+async def _socket_to(book: AddressBook, host: str, port: int, step: _Step) -> socket.socket:
     """A socket that is connected to a host, with our options."""
-    loop = asyncio.get_running_loop()
     step.begin("dns")
-    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    endpoints = await book.find(host, port)
     step.begin("tcp")
-    sock = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
-    _watch_peer(sock)
+    try:
+        sock = await connected_socket(book, endpoints)
+    except OSError:
+        book.forget(host, port)
+        raise
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
     return sock
-
-
-def _watch_peer(sock: socket.socket) -> None:
-    """Have the system end a connection whose peer or network path is gone (TCP keep-alive)."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", DEAD_SECONDS),
-        ("TCP_KEEPINTVL", 5),
-        ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", DEAD_SECONDS * 1000),
-    ):
-        if hasattr(socket, option):  # not every system has each
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _words(error: OSError) -> str:

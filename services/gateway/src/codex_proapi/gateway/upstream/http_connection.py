@@ -1,0 +1,183 @@
+"""One connection of the HTTP client, used for one response after another.
+
+One read of the socket is one parse, one wake-up and one piece of bytes.
+"""
+
+import asyncio
+import time
+from typing import ClassVar, Final, Protocol
+
+import httptools
+
+from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLost, HttpResponse
+from codex_proapi.gateway.upstream.request_body import PIECE_BYTES, RequestBody, Upload
+
+READ_BYTES: Final = 16 * 1024
+"""Most bytes of one read."""
+
+
+class ConnectionOwner(Protocol):
+    """The client that a connection belongs to."""
+
+    def keep(self, connection: "HttpConnection") -> None:
+        """It is free for the next request."""
+
+    def ending(self, connection: "HttpConnection") -> None:
+        """Its answer is whole, the last chunk is still to come."""
+
+    def forget(self, connection: "HttpConnection") -> None:
+        """It is gone."""
+
+
+class HttpConnection(asyncio.BufferedProtocol):
+    """One connection, used for one response after another.
+
+    All connections read into one buffer, as each read is parsed before the next: what one read takes,
+    and so what waits for a client that reads slowly, is bounded.
+    """
+
+    _buffer: ClassVar = memoryview(bytearray(READ_BYTES))
+
+    def __init__(self, client: "ConnectionOwner") -> None:
+        self._client = client
+        self.made_at = time.monotonic()
+        """When it was made, monotonic seconds."""
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._answer: HttpResponse | None = None
+        self._upload: Upload | None = None
+        self._paused = False
+        self._received = False
+        self.idle_beats = 0
+        """Seconds it has been idle."""
+
+    def __repr__(self) -> str:
+        return f"<HttpConnection {'idle' if self._answer is None else 'busy'}>"
+
+    @property
+    def head(self) -> tuple[int, bool]:
+        """Status of the answer that is being parsed, and whether the connection lives on."""
+        parser = self._parser
+        if parser is None:
+            return 0, False
+        return int(parser.get_status_code()), bool(parser.should_keep_alive())
+
+    @property
+    def alive(self) -> bool:
+        """Whether another request may be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def received(self) -> bool:
+        """Whether any byte of the answer has come."""
+        return self._received
+
+    def send(self, head: bytes, body: bytes | RequestBody) -> HttpResponse:
+        """Send a request; a long one as fast as the connection takes it."""
+        answer = self._answer = HttpResponse(self)
+        self._parser = httptools.HttpResponseParser(answer)
+        self._received = False
+        if self._transport is None:
+            answer.end()  # it ended before anything was sent
+        elif isinstance(body, bytes) and len(body) <= PIECE_BYTES:
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head)
+            parts = RequestBody([body]) if isinstance(body, bytes) else body
+            self._upload = Upload(self._transport, parts)
+        return answer
+
+    def pause_writing(self) -> None:
+        """asyncio: the connection has taken enough of a request."""
+        if self._upload is not None:
+            self._upload.pause()
+
+    def resume_writing(self) -> None:
+        """asyncio: the connection takes more."""
+        if self._upload is not None:
+            self._upload.resume()
+
+    def pause(self) -> None:
+        """Pause reading until `resume`."""
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Resume reading: all received bytes were consumed."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def ending(self) -> None:
+        """The answer is whole, its last chunk is still to come."""
+        self._client.ending(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the connection is open; bounds what TLS buffers while reading is paused."""
+        self._transport = transport  # type: ignore[assignment]  # a stream's, by its maker
+        limit = getattr(transport, "set_read_buffer_limits", None)
+        if limit is not None:
+            limit(high=HIGH_WATER)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """asyncio: where the next read goes."""
+        del sizehint
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """asyncio: parse received bytes, wake the reader once."""
+        answer, parser = self._answer, self._parser
+        if answer is None or parser is None:
+            self.abort()  # no request is under way
+            return
+        self._received = True
+        try:
+            parser.feed_data(self._buffer[:nbytes])
+            too_much = answer.fed(nbytes)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
+            self.abort()
+            return
+        if answer.complete:
+            self._give_back(answer)
+        elif too_much:
+            self.pause()
+
+    def eof_received(self) -> bool:
+        """asyncio: the peer has closed its side; close ours."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the connection has ended; ends the response under way."""
+        del exc
+        self._transport = None
+        self._end_upload()
+        answer, self._answer, self._parser = self._answer, None, None
+        if answer is not None:
+            answer.end()
+        self._client.forget(self)
+
+    def _give_back(self, answer: HttpResponse) -> None:
+        self._answer = self._parser = None
+        self.resume()
+        # A response may come before its request is sent; the rest would be parsed as another one.
+        unsent = self._transport.get_write_buffer_size() if self._transport else 0
+        whole = self._end_upload()
+        if answer.keep_alive and self.alive and whole and not unsent:
+            self._client.keep(self)
+        else:
+            self.abort()
+        answer.end()
+
+    def _end_upload(self) -> bool:
+        """Send nothing more of a request; whether all of it was sent."""
+        upload, self._upload = self._upload, None
+        if upload is None:
+            return True
+        upload.stop()
+        return upload.done
