@@ -52,7 +52,7 @@ class StateFigures:
     def watch_breakers(self, counts: Callable[[], Mapping[str, int]]) -> None:
         """Read the number of accounts' circuit breakers by state from here."""
         for state in ("open", "half_open"):
-            self._breakers.labels(state).set_function(lambda state=state: counts()[state])
+            self._breakers.labels(state).set_function(_count_of(counts, state))
 
     def _declare_health(self, registry: CollectorRegistry) -> None:
         self._egress = Gauge(
@@ -97,4 +97,12 @@ class StateFigures:
 
 def _show_state(gauge: Gauge, states: tuple[str, ...], current: Callable[[], str]) -> None:
     for each in states:
-        gauge.labels(each).set_function(lambda each=each: float(current() == each))
+        gauge.labels(each).set_function(_is_now(current, each))
+
+
+def _is_now(current: Callable[[], str], state: str) -> Callable[[], float]:
+    return lambda: float(current() == state)
+
+
+def _count_of(counts: Callable[[], Mapping[str, int]], state: str) -> Callable[[], float]:
+    return lambda: float(counts()[state])
