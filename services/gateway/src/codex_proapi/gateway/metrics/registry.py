@@ -37,6 +37,7 @@ class Metrics(Series):
         self._labelled_models: set[str] = set()
         self._settled: dict[tuple[str, str, str, str], Callable[[ExchangeRecord], None]] = {}
         self._counted: dict[tuple[str, ...], Counter] = {}
+        self._snapshots = self.snapshot_seconds.of()
 
     def __repr__(self) -> str:
         return f"<Metrics with {len(self._settled)} kinds of exchange>"
@@ -56,14 +57,14 @@ class Metrics(Series):
             count = self._settled[kind] = self._counter_of(*kind)
         count(record)
         for attempt in record.attempts:
-            self._child(self.attempts, attempt.account, attempt.verdict).inc()
+            self.attempts.of(attempt.account, attempt.verdict).count += 1
         if _failed(record):
             code = record.code if record.code in CODES else OTHER
             self._child(self.errors, record.endpoint, str(record.status), code).inc()
         if record.key_id:
             for name in TOKEN_KINDS:
                 if amount := getattr(record.tokens, name):
-                    self._child(self.key_tokens, record.key_id, name).inc(amount)
+                    self.key_tokens.of(record.key_id, name).count += amount
         for name in record.dropped:
             self._child(self.dropped, counted_as(name)).inc()
 
@@ -73,7 +74,7 @@ class Metrics(Series):
 
     def observe_snapshot(self, seconds: float, error: StoreUnavailable | None) -> None:
         """Observe the duration of one snapshot in seconds, and its error if it failed."""
-        self.snapshot_seconds.observe(seconds)
+        self._snapshots.note(seconds)
         if error is not None:
             self.redis_failed(RedisWork.SNAPSHOT)
 
@@ -123,27 +124,25 @@ class Metrics(Series):
         self, endpoint: str, ending: str, sent: str, answered: str
     ) -> Callable[[ExchangeRecord], None]:
         """Make a function that counts one kind of exchange, with its children looked up once."""
-        exchanges = self.exchanges.labels(endpoint, ending, sent)
-        duration = self.duration.labels(endpoint, ending)
+        exchanges = self.exchanges.of(endpoint, ending, sent)
+        duration = self.duration.of(endpoint, ending)
         if ending == Ending.REFUSED:
             first_byte = silence = None
         else:
-            first_byte = self.first_byte.labels(endpoint, sent)
-            silence = self.silence.labels(endpoint)
+            first_byte = self.first_byte.of(endpoint, sent)
+            silence = self.silence.of(endpoint)
         tokens = {}
         if answered != NONE:
-            tokens = {kind: self.tokens.labels(kind, answered) for kind in TOKEN_KINDS}
+            tokens = {kind: self.tokens.of(kind, answered) for kind in TOKEN_KINDS}
 
         def count(record: ExchangeRecord) -> None:
-            exchanges.inc()
-            duration.observe(record.total_ms / 1000)
+            exchanges.count += 1
+            duration.note(record.total_ms / 1000)
             if record.first_byte_ms and first_byte and silence:
-                first_byte.observe(record.first_byte_ms / 1000)
-                silence.observe(record.silence_seconds)
+                first_byte.note(record.first_byte_ms / 1000)
+                silence.note(record.silence_seconds)
             for name, counter in tokens.items():
-                amount = getattr(record.tokens, name)
-                if amount:
-                    counter.inc(amount)
+                counter.count += getattr(record.tokens, name)
 
         return count
 

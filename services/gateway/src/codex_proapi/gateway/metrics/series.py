@@ -12,7 +12,7 @@ from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
 from codex_proapi.gateway.metrics.answer_figures import AnswerFigures
 from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
-from codex_proapi.gateway.metrics.histograms import HotHistogram
+from codex_proapi.gateway.metrics.histograms import HotCounter, HotHistogram
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 from codex_proapi.gateway.metrics.state_figures import StateFigures
 from codex_proapi.gateway.metrics.transport_figures import TransportFigures
@@ -75,17 +75,21 @@ class Series:
         self._declare_accounts(registry)
         self._declare_redis(registry)
         self._declare_process(registry)
+        for collector in (
+            *(self.exchanges, self.tokens, self.key_tokens, self.attempts),
+            *(self.duration, self.first_byte, self.silence, self.gaps, self.snapshot_seconds),
+        ):
+            registry.register(collector)
         self._begin()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
     def _declare_exchanges(self, registry: CollectorRegistry) -> None:
-        self.exchanges = Counter(
+        self.exchanges = HotCounter(
             "gateway_exchanges",
             "Settled exchanges by endpoint, ending and the model sent upstream.",
-            ("endpoint", "ending", "sent_model"),
-            registry=registry,
+            labels=("endpoint", "ending", "sent_model"),
         )
         self.errors = Counter(
             "gateway_errors",
@@ -94,32 +98,28 @@ class Series:
             ("endpoint", "status", "code"),
             registry=registry,
         )
-        self.duration = Histogram(
+        self.duration = HotHistogram(
             "gateway_exchange_seconds",
             "From admission to settlement.",
-            ("endpoint", "ending"),
-            buckets=EXCHANGE_BUCKETS,
-            registry=registry,
+            labels=("endpoint", "ending"),
+            bounds=EXCHANGE_BUCKETS,
         )
-        self.first_byte = Histogram(
+        self.first_byte = HotHistogram(
             "gateway_first_byte_seconds",
             "From admission to the first word for the client.",
-            ("endpoint", "sent_model"),
-            buckets=FIRST_BYTE_BUCKETS,
-            registry=registry,
+            labels=("endpoint", "sent_model"),
+            bounds=FIRST_BYTE_BUCKETS,
         )
-        self.tokens = Counter(
+        self.tokens = HotCounter(
             "gateway_tokens",
             "Tokens by kind and by the model that answered; cached is part of input, "
             "reasoning of output.",
-            ("kind", "answered_model"),
-            registry=registry,
+            labels=("kind", "answered_model"),
         )
-        self.key_tokens = Counter(
+        self.key_tokens = HotCounter(
             "gateway_key_tokens",
             "Tokens by API key id and kind.",
-            ("key", "kind"),
-            registry=registry,
+            labels=("key", "kind"),
         )
         self.limit_refusals = Counter(
             "gateway_limit_refusals",
@@ -138,16 +138,14 @@ class Series:
         self.gaps = HotHistogram(
             "gateway_read_gap_seconds",
             "Between two reads of upstream inside an answer.",
-            label="endpoint",
+            labels=("endpoint",),
             bounds=GAP_BUCKETS,
         )
-        registry.register(self.gaps)
-        self.silence = Histogram(
+        self.silence = HotHistogram(
             "gateway_silence_seconds",
             "Longest silence of upstream inside an answer, in whole seconds.",
-            ("endpoint",),
-            buckets=SILENCE_BUCKETS,
-            registry=registry,
+            labels=("endpoint",),
+            bounds=SILENCE_BUCKETS,
         )
         self.unknown_events = Counter(
             "gateway_unknown_events",
@@ -179,11 +177,10 @@ class Series:
         )
 
     def _declare_accounts(self, registry: CollectorRegistry) -> None:
-        self.attempts = Counter(
+        self.attempts = HotCounter(
             "gateway_attempts",
             "Attempts by account and verdict; `committed` is a success.",
-            ("account", "verdict"),
-            registry=registry,
+            labels=("account", "verdict"),
         )
         self.accounts = Gauge(
             "gateway_accounts", "Accounts by state.", ("state",), registry=registry
@@ -220,11 +217,11 @@ class Series:
         )
 
     def _declare_redis(self, registry: CollectorRegistry) -> None:
-        self.snapshot_seconds = Histogram(
+        self.snapshot_seconds = HotHistogram(
             "gateway_survey_seconds",
             "The look into Redis before upstream, answered or not.",
-            buckets=SNAPSHOT_BUCKETS,
-            registry=registry,
+            labels=(),
+            bounds=SNAPSHOT_BUCKETS,
         )
         self.redis_errors = Counter(
             "gateway_redis_errors",
