@@ -35,6 +35,8 @@ HEAD = (
     b"x-request-id: bench\r\n\r\n"
 )
 LAST = b"0\r\n\r\n"
+KEPT_BYTES = 64 * 1024
+"""Of a longer body only its last bytes are kept, which have the marker."""
 MODELS = json.dumps({"models": [{"slug": "gpt-5.5", "visibility": "list", "priority": 1}]}).encode()
 
 
@@ -78,9 +80,17 @@ class Upstream(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         Upstream.opened += 1
         self.buffer = b""
+        self.left = 0
 
     def data_received(self, data: bytes) -> None:
-        """Collect one request; answer it when it is whole."""
+        """Collect one request, or the end of a long one; answer it when it is whole."""
+        if self.left:
+            self.left -= len(data)
+            self.buffer = (self.buffer + data)[-KEPT_BYTES:]
+            if self.left <= 0:
+                rest, self.buffer, self.left = self.buffer, b"", 0
+                self._answer(rest)
+            return
         self.buffer += data
         head, found, rest = self.buffer.partition(b"\r\n\r\n")
         if not found:
@@ -92,6 +102,8 @@ class Upstream(asyncio.Protocol):
         elif b"content-length:" in lowered:
             length = int(lowered.split(b"content-length:")[1].split(b"\r\n")[0])
             if len(rest) < length:
+                if length > KEPT_BYTES:
+                    self.left, self.buffer = length - len(rest), rest[-KEPT_BYTES:]
                 return
         self.buffer = b""
         if head.startswith(b"GET /bench/connections"):
@@ -108,7 +120,10 @@ class Upstream(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(MODELS))
             self.transport.write(MODELS)
             return
-        marker = Marker.found_in(rest)
+        self._answer(rest)
+
+    def _answer(self, body: bytes) -> None:
+        marker = Marker.found_in(body)
         if marker.wait_ms:
             asyncio.get_running_loop().call_later(marker.wait_ms / 1000, self._begin, marker)
         else:
