@@ -44,6 +44,9 @@ def test_an_item_passes_as_it_is(item: Any) -> None:
     assert codex_items([item]) == [item]
 
 
+THOUGHT = {"type": "summary_text", "text": "t"}
+
+
 @pytest.mark.parametrize(
     ("entry", "item"),
     [
@@ -55,12 +58,11 @@ def test_an_item_passes_as_it_is(item: Any) -> None:
         ({"type": "something_new", "id": 7}, {"type": "something_new"}),
         (
             {"type": "reasoning", "id": "made up", "encrypted_content": "E"},
-            {"type": "reasoning", "encrypted_content": "E"},
+            {"type": "reasoning", "summary": [], "encrypted_content": "E"},
         ),
-        ({"type": "reasoning", "id": "rs_" + "1" * 64}, {"type": "reasoning"}),
         (
-            {"type": "reasoning", "id": "rs_resp_abc", "summary": [], "content": None},
-            {"type": "reasoning", "summary": [], "content": None},
+            {"type": "reasoning", "id": "rs_resp_abc", "summary": [THOUGHT], "content": None},
+            {"type": "reasoning", "summary": [THOUGHT], "content": None},
         ),
         ({**user("hi"), "id": "msg_review:rollout:user"}, user("hi")),
         ({"type": "local_shell_call", "id": ""}, {"type": "local_shell_call"}),
@@ -161,3 +163,26 @@ def test_what_the_cli_never_sends_is_left_out_and_named() -> None:
 def test_lite_is_told_by_its_tools() -> None:
     assert is_lite([{"type": "additional_tools"}, user("hi")])
     assert not is_lite([user("hi")])
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        ({"summary": [THOUGHT], "encrypted_content": ""}, {"summary": [THOUGHT]}),
+        ({"summary": [THOUGHT], "encrypted_content": None, "id": "rs_1"}, {"summary": [THOUGHT]}),
+        ({"summary": [THOUGHT], "content": None}, {"summary": [THOUGHT], "content": None}),
+        ({"summary": None, "encrypted_content": "E"}, {"summary": [], "encrypted_content": "E"}),
+        ({"encrypted_content": "E"}, {"summary": [], "encrypted_content": "E"}),
+        ({"summary": [], "encrypted_content": ""}, None),
+        ({"summary": [], "encrypted_content": 5}, None),
+        ({"id": "rs_1", "summary": None}, None),
+        ({"id": "rs_" + "1" * 64}, None),
+        ({"id": "rs_resp_abc", "summary": [], "content": None}, None),
+        ({"content": [{"type": "reasoning_text", "text": "t"}]}, None),
+        ({}, None),
+    ],
+)
+def test_reasoning_of_any_provider_becomes_what_upstream_takes(fields: Any, kept: Any) -> None:
+    found = codex_items([{"type": "reasoning", **fields}])
+
+    assert found == ([] if kept is None else [{"type": "reasoning", **kept}])

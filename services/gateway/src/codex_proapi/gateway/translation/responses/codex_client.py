@@ -75,6 +75,8 @@ def codex_choice(body: ClientBody) -> str | dict[str, Any]:
 def _items(entries: list[Any]) -> Iterator[Item]:
     for index, entry in enumerate(entries):
         item = _item(entry, f"input[{index}]")
+        if item["type"] == "reasoning" and (item := _reasoning(item)) is None:
+            continue
         if "id" not in item or _may_keep_id(item):
             yield item
         elif not _foreign_secret(item):
@@ -108,6 +110,19 @@ def _message(entry: Item, where: str) -> Item:
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise BadRequest("A message needs content", param=f"{where}.content")
     return entry
+
+
+def _reasoning(entry: Item) -> Item | None:
+    """Return reasoning that upstream accepts; None for what says nothing.
+
+    Codex keeps what any provider has sent it: an empty `encrypted_content`, no `summary`.
+    """
+    secret, summary = entry.get("encrypted_content"), entry.get("summary")
+    if isinstance(secret, str) and secret:
+        return entry if isinstance(summary, list) else {**entry, "summary": []}
+    if not isinstance(summary, list) or not summary:
+        return None
+    return {name: value for name, value in entry.items() if name != "encrypted_content"}
 
 
 def _check_tools(entry: Item, where: str) -> None:
