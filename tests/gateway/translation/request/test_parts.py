@@ -170,6 +170,9 @@ def test_what_an_assistants_part_says(part: Any, text: str) -> None:
     assert assistant_text(part, "p", _reading()) == text
 
 
+BYTES = PIXEL.partition(",")[2]
+
+
 class TestToolOutput:
     IMAGE = f'[{{"type":"image_url","image_url":{{"url":"{PIXEL}"}}}},{{"type":"text","text":"a"}}]'
 
@@ -184,6 +187,22 @@ class TestToolOutput:
             ([{"type": "text", "text": "a"}, "b"], [_text("a"), _text("b")]),
             ([{"type": "output_text", "text": "a"}], [_text("a")]),
             ([{"type": "resource", "x": 1}, 7], [_text('{"type":"resource","x":1}'), _text("7")]),
+            (
+                [{"type": "resource", "resource": {"uri": "file:///a", "text": "T"}}],
+                [_text("[resource file:///a]\nT")],
+            ),
+            (
+                [{"type": "resource", "resource": {"blob": BYTES, "mimeType": "image/png"}}],
+                [{"type": "input_image", "image_url": PIXEL}],
+            ),
+            (
+                [{"type": "resource", "resource": {"uri": "u", "blob": "AAAA"}}],
+                [_text('{"type":"resource","resource":{"uri":"u","blob":"AAAA"}}')],
+            ),
+            (
+                [{"type": "image", "image": BYTES, "mediaType": "image/png"}],
+                [{"type": "input_image", "image_url": PIXEL}],
+            ),
             (
                 [{"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}],
                 [{"type": "input_image", "image_url": PIXEL, "detail": "low"}],

@@ -4,6 +4,7 @@ Chat, Responses and Anthropic parts are recognised by their own type, never by t
 item the parts belong to is decided in `message_items` and `items`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -32,6 +33,9 @@ _SEND_SOURCE = (
     "Content by id or address is not available here: send it itself, with a source of type "
     "'base64' or 'text'"
 )
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{64}", re.ASCII)
+_BASE64_LOOKED_AT = 64
+"""Characters by which base64 without a `data:` head is told from an address, which has a colon."""
 _MEDIA_TYPE_FIELDS = ("mimeType", "mediaType", "mime_type", "media_type")
 FALLBACK_LIMIT = 8192
 """Characters of an unknown part up to which it is sent as text; a longer one is refused."""
@@ -151,6 +155,8 @@ def _image(part: Part, where: str, reading: TranslationContext) -> Part | None:
     if isinstance(part.get("data"), str):
         return _media(part, where, reading)
     found = part.get("image_url") or part.get("image") or part.get("url")
+    if isinstance(found, str) and _BASE64.fullmatch(found, 0, _BASE64_LOOKED_AT):
+        return _media({**part, "data": found}, where, reading)
     detail = part.get("detail")
     if isinstance(found, dict):
         detail = found.get("detail", detail)
@@ -170,7 +176,7 @@ def _image(part: Part, where: str, reading: TranslationContext) -> Part | None:
 def _media(part: Part, where: str, _: TranslationContext) -> Part | None:
     """Read bytes with a media type: MCP's `image` (`data`, `mimeType`) and `MEDIA_TYPES`."""
     data = part.get("data")
-    kind = next((part[name] for name in _MEDIA_TYPE_FIELDS if isinstance(part.get(name), str)), "")
+    kind = _told_type(part)
     if not isinstance(data, str) or not data:
         raise BadRequest("The part's bytes are missing", param=f"{where}.data")
     url = data if data.startswith("data:") else f"data:{kind or 'image/png'};base64,{data}"
@@ -183,6 +189,23 @@ def _media(part: Part, where: str, _: TranslationContext) -> Part | None:
         code="unsupported_value",
         param=f"{where}.mimeType",
     )
+
+
+def _told_type(part: Part) -> str:
+    """The media type that a part tells; empty if it tells none."""
+    return next((part[name] for name in _MEDIA_TYPE_FIELDS if isinstance(part.get(name), str)), "")
+
+
+def _resource(part: Part, where: str, reading: TranslationContext) -> Part | None:
+    """Read MCP's embedded resource: its text under its address, or its bytes."""
+    found = part.get("resource")
+    if isinstance(found, dict) and isinstance(found.get("text"), str):
+        uri = found.get("uri")
+        head = f"[resource {uri}]\n" if isinstance(uri, str) and uri else ""
+        return text_part(head + found["text"])
+    if isinstance(found, dict) and isinstance(found.get("blob"), str) and _told_type(found):
+        return _media({**found, "data": found["blob"]}, f"{where}.resource", reading)
+    return text_part(_fallback(part, where, reading))
 
 
 def _sourced_image(source: Part, where: str) -> Part:
@@ -264,6 +287,7 @@ _Reader = Callable[[Part, str, TranslationContext], Part | None]
 _READERS: dict[str, _Reader] = {
     "refusal": _refusal,
     "input_audio": _audio,
+    "resource": _resource,
     **dict.fromkeys(IMAGE_TYPES, _image),
     **dict.fromkeys(FILE_TYPES, _file),
     **dict.fromkeys(MEDIA_TYPES, _media),

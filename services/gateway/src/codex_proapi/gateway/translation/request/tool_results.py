@@ -42,6 +42,11 @@ def _result_part(part: Any, where: str, reading: TranslationContext) -> Part | N
             return input_part(part, where, reading)
         except BadRequest:
             reading.dropped.add(f"content.{kind_of(part)}")
+    return part_as_text(part)
+
+
+def part_as_text(part: Any) -> Part:
+    """Return a part of a tool's result as text, for the model to make of it what it can."""
     return text_part(part if isinstance(part, str) else json_text(_without_bytes(part)))
 
 

@@ -75,8 +75,10 @@ def codex_choice(body: ClientBody) -> str | dict[str, Any]:
 def _items(entries: list[Any]) -> Iterator[Item]:
     for index, entry in enumerate(entries):
         item = _item(entry, f"input[{index}]")
-        if item["type"] == "reasoning" and (item := _reasoning(item)) is None:
-            continue
+        if item["type"] == "reasoning":
+            if (sound := _reasoning(item)) is None:
+                continue
+            item = sound
         if "id" not in item or _may_keep_id(item):
             yield item
         elif not _foreign_secret(item):

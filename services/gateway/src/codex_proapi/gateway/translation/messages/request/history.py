@@ -1,6 +1,5 @@
 """Translates the messages of a conversation into upstream's items, in order."""
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,6 +14,19 @@ from codex_proapi.gateway.translation.messages.request.documents import (
     document_head,
     is_of_parts,
     search_result_text,
+)
+from codex_proapi.gateway.translation.messages.request.joined_results import (
+    with_followed_reasoning,
+    with_joined_results,
+)
+from codex_proapi.gateway.translation.messages.request.server_tools import (
+    CALLS,
+    SEARCH,
+    is_result,
+    query_of,
+    search_text,
+    server_call,
+    server_result,
 )
 from codex_proapi.gateway.translation.messages.request.tool_search import (
     ADDITION,
@@ -32,11 +44,10 @@ from codex_proapi.gateway.translation.request.parts import (
     input_part,
     kind_of,
 )
+from codex_proapi.gateway.translation.request.tool_results import part_as_text
 
 TOOL_ERROR: Final = "[tool error]"
 """Prefix of the result of a failed call (`is_error`), for which upstream has no field."""
-_RESULT: Final = "function_call_output"
-_CALL: Final = "function_call"
 _SILENT: Final = frozenset({"redacted_thinking", "container_upload"})
 """Parts of an assistant's message that are left out: they mean nothing to other models."""
 
@@ -82,7 +93,7 @@ class HistoryReader:
                     raise BadRequest(
                         "The role must be user, assistant or system", param=f"{where}.role"
                     )
-        whole = _with_followed_reasoning(_with_joined_results(items))
+        whole = with_followed_reasoning(with_joined_results(items))
         return History(
             items=whole, encrypted_for=self._encrypted_for, search=Search(found=self._found)
         )
@@ -145,11 +156,15 @@ class HistoryReader:
                 ]
             case "thinking":
                 return self._thoughts(part)
-            case "server_tool_use":
-                self._queries[part.get("id")] = _query(part)
+            case "server_tool_use" if part.get("name") == SEARCH:
+                self._queries[part.get("id")] = query_of(part)
                 return ""
             case "web_search_tool_result":
-                return _search_text(self._queries.get(part.get("tool_use_id"), ""), part)
+                return search_text(self._queries.get(part.get("tool_use_id"), ""), part)
+            case kind if kind in CALLS:
+                return [server_call(part, where, self._reading)]
+            case kind if is_result(kind):
+                return [server_result(part, where, self._reading)]
             case "compaction":
                 summary = part.get("content")
                 return summary if isinstance(summary, str) else ""
@@ -177,14 +192,24 @@ class HistoryReader:
         if isinstance(content, list):
             content = [
                 inner
-                for index, each in enumerate(each_part(content, f"{where}.content"))
-                for inner in self._parts(each, f"{where}.content.{index}")
+                for index, each in enumerate(content)
+                for inner in self._result_parts(each, f"{where}.content.{index}")
             ] or None
         call_id = part.get("tool_use_id")
         item = result_item(content, call_id=call_id, where=where, reading=self._reading)
         if part.get("is_error") is True:
             item["output"] = _failed(item["output"])
         return item
+
+    def _result_parts(self, part: Any, where: str) -> list[Part]:
+        """Return a part of a result for upstream; a part that cannot be read is passed as text."""
+        if not isinstance(part, dict):
+            return [part_as_text(part)]
+        try:
+            return self._parts(part, where)
+        except BadRequest:
+            self._reading.dropped.add(f"content.{kind_of(part) or 'unknown'}")
+            return [part_as_text(part)]
 
     def _note_found(self, call_id: str, content: list[Any], failed: bool) -> None:  # noqa: FBT001 - of a result
         """Note the tools that a search has found; a result with other than text is left as it is."""
@@ -232,72 +257,3 @@ def _failed(output: str | list[Part]) -> str | list[Part]:
     if isinstance(output, str):
         return f"{TOOL_ERROR}\n{output}"
     return [text_part(TOOL_ERROR), *output]
-
-
-def _query(part: Part) -> str:
-    provided = part.get("input")
-    query = provided.get("query") if isinstance(provided, dict) else None
-    return query if isinstance(query, str) else ""
-
-
-def _search_text(query: str, part: Part) -> str:
-    """An earlier search as text: its query, and the pages found or the code of its failure."""
-    content = part.get("content")
-    if isinstance(content, dict):
-        code = content.get("error_code")
-        return f"[web search: {query}]\n[failed: {code if isinstance(code, str) else 'unknown'}]"
-    pages = [
-        f"- {page.get('title') or page['url']}: {page['url']}"
-        for page in (content if isinstance(content, list) else ())
-        if isinstance(page, dict) and isinstance(page.get("url"), str)
-    ]
-    return "\n".join([f"[web search: {query}]", *pages])
-
-
-def _with_joined_results(items: list[Item]) -> list[Item]:
-    """Join several results of one call: upstream accepts one for each."""
-    calls = Counter(item["call_id"] for item in items if item["type"] == _CALL)
-    results: Counter[str] = Counter()
-    last: dict[str, Item] = {}
-    further: dict[str, list[str | list[Part]]] = {}
-    kept: list[Item] = []
-    for item in items:
-        call_id = item["call_id"] if item["type"] == _RESULT else ""
-        if call_id and results[call_id] >= max(1, calls[call_id]):
-            further.setdefault(call_id, [last[call_id]["output"]]).append(item["output"])
-            continue
-        if call_id:
-            results[call_id] += 1
-            last[call_id] = item
-        kept.append(item)
-    for call_id, outputs in further.items():
-        last[call_id]["output"] = _joined(outputs)
-    return kept
-
-
-def _joined(outputs: list[str | list[Part]]) -> str | list[Part]:
-    """Join all outputs at once; joining one by one would copy the text each time."""
-    texts = [output for output in outputs if isinstance(output, str)]
-    if len(texts) == len(outputs):
-        return "\n".join(texts)
-    return [part for output in outputs for part in _as_parts(output)]
-
-
-def _as_parts(output: str | list[Part]) -> list[Part]:
-    if isinstance(output, str):
-        return [text_part(output)] if output else []
-    return output
-
-
-def _with_followed_reasoning(items: list[Item]) -> list[Item]:
-    """Leave out reasoning that no item of the model follows: upstream refuses it alone."""
-    kept: list[Item] = []
-    followed = False
-    for item in reversed(items):
-        if item["type"] == "reasoning":
-            if followed:
-                kept.append(item)
-            continue
-        followed = item["type"] == _CALL or item.get("role") == "assistant"
-        kept.append(item)
-    return kept[::-1]

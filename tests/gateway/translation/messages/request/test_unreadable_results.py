@@ -1,0 +1,27 @@
+"""Parts of a tool's result that cannot be read become text: a session must not die of one."""
+
+from typing import Any
+
+import pytest
+from support.messages_bodies import assistant, items, user
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ({"type": "image"}, '{"type":"image"}'),
+        ({"type": "image_url", "image_url": {"url": "no address"}}, None),
+        ({"type": "document", "source": {"type": "file", "file_id": "f"}}, None),
+        (5, "5"),
+        (None, "null"),
+        ("plain", "plain"),
+    ],
+)
+def test_a_part_of_a_result_that_cannot_be_read_is_text(part: Any, told: str | None) -> None:
+    used = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "c", "content": [part]}
+
+    [found] = items(user("hi"), assistant(used), user(result))[-1]["output"]
+
+    assert found["type"] == "input_text"
+    assert told is None or found["text"] == told
