@@ -8,18 +8,18 @@ round trips to Redis, for 300 accounts, 1,000 keys, a year of usage and 100,000 
 import argparse
 import asyncio
 import contextlib
-import gzip
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
-from redis.asyncio import connection
 from support.console_scene import FERNET
 from support.consoles import console_settings, running
 from support.large_scene import LargeScene
+from support.plain_requests import ask, round_trips
 from support.redis_clients import patient
 from support.redis_server import RedisServer
 
+from codex_proapi.commons.http.server import freeze_heap
 from codex_proapi.console.app import Console
 
 ROUNDS = 5
@@ -34,79 +34,6 @@ LISTS = (
     *("/api/logs", "/api/logs?limit=60&q=overloaded", "/api/logs?limit=60&q=nothingatall"),
     *("/api/prices", "/api/alerts", "/api/replicas"),
 )
-
-
-class Seen:
-    """One answer as it was sent."""
-
-    def __init__(self) -> None:
-        self.status, self.sent, self.body = 0, 0, bytearray()
-        self.coding = ""
-
-    @property
-    def plain(self) -> int:
-        """Its bytes before compression."""
-        return len(gzip.decompress(self.body)) if self.coding == "gzip" else len(self.body)
-
-
-async def ask(console: Console, path: str, **headers: str) -> Seen:
-    """Ask a console as its server does, without a socket."""
-    path, _, query = path.partition("?")
-    seen = Seen()
-    pairs = {"host": "localhost:1455", "accept-encoding": "gzip", "accept": "text/html", **headers}
-    scope: dict[str, Any] = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "root_path": "",
-        "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in pairs.items()],
-        "client": ("127.0.0.1", 50_000),
-        "server": ("127.0.0.1", 1455),
-        "state": {},
-    }
-    asked, answered = [False], asyncio.Event()
-
-    async def receive() -> dict[str, Any]:
-        if not asked[0]:
-            asked[0] = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await answered.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            seen.status = message["status"]
-            told = {name.decode(): value.decode() for name, value in message["headers"]}
-            seen.coding = told.get("content-encoding", "")
-        else:
-            seen.body += message.get("body", b"")
-            if not message.get("more_body"):
-                answered.set()
-
-    await console.asgi(scope, receive, send)  # type: ignore[arg-type]
-    return seen
-
-
-@contextlib.contextmanager
-def round_trips() -> Iterator[list[int]]:
-    """Counts what is sent to Redis: one for each command or pipeline."""
-    counted = [0]
-    plain = connection.AbstractConnection.send_packed_command
-
-    async def send(self: Any, *args: Any, **kwargs: Any) -> None:
-        counted[0] += 1
-        await plain(self, *args, **kwargs)
-
-    connection.AbstractConnection.send_packed_command = send  # type: ignore[method-assign]
-    try:
-        yield counted
-    finally:
-        connection.AbstractConnection.send_packed_command = plain  # type: ignore[method-assign]
 
 
 @contextlib.asynccontextmanager
@@ -151,6 +78,7 @@ async def measure(console: Console, path: str) -> None:
 
 async def run(url: str, part: float) -> None:
     """Fill a store and print the table."""
+    freeze_heap()  # as a server does once it has started
     settings = console_settings(patient(url), encryption_keys=(FERNET,))
     async with running(settings, clock=time.time) as console:
         if part:

@@ -110,6 +110,24 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(redis_url: str) -> 
     assert again.headers["x-live"] == first.headers["x-live"] != changed.headers["x-live"]
 
 
+async def test_a_refresh_brings_the_row_that_has_changed_and_no_other(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        for number in range(40):
+            await site.scene.keys.create(f"key of person {number}", owner=f"Owner {number}")
+        first = await site.get("/keys", **{"x-live": "1"})
+        changed, *_ = [key for key in await site.scene.keys.list() if "person" in key.name]
+        await site.scene.keys.patch(changed.id, name="renamed")
+        second = await site.get("/keys", **{"x-live": first.headers["x-live"]})
+        third = await site.get("/keys", **{"x-live": second.headers["x-live"]})
+
+    assert first.text.count("data-same") == 0
+    assert second.text.count("data-same") == 42
+    assert second.text.count("<td") == first.text.count("<td") / 43
+    assert 'data-live="pulse"' not in second.text
+    assert second.num_bytes_downloaded < first.num_bytes_downloaded / 3
+    assert third.status_code == 204
+
+
 async def test_long_lists_come_as_pages_and_are_searched_on_the_server(redis_url: str) -> None:
     async with filled_console(redis_url) as site:
         for number in range(60):

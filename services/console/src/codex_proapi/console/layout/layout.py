@@ -1,6 +1,5 @@
 """What every page has around its content, and the rendering of a page response."""
 
-import hashlib
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +9,9 @@ from litestar.enums import MediaType
 
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.console.auth.identity import IdentityKind, identity_of
+from codex_proapi.console.layout.live_parts import changes_of, digests_in
 from codex_proapi.console.layout.preferences import Preferences, preferences_of
-from codex_proapi.console.layout.rendering import render
+from codex_proapi.console.layout.rendering import render_in_steps
 from codex_proapi.console.server.middleware import origin_of
 from codex_proapi.console.settings import is_loopback
 from codex_proapi.console.views.account_list import AccountOverview
@@ -24,8 +24,8 @@ QUOTA_STALE = 5 * 60
 LIVE_HEADER = "x-live"
 """A script that refreshes a page in place sends it, and gets the live regions alone.
 
-Its value is the digest of those it shows already; an answer without content means that they still
-hold.
+Its value are the digests of what it shows already, and the answer has only what has changed
+(`live_parts`); one without content means that nothing has.
 """
 
 
@@ -66,13 +66,15 @@ async def page(
     live = seen is not None
     name = template.removesuffix(".html")
     layout = await _layout(request, sources, overview, name=_SECTIONS.get(name, name))
-    html = render(template, preferences(request), layout=layout, live=live, **context)
+    html = await render_in_steps(
+        template, preferences(request), layout=layout, live=live, **context
+    )
     headers = {"vary": "cookie, accept-language"}
-    if live:
-        digest = hashlib.sha256(html.encode()).hexdigest()[:32]
-        if digest == seen:  # nothing of what the page shows has changed
-            return Response("", status_code=204, headers={LIVE_HEADER: digest})
-        headers[LIVE_HEADER] = digest
+    if seen is not None:
+        html, digests = changes_of(html, digests_in(seen))
+        headers[LIVE_HEADER] = " ".join(digests)
+        if not html:
+            return Response("", status_code=204, headers=headers)
     return Response(html, media_type=MediaType.HTML, headers=headers)
 
 

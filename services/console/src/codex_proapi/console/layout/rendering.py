@@ -4,6 +4,7 @@ Everything is escaped; an undefined name is an error, not an empty string. Times
 `<time>` in UTC and shown in the reader's time zone by the browser.
 """
 
+import asyncio
 import datetime as dt
 import functools
 import re
@@ -30,6 +31,9 @@ COMPACT_FROM = 10_000
 """Numbers from here on are shortened (12K, 1.2 万); the whole stands in the title."""
 MOST_TEXTS = 4096
 """Most texts of a language that are kept as they stand in pages."""
+
+PARTS_AT_ONCE = 500
+"""Pieces of a page that are made at once: some two milliseconds of the loop."""
 
 FULL_WIDTH = tuple("。：；，！？")  # noqa: RUF001 - it is Chinese
 """Punctuation of Chinese after which no space stands."""
@@ -96,6 +100,17 @@ def render(template: str, preferences: Preferences, **context: Any) -> str:
         .get_template(template)
         .render(preferences=preferences, **context)
     )
+
+
+async def render_in_steps(template: str, preferences: Preferences, **context: Any) -> str:
+    """The same of a long page: others are served in between."""
+    found = environment(preferences.language).get_template(template)
+    parts: list[str] = []
+    for part in found.generate(preferences=preferences, **context):
+        parts.append(part)
+        if len(parts) % PARTS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return "".join(parts)
 
 
 def _lead(text: str) -> str:

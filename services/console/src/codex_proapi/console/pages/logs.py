@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask
-from codex_proapi.console.layout.layout import AnyRequest, page, preferences
+from codex_proapi.console.layout.layout import LIVE_HEADER, AnyRequest, page, preferences
 from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.texts.catalogue import Texts, texts_of
 from codex_proapi.console.texts.events import CHOICES, ENDINGS, EVENTS, VERDICTS
@@ -57,8 +57,11 @@ class LogsView(msgspec.Struct, frozen=True, kw_only=True):
 async def logs_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
     """The live log."""
     overview = await load_accounts(sources)
-    accounts = [(row.id, row.name) for row in overview.rows]
-    keys = sorted((await sources.keys.names()).items(), key=lambda one: one[1].casefold())
+    # A refresh in place shows none of the names: the script has had them with the page.
+    live = LIVE_HEADER in request.headers
+    accounts = [] if live else [(row.id, row.name) for row in overview.rows]
+    known = {} if live else await sources.keys.names()
+    keys = sorted(known.items(), key=lambda one: one[1].casefold())
     texts = texts_of(preferences(request).language)
     names = {
         "accounts": dict(accounts),

@@ -9,7 +9,7 @@ import { whileVisible } from "./page_visibility.js";
 
 const POLL = 5000, QUIET = 2000, SOON = 150;
 let timer = 0, lastRun = 0, running = false, again = false, polling = 0, lostSince = 0, source = null;
-let seen = ""; // digest of the regions this page shows
+let seen = ""; // digests of what this page shows; the server leaves that out
 const after = [];
 
 export const whenRefreshed = (act) => after.push(act);
@@ -58,6 +58,11 @@ async function fetchRegions() {
   for (const region of $$("[data-live]")) {
     const wanted = $(`[data-live="${region.dataset.live}"]`, fresh);
     if (wanted) morph(region, wanted);
+  }
+  // A row that was to be here already: what we said of this page was wrong.
+  if ($("[data-live] [data-same]")) {
+    seen = "";
+    refresh();
   }
   found();
 }

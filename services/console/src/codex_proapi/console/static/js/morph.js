@@ -1,9 +1,10 @@
 // Makes one tree look like another with the fewest changes, so that focus, open menus, scroll
-// positions and what somebody is typing survive a refresh. `data-keep` leaves an element alone.
+// positions and what somebody is typing survive a refresh. `data-keep` leaves an element alone, and so
+// does `data-same` in the fresh tree: the server knows that it has not changed.
 const ours = new Set(["open", "data-tip", "tabindex", "aria-busy"]);
 
 export function morph(old, fresh) {
-  if (old.hasAttribute("data-keep")) return;
+  if (old.hasAttribute("data-keep") || fresh.hasAttribute("data-same")) return;
   if (old.isEqualNode(fresh)) return;
   attributes(old, fresh);
   children(old, fresh);
