@@ -7,7 +7,7 @@ from support.gateways import Stage, a_response, events_of, stage
 from support.sockets import create, socket_to, text_of
 
 from codex_proapi.gateway.settings import TransportSetting
-from codex_proapi.gateway.upstream.websocket import transport
+from codex_proapi.gateway.upstream.websocket import socket_turns
 
 SOCKETS = {"upstream_transport": TransportSetting.WEBSOCKET}
 AUTO = {"upstream_transport": TransportSetting.AUTO}
@@ -131,7 +131,7 @@ async def test_a_break_after_the_first_words_blames_nobody(redis_url: str) -> No
 
 
 async def test_silence_ends_with_a_post(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "FIRST_EVENT_SECONDS", 0.3)
+    monkeypatch.setattr(socket_turns, "FIRST_EVENT_SECONDS", 0.3)
     async with stage(redis_url, "ada", **SOCKETS) as play:
         play.sim.script("socket_silent")
         assert (await play.chat()).status_code == 200
@@ -189,7 +189,7 @@ async def test_a_client_that_leaves_ends_the_request(redis_url: str) -> None:
 
         assert play.sim.turns[0].ending == "client_left"
         sockets = play.replicas[0].gateway.upstream.sockets
-        await play.until(lambda: sockets.under_way == 0)
+        await play.until(lambda: len(sockets.sockets) == 0)
 
 
 async def test_auto_begins_with_a_post_and_goes_on_over_websocket(redis_url: str) -> None:

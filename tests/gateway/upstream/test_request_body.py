@@ -22,7 +22,7 @@ from codex_proapi.gateway.upstream.request_body import (
     RequestBody,
     encoded,
 )
-from codex_proapi.gateway.upstream.websocket.transport import MOST_MESSAGE_BYTES
+from codex_proapi.gateway.upstream.websocket.socket_turns import MOST_MESSAGE_BYTES
 
 LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 ENCRYPTED = pytest.mark.parametrize("encrypted", [False, True])

@@ -93,7 +93,10 @@ class Gateway:
         self.access_log = AccessLog(output, quiet=quiet)
         self.services = self._serving()
         self._revocations = RevocationWatcher(
-            self.stores.keys, authenticator=self.stores.authenticator, in_flight=self.in_flight
+            self.stores.keys,
+            authenticator=self.stores.authenticator,
+            in_flight=self.in_flight,
+            kept=self.upstream.sockets.sockets,
         )
         self._settings_applier = self._live_settings()
         self._sync = self._replica_sync()
@@ -146,6 +149,7 @@ class Gateway:
         """Let `/readyz` fail; requests are still served."""
         self.in_flight.draining = True
         self.metrics.draining.set(1)
+        self.upstream.sockets.begin_drain()
 
     def end_drain(self) -> None:
         """Interrupt all exchanges; their clients get an error that says so."""

@@ -110,5 +110,7 @@ class ExchangeRecord(
     """Upstream's own request id, for its support."""
     transport: str = ""
     """How the answer came: `http` or `websocket`; empty without one."""
+    transport_why: str = ""
+    """Why it came that way and how, in words; empty where UPSTREAM_TRANSPORT leaves no choice."""
     dropped: tuple[str, ...] = ()
     """Names of parameters that were accepted and left out."""

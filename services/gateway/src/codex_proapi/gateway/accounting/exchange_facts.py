@@ -97,6 +97,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     upstream_request_id: str = ""
     transport: str = ""
+    transport_why: str = ""
 
 
 class Spoke(msgspec.Struct, frozen=True):
@@ -196,6 +197,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         code=ended.code,
         upstream_request_id=answered.upstream_request_id,
         transport=answered.transport,
+        transport_why=answered.transport_why,
         dropped=request.dropped,
     )
 

@@ -6,7 +6,7 @@ snapshot, so the version is polled here. Exchanges of keys that merely expire ru
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -22,13 +22,37 @@ CHECK_SECONDS: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
+class KeptForKeys(Protocol):
+    """What is kept for keys between their requests."""
+
+    def key_ids(self) -> set[str]:
+        """Ids of the keys for which something is kept."""
+        raise NotImplementedError
+
+    def end_key(self, key_id: str) -> None:
+        """Drop what is kept for one key."""
+
+
 class RevocationWatcher:
-    """Polls the keys' version and interrupts exchanges whose key was revoked."""
+    """Polls the keys' version and interrupts exchanges whose key was revoked.
+
+    Args:
+        keys: the stored keys.
+        authenticator: is told of the version.
+        in_flight: the exchanges.
+        kept: what else a revoked key loses.
+    """
 
     def __init__(
-        self, keys: KeyStore, *, authenticator: Authenticator, in_flight: InFlight
+        self,
+        keys: KeyStore,
+        *,
+        authenticator: Authenticator,
+        in_flight: InFlight,
+        kept: KeptForKeys | None = None,
     ) -> None:
         self._keys = keys
+        self._kept = kept
         self._authenticator = authenticator
         self._in_flight = in_flight
         self._seen = -1
@@ -42,10 +66,14 @@ class RevocationWatcher:
         if version == self._seen:
             return
         self._authenticator.see(version)
-        for key_id in self._in_flight.key_ids():
+        kept = self._kept.key_ids() if self._kept is not None else set()
+        for key_id in self._in_flight.key_ids() | kept:
             key = await self._keys.get(key_id)
-            if key is None or key.revoked:
-                self._in_flight.end(key_id, BadKey("This API key has been revoked."))
+            if key is not None and not key.revoked:
+                continue
+            self._in_flight.end(key_id, BadKey("This API key has been revoked."))
+            if self._kept is not None:
+                self._kept.end_key(key_id)
         self._seen = version
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:

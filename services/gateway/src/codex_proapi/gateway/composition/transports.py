@@ -1,7 +1,10 @@
 """Composition of the transports to the backend's Responses endpoint."""
 
 import time
+from collections.abc import Callable
 
+from codex_proapi.commons.accounts.view import AccountView
+from codex_proapi.commons.connections.dialer import Dialer
 from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.settings import GatewaySettings
@@ -10,6 +13,8 @@ from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 from codex_proapi.gateway.upstream.unary_transport import UnaryTransport
 from codex_proapi.gateway.upstream.websocket.choice import TransportChoice
+from codex_proapi.gateway.upstream.websocket.open_sockets import OpenSockets
+from codex_proapi.gateway.upstream.websocket.socket_turns import SocketTurns, address_of
 from codex_proapi.gateway.upstream.websocket.transport import WebSocketTransport
 
 
@@ -39,6 +44,7 @@ def socket_transport(
     *,
     metrics: Metrics,
     outgoing: Outgoing,
+    usable: Callable[[str], bool],
 ) -> WebSocketTransport:
     """The transport that may use WebSocket.
 
@@ -49,17 +55,33 @@ def socket_transport(
         catalogues: say which models prefer WebSocket.
         metrics: counts first-event times and faults.
         outgoing: what the process' connections share.
+        usable: says whether an account may be used at the moment.
     """
-    return WebSocketTransport(
-        url,
-        http,
-        TransportChoice(settings.upstream_transport, clock=time.monotonic),
-        figures=metrics.transports,
-        connections=metrics.connections,
-        prefers=lambda model: _prefers(catalogues, model),
+    choice = TransportChoice(settings.upstream_transport, clock=time.monotonic)
+    sockets = OpenSockets(usable, clock=time.monotonic)
+    connections, address = metrics.connections, address_of(url)
+    connections.watch("websocket", busy=lambda: sockets.busy, idle=lambda: sockets.waiting)
+    dialer = Dialer(
+        *(address.host, address.port),
+        tls=outgoing.tls if address.secure else None,
         proxy=settings.proxy_rules.proxy_for_url(url),
+        observer=connections.observer("websocket"),
         outgoing=outgoing,
     )
+    return WebSocketTransport(
+        SocketTurns(address, dialer, sockets, choice=choice, figures=metrics.transports),
+        http,
+        choice,
+        sockets=sockets,
+        figures=metrics.transports,
+        prefers=lambda model: _prefers(catalogues, model),
+    )
+
+
+def is_usable(view: AccountView, account_id: str, now: float) -> bool:
+    """Whether an account has a login that works, and is not paused."""
+    account = view.accounts.get(account_id)
+    return account is not None and not account.paused and account.works(now)
 
 
 def _prefers(catalogues: ModelCatalogues, slug: str) -> bool:

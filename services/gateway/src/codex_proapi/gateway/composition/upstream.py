@@ -10,7 +10,7 @@ from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.connections.http_client import http_client
 from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.gateway.composition.stores import Stores
-from codex_proapi.gateway.composition.transports import http_clients, socket_transport
+from codex_proapi.gateway.composition.transports import http_clients, is_usable, socket_transport
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.state.clock import SharedClock
@@ -74,11 +74,7 @@ def open_upstream(
 
     `version` is the product version that the client identity names.
     """
-    identity = Identity(
-        originator=settings.codex_originator,
-        version=settings.codex_client_version,
-        product_version=version,
-    )
+    identity = _identity(settings, version)
     redis = stores.redis.commands
     rules, url = settings.proxy_rules, responses_url(settings.codex_base_url)
     outgoing = Outgoing()
@@ -109,7 +105,10 @@ def open_upstream(
         client=client,
         transport=transport,
         sockets=socket_transport(
-            settings, url, transport, catalogues, metrics=metrics, outgoing=outgoing
+            *(settings, url, transport, catalogues),
+            metrics=metrics,
+            outgoing=outgoing,
+            usable=lambda account: is_usable(stores.view, account, clock()),
         ),
         other_routes=other_routes,
         reachability=Reachability(client, count=metrics.connect_failed, clock=clock),
@@ -121,6 +120,15 @@ def open_upstream(
         quota_tracker=QuotaTracker(
             redis, poll=poller, view=stores.view, clock=clock, figures=metrics.quota
         ),
+    )
+
+
+def _identity(settings: GatewaySettings, version: str) -> Identity:
+    """How this product, of a version, names itself to the backend."""
+    return Identity(
+        originator=settings.codex_originator,
+        version=settings.codex_client_version,
+        product_version=version,
     )
 
 

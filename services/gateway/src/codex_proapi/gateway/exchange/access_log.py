@@ -92,6 +92,7 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
         "total_ms": record.total_ms,
         "upstream_request_id": record.upstream_request_id,
         "transport": record.transport,
+        "transport_why": record.transport_why,
         "dropped": record.dropped,
     }
 

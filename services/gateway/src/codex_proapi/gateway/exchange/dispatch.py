@@ -368,7 +368,7 @@ class Dispatcher:
     async def _prepared(
         self, request: UpstreamRequest, lease: Lease, account_try: AccountTry, exchange: Exchange
     ) -> PreparedRequest:
-        headers = account_try.state.dispatch_request.codex_headers
+        headers = (asked := account_try.state.dispatch_request).codex_headers
         token = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
         if headers and token:
             headers = {**headers, TURN_STATE_HEADER: token}
@@ -384,6 +384,7 @@ class Dispatcher:
             await encoded(request, size=exchange.body_bytes),
             new_connection=Change.NEW_CONNECTION in account_try.changes,
             route=request.route,
+            owner=asked.owner(lease),
             on_head=partial(exchange.note_head, lease.account.id),
             model=request.model,
             on_other_model=account_try.other_model,

@@ -29,6 +29,7 @@ from codex_proapi.gateway.upstream.reachability import Reachability
 from codex_proapi.gateway.upstream.transport import (
     SILENCE_SECONDS,
     PreparedRequest,
+    RequestOwner,
     ResponseStream,
     SilenceBudget,
     Transport,
@@ -67,6 +68,16 @@ class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Total seconds it may wait for cooldowns and token refreshes to end."""
     codex_headers: Mapping[str, str] | None = None
     """Request headers by lower-case name if the client is Codex; None for other clients."""
+
+    def owner(self, lease: Lease) -> RequestOwner:
+        """On whose behalf the request is sent on a lease."""
+        request = self.lease_request
+        return RequestOwner(
+            account=lease.account.id,
+            key_id=request.waiter.key_id,
+            conversation=request.fingerprint,
+        )
+
     drop_substituted: bool = False
     """Whether an answer by another model than was sent is dropped, once, for another account's."""
 

@@ -291,6 +291,7 @@ class Exchange:
                 account=account,
                 upstream_request_id=upstream_request_id,
                 transport=getattr(opening, "transport", "http"),
+                transport_why=getattr(opening, "way", ""),
             )
         )
 

@@ -24,6 +24,12 @@ class TransportFigures:
             buckets=FIRST_EVENT_BUCKETS,
             registry=registry,
         )
+        self.socket_requests = Counter(
+            "gateway_upstream_socket_requests",
+            "Requests answered over WebSocket, by socket (new, kept) and input (full, incremental).",
+            ("socket", "input"),
+            registry=registry,
+        )
         self.socket_faults = Counter(
             "gateway_upstream_socket_faults",
             "Faults of WebSocket on the way to the backend, by kind; no account is blamed for them.",

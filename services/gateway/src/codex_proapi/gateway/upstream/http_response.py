@@ -28,6 +28,9 @@ def _header_name(name: bytes) -> str:
 class ConnectionLost(ConnectionError):
     """The connection broke, or the response is not HTTP."""
 
+    code = ""
+    """The client's code, if it is another than that of a stream that ends too early."""
+
 
 class ClientConnection(Protocol):
     """The connection an answer comes over."""

@@ -52,7 +52,7 @@ class Readable(Protocol):
 class HttpResponseStream(PushingStream):
     """A response that has reached the commit point; a `ResponseStream`."""
 
-    __slots__ = ("_answer", "_closing", "headers", "held")
+    __slots__ = ("_answer", "_closing", "headers", "held", "way")
 
     def __init__(self, answer: HttpResponse, held: bytes, closing: "ClosingStreams") -> None:
         self._answer: HttpResponse | None = answer
@@ -61,6 +61,8 @@ class HttpResponseStream(PushingStream):
         """The bytes up to the commit point."""
         self.headers: Mapping[str, str] = answer.headers
         """Upstream's response headers, by lower-case name."""
+        self.way = ""
+        """Why a POST has carried it, for the log."""
 
     def __repr__(self) -> str:
         return f"<HttpResponseStream with {len(self.held)} bytes held>"
@@ -72,7 +74,7 @@ class HttpResponseStream(PushingStream):
         try:
             return await self._answer.read()
         except ConnectionLost as error:
-            raise broke_off() from error
+            raise broke_off(error) from error
 
     def push_to(self, receiver: Receiver) -> None:
         """Give everything from now on to the receiver, at once what has come already."""

@@ -9,13 +9,24 @@ from typing import Final, Protocol
 
 import msgspec
 
-from codex_proapi.gateway.errors import Truncated
+from codex_proapi.gateway.errors import GatewayError, Truncated
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.upstream.request_body import RequestBody
 
 SILENCE_SECONDS: Final = 300.0
 """How long upstream may be silent before the commit point, over all attempts of one exchange; the
 CLI itself waits so long between two events."""
+
+
+class RequestOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """On whose behalf a request is sent."""
+
+    account: str = ""
+    """Our id of the account that is asked."""
+    key_id: str = ""
+    """Id of the client's key."""
+    conversation: str = ""
+    """Name of the conversation, different for each key; empty if it cannot be told."""
 
 
 class PreparedRequest(msgspec.Struct, frozen=True):
@@ -28,6 +39,8 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     """Whether a connection that was used before must not carry it."""
     route: str = ""
     """The backend's route that is asked instead of Responses; its answer is one JSON body."""
+    owner: RequestOwner = RequestOwner()
+    """On whose behalf it is sent."""
     on_head: Callable[[Mapping[str, str]], None] | None = None
     """Called with the headers of a response with status 200, possibly long before its first event."""
     model: str = ""
@@ -52,6 +65,8 @@ class ResponseStream(Protocol):
     """The bytes up to the commit point."""
     headers: Mapping[str, str]
     """Upstream's answer headers, by lower-case name."""
+    way: str
+    """Why this transport has carried it, and how, in words for the log; empty where there is no choice."""
 
     async def read(self) -> bytes:
         """All bytes received since the last call; b"" at the end. Raises Truncated if it breaks off."""
@@ -72,7 +87,7 @@ class Receiver(Protocol):
         False pauses the stream until `PushingStream.resume`.
         """
 
-    def ended(self, error: ConnectionError | None) -> None:
+    def ended(self, error: Exception | None) -> None:
         """Everything has come; or the connection broke, and this is why."""
 
 
@@ -90,9 +105,13 @@ class PushingStream:
         raise NotImplementedError
 
 
-def broke_off() -> Truncated:
-    """The error of a stream whose connection broke."""
-    return Truncated("The backend broke off in the middle of its answer.")
+def broke_off(cause: Exception) -> GatewayError:
+    """The error of a stream whose connection broke, or which cannot be read."""
+    if isinstance(cause, GatewayError):
+        return cause
+    broken = Truncated("The backend broke off in the middle of its answer.")
+    broken.code = getattr(cause, "code", "") or broken.code
+    return broken
 
 
 class SilenceBudget:

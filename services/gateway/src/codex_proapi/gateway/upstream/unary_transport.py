@@ -32,6 +32,7 @@ class UnaryResponse:
         """The body."""
         self.headers = headers
         """Upstream's response headers, by lower-case name."""
+        self.way = ""
 
     def __repr__(self) -> str:
         return f"<UnaryResponse of {len(self.held)} bytes>"

@@ -46,6 +46,9 @@ def answer_to(request: CheckedRequest) -> list[Answer]:
 
 
 def _thoughts(request: CheckedRequest, conversation: Conversation) -> list[Answer]:
+    """Its reasoning; none where the client wants none."""
+    if request.body.get("reasoning", {}).get("effort") == "none":
+        return []
     summary = request.body.get("reasoning", {}).get("summary")
     if summary in (None, "none"):
         return [Reasoning(summary=())]

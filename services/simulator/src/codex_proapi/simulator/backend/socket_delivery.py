@@ -63,9 +63,8 @@ async def deliver_frames(
 
 
 def end_of(lines: list[StreamEvent]) -> list[Any] | None:
-    """The finished items of a whole response; None if it does not end."""
+    """The finished items of a whole response, in their order; None if it does not end."""
     if not lines or lines[-1].event["type"] != "response.completed":
         return None
-    return [
-        line.event["item"] for line in lines if line.event["type"] == "response.output_item.done"
-    ]
+    done = [line.event for line in lines if line.event["type"] == "response.output_item.done"]
+    return [event["item"] for event in sorted(done, key=lambda event: event["output_index"])]

@@ -2,7 +2,8 @@
 
 As strict as the real one was seen to be: a beta header, `response.create` frames only, a previous
 response only on the connection that made it, an hour for each connection. A frame that names a response
-of another connection gets no answer but keepalives, and never an error.
+of another connection gets no answer but keepalives, and never an error. Stricter than that: a frame that
+goes on from a response must have all its other fields.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ _UNWANTED = ("content-type", "content-length", "content-encoding", LITE_HEADER)
 _LIMIT_REACHED = "websocket_connection_limit_reached"
 _NOT_FOUND = "previous_response_not_found"
 _OF_SOCKETS = ("type", "generate", "previous_response_id")
+_OF_TURNS = (*_OF_SOCKETS, "input", "client_metadata")
 
 
 class Backend(Protocol):
@@ -136,6 +138,8 @@ class _Conversation:
         self._opened_at = world.clock()
         self._last = ""
         self._items: list[Any] = []
+        self._settings: dict[str, Any] = {}
+        self._connection = world.count_socket()
 
     async def run(self) -> None:
         """Answer frames until either side ends the connection."""
@@ -166,7 +170,7 @@ class _Conversation:
             path=self._request.path,
             headers={name.lower(): value for name, value in self._request.headers.items()},
             at=world.clock(),
-            connection=id(self._ws),
+            connection=self._connection,
             account=self._account.name,
         )
         world.note(received)
@@ -197,6 +201,11 @@ class _Conversation:
                 await self._stay_silent()
             await self._refuse(received, refuse(_NOT_FOUND, Circumstance()))
             return
+        settings = {k: v for k, v in frame.items() if k not in _OF_TURNS}
+        if previous is not None and settings != self._settings:
+            await self._refuse(received, invalid("The request has changed.", param="input"))
+            return
+        self._settings = settings
         await self._create(frame, received, continues=previous is not None)
 
     async def _create(
@@ -205,6 +214,7 @@ class _Conversation:
         listed: Any = frame.get("input")
         items: list[Any] = listed if isinstance(listed, list) else []
         whole = [*self._items, *items] if continues else list(items)
+        received.context = whole if self._world.keep_bodies else None
         if frame.get("generate") is False:
             await self._prepare(whole, received)
             return

@@ -14,6 +14,8 @@ class ReceivedRequest:
     """Names in lower case."""
     body: Any = None
     """Decoded JSON or form; None when there was none."""
+    context: Any = None
+    """Over WebSocket: all items that the model saw, those of earlier frames included."""
     encoding: str = ""
     """Content coding the body came in."""
     at: float = 0.0

@@ -49,6 +49,8 @@ class World:
     """Seconds between polls, as sent to the client: a string."""
     catalogue_version: int = 1
     """Part of the etag of `/models`."""
+    sockets: int = 0
+    """WebSocket connections that were ever opened."""
     _prompts: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
 
     def note(self, received: ReceivedRequest) -> None:
@@ -56,6 +58,11 @@ class World:
         if len(self.requests) >= self.record_limit:
             del self.requests[: self.record_limit // 2]
         self.requests.append(received)
+
+    def count_socket(self) -> int:
+        """The number of a new WebSocket connection."""
+        self.sockets += 1
+        return self.sockets
 
     def account(self, name: str) -> SimulatedAccount:
         """The account of this name."""

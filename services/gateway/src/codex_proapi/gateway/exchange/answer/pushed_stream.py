@@ -49,7 +49,7 @@ class PushedStream:
         self._times = times
         self._rest = b""
         self._complete = False
-        self._error: ConnectionError | None = None
+        self._error: Exception | None = None
         self._last: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def __repr__(self) -> str:
@@ -87,7 +87,7 @@ class PushedStream:
             return self._write_slices()
         return self._write(data)
 
-    def ended(self, error: ConnectionError | None) -> None:
+    def ended(self, error: Exception | None) -> None:
         """Everything has come; or the connection broke, and this is why."""
         self._complete, self._error = True, error
         if not self._rest:
@@ -134,7 +134,7 @@ class PushedStream:
             return
         try:
             if self._error is not None:
-                raise broke_off() from self._error  # noqa: TRY301 - the same end for both
+                raise broke_off(self._error) from self._error  # noqa: TRY301 - the same end for both
             self._last.set_result(self._translator.finish())
         except Exception as error:  # noqa: BLE001 - it is the waiting task's
             self._last.set_exception(error)

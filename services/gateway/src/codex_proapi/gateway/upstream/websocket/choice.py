@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 import structlog
 
 from codex_proapi.gateway.settings import TransportSetting
@@ -30,6 +31,21 @@ ACCOUNT_STATUSES: Final = frozenset({401, 403, 429})
 _SERVER_FAULTS: Final = 500
 
 log = structlog.get_logger(__name__)
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether WebSocket carries a request, and why (or why not), for the log."""
+
+    by_socket: bool
+    why: str
+
+
+def _post(why: str) -> Decision:
+    return Decision(by_socket=False, why=why)
+
+
+def _socket(why: str) -> Decision:
+    return Decision(by_socket=True, why=why)
 
 
 class TransportChoice:
@@ -57,39 +73,48 @@ class TransportChoice:
     def __repr__(self) -> str:
         return f"<TransportChoice {self._setting.value}>"
 
-    def takes(self, account: str, *, preferred: bool) -> bool:
-        """Whether WebSocket carries the next request; if so `ended` must be called for it.
+    def decide(self, account: str, *, preferred: bool) -> Decision:
+        """Decide about the next request; if WebSocket carries it `ended` or `failed` must be called.
 
         Args:
             account: the account that is asked.
             preferred: whether the catalogue prefers WebSocket for the model.
         """
         now = self._clock()
-        if self._setting is TransportSetting.HTTP or now < self._away_until:
-            return False
+        if self._setting is TransportSetting.HTTP:
+            return _post("")
+        if now < self._away_until:
+            return _post("left after faults")
         if self._away.get(account, 0.0) > now:
-            return False
+            return _post("refused to this account")
         if self._setting is TransportSetting.WEBSOCKET:
-            return True
-        return preferred and self._auto(account)
+            return _socket("as set")
+        return self._auto(account) if preferred else _post("not preferred for the model")
 
-    def _auto(self, account: str) -> bool:
+    def _auto(self, account: str) -> Decision:
         """POST first, then one turn at a time until one was whole, then whatever is faster."""
         if account not in self._posted:
-            return False
+            return _post("begins by POST")
         if account not in self._proven:
             if account in self._trying:
-                return False
+                return _post("tried by another request")
             self._trying.add(account)
-            return True
+            return _socket("first try")
         self._count += 1
-        return self._is_slower() == (self._count % EXPLORED == 0)
+        compares = self._count % EXPLORED == 0
+        slower = self._is_slower()
+        why = "to compare" if compares else "POST is faster" if slower else "not slower"
+        return _socket(why) if slower == compares else _post(why)
 
     def _is_slower(self) -> bool:
         posts, sockets = self._times["http"], self._times["websocket"]
         if min(len(posts), len(sockets)) < LEAST_SAMPLES:
             return False
         return statistics.median(sockets) > SLOWER * statistics.median(posts)
+
+    def medians(self) -> dict[str, float]:
+        """The median of the last first-event times of each transport, seconds; only what was measured."""
+        return {name: statistics.median(times) for name, times in self._times.items() if times}
 
     def measured(self, transport: str, account: str, seconds: float) -> None:
         """Note how long a request waited for its first event with content."""

@@ -1,8 +1,9 @@
 """Turns a POST's request into a frame, and frames into the event stream a POST would give. Pure."""
 
+import hashlib
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -17,8 +18,9 @@ LITE_KEY: Final = "ws_request_header_x_openai_internal_codex_responses_lite"
 _OF_POSTS: Final = frozenset(
     {"content-type", "content-encoding", "content-length", "accept", LITE_HEADER}
 )
+_METADATA: Final = "client_metadata"
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_METADATA: Final = msgspec.json.Decoder(dict[str, str])
+_STRINGS: Final = msgspec.json.Decoder(dict[str, str])
 _TYPE: Final = b'{"type":"'
 _NAME: Final = re.compile(rb"[A-Za-z0-9_.]{1,128}")
 
@@ -36,20 +38,64 @@ def handshake_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def create_frame(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The `response.create` that asks for the same as a POST.
+class CreateRequest:
+    """A POST's request, as frames can be made of it.
 
     Args:
         body: the POST's JSON.
         headers: the POST's headers: what differs from turn to turn stands in the frame instead.
     """
-    if headers.get(LITE_HEADER) != "true":
-        return b'{"type":"response.create",%b' % body[1:]
-    fields = _FIELDS.decode(body)
-    metadata = _METADATA.decode(fields.get("client_metadata", msgspec.Raw(b"{}")))
-    metadata[LITE_KEY] = "true"
-    fields["client_metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
-    return b'{"type":"response.create",%b' % msgspec.json.encode(fields)[1:]
+
+    def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
+        self._body = body
+        self._lite = headers.get(LITE_HEADER) == "true"
+        self._fields: dict[str, msgspec.Raw] | None = None
+
+    def __repr__(self) -> str:
+        return f"<CreateRequest of {len(self._body)} bytes>"
+
+    @property
+    def items(self) -> memoryview:
+        """The JSON of `input`, without its brackets; empty if it is no list."""
+        listed = memoryview(self._split().get("input", msgspec.Raw(b"[]")))
+        return listed[1:-1] if listed[:1].tobytes() == b"[" else listed[:0]
+
+    def settings(self) -> bytes:
+        """A digest of everything that the answer depends on, but `input`."""
+        seen = hashlib.sha256()
+        for name, value in self._split().items():
+            if name not in {"input", _METADATA}:
+                seen.update(b"%d %b%d " % (len(name), name.encode(), len(bytes(value))))
+                seen.update(value)
+        return seen.digest()
+
+    def whole(self) -> bytes:
+        """The frame with the whole input."""
+        if not self._lite:
+            return b'{"type":"response.create",%b' % self._body[1:]
+        return self._frame(self._split().items())
+
+    def continued(self, previous: str, items: Sequence[msgspec.Raw]) -> bytes:
+        """The frame with nothing but new items.
+
+        Args:
+            previous: id of the response that they follow.
+            items: JSON of the items.
+        """
+        fields: dict[str, Any] = {**self._split(), "input": items}
+        return self._frame([("previous_response_id", previous), *fields.items()])
+
+    def _frame(self, fields: Iterable[tuple[str, Any]]) -> bytes:
+        found = {"type": "response.create", **dict(fields)}
+        if self._lite:
+            metadata = _STRINGS.decode(found.get(_METADATA, b"{}"))
+            found[_METADATA] = {**metadata, LITE_KEY: "true"}
+        return msgspec.json.encode(found)
+
+    def _split(self) -> dict[str, msgspec.Raw]:
+        if self._fields is None:
+            self._fields = _FIELDS.decode(self._body)
+        return self._fields
 
 
 def as_event(data: bytes) -> tuple[bytes, bytes]:

@@ -1,12 +1,13 @@
-"""One WebSocket connection to the backend: its handshake, a request, the frames of the answer.
+"""One WebSocket connection to the backend: its handshake, its requests, the frames of the answers.
 
-The framing is `websockets`' sans-I/O layer. Compression is not offered: the backend's frames are short.
+The framing is `websockets`' sans-I/O layer, but for plain text frames (`frame_splitter`). Compression is
+not offered: the backend's frames are short.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
@@ -17,8 +18,14 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
 from codex_proapi.gateway.errors import Malformed
+from codex_proapi.gateway.policy.transport_faults import CONNECTION_LOST
 from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLost
-from codex_proapi.gateway.upstream.websocket.frames import as_event
+from codex_proapi.gateway.upstream.websocket.answer_events import AnswerEvents
+from codex_proapi.gateway.upstream.websocket.continuation import AnswerMarks
+from codex_proapi.gateway.upstream.websocket.frame_splitter import FrameSplitter
+
+if TYPE_CHECKING:
+    from codex_proapi.gateway.upstream.transport import Receiver
 
 MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """Most bytes of a frame: as of an event over HTTP."""
@@ -26,14 +33,23 @@ FRAGMENT_BYTES: Final = 64 * 1024
 """Bytes of a message that are sent at a time: answers to pings pass between them, as the backend ends
 a connection that does not answer one while a large request is still on its way."""
 PING_SECONDS: Final = 30
-LAST_EVENTS: Final = frozenset(
-    (b"response.completed", b"response.incomplete", b"response.failed", b"response.done", b"error")
+"""Seconds between two pings: the edge ends a connection over which nothing passes for 100 s."""
+LASTING_HEADERS: Final = frozenset(
+    ("x-codex-turn-state", "openai-model", "x-reasoning-included", "x-request-id")
 )
-"""Types after which nothing more comes for a request."""
-_KEEP_ALIVE: Final = b"keepalive"
+"""Headers of the handshake's answer that hold for every request of a connection."""
+HEAD_BYTES: Final = 64 * 1024
+"""Most bytes of the handshake's answer."""
+_END_OF_HEAD: Final = b"\r\n\r\n"
 _QUIET: Final = logging.getLogger("codex_proapi.gateway.upstream.websocket.framing")
 """The framing's own log, which would quote what the backend sends."""
 _QUIET.setLevel(logging.CRITICAL + 1)
+
+
+class SocketLost(ConnectionLost):
+    """The connection ended; that is the transport's fault, and no account's."""
+
+    code = CONNECTION_LOST
 
 
 class UpgradeFailed(ConnectionError):
@@ -54,32 +70,35 @@ class UpstreamSocket(asyncio.Protocol):
 
     def __init__(self, address: WebSocketURI, headers: Mapping[str, str]) -> None:
         self._framing = ClientProtocol(address, max_size=MESSAGE_BYTES, logger=_QUIET)
+        self._splitter: FrameSplitter | None = None
+        self._head = b""
         self._headers = headers
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        self._blocks: list[bytes] = []
-        self._size = 0
         self._fragments = bytearray()
         self._paused = self._full = False
         self._answer: Response | None = None
         self._fault: Exception | None = None
+        self._receiver: Receiver | None = None
         self._seconds = 0
-        self.begun = False
-        """Whether an event of the answer has come: the backend works on the request."""
-        self.spoken = False
-        """Whether anything but keepalives has come for the request."""
-        self.ended = False
-        """Whether the answer's last event has come."""
+        self.events = AnswerEvents()
+        """The answer that comes."""
+        self.requests = 0
+        """Requests that were sent."""
         self.silent = False
         """Whether it was given up because nothing but keepalives came."""
 
     def __repr__(self) -> str:
-        return f"<UpstreamSocket {self._framing.state.name.lower()}>"
+        return f"<UpstreamSocket {self._framing.state.name.lower()} after {self.requests} requests>"
 
     @property
     def alive(self) -> bool:
         """Whether a request may be sent."""
+        return self._fault is None and not self.events.strayed and self._open
+
+    @property
+    def _open(self) -> bool:
         transport = self._transport
         return (
             self._framing.state is State.OPEN
@@ -95,9 +114,15 @@ class UpstreamSocket(asyncio.Protocol):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the handshake's answer, by lower-case name."""
+        """The headers of the handshake's answer, by lower-case name.
+
+        After the first request only those that hold for the connection: quotas were true then.
+        """
         answered = self._answer.headers if self._answer is not None else Headers()
-        return {name.lower(): value for name, value in answered.raw_items()}
+        found = {name.lower(): value for name, value in answered.raw_items()}
+        if self.requests <= 1:
+            return found
+        return {name: value for name, value in found.items() if name in LASTING_HEADERS}
 
     async def upgraded(self) -> None:
         """Wait for the end of the handshake. Raises UpgradeFailed."""
@@ -109,11 +134,17 @@ class UpstreamSocket(asyncio.Protocol):
         if failed is not None or self._framing.state is not State.OPEN:
             raise UpgradeFailed(0, "the handshake failed")
 
-    async def send(self, message: bytes) -> None:
-        """Send a request; a large one in fragments. Raises ConnectionLost."""
-        self.begun = self.spoken = self.ended = False
+    async def send(self, message: bytes, marks: AnswerMarks | None = None) -> None:
+        """Send a request; a large one in fragments. Raises ConnectionLost.
+
+        Args:
+            message: the frame's JSON.
+            marks: observes its answer; None if nothing will follow it.
+        """
+        self._check()
+        self.events.begin(marks)
+        self.requests += 1
         if len(message) <= 2 * FRAGMENT_BYTES:
-            self._check()
             self._framing.send_text(message)
             self._flush()
             return
@@ -134,24 +165,37 @@ class UpstreamSocket(asyncio.Protocol):
 
         Raises ConnectionLost, or Malformed for a frame that is no event.
         """
-        if not self._blocks and self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-        while not self._blocks:
-            if self.ended:
+        if not self.events.size:
+            self.resume()
+        while not self.events.size:
+            if self.events.ended:
                 return b""
             if self._fault is not None:
                 raise self._fault
             await self._wait()
-        blocks = self._blocks
-        data = blocks[0] if len(blocks) == 1 else b"".join(blocks)
-        blocks.clear()
-        self._size = 0
-        return data
+        return self.events.read()
+
+    def push_to(self, receiver: "Receiver") -> None:
+        """Give everything from now on to the receiver, at once what has come already."""
+        self._receiver = receiver
+        if self._push():
+            self.resume()
+
+    def resume(self) -> None:
+        """Go on reading after the receiver, or a full buffer, has paused it."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def finish(self) -> None:
+        """The request is over: what is left of it is dropped."""
+        self._receiver = None
+        self.events.finish()
+        self.resume()
 
     def close(self) -> None:
         """Say goodbye and close; what is under way is lost."""
-        if self.alive:
+        if self._open:
             self._framing.send_close(1000)
             self._flush()
         if self._transport is not None:
@@ -165,7 +209,7 @@ class UpstreamSocket(asyncio.Protocol):
     def tick(self) -> None:
         """Count a second: a ping every PING_SECONDS."""
         self._seconds += 1
-        if self._seconds % PING_SECONDS == 0 and self.alive and not self._full:
+        if self._seconds % PING_SECONDS == 0 and self._open and not self._full:
             self._framing.send_ping(b"")
             self._flush()
 
@@ -180,21 +224,19 @@ class UpstreamSocket(asyncio.Protocol):
         request = self._framing.connect()
         for name, value in self._headers.items():
             request.headers[name] = value
+        self._headers = {}  # they hold a token
         self._framing.send_request(request)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: feed the framing; wake the reader once."""
-        self._framing.receive_data(data)
-        for event in self._framing.events_received():
-            if isinstance(event, Response):
-                self._answer = event
-            elif isinstance(event, Frame) and self._fault is None:
-                self._frame(event)
-        self._flush()
+        """asyncio: take the frames that are whole; wake the reader once."""
+        if self._splitter is None:
+            self._read_handshake(data)
+        else:
+            self._frames(self._splitter, data)
         if self._framing.state is not State.OPEN and self._answer is not None:
             self._broken()
-        self._wake()
+        self._tell()
 
     def eof_received(self) -> bool:
         """asyncio: the backend has closed its side; close ours."""
@@ -208,7 +250,7 @@ class UpstreamSocket(asyncio.Protocol):
             self._framing.receive_eof()
         self._broken()
         self.resume_writing()
-        self._wake()
+        self._tell()
 
     def pause_writing(self) -> None:
         """asyncio: enough waits to be sent."""
@@ -221,9 +263,42 @@ class UpstreamSocket(asyncio.Protocol):
         if writable is not None and not writable.done():
             writable.set_result(None)
 
+    # What comes.
+
+    def _read_handshake(self, data: bytes) -> None:
+        """Read the handshake's answer; what follows it are frames already."""
+        self._head += data
+        head, end, rest = self._head.partition(_END_OF_HEAD)
+        if not end and len(head) <= HEAD_BYTES:
+            return
+        self._head = b""
+        self._give(head + end)
+        if self._framing.state is not State.OPEN:
+            self._give(rest)
+            return
+        self._splitter = splitter = FrameSplitter(MESSAGE_BYTES)
+        self._frames(splitter, rest)
+
+    def _frames(self, splitter: FrameSplitter, data: bytes) -> None:
+        for text, payload in splitter.feed(data):
+            if not text:
+                self._give(payload)
+            elif self._framing.state is State.OPEN:
+                self._message(payload)
+
+    def _give(self, data: bytes) -> None:
+        """Give the library what it has to read, or to answer."""
+        self._framing.receive_data(data)
+        for event in self._framing.events_received():
+            if isinstance(event, Response):
+                self._answer = event
+            elif isinstance(event, Frame):
+                self._frame(event)
+        self._flush()
+
     def _frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY:
-            self._fault = Malformed("A frame of the backend holds no text.")
+            self._fault = self._fault or Malformed("A frame of the backend holds no text.")
         if frame.opcode not in {Opcode.TEXT, Opcode.CONT} or self._fault is not None:
             return
         if not frame.fin or self._fragments:
@@ -232,29 +307,54 @@ class UpstreamSocket(asyncio.Protocol):
             return
         data = bytes(self._fragments or frame.data)
         self._fragments = bytearray()
-        if self.ended:
-            return  # nothing is asked for: an event of a request that is over
+        self._message(data)
+
+    def _message(self, data: bytes) -> None:
+        if self._fault is not None:
+            return
         try:
-            name, block = as_event(data)
+            self.events.take(data)
         except Malformed as error:
             self._fault = error
+        if self.events.size > HIGH_WATER and self._receiver is None:
+            self._pause()
+
+    # What follows from it.
+
+    def _tell(self) -> None:
+        """Pass on what has come: to the receiver, or to who waits."""
+        if self._receiver is not None:
+            self._push()
             return
-        self.spoken = self.spoken or name != _KEEP_ALIVE
-        self.begun = self.begun or name.startswith(b"response.")
-        self.ended = name in LAST_EVENTS
-        self._blocks.append(block)
-        self._size += len(block)
-        if self._size > HIGH_WATER and self._transport is not None and not self._paused:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _push(self) -> bool:
+        """Give the receiver what has come; False if it takes no more for now."""
+        receiver, events = self._receiver, self.events
+        if receiver is None:
+            return True
+        taken = not events.size or receiver.received(events.read())
+        if not taken:
+            self._pause()
+        if events.ended or self._fault is not None:
+            self._receiver = None
+            receiver.ended(None if events.ended else self._fault)
+        return taken
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
     def _broken(self) -> None:
         if self._fault is None:
-            self._fault = ConnectionLost("the connection broke")
+            self._fault = SocketLost("the connection broke")
 
     def _check(self) -> None:
         if not self.alive:
-            raise ConnectionLost("the connection had ended")
+            raise SocketLost("the connection had ended")
 
     def _flush(self) -> None:
         out = self._framing.data_to_send()
@@ -263,11 +363,6 @@ class UpstreamSocket(asyncio.Protocol):
         self._transport.writelines([piece for piece in out if piece])
         if not out[-1]:
             self._transport.close()
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
 
     async def _wait(self) -> None:
         waiter = self._waiter = asyncio.get_running_loop().create_future()

@@ -126,6 +126,7 @@ function factsOf(entry) {
     [t("Tokens"), tokens.input || tokens.output ? tokensOf(tokens) : estimatedOf(exchange.estimated)],
     [t("First word"), lasted(exchange.first_byte_ms)],
     [t("Total"), lasted(exchange.total_ms)],
+    [t("Way to OpenAI"), wayOf(exchange)],
     [t("Left out"), (exchange.dropped || []).join(", ")],
     ...detailsOf(entry),
   ];
@@ -138,6 +139,11 @@ function tokensOf(tokens) {
     input: figure("input"), cached: figure("cached"), output: figure("output"), reasoning: figure("reasoning"),
   });
 }
+
+const wayOf = ({ transport, transport_why: why }) => {
+  const name = { http: "HTTP", websocket: "WebSocket" }[transport] || transport;
+  return name && (why ? el("span", {}, `${name} · `, code(why)) : name);
+};
 
 const estimatedOf = (count) =>
   count ? t("about %(count)s, estimated: the answer ended before OpenAI told", { count: numbers.format(count) }) : "";

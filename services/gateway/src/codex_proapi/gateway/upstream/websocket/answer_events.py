@@ -1,0 +1,67 @@
+"""The events of the answer that a socket is receiving: what has come of it, and what waits to be read."""
+
+from typing import Final
+
+from codex_proapi.gateway.upstream.websocket.continuation import NOTED, AnswerMarks
+from codex_proapi.gateway.upstream.websocket.frames import as_event
+
+LAST_EVENTS: Final = frozenset(
+    (b"response.completed", b"response.incomplete", b"response.failed", b"response.done", b"error")
+)
+"""Types after which nothing more comes for a request."""
+_KEEP_ALIVE: Final = b"keepalive"
+
+
+class AnswerEvents:
+    """The events of one answer after another, on one connection."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        """Whether an event of the answer has come: the backend works on the request."""
+        self.spoken = False
+        """Whether anything but keepalives has come for the request."""
+        self.ended = True
+        """Whether the answer's last event has come; also before the first request."""
+        self.strayed = False
+        """Whether something came that belongs to no request."""
+        self.size = 0
+        """Bytes that wait to be read."""
+        self._blocks: list[bytes] = []
+        self._marks: AnswerMarks | None = None
+
+    def __repr__(self) -> str:
+        return f"<AnswerEvents {'ended' if self.ended else 'under way'}, {self.size} bytes unread>"
+
+    def begin(self, marks: AnswerMarks | None) -> None:
+        """A request goes out; `marks` observes its answer."""
+        self.begun = self.spoken = self.ended = False
+        self._marks = marks
+
+    def take(self, data: bytes) -> None:
+        """Take a message. Raises Malformed if it is no event."""
+        name, block = as_event(data)
+        if self.ended:
+            # Nothing is asked for. What is said of the account is of no use, and does no harm.
+            self.strayed = self.strayed or name == b"error" or name.startswith(b"response.")
+            return
+        if self._marks is not None and name in NOTED:
+            self._marks.note(name, data)
+        self.spoken = self.spoken or name != _KEEP_ALIVE
+        self.begun = self.begun or name.startswith(b"response.")
+        self.ended = name in LAST_EVENTS
+        self._blocks.append(block)
+        self.size += len(block)
+
+    def read(self) -> bytes:
+        """What has come since the last call; b"" for nothing."""
+        blocks = self._blocks
+        data = blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        blocks.clear()
+        self.size = 0
+        return data
+
+    def finish(self) -> None:
+        """The request is over: what is left of it is dropped."""
+        self._marks = None
+        self._blocks.clear()
+        self.size = 0
