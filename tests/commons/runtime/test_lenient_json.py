@@ -1,12 +1,14 @@
 """JSON as backends write it, halves of surrogate pairs included."""
 
 import json
+import tracemalloc
 
 import msgspec
 import pytest
 
 from codex_proapi.commons.runtime.lenient_json import (
     DECODE_ERRORS,
+    MOST_REPLACED,
     read_any,
     reader,
     without_lone_surrogates,
@@ -63,3 +65,18 @@ def test_ordinary_values_are_written_as_compact_utf8() -> None:
 )
 def test_half_a_pair_is_told_from_the_text_of_an_escape(escaped: bytes, whole: bytes) -> None:
     assert without_lone_surrogates(escaped) == whole
+
+
+def test_millions_of_halves_take_neither_their_number_in_memory_nor_in_seconds() -> None:
+    halves = rb"\u4e2d\ud83d" * (MOST_REPLACED + 5)
+    tracemalloc.start()
+    try:
+        mended = without_lone_surrogates(halves)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert mended.count(rb"\ufffd") == MOST_REPLACED
+    assert mended.endswith(rb"\u4e2d\ud83d" * 5)
+    assert len(mended) == len(halves)
+    assert peak < 4 * len(halves)

@@ -57,7 +57,7 @@ def test_stop_sequences() -> None:
     assert stop_sequences(read_body({"stop_sequences": ["a", "", "b"]})) == ("a", "b")
 
 
-@pytest.mark.parametrize("wrong", ["a", [1], {"a": 1}, ["s"] * 17])
+@pytest.mark.parametrize("wrong", ["a", [1], {"a": 1}, ["s"] * 17, ["s" * 1001]])
 def test_stop_sequences_are_strings(wrong: Any) -> None:
     with pytest.raises(BadRequest) as caught:
         stop_sequences(read_body({"stop_sequences": wrong}))

@@ -238,7 +238,7 @@ def test_where_to_stop(stop: Any, found: Any) -> None:
     assert parameters.stops_of(_body(stop=stop)) == found
 
 
-@pytest.mark.parametrize("stop", [7, False, {}, ["a", 7], [None], [["a"]], ["x"] * 17])
+@pytest.mark.parametrize("stop", [7, False, {}, ["a", 7], [None], [["a"]], ["x"] * 17, "x" * 1001])
 def test_what_cannot_stop_is_refused(stop: Any) -> None:
     with pytest.raises(BadRequest) as refused:
         parameters.stops_of(_body(stop=stop))

@@ -1,5 +1,7 @@
 """Text up to the first stop string, however it is cut into deltas."""
 
+import sys
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.playbook import in_pieces
@@ -66,3 +68,26 @@ def first_cut(text: str, stops: tuple[str, ...]) -> str:
         if begun:
             return text[: min(begun)]
     return text
+
+
+def test_a_text_that_repeats_the_beginning_of_a_long_one_is_looked_at_once() -> None:
+    stop = "x" * 999 + "y"
+    cutter = StopCutter((stop,))
+
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        said = "".join(cutter.feed("x" * 5) for _ in range(2000))
+    finally:
+        sys.setprofile(None)
+
+    assert said + cutter.flush() == "x" * 10_000
+    assert steps < 2000 * 40
+    assert cutter.feed("x" * 998) == ""
+    assert cutter.feed("xy no more") == ""
+    assert cutter.found

@@ -28,6 +28,8 @@ Nothing but surrogates is looked at closely: a body may hold millions of other b
 _ESCAPE_LENGTH: Final = 6
 _REPLACEMENT: Final = rb"\ufffd"
 _BACKSLASHES_AT_ONCE: Final = 4096
+MOST_REPLACED: Final = 10_000
+"""Most escapes that are replaced: text that was cut holds few, and millions would take seconds."""
 
 
 def reader(shape: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
@@ -51,15 +53,25 @@ def reader(shape: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
 
 
 def without_lone_surrogates(data: bytes) -> bytes:
-    """Replace every escape that is half of a surrogate pair by U+FFFD."""
-    return _SURROGATES.sub(_whole_only, data)
+    """Replace every escape that is half of a surrogate pair by U+FFFD, the first MOST_REPLACED of them.
 
-
-def _whole_only(found: re.Match[bytes]) -> bytes:
-    if _is_escaped(found.string, found.start()):
-        first = found[0][:_ESCAPE_LENGTH]  # the text of an escape, not one
-        return first + _REPLACEMENT if found[1] else first
-    return found[0] if found[1] else _REPLACEMENT
+    Takes no more memory than one copy of the data, however many escapes it holds.
+    """
+    mended = bytearray()
+    copied = replaced = 0
+    for found in _SURROGATES.finditer(data):
+        # The text of an escape is none; what follows it, its pair otherwise, is then a half alone.
+        escaped = _is_escaped(data, found.start())
+        if bool(found[1]) != escaped:
+            continue
+        start = found.start() + (_ESCAPE_LENGTH if escaped else 0)
+        mended += data[copied:start]
+        mended += _REPLACEMENT
+        copied = start + _ESCAPE_LENGTH
+        replaced += 1
+        if replaced == MOST_REPLACED:
+            break
+    return bytes(mended + data[copied:]) if replaced else data
 
 
 def _is_escaped(data: bytes, at: int) -> bool:

@@ -13,6 +13,9 @@ from codex_proapi.commons.runtime.lenient_json import without_lone_surrogates
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats import json_steps
 
+MOST_STOP_CHARACTERS = 1000
+"""Most characters of one stop sequence, which every text of an answer is compared with."""
+
 ToolFields = dict[str, msgspec.Raw]
 """One tool, by field; the values are the client's bytes, so schemas are forwarded undecoded."""
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
+from codex_proapi.gateway.formats.client_body import MOST_STOP_CHARACTERS, ClientBody, decode_body
 
 HANDLED: Final = frozenset(
     {
@@ -75,6 +75,11 @@ def stop_sequences(body: ClientBody) -> tuple[str, ...]:
     if len(listed) > MOST_STOPS:
         raise BadRequest(
             f"'stop_sequences' has more than {MOST_STOPS} strings", param="stop_sequences"
+        )
+    if any(len(each) > MOST_STOP_CHARACTERS for each in listed):
+        raise BadRequest(
+            f"'stop_sequences' has one of more than {MOST_STOP_CHARACTERS} characters",
+            param="stop_sequences",
         )
     return tuple(filter(None, listed))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Model, Resolved
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.client_body import ClientBody
+from codex_proapi.gateway.formats.client_body import MOST_STOP_CHARACTERS, ClientBody
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 
 VERBOSITIES = frozenset({"low", "medium", "high"})
@@ -153,6 +153,8 @@ def stops_of(body: ClientBody, *, most: int = MOST_STOPS) -> tuple[str, ...]:
     listed = [] if provided is None else provided if isinstance(provided, list) else [provided]
     if len(listed) > most or not all(isinstance(each, str) for each in listed):
         raise BadRequest(f"'stop' must be a string or up to {most} strings", param="stop")
+    if any(len(each) > MOST_STOP_CHARACTERS for each in listed):
+        raise BadRequest(f"'stop' has more than {MOST_STOP_CHARACTERS} characters", param="stop")
     return tuple(filter(None, listed))
 
 
