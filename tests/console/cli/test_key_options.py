@@ -9,7 +9,10 @@ from codex_proapi.console.cli.key_options import End, Span, facts_of
 
 NOTHING: dict[str, Any] = {
     **dict.fromkeys(
-        (*("owner", "default_model", "default_effort", "reasoning_summary", "weight", "expires"),)
+        (
+            *("owner", "default_model", "default_effort", "reasoning_summary", "weight", "expires"),
+            *("max_effort", "fast_tier", "model_fallbacks"),
+        )
     ),
     **dict.fromkeys(("rpm", "tpm", "concurrent", "tokens_day", "tokens_week", "tokens_month")),
     "models": (),

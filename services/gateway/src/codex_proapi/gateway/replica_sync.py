@@ -91,7 +91,8 @@ class LiveSettingsApplier:
         self._options.calendar = calendar
         self._key_quota.calendar = calendar
         self._settlements.days = live.usage_days or USAGE_DAYS
-        aliases = live.model_aliases
+        aliases, fallbacks = live.model_aliases, live.model_fallbacks
+        self._options.model_fallbacks = settings.model_fallbacks if fallbacks is None else fallbacks
         self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds
         self._catalogues.configure(
             Names(

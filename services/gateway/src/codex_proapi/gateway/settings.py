@@ -60,6 +60,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Model for requests that name none, or a placeholder; empty is the catalogue's best."""
     model_aliases: dict[str, str] = msgspec.field(default_factory=dict)
     """`name=model` pairs for names that are not in the catalogue; a name may end in `*`."""
+    model_fallbacks: dict[str, str] = msgspec.field(default_factory=dict)
+    """`model=other` pairs: models that serve where no account can serve the first for a while."""
     history_mode: HistoryMode = HistoryMode.STRUCTURED
     """Whether a conversation is sent as items or as one text."""
     reasoning_summary: ReasoningSummary = ReasoningSummary.MODEL

@@ -67,6 +67,14 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_summary: str = ""
     """Reasoning summary when a client asks neither for one nor for none: `auto`, `concise`,
     `detailed` or `none`; empty is the setting's."""
+    max_effort: str = ""
+    """The highest reasoning effort it may ask for, a higher one is lowered; empty is any."""
+    fast_tier: str = ""
+    """Whether it may ask for the fast service tier: `ignore` leaves the tier out, `refuse` refuses
+    the request; empty allows it."""
+    model_fallbacks: str = ""
+    """`model=other` pairs, with commas: models that serve where no account can serve the first for a
+    while; `none` for none, empty for the setting's."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids it may spend; empty is all."""
     limits: Limits = Limits()

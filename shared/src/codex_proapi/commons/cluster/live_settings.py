@@ -73,6 +73,8 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Percent of the pool left below which keys share the rest by their weights; 0 is never."""
     default_model: str | None = None
     model_aliases: dict[str, str] | None = None
+    model_fallbacks: dict[str, str] | None = None
+    """Models that serve where no account can serve others for a while."""
     history_mode: HistoryMode | None = None
     reasoning_summary: ReasoningSummary | None = None
     model_substitution: ModelSubstitution | None = None

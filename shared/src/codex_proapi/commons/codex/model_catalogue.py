@@ -5,6 +5,7 @@ fill its gaps and serve until the first list arrives. Fetching lists, tracking w
 what and restricting keys to models are the gateway's work.
 """
 
+import copy
 import importlib.resources
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -116,6 +117,7 @@ class Catalogue:
             (name[:-1], target) for name, target in self._aliases.items() if name.endswith("*")
         )
         self._by_name = {model.slug.lower(): model for model in self.models}
+        self._serving: Model | None = None
 
     def __repr__(self) -> str:
         return f"<Catalogue of {len(self.models)} models>"
@@ -171,6 +173,16 @@ class Catalogue:
         """The model of a slug, without aliases and suffixes; None if there is none."""
         return self._by_name.get(slug.lower())
 
+    def serving(self, name: str) -> "Catalogue":
+        """A catalogue whose names all resolve to one model, with the options of their suffixes.
+
+        Raises:
+            ModelNotFound: No model has this name.
+        """
+        made = copy.copy(self)
+        made._serving = self.resolve(name).model  # noqa: SLF001 - its own
+        return made
+
     def resolve(self, asked: str | None) -> Resolved:
         """Resolve the name of a request; None is the default model.
 
@@ -181,6 +193,8 @@ class Catalogue:
         found = self._resolve(name, depth=0) if name else self._default(depth=0)
         if found is None:
             raise self._unknown(asked or "")
+        if self._serving is not None:
+            return msgspec.structs.replace(found, model=self._serving)
         return found
 
     def _resolve(self, name: str, *, depth: int) -> Resolved | None:

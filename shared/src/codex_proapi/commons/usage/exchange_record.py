@@ -71,6 +71,8 @@ class ExchangeRecord(
     """What the client wrote (cleaned, at most 128 characters)."""
     sent_model: str = ""
     """What we sent upstream."""
+    fallback: bool = False
+    """Whether that is a fallback of the model asked for."""
     answered_model: str = ""
     """What replied."""
     substituted: bool = False

@@ -109,6 +109,13 @@ class ModelNames:
                 return f"model_aliases.{alias}", unknown
         return "", []
 
+    def unknown_of_fallbacks(self, fallbacks: Mapping[str, str]) -> tuple[str, list[str]]:
+        """The same of fallbacks of models: both sides of a pair must lead to a model."""
+        for asked, other in fallbacks.items():
+            if unknown := self.unresolved((asked, other)):
+                return f"model_fallbacks.{asked}", unknown
+        return "", []
+
     def told(self, unknown: Sequence[str]) -> str:
         """The sentence that refuses them, with the names there are."""
         return f"No account offers {_listed(unknown)}. Offered are {_listed(self.offered)}."

@@ -36,6 +36,15 @@ Accounts = Annotated[
 ]
 Effort = Annotated[str, msgspec.Meta(max_length=16, pattern=r"^[a-z]*$")]
 Summary = Annotated[str, msgspec.Meta(pattern=r"^(none|auto|concise|detailed)?$")]
+FastTier = Annotated[str, msgspec.Meta(pattern=r"^(ignore|refuse)?$")]
+"""`ignore` leaves the fast tier out of its requests, `refuse` refuses them; empty allows it."""
+Fallbacks = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=1000, pattern=r"^(none|[^=,\s]+ *= *[^=,\s]+( *, *[^=,\s]+ *= *[^=,\s]+)*)?$"
+    ),
+]
+"""`model=other` pairs with commas, `none` for none, empty for the setting's."""
 Most = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 Weight = Annotated[float, msgspec.Meta(ge=LEAST_WEIGHT, le=MOST_WEIGHT)]
 """A key's share when the pool is scarce, in proportion to the others' weights."""
@@ -64,6 +73,9 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     default_model: Model = ""
     default_effort: Effort = ""
     reasoning_summary: Summary = ""
+    max_effort: Effort = ""
+    fast_tier: FastTier = ""
+    model_fallbacks: Fallbacks = ""
     allowed_accounts: Accounts = ()
     limits: LimitsBody = LimitsBody()
     weight: Weight = 1.0
@@ -79,6 +91,9 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
     default_model: Model | msgspec.UnsetType = msgspec.UNSET
     default_effort: Effort | msgspec.UnsetType = msgspec.UNSET
     reasoning_summary: Summary | msgspec.UnsetType = msgspec.UNSET
+    max_effort: Effort | msgspec.UnsetType = msgspec.UNSET
+    fast_tier: FastTier | msgspec.UnsetType = msgspec.UNSET
+    model_fallbacks: Fallbacks | msgspec.UnsetType = msgspec.UNSET
     allowed_accounts: Accounts | msgspec.UnsetType = msgspec.UNSET
     limits: LimitsBody | msgspec.UnsetType = msgspec.UNSET
     weight: Weight | msgspec.UnsetType = msgspec.UNSET
@@ -107,6 +122,9 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
     default_model: str
     default_effort: str
     reasoning_summary: str
+    max_effort: str
+    fast_tier: str
+    model_fallbacks: str
     allowed_accounts: tuple[str, ...]
     limits: LimitsBody
     weight: float
@@ -146,6 +164,7 @@ async def make_key(
     now = clock()
     _check_end(data.expires_at, now=now)
     await model_check.of_key(data.allowed_models, data.default_model)
+    await model_check.of_fallbacks(data.model_fallbacks)
     facts = {name: getattr(data, name) for name in data.__struct_fields__ if name != "name"}
     facts |= {"created_at": int(now), "limits": _limits(data.limits)}
     key, secret = await keys.create(data.name.strip(), **facts)
@@ -181,6 +200,8 @@ async def change_key(
     await model_check.of_key(
         changes.get("allowed_models", ()), changes.get("default_model", ""), before=before
     )
+    if changes.get("model_fallbacks", before.model_fallbacks) != before.model_fallbacks:
+        await model_check.of_fallbacks(changes["model_fallbacks"])
     after = await keys.patch(key_id, **changes)
     if after is None:
         raise NotFound(Code.UNKNOWN_KEY)
@@ -257,6 +278,9 @@ def key_body(key: ApiKey, *, now: float) -> KeyBody:
         default_model=key.default_model,
         default_effort=key.default_effort,
         reasoning_summary=key.reasoning_summary,
+        max_effort=key.max_effort,
+        fast_tier=key.fast_tier,
+        model_fallbacks=key.model_fallbacks,
         allowed_accounts=key.allowed_accounts,
         limits=LimitsBody(**msgspec.structs.asdict(key.limits)),
         weight=key.weight,

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.api_keys.model_fallbacks import pairs_of
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
@@ -59,6 +60,13 @@ class ModelCheck:
         kept = (before.default_model or "", *(before.model_aliases or {}).values())
         _refuse(names, *names.unknown_of_settings(default, aliases, kept=kept))
 
+    async def of_fallbacks(self, fallbacks: Mapping[str, str] | str | None) -> None:
+        """Raise BadRequest if a fallback, of the settings or as a key has it, names an unknown model."""
+        pairs = pairs_of(fallbacks) if isinstance(fallbacks, str) else fallbacks
+        if pairs:
+            names = await self._names(await self._live_settings.read())
+            _refuse(names, *names.unknown_of_fallbacks(pairs))
+
     async def _names(self, live: LiveSettings) -> ModelNames:
         known = names_in_force(live, await self._replicas.all())
         seen = await offered_by(self._redis, self._accounts)
@@ -82,6 +90,7 @@ class CheckedSettings:
         """Set some values, as LiveSettingsStore does; BadRequest for an unknown model."""
         default, aliases = changes.get("default_model"), changes.get("model_aliases")
         await self._model_check.of_settings(default, aliases, before=before)
+        await self._model_check.of_fallbacks(changes.get("model_fallbacks"))
         return await self._live_settings.change(changes)
 
 

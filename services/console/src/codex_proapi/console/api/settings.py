@@ -57,6 +57,8 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     fair_share_below: float | None
     default_model: str | None
     model_aliases: dict[str, str] | None
+    model_fallbacks: dict[str, str] | None
+    """Models that serve where no account can serve others for a while."""
     history_mode: HistoryMode | None
     reasoning_summary: ReasoningSummary | None
     model_substitution: ModelSubstitution | None
@@ -109,6 +111,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     fair_share_below: Percent | msgspec.UnsetType | None = msgspec.UNSET
     default_model: Model | msgspec.UnsetType | None = msgspec.UNSET
     model_aliases: Aliases | msgspec.UnsetType | None = msgspec.UNSET
+    model_fallbacks: Aliases | msgspec.UnsetType | None = msgspec.UNSET
     history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
     reasoning_summary: ReasoningSummary | msgspec.UnsetType | None = msgspec.UNSET
     model_substitution: ModelSubstitution | msgspec.UnsetType | None = msgspec.UNSET

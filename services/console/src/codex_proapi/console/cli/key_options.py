@@ -9,7 +9,9 @@ import msgspec
 import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.model_fallbacks import pairs_of
 from codex_proapi.commons.api_keys.store import LEAST_WEIGHT, MOST_WEIGHT
+from codex_proapi.commons.codex.model_catalogue import EFFORTS
 from codex_proapi.commons.usage.calendar import Calendar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,9 +26,25 @@ LIMITS: Final = (
     ("tokens_week", "Tokens in seven days."),
     ("tokens_month", "Tokens a calendar month (of the team's time zone)."),
 )
-PLAIN: Final = ("owner", "default_model", "default_effort", "reasoning_summary", "weight")
+PLAIN: Final = (
+    *("owner", "default_model", "default_effort", "reasoning_summary", "weight"),
+    *("max_effort", "fast_tier", "model_fallbacks"),
+)
 SUMMARIES: Final = ("none", "auto", "concise", "detailed", "")
 """Options whose values are fields of a key."""
+
+
+class Fallbacks(click.ParamType[str]):
+    """Pairs of models such as `gpt-6.2-sol=gpt-6-luna`, with commas; or `none`."""
+
+    name = "fallbacks"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Read it."""
+        text = str(value)
+        if text not in ("", "none") and len(pairs_of(text)) != text.count(",") + 1:
+            self.fail(f"{text!r} is none of `model=other`, with commas, or `none`", param, ctx)
+        return text
 
 
 class Span(click.ParamType[int]):
@@ -82,6 +100,9 @@ def key_options(command: F) -> F:
         click.option("--default-model", help="Where a client names none."),
         click.option("--default-effort", help="Reasoning effort where a client names none."),
         click.option("--reasoning-summary", type=click.Choice(SUMMARIES), help="Reasoning summary where a client asks for none; empty is the setting's."),
+        click.option("--max-effort", type=click.Choice((*EFFORTS, "")), help="Highest reasoning effort, higher ones are lowered; empty is any."),
+        click.option("--fast-tier", type=click.Choice(("", "ignore", "refuse")), help="Requests for the fast tier: allowed (empty), the tier left out, or refused."),
+        click.option("--model-fallbacks", type=Fallbacks(), help="`model=other,…` while no account can serve the first; `none`; empty is the setting's."),
         click.option("--weight", type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT), help="Its share when the pool is scarce; 1 is everybody's."),
         *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(min=0), help=told) for name, told in LIMITS),
     ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.model_fallbacks import pairs_of
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
@@ -208,7 +209,8 @@ async def _check_models(
     """Refuse a model that nobody offers, by the rule of the console's API."""
     models = [name for name in provided["models"] if name != "all"]
     default = provided["default_model"] or ""
-    if not models and not default:
+    fallbacks = pairs_of(provided["model_fallbacks"] or "")
+    if not models and not default and not fallbacks:
         return
     live = await LiveSettingsStore(store.redis).read()
     known = names_in_force(live, await ReplicaStore(store.redis).all())
@@ -216,6 +218,7 @@ async def _check_models(
     names = ModelNames(seen, aliases=known.aliases, complete=known.complete)
     kept = (*before.allowed_models, before.default_model) if before else ()
     _, unknown = names.unknown_of_key(models, default, kept=kept)
+    unknown = unknown or names.unknown_of_fallbacks(fallbacks)[1]
     if unknown:
         raise click.ClickException(names.told(unknown))
 
@@ -260,6 +263,9 @@ def _show(key: ApiKey, calendar: Calendar, *, as_json: bool) -> None:
         ("default model", key.default_model),
         ("default effort", key.default_effort),
         ("reasoning summary", key.reasoning_summary),
+        ("highest effort", key.max_effort),
+        ("fast tier", key.fast_tier),
+        ("model fallbacks", key.model_fallbacks),
         ("weight", f"{key.weight:g}"),
         ("limits", _limits(key)),
     )

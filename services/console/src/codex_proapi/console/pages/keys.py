@@ -107,6 +107,9 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         "default_model": key.default_model,
         "default_effort": key.default_effort,
         "reasoning_summary": key.reasoning_summary,
+        "max_effort": key.max_effort,
+        "fast_tier": key.fast_tier,
+        "model_fallbacks": key.model_fallbacks,
     }
     return KeyRow(
         id=key.id,

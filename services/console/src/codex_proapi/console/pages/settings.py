@@ -1,6 +1,6 @@
 """The settings page: appearance, requests, sessions, tokens, audit, about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from litestar import Response, get
@@ -122,6 +122,7 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
 
     live: LiveSettings
     aliases: str
+    fallbacks: str
     """The model aliases, one `name = model` a line."""
     models: list[str]
     unserved: list[str]
@@ -165,9 +166,8 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
             await load_models(sources.redis, [row.id for row in overview.rows], hidden=True),
             names_in_force(live, await sources.replicas.all()),
         ),
-        aliases="\n".join(
-            f"{name} = {model}" for name, model in (live.model_aliases or {}).items()
-        ),
+        aliases=_lines(live.model_aliases),
+        fallbacks=_lines(live.model_fallbacks),
         models=models,
         facts=(
             ("PUBLIC_URL", settings.public_url),
@@ -191,6 +191,11 @@ def unserved(live: LiveSettings, seen: Sequence[SeenModel], known: NamesInForce)
     named = {live.default_model or "", *(live.model_aliases or {}).values()}
     names = ModelNames(seen, aliases=known.aliases, complete=known.complete)
     return sorted(names.unresolved(named))
+
+
+def _lines(pairs: Mapping[str, str] | None) -> str:
+    """Pairs as a form shows them."""
+    return "\n".join(f"{name} = {model}" for name, model in (pairs or {}).items())
 
 
 async def _audit(sources: Sources, overview: AccountOverview) -> tuple[AuditEventRow, ...]:

@@ -80,6 +80,7 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
         "account": record.account,
         "asked_model": redacted(record.asked_model),
         "sent_model": record.sent_model,
+        "fallback": record.fallback,
         "answered_model": record.answered_model,
         "substituted": record.substituted,
         "attempts": [_attempt(attempt) for attempt in record.attempts],

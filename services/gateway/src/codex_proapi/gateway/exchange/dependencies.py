@@ -1,5 +1,7 @@
 """The dependencies of serving exchanges: one value for each process, made by `app`."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from codex_proapi.commons.cluster.live_settings import (
@@ -24,6 +26,9 @@ from codex_proapi.gateway.server.in_flight import InFlight
 from codex_proapi.gateway.server.ticker import Ticker
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class ServingOptions:
     """Options that live settings may change while the process runs."""
@@ -33,6 +38,8 @@ class ServingOptions:
         """How conversations are put into upstream's `input`."""
         self.reasoning_summary = ReasoningSummary.MODEL
         """The reasoning summary where neither client nor key says which."""
+        self.model_fallbacks: Mapping[str, str] = {}
+        """Models that serve where no account can serve others, unless the key says otherwise."""
         self.model_substitution = ModelSubstitution.ACCEPT
         """What happens to an answer that another model gives."""
         self.calendar = UTC

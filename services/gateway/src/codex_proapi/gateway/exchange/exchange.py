@@ -259,7 +259,8 @@ class Exchange:
         self._facts.append(
             Translated(
                 streamed=translated.stream,
-                asked_model=translated.asked_model,
+                asked_model=translated.fallback_for or translated.asked_model,
+                fallback=bool(translated.fallback_for),
                 sent_model=translated.request.model,
                 dropped=translated.dropped,
             )

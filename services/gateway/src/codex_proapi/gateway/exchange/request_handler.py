@@ -1,17 +1,26 @@
 """Handles one request body: translate it, admit it, dispatch it, pump the answer.
 
 Each step hands its result to the next. A body is translated a second time only if the terms of its
-key have changed between authentication and admission.
+key have changed between authentication and admission, or if another model serves in place of one
+that no account can.
 """
 
 from collections.abc import Mapping
-from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
+from codex_proapi.commons.api_keys.model_fallbacks import fallback_of
 from codex_proapi.commons.api_keys.store import ApiKey
-from codex_proapi.commons.cluster.live_settings import ModelSubstitution, ReasoningSummary
-from codex_proapi.gateway.auth.authenticator import Authenticated, check_model
-from codex_proapi.gateway.errors import StoreUnreachable, UnknownModel
+from codex_proapi.commons.cluster.live_settings import ModelSubstitution
+from codex_proapi.gateway.auth.authenticator import Authenticated
+from codex_proapi.gateway.errors import (
+    AllCooling,
+    AllSpent,
+    ClientFault,
+    GatewayError,
+    StoreUnreachable,
+    UnknownModel,
+)
 from codex_proapi.gateway.exchange.answer.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.dependencies import Dependencies
@@ -23,6 +32,7 @@ from codex_proapi.gateway.exchange.dispatch_state import (
     DispatchRequest,
 )
 from codex_proapi.gateway.exchange.exchange import Exchange
+from codex_proapi.gateway.exchange.request_translator import RequestTranslator
 from codex_proapi.gateway.limits.key_claims import Claims
 from codex_proapi.gateway.limits.limit_charge import charge_for
 from codex_proapi.gateway.pool.admission_control import (
@@ -33,16 +43,18 @@ from codex_proapi.gateway.pool.admission_control import (
 )
 from codex_proapi.gateway.pool.lease import LeaseRequest
 from codex_proapi.gateway.pool.slot_queue import Waiter
-from codex_proapi.gateway.server.body_threads import work_on
-from codex_proapi.gateway.translation.history.token_estimate import estimate
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
-    HistoryMode,
-    RequestOptions,
     TranslatedRequest,
 )
-from codex_proapi.gateway.translation.responses.stored_items import expand
 
+if TYPE_CHECKING:
+    from codex_proapi.gateway.pool.state.pool_reader import PoolState
+
+MOST_FALLBACKS: Final = 3
+"""Most models that are tried in place of one another for one request."""
+FALLBACK_SECONDS: Final = 10.0
+"""A fallback serves where the accounts are expected back later than this."""
 MOST_TRANSLATIONS = 3
 """Most translations of one request because the terms of its key have changed meanwhile."""
 
@@ -60,6 +72,7 @@ class RequestHandler:
         self._dialect = dialect
         self._exchange = exchange
         self._writer = writer
+        self._translator = RequestTranslator(services, dialect, exchange)
 
     def __repr__(self) -> str:
         return f"<RequestHandler of {self._exchange!r}>"
@@ -82,29 +95,73 @@ class RequestHandler:
     async def _dispatched(
         self, traits: ClientTraits, headers: Mapping[str, str], authenticated: Authenticated
     ) -> tuple[ResponsePump, Committed]:
-        """Admit and dispatch; gives the committed answer and the pump for it."""
-        exchange = self._exchange
+        """Admit and dispatch; gives the committed answer and the pump for it.
+
+        Where no account can serve the model for a while, its fallback is sent instead.
+        """
         translated, pump, admission = await self._admitted(traits, authenticated)
-        exchange.release_body()
-        committed = await self._services.dispatcher.dispatch(
-            DispatchRequest(
+        lease_request = admission.lease_request
+        state: PoolState | None = admission.state
+        for retried in range(MOST_FALLBACKS + 1):
+            fallback = self._fallback_of(translated) if retried < MOST_FALLBACKS else ""
+            if not fallback:
+                self._exchange.release_body()
+            request = DispatchRequest(
                 request=translated.request,
-                lease_request=admission.lease_request,
-                state=admission.state,
+                lease_request=lease_request,
+                state=state,
                 longest_wait=self._longest_wait(streams=translated.stream),
                 codex_headers=headers if traits.is_codex else None,
                 drop_substituted=self._drops_substituted,
-            ),
-            exchange,
-        )
+            )
+            try:
+                committed = await self._services.dispatcher.dispatch(request, self._exchange)
+            except (AllCooling, AllSpent, UnknownModel) as error:
+                if not fallback or not _lasts(error):
+                    raise
+                translated, pump = await self._retranslated(traits, fallback, error)
+                lease_request, state = self._lease_request(translated, self._exchange.key), None
+                continue
+            break
+        self._note_committed(translated, pump, committed)
+        return pump, committed
+
+    def _note_committed(
+        self, translated: TranslatedRequest, pump: ResponsePump, committed: Committed
+    ) -> None:
+        """Drop what an answer that has begun does not need any more."""
         if committed.lost_search:
             pump.note_dropped(SEARCH_TOOL)
         if translated.stream:
             # A stream that the client has received is never requested again.
             committed.forget_request()
             pump.forget_request()
-            exchange.forget_request()
-        return pump, committed
+            self._exchange.forget_request()
+
+    def _fallback_of(self, translated: TranslatedRequest) -> str:
+        """The model that may serve in place of the one sent; empty if none may."""
+        key, general = self._exchange.key, self._services.options.model_fallbacks
+        if translated.request.route:  # of pictures and searches
+            return ""
+        return fallback_of(translated.request.model, key.model_fallbacks if key else "", general)
+
+    async def _retranslated(
+        self, traits: ClientTraits, fallback: str, error: GatewayError
+    ) -> tuple[TranslatedRequest, ResponsePump]:
+        """The request for a fallback. Raises `error` if it cannot serve this request, or this key."""
+        try:
+            translated = await self._translator.translate(traits, self._exchange.key, fallback)
+        except ClientFault:
+            raise error from None
+        pump = self._pump_of(translated)
+        return translated, pump
+
+    def _pump_of(self, translated: TranslatedRequest) -> ResponsePump:
+        pump = ResponsePump(
+            self._services, self._dialect, translated, exchange=self._exchange, writer=self._writer
+        )
+        pump.new_translator()
+        return pump
 
     @property
     def _drops_substituted(self) -> bool:
@@ -125,15 +182,14 @@ class RequestHandler:
         """
         services = self._services
         for _ in range(MOST_TRANSLATIONS):
-            translated, authenticated = await self._translated(traits, authenticated)
-            pump = ResponsePump(
-                services, self._dialect, translated, exchange=self._exchange, writer=self._writer
+            translated, authenticated = await self._translator.by_current_terms(
+                traits, authenticated
             )
-            pump.new_translator()
+            pump = self._pump_of(translated)
             await services.dispatcher.context.check_egress()
             admitted = await services.admission_control.admit(
                 AdmissionRequest(
-                    lease_request=self._lease_request(translated, authenticated),
+                    lease_request=self._lease_request(translated, authenticated.key),
                     authenticated=authenticated,
                     claims=self._claims(authenticated),
                 )
@@ -142,77 +198,6 @@ class RequestHandler:
                 return translated, pump, admitted
             authenticated = admitted.authenticated
         raise StoreUnreachable(CHANGING)
-
-    async def _translated(
-        self, traits: ClientTraits, authenticated: Authenticated
-    ) -> tuple[TranslatedRequest, Authenticated]:
-        """Translate the body; gives it with the authentication that it was translated by.
-
-        A model is refused only by the current terms of the key, not by cached ones.
-        """
-        try:
-            return await self._translated_as(traits, authenticated), authenticated
-        except UnknownModel:
-            current = await self._services.authenticator.again(authenticated)
-            if current.is_same_as(authenticated):
-                raise
-            return await self._translated_as(traits, current), current
-
-    async def _translated_as(
-        self, traits: ClientTraits, authenticated: Authenticated
-    ) -> TranslatedRequest:
-        """Translate the body for a key, with stored responses and item references resolved."""
-        exchange, key = self._exchange, authenticated.key
-        exchange.identify(key)
-        options = RequestOptions(
-            key_id=key.id if key else "",
-            history_mode=HistoryMode(self._services.options.history_mode.value),
-            default_model=(key.default_model or None) if key else None,
-            default_effort=(key.default_effort or None) if key else None,
-            reasoning_summary=self._summary(key),
-        )
-        work = partial(
-            self._dialect.read,
-            exchange.body,
-            catalogue=self._services.catalogues.current,
-            options=options,
-            client=traits,
-        )
-        translated = await work_on(exchange.body, work, turn=exchange.body_turn())
-        exchange.note_translation(translated)
-        check_model(key, translated.request.model)
-        stored: list[bytes] = []
-        if translated.unresolved:
-            translated = await self._expanded(translated, options.key_id, stored)
-        parts = [exchange.body, *stored]
-        counting = partial(estimate, sum(map(len, parts)), translated.request.input)
-        exchange.note_estimate(await work_on(parts, counting, turn=exchange.body_turn()))
-        return translated
-
-    def _summary(self, key: ApiKey | None) -> str | None:
-        """The reasoning summary where the client says nothing; None leaves it to the catalogue."""
-        if key is not None and key.reasoning_summary:
-            return key.reasoning_summary
-        chosen = self._services.options.reasoning_summary
-        return None if chosen is ReasoningSummary.MODEL else chosen.value
-
-    async def _expanded(
-        self, translated: TranslatedRequest, key_id: str, stored: list[bytes]
-    ) -> TranslatedRequest:
-        """Resolve stored responses and item references; `stored` gets what was found of them.
-
-        Their bytes count towards the body budget: a short request may name a long conversation.
-        """
-        store = self._services.responses
-        previous = None
-        if translated.previous_response_id is not None:
-            kept = await store.response(key_id, translated.previous_response_id)
-            previous = None if kept is None else list(kept)
-        found = await store.items(key_id, translated.references)
-        stored += [*(previous or ()), *found.values()]
-        self._exchange.hold_stored(sum(map(len, stored)))
-        work = partial(expand, translated, previous_items=previous, referenced_items=found)
-        return await work_on(stored, work, turn=self._exchange.body_turn())
 
     def _claims(self, authenticated: Authenticated) -> Claims:
         """Make the claims on the key; they replace earlier ones whose charge was never made."""
@@ -243,10 +228,8 @@ class RequestHandler:
         exchange.claim(claims)
         return claims
 
-    def _lease_request(
-        self, translated: TranslatedRequest, authenticated: Authenticated
-    ) -> LeaseRequest:
-        key, exchange = authenticated.key, self._exchange
+    def _lease_request(self, translated: TranslatedRequest, key: ApiKey | None) -> LeaseRequest:
+        exchange = self._exchange
         return LeaseRequest(
             model=translated.request.model,
             fingerprint=translated.fingerprint_source,
@@ -259,3 +242,10 @@ class RequestHandler:
                 since=exchange.at,
             ),
         )
+
+
+def _lasts(error: GatewayError) -> bool:
+    """Whether an error's cause will last so long that another model should serve."""
+    if isinstance(error, AllCooling):
+        return (error.retry_after or 0) > FALLBACK_SECONDS
+    return True

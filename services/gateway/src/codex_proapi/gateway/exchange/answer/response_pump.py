@@ -182,7 +182,7 @@ def response_headers(
     """Response headers that depend on the request and its answer.
 
     Args:
-        translated: the translated request, for `x-dropped-parameters`.
+        translated: the translated request, for `x-dropped-parameters` and `x-fallback-model`.
         answered: upstream's response headers by lower-case name.
         codex_account: id of the account that sent them; empty for clients other than Codex, which
             get none of upstream's headers.
@@ -190,6 +190,8 @@ def response_headers(
     headers: list[Header] = []
     if translated.dropped:
         headers.append((b"x-dropped-parameters", ", ".join(translated.dropped).encode()))
+    if translated.fallback_for:
+        headers.append((b"x-fallback-model", translated.request.model.encode()))
     if codex_account:
         if state := turn_state.bound(answered, codex_account):
             headers.append((TURN_STATE_HEADER.encode(), state.encode()))

@@ -99,6 +99,8 @@ class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The request to send; if `unresolved`, only after `expand`."""
     asked_model: str
     """The model as the client wrote it, repeated in the answer; the sent model if it wrote none."""
+    fallback_for: str = ""
+    """The model as the client wrote it, if another one serves in its place; `asked_model` is that."""
     stream: bool
     """Whether the client wants a stream."""
     answer: msgspec.Struct

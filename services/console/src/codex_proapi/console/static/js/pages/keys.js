@@ -93,7 +93,8 @@ function fillLimits(form, key) {
     const list = LISTS.find((name) => field.name === `${name}[]`);
     if (list) field.checked = key[list].includes(field.value);
   }
-  for (const name of ["default_model", "default_effort", "reasoning_summary"]) choose(form.elements[name], key[name]);
+  form.elements.model_fallbacks.value = key.model_fallbacks;
+  for (const name of ["default_model", "default_effort", "reasoning_summary", "max_effort", "fast_tier"]) choose(form.elements[name], key[name]);
   $(".more-fields", form).open = true;
 }
 
