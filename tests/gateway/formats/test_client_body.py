@@ -59,7 +59,7 @@ def test_half_an_emoji_is_replaced(body: bytes, text: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b'{"a":1e999}', b'{"a":"\xff"}', b'{"tools":[{"a":"\xff"}]}'],
+    [b"", b"{", b"[]", b"null", b'{"a":"\xff"}', b'{"tools":[{"a":"\xff"}]}'],
 )
 def test_what_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest) as refused:
@@ -103,3 +103,23 @@ def test_only_fields_that_are_read_are_decoded() -> None:
 
     assert body.values == {"model": "m"}
     assert body.names == ("model", "metadata", "x")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_body() -> None:
+    assert decode_body(b'\xef\xbb\xbf{"model":"m"}').values == {"model": "m"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_body_in_another_encoding_is_told_so(encoding: str) -> None:
+    with pytest.raises(BadRequest, match="not UTF-8, but UTF-16") as refused:
+        decode_body('{"model":"m"}'.encode(encoding))
+
+    assert refused.value.param == "body"
+
+
+@pytest.mark.parametrize("value", ["1e400", "[-1e400]", '{"a":1e400}'])
+def test_a_number_that_nothing_can_hold_names_its_field(value: str) -> None:
+    with pytest.raises(BadRequest, match="'n' cannot be read: Number out of range") as refused:
+        decode_body(f'{{"model":"m","n":{value}}}'.encode())
+
+    assert refused.value.param == "n"

@@ -4,6 +4,7 @@ Bodies of all routes are decoded here, tolerantly, because clients mix their sha
 Responses-shaped body to the chat route). The values are interpreted in `translation`.
 """
 
+import codecs
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ ToolFields = dict[str, msgspec.Raw]
 """One tool, by field; the values are the client's bytes, so schemas are forwarded undecoded."""
 
 _RAW_LISTS = ("tools", "functions")
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+"""Byte order marks of other encodings; that of UTF-32 in little endian begins like UTF-16's."""
 _NULL = msgspec.Raw(b"null")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TOOLS = msgspec.json.Decoder(list[ToolFields])
@@ -94,9 +97,7 @@ def _decoded(body: bytes, read: Container[str] | None) -> ClientBody:
         raw_lists = {name: _tool_list(name, fields.pop(name, _NULL)) for name in _RAW_LISTS}
         fields = {name: raw for name, raw in fields.items() if raw != _NULL}
         values = {
-            name: json_steps.decode(raw)
-            for name, raw in fields.items()
-            if read is None or name in read
+            name: _value(name, raw) for name, raw in fields.items() if read is None or name in read
         }
     except msgspec.ValidationError as error:
         raise BadRequest(f"The body cannot be read: {error}", param="body") from None
@@ -107,8 +108,23 @@ def _decoded(body: bytes, read: Container[str] | None) -> ClientBody:
     return ClientBody(values=values, names=tuple(fields), **raw_lists)
 
 
+def _value(name: str, raw: msgspec.Raw) -> Any:
+    """Decode one field. Raises BadRequest for what JSON may write and nothing can hold, as 1e400."""
+    try:
+        return json_steps.decode(raw)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"'{name[:64]}' cannot be read: {error}", param=name[:64]) from None
+
+
 def _decoded_mended(body: bytes, read: Container[str] | None) -> ClientBody:
-    """Decode again with lone surrogates replaced. Raises BadRequest for anything else but JSON."""
+    """Decode again without a byte order mark and with lone surrogates replaced.
+
+    Windows PowerShell writes files with a mark, or in UTF-16. Raises BadRequest for anything else but
+    JSON.
+    """
+    if body.startswith(_WIDE_MARKS) or b"\0" in body[:4]:
+        raise BadRequest("The body is not UTF-8, but UTF-16 or UTF-32", param="body")
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
         return _decoded(without_lone_surrogates(body), read)
     except msgspec.DecodeError as error:

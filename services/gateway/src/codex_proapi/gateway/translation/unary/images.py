@@ -4,6 +4,7 @@ Sent are the fields that the CLI's own image tool sends (openai/codex, `codex-ap
 the backend answers in one piece, with base64, after one or two minutes.
 """
 
+import codecs
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -30,6 +31,8 @@ EDITS: Final = "images/edits"
 IMAGE_MODEL: Final = "gpt-image-2"
 """The backend's image model; asked for in place of older ones."""
 _NAME: Final = re.compile(r"(?:openai/)?((?:chatgpt-image|gpt-image|dall-e)[A-Za-z0-9.-]{0,64})")
+_BEFORE_JSON: Final = codecs.BOM_UTF8 + b" \t\r\n"
+"""What may stand before JSON."""
 _SENT: Final = ("n", "size", "quality", "background")
 _READ: Final = frozenset(
     {"model", "prompt", "stream", "response_format", "image", "images", "mask", *_SENT}
@@ -65,7 +68,7 @@ def read_edit_request(
     with decoding_errors_refused():
         boundary = boundary_of(body) if isinstance(body, bytes) else None
         if boundary is None or not isinstance(body, bytes):
-            if isinstance(body, bytes) and body.lstrip()[:1] != b"{":
+            if isinstance(body, bytes) and body.lstrip(_BEFORE_JSON)[:1] != b"{":
                 raise BadRequest(
                     "The body is neither JSON nor a multipart form that begins with its boundary",
                     code="invalid_body",
