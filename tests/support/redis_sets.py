@@ -1,6 +1,7 @@
 """Real sets of Redis servers on loopback: a Cluster, and a primary with a replica and a Sentinel."""
 
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -99,11 +100,21 @@ class RedisShards(RedisSet):
         until(lambda: all(self._knows(port, len(ports)) for port in ports))
         slot = int(self.ask(ports[0], "CLUSTER", "KEYSLOT", keyspace.TAG))
         self.primary = next(p for p, end in zip(primaries, bounds[1:], strict=False) if slot < end)
+        self._replica = replica
         self.ask(replica, "CLUSTER", "REPLICATE", self.ask(self.primary, "CLUSTER", "MYID"))
         until(lambda: "'master_link_status': 'up'" in self.ask(replica, "INFO", "replication"))
         until(lambda: all("cluster_state:ok" in self._state(port) for port in ports))
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
         return self
+
+    def wait_for_replica(self) -> None:
+        """Wait until the replica has all that was written so far."""
+        until(lambda: self._written(self.primary) == self._written(self._replica))
+
+    def _written(self, port: int) -> str:
+        """The offset of what a server has written or got."""
+        found = re.search(r"'master_repl_offset': (\d+)", self.ask(port, "INFO", "replication"))
+        return found[1] if found else ""
 
     def _state(self, port: int) -> str:
         return self.ask(port, "CLUSTER", "INFO")

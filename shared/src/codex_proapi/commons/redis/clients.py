@@ -253,10 +253,13 @@ class _GuardedPipeline(ClusterPipeline):
         """Run them."""
         _pass(self.cluster_client.breaker)
         try:
-            return await super().execute(raise_on_error, allow_redirections)
+            replies: list[Any] = await super().execute(raise_on_error, allow_redirections)
         except (ConnectionBroken, TimedOut):
             await self.cluster_client.aclose()
             raise
+        if any(isinstance(reply, (ConnectionBroken, TimedOut)) for reply in replies):
+            await self.cluster_client.aclose()  # told as replies where errors are not raised
+        return replies
 
 
 class _WaitingSentinelPool(SentinelConnectionPool, _WaitingPool):
