@@ -1,5 +1,6 @@
 """Figures and alerts, proved: a real Prometheus scrapes the real services, a real alert arrives."""
 
+import functools
 import http.client
 import json
 import re
@@ -13,8 +14,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+import redis
 from deploy.live.stage import Process, Stage, free_port
 from deploy.toolbox import DEPLOY, filled_in, panels, tool
+
+from codex_proapi.commons.redis import keyspace
 
 MODEL = "gpt-5.5"
 FAULTS = (
@@ -182,6 +186,29 @@ class Scene:
         """A little of everything that can go wrong."""
         for fault in FAULTS:
             self.ask(self.gateways[0], f"[[fault:{fault}]] Hello {fault}", stream=True)
+        self.unreadable_setting()
+        self.simulator.kill()
+        for _ in range(2):  # a rate wants a figure before
+            self.ask(self.gateways[0], "Hello out there", stream=True)
+            self.scraped()
+
+    def unreadable_setting(self) -> None:
+        """Let everybody read a setting of a version that is not there yet."""
+        with redis.Redis(unix_socket_path=str(self.stage.redis.socket)) as store:
+            store.hset(keyspace.settings(), "routing", '"by the moon"')
+            for name in ("gateway", "console"):
+                counted = f"sum({name}_unreadable_records_total)"
+                until(functools.partial(self.query, counted), counted)
+            store.hdel(keyspace.settings(), "routing")
+
+    def scraped(self) -> None:
+        """Wait until each series has two figures more."""
+        times = "min(count_over_time(up[1h]))"
+        [before] = self.query(times) or [{"value": [0, "0"]}]
+        until(
+            lambda: float(self.query(times)[0]["value"][1]) >= float(before["value"][1]) + 2,
+            "scrapes",
+        )
 
     def ask(
         self, gateway: Process, text: str, *, path: str = "/v1/chat/completions", **changes: Any
@@ -231,9 +258,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             until(lambda: made.query("gateway_quota_used_ratio"), "quota")
             until(lambda: made.query("gateway_pool_quota_left_accounts"), "pool")
             made.traffic()
-            time.sleep(2.5)
+            made.scraped()
             made.troubles()
-            time.sleep(2.5)
+            made.scraped()
             yield made
         finally:
             made.close()
