@@ -201,6 +201,13 @@ def test_a_file_gives_back_what_was_written() -> None:
             lambda lines: [lines[0].replace(b'"schema":1', b'"schema":99'), *lines[1:]],
             "newer version",
         ),
+        (
+            lambda lines: [
+                lines[0].replace(b'"codex_proapi_backup":1', b'"codex_proapi_backup":0'),
+                *lines[1:],
+            ],
+            "with the version that wrote it",
+        ),
     ],
 )
 def test_a_file_that_is_harmed_is_refused_as_a_whole(harm: Any, told: str) -> None:

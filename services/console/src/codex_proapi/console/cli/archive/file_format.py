@@ -21,6 +21,8 @@ from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import CommonsError
 
 FORMAT = 1
+LEAST_FORMAT = 1
+"""The oldest form that can be read."""
 BATCH = 500
 """Records of one batch."""
 MOST_LINE = 64 << 20
@@ -99,6 +101,11 @@ def _check_header(line: bytes) -> None:
         raise BadArchive("that is no backup of Codex Pro API") from None
     if header.codex_proapi_backup > FORMAT or header.schema > SCHEMA:
         raise BadArchive("the backup was made by a newer version: upgrade before restoring it")
+    if header.codex_proapi_backup < LEAST_FORMAT or header.schema < 1:
+        raise BadArchive(
+            "the backup has a form that this version does not read any more: restore it with the"
+            " version that wrote it, upgrade that, and make a new backup"
+        )
 
 
 def _sealed(batch: _Batch, cipher: Cipher) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import ask, mapped, text
 from codex_proapi.console.cli.archive.file_format import Record
 
@@ -62,6 +62,8 @@ PASSING = frozenset(
     }
 )
 """Names of what it leaves out: it means nothing elsewhere, is over soon, or is made again."""
+DASHES_OF_DAY = 2
+"""In `2026-11-24`; a month has one."""
 STREAM_PART = 1000
 """Entries of a stream in one record."""
 BATCH = 200
@@ -93,17 +95,32 @@ async def lasting_records(redis: Redis) -> AsyncIterator[Record]:
 
 
 async def contents(redis: Redis) -> dict[str, int]:
-    """What of ours a Redis holds that a restore would take away, by the name of one of it."""
-    prefix = f"{PREFIX}usage-subjects:"
-    days = {
-        name.removeprefix(prefix).partition(":")[0] async for name in names_below(redis, prefix)
-    }
-    held = {
-        "account": int(await ask(lambda: redis.scard(keyspace.accounts()))),
-        "API key": int(await ask(lambda: redis.scard(keyspace.keys()))),
-        "day of usage": len(days),
-    }
+    """What of ours a Redis holds that a restore would take away, by the name of one of it.
+
+    Not what every start writes by itself: settings, log, audit, the administrator.
+    """
+    days, months = await _periods(redis)
+    counts: tuple[tuple[str, Callable[[], Any]], ...] = (
+        ("account", lambda: redis.scard(keyspace.accounts())),
+        ("API key", lambda: redis.scard(keyspace.keys())),
+        ("admin token", lambda: redis.scard(keyspace.admin_tokens())),
+        ("alert destination", lambda: redis.hlen(operator_keys.alert_destinations())),
+        ("price", lambda: redis.hlen(operator_keys.prices())),
+    )
+    held = {what: int(await ask(count)) for what, count in counts}
+    held |= {"day of usage": len(days), "month of usage": len(months)}
     return {what: count for what, count in held.items() if count}
+
+
+async def _periods(redis: Redis) -> tuple[set[str], set[str]]:
+    """The days that have usage, packed or not, and the months of which only sums are left."""
+    periods: set[str] = set()
+    for kind in ("usage-subjects", "usage-packed"):
+        prefix = f"{PREFIX}{kind}:"
+        async for name in names_below(redis, prefix):
+            periods.add(name.removeprefix(prefix).partition(":")[0])
+    days = {period for period in periods if period.count("-") == DASHES_OF_DAY}
+    return days, periods - days - {day[: len("2026-11")] for day in days}
 
 
 def tally(records: Iterable[Record]) -> Counter[str]:
