@@ -188,9 +188,13 @@ class Scene:
             self.ask(self.gateways[0], f"[[fault:{fault}]] Hello {fault}", stream=True)
         self.unreadable_setting()
         self.simulator.kill()
-        for _ in range(2):  # a rate wants a figure before
+        failed = "sum(increase(gateway_upstream_connect_failures_total[1m])) > 0"
+
+        def grows() -> object:  # a rate wants a figure before, and a pause lies between two tries
             self.ask(self.gateways[0], "Hello out there", stream=True)
-            self.scraped()
+            return self.query(failed)
+
+        until(grows, failed)
 
     def unreadable_setting(self) -> None:
         """Let everybody read a setting of a version that is not there yet."""

@@ -70,7 +70,7 @@ def report(what: str, crowd: Crowd) -> str:
     )
 
 
-@pytest.mark.parametrize("proxy", ["nginx", "haproxy", "caddy"])
+@pytest.mark.parametrize("proxy", ["nginx", "haproxy", "caddy", "traefik"])
 async def test_a_rolling_restart_breaks_no_stream(stage: Stage, proxy: str) -> None:
     gateways = stage.gateways(2, DRAIN_SETTLE_SECONDS=SETTLE[proxy])
     front = stage.proxy(proxy, gateways, console=None)

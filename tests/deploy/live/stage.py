@@ -20,7 +20,7 @@ from support.tree import ROOT
 PROXIES = DEPLOY / "proxies"
 UPSTREAM = (sys.executable, "-m", "bench.upstream")
 """The benchmark's upstream: its answers are shaped by a marker in the prompt."""
-SETTLE = {"nginx": "0", "haproxy": "5", "caddy": "5"}
+SETTLE = {"nginx": "0", "haproxy": "5", "caddy": "5", "traefik": "5"}
 """DRAIN_SETTLE_SECONDS of gateways behind each proxy, as docs/running.md tells to set it."""
 
 
@@ -198,14 +198,9 @@ class Stage:
     def proxy(self, name: str, gateways: Sequence[Process], console: Process | None) -> Process:
         """A proxy with its configuration from deploy/proxies, for these processes."""
         port = free_port()
-        text = {
-            "nginx": nginx_around(port),
-            "haproxy": (PROXIES / "haproxy.cfg").read_text().replace(":1455", f"127.0.0.1:{port}"),
-            "caddy": (PROXIES / "Caddyfile").read_text().replace(":1455", f"127.0.0.1:{port}"),
-        }[name]
         inside = console.address if console else f"127.0.0.1:{free_port()}"
-        text = aimed(text, [g.address for g in gateways], inside)
-        config = self.folder / f"{name}-{port}.conf"
+        text = aimed(proxy_text(name, port), [g.address for g in gateways], inside)
+        config = self.folder / f"{name}-{port}.{SUFFIX.get(name, 'conf')}"
         config.write_text(text)
         command = proxy_command(name, config, self.folder)
         made = self.process(f"{name}-{port}", command, port=port, HOME=str(self.folder))
@@ -213,8 +208,39 @@ class Stage:
         return made
 
 
+SUFFIX = {"traefik": "yml"}
+"""Of a proxy that goes by it."""
+
+
+def proxy_text(name: str, port: int) -> str:
+    """The configuration of deploy/proxies on this port: of Traefik its routes, with the rest."""
+    if name == "nginx":
+        return nginx_around(port)
+    file = {"haproxy": "haproxy.cfg", "caddy": "Caddyfile", "traefik": "traefik-routes.yml"}[name]
+    if name == "traefik":
+        return f"# {port}\n{(PROXIES / file).read_text()}"
+    return (PROXIES / file).read_text().replace(":1455", f"127.0.0.1:{port}")
+
+
+def traefik_start(routes: pathlib.Path) -> pathlib.Path:
+    """What Traefik starts with, for these routes on the port that their first line says."""
+    port = routes.read_text().split("\n", 1)[0].removeprefix("# ")
+    text = (PROXIES / "traefik.yml").read_text()
+    for right, ours in (
+        ('address: ":1455"', f'address: "127.0.0.1:{port}"'),
+        ("/etc/traefik/traefik-routes.yml", str(routes)),
+    ):
+        assert right in text
+        text = text.replace(right, ours)
+    made = routes.with_name(f"start-{routes.name}")
+    made.write_text(text)
+    return made
+
+
 def proxy_command(name: str, config: pathlib.Path, folder: pathlib.Path) -> list[str]:
     """What starts a proxy in the foreground."""
+    if name == "traefik":
+        return [tool("traefik"), f"--configFile={traefik_start(config)}"]
     return {
         "nginx": [tool("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)],
         "haproxy": [tool("haproxy"), "-db", "-f", str(config)],

