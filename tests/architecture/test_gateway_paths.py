@@ -67,6 +67,7 @@ def by_route() -> Sends:
     [
         pytest.param(by_pattern("nginx.conf"), id="nginx"),
         pytest.param(by_pattern("haproxy.cfg"), id="haproxy"),
+        pytest.param(by_pattern("traefik-routes.yml"), id="traefik"),
         pytest.param(by_list("proxies/Caddyfile"), id="caddy"),
         pytest.param(by_list("compose/Caddyfile"), id="compose"),
         pytest.param(by_ingress(), id="ingress"),

@@ -219,7 +219,9 @@ def proxy_text(name: str, port: int) -> str:
     file = {"haproxy": "haproxy.cfg", "caddy": "Caddyfile", "traefik": "traefik-routes.yml"}[name]
     if name == "traefik":
         return f"# {port}\n{(PROXIES / file).read_text()}"
-    return (PROXIES / file).read_text().replace(":1455", f"127.0.0.1:{port}")
+    # Caddy takes an address with a host for a name that it serves.
+    here = f":{port}" if name == "caddy" else f"127.0.0.1:{port}"
+    return (PROXIES / file).read_text().replace(":1455", here)
 
 
 def traefik_start(routes: pathlib.Path) -> pathlib.Path:

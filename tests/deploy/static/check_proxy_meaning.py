@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from deploy.toolbox import DEPLOY
 
 from codex_proapi.gateway.api.paths import FIGURES, PATHS
@@ -16,7 +17,10 @@ CONSOLE_PATHS = (
     "/v2",
     "/x/v1",
 )
-FILES = ("proxies/nginx.conf", "proxies/haproxy.cfg", "proxies/Caddyfile", "compose/Caddyfile")
+FILES = (
+    *("proxies/nginx.conf", "proxies/haproxy.cfg", "proxies/Caddyfile", "compose/Caddyfile"),
+    "proxies/traefik-routes.yml",
+)
 HOUR = 3600
 
 
@@ -34,7 +38,7 @@ def leads_to_gateway(name: str, text: str, path: str) -> bool:
             path == each or (each.endswith("*") and path.startswith(each[:-1]))
             for each in matcher.split()
         )
-    (pattern,) = re.findall(r"\^/\(v1\S*", text)
+    (pattern,) = re.findall(r"\^/\(v1[^\s`]*", text)
     return re.match(pattern, path) is not None
 
 
@@ -120,9 +124,85 @@ def caddy_faults(text: str) -> list[str]:
     return found
 
 
+def traefik_faults(text: str) -> list[str]:
+    http = yaml.safe_load(text)["http"]
+    routers, services = http["routers"], http["services"]
+    wanted = {
+        "who goes is not seen": services["gateway"]["loadBalancer"].get("healthCheck")
+        == {"path": "/readyz", "interval": "1s", "timeout": "2s"},
+        "a POST is lost on a connection that closes": services["gateway"]["loadBalancer"].get(
+            "serversTransport"
+        )
+        == "gateway"
+        and http["serversTransports"]["gateway"]["maxIdleConnsPerHost"] == -1,
+        "figures are shown to everybody": routers["console"]["rule"]
+        == "!PathRegexp(`(?i)^/+metrics`)",
+        "the console is before the gateway": routers["gateway"]["priority"]
+        > routers["console"]["priority"],
+        "words are held back": routers["gateway"]["middlewares"] == ["another"]
+        and set(http["middlewares"]["another"]) == {"retry"}
+        and "middlewares" not in routers["console"],
+        "a request that was sent is sent again": set(http["middlewares"]["another"]["retry"])
+        == {"attempts", "initialInterval"},
+    }
+    found = [fault for fault, right in wanted.items() if not right]
+    large = re.compile(str(routers["large"]["rule"]).split("`")[3])
+    limit = int(http["middlewares"]["limit"]["buffering"]["maxRequestBodyBytes"])
+    if limit != 64 << 20 or routers["large"]["priority"] <= routers["gateway"]["priority"]:
+        found.append("large bodies get no answer")
+    for length in (1, limit - 1, limit, 9_999_999):
+        if large.match(str(length)):
+            found.append(f"{length} bytes are held back")
+    for length in (68_000_000, 100_000_000, 9_999_999_999):
+        if not large.match(str(length)):
+            found.append(f"{length} bytes get no answer")
+    return found
+
+
+def start_faults(text: str) -> list[str]:
+    """Of what Traefik starts with."""
+    web = yaml.safe_load(text)["entryPoints"]["web"]
+    times = web["transport"]["respondingTimeouts"]
+    wanted = {
+        "strangers are believed": "forwardedHeaders" not in web and "proxyProtocol" not in web,
+        "streams are cut": times["writeTimeout"] == "0s",
+        "large bodies are cut": times["readTimeout"] == "600s",
+        "streams are cut when it is replaced": web["transport"]["lifeCycle"]
+        == {"graceTimeOut": "600s"},
+        "its own pages are shown": "api" not in yaml.safe_load(text),
+    }
+    return [fault for fault, right in wanted.items() if not right]
+
+
 def faults(name: str, text: str) -> list[str]:
-    kind = {"nginx.conf": nginx_faults, "haproxy.cfg": haproxy_faults, "Caddyfile": caddy_faults}
+    kind = {
+        "nginx.conf": nginx_faults,
+        "haproxy.cfg": haproxy_faults,
+        "Caddyfile": caddy_faults,
+        "traefik-routes.yml": traefik_faults,
+    }
     return [*path_faults(name, text), *kind[name.rpartition("/")[2]](text)]
+
+
+def test_traefik_starts_as_the_services_need() -> None:
+    assert start_faults((DEPLOY / "proxies/traefik.yml").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("readTimeout: 600s", "readTimeout: 60s"),
+        ("writeTimeout: 0s", "writeTimeout: 60s"),
+        ("graceTimeOut: 600s", "graceTimeOut: 10s"),
+        ("    # No forwardedHeaders here", "    forwardedHeaders: {insecure: true}\n    # No"),
+        ("global:", "api: {insecure: true}\nglobal:"),
+    ],
+)
+def test_a_start_that_means_something_else_is_found(right: str, wrong: str) -> None:
+    text = (DEPLOY / "proxies/traefik.yml").read_text()
+    assert right in text
+
+    assert start_faults(text.replace(right, wrong))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -133,6 +213,16 @@ def test_every_proxy_means_what_the_services_need(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
+        ("traefik-routes.yml", "path: /readyz", "path: /health"),
+        ("traefik-routes.yml", "maxIdleConnsPerHost: -1", "maxIdleConnsPerHost: 100"),
+        ("traefik-routes.yml", "serversTransport: gateway", "passHostHeader: true"),
+        ("traefik-routes.yml", "!PathRegexp(`(?i)^/+metrics`)", "PathPrefix(`/`)"),
+        ("traefik-routes.yml", "priority: 2", "priority: 0"),
+        ("traefik-routes.yml", "[another]", "[another, compress]"),
+        ("traefik-routes.yml", "attempts: 3", "attempts: 3\n        status: ['502']"),
+        ("traefik-routes.yml", "|responses|", "|"),
+        ("traefik-routes.yml", "6[89]|", "[0-9]{2}|"),
+        ("traefik-routes.yml", "67108864", "671088640"),
         ("nginx.conf", "proxy_buffering off", "proxy_buffering on"),
         ("nginx.conf", "proxy_request_buffering off;", ""),
         ("nginx.conf", "gzip off", "gzip on"),

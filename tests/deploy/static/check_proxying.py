@@ -83,8 +83,6 @@ async def test_the_console_hears_the_port_a_browser_used(
         await each.open()
     port = free_port()
     text = proxy_text(name, port)
-    if name == "caddy":
-        text = text.replace(f"http://127.0.0.1:{port}", f"http://:{port}")
     proxy = await started(name, text, upstreams, tmp_path, port)
     # Traefik listens before it has read its routes.
     await asyncio.to_thread(proxy.until, lambda: proxy.status("/readyz") == 200, seconds=60)
