@@ -133,3 +133,14 @@ async def test_a_password_is_asked_from_now_on_also_on_loopback(visitor: Tab) ->
     await visitor.page.fill("#security [name=password]", "correct mule battery clip")
     await visitor.click("#security [type=submit]")
     await visitor.see("#security", "Signed in now")
+
+
+async def test_the_way_to_openai_is_tested_step_by_step(site: Served, visitor: Tab) -> None:
+    await visitor.open("/settings")
+    await visitor.page.locator("#test-connection").scroll_into_view_if_needed()
+    await visitor.click("#test-connection")
+    await visitor.see("#connection-steps", "Authorization server")
+    await visitor.see("#connection-steps", "HTTP")
+
+    assert await visitor.page.locator("#connection-steps li").count() == 6
+    assert "ms" in await visitor.text("#connection-steps")

@@ -66,7 +66,7 @@ def test_a_proxy_that_is_away_is_named_without_its_password(
 
     assert code == 1
     refused = (
-        "auth.example cannot be reached through http://127.0.0.1:9 (proxy: cannot be connected"
+        "auth.example cannot be reached through http://127.0.0.1:9 (proxy: tcp: ConnectionRefused"
     )
     assert refused in said
     assert "UPSTREAM_PROXY" in said

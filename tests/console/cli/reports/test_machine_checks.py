@@ -2,20 +2,16 @@
 
 import asyncio
 import http.server
-import itertools
 import pathlib
 import socket
-import ssl
 import threading
 from typing import Any
 
-import httpx
 import pytest
 from support.certificates import Authority
 
 from codex_proapi.console.cli.reports.findings import Verdict
 from codex_proapi.console.cli.reports.machine_checks import (
-    failed_step,
     machine_findings,
     upstream_findings,
 )
@@ -46,34 +42,6 @@ def test_the_disk_is_that_of_the_folder_or_where_it_will_be(tmp_path: pathlib.Pa
     assert port.verdict is Verdict.OK
 
 
-def caused(error: Exception, *causes: Exception) -> Exception:
-    """An error with those that led to it."""
-    for outer, inner in itertools.pairwise((error, *causes)):
-        outer.__cause__ = inner
-    return error
-
-
-@pytest.mark.parametrize(
-    ("error", "step", "cure"),
-    [
-        (
-            caused(httpx.ConnectError(""), OSError(), socket.gaierror(-2, "Name not known")),
-            "dns: Name not known",
-            "resolver",
-        ),
-        (caused(httpx.ConnectError(""), ssl.SSLError()), "tls", "a firewall"),
-        (caused(httpx.ConnectError(""), ConnectionRefusedError()), "tcp", "port 443"),
-        (httpx.ConnectTimeout(""), "timeout", "port 443"),
-        (httpx.RemoteProtocolError(""), "RemoteProtocolError", "UPSTREAM_PROXY"),
-    ],
-)
-def test_a_way_that_fails_says_at_which_step(error: Exception, step: str, cure: str) -> None:
-    found = failed_step(error)
-
-    assert found[0] == step
-    assert cure in found[1]
-
-
 async def test_a_certificate_of_nobody_is_told(tmp_path: pathlib.Path) -> None:
     context = Authority(tmp_path).server()
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
@@ -87,7 +55,7 @@ async def test_a_certificate_of_nobody_is_told(tmp_path: pathlib.Path) -> None:
 
     assert "(tls: " in backend.found
     assert "SSL_CERT_FILE" in backend.cure
-    assert "(tcp)" in signing_in.found
+    assert "(tcp: ConnectionRefusedError; dns " in signing_in.found
 
 
 class Strange(http.server.BaseHTTPRequestHandler):

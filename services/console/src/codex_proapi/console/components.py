@@ -49,6 +49,7 @@ from codex_proapi.console.auth.passwords import Passwords
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
 from codex_proapi.console.auth.sign_in_links import SignInLinks
+from codex_proapi.console.connection.route_test import RouteTest
 from codex_proapi.console.costs.price_store import PriceStore
 from codex_proapi.console.live.changes import Changes
 from codex_proapi.console.live.event_streams import Gate
@@ -225,6 +226,7 @@ class Components(Pages):
         self.destinations = DestinationStore(redis, ground.cipher)
         self.alert_store = AlertStore(redis)
         self.drift = UpstreamDriftStore(redis)
+        self.route_test = RouteTest(settings)
         self.deliverer = Deliverer(
             self.destinations,
             settings.alert_proxy_rules,

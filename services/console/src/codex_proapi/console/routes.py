@@ -19,7 +19,7 @@ from codex_proapi.console.api import (
     settings,
     usage,
 )
-from codex_proapi.console.api.administration import audit, script_tokens, sign_in
+from codex_proapi.console.api.administration import audit, connection, script_tokens, sign_in
 from codex_proapi.console.live import log_download, logs
 from codex_proapi.console.pages import overview
 from codex_proapi.console.server import health, version
@@ -40,7 +40,7 @@ API_ROUTES = (
     *(log_download.download_ndjson, log_download.download_csv),
     *(usage.show_usage, usage.show_series),
     *(prices.show_prices, prices.set_price, prices.reset_price),
-    *(settings.show_settings, settings.change_settings),
+    *(settings.show_settings, settings.change_settings, connection.test_connection),
     *(alerts.show_alerts, alerts.make_destination, alerts.change_destination),
     *(alerts.remove_destination, alerts.try_destination),
     *(script_tokens.list_tokens, script_tokens.make_token, script_tokens.revoke_token),

@@ -28,6 +28,7 @@ from codex_proapi.console.auth.script_tokens import ScriptToken
 from codex_proapi.console.auth.sessions import Session
 from codex_proapi.console.layout.layout import AnyRequest, base_url, page
 from codex_proapi.console.pages.models import offered_models
+from codex_proapi.console.settings import ConsoleSettings
 from codex_proapi.console.texts.events import EVENTS
 from codex_proapi.console.texts.phrases import N_
 from codex_proapi.console.views.account_list import AccountOverview, load_accounts
@@ -146,6 +147,8 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[tuple[str, str], ...]
     """What comes from the environment: names and values."""
     base_url: str
+    proxy: str
+    """The proxy on the way to the backend, without its password; empty for none."""
     sessions: tuple[SessionRow, ...]
     tokens: Sequence[ScriptToken]
     audit: tuple[AuditEventRow, ...]
@@ -179,11 +182,17 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
         ),
         time_zones=time_zones(),
         base_url=base_url(request, sources),
+        proxy=_proxy(settings),
         sessions=tuple(session_row(s, own=own) for s in await sources.sessions.all()),
         tokens=await sources.script_tokens.all(),
         audit=await _audit(sources, overview),
     )
     return await page(request, sources, overview, "settings.html", view=view)
+
+
+def _proxy(settings: ConsoleSettings) -> str:
+    found = settings.proxy_rules.proxy_for_url(settings.codex_base_url)
+    return found.name if found else ""
 
 
 def unserved(live: LiveSettings, seen: Sequence[SeenModel], known: NamesInForce) -> list[str]:

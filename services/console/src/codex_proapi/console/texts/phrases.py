@@ -109,6 +109,22 @@ FAULTS: Final[dict[str, str]] = {
     "not_found": N_("There is no such page or object."),
     "offline": N_("The console does not answer."),
     "internal": N_("Something went wrong in the console."),
+    # --- the way to OpenAI ---
+    "host_unresolved": N_("The name cannot be resolved."),
+    "tcp_refused": N_("The connection is refused."),
+    "tcp_timeout": N_("Nothing answers at this address."),
+    "tcp_unreachable": N_("There is no way to this address."),
+    "tls_untrusted": N_("The certificate cannot be trusted."),
+    "tls_failed": N_("What answers there speaks no TLS."),
+    "tls_timeout": N_("The TLS handshake does not end."),
+    "http_broken": N_("What answers there speaks no HTTP."),
+    "proxy_unknown": N_("The proxy's name cannot be resolved."),
+    "proxy_unreachable": N_("The proxy cannot be connected to."),
+    "proxy_password": N_("The proxy refuses user or password."),
+    "proxy_tls": N_("TLS with the proxy fails."),
+    "proxy_kind": N_("What answers there is no proxy of this kind."),
+    "proxy_refused": N_("The proxy does not let the connection through."),
+    "proxy_timeout": N_("The proxy does not answer in time."),
 }
 """What happened, by error code."""
 
@@ -209,6 +225,34 @@ CURES: Final[dict[str, str]] = {
     "upstream_unreachable": N_("Check the server's connection to chatgpt.com."),
     "proxy_failed": N_("Check UPSTREAM_PROXY, and what the proxy allows."),
     "upstream_timeout": N_("Try again; if it stays, look at status.openai.com."),
+    "host_unresolved": N_(
+        "Check this server's DNS; where only a proxy leads out, name it in UPSTREAM_PROXY."
+    ),
+    "tcp_refused": N_("Let this server out to that address and port, or name a proxy."),
+    "tcp_timeout": N_(
+        "A firewall drops it: let this server out to port 443, or name a proxy in UPSTREAM_PROXY."
+    ),
+    "tcp_unreachable": N_("Check this server's network and its default route."),
+    "tls_untrusted": N_(
+        "Let NTP set the clock; where a firewall opens TLS, name a file with its authority in"
+        " SSL_CERT_FILE."
+    ),
+    "tls_failed": N_("A firewall, or a proxy to be named, speaks there in the server's place."),
+    "tls_timeout": N_("A firewall holds TLS back: allow this host, or name a proxy."),
+    "http_broken": N_("A firewall, or a proxy to be named, speaks there in the server's place."),
+    "proxy_unknown": N_("Check the proxy's name in UPSTREAM_PROXY, and this server's DNS."),
+    "proxy_unreachable": N_(
+        "Check the proxy's address and port in UPSTREAM_PROXY, and that it runs."
+    ),
+    "proxy_password": N_(
+        "Check user and password in UPSTREAM_PROXY; special characters are percent-encoded."
+    ),
+    "proxy_tls": N_(
+        "Write http:// if the proxy speaks no TLS; its own authority goes into SSL_CERT_FILE."
+    ),
+    "proxy_kind": N_("Write its kind as it is: http://, https:// or socks5://."),
+    "proxy_refused": N_("Have the proxy allow CONNECT, or SOCKS, to this host on port 443."),
+    "proxy_timeout": N_("Check that the proxy can reach this host, and that its kind is right."),
     "offline": N_("Check that it runs; the page tries again by itself."),
     "internal": N_("Try again. If it stays, look for the request id in the console's log."),
 }

@@ -1,23 +1,19 @@
 """Checks of `doctor` on the machine it runs on, and on the way from there to OpenAI."""
 
 import contextlib
-import email.utils
 import os
 import pathlib
 import shutil
 import socket
-import ssl
-import time
 from collections.abc import AsyncIterator, Mapping
 
-import httpx
-
-from codex_proapi.commons.connections.http_client import http_client
-from codex_proapi.commons.proxy.address import Proxy
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
 from codex_proapi.console.cli.reports.findings import Finding, failure, fine, warning
+from codex_proapi.console.connection.route_test import RouteTest
+from codex_proapi.console.connection.steps import RouteReport
 from codex_proapi.console.settings import ConsoleSettings
+from codex_proapi.console.texts.phrases import CURES
 
 UPSTREAM = (
     *("CODEX_BASE_URL", "CODEX_AUTH_URL", "UPSTREAM_PROXY", "UPSTREAM_PROXY_FILE"),
@@ -26,8 +22,6 @@ UPSTREAM = (
 """The settings of the way there."""
 SECONDS_APART = 60.0
 """A Date header has whole seconds, and is old where a cache kept it."""
-TIMEOUT = 10.0
-"""Seconds for one look at a server of OpenAI."""
 LEAST_DISK = 512 << 20
 """Free bytes below which an append-only file may soon find no room to be rewritten."""
 SERVE_PORT = "1455"
@@ -86,63 +80,22 @@ async def upstream_findings(environ: Mapping[str, str]) -> AsyncIterator[Finding
         for fault in error.faults:
             yield failure("settings", fault, "correct it")
         return
-    rules = settings.proxy_rules
-    async with http_client(rules, timeout=TIMEOUT) as client:
-        for name, url in (
-            ("backend", settings.codex_base_url),
-            ("sign-in server", settings.codex_auth_url),
-        ):
-            yield await _reached(client, name, url, proxy=rules.proxy_for_url(url))
+    for report in await RouteTest(settings).run():
+        yield finding_of(report)
 
 
-async def _reached(
-    client: httpx.AsyncClient, name: str, url: str, *, proxy: Proxy | None
-) -> Finding:
-    host = httpx.URL(url).host
-    way = f" through {proxy.name}" if proxy else ""
-    try:
-        async with client.stream("GET", url) as answer:
-            date = _date(answer.headers.get("date", ""))
-    except httpx.ProxyError as error:
-        cure = "check the address, user and password in UPSTREAM_PROXY, and what the proxy allows"
-        return failure(name, f"{host} cannot be reached{way} ({error})", cure)
-    except httpx.HTTPError as error:
-        step, cure = failed_step(error)
-        return failure(name, f"{host} cannot be reached{way} ({step})", cure)
-    if date is not None and abs(date - time.time()) > SECONDS_APART:
-        return warning(name, f"{host} has another time than this machine", "let NTP set the clock")
-    return fine(name, f"{host} answers{way}")
-
-
-def failed_step(error: BaseException) -> tuple[str, str]:
-    """Which step of a connection failed and why, and what to do about it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, socket.gaierror):
-            return f"dns: {cause.strerror}", (
-                "this machine's resolver does not know the name: check DNS, or where only a proxy"
-                " leads out, name it in UPSTREAM_PROXY"
-            )
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"tls: {cause.verify_message}", (
-                "let NTP set the clock; where a firewall opens TLS, SSL_CERT_FILE names a file with"
-                " its authority"
-            )
-        if isinstance(cause, ssl.SSLError):
-            return (
-                "tls",
-                "something between speaks no TLS there: a firewall, or a proxy to be named",
-            )
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.TimeoutException):
-        return "timeout", "a firewall drops it: let this machine out to port 443, or name a proxy"
-    step = "tcp" if isinstance(error, httpx.ConnectError) else type(error).__name__
-    return step, "let this machine out to port 443; UPSTREAM_PROXY names a proxy"
-
-
-def _date(header: str) -> float | None:
-    """Seconds since the epoch of an HTTP date; None if it is none."""
-    try:
-        return email.utils.parsedate_to_datetime(header).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None
+def finding_of(report: RouteReport) -> Finding:
+    """What the test of the way to one server has found, with the time of each step."""
+    name = {"backend": "backend", "authorization": "sign-in server"}[report.name]
+    way = f" through {report.proxy}" if report.proxy else ""
+    last = report.steps[-1]
+    times = ", ".join(f"{step.name} {step.milliseconds:.0f} ms" for step in report.steps)
+    if not report.passed:
+        step = f"proxy: {last.name}" if report.proxy and last.name in {"dns", "tcp"} else last.name
+        cure = CURES.get(last.code, "let this machine out to port 443, or name a proxy")
+        found = f"{report.host} cannot be reached{way} ({step}: {last.note}; {times})"
+        return failure(name, found, cure)
+    if abs(report.clock_seconds) > SECONDS_APART:
+        found = f"{report.host} has another time than this machine"
+        return warning(name, found, "let NTP set the clock")
+    return fine(name, f"{report.host} answers{way} ({times})")
