@@ -6,7 +6,13 @@ from support.console_pages import PageClient, filled_console, words_of
 from support.consoles import PASSWORD
 from support.logins import a_login
 
-from codex_proapi.commons.accounts.model import AccountState, NewAccount
+from codex_proapi.commons.accounts.cooldowns import CooldownStore
+from codex_proapi.commons.accounts.model import (
+    AccountState,
+    Cooldown,
+    CooldownReason,
+    NewAccount,
+)
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -215,3 +221,19 @@ async def test_who_must_sign_in_again_has_the_button_beside_it(redis_url: str, r
 
     row = html.partition(f'id="row-{account}"')[2].partition("<details")[0]
     assert f'data-login-account="{account}"' in row
+
+
+async def test_a_model_in_whose_place_another_one_answered_is_told_on_the_accounts_page(
+    redis_url: str,
+) -> None:
+    async with filled_console(redis_url) as site:
+        account_id, now = site.scene.ids[0], site.scene.now
+        resting = Cooldown(
+            until=now + 900, reason=CooldownReason.SUBSTITUTED, since=now, code="gpt-5.6-luna"
+        )
+        await CooldownStore(site.console.redis).cool(account_id, resting, model="gpt-6-sol")
+        text = await site.read(f"/accounts/{account_id}")
+        other = await site.read(f"/accounts/{site.scene.ids[1]}")
+
+    assert "gpt-5.6-luna answered in place of gpt-6-sol." in text
+    assert "answered in place" not in other

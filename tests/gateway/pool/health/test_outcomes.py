@@ -187,3 +187,19 @@ async def test_while_redis_is_away_nothing_is_learnt_and_that_is_counted(scene: 
     await scene.outcomes.record_no_credential("acc_a", code="credential_unavailable")
 
     assert scene.failures == 3
+
+
+async def test_another_models_answer_lets_the_account_rest_for_that_model_and_is_told(
+    scene: Any,
+) -> None:
+    lease = await scene.log_in()
+
+    await scene.outcomes.record_substitution(lease, sent="gpt-5.5", answered="gpt-5.6-luna")
+
+    found = (await scene.cooldowns.all([lease.account.id], now=time.time()))[lease.account.id]
+    cooldown = found["gpt-5.5"]
+    assert (cooldown.reason, cooldown.code) == (CooldownReason.SUBSTITUTED, "gpt-5.6-luna")
+    assert 1190 < cooldown.until - time.time() <= 1200
+    [entry] = scene.notes.entries
+    assert (entry.code, entry.model) == ("model_substituted", "gpt-5.5")
+    assert entry.detail["answered_model"] == "gpt-5.6-luna"

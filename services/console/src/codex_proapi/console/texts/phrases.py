@@ -68,6 +68,7 @@ FAULTS: Final[dict[str, str]] = {
     "usage_not_included": N_("The plan of this account does not include Codex."),
     "insufficient_quota": N_("This account has no quota left."),
     "rate_limit_exceeded": N_("Too many requests in a short time."),
+    "model_substituted": N_("OpenAI answered with another model than was asked for."),
     "server_is_overloaded": N_("OpenAI's servers are overloaded."),
     "unknown_account": N_("There is no such account."),
     # --- the gateway ---
@@ -195,6 +196,7 @@ CURES: Final[dict[str, str]] = {
     "usage_not_included": N_("Upgrade the plan, or remove the account."),
     "insufficient_quota": N_("It comes back by itself when the window resets."),
     "rate_limit_exceeded": N_("It is asked again by itself in a moment."),
+    "model_substituted": N_("It is passed over for a while; it comes back by itself."),
     "server_is_overloaded": N_("Nothing to do: the next account is asked."),
     "key_missing": N_("Paste one into the field API key, or create one."),
     "no_models": N_("Check its plan and workspace."),

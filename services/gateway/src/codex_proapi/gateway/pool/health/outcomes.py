@@ -19,6 +19,7 @@ from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.metrics.series import RedisWork
+from codex_proapi.gateway.policy.refusal_kinds import MODEL_SUBSTITUTED
 from codex_proapi.gateway.policy.retry import RetryDecision
 from codex_proapi.gateway.policy.transport_faults import CONNECTION_LOST
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
@@ -109,16 +110,23 @@ class OutcomeRecorder:
         New conversations go to other accounts meanwhile, if there are any.
         """
         self._metrics.count_substitution(lease.account.id, sent=sent, answered=answered)
+        reason, now = CooldownReason.SUBSTITUTED, self._clock()
+        until = now + SUBSTITUTION_SECONDS
+        cooldown = Cooldown(until=until, reason=reason, since=now, code=answered[:64])
         try:
-            await self.cool(
-                lease.account.id,
-                CooldownReason.SUBSTITUTED,
-                SUBSTITUTION_SECONDS,
-                code=answered,
-                model=sent,
-            )
+            if not await self._cooldowns.cool(lease.account.id, cooldown, model=sent):
+                return
         except StoreUnavailable:
             self._metrics.redis_failed(RedisWork.OUTCOME)
+            return
+        self._tell_cooled(
+            lease.account.id,
+            reason,
+            SUBSTITUTION_SECONDS,
+            code=MODEL_SUBSTITUTED,
+            model=sent,
+            answered_model=answered,
+        )
 
     async def record_no_credential(self, account_id: str, *, code: str) -> None:
         """Put an account without a usable credential in cooldown."""
@@ -153,14 +161,22 @@ class OutcomeRecorder:
         self._tell_cooled(account_id, reason, seconds, code=code, model=model or "")
 
     def _tell_cooled(
-        self, account_id: str, reason: CooldownReason, seconds: float, *, code: str, model: str = ""
+        self,
+        account_id: str,
+        reason: CooldownReason,
+        seconds: float,
+        *,
+        code: str,
+        model: str = "",
+        **more: str,
     ) -> None:
-        """Count and log a cooldown."""
+        """Count and log a cooldown; `more` are further facts of it."""
         self._metrics.cooldowns.labels(account_id, reason.value).inc()
         facts: dict[str, str | int | float | bool] = {
             "reason": reason.value,
             "seconds": round(seconds),
             "until": round(self._clock() + seconds),
+            **more,
         }
         self._tell("account.cooled", account_id, code=code, model=model, **facts)
 

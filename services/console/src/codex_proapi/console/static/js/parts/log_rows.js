@@ -66,7 +66,7 @@ const labels = {
   plan: t("Plan"), source: t("Added by"), weight: t("Share"), paused: t("Paused"), passed: t("Passed"), answer: t("With an answer"),
   tries: t("Tries"), sessions: t("Sessions"), session: t("Session"), overlap_seconds: t("Old secret stays valid for"), limits: t("Limits"),
   allowed_models: t("Models"), allowed_accounts: t("Accounts"), default_model: t("Default model"), default_effort: t("Default effort"), reasoning_summary: t("Reasoning summary"),
-  max_effort: t("Highest effort"), fast_tier: t("Fast tier"), model_fallbacks: t("Model fallbacks"),
+  answered_model: t("Model that answered"), max_effort: t("Highest effort"), fast_tier: t("Fast tier"), model_fallbacks: t("Model fallbacks"),
   login_revoked: t("Login revoked"), routing: t("Which account is asked"), quota_reserve: t("Reserve"), account_streams: t("Concurrent requests per account"),
   api_key_policy: t("API keys"), history_mode: t("How the history is sent"), model_aliases: t("Model aliases"), usage_days: t("Days of usage"), usage_months: t("Months of usage"), log_entries: t("Entries of the log"), time_zone: t("Time zone"), model_substitution: t("When another model answers"),
   disabled_models: t("Models not offered"), quota_poll_seconds: t("Seconds between quota checks"), fair_share_below: t("Fair sharing below"),
