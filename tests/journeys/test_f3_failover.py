@@ -213,12 +213,22 @@ async def test_a_challenge_page_blames_no_account_and_pauses_our_address(redis_u
     async with stage(redis_url, "ada", "ben") as play:
         play.sim.script("cloudflare", times=None)
 
-        first, second = await play.chat(), await play.chat()
+        answers = [await play.chat() for _ in range(3)]
 
-        assert (first.status_code, second.status_code) == (503, 503)
-        assert len(play.sim.turns) == 3
+        assert [each.status_code for each in answers] == [503, 503, 503]
+        assert len(play.sim.turns) == 4, "one request alone does not pause it, the second does"
         await play.until_cooling({})
-        assert int(second.headers["retry-after"]) <= 60
+        assert int(answers[-1].headers["retry-after"]) <= 60
+
+
+async def test_challenge_pages_for_one_request_alone_leave_all_others_alone(redis_url: str) -> None:
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("cloudflare", times=3)
+
+        assert (await play.chat("what a firewall dislikes")).status_code == 503
+        assert (await play.chat("say hello")).status_code == 200
+
+        assert not play.replicas[0].gateway.upstream.egress.paused
 
 
 async def test_the_last_account_is_never_taken_out_for_transient_faults(redis_url: str) -> None:

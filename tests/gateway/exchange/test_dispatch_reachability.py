@@ -14,14 +14,16 @@ from codex_proapi.gateway.pool.health.egress import CHALLENGES
 
 async def test_a_refused_address_blames_no_account_and_nobody_asks_for_a_while() -> None:
     challenge = Refusal(status=403, is_html=True)
-    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [challenge] * 4)
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b"), a_lease("acc_c")], [challenge] * 5)
 
-    first, second = await scene.refused(), await scene.refused()
+    first = await scene.refused()
+    assert (len(scene.upstream.asked), scene.egress.paused) == (CHALLENGES, False)
+    second, third = await scene.refused(), await scene.refused()
 
-    assert (first.status, second.status) == (503, 503)
-    assert isinstance(second, UpstreamRefused)
-    assert second.retry_after == 60
-    assert len(scene.upstream.asked) == CHALLENGES
+    assert [error.status for error in (first, second, third)] == [503, 503, 503]
+    assert isinstance(third, UpstreamRefused)
+    assert third.retry_after == 60
+    assert len(scene.upstream.asked) == CHALLENGES + 1
 
 
 async def test_one_accounts_challenge_page_is_answered_by_another_account() -> None:

@@ -271,7 +271,7 @@ class Dispatcher:
             account_try.attempt.refuse(refusal, decision)
         state.refusals.append((refusal, decision))
         state.note_limit(decision, now=self.context.clock())
-        self.context.observe_refusal(decision, refusal)
+        self.context.observe_refusal(decision, refusal, state)
         opened = False
         if decision.kind is RefusalKind.FORBIDDEN:
             state.forbidden[lease.account.id] = lease, refusal, decision
@@ -318,7 +318,7 @@ class Dispatcher:
             return False
         if not state.may_resend(decision) or state.silence.exhausted:
             return False
-        if decision.row.egress and self.context.egress.paused:
+        if decision.row.egress and (self.context.egress.paused or state.challenges_suffice):
             return False
         if decision.change is Change.NEW_CONNECTION:
             self.context.metrics.upstream_resends.inc()

@@ -18,7 +18,7 @@ from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.refusal_kinds import MODEL_SUBSTITUTED, RefusalKind
 from codex_proapi.gateway.policy.retry import Change, RetryDecision, Verdict, decide, parameter_of
 from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
-from codex_proapi.gateway.pool.health.egress import Egress
+from codex_proapi.gateway.pool.health.egress import CHALLENGES, Egress
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.queueing_selector import SlotPatience
@@ -144,9 +144,24 @@ class DispatchState:
         self.began = time.monotonic()
         self.silence = silence
         self._lost_late = False
+        self._challenges = 0
 
     def __repr__(self) -> str:
         return f"<DispatchState after {len(self.refusals)} refusals>"
+
+    def challenged(self) -> bool:
+        """Note a challenge page; whether it says something of our address.
+
+        The first two do. More of them for one request may be about the request: a firewall reads
+        what is in it, and one client must not have all others refused.
+        """
+        self._challenges += 1
+        return self._challenges < CHALLENGES
+
+    @property
+    def challenges_suffice(self) -> bool:
+        """Whether so many challenge pages came for this request that no more are asked for."""
+        return self._challenges >= CHALLENGES
 
     def may_resend(self, decision: RetryDecision) -> bool:
         """Whether a request that may have been worked on may be sent again: once in an exchange."""
@@ -360,14 +375,18 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
                 retry_after=pause,
             )
 
-    def observe_refusal(self, decision: RetryDecision, refusal: Refusal) -> None:
-        """Update egress pause and reachability from a refusal."""
+    def observe_refusal(
+        self, decision: RetryDecision, refusal: Refusal, state: DispatchState
+    ) -> None:
+        """Update egress pause and reachability from a refusal of this dispatch."""
         if decision.row.unreachable:
             self.reachability.failed(refusal.cause)
         elif refusal.status:
             self.reachability.reached()
         if decision.row.egress:
-            self.egress.refused(certain=decision.kind is RefusalKind.COUNTRY)
+            certain = decision.kind is RefusalKind.COUNTRY
+            if certain or state.challenged():
+                self.egress.refused(certain=certain)
             log.error("egress.refused", kind=decision.kind.value)
         elif refusal.status and not refusal.is_html:
             self.egress.answered()

@@ -1,7 +1,7 @@
 """The egress pause: stops requests while the backend refuses our IP address, on all replicas.
 
-A challenge page may concern a single account, so only CHALLENGES in a row without another answer
-pause the address; a refusal for the country pauses it at once. During a pause one request every
+A challenge page may concern a single account, or what is in a single request, so only CHALLENGES in a
+row without another answer, not all for one request, pause the address; a refusal for the country pauses it at once. During a pause one request every
 PROBE_SECONDS probes the backend. Replicas usually share an egress address, so the pause and the
 probes are shared through Redis; without Redis each replica has its own.
 """
