@@ -1,5 +1,6 @@
 """The WebSocket transport before a simulated backend, without accounts, keys and Redis."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -7,7 +8,7 @@ from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
-from support.gateways import events_of
+from support.gateways import PATIENCE_SECONDS, events_of
 
 from codex_proapi.commons.connections.dialer import Dialer
 from codex_proapi.commons.proxy.address import Proxy
@@ -66,6 +67,17 @@ class SocketScene:
             owner=RequestOwner(account=account, key_id=key, conversation=conversation),
         )
 
+    def requests(self, socket: str, sent: str) -> int:
+        """Requests that were answered over WebSocket in one way."""
+        return int(self.figures.socket_requests.labels(socket, sent)._value.get())
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come about"
+            await asyncio.sleep(0.01)
+
     def faults(self, kind: str) -> int:
         """Faults of one kind."""
         return int(self.figures.socket_faults.labels(kind)._value.get())
@@ -100,9 +112,9 @@ def transport_to(
 
 
 @contextlib.asynccontextmanager
-async def scene(**options: Any) -> AsyncIterator[SocketScene]:
-    """A scene with a simulated backend of its own."""
-    async with Simulator() as sim:
+async def scene(*, backend: Simulator | None = None, **options: Any) -> AsyncIterator[SocketScene]:
+    """A scene with this simulated backend, or one of its own."""
+    async with backend or Simulator() as sim:
         sim.world.leniency = Leniency(
             foreign_seals=True
         )  # nobody here takes out what others sealed
@@ -134,3 +146,9 @@ async def answered(transport: WebSocketTransport, request: PreparedRequest) -> l
         return None
     done = [event for event in events if event["type"] == "response.output_item.done"]
     return [event["item"] for event in sorted(done, key=lambda event: event["output_index"])]
+
+
+def a_message(text: str, role: str = "user") -> dict[str, Any]:
+    """One message item."""
+    kind = "output_text" if role == "assistant" else "input_text"
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.upstream_sockets import SocketScene, answered, scene
+from support.upstream_sockets import SocketScene, a_message, answered, scene
 
 FAULTS = (
     "previous_not_found",
@@ -164,11 +164,6 @@ def returned(item: Any, form: str) -> Any:
             {"summary": []} if item["type"] == "reasoning" else {}
         )
     return None if form == "without reasoning" and item["type"] == "reasoning" else kept
-
-
-def a_message(text: str, role: str = "user") -> dict[str, Any]:
-    kind = "output_text" if role == "assistant" else "input_text"
-    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -22,12 +22,12 @@ from codex_proapi.simulator.validation.request_rules import CheckedRequest
 _QUOTE = 400
 
 
-def answer_to(request: CheckedRequest) -> list[Answer]:
-    """The items of the reply, in order."""
+def answer_to(request: CheckedRequest, *, reasons: bool = True) -> list[Answer]:
+    """The items of the reply, in order; without reasoning if it is not to be."""
     conversation = read_conversation(request.body["input"])
     if conversation.compact:
         return [Compaction(text=conversation.surroundings[:2000])]
-    thoughts = _thoughts(request, conversation)
+    thoughts = _thoughts(request, conversation) if reasons else []
     if "[[refuse]]" in conversation.prompt:
         return [*thoughts, Message(text="I'm sorry, but I can't help with that.", refusal=True)]
     calls = calls_for(request, conversation, says=_say(conversation))
@@ -46,9 +46,6 @@ def answer_to(request: CheckedRequest) -> list[Answer]:
 
 
 def _thoughts(request: CheckedRequest, conversation: Conversation) -> list[Answer]:
-    """Its reasoning; none where the client wants none."""
-    if request.body.get("reasoning", {}).get("effort") == "none":
-        return []
     summary = request.body.get("reasoning", {}).get("summary")
     if summary in (None, "none"):
         return [Reasoning(summary=())]

@@ -297,7 +297,7 @@ class CodexBackend:
         fault: Fault,
     ) -> web.StreamResponse:
         now = self._world.clock()
-        answer = answer_to(checked)
+        answer = answer_to(checked, reasons=fault.reasons)
         account.answers += 1
         account.used_percent = min(100.0, account.used_percent + account.percent_per_request)
         if self._world.pace and not fault.pace:

@@ -226,7 +226,7 @@ class _Conversation:
         if isinstance(checked, Refusal):
             await self._refuse(received, checked)
             return
-        answer = answer_to(checked)
+        answer = answer_to(checked, reasons=fault.reasons)
         self._account.answers += 1
         if self._world.pace and not fault.pace:
             fault = msgspec.structs.replace(fault, pace=self._world.pace)

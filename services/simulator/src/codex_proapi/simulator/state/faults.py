@@ -88,6 +88,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Whether SSE comments are mixed in."""
     empty: bool = False
     """Whether the answer has neither text nor a call."""
+    reasons: bool = True
+    """Whether the answer has a reasoning item."""
     answered_model: str = ""
     """The model that answers, if another than requested."""
     close: int = 0
@@ -165,6 +167,7 @@ NAMED: dict[str, Fault] = {
     "done_first": Fault(order="done_first"),
     "full_output": Fault(output="full"),
     "empty_answer": Fault(empty=True),
+    "no_reasoning": Fault(reasons=False),
     "no_item_done": Fault(item_done=False),
     "no_deltas": Fault(deltas=False),
     # The authorization server

@@ -55,9 +55,10 @@ class SocketLost(ConnectionLost):
 class UpgradeFailed(ConnectionError):
     """The backend did not upgrade the connection: `status` is its answer's, 0 for none."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, content_type: str = "") -> None:
         super().__init__(reason)
         self.status = status
+        self.content_type = content_type
 
 
 class UpstreamSocket(asyncio.Protocol):
@@ -130,7 +131,9 @@ class UpstreamSocket(asyncio.Protocol):
             await self._wait()
         failed = self._framing.handshake_exc
         if isinstance(failed, InvalidStatus):
-            raise UpgradeFailed(failed.response.status_code, "the upgrade was refused")
+            answer = failed.response
+            kind = next(iter(answer.headers.get_all("content-type")), "")
+            raise UpgradeFailed(answer.status_code, "the upgrade was refused", content_type=kind)
         if failed is not None or self._framing.state is not State.OPEN:
             raise UpgradeFailed(0, "the handshake failed")
 

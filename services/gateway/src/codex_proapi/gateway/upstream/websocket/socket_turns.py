@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
 from codex_proapi.commons.connections.dialer import Dialer, Unreachable
+from codex_proapi.commons.connections.pace import is_edge_refusal
 from codex_proapi.gateway.errors import UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.transport_figures import TransportFigures
@@ -41,8 +42,6 @@ MOST_MESSAGE_BYTES: Final = 15 * 1024 * 1024
 LIMIT_HEADER: Final = "x-codex-websocket-max-message-bytes"
 TOO_BIG: Final = 1009
 """Close code for a message that is too long."""
-BY_EDGE: Final = frozenset({403, 429})
-"""Statuses with which the edge answers a burst of new connections."""
 NOT_FOUND: Final = "previous_response_not_found"
 LIMIT_REACHED: Final = "websocket_connection_limit_reached"
 _OF_SOCKETS: Final = frozenset({NOT_FOUND, LIMIT_REACHED})
@@ -140,13 +139,14 @@ class SocketTurns:
         except (UpgradeFailed, Unreachable, TimeoutError) as error:
             socket.abort()
             status = error.status if isinstance(error, UpgradeFailed) else 0
-            if status in BY_EDGE:
+            if isinstance(error, UpgradeFailed) and is_edge_refusal(status, error.content_type):
                 self._dialer.pace.refused(by_edge=True)
             self._failed(request.owner.account, "refused" if status else "handshake", status=status)
             return ByPost(f"the upgrade failed{f' with {status}' if status else ''}")
         except BaseException:
             socket.abort()
             raise
+        self._dialer.pace.answered()
         self.most = min(self.most, _limit_of(socket.headers) or self.most)
         if len(request.body) >= self.most:
             socket.close()
@@ -232,7 +232,7 @@ class SocketTurns:
             self._count("too_large")
             return self._by_post(turn.request, "too large")
         soon = asyncio.get_running_loop().time() - turn.began <= STALE_SECONDS
-        if turn.kept and soon and not begun:
+        if turn.kept and soon and not begun and not socket.silent:
             self._count("stale")
             return _AskAgain()
         kind = "broken" if begun else "silent" if socket.silent else "lost"
