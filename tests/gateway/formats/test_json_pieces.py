@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_proapi.gateway.formats import json_pieces
@@ -18,6 +18,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.integers(1, 40))
+@example(["", {}, "a" * 32], 32)
 def test_joined_they_are_what_one_call_gives(value: Any, most: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_pieces, "PIECE_BYTES", most)

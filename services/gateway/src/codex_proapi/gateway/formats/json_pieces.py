@@ -79,7 +79,7 @@ def _list(values: list[Any] | tuple[Any, ...]) -> Iterator[bytes]:
     opening, size = b"[", 0
     for each in values:
         weight = _weight(each, PIECE_BYTES)
-        if run and size + weight > PIECE_BYTES:
+        if run and size + weight >= PIECE_BYTES:
             yield opening + _ENCODE(run)[1:-1]
             opening, run, size = b",", [], 0
         if weight < PIECE_BYTES:
