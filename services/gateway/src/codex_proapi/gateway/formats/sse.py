@@ -62,7 +62,8 @@ class SSESplitter:
             data = b"".join((*self._pieces, data))
             self._drop()
         blocks = data.split(b"\n\n")
-        self._keep(blocks.pop())
+        if rest := blocks.pop():
+            self._keep(rest)
         if len(data) > self._limit:
             return self._bounded(blocks)
         return blocks

@@ -56,10 +56,10 @@ class HotCounter(Collector):
 class LabelledHistogram:
     """The counts of one set of label values, by bucket."""
 
-    __slots__ = ("_bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = [float(bound) for bound in bounds]  # the same type is faster to compare
+        self.bounds = [float(bound) for bound in bounds]  # the same type is faster to compare
         self.counts = [0] * (len(bounds) + 1)
         """By bound, each with the values above the bound before it; the last is without bound."""
         self.total = 0.0
@@ -69,7 +69,7 @@ class LabelledHistogram:
 
     def note(self, value: float) -> None:
         """Count one value."""
-        self.counts[bisect_left(self._bounds, value)] += 1
+        self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
 

@@ -57,7 +57,6 @@ class HttpResponse:
 
     __slots__ = (
         *(
-            "_complete",
             "_connection",
             "_error",
             "_framing",
@@ -67,7 +66,7 @@ class HttpResponse:
             "_until_close",
             "_waiter",
         ),
-        *("headers", "keep_alive", "on_body", "status"),
+        *("complete", "headers", "keep_alive", "on_body", "status"),
     )
 
     def __init__(self, connection: "ClientConnection") -> None:
@@ -81,7 +80,8 @@ class HttpResponse:
         self._pieces: list[bytes] = []
         self._size = 0
         self._framing = 0
-        self._complete = False
+        self.complete = False
+        """Whether the last byte has come."""
         self._until_close = False
         self._error: ConnectionLost | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -90,7 +90,7 @@ class HttpResponse:
         self.on_body = self._pieces.append
 
     def __repr__(self) -> str:
-        return f"<HttpResponse {self.status} {'complete' if self._complete else 'under way'}>"
+        return f"<HttpResponse {self.status} {'complete' if self.complete else 'under way'}>"
 
     @property
     def closed(self) -> bool:
@@ -100,7 +100,7 @@ class HttpResponse:
     @property
     def at_end(self) -> bool:
         """Whether everything has been read."""
-        return self._complete and not self._pieces
+        return self.complete and not self._pieces
 
     async def head(self) -> None:
         """Wait for status and headers. Raises ConnectionLost."""
@@ -118,7 +118,7 @@ class HttpResponse:
         if not self._pieces and self._connection is not None:
             self._connection.resume()
         while not self._pieces:
-            if self._complete:
+            if self.complete:
                 return b""
             if self._error is not None:
                 raise self._error
@@ -140,8 +140,8 @@ class HttpResponse:
                 self._connection.pause()
         elif self._connection is not None:
             self._connection.resume()
-        if self._complete or self._error is not None:
-            receiver.ended(None if self._complete else self._error)
+        if self.complete or self._error is not None:
+            receiver.ended(None if self.complete else self._error)
 
     def resume(self) -> None:
         """Read the socket again if it was paused; also for what nobody will read."""
@@ -186,7 +186,7 @@ class HttpResponse:
 
     def on_message_complete(self) -> None:
         """Parser callback: the response is complete."""
-        self._complete = bool(self.status)
+        self.complete = bool(self.status)
 
     # What the connection calls.
 
@@ -196,9 +196,11 @@ class HttpResponse:
         Raises ConnectionLost if the head is too long.
         """
         receiver = self._receiver
-        if receiver is not None and self._pieces:
-            self._framing = 0
-            return not receiver.received(self._taken())
+        pieces = self._pieces
+        if receiver is not None and pieces:
+            self._framing = self._size = 0
+            data = pieces.pop() if len(pieces) == 1 else self._taken()
+            return not receiver.received(data)
         self.wake()
         if self.status and not self._pieces:
             # Framing of chunks, or trailers: never consumed, so it must not pause reading.
@@ -218,17 +220,12 @@ class HttpResponse:
         """Detach from the connection, which was returned to the pool or has broken."""
         self._connection = None
         if self._until_close and self.status:
-            self._complete = True
-        if not self._complete and self._error is None:
+            self.complete = True
+        if not self.complete and self._error is None:
             self._error = ConnectionLost("the connection broke")
         if self._receiver is not None:
-            self._receiver.ended(None if self._complete else self._error)
+            self._receiver.ended(None if self.complete else self._error)
         self.wake()
-
-    @property
-    def complete(self) -> bool:
-        """Whether the last byte has come."""
-        return self._complete
 
     def wake(self) -> None:
         """Wake the waiting reader."""

@@ -254,11 +254,15 @@ class RequestCycle:
         self._chunked, self._left = chunked, length
         self._unsent_head = head
 
-    def write(self, data: bytes) -> None:
-        """Write a piece of the body, framed as the head says; b"" writes the head alone."""
-        transport = self._connection.transport
+    def write(self, data: bytes) -> bool:
+        """Write a piece of the body, framed as the head says; b"" writes the head alone.
+
+        Gives whether the client takes more.
+        """
+        connection = self._connection
+        transport = connection.transport
         if self.disconnected or transport.is_closing():
-            return
+            return not connection.write_paused
         head, self._unsent_head = self._unsent_head, b""
         if not data or self.head.method == "HEAD":
             framed = head
@@ -272,6 +276,7 @@ class RequestCycle:
             framed = head + data if head else data
         if framed:
             transport.write(framed)
+        return not connection.write_paused
 
     def end(self, data: bytes = b"") -> None:
         """Write the last piece; the connection goes on with the next request, or is closed."""

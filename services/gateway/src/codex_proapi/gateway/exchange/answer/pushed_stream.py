@@ -113,7 +113,7 @@ class PushedStream:
 
     def _write(self, data: bytes) -> bool:
         """Translate and write; False if the client should take that first."""
-        translator, cycle = self._translator, self._cycle
+        translator = self._translator
         try:
             out = translator.feed(data)
         except Exception as error:  # noqa: BLE001 - it is the waiting task's
@@ -123,10 +123,10 @@ class PushedStream:
             self._rest = b""
             self._last.set_result(out)
             return True
-        if out:
-            self._times.silent = 0
-            cycle.write(out)
-        return cycle.writable
+        if not out:
+            return self._cycle.writable
+        self._times.silent = 0
+        return self._cycle.write(out)
 
     def _conclude(self) -> None:
         """The last byte of upstream was translated."""

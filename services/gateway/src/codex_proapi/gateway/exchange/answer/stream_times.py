@@ -1,5 +1,6 @@
 """How long upstream, and the gateway, have said nothing: for keep-alives, silence and metrics."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
@@ -13,10 +14,10 @@ class StreamTimes:
         clock: monotonic seconds.
     """
 
-    __slots__ = ("_clock", "_note", "_received_at", "idle", "silent")
+    __slots__ = ("_clock", "_gaps", "_received_at", "idle", "silent")
 
     def __init__(self, gaps: LabelledHistogram, clock: Callable[[], float]) -> None:
-        self._note = gaps.note
+        self._gaps = gaps
         self._clock = clock
         self._received_at = 0.0
         self.idle = 0
@@ -34,9 +35,12 @@ class StreamTimes:
     def received(self) -> None:
         """Upstream has sent something."""
         self.idle = 0
-        now = self._clock()
-        self._note(now - self._received_at)
+        now, gaps = self._clock(), self._gaps
+        gap = now - self._received_at
         self._received_at = now
+        # `LabelledHistogram.note`, in place: this runs for every read of every stream.
+        gaps.counts[bisect_left(gaps.bounds, gap)] += 1
+        gaps.total += gap
 
     def wait_for_client(self) -> None:
         """The client reads slowly, so upstream is not read: its silence does not count."""
