@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codex_proapi.commons.codex.minimal_request import LITE_HEADER
+from codex_proapi.commons.codex.minimal_request import LITE_HEADER, LITE_KEY
 from codex_proapi.gateway.upstream.websocket.continuation import (
     ADDED,
     COMPLETED,
@@ -13,7 +13,7 @@ from codex_proapi.gateway.upstream.websocket.continuation import (
     Asked,
     Continuation,
 )
-from codex_proapi.gateway.upstream.websocket.frames import LITE_KEY, CreateRequest
+from codex_proapi.gateway.upstream.websocket.frames import CreateRequest
 
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
 MORE = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "more"}]}

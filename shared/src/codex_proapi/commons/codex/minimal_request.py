@@ -8,6 +8,11 @@ LITE_CONTEXT = "all_turns"
 """`reasoning.context` of the lite shape; a lite request without it is refused (seen 2026-07)."""
 LITE_HEADER = "x-openai-internal-codex-responses-lite"
 """Says `true` with a request in the lite shape."""
+BETA_HEADER = "openai-beta"
+BETA = "responses_websockets=2026-02-06"
+"""What the Codex CLI 0.171 sends with a WebSocket's handshake, and only there."""
+LITE_KEY = "ws_request_header_x_openai_internal_codex_responses_lite"
+"""Stands in a frame's `client_metadata` in place of the header of a POST."""
 
 
 def minimal_request(model: str, text: str, *, session_id: str, lite: bool) -> dict[str, Any]:

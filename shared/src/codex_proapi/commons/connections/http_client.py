@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 import anyio.abc
 import httpcore
@@ -17,7 +18,7 @@ from httpcore._backends.anyio import AnyIOStream
 from codex_proapi.commons.connections.addresses import AddressBook
 from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.commons.connections.sockets import connected_socket
-from codex_proapi.commons.proxy.address import Proxy, ProxyRules
+from codex_proapi.commons.proxy.address import PORTS, Proxy, ProxyRules
 from codex_proapi.commons.proxy.handshake import CLOSED, ProxyFailed, handshake_with
 
 READ_BYTES: Final = 4096
@@ -109,6 +110,21 @@ class _Backend(httpcore.AsyncNetworkBackend):
         except OSError:
             raise httpcore.ProxyError("proxy: cannot be connected to") from None
         return await tls_with_proxy(stream, proxy, self._outgoing)
+
+
+async def open_stream(
+    url: str, rules: ProxyRules, *, outgoing: Outgoing, seconds: float
+) -> httpcore.AsyncNetworkStream:
+    """A connection to the host of an `http` or `https` URL, with TLS where it wants it.
+
+    Raises httpcore's errors, `ProxyError` for those of a proxy; `seconds` are for each step.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+    stream = await _Backend(rules, outgoing, None).connect_tcp(host, port, seconds)
+    return (
+        await stream.start_tls(outgoing.tls, host, seconds) if parts.scheme == "https" else stream
+    )
 
 
 async def tls_with_proxy(

@@ -18,6 +18,7 @@ from codex_proapi.console.cli.reports.bundle import Bundle, bundle_of
 from codex_proapi.console.cli.reports.findings import Finding, Verdict, failure, fine
 from codex_proapi.console.cli.reports.machine_checks import machine_findings, upstream_findings
 from codex_proapi.console.cli.reports.store_checks import store_findings
+from codex_proapi.console.cli.reports.transports import compare_transports, show_comparison
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
 from codex_proapi.console.cli.terminal.tables import plain
 
@@ -30,15 +31,39 @@ from codex_proapi.console.cli.terminal.tables import plain
     help="Write a report for others to this file: the findings, versions, settings and the shapes"
     " of the last failed requests, without secrets, names, prompts and answers.",
 )
+@click.option(
+    "--transports",
+    "account",
+    metavar="ACCOUNT",
+    help="Instead: ask this account by POST and over WebSocket in turn, and compare. It spends quota.",
+)
+@click.option(
+    "--model", default="", help="With --transports: the model asked; else the account's first."
+)
+@click.option(
+    "--turns", type=click.IntRange(1, 50), default=10, show_default=True, help="Turns each way."
+)
+@click.option("--yes", is_flag=True, help="Do not ask whether quota may be spent.")
 @click.pass_obj
 def doctor_command(
-    environ: Mapping[str, str], *, as_json: bool, bundle: pathlib.Path | None
+    environ: Mapping[str, str],
+    *,
+    as_json: bool,
+    bundle: pathlib.Path | None,
+    account: str | None,
+    model: str,
+    turns: int,
+    yes: bool,
 ) -> int:
     """Look for what is wrong with an installation, and say what to do.
 
     Looks at Redis, encryption keys, clock, accounts, gateways, disk, port, and the way to OpenAI.
     Changes nothing. Ends with 1 if something fails.
     """
+    if account is not None:
+        found = compare_transports(environ, account, model=model, turns=turns, agreed=yes)
+        show_comparison(found, as_json=as_json)
+        return int(not found.recommended)
     findings, told = asyncio.run(_examine(environ))
     if bundle is not None:
         _write(bundle, told)

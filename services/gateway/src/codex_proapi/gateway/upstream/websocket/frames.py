@@ -7,14 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from codex_proapi.commons.codex.minimal_request import LITE_HEADER
+from codex_proapi.commons.codex.minimal_request import BETA, BETA_HEADER, LITE_HEADER, LITE_KEY
 from codex_proapi.gateway.errors import Malformed
 
-BETA_HEADER: Final = "openai-beta"
-BETA: Final = "responses_websockets=2026-02-06"
-"""What the Codex CLI 0.171 sends with its handshake, and only there."""
-LITE_KEY: Final = "ws_request_header_x_openai_internal_codex_responses_lite"
-"""Stands in a frame's `client_metadata` in place of the header of a POST."""
 _OF_POSTS: Final = frozenset(
     {"content-type", "content-encoding", "content-length", "accept", LITE_HEADER}
 )
