@@ -9,14 +9,14 @@ from typing import Final
 WEIGHT_STEPS: Final = 80
 """A weight of 1.0 is so many turns, before the fraction is reduced: an eightieth still counts."""
 
+MOST_WEIGHT: Final = 100.0
+"""What counts of a greater weight, which only another version or a hand can have written."""
+
 
 @functools.lru_cache(maxsize=32)
 def turn_order(weights: tuple[tuple[str, float], ...]) -> tuple[str, ...]:
     """The order of turns: by id when the weights are equal, else spread evenly by weight."""
-    slots = {
-        account: max(1, round(weight * WEIGHT_STEPS)) if weight > 0 else 0
-        for account, weight in weights
-    }
+    slots = {account: _slots(weight) for account, weight in weights}
     if not any(slots.values()):
         slots = dict.fromkeys(slots, 1)
     step = math.gcd(*slots.values())
@@ -27,6 +27,13 @@ def turn_order(weights: tuple[tuple[str, float], ...]) -> tuple[str, ...]:
         for turn in range(count)
     )
     return tuple(account for _, account in sorted(positions))
+
+
+def _slots(weight: float) -> int:
+    """Turns of a weight; of one that is no number, or none that a console gives, within bounds."""
+    if not weight > 0:
+        return 0
+    return max(1, round(min(weight, MOST_WEIGHT) * WEIGHT_STEPS))
 
 
 def positions_of(turns: Sequence[str]) -> dict[str, list[int]]:
