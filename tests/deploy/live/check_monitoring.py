@@ -22,10 +22,10 @@ from codex_proapi.commons.redis import keyspace
 
 MODEL = "gpt-5.5"
 FAULTS = (
-    *("usage_limit_reached", "overloaded", "failed_after_words", "context_length_exceeded"),
-    *("ends_early", "server_error"),
+    *("other_model", "overloaded", "failed_after_words", "context_length_exceeded"),
+    *("ends_early", "server_error", "usage_limit_reached"),
 )
-"""What goes wrong while the figures are taken; names of the simulator."""
+"""What goes wrong while the figures are taken; names of the simulator. After the last no account is left."""
 
 
 class Scene:
@@ -187,7 +187,14 @@ class Scene:
         for fault in FAULTS:
             self.ask(self.gateways[0], f"[[fault:{fault}]] Hello {fault}", stream=True)
         self.unreadable_setting()
+        self.unreachable_backend()
+
+    def unreachable_backend(self) -> None:
+        """Let a request find nobody at the backend's address, with accounts that may be asked."""
         self.simulator.kill()
+        with redis.Redis(unix_socket_path=str(self.stage.redis.socket)) as store:
+            store.delete(keyspace.cooldowns())
+            store.incr(keyspace.cooldowns_version())
         failed = "sum(increase(gateway_upstream_connect_failures_total[1m])) > 0"
 
         def grows() -> object:  # a rate wants a figure before, and a pause lies between two tries

@@ -140,6 +140,7 @@ NAMED: dict[str, Fault] = {
     "other_ids": Fault(done_ids="other"),
     "quota_late": Fault(quota="late"),
     "quota_missing": Fault(quota="none"),
+    "other_model": Fault(answered_model="gpt-5.6-luna"),
     # Statuses with unknown bodies, and HTML pages instead of an API's response
     **{f"bare_{status}": Fault(status=status, body="") for status in (401, 402, 403, 404, 502)},
     **{f"json_{status}": Fault(status=status, body={}) for status in (402, 403, 404)},
