@@ -2,7 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.console_pages import PageClient, filled_console, words_of
+from support.console_pages import NOW, PageClient, filled_console, words_of
 from support.consoles import PASSWORD
 from support.logins import a_login
 
@@ -13,6 +13,7 @@ from codex_proapi.commons.accounts.model import (
     CooldownReason,
     NewAccount,
 )
+from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -153,6 +154,20 @@ async def test_one_account_shows_its_facts_and_its_last_requests(redis_url: str)
     assert "Added by auth.json" in text
     assert "Its last requests" in text
     assert site.scene.ids[0] in text
+
+
+async def test_an_accounts_last_requests_are_found_behind_those_of_others(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        mine, other = site.scene.ids[3], site.scene.ids[0]
+        records = [
+            site.scene.record(n, at=NOW + n / 100, account=mine if n == 1 else other, attempts=())
+            for n in range(10_000, 10_060)
+        ]
+        mine_too = site.scene.record(9_999, at=NOW, account=mine, asked_model="my-own-model")
+        await SettlementWriter(site.console.redis).add([mine_too, *records])
+        page = await site.read(f"/accounts/{mine}")
+
+    assert "my-own-model" in page
 
 
 async def test_limits_of_some_models_and_what_was_bought_are_shown_where_known(

@@ -5,6 +5,7 @@ from support.console_pages import filled_console
 from support.console_scene import a_catalogue
 
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.console.accounts.model_names import NamesInForce
 from codex_proapi.console.accounts.models_seen import ALWAYS, unite
 from codex_proapi.console.pages.models import default_of, offered_models
 from codex_proapi.console.views.account_list import load_accounts
@@ -89,6 +90,10 @@ async def test_accounts_that_have_not_reported_yet_are_waited_for(redis_url: str
         ("b", (), "b"),
         ("b", ("b",), "a"),
         ("none", (), "a"),
+        ("mine", (), "b"),
+        ("MINE-high", (), "b"),
+        ("B", (), "b"),
+        ("mine", ("b",), "a"),
         ("", ("a",), "b"),
         ("", ("a", "b"), ""),
     ],
@@ -97,8 +102,9 @@ def test_the_default_is_what_is_set_else_the_best_offered(
     wanted: Any, disabled: Any, chosen: Any
 ) -> None:
     models = unite({"acc": [{"slug": "a", "priority": 1}, {"slug": "b", "priority": 2}]})
+    known = NamesInForce(default_model=wanted, aliases={"mine": "b"})
 
-    assert default_of(models, disabled=disabled, wanted=wanted) == chosen
+    assert default_of(models, disabled=disabled, known=known) == chosen
 
 
 async def test_elsewhere_the_default_comes_first_and_there_is_always_a_name(redis_url: str) -> None:
@@ -113,3 +119,22 @@ async def test_elsewhere_the_default_comes_first_and_there_is_always_a_name(redi
 
     assert nobody == list(ALWAYS)
     assert somebody == ["gpt-5.5", "gpt-6.1-sol", "gpt-6-astra"]
+
+
+async def test_a_default_that_is_an_alias_is_shown_with_its_model_and_stays_when_saved(
+    redis_url: str,
+) -> None:
+    async with filled_console(redis_url) as site:
+        await site.console.parts.live_settings.change(
+            {"default_model": "house", "model_aliases": {"house": "GPT-5.5", "old": "house"}}
+        )
+        page = (await site.get("/catalogue")).text
+        settings = (await site.get("/settings")).text
+
+    row = page[page.index('id="row-gpt-5.5"') :]
+    row = row[: row.index("</tr>")]
+    assert ">default<" in row
+    assert page.count(">default<") == 1
+    assert "<code>house</code>" in row
+    assert "<code>old</code>" in row
+    assert '<option value="house" selected>' in settings

@@ -3,13 +3,16 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from support.console_pages import NOW, PageClient, filled_console
+from support.console_pages import NOW, PageClient, filled_console, words_of
 
-from codex_proapi.commons.usage.calendar import UTC
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import Counters, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.console.api.usage_rows import Wanted
+from codex_proapi.console.costs.token_costs import Cost
 from codex_proapi.console.pages.usage import Asked, asked_for, rows_of_sums, total_of
+from codex_proapi.console.pages.usage_over_time import Moment, names_of, trend_of
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 
 DAY = 86_400
@@ -173,7 +176,9 @@ def test_the_address_says_what_is_shown(
 
 
 def test_links_change_one_thing_and_keep_the_rest() -> None:
-    asked = Asked(by="model", span="", days=("2026-09-01", TODAY), only="key_a", impossible=False)
+    asked = Asked(
+        by="model", span="", days=("2026-09-01", TODAY), filters={"key": "key_a"}, impossible=False
+    )
     days = f"since=2026-09-01&until={TODAY}"
 
     assert asked.query() == f"by=model&{days}&key=key_a"
@@ -181,6 +186,63 @@ def test_links_change_one_thing_and_keep_the_rest() -> None:
     assert asked.query(by="account") == f"by=account&{days}"
     assert asked.query(by="key", only="gpt 5") == f"by=key&{days}&model=gpt+5"
     assert asked.csv == f"by=model&key=key_a&{days}&format=csv"
+    assert asked.query(view="month") == f"by=model&view=month&{days}&key=key_a"
+    assert asked.query(view="day", one="gpt 5") == f"by=model&view=day&{days}&model=gpt+5"
+    over_time = asked_for(
+        {"view": "hour", "range": "today", "account": "acc_1", "key": "k"}, now=NOW, calendar=UTC
+    )
+    assert over_time.one == ("account", "acc_1")
+    assert "step=hour" in over_time.csv
+    assert over_time.query(one="") == "by=key&view=hour&range=today"
+
+
+async def test_hours_of_a_key_are_shown_with_their_sum_and_a_chart(redis_url: str) -> None:
+    async with filled_console(redis_url) as site:
+        key_id = next(iter(site.scene.key_names))
+        hours = await site.get(f"/usage?view=hour&range=7d&key={key_id}")
+        days = await site.read(f"/usage?view=day&range=7d&key={key_id}")
+        total = await site.read(f"/usage?by=model&range=7d&key={key_id}")
+        everything = await site.read("/usage?view=month&range=30d")
+
+    html = hours.text
+    assert "Hour" in html
+    assert "Codex on the laptop" in html
+    assert len(re.findall(r"<th scope=\"row\"[^>]*>\s*<span class=\"time-name\">", html)) == 50
+    assert html.count('class="all"') > 50
+    sums = [words[words.rindex("Total") :].split()[1] for words in (words_of(html), days, total)]
+    assert sums[0] == sums[1] == sums[2]
+    assert "2026-09" in everything
+
+
+@pytest.mark.parametrize("view", ["hour", "day", "month"])
+@pytest.mark.parametrize(
+    "one", ["", "&account=none", "&model=gpt-5.5", "&key=k&model=m", "&key=open"]
+)
+async def test_each_view_of_one_thing_has_an_answer(redis_url: str, view: str, one: str) -> None:
+    async with filled_console(redis_url) as site:
+        answer = await site.get(f"/usage?view={view}&range=30d{one}")
+        links = [
+            link.replace("&amp;", "&") for link in re.findall(r'"(/api/usage[^"]*)"', answer.text)
+        ]
+        files = [await site.get(link) for link in links]
+
+    assert answer.status_code == 200
+    assert [each.status_code for each in files] == [200] * len(files)
+
+
+def test_a_chart_has_a_bar_for_each_hour_also_of_days_with_a_clock_change() -> None:
+    berlin = Calendar("Europe/Berlin")
+    wanted = Wanted(days=("2026-10-24", "2026-10-25"), step="hour")
+
+    names = names_of(wanted, berlin, now=NOW * 2)
+
+    assert (len(names), len(set(names))) == (49, 49)
+    assert names[0] == "2026-10-24T00:00+02:00"
+    assert names[-1] == "2026-10-25T23:00+01:00"
+    used = Moment(name=names[3], counters=Counters(requests=1, input=10, cached=5), cost=Cost())
+    bars = trend_of([used], names)
+    assert [(bar.height, bar.cached) for bar in bars[2:5]] == [(0, 0), (100, 50), (0, 0)]
+    assert bars[3].label == "2026-10-24 03:00"
 
 
 def test_who_used_most_comes_first_and_who_asked_nothing_is_left_out() -> None:

@@ -120,12 +120,15 @@ class ModelNames:
         """The sentence that refuses them, with the names there are."""
         return f"No account offers {_listed(unknown)}. Offered are {_listed(self.offered)}."
 
-    def _resolves(self, name: str) -> bool:
+    def model_of(self, name: str) -> str:
+        """The model that a name leads to: its own, an alias, a family's; empty if it leads nowhere."""
         try:
-            self._catalogue.resolve(name)
+            return self._catalogue.resolve(name).model.slug if name else ""
         except ModelNotFound:
-            return False
-        return True
+            return ""
+
+    def _resolves(self, name: str) -> bool:
+        return bool(self.model_of(name))
 
 
 MOST_TOLD = 20

@@ -22,7 +22,7 @@ from codex_proapi.console.views.sources import Sources
 
 ENTRIES = 500
 """Most log entries read for an account's last requests."""
-ENTRIES = 10
+LAST_REQUESTS = 10
 
 _WAYS = {
     "device": (N_("Device code"), "device"),
@@ -111,7 +111,7 @@ async def account_page(
     ways = ways_of(request, sources)
     view = AccountView(
         account=row,
-        entries=[failure_of(entry, names) for entry in own[:ENTRIES]],
+        entries=[failure_of(entry, names) for entry in own[:LAST_REQUESTS]],
         ways=ways.ways,
         redirect_uri=ways.redirect_uri,
         at_registered_address=ways.at_registered_address,

@@ -5,7 +5,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from codex_proapi.commons.usage.calendar import calendar_of
-from codex_proapi.console.accounts.model_names import names_in_force
+from codex_proapi.console.accounts.model_names import ModelNames, NamesInForce, names_in_force
 from codex_proapi.console.accounts.models_seen import ALWAYS, SeenModel, load_models
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.views.account_list import (
@@ -60,15 +60,17 @@ async def _rows(sources: Sources, overview: AccountOverview) -> tuple[ModelRow, 
     used = (await sources.usage.read("model", [day]))[day]
     disabled = live.disabled_models or ()
     known = names_in_force(live, await sources.replicas.all())
-    default = default_of(seen, disabled=disabled, wanted=known.default_model)
+    default = default_of(seen, disabled=disabled, known=known)
     aliases = known.aliases
+    names_of = ModelNames(seen, aliases=aliases)
+    targets = {name: names_of.model_of(name) for name in aliases}
     by_id = {row.id: row for row in overview.rows}
 
     def row(model: SeenModel) -> ModelRow:
         accounts = tuple(by_id[account_id] for account_id in model.accounts if account_id in by_id)
         counters = used.get(model.id)
         off = model.id in disabled
-        names = [name for name, target in aliases.items() if target == model.id]
+        names = [name for name, target in targets.items() if target == model.id]
         if model.id == default:
             names += [n for n in ALWAYS if n not in aliases and all(n != m.id for m in seen)]
         others = tuple(name for name in disabled if name != model.id)
@@ -98,9 +100,13 @@ async def _rows(sources: Sources, overview: AccountOverview) -> tuple[ModelRow, 
     return tuple(row(model) for model in seen)
 
 
-def default_of(models: list[SeenModel], *, disabled: tuple[str, ...], wanted: str) -> str:
-    """The model for a client that names none: the one that is set, else the best offered."""
+def default_of(models: list[SeenModel], *, disabled: tuple[str, ...], known: NamesInForce) -> str:
+    """The model for a client that names none: the one that is set, else the best offered.
+
+    What is set may be an alias, a family's name, or one with an effort, as in a request.
+    """
     offered = [model.id for model in models if model.id not in disabled]
+    wanted = ModelNames(models, aliases=known.aliases).model_of(known.default_model)
     if wanted in offered:
         return wanted
     return offered[0] if offered else ""
@@ -111,7 +117,7 @@ async def offered_models(sources: Sources, overview: AccountOverview) -> list[st
     seen = await load_models(sources.redis, [row.id for row in overview.rows])
     live = await sources.live_settings.read()
     disabled = live.disabled_models or ()
-    wanted = names_in_force(live, await sources.replicas.all()).default_model
-    default = default_of(seen, disabled=disabled, wanted=wanted)
+    known = names_in_force(live, await sources.replicas.all())
+    default = default_of(seen, disabled=disabled, known=known)
     names = [model.id for model in seen if model.id not in disabled]
     return sorted(names, key=lambda name: name != default) or list(ALWAYS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,11 +13,23 @@ from msgspec.structs import replace
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind
 from codex_proapi.console.api.prices import PriceRow, price_rows
-from codex_proapi.console.api.usage_rows import LONGEST_DAYS, Wanted, days_of, total_usage
+from codex_proapi.console.api.usage_rows import (
+    LONGEST_DAYS,
+    MOST_DAYS_OF,
+    Wanted,
+    days_of,
+    total_usage,
+)
 from codex_proapi.console.costs.cost_reader import CostReader
-from codex_proapi.console.costs.token_costs import Cost, rounded
+from codex_proapi.console.costs.token_costs import Cost, rounded, total_cost
 from codex_proapi.console.errors import BadRequest
 from codex_proapi.console.layout.layout import AnyRequest, page
+from codex_proapi.console.pages.usage_over_time import (
+    TrendBar,
+    moments_of,
+    names_of,
+    trend_of,
+)
 from codex_proapi.console.texts.phrases import N_
 from codex_proapi.console.views.account_list import AccountOverview, load_accounts
 from codex_proapi.console.views.paging import ListPage, page_of
@@ -33,6 +46,13 @@ RANGES: Mapping[str, tuple[str, int]] = {
 USUAL = "7d"
 OTHER: Mapping[UsageKind, UsageKind] = {"key": "model", "model": "key"}
 """What a row can be split by: a key's models, and a model's keys."""
+VIEWS: Mapping[str, str] = {
+    "": N_("Total"),
+    "hour": N_("By hour"),
+    "day": N_("By day"),
+    "month": N_("By month"),
+}
+"""What a row is: a key, account or model, or a time."""
 NOBODY = frozenset({"open", "none"})
 """Subjects that stand for no key, and for no account or model."""
 LONGEST = 128
@@ -72,36 +92,77 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     span: str
     """One of `RANGES`; empty where two days were given."""
     days: tuple[str, ...]
-    only: str
-    """The one model (by key) or key (by model) that is split; empty is all."""
+    filters: dict[str, str]
+    """The one key, account or model that is shown."""
     impossible: bool
     """Whether the days that were given are no range, so that the usual one is shown."""
+    view: Literal["", "hour", "day", "month"] = ""
+    """One of `VIEWS`."""
+
+    @property
+    def only(self) -> str:
+        """The one model (by key) or key (by model) that is split; empty is all."""
+        other = OTHER.get(self.by)
+        return self.filters.get(other, "") if other and not self.view else ""
+
+    @property
+    def one(self) -> tuple[str, str]:
+        """Kind and id of what is shown over time; empty is everything."""
+        found = [(kind, self.filters[kind]) for kind in BY if self.filters.get(kind)]
+        return found[0] if self.view and found else ("", "")
 
     @property
     def wanted(self) -> Wanted:
         """The same as the API asks for it."""
+        if self.view:
+            return Wanted(days=self.days, step=self.view, **self.filters)
         key, model = (self.only if OTHER.get(self.by) == kind else "" for kind in ("key", "model"))
         return Wanted(days=self.days, key=key, model=model)
 
-    def query(self, by: str = "", span: str = "", only: str = "") -> str:
-        """This page's address with one thing changed; by another kind all of it is shown."""
+    def query(
+        self,
+        by: str = "",
+        span: str = "",
+        only: str = "",
+        *,
+        view: str | None = None,
+        one: str | None = None,
+    ) -> str:
+        """This page's address with one thing changed; by another kind all of it is shown.
+
+        Args:
+            by: Another kind of rows.
+            span: Another span of time.
+            only: What is split by the other kind.
+            view: Another kind of rows: times, or (empty) keys, accounts, models.
+            one: What is shown over time, of the kind of the rows; empty is everything.
+        """
         times = {"since": self.days[0], "until": self.days[-1]}
         if span or self.span:
             times = {"range": span or self.span}
-        only = only or ("" if by else self.only)
-        other = OTHER.get(by or self.by)  # type: ignore[call-overload]
-        return urlencode({"by": by or self.by} | times | ({other: only} if other and only else {}))
+        filters = {} if by or one is not None else dict(self.filters)
+        if other := OTHER.get(by or self.by) if only else None:  # type: ignore[call-overload]
+            filters = {other: only}
+        asked_view = self.view if view is None else view
+        asked = {"by": by or self.by, "view": asked_view, **times, **filters}
+        if one:
+            asked[self.by] = one
+        return urlencode({name: value for name, value in asked.items() if value})
 
     @property
     def daily(self) -> bool:
         """Whether the CSV tells each day: so many days, or fewer, can be asked for."""
-        return len(self.days) <= MOST_DAYS
+        return len(self.days) <= MOST_DAYS and self.view != "month"
 
     @property
     def csv(self) -> str:
         """What gives the same from the API as CSV."""
         days = {"since": self.days[0], "until": self.days[-1], "format": "csv"}
-        days |= {} if self.daily else {"step": "month"}
+        step = self.view or ("day" if self.daily else "month")
+        days |= {} if step == "day" else {"step": step}
+        if self.view:
+            kind, _ = self.one
+            return urlencode({"by": kind or self.by} | self.filters | days)
         only = {OTHER[self.by]: self.only} if self.only else {}
         return urlencode({"by": self.by} | only | days)
 
@@ -113,7 +174,9 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     only_name: str
     """Name of the one that is split."""
     listed: ListPage[UsageSum]
-    """A page of the rows, who used most first."""
+    """A page of the rows: who used most first, or the latest time."""
+    trend: Sequence[TrendBar] = ()
+    """The chart above rows that are times."""
     total: UsageSum
     today: str
     time_zone: str
@@ -121,6 +184,7 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     prices: Sequence[PriceRow]
     by: Sequence[tuple[UsageKind, str]] = tuple(BY.items())
     ranges: Sequence[tuple[str, str]] = tuple((span, label) for span, (label, _) in RANGES.items())
+    views: Sequence[tuple[str, str]] = tuple(VIEWS.items())
     most_days: int = LONGEST_DAYS
 
 
@@ -132,6 +196,9 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
     calendar = await sources.calendar()
     asked = asked_for(request.query_params, now=now, calendar=calendar)
     names = await _names(sources, overview)
+    if asked.view:
+        view = await _over_time(sources, asked, names, request.query_params)
+        return await page(request, sources, overview, "usage.html", view=view)
     found = await total_usage(sources.usage, asked.by, asked.wanted)
     prices = await sources.prices.all()
     days, model = asked.wanted.days, asked.wanted.model
@@ -152,23 +219,52 @@ async def usage_page(request: AnyRequest, sources: NamedDependency[Sources]) -> 
     return await page(request, sources, overview, "usage.html", view=view)
 
 
+async def _over_time(
+    sources: Sources, asked: Asked, names: Mapping[str, str], query: Mapping[str, str]
+) -> UsageView:
+    """The page where a row is an hour, a day or a month."""
+    calendar, now = await sources.calendar(), sources.clock()
+    moments = await moments_of(sources.usage, asked.wanted, await sources.prices.all(), calendar)
+    rows = [
+        UsageSum(id=each.name, name=each.label, counters=each.counters, cost=each.cost)
+        for each in moments
+    ]
+    total = total_of(rows)
+    kind, one = asked.one
+    return UsageView(
+        asked=asked,
+        only_name=names.get(one, one) if kind else "",
+        listed=page_of(rows, query, text=lambda row: row.name),
+        trend=trend_of(moments, names_of(asked.wanted, calendar, now=now)),
+        total=replace(total, cost=total_cost(row.cost for row in rows)),
+        today=calendar.day_of(now),
+        time_zone=calendar.zone,
+        prices=await price_rows(sources.prices),
+        most_days=MOST_DAYS_OF["hour"] if asked.view == "hour" else LONGEST_DAYS,
+    )
+
+
 def asked_for(query: Mapping[str, str], *, now: float, calendar: Calendar) -> Asked:
     """Parse the query; missing or wrong values get their defaults."""
     by: UsageKind = next((kind for kind in BY if kind == query.get("by")), "key")
     span = query.get("range", USUAL)
     span = span if span in RANGES else USUAL
-    other = OTHER.get(by)
-    only = query.get(other, "")[:LONGEST] if other else ""
+    asked_view = query.get("view", "")
+    view: Any = asked_view if asked_view in VIEWS else ""
+    filters: dict[str, str] = {kind: query[kind][:LONGEST] for kind in BY if query.get(kind)}
+    if "account" in filters:  # nothing else is counted beside accounts
+        filters = {"account": filters["account"]}
     since, until = query.get("since", ""), query.get("until", "")
     impossible = False
     if since or until:
         try:
-            days = tuple(days_of(since, until, today=calendar.day_of(now), most=LONGEST_DAYS))
-            return Asked(by=by, span="", days=days, only=only, impossible=False)
+            most = MOST_DAYS_OF["hour"] if view == "hour" else LONGEST_DAYS
+            days = tuple(days_of(since, until, today=calendar.day_of(now), most=most))
+            return Asked(by=by, span="", days=days, filters=filters, impossible=False, view=view)
         except BadRequest:
             impossible = True
     days = tuple(reversed(calendar.days_back(now, RANGES[span][1])))
-    return Asked(by=by, span=span, days=days, only=only, impossible=impossible)
+    return Asked(by=by, span=span, days=days, filters=filters, impossible=impossible, view=view)
 
 
 def rows_of_sums(sums: Mapping[str, Counters], names: Mapping[str, str]) -> list[UsageSum]:
