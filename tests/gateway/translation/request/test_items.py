@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.askings import PIXEL, assistant, call, developer, result, user
+from support.askings import HI, PIXEL, asked, assistant, call, developer, result, user
 
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
@@ -147,3 +147,13 @@ def test_references_are_found() -> None:
 )
 def test_ids_that_can_be_upstreams(kind: str, item_id: Any, sound: bool) -> None:
     assert is_upstream_id(kind, item_id) is sound
+
+
+def test_a_search_that_upstream_does_not_take_back_is_left_out() -> None:
+    other = {"type": "web_search_call", "id": "ws_1", "action": {"type": "other"}}
+    found = {"type": "web_search_call", "id": "ws_2", "action": {"type": "open_page", "url": "u"}}
+
+    translated = asked({"input": [other, found, HI]}, endpoint="responses")
+
+    assert translated.request.input[0] == found
+    assert "input.web_search_call" in translated.dropped

@@ -10,13 +10,13 @@ from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.input_items import output_part, text_part
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.image_urls import normal_image_url
 from codex_proapi.gateway.translation.request.parts import (
     assistant_text,
     each_part,
     input_part,
     joined_text,
     kind_of,
-    normal_image_url,
     says_json,
 )
 from codex_proapi.gateway.translation.request.tool_results import tool_output

@@ -186,3 +186,11 @@ def test_reasoning_of_any_provider_becomes_what_upstream_takes(fields: Any, kept
     found = codex_items([{"type": "reasoning", **fields}])
 
     assert found == ([] if kept is None else [{"type": "reasoning", **kept}])
+
+
+def test_a_search_that_upstream_does_not_take_back_is_left_out() -> None:
+    other = {"type": "web_search_call", "id": "ws_1", "action": {"type": "other"}}
+    found = {"type": "web_search_call", "id": "ws_2", "action": {"type": "search", "query": "q"}}
+    bare = {"type": "web_search_call", "id": "ws_3"}
+
+    assert codex_items([other, found, bare]) == [found, bare]

@@ -213,3 +213,45 @@ def test_properties_of_tens_of_thousands_of_alternatives_are_taken_in_once_each(
     raw = msgspec.Raw(msgspec.json.encode({"type": "object", "anyOf": many}))
 
     assert len(sound_parameters(raw, "tools[0]", Patterns())["properties"]) == len(many)
+
+
+@pytest.mark.parametrize(
+    ("schema", "sound"),
+    [
+        (
+            {"type": "object", "properties": {"a": None}, "required": None},
+            {"type": "object", "properties": {"a": {}}},
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {"a": {"type": "string", "enum": None, "default": None}},
+            },
+            {"type": "object", "properties": {"a": {"type": "string", "default": None}}},
+        ),
+        (
+            {"type": "object", "properties": {}, "additionalProperties": None, "description": None},
+            {"type": "object", "properties": {}},
+        ),
+        (
+            {"type": "object", "properties": {"a": {"enum": ["x", None]}, "b": {"const": None}}},
+            {"type": "object", "properties": {"a": {"enum": ["x", None]}, "b": {"const": None}}},
+        ),
+    ],
+)
+def test_keywords_that_are_null_say_nothing(schema: Any, sound: Any) -> None:
+    assert _sound(schema) == sound
+
+
+def test_a_reference_at_the_top_level_is_replaced_by_what_it_names() -> None:
+    inner = {"type": "object", "properties": {"a": {"$ref": "#/definitions/B"}}, "required": ["a"]}
+    definitions = {"A": inner, "B": {"type": "string"}, "C": {"$ref": "#/definitions/A"}}
+
+    found = _sound({"$ref": "#/definitions/C", "definitions": definitions})
+
+    assert found == {**inner, "definitions": definitions}
+
+
+@pytest.mark.parametrize("reference", ["#/definitions/gone", "#", "https://x/y", 7, "#/$ref"])
+def test_a_reference_that_leads_nowhere_takes_any_arguments(reference: Any) -> None:
+    assert _sound({"$ref": reference})["properties"] == {}

@@ -8,9 +8,9 @@ from support.askings import NOBODY, PIXEL
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.translation.request.image_urls import media_type
 from codex_proapi.gateway.translation.request.translated_request import RequestOptions
 from codex_proapi.gateway.translation.unary.images import read_edit_request
-from codex_proapi.gateway.translation.unary.pictures import media_type
 
 PNG = base64.b64decode(PIXEL.partition(",")[2])
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
@@ -75,7 +75,7 @@ def test_a_file_is_sent_with_the_type_it_has(told: str, data: bytes, kind: str) 
         (form(b"%PDF-1.4", kind="application/pdf"), "image"),
         (form(PNG, b"zzz", name="image[]"), "image.1"),
         ({"prompt": "x", "image": "data:image/png;base64,aGVsbG8gd29ybGQ="}, "image"),
-        ({"prompt": "x", "image": "data:image/png;base64,"}, "image"),
+        ({"prompt": "x", "image": "data:image/png;base64,"}, "image.0"),
         ({"prompt": "x", "image": "data:image/png,abc"}, "image"),
         ({"prompt": "x", "image": ["data:image/png;base64,@@@@"]}, "image"),
         (

@@ -44,6 +44,10 @@ ID_PREFIXES = {
 """Prefixes of upstream's ids, by item type; an id with another prefix was not made by upstream."""
 
 
+_SEARCH_ACTIONS = frozenset({"search", "open_page", "find_in_page"})
+"""What upstream takes back of its web searches."""
+
+
 def history_items(entries: Any, field: str, reading: TranslationContext) -> list[Item]:
     """Return the items of `messages` or `input`, in order. Raises BadRequest."""
     if isinstance(entries, str):
@@ -141,6 +145,23 @@ def _unknown(entry: Item, kind: str) -> Item:
     return {name: value for name, value in entry.items() if name not in out}
 
 
+def is_foreign_search(entry: Item) -> bool:
+    """Whether an item is a web search with an action that upstream sends but does not take back.
+
+    Its own `other` is refused in a later turn, and the session with it (openai/codex#6945, #7085).
+    """
+    action = entry.get("action")
+    kind = action.get("type") if isinstance(action, dict) else None
+    return entry["type"] == "web_search_call" and kind is not None and kind not in _SEARCH_ACTIONS
+
+
+def _search(entry: Item, _: str, reading: TranslationContext) -> Item | None:
+    if is_foreign_search(entry):
+        reading.dropped.add("input.web_search_call")
+        return None
+    return _unknown(entry, entry["type"])
+
+
 def _trigger(_: Item, __: str, ___: TranslationContext) -> Item:
     return COMPACTION_TRIGGER
 
@@ -174,6 +195,7 @@ _READERS: dict[str, _Reader] = {
     REFERENCE: _reference,
     "compaction": _compaction,
     "compaction_trigger": _trigger,
+    "web_search_call": _search,
     "additional_tools": _nothing,
     **dict.fromkeys(TEXT_TYPES | IMAGE_TYPES | FILE_TYPES, _loose_part),
 }

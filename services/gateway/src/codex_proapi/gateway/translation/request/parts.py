@@ -14,6 +14,7 @@ from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.input_items import Part, text_part
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.translation.request.context import TranslationContext
+from codex_proapi.gateway.translation.request.image_urls import normal_image_url
 
 TEXT_TYPES = frozenset({"text", "input_text", "output_text"})
 IMAGE_TYPES = frozenset({"image_url", "input_image", "image", "image-url"})
@@ -24,10 +25,6 @@ THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reason
 """Reasoning without encrypted content, which cannot be replayed; left out."""
 
 _DETAILS = frozenset({"low", "high", "auto", "original"})
-_IMAGE_SCHEMES = ("http://", "https://", "data:")
-_LONGEST_SCHEME = max(map(len, _IMAGE_SCHEMES))
-_SPOILING = ("-", "_", "\n", "\r", " ", "\t")
-"""Characters that make upstream refuse base64; searched one by one, as images are megabytes."""
 _SEND_FILE = "Files by id or address are not available here: send the file itself as 'file_data'"
 _SEND_SOURCE = (
     "Content by id or address is not available here: send it itself, with a source of type "
@@ -105,25 +102,6 @@ def says_json(items: Iterable[Item]) -> bool:
     """Whether a message contains the word JSON, which upstream requires for `json_object`."""
     parts = (part for item in items if item["type"] == "message" for part in item["content"])
     return any("json" in part.get("text", "").lower() for part in parts)
-
-
-def normal_image_url(url: Any, where: str) -> str:
-    """Correct base64 that upstream refuses: line breaks, the URL alphabet, missing padding."""
-    if not isinstance(url, str) or not url[:_LONGEST_SCHEME].lower().startswith(_IMAGE_SCHEMES):
-        raise BadRequest("An image needs an http(s) address or a data: URL", param=where)
-    # An image may be many megabytes: valid base64 is searched, but never copied.
-    comma = url.find(",")
-    head = url[: max(comma, 0)]
-    if not head.startswith("data:") or not head.endswith(";base64"):
-        return url
-    if any(url.find(letter, comma) >= 0 for letter in _SPOILING):
-        payload = "".join(url[comma + 1 :].split()).replace("-", "+").replace("_", "/")
-    elif (len(url) - comma - 1) % 4 == 0:
-        return url
-    else:
-        payload = url[comma + 1 :]
-    payload = payload.rstrip("=")
-    return f"{head},{payload}{'=' * (-len(payload) % 4)}"
 
 
 def _one_part(part: Any, where: str) -> Part:

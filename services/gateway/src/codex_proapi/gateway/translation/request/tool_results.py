@@ -17,7 +17,9 @@ from codex_proapi.gateway.translation.request.parts import (
 
 _MCP_RESULT = frozenset({"content", "isError", "structuredContent", "_meta"})
 """The fields of MCP's result object."""
-_BYTES_FIELDS = ("data", "blob", "file_data")
+_BYTES_FIELDS = ("data", "blob", "file_data", "image", "image_url", "url")
+_HOLDING_FIELDS = ("resource", "source", "image_url", "file", "image")
+"""Fields that hold bytes, and objects with such fields."""
 
 
 def tool_output(content: Any, where: str, reading: TranslationContext) -> str | list[Part]:
@@ -60,8 +62,11 @@ def _without_bytes(part: Any) -> Any:
         else value
         for name, value in part.items()
     }
-    if isinstance(part.get("resource"), dict):
-        kept["resource"] = _without_bytes(part["resource"])
+    kept |= {
+        name: _without_bytes(part[name])
+        for name in _HOLDING_FIELDS
+        if isinstance(part.get(name), dict)
+    }
     return kept
 
 

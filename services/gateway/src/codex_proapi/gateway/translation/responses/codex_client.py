@@ -12,7 +12,11 @@ from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields, tool_value
 from codex_proapi.gateway.formats.codex.requests import Item, Tool
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
-from codex_proapi.gateway.translation.request.items import ITEM_ID_LIMIT, is_upstream_id
+from codex_proapi.gateway.translation.request.items import (
+    ITEM_ID_LIMIT,
+    is_foreign_search,
+    is_upstream_id,
+)
 
 KEPT = frozenset(
     {
@@ -75,6 +79,8 @@ def codex_choice(body: ClientBody) -> str | dict[str, Any]:
 def _items(entries: list[Any]) -> Iterator[Item]:
     for index, entry in enumerate(entries):
         item = _item(entry, f"input[{index}]")
+        if is_foreign_search(item):
+            continue
         if item["type"] == "reasoning":
             if (sound := _reasoning(item)) is None:
                 continue

@@ -26,7 +26,13 @@ PATTERNS = 128
 """Most distinct patterns of one request that are compiled, which takes some 0.1 ms each."""
 PATTERN_CHARACTERS = 5 * 1024
 """Most characters of all of them together; 1 to 9 µs each."""
+_SUSPICIOUS = (b'"pattern', b'"array"', b":null", b": null")
+"""What a schema contains that may have to be mended."""
+_MAY_BE_NULL = frozenset({"default", "const", "example"})
+"""Keywords whose value is data; others with null say nothing, as some serializers write them."""
 _COMPILING = threading.Lock()
+_MOST_REFERENCES = 8
+"""Longest chain of references that is followed."""
 _INNER = {
     **dict.fromkeys(
         ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"), "map"
@@ -96,7 +102,8 @@ def sound_parameters(raw: msgspec.Raw | None, where: str, patterns: Patterns) ->
     """Return a tool's parameters as upstream accepts them. Raises BadRequest for a value of another type.
 
     The result is an object's schema with properties, without `$schema`, without alternatives at the
-    top level, without arrays lacking `items`, and without patterns of other regex engines.
+    top level or a reference there, without arrays lacking `items`, without keywords that are null, and
+    without patterns of other regex engines.
     """
     if raw is None or raw == _NULL:
         return _NO_PARAMETERS
@@ -108,7 +115,7 @@ def sound_parameters(raw: msgspec.Raw | None, where: str, patterns: Patterns) ->
     if not sound or head.combined:
         return _mended(raw, where, patterns)
     text = bytes(raw)
-    if b'"pattern' not in text and b'"array"' not in text:
+    if not any(word in text for word in _SUSPICIOUS):
         return raw
     return _mended(raw, where, patterns) if _has_fault(raw, patterns) else raw
 
@@ -119,11 +126,13 @@ def _mended(raw: msgspec.Raw, where: str, patterns: Patterns) -> dict[str, Any]:
     if kind is not None and kind != "object" and not (isinstance(kind, list) and "object" in kind):
         raise BadRequest("A tool's parameters must be of type 'object'", param=f"{where}.type")
     schema.pop("$schema", None)
+    schema = _inlined(schema)
     if not isinstance(schema.get("properties"), dict):
         schema["properties"] = {}
     schema["type"] = "object"
     _flatten(schema)
     for part in _schemas_in(schema):
+        _drop_nulls(part)
         if _lacks_items(part):
             part["items"] = {}
         pattern = part.get("pattern")
@@ -135,6 +144,40 @@ def _mended(raw: msgspec.Raw, where: str, patterns: Patterns) -> dict[str, Any]:
                 key: value for key, value in named.items() if not patterns.is_foreign(key)
             }
     return schema
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Replace a reference at the top level by the schema it names, as generators write them."""
+    for _ in range(_MOST_REFERENCES):
+        reference = schema.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            break
+        found: Any = schema
+        for step in reference[2:].split("/"):
+            found = found.get(step) if isinstance(found, dict) else None
+        if not isinstance(found, dict):
+            break
+        rest = {word: value for word, value in schema.items() if word != "$ref"}
+        schema = {**rest, **found}
+    return schema
+
+
+def _drop_nulls(part: dict[str, Any]) -> None:
+    """Remove keywords that are null; a property without a schema may be anything."""
+    for word in [word for word, inner in part.items() if inner is None]:
+        if word not in _MAY_BE_NULL:
+            del part[word]
+    for word, inner in part.items():
+        if _INNER.get(word) == "map" and isinstance(inner, dict):
+            part[word] = {name: {} if each is None else each for name, each in inner.items()}
+
+
+def _has_null(part: dict[str, Any]) -> bool:
+    return any(
+        (inner is None and word not in _MAY_BE_NULL)
+        or (_INNER.get(word) == "map" and isinstance(inner, dict) and None in inner.values())
+        for word, inner in part.items()
+    )
 
 
 def _flatten(schema: dict[str, Any]) -> None:
@@ -174,9 +217,9 @@ def _lacks_items(part: dict[str, Any]) -> bool:
 
 
 def _has_fault(raw: msgspec.Raw, patterns: Patterns) -> bool:
-    """Whether an array lacks `items`, or a pattern is for another regex engine."""
+    """Whether an array lacks `items`, a keyword is null, or a pattern is for another regex engine."""
     for part in _schemas_in(msgspec.json.decode(raw)):
-        if _lacks_items(part):
+        if _lacks_items(part) or _has_null(part):
             return True
         pattern, named = part.get("pattern"), part.get("patternProperties")
         keys = named if isinstance(named, dict) else ()

@@ -3,19 +3,18 @@
 Both ways to send them, a file of a form and a data: URL, arrive here as a URL.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, Final
 
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.client_body import ClientBody
-from codex_proapi.gateway.translation.request.parts import normal_image_url
+from codex_proapi.gateway.translation.request.image_urls import (
+    media_type_of_base64,
+    normal_image_url,
+)
 
 MOST_PICTURES: Final = 16
 """Most pictures of an edit, as in OpenAI's API."""
-_LOOKED_AT: Final = 24
-"""Characters of base64 that hold the first bytes of every format below; a multiple of four."""
 
 
 def listed_pictures(asked: ClientBody) -> list[str]:
@@ -35,19 +34,6 @@ def checked_pictures(urls: Sequence[str], field: str) -> list[str]:
     return [_checked(url, f"{field}.{n}" if several else field) for n, url in enumerate(urls)]
 
 
-def media_type(first: bytes) -> str | None:
-    """The media type of a picture, by its first bytes; None for what is no picture."""
-    if first.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if first.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if first.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if first.startswith(b"RIFF") and first[8:12] == b"WEBP":
-        return "image/webp"
-    return None
-
-
 def _url(picture: Any, where: str) -> str:
     url = picture.get("image_url") if isinstance(picture, dict) else picture
     return normal_image_url(url, where)
@@ -57,11 +43,7 @@ def _checked(url: str, where: str) -> str:
     if url[:5].lower() != "data:":
         return url
     comma = url.find(",")
-    try:
-        first = base64.b64decode(url[comma + 1 : comma + 1 + _LOOKED_AT], validate=True)
-    except binascii.Error:
-        first = b""
-    kind = media_type(first) if url[:comma].endswith(";base64") else None
+    kind = media_type_of_base64(url, comma + 1) if url[:comma].endswith(";base64") else None
     if kind is None:
         raise BadRequest(
             "This is no image: send a PNG, JPEG, WebP or GIF, as a file or in base64",
