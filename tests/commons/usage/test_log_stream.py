@@ -244,3 +244,12 @@ async def test_a_record_survives_the_stream_whole(stream: LogStream) -> None:
 
     (stored,) = await stream.page()
     assert stored.entry.exchange == RECORD
+
+
+async def test_a_request_without_an_entry_any_more_is_not_found(redis_client: Any) -> None:
+    logs = LogStream(redis_client)
+    assert await logs.of_request("req_1") is None
+
+    await redis_client.zadd(keyspace.log_index(), {"req_1": 5})
+
+    assert await logs.of_request("req_1") is None

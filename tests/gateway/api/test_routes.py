@@ -15,6 +15,7 @@ from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.commons.codex.quota_parser import QuotaWindow
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.gateway.api.paths import PATHS, USAGE_ROUTE
 from codex_proapi.gateway.api.router import Router
 from codex_proapi.gateway.api.routes import Handlers, routes
@@ -55,6 +56,7 @@ class Scene:
             catalogues=self.catalogues,
             key_quota=cast("Any", self),
             responses=StoredResponses(ResponseStore(redis, CredentialCipher((KEY,)))),
+            logs=LogStream(redis),
             in_flight=self.in_flight,
             metrics=metrics,
             ping=self.ping,

@@ -18,6 +18,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.commons.runtime.process_metrics import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.gateway.api.count_tokens import CountTokens
 from codex_proapi.gateway.api.dialects.responses import RESPONSES
 from codex_proapi.gateway.api.dialects.table import DIALECTS
@@ -259,6 +260,7 @@ class Gateway:
             catalogues=self.upstream.catalogues,
             key_quota=self.stores.key_quota,
             responses=StoredResponses(self.stores.responses),
+            logs=LogStream(self.stores.redis.commands),
             in_flight=self.in_flight,
             metrics=self.metrics,
             ping=self.stores.redis.ping,

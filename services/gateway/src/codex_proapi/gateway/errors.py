@@ -33,7 +33,7 @@ CODES: Final = frozenset(
         "organization_usage_limit_exceeded", "origin_not_allowed", "previous_response_not_found",
         "response_not_found",
         "project_spend_limit_exceeded", "rate_limit_exceeded", "request_head_too_large",
-        "request_timeout", "request_too_large", "response_in_progress", "server_error", "server_is_overloaded",
+        "request_not_found", "request_timeout", "request_too_large", "response_in_progress", "server_error", "server_is_overloaded",
         "server_overloaded", "slow_down", "store_unavailable", "unknown_url", "unsupported_endpoint",
         "unsupported_content_encoding", "unsupported_parameter", "unsupported_value",
         "upstream_connection_lost", "upstream_empty_answer", "upstream_malformed",
@@ -127,6 +127,13 @@ class UnknownResponse(ClientFault):
 
     status = 404
     code = "response_not_found"
+
+
+class UnknownRequest(ClientFault):
+    """The log has no such request of the key."""
+
+    status = 404
+    code = "request_not_found"
 
 
 class UnknownRoute(ClientFault):

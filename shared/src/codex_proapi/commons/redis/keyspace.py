@@ -16,8 +16,7 @@ AFFINITY_SECONDS = 2 * 3600
 RESPONSE_SECONDS = 6 * 3600
 """How long a stored response can be continued by `previous_response_id`."""
 SETTLED_SECONDS = 2 * 3600
-"""How long a settled exchange's id is remembered after the last one of its hour, so that it is counted
-once: longer than a ledger may write it again."""
+"""How long a settled exchange's id is remembered after the last one of its hour, to count it once."""
 USAGE_DAYS = 400
 """How long usage counters are kept after their day, unless the settings say something else."""
 USAGE_MONTHS = 36
@@ -170,10 +169,7 @@ def slots() -> str:
 
 
 def queue() -> str:
-    """Hash of who waits for a slot, by request: since, until, weight, key, replica and accounts.
-
-    QUEUE_SECONDS.
-    """
+    """Hash of who waits for a slot, by request: since, until, weight, key, replica, accounts; QUEUE_SECONDS."""
     return f"{TAG}:queue"
 
 
@@ -321,6 +317,11 @@ def settled(hour: str) -> str:
 def logs() -> str:
     """Stream of log entries, trimmed to about as many as the settings say (10,000); cleared, it keeps its last id."""
     return f"{TAG}:logs"
+
+
+def log_index() -> str:
+    """Sorted set of the ids of the requests in the log, by the millisecond of their entry; as many as it has."""
+    return f"{TAG}:log-index"
 
 
 def cleared_logs() -> str:

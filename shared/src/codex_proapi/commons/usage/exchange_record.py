@@ -73,6 +73,10 @@ class ExchangeRecord(
     """What we sent upstream."""
     fallback: bool = False
     """Whether that is a fallback of the model asked for."""
+    effort: str = ""
+    """Reasoning effort that was sent; empty where the model's own applies."""
+    service_tier: str = ""
+    """Service tier that was asked for; empty is the ordinary one."""
     answered_model: str = ""
     """What replied."""
     substituted: bool = False

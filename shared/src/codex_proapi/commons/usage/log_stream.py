@@ -26,6 +26,8 @@ LENGTHS = (LENGTH, LEAST_LENGTH, MOST_LENGTH)
 """As the scripts that append take them."""
 TRIMS = 20
 """Most commands of one trim: Redis removes some ten thousand entries in each."""
+OF_ONE_MOMENT = 1000
+"""Most entries of one millisecond; one batch of settlements has a hundred."""
 NO_STREAM = "no such key"
 """Redis' error for a stream that was never written to."""
 
@@ -183,6 +185,20 @@ class LogStream:
             lambda: self._redis.xrevrange(keyspace.logs(), max=end, count=count),
         )
         return [LogRow(text(row_id), _body(fields)) for row_id, fields in found]
+
+    async def of_request(self, request_id: str) -> StoredEntry | None:
+        """The entry of a settled request; None if the log does not have it (any more).
+
+        An exchange is settled up to some seconds after its end.
+        """
+        at = await ask(lambda: self._redis.zscore(keyspace.log_index(), request_id))
+        if at is None:
+            return None
+        moment = str(int(at))
+        found: Any = await ask(
+            lambda: self._redis.xrange(keyspace.logs(), moment, moment, count=OF_ONE_MOMENT)
+        )
+        return next((e for e in _stored(found) if e.entry.request_id == request_id), None)
 
     async def last_id(self) -> str:
         """The last id ever assigned, cleared or not; `0-0` if none was. A live log begins there."""

@@ -46,6 +46,8 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     asked_model: str
     """As the client wrote it."""
     sent_model: str
+    effort: str = ""
+    service_tier: str = ""
     fallback: bool = False
     """Whether it serves in place of the model that was asked for."""
     dropped: tuple[str, ...] = ()
@@ -180,6 +182,8 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         asked_model=_printable(request.asked_model),
         sent_model=request.sent_model,
         fallback=request.fallback,
+        effort=_printable(request.effort),
+        service_tier=_printable(request.service_tier),
         answered_model=report.answered_model,
         substituted=is_substitution(request.sent_model, report.answered_model),
         account=answered.account,

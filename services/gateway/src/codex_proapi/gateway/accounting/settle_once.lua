@@ -1,5 +1,5 @@
 -- Count settled exchanges, each request id once, and append their log entries.
--- KEYS logs, settings
+-- KEYS logs, settings, index of the log
 -- ARGV seconds ids are remembered, names of counters as JSON, usual, least and greatest length of the log,
 --      then the JSON of each exchange:
 --      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, hours {{hash, field}, …} (packed, in some
@@ -21,7 +21,7 @@ local FIRST = 6 -- of ARGV that is an exchange
 local names = cjson.decode(ARGV[2])
 local length = log_length(KEYS[2], ARGV[3], ARGV[4], ARGV[5])
 local sums, hours, subjects, notes, lives, fresh = {}, {}, {}, {}, {}, {}
-local refused, first, written, counted = {}, '', false, 0
+local refused, first, written, counted, indexed = {}, '', false, 0, {}
 local POISONED = {'^WRONGTYPE', 'not an integer', 'not a valid float', 'overflow'}
 
 local function refuse(places, message)
@@ -171,7 +171,15 @@ for _, entry in ipairs(fresh) do
     counted = counted + 1
     lives[exchange.settled] = ARGV[1]
   end
-  write({place}, 'XADD', KEYS[1], 'MAXLEN', '~', length, '*', 'entry', exchange.entry)
+  if write({place}, 'XADD', KEYS[1], 'MAXLEN', '~', length, '*', 'entry', exchange.entry) then
+    indexed[#indexed + 1] = exchange.id
+  end
+end
+if #indexed > 0 then
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]
+  local at = string.match(last, '^%d+') -- of all of them: a script runs in one moment
+  for _, id in ipairs(indexed) do redis.pcall('ZADD', KEYS[3], at, id) end
+  redis.pcall('ZREMRANGEBYRANK', KEYS[3], 0, -length - 1)
 end
 for key, seconds in pairs(lives) do redis.call('EXPIRE', key, seconds) end
 

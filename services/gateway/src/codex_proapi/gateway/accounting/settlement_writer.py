@@ -72,7 +72,7 @@ class SettlementWriter:
                 self._refused(unreadable, "cannot be encoded")
             args = [*settings, *filter(None, exchanges)]
             added, refused, reason = await self._scripts.repeat(
-                "settle_once", [keyspace.logs(), keyspace.settings()], args
+                "settle_once", [keyspace.logs(), keyspace.settings(), keyspace.log_index()], args
             )
             if refused:
                 self._refused(len(refused), text(reason))

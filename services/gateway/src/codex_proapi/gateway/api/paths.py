@@ -18,6 +18,8 @@ HELLO_ROUTE: Final = "/api/hello"
 """What Claude Code asks first, to see whether anybody is there."""
 OWN_USAGE_ROUTE: Final = "/usage"
 """Where scripts read the figures of their key; below `/v1` only: the console has a page of this name."""
+RECEIPT_ROUTE: Final = "/requests"
+"""Below it stand receipts, below `/v1` only: `/v1/requests/{x-request-id}`."""
 RESPONSE_ROUTE: Final = "/responses"
 """Below it stand stored responses: `/responses/{id}` and `/responses/{id}/input_items`."""
 BACKEND_PREFIX: Final = "/backend-api/codex"
@@ -31,7 +33,8 @@ FIGURES: Final = "/metrics"
 PROBE_ROUTES: Final = ("/", "/health", "/readyz", HELLO_ROUTE, FIGURES)
 SUPPORTED: Final = (
     f"{', '.join(f'POST /v1{path}' for path in POST_ROUTES)}, GET /v1{MODEL_ROUTE}, "
-    f"GET and DELETE /v1{RESPONSE_ROUTE}/{{id}}, GET /v1{OWN_USAGE_ROUTE}"
+    f"GET and DELETE /v1{RESPONSE_ROUTE}/{{id}}, GET /v1{OWN_USAGE_ROUTE}, "
+    f"GET /v1{RECEIPT_ROUTE}/{{id}}"
 )
 
 
@@ -60,6 +63,9 @@ _STORED: Final = re.compile(
     rf"(?:/v1){{0,2}}(?P<response>{RESPONSE_ROUTE}/[A-Za-z0-9_-]{{1,128}})(?P<items>/input_items)?/?",
     re.ASCII,
 )
+_RECEIPT: Final = re.compile(
+    rf"(?:/v1){{1,2}}(?P<receipt>{RECEIPT_ROUTE}/[A-Za-z0-9_-]{{1,128}})/?", re.ASCII
+)
 MODEL_PATHS: Final = tuple(f"{prefix}{MODEL_ROUTE}/" for prefix in PREFIXES)
 
 
@@ -71,6 +77,8 @@ def route_of(path: str) -> str | None:
         return f"{MODEL_ROUTE}/{model}" if model else MODEL_ROUTE
     if route is None and (stored := _STORED.fullmatch(path)):
         return stored["response"] + (stored["items"] or "")
+    if route is None and (receipt := _RECEIPT.fullmatch(path)):
+        return receipt["receipt"]
     return route
 
 

@@ -8,14 +8,17 @@ from typing import Any, cast
 
 from litestar import Litestar, MediaType, Request, Response, delete, get
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.gateway.api import models
 from codex_proapi.gateway.api.error_shapes import error_body_for, is_anthropic
 from codex_proapi.gateway.api.key_usage import usage_of
 from codex_proapi.gateway.api.paths import HELLO_ROUTE, OWN_USAGE_ROUTE, USAGE_ROUTE
+from codex_proapi.gateway.api.receipts import receipt_of
 from codex_proapi.gateway.api.stored_responses import StoredResponses
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
@@ -44,6 +47,7 @@ class Handlers:
         catalogues: ModelCatalogues,
         key_quota: KeyQuota,
         responses: StoredResponses,
+        logs: LogStream,
         in_flight: InFlight,
         metrics: Metrics,
         ping: Callable[[], Awaitable[bool]],
@@ -55,6 +59,7 @@ class Handlers:
         self._catalogues = catalogues
         self._key_quota = key_quota
         self._responses = responses
+        self._logs = logs
         self._in_flight = in_flight
         self._metrics = metrics
         self._ping = ping
@@ -111,6 +116,11 @@ class Handlers:
         query = request.query_params
         return _json(200, await usage_of(key, self._key_quota, query), _PRIVATE)
 
+    async def receipt(self, request: AnyRequest, request_id: str) -> Response[bytes]:
+        """Tell what became of one request of the key."""
+        key = await self._authenticated(request)
+        return _json(200, await receipt_of(key, request_id, self._logs), _PRIVATE)
+
     async def response(self, request: AnyRequest, response_id: str) -> Response[bytes]:
         """Give a stored response of the key."""
         key = await self._authenticated(request)
@@ -159,6 +169,21 @@ class Handlers:
             raise StoreUnreachable("The key store does not answer. Please try again.") from None
 
 
+def _figures(handlers: Handlers) -> Sequence[HTTPRouteHandler]:
+    """The routes of what a key has used, and of what became of its requests."""
+
+    @get([USAGE_ROUTE, OWN_USAGE_ROUTE])
+    async def show_usage(request: AnyRequest) -> Response[bytes]:
+        own = request.scope["path"] == OWN_USAGE_ROUTE
+        return await (handlers.own_usage if own else handlers.usage)(request)
+
+    @get("/requests/{request_id:str}")
+    async def show_receipt(request: AnyRequest, request_id: FromPath[str]) -> Response[bytes]:
+        return await handlers.receipt(request, request_id)
+
+    return show_usage, show_receipt
+
+
 def routes(handlers: Handlers) -> ASGIApp:
     """The application behind the router."""
 
@@ -169,11 +194,6 @@ def routes(handlers: Handlers) -> ASGIApp:
     @get("/models/{name:path}")
     async def show_model(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         return await handlers.model(request, name.strip("/"))
-
-    @get([USAGE_ROUTE, OWN_USAGE_ROUTE])
-    async def show_usage(request: AnyRequest) -> Response[bytes]:
-        own = request.scope["path"] == OWN_USAGE_ROUTE
-        return await (handlers.own_usage if own else handlers.usage)(request)
 
     @get("/responses/{response_id:str}")
     async def show_response(request: AnyRequest, response_id: FromPath[str]) -> Response[bytes]:
@@ -201,7 +221,8 @@ def routes(handlers: Handlers) -> ASGIApp:
 
     application = Litestar(
         [
-            *(list_models, show_model, show_usage),
+            *(list_models, show_model),
+            *_figures(handlers),
             *(show_response, list_items, delete_response),
             *(health, readyz, metrics),
         ],

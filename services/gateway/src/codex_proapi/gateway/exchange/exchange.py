@@ -261,6 +261,8 @@ class Exchange:
                 streamed=translated.stream,
                 asked_model=translated.fallback_for or translated.asked_model,
                 fallback=bool(translated.fallback_for),
+                effort=_text(translated.request.reasoning.get("effort")),
+                service_tier=_text(translated.request.service_tier),
                 sent_model=translated.request.model,
                 dropped=translated.dropped,
             )
@@ -368,3 +370,7 @@ class Exchange:
             events=self._events,
             silence_seconds=self._silence_seconds,
         )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -56,7 +56,15 @@ PASSING = frozenset(
         *("response", "response-item", "responses", "stored-responses", "response-sizes"),
         *("settled", "stored", "stored-times", "stored-bytes"),
         *("restore", "restore-plan", "restoring"),
-        *("cleared-logs", "login", "login-outcome", "login-poll", "session", "sessions"),
+        *(
+            "cleared-logs",
+            "log-index",
+            "login",
+            "login-outcome",
+            "login-poll",
+            "session",
+            "sessions",
+        ),
         *("attempts", "sign-in-link", "replicas", "replica"),
         *("alerts", "alert-deliveries", "alert-outcomes", "alert-lock", "last-backup"),
     }

@@ -1,0 +1,81 @@
+"""GET /v1/requests/{id}: what became of one request of the key, by its `x-request-id`.
+
+Without prompt, answer and names of accounts. It is there some seconds after the request has ended,
+and as long as the log has its entry.
+"""
+
+from typing import Any
+
+import msgspec
+
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, ExchangeRecord
+from codex_proapi.commons.usage.log_stream import LogStream
+from codex_proapi.gateway.errors import StoreUnreachable, UnknownRequest
+
+
+async def receipt_of(key: ApiKey | None, request_id: str, logs: LogStream) -> bytes:
+    """The receipt as JSON; None for clients without a key.
+
+    Raises:
+        UnknownRequest: the log has no such request of this key.
+        StoreUnreachable: the log does not answer.
+    """
+    try:
+        found = await logs.of_request(request_id)
+    except StoreUnavailable:
+        raise StoreUnreachable("The log does not answer. Please try again.") from None
+    record = found.entry.exchange if found is not None else None
+    if record is None or record.key_id != (key.id if key is not None else ""):
+        raise UnknownRequest(
+            "There is no request with this id in the log, or it is another key's. "
+            "A request is there some seconds after its end."
+        )
+    return msgspec.json.encode(_body(record))
+
+
+def _body(record: ExchangeRecord) -> dict[str, Any]:
+    tokens = record.tokens
+    return {
+        "object": "request",
+        "id": record.request_id,
+        "created_at": int(record.at),
+        "endpoint": record.endpoint,
+        "stream": record.streamed,
+        "outcome": record.ending.value,
+        "status": record.status,
+        "code": record.code or None,
+        "model": {
+            "asked": record.asked_model,
+            "sent": record.sent_model,
+            "answered": record.answered_model or None,
+            "fallback": record.fallback,
+            "substituted": record.substituted,
+        },
+        "reasoning_effort": record.effort or None,
+        "service_tier": record.service_tier or None,
+        "transport": record.transport or None,
+        "dropped_parameters": record.dropped,
+        "usage": {
+            "input_tokens": tokens.input,
+            "cached_tokens": tokens.cached,
+            "output_tokens": tokens.output,
+            "reasoning_tokens": tokens.reasoning,
+            "estimated_tokens": record.estimated,
+        },
+        "attempts": [_attempt(each) for each in record.attempts],
+        "first_byte_ms": record.first_byte_ms or None,
+        "longest_silence_seconds": record.silence_seconds,
+        "total_ms": record.total_ms,
+    }
+
+
+def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
+    """One attempt, without its account and without upstream's words, which may name it."""
+    return {
+        "outcome": attempt.verdict,
+        "status": attempt.status or None,
+        "code": attempt.code or None,
+        "milliseconds": attempt.milliseconds,
+    }
