@@ -137,6 +137,7 @@ class ExchangeService:
             try:
                 exchange.settle()
             finally:
+                writer.forget()
                 self._give_back(exchange)
 
     async def _guarded(self, request: Request, exchange: Exchange, writer: ResponseWriter) -> None:

@@ -58,7 +58,7 @@ class HttpResponse:
     __slots__ = (
         *(
             "_connection",
-            "_error",
+            "_broken",
             "_framing",
             "_pieces",
             "_receiver",
@@ -83,7 +83,7 @@ class HttpResponse:
         self.complete = False
         """Whether the last byte has come."""
         self._until_close = False
-        self._error: ConnectionLost | None = None
+        self._broken = False
         self._waiter: asyncio.Future[None] | None = None
         self._receiver: Receiver | None = None
         # The parser calls it for every chunk: a list's own method costs least.
@@ -105,8 +105,8 @@ class HttpResponse:
     async def head(self) -> None:
         """Wait for status and headers. Raises ConnectionLost."""
         while not self.status:
-            if self._error is not None:
-                raise self._error
+            if self._broken:
+                raise _broke()
             await self._wait()
 
     async def read(self) -> bytes:
@@ -120,8 +120,8 @@ class HttpResponse:
         while not self._pieces:
             if self.complete:
                 return b""
-            if self._error is not None:
-                raise self._error
+            if self._broken:
+                raise _broke()
             await self._wait()
         return self._taken()
 
@@ -140,8 +140,8 @@ class HttpResponse:
                 self._connection.pause()
         elif self._connection is not None:
             self._connection.resume()
-        if self.complete or self._error is not None:
-            receiver.ended(None if self.complete else self._error)
+        if self.complete or self._broken:
+            receiver.ended(None if self.complete else _broke())
 
     def resume(self) -> None:
         """Read the socket again if it was paused; also for what nobody will read."""
@@ -221,10 +221,10 @@ class HttpResponse:
         self._connection = None
         if self._until_close and self.status:
             self.complete = True
-        if not self.complete and self._error is None:
-            self._error = ConnectionLost("the connection broke")
+        if not self.complete:
+            self._broken = True
         if self._receiver is not None:
-            self._receiver.ended(None if self.complete else self._error)
+            self._receiver.ended(None if self.complete else _broke())
         self.wake()
 
     def wake(self) -> None:
@@ -239,3 +239,8 @@ class HttpResponse:
             await waiter
         finally:
             self._waiter = None
+
+
+def _broke() -> ConnectionLost:
+    """A new error each time: one that is kept holds the frames it went through, and they this answer."""
+    return ConnectionLost("the connection broke")

@@ -139,6 +139,13 @@ class ResponseWriter:
         self._streams = streams
         self._codex = codex
 
+    def forget(self) -> None:
+        """The exchange is over: drop what refers to the request.
+
+        It refers to this writer in turn, and the garbage collector, which would free both, runs seldom.
+        """
+        self._early_headers = list
+
     @property
     def seconds_until_early_start(self) -> int:
         """Seconds until a streaming client gets its 200 though nothing was said, at most."""
