@@ -65,10 +65,21 @@ def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
 
 
 class Peer:
-    """One end of a connection: a pod of ours, a pod of another namespace, or an address."""
+    """One end of a connection: a pod of ours, a pod of another namespace, or an address.
 
-    def __init__(self, *, pod: str = "", namespace: str = "", address: str = "") -> None:
+    `labels` are those of a pod of our namespace that no manifest of ours makes.
+    """
+
+    def __init__(
+        self,
+        *,
+        pod: str = "",
+        namespace: str = "",
+        address: str = "",
+        labels: dict[str, str] | None = None,
+    ) -> None:
         self.pod, self.namespace, self.address = pod, namespace, address
+        self.labels = labels
 
     def __repr__(self) -> str:
         return f"<Peer {self.pod or self.namespace or self.address}>"
@@ -78,7 +89,8 @@ def may_connect(
     manifests: list[Manifest], source: Peer, target: Peer, port: int, protocol: str = "TCP"
 ) -> bool:
     """Whether the policies let a connection through, on both ends that are ours."""
-    out = not source.pod or _allowed(manifests, "Egress", source, target, port, protocol)
+    theirs = not source.pod or source.labels is not None  # let out by policies of their own
+    out = theirs or _allowed(manifests, "Egress", source, target, port, protocol)
     return out and (
         not target.pod or _allowed(manifests, "Ingress", target, source, port, protocol)
     )
@@ -87,7 +99,7 @@ def may_connect(
 def _allowed(
     manifests: list[Manifest], direction: str, ours: Peer, other: Peer, port: int, protocol: str
 ) -> bool:
-    labels = pod_labels(manifests, ours.pod)
+    labels = _labels_of(manifests, ours)
     policies = [
         policy["spec"]
         for policy in of_kind(manifests, "NetworkPolicy")
@@ -98,7 +110,8 @@ def _allowed(
         return True
     # A named port is one of the pod that is connected to.
     receiver = ours if direction == "Ingress" else other
-    names = container_ports(manifests, receiver.pod) if receiver.pod else {}
+    known = receiver.pod and receiver.labels is None
+    names = container_ports(manifests, receiver.pod) if known else {}
     side, ends = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
     return any(
         _is_among(manifests, rule.get(ends), other)
@@ -128,7 +141,11 @@ def _is_end(manifests: list[Manifest], end: dict[str, Any], other: Peer) -> bool
         return bool(other.namespace) and selects(
             end["namespaceSelector"], {NAMESPACE_LABEL: other.namespace}
         )
-    return bool(other.pod) and selects(end["podSelector"], pod_labels(manifests, other.pod))
+    return bool(other.pod) and selects(end["podSelector"], _labels_of(manifests, other))
+
+
+def _labels_of(manifests: list[Manifest], peer: Peer) -> dict[str, str]:
+    return pod_labels(manifests, peer.pod) if peer.labels is None else peer.labels
 
 
 def _has_port(

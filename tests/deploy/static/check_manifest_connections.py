@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry
 
 from codex_proapi.gateway.api.paths import FIGURES
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.settings import GatewaySettings
 
 ALIVE, READY = "/health", "/readyz"
 """What a liveness probe asks (the process alone) and what a readiness probe asks (Redis too)."""
@@ -49,6 +50,9 @@ DNS, INGRESS, GATEWAYS = (
     Peer(namespace=name) for name in ("kube-system", "ingress-nginx", "gateway-system")
 )
 MONITORING, STRANGER = Peer(namespace="monitoring"), Peer(namespace="default")
+NEIGHBOUR = Peer(pod="shop", labels={LABEL: "shop"})
+"""A pod of somebody else in our namespace."""
+ANYBODY = {"key": LABEL, "operator": "Exists"}
 METADATA, CLUSTER = Peer(address="169.254.169.254"), Peer(address="10.96.0.1")
 MAY = [
     *((service, REDIS, 6379, "TCP") for service in (GATEWAY, CONSOLE)),
@@ -61,7 +65,8 @@ MAY = [
 ]
 MAY_NOT = [
     *((STRANGER, target, port, "TCP") for target, port in ((GATEWAY, 8080), (CONSOLE, 8081))),
-    *((who, REDIS, 6379, "TCP") for who in (STRANGER, INGRESS, MONITORING)),
+    *((who, REDIS, 6379, "TCP") for who in (STRANGER, INGRESS, MONITORING, NEIGHBOUR)),
+    *((NEIGHBOUR, target, port, "TCP") for target, port in ((GATEWAY, 8080), (CONSOLE, 8081))),
     *((REDIS, target, 443, "TCP") for target in (INTERNET, CLUSTER)),
     *((GATEWAY, target, 443, "TCP") for target in (METADATA, CLUSTER)),
     *((service, INTERNET, port, "TCP") for service in (GATEWAY, CONSOLE) for port in (80, 25)),
@@ -113,6 +118,7 @@ def test_whoever_must_reach_somebody_does_and_nobody_else(manifests: list[Manife
         ("services", "ingress-nginx", "ingress"),
         ("redis", "monitoring", "metrics"),
         ("redis", "redis", "rediss"),
+        ("redis", {"key": LABEL, "operator": "In", "values": ["gateway", "console"]}, ANYBODY),
     ],
 )
 def test_a_policy_that_closes_or_opens_the_wrong_way_is_found(
@@ -198,6 +204,10 @@ def test_a_monitor_that_asks_in_vain_is_found(
     assert monitor_faults(planted(example, kind, name, *path, value=value))
 
 
+FEW_STREAMS = 50
+"""A pod for fewer would be one for each client."""
+
+
 def scaling_faults(manifests: list[Manifest], rule: str) -> list[str]:
     """Metrics an autoscaler asks for that no adapter's rule gives, or that nobody counts."""
     given = {each["name"]["matches"]: each["seriesQuery"] for each in yaml.safe_load(rule)}
@@ -211,6 +221,9 @@ def scaling_faults(manifests: list[Manifest], rule: str) -> list[str]:
                     found.append(f"no rule gives {name}")
                 elif given[name].split("{")[0] not in counted:
                     found.append(f"nobody counts {given[name]}")
+                each = int(metric["pods"]["target"]["averageValue"])
+                if not FEW_STREAMS <= each < GatewaySettings().max_concurrent:
+                    found.append(f"{each} streams are one pod's")
     return found
 
 
@@ -218,6 +231,10 @@ def test_the_autoscalers_metric_is_given_and_counted(ha: list[Manifest]) -> None
     rule = (DEPLOY / "k8s" / "components" / "streams-hpa" / "adapter-rule.yaml").read_text()
 
     assert scaling_faults(ha, rule) == []
+    for wrong in ("3", "3000"):
+        path = ("spec", "metrics", 1, "pods", "target", "averageValue")
+        broken = planted(ha, "HorizontalPodAutoscaler", "gateway", *path, value=wrong)
+        assert scaling_faults(broken, rule)
     assert scaling_faults(ha, rule.replace("matches: gateway_exchanges", "matches: exchanges"))
     assert scaling_faults(ha, rule.replace("seriesQuery: gateway_exchanges", "seriesQuery: open"))
 

@@ -23,6 +23,10 @@ CONTAINER = ("spec", "template", "spec", "containers", 0)
 
 ALIVE, READY = "/health", "/readyz"
 """What a liveness probe asks (the process alone) and what a readiness probe asks (Redis too)."""
+LEAST_PATIENCE = 30
+"""Seconds before a pod that starts slowly, or is busy, is killed."""
+LEAST_LINGER = 5
+"""Seconds in which a Service and an ingress forget a pod that is going."""
 CONSOLE_PATHS = (
     "/",
     "/accounts",
@@ -54,6 +58,11 @@ def probe_faults(manifests: list[Manifest]) -> list[str]:
                 found.append(f"{name}: {probe} asks {asked['path']}")
             if asked["port"] not in ports:
                 found.append(f"{name}: {probe} asks the port {asked['port']}")
+        for probe in ("startupProbe", "livenessProbe"):
+            asked = container[probe]
+            given = asked["periodSeconds"] * asked.get("failureThreshold", 3)
+            if given < LEAST_PATIENCE:
+                found.append(f"{name} is killed after {given} s of its {probe}")
     return found
 
 
@@ -71,6 +80,8 @@ def test_probes_ask_routes_that_exist_on_the_port_that_is_listened_to(
         (("livenessProbe", "httpGet", "path"), "/readyz"),
         (("startupProbe", "httpGet", "path"), "/healthz"),
         (("readinessProbe", "httpGet", "port"), "web"),
+        (("startupProbe", "failureThreshold"), 2),
+        (("livenessProbe", "failureThreshold"), 1),
     ],
 )
 def test_a_wrong_probe_or_port_is_found(
@@ -113,6 +124,8 @@ def rollout_faults(manifests: list[Manifest]) -> list[str]:
             for w in workloads(manifests)
         ):
             found.append(f"nothing is called {target['name']} to be scaled")
+        if target["name"] != scaler["metadata"]["name"]:
+            found.append(f"{scaler['metadata']['name']} scales {target['name']}")
         if scaler["spec"]["minReplicas"] > scaler["spec"]["maxReplicas"]:
             found.append("the autoscaler's least is more than its most")
     return found
@@ -134,6 +147,7 @@ LABEL = "app.kubernetes.io/name"
         ("PodDisruptionBudget", "gateway", ("spec", "selector", "matchLabels", LABEL), "gatway"),
         ("PodDisruptionBudget", "console", ("spec", "maxUnavailable"), 0),
         ("HorizontalPodAutoscaler", "gateway", ("spec", "scaleTargetRef", "name"), "gatway"),
+        ("HorizontalPodAutoscaler", "gateway", ("spec", "scaleTargetRef", "name"), "console"),
     ],
 )
 def test_a_rollout_or_budget_gone_wrong_is_found(
@@ -150,12 +164,16 @@ def patience_faults(manifests: list[Manifest]) -> list[str]:
     given = settings["data"]
     drains = float(given.get("DRAIN_SECONDS", GatewaySettings().drain_seconds))
     settles = float(given.get("DRAIN_SETTLE_SECONDS", GatewaySettings().drain_settle_seconds))
-    pod = workload(manifests, "gateway")["spec"]["template"]["spec"]
-    lingers = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    grace = pod["terminationGracePeriodSeconds"]
-    if grace < lingers + settles + drains + 5:
-        return [f"{grace} s of grace for {lingers} + {settles} + {drains} s"]
-    return []
+    found = []
+    for name in ("gateway", "console"):
+        pod = workload(manifests, name)["spec"]["template"]["spec"]
+        lingers = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        if lingers < LEAST_LINGER:
+            found.append(f"{name} goes before it is forgotten")
+        grace = pod["terminationGracePeriodSeconds"]
+        if name == "gateway" and grace < lingers + settles + drains + 5:
+            found.append(f"{grace} s of grace for {lingers} + {settles} + {drains} s")
+    return found
 
 
 def test_the_grace_period_is_longer_than_everything_in_it(manifests: list[Manifest]) -> None:
@@ -166,6 +184,15 @@ def test_too_short_a_grace_period_is_found(example: list[Manifest]) -> None:
     path = ("spec", "template", "spec", "terminationGracePeriodSeconds")
 
     assert patience_faults(planted(example, "Deployment", "gateway", *path, value=30))
+
+
+@pytest.mark.parametrize("name", ["gateway", "console"])
+def test_a_pod_that_goes_before_it_is_forgotten_is_found(
+    example: list[Manifest], name: str
+) -> None:
+    path = (*CONTAINER, "lifecycle", "preStop", "sleep", "seconds")
+
+    assert patience_faults(planted(example, "Deployment", name, *path, value=1))
 
 
 def test_a_pod_whose_resources_are_unknown_is_not_scaled_by_them(
@@ -242,6 +269,8 @@ def stream_faults(manifests: list[Manifest]) -> list[str]:
         for name in ("proxy-read-timeout", "proxy-send-timeout"):
             if int(notes.get(NGINX + name, 60)) < 3600:
                 found.append(f"{name} is {notes.get(NGINX + name)}")
+        if notes.get(NGINX + "proxy-next-upstream") != "error timeout":
+            found.append("a request that reached a pod is sent to another")
         if notes.get(NGINX + "proxy-body-size") != "64m":
             found.append("bodies of 64 MiB are refused")
     for route in of_kind(manifests, "HTTPRoute"):
@@ -267,6 +296,12 @@ def test_no_ingress_holds_or_cuts_streams(manifests: list[Manifest]) -> None:
             "Ingress",
             ("metadata", "annotations", NGINX + "proxy-read-timeout"),
             "60",
+        ),
+        (
+            "ingress-nginx",
+            "Ingress",
+            ("metadata", "annotations", NGINX + "proxy-next-upstream"),
+            "error timeout http_502 non_idempotent",
         ),
         ("ha", "HTTPRoute", ("spec", "rules", 0, "timeouts", "request"), "30s"),
     ],

@@ -190,6 +190,9 @@ def test_a_redis_without_its_volume_or_settings_is_found(
     assert lasting_faults(planted(example, "StatefulSet", "redis", *path, value=value), config)
 
 
+APART = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
 def group_faults(manifests: list[Manifest], script: str) -> list[str]:
     """Why the Sentinels would not agree, or not on one of theirs."""
     redis = named(manifests, "StatefulSet", "redis")
@@ -206,6 +209,12 @@ def group_faults(manifests: list[Manifest], script: str) -> list[str]:
     quorum = int(re.findall(r"QUORUM:=(\d+)", script)[0])
     if quorum != replicas // 2 + 1:
         found.append(f"{quorum} of {replicas} decide")
+    apart = redis["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]
+    (required,) = apart[APART]
+    if required["topologyKey"] != "kubernetes.io/hostname" or not selects(
+        required["labelSelector"], pod_labels(manifests, "redis")
+    ):
+        found.append("two members may be on one node")
     budget = named(manifests, "PodDisruptionBudget", "redis")["spec"]["maxUnavailable"]
     if replicas - budget < quorum:
         found.append(f"{budget} may go at a time, and {quorum} must stay")
@@ -222,6 +231,7 @@ def test_the_members_of_the_group_can_agree(ha: list[Manifest]) -> None:
         ("StatefulSet", ("spec", "replicas"), 2),
         ("PodDisruptionBudget", ("spec", "maxUnavailable"), 2),
         ("StatefulSet", (*POD, "containers", 0, "env", 3, "value"), "redis-1.redis.x.svc:6379"),
+        ("StatefulSet", (*POD, "affinity", "podAntiAffinity", APART, 0, "topologyKey"), "zone"),
         ("StatefulSet", (*POD, "containers", 0, "env", 4, "value"), "redis-0.redis.x.svc:26379"),
     ):
         assert group_faults(planted(ha, kind, "redis", *path, value=value), script), path

@@ -132,8 +132,32 @@ def volume_faults(files: Texts) -> list[str]:
     return found
 
 
+def room_faults(files: Texts) -> list[str]:
+    """Secrets that a service is told of and does not have, and a Redis that outgrows its container."""
+    services = yaml.safe_load(files["compose/compose.yaml"])["services"]
+    found = []
+    for name, service in services.items():
+        told = f"{service.get('environment')} {service.get('command')} {service.get('healthcheck')}"
+        has = {
+            each["target"] if isinstance(each, dict) else f"/run/secrets/{each}"
+            for each in service.get("secrets", ())
+        }
+        for path in sorted(set(re.findall(r"/run/secrets/[\w./-]+", told)) - has):
+            found.append(f"{name} has no {path}")
+    most = re.findall(r"^maxmemory (\d+)mb$", files["redis/redis.conf"], re.MULTILINE)
+    limit = re.fullmatch(r"(\d+)([mg])", services["redis"]["mem_limit"])
+    assert limit
+    # A rewrite of the append-only file may copy all of it.
+    if 2 * int(most[0]) > int(limit[1]) * (1024 if limit[2] == "g" else 1):
+        found.append(f"redis may have {most[0]} MB, with a copy, in {limit[0]}")
+    return found
+
+
 def faults(files: Texts) -> list[str]:
-    return [*address_faults(files), *port_faults(files), *volume_faults(files)]
+    return [
+        *(*address_faults(files), *port_faults(files), *volume_faults(files)),
+        *room_faults(files),
+    ]
 
 
 def test_the_files_of_the_stack_fit_together() -> None:
@@ -162,6 +186,14 @@ def test_the_files_of_the_stack_fit_together() -> None:
         ("compose/compose.yaml", "./secrets/encryption_keys", "./secrets/encryption_key"),
         ("compose/compose.yaml", "/run/secrets/redis/auth.conf}", "/run/secrets/auth.conf}"),
         ("compose/compose.yaml", "grafana-data:/var/lib/grafana", "grafana-data:/grafana"),
+        ("compose/compose.yaml", "encryption_keys, admin_password]", "encryption_keys]"),
+        ("compose/compose.yaml", "secrets: [redis_exporter]", "secrets: [redis_url]"),
+        (
+            "compose/compose.yaml",
+            "mem_limit: 1g\n    networks: [store]",
+            "mem_limit: 512m\n    networks: [store]",
+        ),
+        ("redis/redis.conf", "maxmemory 512mb", "maxmemory 900mb"),
         ("compose/Caddyfile", "gateway-b:8080", "gateway-c:8080"),
         ("compose/Caddyfile", "console:8081", "console:8080"),
         ("redis/redis.conf", "dir /data", "dir /var/lib/redis"),
