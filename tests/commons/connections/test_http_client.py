@@ -1,5 +1,6 @@
 """httpx through real proxies: what is a tunnel, what is kept, and whose fault a failure is."""
 
+import asyncio
 import pathlib
 from typing import Any
 
@@ -11,7 +12,9 @@ from support.proxies import ProxyServer, proxy_server
 
 from codex_proapi.commons.codex.token_endpoint import GrantUnavailable, TokenEndpoint
 from codex_proapi.commons.connections.http_client import http_client
+from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.commons.proxy.address import ProxyRules, parse_proxy
+from codex_proapi.commons.proxy.handshake import ConnectHandshake
 from codex_proapi.simulator import Simulator
 
 
@@ -120,3 +123,44 @@ async def test_a_time_out_of_the_handshake_is_one_of_connecting(scheme: str) -> 
         proxy.silent = True
         with pytest.raises(httpx.ConnectTimeout, match="proxy"):
             await client.get("http://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_a_proxy_that_closes_instead_of_answering_is_named(scheme: str) -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    listener = await asyncio.start_server(leave, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with client_by(f"{scheme}://127.0.0.1:{port}") as client:
+        with pytest.raises(httpx.ProxyError, match="closed the connection"):
+            await client.get("http://127.0.0.1:9/")
+    listener.close()
+
+
+async def test_addresses_of_ipv6_are_named_in_brackets() -> None:
+    async with proxy_server("http") as proxy, client_by(proxy.url) as client:
+        with pytest.raises(httpx.ProxyError):
+            await client.get("http://[::1]:9/")
+
+    [said] = ConnectHandshake(parse_proxy("http://p"), "::1", 9).begin().split(b"\r\n")[:1]
+    assert said == b"CONNECT [::1]:9 HTTP/1.1"
+    name = ConnectHandshake(parse_proxy("http://p"), "bücher.example", 443).begin()
+    assert name.startswith(b"CONNECT xn--bcher-kva.example:443 HTTP/1.1\r\n")
+
+
+async def test_those_of_one_process_share_a_tls_session(authority: Authority) -> None:
+    outgoing = Outgoing()
+    resumed = []
+    async with Simulator(tls=authority.server()) as sim:
+        for _ in range(3):
+            async with (
+                http_client(ProxyRules(), outgoing=outgoing) as client,
+                client.stream("GET", sim.auth_url) as answer,
+            ):
+                await answer.aread()
+                stream = answer.extensions["network_stream"]
+                resumed.append(stream.get_extra_info("ssl_object").session_reused)
+
+    assert resumed == [False, True, True]

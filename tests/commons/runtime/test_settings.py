@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
+from support.certificates import Authority
 
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.setting_names import FOREIGN_NAMES, KNOWN_NAMES
@@ -313,3 +314,16 @@ def test_printing_settings_shows_no_secret() -> None:
     assert KEY not in repr(settings)
     assert "canary" not in repr(settings)
     assert "port=1455" in repr(settings)
+
+
+def test_a_file_of_authorities_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    empty, good = tmp_path / "empty.pem", Authority(tmp_path).path
+    empty.write_text("no certificate\n")
+
+    assert faults_of({**NEEDED, "SSL_CERT_FILE": str(tmp_path / "none.pem")}) == [
+        f"SSL_CERT_FILE: cannot read {tmp_path}/none.pem: No such file or directory."
+    ]
+    assert faults_of({**NEEDED, "SSL_CERT_FILE": str(empty)}) == [
+        f"SSL_CERT_FILE: {empty} holds no certificates in PEM."
+    ]
+    from_environ(CommonSettings, {**NEEDED, "SSL_CERT_FILE": str(good)})

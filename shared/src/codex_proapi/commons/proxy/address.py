@@ -105,7 +105,8 @@ class ProxyRules(msgspec.Struct, frozen=True, kw_only=True):
 
     def _is_exempt(self, host: str, port: int) -> bool:
         rules = (rule.strip().lower() for rule in self.no_proxy.replace(" ", ",").split(","))
-        return any(_matches(rule, host.lower(), port) for rule in rules if rule)
+        name = _plain(host)
+        return any(_matches(rule, name, port) for rule in rules if rule)
 
 
 def _is_local(host: str) -> bool:
@@ -116,6 +117,17 @@ def _is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _plain(host: str) -> str:
+    """A host as rules name it: in lower case, without a last dot, IPv4 not inside IPv6."""
+    host = host.lower().rstrip(".")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    mapped = address.ipv4_mapped if address.version == 6 else None  # noqa: PLR2004 - IP's
+    return str(mapped or address)
 
 
 def _matches(rule: str, host: str, port: int) -> bool:
@@ -129,5 +141,5 @@ def _matches(rule: str, host: str, port: int) -> bool:
     name, colon, digits = rule.rpartition(":")
     if colon and digits.isdecimal() and (":" not in name or name.startswith("[")):
         return int(digits) == port and _matches(name, host, port)
-    name = rule.strip("[]").removeprefix("*").removeprefix(".")
+    name = rule.strip("[]").removeprefix("*").removeprefix(".").rstrip(".")
     return host == name or host.endswith(f".{name}")

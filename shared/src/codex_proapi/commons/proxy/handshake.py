@@ -65,7 +65,8 @@ class ConnectHandshake:
 
     def __init__(self, proxy: Proxy, host: str, port: int) -> None:
         self._proxy = proxy
-        self._authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        name = host if host.isascii() else host.encode("idna").decode()
+        self._authority = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
         self._received = b""
         self.done = False
 

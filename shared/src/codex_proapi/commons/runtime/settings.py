@@ -7,6 +7,7 @@ Nothing here reads `os.environ`: the caller passes the environment.
 import ipaddress
 import pathlib
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
@@ -219,11 +220,31 @@ def from_environ(cls: type[T], environ: Mapping[str, str]) -> T:
                 faults.append(f"{name}: {error}")
     known = frozenset(field.name.upper() for field in msgspec.structs.fields(cls))
     faults += [f"{name} is not a setting of ours." for name in unknown_names(environ, known)]
+    if issubclass(cls, CommonSettings):
+        faults += _authority_faults(environ)
     settings = cls(**values)
     faults.extend(settings.faults() if isinstance(settings, CommonSettings) else [])
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def _authority_faults(environ: Mapping[str, str]) -> list[str]:
+    """A fault where SSL_CERT_FILE, which OpenSSL reads itself, names no file of authorities.
+
+    OpenSSL says nothing then, and trusts nobody or, here, the usual authorities.
+    """
+    path = environ.get("SSL_CERT_FILE")
+    if not path:
+        return []
+    try:
+        found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        found.load_verify_locations(path)
+    except ssl.SSLError:
+        return [f"SSL_CERT_FILE: {path} holds no certificates in PEM."]
+    except OSError as error:
+        return [f"SSL_CERT_FILE: cannot read {path}: {error.strerror}."]
+    return []
 
 
 def _text(name: str, environ: Mapping[str, str], *, secret: bool, faults: list[str]) -> str | None:
