@@ -76,3 +76,10 @@ def test_the_command_line_ends_with_1_where_a_choice_differs(tmp_path: Any) -> N
     log.write_text(line(("acc_b", turn(0))))
 
     assert cli_run({}, ["replay", str(log)]) == 1
+
+
+def test_a_log_without_choices_says_what_makes_gateways_log_them() -> None:
+    told = run('{"event": "exchange.settled", "attempts": ["acc_a committed"]}\n')
+
+    assert (told.stdout, told.exit_code) == ("0 choices made again, 0 differ\n", 0)
+    assert "LOG_SELECTIONS" in told.stderr

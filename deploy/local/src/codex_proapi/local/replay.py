@@ -33,5 +33,7 @@ def replay(context: click.Context, log: IO[bytes], *, every: bool, as_json: bool
         print_json({"choices": seen, "differ": differing, "rows": rows})
     else:
         print(f"{seen} choices made again, {differing} differ")
+    if not seen:
+        click.echo("No line holds a choice: gateways log them with LOG_SELECTIONS.", err=True)
     if differing:
         context.exit(1)
