@@ -139,7 +139,9 @@ class Bench:
             Target("nginx, TLS", tls_port, BACKEND, process, beside="nginx, TLS"),
         ]
 
-    def gateway(self, *, tls: bool = False, accounts: int = 0) -> tuple[int, psutil.Process, str]:
+    def gateway(
+        self, *, tls: bool = False, accounts: int = 0, transport: str = "http"
+    ) -> tuple[int, psutil.Process, str]:
         """A gateway with a Redis of its own; without a number of accounts it is the lean one."""
         redis = self._stack.enter_context(RedisServer())
         port, secret = free_port(), "bench"
@@ -152,6 +154,7 @@ class Bench:
             "CODEX_BASE_URL": f"{origin}/backend-api/codex",
             "SSL_CERT_FILE": str(self.authority.path),
             "DATA_DIR": str(self.folder),
+            "UPSTREAM_TRANSPORT": transport,
         }
         if accounts:
             environment["ENCRYPTION_KEYS"], secret = seed_team(redis.url, accounts)
@@ -168,7 +171,9 @@ class Bench:
 
 TEAMS = {f"team, {accounts} accounts": accounts for accounts in (20, 200)}
 LEAN = {"lean, chat": CHAT, "lean, responses": RESPONSES, "lean, messages": MESSAGES}
-NAMES = ("direct", "nginx", "nginx, TLS", *LEAN, "lean, TLS", *TEAMS)
+SOCKETS = {"lean, WebSocket": False, "lean, WebSocket, TLS": True}
+"""Gateways that ask the upstream over WebSocket."""
+NAMES = ("direct", "nginx", "nginx, TLS", *LEAN, "lean, TLS", *SOCKETS, *TEAMS)
 
 
 @contextlib.contextmanager
@@ -183,6 +188,11 @@ def targets(wanted: Container[str] = NAMES) -> Iterator[tuple[Bench, list[Target
         if "lean, TLS" in wanted:
             port, process, _ = bench.gateway(tls=True)
             found.append(Target("lean, TLS", port, CHAT, process, beside="nginx, TLS"))
+        for name, encrypted in SOCKETS.items():
+            if name in wanted:
+                port, process, _ = bench.gateway(tls=encrypted, transport="websocket")
+                beside = "nginx, TLS" if encrypted else "nginx"
+                found.append(Target(name, port, CHAT, process, beside=beside))
         for name, accounts in TEAMS.items():
             if name in wanted:
                 port, process, secret = bench.gateway(tls=True, accounts=accounts)

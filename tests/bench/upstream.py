@@ -1,11 +1,15 @@
 """A fast upstream for the benchmark: POST …/responses as SSE, as many deltas as the prompt says.
 
+The same over WebSocket, as text frames.
+
 Not the simulator: it checks nothing, so that it costs little.
 `python -m bench.upstream PORT [TLS_PORT CERTIFICATE]`; `GET /bench/connections` on PORT gives how many
 connections both ports have had.
 """
 
 import asyncio
+import base64
+import hashlib
 import json
 import ssl
 import sys
@@ -59,6 +63,47 @@ BEFORE, AFTER = _event(
 ).split(b"STAMP")
 
 
+def _frames(events: bytes) -> bytes:
+    """Events of a stream as text frames."""
+    return b"".join(
+        _frame(part.partition(b"\ndata: ")[2]) for part in events.split(b"\n\n") if part
+    )
+
+
+def _frame(content: bytes) -> bytes:
+    size = len(content)
+    if size < 126:
+        return b"\x81%c%b" % (size, content)
+    return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), content)
+
+
+def _accepted(head: bytes) -> bytes:
+    """The answer to an upgrade."""
+    key = head.lower().index(b"sec-websocket-key:") + len(b"sec-websocket-key:")
+    sent = head[key:].split(b"\r\n")[0].strip()
+    guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    made = base64.b64encode(hashlib.sha1(sent + guid).digest())  # noqa: S324 - the protocol's
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        b"x-request-id: bench\r\nsec-websocket-accept: %b\r\n\r\n" % made
+    )
+
+
+def _message(data: bytes) -> tuple[bytes, bytes] | None:
+    """The payload of one masked frame, and what follows it; None if it is not whole."""
+    if len(data) < 2:
+        return None
+    size, at = data[1] & 0x7F, 2
+    if size >= 126:
+        length = 2 if size == 126 else 8
+        size, at = int.from_bytes(data[at : at + length], "big"), at + length
+    if len(data) < at + 4 + size:
+        return None
+    mask, payload = data[at : at + 4], data[at + 4 : at + 4 + size]
+    long = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+    return (int.from_bytes(payload, "big") ^ long).to_bytes(size, "big"), data[at + 4 + size :]
+
+
 def _closing(deltas: int) -> bytes:
     done = ITEM | {"status": "completed", "content": [{"type": "output_text", "text": "…"}]}
     usage = {"input_tokens": 900, "output_tokens": deltas, "total_tokens": 900 + deltas}
@@ -81,6 +126,8 @@ class Upstream(asyncio.Protocol):
         Upstream.opened += 1
         self.buffer = b""
         self.left = 0
+        self.upgraded = False
+        self.message = b""
 
     def data_received(self, data: bytes) -> None:
         """Collect one request, or the end of a long one; answer it when it is whole."""
@@ -92,6 +139,9 @@ class Upstream(asyncio.Protocol):
                 self._answer(rest)
             return
         self.buffer += data
+        if self.upgraded:
+            self._frames()
+            return
         head, found, rest = self.buffer.partition(b"\r\n\r\n")
         if not found:
             return
@@ -116,11 +166,29 @@ class Upstream(asyncio.Protocol):
             self.transport.write(said)
             self.transport.close()
             return
+        if b"upgrade: websocket" in lowered:
+            self.upgraded = True
+            self.transport.write(_accepted(head))
+            return
         if head.startswith(b"GET"):
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(MODELS))
             self.transport.write(MODELS)
             return
         self._answer(rest)
+
+    def _frames(self) -> None:
+        """Answer the message that is whole; pings and closes go unanswered."""
+        while (found := _message(self.buffer)) is not None:
+            first, (payload, self.buffer) = self.buffer[0], found
+            if first & 0x0F > 1:
+                continue
+            self.message += payload
+            if first & 0x80:
+                body, self.message = self.message, b""
+                self._answer(body)
+
+    def _write(self, events: bytes) -> None:
+        self.transport.write(_frames(events) if self.upgraded else _chunk(events))
 
     def _answer(self, body: bytes) -> None:
         marker = Marker.found_in(body)
@@ -131,7 +199,9 @@ class Upstream(asyncio.Protocol):
 
     def _begin(self, marker: Marker) -> None:
         if not self.transport.is_closing():
-            self.transport.write(HEAD + _chunk(OPENING))
+            if not self.upgraded:
+                self.transport.write(HEAD)
+            self._write(OPENING)
             self._send(marker, marker.deltas)
 
     def _send(self, marker: Marker, left: int) -> None:
@@ -140,17 +210,18 @@ class Upstream(asyncio.Protocol):
         while left > 0:
             count = min(marker.per_write, left)
             delta = BEFORE + str(time.monotonic_ns()).encode() + AFTER
-            self.transport.write(_chunk(delta * count))
+            self._write(delta * count)
             left -= count
             if marker.gap_ms:
                 loop = asyncio.get_running_loop()
                 loop.call_later(marker.gap_ms / 1000, self._send, marker, left)
                 return
-        closing = _chunk(_closing(marker.deltas))
-        if not marker.end_ms:
-            self.transport.write(closing + LAST)
+        self._write(_closing(marker.deltas))
+        if self.upgraded:
             return
-        self.transport.write(closing)
+        if not marker.end_ms:
+            self.transport.write(LAST)
+            return
         asyncio.get_running_loop().call_later(marker.end_ms / 1000, self._end)
 
     def _end(self) -> None:

@@ -9,6 +9,18 @@ LAST_EVENTS: Final = frozenset(
     (b"response.completed", b"response.incomplete", b"response.failed", b"response.done", b"error")
 )
 """Types after which nothing more comes for a request."""
+DELTAS: Final = {
+    b'{"type":"%b"' % name: b"event: %b\ndata: " % name
+    for name in (
+        b"response.output_text.delta",
+        b"response.reasoning_summary_text.delta",
+        b"response.reasoning_text.delta",
+        b"response.function_call_arguments.delta",
+        b"response.custom_tool_call_input.delta",
+    )
+}
+"""How frames begin that come often and change nothing here, with the first line of their block."""
+_AFTER_TYPE: Final = len(b'{"type":"')
 _KEEP_ALIVE: Final = b"keepalive"
 
 
@@ -25,8 +37,8 @@ class AnswerEvents:
         self.strayed = False
         """Whether something came that belongs to no request."""
         self.size = 0
-        """Bytes that wait to be read."""
-        self._blocks: list[bytes] = []
+        """Bytes of the messages that wait to be read."""
+        self._pieces: list[bytes] = []
         self._marks: AnswerMarks | None = None
 
     def __repr__(self) -> str:
@@ -39,6 +51,17 @@ class AnswerEvents:
 
     def take(self, data: bytes) -> None:
         """Take a message. Raises Malformed if it is no event."""
+        line = DELTAS.get(data[: data.find(b'"', _AFTER_TYPE) + 1])
+        if (
+            line is not None
+            and self.begun
+            and not self.ended
+            and b"\n" not in data
+            and b"\r" not in data
+        ):
+            self._pieces += line, data, b"\n\n"
+            self.size += len(data)
+            return
         name, block = as_event(data)
         if self.ended:
             # Nothing is asked for. What is said of the account is of no use, and does no harm.
@@ -49,19 +72,18 @@ class AnswerEvents:
         self.spoken = self.spoken or name != _KEEP_ALIVE
         self.begun = self.begun or name.startswith(b"response.")
         self.ended = name in LAST_EVENTS
-        self._blocks.append(block)
-        self.size += len(block)
+        self._pieces += block
+        self.size += len(data)
 
     def read(self) -> bytes:
         """What has come since the last call; b"" for nothing."""
-        blocks = self._blocks
-        data = blocks[0] if len(blocks) == 1 else b"".join(blocks)
-        blocks.clear()
+        data = b"".join(self._pieces)
+        self._pieces.clear()
         self.size = 0
         return data
 
     def finish(self) -> None:
         """The request is over: what is left of it is dropped."""
         self._marks = None
-        self._blocks.clear()
+        self._pieces.clear()
         self.size = 0

@@ -93,15 +93,18 @@ class CreateRequest:
         return self._fields
 
 
-def as_event(data: bytes) -> tuple[bytes, bytes]:
-    """The type of a frame, and its block of an event stream. Raises Malformed if it has no type."""
+def as_event(data: bytes) -> tuple[bytes, tuple[bytes, bytes, bytes]]:
+    """The type of a frame, and its block of an event stream in pieces.
+
+    Raises Malformed if it has no type.
+    """
     name = data[len(_TYPE) : data.find(b'"', len(_TYPE))] if data.startswith(_TYPE) else b""
     if not _NAME.fullmatch(name):
         name = _type_of(data)
     if b"\n" in data or b"\r" in data:
         # Line breaks stand between the values of JSON only, and would end the line.
         data = data.replace(b"\r", b" ").replace(b"\n", b" ")
-    return name, b"event: %b\ndata: %b\n\n" % (name, data)
+    return name, (b"event: %b\ndata: " % name, data, b"\n\n")
 
 
 def _type_of(data: bytes) -> bytes:

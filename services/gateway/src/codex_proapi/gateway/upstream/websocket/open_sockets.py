@@ -18,7 +18,7 @@ MOST_OF_ACCOUNT: Final = 64
 """Open sockets of one account; what goes beyond goes by POST."""
 MOST: Final = 512
 """Open sockets of a process: some 40 MiB with TLS."""
-MOST_OF_CONVERSATION: Final = 4
+MOST_OF_CONVERSATION: Final = 16
 """Sockets that wait for one conversation: parallel turns make several."""
 MOST_NEW: Final = 64
 """Waiting sockets that have carried one request only: most of these conversations never go on."""
