@@ -185,16 +185,16 @@ def _marks_of(item: Any, *, also_shorter: bool = False) -> frozenset[bytes]:
     if not isinstance(item, dict):
         return frozenset()
     form = _form(item)
-    marks = {_mark(form)}
-    if also_shorter:
-        shorter = dict(form)
-        if form.get("type") == "message":
-            shorter.pop("phase", None)
-        elif form.get("type") == "reasoning" and form.get("encrypted_content"):
-            shorter.pop("summary", None)
-            shorter.pop("content", None)
-        marks.add(_mark(shorter))
-    return frozenset(marks)
+    mark = _mark(form)
+    if not also_shorter:
+        return frozenset((mark,))
+    kind = form["type"]
+    if kind == "message":
+        form.pop("phase", None)
+    elif kind == "reasoning" and "encrypted_content" in form:
+        form.pop("summary", None)
+        form.pop("content", None)
+    return frozenset((mark, _mark(form)))
 
 
 def _mark(form: dict[str, Any]) -> bytes:

@@ -14,6 +14,8 @@ _OF_POSTS: Final = frozenset(
     {"content-type", "content-encoding", "content-length", "accept", LITE_HEADER}
 )
 _METADATA: Final = "client_metadata"
+_OF_TURNS: Final = frozenset({"input", _METADATA})
+"""Fields that are not settings."""
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRINGS: Final = msgspec.json.Decoder(dict[str, str])
 _TYPE: Final = b'{"type":"'
@@ -57,12 +59,13 @@ class CreateRequest:
 
     def settings(self) -> bytes:
         """A digest of everything that the answer depends on, but `input`."""
-        seen = hashlib.sha256()
-        for name, value in self._split().items():
-            if name not in {"input", _METADATA}:
-                seen.update(b"%d %b%d " % (len(name), name.encode(), len(bytes(value))))
-                seen.update(value)
-        return seen.digest()
+        kept = [
+            pair
+            for name, value in self._split().items()
+            if name not in _OF_TURNS
+            for pair in (name.encode(), value)
+        ]
+        return hashlib.sha256(b"\0".join(kept)).digest()
 
     def whole(self) -> bytes:
         """The frame with the whole input."""

@@ -243,8 +243,5 @@ def _length(each: OpenSocket) -> int:
 
 
 def _digest(headers: Mapping[str, str]) -> bytes:
-    seen = hashlib.sha256()
-    for name, value in headers.items():
-        if name.lower() not in _OF_TURNS:
-            seen.update(f"{name.lower()}\0{value}\0".encode())
-    return seen.digest()
+    kept = [f"{name}\0{value}" for name, value in headers.items() if name not in _OF_TURNS]
+    return hashlib.sha256("\0".join(kept).encode()).digest()

@@ -363,7 +363,7 @@ class UpstreamSocket(asyncio.Protocol):
         out = self._framing.data_to_send()
         if self._transport is None or self._transport.is_closing() or not out:
             return
-        self._transport.writelines([piece for piece in out if piece])
+        self._transport.write(out[0] if len(out) == 1 else b"".join(out))
         if not out[-1]:
             self._transport.close()
 

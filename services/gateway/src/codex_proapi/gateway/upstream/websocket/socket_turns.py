@@ -85,6 +85,11 @@ class SocketTurns:
         self._sockets = sockets
         self._choice = choice
         self._figures = figures
+        self._requests = {
+            (socket, sent): figures.socket_requests.labels(socket, sent)
+            for socket in ("new", "kept")
+            for sent in ("full", "incremental")
+        }
         self.most = MOST_MESSAGE_BYTES
         """Bytes from which a request does not fit into a frame, as far as is known."""
 
@@ -205,7 +210,7 @@ class SocketTurns:
         asked.forget()
         socket, sent = "kept" if turn.kept else "new", "incremental" if incremental else "full"
         stream.way = f"{socket} socket, {sent} input"
-        self._figures.socket_requests.labels(socket, sent).inc()
+        self._requests[socket, sent].inc()
         return stream
 
     def _refused(
