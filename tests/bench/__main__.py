@@ -2,7 +2,8 @@
 
 Prints one table: CPU, added latency, connections opened upstream and memory of the proxy process for
 the shapes of real traffic. One process each, everything on this machine, so quote ratios, not absolute
-times. `--part 0.1` runs a tenth of the requests, `--only SHAPE_OR_TARGET` (often) a part of the table.
+times. `--part 0.1` runs a tenth of the requests, `--only SHAPE_OR_TARGET` (often) a part of the table,
+`--only memory` only what streams, slow readers and bodies take.
 Asserts nothing.
 """
 
@@ -17,6 +18,7 @@ import psutil
 import uvloop
 from bench.load import Result, load
 from bench.marker import Marker
+from bench.memory import ROWS, measure_all
 from bench.targets import NAMES, Bench, Target, targets
 
 FILLER = "Explain what this code does and why. " * 30
@@ -161,15 +163,19 @@ async def _run(bench: Bench, found: list[Target], shapes: list[Shape]) -> None:
             measured = await _measure(bench, target, shape)
             nginx.setdefault(target.name, 1000 * measured.cpu / shape.requests)
             _row(shape, target, measured, nginx.get(target.beside, 0.0))
-    print(f"\nmemory, {STREAMS} open streams:")
-    for target in found:
-        if target.process:
-            print(f"  {target.name:22}{await _memory(target, streams=STREAMS):.1f} KiB a stream")
     print(
         "\nCPU is user + system of the target's process, x nginx the ratio of it to nginx over the same"
         "\nkind of connection; times in ms; s/100k = CPU seconds for 100,000 deltas; whole = to the end of"
         "\nthe body; opened = connections the upstream got during the run."
     )
+
+
+async def _open_streams(found: list[Target]) -> None:
+    """What an open stream takes in each target."""
+    print(f"\nmemory, {STREAMS} open streams:")
+    for target in found:
+        if target.process:
+            print(f"  {target.name:22}{await _memory(target, streams=STREAMS):.1f} KiB a stream")
 
 
 def main() -> None:
@@ -178,17 +184,27 @@ def main() -> None:
     parser.add_argument(
         "--part", type=float, default=1.0, help="part of the requests of each shape"
     )
-    parser.add_argument("--only", action="append", default=[], help="a shape or a target")
+    parser.add_argument(
+        "--only", action="append", default=[], help="a shape, a target, or `memory`"
+    )
     asked = parser.parse_args()
     shapes = [
         replace(shape, requests=max(int(shape.requests * asked.part), shape.at_once))
         for shape in SHAPES
     ]
     begun = time.monotonic()
-    chosen = [shape for shape in shapes if shape.name in asked.only] or shapes
+    chosen = [shape for shape in shapes if shape.name in asked.only]
     wanted = [name for name in NAMES if name in asked.only] or NAMES
+    if "memory" in asked.only and not chosen:
+        with targets(()) as (bench, _):
+            measure_all(bench, ROWS)
+        return
     with targets(wanted) as (bench, found):
-        uvloop.run(_run(bench, found, chosen))
+        uvloop.run(_run(bench, found, chosen or shapes))
+        uvloop.run(_open_streams(found))
+        if not chosen or "memory" in asked.only:
+            print("\nmemory of slow readers and large bodies, lean, each in a process of its own:")
+            measure_all(bench, ROWS[1:])
     print(f"took {time.monotonic() - begun:.0f} s")
 
 

@@ -1,14 +1,15 @@
-"""`python -m bench.memory`: what open streams, slow readers and request bodies cost in memory.
+"""What open streams, slow readers and request bodies cost in memory: the last part of `make bench`.
 
 Prints resident memory that each adds to a gateway process of its own, over plain and encrypted
-connections to the upstream. Asserts nothing.
+connections to the upstream. Asserts nothing. `python -m bench.memory [NAME…]` prints these rows alone.
 """
 
 import asyncio
 import json
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -17,10 +18,13 @@ from bench.targets import CHAT, Bench, targets
 
 STREAMS = 200
 BODIES = 40
+GROWTH_BYTES = 256 * 1024
+"""What counts as growth of a process."""
 FILLER = "Explain what this code does and why. "
 SLOW_BYTES, SLOW_BUFFER = 1024, 4096
 """What a slow reader takes each second, and how much its own kernel keeps for it."""
-WATCH_SECONDS = 15
+STEADY_SECONDS, MOST_SECONDS = 4, 60
+"""Memory is watched until it has not grown for so long, at most for so long."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Row:
     unit: str
     client: Callable[[socket.socket, bytes], Awaitable[None]]
     filler: int = 1
-    """How often the prompt repeats its text; 27,000 times are a megabyte."""
+    """How often the prompt repeats its text; 28,000 times are a megabyte."""
 
 
 async def _take_all(sock: socket.socket, request: bytes) -> None:
@@ -56,7 +60,13 @@ async def _send_half(sock: socket.socket, request: bytes) -> None:
     await asyncio.Event().wait()
 
 
-MEGABYTE = 27_000
+async def _leave_unread(sock: socket.socket, request: bytes) -> None:
+    """Send all, and stay."""
+    await asyncio.get_running_loop().sock_sendall(sock, request)
+    await asyncio.Event().wait()
+
+
+MEGABYTE = 28_000
 ROWS = (
     Row("open stream", Marker(400, 50, 1), STREAMS, "KiB a stream", _take_all),
     Row("slow reader, 1 KB/s", Marker(8000, 0, 8), STREAMS, "KiB a stream", _take_slowly),
@@ -65,6 +75,11 @@ ROWS = (
         "1 MB body, waiting for upstream",
         Marker(wait_ms=60_000),
         *(BODIES, "KiB a body", _take_all, MEGABYTE),
+    ),
+    Row(
+        "60 MB body, six at once",
+        Marker(wait_ms=60_000),
+        *(6, "KiB a body", _leave_unread, 60 * MEGABYTE),
     ),
 )
 
@@ -77,7 +92,7 @@ async def _load(row: Row, port: int, process: psutil.Process) -> tuple[float, fl
     head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer bench\r\n"
     request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
     await _warm_up(port, head)
-    before = most = process.memory_info().rss
+    before = process.memory_info().rss
     clients, sockets = [], []
     for _ in range(row.count):
         sock = socket.socket()
@@ -86,17 +101,27 @@ async def _load(row: Row, port: int, process: psutil.Process) -> tuple[float, fl
         sock.setblocking(False)
         sockets.append(sock)
         clients.append(asyncio.ensure_future(row.client(sock, request)))
-    for _ in range(WATCH_SECONDS * 10):
-        await asyncio.sleep(0.1)
-        most = max(most, process.memory_info().rss)
+    most = await _steady(process)
     for client in clients:
         client.cancel()
     await asyncio.gather(*clients, return_exceptions=True)
     for sock in sockets:
         sock.close()
-    await asyncio.sleep(3)
-    left = process.memory_info().rss
+    left = -await _steady(process, sign=-1)
     return (most - before) / 1024 / row.count, (left - before) / 1024 / row.count
+
+
+async def _steady(process: psutil.Process, sign: int = 1) -> int:
+    """Memory when it has grown to its most; with the sign -1, when it has shrunk to its least."""
+    most = sign * process.memory_info().rss
+    begun = grown = time.monotonic()
+    while time.monotonic() < min(grown + STEADY_SECONDS, begun + MOST_SECONDS):
+        await asyncio.sleep(0.1)
+        now = sign * process.memory_info().rss
+        if now > most + GROWTH_BYTES:
+            grown = time.monotonic()
+        most = max(most, now)
+    return most
 
 
 async def _warm_up(port: int, head: str) -> None:
@@ -116,7 +141,8 @@ async def _warm_up(port: int, head: str) -> None:
         sock.close()
 
 
-def _measure(bench: Bench, row: Row, *, tls: bool) -> None:
+def measure(bench: Bench, row: Row, *, tls: bool) -> None:
+    """Measure one row and print it."""
     port, process, _ = bench.gateway(tls=tls)
     most, left = asyncio.run(_load(row, port, process))
     process.terminate()
@@ -124,14 +150,19 @@ def _measure(bench: Bench, row: Row, *, tls: bool) -> None:
     print(f"{row.name:34}{upstream:8}{most:9.1f} {row.unit}, {left:.1f} stay", flush=True)
 
 
+def measure_all(bench: Bench, rows: Sequence[Row]) -> None:
+    """Measure and print some rows, each over plain and encrypted connections."""
+    for row in rows:
+        for tls in (False, True):
+            measure(bench, row, tls=tls)
+
+
 def main() -> None:
     """Measure every row, or those whose names begin with an argument."""
     wanted = sys.argv[1:]
+    rows = [row for row in ROWS if not wanted or row.name.startswith(tuple(wanted))]
     with targets(()) as (bench, _):
-        for row in ROWS:
-            if not wanted or row.name.startswith(tuple(wanted)):
-                for tls in (False, True):
-                    _measure(bench, row, tls=tls)
+        measure_all(bench, rows)
 
 
 if __name__ == "__main__":
