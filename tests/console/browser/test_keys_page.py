@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import Browser
 from support.browsers import Tab, tab
+from support.logins import a_login
 from support.served import Served
 
 from codex_proapi.commons.api_keys.limits import Limits
@@ -277,3 +278,23 @@ async def test_a_new_key_takes_the_limits_of_another(site: Served, visitor: Tab)
     await visitor.click("#made-key .dialog-foot [data-close]")
     await visitor.page.keyboard.press("n")
     assert await visitor.page.input_value('#new-key [name="limits.tokens_day"]') == ""
+
+
+async def test_accounts_of_a_key_are_searched_where_there_are_many(
+    site: Served, visitor: Tab
+) -> None:
+    for number in range(10):
+        await site.scene.accounts.add(
+            a_login(
+                exp=4_000_000_000,
+                workspace=f"ws-more-{number}",
+                email=f"more-{number}@example.com",
+                refresh_token=f"rt_more_{number}",
+            )
+        )
+    await visitor.open("/keys?new")
+    await visitor.click("#new-key summary")
+    await visitor.page.fill("#new-key [data-narrow]", "MORE-7")
+
+    options = visitor.page.locator("#new-key .checks > label:visible", has_text="@example.com")
+    assert [each.strip() for each in await options.all_inner_texts()] == ["more-7@example.com"]

@@ -110,6 +110,21 @@ async def test_without_the_console_the_page_says_since_when(browser: Browser, si
         await visitor.see(STATE, "Disconnected since")
 
 
+async def test_the_sidebar_does_not_go_on_saying_that_redis_is_connected(
+    browser: Browser, site: Served
+) -> None:
+    async with tab(browser, site.base) as visitor:
+        await visitor.open("/accounts")
+        await visitor.see(".pulse [data-live-word]", "live")
+        await visitor.see(".pulse", "connected")
+        await visitor.page.route("**/accounts", lambda route: route.fulfill(status=503))
+        await visitor.page.route("**/api/**", lambda route: route.abort())
+        site.console.begin_drain()
+
+        await visitor.see(".pulse", "disconnected since")
+        assert "connected" not in (await visitor.text(".pulse")).replace("disconnected", "")
+
+
 async def test_filters_narrow_the_page_and_the_stream_and_stand_in_the_address(
     site: Served, visitor: Tab
 ) -> None:

@@ -60,6 +60,27 @@ async def test_a_session_that_ends_keeps_the_page_and_asks_again(
         assert [key.name for key in await site.scene.keys.list()].count("Half done") == 1
 
 
+async def test_who_tried_too_often_is_told_how_long_to_wait(
+    browser: Browser, redis_url: str
+) -> None:
+    async with (
+        served(redis_url, admin_password=PASSWORD) as site,
+        tab(browser, site.base) as visitor,
+    ):
+        await visitor.open("/accounts")
+        for _ in range(11):
+            await visitor.page.fill("[name=password]", "not the password")
+            async with visitor.page.expect_response("**/api/session") as answer:
+                await visitor.click("[type=submit]")
+            if (await answer.value).status == 429:
+                break
+
+        await visitor.see("[data-error]", "Try again in")
+        told = await visitor.text("[data-error]")
+        assert "Retry-After" not in told
+        assert "too_many_attempts" in told
+
+
 async def test_signing_out_everywhere_ends_the_streams_of_other_browsers(
     browser: Browser, redis_url: str
 ) -> None:

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import msgspec
@@ -126,3 +127,16 @@ async def test_the_verdict_is_the_worst_that_is_true(redis_url: str) -> None:
     assert verdict_of(none_left, failing) == ("down", Tone.BAD)
     assert verdict_of(steady, quiet) == ("steady", Tone.OK)
     assert verdict_of(steady, msgspec.structs.replace(failing, requests=4)) == ("steady", Tone.OK)
+
+
+async def test_of_many_accounts_that_need_attention_some_are_shown_and_all_counted(
+    redis_url: str,
+) -> None:
+    async with filled_console(redis_url) as site:
+        for account_id in site.scene.ids:
+            await site.scene.accounts.mark(account_id, AccountState.REVOKED, "refresh_token_reused")
+        page = (await site.get("/")).text
+
+    attention = page[page.index("rows attention") :]
+    assert attention[: attention.index("</ul>")].count("<li>") == 4
+    assert re.search(r'href="/accounts">all 6<', page)

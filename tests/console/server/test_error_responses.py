@@ -5,9 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.exceptions import OutOfMemoryError, ResponseError
 from support.consoles import Browser, console_settings, guarded, running, script
 from support.redis_server import RedisServer
 
+from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.runtime.errors import (
     CredentialRevoked,
     CredentialUnavailable,
@@ -113,6 +115,24 @@ def test_other_errors_become_ours(error: Exception, status: int, code: Code) -> 
 
     assert (known.status, known.code) == (status, code)
     assert "secret" not in envelope_of(known, request_id="req_1").error.message
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
+        OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
+    ],
+)
+async def test_a_store_that_is_full_is_not_said_to_be_away(reply: Exception) -> None:
+    try:
+        with mapped():
+            raise reply
+    except StoreUnavailable as error:
+        known = known_as(error)
+
+    assert (known.status, known.code) == (503, Code.STORE_FULL)
+    assert "REDIS_URL" not in sentence_of(known.code)
 
 
 def test_the_message_says_what_happened_and_what_to_do() -> None:

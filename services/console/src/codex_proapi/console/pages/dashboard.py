@@ -26,6 +26,8 @@ _SPANS = frozenset(Span)
 ENTRIES = 500
 """Most log entries read for the last hour's details."""
 FAILURES = 6
+ATTENTION = 4
+"""Accounts that need attention, as many as stand beside the quota; the list of accounts has the others."""
 SHARES = 6
 FAILING_SHARE = 20.0
 """Percent of failed requests from which the dashboard says so."""
@@ -46,6 +48,9 @@ class DashboardView(msgspec.Struct, frozen=True, kw_only=True):
     shortage: Shortage
     pool: tuple[Bar, ...]
     attention: tuple[AccountRow, ...]
+    """The first of those that need an administrator."""
+    needing: int
+    """How many there are."""
     figures: Figures
     by_key: list[Share]
     by_account: list[Share]
@@ -89,7 +94,8 @@ async def _view(sources: Sources, overview: AccountOverview, *, span: str) -> Da
         in_flight=overview.in_flight,
         shortage=await load_shortage(sources.redis, now=now),
         pool=overview.pool,
-        attention=overview.attention,
+        attention=overview.attention[:ATTENTION],
+        needing=len(overview.attention),
         figures=figures,
         by_key=shares_of(by_key, key_names)[:SHARES],
         by_account=shares_of(by_account, names)[:SHARES],

@@ -104,6 +104,12 @@ function keepSearch() {
     }
   };
   on("input", "[data-search]", filter);
+  on("input", "[data-narrow]", (input) => {
+    const wanted = input.value.trim().toLocaleLowerCase();
+    for (const option of $$(".checks > label", input.closest("fieldset"))) {
+      option.hidden = !option.textContent.toLocaleLowerCase().includes(wanted);
+    }
+  });
   let asking = 0;
   on("input", "[data-ask]", (input) => {
     clearTimeout(asking);
