@@ -73,7 +73,6 @@ class ResumingContext(ssl.SSLContext):
         if len(self._last) >= MOST_HOSTS and name not in self._last:
             self._last.clear()
             self._sessions.clear()
-        self._session(name)
         self._last[name] = connection
 
     def forget(self, connection: ssl.SSLObject) -> None:
@@ -87,6 +86,7 @@ class ResumingContext(ssl.SSLContext):
         found = last.session if last is not None else None
         if found is not None and (found.has_ticket or found.id):
             self._sessions[name] = found
+            del self._last[name]  # reading a session costs as much as checking a certificate
         return self._sessions.get(name)
 
 
