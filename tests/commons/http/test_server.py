@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import pathlib
+import platform
 import signal
 import socket
 from typing import Any
@@ -11,7 +12,7 @@ from support.listening import App, a_head, configuration, serving
 
 from codex_proapi.commons.http import accepting
 from codex_proapi.commons.http.accepting import DUPLICATES
-from codex_proapi.commons.http.server import HttpServer, freeze_heap
+from codex_proapi.commons.http.server import HttpServer, freeze_heap, return_large_blocks
 
 
 async def test_a_signal_drains_and_answers_under_way_finish() -> None:
@@ -174,3 +175,7 @@ def test_the_heap_of_the_start_is_out_of_the_collectors_sight() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+def test_large_blocks_go_back_to_the_system_where_the_c_library_can_be_told_so() -> None:
+    assert return_large_blocks() is (platform.libc_ver()[0] == "glibc")

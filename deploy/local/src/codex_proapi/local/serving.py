@@ -6,7 +6,12 @@ import socket
 import uvloop
 
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
-from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
+from codex_proapi.commons.http.server import (
+    HttpServer,
+    configure,
+    freeze_heap,
+    return_large_blocks,
+)
 from codex_proapi.commons.http.service import Output, process_output
 from codex_proapi.commons.runtime.errors import CommonsError
 from codex_proapi.commons.runtime.line_writer import TextOutput
@@ -95,6 +100,7 @@ async def serve_on(
         )
         await welcome(start, output.messages, port=port, demo=demo, announcements=announcements)
         freeze_heap()
+        return_large_blocks()
         await server.serve(sockets=sockets)
 
 

@@ -2,7 +2,12 @@
 
 import os
 
-from codex_proapi.commons.http.server import HttpServer, configure, freeze_heap
+from codex_proapi.commons.http.server import (
+    HttpServer,
+    configure,
+    freeze_heap,
+    return_large_blocks,
+)
 from codex_proapi.commons.http.service import Output, run_service
 from codex_proapi.gateway.app import build
 from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
@@ -11,6 +16,7 @@ from codex_proapi.gateway.settings import GatewaySettings
 
 async def serve(settings: GatewaySettings, output: Output) -> None:
     """Run one replica until it is told to stop and its streams have ended."""
+    return_large_blocks()
     gateway = build(settings, output=output.log)
     try:
         await gateway.start()
