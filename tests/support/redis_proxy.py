@@ -12,7 +12,8 @@ class RedisProxy(Carrying):
 
     def __init__(self, socket: str) -> None:
         super().__init__()
-        self._socket = socket
+        self.socket = socket
+        """The socket of Redis; another path, and nobody gets through."""
         self.delay = 0.0
         """Seconds each reply takes longer."""
         self.breaks = False
@@ -25,7 +26,7 @@ class RedisProxy(Carrying):
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            up, down = await asyncio.open_unix_connection(self._socket)
+            up, down = await asyncio.open_unix_connection(self.socket)
             try:
                 await asyncio.gather(self._ask(reader, down), self._answer(up, writer))
             finally:

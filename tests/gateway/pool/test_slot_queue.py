@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from support.redis_clients import PATIENCE_SECONDS
+from support.redis_clients import PATIENCE_SECONDS, connect_patiently
 from support.redis_proxy import redis_proxy
 from support.redis_server import RedisServer
 
@@ -247,6 +247,30 @@ async def test_who_waits_looks_again_when_redis_has_been_away(
         await proxy.cut()
 
         assert await asyncio.wait_for(waiting, PATIENCE_SECONDS) == ""
+
+
+async def test_a_slot_that_could_not_be_given_back_is_when_redis_is_there_again(
+    pool: Pool, redis_server: RedisServer
+) -> None:
+    async with (
+        redis_proxy(str(redis_server.socket)) as proxy,
+        contextlib.aclosing(connect_patiently(proxy.url)) as client,
+        contextlib.aclosing(connect("unix:///nowhere")) as nowhere,
+    ):
+        slots = AccountQueue(
+            client, blocking_redis=nowhere, replica="x", tasks=pool.tasks, clock=time.time
+        )
+        slots.most = 1
+        assert await slots.take("a", waiter("k-1")) == ()
+        proxy.socket, socket = "/nowhere", proxy.socket
+        await proxy.cut()
+        await slots.free("k-1")
+        await slots.free_kept()
+        assert await pool.held() == ["a k-1 k"]
+        proxy.socket = socket
+        await slots.free_kept()
+
+    assert await pool.held() == []
 
 
 async def test_what_is_left_is_given_back_when_the_replica_ends(pool: Pool) -> None:

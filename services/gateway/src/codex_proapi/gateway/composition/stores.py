@@ -131,6 +131,14 @@ def open_stores(
     )
     stream_permits = StreamPermits(redis.commands, clock=clock, connection=redis.writes)
     outage.on_return(lambda: tasks.start(stream_permits.free_uncertain(), name="free permits"))
+    queue = AccountQueue(
+        redis.commands,
+        blocking_redis=redis.blocking,
+        replica=replica_id,
+        tasks=tasks,
+        clock=clock,
+    )
+    outage.on_return(lambda: tasks.start(queue.free_kept(), name="free slots"))
     return Stores(
         replica_id=replica_id,
         redis=redis,
@@ -144,14 +152,7 @@ def open_stores(
         ledger=ledger,
         drift=UpstreamDrift(UpstreamDriftStore(redis.commands), metrics, clock=clock),
         outage=outage,
-        queue=AccountQueue(
-            redis.commands,
-            blocking_redis=redis.blocking,
-            replica=replica_id,
-            tasks=tasks,
-            clock=clock,
-            connection=redis.writes,
-        ),
+        queue=queue,
         stream_permits=stream_permits,
         responses=ResponseStore(redis.commands, cipher),
         key_quota=KeyQuota(

@@ -7,6 +7,7 @@ and accounts and limits may change. Without a limit nothing here uses Redis.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ TEND_SECONDS: Final = 1.0
 MOST_WAITING: Final = 1000
 """Most requests in the queue, of all replicas; a further one is refused at once."""
 RETRY_SECONDS: Final = 0.25
+MOST_KEPT: Final = 2000
+"""Most slots that are to be released once Redis answers; others expire after HOLD_SECONDS."""
 FORMS: Final = {keyspace.slots(): Form.SORTED_SET, keyspace.queue(): Form.HASH}
 """The forms of slots and queue: a value of another Redis type is replaced, lest it refuses all."""
 
@@ -89,6 +92,8 @@ class AccountQueue:
         """Slot by request id; "" while the request may hold a slot or be queued."""
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._listens = False
+        self._kept: deque[str] = deque(maxlen=MOST_KEPT)
+        """Requests whose slot could not be released, as Redis did not answer."""
         self.most = 0
         """Concurrent answers per account; 0 for no limit. May change while running."""
 
@@ -141,10 +146,20 @@ class AccountQueue:
             del self._waiting[waiter.request_id]
 
     async def free(self, request_id: str) -> None:
-        """Release an exchange's slot; while Redis is away it expires after HOLD_SECONDS instead."""
+        """Release an exchange's slot; while Redis is away, as soon as it is back (`free_kept`)."""
         if request_id in self._held:
             await self._give_up(request_id)
             self._held.pop(request_id, None)
+
+    async def free_kept(self) -> None:
+        """Release the slots that could not be released while Redis was away; else they expire."""
+        while self._kept:
+            try:
+                await self._do("free", self._kept[0])
+            except StoreUnavailable as error:
+                log.debug("slot.kept", error=str(error))
+                return
+            self._kept.popleft()
 
     async def close(self) -> None:
         """Release all slots of this replica, when it shuts down."""
@@ -213,6 +228,7 @@ class AccountQueue:
         try:
             await self._do("free", request_id)
         except StoreUnavailable as error:
+            self._kept.append(request_id)
             log.debug("slot.kept", error=str(error))
 
     async def _do(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
