@@ -103,6 +103,7 @@ def test_an_unknown_effort_is_refused(values: Any, param: str) -> None:
         ({"reasoning": {"enabled": True}}, None, {"effort": "medium", "summary": "auto"}),
         ({"reasoning": {"exclude": True}}, "auto", {"effort": "medium"}),
         ({"reasoning_summary": "detailed"}, None, {"effort": "medium", "summary": "detailed"}),
+        ({"reasoningSummary": "auto"}, None, {"effort": "medium", "summary": "auto"}),
         ({"reasoning_summary": True}, None, {"effort": "medium", "summary": "auto"}),
         ({"reasoning_summary": "none"}, "auto", {"effort": "medium"}),
         ({"enable_thinking": True}, None, {"effort": "medium", "summary": "auto"}),
@@ -289,7 +290,7 @@ def test_what_changes_nothing_is_accepted(values: Any) -> None:
 LEFT_OUT = (
     *("max_tokens", "max_completion_tokens", "max_output_tokens", "temperature", "top_p", "top_k"),
     *("min_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "logprobs"),
-    *("top_logprobs", "metadata", "user", "safety_identifier", "prediction", "web_search_options"),
+    *("top_logprobs", "metadata", "user", "safety_identifier", "prediction"),
     *("prompt_cache_retention", "truncation", "client_metadata", "max_tool_calls"),
     *("context_management", "prompt_cache_options", "generate", "anything_unknown"),
 )

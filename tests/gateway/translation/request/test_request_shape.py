@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from support.askings import (
+    CLASSIC,
     HI,
     LITE,
     asked,
@@ -189,3 +190,33 @@ class TestForcedChoices:
 
         assert request.shape is Shape.CLASSIC
         assert request.tool_choice == {"type": "web_search"}
+
+
+@pytest.mark.parametrize(
+    ("options", "search"),
+    [
+        ({}, {"type": "web_search"}),
+        (
+            {
+                "search_context_size": "low",
+                "user_location": {"type": "approximate", "approximate": {"country": "DE"}},
+            },
+            {
+                "type": "web_search",
+                "search_context_size": "low",
+                "user_location": {"type": "approximate", "country": "DE"},
+            },
+        ),
+        ({"search_context_size": 7, "user_location": "x"}, {"type": "web_search"}),
+    ],
+)
+@pytest.mark.parametrize("model", [CLASSIC, LITE])
+def test_options_of_a_web_search_in_chat_ask_for_one(model: str, options: Any, search: Any) -> None:
+    body = sent({"model": model, "messages": [HI], "web_search_options": options})
+
+    assert body["tools"] == [search]
+
+
+@pytest.mark.parametrize("options", [None, False, "low", []])
+def test_other_values_ask_for_no_search(options: Any) -> None:
+    assert "tools" not in sent({"messages": [HI], "web_search_options": options})

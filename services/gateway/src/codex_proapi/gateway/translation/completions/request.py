@@ -29,7 +29,7 @@ _LEFT_OUT: Final = frozenset({"max_tokens", "logprobs"})
 _FOREIGN: Final = frozenset(
     {
         "messages", "input", "instructions", "system", "tool_choice", "function_call",
-        "previous_response_id", "include",
+        "previous_response_id", "include", "web_search_options",
     }
 )  # fmt: skip
 """Fields with a rule in other dialects that mean nothing here."""

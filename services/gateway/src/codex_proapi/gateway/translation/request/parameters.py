@@ -24,6 +24,7 @@ HANDLED = frozenset(
         "thinking_budget", "reasoning_summary", "include_reasoning", "enable_thinking",
         "verbosity", "text", "response_format", "service_tier", "speed",
         "prompt_cache_key", "previous_response_id", "background", "modalities",
+        "web_search_options", "reasoningSummary",
     }
 )  # fmt: skip
 """Keys with a rule; all others are left out."""
@@ -33,7 +34,7 @@ _IMPOSSIBLE = frozenset({"n", "modalities", "background", "audio", "conversation
 """Keys that may ask for what cannot be done."""
 _REASONING = frozenset(
     {
-        "reasoning", "reasoning_effort", "reasoning_summary", "include_reasoning",
+        "reasoning", "reasoning_effort", "reasoning_summary", "reasoningSummary", "include_reasoning",
         "thinking", "thinking_budget", "enable_thinking",
     }
 )  # fmt: skip
@@ -104,6 +105,7 @@ def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
     nested = body.table("text")
     verbosity = body.get("verbosity") or nested.get("verbosity")
     if verbosity is not None:
+        verbosity = verbosity.strip().lower() if isinstance(verbosity, str) else verbosity
         if not isinstance(verbosity, str) or verbosity not in VERBOSITIES:
             raise _one_of("verbosity", sorted(VERBOSITIES))
         if model.support_verbosity:
@@ -214,8 +216,9 @@ def summary_of(body: ClientBody) -> str | None:
         for name in ("summary", "generate_summary"):
             if wish.get(name) is not None:
                 return _summary_word(wish[name])
-    if body.get("reasoning_summary") is not None:
-        return _summary_word(body.get("reasoning_summary"))
+    for name in ("reasoning_summary", "reasoningSummary"):  # the latter of the AI SDK's options
+        if body.get(name) is not None:
+            return _summary_word(body.get(name))
     if _reasoning(body).get("exclude") is True or body.get("include_reasoning") is False:
         return "none"
     thinking = body.get("thinking")

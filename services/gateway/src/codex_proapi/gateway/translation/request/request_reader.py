@@ -41,6 +41,7 @@ from codex_proapi.gateway.translation.tools.tools import (
     ToolSet,
     declared_names,
     read_tools,
+    search_of_options,
     tools_inside,
 )
 
@@ -174,6 +175,7 @@ class RequestReader:
             declared, tools_field = (*declared, *body.functions), "functions"
         else:
             declared = (*declared, *body.tools)
+        declared = (*declared, *search_of_options(body.get("web_search_options")))
         self.names = ToolNames(declared_names(declared))
         self.tools = read_tools(declared, tools_field, names=self.names, dropped=self.dropped)
         choice_field = "tool_choice" if body.get("tool_choice") is not None else "function_call"

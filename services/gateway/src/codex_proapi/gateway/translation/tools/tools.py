@@ -99,6 +99,20 @@ def read_tools(
     )
 
 
+def search_of_options(options: Any) -> tuple[ToolFields, ...]:
+    """Return the web search that chat's `web_search_options` ask for; none without them."""
+    if not isinstance(options, dict):
+        return ()
+    search: dict[str, Any] = {"type": WEB_SEARCH}
+    if isinstance(options.get("search_context_size"), str):
+        search["search_context_size"] = options["search_context_size"]
+    location = options.get("user_location")
+    approximate = location.get("approximate") if isinstance(location, dict) else None
+    if isinstance(approximate, dict):
+        search["user_location"] = {"type": "approximate", **approximate}
+    return (msgspec.json.decode(msgspec.json.encode(search), type=ToolFields),)
+
+
 def tools_inside(entries: Any) -> tuple[ToolFields, ...]:
     """Return the tools in `additional_tools` entries, without the namespace of plain ones."""
     found: list[Any] = []
