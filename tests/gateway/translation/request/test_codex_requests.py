@@ -118,13 +118,15 @@ class TestCodex:
 
         assert (found["reasoning"], found["service_tier"]) == ({"effort": "high"}, "priority")
 
-    def test_a_standard_tier_is_not_sent(self) -> None:
-        body = {"input": [user("hi")], "service_tier": "auto"}
+    @pytest.mark.parametrize("tier", ["auto", "default", "standard", "Default", "", None])
+    def test_a_standard_tier_is_not_sent(self, tier: str | None) -> None:
+        body = {"input": [user("hi")], "service_tier": tier}
 
         assert "service_tier" not in sent(body, endpoint="responses", client=CODEX)
 
-    def test_its_fast_tier_is_priority(self) -> None:
-        body = {"input": [user("hi")], "service_tier": "fast"}
+    @pytest.mark.parametrize("tier", ["fast", "Fast", "Priority"])
+    def test_its_fast_tier_is_priority(self, tier: str) -> None:
+        body = {"input": [user("hi")], "service_tier": tier}
 
         assert sent(body, endpoint="responses", client=CODEX)["service_tier"] == "priority"
 

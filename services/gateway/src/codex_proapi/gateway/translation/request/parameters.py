@@ -47,7 +47,7 @@ _SCHEMA_NAME = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 _SCHEMA_NAME_LIMIT = 64
 MOST_STOPS = 16
 """Most strings of `stop`; OpenAI's API has 4, other APIs that chat clients know have more."""
-_STANDARD_TIERS = frozenset({"auto", "default", "standard"})
+STANDARD_TIERS = frozenset({"auto", "default", "standard"})
 
 
 def refuse_impossible(body: ClientBody) -> None:
@@ -140,7 +140,7 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
         return FAST_TIER
     if isinstance(wanted, str) and wanted in tiers:
         return wanted
-    if wanted is not None and not (isinstance(wanted, str) and wanted in _STANDARD_TIERS):
+    if wanted is not None and not (isinstance(wanted, str) and wanted in STANDARD_TIERS):
         dropped.add("service_tier")
     return None
 

@@ -119,8 +119,8 @@ def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
 
 def _codex_tier(body: ClientBody) -> str | None:
     """Return a Codex client's tier, a word safe for a header; None for any other value."""
-    tier = body.text("service_tier")
-    if tier in (None, "", "auto", "default"):
+    tier = (body.text("service_tier") or "").lower()
+    if tier in ("", *parameters.STANDARD_TIERS):
         return None
     if tier == "fast":
         return FAST_TIER
