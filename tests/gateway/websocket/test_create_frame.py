@@ -83,3 +83,22 @@ def test_other_types_are_ignored(kind: str) -> None:
     assert is_ignored(data)
     assert read_frame(data) is None
     assert not is_ignored(frame())
+
+
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"])
+def test_half_an_emoji_and_a_mark_are_read_as_in_a_post(before: bytes) -> None:
+    data = before + rb'{"type":"response.create","input":"a\ud83d","metadata":{"\udc00":"b"}}'
+
+    assert not is_ignored(data)
+    body = body_of(data)
+    assert body["input"][0]["content"] == "a\N{REPLACEMENT CHARACTER}"
+    assert body["metadata"] == {"\N{REPLACEMENT CHARACTER}": "b"}
+
+
+@pytest.mark.parametrize("data", [b"{}", b'{"model":"m"}', b'{"type":null}'])
+def test_a_frame_without_a_type_is_told_so(data: bytes) -> None:
+    assert not is_ignored(data)
+    with pytest.raises(BadRequest) as refused:
+        read_frame(data)
+
+    assert refused.value.param == "type"

@@ -5,6 +5,7 @@ Shapes as sent by the Codex CLI 0.171: the body of the POST with `type`, on a fi
 from turn to turn stand in `client_metadata`.
 """
 
+import codecs
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from codex_proapi.commons.codex.minimal_request import LITE_HEADER
+from codex_proapi.commons.runtime.lenient_json import without_lone_surrogates
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import FORWARDED_HEADERS
 
@@ -32,7 +34,7 @@ _NULL: Final = b"null"
 
 
 class _Typed(msgspec.Struct):
-    type: str = ""
+    type: str | None = None
 
 
 _PEEK: Final = msgspec.json.Decoder(_Typed)
@@ -76,7 +78,7 @@ def is_ignored(data: bytes) -> bool:
     if len(data) > PEEKED_BYTES:
         return False
     try:
-        return _PEEK.decode(data).type != CREATE
+        return _PEEK.decode(data).type not in (None, CREATE)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
@@ -88,8 +90,11 @@ def read_frame(data: bytes) -> CreateFrame | None:
         BadRequest: it is no JSON object, or a field has a type that nothing can be made of.
     """
     try:
-        found = {name: bytes(value) for name, value in _FIELDS.decode(data).items()}
-        if _value(found, "type") != CREATE:
+        found = _fields_of(data)
+        kind = _value(found, "type")
+        if kind is None:
+            raise BadRequest("'type' is required", param="type")
+        if kind != CREATE:
             return None
         previous = _value(found, "previous_response_id")
         if previous is not None and not isinstance(previous, str):
@@ -114,6 +119,17 @@ def read_frame(data: bytes) -> CreateFrame | None:
         previous=previous or "",
         headers=headers,
     )
+
+
+def _fields_of(data: bytes) -> dict[str, bytes]:
+    """The fields of a frame; half emojis are replaced, as in the body of a POST."""
+    try:
+        found = _FIELDS.decode(data)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        found = _FIELDS.decode(without_lone_surrogates(data.removeprefix(codecs.BOM_UTF8)))
+    return {name: bytes(value) for name, value in found.items()}
 
 
 def _items_of(unlisted: bytes) -> tuple[bytes, ...] | None:
