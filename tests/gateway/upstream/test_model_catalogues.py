@@ -13,7 +13,12 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.upstream.account_api import ApiResponse
 from codex_proapi.gateway.upstream.catalogue_rows import MOST_BYTES, MOST_ROWS, CatalogueRows
-from codex_proapi.gateway.upstream.model_catalogues import FRESH_SECONDS, ModelCatalogues, Names
+from codex_proapi.gateway.upstream.model_catalogues import (
+    FRESH_SECONDS,
+    ModelCatalogues,
+    Names,
+    _distinct,
+)
 
 
 def a_list(*slugs: Any, **fields: Any) -> Any:
@@ -250,3 +255,11 @@ async def test_accounts_without_a_list_are_not_asked_and_list_everything(
 
     assert scene.calls.asked == ["acc_b"]
     assert scene.catalogues.lists("acc_a", "whatever")
+
+
+def test_lists_that_repeat_are_decoded_once_or_twice_and_the_last_still_counts() -> None:
+    a, b, c = b"a", b"b", b"c"
+
+    assert _distinct([]) == []
+    assert _distinct([a] * 1000) == [a, a]
+    assert _distinct([a, b, a, c, b, a]) == [a, b, c, b, a]

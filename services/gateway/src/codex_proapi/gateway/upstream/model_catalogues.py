@@ -225,11 +225,12 @@ class ModelCatalogues:
         self.revision += 1
         self._described = None
         self._etags_told = {}
-        self._slugs = {
-            account_id: frozenset(model.slug for model in self._built_in.with_live(body).models)
-            for account_id, body in lists.items()
-        }
-        united = self._built_in.with_live(*lists.values()) if lists else self._built_in
+        # Accounts of one plan have the same list: each list is decoded once, not once an account.
+        slugs = {body: self._slugs_in(body) for body in set(lists.values())}
+        self._slugs = {account_id: slugs[body] for account_id, body in lists.items()}
+        united = self._built_in
+        if lists:
+            united = united.with_live(*_distinct(list(lists.values())))
         if self._names.disabled:
             united = Catalogue(
                 [model for model in united.models if model.slug not in self._names.disabled],
@@ -238,6 +239,16 @@ class ModelCatalogues:
             )
         self.current = united
         self._metrics.know_models(frozenset(model.slug for model in united.models))
+
+    def _slugs_in(self, body: bytes) -> frozenset[str]:
+        return frozenset(model.slug for model in self._built_in.with_live(body).models)
+
+
+def _distinct(lists: Sequence[bytes]) -> list[bytes]:
+    """The lists without repetitions; each at its first and its last place, whose entries count."""
+    first = {body: place for place, body in reversed(list(enumerate(lists)))}
+    last = {body: place for place, body in enumerate(lists)}
+    return [lists[place] for place in sorted({*first.values(), *last.values()})]
 
 
 def _decoded(body: str | bytes) -> Kept | None:
