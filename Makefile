@@ -60,8 +60,8 @@ fix: $(VENV)/.dev ## format and autofix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## measure beside a direct connection and nginx; prints a table, asserts nothing
-	PYTHONPATH=tests $(BIN)/python -m bench
+bench: $(VENV)/.dev ## measure beside a direct connection and nginx; prints a table, asserts nothing; BENCH="--profile FOLDER" leaves flame graphs
+	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 storm: $(VENV)/.dev ## kill gateways and Redis under load, and see whether the figures add up
 	PYTHONPATH=tests $(BIN)/python -m storm

@@ -3,13 +3,14 @@
 Prints one table: CPU, added latency, connections opened upstream and memory of the proxy process for
 the shapes of real traffic. One process each, everything on this machine, so quote ratios, not absolute
 times. `--part 0.1` runs a tenth of the requests, `--only SHAPE_OR_TARGET` (often) a part of the table,
-`--only memory` only what streams, slow readers and bodies take.
-Asserts nothing.
+`--only memory` only what streams, slow readers and bodies take. `--profile FOLDER` leaves a flame graph
+of each gateway there (which costs it a tenth more). Asserts nothing.
 """
 
 import argparse
 import asyncio
 import json
+import pathlib
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -32,8 +33,8 @@ class Shape:
     marker: Marker
     requests: int
     at_once: int
-    kilobytes: int = 1
-    """Size of the prompt."""
+    kilobytes: tuple[int, ...] = (1,)
+    """Sizes of the prompts, which take turns."""
 
 
 SHAPES = (
@@ -42,7 +43,8 @@ SHAPES = (
     Shape("burst", Marker(500, 0, 8), 300, 8),
     Shape("paced", Marker(150, 20, 1), 100, 100),
     Shape("late end", Marker(5, 0, 8, 200), 800, 16),
-    Shape("1 MB body", Marker(5, 0, 8), 60, 4, 1000),
+    Shape("mixed sizes", Marker(40, 0, 4), 400, 16, (1, 1, 1, 4, 4, 16, 64, 256)),
+    Shape("1 MB body", Marker(5, 0, 8), 60, 4, (1000,)),
 )
 STREAMS = 300
 """Open at once while memory is measured."""
@@ -88,11 +90,11 @@ class Measured:
 
 async def _measure(bench: Bench, target: Target, shape: Shape) -> Measured:
     """One run after a short warm-up."""
-    body = _body(target.path, shape.marker, shape.kilobytes)
+    bodies = [_body(target.path, shape.marker, size) for size in shape.kilobytes]
 
     async def run(requests: int, at_once: int) -> Result:
         return await load(
-            *(target.port, target.path, body),
+            *(target.port, target.path, bodies),
             requests=requests,
             at_once=at_once,
             key=target.key,
@@ -113,7 +115,7 @@ async def _memory(target: Target, *, streams: int) -> float:
     body = _body(target.path, Marker(6, 500, 1))
     before = _resident(target.process)
     run = asyncio.ensure_future(
-        load(*(target.port, target.path, body), requests=streams, at_once=streams, key=target.key)
+        load(*(target.port, target.path, [body]), requests=streams, at_once=streams, key=target.key)
     )
     most = before
     while not run.done():
@@ -187,7 +189,10 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", default=[], help="a shape, a target, or `memory`"
     )
+    parser.add_argument("--profile", type=pathlib.Path, help="a folder for flame graphs")
     asked = parser.parse_args()
+    if asked.profile is not None:
+        asked.profile.mkdir(parents=True, exist_ok=True)
     shapes = [
         replace(shape, requests=max(int(shape.requests * asked.part), shape.at_once))
         for shape in SHAPES
@@ -199,7 +204,7 @@ def main() -> None:
         with targets(()) as (bench, _):
             measure_all(bench, ROWS)
         return
-    with targets(wanted) as (bench, found):
+    with targets(wanted, profile=asked.profile) as (bench, found):
         uvloop.run(_run(bench, found, chosen or shapes))
         uvloop.run(_open_streams(found))
         if not chosen or "memory" in asked.only:

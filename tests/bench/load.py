@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -72,15 +73,22 @@ class _Client(asyncio.Protocol):
 
 
 async def load(
-    port: int, path: str, body: bytes, *, requests: int, at_once: int, key: str = "bench"
+    port: int,
+    path: str,
+    bodies: Sequence[bytes],
+    *,
+    requests: int,
+    at_once: int,
+    key: str = "bench",
 ) -> Result:
-    """Run the load against one port of this machine."""
+    """Run the load against one port of this machine; the bodies take turns."""
     result = Result()
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        "content-type: application/json\r\ncontent-length: "
     )
-    request, left = head.encode() + body, requests
+    sent = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
+    left = requests
     loop = asyncio.get_running_loop()
 
     async def worker() -> None:
@@ -90,7 +98,7 @@ async def load(
             left -= 1
             if client.transport is None:
                 _, client = await loop.create_connection(lambda: _Client(result), "127.0.0.1", port)
-            await client.ask(request)
+            await client.ask(sent[left % len(sent)])
         if client.transport is not None:
             client.transport.close()
 

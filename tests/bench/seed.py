@@ -20,10 +20,10 @@ def seed(url: str) -> str:
     return key
 
 
-def seed_team(url: str, accounts: int) -> tuple[str, str]:
-    """So many accounts and one of two keys with limits; gives encryption key and the secret."""
+def seed_team(url: str, accounts: int, *, keys: int = 2) -> tuple[str, str]:
+    """So many accounts and keys, the last key with limits; gives encryption key and its secret."""
     key = Fernet.generate_key().decode()
-    return key, asyncio.run(_seed_team(url, key, accounts))
+    return key, asyncio.run(_seed_team(url, key, accounts, keys=keys))
 
 
 async def _seed(url: str, key: str, accounts: int = 1) -> None:
@@ -43,12 +43,13 @@ async def _seed(url: str, key: str, accounts: int = 1) -> None:
     await redis.aclose()
 
 
-async def _seed_team(url: str, key: str, accounts: int) -> str:
+async def _seed_team(url: str, key: str, accounts: int, *, keys: int) -> str:
     await _seed(url, key, accounts)
     redis = connect(url)
-    keys = KeyStore(redis, CredentialCipher([key]))
+    store = KeyStore(redis, CredentialCipher([key]))
     plenty = Limits(rpm=10**9, tpm=10**12, concurrent=10**6, tokens_day=10**13)
-    await keys.create("another", weight=2.0)
-    _, secret = await keys.create("bench", limits=plenty)
+    for number in range(keys - 1):
+        await store.create(f"another {number}", weight=2.0)
+    _, secret = await store.create("bench", limits=plenty)
     await redis.aclose()
     return secret

@@ -102,8 +102,10 @@ CHAT, RESPONSES, MESSAGES, BACKEND = (
 class Bench:
     """The processes of one benchmark, each started when it is asked for and ended with it."""
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
+    def __init__(self, stack: contextlib.ExitStack, *, profile: pathlib.Path | None = None) -> None:
+        """Args: `profile` is where each gateway leaves a flame graph as it ends."""
         self._stack = stack
+        self._profile = profile
         self.folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         self.authority = Authority(self.folder)
         self.authority.server()
@@ -140,9 +142,18 @@ class Bench:
         ]
 
     def gateway(
-        self, *, tls: bool = False, accounts: int = 0, transport: str = "http"
+        self,
+        *,
+        tls: bool = False,
+        accounts: int = 0,
+        transport: str = "http",
+        keys: int = 2,
+        count_calls: pathlib.Path | None = None,
     ) -> tuple[int, psutil.Process, str]:
-        """A gateway with a Redis of its own; without a number of accounts it is the lean one."""
+        """A gateway with a Redis of its own; without a number of accounts it is the lean one.
+
+        It writes the number of its calls to `count_calls`, if given (`bench.profiled`).
+        """
         redis = self._stack.enter_context(RedisServer())
         port, secret = free_port(), "bench"
         origin = (
@@ -157,7 +168,7 @@ class Bench:
             "UPSTREAM_TRANSPORT": transport,
         }
         if accounts:
-            environment["ENCRYPTION_KEYS"], secret = seed_team(redis.url, accounts)
+            environment["ENCRYPTION_KEYS"], secret = seed_team(redis.url, accounts, keys=keys)
             slots = {"ACCOUNT_STREAMS": "1000", "FAIR_SHARE_BELOW": "100"}
             environment |= {"API_KEY_POLICY": "required", "LOG_LEVEL": "info", **slots}
         else:
@@ -165,6 +176,12 @@ class Bench:
             environment |= {"API_KEY_POLICY": "open", "LOG_LEVEL": "warning"}
         log = self._stack.enter_context((self.folder / f"gateway-{port}.log").open("wb"))
         command = [sys.executable, "-m", "codex_proapi.gateway"]
+        if count_calls is not None:
+            command = [sys.executable, "-m", "bench.profiled", "calls", str(count_calls)]
+        elif self._profile is not None:
+            kind = f"team-{accounts}" if accounts else "lean-tls" if tls else "lean"
+            file = self._profile.resolve() / f"{kind}.svg"
+            command = [sys.executable, "-m", "bench.profiled", "stacks", str(file)]
         process = self._stack.enter_context(running(command, port, log=log, **environment))
         return port, process, secret
 
@@ -177,10 +194,12 @@ NAMES = ("direct", "nginx", "nginx, TLS", *LEAN, "lean, TLS", *SOCKETS, *TEAMS)
 
 
 @contextlib.contextmanager
-def targets(wanted: Container[str] = NAMES) -> Iterator[tuple[Bench, list[Target]]]:
+def targets(
+    wanted: Container[str] = NAMES, *, profile: pathlib.Path | None = None
+) -> Iterator[tuple[Bench, list[Target]]]:
     """Everything that is wanted, started."""
     with contextlib.ExitStack() as stack:
-        bench = Bench(stack)
+        bench = Bench(stack, profile=profile)
         found = [Target("direct", bench.upstream, BACKEND, None), *bench.nginx()]
         if any(name in wanted for name in LEAN):
             port, process, _ = bench.gateway()
