@@ -245,10 +245,10 @@ class ModelCatalogues:
 
 
 def _distinct(lists: Sequence[bytes]) -> list[bytes]:
-    """The lists without repetitions; each at its first and its last place, whose entries count."""
-    first = {body: place for place, body in reversed(list(enumerate(lists)))}
-    last = {body: place for place, body in enumerate(lists)}
-    return [lists[place] for place in sorted({*first.values(), *last.values()})]
+    """The lists without repetitions: each where it comes first, and last, whose entries count."""
+    first = {body: index for index, body in reversed(list(enumerate(lists)))}
+    last = {body: index for index, body in enumerate(lists)}
+    return [lists[index] for index in sorted({*first.values(), *last.values()})]
 
 
 def _decoded(body: str | bytes) -> Kept | None:
