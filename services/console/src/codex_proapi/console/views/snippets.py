@@ -99,6 +99,7 @@ name = "Codex Pro API"
 base_url = "{base_url}"
 wire_api = "responses"
 env_key = "CODEX_PROAPI_KEY"
+supports_websockets = true
 """
 _CLAUDE_BASH = """
 export ANTHROPIC_BASE_URL={base_url}
