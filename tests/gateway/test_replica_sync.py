@@ -2,6 +2,7 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
@@ -255,3 +256,13 @@ async def test_a_heartbeat_says_when_upstream_last_answered(scene: Any) -> None:
 
     [replica] = await scene.replicas.all()
     assert replica.upstream_at == 100.0
+
+
+async def test_the_heartbeat_tells_how_fast_each_transport_is(scene: Any) -> None:
+    scene.upkeep._status = msgspec.structs.replace(
+        scene.upkeep._status, first_events=lambda: {"http": 1.25, "websocket": 0.5}
+    )
+    await scene.upkeep.round()
+
+    [replica] = await scene.replicas.all()
+    assert replica.first_event_ms == {"http": 1250, "websocket": 500}

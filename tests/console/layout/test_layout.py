@@ -5,6 +5,7 @@ from support.console_pages import filled_console
 from support.consoles import PASSWORD
 
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
+from codex_proapi.console.layout.layout import _first_events
 
 BANNER = "Anyone who reaches this server can use your accounts."
 
@@ -143,3 +144,20 @@ async def test_long_lists_come_as_pages_and_are_searched_on_the_server(redis_url
     assert "key of person 59" in found.text
     assert "No key matches." in nothing.text
     assert len(first.content) < 250_000
+
+
+@pytest.mark.parametrize(
+    ("replicas", "shown"),
+    [
+        ([], ()),
+        ([{"http": 1500}], ()),
+        ([{"http": 1500, "websocket": 500}], (("HTTP", 1.5), ("WebSocket", 0.5))),
+        ([{"websocket": 500}, {"websocket": 900}, {}], (("WebSocket", 0.7),)),
+    ],
+)
+def test_first_event_times_are_shown_where_websocket_was_measured(
+    replicas: list[dict[str, int]], shown: Any
+) -> None:
+    gateways = [Replica(id="a", service="gateway", first_event_ms=each) for each in replicas]
+
+    assert _first_events(gateways) == shown

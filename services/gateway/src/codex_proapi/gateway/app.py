@@ -245,6 +245,7 @@ class Gateway:
                 metrics=self.metrics,
                 reachability=self.upstream.reachability,
                 responses=self.stores.responses,
+                first_events=self.upstream.sockets.first_events,
             ),
         )
 

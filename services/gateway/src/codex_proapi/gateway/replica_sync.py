@@ -6,7 +6,7 @@ reads no snapshots. While Redis is away the last known state stays in force.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import structlog
@@ -187,6 +187,9 @@ class ReplicaSync:
             draining=self._status.in_flight.draining,
             upstream_at=self._status.reachability.reached_at,
             in_flight=self._status.in_flight.by_account(),
+            first_event_ms={
+                name: round(seconds * 1000) for name, seconds in self._status.first_events().items()
+            },
         )
 
     def _show_accounts(self) -> None:
@@ -204,3 +207,5 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     reachability: Reachability
     responses: ResponseStore
+    first_events: Callable[[], Mapping[str, float]] = dict
+    """Median first-event times of each transport, seconds."""

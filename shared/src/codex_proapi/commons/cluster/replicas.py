@@ -41,6 +41,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`DEFAULT_MODEL` of a gateway's environment."""
     model_aliases: dict[str, str] | None = None
     """`MODEL_ALIASES` of a gateway's environment; None for consoles, and for releases before 0.1.0."""
+    first_event_ms: dict[str, int] = {}
+    """Median of the last times from sending a request to its first event with content, by transport."""
     redis_faults: int = 0
     """Commands Redis failed since the start."""
 

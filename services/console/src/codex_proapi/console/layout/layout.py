@@ -1,5 +1,7 @@
 """What every page has around its content, and the rendering of a page response."""
 
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,6 +10,7 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.cluster.replicas import Replica
 from codex_proapi.console.auth.identity import IdentityKind, identity_of
 from codex_proapi.console.layout.live_parts import changes_of, digests_in
 from codex_proapi.console.layout.preferences import Preferences, preferences_of
@@ -21,6 +24,8 @@ AnyRequest = Request[Any, Any, Any]
 
 QUOTA_STALE = 5 * 60
 """Seconds after which the quota figures count as old."""
+TRANSPORTS = {"http": "HTTP", "websocket": "WebSocket"}
+"""Names of the transports to the backend."""
 LIVE_HEADER = "x-live"
 """A script that refreshes a page in place sends it, and gets the live regions alone.
 
@@ -39,6 +44,8 @@ class PoolSummary(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int
     quota_seen_at: int
     quota_stale: bool
+    first_events: tuple[tuple[str, float], ...] = ()
+    """Seconds to the first event by transport; empty where WebSocket was not measured."""
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +125,20 @@ async def _layout(
             replicas=len(overview.gateways),
             quota_seen_at=seen,
             quota_stale=bool(seen) and sources.clock() - seen > QUOTA_STALE,
+            first_events=_first_events(overview.gateways),
         ),
     )
+
+
+def _first_events(gateways: Sequence[Replica]) -> tuple[tuple[str, float], ...]:
+    """Seconds to the first event by transport, the middle replica's; empty without WebSocket."""
+    found = {
+        title: [each.first_event_ms[name] for each in gateways if name in each.first_event_ms]
+        for name, title in TRANSPORTS.items()
+    }
+    if not found[TRANSPORTS["websocket"]]:
+        return ()
+    return tuple((title, median(times) / 1000) for title, times in found.items() if times)
 
 
 def _local_backend(base_url: str) -> str:

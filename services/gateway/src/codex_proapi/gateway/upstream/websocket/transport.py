@@ -7,7 +7,7 @@ each beginning costs quota.
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from codex_proapi.gateway.formats.codex.refusals import Refusal
@@ -66,6 +66,10 @@ class WebSocketTransport:
     def available(self) -> bool:
         """Always: what WebSocket cannot carry goes by POST."""
         return True
+
+    def first_events(self) -> Mapping[str, float]:
+        """The median of the last first-event times of each transport, seconds."""
+        return self._choice.medians()
 
     def tick(self) -> None:
         """Count a second: open sockets answer pings and send them; some have waited long enough."""
