@@ -67,3 +67,24 @@ def test_a_key_cannot_end_in_the_past() -> None:
         facts_of(
             NOTHING | {"expires": lambda now, _: int(now)}, now=NOW, limits=Limits(), calendar=UTC
         )
+
+
+@pytest.mark.parametrize(
+    ("provided", "option"),
+    [
+        ({"weight": float("nan")}, "--weight"),
+        ({"owner": "x" * 101}, "--owner"),
+        ({"default_model": "x" * 129}, "--default-model"),
+        ({"default_effort": "x" * 200}, "--default-effort"),
+        ({"rpm": 10**23}, "--rpm"),
+        ({"models": ("x" * 129,)}, "--model"),
+        ({"expires": lambda now, _: int(now) * 1000}, "--expires"),
+    ],
+)
+def test_what_the_api_refuses_is_refused_by_the_name_of_its_option(
+    provided: dict[str, Any], option: str
+) -> None:
+    with pytest.raises(click.BadParameter) as refused:
+        facts_of(NOTHING | provided, now=NOW, limits=Limits(), calendar=UTC)
+
+    assert refused.value.param_hint == option

@@ -72,6 +72,11 @@ def test_a_wrong_command_is_one_line_where_no_terminal_is(line: str, said: str) 
         ("doctor", AWAY, ExitCode.FAILED),
         ("backup /nowhere/file", AWAY, ExitCode.FAILED),
         ("migrate --to-url redis://x", AWAY, ExitCode.REFUSED),
+        (f"migrate --to-url redis://x --to-keys {sys.executable}", AWAY, ExitCode.REFUSED),
+        ("logs --level nonsense", AWAY, ExitCode.REFUSED),
+        ("keys create \udcff\udcfe", AWAY, ExitCode.REFUSED),
+        ("keys create x --owner \u00e9", AWAY | {"PYTHONIOENCODING": "ascii"}, ExitCode.FAILED),
+        ("--help", {"PYTHONIOENCODING": "ascii"}, ExitCode.DONE),
     ],
 )
 def test_an_end_has_the_code_of_the_table(

@@ -1,5 +1,6 @@
 """`codex-proapi`, also as `python -m codex_proapi.console.cli`."""
 
+import io
 import os
 import pathlib
 import sys
@@ -15,6 +16,12 @@ LAST_STANDARD = 2
 def main() -> None:
     """Run the command line with this process' environment."""
     _reopen_closed()
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # names go out also where the terminal knows ASCII alone
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     environ = dict(os.environ)
     try:
         code = run(environ)

@@ -105,6 +105,9 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
     environ, warnings = with_plain_names(environ)
     for warning in warnings:
         sys.stderr.write(f"{NAME}: {warning}\n")
+    for number, each in enumerate(sys.argv[1:] if arguments is None else arguments, start=1):
+        if not each.isascii() and not _is_text(each):
+            return fail(f"argument {number} is no text in UTF-8", code=ExitCode.REFUSED)
     try:
         code = root.main(args=arguments, prog_name=NAME, obj=environ, standalone_mode=False)
     except StoreRefused as refused:
@@ -121,3 +124,12 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _is_text(argument: str) -> bool:
+    """Whether an argument was decoded without bytes left over."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,6 +1,7 @@
 """Options of the commands that create and change an API key."""
 
 import datetime as dt
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypeVar
@@ -13,6 +14,7 @@ from codex_proapi.commons.api_keys.model_fallbacks import pairs_of
 from codex_proapi.commons.api_keys.store import LEAST_WEIGHT, MOST_WEIGHT
 from codex_proapi.commons.codex.model_catalogue import EFFORTS
 from codex_proapi.commons.usage.calendar import Calendar
+from codex_proapi.console.api.keys import KeyChange
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -124,6 +126,21 @@ def facts_of(
     changed = {name: provided[name] for name, _ in LIMITS if provided[name] is not None}
     if changed:
         facts["limits"] = msgspec.structs.replace(limits, **changed)
+    return _checked(facts)
+
+
+def _checked(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts, if the console's API would take them; else click.BadParameter names the option."""
+    if math.isnan(facts.get("weight", 1)):
+        raise click.BadParameter("that is no number", param_hint="--weight")
+    try:
+        msgspec.convert(msgspec.to_builtins(facts), KeyChange)
+    except msgspec.ValidationError as error:
+        told, _, where = str(error).partition(" - at `$.")
+        field = where.rstrip("`").split(".")[-1].partition("[")[0]
+        option = {"allowed_models": "model", "allowed_accounts": "account", "expires_at": "expires"}
+        name = option.get(field, field).replace("_", "-")
+        raise click.BadParameter(told.replace("`", ""), param_hint=f"--{name}") from None
     return facts
 
 

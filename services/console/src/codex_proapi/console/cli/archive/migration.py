@@ -25,7 +25,11 @@ from codex_proapi.console.cli.terminal.tables import counted
 
 @click.command("migrate")
 @click.option("--to-url", metavar="URL", help="REDIS_URL of the target.")
-@click.option("--to-url-file", type=click.File("r"), help="File with it, where it has a password.")
+@click.option(
+    "--to-url-file",
+    type=click.File("r", encoding="utf-8", errors="replace"),
+    help="File with it, where it has a password.",
+)
 @click.option(
     "--to-data-dir",
     type=click.Path(file_okay=False),
@@ -33,7 +37,7 @@ from codex_proapi.console.cli.terminal.tables import counted
 )
 @click.option(
     "--to-keys",
-    type=click.File("r"),
+    type=click.File("r", encoding="ascii", errors="replace"),
     help="File with the target's ENCRYPTION_KEYS. An embedded store makes its own.",
 )
 @click.option("--force", is_flag=True, help="Delete what is in the target, also accounts and keys.")

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 import rich_click as click
 
 from codex_proapi.commons.usage.calendar import Calendar
-from codex_proapi.commons.usage.log_stream import MOST_LENGTH, LogEntry, LogStream, StoredEntry
+from codex_proapi.commons.usage.log_stream import (
+    MOST_LENGTH,
+    LogEntry,
+    LogLevel,
+    LogStream,
+    StoredEntry,
+)
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.terminal.json_output import json_line
 from codex_proapi.console.cli.terminal.tables import plain
@@ -47,6 +53,10 @@ def logs_command(
 
     What the console shows: settled requests, accounts, and what administrators did.
     """
+    unknown = words(level) - {each.value for each in LogLevel}
+    if unknown:
+        known = ", ".join(each.value for each in LogLevel)
+        raise click.BadParameter(plain(f"{min(unknown)} is none of {known}"), param_hint="--level")
     wanted = LogFilter(levels=words(level), key=key, account=account)
     asyncio.run(_show(environ, wanted, lines=lines, follow=follow, as_json=as_json))
 
