@@ -11,7 +11,7 @@ from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.commons.usage.counters import CountedKind
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.packing import Retention, UsagePacker
-from codex_proapi.commons.usage.sums import Sums, merge
+from codex_proapi.commons.usage.sums import Counters, Sums, merge
 from codex_proapi.commons.usage.token_counts import Tokens
 
 NOW = dt.datetime.fromisoformat("2026-11-24T12:00+00:00").timestamp()
@@ -97,3 +97,12 @@ async def test_many_days_of_many_keys_take_few_round_trips(
     await usage.total("key", DAYS[:30])
 
     assert trips <= 5
+
+
+def test_every_counter_is_added() -> None:
+    names = Counters.__struct_fields__
+    one = Counters(**{name: number for number, name in enumerate(names)})
+    two = Counters(**{name: 100 * number for number, name in enumerate(names)})
+    one.add(two)
+
+    assert [getattr(one, name) for name in names] == [101 * n for n in range(len(names))]

@@ -48,6 +48,9 @@ DAYS_AT_ONCE = 25
 """Days read in one round trip."""
 HASHES_AT_ONCE = 1000
 """Hashes read in one run of the script: a few milliseconds of Redis."""
+FIELDS_AT_ONCE = 1000
+"""Fields of packed counters that are read by name; of more, all are read."""
+MONTH = len("2026-11")
 SUBJECTS_AT_ONCE = 500
 """Packed counters taken in at once: some milliseconds of the loop."""
 
@@ -114,8 +117,9 @@ class UsageStore:
         """Counters of all these days together; a whole month costs little more than a day."""
         months, others = whole_months(list(days))
         sums: Sums = {}
+        fields = await self._fields(kind, [*months, *others], subjects)
         for part in _parts([*months, *others], DAYS_AT_ONCE):
-            for found in (await self._packed(kind, part, subjects)).values():
+            for found in (await self._packed(kind, part, subjects, fields)).values():
                 merge(sums, found)
                 await asyncio.sleep(0)
         # What of these months is not packed yet counts, too.
@@ -194,11 +198,37 @@ class UsageStore:
         return packed, _named(days, replies[len(days) :], wanted)
 
     async def _packed(
-        self, kind: CountedKind, periods: Sequence[str], wanted: Sequence[str] | None
+        self,
+        kind: CountedKind,
+        periods: Sequence[str],
+        wanted: Sequence[str] | None,
+        fields: Sequence[str],
     ) -> dict[str, Sums]:
-        """The packed counters by day or month."""
-        replies = await read_each(self._redis, _packed_reads(kind, periods))
-        return await _unpacked(kind, periods, replies, wanted)
+        """The packed counters by day or month; of a few, only their fields are read."""
+        if not fields:
+            replies = await read_each(self._redis, _packed_reads(kind, periods))
+            return await _unpacked(kind, periods, replies, wanted)
+        names = [keyspace.usage_packed(period, kind) for period in periods]
+        values = await read_each(self._redis, [_read("HMGET", name, *fields) for name in names])
+        found = [{f: v for f, v in zip(fields, each or (), strict=False) if v} for each in values]
+        return await _unpacked(kind, periods, found, wanted)
+
+    async def _fields(
+        self, kind: CountedKind, periods: Sequence[str], wanted: Sequence[str] | None
+    ) -> list[str]:
+        """The fields that packed counters of these subjects may have; empty if that is not known.
+
+        What is counted of a key's model is counted of the model, whether it is packed already or not.
+        """
+        if not wanted or not periods:
+            return []
+        if kind != MODELS_OF_KEYS:
+            return list(wanted) if len(wanted) <= FIELDS_AT_ONCE else []
+        days = [each for p in periods for each in (days_of_month(p) if len(p) == MONTH else [p])]
+        models = await self.total("model", days)
+        if len(wanted) * len(models) > FIELDS_AT_ONCE:
+            return []
+        return [f"{key_id} {model}" for key_id in wanted for model in models]
 
     async def _names(self, kind: str, days: Sequence[str]) -> dict[str, list[str]]:
         """By day: the subjects that have hashes of their own."""

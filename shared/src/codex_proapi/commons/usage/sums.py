@@ -40,8 +40,18 @@ class Counters(msgspec.Struct, kw_only=True):
 
     def add(self, other: "Counters") -> None:
         """Add the sums of another."""
-        for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        # Written out: thousands are added for a page, and this takes a third of the time of a loop.
+        self.requests += other.requests
+        self.errors += other.errors
+        self.input += other.input
+        self.cached += other.cached
+        self.cache_write += other.cache_write
+        self.output += other.output
+        self.reasoning += other.reasoning
+        self.estimated += other.estimated
+        self.first_bytes += other.first_bytes
+        self.first_byte_ms += other.first_byte_ms
+        self.total_ms += other.total_ms
 
 
 Sums: TypeAlias = dict[str, Counters]
