@@ -1,7 +1,11 @@
 """F2: one Responses request; Codex gets upstream's bytes, everybody else the public API."""
 
+import asyncio
+import time
+
+import httpx
 import pytest
-from support.gateways import a_response, events_of, stage
+from support.gateways import PATIENCE_SECONDS, Stage, a_response, events_of, stage
 
 from codex_proapi.commons.usage.exchange_record import Ending
 
@@ -30,8 +34,17 @@ async def test_a_stream_has_the_public_events_and_a_whole_response_at_its_end(
         assert record.tokens.total > 0
 
 
+async def listed_for_codex(play: Stage) -> httpx.Response:
+    """The models as the Codex CLI asks for them."""
+    return await play.client.get("/v1/models", params={"client_version": "0.171.0"})
+
+
 async def test_codex_gets_the_bytes_of_upstream(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (await listed_for_codex(play)).json()["models"]:
+            assert time.monotonic() < deadline, "the account's models were not fetched"
+            await asyncio.sleep(0.02)
         answer = await play.client.post(
             "/v1/responses",
             json=a_response("say hello", stream=True, store=False),
@@ -41,7 +54,7 @@ async def test_codex_gets_the_bytes_of_upstream(redis_url: str) -> None:
         assert [e for e in events_of(answer.content) if e["type"].startswith("codex.")]
         assert play.sim.turns[0].headers["session-id"]
         assert answer.headers["x-codex-turn-state"].startswith("acc_")
-        listed = await play.client.get("/v1/models", params={"client_version": "0.171.0"})
+        listed = await listed_for_codex(play)
         rows = {row["slug"]: row for row in listed.json()["models"]}
         assert rows["codex"]["base_instructions"] == rows["gpt-6.2-sol"]["base_instructions"]
         assert answer.headers["x-models-etag"] == listed.headers["etag"]
