@@ -137,6 +137,7 @@ def open_stores(
         replica=replica_id,
         tasks=tasks,
         clock=clock,
+        connection=redis.writes,
     )
     outage.on_return(lambda: tasks.start(queue.free_kept(), name="free slots"))
     return Stores(
