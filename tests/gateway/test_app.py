@@ -103,3 +103,18 @@ async def test_usage_is_written_before_anything_else_is_given_back() -> None:
     await gateway.close()
 
     assert order == ["ledger", "slots"]
+
+
+async def test_what_every_request_writes_has_the_connection_for_it() -> None:
+    gateway = build(settings())
+    stores = gateway.stores
+    writes = stores.redis.writes
+    assert writes is not None
+
+    writers = (
+        *(stores.queue._scripts, stores.queue._members, stores.stream_permits._members),
+        *(stores.settlements._scripts, stores.cooldowns._scripts),
+    )
+
+    assert [each._execute == writes.call for each in writers] == [True] * 5
+    await gateway.close()
