@@ -34,15 +34,18 @@ def under_way(gateway: Process) -> int:
     return int(float(found[1]))
 
 
-async def taken_notice(gateways: Sequence[Process]) -> None:
-    """Wait until the proxy sends requests to each; a proxy that is short of time looks late.
+async def taken_notice(gateways: Sequence[Process]) -> list[int]:
+    """Wait until the proxy sends requests to each; what each then has under way.
+
+    A proxy that is short of time looks late.
 
     To end the next gateway before that leaves the proxy with none, whatever the gateways do.
     """
     deadline = asyncio.get_running_loop().time() + 120
-    while not all([await asyncio.to_thread(under_way, gateway) for gateway in gateways]):
+    while not all(found := [await asyncio.to_thread(under_way, each) for each in gateways]):
         assert asyncio.get_running_loop().time() < deadline, "the proxy never took notice"
         await asyncio.sleep(0.2)
+    return found
 
 
 async def replace(gateway: Process) -> float:
@@ -158,8 +161,7 @@ async def test_from_one_to_five_and_back_breaks_no_stream(stage: Stage) -> None:
         alone = under_way(gateways[0])
         for gateway in gateways[1:]:
             await asyncio.to_thread(gateway.start, ready="/readyz")
-        await taken_notice(gateways)
-        spread = [under_way(gateway) for gateway in gateways]
+        spread = await taken_notice(gateways)
         for gateway in gateways[1:]:
             gateway.signal(signal.SIGTERM)
         for gateway in gateways[1:]:
