@@ -1,5 +1,6 @@
 """Where no account can serve a model another one does, as the setting or the key says; and caps of keys."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -118,3 +119,15 @@ async def test_a_keys_caps_hold_for_every_client(redis_url: str, client: dict[st
         sent = play.sim.turns[-1].body
         assert (sent["reasoning"]["effort"], "service_tier" in sent) == ("low", False)
         assert answer.headers["x-dropped-parameters"] == "service_tier, reasoning.effort"
+
+
+async def test_a_body_kept_for_a_fallback_is_dropped_when_the_answer_begins(redis_url: str) -> None:
+    async with stage(redis_url, "ada", model_fallbacks={DEAR: CHEAP}) as play:
+        play.sim.script("slow", times=None, pace=0.2)
+        in_flight = play.replicas[0].gateway.in_flight._exchanges
+
+        asking = asyncio.ensure_future(play.chat("count to 30", model=DEAR))
+        await play.until(lambda: any(each.account for each in in_flight))
+
+        assert [each.body for each in in_flight] == [b""]
+        asking.cancel()

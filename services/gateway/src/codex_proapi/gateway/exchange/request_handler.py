@@ -130,6 +130,7 @@ class RequestHandler:
         self, translated: TranslatedRequest, pump: ResponsePump, committed: Committed
     ) -> None:
         """Drop what an answer that has begun does not need any more."""
+        self._exchange.release_body()
         if committed.lost_search:
             pump.note_dropped(SEARCH_TOOL)
         if translated.stream:
