@@ -5,13 +5,12 @@ refusal is judged by `policy.retry`.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from codex_proapi.commons.codex.quota_parser import Quota, combined, quota_of_event
 from codex_proapi.commons.codex.substitution import is_substitution
-from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, reader
 from codex_proapi.gateway.formats.codex.events import (
     RateLimits,
     ResponseCreated,
@@ -23,11 +22,11 @@ from codex_proapi.gateway.formats.codex.events import (
 )
 from codex_proapi.gateway.formats.codex.refusals import Refusal, refusal_of_event
 from codex_proapi.gateway.formats.sse import SSESplitter, read_block, sound_utf8
+from codex_proapi.gateway.translation.stream.response_observer import observe
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 MAX_EVENTS: Final = 16
 MAX_BYTES: Final = 1024 * 1024
-NAME_LIMIT: Final = 64
-"""Most characters of a model's name."""
 SILENT_LINES: Final = tuple(
     b'event: %b\ndata: {"type":"%b",' % (name, name)
     for name in (
@@ -60,13 +59,6 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 WAITING: Final = Waiting()
-
-
-class _Response(msgspec.Struct):
-    model: Any = ""
-
-
-_read: Final = reader(_Response)
 
 
 def _accept(model: str) -> Refusal | None:  # noqa: ARG001 - a default
@@ -143,10 +135,11 @@ class CommitGate:
                 return self._refusal(event)
             case RateLimits(body=body):
                 self._quota = combined(self._quota, quota_of_event(body))
-            case ResponseCreated(response=response) if self._model:
-                model = _model_of(response)
-                if is_substitution(self._model, model):
-                    return self._on_other_model(model)
+            case ResponseCreated() if self._model:
+                report = ResponseReport()
+                observe(event, report)
+                if is_substitution(self._model, report.answered_model):
+                    return self._on_other_model(report.answered_model)
             case _:
                 pass
         return None
@@ -155,12 +148,3 @@ class CommitGate:
         """The refusal, with the quota from the events before it."""
         refusal = refusal_of_event(event)
         return msgspec.structs.replace(refusal, quota=combined(self._quota, refusal.quota))
-
-
-def _model_of(response: msgspec.Raw) -> str:
-    """The model that a response object names; empty if it names none."""
-    try:
-        model = _read(response or b"{}").model
-    except DECODE_ERRORS:
-        return ""
-    return model[:NAME_LIMIT] if isinstance(model, str) else ""
