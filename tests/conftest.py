@@ -1,5 +1,6 @@
 """Fixtures every test may use: a real Redis, fresh for each test."""
 
+import logging
 import os
 import pathlib
 from collections.abc import AsyncIterator, Iterator
@@ -35,6 +36,16 @@ def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             folder: pathlib.Path = tmp_path_factory.mktemp("authority")
             patch.setenv("SSL_CERT_FILE", str(Authority(folder).path))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_level_kept() -> Iterator[None]:
+    """No test leaves the root log at another level to those that follow in its process."""
+    root = logging.getLogger()
+    before = root.level
+    yield
+    left, root.level = root.level, before
+    assert left == before, f"the root log was left at level {left}, it was {before}"
 
 
 @pytest.fixture(scope="session")

@@ -14,16 +14,22 @@ from hypothesis import strategies as st
 from codex_proapi.commons.runtime.logging import REDACTED, configure, redact, redacted
 
 
-@pytest.fixture
-def out() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    configure("info", stream=stream)
-    yield stream
+    yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
-    root.handlers[:], root.level = handlers, level
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def out() -> io.StringIO:
+    stream = io.StringIO()
+    configure("info", stream=stream)
+    return stream
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:
@@ -53,6 +59,17 @@ def test_below_the_threshold_nothing_is_written(out: io.StringIO) -> None:
     assert out.getvalue() == ""
 
 
+def test_what_libraries_say_of_heads_and_frames_is_never_written() -> None:
+    stream = io.StringIO()
+    configure("debug", stream=stream)
+    structlog.get_logger().debug("a.fact")
+    for name in ("websockets.client", "websockets.server", "httpcore.http11", "redis", "any"):
+        logging.getLogger(name).debug("> authorization: %s", CANARY)
+        logging.getLogger(name).info("< TEXT '%s'", CANARY)
+
+    assert [each["event"] for each in lines(stream)] == ["a.fact"]
+
+
 def test_libraries_write_the_same_lines(out: io.StringIO) -> None:
     logging.getLogger("library").warning("token %s", "rt_canary_canary")
 
@@ -76,7 +93,6 @@ def test_on_a_terminal_lines_are_readable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(stream, "isatty", lambda: True)
     configure("debug", stream=stream)
     structlog.get_logger().info("account.cooled", account="acc_1")
-    structlog.reset_defaults()
 
     assert "account.cooled" in stream.getvalue()
     assert not stream.getvalue().startswith("{")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import tracemalloc
 from typing import Any
 
@@ -12,6 +13,10 @@ from websockets.server import ServerProtocol
 
 from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.websocket.connection import WebSocketConnection
+
+QUIET = logging.getLogger("tests.framing")
+"""The framing's own log would hold every frame, under a `--log-level` of pytest."""
+QUIET.setLevel(logging.CRITICAL + 1)
 
 
 class Wire(asyncio.Transport):
@@ -48,7 +53,7 @@ class Owner:
 
 
 def connected(owner: Owner) -> WebSocketConnection:
-    framing = ServerProtocol(state=State.OPEN)
+    framing = ServerProtocol(state=State.OPEN, logger=QUIET)
     connection = WebSocketConnection(framing, owner, hold_body=BodyHold)
     connection.connection_made(Wire())
     return connection

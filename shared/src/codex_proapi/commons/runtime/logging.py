@@ -39,6 +39,9 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u
 def configure(level: str = "info", *, stream: TextOutput | None = None) -> None:
     """Set up logging of this process, libraries included.
 
+    A library is heard from WARNING on, whatever the level: below that, HTTP and WebSocket libraries
+    write heads and frames, which hold credentials and prompts.
+
     Args:
         level: The least level that is written.
         stream: Where lines go; None is stdout.
@@ -73,9 +76,7 @@ def configure(level: str = "info", *, stream: TextOutput | None = None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [lines]
-    root.setLevel(threshold)
-    for name in ("httpx", "httpcore", "aiohttp.access", "uvicorn.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    root.setLevel(max(threshold, logging.WARNING))
 
 
 def redact(
