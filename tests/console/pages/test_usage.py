@@ -5,12 +5,12 @@ from urllib.parse import parse_qs
 import pytest
 from support.console_pages import NOW, PageClient, filled_console, words_of
 
+from codex_proapi.commons.prices.token_costs import Cost
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import Counters, day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.console.api.usage_rows import Wanted
-from codex_proapi.console.costs.token_costs import Cost
 from codex_proapi.console.pages.usage import Asked, asked_for, rows_of_sums, total_of
 from codex_proapi.console.pages.usage_over_time import Moment, names_of, trend_of
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter

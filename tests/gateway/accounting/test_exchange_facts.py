@@ -82,6 +82,42 @@ def test_the_last_outcome_of_an_attempt_counts() -> None:
     ]
 
 
+def test_a_repair_is_told_where_the_same_account_was_tried_with_it() -> None:
+    def refused(at: float) -> AttemptEnded:
+        return AttemptEnded(at=at, verdict="next_account", status=400, repair="without_tier")
+
+    record = fold(
+        *(attempted("acc_a"), refused(102.0)),
+        *(attempted("acc_a", at=102.0), refused(103.0)),
+        *(attempted("acc_b", at=103.0), refused(104.0)),
+    )
+
+    assert [each.repair for each in record.attempts] == ["without_tier", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("facts", "waited_ms"),
+    [
+        ([], 100_000),
+        ([attempted("acc_a", at=103.0)], 3000),
+        ([attempted("acc_a"), AttemptEnded(at=102.0, verdict="committed")], 1000),
+        (
+            [
+                attempted("acc_a", at=100.5),
+                AttemptEnded(at=102.0, verdict="committed"),
+                AttemptEnded(at=104.0, verdict="next_account"),
+                attempted("acc_b", at=104.25),
+            ],
+            750,
+        ),
+    ],
+)
+def test_waits_are_what_passes_before_and_between_attempts(
+    facts: list[Fact], waited_ms: int
+) -> None:
+    assert fold(*facts).waited_ms == waited_ms
+
+
 @pytest.mark.parametrize(
     ("facts", "estimated"),
     [

@@ -23,6 +23,7 @@ from codex_proapi.commons.cluster.upstream_drift import UpstreamDriftStore
 from codex_proapi.commons.cluster.usage_roll_up import UsageRollUp
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
+from codex_proapi.commons.prices.price_store import PriceStore
 from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.locks import Locks
 from codex_proapi.commons.usage.counters import UsageStore
@@ -50,7 +51,6 @@ from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
 from codex_proapi.console.auth.sign_in_links import SignInLinks
 from codex_proapi.console.connection.route_test import RouteTest
-from codex_proapi.console.costs.price_store import PriceStore
 from codex_proapi.console.live.changes import Changes
 from codex_proapi.console.live.event_streams import Gate
 from codex_proapi.console.live.log_broadcast import LogBroadcast

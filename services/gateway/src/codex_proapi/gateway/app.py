@@ -14,6 +14,7 @@ import structlog
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.cluster.store_check import end_process
+from codex_proapi.commons.prices.price_store import PriceStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.commons.runtime.process_metrics import watch_lag
@@ -262,6 +263,7 @@ class Gateway:
             key_quota=self.stores.key_quota,
             responses=StoredResponses(self.stores.responses),
             logs=LogStream(self.stores.redis.commands),
+            prices=PriceStore(self.stores.redis.commands),
             in_flight=self.in_flight,
             metrics=self.metrics,
             ping=self.stores.redis.ping,

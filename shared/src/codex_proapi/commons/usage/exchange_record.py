@@ -44,6 +44,8 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Why no connection could be made: `dns`, `tcp`, `tls` or `timeout`, then the system's words."""
     message: str = ""
     """Upstream's words in its refusal, without secrets and addresses, at most 160 characters."""
+    repair: str = ""
+    """The change with which the same account was tried once more, such as `without_tier`."""
 
 
 class ExchangeRecord(
@@ -100,6 +102,8 @@ class ExchangeRecord(
     """Tokens charged to its key's share of a scarce pool; settlement puts the truth in its place."""
     fair_share_weight: float = 0.0
     """The key's weight then; 0 if no share was claimed."""
+    waited_ms: int = 0
+    """Admission to the first attempt, and between attempts: for room, an account, or a pause."""
     first_byte_ms: int = 0
     """Admission to the first word for the client; 0 when there was none."""
     total_ms: int = 0
@@ -120,3 +124,8 @@ class ExchangeRecord(
     """Why it came that way and how, in words; empty where UPSTREAM_TRANSPORT leaves no choice."""
     dropped: tuple[str, ...] = ()
     """Names of parameters that were accepted and left out."""
+
+    @property
+    def counted_model(self) -> str:
+        """The model that usage counts it under: the one that answered, else the one sent; or empty."""
+        return self.answered_model or self.sent_model

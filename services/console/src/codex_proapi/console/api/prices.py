@@ -9,15 +9,15 @@ import msgspec
 from litestar import Request, delete, get, put
 from litestar.params import JSONBody, PathParameter
 
-from codex_proapi.console.auth.audit import Audit, Facts
-from codex_proapi.console.auth.request_author import audit_event
-from codex_proapi.console.costs.list_prices import LIST_PRICES, Price
-from codex_proapi.console.costs.price_store import (
+from codex_proapi.commons.prices.list_prices import CURRENCY, LIST_PRICES, Price
+from codex_proapi.commons.prices.price_store import (
     MOST_PRICES,
     OwnPrice,
     PriceStore,
     price_fault,
 )
+from codex_proapi.console.auth.audit import Audit, Facts
+from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.errors import BadRequest, Code, Conflict, NotFound
 from codex_proapi.console.server.dependencies import Injected
 
@@ -65,7 +65,7 @@ class NewPrice(msgspec.Struct, frozen=True, kw_only=True):
 @get("/api/prices", tags=["usage"])
 async def show_prices(prices: Injected[PriceStore]) -> PriceTable:
     """The price table: public list prices that are shipped, and what was set instead."""
-    return PriceTable(currency="USD", prices=await price_rows(prices))
+    return PriceTable(currency=CURRENCY, prices=await price_rows(prices))
 
 
 @put("/api/prices", tags=["usage"])
@@ -96,7 +96,7 @@ async def set_price(
             after=_facts(data.model, price),
         )
     )
-    return PriceTable(currency="USD", prices=await price_rows(prices))
+    return PriceTable(currency=CURRENCY, prices=await price_rows(prices))
 
 
 @delete("/api/prices/{model:str}", tags=["usage"], status_code=204)

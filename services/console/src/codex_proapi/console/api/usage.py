@@ -14,6 +14,7 @@ from litestar.response import Stream
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.commons.prices.price_store import PriceStore
 from codex_proapi.commons.usage.calendar import Calendar, calendar_of
 from codex_proapi.commons.usage.counters import UsageKind, UsageStore, day_of
 from codex_proapi.console.api.chart_points import DAY, Point, Span, begin_of, points_of
@@ -31,7 +32,6 @@ from codex_proapi.console.api.usage_rows import (
     json_parts,
 )
 from codex_proapi.console.costs.cost_reader import CostReader
-from codex_proapi.console.costs.price_store import PriceStore
 from codex_proapi.console.server.dependencies import Injected
 
 Clock = Callable[[], float]

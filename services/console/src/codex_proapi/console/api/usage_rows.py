@@ -7,6 +7,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from codex_proapi.commons.prices.list_prices import Price
+from codex_proapi.commons.prices.token_costs import Cost, cost_of, price_of
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import (
     KINDS,
@@ -20,8 +22,6 @@ from codex_proapi.commons.usage.counters import (
 from codex_proapi.commons.usage.hours import HourStore
 from codex_proapi.commons.usage.packing import DETAIL_DAYS
 from codex_proapi.commons.usage.sums import Sums, merge
-from codex_proapi.console.costs.list_prices import Price
-from codex_proapi.console.costs.token_costs import Cost, cost_of, price_of
 from codex_proapi.console.errors import BadRequest, Code
 from codex_proapi.console.server.csv_text import csv_line
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from codex_proapi.commons.prices.list_prices import Price
+from codex_proapi.commons.prices.token_costs import Cost, cost_of, price_of, total_cost
 from codex_proapi.commons.usage.counters import (
     MODELS_OF_KEYS,
     Counters,
@@ -10,8 +12,6 @@ from codex_proapi.commons.usage.counters import (
     key_and_model,
 )
 from codex_proapi.commons.usage.sums import Sums
-from codex_proapi.console.costs.list_prices import Price
-from codex_proapi.console.costs.token_costs import Cost, cost_of, price_of, total_cost
 
 Costs = Mapping[str, Cost]
 """By subject."""

@@ -10,6 +10,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from msgspec.structs import replace
 
+from codex_proapi.commons.prices.token_costs import Cost, rounded, total_cost
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind
 from codex_proapi.console.api.prices import PriceRow, price_rows
@@ -21,7 +22,6 @@ from codex_proapi.console.api.usage_rows import (
     total_usage,
 )
 from codex_proapi.console.costs.cost_reader import CostReader
-from codex_proapi.console.costs.token_costs import Cost, rounded, total_cost
 from codex_proapi.console.errors import BadRequest
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.pages.usage_over_time import (

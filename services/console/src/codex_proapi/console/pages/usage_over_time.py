@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from codex_proapi.commons.prices.list_prices import Price
+from codex_proapi.commons.prices.token_costs import Cost, total_cost
 from codex_proapi.commons.usage.calendar import HOUR, Calendar
 from codex_proapi.commons.usage.counters import UsageKind, UsageStore
 from codex_proapi.commons.usage.sums import Counters, Sums
 from codex_proapi.console.api.usage_rows import CostsOf, Hours, Wanted, each_period
 from codex_proapi.console.costs.cost_reader import CostReader
-from codex_proapi.console.costs.list_prices import Price
-from codex_proapi.console.costs.token_costs import Cost, total_cost
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):

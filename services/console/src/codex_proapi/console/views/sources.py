@@ -10,13 +10,13 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.prices.price_store import PriceStore
 from codex_proapi.commons.usage.calendar import Calendar, calendar_of
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
-from codex_proapi.console.costs.price_store import PriceStore
 from codex_proapi.console.settings import ConsoleSettings
 
 

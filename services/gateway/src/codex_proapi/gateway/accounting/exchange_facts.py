@@ -93,6 +93,8 @@ class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     cause: str = ""
     message: str = ""
+    repair: str = ""
+    """The change with which the same account is to be tried once more."""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +190,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         substituted=is_substitution(request.sent_model, report.answered_model),
         account=answered.account,
         attempts=_attempts(facts, settled_at),
+        waited_ms=_waited(opened, facts, settled_at),
         selection_inputs=tuple(f.selection_input for f in facts if isinstance(f, Attempted)),
         tokens=report.tokens or Tokens(),
         estimated=_estimated(estimate, answered, report),
@@ -217,13 +220,32 @@ def _attempts(facts: Sequence[Fact], settled_at: float) -> tuple[AttemptRecord, 
             attempts.append((fact, None))
         elif isinstance(fact, AttemptEnded) and attempts:
             attempts[-1] = attempts[-1][0], fact
+    following = [*(begun.account for begun, _ in attempts[1:]), ""]
     return tuple(
-        _attempt(begun, outcome or AttemptEnded(at=settled_at, verdict="abandoned"))
-        for begun, outcome in attempts
+        _attempt(
+            begun,
+            outcome or AttemptEnded(at=settled_at, verdict="abandoned"),
+            repaired=begun.account == after,
+        )
+        for (begun, outcome), after in zip(attempts, following, strict=False)
     )
 
 
-def _attempt(begun: Attempted, outcome: AttemptEnded) -> AttemptRecord:
+def _waited(opened: Opened, facts: Sequence[Fact], settled_at: float) -> int:
+    """Milliseconds before and between attempts; all of them where none was made."""
+    since: float | None = opened.began
+    waited = 0.0
+    for fact in facts:
+        if isinstance(fact, Attempted) and since is not None:
+            waited, since = waited + fact.at - since, None
+        elif isinstance(fact, AttemptEnded):
+            since = fact.at
+    if not any(isinstance(fact, Attempted) for fact in facts):
+        waited = settled_at - opened.began
+    return max(0, round(waited * 1000))
+
+
+def _attempt(begun: Attempted, outcome: AttemptEnded, *, repaired: bool) -> AttemptRecord:
     return AttemptRecord(
         account=begun.account,
         verdict=outcome.verdict,
@@ -233,6 +255,7 @@ def _attempt(begun: Attempted, outcome: AttemptEnded) -> AttemptRecord:
         code=outcome.code,
         cause=outcome.cause,
         message=outcome.message,
+        repair=outcome.repair if repaired else "",
         milliseconds=_milliseconds(begun.at, outcome.at),
     )
 

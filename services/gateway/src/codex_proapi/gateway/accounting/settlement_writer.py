@@ -104,7 +104,7 @@ def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dic
     subjects = {
         "key": record.key_id or "open",
         "account": record.account or "none",
-        "model": record.answered_model or record.sent_model or "none",
+        "model": record.counted_model or "none",
     }
     slot = f"{at % keyspace.DAY // SLOT_SECONDS} "
     series = (keyspace.usage_series(day_of(record.at)), keyspace.SERIES_SECONDS, slot)

@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.prices.price_store import PriceStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.gateway.api import models
@@ -48,6 +49,7 @@ class Handlers:
         key_quota: KeyQuota,
         responses: StoredResponses,
         logs: LogStream,
+        prices: PriceStore,
         in_flight: InFlight,
         metrics: Metrics,
         ping: Callable[[], Awaitable[bool]],
@@ -60,6 +62,7 @@ class Handlers:
         self._key_quota = key_quota
         self._responses = responses
         self._logs = logs
+        self._prices = prices
         self._in_flight = in_flight
         self._metrics = metrics
         self._ping = ping
@@ -119,7 +122,8 @@ class Handlers:
     async def receipt(self, request: AnyRequest, request_id: str) -> Response[bytes]:
         """Tell what became of one request of the key."""
         key = await self._authenticated(request)
-        return _json(200, await receipt_of(key, request_id, self._logs), _PRIVATE)
+        body = await receipt_of(key, request_id, self._logs, self._prices)
+        return _json(200, body, _PRIVATE)
 
     async def response(self, request: AnyRequest, response_id: str) -> Response[bytes]:
         """Give a stored response of the key."""

@@ -102,6 +102,7 @@ class Attempt:
                 code=refusal.code[:64],
                 cause=refusal.cause[:96],
                 message=words_of(refusal),
+                repair=(decision.change or ""),
             )
         )
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import rich_click as click
 
-from codex_proapi.console.api.prices import PriceRow, PriceTable, price_rows
-from codex_proapi.console.cli.opened_store import OpenedStore, with_store
-from codex_proapi.console.cli.terminal.json_output import json_option, print_json
-from codex_proapi.console.cli.terminal.tables import plain, show_table
-from codex_proapi.console.costs.list_prices import Price
-from codex_proapi.console.costs.price_store import (
+from codex_proapi.commons.prices.list_prices import CURRENCY, Price
+from codex_proapi.commons.prices.price_store import (
     MODEL,
     MOST_PRICES,
     OwnPrice,
     PriceStore,
     price_fault,
 )
+from codex_proapi.console.api.prices import PriceRow, PriceTable, price_rows
+from codex_proapi.console.cli.opened_store import OpenedStore, with_store
+from codex_proapi.console.cli.terminal.json_output import json_option, print_json
+from codex_proapi.console.cli.terminal.tables import plain, show_table
 
 
 class _Dollars(click.ParamType[Decimal]):
@@ -49,7 +49,7 @@ def list_prices(environ: Mapping[str, str], *, as_json: bool) -> None:
     """Every price in force, in US dollars for a million tokens."""
     rows = _rows(environ)
     if as_json:
-        return print_json(PriceTable(currency="USD", prices=rows))
+        return print_json(PriceTable(currency=CURRENCY, prices=rows))
     table = [
         (
             row.model,

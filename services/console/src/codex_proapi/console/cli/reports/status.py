@@ -11,6 +11,8 @@ import rich_click as click
 from codex_proapi.commons.accounts.model import AccountState
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica
+from codex_proapi.commons.prices.price_store import PriceStore
+from codex_proapi.commons.prices.token_costs import Cost, rounded
 from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.commons.usage.counters import MOST_DAYS, Counters, UsageKind, UsageStore
 from codex_proapi.console.api.usage import Names
@@ -20,8 +22,6 @@ from codex_proapi.console.cli.terminal.json_output import json_option, print_jso
 from codex_proapi.console.cli.terminal.tables import plain, show_table
 from codex_proapi.console.cli.terminal.times import heading, moment
 from codex_proapi.console.costs.cost_reader import CostReader
-from codex_proapi.console.costs.price_store import PriceStore
-from codex_proapi.console.costs.token_costs import Cost, rounded
 
 USUAL_DAYS = 7
 

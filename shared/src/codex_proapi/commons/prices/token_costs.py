@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
+from codex_proapi.commons.prices.list_prices import Price
 from codex_proapi.commons.usage.counters import Counters
-from codex_proapi.console.costs.list_prices import Price
+from codex_proapi.commons.usage.token_counts import Tokens
 
 MILLION: Final = Decimal(1_000_000)
 CENT: Final = Decimal("0.01")
@@ -43,7 +44,7 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
     return prices.get(model) or prices.get(_DATED.sub("", model))
 
 
-def cost_of(counters: Counters, price: Price | None) -> Cost:
+def cost_of(counters: Counters | Tokens, price: Price | None) -> Cost:
     """What one model's tokens cost.
 
     Cached input and cache writes are parts of the input, each with its own price; reasoning is part

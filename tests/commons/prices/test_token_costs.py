@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from codex_proapi.commons.prices.list_prices import LIST_PRICES, Price
+from codex_proapi.commons.prices.token_costs import Cost, cost_of, price_of, rounded, total_cost
 from codex_proapi.commons.usage.counters import Counters
-from codex_proapi.console.costs.list_prices import LIST_PRICES, Price
-from codex_proapi.console.costs.token_costs import Cost, cost_of, price_of, rounded, total_cost
 
 SOL = Price(input=Decimal(2), cached=Decimal("0.1"), cache_write=Decimal("2.5"), output=Decimal(10))
 PLAIN = Price(input=Decimal(2), output=Decimal(10))

@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 from redis.asyncio import Redis
 
+from codex_proapi.commons.prices.list_prices import LIST_PRICES, Price
 from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.clients import ask, mapped, text
 from codex_proapi.commons.runtime.stored_records import read_json
-from codex_proapi.console.costs.list_prices import LIST_PRICES, Price
 
 MOST_PRICES: Final = 200
 MOST_AMOUNT: Final = Decimal(1_000_000)

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+CURRENCY: Final = "USD"
 _PAGE: Final = "https://developers.openai.com/api/docs/models/"
 _PRICING: Final = "https://developers.openai.com/api/docs/pricing"
 
