@@ -14,6 +14,7 @@ from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.commons.codex.quota_parser import QuotaWindow
+from codex_proapi.commons.prices.price_store import PriceStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.gateway.api.paths import PATHS, USAGE_ROUTE
@@ -57,6 +58,7 @@ class Scene:
             key_quota=cast("Any", self),
             responses=StoredResponses(ResponseStore(redis, CredentialCipher((KEY,)))),
             logs=LogStream(redis),
+            prices=PriceStore(redis),
             in_flight=self.in_flight,
             metrics=metrics,
             ping=self.ping,
