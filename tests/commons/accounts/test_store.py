@@ -19,6 +19,7 @@ from codex_proapi.commons.accounts.model import (
     account_id_of,
 )
 from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.owner_terms.terms import UNREADABLE_TERMS, HoursSpan, OwnerTerms
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import (
@@ -347,3 +348,42 @@ async def test_without_redis_nothing_is_known() -> None:
             await call()
     await client.aclose()
     assert repr(store) == "<AccountStore>"
+
+
+async def test_an_owner_and_the_terms_stay_when_the_login_is_renewed(store: AccountStore) -> None:
+    account = await store.add(a_login(exp=LATER))
+    terms = OwnerTerms(paused=True, hours=(HoursSpan(days=("sat",)),))
+
+    assert await store.set_owner(account.id, "own_1")
+    assert await store.set_terms(account.id, terms)
+    again = await store.add(a_login(exp=LATER + 60, refresh_token="rt_second"))
+
+    assert (again.owner, again.terms) == ("own_1", terms)
+    assert [(each.owner, each.terms) for each in await store.list()] == [("own_1", terms)]
+    assert not await store.set_owner("acc_gone", "own_1")
+    assert not await store.set_terms("acc_gone", terms)
+
+
+async def test_changed_terms_are_another_version(store: AccountStore) -> None:
+    account = await store.add(a_login(exp=LATER))
+    before = await store.version()
+
+    await store.set_terms(account.id, OwnerTerms(paused=True))
+    changed = await store.version()
+    await store.set_terms(account.id, OwnerTerms(paused=True))
+
+    assert changed > before
+    assert await store.version() == changed
+
+
+async def test_terms_that_cannot_be_read_close_the_account_only(
+    store: AccountStore, redis_client: Redis
+) -> None:
+    account = await store.add(a_login(exp=LATER))
+    await redis_client.hset(keyspace.account(account.id), "terms", '{"hours": 5}')
+
+    read = await store.get(account.id)
+
+    assert read is not None
+    assert read.terms == UNREADABLE_TERMS
+    assert (read.name, read.state) == (account.name, AccountState.ACTIVE)

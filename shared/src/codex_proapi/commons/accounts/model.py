@@ -5,6 +5,8 @@ import hashlib
 
 import msgspec
 
+from codex_proapi.commons.owner_terms.terms import NO_TERMS, OwnerTerms
+
 CHATGPT = "chatgpt"
 """The kind of an account whose record names none: a ChatGPT login."""
 
@@ -86,9 +88,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     source: str = "auth_json"
     """How it was added: `auth_json`, `browser`, `pasted`, `device`."""
     paused: bool = False
-    """Whether its owner has taken it out of rotation."""
+    """Whether the administrator has taken it out of rotation; its owner's pause is in the terms."""
     weight: float = 1.0
     """Weight of its share of new conversations, relative to the others."""
+    owner: str = ""
+    """Id of its owner; empty if it has none but the administrator."""
+    terms: OwnerTerms = NO_TERMS
+    """On which terms its owner offers it."""
     state: AccountState = AccountState.ACTIVE
     """Whether its login works."""
     state_reason: str = ""

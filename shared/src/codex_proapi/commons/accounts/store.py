@@ -24,6 +24,7 @@ from codex_proapi.commons.accounts.model import (
     token_digest,
 )
 from codex_proapi.commons.codex.claims import claims_of_login
+from codex_proapi.commons.owner_terms.terms import OwnerTerms, read_terms, stored_terms
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.hash_reads import HashReads, fields_of
@@ -200,6 +201,20 @@ class AccountStore:
         """Change an account's share of new conversations; False if it is unknown."""
         return await self._change(account_id, {"weight": weight})
 
+    async def set_owner(self, account_id: str, owner: str) -> bool:
+        """Give an account to an owner, by id; empty takes it back. False if it is unknown."""
+        return await self._change(account_id, {"owner": owner})
+
+    async def set_terms(self, account_id: str, terms: OwnerTerms) -> bool:
+        """Replace the terms of an account's owner; False if it is unknown.
+
+        They are to be checked before (`owner_terms.terms.check`). What only a newer version knows of
+        the terms before stays.
+        """
+        read = StoredRead("account", account_id, ("HGET", keyspace.account(account_id), "terms"))
+        [before] = await read_each(self._redis, [read])
+        return await self._change(account_id, {"terms": stored_terms(terms, before)})
+
     async def remove(self, account_id: str) -> bool:
         """Delete an account and its credential; its usage stays. False if it is unknown."""
         keys = [
@@ -322,7 +337,8 @@ def _account(fields: Mapping[Any, Any] | None, account_id: str) -> Account | Non
     """An account from its hash; None if it is gone, or if this version cannot read it."""
     if not fields or "chatgpt_account_id" not in fields:
         return None
-    account = read_fields(fields, Account, kind="account", name=account_id)
+    values = {**fields, "terms": read_terms(fields.get("terms"))}
+    account = read_fields(values, Account, kind="account", name=account_id)
     if account is not None and not is_known(account.kind):
         return msgspec.structs.replace(account, state=AccountState.UNKNOWN)
     return account

@@ -48,6 +48,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """What it is for."""
     owner: str = ""
     """Whose it is."""
+    group: str = ""
+    """Name of the group of keys it belongs to; owners of accounts admit groups by it."""
     prefix: str = ""
     """Its first characters, to recognise it by."""
     created_at: int = 0
