@@ -66,6 +66,24 @@ REDIS: Changes = (
     ("name: codex-proapi-redis\n", "name: {{ .Values.secrets.redis | quote }}\n"),
     *SECRETS,
 )
+RESEAL: Changes = (
+    (
+        "image: codex-proapi/console\n              imagePullPolicy: IfNotPresent",
+        (
+            'image: {{ include "image" (list . "console") | quote }}\n'
+            "              imagePullPolicy: {{ .Values.images.pullPolicy }}"
+        ),
+    ),
+    (
+        "          automountServiceAccountToken: false\n",
+        (
+            "          {{- with .Values.console.pod }}\n          {{- toYaml . | nindent 10 }}\n"
+            "          {{- end }}\n          automountServiceAccountToken: false\n"
+        ),
+    ),
+    *SECRETS,
+    *KEYS,
+)
 ROUTE: Changes = (
     (
         "    - name: web\n      namespace: gateway-system",
@@ -101,6 +119,11 @@ TEMPLATES: dict[str, tuple[str, Changes]] = {
         "and .Values.redis.enabled .Values.networkPolicy.enabled",
         (),
     ),
+    "components/reseal/job.yaml": (".Values.reseal.enabled", RESEAL),
+    "components/reseal/policy.yaml": (
+        "and .Values.reseal.enabled .Values.networkPolicy.enabled",
+        (),
+    ),
     "components/gateway-api/route.yaml": (".Values.gatewayApi.enabled", ROUTE),
     "components/ingress-nginx/ingress.yaml": (".Values.ingress.enabled", INGRESS),
     "components/monitoring/monitors.yaml": (".Values.monitoring.enabled", RELEASE),
@@ -119,7 +142,9 @@ def templates() -> dict[str, str]:
     made = {}
     for source, (wanted, changes) in TEMPLATES.items():
         folder, _, name = source.rpartition("/")
-        name = "redis-policy.yaml" if source == "components/redis/policy.yaml" else name
+        # By the component too, where the manifest's own name says little or is used twice.
+        if folder in ("components/redis", "components/reseal") and name != "redis.yaml":
+            name = f"{folder.rpartition('/')[2]}-{name}"
         text = changed(source, (K8S / source).read_text(encoding="utf-8"), changes)
         if folder == "base":
             text = labelled(text)

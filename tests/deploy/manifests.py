@@ -2,6 +2,7 @@
 
 import copy
 import ipaddress
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +17,20 @@ def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
 
 
 def workloads(manifests: list[Manifest]) -> list[Manifest]:
-    """Everything that makes pods."""
+    """Everything whose pods go on running."""
     return of_kind(manifests, "Deployment", "StatefulSet")
+
+
+def pod_makers(manifests: list[Manifest]) -> list[Manifest]:
+    """Everything that makes pods, those that end by themselves too."""
+    return [*workloads(manifests), *of_kind(manifests, "CronJob")]
+
+
+def pod_template(maker: Manifest) -> dict[str, Any]:
+    """What the pods of a manifest are made from."""
+    spec = maker["spec"]
+    made: dict[str, Any] = spec.get("jobTemplate", {"spec": spec})["spec"]["template"]
+    return made
 
 
 def workload(manifests: list[Manifest], name: str) -> Manifest:
@@ -26,8 +39,9 @@ def workload(manifests: list[Manifest], name: str) -> Manifest:
 
 
 def pod_labels(manifests: list[Manifest], name: str) -> dict[str, str]:
-    """The labels of a workload's pods."""
-    labels: dict[str, str] = workload(manifests, name)["spec"]["template"]["metadata"]["labels"]
+    """The labels of the pods of what has this name."""
+    maker = next(each for each in pod_makers(manifests) if each["metadata"]["name"] == name)
+    labels: dict[str, str] = pod_template(maker)["metadata"]["labels"]
     return labels
 
 
@@ -59,6 +73,16 @@ def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
             case _:
                 pass
     return True
+
+
+def files_of(pod: dict[str, Any], container: dict[str, Any]) -> set[str]:
+    """Paths that Secrets put into a container."""
+    volumes = {volume["name"]: volume for volume in pod.get("volumes", ())}
+    return {
+        posixpath.join(mount["mountPath"], item["path"])
+        for mount in container.get("volumeMounts", ())
+        for item in volumes.get(mount["name"], {}).get("secret", {}).get("items", ())
+    }
 
 
 # --- network policies --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from deploy.manifests import named, workload
+from deploy.manifests import named, pod_template, workload
 from deploy.toolbox import DEPLOY, Manifest, output, rendered, run
 
 CHART = DEPLOY / "helm" / "codex-proapi"
@@ -19,7 +19,11 @@ SITE = {
     "monitoring": {"enabled": True},
 }
 SAME = {
-    "base": {"redis": {"enabled": False}, "networkPolicy": {"redis": [{}]}},
+    "base": {
+        "redis": {"enabled": False},
+        "reseal": {"enabled": False},
+        "networkPolicy": {"redis": [{}]},
+    },
     "overlays/example": {**SITE, "gatewayApi": {"enabled": True}},
     "overlays/ingress-nginx": {**SITE, "ingress": {"enabled": True}},
 }
@@ -106,8 +110,9 @@ def test_pods_take_further_fields(tmp_path: pathlib.Path) -> None:
     pod = {"imagePullSecrets": [{"name": "ours"}], "priorityClassName": "high"}
     manifests = chart(tmp_path, {name: {"pod": pod} for name in ("gateway", "console", "redis")})
 
-    for name in ("gateway", "console", "redis"):
-        spec = workload(manifests, name)["spec"]["template"]["spec"]
+    made = [workload(manifests, name) for name in ("gateway", "console", "redis")]
+    for each in (*made, named(manifests, "CronJob", "reseal")):
+        spec = pod_template(each)["spec"]
         assert {key: spec[key] for key in pod} == pod
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from deploy.manifests import pod_makers, pod_template, workloads
 from deploy.toolbox import OVERLAYS, Manifest, of_kind, output, rendered, run, type_faults
 
 from codex_proapi.commons.runtime.settings import from_environ
@@ -120,23 +121,19 @@ def test_a_misspelt_field_of_a_custom_resource_is_refused(
 # --- what clusters are asked to guarantee ------------------------------------------------------
 
 
-def workloads(manifests: list[Manifest]) -> list[Manifest]:
-    return of_kind(manifests, "Deployment", "StatefulSet")
-
-
-def containers(manifests: list[Manifest]) -> list[tuple[str, dict[str, Any]]]:
+def containers(makers: list[Manifest]) -> list[tuple[str, dict[str, Any]]]:
     return [
-        (f"{workload['metadata']['name']}/{container['name']}", container)
-        for workload in workloads(manifests)
-        for container in workload["spec"]["template"]["spec"]["containers"]
+        (f"{maker['metadata']['name']}/{container['name']}", container)
+        for maker in makers
+        for container in pod_template(maker)["spec"]["containers"]
     ]
 
 
 def unrestricted(manifests: list[Manifest]) -> list[str]:
     """Whatever the restricted Pod Security Standard, or we beyond it, would not have."""
     found = []
-    for workload in workloads(manifests):
-        name, pod = workload["metadata"]["name"], workload["spec"]["template"]["spec"]
+    for maker in pod_makers(manifests):
+        name, pod = maker["metadata"]["name"], pod_template(maker)["spec"]
         safety = pod.get("securityContext", {})
         if safety.get("runAsNonRoot") is not True:
             found.append(f"{name} may run as root")
@@ -150,7 +147,7 @@ def unrestricted(manifests: list[Manifest]) -> list[str]:
             found.append(f"{name} shares a namespace of the host")
         if any("hostPath" in volume for volume in pod["volumes"]):
             found.append(f"{name} mounts a path of the host")
-    for name, container in containers(manifests):
+    for name, container in containers(pod_makers(manifests)):
         safety = container.get("securityContext", {})
         if safety.get("allowPrivilegeEscalation") is not False:
             found.append(f"{name} may escalate")
@@ -186,9 +183,15 @@ def test_an_unrestricted_pod_is_found(
     assert expected in unrestricted(broken)
 
 
-def test_every_container_has_probes_and_a_memory_limit(example: list[Manifest]) -> None:
-    for name, container in containers(example):
+def test_every_container_that_goes_on_running_says_whether_it_is_ready(
+    example: list[Manifest],
+) -> None:
+    for name, container in containers(workloads(example)):
         assert "readinessProbe" in container, name
+
+
+def test_every_container_has_a_memory_limit(example: list[Manifest]) -> None:
+    for name, container in containers(pod_makers(example)):
         assert container["resources"]["limits"]["memory"], name
         assert container["resources"]["requests"]["cpu"], name
         # A limit on CPU would stretch the gaps between the words of every stream.
@@ -196,7 +199,7 @@ def test_every_container_has_probes_and_a_memory_limit(example: list[Manifest]) 
 
 
 def test_images_are_pinned(manifests: list[Manifest]) -> None:
-    for name, container in containers(manifests):
+    for name, container in containers(pod_makers(manifests)):
         assert not container["image"].endswith(":latest"), name
         assert ":" in container["image"], name
 

@@ -46,6 +46,7 @@ LABEL = "app.kubernetes.io/name"
 
 INTERNET, INTERNET_6 = Peer(address="104.18.32.47"), Peer(address="2606:4700::1")
 GATEWAY, CONSOLE, REDIS = Peer(pod="gateway"), Peer(pod="console"), Peer(pod="redis")
+RESEAL = Peer(pod="reseal")
 DNS, INGRESS, GATEWAYS = (
     Peer(namespace=name) for name in ("kube-system", "ingress-nginx", "gateway-system")
 )
@@ -55,8 +56,8 @@ NEIGHBOUR = Peer(pod="shop", labels={LABEL: "shop"})
 ANYBODY = {"key": LABEL, "operator": "Exists"}
 METADATA, CLUSTER = Peer(address="169.254.169.254"), Peer(address="10.96.0.1")
 MAY = [
-    *((service, REDIS, 6379, "TCP") for service in (GATEWAY, CONSOLE)),
-    *((service, DNS, 53, way) for service in (GATEWAY, CONSOLE) for way in ("UDP", "TCP")),
+    *((service, REDIS, 6379, "TCP") for service in (GATEWAY, CONSOLE, RESEAL)),
+    *((service, DNS, 53, way) for service in (GATEWAY, CONSOLE, RESEAL) for way in ("UDP", "TCP")),
     *((service, INTERNET, 443, "TCP") for service in (GATEWAY, CONSOLE)),
     *((service, INTERNET_6, 443, "TCP") for service in (GATEWAY, CONSOLE)),
     *((who, GATEWAY, 8080, "TCP") for who in (INGRESS, GATEWAYS, MONITORING)),
@@ -70,13 +71,15 @@ MAY_NOT = [
     *((REDIS, target, 443, "TCP") for target in (INTERNET, CLUSTER)),
     *((GATEWAY, target, 443, "TCP") for target in (METADATA, CLUSTER)),
     *((service, INTERNET, port, "TCP") for service in (GATEWAY, CONSOLE) for port in (80, 25)),
+    *((RESEAL, target, 443, "TCP") for target in (INTERNET, CLUSTER, METADATA)),
+    (RESEAL, GATEWAY, 8080, "TCP"),
     (GATEWAY, CONSOLE, 8081, "TCP"),
     (CONSOLE, GATEWAY, 8080, "TCP"),
     (INGRESS, GATEWAY, 9121, "TCP"),
 ]
 """Who must reach whom and who must not, the port as the pod has it."""
 AMONG_SENTINELS = [
-    *((service, REDIS, 26379, "TCP") for service in (GATEWAY, CONSOLE)),
+    *((service, REDIS, 26379, "TCP") for service in (GATEWAY, CONSOLE, RESEAL)),
     *((REDIS, REDIS, port, "TCP") for port in (6379, 26379)),
     *((REDIS, DNS, 53, way) for way in ("UDP", "TCP")),
 ]
@@ -118,7 +121,13 @@ def test_whoever_must_reach_somebody_does_and_nobody_else(manifests: list[Manife
         ("services", "ingress-nginx", "ingress"),
         ("redis", "monitoring", "metrics"),
         ("redis", "redis", "rediss"),
-        ("redis", {"key": LABEL, "operator": "In", "values": ["gateway", "console"]}, ANYBODY),
+        (
+            "redis",
+            {"key": LABEL, "operator": "In", "values": ["gateway", "console", "reseal"]},
+            ANYBODY,
+        ),
+        ("redis", "reseal", "resealed"),
+        ("reseal", 53, 54),
     ],
 )
 def test_a_policy_that_closes_or_opens_the_wrong_way_is_found(

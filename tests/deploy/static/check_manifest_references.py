@@ -5,7 +5,16 @@ import re
 from typing import Any
 
 import pytest
-from deploy.manifests import named, planted, pod_labels, selects, workload, workloads
+from deploy.manifests import (
+    files_of,
+    named,
+    planted,
+    pod_labels,
+    pod_makers,
+    pod_template,
+    selects,
+    workload,
+)
 from deploy.toolbox import DEPLOY, Manifest, of_kind
 
 HOME = "/tmp"  # noqa: S108 - of the images
@@ -13,20 +22,10 @@ POD = ("spec", "template", "spec")
 
 
 def pods(manifests: list[Manifest]) -> list[tuple[str, dict[str, Any]]]:
-    return [(w["metadata"]["name"], w["spec"]["template"]["spec"]) for w in workloads(manifests)]
+    return [(w["metadata"]["name"], pod_template(w)["spec"]) for w in pod_makers(manifests)]
 
 
 # --- files -------------------------------------------------------------------------------------
-
-
-def files_of(pod: dict[str, Any], container: dict[str, Any]) -> set[str]:
-    """Paths that Secrets put into a container."""
-    volumes = {volume["name"]: volume for volume in pod.get("volumes", ())}
-    return {
-        posixpath.join(mount["mountPath"], item["path"])
-        for mount in container.get("volumeMounts", ())
-        for item in volumes.get(mount["name"], {}).get("secret", {}).get("items", ())
-    }
 
 
 def file_faults(manifests: list[Manifest]) -> list[str]:
@@ -41,7 +40,7 @@ def file_faults(manifests: list[Manifest]) -> list[str]:
             missing = set(re.findall(r"/run/secrets/[\w./-]+", told)) - files_of(pod, container)
             found += [f"{name}: {container['name']} has no {path}" for path in sorted(missing)]
             places = {mount["mountPath"] for mount in container.get("volumeMounts", ())}
-            if container["name"] in ("gateway", "console") and HOME not in places:
+            if container["name"] in ("gateway", "console", "reseal") and HOME not in places:
                 found.append(f"{name} cannot write to /tmp, its home")
     return found
 
@@ -91,7 +90,7 @@ def backend_faults(manifests: list[Manifest]) -> list[str]:
             continue
         chosen = [
             w["metadata"]["name"]
-            for w in workloads(manifests)
+            for w in pod_makers(manifests)
             if selects(
                 {"matchLabels": spec["selector"]}, pod_labels(manifests, w["metadata"]["name"])
             )
