@@ -110,3 +110,50 @@ async def test_an_alias_of_the_gateways_environment_is_a_name(
     assert (await api.patch("/api/settings", json=change)).status_code == 200
     again = body | {"default_model": "house", "name": "desk"}
     assert (await api.post("/api/keys", json=again)).status_code == 400
+
+
+PAIRS = ["model_fallbacks", "small_work_models"]
+GOOD = {"model_fallbacks": "gpt-6-sol", "small_work_models": "auxiliary"}
+
+
+@pytest.mark.parametrize("field", PAIRS)
+async def test_pairs_that_lead_to_no_model_are_refused_by_their_name(
+    api: httpx.AsyncClient, field: str
+) -> None:
+    name = GOOD[field]
+    made = (await api.post("/api/keys", json={"name": "laptop"})).json()["key"]
+
+    for refused in (
+        await api.patch("/api/settings", json={field: {name: "nope"}}),
+        await api.post("/api/keys", json={"name": "phone", field: f"{name}=nope"}),
+        await api.patch(f"/api/keys/{made['id']}", json={field: f"{name}=nope"}),
+    ):
+        assert (refused.status_code, error_of(refused)) == (400, _fault(f"{field}.{name}"))
+
+
+@pytest.mark.parametrize("field", PAIRS)
+async def test_a_pair_whose_model_has_gone_may_stay(
+    api: httpx.AsyncClient, redis_client: Redis, field: str
+) -> None:
+    name = GOOD[field]
+    key = {"name": "laptop", field: f"{name}=gpt-5.5"}
+    made = (await api.post("/api/keys", json=key)).json()["key"]
+    set_ = await api.patch("/api/settings", json={field: {name: "gpt-5.5"}})
+    assert set_.json()["live"][field] == {name: "gpt-5.5"}
+    async for stored in redis_client.scan_iter(keyspace.catalogue("*")):
+        await redis_client.set(stored, a_catalogue("gpt-6-sol"))
+
+    assert (await api.patch(f"/api/keys/{made['id']}", json=key)).status_code == 200
+    assert (await api.patch("/api/settings", json={field: {name: "gpt-5.5"}})).status_code == 200
+    other = {field: {name: "gpt-6-astra"}}
+    assert (await api.patch("/api/settings", json=other)).status_code == 400
+
+
+async def test_what_is_no_class_of_small_work_is_refused(api: httpx.AsyncClient) -> None:
+    for refused in (
+        await api.patch("/api/settings", json={"small_work_models": {"titles": "gpt-5.5"}}),
+        await api.post("/api/keys", json={"name": "a", "small_work_models": "titles=gpt-5.5"}),
+    ):
+        error = refused.json()["error"]
+        assert (refused.status_code, error["param"]) == (400, "small_work_models.titles")
+        assert "auxiliary" in error["message"]

@@ -111,14 +111,18 @@ async def test_a_model_that_nobody_offers_is_refused_with_those_that_are(
     asked = (
         ("create", "laptop", "--model", "nope"),
         ("create", "laptop", "--model", "gpt-5.5", "--default-model", "nope"),
+        ("create", "laptop", "--small-work-models", "auxiliary=nope"),
     )
     refused = [await asyncio.to_thread(run, environ, *arguments) for arguments in asked]
     listed = await asyncio.to_thread(run, environ, "list", "--json")
     options = ("--model", "GPT-5.5", "--default-model", "gpt-5")
-    made = await asyncio.to_thread(run, environ, "create", "phone", *options)
+    small = ("--small-work-models", "haiku=gpt-5.5")
+    made = await asyncio.to_thread(run, environ, "create", "phone", *options, *small)
+    wrong = await asyncio.to_thread(run, environ, "create", "a", "--small-work-models", "x=gpt-5.5")
 
     for each in refused:
         assert each.exit_code == 1
         assert "No account offers nope. Offered are gpt-6.1-sol" in each.stderr
     assert json.loads(listed.stdout)["keys"] == []
     assert made.exit_code == 0
+    assert (wrong.exit_code, "x is no class of small work" in wrong.stderr) == (1, True)

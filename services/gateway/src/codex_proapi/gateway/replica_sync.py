@@ -93,6 +93,8 @@ class LiveSettingsApplier:
         self._settlements.days = live.usage_days or USAGE_DAYS
         aliases, fallbacks = live.model_aliases, live.model_fallbacks
         self._options.model_fallbacks = settings.model_fallbacks if fallbacks is None else fallbacks
+        small = live.small_work_models
+        self._options.small_work_models = settings.small_work_models if small is None else small
         self._poll.interval = live.quota_poll_seconds or settings.quota_poll_seconds
         self._catalogues.configure(
             Names(

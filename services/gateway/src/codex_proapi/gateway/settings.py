@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from codex_proapi.commons.api_keys.small_work import WorkClass, unknown_classes
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import (
     MOST_RESERVE,
@@ -62,6 +63,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """`name=model` pairs for names that are not in the catalogue; a name may end in `*`."""
     model_fallbacks: dict[str, str] = msgspec.field(default_factory=dict)
     """`model=other` pairs: models that serve where no account can serve the first for a while."""
+    small_work_models: dict[str, str] = msgspec.field(default_factory=dict)
+    """`class=model` pairs: models that do small work, such as `auxiliary` and `auto_review`."""
     history_mode: HistoryMode = HistoryMode.STRUCTURED
     """Whether a conversation is sent as items or as one text."""
     reasoning_summary: ReasoningSummary = ReasoningSummary.MODEL
@@ -112,6 +115,7 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         ):
             bounds = f"{LEAST_WHOLE_PATIENCE:.0f} to {MOST_WHOLE_PATIENCE:.0f}"
             found.append(f"WHOLE_PATIENCE must be 0, or from {bounds}.")
+        found += self._unknown_work()
         if not 0 <= self.fair_share_below <= 100:  # noqa: PLR2004 - percent
             found.append("FAIR_SHARE_BELOW must be from 0 to 100.")
         if not 0 <= self.quota_reserve <= MOST_RESERVE:
@@ -127,3 +131,10 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
         if self.drain_settle_seconds < 0:
             found.append("DRAIN_SETTLE_SECONDS must not be negative.")
         return found
+
+    def _unknown_work(self) -> list[str]:
+        """A sentence if SMALL_WORK_MODELS names what is no class."""
+        unknown = unknown_classes(self.small_work_models)
+        named, classes = ", ".join(map(repr, unknown)), ", ".join(WorkClass)
+        told = f"SMALL_WORK_MODELS: {named} is no class of small work; there are {classes}."
+        return [told] if unknown else []

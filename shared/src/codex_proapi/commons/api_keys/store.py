@@ -77,6 +77,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     model_fallbacks: str = ""
     """`model=other` pairs, with commas: models that serve where no account can serve the first for a
     while; `none` for none, empty for the setting's."""
+    small_work_models: str = ""
+    """`class=model` pairs, with commas: models that do small work; `none` for none, empty for the
+    setting's."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids it may spend; empty is all."""
     limits: Limits = Limits()

@@ -75,6 +75,8 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     model_aliases: dict[str, str] | None = None
     model_fallbacks: dict[str, str] | None = None
     """Models that serve where no account can serve others for a while."""
+    small_work_models: dict[str, str] | None = None
+    """Models by class of small work."""
     history_mode: HistoryMode | None = None
     reasoning_summary: ReasoningSummary | None = None
     model_substitution: ModelSubstitution | None = None

@@ -75,6 +75,10 @@ class ExchangeRecord(
     """What we sent upstream."""
     fallback: bool = False
     """Whether that is a fallback of the model asked for."""
+    small_work: str = ""
+    """Class of small work; empty for a user's own request."""
+    small_work_outcome: str = ""
+    """Whether the class' model was sent, and why not: a `WorkOutcome`."""
     effort: str = ""
     """Reasoning effort that was sent; empty where the model's own applies."""
     service_tier: str = ""

@@ -109,11 +109,25 @@ class ModelNames:
                 return f"model_aliases.{alias}", unknown
         return "", []
 
-    def unknown_of_fallbacks(self, fallbacks: Mapping[str, str]) -> tuple[str, list[str]]:
+    def unknown_of_fallbacks(
+        self, fallbacks: Mapping[str, str], *, kept: Mapping[str, str] | None = None
+    ) -> tuple[str, list[str]]:
         """The same of fallbacks of models: both sides of a pair must lead to a model."""
         for asked, other in fallbacks.items():
+            if (kept or {}).get(asked) == other:
+                continue
             if unknown := self.unresolved((asked, other)):
                 return f"model_fallbacks.{asked}", unknown
+        return "", []
+
+    def unknown_of_small_work(
+        self, models: Mapping[str, str], *, kept: Mapping[str, str] | None = None
+    ) -> tuple[str, list[str]]:
+        """The same of the models by class of small work."""
+        for work, model in models.items():
+            known = (kept or {}).get(work) == model
+            if not known and (unknown := self.unresolved((model,))):
+                return f"small_work_models.{work}", unknown
         return "", []
 
     def told(self, unknown: Sequence[str]) -> str:

@@ -44,7 +44,8 @@ Fallbacks = Annotated[
         max_length=1000, pattern=r"^(none|[^=,\s]+ *= *[^=,\s]+( *, *[^=,\s]+ *= *[^=,\s]+)*)?$"
     ),
 ]
-"""`model=other` pairs with commas, `none` for none, empty for the setting's."""
+"""`model=other` pairs with commas, `none` for none, empty for the setting's; for small work
+`class=model`."""
 Most = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 Weight = Annotated[float, msgspec.Meta(ge=LEAST_WEIGHT, le=MOST_WEIGHT)]
 """A key's share when the pool is scarce, in proportion to the others' weights."""
@@ -76,6 +77,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     max_effort: Effort = ""
     fast_tier: FastTier = ""
     model_fallbacks: Fallbacks = ""
+    small_work_models: Fallbacks = ""
     allowed_accounts: Accounts = ()
     limits: LimitsBody = LimitsBody()
     weight: Weight = 1.0
@@ -94,6 +96,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
     max_effort: Effort | msgspec.UnsetType = msgspec.UNSET
     fast_tier: FastTier | msgspec.UnsetType = msgspec.UNSET
     model_fallbacks: Fallbacks | msgspec.UnsetType = msgspec.UNSET
+    small_work_models: Fallbacks | msgspec.UnsetType = msgspec.UNSET
     allowed_accounts: Accounts | msgspec.UnsetType = msgspec.UNSET
     limits: LimitsBody | msgspec.UnsetType = msgspec.UNSET
     weight: Weight | msgspec.UnsetType = msgspec.UNSET
@@ -125,6 +128,7 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
     max_effort: str
     fast_tier: str
     model_fallbacks: str
+    small_work_models: str
     allowed_accounts: tuple[str, ...]
     limits: LimitsBody
     weight: float
@@ -165,6 +169,7 @@ async def make_key(
     _check_end(data.expires_at, now=now)
     await model_check.of_key(data.allowed_models, data.default_model)
     await model_check.of_fallbacks(data.model_fallbacks)
+    await model_check.of_small_work(data.small_work_models)
     facts = {name: getattr(data, name) for name in data.__struct_fields__ if name != "name"}
     facts |= {"created_at": int(now), "limits": _limits(data.limits)}
     key, secret = await keys.create(data.name.strip(), **facts)
@@ -200,8 +205,10 @@ async def change_key(
     await model_check.of_key(
         changes.get("allowed_models", ()), changes.get("default_model", ""), before=before
     )
-    if changes.get("model_fallbacks", before.model_fallbacks) != before.model_fallbacks:
-        await model_check.of_fallbacks(changes["model_fallbacks"])
+    await model_check.of_fallbacks(changes.get("model_fallbacks"), before=before.model_fallbacks)
+    await model_check.of_small_work(
+        changes.get("small_work_models"), before=before.small_work_models
+    )
     after = await keys.patch(key_id, **changes)
     if after is None:
         raise NotFound(Code.UNKNOWN_KEY)
@@ -281,6 +288,7 @@ def key_body(key: ApiKey, *, now: float) -> KeyBody:
         max_effort=key.max_effort,
         fast_tier=key.fast_tier,
         model_fallbacks=key.model_fallbacks,
+        small_work_models=key.small_work_models,
         allowed_accounts=key.allowed_accounts,
         limits=LimitsBody(**msgspec.structs.asdict(key.limits)),
         weight=key.weight,

@@ -59,6 +59,8 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     model_aliases: dict[str, str] | None
     model_fallbacks: dict[str, str] | None
     """Models that serve where no account can serve others for a while."""
+    small_work_models: dict[str, str] | None
+    """Models by class of small work."""
     history_mode: HistoryMode | None
     reasoning_summary: ReasoningSummary | None
     model_substitution: ModelSubstitution | None
@@ -112,6 +114,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     default_model: Model | msgspec.UnsetType | None = msgspec.UNSET
     model_aliases: Aliases | msgspec.UnsetType | None = msgspec.UNSET
     model_fallbacks: Aliases | msgspec.UnsetType | None = msgspec.UNSET
+    small_work_models: Aliases | msgspec.UnsetType | None = msgspec.UNSET
     history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
     reasoning_summary: ReasoningSummary | msgspec.UnsetType | None = msgspec.UNSET
     model_substitution: ModelSubstitution | msgspec.UnsetType | None = msgspec.UNSET

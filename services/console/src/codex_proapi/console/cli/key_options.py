@@ -30,7 +30,7 @@ LIMITS: Final = (
 )
 PLAIN: Final = (
     *("owner", "default_model", "default_effort", "reasoning_summary", "weight"),
-    *("max_effort", "fast_tier", "model_fallbacks"),
+    *("max_effort", "fast_tier", "model_fallbacks", "small_work_models"),
 )
 SUMMARIES: Final = ("none", "auto", "concise", "detailed", "")
 """Options whose values are fields of a key."""
@@ -105,6 +105,7 @@ def key_options(command: F) -> F:
         click.option("--max-effort", type=click.Choice((*EFFORTS, "")), help="Highest reasoning effort, higher ones are lowered; empty is any."),
         click.option("--fast-tier", type=click.Choice(("", "ignore", "refuse")), help="Requests for the fast tier: allowed (empty), the tier left out, or refused."),
         click.option("--model-fallbacks", type=Fallbacks(), help="`model=other,…` while no account can serve the first; `none`; empty is the setting's."),
+        click.option("--small-work-models", type=Fallbacks(), help="`class=model,…` for small work such as `auxiliary`; `none`; empty is the setting's."),
         click.option("--weight", type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT), help="Its share when the pool is scarce; 1 is everybody's."),
         *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(min=0), help=told) for name, told in LIMITS),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.model_fallbacks import pairs_of
+from codex_proapi.commons.api_keys.small_work import WorkClass, unknown_classes
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
@@ -210,7 +211,11 @@ async def _check_models(
     models = [name for name in provided["models"] if name != "all"]
     default = provided["default_model"] or ""
     fallbacks = pairs_of(provided["model_fallbacks"] or "")
-    if not models and not default and not fallbacks:
+    small = pairs_of(provided["small_work_models"] or "")
+    for work in unknown_classes(small):
+        classes = ", ".join(WorkClass)
+        raise click.ClickException(f"{work} is no class of small work; there are {classes}")
+    if not models and not default and not fallbacks and not small:
         return
     live = await LiveSettingsStore(store.redis).read()
     known = names_in_force(live, await ReplicaStore(store.redis).all())
@@ -219,6 +224,7 @@ async def _check_models(
     kept = (*before.allowed_models, before.default_model) if before else ()
     _, unknown = names.unknown_of_key(models, default, kept=kept)
     unknown = unknown or names.unknown_of_fallbacks(fallbacks)[1]
+    unknown = unknown or names.unknown_of_small_work(small)[1]
     if unknown:
         raise click.ClickException(names.told(unknown))
 
@@ -266,6 +272,7 @@ def _show(key: ApiKey, calendar: Calendar, *, as_json: bool) -> None:
         ("highest effort", key.max_effort),
         ("fast tier", key.fast_tier),
         ("model fallbacks", key.model_fallbacks),
+        ("small work", key.small_work_models),
         ("weight", f"{key.weight:g}"),
         ("limits", _limits(key)),
     )

@@ -110,6 +110,7 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         "max_effort": key.max_effort,
         "fast_tier": key.fast_tier,
         "model_fallbacks": key.model_fallbacks,
+        "small_work_models": key.small_work_models,
     }
     return KeyRow(
         id=key.id,

@@ -6,6 +6,7 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
+from codex_proapi.commons.api_keys.small_work import WorkClass
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import (
     MOST_RESERVE,
@@ -124,6 +125,7 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     live: LiveSettings
     aliases: str
     fallbacks: str
+    small_work: str
     """The model aliases, one `name = model` a line."""
     models: list[str]
     unserved: list[str]
@@ -133,6 +135,7 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     substitutions: Sequence[tuple[ModelSubstitution, str, str]] = SUBSTITUTIONS
     policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
     summaries: tuple[str, ...] = tuple(ReasoningSummary)
+    work_classes: tuple[str, ...] = tuple(WorkClass)
     most_reserve: int = int(MOST_RESERVE)
     most_streams: int = MOST_STREAMS
     time_zones: Sequence[str]
@@ -171,6 +174,7 @@ async def settings_page(request: AnyRequest, sources: NamedDependency[Sources]) 
         ),
         aliases=_lines(live.model_aliases),
         fallbacks=_lines(live.model_fallbacks),
+        small_work=_lines(live.small_work_models),
         models=models,
         facts=(
             ("PUBLIC_URL", settings.public_url),

@@ -54,6 +54,14 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """Names of parameters that were left out."""
 
 
+class Classified(msgspec.Struct, frozen=True, kw_only=True):
+    """The request is small work; the latest counts."""
+
+    work_class: str
+    outcome: str
+    """A `WorkOutcome`."""
+
+
 class Estimated(msgspec.Struct, frozen=True):
     """Estimated input tokens; the latest counts."""
 
@@ -136,6 +144,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 Fact: TypeAlias = (
     Identified
     | Translated
+    | Classified
     | Estimated
     | Charged
     | Attempted
@@ -153,6 +162,7 @@ _NOT_CHARGED: Final = Charged()
 _NOT_ANSWERED: Final = Answered(account="")
 _NOT_REPORTED: Final = Reported()
 _NOT_ESTIMATED: Final = Estimated(tokens=0)
+_NOT_CLASSIFIED: Final = Classified(work_class="", outcome="")
 
 
 def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> ExchangeRecord:
@@ -172,6 +182,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
     answered: Answered = latest.get(Answered, _NOT_ANSWERED)
     report: Reported = latest.get(Reported, _NOT_REPORTED)
     estimate: Estimated = latest.get(Estimated, _NOT_ESTIMATED)
+    work: Classified = latest.get(Classified, _NOT_CLASSIFIED)
     spoke: Spoke | None = first.get(Spoke)
     ended: Ended = first.get(Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
     return ExchangeRecord(
@@ -184,6 +195,8 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         asked_model=_printable(request.asked_model),
         sent_model=request.sent_model,
         fallback=request.fallback,
+        small_work=work.work_class,
+        small_work_outcome=work.outcome,
         effort=_printable(request.effort),
         service_tier=_printable(request.service_tier),
         answered_model=report.answered_model,

@@ -60,6 +60,7 @@ def _body(record: ExchangeRecord, prices: Mapping[str, Price]) -> dict[str, Any]
             "fallback": record.fallback,
             "substituted": record.substituted,
         },
+        "small_work": _small_work(record),
         "reasoning_effort": record.effort or None,
         "service_tier": record.service_tier or None,
         "transport": record.transport or None,
@@ -93,6 +94,12 @@ def _cost(record: ExchangeRecord, prices: Mapping[str, Price]) -> dict[str, Any]
         "price_source": price.source or None,
         "price_as_of": price.as_of or None,
     }
+
+
+def _small_work(record: ExchangeRecord) -> dict[str, str] | None:
+    if not record.small_work:
+        return None
+    return {"class": record.small_work, "outcome": record.small_work_outcome}
 
 
 def _attempt(attempt: AttemptRecord) -> dict[str, Any]:

@@ -81,6 +81,8 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
         "asked_model": redacted(record.asked_model),
         "sent_model": record.sent_model,
         "fallback": record.fallback,
+        "small_work": record.small_work,
+        "small_work_outcome": record.small_work_outcome,
         "answered_model": record.answered_model,
         "substituted": record.substituted,
         "attempts": [_attempt(attempt) for attempt in record.attempts],

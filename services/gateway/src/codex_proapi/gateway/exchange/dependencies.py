@@ -40,6 +40,8 @@ class ServingOptions:
         """The reasoning summary where neither client nor key says which."""
         self.model_fallbacks: Mapping[str, str] = {}
         """Models that serve where no account can serve others, unless the key says otherwise."""
+        self.small_work_models: Mapping[str, str] = {}
+        """Models by class of small work, unless the key says otherwise."""
         self.model_substitution = ModelSubstitution.ACCEPT
         """What happens to an answer that another model gives."""
         self.calendar = UTC

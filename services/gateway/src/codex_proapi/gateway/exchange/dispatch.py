@@ -188,9 +188,9 @@ class Dispatcher:
             state.leased_accounts += 1
             state.tried.add(lease.account.id)
             state.fit_shape(lease, self.context.shapes)
-            if lease_request.fingerprint and not lease.is_affine:
-                self._ledger.tie_tentatively(lease_request.fingerprint, lease.account.id)
-                self._selector.note_tie(lease_request.fingerprint, lease.account.id, tentative=True)
+            if lease_request.tied and not lease.is_affine:
+                self._ledger.tie_tentatively(lease_request.tied, lease.account.id)
+                self._selector.note_tie(lease_request.tied, lease.account.id, tentative=True)
             committed = await self._ask(AccountTry(state), lease, exchange)
             if committed is not None:
                 return committed
@@ -358,7 +358,7 @@ class Dispatcher:
             self.context.shapes.note(lease.account.kind, state.request)
         if Change.WITHOUT_TOOL_SEARCH in state.changes:
             self.context.shapes.note_search(lease.account.kind, state.request.model)
-        fingerprint = state.dispatch_request.lease_request.fingerprint
+        fingerprint = state.dispatch_request.lease_request.tied
         if fingerprint:
             if not lease.is_tie_stored:
                 self._ledger.tie(fingerprint, lease.account.id)

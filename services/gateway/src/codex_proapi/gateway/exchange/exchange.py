@@ -21,6 +21,7 @@ from codex_proapi.gateway.accounting.exchange_facts import (
     Attempted,
     AttemptEnded,
     Charged,
+    Classified,
     Ended,
     Estimated,
     Fact,
@@ -38,6 +39,7 @@ from codex_proapi.gateway.policy.retry import RetryDecision
 from codex_proapi.gateway.server.body_budget import BodyHold
 
 if TYPE_CHECKING:
+    from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome
     from codex_proapi.commons.api_keys.store import ApiKey
     from codex_proapi.gateway.pool.lease import Lease
     from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
@@ -260,14 +262,18 @@ class Exchange:
         self._facts.append(
             Translated(
                 streamed=translated.stream,
-                asked_model=translated.fallback_for or translated.asked_model,
-                fallback=bool(translated.fallback_for),
+                asked_model=translated.replaces or translated.asked_model,
+                fallback=bool(translated.replaces) and not translated.small_work,
                 effort=_text(translated.request.reasoning.get("effort")),
                 service_tier=_text(translated.request.service_tier),
                 sent_model=translated.request.model,
                 dropped=translated.dropped,
             )
         )
+
+    def note_small_work(self, work: "WorkClass", outcome: "WorkOutcome") -> None:
+        """Note the class of small work, and what became of it."""
+        self._facts.append(Classified(work_class=work.value, outcome=outcome.value))
 
     def note_estimate(self, tokens: int) -> None:
         """Note the estimated input tokens."""

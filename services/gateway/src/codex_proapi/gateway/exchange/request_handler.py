@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.api_keys.model_fallbacks import fallback_of
+from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import ModelSubstitution
 from codex_proapi.gateway.auth.authenticator import Authenticated
@@ -18,8 +19,10 @@ from codex_proapi.gateway.errors import (
     AllSpent,
     ClientFault,
     GatewayError,
+    NoAccountAvailable,
     StoreUnreachable,
     UnknownModel,
+    UpstreamRefused,
 )
 from codex_proapi.gateway.exchange.answer.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
 
 MOST_FALLBACKS: Final = 3
 """Most models that are tried in place of one another for one request."""
+REPLACED: Final = (AllCooling, AllSpent, UnknownModel)
+"""Errors in whose place a fallback serves."""
 FALLBACK_SECONDS: Final = 10.0
 """A fallback serves where the accounts are expected back later than this."""
 MOST_TRANSLATIONS = 3
@@ -97,14 +102,16 @@ class RequestHandler:
     ) -> tuple[ResponsePump, Committed]:
         """Admit and dispatch; gives the committed answer and the pump for it.
 
-        Where no account can serve the model for a while, its fallback is sent instead.
+        Where no account can serve the model for a while, its fallback is sent instead; where the
+        model of small work cannot serve, the one that was asked for.
         """
         translated, pump, admission = await self._admitted(traits, authenticated)
         lease_request = admission.lease_request
         state: PoolState | None = admission.state
-        for retried in range(MOST_FALLBACKS + 1):
-            fallback = self._fallback_of(translated) if retried < MOST_FALLBACKS else ""
-            if not fallback:
+        fallbacks = 0
+        while True:
+            fallback = self._fallback_of(translated) if fallbacks < MOST_FALLBACKS else ""
+            if not fallback and not translated.small_work:
                 self._exchange.release_body()
             request = DispatchRequest(
                 request=translated.request,
@@ -116,10 +123,16 @@ class RequestHandler:
             )
             try:
                 committed = await self._services.dispatcher.dispatch(request, self._exchange)
-            except (AllCooling, AllSpent, UnknownModel) as error:
-                if not fallback or not _lasts(error):
+            except (NoAccountAvailable, UnknownModel, UpstreamRefused) as error:
+                if translated.small_work:
+                    translated, pump = await self._as_asked(
+                        traits, WorkClass(translated.small_work)
+                    )
+                elif fallback and isinstance(error, REPLACED) and _lasts(error):
+                    translated, pump = await self._retranslated(traits, fallback, error)
+                    fallbacks += 1
+                else:
                     raise
-                translated, pump = await self._retranslated(traits, fallback, error)
                 lease_request, state = self._lease_request(translated, self._exchange.key), None
                 continue
             break
@@ -142,9 +155,17 @@ class RequestHandler:
     def _fallback_of(self, translated: TranslatedRequest) -> str:
         """The model that may serve in place of the one sent; empty if none may."""
         key, general = self._exchange.key, self._services.options.model_fallbacks
-        if translated.request.route:  # of pictures and searches
+        if translated.request.route or translated.small_work:  # route: of pictures and searches
             return ""
         return fallback_of(translated.request.model, key.model_fallbacks if key else "", general)
+
+    async def _as_asked(
+        self, traits: ClientTraits, work: WorkClass
+    ) -> tuple[TranslatedRequest, ResponsePump]:
+        """The request of small work for the model that was asked for, as its own cannot serve it."""
+        translated = await self._translator.translate(traits, self._exchange.key)
+        self._exchange.note_small_work(work, WorkOutcome.REFUSED)
+        return translated, self._pump_of(translated)
 
     async def _retranslated(
         self, traits: ClientTraits, fallback: str, error: GatewayError
@@ -185,6 +206,9 @@ class RequestHandler:
         for _ in range(MOST_TRANSLATIONS):
             translated, authenticated = await self._translator.by_current_terms(
                 traits, authenticated
+            )
+            translated = await self._translator.for_small_work(
+                traits, authenticated.key, translated
             )
             pump = self._pump_of(translated)
             await services.dispatcher.context.check_egress()
@@ -234,6 +258,7 @@ class RequestHandler:
         return LeaseRequest(
             model=translated.request.model,
             fingerprint=translated.fingerprint_source,
+            is_guest=bool(translated.small_work),
             begins=translated.begins,
             allowed_accounts=key.allowed_accounts if key else (),
             waiter=Waiter(

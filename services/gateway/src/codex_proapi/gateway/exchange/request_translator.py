@@ -1,20 +1,24 @@
 """Translates the body of one exchange, by the terms of its client's key and with what it refers to."""
 
+import contextlib
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import msgspec
 
+from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome, small_models_of
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import ReasoningSummary
 from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.gateway.auth.authenticator import Authenticated, check_model
-from codex_proapi.gateway.errors import UnknownModel
+from codex_proapi.gateway.errors import ClientFault, UnknownModel
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.translation.history.token_estimate import estimate
+from codex_proapi.gateway.translation.messages.request.model_families import is_haiku
 from codex_proapi.gateway.translation.request.key_caps import capped
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -23,6 +27,7 @@ from codex_proapi.gateway.translation.request.translated_request import (
     TranslatedRequest,
 )
 from codex_proapi.gateway.translation.responses.stored_items import expand
+from codex_proapi.gateway.translation.small_work import MESSAGES, misfit, work_class
 
 
 class RequestTranslator:
@@ -51,14 +56,72 @@ class RequestTranslator:
                 raise
             return await self.translate(traits, current.key), current
 
+    async def for_small_work(
+        self, traits: ClientTraits, key: ApiKey | None, translated: TranslatedRequest
+    ) -> TranslatedRequest:
+        """The request for its class' model, if it is small work that this model can do.
+
+        Else the request as it is. Its class is known only once it is translated, so a request that
+        goes to another model is translated twice.
+        """
+        catalogue = self._services.catalogues.current
+        asked = translated.asked_model
+        haiku = self._dialect.name == MESSAGES and is_haiku(asked, catalogue)
+        work = work_class(translated, traits, endpoint=self._dialect.name, is_haiku=haiku)
+        if work is None:
+            return translated
+        general = self._services.options.small_work_models
+        models = small_models_of(key.small_work_models if key else "", general)
+        kept = self._why_kept(translated, key, catalogue, models=models, work=work)
+        if kept is None:
+            try:
+                moved = await self.translate(traits, key, models[work], work=work)
+            except ClientFault:
+                kept = WorkOutcome.REFUSED
+                self._exchange.note_translation(translated)
+            else:
+                self._exchange.note_small_work(work, WorkOutcome.MOVED)
+                return moved
+        self._exchange.note_small_work(work, kept)
+        return translated
+
+    def _why_kept(
+        self,
+        translated: TranslatedRequest,
+        key: ApiKey | None,
+        catalogue: Catalogue,
+        *,
+        models: Mapping[str, str],
+        work: WorkClass,
+    ) -> WorkOutcome | None:
+        """Why small work stays with the model it asked for; None if it goes to that of its class."""
+        if not models.get(work):
+            return WorkOutcome.OFF
+        try:
+            model = catalogue.resolve(models[work]).model
+            check_model(key, model.slug)
+        except ModelNotFound:
+            return WorkOutcome.UNKNOWN_MODEL
+        except UnknownModel:
+            return WorkOutcome.NOT_ALLOWED
+        if translated.request.model in _slugs(models.values(), catalogue):
+            return WorkOutcome.SAME
+        return misfit(translated, model, tokens=self._exchange.estimate)
+
     async def translate(
-        self, traits: ClientTraits, key: ApiKey | None, fallback: str = ""
+        self,
+        traits: ClientTraits,
+        key: ApiKey | None,
+        instead: str = "",
+        *,
+        work: WorkClass | None = None,
     ) -> TranslatedRequest:
         """Translate the body for a key, with stored responses and item references resolved.
 
-        With a `fallback` that model serves, whatever the body names.
+        The model of `instead` serves, whatever the body names: as that of a class of small work, or
+        without one as a fallback.
         """
-        exchange, catalogue = self._exchange, self._catalogue(fallback)
+        exchange, catalogue = self._exchange, self._catalogue(instead)
         exchange.identify(key)
         options = RequestOptions(
             key_id=key.id if key else "",
@@ -67,15 +130,22 @@ class RequestTranslator:
             default_effort=(key.default_effort or None) if key else None,
             reasoning_summary=self._summary(key),
         )
-        work = partial(
+        reading = partial(
             self._dialect.read,
             exchange.body,
             catalogue=catalogue,
             options=options,
             client=traits,
         )
-        translated = await work_on(exchange.body, work, turn=exchange.body_turn())
-        translated = self._by_terms(translated, key, catalogue, fallback=fallback)
+        translated = await work_on(exchange.body, reading, turn=exchange.body_turn())
+        if instead:
+            translated = msgspec.structs.replace(
+                translated,
+                asked_model=translated.request.model,
+                replaces=translated.asked_model,
+                small_work=work.value if work is not None else "",
+            )
+        translated = self._by_terms(translated, key, catalogue)
         exchange.note_translation(translated)
         check_model(key, translated.request.model)
         stored: list[bytes] = []
@@ -86,29 +156,18 @@ class RequestTranslator:
         exchange.note_estimate(await work_on(parts, counting, turn=exchange.body_turn()))
         return translated
 
-    def _catalogue(self, fallback: str) -> Catalogue:
-        """The catalogue, of the fallback alone if there is one."""
+    def _catalogue(self, instead: str) -> Catalogue:
+        """The catalogue; of one model alone if that serves instead."""
         current = self._services.catalogues.current
         try:
-            return current.serving(fallback) if fallback else current
+            return current.serving(instead) if instead else current
         except ModelNotFound as missing:
             raise UnknownModel(str(missing)) from None
 
     def _by_terms(
-        self,
-        translated: TranslatedRequest,
-        key: ApiKey | None,
-        catalogue: Catalogue,
-        *,
-        fallback: str,
+        self, translated: TranslatedRequest, key: ApiKey | None, catalogue: Catalogue
     ) -> TranslatedRequest:
-        """The request within its key's caps, and under the name of the model that serves."""
-        if fallback:
-            translated = msgspec.structs.replace(
-                translated,
-                asked_model=translated.request.model,
-                fallback_for=translated.asked_model,
-            )
+        """The request within its key's caps."""
         if key is None:
             return translated
         model = catalogue.find(translated.request.model)
@@ -138,3 +197,12 @@ class RequestTranslator:
         self._exchange.hold_stored(sum(map(len, stored)))
         work = partial(expand, translated, previous_items=previous, referenced_items=found)
         return await work_on(stored, work, turn=self._exchange.body_turn())
+
+
+def _slugs(names: Iterable[str], catalogue: Catalogue) -> set[str]:
+    """The models that names lead to."""
+    found = set()
+    for name in names:
+        with contextlib.suppress(ModelNotFound):
+            found.add(catalogue.resolve(name).model.slug)
+    return found

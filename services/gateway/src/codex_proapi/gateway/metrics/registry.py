@@ -65,6 +65,8 @@ class Metrics(Series):
             for name in TOKEN_KINDS:
                 if amount := getattr(record.tokens, name):
                     self.key_tokens.of(record.key_id, name).count += amount
+        if record.small_work:
+            self._child(self.small_work, record.small_work, record.small_work_outcome).inc()
         for name in record.dropped:
             self._child(self.dropped, counted_as(name)).inc()
 

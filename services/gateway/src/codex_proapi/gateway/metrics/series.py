@@ -185,6 +185,12 @@ class Series:
         self.accounts = Gauge(
             "gateway_accounts", "Accounts by state.", ("state",), registry=registry
         )
+        self.small_work = Counter(
+            "gateway_small_work",
+            "Requests of small work, by class and what became of it; `moved` went to its model.",
+            ("work", "outcome"),
+            registry=registry,
+        )
         self.substitutions = Counter(
             "gateway_substitutions",
             "Answers begun by another model than was sent, by account and models.",

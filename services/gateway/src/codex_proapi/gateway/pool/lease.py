@@ -14,12 +14,19 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The model to be sent."""
     fingerprint: str = ""
     """Identifies the conversation, for affinity; empty if it cannot be identified."""
+    is_guest: bool = False
+    """Whether it only borrows the conversation's account, and leaves the conversation where it is."""
     begins: bool = False
     """Whether the conversation is new: it will be tied to its account, but has no tie yet."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids the client's key may spend; empty for all."""
     waiter: Waiter = Waiter()
     """The queue entry for a concurrency slot."""
+
+    @property
+    def tied(self) -> str:
+        """The conversation that is to be tied to the account which answers; empty for none."""
+        return "" if self.is_guest else self.fingerprint
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from codex_proapi.commons.codex.minimal_request import LITE_HEADER
 from codex_proapi.commons.runtime.lenient_json import without_lone_surrogates
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.codex.requests import FORWARDED_HEADERS
+from codex_proapi.gateway.translation.request.translated_request import SUBAGENT_HEADER
 
 CREATE: Final = "response.create"
 MESSAGE_BYTES: Final = 15 * 1024 * 1024
@@ -27,7 +28,7 @@ SOCKET_ONLY: Final = frozenset({"type", "generate", "stream", "stream_id", "prev
 PEEKED_BYTES: Final = 1024 * 1024
 """Bytes up to which a frame's type is read before its turn: less than a millisecond."""
 _OF_SOCKETS: Final = ("ws_request_header_", "x-codex-ws-")
-_HEADERS: Final = frozenset((*FORWARDED_HEADERS, LITE_HEADER))
+_HEADERS: Final = frozenset((*FORWARDED_HEADERS, LITE_HEADER, SUBAGENT_HEADER))
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL: Final = b"null"

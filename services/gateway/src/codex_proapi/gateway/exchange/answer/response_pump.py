@@ -182,7 +182,8 @@ def response_headers(
     """Response headers that depend on the request and its answer.
 
     Args:
-        translated: the translated request, for `x-dropped-parameters` and `x-fallback-model`.
+        translated: the translated request, for `x-dropped-parameters`, `x-fallback-model` and
+            `x-small-work`.
         answered: upstream's response headers by lower-case name.
         codex_account: id of the account that sent them; empty for clients other than Codex, which
             get none of upstream's headers.
@@ -190,7 +191,10 @@ def response_headers(
     headers: list[Header] = []
     if translated.dropped:
         headers.append((b"x-dropped-parameters", ", ".join(translated.dropped).encode()))
-    if translated.fallback_for:
+    if translated.small_work:
+        told = f"{translated.small_work}={translated.request.model}"
+        headers.append((b"x-small-work", told.encode()))
+    elif translated.replaces:
         headers.append((b"x-fallback-model", translated.request.model.encode()))
     if codex_account:
         if state := turn_state.bound(answered, codex_account):

@@ -158,6 +158,7 @@ class RequestReader:
             previous_response_id=previous_response_id,
             references=references,
             dropped=self.dropped.names,
+            task=self._task(),
             basis=self._basis(verbatim=verbatim),
         )
         if translated.unresolved:
@@ -211,6 +212,11 @@ class RequestReader:
         )
         lite = self.resolved.model.use_responses_lite and not needs_classic
         return Shape.LITE if lite else Shape.CLASSIC
+
+    def _task(self) -> str:
+        metadata = self.body.get("metadata")
+        task = metadata.get("task") if isinstance(metadata, dict) else None
+        return task if isinstance(task, str) else ""
 
     def _basis(self, *, verbatim: bool) -> Basis:
         metadata = self.body.get("metadata")

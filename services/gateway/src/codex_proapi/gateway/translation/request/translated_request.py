@@ -24,6 +24,10 @@ AGENT_HEADER = "x-claude-code-agent-id"
 """Id of a sub-agent, which has its own conversation within the session."""
 REQUEST_CLASS_HEADER = "x-claude-code-request-class"
 """`main`, `subagent`, `workflow`, `compaction` or `auxiliary`."""
+SUBAGENT_HEADER = "x-openai-subagent"
+"""What Codex' own helper conversations are for: `compact`, `review`, `guardian`, `collab_spawn`, …."""
+TURN_METADATA_HEADER = "x-codex-turn-metadata"
+_COMPACTION = "compaction"
 
 
 class HistoryMode(enum.StrEnum):
@@ -64,6 +68,10 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
     """Id of Claude Code's sub-agent; empty for the main conversation."""
     request_class: str = ""
     """The purpose of the request as Claude Code states it: see `REQUEST_CLASS_HEADER`."""
+    subagent: str = ""
+    """The purpose of a Codex client's conversation: see `SUBAGENT_HEADER`."""
+    compacts: bool = False
+    """Whether a Codex client states in the turn's metadata that it compacts its history."""
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "ClientTraits":
@@ -76,7 +84,26 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
             is_claude_code=CLAUDE_CODE_HEADER in headers,
             agent=headers.get(AGENT_HEADER, "").strip(),
             request_class=headers.get(REQUEST_CLASS_HEADER, "").strip(),
+            subagent=headers.get(SUBAGENT_HEADER, "").strip(),
+            compacts=_states_compaction(headers.get(TURN_METADATA_HEADER, "")),
         )
+
+
+class _TurnMetadata(msgspec.Struct):
+    request_kind: str = ""
+
+
+_METADATA = msgspec.json.Decoder(_TurnMetadata)
+
+
+def _states_compaction(metadata: str) -> bool:
+    """Whether a turn's metadata, JSON, has the request kind of a compaction."""
+    if _COMPACTION not in metadata:
+        return False
+    try:
+        return _METADATA.decode(metadata).request_kind == _COMPACTION
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +126,12 @@ class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The request to send; if `unresolved`, only after `expand`."""
     asked_model: str
     """The model as the client wrote it, repeated in the answer; the sent model if it wrote none."""
-    fallback_for: str = ""
+    replaces: str = ""
     """The model as the client wrote it, if another one serves in its place; `asked_model` is that."""
+    small_work: str = ""
+    """The class of small work whose model serves; empty if that is the one asked for, or a fallback."""
+    task: str = ""
+    """The purpose that the body declares (`metadata.task`, as Open WebUI has it); else empty."""
     stream: bool
     """Whether the client wants a stream."""
     answer: msgspec.Struct

@@ -93,7 +93,7 @@ function fillLimits(form, key) {
     const list = LISTS.find((name) => field.name === `${name}[]`);
     if (list) field.checked = key[list].includes(field.value);
   }
-  form.elements.model_fallbacks.value = key.model_fallbacks;
+  for (const name of ["model_fallbacks", "small_work_models"]) form.elements[name].value = key[name];
   for (const name of ["default_model", "default_effort", "reasoning_summary", "max_effort", "fast_tier"]) choose(form.elements[name], key[name]);
   $(".more-fields", form).open = true;
 }

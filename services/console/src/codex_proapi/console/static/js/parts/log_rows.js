@@ -66,7 +66,7 @@ const labels = {
   plan: t("Plan"), source: t("Added by"), weight: t("Share"), paused: t("Paused"), passed: t("Passed"), answer: t("With an answer"),
   tries: t("Tries"), sessions: t("Sessions"), session: t("Session"), overlap_seconds: t("Old secret stays valid for"), limits: t("Limits"),
   allowed_models: t("Models"), allowed_accounts: t("Accounts"), default_model: t("Default model"), default_effort: t("Default effort"), reasoning_summary: t("Reasoning summary"),
-  answered_model: t("Model that answered"), max_effort: t("Highest effort"), fast_tier: t("Fast tier"), model_fallbacks: t("Model fallbacks"),
+  answered_model: t("Model that answered"), max_effort: t("Highest effort"), fast_tier: t("Fast tier"), model_fallbacks: t("Model fallbacks"), small_work_models: t("Models for small work"),
   login_revoked: t("Login revoked"), routing: t("Which account is asked"), quota_reserve: t("Reserve"), account_streams: t("Concurrent requests per account"),
   api_key_policy: t("API keys"), history_mode: t("How the history is sent"), model_aliases: t("Model aliases"), usage_days: t("Days of usage"), usage_months: t("Months of usage"), log_entries: t("Entries of the log"), time_zone: t("Time zone"), model_substitution: t("When another model answers"),
   disabled_models: t("Models not offered"), quota_poll_seconds: t("Seconds between quota checks"), fair_share_below: t("Fair sharing below"),
@@ -121,6 +121,7 @@ function factsOf(entry) {
     [t("OpenAI's request id"), exchange.upstream_request_id && code(exchange.upstream_request_id)],
     [t("Model asked"), exchange.asked_model && code(exchange.asked_model)],
     [t("Model sent"), exchange.sent_model && el("span", {}, code(exchange.sent_model), exchange.fallback ? t(" (fallback)") : "")],
+    [t("Small work"), workOf(exchange)],
     [t("Model that answered"), exchange.answered_model && code(exchange.answered_model)],
     [t("Key"), (exchange.key_name || entry.key_id) && `${exchange.key_name || nameOf(entry.key_id)}`],
     [t("Account"), entry.account && el("a", { href: `/accounts/${encodeURIComponent(entry.account)}` }, nameOf(entry.account))],
@@ -140,6 +141,15 @@ function tokensOf(tokens) {
     input: figure("input"), cached: figure("cached"), output: figure("output"), reasoning: figure("reasoning"),
   });
 }
+
+const workOutcomes = {
+  off: t("no model is set for it"), moved: t("went to its model"), same: t("asked for a small model already"),
+  unknown_model: t("stayed: its model is unknown"), not_allowed: t("stayed: the key may not use its model"),
+  images: t("stayed: its model takes no images"), context: t("stayed: too long for its model"), refused: t("stayed: its model could not serve it"),
+};
+
+const workOf = ({ small_work: work, small_work_outcome: outcome }) =>
+  work && el("span", {}, code(work), ` · ${workOutcomes[outcome] || outcome}`);
 
 const wayOf = ({ transport, transport_why: why }) => {
   const name = { http: "HTTP", websocket: "WebSocket" }[transport] || transport;

@@ -50,6 +50,19 @@ def _resolved(name: str, catalogue: Catalogue, default: str | None) -> Resolved:
         return catalogue.resolve(default)
 
 
+def is_haiku(name: str, catalogue: Catalogue) -> bool:
+    """Whether a name means the haiku family, and neither a model nor an alias of the owner's."""
+    name = LONG_CONTEXT.sub("", name.strip()).lower()
+    family = _FAMILY.search(name)
+    if family is None or family[1] != "haiku":
+        return False
+    for own in (name, name.removeprefix(ALIAS_PREFIX)):
+        with contextlib.suppress(ModelNotFound):
+            catalogue.resolve(own)
+            return False
+    return True
+
+
 def _is_default(family: str, default: str | None) -> bool:
     """Whether the key's default is used for a family."""
     return family == "sonnet" and default is not None
