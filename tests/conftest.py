@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from redis.asyncio import Redis
 from support.certificates import Authority
+from support.process_state import process_state
 from support.redis_clients import connect_patiently, patient
 from support.redis_server import RedisServer
 
@@ -39,13 +40,13 @@ def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _log_level_kept() -> Iterator[None]:
-    """No test leaves the root log at another level to those that follow in its process."""
-    root = logging.getLogger()
-    before = root.level
+def _process_state_kept() -> Iterator[None]:
+    """No test changes the process for those that follow in it: which they are is chance."""
+    before = process_state()
     yield
-    left, root.level = root.level, before
-    assert left == before, f"the root log was left at level {left}, it was {before}"
+    after = process_state()
+    logging.root.setLevel(before["the root log's level"])
+    assert [name for name in before if before[name] != after[name]] == []
 
 
 @pytest.fixture(scope="session")

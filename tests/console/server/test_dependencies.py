@@ -18,7 +18,9 @@ def test_an_object_is_given_as_it_is_and_not_checked() -> None:
         return settings.redis_url
 
     app = Litestar(
-        [handler], dependencies={"settings": Provide(lambda: settings, sync_to_thread=False)}
+        [handler],
+        dependencies={"settings": Provide(lambda: settings, sync_to_thread=False)},
+        logging_config=None,
     )
     with TestClient(app) as client:
         assert client.get("/").text == "redis://localhost"

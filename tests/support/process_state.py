@@ -1,0 +1,23 @@
+"""What a test may not leave changed for those that follow it in the same process."""
+
+import gc
+import locale
+import logging
+import os
+import pathlib
+import time
+from typing import Any
+
+
+def process_state() -> dict[str, Any]:
+    """Name → value of what belongs to the whole process and decides how later tests go."""
+    environment = dict(os.environ)
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    return {
+        "the root log's level": logging.root.level,
+        "the environment": environment,
+        "the working directory": pathlib.Path.cwd(),
+        "the locale": locale.setlocale(locale.LC_ALL),
+        "the time zone": time.tzname,
+        "the garbage collector": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
+    }
