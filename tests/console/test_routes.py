@@ -23,7 +23,7 @@ NOWHERE = "http://127.0.0.1:9"
 MEANT = {
     *("/api/accounts", "/api/accounts/preview", "/api/logins/callback"),
     *("/api/keys", "/api/keys/{key_id}", "/api/tokens", "/api/usage", "/api/setup"),
-    *("/api/password", "/api/session", "/api/alerts/destinations"),
+    *("/api/password", "/api/session", "/api/key/session", "/api/alerts/destinations"),
     *("/api/alerts/destinations/{destination_id}", "/api/settings", "/api/prices"),
 }
 """Where more must hold than a schema can say: a real auth.json, a time to come, a strong password,

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from support.redis_clients import connect_patiently
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
+from codex_proapi.commons.api_keys.budgets import Spent
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.redis import keyspace
@@ -19,7 +20,6 @@ from codex_proapi.commons.usage.counters import day_of
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
-from codex_proapi.gateway.limits.budgets import Spent
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge, charge_for
 from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotReader, SnapshotRequest
 

@@ -9,12 +9,12 @@ from support.leases import an_account
 
 from codex_proapi.commons.accounts.model import AccountState
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenFamily, SeenQuota, SeenWindow
+from codex_proapi.commons.api_keys.budgets import Spent
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import UsageStore
-from codex_proapi.gateway.limits.budgets import Spent
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 from codex_proapi.gateway.limits.visible_quota import (
     KeyQuota,

@@ -1,8 +1,8 @@
 import pytest
 
+from codex_proapi.commons.api_keys.budgets import Spent
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.gateway.api.dialects.anthropic_limits import headers_of_limits
-from codex_proapi.gateway.limits.budgets import Spent
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 
 NOW = 1_795_000_000.0

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
+from codex_proapi.commons.api_keys.budgets import Spent
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.gateway.api.dialects.limit_headers import limit_headers, share_headers
-from codex_proapi.gateway.limits.budgets import Spent
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 
 

@@ -51,6 +51,8 @@ from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
 from codex_proapi.console.auth.sign_in_links import SignInLinks
 from codex_proapi.console.connection.route_test import RouteTest
+from codex_proapi.console.holders.key_records import KeyRecords
+from codex_proapi.console.holders.key_sessions import KeySessions
 from codex_proapi.console.live.changes import Changes
 from codex_proapi.console.live.event_streams import Gate
 from codex_proapi.console.live.log_broadcast import LogBroadcast
@@ -109,7 +111,7 @@ class Stores:
 
 
 class Administration(Stores):
-    """The administrator, sessions, tokens and the audit."""
+    """The administrator, sessions, tokens and the audit; sessions of the holders of API keys."""
 
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)
@@ -118,10 +120,13 @@ class Administration(Stores):
         self.sessions = Sessions(redis, clock=clock)
         self.script_tokens = ScriptTokens(redis, clock=clock)
         self.audit = Audit(redis, self.logs, clock=clock)
+        self.attempts = Attempts(redis)
+        self.key_sessions = KeySessions(redis, self.keys, clock=clock)
+        self.key_records = KeyRecords(redis, self.logs, self.usage)
         self.sign_ins = SignInService(
             administrator=self.administrator,
             sessions=self.sessions,
-            attempts=Attempts(redis),
+            attempts=self.attempts,
             audit=self.audit,
             metrics=ground.metrics,
             browsers=KnownBrowsers(ground.cipher, clock=clock),

@@ -41,6 +41,8 @@ class Code(enum.StrEnum):
     LOOPBACK_ONLY = "loopback_only"
     OTHER_USER = "other_user"
     WRONG_LINK = "wrong_link"
+    WRONG_KEY = "wrong_key"
+    UNKNOWN_REQUEST = "unknown_request"
     # signing in an account
     LOGIN_EXPIRED = "login_expired"
     LOGIN_UNKNOWN = "login_unknown"

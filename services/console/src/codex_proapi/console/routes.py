@@ -20,6 +20,7 @@ from codex_proapi.console.api import (
     usage,
 )
 from codex_proapi.console.api.administration import audit, connection, script_tokens, sign_in
+from codex_proapi.console.api.holders import entry
 from codex_proapi.console.live import log_download, logs
 from codex_proapi.console.pages import overview
 from codex_proapi.console.server import health, version
@@ -36,6 +37,7 @@ API_ROUTES = (
     *(logins.begin_login, logins.show_login, logins.poll_login, logins.paste_callback),
     *(logins.give_up_login, authorize.leave, authorize.arrive),
     *(keys.list_keys, keys.make_key, keys.change_key, keys.rotate_key, keys.revoke_key),
+    *(entry.sign_in_with_key, entry.sign_out_of_key),
     *(logs.list_logs, logs.clear_logs, logs.restore_logs, logs.stream_logs, logs.stream_changes),
     *(log_download.download_ndjson, log_download.download_csv),
     *(usage.show_usage, usage.show_series),

@@ -156,6 +156,14 @@ class KeyStore:
                 return KeyLookup(version=version, key=key, seconds=seconds)
         return KeyLookup(version=version)
 
+    async def of_digest(self, digest: str) -> ApiKey | None:
+        """The key with the secret of this SHA-256, revoked ones too; None once no secret has it."""
+        name = keyspace.key_digest(digest)
+        [found] = await read_each(
+            self._redis, [StoredRead("key-digest", "of a secret", ("GET", name))]
+        )
+        return await self.get(text(found)) if found else None
+
     async def get(self, key_id: str) -> ApiKey | None:
         """One key, or None."""
         return _key(await self._read(key_id), key_id)

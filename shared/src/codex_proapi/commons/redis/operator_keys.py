@@ -44,6 +44,11 @@ def last_backup() -> str:
     return f"{TAG}:last-backup"
 
 
+def key_session(digest: str) -> str:
+    """String, JSON of a browser's session that was begun with an API key; its idle limit."""
+    return f"{TAG}:key-session:{digest}"
+
+
 def prices() -> str:
     """Hash of the prices that the operator has set, by model; no expiry."""
     return f"{TAG}:prices"

@@ -29,6 +29,8 @@ from codex_proapi.console.texts.phrases import CURES, FAULTS
 
 COMPACT_FROM = 10_000
 """Numbers from here on are shortened (12K, 1.2 万); the whole stands in the title."""
+EXACT_DOLLARS = "¤#,##0.00####"
+"""Pattern of amounts that may be fractions of a cent."""
 MOST_TEXTS = 4096
 """Most texts of a language that are kept as they stand in pages."""
 
@@ -67,6 +69,10 @@ def environment(language: Language) -> jinja2.Environment:
         number=lambda value: format_decimal(value, locale=locale),
         compact=lambda value: _compact(value, locale),
         percent=lambda value: format_percent(value / 100, format="#,##0%", locale=locale),
+        share=lambda value: format_percent(value / 100, format="#,##0.#%", locale=locale),
+        exact_dollars=lambda value: format_currency(
+            value, "USD", format=EXACT_DOLLARS, locale=locale, currency_digits=False
+        ),
         dollars=lambda value: format_currency(value, "USD", locale=locale),
         exact=lambda value: format_decimal(round(value, 1), locale=locale),
         duration=lambda value: _duration(value, locale),

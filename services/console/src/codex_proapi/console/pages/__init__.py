@@ -9,6 +9,8 @@ from codex_proapi.console.pages.accounts import account_page, accounts_page
 from codex_proapi.console.pages.alerts import alerts_page
 from codex_proapi.console.pages.connect import connect_page
 from codex_proapi.console.pages.dashboard import dashboard
+from codex_proapi.console.pages.holders.key_page import key_page
+from codex_proapi.console.pages.holders.receipt_page import receipt_page
 from codex_proapi.console.pages.keys import keys_page
 from codex_proapi.console.pages.logs import logs_page
 from codex_proapi.console.pages.models import catalogue_page
@@ -28,6 +30,8 @@ page_handlers = (
     alerts_page,
     settings_page,
     sign_in_page,
+    key_page,
+    receipt_page,
     static_file,
     script_texts,
     favicon,

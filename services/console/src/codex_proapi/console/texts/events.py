@@ -29,6 +29,8 @@ EVENTS: Final[dict[str, str]] = {
     "key.rotated": N_("API key rotated"),
     "key.revoked": N_("API key revoked"),
     "key.removed": N_("API key deleted"),
+    "key.signed_in": N_("Holder of an API key signed in"),
+    "key.sign_in_refused": N_("Sign-in with an API key refused"),
     "store.backed_up": N_("Backup written"),
     "store.restored": N_("Backup restored"),
     "store.migrated": N_("Moved here from another store"),
@@ -83,3 +85,15 @@ CHOICES: Final[dict[str, str]] = {
     "renewed credential": N_("asked again with a renewed token"),
 }
 """Why an account was chosen."""
+
+REPAIRS: Final[dict[str, str]] = {
+    "new_connection": N_("sent again on a new connection"),
+    "nothing": N_("sent again after a pause"),
+    "credential": N_("sent again with a renewed token"),
+    "without_encrypted": N_("sent again without reasoning that only another account can read"),
+    "other_shape": N_("sent again in the other of two request shapes"),
+    "without_parameter": N_("sent again without the parameter that was refused"),
+    "without_tier": N_("sent again without a service tier"),
+    "without_tool_search": N_("sent again with the tool search as a function"),
+}
+"""What was changed of a request before the next attempt, by `gateway.policy.retry.Change`."""

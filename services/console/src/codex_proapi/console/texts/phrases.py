@@ -23,6 +23,8 @@ FAULTS: Final[dict[str, str]] = {
     "loopback_only": N_("Without a password this console answers its own machine only."),
     "other_user": N_("This console belongs to another user of this machine."),
     "wrong_link": N_("This link has been used already, or it has expired."),
+    "wrong_key": N_("This API key is unknown, was revoked, or has expired."),
+    "unknown_request": N_("The log has no such request of this key."),
     "unknown_session": N_("There is no such session any more."),
     "unknown_admin_token": N_("There is no such admin token."),
     "unknown_price": N_("No price was set for this model."),
@@ -148,6 +150,10 @@ CURES: Final[dict[str, str]] = {
         " link that signs you in once."
     ),
     "wrong_link": N_("“codex-proapi admin link” prints a new one."),
+    "wrong_key": N_("Paste the whole key, from “cpa-” on; the administrator can make a new one."),
+    "unknown_request": N_(
+        "A request is there some seconds after its end, and as long as the log has it."
+    ),
     "login_expired": N_("Begin the login again; you have ten minutes."),
     "login_unknown": N_("Begin the login again and use the newest link."),
     "login_other_session": N_("Begin the login again in this browser."),

@@ -5,18 +5,16 @@ from typing import Any, Final
 
 import msgspec
 
+from codex_proapi.commons.api_keys.budgets import PERIODS, Budget
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.counters import Counters
 from codex_proapi.gateway.errors import BadRequest, StoreUnreachable
-from codex_proapi.gateway.limits.budgets import Budget
 from codex_proapi.gateway.limits.visible_quota import KeyQuota
 
 DAYS: Final = 7
 """Days shown where the client asks for no number."""
 MOST_DAYS: Final = 31
-PERIODS: Final = {1440: "day", 10080: "week"}
-"""Minutes of a budget to its name; any other is a month."""
 
 
 async def usage_of(key: ApiKey | None, quota: KeyQuota, query: Mapping[str, str]) -> bytes:
@@ -53,7 +51,7 @@ def _days(asked: str) -> int:
 def _budgets(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
     return [
         {
-            "period": PERIODS.get(budget.minutes, "month"),
+            "period": PERIODS[budget.minutes],
             "limit": budget.tokens,
             "used": budget.spent,
             "remaining": max(0, budget.tokens - budget.spent),

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
+from codex_proapi.commons.api_keys.budgets import WEEK_DAYS, Spent, days_counted
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.gateway.accounting.settlement_writer import permit_id
-from codex_proapi.gateway.limits.budgets import WEEK_DAYS, Spent, days_counted
 
 STREAM_SECONDS = 45
 """Seconds a stream permit is held without being renewed."""

@@ -12,19 +12,19 @@ import msgspec
 
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota, SeenWindow
 from codex_proapi.commons.accounts.view import AccountView
-from codex_proapi.commons.api_keys.limits import Limits
-from codex_proapi.commons.api_keys.store import ApiKey
-from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name
-from codex_proapi.commons.usage.calendar import UTC, Calendar
-from codex_proapi.commons.usage.counters import Counters, UsageStore
-from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
-from codex_proapi.gateway.limits.budgets import (
+from codex_proapi.commons.api_keys.budgets import (
     Budget,
     Spent,
     budgets_of,
     days_counted,
     spent_in,
 )
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name
+from codex_proapi.commons.usage.calendar import UTC, Calendar
+from codex_proapi.commons.usage.counters import Counters, UsageStore
+from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
 from codex_proapi.gateway.limits.limit_charge import LimitCharge
 
 MINUTE: Final = 60

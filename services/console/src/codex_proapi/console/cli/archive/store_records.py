@@ -65,7 +65,7 @@ PASSING = frozenset(
             "session",
             "sessions",
         ),
-        *("attempts", "sign-in-link", "replicas", "replica"),
+        *("attempts", "key-session", "sign-in-link", "replicas", "replica"),
         *("alerts", "alert-deliveries", "alert-outcomes", "alert-lock", "last-backup"),
     }
 )

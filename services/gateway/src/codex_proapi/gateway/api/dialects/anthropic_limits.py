@@ -8,9 +8,9 @@ import datetime as dt
 import math
 from typing import Final
 
+from codex_proapi.commons.api_keys.budgets import Budget, budgets_of
 from codex_proapi.gateway.api.dialects.limit_headers import limit_headers
 from codex_proapi.gateway.formats.anthropic.errors import BUDGET_PREFIX
-from codex_proapi.gateway.limits.budgets import Budget, budgets_of
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 from codex_proapi.gateway.server.asgi import Header
 

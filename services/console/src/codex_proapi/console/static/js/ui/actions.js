@@ -103,7 +103,7 @@ async function submit(form, button) {
   await busy(
     button,
     async () => {
-      await call(method, path, valuesOf(form), { again: path !== "/api/session" });
+      await call(method, path, valuesOf(form), { again: !path.endsWith("/session") });
       if (form.dataset.then) return location.assign(form.dataset.then);
       if (form.dataset.said) toast(form.dataset.said);
       if ("reset" in form.dataset) form.reset();

@@ -6,6 +6,7 @@ usage counters.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,14 @@ WEEK_DAYS = 7
 DAY_MINUTES = 1440
 MONTH_DAYS = 30
 """Nominal length of a month: clients identify quota windows by their length."""
+
+
+PERIODS: Final = {
+    DAY_MINUTES: "day",
+    WEEK_DAYS * DAY_MINUTES: "week",
+    MONTH_DAYS * DAY_MINUTES: "month",
+}
+"""Names of the lengths of budgets."""
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):

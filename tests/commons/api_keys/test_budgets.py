@@ -4,15 +4,15 @@ import datetime as dt
 
 import pytest
 
-from codex_proapi.commons.api_keys.limits import Limits
-from codex_proapi.commons.usage.calendar import Calendar
-from codex_proapi.gateway.limits.budgets import (
+from codex_proapi.commons.api_keys.budgets import (
     Budget,
     Spent,
     budgets_of,
     days_counted,
     spent_in,
 )
+from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.usage.calendar import Calendar
 
 NOW = 1_795_000_000.0
 """2026-11-18, 11:06:40 UTC, a Wednesday."""
