@@ -38,7 +38,7 @@ class Scene:
             ending=Ending.WHOLE,
             **fields,
         )
-        row = {"entry": encode_entry(entry_of(record))}
+        row: dict[Any, Any] = {"entry": encode_entry(entry_of(record))}
         await self.redis.xadd(keyspace.logs(), row, id=f"{at * 1000}-*")
         await self.redis.zadd(keyspace.log_index(), {record.request_id: at * 1000})
         return record.request_id
@@ -53,7 +53,9 @@ def scene(redis_client: Redis) -> Scene:
 async def test_only_the_keys_own_requests_are_read_the_newest_first(scene: Scene) -> None:
     for age, key_id in ((900, "key_a"), (800, "key_b"), (700, "key_ab"), (600, "key_a")):
         await scene.log(age, key_id, key_name="key_a")
-    row = {"entry": encode_entry(LogEntry(at=NOW, kind=LogKind.ADMIN, event="x", key_id="key_a"))}
+    row: dict[Any, Any] = {
+        "entry": encode_entry(LogEntry(at=NOW, kind=LogKind.ADMIN, event="x", key_id="key_a"))
+    }
     await scene.redis.xadd(keyspace.logs(), row, id=f"{NOW * 1000}-0")
 
     found = await scene.records.log("key_a", since=NOW - 3600)
@@ -104,7 +106,7 @@ async def test_a_request_is_found_by_its_own_key_only(scene: Scene) -> None:
 
 async def test_what_counts_against_limits_just_now_is_told(scene: Scene) -> None:
     await scene.redis.zadd(keyspace.minute_requests("key_a"), {"r1": NOW - 61, "r2": NOW - 5})
-    seconds = {NOW - 70: 5, NOW - 10: 30, f"{NOW - 10}+": NOW - 10.0, NOW: 12}
+    seconds: dict[Any, Any] = {NOW - 70: 5, NOW - 10: 30, f"{NOW - 10}+": NOW - 10.0, NOW: 12}
     await scene.redis.hset(keyspace.minute_tokens("key_a"), mapping=seconds)
     await scene.redis.zadd(keyspace.streams("key_a"), {"old 9": NOW - 1, "new 9": NOW + 30})
 

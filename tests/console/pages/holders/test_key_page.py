@@ -148,7 +148,7 @@ async def test_a_receipt_tells_what_became_of_the_request(redis_url: str) -> Non
         "developers.openai.com",
     ):
         assert part in words
-    assert "后备模型" in chinese
+    assert "备用模型" in chinese
 
 
 async def test_the_price_of_a_receipt_is_exact(redis_url: str) -> None:
