@@ -22,7 +22,7 @@ from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.http.server import HttpServer, configure
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
-from codex_proapi.commons.usage.log_stream import LogStream
+from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
 from codex_proapi.gateway.app import Gateway, build
 from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.gateway.settings import GatewaySettings
@@ -153,6 +153,17 @@ class Stage:
             for account_id, by_model in found.items()
             for model, cooldown in by_model.items()
         }
+
+    async def logged(self, request_id: str) -> LogEntry:
+        """The entry that the log has of a request, waited for."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            for stored in await self.logs.page(count=1000):
+                if stored.entry.request_id == request_id:
+                    return stored.entry
+            if time.monotonic() > deadline:
+                raise AssertionError(f"nothing is logged of {request_id}")
+            await asyncio.sleep(0.02)
 
     async def until_cooling(self, expected: dict[str, str]) -> None:
         """Wait until just these accounts are passed over: what an answer teaches is written after it."""

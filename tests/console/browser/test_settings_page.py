@@ -31,7 +31,7 @@ async def test_settings_are_changed_and_set_back(site: Served, visitor: Tab) -> 
     await visitor.page.check('[name=routing][value=""]')
     await visitor.page.fill("[name=model_aliases]", "")
     await visitor.click("[data-settings] [type=submit]")
-    await visitor.see("[data-live=audit]", "routing: round_robin →")
+    await visitor.see("[data-live=audit]", "Which account is asked: round_robin →")
     live = await site.console.parts.live_settings.read()
     assert (live.routing, live.model_aliases) == (None, None)
 
@@ -57,7 +57,7 @@ async def test_what_is_held_back_limited_and_shared_is_set_and_set_back(
     for name in ("quota_reserve", "account_streams", "fair_share_below"):
         await visitor.page.fill(f"[name={name}]", "")
     await visitor.click("[data-settings] [type=submit]")
-    await visitor.see("[data-live=audit]", "quota_reserve: 7.5 →")
+    await visitor.see("[data-live=audit]", "Reserve: 7.5 →")
     assert await kept() == (None, None, None)
 
 

@@ -62,7 +62,7 @@ async def test_every_action_is_in_the_audit_by_its_words(redis_url: str) -> None
         await site.browser.patch(f"/api/accounts/{site.scene.ids[0]}", json={"paused": True})
         text = await site.read("/settings")
 
-    assert "Account paused ada@example.com paused: False → True local 127.0.0.1" in text
+    assert "Account paused ada@example.com · Paused: no → yes this machine 127.0.0.1" in text
 
 
 async def test_terms_are_said_plainly(redis_url: str) -> None:
@@ -118,8 +118,8 @@ def test_a_deed_names_its_target_and_what_changed() -> None:
         actor="token:CI",
         ip="10.0.0.1",
         key_id="key_1",
-        before={"name": "a", "owner": "x"},
-        after={"name": "b"},
+        before={"name": "a", "owner": "x", "weight": 1.0, "odd": ""},
+        after={"name": "b", "weight": 2.5, "odd": "y"},
     )
 
     assert audit_event_row(event, {"key_1": "Laptop"}) == AuditEventRow(
@@ -127,10 +127,11 @@ def test_a_deed_names_its_target_and_what_changed() -> None:
         label="API key changed",
         action="key.changed",
         target="Laptop",
-        change="name: a → b",
+        changes=(("Name", "a", "b"), ("Share", "1", "2.5"), ("odd", "–", "y")),
         actor="token:CI",
         ip="10.0.0.1",
         code="",
+        fault="",
     )
 
 

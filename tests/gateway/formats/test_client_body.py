@@ -7,6 +7,7 @@ import pytest
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.client_body import (
     ClientBody,
+    asked_of,
     decode_body,
     tool_value,
 )
@@ -123,3 +124,20 @@ def test_a_number_that_nothing_can_hold_names_its_field(value: str) -> None:
         decode_body(f'{{"model":"m","n":{value}}}'.encode())
 
     assert refused.value.param == "n"
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        (b'{"model":"m","stream":true,"messages":"x"}', ("m", True)),
+        (b'{"messages":[],"model":"m"}', ("m", False)),
+        (b'{"model":7,"stream":"yes"}', ("", False)),
+        (b'{"model":null}', ("", False)),
+        (b'{"model":', ("", False)),
+        (b'["m"]', ("", False)),
+        (b'{"model":"\xff"}', ("", False)),
+        (b"", ("", False)),
+    ],
+)
+def test_a_refused_body_tells_the_model_where_it_can(body: bytes, asked: tuple[str, bool]) -> None:
+    assert asked_of(body) == asked

@@ -11,11 +11,19 @@ from codex_proapi.commons.redis.clients import ask
 from codex_proapi.console.layout.layout import LIVE_HEADER, AnyRequest, page, preferences
 from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.texts.catalogue import Texts, texts_of
-from codex_proapi.console.texts.events import CHOICES, ENDINGS, EVENTS, VERDICTS
+from codex_proapi.console.texts.events import (
+    ACTORS,
+    CHOICES,
+    ENDINGS,
+    EVENTS,
+    FIELDS,
+    REFUSED_KEYS,
+    VERDICTS,
+)
 from codex_proapi.console.views.account_list import load_accounts
 from codex_proapi.console.views.sources import Sources
 
-FIELDS = ("q", "level", "account", "key", "model", "status", "request_id", "substituted")
+FILTERS = ("q", "level", "account", "key", "model", "status", "request_id", "substituted")
 """Names of the filters in the address."""
 LONGEST = 200
 
@@ -70,8 +78,11 @@ async def logs_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
         "verdicts": _words(VERDICTS, texts),
         "endings": _words(ENDINGS, texts),
         "choices": _words(CHOICES, texts),
+        "fields": _words(FIELDS, texts),
+        "actors": _words(ACTORS, texts),
+        "refusedKeys": _words(REFUSED_KEYS, texts),
     }
-    asked = {name: request.query_params.get(name, "")[:LONGEST] for name in FIELDS}
+    asked = {name: request.query_params.get(name, "")[:LONGEST] for name in FILTERS}
     view = LogsView(
         filter=FilterView(**asked),
         accounts=accounts,

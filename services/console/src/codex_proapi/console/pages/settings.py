@@ -30,8 +30,8 @@ from codex_proapi.console.auth.sessions import Session
 from codex_proapi.console.layout.layout import AnyRequest, base_url, page
 from codex_proapi.console.pages.models import offered_models
 from codex_proapi.console.settings import ConsoleSettings
-from codex_proapi.console.texts.events import EVENTS
-from codex_proapi.console.texts.phrases import N_
+from codex_proapi.console.texts.events import ACTORS, EVENTS, FIELDS
+from codex_proapi.console.texts.phrases import FAULTS, N_
 from codex_proapi.console.views.account_list import AccountOverview, load_accounts
 from codex_proapi.console.views.sources import Sources
 
@@ -113,10 +113,14 @@ class AuditEventRow(msgspec.Struct, frozen=True, kw_only=True):
     """What was done, untranslated; empty when only the name is known."""
     action: str
     target: str
-    change: str
+    changes: tuple[tuple[str, str | bool, str | bool], ...]
+    """What changed: its name, untranslated, and what it was and is."""
     actor: str
+    """Who, untranslated; a script token as `token:` and its name."""
     ip: str
     code: str
+    fault: str
+    """Why it failed, untranslated; empty when only the code is known."""
 
 
 class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,11 +248,11 @@ def browser_of(agent: str) -> str:
 def audit_event_row(event: AuditEvent, names: dict[str, str]) -> AuditEventRow:
     """One event as the page shows it: the target by its name, what changed in short."""
     target = event.account or event.key_id
-    said = [
-        f"{name}: {event.before[name]} → {value}"
+    changes = tuple(
+        (FIELDS.get(name, name), _display_value(event.before[name]), _display_value(value))
         for name, value in event.after.items()
         if name in event.before
-    ]
+    )
     return AuditEventRow(
         at=event.at,
         label=EVENTS.get(event.action, ""),
@@ -256,8 +260,16 @@ def audit_event_row(event: AuditEvent, names: dict[str, str]) -> AuditEventRow:
         target=names.get(
             target, str(event.after.get("name") or event.before.get("name") or target)
         ),
-        change=", ".join(said),
-        actor=event.actor,
+        changes=changes,
+        actor=ACTORS.get(event.actor, event.actor),
         ip=event.ip,
         code=event.code,
+        fault=FAULTS.get(event.code, ""),
     )
+
+
+def _display_value(value: str | float) -> str | bool:
+    """A value of the audit as the page shows it: a figure without a needless fraction."""
+    if isinstance(value, bool):  # a number, too
+        return value
+    return f"{value:g}" if isinstance(value, float) else str(value) or "–"

@@ -31,6 +31,7 @@ EVENTS: Final[dict[str, str]] = {
     "key.removed": N_("API key deleted"),
     "key.signed_in": N_("Holder of an API key signed in"),
     "key.sign_in_refused": N_("Sign-in with an API key refused"),
+    "key.refused": N_("API key refused"),
     "store.backed_up": N_("Backup written"),
     "store.restored": N_("Backup restored"),
     "store.migrated": N_("Moved here from another store"),
@@ -97,3 +98,75 @@ REPAIRS: Final[dict[str, str]] = {
     "without_tool_search": N_("sent again with the tool search as a function"),
 }
 """What was changed of a request before the next attempt, by `gateway.policy.retry.Change`."""
+
+FIELDS: Final[dict[str, str]] = {
+    "actor": N_("By"),
+    "ip": N_("From"),
+    "name": N_("Name"),
+    "owner": N_("Owner"),
+    "expires_at": N_("Expires"),
+    "prefix": N_("Begins with"),
+    "id": N_("Id"),
+    "plan": N_("Plan"),
+    "source": N_("Added by"),
+    "weight": N_("Share"),
+    "paused": N_("Paused"),
+    "passed": N_("Passed"),
+    "answer": N_("With an answer"),
+    "reason": N_("Reason"),
+    "way": N_("Way"),
+    "resealed": N_("Sealed again"),
+    "known": N_("Accounts"),
+    "records": N_("Records"),
+    "price": N_("Price"),
+    "host": N_("Host"),
+    "tries": N_("Tries"),
+    "sessions": N_("Sessions"),
+    "session": N_("Session"),
+    "overlap_seconds": N_("Old secret stays valid for"),
+    "limits": N_("Limits"),
+    "allowed_models": N_("Models"),
+    "allowed_accounts": N_("Accounts"),
+    "default_model": N_("Default model"),
+    "default_effort": N_("Default effort"),
+    "reasoning_summary": N_("Reasoning summary"),
+    "answered_model": N_("Model that answered"),
+    "max_effort": N_("Highest effort"),
+    "fast_tier": N_("Fast tier"),
+    "model_fallbacks": N_("Model fallbacks"),
+    "small_work_models": N_("Models for small work"),
+    "login_revoked": N_("Login revoked"),
+    "routing": N_("Which account is asked"),
+    "quota_reserve": N_("Reserve"),
+    "account_streams": N_("Concurrent requests per account"),
+    "api_key_policy": N_("API keys"),
+    "history_mode": N_("How the history is sent"),
+    "model_aliases": N_("Model aliases"),
+    "usage_days": N_("Days of usage"),
+    "usage_months": N_("Months of usage"),
+    "log_entries": N_("Entries of the log"),
+    "time_zone": N_("Time zone"),
+    "model_substitution": N_("When another model answers"),
+    "disabled_models": N_("Models not offered"),
+    "quota_poll_seconds": N_("Seconds between quota checks"),
+    "fair_share_below": N_("Fair sharing below"),
+    "alert_window_percent": N_("Percent left of a quota window"),
+    "alert_backup_days": N_("Days since the last backup"),
+}
+"""What a fact beside an event is; a name that is not here stays as it is."""
+
+ACTORS: Final[dict[str, str]] = {
+    "admin": N_("administrator"),
+    "local": N_("this machine"),
+    "cli": N_("command line"),
+    "nobody": N_("not signed in"),
+}
+"""Who did it; a script token is `token:` and its name."""
+
+REFUSED_KEYS: Final[dict[str, str]] = {
+    "missing": N_("no key was sent"),
+    "foreign": N_("a key of another service"),
+    "unknown": N_("no such key is known here"),
+    "ended": N_("revoked or expired"),
+}
+"""What was wrong with a refused key."""

@@ -17,6 +17,7 @@ from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.single_flight import SingleFlight
 from codex_proapi.gateway.auth.origins import TrustedOrigins
+from codex_proapi.gateway.auth.refused_keys import RefusedKeys
 from codex_proapi.gateway.errors import BadKey, OriginRefused, StoreUnreachable, UnknownModel
 
 MISS_SECONDS: Final = 5.0
@@ -29,6 +30,7 @@ MISSING: Final = (
     "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'; "
     "keys are made in the console."
 )
+ENDED: Final = "This API key has been revoked or has expired."
 WRONG: Final = "Incorrect API key provided. Keys are made in the console."
 
 
@@ -59,6 +61,7 @@ class Authenticator:
         clock: seconds since the epoch.
         redis_breaker: circuit breaker of Redis.
         origins: origins and host names served without a key.
+        refused: takes note of keys that are refused.
     """
 
     def __init__(
@@ -69,12 +72,14 @@ class Authenticator:
         clock: Callable[[], float],
         redis_breaker: RedisCircuitBreaker | None = None,
         origins: TrustedOrigins | None = None,
+        refused: RefusedKeys | None = None,
     ) -> None:
         self._store = store
         self._view = KeyView(store)
         self._clock = clock
         self._redis_breaker = redis_breaker or RedisCircuitBreaker()
         self._origins = origins or TrustedOrigins(public_url="", allowed=())
+        self._refused = refused
         self._misses: dict[bytes, float] = {}
         """Until when a wrong key is refused, by its digest: somebody's key may be among them."""
         self._digest_key = secrets.token_bytes(32)
@@ -123,7 +128,7 @@ class Authenticator:
                 if await self._is_open():
                     self._origins.check(headers)
                     return Authenticated(secret, None, self._view.version)
-                raise BadKey(WRONG if secret else MISSING)
+                raise self._refusal(WRONG if secret else MISSING, secret)
         except StoreUnavailable as error:
             self._redis_breaker.fail(error, since=began)
             if self._was_open():
@@ -131,8 +136,14 @@ class Authenticator:
                 return Authenticated(secret, None, self._view.version)
             raise StoreUnreachable("The key store does not answer. Please try again.") from None
         if self._is_over(key):
-            raise BadKey("This API key has been revoked or has expired.")
+            raise self._refusal(ENDED, secret, key.id)
         return Authenticated(secret, key, self._view.version)
+
+    def _refusal(self, message: str, secret: str, key_id: str = "") -> BadKey:
+        error = BadKey(message)
+        if self._refused is not None:
+            self._refused.note(error, secret=secret, key_id=key_id)
+        return error
 
     async def check_page(self, headers: Mapping[bytes, bytes]) -> None:
         """Check the origin of a request that carries no key, such as a CORS preflight.

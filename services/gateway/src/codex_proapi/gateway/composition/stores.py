@@ -25,6 +25,7 @@ from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.accounting.upstream_drift import UpstreamDrift
 from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.auth.origins import TrustedOrigins
+from codex_proapi.gateway.auth.refused_keys import RefusedKeys
 from codex_proapi.gateway.exchange.stored_responses import MOST_ALL_BYTES, ResponseStore
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.limits.visible_quota import KeyQuota
@@ -116,14 +117,15 @@ def open_stores(
     view = AccountView(accounts)
     keys = KeyStore(redis.commands, cipher)
     cooldowns = CooldownStore(redis.commands, connection=redis.writes)
+    settlements, ledger = _accounting(redis, cooldowns, metrics)
     authenticator = Authenticator(
         keys,
         policy=settings.api_key_policy,
         clock=clock,
         redis_breaker=redis.breaker,
         origins=TrustedOrigins(public_url=settings.public_url, allowed=settings.allowed_origins),
+        refused=RefusedKeys(ledger.tell, clock=clock),
     )
-    settlements, ledger = _accounting(redis, cooldowns, metrics)
     replica_id = secrets.token_hex(6)
     metrics.states.stored_limit.set(MOST_ALL_BYTES)
     outage = _store_outage(

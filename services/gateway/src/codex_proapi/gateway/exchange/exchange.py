@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import structlog
 
+from codex_proapi.commons.runtime.logging import redacted
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.accounting.exchange_facts import (
+    MODEL_LENGTH,
     Answered,
     Attempted,
     AttemptEnded,
@@ -274,6 +276,11 @@ class Exchange:
     def note_small_work(self, work: "WorkClass", outcome: "WorkOutcome") -> None:
         """Note the class of small work, and what became of it."""
         self._facts.append(Classified(work_class=work.value, outcome=outcome.value))
+
+    def note_asked(self, model: str, streamed: bool) -> None:  # noqa: FBT001 - as it was read
+        """Note what a request asked for whose body is refused."""
+        named = redacted(model[:MODEL_LENGTH])  # anything may stand where a model should
+        self._facts.append(Translated(streamed=streamed, asked_model=named, sent_model=""))
 
     def note_estimate(self, tokens: int) -> None:
         """Note the estimated input tokens."""

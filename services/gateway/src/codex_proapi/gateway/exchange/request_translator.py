@@ -1,7 +1,7 @@
 """Translates the body of one exchange, by the terms of its client's key and with what it refers to."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import msgspec
@@ -16,6 +16,7 @@ from codex_proapi.gateway.errors import ClientFault, UnknownModel
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
+from codex_proapi.gateway.formats.client_body import asked_of
 from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.translation.history.token_estimate import estimate
 from codex_proapi.gateway.translation.messages.request.model_families import is_haiku
@@ -137,7 +138,7 @@ class RequestTranslator:
             options=options,
             client=traits,
         )
-        translated = await work_on(exchange.body, reading, turn=exchange.body_turn())
+        translated = await self._read(reading)
         if instead:
             translated = msgspec.structs.replace(
                 translated,
@@ -155,6 +156,16 @@ class RequestTranslator:
         counting = partial(estimate, sum(map(len, parts)), translated.request.input)
         exchange.note_estimate(await work_on(parts, counting, turn=exchange.body_turn()))
         return translated
+
+    async def _read(self, work: Callable[[], TranslatedRequest]) -> TranslatedRequest:
+        """Translate the body; where it is refused, note which model was asked for."""
+        exchange = self._exchange
+        try:
+            return await work_on(exchange.body, work, turn=exchange.body_turn())
+        except ClientFault:
+            asking = partial(asked_of, exchange.body)
+            exchange.note_asked(*await work_on(exchange.body, asking, turn=exchange.body_turn()))
+            raise
 
     def _catalogue(self, instead: str) -> Catalogue:
         """The catalogue; of one model alone if that serves instead."""

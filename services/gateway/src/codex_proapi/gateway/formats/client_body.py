@@ -85,6 +85,23 @@ def decode_body(
         return _decoded_mended(body, read)
 
 
+class _Asked(msgspec.Struct):
+    model: Any = None
+    stream: Any = None
+
+
+_ASKED = msgspec.json.Decoder(_Asked)
+
+
+def asked_of(body: bytes) -> tuple[str, bool]:
+    """The model that a refused body names, and whether it asks for a stream; never raises."""
+    try:
+        asked = _ASKED.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", False
+    return asked.model if isinstance(asked.model, str) else "", asked.stream is True
+
+
 def tool_value(fields: ToolFields, name: str) -> Any:
     """Decode one value of a tool; None if it is absent."""
     raw = fields.get(name)

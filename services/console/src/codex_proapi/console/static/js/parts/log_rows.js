@@ -46,7 +46,8 @@ function titleOf(entry) {
 
 function subOf(entry) {
   const parts = [];
-  if (entry.exchange) parts.push(routes[entry.exchange.endpoint] || entry.exchange.endpoint);
+  const route = entry.exchange && (routes[entry.exchange.endpoint] || entry.exchange.endpoint);
+  if (route && route !== titleOf(entry)) parts.push(route);
   if (entry.code) parts.push(faultTexts(phraseOf(entry)).what || entry.code);
   const tries = entry.exchange?.attempts?.length || 0;
   if (tries > 1) parts.push(t("%(num)s tries", { num: tries }));
@@ -60,31 +61,19 @@ const POOL = ["rate_limit_exceeded", "usage_limit_reached", "insufficient_quota"
 const phraseOf = (entry) =>
   entry.exchange && !entry.exchange.attempts?.length && POOL.includes(entry.code) ? "pool_spent" : entry.code || "";
 
-// Words for what a deed of the administrator has beside its name; what they do not know stays as it is.
-const labels = {
-  actor: t("By"), ip: t("From"), name: t("Name"), owner: t("Owner"), expires_at: t("Expires"), prefix: t("Begins with"), id: t("Id"),
-  plan: t("Plan"), source: t("Added by"), weight: t("Share"), paused: t("Paused"), passed: t("Passed"), answer: t("With an answer"),
-  tries: t("Tries"), sessions: t("Sessions"), session: t("Session"), overlap_seconds: t("Old secret stays valid for"), limits: t("Limits"),
-  allowed_models: t("Models"), allowed_accounts: t("Accounts"), default_model: t("Default model"), default_effort: t("Default effort"), reasoning_summary: t("Reasoning summary"),
-  answered_model: t("Model that answered"), max_effort: t("Highest effort"), fast_tier: t("Fast tier"), model_fallbacks: t("Model fallbacks"), small_work_models: t("Models for small work"),
-  login_revoked: t("Login revoked"), routing: t("Which account is asked"), quota_reserve: t("Reserve"), account_streams: t("Concurrent requests per account"),
-  api_key_policy: t("API keys"), history_mode: t("How the history is sent"), model_aliases: t("Model aliases"), usage_days: t("Days of usage"), usage_months: t("Months of usage"), log_entries: t("Entries of the log"), time_zone: t("Time zone"), model_substitution: t("When another model answers"),
-  disabled_models: t("Models not offered"), quota_poll_seconds: t("Seconds between quota checks"), fair_share_below: t("Fair sharing below"),
-};
-const actors = { admin: t("administrator"), local: t("this machine"), cli: t("command line"), nobody: t("not signed in") };
-
 function detailsOf(entry) {
   return Object.entries(entry.detail || {})
     .filter(([, value]) => value !== "")
     .map(([name, value]) => {
       const [field, before] = name.endsWith(" before") ? [name.slice(0, -7), true] : [name, false];
-      const label = labels[field] || field;
+      const label = names.fields[field] || field;
       return [before ? t("%(name)s before", { name: label }) : label, detailValue(field, value)];
     });
 }
 
 function detailValue(field, value) {
-  if (field === "actor") return actors[value] || String(value).replace(/^token:/, `${t("Admin token")} `);
+  if (field === "actor") return names.actors[value] || String(value).replace(/^token:/, `${t("Admin token")} `);
+  if (field === "reason") return names.refusedKeys[value] || value;
   if (field === "expires_at") return value ? dateOf(value) : t("never");
   if (field === "overlap_seconds") return value ? duration(value * 1000) : "–";
   if (typeof value === "boolean") return value ? t("yes") : t("no");
