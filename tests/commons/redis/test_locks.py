@@ -1,6 +1,7 @@
 """One owner among all replicas, for as long as the owner lives."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -8,6 +9,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.redis.locks import Locks
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 
@@ -70,3 +72,31 @@ async def test_without_redis_there_is_no_lock() -> None:
             pass
     await nowhere.aclose()
     assert repr(locks_on(nowhere)) == "<Locks {codex-proapi}:refresh-lock:… for 30 s>"
+
+
+async def test_a_renewal_under_way_does_not_take_the_released_lock_again(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sent to Redis arrives there, whether its sender is cancelled or not."""
+    sent, arrives = asyncio.Event(), asyncio.Event()
+    on_the_way: list[asyncio.Future[Any]] = []
+    run = Scripts.repeat
+
+    async def slowly(scripts: Scripts, name: str, *arguments: Any) -> Any:
+        async def arrive() -> Any:
+            await arrives.wait()
+            return await run(scripts, name, *arguments)
+
+        if name != "renew_lock":
+            return await run(scripts, name, *arguments)
+        on_the_way.append(asyncio.ensure_future(arrive()))
+        sent.set()
+        return await asyncio.shield(on_the_way[0])
+
+    monkeypatch.setattr(Scripts, "repeat", slowly)
+    async with locks_on(redis_client, 1).acquire("a"):
+        await sent.wait()
+        asyncio.get_running_loop().call_later(0.05, arrives.set)
+    await on_the_way[0]
+
+    assert await redis_client.exists(keyspace.refresh_lock("a")) == 0

@@ -41,18 +41,25 @@ class Locks:
         if not taken:
             yield False
             return
+        released = asyncio.Event()
         async with Tasks() as tasks:
-            tasks.start(self._renew(key, owner), name=f"renew {name}")
+            renewals = tasks.start(self._renew(key, owner, released), name=f"renew {name}")
             try:
                 yield True
             finally:
+                # A renewal under way would take the lock again after its release.
+                released.set()
+                await asyncio.wait((renewals,))
                 with contextlib.suppress(StoreUnavailable):  # it ends by itself
                     await self._scripts.repeat("release_lock", [key], [owner])
 
-    async def _renew(self, key: str, owner: str) -> None:
-        """Renew the lock, and take it again if Redis lost it."""
+    async def _renew(self, key: str, owner: str, released: asyncio.Event) -> None:
+        """Renew the lock until it is released, and take it again if Redis lost it."""
         while True:
-            await asyncio.sleep(self._seconds / 3)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(released.wait(), self._seconds / 3)
+            if released.is_set():
+                return
             try:
                 kept = await self._scripts.repeat("renew_lock", [key], [owner, self._seconds])
             except StoreUnavailable:
