@@ -106,7 +106,9 @@ async def test_the_last_id_counts_even_if_its_entry_is_gone(
     assert order(await stream.append(an_entry(2))) > order(gone)
 
 
-async def test_within_one_millisecond_no_id_comes_twice(stream: LogStream) -> None:
+async def test_within_one_millisecond_no_id_comes_twice(
+    stream: LogStream, redis_client: Redis
+) -> None:
     seen: list[str] = []
     for number in range(200):
         seen.append(await stream.append(an_entry(number)))
@@ -115,6 +117,7 @@ async def test_within_one_millisecond_no_id_comes_twice(stream: LogStream) -> No
         assert await stream.restore()
         assert await ids(stream) == seen[-2:]
         assert await stream.clear() == 2
+        await redis_client.delete(CLEARED)
 
     assert [order(each) for each in seen] == sorted({order(each) for each in seen})
 
@@ -141,18 +144,46 @@ async def test_a_log_that_never_was_is_not_made_by_clearing(
     assert await redis_client.keys("*") == []
 
 
-async def test_cleared_twice_the_undo_brings_back_what_was_cleared_last(
+async def test_cleared_twice_the_undo_brings_back_all_of_it(
     stream: LogStream, redis_client: Redis
 ) -> None:
-    await ahead(stream, redis_client)
+    first = await ahead(stream, redis_client)
     await stream.clear()
     second = await stream.append(an_entry(1))
     assert await stream.clear() == 1
     third = await stream.append(an_entry(2))
 
+    assert 0 < await redis_client.ttl(CLEARED) <= keyspace.CLEARED_LOGS_SECONDS
     assert await stream.restore()
-    assert await ids(stream) == [second, third]
+    assert await ids(stream) == [*first, second, third]
     assert order(AHEAD) < order(second) < order(third)
+
+
+async def test_what_a_deleted_log_had_set_aside_gives_way_to_lower_ids(
+    stream: LogStream, redis_client: Redis
+) -> None:
+    await ahead(stream, redis_client)
+    await stream.clear()
+    await redis_client.delete(LOGS)
+    new = await stream.append(an_entry(1))
+
+    assert await stream.clear() == 1
+    assert await stream.restore()
+    assert await ids(stream) == [new]
+
+
+async def test_clearing_again_with_a_full_redis_changes_nothing(
+    stream: LogStream, redis_client: Redis
+) -> None:
+    await ahead(stream, redis_client)
+    await stream.clear()
+    await stream.append(an_entry(1))
+    before = await contents(redis_client)
+    async with full(redis_client):
+        with pytest.raises(StoreUnavailable):
+            await stream.clear()
+
+    assert await contents(redis_client) == before
 
 
 async def test_an_undo_that_comes_too_late_or_twice_changes_nothing(

@@ -325,7 +325,7 @@ def log_index() -> str:
 
 
 def cleared_logs() -> str:
-    """Stream of the entries cleared last, for undoing it; CLEARED_LOGS_SECONDS."""
+    """Stream of the entries that were cleared, for undoing it; CLEARED_LOGS_SECONDS."""
     return f"{TAG}:cleared-logs"
 
 

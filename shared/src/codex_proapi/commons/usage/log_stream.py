@@ -211,7 +211,7 @@ class LogStream:
         return text(about["last-generated-id"])
 
     async def clear(self) -> int:
-        """Set all entries aside for CLEARED_LOGS_SECONDS; returns how many."""
+        """Set all entries aside for CLEARED_LOGS_SECONDS, beside those cleared before; returns how many."""
         keys = [keyspace.logs(), keyspace.cleared_logs()]
         return int(await self._scripts.run("clear_logs", keys, [keyspace.CLEARED_LOGS_SECONDS]))
 

@@ -175,7 +175,7 @@ async def clear_logs(
 async def restore_logs(
     request: AnyRequest, logs: Injected[LogStream], audit: Injected[Audit]
 ) -> None:
-    """Bring the entries back that were cleared last."""
+    """Bring back the entries that were cleared in the last ten minutes."""
     if not await logs.restore():
         raise Conflict(Code.NOTHING_TO_UNDO)
     await audit.note(audit_event(request, "log.restored"))
