@@ -81,7 +81,7 @@ async def write(redis: Redis) -> dict[str, str]:
         }
     )
     await ReplicaStore(redis).beat(Replica(id="r1", service="gateway", in_flight={account.id: 2}))
-    sid, _ = await Sessions(redis, clock=clock).begin(ip="::1", agent="Firefox")
+    sid, _ = await Sessions(redis, clock=clock).begin(ip="::1", agent="Firefox", sign_outs=0)
     _, token = await ScriptTokens(redis, clock=clock).create("backup")
     event = AuditEvent(action="key.created", actor="admin", ip="::1", after={"name": "laptop"})
     await Audit(redis, logs, clock=clock, write_log=False).note(event)

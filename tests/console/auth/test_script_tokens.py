@@ -51,3 +51,15 @@ async def test_a_revoked_token_is_nobody(redis_client: Redis) -> None:
     assert await tokens.find(secret) is None
     assert await tokens.all() == [kept]
     assert not await tokens.revoke(token.id)
+
+
+async def test_a_token_of_another_type_hides_no_other(redis_client: Redis) -> None:
+    tokens = ScriptTokens(redis_client, clock=Clock(NOW))
+    token, secret = await tokens.create("one")
+    await redis_client.set(keyspace.admin_token("odd"), "no hash")
+    await redis_client.sadd(keyspace.admin_tokens(), "odd", "gone")
+
+    assert await tokens.all() == [token]
+    assert await tokens.lives(token.id)
+    assert not await tokens.lives("odd")
+    assert await tokens.find(secret) == token

@@ -45,7 +45,7 @@ def an_identity(kind: IdentityKind, *, owner: str = "x") -> RequestIdentity:
 
 
 async def test_a_session_is_admitted_until_it_ends(scene: Scene) -> None:
-    _, session = await scene.sessions.begin(ip="", agent="")
+    _, session = await scene.sessions.begin(ip="", agent="", sign_outs=0)
     identity = RequestIdentity(
         kind=IdentityKind.SESSION, actor="admin", owner="session:1", session=session
     )

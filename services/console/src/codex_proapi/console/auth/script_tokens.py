@@ -5,7 +5,7 @@ Shown once; Redis has only the digest. A token has 256 random bits, so it needs 
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.runtime.stored_records import read_fields
 
 PREFIX = "cpadm-"
@@ -69,15 +70,17 @@ class ScriptTokens:
         """The token behind a secret, or None; looked up by digest, so nothing is compared."""
         if not secret.startswith(PREFIX):
             return None
-        return await self._get(_digest(secret))
+        found = await self._read([_digest(secret)])
+        return found[0] if found else None
 
     async def lives(self, token_id: str) -> bool:
         """Whether a token is neither revoked nor expired."""
-        return any(token.id == token_id for token in await self.all())
+        meant = [digest for digest in await self._digests() if digest[:12] == token_id]
+        return bool(await self._read(meant))
 
     async def all(self) -> list[ScriptToken]:
         """Every token, oldest first."""
-        found = [token for digest in await self._digests() if (token := await self._get(digest))]
+        found = await self._read(await self._digests())
         return sorted(found, key=lambda token: (token.created_at, token.id))
 
     async def revoke(self, token_id: str) -> bool:
@@ -95,12 +98,20 @@ class ScriptTokens:
         members = await ask(lambda: self._redis.smembers(keyspace.admin_tokens()))
         return sorted(str(digest) for digest in members)
 
-    async def _get(self, digest: str) -> ScriptToken | None:
-        fields = await ask(lambda: self._redis.hgetall(keyspace.admin_token(digest)))
-        if not fields:
-            return None
-        token = read_fields(fields, ScriptToken, kind="script token", name=digest[:12])
-        return None if token is None or 0 < token.expires_at <= self._clock() else token
+    async def _read(self, digests: Sequence[str]) -> list[ScriptToken]:
+        """Those of some tokens that are neither revoked nor expired, in one round trip."""
+        reads = [
+            StoredRead("script token", digest[:12], ("HGETALL", keyspace.admin_token(digest)))
+            for digest in digests
+        ]
+        kept = await read_each(self._redis, reads)
+        read = [
+            read_fields(fields, ScriptToken, kind="script token", name=digest[:12])
+            for digest, fields in zip(digests, kept, strict=True)
+            if fields
+        ]
+        now = self._clock()
+        return [each for each in read if each and not 0 < each.expires_at <= now]
 
 
 def _digest(secret: str) -> str:

@@ -1,24 +1,29 @@
 """Administrators' sessions, kept in Redis so that every replica knows and can end them.
 
-The cookie has a random id; Redis has only its digest, so reading Redis reveals no session.
+The cookie has a random id; Redis has only its digest, so reading Redis reveals no session. A session
+knows how often everybody had been signed out when its sign-in began: one that was under way during a
+sign-out of everybody, perhaps with a password that holds no longer, has ended when it begins.
 """
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.runtime.stored_records import read_json
 
 IDLE_SECONDS = 30 * 60
 """A session unused for so long has ended."""
 ABSOLUTE_SECONDS = 12 * 3600
 """No session lives longer, however busy."""
+SIGN_OUTS = "sign_outs"
+"""The field beside the administrator's password that counts how often everybody was signed out."""
 TOUCH_SECONDS = 15
 """How often at most the last use is written down."""
 
@@ -36,6 +41,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Address it was signed in from."""
     agent: str
     """Browser, as it calls itself; cut."""
+    sign_outs: int = 0
+    """How often everybody had been signed out when its sign-in began."""
 
     @property
     def ends_at(self) -> float:
@@ -53,10 +60,27 @@ class Sessions:
     def __repr__(self) -> str:
         return "<Sessions>"
 
-    async def begin(self, *, ip: str, agent: str) -> tuple[str, Session]:
-        """Create a session; returns the id for the cookie, and the session."""
+    async def sign_outs(self) -> int:
+        """How often everybody was signed out; read before a password is verified."""
+        return _count(await ask(lambda: self._redis.hget(keyspace.admin(), SIGN_OUTS)))
+
+    async def begin(self, *, ip: str, agent: str, sign_outs: int) -> tuple[str, Session]:
+        """Create a session; returns the id for the cookie, and the session.
+
+        Args:
+            ip: Address of the browser.
+            agent: What it calls itself.
+            sign_outs: What `sign_outs()` said before the sign-in was checked.
+        """
         sid, now = new_sid(), self._clock()
-        session = Session(id=digest_of(sid), created_at=now, seen_at=now, ip=ip, agent=agent[:200])
+        session = Session(
+            id=digest_of(sid),
+            created_at=now,
+            seen_at=now,
+            ip=ip,
+            agent=agent[:200],
+            sign_outs=sign_outs,
+        )
         with mapped():
             pipe = self._redis.pipeline(transaction=True)
             pipe.set(keyspace.session(session.id), _json(session), ex=IDLE_SECONDS)
@@ -92,31 +116,42 @@ class Sessions:
             return bool((await pipe.execute())[0])
 
     async def end_all(self) -> int:
-        """End every session on every replica; returns how many there were."""
+        """End every session on every replica, also one that is being begun; returns how many were."""
         ids = await self._ids()
         with mapped():
             pipe = self._redis.pipeline(transaction=True)
             for session_id in ids:
                 pipe.delete(keyspace.session(session_id))
             pipe.delete(keyspace.sessions())
-            return sum((await pipe.execute())[:-1])
+            pipe.hincrby(keyspace.admin(), SIGN_OUTS, 1)
+            return sum((await pipe.execute())[:-2])
 
     async def all(self) -> list[Session]:
         """Every session that has not ended, the one used last first."""
-        found = [session for i in await self._ids() if (session := await self._get(i))]
+        found = [session for session in await self._read(await self._ids()) if session]
         return sorted(found, key=lambda session: -session.seen_at)
 
     async def _ids(self) -> list[str]:
         return [str(i) for i in await ask(lambda: self._redis.zrange(keyspace.sessions(), 0, -1))]
 
     async def _get(self, session_id: str) -> Session | None:
-        kept = await ask(lambda: self._redis.get(keyspace.session(session_id)))
-        if kept is None:
-            return None
-        session = read_json(kept, Session, kind="session", name=session_id[:12])
-        if session is None:
-            return None
-        return session if self._clock() < session.ends_at else None
+        (session,) = await self._read([session_id])
+        return session
+
+    async def _read(self, ids: Sequence[str]) -> list[Session | None]:
+        """The sessions with some ids, in one round trip; None for each that has ended."""
+        reads = [StoredRead("administrator", "", ("HGET", keyspace.admin(), SIGN_OUTS))]
+        reads += [StoredRead("session", i[:12], ("GET", keyspace.session(i))) for i in ids]
+        sign_outs, *kept = await read_each(self._redis, reads)
+        now, count = self._clock(), _count(sign_outs)
+        found = [
+            read_json(body, Session, kind="session", name=session_id[:12]) if body else None
+            for session_id, body in zip(ids, kept, strict=True)
+        ]
+        return [
+            each if each is not None and each.sign_outs == count and now < each.ends_at else None
+            for each in found
+        ]
 
 
 def new_sid() -> str:
@@ -132,6 +167,11 @@ def digest_of(sid: str) -> str:
 def csrf_token(sid: str) -> str:
     """The CSRF token of a session, derived from its id."""
     return hmac.new(sid.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def _count(value: object) -> int:
+    """A stored count; 0 where there is none, or it cannot be read."""
+    return int(str(value)) if str(value).isdecimal() else 0
 
 
 def _json(session: Session) -> bytes:

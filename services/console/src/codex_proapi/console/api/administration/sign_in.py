@@ -119,25 +119,28 @@ class SignInService:
         if not await self._administrator.has_password():
             raise Conflict(Code.SETUP_NEEDED)
         await self._try(request, "sign_in")
+        sign_outs = await self._sessions.sign_outs()
         if not await self._administrator.verify(password):
             raise await self._refused(request, "admin.sign_in_refused", BadSignIn())
-        return await self._welcome(request, "sign_in", "admin.signed_in")
+        return await self._welcome(request, "sign_in", "admin.signed_in", sign_outs=sign_outs)
 
     async def set_up(self, request: AnyRequest, setup: Setup) -> Response[IdentityBody]:
         """Set the first password with the setup token, and start a session."""
         await self._try(request, "setup", guessable=False)
+        sign_outs = await self._sessions.sign_outs()
         try:
             await self._administrator.set_up(setup.token, setup.password)
         except BadSignIn as error:
             raise await self._refused(request, "admin.setup_refused", error) from None
-        return await self._welcome(request, "setup", "admin.set_up")
+        return await self._welcome(request, "setup", "admin.set_up", sign_outs=sign_outs)
 
     async def follow(self, request: AnyRequest, token: str) -> Response[IdentityBody]:
         """Start a session for a printed one-time link."""
         await self._try(request, "link", guessable=False)
+        sign_outs = await self._sessions.sign_outs()
         if not await self._links.use(token):
             raise await self._refused(request, "admin.sign_in_refused", BadSignIn(Code.WRONG_LINK))
-        return await self._welcome(request, "link", "admin.signed_in")
+        return await self._welcome(request, "link", "admin.signed_in", sign_outs=sign_outs)
 
     async def change_password(
         self, request: AnyRequest, change: PasswordChange
@@ -149,7 +152,10 @@ class SignInService:
                 raise await self._refused(request, "admin.password_refused", BadSignIn())
         await self._administrator.change(change.password)
         await self._sessions.end_all()
-        return await self._welcome(request, "sign_in", "admin.password_changed")
+        sign_outs = await self._sessions.sign_outs()
+        return await self._welcome(
+            request, "sign_in", "admin.password_changed", sign_outs=sign_outs
+        )
 
     async def _try(self, request: AnyRequest, what: str, *, guessable: bool = True) -> None:
         try:
@@ -173,13 +179,17 @@ class SignInService:
         browser = self._browsers.id_of(request.cookies, origin=origin)
         return {"ip": origin.client_ip, "browser": browser}
 
-    async def _welcome(self, request: AnyRequest, what: str, action: str) -> Response[IdentityBody]:
+    async def _welcome(
+        self, request: AnyRequest, what: str, action: str, *, sign_outs: int
+    ) -> Response[IdentityBody]:
         origin, before = origin_of(request.scope), identity_of(request.scope).session
         await self._attempts.forgive(what, **self._sender(request))
         if before is not None:
             await self._sessions.end(before.id)
         agent = request.headers.get("user-agent", "")
-        sid, session = await self._sessions.begin(ip=origin.client_ip, agent=agent)
+        sid, session = await self._sessions.begin(
+            ip=origin.client_ip, agent=agent, sign_outs=sign_outs
+        )
         self._metrics.sign_ins.labels("signed_in").inc()
         await self._audit.note(msgspec.structs.replace(audit_event(request, action), actor="admin"))
         body = IdentityBody(
