@@ -3,6 +3,7 @@
 Whole logins are in tests/journeys/test_f5_login.py.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import httpx
@@ -18,7 +19,7 @@ from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.console.accounts.device_login import DeviceLogins
 from codex_proapi.console.accounts.login_service import LoginService
-from codex_proapi.console.accounts.pending_logins import LoginState, PendingLogins
+from codex_proapi.console.accounts.pending_logins import LoginState, Outcome, PendingLogins
 from codex_proapi.console.errors import AuthServerAway, NotFound
 
 NOW = 1_795_000_000
@@ -57,7 +58,7 @@ class Scene:
     def __init__(self, redis: Redis, redis_url: str) -> None:
         self.server, self.redis, self.clock = Server(), redis, Clock(NOW)
         cipher = CredentialCipher([KEY])
-        http = httpx.AsyncClient(transport=httpx.MockTransport(self.server))
+        self.http = http = httpx.AsyncClient(transport=httpx.MockTransport(self.server))
         endpoint = TokenEndpoint(http, issuer="http://auth.test", client_id="app", identity={})
         pending = PendingLogins(redis, cipher, clock=self.clock)
         self.accounts = AccountStore(redis, cipher)
@@ -69,14 +70,24 @@ class Scene:
             clock=self.clock,
         )
         self.devices = DeviceLogins(
-            login_service=self.login_service, endpoint=endpoint, pending=pending, clock=self.clock
+            login_service=self.login_service,
+            endpoint=endpoint,
+            pending=pending,
+            clock=self.clock,
+            sleep=self.pass_interval,
         )
 
     async def poll(self, login_id: str, *answers: Answer) -> LoginState:
         """Let the interval pass, then ask."""
         self.server.polls.extend(answers)
         await self.redis.delete(keyspace.login_poll(login_id))
-        return (await self.devices.poll(login_id, owners=OWN)).login_state
+        return (await self.devices.poll(login_id, owners=OWN)).outcome.login_state
+
+    async def pass_interval(self, _seconds: float) -> None:
+        """Time passes for all logins that wait."""
+        await asyncio.sleep(0)
+        for key in await self.redis.keys(keyspace.login_poll("*")):
+            await self.redis.delete(key)
 
     async def pause(self, login_id: str) -> int:
         """Seconds until the next poll."""
@@ -142,3 +153,49 @@ async def test_an_unknown_login_and_a_server_away(scene: Scene) -> None:
     scene.server.start = httpx.ConnectError("no")
     with pytest.raises(AuthServerAway):
         await scene.devices.begin(owner="session:1")
+
+
+async def test_slow_down_revives_no_login_that_was_given_up_meanwhile(scene: Scene) -> None:
+    begun = await scene.devices.begin(owner="session:1")
+
+    class GivenUp(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await scene.login_service.give_up(begun.id, owners=OWN)
+            return httpx.Response(400, json={"error": "slow_down"})
+
+    scene.http._transport = GivenUp()
+    assert await scene.poll(begun.id) is LoginState.FAILED
+    assert await scene.redis.exists(keyspace.login(begun.id)) == 0
+
+
+async def test_a_login_that_no_page_waits_for_is_polled_until_it_ends(
+    redis_client: Redis, redis_url: str
+) -> None:
+    noted: list[Outcome] = []
+    ended = asyncio.Event()
+
+    async def note(outcome: Outcome) -> None:
+        noted.append(outcome)
+        ended.set()
+
+    scene = Scene(redis_client, redis_url)
+    done = httpx.Response(200, json={"authorization_code": "ac_1", "code_verifier": "v"})
+    scene.server.polls = [PENDING, httpx.ConnectError("no"), done]
+    begun = await scene.devices.begin(owner="session:1")
+    scene.devices.watch(begun, note)
+    await asyncio.wait_for(ended.wait(), 10)
+    await scene.devices.close()
+
+    assert scene.server.polls == []
+    (account,) = await scene.accounts.list()
+    assert [(each.login_state, each.account) for each in noted] == [(LoginState.DONE, account.id)]
+
+
+async def test_of_two_that_poll_at_once_one_has_ended_the_login(scene: Scene) -> None:
+    begun = await scene.devices.begin(owner="session:1")
+    denied = httpx.Response(400, json={"error": "access_denied"})
+    scene.server.polls = [denied]
+    await scene.redis.delete(keyspace.login_poll(begun.id))
+    found = await asyncio.gather(*(scene.devices.poll(begun.id, owners=OWN) for _ in range(3)))
+
+    assert sorted(each.ended for each in found) == [False, False, True]

@@ -162,6 +162,7 @@ class Console:
         """End streams and background tasks, and close every connection."""
         self.begin_drain()
         await self._tasks.close()
+        await self.parts.devices.close()
         await self.parts.refresher.close()
         try:
             await self.parts.replicas.leave(self._replica)

@@ -1,7 +1,13 @@
-"""Device-code logins: the person enters a short code elsewhere, any replica polls the result."""
+"""Device-code logins: the person enters a short code elsewhere, any replica polls the result.
 
+The replica that began one polls it also where no page does: a code is entered on another device, and
+the page may have been closed.
+"""
+
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,6 +18,8 @@ from codex_proapi.commons.codex.token_endpoint import (
     Pending,
     TokenEndpoint,
 )
+from codex_proapi.commons.runtime.errors import StoreUnavailable
+from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.console.accounts.login_service import LoginService, meaning_of
 from codex_proapi.console.accounts.pending_logins import (
     LoginState,
@@ -29,6 +37,14 @@ SLOWER_SECONDS = 5
 """Seconds that `slow_down` adds to the interval."""
 
 
+class Polled(NamedTuple):
+    """What a poll found."""
+
+    outcome: Outcome
+    ended: bool
+    """Whether this poll has ended the login: of several at once one does."""
+
+
 class DeviceLogins:
     """Starts and polls device logins, no oftener than the server allows."""
 
@@ -39,7 +55,10 @@ class DeviceLogins:
         endpoint: TokenEndpoint,
         pending: PendingLogins,
         clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._tasks = Tasks()
+        self._sleep = sleep
         self._login_service = login_service
         self._endpoint = endpoint
         self._pending = pending
@@ -68,28 +87,63 @@ class DeviceLogins:
         await self._pending.polled(pending.id, pause=device.interval)
         return pending
 
-    async def poll(self, login_id: str, *, owners: frozenset[str]) -> Outcome:
-        """Poll the server if the interval has passed; returns the login's state."""
+    def watch(self, pending: PendingLogin, note: Callable[[Outcome], Awaitable[None]]) -> None:
+        """Poll a login in the background until it ends.
+
+        Args:
+            pending: The login.
+            note: Is told its end, if a poll of this watch has ended it.
+        """
+        self._tasks.start(self._watch(pending, note), name="device login")
+
+    async def close(self) -> None:
+        """End the watches; pages and other replicas may still poll."""
+        await self._tasks.close()
+
+    async def poll(self, login_id: str, *, owners: frozenset[str]) -> Polled:
+        """Poll the server if the interval has passed; tells the login's state."""
         outcome = await self._login_service.login_state(login_id, owners=owners)
         if outcome.login_state is not LoginState.WAITING or outcome.way is not Way.DEVICE:
-            return outcome
+            return Polled(outcome, ended=False)
+        ended = False
         if await self._pending.may_poll(login_id, seconds=POLL_SECONDS):
             pending = await self._pending.get(login_id)
             if pending is not None:
-                await self._ask(pending)
-        return await self._login_service.login_state(login_id, owners=owners)
+                ended = await self._ask(pending)
+        outcome = await self._login_service.login_state(login_id, owners=owners)
+        return Polled(outcome, ended=ended)
 
-    async def _ask(self, pending: PendingLogin) -> None:
+    async def _watch(
+        self, pending: PendingLogin, note: Callable[[Outcome], Awaitable[None]]
+    ) -> None:
+        interval = pending.device.interval if pending.device else 0
+        while True:
+            await self._sleep(max(1, interval))
+            try:
+                outcome, ended = await self.poll(pending.id, owners=frozenset({pending.owner}))
+                if ended:
+                    await note(outcome)
+            except StoreUnavailable:
+                continue
+            except ConsoleError:  # nobody knows it any more
+                return
+            if outcome.login_state is not LoginState.WAITING:
+                return
+
+    async def _ask(self, pending: PendingLogin) -> bool:
+        """Ask the server; whether that has ended the login."""
         device = pending.device
         if device is None:
-            return
+            return False
         try:
             answer = await self._endpoint.poll_device(device)
         except GrantUnavailable:  # it may answer the next time
             await self._pending.polled(pending.id, pause=device.interval)
         except GrantRefused as error:
-            await self._pending.take(pending.id)
+            if await self._pending.take(pending.id) is None:
+                return False
             await self._login_service.fail(pending, meaning_of(error))
+            return True
         else:
             if isinstance(answer, Pending):
                 await self._wait(pending, slower=answer.slower)
@@ -100,6 +154,8 @@ class DeviceLogins:
                     # The login's own failures are how it stands; ours are the caller's.
                     if error.status >= 500:  # noqa: PLR2004 - ours
                         raise
+                return True
+        return False
 
     async def _wait(self, pending: PendingLogin, *, slower: bool) -> None:
         device = pending.device
@@ -107,5 +163,5 @@ class DeviceLogins:
             return
         if slower:
             device = msgspec.structs.replace(device, interval=device.interval + SLOWER_SECONDS)
-            await self._pending.keep(msgspec.structs.replace(pending, device=device))
+            await self._pending.change(msgspec.structs.replace(pending, device=device))
         await self._pending.polled(pending.id, pause=device.interval)

@@ -103,6 +103,13 @@ class PendingLogins:
             )
         )
 
+    async def change(self, pending: PendingLogin) -> None:
+        """Store a login that still waits in another form; one that was taken stays so."""
+        seconds = max(1, pending.expires_at - int(self._clock()))
+        sealed = self._cipher.seal_bytes(msgspec.json.encode(pending))
+        with mapped():
+            await self._redis.set(keyspace.login(pending.id), sealed, ex=seconds, xx=True)
+
     async def get(self, login_id: str) -> PendingLogin | None:
         """A login without taking it."""
         return self._open(await ask(lambda: self._redis.get(keyspace.login(login_id))))

@@ -73,13 +73,16 @@ async def begin_login(
     devices: Injected[DeviceLogins],
     accounts: Injected[AccountStore],
     settings: Injected[ConsoleSettings],
+    audit: Injected[Audit],
 ) -> LoginBody:
     """Begin a login of an account."""
     if data.account and await accounts.get(data.account) is None:
         raise NotFound(Code.UNKNOWN_ACCOUNT, param="account")
     owner = owner_of(request, settings)
     if data.way == "device":
-        return _device_body(await devices.begin(owner=owner, account=data.account))
+        pending = await devices.begin(owner=owner, account=data.account)
+        devices.watch(pending, lambda outcome: _note_end(request, audit, outcome))
+        return _device_body(pending)
     redirect_uri = settings.redirect_uri
     begun = await login_service.begin(
         Way(data.way), owner=owner, redirect_uri=redirect_uri, account=data.account
@@ -109,15 +112,16 @@ async def poll_login(
     request: AnyRequest,
     login_id: Id,
     devices: Injected[DeviceLogins],
-    login_service: Injected[LoginService],
     audit: Injected[Audit],
 ) -> LoginBody:
-    """Ask upstream whether the person has confirmed a device code, not oftener than it wants."""
-    before = await login_service.login_state(login_id, owners=owners_of(request))
-    after = await devices.poll(login_id, owners=owners_of(request))
-    if before.login_state is LoginState.WAITING and after.login_state is not LoginState.WAITING:
-        await note_outcome(request, audit, way=after.way, account=after.account, code=after.code)
-    return _outcome_body(after)
+    """Ask upstream whether the person has confirmed a device code, not oftener than it wants.
+
+    The console asks by itself too: who only waits may read the login instead.
+    """
+    outcome, ended = await devices.poll(login_id, owners=owners_of(request))
+    if ended:
+        await _note_end(request, audit, outcome)
+    return _outcome_body(outcome)
 
 
 @post("/api/logins/callback", tags=["logins"])
@@ -180,6 +184,10 @@ async def note_outcome(
     await audit.note(
         audit_event(request, action, account=account, code=code, after={"way": way.value})
     )
+
+
+async def _note_end(request: AnyRequest, audit: Audit, outcome: Outcome) -> None:
+    await note_outcome(request, audit, way=outcome.way, account=outcome.account, code=outcome.code)
 
 
 def _device_body(pending: PendingLogin) -> LoginBody:
