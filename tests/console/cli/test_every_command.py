@@ -54,6 +54,7 @@ accounts remove ada@example.com --yes --json
 replay LOG --json
 """
 ELSEWHERE = {
+    "accounts login": "test_account_login",
     "doctor": "tests/console/cli/reports",
     "logs": "tests/console/cli/reports; one object a line",
     "migrate": "test_migrate",

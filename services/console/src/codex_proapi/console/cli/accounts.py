@@ -1,4 +1,4 @@
-"""`codex-proapi accounts …`: import, list, pause, resume, remove, reseal."""
+"""`codex-proapi accounts …`: login, import, list, pause, resume, remove, reseal."""
 
 import asyncio
 import time
@@ -11,13 +11,14 @@ from codex_proapi.commons.accounts.model import Account, AccountState, NewAccoun
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.runtime.errors import CredentialLocked
 from codex_proapi.console.accounts.auth_json import MAX_BYTES, Preview, read_auth_json
+from codex_proapi.console.accounts.pending_logins import PendingLogin, Way
 from codex_proapi.console.cli.opened_store import OpenedStore, opened, with_store
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
 from codex_proapi.console.cli.terminal.questions import confirm
 from codex_proapi.console.cli.terminal.tables import explain, plain, show_table
 from codex_proapi.console.cli.terminal.times import heading, moment
 from codex_proapi.console.cli.upstream_login import UpstreamLogin
-from codex_proapi.console.errors import BadAuthFile
+from codex_proapi.console.errors import BadAuthFile, ConsoleError
 
 
 @click.group()
@@ -52,9 +53,39 @@ def import_account(
     )
     if as_json:
         return print_json({"account": account, "renewed": known}, calendar)
-    done = "renewed" if known else "added"
-    print(plain(f"{done} {account.name} ({account.plan or 'unknown plan'}) as {account.id}"))
+    print(_kept(account, known=known))
     return _note(read.preview)
+
+
+@accounts.command("login")
+@click.argument("account", default="")
+@json_option
+@click.pass_obj
+def login(environ: Mapping[str, str], account: str, *, as_json: bool) -> None:
+    """Sign an account in with a code that is entered in a browser anywhere.
+
+    With ACCOUNT (id, name or e-mail) that one signs in again: its name, history and keys stay.
+    """
+    upstream = UpstreamLogin(environ)
+
+    async def sign_in(store: OpenedStore) -> tuple[bool, Account]:
+        again = await _meant(store.accounts, account) if account else None
+        before = {each.id for each in await store.accounts.list()}
+        try:
+            found = await upstream.sign_in(
+                store, account_id=again.id if again else "", show=_show_code
+            )
+        except ConsoleError as wrong:
+            after = {"way": Way.DEVICE.value}
+            await store.note("login.failed", code=wrong.code.value, after=after)
+            raise click.ClickException(explain(wrong.code)) from None
+        await store.note("login.finished", account=found.id, after={"way": Way.DEVICE.value})
+        return found.id in before, found
+
+    (known, found), calendar = with_store(environ, sign_in)
+    if as_json:
+        return print_json({"account": found, "renewed": known}, calendar)
+    return print(_kept(found, known=known))
 
 
 @accounts.command("list")
@@ -193,6 +224,20 @@ async def _add(store: OpenedStore, new: NewAccount, *, force: bool) -> tuple[boo
         after={"name": account.name, "plan": account.plan, "source": account.source},
     )
     return known, account
+
+
+def _kept(account: Account, *, known: bool) -> str:
+    done = "renewed" if known else "added"
+    return plain(f"{done} {account.name} ({account.plan or 'unknown plan'}) as {account.id}")
+
+
+def _show_code(begun: PendingLogin) -> None:
+    """Tell the person what to do with a device code."""
+    if begun.device is None:
+        return
+    minutes = max(1, begun.device.expires_in // 60)
+    told = f"open {begun.device.verification_url} and enter {begun.device.user_code}"
+    click.echo(plain(f"{told} (within {minutes} min); Ctrl-C gives up"), err=True)
 
 
 def _note(preview: Preview) -> None:
