@@ -111,8 +111,7 @@ async def _polled(devices: DeviceLogins, begun: PendingLogin) -> str:
     while True:
         await asyncio.sleep(interval)
         outcome, _ = await devices.poll(begun.id, owners=OWNERS)
-        match outcome.login_state:
-            case LoginState.DONE:
-                return outcome.account
-            case LoginState.FAILED:
-                raise LoginRefused(Code(outcome.code))
+        if outcome.login_state is LoginState.DONE:
+            return outcome.account
+        if outcome.login_state is LoginState.FAILED:
+            raise LoginRefused(Code(outcome.code))
