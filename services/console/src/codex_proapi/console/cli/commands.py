@@ -39,6 +39,15 @@ OWN = (
 """Name, module below this folder, attribute and summary of each command of the console's."""
 
 
+CURE = "Check that it runs and what REDIS_URL says."
+CURES = {
+    "MISCONF": "Its disk is full or cannot be written to: make room, and do not restart it before;"
+    " what it could not write is in its memory only.",
+    "OutOfMemory": "Its memory is full: raise maxmemory.",
+}
+"""What to do, by a word of what Redis said."""
+
+
 class Commands(click.RichGroup):
     """The console's commands and those of other members, which are loaded on use."""
 
@@ -118,7 +127,8 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
     except click.ClickException as wrong:
         return show_wrong_command(wrong)
     except StoreUnavailable as wrong:
-        return fail(f"{wrong} ({address_of(environ)}). Check that it runs and what REDIS_URL says.")
+        cure = next((told for code, told in CURES.items() if code in str(wrong)), CURE)
+        return fail(f"{wrong} ({address_of(environ)}). {cure}")
     except CommonsError as wrong:
         return fail(str(wrong))
     except (click.Abort, KeyboardInterrupt):

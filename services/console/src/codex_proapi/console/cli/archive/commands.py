@@ -1,7 +1,6 @@
 """`codex-proapi backup` and `restore`: one encrypted file, from and into every kind of store."""
 
 import asyncio
-import os
 import pathlib
 import sys
 import time
@@ -11,6 +10,7 @@ from typing import IO
 import rich_click as click
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
+from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.console.cli.archive.file_format import MOST_LINE, Record, read, written
 from codex_proapi.console.cli.archive.replacement import (
     PATIENCE_SECONDS,
@@ -24,6 +24,7 @@ from codex_proapi.console.cli.archive.store_records import lasting_records
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
 from codex_proapi.console.cli.terminal.tables import counted
+from codex_proapi.console.cli.terminal.whole_files import write_to, write_whole
 
 STDIO = "-"
 MOST_KEYS = 64 << 10
@@ -83,8 +84,11 @@ async def _backup(environ: Mapping[str, str], file: str) -> int:
         records = [record async for record in lasting_records(store.redis)]
         lines = written(records, cipher=store.cipher, now=time.time())
         _write(file, lines)
-        await store.alerts.backed_up(int(time.time()))
-        await store.note("store.backed_up", after={"records": len(records)})
+        try:
+            await store.alerts.backed_up(int(time.time()))
+            await store.note("store.backed_up", after={"records": len(records)})
+        except StoreUnavailable as refused:  # a store whose disk is full is saved by this, too
+            click.echo(f"note: {refused}, so the audit does not know of this backup", err=True)
         return len(records)
 
 
@@ -112,34 +116,10 @@ def _read_keys(keys: str) -> str:
 
 
 def _write(file: str, lines: Iterator[bytes]) -> None:
-    """Write a file that only its owner can read, whole or not at all.
-
-    What is there and is no file (a pipe, a device) is written to, not replaced.
-    """
     if file == STDIO:
-        _write_to(sys.stdout.buffer, lines)
-        return
-    path = pathlib.Path(file)
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as out:
-                _write_to(out, lines)
-            return
-        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            _write_to(out, lines)
-            os.fsync(out.fileno())
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise click.ClickException(f"{file}: {error.strerror}") from None
-
-
-def _write_to(out: IO[bytes], lines: Iterator[bytes]) -> None:
-    for line in lines:
-        out.write(line)
-    out.flush()
+        write_to(sys.stdout.buffer, lines)
+    else:
+        write_whole(pathlib.Path(file), lines)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from codex_proapi.console.cli.reports.store_checks import store_findings
 from codex_proapi.console.cli.reports.transports import compare_transports, show_comparison
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
 from codex_proapi.console.cli.terminal.tables import plain
+from codex_proapi.console.cli.terminal.whole_files import write_whole
 
 
 @click.command("doctor")
@@ -112,8 +113,5 @@ async def _store(environ: Mapping[str, str], told: Bundle) -> AsyncIterator[tupl
 
 
 def _write(file: pathlib.Path, told: Bundle) -> None:
-    try:
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
-    except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}") from None
+    write_whole(file, [msgspec.json.format(msgspec.json.encode(told)), b"\n"])
     click.echo(f"wrote {file}; read it before you give it away", err=True)

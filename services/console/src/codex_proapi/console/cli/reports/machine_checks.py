@@ -48,7 +48,8 @@ def _disk(environ: Mapping[str, str]) -> Finding:
     free = shutil.disk_usage(there).free
     if free < LEAST_DISK:
         cure = "make room, or set DATA_DIR to a larger disk: a full one stops every write"
-        return warning("disk", f"{free >> 20} MiB are free for {folder}", cure)
+        finding = warning if free else failure
+        return finding("disk", f"{free >> 20} MiB are free for {folder}", cure)
     return fine("disk", f"{free >> 20} MiB are free for {folder}")
 
 
