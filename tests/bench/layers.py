@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 import uvloop
 from bench.__main__ import SHAPES, Shape
-from bench.targets import free_port, running
+from bench.targets import running
+from support.free_ports import free_port
 from support.redis_server import RedisServer
 
 from codex_proapi.commons.redis.clients import connect

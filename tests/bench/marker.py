@@ -1,6 +1,7 @@
 """What a benchmark request asks of the fast upstream: a marker inside the user's message.
 
-`%%n=500,gap=20,seg=1%%` – n deltas, `gap` milliseconds between writes, `seg` deltas a write; `,end=200`
+`%%n=500,gap=20,seg=1%%` – n deltas, `gap` milliseconds between writes (ASKED: when it is asked for the
+next one), `seg` deltas a write; `,end=200`
 behind them keeps the last chunk back so many milliseconds after the last event, `,wait=200` the head so
 many after the request. It travels inside the prompt, so every proxy and gateway passes it on.
 """
@@ -9,6 +10,8 @@ import re
 from dataclasses import dataclass
 
 PATTERN = re.compile(rb"%%n=(\d+),gap=(\d+),seg=(\d+)(?:,end=(\d+))?(?:,wait=(\d+))?%%")
+ASKED = 10**9
+"""A gap that ends by `GET /bench/next`."""
 STAMP = re.compile(rb"@(\d{10,})@")
 """In each delta's text: the monotonic clock at its sending, nanoseconds."""
 

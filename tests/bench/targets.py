@@ -22,6 +22,7 @@ from typing import IO
 import psutil
 from bench.seed import seed, seed_team
 from support.certificates import Authority
+from support.free_ports import free_port
 from support.redis_server import RedisServer
 
 NGINX = """
@@ -61,14 +62,6 @@ class Target:
     """The API key of its clients."""
     beside: str = "nginx"
     """The nginx it is compared with: over plain or encrypted connections to the upstream."""
-
-
-def free_port() -> int:
-    """A port of this machine nobody listens on."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
 
 
 def wait_for(port: int) -> None:

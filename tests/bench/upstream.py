@@ -4,20 +4,23 @@ The same over WebSocket, as text frames.
 
 Not the simulator: it checks nothing, so that it costs little.
 `python -m bench.upstream PORT [TLS_PORT CERTIFICATE]`; `GET /bench/connections` on PORT gives how many
-connections both ports have had.
+connections both ports have had, `GET /bench/next` lets every answer with a gap of ASKED write once more
+and gives how many there were.
 """
 
 import asyncio
 import base64
+import functools
 import hashlib
 import json
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from typing import cast
 
 import uvloop
-from bench.marker import Marker
+from bench.marker import ASKED, Marker
 
 RESPONSE = {
     "id": "resp_bench",
@@ -118,6 +121,8 @@ class Upstream(asyncio.Protocol):
 
     opened = 0
     """Connections of all."""
+    held: list[Callable[[], None]] = []  # noqa: RUF012 - of all connections
+    """What the answers do that wait until the next write is asked for."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -156,15 +161,8 @@ class Upstream(asyncio.Protocol):
                     self.left, self.buffer = length - len(rest), rest[-KEPT_BYTES:]
                 return
         self.buffer = b""
-        if head.startswith(b"GET /bench/connections"):
-            # This one is not counted.
-            Upstream.opened -= 1
-            said = b"%d" % Upstream.opened
-            self.transport.write(
-                b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(said)
-            )
-            self.transport.write(said)
-            self.transport.close()
+        if head.startswith(b"GET /bench/"):
+            self._tell(head)
             return
         if b"upgrade: websocket" in lowered:
             self.upgraded = True
@@ -175,6 +173,22 @@ class Upstream(asyncio.Protocol):
             self.transport.write(MODELS)
             return
         self._answer(rest)
+
+    def _tell(self, head: bytes) -> None:
+        """Answer who measures; this connection is not counted."""
+        Upstream.opened -= 1
+        number = Upstream.opened
+        if head.startswith(b"GET /bench/next"):
+            held, Upstream.held = Upstream.held, []
+            for write in held:
+                write()
+            number = len(held)
+        said = b"%d" % number
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(said)
+        )
+        self.transport.write(said)
+        self.transport.close()
 
     def _frames(self) -> None:
         """Answer the message that is whole; pings and closes go unanswered."""
@@ -212,6 +226,9 @@ class Upstream(asyncio.Protocol):
             delta = BEFORE + str(time.monotonic_ns()).encode() + AFTER
             self._write(delta * count)
             left -= count
+            if marker.gap_ms == ASKED:
+                Upstream.held.append(functools.partial(self._send, marker, left))
+                return
             if marker.gap_ms:
                 loop = asyncio.get_running_loop()
                 loop.call_later(marker.gap_ms / 1000, self._send, marker, left)

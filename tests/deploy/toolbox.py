@@ -94,9 +94,9 @@ def panels() -> list[tuple[str, str, str]]:
     return found
 
 
-def filled_in(expression: str) -> str:
-    """A panel's query as Grafana sends it, where series have no namespace."""
+def filled_in(expression: str, *, over: str = "1m") -> str:
+    """A panel's query as Grafana sends it, where series have no namespace; rates are `over` a time."""
     expression = expression.replace("$namespace", "")
-    for name, value in (("$__rate_interval", "1m"), ("$__interval", "15s"), ("$__range", "5m")):
+    for name, value in (("$__rate_interval", over), ("$__interval", "15s"), ("$__range", over)):
         expression = expression.replace(name, value)
     return expression.replace("$account", ".*").replace("$key", ".*")

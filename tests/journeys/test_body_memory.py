@@ -15,7 +15,7 @@ from bench.seed import seed
 from bench.targets import running
 from redis.asyncio import Redis
 from support.certificates import Authority
-from support.listening import free_port
+from support.free_ports import free_port
 from support.pretended import pretended_time
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from support.certificates import Authority
+from support.free_ports import free_port
 from support.gateways import a_chat, events_of, reading, stage, text_of
-from support.listening import free_port
 from support.proxies import PAIR, proxy_server
 
 from codex_proapi.commons.usage.exchange_record import Ending

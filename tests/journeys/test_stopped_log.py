@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from support.free_ports import free_port
 from support.gateways import KEY, a_chat, events_of, stage, text_of
-from support.listening import free_port
 from support.pretended import pretended_time
 
 GATEWAY = ("-m", "codex_proapi.gateway")

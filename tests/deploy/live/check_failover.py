@@ -102,7 +102,7 @@ async def test_a_crowd_outlives_the_primary_of_its_redis(
             assert watch.away() < AWAY_SECONDS
             assert abs(settled - asked - own) <= MOST_LOST * (asked + own)
             assert await the.statuses("alice") == [200] * GATEWAYS
-            assert await the.revoke("alice") < 2
+            assert await the.revoke("alice") < AWAY_SECONDS
 
 
 async def all_ready(the: Storm) -> None:
@@ -125,7 +125,7 @@ async def test_the_heir_counts_nothing_twice_and_the_live_log_goes_on(
         assert await at_last(lambda: usage.add(records)) == 20
         await until(lambda: fan.last_id not in {"", "0-0"})
         before = fan.last_id
-        await asyncio.sleep(0.5)  # replication; WAIT has no key that would name a node of a Cluster
+        await asyncio.to_thread(servers.wait_for_replica)
         servers.kill(servers.primary)
 
         again = await at_last(lambda: usage.add([*records, a_record(20)]))

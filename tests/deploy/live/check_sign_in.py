@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from deploy.live.stage import Process, Stage, free_port
+from deploy.live.stage import Process, Stage
+from support.free_ports import free_port
 
 PASSWORD = "invented-password"
 SITE = "codex.example.com"

@@ -1,9 +1,12 @@
 """Clients of the live checks: streams that are counted to their last event, and short requests."""
 
 import asyncio
+import contextlib
 import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -19,14 +22,22 @@ class Stream:
     deltas: int = 0
     whole: bool = False
     trouble: str = ""
+    request_id: str = ""
     began: float = 0.0
-    first: float = 0.0
-    gaps: list[float] = field(default_factory=list)
 
     @property
     def unbroken(self) -> bool:
         """Every word, and the end."""
         return self.status == 200 and self.whole and self.deltas == self.expected
+
+
+@dataclass(frozen=True)
+class Short:
+    """What one answer that does not stream was."""
+
+    began: float
+    status: int
+    """0 where there was none."""
 
 
 def body(marker: Marker, *, stream: bool = True, number: int = 0) -> dict[str, Any]:
@@ -45,23 +56,19 @@ async def stream(
             f"{url}/v1/chat/completions", json=body(marker, number=number)
         ) as answer:
             seen.status = answer.status
+            seen.request_id = answer.headers.get("x-request-id", "")
             if answer.status != 200:
                 seen.trouble = (await answer.text())[:300]
                 return seen
-            last = seen.began
             async for line in answer.content:
                 if not line.startswith(b"data: "):
                     continue
-                now = time.monotonic()
                 if line.startswith(b"data: [DONE]"):
                     seen.whole = True
                 elif b'"error"' in line:
                     seen.trouble = line.decode()[:300]
                 elif b"tok@" in line:
                     seen.deltas += 1
-                    seen.first = seen.first or now
-                    seen.gaps.append(now - last)
-                    last = now
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         seen.trouble = f"{type(error).__name__}: {error}"
     return seen
@@ -73,7 +80,7 @@ class Crowd:
     def __init__(self, url: str, *, streams: int, marker: Marker) -> None:
         self._url, self._streams, self._marker = url, streams, marker
         self.finished: list[Stream] = []
-        self.short: list[int] = []
+        self.short: list[Short] = []
         self.troubles: list[str] = []
         self._stop = asyncio.Event()
 
@@ -92,6 +99,10 @@ class Crowd:
     def broken(self) -> list[Stream]:
         """Streams that lost a word."""
         return [one for one in self.finished if not one.unbroken]
+
+    def failed(self, *, since: float = 0.0) -> list[int]:
+        """Statuses other than 200 of short requests that began since then."""
+        return [one.status for one in self.short if one.began >= since and one.status != 200]
 
     async def _client(self, session: aiohttp.ClientSession, number: int) -> None:
         await asyncio.sleep(number * 2 / self._streams)
@@ -112,15 +123,32 @@ class Crowd:
 
     async def _short(self, session: aiohttp.ClientSession, number: int) -> None:
         asked = body(Marker(3, 5, 1), stream=False, number=100_000 + number)
+        began = time.monotonic()
         try:
             async with session.post(f"{self._url}/v1/chat/completions", json=asked) as answer:
                 text = await answer.text()
-                self.short.append(answer.status)
+                self.short.append(Short(began, answer.status))
                 if answer.status != 200 or "choices" not in json.loads(text):
                     self.troubles.append(text[:300])
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            self.short.append(0)
+            self.short.append(Short(began, 0))
             self.troubles.append(f"{type(error).__name__}: {error}")
+
+
+@contextlib.asynccontextmanager
+async def crowded(
+    url: str, *, streams: int, marker: Marker, headers: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Crowd]:
+    """A crowd asks at this URL in the block; the block ends with its last stream."""
+    crowd = Crowd(url, streams=streams, marker=marker)
+    async with session() as client:
+        client.headers.update(headers)
+        living = asyncio.ensure_future(crowd.run(client))
+        try:
+            yield crowd
+        finally:
+            crowd.leave()
+            await living
 
 
 def session() -> aiohttp.ClientSession:

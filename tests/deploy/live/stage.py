@@ -14,6 +14,7 @@ from typing import Self
 
 from bench.seed import seed
 from deploy.toolbox import DEPLOY, ENVIRONMENT, tool
+from support.free_ports import free_port
 from support.redis_server import RedisServer
 from support.tree import ROOT
 
@@ -22,14 +23,6 @@ UPSTREAM = (sys.executable, "-m", "bench.upstream")
 """The benchmark's upstream: its answers are shaped by a marker in the prompt."""
 SETTLE = {"nginx": "0", "haproxy": "5", "caddy": "5", "traefik": "5"}
 """DRAIN_SETTLE_SECONDS of gateways behind each proxy, as docs/running.md tells to set it."""
-
-
-def free_port() -> int:
-    """A port of this machine nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Process:
@@ -55,6 +48,11 @@ class Process:
         """Host and port."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """Where it is asked over HTTP."""
+        return f"http://{self.address}"
+
     def start(self, *, ready: str | None = None) -> None:
         """Start it and wait until it listens, or until this path answers 200."""
         with self.log.open("ab") as log:
@@ -74,7 +72,7 @@ class Process:
 
     def status(self, path: str) -> int:
         """Status of a GET; 0 when nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -85,7 +83,7 @@ class Process:
 
     def get(self, path: str) -> str:
         """Body of a GET."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path)
             return connection.getresponse().read().decode()
@@ -137,6 +135,7 @@ class Stage:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
         self._stack = contextlib.ExitStack()
+        self._made: list[Process] = []
         self.redis = RedisServer("--appendonly", "yes")
         self._settings: dict[str, str] = {}
 
@@ -169,7 +168,13 @@ class Stage:
             command.append(str(port))
         made = Process(name, command, folder=self.folder, port=port, **environ)
         self._stack.callback(made.end)
+        self._made.append(made)
         return made
+
+    def logs(self) -> str:
+        """The end of what each process printed, for a failure."""
+        told = [(each.name, each.tail()) for each in self._made if each.log.exists()]
+        return "".join(f"\n--- {name}\n{text}" for name, text in told if text.strip())
 
     def service(self, name: str, module: str, **environ: str) -> Process:
         """A service, by the name of its package (`gateway`, `console`), not started yet."""

@@ -4,8 +4,9 @@ import contextlib
 import pathlib
 
 import pytest
-from deploy.live.stage import Process, free_port, proxy_command, proxy_text
+from deploy.live.stage import Process, proxy_command, proxy_text
 from deploy.toolbox import DEPLOY, run
+from support.free_ports import free_port
 
 PROXIES = DEPLOY / "proxies"
 

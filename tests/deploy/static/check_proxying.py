@@ -6,7 +6,8 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from deploy.live.stage import SUFFIX, Process, aimed, free_port, proxy_command, proxy_text
+from deploy.live.stage import SUFFIX, Process, aimed, proxy_command, proxy_text
+from support.free_ports import free_port
 
 LONG = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 """The head of an answer that does not end."""

@@ -4,8 +4,9 @@ import os
 import pathlib
 import subprocess
 
-from deploy.live.stage import Process, free_port
+from deploy.live.stage import Process
 from deploy.toolbox import DEPLOY, output, run, tool
+from support.free_ports import free_port
 
 SCRIPT = DEPLOY / "redis" / "restore.sh"
 

@@ -2,8 +2,8 @@
 
 import subprocess
 
-from deploy.live.stage import free_port
 from deploy.toolbox import ENVIRONMENT
+from support.free_ports import free_port
 from support.redis_server import RedisServer
 from support.tree import ROOT
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from deploy.live.stage import free_port
 from deploy.toolbox import DEPLOY, ENVIRONMENT, output, version
+from support.free_ports import free_port
 from support.tree import ROOT
 
 UV = ROOT / ".venv" / "bin" / "uv"

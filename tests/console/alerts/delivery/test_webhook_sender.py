@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.alert_receivers import answer, webhook_receiver
 from support.certificates import Authority
-from support.listening import free_port
+from support.free_ports import free_port
 from support.proxies import proxy_server
 
 from codex_proapi.commons.proxy.address import ProxyRules, parse_proxy
