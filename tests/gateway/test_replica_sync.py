@@ -22,6 +22,8 @@ from codex_proapi.commons.cluster.live_settings import (
     ReasoningSummary,
 )
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
+from codex_proapi.commons.owner_terms.closing import Closed, Term
+from codex_proapi.commons.owner_terms.terms import OwnerTerms
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -67,6 +69,9 @@ class Part:
         self.names = names
 
 
+CLOSED = Closed(term=Term.PAUSED)
+
+
 class Scene:
     def __init__(self, redis: Any) -> None:
         self.part = Part()
@@ -98,6 +103,7 @@ class Scene:
                 metrics=Metrics(self.registry),
                 reachability=self.reachability,
                 responses=self.responses,
+                closed=lambda account: CLOSED if account.terms.paused else None,
             ),
         )
 
@@ -147,15 +153,17 @@ async def test_a_replica_that_serves_nobody_learns_of_changes_too(scene: Any) ->
     await scene.accounts.add(a_login(exp=int(time.time()) + 900))
     paused = await scene.accounts.add(a_login(exp=int(time.time()) + 900, workspace="ws-2"))
     await scene.accounts.pause(paused.id)
+    offered = await scene.accounts.add(a_login(exp=int(time.time()) + 900, workspace="ws-3"))
+    await scene.accounts.set_terms(offered.id, OwnerTerms(paused=True))
     await scene.live.change({"routing": Routing.DRAIN_SOONEST})
 
     await scene.upkeep.round()
 
     status = {
         state: scene.registry.get_sample_value("gateway_accounts", {"state": state})
-        for state in ("active", "paused", "revoked")
+        for state in ("active", "paused", "closed", "revoked")
     }
-    assert status == {"active": 1, "paused": 1, "revoked": 0}
+    assert status == {"active": 1, "paused": 1, "closed": 1, "revoked": 0}
     assert scene.part.strategy.routing is Routing.DRAIN_SOONEST
 
 

@@ -43,6 +43,8 @@ class Rotation:
         self.renewed: Any = a_lease("acc_a", basis=Reason.RENEWED)
         self.tried: list[Any] = []
         self.proven: list[Any] = []
+        self.closed: set[str] = set()
+        """Accounts that close between the lease and the request."""
         self.look: Any = None
         self.noted: list[Any] = []
 
@@ -61,6 +63,9 @@ class Rotation:
 
     async def why_none_left(self, lease_request: Any, tried: Any) -> Any:
         return self.look
+
+    def may_begin(self, lease: Any, lease_request: Any) -> bool:
+        return lease.account.id not in self.closed
 
     def plan(self, lease_request: Any) -> Any:
         return "plus"

@@ -4,6 +4,7 @@ from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, Reason, SelectionInput, Window
 from codex_proapi.commons.balancing.explanations import Explanations
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.commons.owner_terms.closing import Closed, Term
 
 NOW = 1_790_000_000.0  # 14:13:20 UTC
 OWN = Candidate(
@@ -44,6 +45,21 @@ def test_who_has_too_little_or_too_much_to_do_is_named() -> None:
     assert told(low, spent, reserve=5).endswith("; acc_b on its reserve; acc_c spent")
     assert told(low, full, reserve=5).endswith("; acc_b on its reserve; acc_d full")
     assert told(low, spent, full, reserve=5).endswith("acc_c spent; 1 more passed over")
+
+
+def test_who_is_closed_by_an_owner_is_named_with_the_term() -> None:
+    def closed(account: str, term: Term, until: float = 0.0) -> Candidate:
+        return Candidate(id=account, closed=Closed(term=term, until=until))
+
+    hours, share = (
+        closed("acc_b", Term.HOURS, NOW + 1900),
+        closed("acc_c", Term.SHARE, NOW + 86_400),
+    )
+    assert told(hours, share, basis=Reason.AFFINITY).endswith(
+        "; acc_b outside its owner's hours until 14:45 UTC"
+        "; acc_c on its owner's share until 14:13 UTC in 1 d"
+    )
+    assert told(closed("acc_b", Term.KEYS)).endswith("; acc_b not offered to this key")
 
 
 def test_an_account_whose_turn_it_is_not_is_not_named() -> None:

@@ -7,6 +7,7 @@ from support.dispatching import BAD_GATEWAY, EXPIRED, SPENT, Scene
 from support.leases import NOW, a_lease, a_request
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause, Reason
+from codex_proapi.commons.owner_terms.closing import Term
 from codex_proapi.gateway.errors import (
     AllCooling,
     AllSpent,
@@ -188,3 +189,43 @@ async def test_a_shape_that_is_remembered_and_refused_is_changed_back() -> None:
         "x-openai-internal-codex-responses-lite" in asked.headers for asked in scene.upstream.asked
     ]
     assert sent == [False, True, True, False, False]
+
+
+async def test_an_account_that_closes_after_it_was_leased_is_not_asked() -> None:
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], ["yes"])
+    scene.selector.closed = {"acc_a"}
+
+    committed = await scene.dispatch()
+
+    assert committed.lease.account.id == "acc_b"
+    assert scene.verdicts == [("acc_b", "committed")]
+
+
+async def test_a_retry_on_the_same_account_is_a_begin_too() -> None:
+    scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [EXPIRED, "yes"])
+    renew = scene.selector.renew
+
+    async def closing(lease: Any) -> Any:
+        scene.selector.closed = {"acc_a"}
+        return await renew(lease)
+
+    scene.selector.renew = closing  # type: ignore[method-assign]
+    await scene.dispatch()
+
+    assert scene.verdicts == [("acc_a", "same_account_fresh"), ("acc_b", "committed")]
+
+
+async def test_an_opening_that_is_near_is_waited_for() -> None:
+    opens = NoCandidate(cause=NoCandidateCause.CLOSED, until=NOW + 3)
+    scene = Scene([opens, a_lease("acc_a")], ["yes"])
+
+    await scene.dispatch()
+
+    assert scene.slept == [pytest.approx(3.05)]
+
+
+async def test_one_that_is_far_is_an_error_that_tells_it() -> None:
+    closed = NoCandidate(cause=NoCandidateCause.CLOSED, until=NOW + 3600, terms=(Term.HOURS,))
+    error = await Scene([closed], []).refused()
+
+    assert (error.status, error.code, error.retry_after) == (503, "accounts_closed", 3600)

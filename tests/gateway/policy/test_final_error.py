@@ -4,7 +4,9 @@ import pytest
 from support.leases import NOW
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
+from codex_proapi.commons.owner_terms.closing import Term
 from codex_proapi.gateway.errors import (
+    AccountsClosed,
     AllCooling,
     AllSpent,
     LoginRenewing,
@@ -24,6 +26,7 @@ BUSY = Refusal(status=429, code="rate_limit_exceeded", retry_after=7.0)
 BAD = Refusal(status=400, code="invalid_value", message="bad value", param="input")
 BROKEN = Refusal(status=502, message="bad gateway")
 DEAD = Refusal(status=401, code="token_revoked")
+NONE = "Every account that could serve this request is"
 MODEL = Refusal(
     status=400,
     message="The 'x' model is not supported when using Codex with a ChatGPT account.",
@@ -57,6 +60,11 @@ def nobody(cause: Any, seconds: Any = 0.0) -> Any:
         ([MODEL, MODEL], nobody(NoCandidateCause.UNENTITLED), UnknownModel, 404),
         ([MODEL, SPENT], nobody(NoCandidateCause.SPENT, 9000), AllSpent, 429),
         ([], nobody(NoCandidateCause.EMPTY), NoAccounts, 503),
+        ([], nobody(NoCandidateCause.CLOSED, 9000), AccountsClosed, 503),
+        ([SPENT, BUSY], nobody(NoCandidateCause.CLOSED, 9000), AccountsClosed, 503),
+        ([SPENT, BROKEN], nobody(NoCandidateCause.CLOSED, 9000), UpstreamRefused, 502),
+        ([BAD], nobody(NoCandidateCause.CLOSED, 9000), UpstreamRefused, 400),
+        ([DEAD], nobody(NoCandidateCause.CLOSED, 9000), UpstreamRefused, 503),
         ([], nobody(NoCandidateCause.UNENTITLED), UnknownModel, 404),
         ([], nobody(NoCandidateCause.REFUSED, 600), NoAccounts, 503),
         ([], nobody(NoCandidateCause.FORBIDDEN, 600), UpstreamRefused, 503),
@@ -164,3 +172,36 @@ def test_plans_without_codex_are_not_told_as_a_short_wait() -> None:
 )
 def test_what_ends_by_itself_tells_a_true_wait(cause: Any, seconds: Any, told: Any) -> None:
     assert concluded(nobody=nobody(cause, seconds)).retry_after == told
+
+
+@pytest.mark.parametrize(
+    ("terms", "seconds", "message", "retry_after", "again"),
+    [
+        (
+            (Term.HOURS, Term.SHARE),
+            30.2,
+            f"{NONE} outside its owner's hours, on its owner's share. The first one opens at 11:07 UTC.",
+            *(31, True),
+        ),
+        (
+            (Term.HOURS,),
+            3 * 86_400.0,
+            f"{NONE} outside its owner's hours. The first one opens at 2026-11-21 11:06 UTC.",
+            *(3 * 86_400, False),
+        ),
+        (
+            (Term.PAUSED,),
+            0.0,
+            f"{NONE} paused by its owner.",
+            *(None, False),
+        ),
+    ],
+)
+def test_accounts_that_are_closed_are_told_with_term_and_opening(
+    terms: Any, seconds: float, message: str, retry_after: Any, again: bool
+) -> None:
+    until = NOW + seconds if seconds else 0.0
+
+    error = concluded(nobody=NoCandidate(cause=NoCandidateCause.CLOSED, until=until, terms=terms))
+
+    assert (error.message, error.retry_after, error.should_retry) == (message, retry_after, again)

@@ -137,6 +137,7 @@ class Gateway:
             ("upstream drift", stores.drift.run),
             ("catalogues", upstream.catalogues.run),
             ("quota", upstream.quota_tracker.run),
+            ("owners' shares", upstream.quota_tracker.keep_shared),
             ("stream permits", stores.stream_permits.run),
             ("queue", stores.queue.run),
             ("revocations", self._revocations.run),
@@ -246,6 +247,7 @@ class Gateway:
                 metrics=self.metrics,
                 reachability=self.upstream.reachability,
                 responses=self.stores.responses,
+                closed=self.pool.selector.terms.closed_to_all,
                 first_events=self.upstream.sockets.first_events,
             ),
         )

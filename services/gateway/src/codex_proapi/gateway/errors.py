@@ -8,6 +8,7 @@ GatewayError                     status, code, public message; cannot be raised 
 │   └── LimitExceeded 429        a limit of the client's own key; BudgetSpent (resets_at)
 ├── NoAccountAvailable           the operator has to add or repair accounts, or clients to wait
 │   ├── NoAccounts 503           AllCooling 429 (retry_after)  AllSpent 429 (resets_at)
+│   ├── AccountsClosed 503       their owners' terms allow none for this request now
 ├── Overloaded 503               this replica has no capacity left, or is draining
 ├── StoreUnreachable 503         Redis does not answer, so no request can be admitted
 ├── InternalFault 500            an unexpected exception; its traceback is in the log
@@ -24,7 +25,7 @@ from typing import Final
 
 CODES: Final = frozenset(
     {
-        "account_deactivated", "bio_policy", "client_too_old", "content_policy_violation", "context_length_exceeded",
+        "account_deactivated", "accounts_closed", "bio_policy", "client_too_old", "content_policy_violation", "context_length_exceeded",
         "credit_balance_exhausted", "cyber_policy", "flex_unavailable", "insufficient_quota",
         "internal_error", "invalid_api_key", "invalid_body", "invalid_encrypted_content",
         "invalid_prompt", "invalid_request_error", "item_not_found", "malformed_http",
@@ -217,6 +218,17 @@ class NoAccounts(NoAccountAvailable):
 
     code = "no_accounts"
     should_retry = False
+
+
+class AccountsClosed(NoAccountAvailable):
+    """The terms of the accounts' owners allow none for this request, until a time or for good."""
+
+    code = "accounts_closed"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """`retry_after` are the seconds until the first account opens; None if that is unknown."""
+        super().__init__(message, retry_after=retry_after)
+        self.should_retry = retry_after is not None and retry_after <= LONGEST_WAIT
 
 
 class LoginRenewing(NoAccountAvailable):

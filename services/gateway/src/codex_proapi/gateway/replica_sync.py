@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 import structlog
 
-from codex_proapi.commons.accounts.model import AccountState
+from codex_proapi.commons.accounts.model import Account, AccountState
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.cluster.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, ReplicaStore
+from codex_proapi.commons.owner_terms.closing import Closed
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.calendar import calendar_of
@@ -136,8 +137,8 @@ class ReplicaSync:
     async def round(self) -> None:
         """Synchronise once. Raises StoreUnavailable."""
         self._status.clock.learn(await self._replicas.now())
-        if await self._view.refresh_if(await self._accounts.version()):
-            self._show_accounts()
+        await self._view.refresh_if(await self._accounts.version())
+        self._show_accounts()
         self._applier.apply(await self._live.read())
         beats = self._rounds % ROUNDS_PER_BEAT == 0
         if beats:
@@ -195,10 +196,18 @@ class ReplicaSync:
         )
 
     def _show_accounts(self) -> None:
-        accounts = self._view.accounts.values()
-        found = Counter("paused" if a.paused else a.state.value for a in accounts)
-        states = [*(state.value for state in AccountState), "paused"]
+        """Count the accounts by state; the hours of their owners' terms change by themselves."""
+        found = Counter(map(self._state_of, self._view.accounts.values()))
+        states = [*(state.value for state in AccountState), *("paused", "closed")]
         self._status.metrics.show_accounts({state: found[state] for state in states})
+
+    def _state_of(self, account: Account) -> str:
+        """`paused` by the administrator, `closed` by its owner's terms, or the state of its login."""
+        if account.paused:
+            return "paused"
+        if account.state is AccountState.ACTIVE and self._status.closed(account) is not None:
+            return "closed"
+        return account.state.value
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,5 +218,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     reachability: Reachability
     responses: ResponseStore
+    closed: Callable[[Account], Closed | None]
+    """How an account is closed by its owner's terms, whatever is asked of it."""
     first_events: Callable[[], Mapping[str, float]] = dict
     """Median first-event times of each transport, seconds."""

@@ -110,6 +110,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     last_error_at: int = 0
     """When that was, seconds since the epoch."""
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the administrator or the owner has paused it."""
+        return self.paused or self.terms.paused
+
     def works(self, now: float) -> bool:
         """Whether its login can be used: a revoked one until its access token ends."""
         match self.state:

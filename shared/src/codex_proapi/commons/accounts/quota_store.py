@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.stored_records import DecodedRecords
@@ -103,6 +103,11 @@ class SeenQuota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         general = next((f.seen_at for f in self.families if f.id == GENERAL and f.windows), 0.0)
         return general or self.seen_at
 
+    def seen_for(self, model: str) -> float:
+        """When the windows that hold for a model were seen, seconds since the epoch."""
+        own = (f.seen_at for f in self.families if f.windows and f.is_of(model))
+        return next(own, self.windows_seen_at)
+
     def windows_for(self, model: str) -> tuple[SeenWindow, ...]:
         """The windows that hold for a model: those of its own family, else the general ones.
 
@@ -149,7 +154,7 @@ class QuotaStore:
                 break
             names = {id_: keyspace.quota(id_) for id_ in waiting}
             before = await self._bodies(names)
-            after = {id_: change(_decoded(before[id_])) for id_, change in waiting.items()}
+            after = {id_: change(read_quota(before[id_])) for id_, change in waiting.items()}
             done = await self._write(names, before, after)
             known |= {id_: after[id_] for id_ in done}
             waiting = {id_: change for id_, change in waiting.items() if id_ not in done}
@@ -158,7 +163,7 @@ class QuotaStore:
     async def all(self, account_ids: Sequence[str]) -> dict[str, SeenQuota]:
         """The stored quota by account; one that was never seen is left out."""
         bodies = await self._bodies({id_: keyspace.quota(id_) for id_ in account_ids})
-        return self._decoded.of(bodies, lambda body, _: _decoded(body))
+        return self._decoded.of(bodies, lambda body, _: read_quota(body))
 
     async def _write(
         self,
@@ -172,8 +177,13 @@ class QuotaStore:
         same = bodies.keys() - changed
         if not changed:
             return same
-        args = [body for id_ in changed for body in (before[id_], bodies[id_])]
-        done = await self._scripts.repeat("save_quotas", [names[id_] for id_ in changed], args)
+        args = [part for id_ in changed for part in (before[id_], bodies[id_], id_)]
+        keys = [
+            operator_keys.quota_changes(),
+            *(names[id_] for id_ in changed),
+            *(keyspace.account(id_) for id_ in changed),
+        ]
+        done = await self._scripts.repeat("save_quotas", keys, args)
         return same | {id_ for id_, written in zip(changed, done, strict=True) if written}
 
     async def _bodies(self, names: Mapping[str, str]) -> dict[str, str]:
@@ -184,7 +194,7 @@ class QuotaStore:
         return {id_: text(body or "") for id_, body in zip(names, kept, strict=True)}
 
 
-def _decoded(body: str) -> SeenQuota | None:
+def read_quota(body: str) -> SeenQuota | None:
     """Decode a stored quota; None if there is none, or it is of an incompatible version."""
     try:
         return msgspec.json.decode(body, type=SeenQuota) if body else None

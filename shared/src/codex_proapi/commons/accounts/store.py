@@ -25,7 +25,7 @@ from codex_proapi.commons.accounts.model import (
 )
 from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.owner_terms.terms import OwnerTerms, read_terms, stored_terms
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.hash_reads import HashReads, fields_of
 from codex_proapi.commons.redis.scripts import Scripts
@@ -219,6 +219,7 @@ class AccountStore:
         """Delete an account and its credential; its usage stays. False if it is unknown."""
         keys = [
             *(keyspace.accounts(), keyspace.accounts_version(), keyspace.cooldowns()),
+            operator_keys.quota_changes(),
             *(keyspace.account(account_id), keyspace.credential(account_id)),
             *(keyspace.faults(account_id), keyspace.quota(account_id)),
             *(keyspace.catalogue(account_id), keyspace.refresh_pause(account_id)),

@@ -10,6 +10,7 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.commons.owner_terms.closing import Closed, Term
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -21,6 +22,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Percent used."""
     resets_at: float = 0.0
     """When it resets, seconds since the epoch; 0 is unknown."""
+    kept: float = 0.0
+    """Percent that stays its owner's."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,6 +40,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether bought credits go on where its windows end."""
     full: bool = False
     """No concurrency slot is free for this request, or others are queued for the next one."""
+    closed: Closed | None = None
+    """How its owner's terms close it for this request."""
     tried: bool = False
     """It was tried in this exchange already, and cannot be selected again."""
 
@@ -106,6 +111,8 @@ class NoCandidateCause(enum.StrEnum):
     """Quota is spent for longer."""
     UNENTITLED = "unentitled"
     """Every account was refused Codex, or the model, by its plan."""
+    CLOSED = "closed"
+    """The terms of the accounts' owners allow none for this request now."""
     FORBIDDEN = "forbidden"
     """Every account was refused for a while for a reason that the backend did not name."""
     RENEWING = "renewing"
@@ -122,3 +129,5 @@ class NoCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """When the first account is back, seconds since the epoch; 0 is unknown."""
     accounts: tuple[str, ...] = ()
     """Accounts that could be selected if they had a free slot."""
+    terms: tuple[Term, ...] = ()
+    """The terms that close accounts, where that is the cause."""

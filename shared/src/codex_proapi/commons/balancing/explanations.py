@@ -10,6 +10,7 @@ from codex_proapi.commons.balancing.candidates import Candidate, Reason, Selecti
 from codex_proapi.commons.balancing.quota_pace import EVEN, Plenty, hurry, plenty, strained
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.codex.quota_parser import window_name
+from codex_proapi.commons.owner_terms.closing import WORDS, Closed
 
 MOST_OTHERS: Final = 2
 """Accounts passed over that are named; the others are counted."""
@@ -95,7 +96,7 @@ class Explanations:
     def _is_out(self, candidate: Candidate, basis: Reason) -> bool:
         """Whether an account was passed over whatever is free; False if it only was not its turn."""
         cooldown, now = candidate.cooldown, self._pool.now
-        if cooldown is not None and cooldown.until > now:
+        if candidate.closed is not None or (cooldown is not None and cooldown.until > now):
             return True
         if basis is Reason.AFFINITY:
             return False
@@ -106,10 +107,18 @@ class Explanations:
     def _reason(self, candidate: Candidate) -> str:
         """Why an account was passed over."""
         cooldown, now = candidate.cooldown, self._pool.now
+        if candidate.closed is not None:
+            return _closed(candidate.closed, now)
         if cooldown is not None and cooldown.until > now:
             return f"cooling until {_time(cooldown.until, now)} ({cooldown.reason})"
         left = plenty(candidate, now=now, reserve=self._pool.reserve)
         return KEPT.get(left, "spares a shorter window")
+
+
+def _closed(closed: Closed, now: float) -> str:
+    """`outside its owner's hours until 07:00 UTC`."""
+    words = WORDS[closed.term]
+    return f"{words} until {_time(closed.until, now)}" if closed.until else words
 
 
 def _windows(candidate: Candidate, now: float) -> str:

@@ -53,7 +53,7 @@ def plenty(candidate: Candidate, *, now: float, reserve: float) -> Plenty:
     """
     found = Plenty.AMPLE
     for window in candidate.windows:  # called for every account and request: no allocation
-        left = FULL - window.used
+        left = FULL - window.used - window.kept
         if (left > 0 and left >= reserve) or 0 < window.resets_at <= now:
             continue
         if left <= 0:
@@ -109,11 +109,12 @@ def known(candidate: Candidate, *, now: float) -> bool:
 
 
 def fullest(candidate: Candidate, *, now: float) -> float:
-    """Percent used of the tightest window; 0 where nothing is known."""
+    """Percent of the tightest window that is used, or its owner's; 0 where nothing is known."""
     most = 0.0
     for window in candidate.windows:  # of every account for every request, as in `plenty`
-        if window.used > most and not 0 < window.resets_at <= now:
-            most = window.used
+        used = window.used + window.kept
+        if used > most and not 0 < window.resets_at <= now:
+            most = used
     return most
 
 
@@ -137,7 +138,7 @@ def _dated(candidate: Candidate, now: float) -> list[Window]:
 def _pace(window: Window, now: float, *, early: float = 0.0) -> float:
     """How much faster than evenly a window must be spent to be empty `early` before its reset."""
     rest = max((_rest(window, now) - early) / (1 - early), LEAST_REST)
-    return (FULL - window.used) / FULL / rest
+    return (FULL - window.used - window.kept) / FULL / rest
 
 
 def _rest(window: Window, now: float) -> float:

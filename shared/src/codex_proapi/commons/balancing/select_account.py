@@ -23,6 +23,7 @@ from codex_proapi.commons.balancing.explanations import Explanations
 from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.balancing.strategy_order import StrategyOrder
+from codex_proapi.commons.owner_terms.closing import Closed
 
 SHORT_WAIT: Final = 60.0
 """Seconds a client may be told to wait; beyond it, retrying soon makes no sense."""
@@ -59,7 +60,9 @@ class Ranking:
     def __init__(self, pool: SelectionInput) -> None:
         self.pool = pool
         now = pool.now
-        self._awake = {c.id: c for c in pool.candidates if not _cooling(c, now)}
+        self._awake = {
+            c.id: c for c in pool.candidates if c.closed is None and not _cooling(c, now)
+        }
         self._plenty = {
             c.id: plenty(c, now=now, reserve=pool.reserve) for c in self._awake.values()
         }
@@ -157,8 +160,13 @@ class Ranking:
         if waiting:
             return NoCandidate(cause=NoCandidateCause.BUSY, accounts=waiting)
         if self._nobody is None:
-            cooling = [c.cooldown for c in self.pool.candidates if c.cooldown is not None]
-            self._nobody = why_none(cooling, self.pool.now)
+            closed = [c.closed for c in self.pool.candidates if c.closed is not None]
+            cooling = [
+                c.cooldown
+                for c in self.pool.candidates
+                if c.closed is None and c.cooldown is not None
+            ]
+            self._nobody = why_none(cooling, self.pool.now, closed=closed)
         return self._nobody
 
 
@@ -167,13 +175,33 @@ def _coolest_first(pool: SelectionInput) -> Sequence[str]:
     shaky = [
         (c.cooldown.until, c.id)
         for c in pool.candidates
-        if c.cooldown is not None and c.cooldown.reason in PASSED_OVER
+        if c.closed is None and c.cooldown is not None and c.cooldown.reason in PASSED_OVER
     ]
     return [id_ for _, id_ in sorted(shaky)]
 
 
-def why_none(cooldowns: Sequence[Cooldown], now: float) -> NoCandidate:
-    """Why no account can be selected, from the cooldowns of all that could serve."""
+def why_none(
+    cooldowns: Sequence[Cooldown], now: float, *, closed: Sequence[Closed] = ()
+) -> NoCandidate:
+    """Why no account can be selected.
+
+    Args:
+        cooldowns: those of all accounts that could serve and are not closed by their owners.
+        now: seconds since the epoch.
+        closed: how the others are closed.
+    """
+    found = _by_cooldowns(cooldowns, now)
+    if not closed:
+        return found
+    opens = min((each.until for each in closed if each.until), default=0.0)
+    waiting = {NoCandidateCause.COOLING, NoCandidateCause.SPENT, NoCandidateCause.RENEWING}
+    if found.cause in waiting and not 0 < opens < found.until:
+        return found
+    terms = tuple(sorted({each.term for each in closed}))
+    return NoCandidate(cause=NoCandidateCause.CLOSED, until=opens, terms=terms)
+
+
+def _by_cooldowns(cooldowns: Sequence[Cooldown], now: float) -> NoCandidate:
     if not cooldowns:
         return NoCandidate(cause=NoCandidateCause.EMPTY)
     waiting = [c.until for c in cooldowns if c.reason not in LOGIN_REASONS]

@@ -1,4 +1,4 @@
-"""The Redis keys of what operators set up and are told: alerts, prices; `keyspace` has all others.
+"""The Redis keys of what operators and owners set up and are told; `keyspace` has all others.
 
 A test compares both with docs/redis.md.
 """
@@ -52,3 +52,8 @@ def key_session(digest: str) -> str:
 def prices() -> str:
     """Hash of the prices that the operator has set, by model; no expiry."""
     return f"{TAG}:prices"
+
+
+def quota_changes() -> str:
+    """Sorted set: accounts of which owners keep a share, by when their quota was written; no expiry."""
+    return f"{TAG}:quota-changes"

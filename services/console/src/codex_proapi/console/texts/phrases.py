@@ -80,6 +80,7 @@ FAULTS: Final[dict[str, str]] = {
     "no_models": N_("The account has no models."),
     "pool_spent": N_("No account had quota left or was free just then."),
     "no_accounts": N_("There is no account that could answer."),
+    "accounts_closed": N_("The owners of all accounts that could answer do not offer them now."),
     "context_length_exceeded": N_("The conversation is longer than the model can read."),
     "store_unavailable": N_("Redis does not answer."),
     "store_full": N_("Redis saves nothing: its disk or its memory is full."),
@@ -210,6 +211,7 @@ CURES: Final[dict[str, str]] = {
     "model_not_found": N_("Choose one of the models on the page Models."),
     "pool_spent": N_("The page Accounts says when the first one comes back."),
     "no_accounts": N_("Add an account, or resume a paused one."),
+    "accounts_closed": N_("Wait for the owners' hours, or ask an owner for more."),
     "context_length_exceeded": N_("Begin a new conversation, or let the client compact it."),
     "store_full": N_(
         "Make room on its disk or raise its maxmemory; what is there can be read meanwhile."

@@ -21,6 +21,7 @@ from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
 from codex_proapi.gateway.pool.state.clock import SharedClock
+from codex_proapi.gateway.quota.newest_readings import NewestReadings
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ def open_pool(
         outcomes=outcomes,
         clock=clock,
         facts=facts,
+        newest=NewestReadings(stores.view, upstream.quota_tracker.learn),
     )
     dispatcher = Dispatcher(
         selector=QueueingSelector(

@@ -81,7 +81,7 @@ def socket_transport(
 def is_usable(view: AccountView, account_id: str, now: float) -> bool:
     """Whether an account has a login that works, and is not paused."""
     account = view.accounts.get(account_id)
-    return account is not None and not account.paused and account.works(now)
+    return account is not None and not account.is_paused and account.works(now)
 
 
 def _prefers(catalogues: ModelCatalogues, slug: str) -> bool:

@@ -228,16 +228,17 @@ class Dispatcher:
         """
         while held is not None:
             sent = await self._fit(account_try, held)
-            account_try.attempt = exchange.begin(held)
-            account_try.expect(sent.model, held)
             prepared = await self._prepared(sent, held, account_try, exchange)
             _check(exchange)
+            if not self._selector.may_begin(held, account_try.state.lease_request):
+                return None  # its owner's terms have closed it since it was leased
+            attempt = account_try.begin(exchange.begin(held), model=sent.model, lease=held)
             transport = choose_transport(self._transports, route=sent.route)
             answer = await self.context.open(transport, prepared, account_try.state.silence)
             if not isinstance(answer, Refusal):
                 # Owned before anything is awaited, so that settling closes it if the client disconnects.
                 exchange.own(answer, held.account.id, request_id_of(answer.headers))
-                account_try.attempt.commit()
+                attempt.commit()
                 await self._record_substitution(account_try)
                 await self._record_forbidden(account_try.state, answered=held.account.id)
                 committed = Committed(opening=answer, lease=held, account_try=account_try)
@@ -358,8 +359,7 @@ class Dispatcher:
             self.context.shapes.note(lease.account.kind, state.request)
         if Change.WITHOUT_TOOL_SEARCH in state.changes:
             self.context.shapes.note_search(lease.account.kind, state.request.model)
-        fingerprint = state.dispatch_request.lease_request.tied
-        if fingerprint:
+        if fingerprint := state.lease_request.tied:
             if not lease.is_tie_stored:
                 self._ledger.tie(fingerprint, lease.account.id)
             self._selector.note_tie(fingerprint, lease.account.id, tentative=False)

@@ -149,6 +149,11 @@ class DispatchState:
     def __repr__(self) -> str:
         return f"<DispatchState after {len(self.refusals)} refusals>"
 
+    @property
+    def lease_request(self) -> LeaseRequest:
+        """What the exchange requires of an account."""
+        return self.dispatch_request.lease_request
+
     def challenged(self) -> bool:
         """Note a challenge page; whether it says something of our address.
 
@@ -241,7 +246,7 @@ class DispatchState:
         """When the first account may be back, seconds since the epoch; None if waiting is no use."""
         if nobody is None:
             return self.limited_until
-        waits = {NoCandidateCause.COOLING, NoCandidateCause.RENEWING}
+        waits = {*(NoCandidateCause.COOLING, NoCandidateCause.RENEWING), NoCandidateCause.CLOSED}
         return nobody.until if nobody.cause in waits and nobody.until else None
 
 
@@ -264,10 +269,12 @@ class AccountTry:
         """Seen in the latest attempt."""
         self._expected: tuple[str, Lease] | None = None
 
-    def expect(self, model: str, lease: Lease) -> None:
+    def begin(self, attempt: "Attempt", *, model: str, lease: Lease) -> "Attempt":
         """Begin an attempt: this model is sent, on this lease."""
+        self.attempt = attempt
         self._expected = model, lease
         self.substitution = None
+        return attempt
 
     def other_model(self, answered: str) -> Refusal | None:
         """Note that another model answers; gives the refusal that drops its answer.

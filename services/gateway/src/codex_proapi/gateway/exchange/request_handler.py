@@ -15,6 +15,7 @@ from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import ModelSubstitution
 from codex_proapi.gateway.auth.authenticator import Authenticated
 from codex_proapi.gateway.errors import (
+    AccountsClosed,
     AllCooling,
     AllSpent,
     ClientFault,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 MOST_FALLBACKS: Final = 3
 """Most models that are tried in place of one another for one request."""
-REPLACED: Final = (AllCooling, AllSpent, UnknownModel)
+REPLACED: Final = (AccountsClosed, AllCooling, AllSpent, UnknownModel)
 """Errors in whose place a fallback serves."""
 FALLBACK_SECONDS: Final = 10.0
 """A fallback serves where the accounts are expected back later than this."""
@@ -261,6 +262,7 @@ class RequestHandler:
             is_guest=bool(translated.small_work),
             begins=translated.begins,
             allowed_accounts=key.allowed_accounts if key else (),
+            key_group=key.group if key else "",
             waiter=Waiter(
                 request_id=exchange.request_id,
                 key_id=key.id if key else "open",
@@ -274,4 +276,6 @@ def _lasts(error: GatewayError) -> bool:
     """Whether an error's cause will last so long that another model should serve."""
     if isinstance(error, AllCooling):
         return (error.retry_after or 0) > FALLBACK_SECONDS
+    if isinstance(error, AccountsClosed):
+        return error.retry_after is None or error.retry_after > FALLBACK_SECONDS
     return True

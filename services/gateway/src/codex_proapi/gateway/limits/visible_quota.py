@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota, SeenWindow
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.budgets import (
@@ -22,6 +23,7 @@ from codex_proapi.commons.api_keys.budgets import (
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name
+from codex_proapi.commons.owner_terms.closing import admits
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import Counters, UsageStore
 from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
@@ -70,11 +72,10 @@ class KeyQuota:
             tokens = await self._usage.tokens(key.id, days)
             spent = spent_in(tokens, key.limits, now, calendar)
             return share_of_budgets(key.limits, spent, now, calendar)
-        allowed = key.allowed_accounts if key is not None else ()
         accounts = [
             account.id
             for account in self._view.accounts.values()
-            if account.works(now) and not account.paused and (not allowed or account.id in allowed)
+            if account.works(now) and not account.is_paused and _may_use(account, key)
         ]
         seen = await self._quotas.all(accounts)
         return share_of_pool(seen.values(), now)
@@ -95,6 +96,15 @@ class KeyQuota:
         subject = key.id if key is not None else WITHOUT_KEY
         read = await self._usage.read("key", calendar.days_back(now, days), subjects=[subject])
         return KeyFigures(budgets, {day: found[subject] for day, found in read.items()})
+
+
+def _may_use(account: Account, key: ApiKey | None) -> bool:
+    """Whether a key may spend an account at all: by its own list, and by the owner's terms."""
+    key_id, group = (key.id, key.group) if key is not None else ("", "")
+    allowed = key.allowed_accounts if key is not None else ()
+    return (not allowed or account.id in allowed) and admits(
+        account.terms, key_id=key_id, group=group
+    )
 
 
 def share_of_charge(charge: LimitCharge | None) -> Quota:

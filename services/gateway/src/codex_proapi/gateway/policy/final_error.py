@@ -11,7 +11,9 @@ from typing import Final
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.commons.balancing.select_account import SHORT_WAIT
+from codex_proapi.commons.owner_terms.closing import WORDS
 from codex_proapi.gateway.errors import (
+    AccountsClosed,
     AllCooling,
     AllSpent,
     GatewayError,
@@ -67,9 +69,12 @@ def final_error(
     if transient:
         return error_of_fault(transient[-1])
     quota = [r for r, j in refusals if j.row.fault is Fault.QUOTA]
+    all_refused = [r for r, _ in refusals]
     if nobody is not None and nobody.cause is NoCandidateCause.UNENTITLED and quota:
         # Nobody's plan has Codex: no wait that a client could bear ends that.
         return UnknownModel("No account may use this model at the moment.")
+    if nobody is not None and nobody.cause is NoCandidateCause.CLOSED and quota == all_refused:
+        return _closed(nobody, now)
     if quota or (nobody is not None and nobody.cause in _WAITING):
         return _without_quota(quota, nobody, now=now, plan=plan)
     if refusals and all(j.kind is RefusalKind.MODEL_NOT_IN_PLAN for _, j in refusals):
@@ -78,6 +83,11 @@ def final_error(
         return _renewing(nobody, now)
     if refusals:
         return public_error(refusals[-1][0])
+    return _without_accounts(nobody, now)
+
+
+def _without_accounts(nobody: NoCandidate | None, now: float) -> GatewayError:
+    """The error where no account was asked, and waiting does not help."""
     if nobody is not None and nobody.cause is NoCandidateCause.FORBIDDEN:
         return UpstreamRefused(
             "The backend does not serve us at the moment.",
@@ -156,14 +166,30 @@ def _without_quota(
     )
 
 
+def _closed(nobody: NoCandidate, now: float) -> AccountsClosed:
+    """The error while the terms of all accounts' owners close them to this request."""
+    why = ", ".join(WORDS[term] for term in nobody.terms)
+    message = f"Every account that could serve this request is {why}."
+    if not nobody.until:
+        return AccountsClosed(message)
+    opens_at = math.ceil(nobody.until)
+    seconds = max(1, opens_at - math.floor(now))
+    message = f"{message} The first one opens at {_when(opens_at, now)}."
+    return AccountsClosed(message, retry_after=seconds)
+
+
 def _all_spent(until: float, *, now: float, plan: str) -> AllSpent:
     resets_at = math.ceil(until)
-    time = dt.datetime.fromtimestamp(resets_at, dt.UTC)
-    same_day = time.date() == dt.datetime.fromtimestamp(now, dt.UTC).date()
-    when = time.strftime("%H:%M UTC" if same_day else "%Y-%m-%d %H:%M UTC")
     return AllSpent(
-        f"All accounts are out of quota until {when}.",
+        f"All accounts are out of quota until {_when(resets_at, now)}.",
         resets_at=resets_at,
         resets_in=max(0, math.ceil(until - now)),
         plan=plan or "unknown",
     )
+
+
+def _when(at: int, now: float) -> str:
+    """`14:05 UTC`, with the date if it is not today's."""
+    time = dt.datetime.fromtimestamp(at, dt.UTC)
+    same_day = time.date() == dt.datetime.fromtimestamp(now, dt.UTC).date()
+    return time.strftime("%H:%M UTC" if same_day else "%Y-%m-%d %H:%M UTC")

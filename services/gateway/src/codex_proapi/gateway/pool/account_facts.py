@@ -40,6 +40,10 @@ class AccountFacts:
         """An account's quota windows that hold for a model."""
         return self._quotas.windows(account_id, model)
 
+    def is_read(self, account_id: str, model: str) -> bool:
+        """Whether a recent reading of those windows is known."""
+        return self._quotas.is_read(account_id, model)
+
     def credits(self, account_id: str) -> bool:
         """Whether bought credits go on where an account's windows end."""
         return self._quotas.credits(account_id)

@@ -5,7 +5,7 @@ attempts are recorded by `pool.health.outcomes`.
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -21,11 +21,13 @@ from codex_proapi.commons.balancing.candidates import (
 )
 from codex_proapi.commons.balancing.logged_input import logged_input
 from codex_proapi.commons.balancing.select_account import RENEWING_CODE, Ranking
+from codex_proapi.commons.owner_terms.closing import Closed
 from codex_proapi.commons.runtime.errors import (
     CredentialRevoked,
     CredentialUnavailable,
     CredentialUnreachable,
 )
+from codex_proapi.gateway.pool.account_terms import AccountTerms
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.health.outcomes import RENEWAL_SECONDS, OutcomeRecorder
@@ -34,6 +36,7 @@ from codex_proapi.gateway.pool.recent_affinity import RecentAffinity
 from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.pool.state.pool_reader import PoolReader, PoolState
 from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotSource
+from codex_proapi.gateway.quota.newest_readings import NewestReadings
 
 RENEWAL_PATIENCE: Final = 15.0
 """Total seconds that one request waits for credentials being refreshed, over all accounts."""
@@ -59,6 +62,7 @@ class AccountSelector:
         outcomes: records outcomes.
         clock: the shared clock, corrected with each snapshot.
         facts: catalogues and quotas of accounts.
+        newest: keeps quotas of which owners keep a share as new as Redis has them.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class AccountSelector:
         outcomes: OutcomeRecorder,
         clock: SharedClock,
         facts: Facts,
+        newest: NewestReadings | None = None,
     ) -> None:
         self._view = view
         self._refresher = refresher
@@ -80,14 +85,22 @@ class AccountSelector:
         self._eligible = EligibilityCache(view, facts, clock=clock)
         self._recent_affinity = RecentAffinity(clock)
         self._log_due = 0.0
+        self._moved = 0
+        """Position in the round robin of conversations whose account was closed in the meantime."""
         self.reader = PoolReader(
             view=view,
             snapshots=snapshots,
             breakers=breakers,
             eligible=self._eligible,
             clock=clock,
+            newest=newest,
         )
         """Reads the state that a selection is made from."""
+
+    @property
+    def terms(self) -> AccountTerms:
+        """What the accounts' owners allow."""
+        return self._eligible.terms
 
     def __repr__(self) -> str:
         return f"<AccountSelector over {self._view!r}>"
@@ -136,7 +149,7 @@ class AccountSelector:
                     until = snapshot.now + RENEWAL_SECONDS
                     return NoCandidate(cause=NoCandidateCause.RENEWING, until=until)
                 if not busy:
-                    return self._nobody(found, lease_request, snapshot, eligible)
+                    return self._nobody(found, lease_request, snapshot, eligible, selected.closed)
                 # Only accounts with another request's probe under way are left: use one of them.
                 selected = busy.pop()
             elif self._is_probe(found) and not await self._may_ask(found):
@@ -165,7 +178,11 @@ class AccountSelector:
         if ranking.has_other(tried):
             return None
         empty = NoCandidate(cause=NoCandidateCause.EMPTY)
-        return self._nobody(empty, lease_request, snapshot, eligible)
+        return self._nobody(empty, lease_request, snapshot, eligible, {})
+
+    def may_begin(self, lease: Lease, lease_request: LeaseRequest) -> bool:
+        """Whether a request may still be begun on a lease, by the terms of the account's owner."""
+        return not self.terms.is_closed(lease.account.id, lease_request)
 
     def plan(self, lease_request: LeaseRequest) -> str:
         """The ChatGPT plan of an eligible account, for errors that must name one; empty if unknown."""
@@ -213,9 +230,7 @@ class AccountSelector:
         if recent is None or not self.reader.follows(lease_request, passed):
             return snapshot.affine, snapshot.tentative
         better = not recent.tentative or snapshot.affine is None or snapshot.tentative
-        free = (
-            recent.account_id in eligible.accounts and recent.account_id not in snapshot.cooldowns
-        )
+        free = recent.account_id in eligible.open and recent.account_id not in snapshot.cooldowns
         if better and free:
             return recent.account_id, recent.tentative
         return snapshot.affine, snapshot.tentative
@@ -232,13 +247,27 @@ class AccountSelector:
         """Select an account from the ranking of the eligible ones."""
         affine, tentative = self._tie(lease_request, snapshot, eligible, passed)
         ranking = eligible.ranking(snapshot.cooldowns, self.strategy, now=snapshot.now)
-        found = ranking.select(cursor=snapshot.cursor, affine=affine, tried=passed, full=full)
+        cursor, closed = snapshot.cursor, dict[str, Closed]()
+        while True:
+            found = ranking.select(cursor=cursor, affine=affine, tried=passed, full=full)
+            if isinstance(found, NoCandidate) or not (why := self._closed(found, lease_request)):
+                break
+            # The list is older than a reading of its quota: the account is on its owner's share.
+            closed[found.account_id] = why
+            passed = {*passed, found.account_id}
+            if cursor is None:
+                cursor = self._moved = self._moved + 1
         made_from = None
         if self.strategy.logged and isinstance(found, Selection):
             made_from = self._logged_input(
-                ranking, found, cursor=snapshot.cursor, affine=affine, passed=passed, full=full
+                ranking, found, cursor=cursor, affine=affine, passed=passed, full=full
             )
-        return _Selected(found, made_from, affine, tentative)
+        return _Selected(found, made_from, affine, tentative, closed)
+
+    def _closed(self, found: Selection, lease_request: LeaseRequest) -> Closed | None:
+        """How a selected account is closed by now."""
+        account = self._view.accounts.get(found.account_id)
+        return self.terms.closed(account, lease_request) if account else None
 
     def _logged_input(
         self,
@@ -315,13 +344,17 @@ class AccountSelector:
         lease_request: LeaseRequest,
         snapshot: PoolSnapshot,
         eligible: EligibleAccounts,
+        closed: Mapping[str, Closed],
     ) -> NoCandidate:
-        """Why there is no candidate, by the cooldowns of all eligible accounts, tried or not."""
-        if found.cause not in BY_COOLDOWN:
+        """Why there is no candidate, by the cooldowns of all eligible accounts, tried or not.
+
+        `closed` are those that have been closed since the list was made.
+        """
+        if found.cause not in BY_COOLDOWN and (found.cause is NoCandidateCause.BUSY or not closed):
             return found
         if not eligible.accounts and self._eligible.usable(lease_request.allowed_accounts):
             return NoCandidate(cause=NoCandidateCause.UNENTITLED)
-        return eligible.why_none(snapshot.cooldowns, now=snapshot.now)
+        return eligible.why_none(snapshot.cooldowns, now=snapshot.now, closed=closed)
 
     async def _without_credential(self, account_id: str, error: CredentialUnavailable) -> None:
         code = "credential_revoked" if isinstance(error, CredentialRevoked) else RENEWING_CODE
@@ -337,6 +370,8 @@ class _Selected(msgspec.Struct, frozen=True):
     """Id of the account that the conversation is tied to."""
     tentative: bool
     """Whether that account has not answered the conversation yet."""
+    closed: Mapping[str, Closed] = {}
+    """Accounts that were passed over because they have been closed since the list was made."""
 
     @property
     def account_id(self) -> str:

@@ -2,7 +2,8 @@
 
 Checking every account of a large pool for each request would cost more than everything else in a
 selection. Lists are made anew when accounts, catalogues or cooldowns change, when a quota changes
-materially, when a window resets or a login ends, and at most every FRESH_SECONDS for other readings.
+materially, when a window resets, a login ends or an owner's hours open or close, and at most every
+FRESH_SECONDS for other readings.
 """
 
 import math
@@ -13,11 +14,14 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import Account, AccountState, Cooldown
 from codex_proapi.commons.accounts.view import AccountView
-from codex_proapi.commons.balancing.candidates import Candidate, NoCandidate, SelectionInput, Window
+from codex_proapi.commons.balancing.candidates import Candidate, NoCandidate, SelectionInput
 from codex_proapi.commons.balancing.quota_pace import Plenty, plenty
 from codex_proapi.commons.balancing.scarcity import left_of
 from codex_proapi.commons.balancing.select_account import Ranking, why_none
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.commons.owner_terms.closing import Closed
+from codex_proapi.gateway.pool.account_terms import AccountTerms, QuotaFacts
+from codex_proapi.gateway.pool.lease import LeaseRequest
 
 FRESH_SECONDS: Final = 1.0
 """Seconds a list is kept although quotas have been read that have changed a little."""
@@ -29,7 +33,7 @@ MOST_NAMED: Final = 32
 """Most accounts named in a snapshot's request, as those a conversation may stay with or may not."""
 
 
-class Facts(Protocol):
+class Facts(QuotaFacts, Protocol):
     """Catalogues and quotas of accounts, as a selection needs them."""
 
     @property
@@ -42,9 +46,6 @@ class Facts(Protocol):
 
     def lists(self, account_id: str, model: str) -> bool:
         """Whether an account lists a model; True where its catalogue is not known."""
-
-    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
-        """An account's quota windows that hold for a model; empty where they are not known."""
 
     def credits(self, account_id: str) -> bool:
         """Whether bought credits go on where an account's windows end."""
@@ -63,7 +64,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EligibleAccounts:
-    """The accounts that may serve a model, in cooldown or not.
+    """The accounts that may serve a model, in cooldown or not, and closed by their owners or not.
 
     Args:
         accounts: the accounts by id, oldest first.
@@ -82,10 +83,15 @@ class EligibleAccounts:
     ) -> None:
         self.accounts = accounts
         self.candidates = candidates
-        self.left = left_of(candidates, now=now)
+        offered = [c for c in candidates if c.closed is None]
+        self.open: Collection[str] = {c.id for c in offered}
+        """Ids of those that their owners' terms do not close."""
+        self.closed: Sequence[Closed] = [c.closed for c in candidates if c.closed is not None]
+        """How the others are closed."""
+        self.left = left_of(offered, now=now)
         """Percent of their quota left, as `balancing.scarcity` computes it; None if unknown."""
-        having = {c.id for c in candidates if plenty(c, now=now, reserve=0) < Plenty.SPENT}
-        self.followed: Collection[str] = having or accounts
+        having = {c.id for c in offered if plenty(c, now=now, reserve=0) < Plenty.SPENT}
+        self.followed: Collection[str] = having or self.open
         """Ids of accounts a conversation may stay with: those with quota left, or all if none has."""
         self.only, self.excluded = _named(self.followed, among)
         """Who of them a snapshot's request names, as its `account_ids` and `excluded`."""
@@ -120,18 +126,29 @@ class EligibleAccounts:
         self._ranked = cooldowns, strategy, ranking
         return ranking
 
-    def why_none(self, cooldowns: Mapping[str, Cooldown], *, now: float) -> NoCandidate:
+    def why_none(
+        self,
+        cooldowns: Mapping[str, Cooldown],
+        *,
+        now: float,
+        closed: Mapping[str, Closed] | None = None,
+    ) -> NoCandidate:
         """Why none of them can serve, tried or not; kept like the ranking, for FRESH_SECONDS.
 
         Args:
             cooldowns: those in force, by account id.
             now: seconds since the epoch.
+            closed: how accounts are closed that were open when the list was made.
         """
+        if closed:
+            cooling = [cooldowns[id_] for id_ in self.open if id_ in cooldowns.keys() - closed]
+            return why_none(cooling, now, closed=[*self.closed, *closed.values()])
         if self._nobody is not None:
             made_with, made_at, nobody = self._nobody
             if made_with is cooldowns and made_at <= now < made_at + FRESH_SECONDS:
                 return nobody
-        nobody = why_none([cooldowns[id_] for id_ in self.accounts if id_ in cooldowns], now)
+        cooling = [cooldowns[id_] for id_ in self.open if id_ in cooldowns]
+        nobody = why_none(cooling, now, closed=self.closed)
         self._nobody = cooldowns, now, nobody
         return nobody
 
@@ -157,27 +174,32 @@ class EligibilityCache:
     def __init__(self, view: AccountView, facts: Facts, *, clock: Callable[[], float]) -> None:
         self._view = view
         self._facts = facts
+        self.terms = AccountTerms(view, facts, clock=clock)
+        """What the accounts' owners allow."""
         self._clock = clock
         self._state: tuple[int, int] = (-1, -1)
         self._usable_at: tuple[int, int] = (-1, -1)
         self._usable: dict[tuple[str, ...], bool] = {}
-        self._lists: dict[tuple[str, tuple[str, ...]], _Kept] = {}
+        self._lists: dict[tuple[str, tuple[str, ...], int], _Kept] = {}
 
     def __repr__(self) -> str:
         return f"<EligibilityCache of {len(self._lists)} lists>"
 
-    def list(self, model: str, allowed: tuple[str, ...]) -> EligibleAccounts:
-        """The accounts that may serve a model; `allowed` are the ids a key may spend, empty for all."""
+    def list(self, lease_request: LeaseRequest) -> EligibleAccounts:
+        """The accounts that may serve a request."""
         state = self._view.version, self._facts.revision
         if state != self._state or len(self._lists) > MOST_LISTS:
             self._state = state
             self._lists.clear()
         now, readings = self._clock(), self._facts.readings
-        kept = self._lists.get((model, allowed))
+        key_class = self.terms.key_class(lease_request)
+        name = lease_request.model, lease_request.allowed_accounts, key_class
+        kept = self._lists.get(name)
         if kept is None or not kept.at <= now < kept.until or self._is_old(kept, now, readings):
-            found = self._listed(model, allowed, now)
-            until = min(now + KEPT_SECONDS, _next_change(found, now))
-            kept = self._lists[model, allowed] = _Kept(now, until, readings, found)
+            found = self._listed(lease_request, now)
+            hours = self.terms.next_change(found.accounts.values(), now)
+            until = min(now + KEPT_SECONDS, _next_change(found, now), hours)
+            kept = self._lists[name] = _Kept(now, until, readings, found)
         return kept.found
 
     def usable(self, allowed: Collection[str]) -> bool:
@@ -194,7 +216,8 @@ class EligibilityCache:
     def _is_old(self, kept: _Kept, now: float, readings: int) -> bool:
         return readings != kept.readings and now >= kept.at + FRESH_SECONDS
 
-    def _listed(self, model: str, allowed: tuple[str, ...], now: float) -> EligibleAccounts:
+    def _listed(self, lease_request: LeaseRequest, now: float) -> EligibleAccounts:
+        model, allowed = lease_request.model, lease_request.allowed_accounts
         accounts = {
             account.id: account
             for account in self._view.accounts.values()
@@ -204,8 +227,9 @@ class EligibilityCache:
             Candidate(
                 id=account.id,
                 weight=account.weight,
-                windows=self._facts.windows(account.id, model),
+                windows=self.terms.kept(account, self._facts.windows(account.id, model)),
                 credits=self._facts.credits(account.id),
+                closed=self.terms.closed(account, lease_request),
             )
             for account in accounts.values()
         ]

@@ -20,6 +20,8 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the conversation is new: it will be tied to its account, but has no tie yet."""
     allowed_accounts: tuple[str, ...] = ()
     """Account ids the client's key may spend; empty for all."""
+    key_group: str = ""
+    """The group of the client's key; empty for none."""
     waiter: Waiter = Waiter()
     """The queue entry for a concurrency slot."""
 

@@ -144,4 +144,4 @@ class QuotaPoller:
 def in_use(account: Account) -> bool:
     """Whether an account is in use: not paused, not closed, and of a known state."""
     unusable = {AccountState.DEACTIVATED, AccountState.UNKNOWN}
-    return not account.paused and account.state not in unusable
+    return not account.is_paused and account.state not in unusable

@@ -6,7 +6,7 @@ next selection at once. Polling is done by `quota.poller`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -41,6 +41,8 @@ UNCHANGED_SECONDS: Final = 60.0
 """Seconds until an unchanged quota is written again."""
 ROUNDS_PER_CHECK: Final = 6
 """Writes between two reads of what other replicas have stored."""
+READING_SECONDS: Final = 900.0
+"""Seconds after which a reading is too old for an owner's share; or three polls, if that is longer."""
 PREFIX: Final = "x-codex-"
 ACTIVE: Final = "x-codex-active-limit"
 USED: Final = ("x-codex-primary-used-percent", "x-codex-secondary-used-percent")
@@ -69,6 +71,8 @@ class QuotaTracker:
         figures: QuotaFigures,
     ) -> None:
         self._figures = figures
+        self._shared = asyncio.Event()
+        """Set while there is a new reading of a quota of which an owner keeps a share."""
         self._store = QuotaStore(redis)
         self._poll = poll
         self._view = view
@@ -104,7 +108,7 @@ class QuotaTracker:
             self._headers[account_id, headers.get(ACTIVE, "")] = self._clock(), headers
             self._unread.add(account_id)
             used = [headers.get(name, "") for name in USED]
-            self._changes.note(account_id, f"{headers.get(ACTIVE, '')} in headers", used)
+            self._note(account_id, f"{headers.get(ACTIVE, '')} in headers", used)
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
         """Collect a quota from a refusal or an event."""
@@ -113,7 +117,25 @@ class QuotaTracker:
         self._unread.add(account_id)
         for family in quota.families:
             used = [window.used_percent for window in family.windows]
-            self._changes.note(account_id, family.id, used)
+            self._note(account_id, family.id, used)
+
+    def learn(self, account_id: str, quota: SeenQuota) -> None:
+        """Take the quota of an account as it is stored now, unless a newer one is known."""
+        known = self._known.get(account_id)
+        if known is not None and known.seen_at > quota.seen_at:
+            return
+        self._known[account_id] = quota
+        if self._overlay.pop(account_id, None) is not None:
+            self._unread.add(account_id)
+        for family in quota.families:
+            used = [window.used_percent for window in family.windows]
+            self._changes.note(account_id, f"{family.id} as stored", used)
+
+    def is_read(self, account_id: str, model: str) -> bool:
+        """Whether a reading of the windows that hold for a model is known, and not too old."""
+        known = self._now_known(account_id)
+        oldest = self._clock() - max(READING_SECONDS, 3 * self._poll.interval)
+        return known is not None and known.seen_for(model) >= oldest
 
     def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
         """The quota windows that apply to a model, for a candidate; empty if unknown."""
@@ -136,6 +158,8 @@ class QuotaTracker:
 
         Raises StoreUnavailable; the readings are dropped then, and the next answer brings new ones.
         """
+        for account_id in self._pending():  # known while it is written, too
+            self._now_known(account_id)
         changed: dict[str, Callable[[SeenQuota | None], SeenQuota]] = {}
         for account_id, readings in self._observed().items():
             change = _Change(*readings)
@@ -144,6 +168,7 @@ class QuotaTracker:
                 changed[account_id] = change
         self._known |= await self._store.keep(changed)
         self._overlay.clear()
+        self._unread |= self._pending()  # what came in the meantime
         self._merged += bool(changed)
 
     async def check(self) -> None:
@@ -174,6 +199,28 @@ class QuotaTracker:
             self._show()
             rounds += 1
             await sleep(KEEP_SECONDS)
+
+    async def keep_shared(self) -> None:
+        """Write readings of quotas of which owners keep a share as soon as they come, until cancelled."""
+        while True:
+            await self._shared.wait()
+            self._shared.clear()
+            try:
+                await self.keep()
+            except StoreUnavailable as error:
+                log.debug("quota.kept", error=str(error))
+
+    def _note(self, account_id: str, limit: str, used: Sequence[str | float]) -> None:
+        """Count a reading; one that has changed is written at once if an owner keeps a share."""
+        before = self._changes.all
+        self._changes.note(account_id, limit, used)
+        account = self._view.accounts.get(account_id)
+        if self._changes.all != before and account is not None and account.terms.reserves:
+            self._shared.set()
+
+    def _pending(self) -> set[str]:
+        """Accounts with readings that are not written yet."""
+        return {account_id for account_id, _ in self._headers} | self._parsed.keys()
 
     def _now_known(self, account_id: str) -> SeenQuota | None:
         """The known quota of an account, merged with readings that are not written yet."""

@@ -171,7 +171,7 @@ class ModelCatalogues:
         """Fetch lists that are stale or have another etag. Raises StoreUnavailable."""
         now = self._clock()
         for account in list(self._view.accounts.values()):
-            if account.paused or not kind_of(account).has_catalogue:
+            if account.is_paused or not kind_of(account).has_catalogue:
                 continue
             kept = self._kept.get(account.id)
             wanted = self._etags.get(account.id)

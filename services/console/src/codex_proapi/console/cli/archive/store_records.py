@@ -47,6 +47,7 @@ PASSING = frozenset(
         *("foreign", "probe", "egress", "egress-probe", "slots", "queue", "wakes", "fair-shares"),
         *(
             "quota-poll",
+            "quota-changes",
             "catalogue-poll",
             "catalogue-rows",
             "minute-requests",

@@ -19,6 +19,7 @@ from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.lease import LeaseRequest
 from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.pool.state.snapshot import PoolSnapshot, SnapshotRequest, SnapshotSource
+from codex_proapi.gateway.quota.newest_readings import NewestReadings
 
 MOST_READS: Final = 3
 """Most snapshots read at a time while the accounts keep changing."""
@@ -43,6 +44,7 @@ class PoolReader:
         breakers: circuit breakers of accounts, which learn of cooldowns from each snapshot.
         eligible: lists the accounts that may serve a request.
         clock: the shared clock, corrected with each snapshot.
+        newest: keeps quotas of which owners keep a share as new as Redis has them.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class PoolReader:
         breakers: CircuitBreakers,
         eligible: EligibilityCache,
         clock: SharedClock,
+        newest: NewestReadings | None = None,
     ) -> None:
         self._view = view
         self._snapshots = snapshots
         self._breakers = breakers
         self._eligible = eligible
         self._clock = clock
+        self._newest = newest
         self._seen: dict[str, Mapping[str, Cooldown]] = {}
         self.strategy = Strategy()
         """Settings for selection; may change while running."""
@@ -113,8 +117,8 @@ class PoolReader:
         return ties and bool(lease_request.fingerprint) and not passed
 
     def list(self, lease_request: LeaseRequest) -> EligibleAccounts:
-        """The accounts that may serve this request, in cooldown or not."""
-        return self._eligible.list(lease_request.model, lease_request.allowed_accounts)
+        """The accounts that may serve this request, in cooldown or not, closed by terms or not."""
+        return self._eligible.list(lease_request)
 
     def _request(
         self,
@@ -135,6 +139,7 @@ class PoolReader:
             affinity=lease_request.fingerprint if follow else None,
             charge=claims.pending,
             fair_share=self._fair_share(claims, eligible),
+            newest=self._newest,
         )
 
     def _see(self, model: str, cooldowns: Mapping[str, Cooldown]) -> None:

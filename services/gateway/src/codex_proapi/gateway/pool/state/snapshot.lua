@@ -1,17 +1,21 @@
 -- The snapshot, the one round trip before upstream: time, versions, cursor, affinity, cooldowns, charge.
--- KEYS accounts-version, keys-version, cursor, cooldowns, affinity, fair shares, cooldowns-version
+-- KEYS accounts-version, keys-version, cursor, cooldowns, affinity, fair shares, cooldowns-version, quota-changes
 --      and for a key with limits: requests and tokens of its minute, its streams, usage from today back
 -- ARGV model, affinity lifetime or 0 for none,
 --      accounts a conversation may stay with: '' any, '+ id id … ' only these, '- id id … ' all but these,
 --      version of the cooldowns that the caller has or '',
 --      '' or, while the pool is scarce, the claim to a fair share: 'key request charge ahead active patience'
+--      '' or, where owners keep shares of accounts: 'quotas\' prefix, score of the last change that the caller has
+--      seen, ids of the accounts whose quota it has not read, separated and ended by spaces'
 --      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
 --      the stream permit's member or '', its seconds, limits of a day, a week, a month, day of the month, begin and end of the day
 -- Returns {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        version of the cooldowns, {name, JSON, …} of all of them or nil if the caller has that version,
 --        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
 --         days until a budget has something left, tokens spent of a day's, a week's, a month's},
---        -1 or, of a claim, how long to wait: 0 if it was charged}; times in milliseconds.
+--        -1 or, of a claim, how long to wait: 0 if it was charged,
+--        {score of the last change, account, JSON of its quota or '', …} of what has changed since, or nil};
+--        times in milliseconds.
 -- The cursor advances only if no eligible affine account is available; a tie that is found is renewed.
 -- Cost and size do not grow with the accounts, except for cooldowns that have changed.
 -- The affine account begins with '~' while the tie is tentative: selected, but not answered yet.
@@ -33,6 +37,28 @@ end
 local accounts_version, keys_version = counter(1), counter(2)
 counter(3)
 redis.call('HLEN', KEYS[4])
+
+-- Quotas of the accounts of which owners keep a share, as far as the caller does not have them.
+local function changed_quotas()
+  if ARGV[6] == '' then return false end
+  local prefix, since, ids = string.match(ARGV[6], '^(%S+) (%S+) (.*)$')
+  local found, taken = {since}, {}
+  local function take(id)
+    if taken[id] then return end
+    taken[id] = true
+    local json = redis.pcall('GET', prefix .. id)
+    found[#found + 1] = id
+    found[#found + 1] = type(json) == 'string' and json or ''
+  end
+  local changed = redis.call('ZRANGEBYSCORE', KEYS[8], '(' .. since, '+inf', 'WITHSCORES')
+  for i = 1, #changed, 2 do
+    take(changed[i])
+    found[1] = changed[i + 1]
+  end
+  for id in string.gmatch(ids, '%S+') do take(id) end
+  return #found > 1 and found
+end
+local quotas = changed_quotas()
 
 -- Tokens of the last minute, by second; those of a second expire together, a minute after the last of
 -- them was charged: that time is stored in the field with a '+'.
@@ -71,7 +97,7 @@ end
 -- Tokens of each day, from today backwards.
 local function spent_days()
   local days = {}
-  for i = 11, #KEYS do
+  for i = 12, #KEYS do
     local counts = redis.call('HMGET', KEYS[i], 'input', 'output', 'estimated')
     days[#days + 1] = (tonumber(counts[1] or 0) or 0) + (tonumber(counts[2] or 0) or 0)
       + (tonumber(counts[3] or 0) or 0)
@@ -80,7 +106,7 @@ local function spent_days()
 end
 
 -- Budgets: name, index of its limit in ARGV, number of days it counts.
-local SPANS = {{'tokens_day', 14, 1}, {'tokens_week', 15, 7}, {'tokens_month', 16, tonumber(ARGV[17])}}
+local SPANS = {{'tokens_day', 15, 1}, {'tokens_week', 16, 7}, {'tokens_month', 17, tonumber(ARGV[18])}}
 
 -- Tokens spent of each budget; 0 for a budget that the key does not have.
 local function spent_of(days)
@@ -125,15 +151,15 @@ end
 
 -- What the key has used: of its minute, and of its budgets.
 local function use_of_key()
-  local requests = KEYS[8]
+  local requests = KEYS[9]
   redis.call('ZREMRANGEBYSCORE', requests, '-inf', now - MINUTE)
   local use = {seconds = {}, counts = {}, lasts = {}, tokens = 0}
-  use.known = redis.call('ZSCORE', requests, ARGV[7])
+  use.known = redis.call('ZSCORE', requests, ARGV[8])
   use.requests = redis.call('ZCARD', requests)
   local oldest = redis.call('ZRANGE', requests, 0, 0, 'WITHSCORES')[2]
   use.reset = oldest and tonumber(oldest) + MINUTE - now
-  if tonumber(ARGV[10]) > 0 then
-    use.seconds, use.counts, use.lasts, use.tokens = minute_tokens(KEYS[9])
+  if tonumber(ARGV[11]) > 0 then
+    use.seconds, use.counts, use.lasts, use.tokens = minute_tokens(KEYS[10])
   end
   use.days = spent_days()
   use.spent = spent_of(use.days)
@@ -142,9 +168,9 @@ end
 
 -- The limit that refuses the request or '', seconds to wait, days until a budget has something left.
 local function refusal(use)
-  local asked, rpm, tpm = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-  local concurrent, streams = tonumber(ARGV[11]), KEYS[10]
-  if ARGV[12] ~= '' then
+  local asked, rpm, tpm = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+  local concurrent, streams = tonumber(ARGV[12]), KEYS[11]
+  if ARGV[13] ~= '' then
     redis.call('ZREMRANGEBYSCORE', streams, '-inf', now)
     if #use.days > 0 then
       local limit, wait, left = budget(use.days, use.spent)
@@ -164,9 +190,9 @@ end
 
 -- Charge a request that no limit refuses.
 local function charge_request(use)
-  local requests, tokens, streams, permit = KEYS[8], KEYS[9], KEYS[10], ARGV[12]
-  local asked = tonumber(ARGV[8])
-  if tonumber(ARGV[10]) > 0 then
+  local requests, tokens, streams, permit = KEYS[9], KEYS[10], KEYS[11], ARGV[13]
+  local asked = tonumber(ARGV[9])
+  if tonumber(ARGV[11]) > 0 then
     local second = math.floor(now)
     redis.call('HINCRBY', tokens, second, asked) -- the only write that a value may refuse is the first
     redis.call('HSET', tokens, second .. '+', string.format('%.6f', now))
@@ -174,18 +200,18 @@ local function charge_request(use)
     use.tokens, use.lasts[second] = use.tokens + asked, now
     if not use.seconds[1] then use.seconds[1] = second end
   end
-  redis.call('ZADD', requests, now, ARGV[7])
+  redis.call('ZADD', requests, now, ARGV[8])
   redis.call('EXPIRE', requests, KEPT)
   use.requests, use.reset = use.requests + 1, use.reset or MINUTE
   if permit ~= '' then
-    redis.call('ZADD', streams, now + ARGV[13], permit)
+    redis.call('ZADD', streams, now + ARGV[14], permit)
     redis.call('EXPIRE', streams, KEPT)
   end
 end
 
 local function charge_limits()
-  local today = now >= tonumber(ARGV[18]) and now < tonumber(ARGV[19])
-  if keys_version ~= tonumber(ARGV[6]) or not today then
+  local today = now >= tonumber(ARGV[19]) and now < tonumber(ARGV[20])
+  if keys_version ~= tonumber(ARGV[7]) or not today then
     return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
   end
   local use = use_of_key()
@@ -196,8 +222,8 @@ local function charge_limits()
   end
   local function ms(seconds) return math.ceil(seconds * 1000) end
   local first = use.seconds[1] and use.lasts[use.seconds[1]] + MINUTE - now or 0
-  local requests_left = math.max(0, tonumber(ARGV[9]) - use.requests)
-  local tokens_left = math.max(0, tonumber(ARGV[10]) - use.tokens)
+  local requests_left = math.max(0, tonumber(ARGV[10]) - use.requests)
+  local tokens_left = math.max(0, tonumber(ARGV[11]) - use.tokens)
   return {
     limit, ms(wait), requests_left, ms(use.reset or 0), tokens_left, ms(first), midnights,
     use.spent[1], use.spent[2], use.spent[3],
@@ -247,7 +273,7 @@ end
 local function refused(limits, share)
   return {
     tonumber(time[1]), tonumber(time[2]), accounts_version, keys_version,
-    -1, '', '', false, limits, share,
+    -1, '', '', false, limits, share, quotas,
   }
 end
 
@@ -256,7 +282,7 @@ if ARGV[5] ~= '' then
   share, charge_share = claim()
   if share > 0 then return refused({}, share) end
 end
-if ARGV[6] then
+if ARGV[7] then
   limits = charge_limits()
   if limits[1] ~= '' then return refused(limits, -1) end
 end
@@ -301,5 +327,5 @@ else
 end
 return {
   tonumber(time[1]), tonumber(time[2]), accounts_version, keys_version,
-  cursor, tie, version, cooling or false, limits, share,
+  cursor, tie, version, cooling or false, limits, share, quotas,
 }

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from codex_proapi.commons.accounts.cooldowns import FORMS as COOLDOWN_FORMS
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.api_keys.fair_shares import FairShare
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
@@ -24,6 +24,7 @@ from codex_proapi.commons.runtime.tasks import finished
 from codex_proapi.gateway.accounting.affinity_writer import TENTATIVE
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 from codex_proapi.gateway.pool.health.cooldown_cache import CooldownCache
+from codex_proapi.gateway.quota.newest_readings import NewestReadings
 
 Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]
 """Called with the seconds that a read took, and its error if it failed."""
@@ -33,6 +34,7 @@ _SHARED_FORMS = {
     keyspace.keys_version(): Form.VERSION,
     keyspace.cursor(): Form.COUNTER,
     keyspace.fair_shares(): Form.HASH,
+    operator_keys.quota_changes(): Form.SORTED_SET,
     **COOLDOWN_FORMS,
 }
 """The forms of what all requests share."""
@@ -79,6 +81,8 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The charge to the key's limits, if it is still to be made."""
     fair_share: FairShare | None = None
     """The claim to the key's fair share, while the pool is scarce."""
+    newest: NewestReadings | None = None
+    """What is to be as new as Redis has it of the quotas of which owners keep a share."""
 
     def may_stay(self, account_id: str) -> bool:
         """Whether the conversation may stay with an account."""
@@ -120,7 +124,10 @@ class SnapshotReader:
             *(keyspace.accounts_version(), keyspace.keys_version()),
             *(keyspace.cursor(), keyspace.cooldowns()),
         ]
-        self._late_keys = [keyspace.fair_shares(), keyspace.cooldowns_version()]
+        self._late_keys = [
+            *(keyspace.fair_shares(), keyspace.cooldowns_version()),
+            operator_keys.quota_changes(),
+        ]
 
     def __repr__(self) -> str:
         return "<SnapshotReader>"
@@ -147,6 +154,7 @@ class SnapshotReader:
             _who_may_stay(request),
             self._cooldowns.version(self._clock() + self._ahead),
             fair_share.claim if fair_share else "",
+            request.newest.wanted() if request.newest else "",
         ]
         if charge is not None:
             at = self._clock()
@@ -170,11 +178,25 @@ class SnapshotReader:
     def _snapshot(self, reply: Sequence[Any], request: SnapshotRequest) -> PoolSnapshot:
         """Decode the script's reply."""
         charge, fair_share = request.charge, request.fair_share
-        seconds, micros, accounts, api_keys, cursor, affine, version, cooling, drawn, wait = reply
+        (
+            seconds,
+            micros,
+            accounts,
+            api_keys,
+            cursor,
+            affine,
+            version,
+            cooling,
+            drawn,
+            wait,
+            quotas,
+        ) = reply
         now = seconds + micros / 1e6
         self._ahead = now - self._clock()
         if cooling is not None:
             self._cooldowns.replace(version, cooling, now=now)
+        if request.newest is not None and quotas:
+            request.newest.take(quotas)
         if fair_share is not None and wait >= 0:
             fair_share.take(wait / 1000)
         return PoolSnapshot(
@@ -236,7 +258,7 @@ class SnapshotReader:
 def _forms(keys: Sequence[str]) -> Mapping[str, Form]:
     """The forms of the keys that can be made anew: not the tie, which may be of any, nor usage."""
     charged = (Form.SORTED_SET, Form.HASH, Form.SORTED_SET)
-    return {**_SHARED_FORMS, **dict(zip(keys[7:10], charged, strict=False))}
+    return {**_SHARED_FORMS, **dict(zip(keys[8:11], charged, strict=False))}
 
 
 def _who_may_stay(request: SnapshotRequest) -> str:
