@@ -22,6 +22,7 @@ FILES = (
     "proxies/traefik-routes.yml",
 )
 HOUR = 3600
+MOST_BODY = 64 << 20
 
 
 def lines_of(text: str) -> list[str]:
@@ -58,7 +59,9 @@ def nginx_faults(text: str) -> list[str]:
         # Not $proxy_add_x_forwarded_for: that passes on what a client claims.
         "proxy_set_header X-Forwarded-For $remote_addr;",
         "proxy_set_header X-Forwarded-Proto $scheme;",
-        "proxy_next_upstream error timeout;",
+        *("proxy_next_upstream error timeout;", "proxy_next_upstream_tries 2;"),
+        *("least_conn;", "proxy_connect_timeout 2s;", "large_client_header_buffers 8 16k;"),
+        *("proxy_set_header Upgrade $websocket;", "proxy_set_header Connection $connection_out;"),
         *("location /metrics {", "return 404;"),
     }
     found = [f"no {each}" for each in sorted(wanted) if each not in lines]
@@ -84,6 +87,10 @@ def haproxy_faults(text: str) -> list[str]:
         "http-request del-header X-Forwarded-For",
         "http-request set-header X-Forwarded-For %[src]",
         "http-request set-header X-Forwarded-Host %[req.hdr(Host)]",
+        "http-request set-header X-Forwarded-Proto http unless { ssl_fc }",
+        "http-request set-header X-Forwarded-Proto https if { ssl_fc }",
+        *("balance leastconn", "option redispatch 1", "retries 3", "timeout connect 2s"),
+        *("hard-stop-after 10m", "default-server check inter 1s fall 2 rise 1"),
         "http-request return status 404 if { path,url_dec -m sub -i /metrics }",
         "acl to_gateway",
     }
@@ -93,6 +100,8 @@ def haproxy_faults(text: str) -> list[str]:
     asked = [line for line in lines if line.startswith("option httpchk")]
     if asked != ["option httpchk GET /readyz"] * 2:
         found.append(f"who goes is not seen: {asked}")
+    if f"req.hdr(content-length),add(0) gt {MOST_BODY} }}" not in text:
+        found.append("bodies of 64 MiB are refused, or larger ones sent")
     names = [line.split()[0:3] for line in lines if line.startswith("http-request")]
     header = "X-Forwarded-For"
     if [n for n in names if n[-1] == header] != [
@@ -108,7 +117,11 @@ def caddy_faults(text: str) -> list[str]:
     found = []
     (proxied,) = re.findall(r"reverse_proxy @gateway .+?\n\t\}", text, re.DOTALL)
     inner = lines_of(proxied)
-    for each in ("health_uri /readyz", "health_interval 1s", "keepalive off"):
+    for each in (
+        *("health_uri /readyz", "health_interval 1s", "health_timeout 2s", "health_fails 2"),
+        *("lb_policy least_conn", "lb_try_duration 5s", "fail_duration 2s"),
+        *("dial_timeout 2s", "keepalive off"),
+    ):
         if each not in inner:
             found.append(f"no {each}")
     if any(
@@ -117,6 +130,11 @@ def caddy_faults(text: str) -> list[str]:
         found.append("words are held back, or cut")
     if "@figures path /metrics /metrics/*" not in lines or "respond @figures 404" not in lines:
         found.append("figures are shown to everybody")
+    if f") > {MOST_BODY}`" not in text:
+        found.append("bodies of 64 MiB are refused, or larger ones sent")
+    believed = re.findall(r"trusted_proxies static (.+)$", text, re.MULTILINE)
+    if believed not in ([], ["{$OUTER_PROXIES}"]):
+        found.append(f"{believed} are believed")
     if "trusted_proxies" in text and "trusted_proxies_strict" not in lines:
         found.append("the first address is believed")
     if not any(line == "grace_period 10m" for line in lines):
@@ -135,6 +153,10 @@ def traefik_faults(text: str) -> list[str]:
         )
         == "gateway"
         and http["serversTransports"]["gateway"]["maxIdleConnsPerHost"] == -1,
+        "a client waits for a gateway that is gone": http["serversTransports"]["gateway"][
+            "forwardingTimeouts"
+        ]
+        == {"dialTimeout": "2s"},
         "figures are shown to everybody": routers["console"]["rule"]
         == "!PathRegexp(`(?i)^/+metrics`)",
         "the console is before the gateway": routers["gateway"]["priority"]
@@ -233,6 +255,30 @@ def test_every_proxy_means_what_the_services_need(name: str) -> None:
         ("nginx.conf", "least_conn;", "least_conn; keepalive 16;".replace("; k", ";\n k")),
         ("nginx.conf", "upstream error timeout", "upstream error timeout non_idempotent"),
         ("nginx.conf", "|responses|", "|response|"),
+        ("nginx.conf", "least_conn;", "ip_hash;"),
+        ("nginx.conf", "proxy_connect_timeout 2s", "proxy_connect_timeout 60s"),
+        ("nginx.conf", "_tries 2", "_tries 1"),
+        ("nginx.conf", "proxy_set_header Upgrade $websocket;", ""),
+        ("nginx.conf", "buffers 8 16k", "buffers 4 1k"),
+        ("haproxy.cfg", "fall 2 rise 1\n    server a 127.0.0.1:8080", "fall 1"),
+        ("haproxy.cfg", "timeout connect 2s", "timeout connect 60s"),
+        ("haproxy.cfg", "balance leastconn", "balance source"),
+        ("haproxy.cfg", "option redispatch 1", ""),
+        ("haproxy.cfg", "hard-stop-after 10m", "hard-stop-after 10s"),
+        ("haproxy.cfg", "X-Forwarded-Proto http unless", "X-Forwarded-Proto https unless"),
+        ("haproxy.cfg", "gt 67108864", "gt 6710886"),
+        ("proxies/Caddyfile", "fail_duration 2s", "fail_duration 0s"),
+        ("proxies/Caddyfile", "lb_policy least_conn", "lb_policy first"),
+        ("proxies/Caddyfile", "> 67108864", "> 6710886"),
+        ("compose/Caddyfile", "lb_try_duration 5s", "lb_try_duration 0s"),
+        ("compose/Caddyfile", "health_fails 2", "health_fails 1"),
+        ("compose/Caddyfile", "static {$OUTER_PROXIES}", "static private_ranges"),
+        (
+            "compose/Caddyfile",
+            "dial_timeout 2s\n\t\t\t# A conn",
+            "dial_timeout 60s\n\t\t\t# A conn",
+        ),
+        ("traefik-routes.yml", "dialTimeout: 2s", "dialTimeout: 60s"),
         ("nginx.conf", "location /metrics", "location /metric"),
         ("haproxy.cfg", "httpchk GET /readyz", "httpchk GET /health"),
         ("haproxy.cfg", "http-reuse never", "http-reuse safe"),

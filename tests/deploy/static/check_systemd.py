@@ -9,6 +9,10 @@ from deploy.toolbox import DEPLOY, ENVIRONMENT, run
 UNIT = DEPLOY / "systemd" / "codex-proapi.service"
 
 
+MOST_FILES = 8000
+"""Of the connections that a gateway takes, and as many to the backend."""
+
+
 def lines(text: str) -> dict[str, str]:
     """The unit's settings; none stands twice."""
     pairs = [line.partition("=")[::2] for line in text.splitlines() if line[:1].isalpha()]
@@ -27,6 +31,12 @@ def stop_faults(text: str) -> list[str]:
         found.append("the store is told to stop with the services that write to it")
     if environment["DATA_DIR"] != f"/var/lib/{said['StateDirectory']}":
         found.append("its folder is not the one it may write to")
+    if said.get("Restart") not in {"on-failure", "always"}:
+        found.append("it does not come back")
+    if int(said.get("LimitNOFILE", 0)) < MOST_FILES:
+        found.append("streams find no open file")
+    if said.get("UMask") != "0077" or said.get("StateDirectoryMode") != "0700":
+        found.append("others may read its data")
     return found
 
 
@@ -40,6 +50,10 @@ def test_a_stop_lets_streams_finish_and_the_store_last() -> None:
         ("TimeoutStopSec=90", "TimeoutStopSec=30"),
         ("KillMode=mixed", "KillMode=control-group"),
         ("StateDirectory=codex-proapi", "StateDirectory=codex"),
+        ("Restart=on-failure", "Restart=no"),
+        ("LimitNOFILE=65536", "LimitNOFILE=1024"),
+        ("UMask=0077", "UMask=0022"),
+        ("StateDirectoryMode=0700", "StateDirectoryMode=0755"),
     ],
 )
 def test_a_hasty_stop_is_found(old: str, new: str) -> None:
