@@ -14,6 +14,7 @@ BADGE = "badge"
 class BadgeKind:
     """Authenticates with a header of its own; can be asked nothing; `renewable` by its id token."""
 
+    lasts = False
     has_quota = False
     has_catalogue = False
 

@@ -11,7 +11,7 @@ from support.logins import a_jwt, an_access_token
 
 from codex_proapi.commons.accounts.model import account_id_of
 from codex_proapi.commons.codex.claims import AUTH_CLAIM, PROFILE_CLAIM
-from codex_proapi.console.accounts.auth_json import read_auth_json
+from codex_proapi.console.accounts.auth_json import personal_token_in, read_auth_json
 from codex_proapi.console.errors import BadAuthFile
 
 NOW = 1_795_000_000
@@ -94,8 +94,6 @@ def test_without_a_refresh_token_an_account_lasts_as_long_as_its_token() -> None
         ({"tokens": {}}, "auth_json_no_tokens"),
         ({"tokens": {"refresh_token": "rt_1"}}, "auth_json_no_access_token"),
         ({"OPENAI_API_KEY": "sk-proj-1", "tokens": None}, "auth_json_api_key"),
-        ({"OPENAI_API_KEY": None, "personal_access_token": "at-1"}, "auth_json_personal_token"),
-        (a_file(access_token="at-1"), "auth_json_personal_token"),
         (a_file(access_token="opaque", id_token="opaque"), "auth_json_unreadable_token"),
         (
             a_file(access_token=a_jwt(exp=LATER, sub="user-1"), id_token=""),
@@ -149,3 +147,25 @@ def test_what_can_never_answer_is_no_account(tokens: dict[str, str], code: str) 
         read_auth_json(a_file(**tokens), now=NOW)
 
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("content", "token"),
+    [
+        ({"OPENAI_API_KEY": None, "personal_access_token": "at-1"}, "at-1"),
+        ({"tokens": {"personal_access_token": " at-1 "}}, "at-1"),
+        ({"access_token": "at-1"}, "at-1"),
+        (a_file(access_token="at-1"), "at-1"),
+        (a_file(), ""),
+        ({"tokens": "at-1"}, ""),
+        ({"personal_access_token": 7}, ""),
+    ],
+)
+def test_a_personal_access_token_in_a_file_is_found(content: Any, token: str) -> None:
+    assert personal_token_in(content) == token
+
+
+@given(JSON)
+def test_anything_is_searched_for_a_token_or_refused(content: Any) -> None:
+    with contextlib.suppress(BadAuthFile):
+        assert not personal_token_in(content)

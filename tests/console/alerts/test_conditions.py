@@ -51,7 +51,7 @@ def test_the_threshold_is_a_setting_and_a_paused_account_begins_nothing() -> Non
     assert holding(accounts=accounts, window_percent=40) == {("window_low", "ada/300")}
 
 
-@pytest.mark.parametrize("state", ["sign_in", "disabled"])
+@pytest.mark.parametrize("state", ["sign_in", "new_token", "disabled"])
 def test_an_account_that_must_sign_in_has_no_other_alert(state: str) -> None:
     accounts = (account(state=state, windows=(window(0),)), account("grace"))
 

@@ -54,6 +54,7 @@ async def test_an_auth_json_becomes_an_account_without_its_tokens(api: httpx.Asy
         "plan": "plus",
         "workspace": "ws-1",
         "source": "auth_json",
+        "kind": "chatgpt",
         "paused": False,
         "weight": 1.0,
         "state": "active",

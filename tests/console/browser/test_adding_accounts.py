@@ -1,4 +1,4 @@
-"""An account is added in four ways, against the simulated authorization server."""
+"""An account is added in five ways, against the simulated authorization server."""
 
 import json
 import pathlib
@@ -12,6 +12,7 @@ from playwright.async_api import Browser
 from support.browsers import Tab, tab
 from support.served import Served, listening, served
 
+from codex_proapi.commons.accounts.model import AccountState
 from codex_proapi.simulator import Simulator
 
 pytestmark = pytest.mark.browser
@@ -57,13 +58,13 @@ async def test_an_auth_json_is_looked_at_before_it_is_saved(
 ) -> None:
     await page.click("#tab-auth_json")
     await page.page.fill("textarea[name=auth_json]", json.dumps(simulator.auth_json("ada")))
-    await page.click("[data-look]")
-    await page.see("[data-preview]", simulator.account("ada").email)
-    assert simulator.account("ada").workspace in await page.text("[data-preview]")
+    await page.click("#way-auth_json [data-look]")
+    await page.see("#way-auth_json [data-preview]", simulator.account("ada").email)
+    assert simulator.account("ada").workspace in await page.text("#way-auth_json [data-preview]")
     assert await bare.scene.accounts.list() == []
 
-    await page.page.fill("[data-preview-name] input", "Ada's pool")
-    await page.click("[data-save]")
+    await page.page.fill("#way-auth_json [data-preview-name] input", "Ada's pool")
+    await page.click("#way-auth_json [data-save]")
 
     await page.see(".account", "Ada's pool")
     await page.see(".toast", "Ada's pool is signed in and ready.")
@@ -77,17 +78,17 @@ async def test_a_file_can_be_chosen_or_dropped(
     file.write_text(json.dumps(simulator.auth_json("ben")))
     await page.click("#tab-auth_json")
     await page.page.set_input_files("[data-file]", str(file))
-    await page.see("[data-preview]", simulator.account("ben").email)
+    await page.see("#way-auth_json [data-preview]", simulator.account("ben").email)
 
     await page.page.fill("textarea[name=auth_json]", "")
-    assert not await page.page.is_visible("[data-preview]")
+    assert not await page.page.is_visible("#way-auth_json [data-preview]")
     drop = """([text]) => {
       const data = new DataTransfer();
       data.items.add(new File([text], "auth.json", { type: "application/json" }));
       document.querySelector("[data-drop]").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
     }"""
     await page.eval(drop, [file.read_text()])
-    await page.see("[data-preview]", simulator.account("ben").email)
+    await page.see("#way-auth_json [data-preview]", simulator.account("ben").email)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ async def test_a_wrong_file_is_told_where_the_visitor_is(
 ) -> None:
     await page.click("#tab-auth_json")
     await page.page.fill("textarea[name=auth_json]", content)
-    await page.click("[data-look]")
+    await page.click("#way-auth_json [data-look]")
 
     await page.see("#way-auth_json [data-error]", said)
     assert await page.page.is_visible("#add-account")
@@ -219,8 +220,8 @@ async def test_signing_in_again_keeps_the_account(
 ) -> None:
     await page.click("#tab-auth_json")
     await page.page.fill("textarea[name=auth_json]", json.dumps(simulator.auth_json("ada")))
-    await page.click("[data-look]")
-    await page.click("[data-save]")
+    await page.click("#way-auth_json [data-look]")
+    await page.click("#way-auth_json [data-save]")
     await page.see(".account", simulator.account("ada").email)
     (before,) = await bare.scene.accounts.list()
 
@@ -229,13 +230,13 @@ async def test_signing_in_again_keeps_the_account(
     await page.see("[data-again]", simulator.account("ada").email)
     await page.click("#tab-auth_json")
     await page.page.fill("textarea[name=auth_json]", json.dumps(simulator.auth_json("ben")))
-    await page.click("[data-look]")
-    await page.click("[data-save]")
+    await page.click("#way-auth_json [data-look]")
+    await page.click("#way-auth_json [data-save]")
     await page.see("#way-auth_json [data-error]", "You signed in to a different account")
     await page.page.fill("textarea[name=auth_json]", json.dumps(simulator.auth_json("ada")))
-    await page.click("[data-look]")
-    await page.see("[data-preview-exists]")
-    await page.click("[data-save]")
+    await page.click("#way-auth_json [data-look]")
+    await page.see("#way-auth_json [data-preview-exists]")
+    await page.click("#way-auth_json [data-save]")
 
     await page.gone("#add-account")
     (after,) = await bare.scene.accounts.list()
@@ -247,8 +248,8 @@ async def test_an_account_is_tested_step_by_step(
 ) -> None:
     await page.click("#tab-auth_json")
     await page.page.fill("textarea[name=auth_json]", json.dumps(simulator.auth_json("ada")))
-    await page.click("[data-look]")
-    await page.click("[data-save]")
+    await page.click("#way-auth_json [data-look]")
+    await page.click("#way-auth_json [data-save]")
     await page.see(".account", simulator.account("ada").email)
     (account,) = await bare.scene.accounts.list()
     await page.open(f"/accounts/{account.id}")
@@ -261,3 +262,39 @@ async def test_an_account_is_tested_step_by_step(
 
 async def test_the_list_of_ways_ends_where_terms_are_named(page: Tab) -> None:
     await page.see("#add-account .terms", "Add only accounts whose owner has agreed")
+
+
+async def test_a_personal_token_is_looked_at_saved_and_replaced(
+    page: Tab, bare: Served, simulator: Simulator
+) -> None:
+    cleo = simulator.account("cleo")
+    await page.click("#tab-access_token")
+    await page.page.fill("[name=access_token]", "sk-no-token")
+    await page.click("#way-access_token [data-look]")
+    await page.see("#way-access_token [data-error]", "no personal access token")
+
+    await page.page.fill("[name=access_token]", cleo.access_key)
+    await page.click("#way-access_token [data-look]")
+    await page.see("#way-access_token [data-preview]", cleo.email)
+    assert not await page.page.is_visible("#way-access_token [data-preview-no-refresh]")
+    assert await bare.scene.accounts.list() == []
+    await page.page.fill("#way-access_token [name=name]", "Team")
+    await page.click("#way-access_token [data-save]")
+    await page.see(".account", "Team")
+
+    [account] = await bare.scene.accounts.list()
+    await bare.scene.accounts.mark(account.id, AccountState.REVOKED, "access_token_refused")
+    await page.open(f"/accounts/{account.id}")
+    await page.see(".account-top", "Needs a new token")
+    await page.click("[data-login-way=access_token]")
+    await page.see("#add-account[open] #way-access_token")
+    cleo.access_key_number += 1
+    await page.page.fill("[name=access_token]", cleo.access_key)
+    await page.click("#way-access_token [data-look]")
+    await page.see("#way-access_token [data-preview]", cleo.email)
+    await page.click("#way-access_token [data-save]")
+    await page.see(".account-top", "Ready")
+    held = await bare.scene.accounts.credential(account.id)
+    assert held is not None
+    assert held.access_token == cleo.access_key
+    assert [problem for problem in page.problems if "400" not in problem] == []

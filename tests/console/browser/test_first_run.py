@@ -43,8 +43,8 @@ async def test_from_the_setup_token_to_the_first_answer(browser: Browser, redis_
         await page.page.wait_for_selector("html[data-page=accounts][data-ready]", state="attached")
         await page.click("#tab-auth_json")
         await page.page.fill("[name=auth_json]", json.dumps(simulator.auth_json("ada")))
-        await page.click("[data-look]")
-        await page.click("[data-save]")
+        await page.click("#way-auth_json [data-look]")
+        await page.click("#way-auth_json [data-save]")
         await page.see(".account", simulator.account("ada").email)
 
         await page.open("/")

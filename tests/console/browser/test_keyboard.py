@@ -88,7 +88,7 @@ async def test_the_submit_button_of_a_dialog_is_on_the_screen(visitor: Tab) -> N
     await visitor.open("/accounts")
     await visitor.click("[data-open=add-account]")
     await visitor.click("#tab-auth_json")
-    box = await visitor.page.locator("[data-look]").bounding_box()
+    box = await visitor.page.locator("#way-auth_json [data-look]").bounding_box()
 
     assert box
     assert box["y"] + box["height"] < 900

@@ -59,6 +59,7 @@ ELSEWHERE = {
     "logs": "tests/console/cli/reports; one object a line",
     "migrate": "test_migrate",
     "alerts test": "tests/console/alerts",
+    "accounts add-token": "test_add_token, which has a server to ask",
 }
 """Commands whose JSON is shown by another test."""
 

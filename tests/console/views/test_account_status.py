@@ -2,7 +2,13 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.commons.accounts.model import Account, AccountState, Cooldown, CooldownReason
+from codex_proapi.commons.accounts.model import (
+    PERSONAL_TOKEN,
+    Account,
+    AccountState,
+    Cooldown,
+    CooldownReason,
+)
 from codex_proapi.console.views.account_status import (
     CAUSES,
     CURES,
@@ -53,6 +59,15 @@ def test_a_cooldown_that_has_ended_counts_no_more() -> None:
     ended = _cooldown(CooldownReason.RATE, until=NOW)
 
     assert _seen(_account(), cooldown=ended).word is Word.READY
+
+
+def test_a_refused_personal_token_is_to_be_replaced() -> None:
+    account = _account(kind=PERSONAL_TOKEN, state=AccountState.REVOKED, state_reason="any")
+
+    found = _seen(account)
+
+    assert found == AccountStatus(word=Word.NEW_TOKEN, code="access_token_refused")
+    assert (found.signs_in, found.answers_never, found.needs_attention) == (True, True, True)
 
 
 def test_a_spent_window_counts_before_anybody_was_refused() -> None:

@@ -361,3 +361,20 @@ async def test_an_access_key_tells_whose_it_is(sim: Simulator, http: httpx.Async
         "chatgpt_account_is_fedramp": False,
     }
     assert (await http.get(url)).status_code == 401
+    login = sim.access_token("ada")
+    assert (await http.get(url, headers={"authorization": f"Bearer {login}"})).status_code == 401
+
+
+async def test_a_deleted_access_key_and_scripted_answers_of_whoami(
+    sim: Simulator, http: httpx.AsyncClient
+) -> None:
+    url = f"{sim.auth_url}/api/accounts/v1/user-auth-credential/whoami"
+    ada = sim.account("ada")
+    headers = {"authorization": f"Bearer {ada.access_key}"}
+    sim.script("access_only", on="whoami", absent=("email",))
+    sim.script("token_error", on="whoami")
+
+    assert "email" not in (await http.get(url, headers=headers)).json()
+    assert (await http.get(url, headers=headers)).status_code == 500
+    ada.access_key_number += 1
+    assert (await http.get(url, headers=headers)).status_code == 401

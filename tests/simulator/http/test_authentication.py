@@ -7,7 +7,11 @@ import pytest
 import zstandard
 
 from codex_proapi.simulator import Simulator
-from codex_proapi.simulator.http.authentication import account_of_bearer, authenticate, unpack_body
+from codex_proapi.simulator.http.authentication import (
+    account_of_personal_token,
+    authenticate,
+    unpack_body,
+)
 from codex_proapi.simulator.state.accounts import sign_token
 from codex_proapi.simulator.state.refusals import Refusal
 
@@ -98,10 +102,14 @@ def test_a_deactivated_account_is_refused() -> None:
     assert code_of(authenticate(sim.headers("ada"), sim.world)) == (401, "account_deactivated")
 
 
-def test_whose_a_token_is_can_be_asked_without_a_workspace() -> None:
-    bearer = {"authorization": SIM.headers("ada")["authorization"]}
+def test_whose_a_personal_token_is_can_be_asked_without_a_workspace_and_a_logins_cannot() -> None:
+    ada = SIM.account("ada")
+    personal = {"authorization": f"Bearer {ada.access_key}"}
+    login = {"authorization": SIM.headers("ada")["authorization"]}
 
-    assert account_of_bearer(bearer, SIM.world) is SIM.account("ada")
+    assert account_of_personal_token(personal, SIM.world) is ada
+    assert isinstance(account_of_personal_token(login, SIM.world), Refusal)
+    assert isinstance(account_of_personal_token({}, SIM.world), Refusal)
 
 
 BODY = msgspec.json.encode({"a": 1})

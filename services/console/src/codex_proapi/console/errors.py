@@ -62,13 +62,17 @@ class Code(enum.StrEnum):
     # an auth.json
     AUTH_JSON = "invalid_auth_json"
     AUTH_JSON_API_KEY = "auth_json_api_key"
-    AUTH_JSON_PERSONAL = "auth_json_personal_token"
     AUTH_JSON_TOKENS = "auth_json_no_tokens"
     AUTH_JSON_ACCESS = "auth_json_no_access_token"
     AUTH_JSON_UNREADABLE = "auth_json_unreadable_token"
     AUTH_JSON_ACCOUNT = "auth_json_no_account_id"
     AUTH_JSON_EXPIRED = "auth_json_expired"
+    # a personal access token
+    ACCESS_TOKEN = "invalid_access_token"  # noqa: S105 - a code, no token
+    ACCESS_TOKEN_REFUSED = "access_token_refused"  # noqa: S105 - a code, no token
+    ACCESS_TOKEN_NOBODY = "access_token_names_nobody"  # noqa: S105 - a code, no token
     # an account
+    ACCOUNT_DEACTIVATED = "account_deactivated"
     CREDENTIAL_REVOKED = "credential_revoked"
     CREDENTIAL_UNAVAILABLE = "credential_unavailable"
     CREDENTIAL_LOCKED = "credential_locked"

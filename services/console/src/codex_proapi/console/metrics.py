@@ -13,7 +13,7 @@ LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 """Buckets of how late the event loop is, in seconds."""
 
 SIGN_IN_OUTCOMES = ("signed_in", "refused", "limited")
-REFRESH_OUTCOMES = ("refreshed", "superseded", "refused", "unavailable")
+REFRESH_OUTCOMES = ("refreshed", "confirmed", "superseded", "refused", "unavailable")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

@@ -6,14 +6,26 @@ here and one line in `KINDS`.
 
 from typing import Final, Protocol
 
-from codex_proapi.commons.accounts.model import CHATGPT, Account, Credential
+from codex_proapi.commons.accounts.model import CHATGPT, PERSONAL_TOKEN, Account, Credential
 from codex_proapi.commons.codex.identity import Identity, account_headers
-from codex_proapi.commons.codex.token_endpoint import Grant, GrantUnavailable, TokenEndpoint
+from codex_proapi.commons.codex.token_endpoint import (
+    Grant,
+    GrantRefused,
+    GrantUnavailable,
+    TokenEndpoint,
+)
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
+
+TOKEN_REFUSED: Final = "access_token_refused"  # noqa: S105 - a code, no token
+"""Code of a personal access token that is not accepted any more."""
 
 
 class AccountKind(Protocol):
     """What differs between kinds of accounts. Implementations hold no state."""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether its token is used until it is refused: it has no readable end and no successor."""
 
     @property
     def has_quota(self) -> bool:
@@ -41,6 +53,7 @@ class AccountKind(Protocol):
 class ChatGptLogin:
     """An OAuth login of ChatGPT: a bearer of a workspace, with a refresh token unless imported without."""
 
+    lasts = False
     has_quota = True
     has_catalogue = True
 
@@ -48,12 +61,7 @@ class ChatGptLogin:
         self, identity: Identity, account: Account, credential: Credential
     ) -> dict[str, str]:
         """The bearer token, its workspace and the client's identity."""
-        return account_headers(
-            identity,
-            access_token=credential.access_token,
-            workspace=account.chatgpt_account_id,
-            fedramp=account.fedramp,
-        )
+        return _bearer_headers(identity, account, credential)
 
     def refresh_token(self, credential: Credential) -> str:
         """The credential's refresh token; single use."""
@@ -71,9 +79,48 @@ class ChatGptLogin:
         return True
 
 
+class PersonalToken:
+    """A personal access token `at-…` of a workspace's member. It is never replaced, only confirmed.
+
+    Its "refresh" asks the authorization server whose token it is; an answer confirms it, and there
+    is no new token.
+    """
+
+    lasts = True
+    has_quota = True
+    has_catalogue = True
+
+    def headers(
+        self, identity: Identity, account: Account, credential: Credential
+    ) -> dict[str, str]:
+        """The token as bearer, its workspace and the client's identity."""
+        return _bearer_headers(identity, account, credential)
+
+    def refresh_token(self, credential: Credential) -> str:
+        """The access token itself: it is asked for, and not spent."""
+        return credential.access_token
+
+    async def refresh(self, endpoint: TokenEndpoint, token: str, reason: str) -> Grant:
+        """Confirm the token by `whoami`. Raises GrantRefused TOKEN_REFUSED if it is over."""
+        del reason
+        try:
+            await endpoint.whoami(token)
+        except GrantRefused as refusal:
+            if not refusal.permanent:
+                raise
+            raise GrantRefused(TOKEN_REFUSED, permanent=True, status=refusal.status) from None
+        return Grant()
+
+    async def revoke(self, endpoint: TokenEndpoint, credential: Credential) -> bool:
+        """Not possible: its member, or the workspace's owner, deletes it in ChatGPT."""
+        del endpoint, credential
+        return False
+
+
 class UnknownKind:
     """A kind that a newer version wrote: it is not used, polled or refreshed."""
 
+    lasts = False
     has_quota = False
     has_catalogue = False
 
@@ -100,7 +147,10 @@ class UnknownKind:
         return False
 
 
-KINDS: Final[dict[str, AccountKind]] = {CHATGPT: ChatGptLogin()}
+KINDS: Final[dict[str, AccountKind]] = {
+    CHATGPT: ChatGptLogin(),
+    PERSONAL_TOKEN: PersonalToken(),
+}
 """The implementation of each value of an account's `kind`."""
 
 _UNKNOWN: Final = UnknownKind()
@@ -114,3 +164,12 @@ def kind_of(of: Account | Credential) -> AccountKind:
 def is_known(kind: str) -> bool:
     """Whether this version can use accounts of a kind."""
     return kind in KINDS
+
+
+def _bearer_headers(identity: Identity, account: Account, credential: Credential) -> dict[str, str]:
+    return account_headers(
+        identity,
+        access_token=credential.access_token,
+        workspace=account.chatgpt_account_id,
+        fedramp=account.fedramp,
+    )

@@ -9,6 +9,8 @@ from codex_proapi.commons.owner_terms.terms import NO_TERMS, OwnerTerms
 
 CHATGPT = "chatgpt"
 """The kind of an account whose record names none: a ChatGPT login."""
+PERSONAL_TOKEN = "personal_token"  # noqa: S105 - a kind, no token
+"""The kind of an account that is used with a personal access token, `at-…`."""
 
 
 class AccountState(enum.StrEnum):
@@ -17,7 +19,8 @@ class AccountState(enum.StrEnum):
     ACTIVE = "active"
     """The login works as far as we know."""
     REVOKED = "revoked"
-    """Refused for good by the authorization server: sign in again. Usable until its token ends."""
+    """Refused for good by the authorization server: sign in again, or replace the personal access
+    token. A login is usable until its token ends."""
     DEACTIVATED = "deactivated"
     """Banned, or its workspace or plan has no Codex: nothing we do can revive it."""
     UNKNOWN = "unknown"
@@ -86,7 +89,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     fedramp: bool = False
     """Whether requests need `x-openai-fedramp: true`."""
     source: str = "auth_json"
-    """How it was added: `auth_json`, `browser`, `pasted`, `device`."""
+    """How it was added: `auth_json`, `browser`, `pasted`, `device`, `access_token`."""
     paused: bool = False
     """Whether the administrator has taken it out of rotation; its owner's pause is in the terms."""
     weight: float = 1.0
@@ -100,7 +103,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     state_reason: str = ""
     """The error code behind a state other than active."""
     token_expires_at: int = 0
-    """When its access token ends, seconds since the epoch; 0 is unknown."""
+    """When its access token ends, seconds since the epoch; 0 is unknown. Of a personal access token
+    what its owner has told: it is used until it is refused all the same."""
     created_at: int = 0
     """When it was added, seconds since the epoch."""
     last_used_at: int = 0

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from codex_proapi.commons.accounts.kinds import kind_of
+from codex_proapi.commons.accounts.kinds import TOKEN_REFUSED, kind_of
 from codex_proapi.commons.accounts.model import AccountState, Credential, token_digest
 from codex_proapi.commons.accounts.refresh_pace import Pace
 from codex_proapi.commons.accounts.renewed_credentials import RenewedCredentials
@@ -41,13 +41,16 @@ MARGIN = 300
 """Seconds before its end from which an access token is renewed, at most a tenth of its life."""
 MOST_AGE = 8 * keyspace.DAY
 """Age from which a token without a readable end is renewed."""
+CONFIRMED_SECONDS = 3600
+"""Time in which a lasting token that was confirmed, and is refused once more, counts as over."""
 LAST_WORD = 180.0
 """Seconds after which the wait for another replica's call is given up."""
 CLOSE_PATIENCE = 30.0
 """Seconds that closing waits for calls under way."""
 
 Hook: TypeAlias = Callable[[str, str], None]
-"""Called with the account and the outcome of a token call: refreshed, superseded, refused, unavailable."""
+"""Called with the account and the outcome of a token call: refreshed, confirmed, superseded, refused,
+unavailable."""
 
 log = structlog.get_logger(__name__)
 
@@ -114,8 +117,10 @@ class CredentialRefresher:
 
     def is_fresh(self, credential: Credential) -> bool:
         """Whether it can be used without a refresh."""
-        now = self._clock()
-        if not kind_of(credential).refresh_token(credential):
+        now, kind = self._clock(), kind_of(credential)
+        if kind.lasts:
+            return True
+        if not kind.refresh_token(credential):
             return self._usable(credential)
         if not credential.expires_at:
             return credential.refreshed_at > now - MOST_AGE
@@ -176,8 +181,9 @@ class CredentialRefresher:
         return _outcome_of(outcome, held)
 
     def _usable(self, credential: Credential) -> bool:
-        """Whether the access token has not ended yet."""
-        return not credential.expires_at or credential.expires_at > self._clock()
+        """Whether the access token has not ended yet, as far as that can be read from it."""
+        ends = 0 if kind_of(credential).lasts else credential.expires_at
+        return not ends or ends > self._clock()
 
     def _join(self, account_id: str, need: _Need) -> "_Flight":
         """The refresh under way for this need, started if there is none."""
@@ -248,7 +254,8 @@ class CredentialRefresher:
         self._failures.pop(current.account_id, None)
         if not saved:
             return await self._superseded(current)
-        self._tell(current, "refreshed", generation=renewed.generation)
+        outcome = "confirmed" if kind_of(current).lasts else "refreshed"
+        self._tell(current, outcome, generation=renewed.generation)
         if not self.is_fresh(
             renewed
         ):  # a token that expires soon must not be refreshed again at once
@@ -312,8 +319,12 @@ class CredentialRefresher:
         """The result where no call is needed or allowed; None when one must be made."""
         if current.generation not in need and self.is_fresh(current):
             return current
-        if not (token := kind_of(current).refresh_token(current)):
+        kind = kind_of(current)
+        if not (token := kind.refresh_token(current)):
             return await self._revoked(current, need, "refresh_token_missing")
+        confirmed = kind.lasts and current.refreshed_at > self._clock() - CONFIRMED_SECONDS
+        if confirmed and current.generation == need.rejected:
+            return await self._revoked(current, need, TOKEN_REFUSED)
         keys = [
             keyspace.refused_grant(token_digest(token)),
             keyspace.refresh_pause(current.account_id),
@@ -327,7 +338,7 @@ class CredentialRefresher:
 
     async def _revoked(self, current: Credential, need: _Need, code: str) -> Credential:
         """The result after a final refusal. A token the backend rejected counts as expired."""
-        dead = current.generation == need.rejected
+        dead = current.generation == need.rejected or kind_of(current).lasts
         marked = await self._store.mark(
             current.account_id,
             AccountState.REVOKED,

@@ -13,7 +13,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
-from codex_proapi.commons.accounts.kinds import is_known
+from codex_proapi.commons.accounts.kinds import is_known, kind_of
 from codex_proapi.commons.accounts.model import (
     CHATGPT,
     Account,
@@ -80,7 +80,7 @@ class AccountStore:
             *(keyspace.account(account_id), keyspace.credential(account_id)),
             *(keyspace.cooldowns(), keyspace.faults(account_id)),
             keyspace.refresh_pause(account_id),
-            keyspace.refused_grant(token_digest(new.refresh_token)),
+            keyspace.refused_grant(token_digest(kind_of(credential).refresh_token(credential))),
         ]
         order = {
             "id": account_id,

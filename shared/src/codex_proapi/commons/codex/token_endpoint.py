@@ -11,9 +11,13 @@ import httpx
 import msgspec
 
 from codex_proapi.commons.codex.claims import UnverifiedClaims, claims_of, claims_of_login
+from codex_proapi.commons.codex.whoami import WHOAMI_PATH, TokenOwner, read_whoami
 
 TIMEOUT = httpx.Timeout(connect=10, read=110, write=20, pool=10)
 """A refresh may be slow; giving up early would lose the rotated token."""
+
+WHOAMI_SECONDS = 20.0
+"""How long `whoami` may take: nothing is lost by giving up."""
 
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Failures before anything reached the server."""
@@ -197,9 +201,31 @@ class TokenEndpoint:
             redirect_uri=f"{self._issuer}/deviceauth/callback",
         )
 
+    async def whoami(self, token: str) -> TokenOwner:
+        """Whose a personal access token is; `no_identity` if the answer names nobody.
+
+        Raises:
+            GrantRefused: The server refused the token; permanent if for good.
+            GrantUnavailable: No usable answer came; nothing is spent by asking.
+        """
+        headers = {**self._identity, "authorization": f"Bearer {token}"}
+        answer = await self._send("GET", WHOAMI_PATH, headers=headers, timeout=WHOAMI_SECONDS)
+        if not answer.is_success:
+            raise _error(answer)
+        if _is_page(answer):
+            raise GrantUnavailable("malformed_answer", sent=True)
+        owner = read_whoami(answer.content)
+        if owner is None:
+            raise GrantRefused("no_identity", permanent=False, status=answer.status_code)
+        return owner
+
     async def _post(self, path: str, **request: Any) -> httpx.Response:
+        return await self._send("POST", path, **request)
+
+    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        url = f"{self._issuer}{path}"
         try:
-            return await self._http.post(f"{self._issuer}{path}", timeout=TIMEOUT, **request)
+            return await self._http.request(method, url, **{"timeout": TIMEOUT, **request})
         except _UNSENT as error:
             raise GrantUnavailable(type(error).__name__, sent=False) from None
         except httpx.HTTPError as error:

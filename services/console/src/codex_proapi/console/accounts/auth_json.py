@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from codex_proapi.commons.accounts.model import NewAccount, account_id_of
+from codex_proapi.commons.accounts.model import CHATGPT, NewAccount, account_id_of
 from codex_proapi.commons.codex.claims import UnverifiedClaims, claims_of, claims_of_login
+from codex_proapi.commons.codex.whoami import PREFIX
 from codex_proapi.console.errors import BadAuthFile, Code
 
 MAX_BYTES: Final = 64 * 1024
@@ -18,7 +19,7 @@ LONGEST_WORKSPACE: Final = 128
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What an auth.json would add, shown before anything is saved. Holds no token."""
+    """What an auth.json or a token would add, shown before anything is saved. Holds no token."""
 
     id: str
     """The id the account would get; the same login has the same id again."""
@@ -34,10 +35,12 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """Whether that has passed; it is renewed at the first use."""
     renewable: bool
     """Whether there is a refresh token; without one the account ends with its access token."""
+    kind: str = CHATGPT
+    """`chatgpt`, or `personal_token` for a token that is used until it is refused."""
 
 
 class AuthFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid auth.json: the account it adds, and its preview."""
+    """A valid auth.json or personal access token: the account it adds, and its preview."""
 
     account: NewAccount
     preview: Preview
@@ -49,8 +52,6 @@ def read_auth_json(content: Any, *, now: float, name: str = "") -> AuthFile:
     access = _text(tokens, "access_token")
     if not access:
         raise BadAuthFile(Code.AUTH_JSON_ACCESS, param="auth_json")
-    if access.startswith("at-"):
-        raise BadAuthFile(Code.AUTH_JSON_PERSONAL, param="auth_json")
     id_token, refresh = _text(tokens, "id_token"), _text(tokens, "refresh_token")
     claims = claims_of_login(id_token, access)
     workspace = _workspace(tokens, claims, readable=claims_of(access) is not None)
@@ -84,6 +85,21 @@ def read_auth_json(content: Any, *, now: float, name: str = "") -> AuthFile:
     return AuthFile(account=account, preview=preview)
 
 
+def personal_token_in(content: Any) -> str:
+    """The personal access token that the content of an auth.json holds; empty if it holds none.
+
+    The Codex CLI writes one in place of a login: as `personal_access_token`, or as access token.
+    """
+    table = _table(content)
+    tokens = table.get("tokens")
+    inside = tokens if isinstance(tokens, dict) else {}
+    found = (
+        *(_text(inside, "access_token"), _text(table, "access_token")),
+        *(_text(inside, "personal_access_token"), _text(table, "personal_access_token")),
+    )
+    return next((text for text in found if text.startswith(PREFIX)), "")
+
+
 def _table(content: Any) -> dict[str, Any]:
     """The content as a table; it may also be JSON text."""
     if isinstance(content, str | bytes):
@@ -104,8 +120,6 @@ def _tokens(table: dict[str, Any]) -> dict[str, Any]:
         return tokens
     if _text(table, "access_token"):
         return table
-    if _text(table, "personal_access_token"):
-        raise BadAuthFile(Code.AUTH_JSON_PERSONAL, param="auth_json")
     if _text(table, "OPENAI_API_KEY"):
         raise BadAuthFile(Code.AUTH_JSON_API_KEY, param="auth_json")
     raise BadAuthFile(Code.AUTH_JSON_TOKENS, param="auth_json")

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from codex_proapi.commons.accounts.kinds import kind_of
+from codex_proapi.commons.accounts.kinds import TOKEN_REFUSED, kind_of
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.codex.endpoints import models_url, responses_url, usage_url
@@ -27,6 +27,7 @@ QUESTION = "Reply with the single word: ok"
 MOST_ANSWER = 256 * 1024
 """Most bytes read of the short answer."""
 
+REVOKED = "credential_revoked"
 _END_EVENTS = ("response.completed", "response.incomplete")
 
 
@@ -79,9 +80,11 @@ class ConnectionTest:
     async def _steps(self, account: Account, *, answer: bool) -> AsyncIterator[Step]:
         models: list[dict[str, Any]] = []
         held: list[Credential] = []
+        kind = kind_of(account)
 
         async def token() -> dict[str, str | int]:
-            held.append(await self._refresher.fresh(account.id))
+            ask = self._refresher.renew if kind.lasts else self._refresher.fresh
+            held.append(await ask(account.id))
             return {"expires_at": held[0].expires_at}
 
         async def list_models() -> dict[str, str | int]:
@@ -92,7 +95,6 @@ class ConnectionTest:
             ("connection", self._connect),
             ("token", token),
         ]
-        kind = kind_of(account)
         if kind.has_catalogue:
             steps.append(("models", list_models))
         if kind.has_quota:
@@ -101,6 +103,8 @@ class ConnectionTest:
             steps.append(("answer", lambda: self._answer(account, held[0], models)))
         for name, work in steps:
             step = await self._step(name, work)
+            if step.code == REVOKED and kind.lasts:
+                step = msgspec.structs.replace(step, code=TOKEN_REFUSED)
             yield step
             if not step.passed:
                 return
@@ -112,7 +116,7 @@ class ConnectionTest:
         except Failed as failure:
             code = failure.code
         except CredentialRevoked:
-            code = "credential_revoked"
+            code = REVOKED
         except CredentialUnavailable:
             code = "credential_unavailable"
         except httpx.ProxyError as error:

@@ -1,4 +1,4 @@
-"""Starts and finishes logins: browser, pasted address, device code, and import of a file.
+"""Starts and finishes logins: browser, pasted address, device code, import of a file or a token.
 
 Starting stores a pending login and returns the address for the person; finishing takes it,
 exchanges the code for tokens and adds the account. Renewing an account refuses a login of another
@@ -6,7 +6,7 @@ identity.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped]  # no stubs
@@ -25,7 +25,11 @@ from codex_proapi.commons.codex.token_endpoint import (
 )
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.errors import CredentialLocked
-from codex_proapi.console.accounts.auth_json import AuthFile
+from codex_proapi.console.accounts.auth_json import (
+    AuthFile,
+    personal_token_in,
+    read_auth_json,
+)
 from codex_proapi.console.accounts.callback import Callback, refusal_of
 from codex_proapi.console.accounts.log_out import log_out
 from codex_proapi.console.accounts.pending_logins import (
@@ -36,6 +40,7 @@ from codex_proapi.console.accounts.pending_logins import (
     Way,
     login_id_of,
 )
+from codex_proapi.console.accounts.personal_tokens import read_personal_token
 from codex_proapi.console.accounts.pkce import make_proof_key, make_state
 from codex_proapi.console.errors import (
     AuthServerAway,
@@ -155,12 +160,24 @@ class LoginService:
         if pending is not None and outcome.login_state is LoginState.WAITING:
             await self._pending.settle(_outcome(pending, code=Code.LOGIN_UNKNOWN))
 
+    async def read_file(self, content: Any, *, name: str = "") -> AuthFile:
+        """Read an auth.json, or ask whose the personal access token in it is; nothing is saved."""
+        if token := personal_token_in(content):
+            return await self.read_token(token, name=name)
+        return read_auth_json(content, now=self._clock(), name=name)
+
+    async def read_token(self, token: str, *, name: str = "", expires_at: int = 0) -> AuthFile:
+        """Ask whose a personal access token is (`read_personal_token`); nothing is saved."""
+        return await read_personal_token(
+            token, self._endpoint, now=self._clock(), name=name, expires_at=expires_at
+        )
+
     async def import_file(self, file: AuthFile, *, account: str = "") -> Account:
-        """Add the account of an auth.json."""
+        """Add the account of an auth.json or of a personal access token."""
         if account and file.preview.id != account:
             raise Conflict(Code.OTHER_IDENTITY)
         added = await self._accounts.add(file.account)
-        self.hook(Way.AUTH_JSON, "done")
+        self.hook(Way(file.account.source), "done")
         return added
 
     async def log_out(self, account_id: str) -> bool:

@@ -28,6 +28,7 @@ class Way(enum.StrEnum):
     PASTED = "pasted"
     DEVICE = "device"
     AUTH_JSON = "auth_json"
+    ACCESS_TOKEN = "access_token"  # noqa: S105 - a way, no token
 
 
 class LoginState(enum.StrEnum):

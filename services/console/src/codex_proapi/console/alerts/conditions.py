@@ -15,7 +15,7 @@ WINDOW_MARGIN = 5.0
 """Percent that a window must have more than the threshold before it counts as recovered."""
 DRIFT_SECONDS = DAY
 """How long after it was last seen something new counts as going on."""
-SIGN_IN_STATES = frozenset({"sign_in", "disabled"})
+SIGN_IN_STATES = frozenset({"sign_in", "new_token", "disabled"})
 
 AlertKey = tuple[AlertKind, str]
 """What tells two alerts apart: the kind and the subject's id."""

@@ -39,7 +39,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     """What the console calls it."""
     state: str = ""
-    """State of the account, `sign_in` or `disabled`; of drift `event`, `field` or `refusal`."""
+    """State of the account, `sign_in`, `new_token` or `disabled`; of drift `event`, `field` or `refusal`."""
     sent_model: str = ""
     """The model in whose place another one answered."""
     answered_model: str = ""

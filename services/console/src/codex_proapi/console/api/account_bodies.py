@@ -32,6 +32,8 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
     plan: str
     workspace: str
     source: str
+    kind: str
+    """`chatgpt`, or `personal_token` for a personal access token."""
     paused: bool
     weight: float
     state: str
@@ -111,6 +113,7 @@ def _body(
         plan=account.plan,
         workspace=account.chatgpt_account_id,
         source=account.source,
+        kind=account.kind,
         paused=account.paused,
         weight=account.weight,
         state=account.state.value,

@@ -1,6 +1,5 @@
 """Routes of accounts: list, add, change, remove, refresh, test."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -11,19 +10,24 @@ from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import Account, AccountState
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
-from codex_proapi.console.accounts.auth_json import MAX_BYTES, Preview, read_auth_json
+from codex_proapi.console.accounts.auth_json import MAX_BYTES, AuthFile, Preview
 from codex_proapi.console.accounts.connection_test import ConnectionTest, Step
 from codex_proapi.console.accounts.login_service import LoginService
 from codex_proapi.console.api.account_bodies import AccountBodies, AccountBody
 from codex_proapi.console.auth.audit import Audit, AuditEvent, Facts
 from codex_proapi.console.auth.request_author import audit_event
-from codex_proapi.console.errors import Code, NotFound
+from codex_proapi.console.errors import BadRequest, Code, NotFound
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.parameters import Id
+
+MAX_TOKEN = 8192
+"""Most characters of a personal access token; those seen are much shorter."""
 
 AnyRequest = Request[Any, Any, Any]
 AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=100)]
+AccessToken = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TOKEN)]
+Moment = Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
 
 
 class AccountList(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +37,14 @@ class AccountList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An account to add."""
+    """An account to add: by an auth.json or by a personal access token, never both."""
 
-    auth_json: dict[str, Any] | str
+    auth_json: dict[str, Any] | str | msgspec.UnsetType = msgspec.UNSET
     """The content of a Codex auth.json, as JSON or as its text."""
+    access_token: AccessToken | msgspec.UnsetType = msgspec.UNSET
+    """A personal access token of ChatGPT, `at-…`; OpenAI is asked whose it is."""
+    expires_at: Moment | None = None
+    """When a personal access token ends, seconds since the epoch, where its owner knows; it is shown."""
     name: Annotated[str, msgspec.Meta(max_length=100)] | None = None
     """What to call it; without one it keeps its name, or takes the e-mail address."""
     account: Annotated[str, msgspec.Meta(max_length=80)] = ""
@@ -44,10 +52,14 @@ class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthFileBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An auth.json to look at."""
+    """An auth.json or a personal access token to look at."""
 
-    auth_json: dict[str, Any] | str
+    auth_json: dict[str, Any] | str | msgspec.UnsetType = msgspec.UNSET
     """The content of a Codex auth.json, as JSON or as its text."""
+    access_token: AccessToken | msgspec.UnsetType = msgspec.UNSET
+    """A personal access token of ChatGPT, `at-…`; OpenAI is asked whose it is."""
+    expires_at: Moment | None = None
+    """When a personal access token ends, seconds since the epoch."""
 
 
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,10 +105,9 @@ async def add_account(
     accounts: Injected[AccountStore],
     audit: Injected[Audit],
     bodies: Injected[AccountBodies],
-    clock: Injected[Callable[[], float]],
 ) -> AccountBody:
-    """Add the account of an auth.json; the same login again renews it in place."""
-    file = read_auth_json(data.auth_json, now=clock(), name=(data.name or "").strip())
+    """Add the account of an auth.json or a personal access token; the same identity is renewed in place."""
+    file = await _read(login_service, data, name=(data.name or "").strip())
     known = await accounts.get(file.preview.id) is not None
     account = await login_service.import_file(file, account=data.account)
     after = {"name": account.name, "plan": account.plan, "source": account.source}
@@ -115,10 +126,10 @@ async def add_account(
     "/api/accounts/preview", tags=["accounts"], request_max_body_size=4 * MAX_BYTES, status_code=200
 )
 async def preview_account(
-    data: JSONBody[AuthFileBody], clock: Injected[Callable[[], float]]
+    data: JSONBody[AuthFileBody], login_service: Injected[LoginService]
 ) -> Preview:
-    """What an auth.json would add; nothing is saved."""
-    return read_auth_json(data.auth_json, now=clock()).preview
+    """What an auth.json or a personal access token would add; nothing is saved."""
+    return (await _read(login_service, data)).preview
 
 
 @patch("/api/accounts/{account_id:str}", tags=["accounts"])
@@ -233,6 +244,20 @@ async def try_account(
         audit_event(request, "account.tested", account=account_id, code=steps[-1].code, after=after)
     )
     return ConnectionTestReport(passed=passed, steps=steps)
+
+
+async def _read(
+    login_service: LoginService, data: NewAccountBody | AuthFileBody, *, name: str = ""
+) -> AuthFile:
+    """The account that a body would add."""
+    token, content = data.access_token, data.auth_json
+    if isinstance(token, str) and not isinstance(content, msgspec.UnsetType):
+        raise BadRequest(message="give auth_json or access_token, not both", param="access_token")
+    if isinstance(token, str):
+        return await login_service.read_token(token, name=name, expires_at=data.expires_at or 0)
+    if isinstance(content, msgspec.UnsetType):
+        raise BadRequest(message="auth_json or access_token is missing", param="auth_json")
+    return await login_service.read_file(content, name=name)
 
 
 def _change(request: AnyRequest, before: Account, after: Account) -> AuditEvent:

@@ -1,4 +1,4 @@
-"""`codex-proapi accounts …`: login, import, list, pause, resume, remove, reseal."""
+"""`codex-proapi accounts …`: login, import, add-token, list, pause, resume, remove, reseal."""
 
 import asyncio
 import time
@@ -7,17 +7,22 @@ from typing import IO
 
 import rich_click as click
 
-from codex_proapi.commons.accounts.model import Account, AccountState, NewAccount
+from codex_proapi.commons.accounts.model import PERSONAL_TOKEN, Account, AccountState
 from codex_proapi.commons.accounts.store import AccountStore
-from codex_proapi.commons.runtime.errors import CredentialLocked
-from codex_proapi.console.accounts.auth_json import MAX_BYTES, Preview, read_auth_json
+from codex_proapi.console.accounts.auth_json import (
+    MAX_BYTES,
+    Preview,
+    personal_token_in,
+    read_auth_json,
+)
 from codex_proapi.console.accounts.pending_logins import PendingLogin, Way
 from codex_proapi.console.cli.opened_store import OpenedStore, opened, with_store
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
 from codex_proapi.console.cli.terminal.questions import confirm
 from codex_proapi.console.cli.terminal.tables import explain, plain, show_table
 from codex_proapi.console.cli.terminal.times import heading, moment
-from codex_proapi.console.cli.upstream_login import UpstreamLogin
+from codex_proapi.console.cli.upstream.login import UpstreamLogin
+from codex_proapi.console.cli.upstream.tokens import add_token, keep_account, token_file
 from codex_proapi.console.errors import BadAuthFile, ConsoleError
 
 
@@ -45,11 +50,15 @@ def import_account(
     if len(content) > MAX_BYTES:
         raise click.ClickException(f"{told}: too large for an auth.json")
     try:
-        read = read_auth_json(content, now=time.time(), name=name)
+        token = personal_token_in(content)
+        if token:
+            read = token_file(environ, token, name=name)
+        else:
+            read = read_auth_json(content, now=time.time(), name=name)
     except BadAuthFile as wrong:
         raise click.ClickException(f"{told}: {explain(wrong.code)}") from None
     (known, account), calendar = with_store(
-        environ, lambda store: _add(store, read.account, force=force)
+        environ, lambda store: keep_account(store, read, force=force)
     )
     if as_json:
         return print_json({"account": account, "renewed": known}, calendar)
@@ -86,6 +95,9 @@ def login(environ: Mapping[str, str], account: str, *, as_json: bool) -> None:
     if as_json:
         return print_json({"account": found, "renewed": known}, calendar)
     return print(_kept(found, known=known))
+
+
+accounts.add_command(add_token)
 
 
 @accounts.command("list")
@@ -168,7 +180,9 @@ def remove(
         print_json({"account": removed, "login_revoked": revoked}, calendar)
     else:
         print(plain(f"removed {removed.name}{'; its login at OpenAI is ended' if revoked else ''}"))
-    if logout and not revoked:
+    if removed.kind == PERSONAL_TOKEN:
+        click.echo("note: its access token works until it is deleted in ChatGPT too", err=True)
+    elif logout and not revoked:
         told = "its login at OpenAI could not be ended: sign out everywhere in ChatGPT's settings"
         click.echo(f"note: {told}", err=True)
 
@@ -207,25 +221,6 @@ async def _reseal(environ: Mapping[str, str], *, force: bool) -> tuple[int, int]
         return resealed, len(known)
 
 
-async def _add(store: OpenedStore, new: NewAccount, *, force: bool) -> tuple[bool, Account]:
-    """Keep a login; whether its account was there before, and the account."""
-    before = {account.id for account in await store.accounts.list()}
-    try:
-        account = await store.accounts.add(new, replace_locked=force)
-    except CredentialLocked as locked:
-        raise click.ClickException(
-            f"{locked} Set ENCRYPTION_KEYS as the gateways have it; if that key is lost, "
-            "--force replaces the login."
-        ) from None
-    known = account.id in before
-    await store.note(
-        "account.renewed" if known else "account.added",
-        account=account.id,
-        after={"name": account.name, "plan": account.plan, "source": account.source},
-    )
-    return known, account
-
-
 def _kept(account: Account, *, known: bool) -> str:
     done = "renewed" if known else "added"
     return plain(f"{done} {account.name} ({account.plan or 'unknown plan'}) as {account.id}")
@@ -242,7 +237,9 @@ def _show_code(begun: PendingLogin) -> None:
 
 def _note(preview: Preview) -> None:
     """Say what will come of a login that does not last."""
-    if not preview.renewable:
+    if preview.kind == PERSONAL_TOKEN:
+        print("note: it is a personal access token, used until OpenAI refuses it")
+    elif not preview.renewable:
         print("note: the file has no refresh token; the account ends with its access token")
     elif preview.expired:
         print("note: its access token has ended; it is renewed at the first use")
@@ -285,7 +282,7 @@ async def _meant(accounts: AccountStore, wanted: str) -> Account:
 
 def _state(account: Account) -> str:
     if account.state is AccountState.REVOKED:
-        return "sign in again"
+        return "needs a new token" if account.kind == PERSONAL_TOKEN else "sign in again"
     if account.state is AccountState.DEACTIVATED:
         return f"deactivated ({account.state_reason})"
     if account.state is AccountState.UNKNOWN:

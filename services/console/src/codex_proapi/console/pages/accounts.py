@@ -1,4 +1,4 @@
-"""Pages of the accounts: the list with four ways to add one, and one account."""
+"""Pages of the accounts: the list with the ways to add one, and one account."""
 
 import msgspec
 from litestar import Response, get
@@ -29,6 +29,7 @@ _WAYS = {
     "pasted": (N_("Paste address"), "link"),
     "browser": (N_("This browser"), "window"),
     "auth_json": ("auth.json", "file"),
+    "access_token": (N_("Access token"), "keys"),
 }
 
 
@@ -123,7 +124,7 @@ def ways_of(request: AnyRequest, sources: Sources) -> Ways:
     """The ways to add an account; the browser only where the registered address is this console."""
     redirect_uri = sources.settings.redirect_uri
     returns = returns_here(request, sources.settings)
-    order = ["device", "pasted", "auth_json"]
+    order = ["device", "pasted", "auth_json", "access_token"]
     if returns:
         order.insert(0, "browser")
     return Ways(

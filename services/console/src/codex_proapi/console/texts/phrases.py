@@ -49,12 +49,14 @@ FAULTS: Final[dict[str, str]] = {
     "not_a_callback_url": N_("That is not the address OpenAI sent your browser to."),
     "invalid_auth_json": N_("That is not the content of a Codex auth.json file."),
     "auth_json_api_key": N_("This auth.json holds an API key, not a ChatGPT login."),
-    "auth_json_personal_token": N_("This auth.json holds a personal access token, not a login."),
     "auth_json_no_tokens": N_("This auth.json holds no tokens."),
     "auth_json_no_access_token": N_("This auth.json holds no access token."),
     "auth_json_unreadable_token": N_("The tokens in this auth.json cannot be read."),
     "auth_json_no_account_id": N_("This auth.json does not say which workspace it is for."),
     "auth_json_expired": N_("This login has ended and cannot be renewed."),
+    "invalid_access_token": N_("That is no personal access token of ChatGPT."),
+    "access_token_refused": N_("OpenAI does not accept this access token, or not any more."),
+    "access_token_names_nobody": N_("OpenAI does not say whose access token this is."),
     "other_identity": N_("You signed in to a different account than the one to renew."),
     # --- an account ---
     "refresh_token_expired": N_("The login of this account has expired."),
@@ -181,12 +183,17 @@ CURES: Final[dict[str, str]] = {
     ),
     "invalid_auth_json": N_("Paste the whole file ~/.codex/auth.json of a signed-in Codex."),
     "auth_json_api_key": N_("Run “codex login”, sign in with ChatGPT, and bring the file again."),
-    "auth_json_personal_token": N_("Run “codex login” with ChatGPT, and bring the file again."),
     "auth_json_no_tokens": N_("Run “codex login” with ChatGPT, and bring the file again."),
     "auth_json_no_access_token": N_("Run “codex login” with ChatGPT, and bring the file again."),
     "auth_json_unreadable_token": N_("Run “codex login” with ChatGPT, and bring the file again."),
     "auth_json_no_account_id": N_("Run “codex login” with ChatGPT, and bring the file again."),
     "auth_json_expired": N_("Run “codex login” with ChatGPT, and bring the file again."),
+    "invalid_access_token": N_("It begins with at- and has no spaces: copy the whole of it."),
+    "access_token_refused": N_(
+        "Make a new one in ChatGPT and replace it here; the workspace's owner must allow access"
+        " tokens."
+    ),
+    "access_token_names_nobody": N_("Make another token, or sign in in another way."),
     "other_identity": N_("Sign in with the account named here, or add the other one as new."),
     "refresh_token_expired": N_("Sign in again; name, history and keys stay."),
     "refresh_token_reused": N_(

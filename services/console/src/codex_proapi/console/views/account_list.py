@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from codex_proapi.commons.accounts.model import Account, Cooldown, CooldownReason
+from codex_proapi.commons.accounts.model import PERSONAL_TOKEN, Account, Cooldown, CooldownReason
 from codex_proapi.commons.accounts.quota_store import (
     GENERAL,
     SeenCredits,
@@ -54,6 +54,8 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     plan: str
     workspace: str
     source: str
+    kind: str
+    """What it is, a key of `kinds.KINDS`."""
     paused: bool
     weight: float
     condition: AccountStatus
@@ -74,6 +76,11 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str
     last_error_at: int
     substitutions: tuple[Substitution, ...] = ()
+
+    @property
+    def by_token(self) -> bool:
+        """Whether it is used with a personal access token, which is replaced and not renewed."""
+        return self.kind == PERSONAL_TOKEN
 
     @property
     def ready(self) -> bool:
@@ -154,6 +161,7 @@ async def load_accounts(sources: Sources) -> AccountOverview:
             plan=account.plan,
             workspace=account.chatgpt_account_id,
             source=account.source,
+            kind=account.kind,
             paused=account.paused,
             weight=account.weight,
             condition=status_of(account, cooldown=cooldown, bars=bars, now=now),

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from codex_proapi.commons.accounts.model import Account, AccountState, Cooldown, CooldownReason
+from codex_proapi.commons.accounts.kinds import TOKEN_REFUSED
+from codex_proapi.commons.accounts.model import (
+    PERSONAL_TOKEN,
+    Account,
+    AccountState,
+    Cooldown,
+    CooldownReason,
+)
 from codex_proapi.console.texts.phrases import N_
 from codex_proapi.console.views.quota_windows import SPENT_LEFT, Bar, Tone
 
@@ -25,6 +32,7 @@ class Word(enum.StrEnum):
     ENTITLEMENT = "entitlement"
     SUBSTITUTED = "substituted"
     SIGN_IN = "sign_in"
+    NEW_TOKEN = "new_token"  # noqa: S105 - a word about a token, not one
     DISABLED = "disabled"
     UNKNOWN = "unknown"
 
@@ -39,6 +47,7 @@ WORDS: dict[Word, str] = {
     Word.ENTITLEMENT: N_("Not entitled"),
     Word.SUBSTITUTED: N_("Another model answered"),
     Word.SIGN_IN: N_("Sign in again"),
+    Word.NEW_TOKEN: N_("Needs a new token"),
     Word.DISABLED: N_("Disabled by OpenAI"),
     Word.UNKNOWN: N_("Not known to this version"),
 }
@@ -51,6 +60,7 @@ CAUSES: dict[Word, str] = {
     Word.ENTITLEMENT: N_("Its plan or workspace refused Codex or the model."),
     Word.SUBSTITUTED: N_("OpenAI answered with another model than was asked for."),
     Word.SIGN_IN: N_("OpenAI no longer accepts its login."),
+    Word.NEW_TOKEN: N_("OpenAI no longer accepts its personal access token."),
     Word.DISABLED: N_("OpenAI has closed the account, or its plan has no Codex."),
     Word.UNKNOWN: N_("A newer version of Codex Pro API has written a state that this one lacks."),
 }
@@ -63,6 +73,7 @@ CURES: dict[Word, str] = {
     Word.ENTITLEMENT: N_("Check its plan and workspace, or pause it."),
     Word.SUBSTITUTED: N_("It is passed over for a while; it comes back by itself."),
     Word.SIGN_IN: N_("Sign in again; name, history and keys stay."),
+    Word.NEW_TOKEN: N_("Make a new token in ChatGPT and replace it; name, history and keys stay."),
     Word.DISABLED: N_("Ask OpenAI's support, or remove it."),
     Word.UNKNOWN: N_("Finish the upgrade."),
 }
@@ -82,6 +93,7 @@ _TONES: dict[Word, Tone] = {
     Word.COOLING: Tone.WARN,
     Word.SUBSTITUTED: Tone.WARN,
     Word.SIGN_IN: Tone.BAD,
+    Word.NEW_TOKEN: Tone.BAD,
     Word.DISABLED: Tone.BAD,
     Word.UNKNOWN: Tone.WARN,
     Word.UNREACHABLE: Tone.BAD,
@@ -89,7 +101,10 @@ _TONES: dict[Word, Tone] = {
     Word.ENTITLEMENT: Tone.BAD,
 }
 _ATTENTION = frozenset(
-    {Word.SIGN_IN, Word.DISABLED, Word.ENTITLEMENT, Word.UNREACHABLE, Word.TOKEN}
+    {
+        *(Word.SIGN_IN, Word.NEW_TOKEN, Word.DISABLED, Word.ENTITLEMENT),
+        *(Word.UNREACHABLE, Word.TOKEN),
+    }
 )
 
 
@@ -130,7 +145,7 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def signs_in(self) -> bool:
         """Whether signing in again is what helps."""
-        return self.word in {Word.SIGN_IN, Word.TOKEN}
+        return self.word in {Word.SIGN_IN, Word.NEW_TOKEN, Word.TOKEN}
 
     @property
     def retries(self) -> bool:
@@ -143,6 +158,7 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.word in {
             Word.PAUSED,
             Word.SIGN_IN,
+            Word.NEW_TOKEN,
             Word.DISABLED,
             Word.UNKNOWN,
             Word.ENTITLEMENT,
@@ -161,6 +177,8 @@ def status_of(
     match account.state:
         case AccountState.DEACTIVATED:
             return AccountStatus(word=Word.DISABLED, code=account.state_reason)
+        case AccountState.REVOKED if account.kind == PERSONAL_TOKEN:
+            return AccountStatus(word=Word.NEW_TOKEN, code=TOKEN_REFUSED)
         case AccountState.REVOKED:
             return AccountStatus(word=Word.SIGN_IN, code=account.state_reason)
         case AccountState.UNKNOWN:

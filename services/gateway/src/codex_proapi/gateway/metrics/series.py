@@ -34,7 +34,7 @@ SLOT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 """Seconds."""
 TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
-REFRESH_OUTCOMES = ("refreshed", "superseded", "refused", "unavailable")
+REFRESH_OUTCOMES = ("refreshed", "confirmed", "superseded", "refused", "unavailable")
 CONNECT_CAUSES = ("dns", "tcp", "tls", "proxy", "timeout", OTHER)
 SHAPE_CAUSES = ("refused", "remembered")
 EVENT_FAMILIES = ("response", "codex")

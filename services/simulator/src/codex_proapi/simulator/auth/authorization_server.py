@@ -1,5 +1,6 @@
 """The simulated authorization server over HTTP: browser login, tokens, device codes, revocation."""
 
+import asyncio
 import html
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from codex_proapi.simulator.auth.requests import (
     scripted_refusal,
 )
 from codex_proapi.simulator.auth.token_endpoint import TokenEndpoint
-from codex_proapi.simulator.http.authentication import account_of_bearer
+from codex_proapi.simulator.http.authentication import account_of_personal_token
 from codex_proapi.simulator.state.accounts import CLIENT_ID
 from codex_proapi.simulator.state.refusals import Refusal
 from codex_proapi.simulator.state.world import World
@@ -104,20 +105,27 @@ class AuthorizationServer:
         return web.Response(status=200)
 
     async def whoami(self, request: web.Request) -> web.StreamResponse:
-        """GET …/whoami: whose `at-…` token this is."""
-        await record_request(request, self._world)
-        account = account_of_bearer(request.headers, self._world)
+        """GET …/whoami: whose `at-…` token this is; a login's token is refused."""
+        received = await record_request(request, self._world)
+        fault = self._world.faults.take("whoami")
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.refusal or fault.status:
+            received.status = fault.status
+            return reply(scripted_refusal(fault, self._world))
+        account = account_of_personal_token(request.headers, self._world)
         if isinstance(account, Refusal):
+            received.status = account.status
             return reply(account)
-        return reply(
-            {
-                "email": account.email,
-                "chatgpt_user_id": account.user_id,
-                "chatgpt_account_id": account.workspace,
-                "chatgpt_plan_type": account.plan,
-                "chatgpt_account_is_fedramp": account.fedramp,
-            }
-        )
+        received.status, received.account = 200, account.name
+        answer = {
+            "email": account.email,
+            "chatgpt_user_id": account.user_id,
+            "chatgpt_account_id": account.workspace,
+            "chatgpt_plan_type": account.plan,
+            "chatgpt_account_is_fedramp": account.fedramp,
+        }
+        return reply({name: value for name, value in answer.items() if name not in fault.absent})
 
     def _authorize_problem(self, asked: dict[str, str]) -> str:
         """Why an authorize request is invalid; empty if it is valid."""

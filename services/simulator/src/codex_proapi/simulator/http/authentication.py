@@ -34,10 +34,18 @@ def authenticate(headers: Mapping[str, str], world: World) -> SimulatedAccount |
     return account
 
 
-def account_of_bearer(headers: Mapping[str, str], world: World) -> SimulatedAccount | Refusal:
-    """The account of an access token, whatever workspace the call names."""
-    token = headers.get("authorization", "").partition(" ")[2]
-    return _account_of_token(token, world, Circumstance(now=world.clock()))
+def account_of_personal_token(
+    headers: Mapping[str, str], world: World
+) -> SimulatedAccount | Refusal:
+    """The account of a personal access token, whatever workspace the call names."""
+    at = Circumstance(now=world.clock())
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.startswith("at-"):
+        return refuse("unauthorized", at)
+    account = _account_of_token(token, world, at)
+    if isinstance(account, SimulatedAccount) and account.deactivated:
+        return refuse("account_deactivated", at)
+    return account
 
 
 def _account_of_token(token: str, world: World, at: Circumstance) -> SimulatedAccount | Refusal:

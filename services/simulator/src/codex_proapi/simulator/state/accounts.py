@@ -53,6 +53,8 @@ class SimulatedAccount:
     """Whether every call is refused for good."""
     first_valid_token: int = 0
     """Access tokens with a lower number are invalidated."""
+    access_key_number: int = 0
+    """Number of its present `at-…` token; those before it are deleted."""
     answers: int = 0
     """Number of answers it has given."""
 
@@ -70,7 +72,8 @@ class SimulatedAccount:
     @property
     def access_key(self) -> str:
         """Its long-lived `at-…` access token, as business plans can make."""
-        return "at-" + hashlib.sha256(f"{self.workspace}{self.user_id}".encode()).hexdigest()[:40]
+        of = f"{self.workspace}{self.user_id}{self.access_key_number or ''}"
+        return "at-" + hashlib.sha256(of.encode()).hexdigest()[:40]
 
 
 def default_accounts() -> list[SimulatedAccount]:

@@ -32,6 +32,7 @@ ENDS: Final[dict[AlertKind, str]] = {
 TEST: Final = N_("A test: this destination gets alerts")
 _STATES: Final = {
     "sign_in": N_("OpenAI no longer accepts its login."),
+    "new_token": N_("OpenAI no longer accepts its personal access token."),
     "disabled": N_("OpenAI has closed the account, or its plan has no Codex."),
 }
 _SORTS: Final = {"event": N_("event"), "field": N_("field"), "refusal": N_("refusal")}

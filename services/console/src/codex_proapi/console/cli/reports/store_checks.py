@@ -133,8 +133,8 @@ async def _contents(store: OpenedStore) -> list[Finding]:
         found.append(
             warning(
                 "accounts",
-                f"{len(lost)} must sign in again: {names}",
-                "sign in again in the console",
+                f"{len(lost)} must sign in again, or need a new token: {names}",
+                "do so in the console; a token also by `codex-proapi accounts add-token`",
             )
         )
     gateways = [r for r in await store.replicas.all() if r.service == "gateway"]

@@ -1,4 +1,4 @@
-// The list of accounts and one account: the dialog with four ways, sorting, the test.
+// The list of accounts and one account: the dialog of ways to add one, sorting, the test.
 import { $, on } from "../dom.js";
 import { call } from "../api.js";
 import { busy } from "../ui/actions.js";
@@ -6,6 +6,7 @@ import { openDialog } from "../ui/dialogs.js";
 import { refreshNow } from "../live.js";
 import { beginFor, keepLogins } from "./logins.js";
 import { keepAuthFile } from "./auth_file.js";
+import { keepPersonalToken } from "./personal_token.js";
 import { showStep } from "../parts/test_steps.js";
 import { t, tn } from "../texts.js";
 import { fullTime } from "../times.js";
@@ -13,10 +14,12 @@ import { fullTime } from "../times.js";
 const dialog = $("#add-account");
 keepLogins();
 keepAuthFile();
+keepPersonalToken();
 
 dialog.addEventListener("opening", (event) => {
-  const { loginAccount = "", loginName = "" } = event.detail;
+  const { loginAccount = "", loginName = "", loginWay = "" } = event.detail;
   beginFor(loginAccount);
+  if (loginWay) $(`#tab-${loginWay}`, dialog)?.click();
   $("[data-again]", dialog).hidden = !loginAccount;
   $("[data-again-name]", dialog).textContent = loginName;
 });

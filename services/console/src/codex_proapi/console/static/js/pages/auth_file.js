@@ -1,9 +1,9 @@
-// The fourth way: an auth.json, pasted, dropped or chosen; looked at first, then saved.
+// One way to add an account: an auth.json, pasted, dropped or chosen; looked at first, then saved.
 import { $ } from "../dom.js";
 import { call, Fault } from "../api.js";
 import { busy, showError } from "../ui/actions.js";
 import { done, renewing } from "./logins.js";
-import { fullTime } from "../times.js";
+import { showPreview } from "../parts/account_preview.js";
 
 const LARGEST = 256 * 1024;
 const form = $('form[data-way="auth_json"]');
@@ -20,20 +20,7 @@ function read() {
   throw new Fault({ code: "invalid_auth_json" });
 }
 
-function show(preview) {
-  $("[data-preview]", form).hidden = !preview;
-  $("[data-save]", form).hidden = !preview;
-  $("[data-look]", form).hidden = Boolean(preview);
-  const exists = Boolean(preview && document.getElementById(`row-${preview.id}`));
-  $("[data-preview-name]", form).hidden = !preview || exists || Boolean(renewing());
-  $("[data-preview-exists]", form).hidden = !exists;
-  $("[data-preview-no-refresh]", form).hidden = !preview || preview.renewable;
-  if (!preview) return;
-  const values = { ...preview, expires: preview.expires_at ? fullTime(preview.expires_at) : "–" };
-  for (const place of form.querySelectorAll("[data-preview-value]")) {
-    place.textContent = values[place.dataset.previewValue] || "–";
-  }
-}
+const show = (preview) => showPreview(form, preview);
 
 const look = (button) =>
   busy(button, async () => show(await call("POST", "/api/accounts/preview", { auth_json: read() })), error);

@@ -1,4 +1,4 @@
-"""Logins at OpenAI from the command line: signing in with a device code, and ending a login."""
+"""Logins at OpenAI from the command line: by a device code or a personal access token, and their end."""
 
 import asyncio
 import contextlib
@@ -11,10 +11,12 @@ from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.connections.http_client import http_client
 from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.console.accounts.auth_json import AuthFile
 from codex_proapi.console.accounts.device_login import DeviceLogins
 from codex_proapi.console.accounts.log_out import LOG_OUT_SECONDS, log_out
 from codex_proapi.console.accounts.login_service import LoginService
 from codex_proapi.console.accounts.pending_logins import LoginState, PendingLogin, PendingLogins
+from codex_proapi.console.accounts.personal_tokens import read_personal_token
 from codex_proapi.console.cli.opened_store import ACTOR, OpenedStore
 from codex_proapi.console.errors import Code, LoginRefused, NotFound
 from codex_proapi.console.settings import ConsoleSettings
@@ -87,6 +89,13 @@ class UpstreamLogin:
         """Revoke an account's login; False if that was not possible."""
         async with self._endpoint(LOG_OUT_SECONDS) as endpoint:
             return await log_out(accounts, endpoint, account_id)
+
+    async def read_token(self, token: str, *, name: str = "", expires_at: int = 0) -> AuthFile:
+        """Ask whose a personal access token is; raises ConsoleError like `read_personal_token`."""
+        async with self._endpoint(SIGN_IN_SECONDS) as endpoint:
+            return await read_personal_token(
+                token, endpoint, now=time.time(), name=name, expires_at=expires_at
+            )
 
     @contextlib.asynccontextmanager
     async def _endpoint(self, patience: float) -> AsyncIterator[TokenEndpoint]:
