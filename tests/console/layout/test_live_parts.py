@@ -3,7 +3,7 @@
 import importlib.resources
 import re
 
-from codex_proapi.console.layout.live_parts import MOST_DIGESTS, changes_of, digests_in
+from codex_proapi.console.layout.live_parts import MOST_DIGESTS, changes_of, digests_in, with_digests
 
 
 def a_page(*rows: str, head: str = "3 keys", tail: str = "1-3 of 3", other: str = "ok") -> str:
@@ -38,6 +38,15 @@ def test_of_a_list_only_the_changed_row_is_sent_whole() -> None:
     assert "pulse" not in html
     assert "a1" not in html
     assert changes_of(a_page("a1", "b2"), now).html == ""
+
+
+def test_a_whole_page_tells_what_it_shows() -> None:
+    page = f"<head><title>Keys</title></head><body>{a_page('a1', 'b1')}</body>"
+    told = re.search(r'<meta name="live" content="([^"]+)">\n</head>', with_digests(page))
+
+    assert told
+    assert changes_of(a_page("a1", "b1"), digests_in(told[1])).html == ""
+    assert "b2" in changes_of(a_page("a1", "b2"), digests_in(told[1])).html
 
 
 def test_another_order_a_new_row_and_one_that_left_are_told() -> None:

@@ -12,7 +12,7 @@ from litestar.enums import MediaType
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.cluster.replicas import Replica
 from codex_proapi.console.auth.identity import IdentityKind, identity_of
-from codex_proapi.console.layout.live_parts import changes_of, digests_in
+from codex_proapi.console.layout.live_parts import changes_of, digests_in, with_digests
 from codex_proapi.console.layout.preferences import Preferences, preferences_of
 from codex_proapi.console.layout.rendering import render_in_steps
 from codex_proapi.console.server.middleware import origin_of
@@ -77,7 +77,9 @@ async def page(
         template, preferences(request), layout=layout, live=live, **context
     )
     headers = {"vary": "cookie, accept-language"}
-    if seen is not None:
+    if seen is None:
+        html = with_digests(html)
+    else:
         html, digests = changes_of(html, digests_in(seen))
         headers[LIVE_HEADER] = " ".join(digests)
         if not html:

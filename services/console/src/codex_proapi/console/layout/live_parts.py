@@ -52,6 +52,12 @@ def changes_of(html: str, seen: Collection[str]) -> Changes:
     return Changes("".join(changed), tuple(digests))
 
 
+def with_digests(page: str) -> str:
+    """A whole page that tells its script what it shows, for the first refresh in place."""
+    told = " ".join(changes_of(page, ()).digests)
+    return page.replace("</head>", f'<meta name="live" content="{told}">\n</head>', 1)
+
+
 def _end_of(html: str, begin: re.Match[str]) -> int:
     """Where the element ends that begins here."""
     depth = 0

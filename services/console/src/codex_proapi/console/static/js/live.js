@@ -9,7 +9,7 @@ import { whileVisible } from "./page_visibility.js";
 
 const POLL = 5000, QUIET = 2000, SOON = 150;
 let timer = 0, lastRun = 0, running = false, again = false, polling = 0, lostSince = 0, source = null;
-let seen = ""; // digests of what this page shows; the server leaves that out
+let seen = $('meta[name="live"]')?.content || ""; // digests of what this page shows; the server leaves that out
 const after = [];
 
 export const whenRefreshed = (act) => after.push(act);
