@@ -78,6 +78,20 @@ async def test_targets_are_large_enough_for_a_thumb(phone: Tab) -> None:
     assert small == {}, small
 
 
+async def test_both_days_of_the_usage_and_their_button_stand_in_one_row(
+    browser: Browser, site: Served
+) -> None:
+    async with tab(browser, site.base, phone=True, viewport={"width": 360, "height": 740}) as page:
+        await page.open("/usage")
+        tops = await page.eval(
+            "[...document.querySelectorAll('.usage-days :is(input[type=date], button)')]"
+            ".map((each) => Math.round(each.getBoundingClientRect().top))"
+        )
+
+    assert len(tops) == 3
+    assert len(set(tops)) == 1
+
+
 async def test_the_menu_is_a_drawer_that_gives_the_focus_back(phone: Tab) -> None:
     await phone.open("/accounts")
     assert not await phone.page.is_visible(".nav")

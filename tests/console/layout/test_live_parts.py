@@ -3,7 +3,12 @@
 import importlib.resources
 import re
 
-from codex_proapi.console.layout.live_parts import MOST_DIGESTS, changes_of, digests_in, with_digests
+from codex_proapi.console.layout.live_parts import (
+    MOST_DIGESTS,
+    changes_of,
+    digests_in,
+    with_digests,
+)
 
 
 def a_page(*rows: str, head: str = "3 keys", tail: str = "1-3 of 3", other: str = "ok") -> str:

@@ -5,7 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 from support.consoles import Browser, console_settings, guarded, running, script
 from support.redis_server import RedisServer
 
@@ -118,21 +125,27 @@ def test_other_errors_become_ours(error: Exception, status: int, code: Code) -> 
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "code"),
     [
-        ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
-        OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
+        (ResponseError("MISCONF Errors writing to the AOF file: No space"), Code.STORE_FULL),
+        (OutOfMemoryError("command not allowed when used memory > 'm'."), Code.STORE_FULL),
+        (ReadOnlyError("You can't write against a read only replica."), Code.STORE_READ_ONLY),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), Code.STORE_READ_ONLY),
+        (AuthenticationError("invalid username-password pair"), Code.STORE_REFUSED),
+        (NoPermissionError("this user has no permissions"), Code.STORE_REFUSED),
+        (ResponseError("NOAUTH Authentication required."), Code.STORE_REFUSED),
+        (BusyLoadingError("Redis is loading the dataset in memory"), Code.STORE_LOADING),
     ],
 )
-async def test_a_store_that_is_full_is_not_said_to_be_away(reply: Exception) -> None:
+async def test_a_store_that_answers_is_not_said_to_be_away(reply: Exception, code: Code) -> None:
     try:
         with mapped():
             raise reply
     except StoreUnavailable as error:
         known = known_as(error)
 
-    assert (known.status, known.code) == (503, Code.STORE_FULL)
-    assert "REDIS_URL" not in sentence_of(known.code)
+    assert (known.status, known.code) == (503, code)
+    assert "does not answer" not in sentence_of(known.code)
 
 
 def test_the_message_says_what_happened_and_what_to_do() -> None:

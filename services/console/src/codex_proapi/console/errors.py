@@ -102,6 +102,9 @@ class Code(enum.StrEnum):
     # ours
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_FULL = "store_full"
+    STORE_READ_ONLY = "store_read_only"
+    STORE_REFUSED = "store_refused"
+    STORE_LOADING = "store_loading"
     INTERNAL = "internal"
 
 

@@ -73,8 +73,13 @@ class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorBody
 
 
-FULL_CODES = ("MISCONF", "OOM", "OutOfMemory")
-"""Errors of a Redis that cannot write: its disk failed or is full, its memory is used up."""
+STORE_ERRORS: dict[Code, tuple[str, ...]] = {
+    Code.STORE_FULL: ("MISCONF", "OOM", "OutOfMemory"),
+    Code.STORE_READ_ONLY: ("READONLY", "ReadOnly", "NOREPLICAS"),
+    Code.STORE_REFUSED: ("NOAUTH", "WRONGPASS", "NOPERM", "Authentication", "NoPermission"),
+    Code.STORE_LOADING: ("LOADING", "BusyLoading"),
+}
+"""What a Redis that answers may refuse everything for: error codes, and names of redis-py's errors."""
 
 
 def handlers_of(
@@ -114,8 +119,8 @@ def known_as(error: Exception) -> ConsoleError:
         case ConsoleError():
             return error
         case StoreUnavailable():
-            full = any(code in str(error) for code in FULL_CODES)
-            return StoreAway(Code.STORE_FULL if full else None)
+            named = (c for c, words in STORE_ERRORS.items() if any(w in str(error) for w in words))
+            return StoreAway(next(named, None))
         case RecursionError() | UnicodeDecodeError():  # a body no JSON decoder gets through
             return BadRequest()
         case CredentialRevoked():

@@ -86,6 +86,9 @@ FAULTS: Final[dict[str, str]] = {
     "context_length_exceeded": N_("The conversation is longer than the model can read."),
     "store_unavailable": N_("Redis does not answer."),
     "store_full": N_("Redis saves nothing: its disk or its memory is full."),
+    "store_read_only": N_("Redis takes no writes."),
+    "store_refused": N_("Redis refuses this server's login, or a command."),
+    "store_loading": N_("Redis is loading its data."),
     "server_overloaded": N_("The gateway is busy or restarting."),
     "upstream_unreachable": N_("OpenAI could not be reached."),
     "proxy_failed": N_("The proxy on the way to OpenAI fails."),
@@ -223,6 +226,12 @@ CURES: Final[dict[str, str]] = {
     "store_full": N_(
         "Make room on its disk or raise its maxmemory; what is there can be read meanwhile."
     ),
+    "store_read_only": N_(
+        "It is a replica, or too few replicas follow it (min-replicas-to-write). Check that"
+        " REDIS_URL leads to the master; what is there can be read meanwhile."
+    ),
+    "store_refused": N_("Check user and password in REDIS_URL, and what the user may do (ACL)."),
+    "store_loading": N_("Try again in a moment."),
     "store_unavailable": N_("Check that Redis runs and that REDIS_URL is right."),
     "server_overloaded": N_("Try again in a moment."),
     "credential_unavailable": N_("Try again in a moment; if it stays, sign in again."),
