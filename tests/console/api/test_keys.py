@@ -48,7 +48,9 @@ def code_of(answer: httpx.Response) -> tuple[int, str]:
 async def test_a_key_is_shown_once_and_works_at_the_gateway(
     api: httpx.AsyncClient, gateway: KeyStore
 ) -> None:
-    made = await make(api, owner="Ada", limits={"rpm": 60}, allowed_models=["gpt-6-sol"])
+    made = await make(
+        api, owner="Ada", group="team a", limits={"rpm": 60}, allowed_models=["gpt-6-sol"]
+    )
     listed = (await api.get("/api/keys")).json()["keys"]
     found = await gateway.find(made["secret"])
 
@@ -57,6 +59,7 @@ async def test_a_key_is_shown_once_and_works_at_the_gateway(
     assert made["secret"].startswith(made["key"]["prefix"])
     assert found is not None
     assert (found.id, found.owner, found.limits.rpm) == (made["key"]["id"], "Ada", 60)
+    assert found.group == made["key"]["group"] == "team a"
     assert made["key"] == {
         **made["key"],
         "name": "laptop",

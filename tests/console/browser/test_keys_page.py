@@ -298,3 +298,33 @@ async def test_accounts_of_a_key_are_searched_where_there_are_many(
 
     options = visitor.page.locator("#new-key .checks > label:visible", has_text="@example.com")
     assert [each.strip() for each in await options.all_inner_texts()] == ["more-7@example.com"]
+
+
+async def test_keys_are_put_into_groups_one_by_one_and_together(site: Served, visitor: Tab) -> None:
+    keys = [(await site.scene.keys.create(f"Group {number}"))[0].id for number in range(3)]
+    await visitor.open("/keys")
+    await visitor.click(f"#row-{keys[0]} summary")
+    await visitor.click(f"#row-{keys[0]} [data-open=edit-key]")
+    await visitor.page.fill("#edit-key [name=group]", " night shift ")
+    await visitor.click("#edit-key [type=submit]")
+    await visitor.see(f"#row-{keys[0]}", "night shift")
+
+    for key in keys[1:]:
+        await visitor.click(f"#row-{key} [data-pick]")
+    await visitor.click("#bulk [data-open=bulk-limits]")
+    await visitor.page.fill("#bulk-limits [name=group]", "night shift")
+    await visitor.click("#bulk-limits [type=submit]")
+    await visitor.see(f"#row-{keys[2]}", "night shift")
+    found = {key.id: key for key in await site.scene.keys.list()}
+    assert [found[key].group for key in keys] == ["night shift"] * 3
+
+    await visitor.open("/keys?group=night+shift")
+    assert await visitor.page.locator("#key-list > tr").count() == 3
+    await visitor.click(f"#row-{keys[1]} [data-pick]")
+    await visitor.click("#bulk [data-open=bulk-limits]")
+    await visitor.page.fill("#bulk-limits [name=group]", "-")
+    await visitor.click("#bulk-limits [type=submit]")
+    await visitor.page.wait_for_selector(f"#row-{keys[1]}", state="detached")
+    changed = await site.scene.keys.get(keys[1])
+    assert changed
+    assert changed.group == ""

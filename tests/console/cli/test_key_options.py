@@ -11,7 +11,7 @@ NOTHING: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("owner", "default_model", "default_effort", "reasoning_summary", "weight", "expires"),
-            *("max_effort", "fast_tier", "model_fallbacks", "small_work_models"),
+            *("group", "max_effort", "fast_tier", "model_fallbacks", "small_work_models"),
         )
     ),
     **dict.fromkeys(("rpm", "tpm", "concurrent", "tokens_day", "tokens_week", "tokens_month")),

@@ -64,9 +64,11 @@ def test_all_a_key_may_be_is_said_shown_and_changed(environ: dict[str, str]) -> 
     run(
         environ, "change", "ci", "--model", "gpt-5.5", "--weight", "2", "--rpm", "0", "--name", "CI"
     )
+    run(environ, "change", "CI", "--group", "nightly")
     shown = dict(line.split("\t") for line in run(environ, "show", "CI").stdout.splitlines())
 
-    assert (shown["models"], shown["weight"]) == ("gpt-5.5", "2")
+    assert (shown["models"], shown["weight"], shown["group"]) == ("gpt-5.5", "2", "nightly")
+    assert run(environ, "list").stdout.rstrip().endswith("\tnightly")
     assert (shown["limits"], shown["accounts"]) == ("tokens-week 1000000", "all")
     assert shown["ends"].endswith("UTC")
     told = json.loads(run(environ, "list", "--json").stdout)["keys"]

@@ -9,6 +9,7 @@ from litestar.params import FromQuery, JSONBody
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import LEAST_WEIGHT, MOST_WEIGHT, ApiKey, KeyStore
+from codex_proapi.commons.owner_terms.terms import MOST_NAME as MOST_GROUP
 from codex_proapi.console.api.model_check import ModelCheck
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.request_author import audit_event
@@ -23,6 +24,8 @@ MOST_NAME = 100
 """Characters of a key's name."""
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME, pattern=r"\S")]
 Owner = Annotated[str, msgspec.Meta(max_length=100)]
+Group = Annotated[str, msgspec.Meta(max_length=MOST_GROUP, pattern=r"^(\S(.*\S)?)?$")]
+"""The group of keys it belongs to, without spaces at its ends; empty is none."""
 Ends = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800)]
 """Seconds since the epoch; 0 is never."""
 Model = Annotated[str, msgspec.Meta(max_length=128)]
@@ -69,6 +72,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Name
     owner: Owner = ""
+    group: Group = ""
     expires_at: Ends = 0
     allowed_models: Models = ()
     default_model: Model = ""
@@ -88,6 +92,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     owner: Owner | msgspec.UnsetType = msgspec.UNSET
+    group: Group | msgspec.UnsetType = msgspec.UNSET
     expires_at: Ends | msgspec.UnsetType = msgspec.UNSET
     allowed_models: Models | msgspec.UnsetType = msgspec.UNSET
     default_model: Model | msgspec.UnsetType = msgspec.UNSET
@@ -115,6 +120,7 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     owner: str
+    group: str
     prefix: str
     created_at: int
     expires_at: int
@@ -275,6 +281,7 @@ def key_body(key: ApiKey, *, now: float) -> KeyBody:
         id=key.id,
         name=key.name,
         owner=key.owner,
+        group=key.group,
         prefix=key.prefix,
         created_at=key.created_at,
         expires_at=key.expires_at,

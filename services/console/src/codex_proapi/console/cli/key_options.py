@@ -29,7 +29,7 @@ LIMITS: Final = (
     ("tokens_month", "Tokens a calendar month (of the team's time zone)."),
 )
 PLAIN: Final = (
-    *("owner", "default_model", "default_effort", "reasoning_summary", "weight"),
+    *("owner", "group", "default_model", "default_effort", "reasoning_summary", "weight"),
     *("max_effort", "fast_tier", "model_fallbacks", "small_work_models"),
 )
 SUMMARIES: Final = ("none", "auto", "concise", "detailed", "")
@@ -96,6 +96,7 @@ def key_options(command: F) -> F:
     """Options for everything a key may be, but its name. What is not given is None or ()."""
     options = [
         click.option("--owner", help="Whose it is."),
+        click.option("--group", help="Group of keys it belongs to, by which owners admit it to their accounts; empty is none."),
         click.option("--expires", type=End(), help=f"{End.told}."),
         click.option("--model", "models", multiple=True, help="May ask for it; again for more, `all` for all."),
         click.option("--account", "accounts", multiple=True, help="May spend it (id or name); again for more, `all` for all."),

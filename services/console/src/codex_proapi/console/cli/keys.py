@@ -72,7 +72,7 @@ def list_keys(environ: Mapping[str, str], *, as_json: bool) -> None:
     if not found:
         return print("no keys yet; `codex-proapi keys create NAME` makes one")
     times = (heading("CREATED", calendar), heading("LAST USED", calendar))
-    columns = ("ID", "NAME", "OWNER", "BEGINS", "STATE", *times, "LIMITS")
+    columns = ("ID", "NAME", "OWNER", "BEGINS", "STATE", *times, "LIMITS", "GROUP")
     return show_table(columns, [_row(key, calendar) for key in found])
 
 
@@ -259,6 +259,7 @@ def _show(key: ApiKey, calendar: Calendar, *, as_json: bool) -> None:
         ("id", key.id),
         ("name", key.name),
         ("owner", key.owner),
+        ("group", key.group),
         ("begins", f"{key.prefix}…"),
         ("state", _state(key)),
         ("created", told(key.created_at, calendar)),
@@ -281,7 +282,8 @@ def _show(key: ApiKey, calendar: Calendar, *, as_json: bool) -> None:
 
 def _row(key: ApiKey, calendar: Calendar) -> Sequence[str]:
     times = (moment(key.created_at, calendar), moment(key.last_used_at, calendar))
-    return (key.id, key.name, key.owner, f"{key.prefix}…", _state(key), *times, _limits(key))
+    facts = (key.id, key.name, key.owner, f"{key.prefix}…", _state(key))
+    return (*facts, *times, _limits(key), key.group)
 
 
 def _limits(key: ApiKey) -> str:

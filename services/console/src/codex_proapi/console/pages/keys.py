@@ -12,6 +12,7 @@ from codex_proapi.console.views.account_list import load_accounts
 from codex_proapi.console.views.key_list import (
     KeyQuery,
     chosen,
+    groups_of,
     owners_of,
     query_of,
     state_of,
@@ -31,6 +32,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     owner: str
+    group: str
     prefix: str
     state: str
     """`active`, `expired` or `revoked`."""
@@ -53,6 +55,8 @@ class KeysView(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     query: KeyQuery
     owners: tuple[str, ...]
+    groups: tuple[str, ...]
+    """Names of groups of keys, in alphabetical order."""
     required: bool
     """Whether requests without a key are refused even before the first is made."""
     models: list[str]
@@ -75,7 +79,7 @@ async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
     one = page_of(
         chosen(found, query, now=now, tokens=tokens),
         request.query_params,
-        text=lambda key: f"{key.name} {key.owner} {key.prefix} {key.id}",
+        text=lambda key: f"{key.name} {key.owner} {key.group} {key.prefix} {key.id}",
     )
     rows = [row_of(key, now=now, tokens_today=tokens.get(key.id, 0)) for key in one.rows]
     view = KeysView(
@@ -83,6 +87,7 @@ async def keys_page(request: AnyRequest, sources: NamedDependency[Sources]) -> R
         total=len(found),
         query=query,
         owners=owners_of(found),
+        groups=groups_of(found),
         required=await policy(sources) is KeyPolicy.REQUIRED,
         models=await offered_models(sources, overview),
         accounts=tuple(
@@ -100,6 +105,7 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         "revoked": key.revoked,
         "name": key.name,
         "owner": key.owner,
+        "group": key.group,
         "limits": limits,
         "weight": key.weight,
         "allowed_models": key.allowed_models,
@@ -116,6 +122,7 @@ def row_of(key: ApiKey, *, now: float, tokens_today: int) -> KeyRow:
         id=key.id,
         name=key.name,
         owner=key.owner,
+        group=key.group,
         prefix=key.prefix,
         state=state_of(key, now),
         last_used_at=key.last_used_at,

@@ -104,6 +104,7 @@ FIELDS: Final[dict[str, str]] = {
     "ip": N_("From"),
     "name": N_("Name"),
     "owner": N_("Owner"),
+    "group": N_("Group"),
     "expires_at": N_("Expires"),
     "prefix": N_("Begins with"),
     "id": N_("Id"),

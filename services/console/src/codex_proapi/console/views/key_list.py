@@ -11,7 +11,7 @@ from codex_proapi.commons.api_keys.store import ApiKey
 SORTS = ("name", "newest", "used", "tokens", "expires")
 STATES = ("active", "expired", "revoked")
 MOST_OWNERS = 200
-"""Owners to choose from; the search finds the others."""
+"""Owners, and groups, to choose from; the search finds the others."""
 _NEVER = 1 << 40
 
 
@@ -21,11 +21,12 @@ class KeyQuery(msgspec.Struct, frozen=True, kw_only=True):
     sort: str = SORTS[0]
     state: str = ""
     owner: str = ""
+    group: str = ""
 
     @property
     def filtered(self) -> bool:
         """Whether some keys may be left out."""
-        return bool(self.state or self.owner)
+        return bool(self.state or self.owner or self.group)
 
     @property
     def kept(self) -> str:
@@ -36,12 +37,13 @@ class KeyQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def query_of(asked: Mapping[str, str]) -> KeyQuery:
-    """The query of an address (`sort`, `state`, `owner`); words that mean nothing are left out."""
+    """The query of an address (`sort`, `state`, `owner`, `group`); words that mean nothing are left out."""
     sort, state = asked.get("sort", ""), asked.get("state", "")
     return KeyQuery(
         sort=sort if sort in SORTS else SORTS[0],
         state=state if state in STATES else "",
         owner=asked.get("owner", "")[:100],
+        group=asked.get("group", "")[:100],
     )
 
 
@@ -53,6 +55,11 @@ def state_of(key: ApiKey, now: float) -> str:
 def owners_of(keys: Sequence[ApiKey]) -> tuple[str, ...]:
     """Everybody who owns a key, in alphabetical order."""
     return tuple(sorted({key.owner for key in keys} - {""}, key=str.casefold)[:MOST_OWNERS])
+
+
+def groups_of(keys: Sequence[ApiKey]) -> tuple[str, ...]:
+    """Every group of a key, in alphabetical order."""
+    return tuple(sorted({key.group for key in keys} - {""}, key=str.casefold)[:MOST_OWNERS])
 
 
 def chosen(
@@ -77,7 +84,9 @@ def chosen(
     wanted = [
         key
         for key in keys
-        if query.state in {"", state_of(key, now)} and query.owner in {"", key.owner}
+        if query.state in {"", state_of(key, now)}
+        and query.owner in {"", key.owner}
+        and query.group in {"", key.group}
     ]
     return sorted(
         wanted,

@@ -74,6 +74,7 @@ $("#edit-key").addEventListener("opening", (event) => {
   form.elements.ends.value = "";
   form.elements.name.value = editing.name;
   form.elements.owner.value = editing.owner;
+  form.elements.group.value = editing.group;
   fillLimits(form, editing);
 });
 
@@ -83,7 +84,10 @@ $("#new-key").addEventListener("opening", (event) => {
   const like = "like" in event.detail;
   if (like || copied) form.reset(); // what somebody has typed stays
   copied = like;
-  if (like) fillLimits(form, JSON.parse(event.detail.key));
+  if (!like) return;
+  const key = JSON.parse(event.detail.key);
+  form.elements.group.value = key.group; // with it the accounts that it may use
+  fillLimits(form, key);
 });
 
 function fillLimits(form, key) {

@@ -9,6 +9,7 @@ import { sentences, t, tn } from "../texts.js";
 import { endOf } from "./key_ends.js";
 
 const MOST_NAMES = 5;
+const NO_GROUP = "-";
 const boxes = () => $$("[data-pick]").filter((box) => !box.closest("tr").hidden);
 const picked = () => boxes().filter((box) => box.checked).map((box) => JSON.parse(box.closest("tr").dataset.key));
 const living = () => picked().filter((key) => !key.revoked);
@@ -77,14 +78,16 @@ const deeds = {
 };
 
 async function limit(form) {
-  const { ends, ...values } = valuesOf(form);
+  const { ends, group, ...values } = valuesOf(form);
   const filled = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
   const change = ends ? { expires_at: endOf(ends) } : {};
+  if (group) change.group = group === NO_GROUP ? "" : group;
+  const limits = Object.keys(filled).length > 0;
   const keys = living();
   form.closest("dialog").close();
   form.reset();
-  if (!ends && !Object.keys(filled).length) return;
-  await forEach(keys, (key) => call("PATCH", path(key), { ...change, limits: { ...key.limits, ...filled } }));
+  if (!limits && !Object.keys(change).length) return;
+  await forEach(keys, (key) => call("PATCH", path(key), limits ? { ...change, limits: { ...key.limits, ...filled } } : change));
 }
 
 export function keepBulk() {
