@@ -1,4 +1,4 @@
-"""A disk that takes no more, as a limit on the size of files stands for it: one sentence, nothing begun."""
+"""A folder that takes nothing: one sentence, nothing begun. A limit on the size of files stands for a full disk."""
 
 import os
 import pathlib
@@ -9,6 +9,12 @@ import pytest
 
 from codex_proapi.local.secret_files import FolderUnusable, refuse_full_disk
 
+AS_ANOTHER = """
+import os, pathlib, sys
+from codex_proapi.local.secret_files import private_folder
+os.setuid(4242)
+private_folder(pathlib.Path(sys.argv[1]))
+"""
 LIMITED = ("/bin/sh", "-c", 'ulimit -f 8; exec "$0" "$@"')
 
 
@@ -49,3 +55,17 @@ def test_a_write_of_a_part_is_none(tmp_path: pathlib.Path, monkeypatch: pytest.M
         refuse_full_disk(tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_a_folder_of_somebody_else_names_who_must_have_it(tmp_path: pathlib.Path) -> None:
+    """As of a container whose folder was made by root."""
+    done = subprocess.run(
+        [sys.executable, "-c", AS_ANOTHER, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert f"cannot use {tmp_path}: " in done.stderr
+    assert f"chown 4242 {tmp_path}" in done.stderr

@@ -29,6 +29,11 @@ def private_folder(path: pathlib.Path) -> pathlib.Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
             path.chmod(0o700)
+    except PermissionError as error:
+        raise FolderUnusable(
+            f"cannot use {path}: {error.strerror}. It must belong to the user that runs this, whose"
+            f" number is {os.getuid()} (`chown {os.getuid()} {path}`, or `docker run --user`)."
+        ) from None
     except OSError as error:
         raise FolderUnusable(f"cannot use {path}: {error.strerror}") from None
     return path
