@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from deploy.manifests import named, pod_template, workload
-from deploy.toolbox import DEPLOY, Manifest, output, rendered, run
+from deploy.manifests import named, pod_labels, pod_template, selects, workload
+from deploy.static.check_commands import page_faults
+from deploy.toolbox import DEPLOY, ENVIRONMENT, Manifest, output, rendered, run
 
 CHART = DEPLOY / "helm" / "codex-proapi"
 SCRIPT = runpy.run_path(str(DEPLOY / "helm" / "build.py"))
@@ -104,6 +105,39 @@ def test_the_rules_and_policies_are_of_the_releases_namespace(tmp_path: pathlib.
     assert 'namespace="llm"' in rules
     assert 'namespace="codex-proapi"' not in rules
     assert "{{ $labels.instance }}" in rules
+
+
+def test_settings_reach_the_pods_as_they_are_written(tmp_path: pathlib.Path) -> None:
+    given = {"MAX_CONCURRENT": 2_000_000, "REDIS_GRACE_SECONDS": 0.5, "ROUTING": 'a <b> & "c"'}
+    manifests = chart(tmp_path, {"settings": {**given, "LOG_LEVEL": True}})
+
+    data = named(manifests, "ConfigMap", "settings")["data"]
+    assert {name: data[name] for name in given} == {k: str(v) for k, v in given.items()}
+    assert data["LOG_LEVEL"] == "true"
+
+
+def test_a_redis_of_ones_own_is_reached_by_whoever_needs_it(tmp_path: pathlib.Path) -> None:
+    theirs = [{"to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}], "ports": [{"port": 6379}]}]
+    values = {"redis": {"enabled": False}, "networkPolicy": {"redis": theirs}}
+    manifests = chart(tmp_path, values)
+
+    policy = named(manifests, "NetworkPolicy", "services-to-redis")["spec"]
+    assert policy["egress"] == theirs
+    for name in ("gateway", "console", "reseal"):
+        assert selects(policy["podSelector"], pod_labels(manifests, name)), name
+
+
+def test_what_is_said_at_the_end_can_be_done(tmp_path: pathlib.Path) -> None:
+    said = output(
+        *("helm", "install", "codex-proapi", CHART, "--dry-run=client"),
+        *("--namespace", "codex-proapi"),
+        env={**ENVIRONMENT, "HOME": str(tmp_path)},
+    )
+    commands = re.findall(r"kubectl .+", said.partition("NOTES:")[2])
+
+    assert len(commands) == 2
+    assert page_faults("```sh\n" + "\n".join(commands) + "\n```\n") == []
+    assert "port-forward service/console 1455:80" in commands[0]
 
 
 def test_pods_take_further_fields(tmp_path: pathlib.Path) -> None:

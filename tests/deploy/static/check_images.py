@@ -92,6 +92,9 @@ def meaning_faults(text: str) -> list[str]:
     checked = re.findall(r'HEALTHCHECK .*?CMD \[.*"/app/([\w.]+)"\]', text, re.DOTALL)
     if len(checked) != 1 or not (DEPLOY / "image" / checked[0]).is_file():
         found.append(f"nothing is asked for its health: {checked}")
+    every = re.findall(r"HEALTHCHECK --interval=(\d+)s", text)
+    if not every or int(every[0]) > 30:
+        found.append(f"its health is asked every {every} s")
     if "STOPSIGNAL SIGTERM" not in text:
         found.append("it is not told to end")
     if not re.search(
@@ -113,6 +116,7 @@ def test_images_listen_end_and_are_looked_at_as_they_say() -> None:
         ("DRAIN_SECONDS=6", "DRAIN_SECONDS=60"),
         ("/app/healthcheck.py", "/app/health.py"),
         ("STOPSIGNAL SIGTERM", "STOPSIGNAL SIGKILL"),
+        ("HEALTHCHECK --interval=10s", "HEALTHCHECK --interval=600s"),
         (" --chown=10001:10001 /data", " /data"),
     ],
 )
