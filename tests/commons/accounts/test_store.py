@@ -20,7 +20,7 @@ from codex_proapi.commons.accounts.model import (
 )
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.owner_terms.terms import UNREADABLE_TERMS, HoursSpan, OwnerTerms
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import connect
 from codex_proapi.commons.runtime.errors import (
     CredentialLocked,
@@ -350,17 +350,18 @@ async def test_without_redis_nothing_is_known() -> None:
     assert repr(store) == "<AccountStore>"
 
 
-async def test_an_owner_and_the_terms_stay_when_the_login_is_renewed(store: AccountStore) -> None:
-    account = await store.add(a_login(exp=LATER))
+async def test_an_owner_and_the_terms_stay_when_the_login_is_renewed(
+    store: AccountStore, redis_client: Redis
+) -> None:
+    await redis_client.hset(operator_keys.owners(), "own_1", "{}")
+    account = await store.add(a_login(exp=LATER, owner="own_1"))
     terms = OwnerTerms(paused=True, hours=(HoursSpan(days=("sat",)),))
 
-    assert await store.set_owner(account.id, "own_1")
     assert await store.set_terms(account.id, terms)
     again = await store.add(a_login(exp=LATER + 60, refresh_token="rt_second"))
 
     assert (again.owner, again.terms) == ("own_1", terms)
     assert [(each.owner, each.terms) for each in await store.list()] == [("own_1", terms)]
-    assert not await store.set_owner("acc_gone", "own_1")
     assert not await store.set_terms("acc_gone", terms)
 
 

@@ -17,6 +17,7 @@ PAGES = (
     "/connect",
     "/logs",
     "/alerts",
+    "/owners",
     "/settings",
 )
 

@@ -21,6 +21,7 @@ PAGES = (
     "/connect",
     "/logs",
     "/alerts",
+    "/owners",
     "/settings",
 )
 MOST_BYTES = 150_000

@@ -20,6 +20,7 @@ PAGES = (
     "/connect",
     "/logs",
     "/alerts",
+    "/owners",
     "/settings",
 )
 SMALL = """() => [...document.querySelectorAll("a.button, button, summary, input, select, [role=tab], .nav a")]

@@ -41,6 +41,11 @@ admin password --stdin --json
 alerts add hook --shape json --json
 alerts list --json
 alerts remove hook --json
+owners add Ada --json
+owners invite Ada --json
+owners sign-out Ada --json
+owners list --json
+owners remove Ada --yes --json
 prices list --json
 prices set gpt-9 --in 1 --out 2 --json
 prices remove gpt-9 --json

@@ -17,7 +17,15 @@ WIRE_BYTES = 150_000
 """Most bytes of a page with all it loads."""
 PAGES = (
     *("/", "/accounts", "/accounts?page=2", "/catalogue", "/keys", "/keys?sort=tokens&page=3"),
-    *("/usage", "/usage?by=account&range=30d", "/connect", "/logs", "/alerts", "/settings"),
+    *(
+        "/usage",
+        "/usage?by=account&range=30d",
+        "/connect",
+        "/logs",
+        "/alerts",
+        "/owners",
+        "/settings",
+    ),
 )
 LISTS = ("/api/accounts", "/api/keys", "/api/models", "/api/dashboard", "/api/logs")
 MOST_TRIPS = 45

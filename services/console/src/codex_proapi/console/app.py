@@ -216,6 +216,7 @@ class Console:
                 administrator=parts.administrator,
                 sessions=parts.sessions,
                 tokens=parts.script_tokens,
+                owners=parts.owner_accesses,
                 peers=LoopbackPeers(),
             ),
         }

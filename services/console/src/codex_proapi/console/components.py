@@ -40,6 +40,9 @@ from codex_proapi.console.alerts.destinations import DestinationStore
 from codex_proapi.console.api.account_bodies import AccountBodies
 from codex_proapi.console.api.administration.sign_in import SignInService
 from codex_proapi.console.api.model_check import CheckedSettings, ModelCheck
+from codex_proapi.console.api.owners.claims import OwnerClaims
+from codex_proapi.console.api.owners.entry import OwnerEntry
+from codex_proapi.console.api.owners.records import OwnerBodies
 from codex_proapi.console.api.settings import History
 from codex_proapi.console.api.usage import Names
 from codex_proapi.console.auth.administrator import Administrator
@@ -57,6 +60,8 @@ from codex_proapi.console.live.changes import Changes
 from codex_proapi.console.live.event_streams import Gate
 from codex_proapi.console.live.log_broadcast import LogBroadcast
 from codex_proapi.console.metrics import Metrics, RedisWork
+from codex_proapi.console.owners.owner_access import OwnerAccesses
+from codex_proapi.console.owners.owner_store import OwnerStore
 from codex_proapi.console.settings import ConsoleSettings
 from codex_proapi.console.version import own_version
 from codex_proapi.console.views.alert_facts import AlertFacts
@@ -123,6 +128,23 @@ class Administration(Stores):
         self.attempts = Attempts(redis)
         self.key_sessions = KeySessions(redis, self.keys, clock=clock)
         self.key_records = KeyRecords(redis, self.logs, self.usage)
+        self.owners = OwnerStore(redis)
+        self.owner_accesses = OwnerAccesses(redis, clock=clock)
+        self.owner_entry = OwnerEntry(
+            accesses=self.owner_accesses,
+            attempts=self.attempts,
+            audit=self.audit,
+            metrics=ground.metrics,
+        )
+        self.owner_claims = OwnerClaims(
+            accounts=self.accounts, owners=self.owners, attempts=self.attempts, clock=clock
+        )
+        self.owner_bodies = OwnerBodies(
+            owners=self.owners,
+            accesses=self.owner_accesses,
+            accounts=self.accounts,
+            clock=clock,
+        )
         self.sign_ins = SignInService(
             administrator=self.administrator,
             sessions=self.sessions,

@@ -8,6 +8,7 @@ ConsoleError                     status, code, public message; cannot be raised 
 ├── NotSignedIn 401              no session, or it has ended
 ├── BadSignIn 401                a wrong password or setup token
 ├── Refused 403                  CSRF token, cross-site request, sign-in needed but impossible
+│   └── AdministratorsOnly 403   an owner of accounts, where only an administrator may come
 ├── NotFound 404                 no such account, key, login, session, path
 ├── MethodRefused 405            the path exists, but not for this method
 ├── Conflict 409                 the state has changed: already set up, another identity, …
@@ -43,6 +44,14 @@ class Code(enum.StrEnum):
     WRONG_LINK = "wrong_link"
     WRONG_KEY = "wrong_key"
     UNKNOWN_REQUEST = "unknown_request"
+    # owners of accounts
+    OWNER_SIGNED_OUT = "owner_signed_out"
+    WRONG_INVITATION = "wrong_invitation"
+    ADMINISTRATORS_ONLY = "administrators_only"
+    CONSENT_NEEDED = "consent_needed"
+    OWNED_BY_OTHER = "owned_by_other"
+    OWNER_HAS_ACCOUNTS = "owner_has_accounts"
+    OWNERS_TERMS = "owners_terms"
     # signing in an account
     LOGIN_EXPIRED = "login_expired"
     LOGIN_UNKNOWN = "login_unknown"
@@ -67,6 +76,7 @@ class Code(enum.StrEnum):
     AUTH_JSON_UNREADABLE = "auth_json_unreadable_token"
     AUTH_JSON_ACCOUNT = "auth_json_no_account_id"
     AUTH_JSON_EXPIRED = "auth_json_expired"
+    AUTH_JSON_UNPROVEN = "auth_json_unproven"
     # a personal access token
     ACCESS_TOKEN = "invalid_access_token"  # noqa: S105 - a code, no token
     ACCESS_TOKEN_REFUSED = "access_token_refused"  # noqa: S105 - a code, no token
@@ -85,6 +95,8 @@ class Code(enum.StrEnum):
     UNKNOWN_DESTINATION = "unknown_destination"
     TOO_MANY_DESTINATIONS = "too_many_destinations"
     UNKNOWN_SESSION = "unknown_session"
+    UNKNOWN_OWNER = "unknown_owner"
+    TOO_MANY_OWNERS = "too_many_owners"
     NOT_FOUND = "not_found"
     NOTHING_TO_UNDO = "nothing_to_undo"
     KEY_REVOKED = "key_revoked"
@@ -178,6 +190,12 @@ class Refused(ConsoleError):
 
     status = 403
     code = Code.CSRF
+
+
+class AdministratorsOnly(Refused):
+    """An owner of accounts asks for what is the administrator's."""
+
+    code = Code.ADMINISTRATORS_ONLY
 
 
 class NotFound(ConsoleError):

@@ -66,7 +66,7 @@ class Metrics:
         )
         self.sign_ins = Counter(
             "console_sign_ins",
-            "Sign-ins to the console, by outcome: signed_in, refused, limited.",
+            "Sign-ins to the console, owners' invitations too, by outcome: signed_in, refused, limited.",
             ("outcome",),
             registry=registry,
         )

@@ -20,7 +20,8 @@ from codex_proapi.console.api import (
     usage,
 )
 from codex_proapi.console.api.administration import audit, connection, script_tokens, sign_in
-from codex_proapi.console.api.holders import entry
+from codex_proapi.console.api.holders import entry as key_entry
+from codex_proapi.console.api.owners import entry, own_accounts, own_logins, records
 from codex_proapi.console.live import log_download, logs
 from codex_proapi.console.pages import overview
 from codex_proapi.console.server import health, version
@@ -37,7 +38,7 @@ API_ROUTES = (
     *(logins.begin_login, logins.show_login, logins.poll_login, logins.paste_callback),
     *(logins.give_up_login, authorize.leave, authorize.arrive),
     *(keys.list_keys, keys.make_key, keys.change_key, keys.rotate_key, keys.revoke_key),
-    *(entry.sign_in_with_key, entry.sign_out_of_key),
+    *(key_entry.sign_in_with_key, key_entry.sign_out_of_key),
     *(logs.list_logs, logs.clear_logs, logs.restore_logs, logs.stream_logs, logs.stream_changes),
     *(log_download.download_ndjson, log_download.download_csv),
     *(usage.show_usage, usage.show_series),
@@ -46,6 +47,13 @@ API_ROUTES = (
     *(alerts.show_alerts, alerts.make_destination, alerts.change_destination),
     *(alerts.remove_destination, alerts.try_destination),
     *(script_tokens.list_tokens, script_tokens.make_token, script_tokens.revoke_token),
+    *(records.list_owners, records.add_owner, records.rename_owner, records.invite_owner),
+    *(records.end_owner_session, records.remove_owner),
+    *(entry.enter, entry.show_owner_session, entry.leave_browser),
+    *(own_accounts.list_own_accounts, own_accounts.show_own_account, own_accounts.add_own_account),
+    *(own_accounts.preview_own_account, own_accounts.change_own_terms, own_accounts.leave_pool),
+    *(own_logins.begin_own_login, own_logins.show_own_login, own_logins.poll_own_login),
+    *(own_logins.paste_own_callback, own_logins.give_up_own_login),
     *(overview.show_overview, overview.list_models),
     *(audit.list_audit_events, version.show_version, version.list_replicas),
 )
@@ -70,11 +78,13 @@ class Document(JsonRenderPlugin):
             [ErrorEnvelope, *_bodies()], ref_template="#/components/schemas/{name}"
         )
         openapi_schema["components"]["schemas"].update(components)
-        public = _public_operations()
+        public, owners = _operations("public"), _operations("owner")
         for path, operations in openapi_schema["paths"].items():
             for method, operation in operations.items():
                 if (path, method) in public:
                     operation["security"] = []
+                elif (path, method) in owners:
+                    operation["security"] = [{"owner_session": []}]
                 answers = operation["responses"]
                 for status in [each for each in answers if each[0] in "45"]:
                     del answers[status]
@@ -91,12 +101,12 @@ def _bodies() -> list[Any]:
     return [part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)]
 
 
-def _public_operations() -> set[tuple[str, str]]:
-    """Path and method of routes without login; Litestar omits an empty security requirement."""
+def _operations(kind: str) -> set[tuple[str, str]]:
+    """Path and method of routes without login, or of an owner's: Litestar is not told of either."""
     return {
         (path, method.lower())
         for route in API_ROUTES
-        if route.opt.get("public")
+        if route.opt.get(kind)
         for path in route.paths
         for method in route.http_methods
     }
@@ -116,6 +126,12 @@ def openapi_config() -> OpenAPIConfig:
             security_scheme_in="cookie",
             name="__Host-sid",
             description="A signed-in browser; changes need the header x-csrf-token too.",
+        ),
+        "owner_session": SecurityScheme(
+            type="apiKey",
+            security_scheme_in="cookie",
+            name="__Host-owner",
+            description="The browser of an owner of accounts; changes need x-csrf-token too.",
         ),
         "admin_token": SecurityScheme(
             type="http", scheme="bearer", description="An admin token, for scripts."

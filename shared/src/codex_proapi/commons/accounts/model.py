@@ -5,7 +5,7 @@ import hashlib
 
 import msgspec
 
-from codex_proapi.commons.owner_terms.terms import NO_TERMS, OwnerTerms
+from codex_proapi.commons.owner_terms.terms import NO_TERMS, Consent, OwnerTerms
 
 CHATGPT = "chatgpt"
 """The kind of an account whose record names none: a ChatGPT login."""
@@ -196,6 +196,10 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     """How it came in."""
     created_at: int = 0
     """Now, seconds since the epoch."""
+    owner: str = ""
+    """Id of the owner who signed in; empty is the administrator, and leaves owner and terms as they are."""
+    consent: Consent = Consent()
+    """What that owner has agreed to; of the administrator none."""
 
     def __repr__(self) -> str:
         return f"<NewAccount {account_id_of(self.chatgpt_account_id, self.chatgpt_user_id)}>"

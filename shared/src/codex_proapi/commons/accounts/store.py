@@ -31,11 +31,21 @@ from codex_proapi.commons.redis.hash_reads import HashReads, fields_of
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
-from codex_proapi.commons.runtime.errors import CredentialLocked, CredentialUnavailable
+from codex_proapi.commons.runtime.errors import (
+    CredentialLocked,
+    CredentialUnavailable,
+    OwnedByOther,
+    StoreUnavailable,
+)
 from codex_proapi.commons.runtime.stored_records import DecodedRecords, read_fields
 
 _FORMS = {keyspace.accounts_version(): Form.VERSION, keyspace.cooldowns(): Form.HASH}
 """What is shared by all accounts, and replaced where it has another Redis type."""
+
+_CLAIMS = 3
+"""How often an owner's login is tried while the terms of its account change."""
+_NOT_HIS, _TERMS_CHANGED = -1, -2
+"""What the script that adds says where it has added nothing."""
 
 
 class AccountStore:
@@ -57,7 +67,8 @@ class AccountStore:
 
         Tokens older than the stored ones (an old file imported again) do not replace them. A
         credential that no encryption key of this process decrypts may work elsewhere: without
-        `replace_locked` it stays and CredentialLocked is raised.
+        `replace_locked` it stays and CredentialLocked is raised. A login of an owner makes the account
+        his, with the consent in its terms; OwnedByOther if it is another owner's.
         """
         account_id = account_id_of(new.chatgpt_account_id, new.chatgpt_user_id)
         opens = await self._opens(account_id)
@@ -81,6 +92,7 @@ class AccountStore:
             *(keyspace.cooldowns(), keyspace.faults(account_id)),
             keyspace.refresh_pause(account_id),
             keyspace.refused_grant(token_digest(kind_of(credential).refresh_token(credential))),
+            operator_keys.owners(),
         ]
         order = {
             "id": account_id,
@@ -90,12 +102,33 @@ class AccountStore:
             "opens": bool(opens),
             **_facts_of(new, account_id),
         }
-        args = [msgspec.json.encode(order).decode()]
-        await self._run("add_account", keys, args, durably=True, replaced=keys[2:4])
+        await self._add(new, keys, order)
         account = await self.get(account_id)
         if account is None:  # removed again by someone else in the same moment
             raise CredentialUnavailable(f"{account_id} was removed.")
         return account
+
+    async def _add(self, new: NewAccount, keys: Sequence[str], order: Mapping[str, Any]) -> None:
+        """Run the script that adds, an owner's login with its consent in the terms of that moment."""
+        for _ in range(_CLAIMS):
+            claim = await self._claim(new, str(order["id"])) if new.owner else {}
+            args = [msgspec.json.encode({**order, **claim}).decode()]
+            added = await self._run("add_account", keys, args, durably=True, replaced=keys[2:4])
+            if int(added) == _NOT_HIS:
+                raise OwnedByOther(f"{order['id']} belongs to another owner.")
+            if int(added) != _TERMS_CHANGED:
+                return
+        raise StoreUnavailable("The terms of the account are being changed.")
+
+    async def _claim(self, new: NewAccount, account_id: str) -> dict[str, str]:
+        """What an owner's login adds: the owner, and the account's terms with the consent."""
+        read = StoredRead("account", account_id, ("HGET", keyspace.account(account_id), "terms"))
+        [kept] = await read_each(self._redis, [read])
+        known = text(kept or "")
+        before = read_terms(known)
+        agreed = msgspec.structs.replace(before, consent=new.consent)
+        terms = known if before.unreadable else stored_terms(agreed, known)
+        return {"owner": new.owner, "known_terms": known, "terms": terms}
 
     async def get(self, account_id: str) -> Account | None:
         """One account, or None."""
@@ -200,10 +233,6 @@ class AccountStore:
     async def set_weight(self, account_id: str, weight: float) -> bool:
         """Change an account's share of new conversations; False if it is unknown."""
         return await self._change(account_id, {"weight": weight})
-
-    async def set_owner(self, account_id: str, owner: str) -> bool:
-        """Give an account to an owner, by id; empty takes it back. False if it is unknown."""
-        return await self._change(account_id, {"owner": owner})
 
     async def set_terms(self, account_id: str, terms: OwnerTerms) -> bool:
         """Replace the terms of an account's owner; False if it is unknown.

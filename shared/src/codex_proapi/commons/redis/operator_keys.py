@@ -57,3 +57,13 @@ def prices() -> str:
 def quota_changes() -> str:
     """Sorted set: accounts of which owners keep a share, by when their quota was written; no expiry."""
     return f"{TAG}:quota-changes"
+
+
+def owners() -> str:
+    """Hash of the owners of accounts, by id; no expiry."""
+    return f"{TAG}:owners"
+
+
+def owner_access(owner_id: str) -> str:
+    """Hash of digests of an owner's invitation (three days) or session (90 days unused)."""
+    return f"{TAG}:owner-access:{owner_id}"

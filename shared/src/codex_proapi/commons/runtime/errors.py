@@ -4,6 +4,7 @@ CommonsError                     cannot be raised itself
 ├── CredentialUnavailable        no usable access token for now; another try may succeed
 │   ├── CredentialLocked         sealed under an encryption key this process does not have
 │   └── CredentialRevoked        the login is refused for good: only signing in again helps
+├── OwnedByOther                 an account belongs to another owner than the one who signed it in
 ├── StoreUnavailable             Redis did not answer
 └── SettingsError                the environment is wrong; lists every fault
     └── StoreRefused             it does not fit what is stored in Redis
@@ -28,6 +29,10 @@ class CredentialUnreachable(CredentialUnavailable):
 
 class CredentialRevoked(CredentialUnavailable):
     """The authorization server refuses the login for good: sign in again."""
+
+
+class OwnedByOther(CommonsError):
+    """An account belongs to another owner, or the one who signed it in is an owner no more."""
 
 
 class StoreUnavailable(CommonsError):

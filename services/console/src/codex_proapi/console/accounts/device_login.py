@@ -30,6 +30,7 @@ from codex_proapi.console.accounts.pending_logins import (
     login_id_of,
 )
 from codex_proapi.console.errors import ConsoleError
+from codex_proapi.console.owners.consent import Claim
 
 POLL_SECONDS = 60
 """Longest a poll may take before another replica may ask."""
@@ -67,7 +68,9 @@ class DeviceLogins:
     def __repr__(self) -> str:
         return f"<DeviceLogins {self._endpoint!r}>"
 
-    async def begin(self, *, owner: str, account: str = "") -> PendingLogin:
+    async def begin(
+        self, *, owner: str, account: str = "", claim: Claim | None = None
+    ) -> PendingLogin:
         """Start a device login; the result has the code and where to enter it."""
         try:
             device = await self._endpoint.start_device()
@@ -82,6 +85,7 @@ class DeviceLogins:
             expires_at=int(self._clock()) + device.expires_in,
             account=account,
             device=device,
+            claim=claim,
         )
         await self._pending.keep(pending)
         await self._pending.polled(pending.id, pause=device.interval)

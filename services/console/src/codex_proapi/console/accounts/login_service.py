@@ -13,7 +13,12 @@ from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped] 
     prepare_grant_uri,
 )
 
-from codex_proapi.commons.accounts.model import Account, NewAccount, account_id_of
+from codex_proapi.commons.accounts.model import (
+    PERSONAL_TOKEN,
+    Account,
+    NewAccount,
+    account_id_of,
+)
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.codex.endpoints import authorize_url
 from codex_proapi.commons.codex.token_endpoint import (
@@ -23,8 +28,9 @@ from codex_proapi.commons.codex.token_endpoint import (
     GrantUnavailable,
     TokenEndpoint,
 )
+from codex_proapi.commons.owner_terms.terms import Consent
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.runtime.errors import CredentialLocked
+from codex_proapi.commons.runtime.errors import CredentialLocked, OwnedByOther
 from codex_proapi.console.accounts.auth_json import (
     AuthFile,
     personal_token_in,
@@ -44,12 +50,14 @@ from codex_proapi.console.accounts.personal_tokens import read_personal_token
 from codex_proapi.console.accounts.pkce import make_proof_key, make_state
 from codex_proapi.console.errors import (
     AuthServerAway,
+    BadAuthFile,
     Code,
     Conflict,
     ConsoleError,
     LoginRefused,
     NotFound,
 )
+from codex_proapi.console.owners.consent import Claim
 from codex_proapi.console.settings import ConsoleSettings
 
 SCOPE = "openid profile email offline_access"
@@ -90,7 +98,14 @@ class LoginService:
         return f"<LoginService {self._endpoint!r}>"
 
     async def begin(
-        self, way: Way, *, owner: str, redirect_uri: str, account: str = "", after: str = ""
+        self,
+        way: Way,
+        *,
+        owner: str,
+        redirect_uri: str,
+        account: str = "",
+        after: str = "",
+        claim: Claim | None = None,
     ) -> Begun:
         """Start a browser or pasted login; the person signs in at the returned address."""
         proof, state = make_proof_key(), make_state()
@@ -103,6 +118,7 @@ class LoginService:
             after=after,
             verifier=proof.verifier,
             redirect_uri=redirect_uri,
+            claim=claim,
         )
         await self._pending.keep(pending)
         url = prepare_grant_uri(
@@ -180,36 +196,56 @@ class LoginService:
         self.hook(Way(file.account.source), "done")
         return added
 
+    async def claim_file(self, file: AuthFile, claim: Claim, *, account: str = "") -> Account:
+        """Add the account of an owner's auth.json or personal access token.
+
+        Tokens in a file are only what somebody has written: whose account they are is what the
+        authorization server says when it renews them. Of an access token it has been asked already.
+        """
+        if account and file.preview.id != account:
+            raise Conflict(Code.OTHER_IDENTITY)
+        known = msgspec.structs.replace(file.account, owner=claim.owner, consent=claim.consent)
+        proven = known.kind == PERSONAL_TOKEN
+        new = known if proven else await self._proven(file, claim)
+        added = await self._accounts.add(msgspec.structs.replace(new, name=known.name))
+        self.hook(Way(new.source), "done")
+        return added
+
+    async def _proven(self, file: AuthFile, claim: Claim) -> NewAccount:
+        """The account of an auth.json as the authorization server names it, with renewed tokens."""
+        if not file.preview.renewable:
+            raise BadAuthFile(Code.AUTH_JSON_UNPROVEN, param="auth_json")
+        try:
+            grant = await self._endpoint.refresh(file.account.refresh_token)
+        except GrantRefused:
+            raise BadAuthFile(Code.AUTH_JSON_EXPIRED, param="auth_json") from None
+        except GrantError as error:
+            raise meaning_of(error) from error
+        new = _new_account(grant, source=Way.AUTH_JSON, claim=claim, now=self._clock())
+        if new is None:
+            raise BadAuthFile(Code.AUTH_JSON_ACCOUNT, param="auth_json")
+        if account_id_of(new.chatgpt_account_id, new.chatgpt_user_id) != file.preview.id:
+            raise Conflict(Code.OTHER_IDENTITY)
+        return new
+
     async def log_out(self, account_id: str) -> bool:
         """Revoke an account's login at the authorization server; False if that was not possible."""
         return await log_out(self._accounts, self._endpoint, account_id)
 
     async def arrive(self, grant: Grant, pending: PendingLogin) -> Account:
         """Add the account of a login's tokens, and store the outcome for the page that waits."""
-        claims, now = grant.claims(), self._clock()
-        if not claims.chatgpt_account_id:
+        new = _new_account(grant, source=pending.way, claim=pending.claim, now=self._clock())
+        if new is None:
             raise await self.fail(pending, LoginRefused(Code.NO_ACCOUNT_IN_LOGIN))
-        arrived = account_id_of(claims.chatgpt_account_id, claims.chatgpt_user_id)
+        arrived = account_id_of(new.chatgpt_account_id, new.chatgpt_user_id)
         if pending.account and arrived != pending.account:
             raise await self.fail(pending, Conflict(Code.OTHER_IDENTITY))
-        new = NewAccount(
-            email=claims.email,
-            plan=claims.plan,
-            chatgpt_account_id=claims.chatgpt_account_id,
-            chatgpt_user_id=claims.chatgpt_user_id,
-            fedramp=claims.fedramp,
-            source=pending.way.value,
-            access_token=grant.access_token,
-            refresh_token=grant.refresh_token,
-            id_token=grant.id_token,
-            expires_at=grant.expires_at(now),
-            refreshed_at=int(now),
-            created_at=int(now),
-        )
         try:
             account = await self._accounts.add(new)
         except CredentialLocked:
             raise await self.fail(pending, Conflict(Code.CREDENTIAL_LOCKED)) from None
+        except OwnedByOther:
+            raise await self.fail(pending, Conflict(Code.OWNED_BY_OTHER)) from None
         await self._pending.settle(_outcome(pending, account=account.id))
         self.hook(pending.way, "done")
         return account
@@ -240,6 +276,31 @@ def meaning_of(error: GrantError) -> ConsoleError:
             return LoginRefused(Code.EXCHANGE_FORBIDDEN if forbidden else Code.EXCHANGE_REFUSED)
         case _:
             return AuthServerAway()
+
+
+def _new_account(
+    grant: Grant, *, source: Way, claim: Claim | None, now: float
+) -> NewAccount | None:
+    """The account of a login's tokens; None if they name no workspace."""
+    claims = grant.claims()
+    if not claims.chatgpt_account_id:
+        return None
+    return NewAccount(
+        email=claims.email,
+        plan=claims.plan,
+        chatgpt_account_id=claims.chatgpt_account_id,
+        chatgpt_user_id=claims.chatgpt_user_id,
+        fedramp=claims.fedramp,
+        source=source.value,
+        access_token=grant.access_token,
+        refresh_token=grant.refresh_token,
+        id_token=grant.id_token,
+        expires_at=grant.expires_at(now),
+        refreshed_at=int(now),
+        created_at=int(now),
+        owner=claim.owner if claim else "",
+        consent=claim.consent if claim else Consent(),
+    )
 
 
 def _outcome(pending: PendingLogin, *, account: str = "", code: str = "") -> Outcome:

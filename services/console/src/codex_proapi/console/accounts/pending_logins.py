@@ -16,6 +16,7 @@ from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.stored_records import read_json
+from codex_proapi.console.owners.consent import Claim
 
 OUTCOME_SECONDS = 600
 """How long after its end a login's outcome can still be read."""
@@ -59,6 +60,8 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     """The redirect address that went into the authorize URL; the exchange repeats it."""
     device: DeviceCode | None = None
     """The code of a device login."""
+    claim: Claim | None = None
+    """The owner of accounts who signs in, and what he has agreed to; None is the administrator."""
 
     def __repr__(self) -> str:
         return f"<PendingLogin {self.id} {self.way.value}>"

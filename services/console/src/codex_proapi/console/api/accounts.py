@@ -107,7 +107,7 @@ async def add_account(
     bodies: Injected[AccountBodies],
 ) -> AccountBody:
     """Add the account of an auth.json or a personal access token; the same identity is renewed in place."""
-    file = await _read(login_service, data, name=(data.name or "").strip())
+    file = await read_login(login_service, data, name=(data.name or "").strip())
     known = await accounts.get(file.preview.id) is not None
     account = await login_service.import_file(file, account=data.account)
     after = {"name": account.name, "plan": account.plan, "source": account.source}
@@ -129,7 +129,7 @@ async def preview_account(
     data: JSONBody[AuthFileBody], login_service: Injected[LoginService]
 ) -> Preview:
     """What an auth.json or a personal access token would add; nothing is saved."""
-    return (await _read(login_service, data)).preview
+    return (await read_login(login_service, data)).preview
 
 
 @patch("/api/accounts/{account_id:str}", tags=["accounts"])
@@ -246,7 +246,7 @@ async def try_account(
     return ConnectionTestReport(passed=passed, steps=steps)
 
 
-async def _read(
+async def read_login(
     login_service: LoginService, data: NewAccountBody | AuthFileBody, *, name: str = ""
 ) -> AuthFile:
     """The account that a body would add."""

@@ -48,7 +48,7 @@ async def leave(
     return Redirect(begun.authorize_url, status_code=302)
 
 
-@get("/auth/callback", tags=["logins"], status_code=303)
+@get("/auth/callback", tags=["logins"], status_code=303, opt={"owner_too": True})
 async def arrive(
     *,
     request: AnyRequest,

@@ -6,14 +6,15 @@ import msgspec
 from litestar import Request, delete, get, post
 from litestar.params import JSONBody
 
+from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.console.accounts.callback import MOST_CHARACTERS, pasted_callback
 from codex_proapi.console.accounts.device_login import DeviceLogins
-from codex_proapi.console.accounts.login_service import LoginService
+from codex_proapi.console.accounts.login_service import Begun, LoginService
 from codex_proapi.console.accounts.pending_logins import LoginState, Outcome, PendingLogin, Way
 from codex_proapi.console.api.account_bodies import AccountBodies, AccountBody
 from codex_proapi.console.auth.audit import Audit
-from codex_proapi.console.auth.identity import IdentityKind, identity_of
+from codex_proapi.console.auth.identity import IdentityKind, identity_of, login_owner
 from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.errors import Code, ConsoleError, NotFound
 from codex_proapi.console.server.dependencies import Injected
@@ -81,21 +82,12 @@ async def begin_login(
     owner = owner_of(request, settings)
     if data.way == "device":
         pending = await devices.begin(owner=owner, account=data.account)
-        devices.watch(pending, lambda outcome: _note_end(request, audit, outcome))
-        return _device_body(pending)
+        return watched_device(request, pending, devices=devices, audit=audit)
     redirect_uri = settings.redirect_uri
     begun = await login_service.begin(
         Way(data.way), owner=owner, redirect_uri=redirect_uri, account=data.account
     )
-    return LoginBody(
-        id=begun.pending.id,
-        way=data.way,
-        login_state=LoginState.WAITING.value,
-        expires_at=begun.pending.expires_at,
-        authorize_url=begun.authorize_url,
-        redirect_uri=redirect_uri,
-        returns_here=returns_here(request, settings),
-    )
+    return begun_body(request, begun, settings)
 
 
 @get("/api/logins/{login_id:str}", tags=["logins"], opt={"passive": True})
@@ -103,7 +95,7 @@ async def show_login(
     request: AnyRequest, login_id: Id, login_service: Injected[LoginService]
 ) -> LoginBody:
     """How a login stands."""
-    return _outcome_body(await login_service.login_state(login_id, owners=owners_of(request)))
+    return outcome_body(await login_service.login_state(login_id, owners=owners_of(request)))
 
 
 @post("/api/logins/{login_id:str}/poll", tags=["logins"], status_code=200)
@@ -118,10 +110,7 @@ async def poll_login(
 
     The console asks by itself too: who only waits may read the login instead.
     """
-    outcome, ended = await devices.poll(login_id, owners=owners_of(request))
-    if ended:
-        await _note_end(request, audit, outcome)
-    return _outcome_body(outcome)
+    return await poll_noted(request, login_id, devices=devices, audit=audit)
 
 
 @post("/api/logins/callback", tags=["logins"])
@@ -134,13 +123,7 @@ async def paste_callback(
     audit: Injected[Audit],
 ) -> AccountBody:
     """Finish a login with the address the person's browser landed on."""
-    callback = pasted_callback(data.url)
-    try:
-        account, _ = await login_service.finish(callback, owners=owners_of(request))
-    except ConsoleError as error:
-        await note_outcome(request, audit, way=Way.PASTED, code=error.code.value)
-        raise
-    await note_outcome(request, audit, way=Way.PASTED, account=account.id)
+    account = await finish_pasted(request, data.url, login_service=login_service, audit=audit)
     return await bodies.one(account.id)
 
 
@@ -168,6 +151,8 @@ def owners_of(request: AnyRequest) -> frozenset[str]:
     """The owners whose logins this visitor may finish."""
     identity = identity_of(request.scope)
     own = {identity.owner, "local"} if identity.kind is IdentityKind.LOCAL else {identity.owner}
+    if identity.account_owner is not None:  # the callback of an owner who is administrator, too
+        own.add(login_owner(identity.account_owner.id))
     return frozenset(own - {""})
 
 
@@ -183,6 +168,51 @@ async def note_outcome(
     action = "login.failed" if code else "login.finished"
     await audit.note(
         audit_event(request, action, account=account, code=code, after={"way": way.value})
+    )
+
+
+def watched_device(
+    request: AnyRequest, pending: PendingLogin, *, devices: DeviceLogins, audit: Audit
+) -> LoginBody:
+    """A device login that was begun: the console polls it by itself, and notes how it ended."""
+    devices.watch(pending, lambda outcome: _note_end(request, audit, outcome))
+    return _device_body(pending)
+
+
+async def poll_noted(
+    request: AnyRequest, login_id: str, *, devices: DeviceLogins, audit: Audit
+) -> LoginBody:
+    """Poll a device login; how it ended is noted once."""
+    outcome, ended = await devices.poll(login_id, owners=owners_of(request))
+    if ended:
+        await _note_end(request, audit, outcome)
+    return outcome_body(outcome)
+
+
+async def finish_pasted(
+    request: AnyRequest, url: str, *, login_service: LoginService, audit: Audit
+) -> Account:
+    """Finish a login with a pasted address, and note how it ended."""
+    callback = pasted_callback(url)
+    try:
+        account, _ = await login_service.finish(callback, owners=owners_of(request))
+    except ConsoleError as error:
+        await note_outcome(request, audit, way=Way.PASTED, code=error.code.value)
+        raise
+    await note_outcome(request, audit, way=Way.PASTED, account=account.id)
+    return account
+
+
+def begun_body(request: AnyRequest, begun: Begun, settings: ConsoleSettings) -> LoginBody:
+    """A browser or pasted login that waits."""
+    return LoginBody(
+        id=begun.pending.id,
+        way=begun.pending.way.value,
+        login_state=LoginState.WAITING.value,
+        expires_at=begun.pending.expires_at,
+        authorize_url=begun.authorize_url,
+        redirect_uri=begun.pending.redirect_uri,
+        returns_here=returns_here(request, settings),
     )
 
 
@@ -205,7 +235,8 @@ def _device_body(pending: PendingLogin) -> LoginBody:
     )
 
 
-def _outcome_body(outcome: Outcome) -> LoginBody:
+def outcome_body(outcome: Outcome) -> LoginBody:
+    """How a login stands."""
     return LoginBody(
         id=outcome.id,
         way=outcome.way.value,

@@ -1,8 +1,9 @@
 """Authenticates requests: a session cookie, an admin token, or this machine without a password.
 
-Every route requires an administrator unless its `opt` has `public=True`. A change made with a
-session cookie needs its CSRF token; one with a token, or from this machine while there is no
-password, needs none, as no foreign page can make such a request.
+Every route requires an administrator unless its `opt` has `public=True`. Routes with `owner=True` are
+for owners of accounts and for nobody else; an owner is refused everywhere but there, and where both
+may come (`owner_too`). A change made with a session cookie needs its CSRF token; one with a token, or
+from this machine while there is no password, needs none, as no foreign page can make such a request.
 """
 
 import enum
@@ -21,7 +22,9 @@ from codex_proapi.console.auth.cookies import cookie_header, cookie_name
 from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Session, Sessions, csrf_token, digest_of, new_sid
-from codex_proapi.console.errors import Code, NotSignedIn, Refused
+from codex_proapi.console.errors import AdministratorsOnly, Code, NotSignedIn, Refused
+from codex_proapi.console.owners.owner_access import OwnerAccesses
+from codex_proapi.console.owners.owner_store import Owner
 from codex_proapi.console.server.middleware import Origin, method_of, origin_of
 from codex_proapi.console.settings import ConsoleSettings, is_loopback
 
@@ -33,6 +36,8 @@ OLD_SID_COOKIE = "sid"
 """The cookie's name by http until 0.1.0; read while such sessions last."""
 SID = "sid"
 """The session cookie's name, see `cookies.cookie_name`."""
+OWNER_COOKIE = "owner"
+"""The name of the cookie of an owner's session, see `cookies.cookie_name`."""
 SID_LENGTH = 43
 """What `new_sid` makes; anything else in the cookie is no id of ours."""
 
@@ -46,6 +51,8 @@ class IdentityKind(enum.StrEnum):
     """A script with an admin token."""
     LOCAL = "local"
     """This machine itself, where no login is asked."""
+    OWNER = "owner"
+    """The browser of an owner of accounts; no administrator."""
     STRANGER = "stranger"
     """Not authenticated."""
 
@@ -64,11 +71,13 @@ class RequestIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """The session, if there is one."""
     setup_needed: bool = False
     """Whether there is no password yet although one is needed."""
+    account_owner: Owner | None = None
+    """The owner of accounts whose browser it is; None on routes that are not for owners."""
 
     @property
     def admitted(self) -> bool:
         """Whether the sender is an administrator."""
-        return self.kind is not IdentityKind.STRANGER
+        return self.kind not in {IdentityKind.OWNER, IdentityKind.STRANGER}
 
 
 def identity_of(scope: Scope) -> RequestIdentity:
@@ -79,6 +88,11 @@ def identity_of(scope: Scope) -> RequestIdentity:
 def set_cookie(sid: str, *, origin: Origin, delete: bool = False) -> str:
     """The Set-Cookie header of a session."""
     return cookie_header(SID, "" if delete else sid, origin=origin, max_age=0 if delete else None)
+
+
+def owner_cookie(sid: str, *, origin: Origin, seconds: int) -> str:
+    """The Set-Cookie header of an owner's session; 0 seconds delete it."""
+    return cookie_header(OWNER_COOKIE, sid, origin=origin, max_age=seconds)
 
 
 def _sid_of(cookies: Mapping[str, str], origin: Origin) -> str:
@@ -99,8 +113,10 @@ class IdentityMiddleware(ASGIMiddleware):
         administrator: Administrator,
         sessions: Sessions,
         tokens: ScriptTokens,
+        owners: OwnerAccesses,
         peers: LoopbackPeers,
     ) -> None:
+        self._owners = owners
         self._peers = peers
         self._settings = settings
         self._administrator = administrator
@@ -116,19 +132,65 @@ class IdentityMiddleware(ASGIMiddleware):
         connection: Connection = ASGIConnection(scope)
         origin = origin_of(scope)
         sid, fresh = _sid_of(connection.cookies, origin), ""
-        if not sid:
+        if not sid and not opt.get("owner"):
             sid = fresh = new_sid() if _may_get_cookie(connection) else ""
-        identity = await self._identity(connection, origin=origin, sid=sid)
-        scope["state"]["identity"] = identity
+        identity = scope["state"]["identity"] = await self._sender(
+            connection, origin=origin, sid=sid
+        )
+        if opt.get("owner") and identity.kind is not IdentityKind.OWNER:
+            raise self._denied(identity, scope)
         if identity.kind is not IdentityKind.TOKEN:
             _refuse_cross_site(connection, self._own_hosts(origin))
             if method_of(connection.scope) not in SAFE:
                 _refuse_forged(connection, identity)
-        if not (identity.admitted or opt.get("public")):
-            raise self._stranger(identity, connection.scope)
+        if not self._may(identity, opt):
+            raise self._denied(identity, scope)
         if fresh:
             send = _with_cookie(send, set_cookie(fresh, origin=origin))
         await next_app(scope, receive, send)
+
+    async def _sender(
+        self, connection: "Connection", *, origin: Origin, sid: str
+    ) -> RequestIdentity:
+        """Who asks: on an owner's routes an owner, elsewhere an administrator first."""
+        opt = connection.scope["route_handler"].opt
+        if opt.get("owner"):
+            return await self._owner(connection, origin) or _STRANGER
+        identity = await self._identity(connection, origin=origin, sid=sid)
+        if opt.get("public") or (identity.admitted and not opt.get("owner_too")):
+            return identity
+        owner = await self._owner(connection, origin)
+        if owner is None or not identity.admitted:
+            return owner or identity
+        return msgspec.structs.replace(identity, account_owner=owner.account_owner)
+
+    async def _owner(self, connection: "Connection", origin: Origin) -> RequestIdentity | None:
+        """The owner of accounts whose browser asks; None if it is no owner's."""
+        sid = connection.cookies.get(cookie_name(OWNER_COOKIE, origin), "")
+        owner = await self._owners.find(sid, touch=not _is_passive(connection)) if sid else None
+        if owner is None:
+            return None
+        return RequestIdentity(
+            kind=IdentityKind.OWNER,
+            actor=f"owner:{owner.name}",
+            owner=login_owner(owner.id),
+            csrf=csrf_token(sid),
+            account_owner=owner,
+        )
+
+    def _may(self, identity: RequestIdentity, opt: Mapping[str, Any]) -> bool:
+        """Whether a sender may use a route."""
+        if identity.kind is IdentityKind.OWNER:
+            return bool(opt.get("owner") or opt.get("owner_too"))
+        return identity.admitted or bool(opt.get("public"))
+
+    def _denied(self, identity: RequestIdentity, scope: Scope) -> Exception:
+        """The error for a sender who may not use a route."""
+        if identity.kind is IdentityKind.OWNER:
+            return AdministratorsOnly()
+        if scope["route_handler"].opt.get("owner"):
+            return NotSignedIn(Code.OWNER_SIGNED_OUT)
+        return self._stranger(identity, scope)
 
     async def _identity(
         self, connection: "Connection", *, origin: Origin, sid: str
@@ -185,6 +247,14 @@ class IdentityMiddleware(ASGIMiddleware):
         return Refused(Code.OTHER_USER if self._foreign(scope) else Code.LOOPBACK_ONLY)
 
 
+_STRANGER = RequestIdentity(kind=IdentityKind.STRANGER, actor="nobody", owner="")
+
+
+def login_owner(owner_id: str) -> str:
+    """Who the logins belong to that an owner of accounts begins: to him, on all his devices."""
+    return f"owner:{owner_id}"
+
+
 Connection = ASGIConnection[object, object, object, object]  # type: ignore[type-var]
 
 
@@ -215,7 +285,7 @@ def _refuse_forged(connection: "Connection", identity: RequestIdentity) -> None:
     browser = identity.csrf or any(
         name in headers for name in ("origin", "referer", "sec-fetch-site", "sec-fetch-mode")
     )
-    if not browser and identity.kind is not IdentityKind.SESSION:
+    if not browser and identity.kind not in {IdentityKind.SESSION, IdentityKind.OWNER}:
         return
     sent = headers.get(CSRF_HEADER, "")
     if not (identity.csrf and hmac.compare_digest(sent.encode(), identity.csrf.encode())):

@@ -66,8 +66,7 @@ def link(environ: Mapping[str, str], address: str | None, *, as_json: bool) -> N
         return token
 
     token, _ = with_store(environ, issue)
-    base = address or environ.get("PUBLIC_URL") or f"http://localhost:{environ.get('PORT') or PORT}"
-    made = f"{base.rstrip('/')}{SIGN_IN_PAGE}?link={token}"
+    made = f"{console_address(environ, address).rstrip('/')}{SIGN_IN_PAGE}?link={token}"
     if as_json:
         print_json({"link": made})
     else:
@@ -145,3 +144,9 @@ def revoke(environ: Mapping[str, str], token_id: str, *, as_json: bool) -> None:
         print_json({"id": token_id, "revoked": True})
     else:
         print(f"revoked {token_id}")
+
+
+def console_address(environ: Mapping[str, str], address: str | None) -> str:
+    """Where a browser reaches the console: as told, else PUBLIC_URL, else on this machine."""
+    here = f"http://localhost:{environ.get('PORT') or PORT}"
+    return address or environ.get("PUBLIC_URL") or here

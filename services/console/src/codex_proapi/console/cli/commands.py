@@ -31,6 +31,7 @@ OWN = (
     ("keys", "keys", "keys", "The API keys clients may use."),
     ("logs", "reports.logs", "logs_command", "The log, the newest entries last."),
     ("migrate", "archive.migration", "migrate_command", "Copy accounts, API keys, usage, settings, log and audit into another store."),
+    ("owners", "owners.commands", "owners", "People who offer accounts of their own, on terms of their own."),
     ("prices", "reports.prices", "prices", "List prices of models, for the cost of usage."),
     ("restore", "archive.commands", "restore_command", "Put a backup (FILE, or - for standard input) into this installation's store."),
     ("status", "reports.status", "status_command", "What runs and what there is to spend."),

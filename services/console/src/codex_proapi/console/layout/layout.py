@@ -34,8 +34,10 @@ Its value are the digests of what it shows already, and the answer has only what
 """
 
 
-_SECTIONS = {"account": "accounts"}
+_SECTIONS = {"account": "accounts", "owners": "accounts"}
 """Pages that belong to another one's place in the menu."""
+_SCRIPTS = {"account": "accounts"}
+"""Pages that have the script of another one."""
 
 
 class PoolSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +54,9 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """What stands around the content."""
 
     page: str
-    """Its place in the menu, and which script it gets."""
+    """Its place in the menu."""
+    script: str
+    """Which script it gets."""
     version: str
     csrf: str
     guarded: bool
@@ -72,7 +76,7 @@ async def page(
     seen = request.headers.get(LIVE_HEADER)
     live = seen is not None
     name = template.removesuffix(".html")
-    layout = await _layout(request, sources, overview, name=_SECTIONS.get(name, name))
+    layout = await _layout(request, sources, overview, name=name)
     html = await render_in_steps(
         template, preferences(request), layout=layout, live=live, **context
     )
@@ -116,7 +120,8 @@ async def _layout(
     seen = overview.quota_seen_at
     open_access = not sources.settings.on_loopback and not await key_needed(sources)
     return Layout(
-        page=name,
+        page=_SECTIONS.get(name, name),
+        script=_SCRIPTS.get(name, name),
         version=sources.version,
         csrf=identity.csrf,
         guarded=identity.kind is IdentityKind.SESSION,

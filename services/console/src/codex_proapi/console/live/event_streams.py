@@ -63,7 +63,7 @@ class Gate:
                 return await self._tokens.lives(identity.owner.partition(":")[2])
             case IdentityKind.LOCAL:
                 return not await self._administrator.has_password()
-            case IdentityKind.STRANGER:
+            case IdentityKind.OWNER | IdentityKind.STRANGER:
                 return False
 
     def ticket(self, identity: RequestIdentity) -> "Ticket":

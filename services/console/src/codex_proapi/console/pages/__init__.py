@@ -14,6 +14,8 @@ from codex_proapi.console.pages.holders.receipt_page import receipt_page
 from codex_proapi.console.pages.keys import keys_page
 from codex_proapi.console.pages.logs import logs_page
 from codex_proapi.console.pages.models import catalogue_page
+from codex_proapi.console.pages.owners.list import owners_page
+from codex_proapi.console.pages.owners.own import own_page, owner_entry_page
 from codex_proapi.console.pages.settings import settings_page
 from codex_proapi.console.pages.sign_in import error_page, sign_in_page
 from codex_proapi.console.pages.usage import usage_page
@@ -29,6 +31,9 @@ page_handlers = (
     logs_page,
     alerts_page,
     settings_page,
+    owners_page,
+    own_page,
+    owner_entry_page,
     sign_in_page,
     key_page,
     receipt_page,

@@ -1,5 +1,7 @@
 """Pages of the accounts: the list with the ways to add one, and one account."""
 
+from collections.abc import Mapping
+
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -7,6 +9,7 @@ from litestar.di import NamedDependency
 from codex_proapi.console.api.logins import returns_here
 from codex_proapi.console.errors import Code, NotFound
 from codex_proapi.console.layout.layout import AnyRequest, page
+from codex_proapi.console.owners.owner_store import OwnerStore
 from codex_proapi.console.server.parameters import Id
 from codex_proapi.console.texts.phrases import FAULTS, N_
 from codex_proapi.console.views.account_list import (
@@ -17,12 +20,15 @@ from codex_proapi.console.views.account_list import (
     sort_rows,
 )
 from codex_proapi.console.views.figures import Failure, failure_of
+from codex_proapi.console.views.owners.hours import HoursLine, hours_lines
 from codex_proapi.console.views.paging import ListPage, page_of
 from codex_proapi.console.views.sources import Sources
 
 ENTRIES = 500
 """Most log entries read for an account's last requests."""
 LAST_REQUESTS = 10
+NO_OWNER = "none"
+"""Stands in the address for accounts without an owner."""
 
 _WAYS = {
     "device": (N_("Device code"), "device"),
@@ -51,6 +57,10 @@ class AccountsView(msgspec.Struct, frozen=True, kw_only=True):
     ready: int
     needing: int
     sort: str
+    owners: Mapping[str, str]
+    """Names of the owners of accounts, by id."""
+    owner: str
+    """The owner whose accounts are shown alone; `none` is of those without one, empty all."""
     added: str
     """Name of the account that was just signed in."""
     login_error: str
@@ -64,6 +74,11 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """All one account's page shows."""
 
     account: AccountRow
+    owner: str
+    """Name of its owner; empty if it has none but the administrator."""
+    hours: tuple[HoursLine, ...]
+    keys: tuple[str, ...]
+    """Names of the keys that its owner's terms admit."""
     entries: list[Failure]
     ways: tuple[tuple[str, str, str], ...]
     redirect_uri: str
@@ -71,24 +86,35 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/accounts", opt={"page": True}, include_in_schema=False)
-async def accounts_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Response[str]:
+async def accounts_page(
+    request: AnyRequest,
+    sources: NamedDependency[Sources],
+    owners: NamedDependency[OwnerStore],
+) -> Response[str]:
     """Every account, with what it is up to."""
     overview = await load_accounts(sources)
     asked = request.query_params
+    names = {owner.id: owner.name for owner in await owners.all()}
+    owner = asked.get("owner", "") if asked.get("owner", "") in {*names, NO_OWNER} else ""
+    rows = [row for row in overview.rows if not owner or (row.owner or NO_OWNER) == owner]
     order = sort_of(asked.get("sort", ""))
     ways = ways_of(request, sources)
     view = AccountsView(
         listed=page_of(
-            sort_rows(overview.rows, order),
+            sort_rows(rows, order),
             asked,
-            text=lambda row: f"{row.name} {row.email} {row.plan} {row.id}",
+            text=lambda row: (
+                f"{row.name} {row.email} {row.plan} {row.id} {names.get(row.owner, '')}"
+            ),
         ),
         total=len(overview.rows),
         ready=overview.ready,
         needing=len(overview.attention),
         sort=order,
+        owners=names,
+        owner=owner,
         added=_name_of(asked.get("signed_in", ""), overview),
-        login_error=_known(asked.get("login_error", "")),
+        login_error=known_fault(asked.get("login_error", "")),
         login_request_id=asked.get("request_id", "")[:40],
         ways=ways.ways,
         redirect_uri=ways.redirect_uri,
@@ -99,7 +125,10 @@ async def accounts_page(request: AnyRequest, sources: NamedDependency[Sources]) 
 
 @get("/accounts/{account_id:str}", opt={"page": True}, include_in_schema=False)
 async def account_page(
-    request: AnyRequest, account_id: Id, sources: NamedDependency[Sources]
+    request: AnyRequest,
+    account_id: Id,
+    sources: NamedDependency[Sources],
+    owners: NamedDependency[OwnerStore],
 ) -> Response[str]:
     """One account: its facts, a test, and what it did last."""
     overview = await load_accounts(sources)
@@ -110,8 +139,13 @@ async def account_page(
     recent = [stored.entry for stored in await sources.logs.page(count=ENTRIES)]
     own = [e for e in recent if e.exchange is not None and e.account == account_id]
     ways = ways_of(request, sources)
+    owner = await owners.get(row.owner) if row.owner else None
+    keys = await sources.keys.names() if row.terms.keys else {}
     view = AccountView(
         account=row,
+        owner=owner.name if owner else row.owner,
+        hours=hours_lines(row.terms),
+        keys=tuple(keys.get(key, key) for key in row.terms.keys),
         entries=[failure_of(entry, names) for entry in own[:LAST_REQUESTS]],
         ways=ways.ways,
         redirect_uri=ways.redirect_uri,
@@ -138,6 +172,6 @@ def _name_of(account_id: str, overview: AccountOverview) -> str:
     return next((row.name for row in overview.rows if row.id == account_id), "")
 
 
-def _known(code: str) -> str:
+def known_fault(code: str) -> str:
     """A Code of ours; any other text in the address is not repeated."""
     return code if code in FAULTS else "login_refused" if code else ""

@@ -7,11 +7,11 @@ from litestar.enums import MediaType
 from litestar.response import Redirect
 
 from codex_proapi.console.api.authorize import own_path
-from codex_proapi.console.auth.identity import identity_of
-from codex_proapi.console.errors import ConsoleError
+from codex_proapi.console.auth.identity import IdentityKind, identity_of
+from codex_proapi.console.errors import Code, ConsoleError
 from codex_proapi.console.layout.layout import AnyRequest, preferences
 from codex_proapi.console.layout.rendering import render
-from codex_proapi.console.server.error_responses import SIGN_IN_PAGE
+from codex_proapi.console.server.error_responses import OWNER_PAGE, SIGN_IN_PAGE
 from codex_proapi.console.server.middleware import origin_of
 
 LONGEST_TOKEN = 200
@@ -42,7 +42,8 @@ def error_page(request: AnyRequest, error: ConsoleError) -> Response[str] | Redi
     request_id = origin_of(request.scope).request_id
     if request.url.path.startswith("/auth/"):
         said = {"login_error": error.code.value, "request_id": request_id}
-        return Redirect(f"/accounts?{urlencode(said)}", status_code=303)
+        back = OWNER_PAGE if is_owner(request) else "/accounts"
+        return Redirect(f"{back}?{urlencode(said)}", status_code=303)
     identity = request.scope["state"].get("identity")
     html = render(
         "failure.html",
@@ -52,8 +53,19 @@ def error_page(request: AnyRequest, error: ConsoleError) -> Response[str] | Redi
         code=error.code.value,
         status=error.status,
         request_id=request_id,
+        home=""
+        if error.code is Code.OWNER_SIGNED_OUT
+        else OWNER_PAGE
+        if is_owner(request)
+        else "/",
     )
     return Response(html, status_code=error.status, media_type=MediaType.HTML)
+
+
+def is_owner(request: AnyRequest) -> bool:
+    """Whether the browser is that of an owner of accounts, and no administrator's."""
+    identity = request.scope["state"].get("identity")
+    return identity is not None and identity.kind is IdentityKind.OWNER
 
 
 def _sign_in(request: AnyRequest, template: str, **context: str) -> Response[str]:

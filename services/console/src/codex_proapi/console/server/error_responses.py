@@ -20,9 +20,11 @@ from codex_proapi.commons.runtime.errors import (
     CredentialLocked,
     CredentialRevoked,
     CredentialUnavailable,
+    OwnedByOther,
     StoreUnavailable,
 )
 from codex_proapi.console.errors import (
+    AdministratorsOnly,
     BadRequest,
     Code,
     Conflict,
@@ -44,6 +46,8 @@ _MISSING = re.compile(r"required field `(\w+)`")
 
 SIGN_IN_PAGE = "/login"
 """Where a browser without a session is sent."""
+OWNER_PAGE = "/owner"
+"""Where the browser of an owner of accounts is sent from any other page."""
 
 
 class ErrorPage(Protocol):
@@ -99,8 +103,8 @@ def handlers_of(
         if known.code is Code.INTERNAL:
             log.error("request.failed", path=request.url.path, exc_info=error)
         if _wants_page(request):
-            if isinstance(known, NotSignedIn) and request.method == "GET":
-                return _to_sign_in(request)
+            if request.method == "GET" and (elsewhere := _elsewhere(request, known)):
+                return elsewhere
             if error_page is not None:
                 return error_page(request, known)
         return Response(
@@ -127,6 +131,8 @@ def known_as(error: Exception) -> ConsoleError:
             return Conflict(Code.CREDENTIAL_REVOKED)
         case CredentialLocked():
             return Conflict(Code.CREDENTIAL_LOCKED)
+        case OwnedByOther():
+            return Conflict(Code.OWNED_BY_OTHER)
         case CredentialUnavailable():
             return Conflict(Code.CREDENTIAL_UNAVAILABLE)
         case HTTPException():
@@ -197,6 +203,15 @@ def _wants_page(request: AnyRequest) -> bool:
     """Whether a browser asked for a page."""
     path = request.url.path
     return not path.startswith("/api") and "text/html" in request.headers.get("accept", "")
+
+
+def _elsewhere(request: AnyRequest, error: ConsoleError) -> Response[Any] | None:
+    """Where a browser is sent that may not see this page; None shows it the error."""
+    if isinstance(error, AdministratorsOnly):
+        return Redirect(OWNER_PAGE, status_code=303)
+    if isinstance(error, NotSignedIn) and error.code is not Code.OWNER_SIGNED_OUT:
+        return _to_sign_in(request)
+    return None
 
 
 def _to_sign_in(request: AnyRequest) -> Response[Any]:

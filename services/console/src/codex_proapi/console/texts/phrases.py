@@ -26,6 +26,19 @@ FAULTS: Final[dict[str, str]] = {
     "wrong_key": N_("This API key is unknown, was revoked, or has expired."),
     "unknown_request": N_("The log has no such request of this key."),
     "unknown_session": N_("There is no such session any more."),
+    # --- owners of accounts ---
+    "owner_signed_out": N_("This browser has no way in (any more)."),
+    "wrong_invitation": N_("This link has been used already, was replaced, or has expired."),
+    "administrators_only": N_("This is for the administrator."),
+    "consent_needed": N_("You have not agreed yet."),
+    "owned_by_other": N_("This account belongs to another owner here."),
+    "owner_has_accounts": N_("This owner still has accounts in the pool."),
+    "owners_terms": N_("The terms of this account are its owner's."),
+    "unknown_owner": N_("There is no such owner."),
+    "too_many_owners": N_("There are as many owners as there may be: 500."),
+    "auth_json_unproven": N_(
+        "This auth.json has no refresh token, so nobody can tell whose it is."
+    ),
     "unknown_admin_token": N_("There is no such admin token."),
     "unknown_price": N_("No price was set for this model."),
     "too_many_prices": N_("There are as many prices of your own as there may be: 200."),
@@ -160,6 +173,15 @@ CURES: Final[dict[str, str]] = {
     "unknown_request": N_(
         "A request is there some seconds after its end, and as long as the log has it."
     ),
+    "owner_signed_out": N_("Ask your administrator for a new link."),
+    "wrong_invitation": N_("Ask your administrator for a new one."),
+    "administrators_only": N_("Your own accounts are on your own page."),
+    "consent_needed": N_("Read the wording and agree to it, then sign the account in."),
+    "owned_by_other": N_("Its owner, or the administrator, must take it out of the pool first."),
+    "owner_has_accounts": N_("Remove those accounts first."),
+    "owners_terms": N_("You can pause or remove the account; ask its owner to change the terms."),
+    "unknown_owner": N_("Reload the page."),
+    "auth_json_unproven": N_("Use the device code or paste the address."),
     "login_expired": N_("Begin the login again; you have ten minutes."),
     "login_unknown": N_("Begin the login again and use the newest link."),
     "login_other_session": N_("Begin the login again in this browser."),

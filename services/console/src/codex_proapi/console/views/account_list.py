@@ -13,6 +13,7 @@ from codex_proapi.commons.accounts.quota_store import (
     SeenWindow,
 )
 from codex_proapi.commons.cluster.replicas import Replica
+from codex_proapi.commons.owner_terms.terms import OwnerTerms
 from codex_proapi.console.views.account_status import AccountStatus, Word, status_of
 from codex_proapi.console.views.quota_windows import (
     SPENT_LEFT,
@@ -58,6 +59,9 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """What it is, a key of `kinds.KINDS`."""
     paused: bool
     weight: float
+    owner: str
+    """Id of its owner; empty is the administrator."""
+    terms: OwnerTerms
     condition: AccountStatus
     bars: tuple[Bar, ...]
     """The general windows."""
@@ -138,10 +142,11 @@ class AccountOverview(msgspec.Struct, frozen=True, kw_only=True):
         return sum(sum(gateway.in_flight.values()) for gateway in self.gateways)
 
 
-async def load_accounts(sources: Sources) -> AccountOverview:
-    """Read everything the pages show of the accounts."""
+async def load_accounts(sources: Sources, *, owner: str = "") -> AccountOverview:
+    """Read everything the pages show of the accounts: of all, or of one owner's."""
     now = sources.clock()
-    accounts = await sources.accounts.list()
+    listed = await sources.accounts.list()
+    accounts = [account for account in listed if not owner or account.owner == owner]
     ids = [account.id for account in accounts]
     cooldowns = await sources.cooldowns.all(ids, now=now)
     quotas = await sources.quotas.all(ids)
@@ -164,6 +169,8 @@ async def load_accounts(sources: Sources) -> AccountOverview:
             kind=account.kind,
             paused=account.paused,
             weight=account.weight,
+            owner=account.owner,
+            terms=account.terms,
             condition=status_of(account, cooldown=cooldown, bars=bars, now=now),
             bars=bars,
             limits=limits_of(quota, now=now),

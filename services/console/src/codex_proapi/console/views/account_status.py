@@ -77,6 +77,18 @@ CURES: dict[Word, str] = {
     Word.DISABLED: N_("Ask OpenAI's support, or remove it."),
     Word.UNKNOWN: N_("Finish the upgrade."),
 }
+OWNERS_CAUSES: dict[Word, str] = {
+    Word.PAUSED: N_("The administrator has taken it out of rotation."),
+}
+"""Causes in other words, for the owner of the account."""
+OWNERS_CURES: dict[Word, str] = {
+    Word.PAUSED: N_("It is used again when the administrator resumes it."),
+    Word.ENTITLEMENT: N_("Check its plan and workspace."),
+    Word.SIGN_IN: N_("Sign in again; terms and history stay."),
+    Word.DISABLED: N_("Ask OpenAI's support, or take it out of the pool."),
+    Word.UNKNOWN: N_("Tell your administrator."),
+}
+"""Cures in other words, for the owner of the account."""
 _COOLING: dict[CooldownReason, Word] = {
     CooldownReason.QUOTA: Word.SPENT,
     CooldownReason.RATE: Word.COOLING,
@@ -141,6 +153,16 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     def cure(self) -> str:
         """What to do, untranslated; empty when nothing is to be done."""
         return CURES.get(self.word, "")
+
+    @property
+    def owners_cause(self) -> str:
+        """Why, as the account's owner is told, untranslated."""
+        return OWNERS_CAUSES.get(self.word, self.cause)
+
+    @property
+    def owners_cure(self) -> str:
+        """What the owner can do, untranslated."""
+        return OWNERS_CURES.get(self.word, self.cure)
 
     @property
     def signs_in(self) -> bool:

@@ -28,7 +28,7 @@ LASTING = frozenset(
             "audit",
         ),
         *("admin", "admin-token", "admin-tokens"),
-        *("alert-destinations", "upstream-drift", "prices"),
+        *("alert-destinations", "upstream-drift", "prices", "owners"),
     }
 )
 """Names (up to the first colon) of what a backup has."""
@@ -68,6 +68,7 @@ PASSING = frozenset(
         ),
         *("attempts", "key-session", "sign-in-link", "replicas", "replica"),
         *("alerts", "alert-deliveries", "alert-outcomes", "alert-lock", "last-backup"),
+        "owner-access",
     }
 )
 """Names of what it leaves out: it means nothing elsewhere, is over soon, or is made again."""
@@ -115,6 +116,7 @@ async def contents(redis: Redis) -> dict[str, int]:
         ("admin token", lambda: redis.scard(keyspace.admin_tokens())),
         ("alert destination", lambda: redis.hlen(operator_keys.alert_destinations())),
         ("price", lambda: redis.hlen(operator_keys.prices())),
+        ("owner", lambda: redis.hlen(operator_keys.owners())),
     )
     held = {what: int(await ask(count)) for what, count in counts}
     held |= {"day of usage": len(days), "month of usage": len(months)}

@@ -51,9 +51,10 @@ export async function call(method, path, body, { again = true, background = fals
   if (fault.code === "signed_out" && again && askForPassword && (await askForPassword())) {
     return call(method, path, body, { again: false });
   }
+  if (fault.code === "owner_signed_out") location.reload();
   // Another tab has signed in anew, so this page's token is of a session that has gone.
   if (fault.code === "csrf" && again) {
-    await call("GET", "/api/session");
+    await call("GET", document.documentElement.dataset.session || "/api/session");
     return call(method, path, body, { again: false });
   }
   throw fault;

@@ -15,6 +15,8 @@ const pages = {
   connect: () => import("./pages/connect.js"),
   logs: () => import("./pages/logs.js"),
   alerts: () => import("./pages/alerts.js"),
+  owners: () => import("./pages/owners.js"),
+  owner: () => import("./pages/owner.js"),
   settings: () => import("./pages/settings.js"),
 };
 

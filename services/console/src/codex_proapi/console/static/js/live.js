@@ -7,7 +7,7 @@ import { t } from "./texts.js";
 import { signedOut } from "./session.js";
 import { whileVisible } from "./page_visibility.js";
 
-const POLL = 5000, QUIET = 2000, SOON = 150;
+const POLL = 5000, ASK = 30_000, QUIET = 2000, SOON = 150;
 let timer = 0, lastRun = 0, running = false, again = false, polling = 0, lostSince = 0, source = null;
 let seen = $('meta[name="live"]')?.content || ""; // digests of what this page shows; the server leaves that out
 const after = [];
@@ -122,6 +122,11 @@ function rest() {
 }
 
 function listen() {
+  // A page that is told of nothing asks by itself.
+  if ("asks" in document.documentElement.dataset) {
+    polling ||= setInterval(refresh, ASK);
+    return;
+  }
   const opened = new EventSource("/api/events");
   source = opened;
   opened.addEventListener("open", () => {

@@ -2,35 +2,23 @@
 import { $, on } from "../dom.js";
 import { call } from "../api.js";
 import { busy } from "../ui/actions.js";
-import { openDialog } from "../ui/dialogs.js";
 import { refreshNow } from "../live.js";
-import { beginFor, keepLogins } from "./logins.js";
-import { keepAuthFile } from "./auth_file.js";
-import { keepPersonalToken } from "./personal_token.js";
+import { forgetSaid, keepAdding } from "./adding.js";
 import { showStep } from "../parts/test_steps.js";
 import { t, tn } from "../texts.js";
 import { fullTime } from "../times.js";
 
-const dialog = $("#add-account");
-keepLogins();
-keepAuthFile();
-keepPersonalToken();
+keepAdding();
 
-dialog.addEventListener("opening", (event) => {
-  const { loginAccount = "", loginName = "", loginWay = "" } = event.detail;
-  beginFor(loginAccount);
-  if (loginWay) $(`#tab-${loginWay}`, dialog)?.click();
-  $("[data-again]", dialog).hidden = !loginAccount;
-  $("[data-again-name]", dialog).textContent = loginName;
-});
-
-$("[data-sort]")?.addEventListener("change", (event) => {
-  const url = new URL(location.href);
-  url.searchParams.set("sort", event.target.value);
-  url.searchParams.delete("page");
-  history.replaceState(null, "", url);
-  refreshNow();
-});
+for (const [name, place] of [["sort", "[data-sort]"], ["owner", "[data-owner]"]]) {
+  $(place)?.addEventListener("change", (event) => {
+    const url = new URL(location.href);
+    url.searchParams.set(name, event.target.value);
+    url.searchParams.delete("page");
+    history.replaceState(null, "", url);
+    refreshNow();
+  });
+}
 
 const names = {
   connection: t("Connection to OpenAI"), token: t("Token"), models: t("Models"), quota: t("Quota"), answer: t("A short answer"),
@@ -53,8 +41,4 @@ on("click", "[data-test]", (button) =>
   }),
 );
 
-// `/accounts?add` opens the dialog, and the address forgets what has been said once.
-const url = new URL(location.href);
-if (url.searchParams.has("add")) openDialog("add-account");
-for (const said of ["add", "signed_in", "login_error", "request_id"]) url.searchParams.delete(said);
-history.replaceState(null, "", url);
+forgetSaid();

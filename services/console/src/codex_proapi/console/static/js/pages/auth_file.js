@@ -2,7 +2,7 @@
 import { $ } from "../dom.js";
 import { call, Fault } from "../api.js";
 import { busy, showError } from "../ui/actions.js";
-import { done, renewing } from "./logins.js";
+import { consent, done, homes, renewing } from "./logins.js";
 import { showPreview } from "../parts/account_preview.js";
 
 const LARGEST = 256 * 1024;
@@ -23,14 +23,14 @@ function read() {
 const show = (preview) => showPreview(form, preview);
 
 const look = (button) =>
-  busy(button, async () => show(await call("POST", "/api/accounts/preview", { auth_json: read() })), error);
+  busy(button, async () => show(await call("POST", `${homes.accounts}/preview`, { auth_json: read() })), error);
 
 const save = (button) =>
   busy(
     button,
     async () => {
       const name = form.elements.name.value.trim();
-      const made = await call("POST", "/api/accounts", { auth_json: read(), account: renewing(), name });
+      const made = await call("POST", homes.accounts, { auth_json: read(), account: renewing(), name, ...consent() });
       form.reset();
       show(null);
       await done(made.name);

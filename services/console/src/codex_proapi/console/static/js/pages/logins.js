@@ -1,4 +1,5 @@
-// Three ways to sign an account in: device code, pasted address, this browser.
+// Three ways to sign an account in: device code, pasted address, this browser. An owner of accounts
+// agrees first, and has routes of his own.
 import { $, el } from "../dom.js";
 import { call, Fault } from "../api.js";
 import { busy, showError } from "../ui/actions.js";
@@ -11,10 +12,18 @@ const POLL = 2000;
 const dialog = $("#add-account");
 let account = "";
 let waiting = 0;
+export const homes = dialog.dataset;
+const agreement = $("[data-consent]", dialog);
 
-export function beginFor(accountId) {
+// `agreed`: nothing needs to be agreed to anew.
+export function beginFor(accountId, { agreed = false } = {}) {
   account = accountId;
   stop();
+  if (agreement) {
+    agreement.checked = false;
+    $("[data-consent-block]", dialog).hidden = agreed;
+    $("[data-ways]", dialog).hidden = !agreed;
+  }
   const device = $("#way-device");
   if (device) {
     $('[data-step="begin"]', device).hidden = false;
@@ -33,7 +42,9 @@ export function stop() {
   waiting = 0;
 }
 
-const begin = (way) => call("POST", "/api/logins", { way, account });
+export const consent = () => (agreement?.checked ? { consent: agreement.value } : {});
+const begin = (way) => call("POST", homes.logins, { way, account, ...consent() });
+const nameOf = async (id) => (await call("GET", `${homes.accounts}/${encodeURIComponent(id)}`)).name;
 const errorOf = (way) => $(`#way-${way} > [data-way-error]`);
 
 export async function done(name) {
@@ -63,18 +74,23 @@ async function beginDevice(button) {
 
 async function poll(login) {
   try {
-    const state = await call("POST", `/api/logins/${encodeURIComponent(login.id)}/poll`);
+    const state = await call("POST", `${homes.logins}/${encodeURIComponent(login.id)}/poll`);
     if (!waiting) return undefined;
-    if (state.standing === "done") return done((await call("GET", `/api/accounts/${encodeURIComponent(state.account)}`)).name);
+    if (state.standing === "done") return done(await nameOf(state.account));
     if (state.standing === "failed") throw new Fault({ code: state.code });
     waiting = setTimeout(() => poll(login), login.interval * 1000);
   } catch (fault) {
     if (fault.code === "offline") return (waiting = setTimeout(() => poll(login), 5000));
-    beginFor(account);
+    stop();
+    $('#way-device [data-step="begin"]').hidden = false;
+    $('#way-device [data-step="code"]').hidden = true;
     showError(errorOf("device"), fault);
   }
   return undefined;
 }
+
+const beginBrowser = (button) =>
+  busy(button, async () => location.assign((await begin("browser")).authorize_url), errorOf("browser"));
 
 // The page opens in a tab of its own; a blocked pop-up still leaves the link.
 async function beginPasted(button) {
@@ -98,10 +114,10 @@ async function beginPasted(button) {
 
 // Where the address is this console, the other tab finishes the login: nothing is left to paste.
 async function watchPasted(login) {
-  const state = await call("GET", `/api/logins/${encodeURIComponent(login.id)}`).catch(() => null);
+  const state = await call("GET", `${homes.logins}/${encodeURIComponent(login.id)}`).catch(() => null);
   if (!waiting) return;
   if (state?.standing === "done") {
-    await done((await call("GET", `/api/accounts/${encodeURIComponent(state.account)}`)).name);
+    await done(await nameOf(state.account));
   } else if (state?.standing === "failed") {
     stop();
     showError(errorOf("pasted"), new Fault({ code: state.code }));
@@ -115,7 +131,7 @@ async function finishPasted(form, button) {
   await busy(
     button,
     async () => {
-      const made = await call("POST", "/api/logins/callback", { url: form.elements.url.value.trim() });
+      const made = await call("POST", `${homes.logins}/callback`, { url: form.elements.url.value.trim() });
       form.reset();
       await done(made.name);
     },
@@ -123,10 +139,13 @@ async function finishPasted(form, button) {
   );
 }
 
+const begins = { device: beginDevice, pasted: beginPasted, browser: beginBrowser };
+
 export function keepLogins() {
   for (const button of dialog.querySelectorAll("[data-begin]")) {
-    button.addEventListener("click", () => (button.dataset.begin === "device" ? beginDevice : beginPasted)(button));
+    button.addEventListener("click", () => begins[button.dataset.begin](button));
   }
+  agreement?.addEventListener("change", () => ($("[data-ways]", dialog).hidden = !agreement.checked));
   dialog.addEventListener("submit", (event) => {
     if (event.target.dataset.way !== "pasted") return;
     event.preventDefault();

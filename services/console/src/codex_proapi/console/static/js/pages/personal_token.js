@@ -2,7 +2,7 @@
 import { $ } from "../dom.js";
 import { call } from "../api.js";
 import { busy } from "../ui/actions.js";
-import { done, renewing } from "./logins.js";
+import { consent, done, homes, renewing } from "./logins.js";
 import { showPreview } from "../parts/account_preview.js";
 
 const form = $('form[data-way="access_token"]');
@@ -16,14 +16,14 @@ function body() {
 }
 
 const look = (button) =>
-  busy(button, async () => showPreview(form, await call("POST", "/api/accounts/preview", body())), error);
+  busy(button, async () => showPreview(form, await call("POST", `${homes.accounts}/preview`, body())), error);
 
 const save = (button) =>
   busy(
     button,
     async () => {
       const name = form.elements.name.value.trim();
-      const made = await call("POST", "/api/accounts", { ...body(), account: renewing(), name });
+      const made = await call("POST", homes.accounts, { ...body(), account: renewing(), name, ...consent() });
       forget();
       await done(made.name);
     },
