@@ -24,6 +24,8 @@ from codex_proapi.commons.cluster.live_settings import (
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.owner_terms.closing import Closed, Term
 from codex_proapi.commons.owner_terms.terms import OwnerTerms
+from codex_proapi.commons.prices.price_store import PriceStore
+from codex_proapi.commons.prices.price_table import PriceView
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.cipher import Cipher
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -90,6 +92,7 @@ class Scene:
         self.in_flight = InFlight(most=9)
         self.clock = SharedClock(lambda: time.time() - 300)
         self.reachability = Reachability(clock=lambda: 100.0)
+        self.prices = PriceView(PriceStore(redis))
         self.upkeep = ReplicaSync(
             Replica(id="r1", service="gateway", started_at=1),
             replicas=self.replicas,
@@ -97,6 +100,7 @@ class Scene:
             applier=self.applier,
             accounts=self.accounts,
             view=AccountView(self.accounts),
+            prices=self.prices,
             status=ReplicaStatus(
                 clock=self.clock,
                 in_flight=self.in_flight,

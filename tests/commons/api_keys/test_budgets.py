@@ -41,7 +41,7 @@ def test_budgets_are_told_from_the_shortest_to_the_longest_with_their_ends() -> 
 
 @pytest.mark.parametrize(("spent", "percent"), [(0, 0), (1, 0), (299, 99), (300, 100), (900, 100)])
 def test_a_hundred_percent_is_where_nothing_is_left(spent: int, percent: int) -> None:
-    budget = Budget(minutes=1440, tokens=300, spent=spent, resets_at=0)
+    budget = Budget(minutes=1440, limit=300, spent=spent, resets_at=0)
 
     assert budget.used_percent == percent
 

@@ -85,7 +85,7 @@ async def test_a_change_reaches_the_gateway_with_its_next_request(
     await view.find(made["secret"])
     change = {
         "name": "login_service",
-        "limits": {"tokens_day": 9},
+        "limits": {"tokens_day": 9, "micro_usd_week": 12_500_000},
         "default_effort": "high",
         "reasoning_summary": "concise",
         "weight": 2.5,
@@ -93,6 +93,7 @@ async def test_a_change_reaches_the_gateway_with_its_next_request(
     changed = (await api.patch(f"/api/keys/{made['key']['id']}", json=change)).json()
 
     assert (changed["name"], changed["limits"]["tokens_day"]) == ("login_service", 9)
+    assert changed["limits"]["micro_usd_week"] == 12_500_000
     assert changed["owner"] == made["key"]["owner"]
     assert not view.confirm(await gateway.version())
     found = await view.find(made["secret"])

@@ -130,12 +130,14 @@ async def test_name_and_limits_are_changed(site: Served, visitor: Tab) -> None:
     assert await visitor.page.input_value("#edit-key [name=name]") == "Codex on the laptop"
     await visitor.page.fill("#edit-key [name=name]", "Desk")
     await visitor.page.fill('#edit-key [name="limits.tokens_day"]', "1000000")
+    await visitor.page.fill('#edit-key [name="limits.micro_usd_day"]', "12.34")
     await visitor.click("#edit-key [type=submit]")
     await visitor.see(row, "1M tokens a day")
 
     key = await site.scene.keys.get(laptop)
     assert key
     assert (key.name, key.limits.tokens_day, key.owner) == ("Desk", 1_000_000, "Ada")
+    assert key.limits.micro_usd_day == 12_340_000
 
 
 async def test_rotating_gives_another_secret_and_lets_the_old_one_go_on(
@@ -237,12 +239,14 @@ async def test_those_selected_and_shown_are_changed_at_once_and_no_others(
     await visitor.click("#bulk [data-open=bulk-limits]")
     await visitor.page.fill("#bulk-limits [name=concurrent]", "4")
     await visitor.page.fill("#bulk-limits [name=tpm]", "0")
+    await visitor.page.fill("#bulk-limits [name=micro_usd_month]", "0.5")
     await visitor.click("#bulk-limits [type=submit]")
     await visitor.see(".toast", "Done for 2 keys.")
 
     changed = [await keys.get(key) for key in (first, second, third)]
     limits = [(key.limits.rpm, key.limits.tpm, key.limits.concurrent) for key in changed if key]
     assert limits == [(1, 0, 4), (2, 0, 4), (3, 5, 0)]
+    assert [key.limits.micro_usd_month for key in changed if key] == [500_000, 500_000, 0]
 
     await visitor.click("[data-bulk=revoke]")
     await visitor.see("#confirm", "Revoke 2 keys?")

@@ -5,7 +5,7 @@ import rich_click as click
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.usage.calendar import UTC, Calendar
-from codex_proapi.console.cli.key_options import End, Span, facts_of
+from codex_proapi.console.cli.key_options import Dollars, End, Span, facts_of
 
 NOTHING: dict[str, Any] = {
     **dict.fromkeys(
@@ -15,6 +15,7 @@ NOTHING: dict[str, Any] = {
         )
     ),
     **dict.fromkeys(("rpm", "tpm", "concurrent", "tokens_day", "tokens_week", "tokens_month")),
+    **dict.fromkeys(("usd_day", "usd_week", "usd_month")),
     "models": (),
     "accounts": (),
 }
@@ -46,6 +47,34 @@ def test_a_day_ends_when_it_does_for_the_team() -> None:
 def test_what_is_no_time_is_refused(said: str) -> None:
     with pytest.raises(click.BadParameter):
         End().convert(said, None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "micros"),
+    [
+        ("12.50", 12_500_000),
+        ("0", 0),
+        ("0.000001", 1),
+        ("3", 3_000_000),
+        ("999999999", 10**15 - 10**6),
+    ],
+)
+def test_dollars_are_said_with_a_point(said: str, micros: int) -> None:
+    assert Dollars().convert(said, None, None) == micros
+
+
+@pytest.mark.parametrize(
+    "said", ["", "-1", "1,50", "1e3", "0.0000001", "$5", "nan", "9" * 10, "１"]
+)
+def test_what_is_no_amount_is_refused(said: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Dollars().convert(said, None, None)
+
+
+def test_dollars_are_kept_in_millionths_beside_the_other_limits() -> None:
+    facts = facts_of(NOTHING | {"usd_day": 1_500_000}, now=NOW, limits=Limits(rpm=5), calendar=UTC)
+
+    assert facts == {"limits": Limits(rpm=5, micro_usd_day=1_500_000)}
 
 
 def test_only_what_is_named_is_changed() -> None:

@@ -13,6 +13,8 @@ from codex_proapi.commons.api_keys.budgets import Spent
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.quota_parser import Quota
+from codex_proapi.commons.prices.price_store import PriceStore
+from codex_proapi.commons.prices.price_table import PriceView
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
@@ -119,7 +121,11 @@ class Scene:
         self.accounts: dict[str, Any] = {}
         view: Any = self
         self.shares = KeyQuota(
-            usage=UsageStore(redis), quotas=self.quotas, view=view, clock=Clock(NOW)
+            prices=PriceView(PriceStore(redis)),
+            usage=UsageStore(redis),
+            quotas=self.quotas,
+            view=view,
+            clock=Clock(NOW),
         )
 
     async def account(self, name: str, used: float, **fields: Any) -> None:

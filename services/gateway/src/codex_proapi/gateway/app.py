@@ -190,7 +190,7 @@ class Gateway:
             drift=stores.drift,
             in_flight=self.in_flight,
             metrics=self.metrics,
-            options=ServingOptions(),
+            options=ServingOptions(self.stores.prices),
             patience=settings.commit_patience,
             whole_patience=settings.whole_patience,
             queue=stores.queue,
@@ -241,6 +241,7 @@ class Gateway:
             applier=self._settings_applier,
             accounts=self.stores.accounts,
             view=self.stores.view,
+            prices=self.stores.prices,
             status=ReplicaStatus(
                 clock=self.clock,
                 in_flight=self.in_flight,

@@ -194,7 +194,7 @@ class LimitExceeded(ClientFault):
 
 
 class BudgetSpent(LimitExceeded):
-    """The key's token budget of a day, a week or a month is spent; a retry soon would fail too."""
+    """The key's budget of a day, a week or a month is spent; a retry soon would fail too."""
 
     code = "insufficient_quota"
     should_retry = False

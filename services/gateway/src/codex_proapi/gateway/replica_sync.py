@@ -1,6 +1,6 @@
-"""Synchronises a replica with the others through Redis: heartbeat, live settings, accounts.
+"""Synchronises a replica with the others through Redis: heartbeat, live settings, accounts, prices.
 
-Changed settings and accounts are read every READ_SECONDS, so they also reach an idle replica, which
+Changed settings, accounts and prices are read every READ_SECONDS, so they also reach an idle replica, which
 reads no snapshots. While Redis is away the last known state stays in force.
 """
 
@@ -17,6 +17,7 @@ from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.cluster.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, ReplicaStore
 from codex_proapi.commons.owner_terms.closing import Closed
+from codex_proapi.commons.prices.price_table import PriceView
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.calendar import calendar_of
@@ -118,6 +119,7 @@ class ReplicaSync:
         applier: LiveSettingsApplier,
         accounts: AccountStore,
         view: AccountView,
+        prices: PriceView,
         status: "ReplicaStatus",
     ) -> None:
         self._replica = replica
@@ -126,6 +128,7 @@ class ReplicaSync:
         self._applier = applier
         self._accounts = accounts
         self._view = view
+        self._prices = prices
         self._status = status
         self._rounds = 0
         self.upstream_is_elsewhere = False
@@ -140,6 +143,7 @@ class ReplicaSync:
         await self._view.refresh_if(await self._accounts.version())
         self._show_accounts()
         self._applier.apply(await self._live.read())
+        await self._prices.refresh()
         beats = self._rounds % ROUNDS_PER_BEAT == 0
         if beats:
             await self._replicas.beat(self._now())

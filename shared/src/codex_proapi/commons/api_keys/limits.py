@@ -1,4 +1,4 @@
-"""The limits of an API key: requests, tokens and concurrency."""
+"""The limits of an API key: requests, tokens, money and concurrency."""
 
 import enum
 
@@ -20,11 +20,36 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens in seven days."""
     tokens_month: int = 0
     """Tokens a calendar month (UTC)."""
+    micro_usd_day: int = 0
+    """Cost a day at list prices, in millionths of a US dollar."""
+    micro_usd_week: int = 0
+    """The same in seven days."""
+    micro_usd_month: int = 0
+    """The same a calendar month."""
 
     @property
     def budgeted(self) -> bool:
-        """Whether the key has a token budget of some length."""
-        return bool(self.tokens_day or self.tokens_week or self.tokens_month)
+        """Whether the key has a budget of some length, in tokens or in money."""
+        return any(self.sizes(Unit.TOKENS)) or self.priced
+
+    @property
+    def priced(self) -> bool:
+        """Whether the key has a budget in money."""
+        return any(self.sizes(Unit.MICRO_USD))
+
+    def sizes(self, unit: "Unit") -> tuple[int, int, int]:
+        """The budgets of a day, of seven days and of a month; 0 is none."""
+        if unit is Unit.TOKENS:
+            return self.tokens_day, self.tokens_week, self.tokens_month
+        return self.micro_usd_day, self.micro_usd_week, self.micro_usd_month
+
+
+class Unit(enum.StrEnum):
+    """What a budget is counted in."""
+
+    TOKENS = "tokens"
+    MICRO_USD = "micro_usd"
+    """Millionths of a US dollar, at list prices."""
 
 
 class Limit(enum.StrEnum):
@@ -41,3 +66,6 @@ class Limit(enum.StrEnum):
     DAY = "tokens_day"
     WEEK = "tokens_week"
     MONTH = "tokens_month"
+    DAY_COST = "micro_usd_day"
+    WEEK_COST = "micro_usd_week"
+    MONTH_COST = "micro_usd_month"

@@ -5,6 +5,8 @@ A test compares both with docs/redis.md.
 
 from codex_proapi.commons.redis.keyspace import TAG
 
+KEY_COSTS_SECONDS = 3600
+"""How long what a key's earlier days cost is remembered: then it is worked out anew."""
 ALERT_LOCK_SECONDS = 30
 """How long one console delivers alerts; it renews that while it does."""
 
@@ -47,6 +49,11 @@ def last_backup() -> str:
 def key_session(digest: str) -> str:
     """String, JSON of a browser's session that was begun with an API key; its idle limit."""
     return f"{TAG}:key-session:{digest}"
+
+
+def key_costs(key_id: str) -> str:
+    """Hash of what earlier days of a key with a budget in money cost, by day; KEY_COSTS_SECONDS."""
+    return f"{TAG}:key-costs:{key_id}"
 
 
 def prices() -> str:

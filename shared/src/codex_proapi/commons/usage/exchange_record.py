@@ -102,6 +102,8 @@ class ExchangeRecord(
     """Redis' second in which it was counted against its key's limits; 0 if it was not."""
     drawn_tokens: int = 0
     """The estimate that was counted then; settlement puts the truth in its place."""
+    drawn_cost: int = 0
+    """The estimated cost that was counted then, in millionths of a dollar."""
     fair_share_charge: int = 0
     """Tokens charged to its key's share of a scarce pool; settlement puts the truth in its place."""
     fair_share_weight: float = 0.0

@@ -65,6 +65,10 @@ class LimitsBody(msgspec.Struct, frozen=True, kw_only=True):
     tokens_day: Most = 0
     tokens_week: Most = 0
     tokens_month: Most = 0
+    micro_usd_day: Most = 0
+    """Cost a day at list prices, in millionths of a US dollar; so below, in seven days and a month."""
+    micro_usd_week: Most = 0
+    micro_usd_month: Most = 0
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):

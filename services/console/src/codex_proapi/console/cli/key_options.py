@@ -4,6 +4,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
@@ -28,6 +29,15 @@ LIMITS: Final = (
     ("tokens_week", "Tokens in seven days."),
     ("tokens_month", "Tokens a calendar month (of the team's time zone)."),
 )
+MONEY: Final = (
+    (
+        "usd_day",
+        "Cost a day at list prices in US dollars, as `12.50`; models without a price take none.",
+    ),
+    ("usd_week", "The same in seven days."),
+    ("usd_month", "The same a calendar month."),
+)
+"""Limits in dollars; the key has them as `micro_…`."""
 PLAIN: Final = (
     *("owner", "group", "default_model", "default_effort", "reasoning_summary", "weight"),
     *("max_effort", "fast_tier", "model_fallbacks", "small_work_models"),
@@ -47,6 +57,22 @@ class Fallbacks(click.ParamType[str]):
         if text not in ("", "none") and len(pairs_of(text)) != text.count(",") + 1:
             self.fail(f"{text!r} is none of `model=other`, with commas, or `none`", param, ctx)
         return text
+
+
+class Dollars(click.ParamType[int]):
+    """An amount of dollars such as `12.50`: millionths of a dollar."""
+
+    name = "dollars"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Read it."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value):
+            self.fail(
+                f"{value!r} is no amount such as 12.50, with at most six decimals", param, ctx
+            )
+        return int(Decimal(value) * 10**6)
 
 
 class Span(click.ParamType[int]):
@@ -109,6 +135,7 @@ def key_options(command: F) -> F:
         click.option("--small-work-models", type=Fallbacks(), help="`class=model,…` for small work such as `auxiliary`; `none`; empty is the setting's."),
         click.option("--weight", type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT), help="Its share when the pool is scarce; 1 is everybody's."),
         *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(min=0), help=told) for name, told in LIMITS),
+        *(click.option(f"--{name.replace('_', '-')}", type=Dollars(), help=told) for name, told in MONEY),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -126,6 +153,7 @@ def facts_of(
         if provided[option]:
             facts[field] = () if "all" in provided[option] else provided[option]
     changed = {name: provided[name] for name, _ in LIMITS if provided[name] is not None}
+    changed |= {f"micro_{name}": provided[name] for name, _ in MONEY if provided[name] is not None}
     if changed:
         facts["limits"] = msgspec.structs.replace(limits, **changed)
     return _checked(facts)
@@ -141,7 +169,7 @@ def _checked(facts: dict[str, Any]) -> dict[str, Any]:
         told, _, where = str(error).partition(" - at `$.")
         field = where.rstrip("`").split(".")[-1].partition("[")[0]
         option = {"allowed_models": "model", "allowed_accounts": "account", "expires_at": "expires"}
-        name = option.get(field, field).replace("_", "-")
+        name = option.get(field, field).removeprefix("micro_").replace("_", "-")
         raise click.BadParameter(told.replace("`", ""), param_hint=f"--{name}") from None
     return facts
 

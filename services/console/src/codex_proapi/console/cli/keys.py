@@ -12,6 +12,7 @@ from codex_proapi.commons.api_keys.small_work import WorkClass, unknown_classes
 from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.prices.price_table import dollars
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.console.accounts.model_names import ModelNames, names_in_force
 from codex_proapi.console.accounts.models_seen import offered_by
@@ -23,7 +24,7 @@ from codex_proapi.console.api.keys import (
     audit_value,
     key_body,
 )
-from codex_proapi.console.cli.key_options import LIMITS, Span, facts_of, key_options
+from codex_proapi.console.cli.key_options import LIMITS, MONEY, Span, facts_of, key_options
 from codex_proapi.console.cli.opened_store import OpenedStore, with_store
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
 from codex_proapi.console.cli.terminal.tables import plain, show_table
@@ -288,9 +289,11 @@ def _row(key: ApiKey, calendar: Calendar) -> Sequence[str]:
 
 def _limits(key: ApiKey) -> str:
     """The limits that are set, by the names of their options."""
-    return ", ".join(
-        f"{name.replace('_', '-')} {value}" for name, _ in LIMITS if (value := getattr(key.limits, name))
-    )  # fmt: skip
+    counts = [(name, getattr(key.limits, name)) for name, _ in LIMITS]
+    amounts = [(name, getattr(key.limits, f"micro_{name}")) for name, _ in MONEY]
+    told = [(name, str(value)) for name, value in counts if value]
+    told += [(name, dollars(value).removeprefix("$")) for name, value in amounts if value]
+    return ", ".join(f"{name.replace('_', '-')} {value}" for name, value in told)
 
 
 def _state(key: ApiKey) -> str:

@@ -1,12 +1,23 @@
 """Reads what the log and the counters have of one key."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
+from codex_proapi.commons.api_keys.budgets import (
+    NOTHING,
+    Budget,
+    budgets_of,
+    days_counted,
+    spent_in,
+)
+from codex_proapi.commons.api_keys.limits import Unit
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.prices.list_prices import Price
+from codex_proapi.commons.prices.price_table import costs_of_days
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.usage.calendar import Calendar
@@ -105,6 +116,21 @@ class KeyRecords:
             if text(second).isdecimal() and int(second) > now - MINUTE
         )
         return MinuteUse(requests=requests, tokens=max(0, tokens), streams=streams)
+
+    async def budgets(
+        self, key: ApiKey, *, prices: Mapping[str, Price], calendar: Calendar, now: float
+    ) -> tuple[Budget, ...]:
+        """The key's budgets and what is used of them."""
+        days = days_counted(key.limits, now, calendar)
+        if not days:
+            return ()
+        spent = spent_in(await self._usage.tokens(key.id, days), key.limits, now, calendar)
+        cost = NOTHING
+        if key.limits.priced:
+            by_day = await self._usage.read_models([key.id], days)
+            counts = costs_of_days(by_day, days, prices)
+            cost = spent_in(counts, key.limits, now, calendar, unit=Unit.MICRO_USD)
+        return budgets_of(key.limits, spent, now, calendar, cost=cost)
 
     async def hours(self, key_id: str, *, calendar: Calendar, now: float) -> list[HourOfModel]:
         """What the key used by hour and model, of the last DAYS days."""

@@ -74,6 +74,7 @@ class Charged(msgspec.Struct, frozen=True, kw_only=True):
     drawn_at: int = 0
     """Redis' second in which its limits were charged; 0 if they were not."""
     drawn_tokens: int = 0
+    drawn_cost: int = 0
     fair_share_charge: int = 0
     """Tokens charged to its fair share."""
     fair_share_weight: float = 0.0
@@ -209,6 +210,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         estimated=_estimated(estimate, answered, report),
         drawn_at=charged.drawn_at,
         drawn_tokens=charged.drawn_tokens if charged.drawn_at else 0,
+        drawn_cost=charged.drawn_cost if charged.drawn_at else 0,
         fair_share_charge=charged.fair_share_charge,
         fair_share_weight=charged.fair_share_weight,
         # At least one millisecond: 0 means that there was no first byte.

@@ -4,7 +4,8 @@
 --      then the JSON of each exchange:
 --      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, hours {{hash, field}, …} (packed, in some
 --      of these hashes), counts (in order of names),
---      subjects {{set, seconds, subject}, …}, key (hash, or ''), attempts {{account hash, error or ''}, …},
+--      subjects {{set, seconds, subject}, …}, key (hash, or ''), costs (null, or what is remembered of days' costs: hash,
+--      day), attempts {{account hash, error or ''}, …},
 --      drawn (null, or streams, place, minute, at, more: what it held of its key's limits, and how
 --      many tokens it used beyond its estimate), fair_share (null, or shares, key, more: how much more it
 --      cost than was charged, by weight)
@@ -20,7 +21,7 @@
 local FIRST = 6 -- of ARGV that is an exchange
 local names = cjson.decode(ARGV[2])
 local length = log_length(KEYS[2], ARGV[3], ARGV[4], ARGV[5])
-local sums, hours, subjects, notes, lives, fresh = {}, {}, {}, {}, {}, {}
+local sums, hours, subjects, notes, lives, fresh, costs = {}, {}, {}, {}, {}, {}, {}
 local refused, first, written, counted, indexed = {}, '', false, 0, {}
 local POISONED = {'^WRONGTYPE', 'not an integer', 'not a valid float', 'overflow'}
 
@@ -81,6 +82,10 @@ local function gather(exchange, place)
   for _, subject in ipairs(exchange.subjects) do
     owned(at(subjects, subject[1]), place)[subject[3]] = true
     lives[subject[1]] = subject[2]
+  end
+  if exchange.costs ~= cjson.null then
+    costs[exchange.costs[1]] = costs[exchange.costs[1]] or {}
+    costs[exchange.costs[1]][exchange.costs[2]] = true
   end
   if exchange.key ~= '' then owned(at(notes, exchange.key), place).last_used_at = exchange.at end
   for _, attempt in ipairs(exchange.attempts) do
@@ -148,6 +153,9 @@ for hash, hours_of in pairs(hours) do
       write(hours_of.places, 'HSET', hash, field, sum_packed(held, table.concat(counts, ' ')))
     end
   end
+end
+for hash, days in pairs(costs) do -- they are worked out anew
+  for day in pairs(days) do redis.pcall('HDEL', hash, day) end
 end
 for set, members in pairs(subjects) do
   for member in pairs(members.fields) do write(members.places, 'SADD', set, member) end

@@ -14,7 +14,7 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.api_keys.fair_shares import CHARGED, cost_of
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import text
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
@@ -84,9 +84,15 @@ class SettlementWriter:
         log.error("settlement.refused", exchanges=count, reason=reason)
 
 
-def permit_id(request_id: str, tokens: int) -> str:
-    """The member of a key's running streams that an exchange holds: its id and estimated tokens."""
-    return f"{request_id} {tokens}"
+def permit_id(request_id: str, tokens: int, *, cost: int = 0) -> str:
+    """The member of a key's running streams that an exchange holds: its id and estimates.
+
+    Args:
+        request_id: The exchange.
+        tokens: Its estimated tokens.
+        cost: Its estimated cost in millionths of a dollar; 0 is left out.
+    """
+    return f"{request_id} {cost} {tokens}" if cost else f"{request_id} {tokens}"
 
 
 def _encoded(record: ExchangeRecord, *, days: int, calendar: Calendar) -> str:
@@ -137,6 +143,7 @@ def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dic
             for kind, subject in subjects.items()
         ],
         "key": keyspace.key(record.key_id) if record.key_id else "",
+        "costs": (operator_keys.key_costs(record.key_id), day) if record.key_id else None,
         "drawn": _drawn(record),
         "fair_share": _fair_share(record),
         "attempts": [(keyspace.account(each.account), _error(each)) for each in record.attempts],
@@ -155,7 +162,7 @@ def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
         return None
     return {
         "streams": keyspace.streams(record.key_id),
-        "place": permit_id(record.request_id, record.drawn_tokens),
+        "place": permit_id(record.request_id, record.drawn_tokens, cost=record.drawn_cost),
         "minute": keyspace.minute_tokens(record.key_id),
         "at": record.drawn_at,
         "more": record.tokens.input + record.tokens.output + record.estimated - record.drawn_tokens,

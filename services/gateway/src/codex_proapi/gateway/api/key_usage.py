@@ -52,9 +52,10 @@ def _budgets(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
     return [
         {
             "period": PERIODS[budget.minutes],
-            "limit": budget.tokens,
+            "unit": budget.unit.value,
+            "limit": budget.limit,
             "used": budget.spent,
-            "remaining": max(0, budget.tokens - budget.spent),
+            "remaining": max(0, budget.limit - budget.spent),
             "resets_at": budget.resets_at,
         }
         for budget in budgets

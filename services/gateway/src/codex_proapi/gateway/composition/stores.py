@@ -13,6 +13,8 @@ from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.store import KeyStore
 from codex_proapi.commons.cluster.store_check import StoreCheck
 from codex_proapi.commons.cluster.upstream_drift import UpstreamDriftStore
+from codex_proapi.commons.prices.price_store import PriceStore
+from codex_proapi.commons.prices.price_table import PriceView
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.redis.clients import connect, connect_blocking, mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
@@ -92,6 +94,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     stream_permits: StreamPermits
     responses: ResponseStore
     key_quota: KeyQuota
+    prices: PriceView
 
 
 def connect_redis(settings: GatewaySettings) -> RedisClients:
@@ -142,6 +145,7 @@ def open_stores(
         connection=redis.writes,
     )
     outage.on_return(lambda: tasks.start(queue.free_kept(), name="free slots"))
+    prices = PriceView(PriceStore(redis.commands))
     return Stores(
         replica_id=replica_id,
         redis=redis,
@@ -158,12 +162,21 @@ def open_stores(
         queue=queue,
         stream_permits=stream_permits,
         responses=ResponseStore(redis.commands, cipher),
-        key_quota=KeyQuota(
-            usage=UsageStore(redis.commands),
-            quotas=QuotaStore(redis.commands),
-            view=view,
-            clock=clock,
-        ),
+        key_quota=_key_quota(redis.commands, view, prices, clock=clock),
+        prices=prices,
+    )
+
+
+def _key_quota(
+    redis: Redis, view: AccountView, prices: PriceView, *, clock: SharedClock
+) -> KeyQuota:
+    """Make the reader of what keys are told of their quota."""
+    return KeyQuota(
+        usage=UsageStore(redis),
+        quotas=QuotaStore(redis),
+        view=view,
+        prices=prices,
+        clock=clock,
     )
 
 

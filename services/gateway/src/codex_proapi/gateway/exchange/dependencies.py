@@ -9,6 +9,7 @@ from codex_proapi.commons.cluster.live_settings import (
     ModelSubstitution,
     ReasoningSummary,
 )
+from codex_proapi.commons.prices.price_table import PriceView
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.gateway.accounting.upstream_drift import UpstreamDrift
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 class ServingOptions:
     """Options that live settings may change while the process runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, prices: PriceView) -> None:
+        self.prices = prices
+        """What tokens cost, for budgets in money."""
         self.history_mode = HistoryMode.STRUCTURED
         """How conversations are put into upstream's `input`."""
         self.reasoning_summary = ReasoningSummary.MODEL

@@ -372,6 +372,7 @@ class Exchange:
         return Charged(
             drawn_at=charge.drawn_at if charge else 0,
             drawn_tokens=charge.tokens if charge else 0,
+            drawn_cost=charge.cost if charge else 0,
             fair_share_charge=share.charge if share and shared else 0,
             fair_share_weight=share.weight if share and shared else 0.0,
         )

@@ -13,6 +13,7 @@ from codex_proapi.commons.api_keys.model_fallbacks import fallback_of
 from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import ModelSubstitution
+from codex_proapi.commons.prices.price_table import PricedModel
 from codex_proapi.gateway.auth.authenticator import Authenticated
 from codex_proapi.gateway.errors import (
     AccountsClosed,
@@ -217,7 +218,7 @@ class RequestHandler:
                 AdmissionRequest(
                     lease_request=self._lease_request(translated, authenticated.key),
                     authenticated=authenticated,
-                    claims=self._claims(authenticated),
+                    claims=self._claims(authenticated, model=translated.request.model),
                 )
             )
             if not isinstance(admitted, KeyChanged):
@@ -225,7 +226,7 @@ class RequestHandler:
             authenticated = admitted.authenticated
         raise StoreUnreachable(CHANGING)
 
-    def _claims(self, authenticated: Authenticated) -> Claims:
+    def _claims(self, authenticated: Authenticated, *, model: str) -> Claims:
         """Make the claims on the key; they replace earlier ones whose charge was never made."""
         exchange, key, before = self._exchange, authenticated.key, self._exchange.claims
         if before.pending is not None:
@@ -239,6 +240,7 @@ class RequestHandler:
             version=authenticated.version,
             tokens=exchange.estimate,
             calendar=self._services.options.calendar,
+            priced=PricedModel(table=self._services.options.prices.table, model=model),
         )
         share = before.fair_share or FairShare(
             key_id=key.id,

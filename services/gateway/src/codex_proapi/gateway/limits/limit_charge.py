@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from codex_proapi.commons.api_keys.budgets import WEEK_DAYS, Spent, days_counted
-from codex_proapi.commons.api_keys.limits import Limit, Limits
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.api_keys.budgets import NOTHING, WEEK_DAYS, Spent, days_counted
+from codex_proapi.commons.api_keys.limits import Limit, Limits, Unit
+from codex_proapi.commons.prices.price_table import PricedModel, PriceTable
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.gateway.accounting.settlement_writer import permit_id
 
@@ -38,6 +39,8 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """Midnights until a spent budget regains tokens."""
     spent: Spent = Spent()
     """Tokens used of the key's budgets before this exchange."""
+    cost: Spent = NOTHING
+    """Money used of its budgets, in millionths of a dollar."""
     at: float = 0.0
     """Time of the charge, seconds since the epoch by Redis' clock."""
 
@@ -52,6 +55,10 @@ class LimitCharge(msgspec.Struct, kw_only=True):
     """Version of the keys that `limits` belong to; nothing is charged if it has changed."""
     tokens: int
     """Estimated tokens; corrected when the exchange is settled."""
+    prices: PriceTable | None = None
+    """The prices in force; None for a key without a budget in money."""
+    cost: int = 0
+    """Estimated cost in millionths of a dollar; 0 without such a budget, or without a price."""
     calendar: Calendar = UTC
     """Whose days and months its budgets count."""
     allowance: Allowance | None = None
@@ -69,15 +76,24 @@ class LimitCharge(msgspec.Struct, kw_only=True):
     @property
     def permit_id(self) -> str:
         """The member of the key's set of streams that stands for its permit."""
-        return permit_id(self.request_id, self.tokens)
+        return permit_id(self.request_id, self.tokens, cost=self.cost)
 
     def keys(self, now: float) -> Sequence[str]:
-        """Redis keys for the script: minute counters, streams, and usage from today back."""
+        """Redis keys for the script: minute counters, streams, and usage from today back.
+
+        With a budget in money also what earlier days cost, and usage by model from today back.
+        """
+        days = self._days(now)
+        models = (
+            operator_keys.key_costs(self.key_id),
+            *(keyspace.usage_models(day, self.key_id) for day in days),
+        )
         return (
             keyspace.minute_requests(self.key_id),
             keyspace.minute_tokens(self.key_id),
             keyspace.streams(self.key_id),
-            *(keyspace.usage(day, "key", self.key_id) for day in self._days(now)),
+            *(keyspace.usage(day, "key", self.key_id) for day in days),
+            *(models if self.prices is not None else ()),
         )
 
     def arguments(self, now: float) -> Sequence[Any]:
@@ -89,6 +105,17 @@ class LimitCharge(msgspec.Struct, kw_only=True):
             *(limits.tokens_day, limits.tokens_week, limits.tokens_month),
             self.calendar.day_of_month(now),
             *(self.calendar.midnight_after(now, days) for days in (0, 1)),
+            *self._money(now),
+        )
+
+    def _money(self, now: float) -> Sequence[Any]:
+        """The script's arguments of a budget in money; none without one."""
+        if self.prices is None:
+            return ()
+        return (
+            *self.limits.sizes(Unit.MICRO_USD),
+            *(self.prices.text, self.prices.version),
+            *(" ".join(self._days(now)), operator_keys.KEY_COSTS_SECONDS),
         )
 
     def _days(self, now: float) -> Sequence[str]:
@@ -108,7 +135,8 @@ class LimitCharge(msgspec.Struct, kw_only=True):
             tokens_left=tokens,
             tokens_reset=tokens_reset / 1000,
             days=days,
-            spent=_spent(spent, days if refused == Limit.WEEK else WEEK_DAYS),
+            spent=_spent(spent[:3], days if refused == Limit.WEEK else WEEK_DAYS),
+            cost=_spent(spent[3:], days if refused == Limit.WEEK_COST else WEEK_DAYS),
             at=now,
         )
         if self.allowance.refused is Limit.NONE:
@@ -124,15 +152,28 @@ def charge_for(
     version: int,
     tokens: int,
     calendar: Calendar = UTC,
+    priced: PricedModel | None = None,
 ) -> LimitCharge | None:
     """Make the charge of an exchange; None for a key without limits.
 
     An estimate above the tokens per minute is reduced to that number, so that a large request can
     pass alone.
+
+    Args:
+        key_id: The key.
+        limits: Its limits.
+        request_id: The exchange.
+        version: Version of the keys that the limits belong to.
+        tokens: Estimated tokens.
+        calendar: Whose days and months its budgets count.
+        priced: The model that is sent, at the prices in force: for budgets in money.
     """
     if limits == Limits():
         return None
+    money = priced if limits.priced else None
     return LimitCharge(
+        prices=money.table if money is not None else None,
+        cost=money.estimate(tokens) if money is not None else 0,
         key_id=key_id,
         limits=limits,
         request_id=request_id,
@@ -143,6 +184,6 @@ def charge_for(
 
 
 def _spent(sums: Sequence[int], week_midnights: int) -> Spent:
-    """Decode the script's sums (day, week, month) of used tokens."""
+    """Decode the script's sums (day, week, month) of what is used."""
     day, week, month = sums
     return Spent(day=day, week=week, month=month, week_midnights=week_midnights)

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.api_keys.limits import Limit
+from codex_proapi.commons.prices.price_table import dollars
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -146,7 +147,15 @@ def exhausted(charge: LimitCharge, now: float) -> LimitExceeded | None:
     )
 
 
-_BUDGETS: Final = {Limit.DAY: "day", Limit.WEEK: "week", Limit.MONTH: "month"}
+_BUDGETS: Final = {
+    Limit.DAY: "day",
+    Limit.WEEK: "week",
+    Limit.MONTH: "month",
+    Limit.DAY_COST: "day",
+    Limit.WEEK_COST: "week",
+    Limit.MONTH_COST: "month",
+}
+_COSTS: Final = frozenset({Limit.DAY_COST, Limit.WEEK_COST, Limit.MONTH_COST})
 
 
 def _words(limit: Limit, charge: LimitCharge) -> str:
@@ -163,17 +172,20 @@ def _words(limit: Limit, charge: LimitCharge) -> str:
         case Limit.CONCURRENT:
             return f"Limit of this API key reached: {limits.concurrent} requests at the same time."
         case _:
-            return "Requests under way may use up what is left of this API key's token budget."
+            return "Requests under way may use up what is left of this API key's budget."
 
 
 def _budget_spent(limit: Limit, charge: LimitCharge, now: float) -> BudgetSpent:
     allowance = charge.allowance
     days = allowance.days if allowance else 1
-    calendar, monthly = charge.calendar, limit is Limit.MONTH
+    calendar, monthly = charge.calendar, limit in {Limit.MONTH, Limit.MONTH_COST}
     resets_at = calendar.next_month(now) if monthly else calendar.midnight_after(now, days)
     budget = getattr(charge.limits, limit.value)
+    kind, size = "token budget", f"{budget} tokens"
+    if limit in _COSTS:
+        kind, size = "budget", f"{dollars(budget)} at list prices"
     return BudgetSpent(
-        f"The token budget of this API key is spent: {budget} tokens per {_BUDGETS[limit]}. "
+        f"The {kind} of this API key is spent: {size} per {_BUDGETS[limit]}. "
         f"It has something left again from {calendar.told(resets_at)}.",
         resets_at=resets_at,
         resets_in=max(0, round(resets_at - now)),

@@ -1,10 +1,10 @@
 """The quota that clients see for their key, in place of any single account's quota.
 
-For a key with token budgets it consists of these. For one without it is the mean over the accounts
+For a key with budgets it consists of these. For one without it is the mean over the accounts
 that the key may spend, by length of window.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 from typing import Final
 
@@ -14,16 +14,18 @@ from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota, SeenWindow
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.budgets import (
+    NOTHING,
     Budget,
     Spent,
     budgets_of,
     days_counted,
     spent_in,
 )
-from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.limits import Limits, Unit
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name
 from codex_proapi.commons.owner_terms.closing import admits
+from codex_proapi.commons.prices.price_table import PriceView, costs_of_days
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import Counters, UsageStore
 from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
@@ -52,11 +54,13 @@ class KeyQuota:
         usage: UsageStore,
         quotas: QuotaStore,
         view: AccountView,
+        prices: PriceView,
         clock: Callable[[], float],
     ) -> None:
         self._usage = usage
         self._quotas = quotas
         self._view = view
+        self._prices = prices
         self._clock = clock
         self.calendar = UTC
         """Whose days and months budgets count; may change while running."""
@@ -69,9 +73,8 @@ class KeyQuota:
         now, calendar = self._clock(), self.calendar
         days = days_counted(key.limits, now, calendar) if key is not None else ()
         if key is not None and days:
-            tokens = await self._usage.tokens(key.id, days)
-            spent = spent_in(tokens, key.limits, now, calendar)
-            return share_of_budgets(key.limits, spent, now, calendar)
+            spent, cost = await self._spent(key, days, now)
+            return share_of_budgets(key.limits, spent, now, calendar, cost=cost)
         accounts = [
             account.id
             for account in self._view.accounts.values()
@@ -90,12 +93,21 @@ class KeyQuota:
         now, calendar = self._clock(), self.calendar
         budgets: tuple[Budget, ...] = ()
         if key is not None and (counted := days_counted(key.limits, now, calendar)):
-            tokens = await self._usage.tokens(key.id, counted)
-            spent = spent_in(tokens, key.limits, now, calendar)
-            budgets = budgets_of(key.limits, spent, now, calendar)
+            spent, cost = await self._spent(key, counted, now)
+            budgets = budgets_of(key.limits, spent, now, calendar, cost=cost)
         subject = key.id if key is not None else WITHOUT_KEY
         read = await self._usage.read("key", calendar.days_back(now, days), subjects=[subject])
         return KeyFigures(budgets, {day: found[subject] for day, found in read.items()})
+
+    async def _spent(self, key: ApiKey, days: Sequence[str], now: float) -> tuple[Spent, Spent]:
+        """What the key has used of its budgets: tokens, and money."""
+        tokens = await self._usage.tokens(key.id, days)
+        spent = spent_in(tokens, key.limits, now, self.calendar)
+        if not key.limits.priced:
+            return spent, NOTHING
+        by_day = await self._usage.read_models([key.id], days)
+        costs = costs_of_days(by_day, days, self._prices.table.prices)
+        return spent, spent_in(costs, key.limits, now, self.calendar, unit=Unit.MICRO_USD)
 
 
 def _may_use(account: Account, key: ApiKey | None) -> bool:
@@ -112,11 +124,20 @@ def share_of_charge(charge: LimitCharge | None) -> Quota:
     allowance = charge.allowance if charge is not None else None
     if charge is None or allowance is None:
         return Quota()
-    return share_of_budgets(charge.limits, allowance.spent, allowance.at, charge.calendar)
+    return share_of_budgets(
+        charge.limits, allowance.spent, allowance.at, charge.calendar, cost=allowance.cost
+    )
 
 
-def share_of_budgets(limits: Limits, spent: Spent, now: float, calendar: Calendar = UTC) -> Quota:
-    """The quota of a key with budgets; empty for one without."""
+def share_of_budgets(
+    limits: Limits, spent: Spent, now: float, calendar: Calendar = UTC, *, cost: Spent = NOTHING
+) -> Quota:
+    """The quota of a key with budgets, of each length the fuller one; empty for a key without."""
+    fullest: dict[int, Budget] = {}
+    for budget in budgets_of(limits, spent, now, calendar, cost=cost):
+        before = fullest.get(budget.minutes)
+        if before is None or budget.spent * before.limit > before.spent * budget.limit:
+            fullest[budget.minutes] = budget
     windows = [
         QuotaWindow(
             minutes=budget.minutes,
@@ -124,7 +145,7 @@ def share_of_budgets(limits: Limits, spent: Spent, now: float, calendar: Calenda
             resets_at=budget.resets_at,
             resets_in=_seconds_until(budget.resets_at, now),
         )
-        for budget in budgets_of(limits, spent, now, calendar)
+        for _, budget in sorted(fullest.items())
     ]
     return quota_of_windows(windows) if windows else Quota()
 

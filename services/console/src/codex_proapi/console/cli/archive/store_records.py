@@ -66,7 +66,7 @@ PASSING = frozenset(
             "session",
             "sessions",
         ),
-        *("attempts", "key-session", "sign-in-link", "replicas", "replica"),
+        *("attempts", "key-session", "key-costs", "sign-in-link", "replicas", "replica"),
         *("alerts", "alert-deliveries", "alert-outcomes", "alert-lock", "last-backup"),
         "owner-access",
     }

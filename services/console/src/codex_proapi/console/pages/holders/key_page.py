@@ -10,14 +10,8 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.enums import MediaType
 
-from codex_proapi.commons.api_keys.budgets import (
-    PERIODS,
-    Budget,
-    budgets_of,
-    days_counted,
-    spent_in,
-)
-from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.commons.api_keys.budgets import PERIODS, Budget
+from codex_proapi.commons.api_keys.limits import Limits, Unit
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.prices.token_costs import Cost, cost_of, price_of, rounded
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
@@ -65,6 +59,8 @@ class LimitRow(msgspec.Struct, frozen=True, kw_only=True):
     used: int
     resets_at: int = 0
     """Seconds since the epoch; 0 for what slides."""
+    money: bool = False
+    """Whether these are millionths of a dollar."""
 
     @property
     def left(self) -> int:
@@ -130,9 +126,7 @@ async def _view(
         prices=prices,
         now=now,
     )
-    counted = days_counted(key.limits, now, calendar)
-    tokens = await sources.usage.tokens(key.id, counted) if counted else ()
-    budgets = budgets_of(key.limits, spent_in(tokens, key.limits, now, calendar), now, calendar)
+    budgets = await records.budgets(key, prices=prices, calendar=calendar, now=now)
     models = await _models(sources, key)
     placeholder = placeholder_of(key.name)
     address, wanted = base_url(request, sources), request.query_params.get("client", "")
@@ -173,8 +167,13 @@ def _minute_limits(limits: Limits, used: MinuteUse) -> Iterator[LimitRow]:
 
 
 def _budget_row(budget: Budget) -> LimitRow:
-    name = f"tokens_{PERIODS[budget.minutes]}"
-    return LimitRow(name=name, limit=budget.tokens, used=budget.spent, resets_at=budget.resets_at)
+    return LimitRow(
+        name=f"{budget.unit}_{PERIODS[budget.minutes]}",
+        limit=budget.limit,
+        used=budget.spent,
+        resets_at=budget.resets_at,
+        money=budget.unit is Unit.MICRO_USD,
+    )
 
 
 async def _models(sources: Sources, key: ApiKey) -> list[str]:

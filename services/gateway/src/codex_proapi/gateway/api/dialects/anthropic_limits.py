@@ -47,7 +47,9 @@ def _minute(charge: LimitCharge, allowance: Allowance) -> list[tuple[str, str]]:
 
 def _budget(charge: LimitCharge, allowance: Allowance) -> list[tuple[str, str]]:
     """The fullest budget; nothing without one, or if one is spent: the error tells of that."""
-    budgets = budgets_of(charge.limits, allowance.spent, allowance.at, charge.calendar)
+    budgets = budgets_of(
+        charge.limits, allowance.spent, allowance.at, charge.calendar, cost=allowance.cost
+    )
     if not budgets or allowance.refused:
         return []
     fullest = max(budgets, key=_used)
@@ -68,7 +70,7 @@ def _budget(charge: LimitCharge, allowance: Allowance) -> list[tuple[str, str]]:
 
 
 def _used(budget: Budget) -> float:
-    return budget.spent / budget.tokens
+    return budget.spent / budget.limit
 
 
 def _time(seconds: float) -> str:

@@ -1,6 +1,7 @@
 -- The snapshot, the one round trip before upstream: time, versions, cursor, affinity, cooldowns, charge.
 -- KEYS accounts-version, keys-version, cursor, cooldowns, affinity, fair shares, cooldowns-version, quota-changes
---      and for a key with limits: requests and tokens of its minute, its streams, usage from today back
+--      and for a key with limits: requests and tokens of its minute, its streams, usage from today back,
+--      and with a budget in money: costs of earlier days, counters by model from today back
 -- ARGV model, affinity lifetime or 0 for none,
 --      accounts a conversation may stay with: '' any, '+ id id … ' only these, '- id id … ' all but these,
 --      version of the cooldowns that the caller has or '',
@@ -8,11 +9,13 @@
 --      '' or, where owners keep shares of accounts: 'quotas\' prefix, score of the last change that the caller has
 --      seen, ids of the accounts whose quota it has not read, separated and ended by spaces'
 --      and for a key with limits: keys-version, request id, tokens, limits rpm, tpm, concurrent,
---      the stream permit's member or '', its seconds, limits of a day, a week, a month, day of the month, begin and end of the day
+--      the stream permit's member or '', its seconds, limits of a day, a week, a month, day of the month, begin and end of the day,
+--      and with a budget in money: its limits of a day, a week, a month in millionths of a dollar, prices, their version,
+--      days from today back with blanks between, seconds that costs of earlier days are remembered
 -- Returns {seconds, microseconds, accounts-version, keys-version, cursor or -1, affine account or '',
 --        version of the cooldowns, {name, JSON, …} of all of them or nil if the caller has that version,
 --        {limit reached or '' or 'changed', wait, requests left, their reset, tokens left, their reset,
---         days until a budget has something left, tokens spent of a day's, a week's, a month's},
+--         days until a budget has something left, tokens spent of a day's, a week's, a month's, and money},
 --        -1 or, of a claim, how long to wait: 0 if it was charged,
 --        {score of the last change, account, JSON of its quota or '', …} of what has changed since, or nil};
 --        times in milliseconds.
@@ -21,7 +24,9 @@
 -- The affine account begins with '~' while the tie is tentative: selected, but not answered yet.
 -- A request over a limit or a fair share changes nothing. 'changed' is also returned if Redis' time
 -- is not in the caller's day (of the team's time zone), because its usage keys are those of other days.
+-- include key_costs.lua
 local MINUTE, KEPT = 60, 120
+local COSTED = ARGV[21] ~= nil
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 -- accounts-version, keys-version, cursor, the conversation's tie, cooldowns-version
@@ -94,43 +99,69 @@ local function until_gone(seconds, counts, lasts, needed)
   return MINUTE
 end
 
--- Tokens of each day, from today backwards.
+-- How many of KEYS are usage of a day.
+local function counted_days()
+  return COSTED and (#KEYS - 12) / 2 or #KEYS - 11
+end
+
+-- Tokens of each day, from today backwards, as {whole, parts}.
 local function spent_days()
   local days = {}
-  for i = 12, #KEYS do
+  for i = 12, 11 + counted_days() do
     local counts = redis.call('HMGET', KEYS[i], 'input', 'output', 'estimated')
-    days[#days + 1] = (tonumber(counts[1] or 0) or 0) + (tonumber(counts[2] or 0) or 0)
+    local sum = (tonumber(counts[1] or 0) or 0) + (tonumber(counts[2] or 0) or 0)
       + (tonumber(counts[3] or 0) or 0)
+    days[#days + 1] = {sum, 0}
   end
   return days
 end
 
--- Budgets: name, index of its limit in ARGV, number of days it counts.
-local SPANS = {{'tokens_day', 15, 1}, {'tokens_week', 16, 7}, {'tokens_month', 17, tonumber(ARGV[18])}}
+-- Money of each day, from today backwards, in millionths of a dollar; empty without a budget in money.
+local function cost_days()
+  if not COSTED then return {} end
+  local days, memo = {}, 12 + counted_days()
+  for day in string.gmatch(ARGV[26], '%S+') do days[#days + 1] = day end
+  return costs_of_days(KEYS[memo], memo + 1, days, ARGV[24], ARGV[25], ARGV[27])
+end
 
--- Tokens spent of each budget; 0 for a budget that the key does not have.
-local function spent_of(days)
+-- Budgets: name, limit, number of days it counts.
+local function spans_of(unit, first)
+  local spans = {}
+  for n, length in ipairs({{'_day', 1}, {'_week', 7}, {'_month', tonumber(ARGV[18])}}) do
+    spans[n] = {unit .. length[1], tonumber(ARGV[first + n - 1] or 0), length[2]}
+  end
+  return spans
+end
+local TOKENS, MONEY -- of a key with limits
+
+-- The sum of the latest days, in whole units.
+local function total(days, count)
+  local whole, parts = 0, 0
+  for i = 1, count do whole, parts = whole + days[i][1], parts + days[i][2] end
+  return whole + math.floor(parts / MILLION)
+end
+
+-- What is spent of each budget; 0 for a budget that the key does not have.
+local function spent_of(spans, days)
   local spent = {0, 0, 0}
-  for n, span in ipairs(SPANS) do
-    if tonumber(ARGV[span[2]]) > 0 then
-      for i = 1, span[3] do spent[n] = spent[n] + days[i] end
-    end
+  for n, span in ipairs(spans) do
+    if span[2] > 0 then spent[n] = total(days, span[3]) end
   end
   return spent
 end
 
 -- The spent budget and the number of days until something is left; or '' and the least left.
-local function budget(days, spent)
+local function budget(spans, days, spent)
   local least
-  for n, span in ipairs(SPANS) do
-    local limit, sum = tonumber(ARGV[span[2]]), spent[n]
+  for n, span in ipairs(spans) do
+    local limit, sum = span[2], spent[n]
     if limit > 0 then
       if sum >= limit then
-        if span[1] == 'tokens_month' then return span[1], -1 end
+        if n == 3 then return span[1], -1 end
         local wait = 0
-        for i = span[3], 1, -1 do
-          wait, sum = wait + 1, sum - days[i]
-          if sum < limit then break end
+        for i = span[3] - 1, 0, -1 do
+          wait = wait + 1
+          if total(days, i) < limit then break end
         end
         return span[1], wait
       end
@@ -140,13 +171,15 @@ local function budget(days, spent)
   return '', 0, least
 end
 
--- Estimated tokens of the exchanges under way.
+-- Estimated tokens and money of the exchanges under way.
 local function pending(streams)
-  local sum = 0
+  local tokens, money = 0, 0
   for _, place in ipairs(redis.call('ZRANGE', streams, 0, -1)) do
-    sum = sum + tonumber(string.match(place, ' (%d+)$') or 0)
+    local cost, estimate = string.match(place, ' (%d+) (%d+)$')
+    money = money + tonumber(cost or 0)
+    tokens = tokens + tonumber(estimate or string.match(place, ' (%d+)$') or 0)
   end
-  return sum
+  return tokens, money
 end
 
 -- What the key has used: of its minute, and of its budgets.
@@ -162,7 +195,9 @@ local function use_of_key()
     use.seconds, use.counts, use.lasts, use.tokens = minute_tokens(KEYS[10])
   end
   use.days = spent_days()
-  use.spent = spent_of(use.days)
+  use.spent = spent_of(TOKENS, use.days)
+  use.costs = cost_days()
+  use.cost = spent_of(MONEY, use.costs)
   return use
 end
 
@@ -173,9 +208,12 @@ local function refusal(use)
   if ARGV[13] ~= '' then
     redis.call('ZREMRANGEBYSCORE', streams, '-inf', now)
     if #use.days > 0 then
-      local limit, wait, left = budget(use.days, use.spent)
+      local limit, wait, left = budget(TOKENS, use.days, use.spent)
       if limit ~= '' then return limit, 0, wait end
-      if pending(streams) >= left then return 'pending', 2, 0 end
+      local dear, dear_wait, money_left = budget(MONEY, use.costs, use.cost)
+      if dear ~= '' then return dear, 0, dear_wait end
+      local tokens, money = pending(streams)
+      if (left and tokens >= left) or (money_left and money >= money_left) then return 'pending', 2, 0 end
     end
   end
   if rpm > 0 and use.requests >= rpm then return 'rpm', use.reset or 0, 0 end
@@ -212,8 +250,9 @@ end
 local function charge_limits()
   local today = now >= tonumber(ARGV[19]) and now < tonumber(ARGV[20])
   if keys_version ~= tonumber(ARGV[7]) or not today then
-    return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0}
+    return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
   end
+  TOKENS, MONEY = spans_of('tokens', 15), spans_of('micro_usd', 21)
   local use = use_of_key()
   local limit, wait, midnights = '', 0, 0
   if not use.known then
@@ -226,7 +265,7 @@ local function charge_limits()
   local tokens_left = math.max(0, tonumber(ARGV[11]) - use.tokens)
   return {
     limit, ms(wait), requests_left, ms(use.reset or 0), tokens_left, ms(first), midnights,
-    use.spent[1], use.spent[2], use.spent[3],
+    use.spent[1], use.spent[2], use.spent[3], use.cost[1], use.cost[2], use.cost[3],
   }
 end
 

@@ -93,7 +93,10 @@ $("#new-key").addEventListener("opening", (event) => {
 function fillLimits(form, key) {
   form.elements.weight.value = key.weight;
   for (const field of form.elements) {
-    if (field.name?.startsWith("limits.")) field.value = key.limits[field.name.slice(7)] || "";
+    if (field.name?.startsWith("limits.")) {
+      const held = key.limits[field.name.slice(7)];
+      field.value = ("dollars" in field.dataset ? held / 1e6 : held) || "";
+    }
     const list = LISTS.find((name) => field.name === `${name}[]`);
     if (list) field.checked = key[list].includes(field.value);
   }

@@ -32,7 +32,8 @@ export async function busy(button, action, place = null) {
   }
 }
 
-// A form's values as JSON: `a.b` nests, `a[]` gathers, `data-number` is a number, empty ones are 0.
+// A form's values as JSON: `a.b` nests, `a[]` gathers, `data-number` is a number, empty ones are 0;
+// `data-dollars` are millionths of a dollar.
 export function valuesOf(form) {
   const values = {};
   for (const field of form.elements) {
@@ -55,6 +56,7 @@ function valueOf(field) {
   if ("null" in field.dataset && !field.value) return null;
   if ("pairs" in field.dataset) return pairsOf(field.value);
   if (field.type === "checkbox") return field.checked;
+  if ("dollars" in field.dataset) return Math.round(Number(field.value) * 1e6);
   if ("number" in field.dataset) return field.value === "" ? 0 : Number(field.value);
   return field.type === "password" ? field.value : field.value.trim();
 }
