@@ -46,6 +46,7 @@ def _price(rates: str, source: str, as_of: str) -> Price:
 
 LIST_PRICES: Final[dict[str, Price]] = {
     "gpt-6.2-sol": _price("2 0.1 2.5 10", f"{_PAGE}gpt-6.2-sol", "2026-11-30"),
+    "gpt-6.2-astra": _price("8 0.4 - 40", _PRICING, "2026-11-18"),
     "gpt-6.1-sol": _price("2 0.1 - 10", _PRICING, "2026-10-13"),
     "gpt-6.1-terra": _price("1 0.05 1.25 5", f"{_PAGE}gpt-6.1-terra", "2026-10-27"),
     "gpt-6-astra": _price("10 1 12.5 50", f"{_PAGE}gpt-6-astra", "2026-09-05"),
