@@ -132,6 +132,10 @@ def caddy_faults(text: str) -> list[str]:
         found.append("figures are shown to everybody")
     if f") > {MOST_BODY}`" not in text:
         found.append("bodies of 64 MiB are refused, or larger ones sent")
+    if "HEALTH_PORT" in text:  # in a container of its own
+        (health,) = re.findall(r"HEALTH_PORT:\d+\} \{(.+?)\n\}", text, re.DOTALL)
+        if lines_of(health) != ["bind 127.0.0.1", "respond 200"] or "admin off" not in lines:
+            found.append("its health or its settings are for everybody, or it is never well")
     believed = re.findall(r"trusted_proxies static (.+)$", text, re.MULTILINE)
     if believed not in ([], ["{$OUTER_PROXIES}"]):
         found.append(f"{believed} are believed")
@@ -270,6 +274,9 @@ def test_every_proxy_means_what_the_services_need(name: str) -> None:
         ("proxies/Caddyfile", "fail_duration 2s", "fail_duration 0s"),
         ("proxies/Caddyfile", "lb_policy least_conn", "lb_policy first"),
         ("proxies/Caddyfile", "> 67108864", "> 6710886"),
+        ("compose/Caddyfile", "respond 200", "respond 404"),
+        ("compose/Caddyfile", "\tbind 127.0.0.1\n", ""),
+        ("compose/Caddyfile", "admin off", "admin :2019"),
         ("compose/Caddyfile", "lb_try_duration 5s", "lb_try_duration 0s"),
         ("compose/Caddyfile", "health_fails 2", "health_fails 1"),
         ("compose/Caddyfile", "static {$OUTER_PROXIES}", "static private_ranges"),

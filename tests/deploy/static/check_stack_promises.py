@@ -58,6 +58,9 @@ def place_faults(stack: dict[str, Any]) -> list[str]:
         found.append("redis runs as root, and owns its files so")
     if "REDISCLI_AUTH" not in str(services["redis"]["healthcheck"]["test"]):
         found.append("redis is asked without its password")
+    told = services["grafana"]["environment"]
+    if {value for name, value in told.items() if "ANALYTICS" in name} != {"false"}:
+        found.append("grafana tells others of this installation")
     if not any("retention.time" in each for each in services["prometheus"]["command"]):
         found.append("prometheus keeps what it keeps by itself")
     for name in ("gateway-a", "gateway-b"):
@@ -94,6 +97,7 @@ def test_the_stack_keeps_what_it_promises(stack: dict[str, Any]) -> None:
         ("redis", ("user",), "0:0"),
         ("redis", ("healthcheck", "test"), ["CMD", "redis-cli", "ping"]),
         ("prometheus", ("command",), ["--config.file=/etc/prometheus/prometheus.yml"]),
+        ("grafana", ("environment", "GF_ANALYTICS_REPORTING_ENABLED"), "true"),
         ("gateway-a", ("environment", "DRAIN_SETTLE_SECONDS"), "0"),
     ],
 )
