@@ -185,6 +185,11 @@ class Group:
                 )
             )
 
+    def told_to(self, server: Process) -> dict[str, str]:
+        """What the scripts of one member are told."""
+        guards = " ".join(guard.address for guard in self.sentinels)
+        return {"SELF": server.address, "PORT": str(server.port), "SENTINELS": guards}
+
     @property
     def url(self) -> str:
         hosts = ",".join(f"127.0.0.1:{guard.port}" for guard in self.sentinels)
@@ -278,6 +283,27 @@ async def test_the_gateway_survives_the_loss_of_the_primary(group: Group, gatewa
 
     print(f"\nserving again {waited:.1f} s after kill -9 of the primary")
     assert group.primary() is not lost
+
+
+def test_a_primary_that_is_told_to_end_hands_over_first(group: Group) -> None:
+    """So a rollout costs a moment, and not the time that Sentinels need to find it gone."""
+    going = group.primary()
+    assert going is not None
+    client(going).set("before", "1")
+
+    done = subprocess.run(
+        ["sh", str(SENTINEL / "stop-redis.sh")],
+        env={**ENVIRONMENT, **group.told_to(going), "REDISCLI_AUTH": PASSWORD},
+        check=False,
+    )
+
+    assert done.returncode == 0
+    heir = group.primary()
+    assert heir not in {None, going}
+    assert heir is not None
+    until(lambda: client(heir).set("after", "1"), "writable")
+    assert client(heir).get("before") == "1"
+    until(lambda: client(going).info("replication")["role"] == "slave", "demotion")
 
 
 def test_the_old_primary_comes_back_as_a_replica(group: Group) -> None:
