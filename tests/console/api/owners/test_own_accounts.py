@@ -357,3 +357,16 @@ async def test_logins_of_an_owner_are_limited(scene: Scene) -> None:
 
     assert codes == [201] * 5 + [429]
     assert (await scene.ben.post("/api/owner/logins", json=body)).status_code == 201
+
+
+async def test_changes_of_an_owner_are_limited_so_that_he_cannot_fill_the_audit(
+    scene: Scene,
+) -> None:
+    home = f"/api/owner/accounts/{await add(scene.ada, scene.sim)}/terms"
+    codes = [
+        (await scene.ada.patch(home, json={"paused": number % 2 == 0})).status_code
+        for number in range(31)
+    ]
+
+    assert codes == [200] * 30 + [429]
+    assert (await scene.ada.patch(home, json={"paused": False})).status_code == 200  # no change

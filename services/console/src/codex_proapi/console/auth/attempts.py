@@ -22,6 +22,8 @@ from codex_proapi.console.errors import TooMany
 
 PER_ADDRESS = "5/minute; 10/15 minute; 30/day"
 """Limits of attempts from one address."""
+OWNER_CHANGES = "30/minute; 300/day"
+"""Limits of what one owner of accounts may change: each change is a record of the audit."""
 ALTOGETHER = "60/minute; 300/hour"
 """Limits of attempts from all addresses together, without known browsers."""
 NEWS = 20
@@ -36,6 +38,7 @@ class Attempts:
         self._limiter = FixedWindowRateLimiter(_storage(redis))
         self._each = parse_many(PER_ADDRESS)
         self._all = parse_many(ALTOGETHER)
+        self._changes = parse_many(OWNER_CHANGES)
 
     def __repr__(self) -> str:
         return f"<Attempts {PER_ADDRESS}>"
@@ -58,6 +61,14 @@ class Attempts:
             for limit, each in limits:
                 if not await self._limiter.hit(limit, what, each):
                     raise TooMany(retry_after=await self._wait(limit, what, each))
+
+    async def count_change(self, owner_id: str) -> None:
+        """Count one change by an owner of accounts; raises TooMany with the seconds to wait."""
+        with mapped():
+            for limit in self._changes:
+                if not await self._limiter.hit(limit, "owner_change", owner_id):
+                    wait = await self._wait(limit, "owner_change", owner_id)
+                    raise TooMany(retry_after=wait)
 
     async def forgive(self, what: str, *, ip: str, browser: str = "") -> None:
         """Reset an address, or a known browser, after a success."""

@@ -26,6 +26,7 @@ from codex_proapi.console.api.account_bodies import AccountBodies, CooldownBody
 from codex_proapi.console.api.accounts import AuthFileBody, read_login
 from codex_proapi.console.api.owners.claims import OwnerClaims, own_account
 from codex_proapi.console.api.owners.entry import owner_of_accounts
+from codex_proapi.console.auth.attempts import Attempts
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.identity import identity_of
 from codex_proapi.console.auth.request_author import audit_event
@@ -157,6 +158,7 @@ async def change_own_terms(
     account_id: Id,
     data: JSONBody[OwnTermsChange],
     accounts: Injected[AccountStore],
+    attempts: Injected[Attempts],
     bodies: Injected[AccountBodies],
     audit: Injected[Audit],
 ) -> OwnAccountBody:
@@ -173,6 +175,7 @@ async def change_own_terms(
     except InvalidTerms as wrong:
         raise BadRequest(message=f"{wrong.parameter} {wrong}.", param=wrong.parameter) from None
     if terms != account.terms:
+        await attempts.count_change(account.owner)
         await accounts.set_terms(account_id, terms)
         await audit.note(
             audit_event(
