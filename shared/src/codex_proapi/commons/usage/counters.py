@@ -8,7 +8,7 @@ import asyncio
 import datetime as dt
 import functools
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from redis.asyncio import Redis
 
@@ -23,10 +23,12 @@ from codex_proapi.commons.usage.hours import HourStore
 from codex_proapi.commons.usage.sums import (
     MISTYPED,
     Sums,
+    Totals,
     add_packed,
     days_of_month,
-    merge,
     number_of,
+    some_of,
+    unpack_all,
     whole_months,
 )
 from codex_proapi.commons.usage.sums import (
@@ -51,8 +53,6 @@ HASHES_AT_ONCE = 1000
 FIELDS_AT_ONCE = 1000
 """Fields of packed counters that are read by name; of more, all are read."""
 MONTH = len("2026-11")
-SUBJECTS_AT_ONCE = 500
-"""Packed counters taken in at once: some milliseconds of the loop."""
 
 KINDS: tuple[UsageKind, ...] = get_args(UsageKind)
 LEAST_DAYS, MOST_DAYS = 32, keyspace.USAGE_DAYS
@@ -116,27 +116,28 @@ class UsageStore:
     ) -> Sums:
         """Counters of all these days together; a whole month costs little more than a day."""
         months, others = whole_months(list(days))
-        sums: Sums = {}
+        totals = Totals()
         fields = await self._fields(kind, [*months, *others], subjects)
         for part in _parts([*months, *others], DAYS_AT_ONCE):
-            for found in (await self._packed(kind, part, subjects, fields)).values():
-                merge(sums, found)
-                await asyncio.sleep(0)
+            for packed in (await self._packed(kind, part, subjects, fields)).values():
+                for some in some_of(packed):
+                    totals.add(some)
+                    await asyncio.sleep(0)
         # What of these months is not packed yet counts, too.
         every = [*others, *(day for month in months for day in days_of_month(month))]
         of = "key" if kind == MODELS_OF_KEYS else kind
         unpacked = await self._not_packed(of, every)
         names = await self._subjects_of(of, unpacked) if unpacked else set()
         wanted = names if subjects is None else names.intersection(subjects)
-        await self._add_live(kind, unpacked, sorted(wanted), sums)
-        return sums
+        await self._add_live(kind, unpacked, sorted(wanted), totals)
+        return totals.sums()
 
     async def models_of_accounts(self, account_ids: Sequence[str], days: Iterable[str]) -> Sums:
         """Counters of accounts by `account model`, all these days together; of the last 40 days."""
-        sums: Sums = {}
+        totals = Totals()
         unpacked = await self._not_packed("account", list(days))
-        await self._add_live(MODELS_OF_KEYS, unpacked, account_ids, sums)
-        return sums
+        await self._add_live(MODELS_OF_KEYS, unpacked, account_ids, totals)
+        return totals.sums()
 
     async def tokens(self, key_id: str, days: Iterable[str]) -> list[int]:
         """Tokens of a key by day, as its budgets count them."""
@@ -194,7 +195,12 @@ class UsageStore:
         """By day: the packed counters, and the subjects that have hashes of their own."""
         of = "key" if kind == MODELS_OF_KEYS else kind
         replies = await read_each(self._redis, [*_packed_reads(kind, days), *_set_reads(of, days)])
-        packed = await _unpacked(kind, days, replies[: len(days)], wanted)
+        packed: dict[str, Sums] = {}
+        for day, texts in _wanted_of(kind, days, replies[: len(days)], wanted).items():
+            sums = packed[day] = Sums()
+            for some in some_of(texts):
+                sums |= unpack_all(some)
+                await asyncio.sleep(0)
         return packed, _named(days, replies[len(days) :], wanted)
 
     async def _packed(
@@ -203,15 +209,15 @@ class UsageStore:
         periods: Sequence[str],
         wanted: Sequence[str] | None,
         fields: Sequence[str],
-    ) -> dict[str, Sums]:
+    ) -> dict[str, dict[str, str]]:
         """The packed counters by day or month; of a few, only their fields are read."""
         if not fields:
             replies = await read_each(self._redis, _packed_reads(kind, periods))
-            return await _unpacked(kind, periods, replies, wanted)
+            return _wanted_of(kind, periods, replies, wanted)
         names = [keyspace.usage_packed(period, kind) for period in periods]
         values = await read_each(self._redis, [_read("HMGET", name, *fields) for name in names])
         found = [{f: v for f, v in zip(fields, each or (), strict=False) if v} for each in values]
-        return await _unpacked(kind, periods, found, wanted)
+        return _wanted_of(kind, periods, found, wanted)
 
     async def _fields(
         self, kind: CountedKind, periods: Sequence[str], wanted: Sequence[str] | None
@@ -236,15 +242,9 @@ class UsageStore:
 
     async def _not_packed(self, kind: str, days: Sequence[str]) -> list[str]:
         """The days of which not all is packed."""
-
-        async def read() -> list[int]:
-            pipe = self._redis.pipeline(transaction=False)
-            for day in days:
-                pipe.exists(keyspace.usage_subjects(day, kind))
-            return await pipe.execute()
-
-        held = await ask(read) if days else []
-        return [day for day, count in zip(days, held, strict=True) if count]
+        keys = [keyspace.usage_subjects(day, kind) for day in days]
+        places = await self._scripts.repeat("existing", keys, []) if keys else []
+        return [days[place] for place in places]
 
     async def _subjects_of(self, kind: str, days: Sequence[str]) -> set[str]:
         """The subjects that have hashes on any of these days."""
@@ -255,7 +255,7 @@ class UsageStore:
             return set().union(*(await self._names(kind, days)).values())
 
     async def _add_live(
-        self, kind: CountedKind, days: Sequence[str], subjects: Sequence[str], sums: Sums
+        self, kind: CountedKind, days: Sequence[str], subjects: Sequence[str], totals: Totals
     ) -> None:
         """Add what the hashes of these subjects say of these days; Redis adds up the days."""
         if not days or not subjects:
@@ -269,12 +269,12 @@ class UsageStore:
             odd, found = await self._scripts.repeat("sum_usage", [key], [*told, *part])
             for name in map(text, odd):
                 UNREADABLE.note("usage", _bare(name), "a value of another type")
+            if form == "one":
+                totals.add(dict(zip(part, map(text, found), strict=True)))
+                continue
             for subject, reply in zip(part, found, strict=True):
-                if form == "one":
-                    add_packed(sums, subject, text(reply))
-                    continue
-                for model, value in zip(reply[::2], reply[1::2], strict=True):
-                    add_packed(sums, f"{subject} {text(model)}", text(value))
+                models = zip(map(text, reply[::2]), map(text, reply[1::2]), strict=True)
+                totals.add({f"{subject} {model}": value for model, value in models})
 
     async def _live(
         self, kind: CountedKind, names: Mapping[str, Sequence[str]]
@@ -330,24 +330,18 @@ def _named(
     }
 
 
-async def _unpacked(
+def _wanted_of(
     kind: CountedKind,
     periods: Sequence[str],
     replies: Sequence[Any],
     wanted: Sequence[str] | None,
-) -> dict[str, Sums]:
-    """Packed counters of periods, as they were read; only those of the wanted subjects."""
-    chosen = None if wanted is None else frozenset(wanted)
-    found: dict[str, Sums] = {}
-    for period, reply in zip(periods, replies, strict=True):
-        sums = found.setdefault(period, {})
-        for number, (subject, value) in enumerate((reply or {}).items()):
-            name = text(subject)
-            if chosen is None or _owner(kind, name) in chosen:
-                add_packed(sums, name, text(value))
-            if number % SUBJECTS_AT_ONCE == SUBJECTS_AT_ONCE - 1:
-                await asyncio.sleep(0)  # thousands of them may be in a month
-    return found
+) -> dict[str, dict[str, str]]:
+    """Packed counters of periods by subject, as they were read; only those of the wanted subjects."""
+    read = [cast("dict[str, str]", reply or {}) for reply in replies]
+    if wanted is not None:
+        chosen = frozenset(wanted)
+        read = [{s: v for s, v in each.items() if _owner(kind, s) in chosen} for each in read]
+    return dict(zip(periods, read, strict=True))
 
 
 def _owner(kind: CountedKind, subject: str) -> str:

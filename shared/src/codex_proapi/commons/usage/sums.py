@@ -1,7 +1,10 @@
 """Counters of usage: their packed form, their sums, and months of days. Pure."""
 
 import calendar
-from collections.abc import Sequence
+import contextlib
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, zip_longest
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -10,6 +13,10 @@ UsageKind: TypeAlias = Literal["key", "account", "model"]
 """By what usage is counted."""
 MISTYPED = "!"
 """What the scripts give for a hash that is none."""
+SUBJECTS_AT_ONCE = 500
+"""Packed counters taken in at once: a millisecond of the loop."""
+
+_decode_counts = msgspec.json.Decoder(list[list[int]]).decode
 
 
 class Counters(msgspec.Struct, kw_only=True):
@@ -58,17 +65,55 @@ Sums: TypeAlias = dict[str, Counters]
 """Counters by subject."""
 
 
-def unpack(value: str) -> Counters:
-    """Counters from their packed form, `1 0 100 …` in the order of their names.
+class Totals:
+    """Sums of packed counters by subject, cheap where ten thousand of them are added."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, list[int]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Totals of {len(self._counts)}>"
+
+    def add(self, packed: Mapping[str, str]) -> None:
+        """Add packed counters by subject; an empty text adds nothing."""
+        held = self._counts
+        for subject, counts in zip(packed, counts_of([*packed.values()]), strict=True):
+            if not counts:
+                continue
+            before = held.get(subject)
+            if before is None:
+                held[subject] = counts
+            elif len(before) == len(counts):
+                held[subject] = list(map(operator.add, before, counts))
+            else:  # packed by another version, which counts more or less
+                held[subject] = [sum(pair) for pair in zip_longest(before, counts, fillvalue=0)]
+
+    def sums(self) -> Sums:
+        """The sums so far."""
+        return {subject: _counters(counts) for subject, counts in self._counts.items()}
+
+
+def counts_of(values: Sequence[str]) -> list[list[int]]:
+    """The counts of packed counters, each `1 0 100 …` in the order of their names.
 
     A text of an older version may be shorter, one of a newer version longer.
     """
-    parts = value.split()
-    try:
-        counts = list(map(int, parts))
-    except ValueError:
-        counts = list(map(number_of, parts))
-    return Counters(**dict(zip(Counters.__struct_fields__, counts)))  # noqa: B905
+    with contextlib.suppress(msgspec.MsgspecError):  # one that is written otherwise
+        found = _decode_counts(f"[[{'],['.join(values).replace(' ', ',')}]]")
+        if len(found) == len(values):
+            return found
+    return [list(map(number_of, value.split())) for value in values]
+
+
+def unpack(value: str) -> Counters:
+    """Counters from their packed form."""
+    return _counters(counts_of([value])[0])
+
+
+def unpack_all(packed: Mapping[str, str]) -> Sums:
+    """Counters by subject from their packed forms; those of an empty text are left out."""
+    counts = counts_of([*packed.values()])
+    return {name: _counters(each) for name, each in zip(packed, counts, strict=True) if each}
 
 
 def add_packed(sums: Sums, subject: str, value: str) -> None:
@@ -79,6 +124,13 @@ def add_packed(sums: Sums, subject: str, value: str) -> None:
             sums[subject].add(found)
         else:
             sums[subject] = found
+
+
+def some_of(packed: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Packed counters, SUBJECTS_AT_ONCE at a time: others are to be served in between."""
+    each = iter(packed.items())
+    while some := dict(islice(each, SUBJECTS_AT_ONCE)):
+        yield some
 
 
 def merge(sums: Sums, others: Sums) -> None:
@@ -103,6 +155,10 @@ def days_of_month(month: str) -> list[str]:
     """All days of a month, `2026-11-01` and so on of `2026-11`."""
     year, number = map(int, month.split("-"))
     return [f"{month}-{day:02}" for day in range(1, calendar.monthrange(year, number)[1] + 1)]
+
+
+def _counters(counts: Sequence[int]) -> Counters:
+    return Counters(**dict(zip(Counters.__struct_fields__, counts)))  # noqa: B905
 
 
 def number_of(value: object) -> int:
