@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from codex_proapi.commons.runtime.single_flight import SingleFlight
+from codex_proapi.commons.runtime.tasks import SingleFlight
 
 
 class Looks:

@@ -1,5 +1,7 @@
 """Errors and exit codes, as a program sees them: one line on standard error, and the documented code."""
 
+import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -86,6 +88,65 @@ def test_an_end_has_the_code_of_the_table(
 
     assert ended == code, told
     assert "secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "message"),
+    [
+        ("keys show nope --json", AWAY, "Redis: "),
+        ("keys create --json", AWAY, "Missing argument 'NAME'"),
+        ("config show --json", {"PORT": "none", "LOG_LEVEL": "x"}, "the settings are wrong"),
+        ("keys list --json", {"REDIS_URL": AWAY["REDIS_URL"]}, "the settings are wrong"),
+        ("accounts remove ada --json", AWAY, "nobody is there to answer"),
+        ("--config nowhere.env keys list --json", {}, "the settings are wrong"),
+    ],
+)
+def test_with_json_an_error_is_json_too(line: str, environ: dict[str, str], message: str) -> None:
+    ended, told = outcome(line.split(), environ)
+    error = json.loads("{" + told.splitlines()[-1].partition("{")[2])["error"]
+
+    assert error["message"].startswith(message)
+    assert error["exit_code"] == ended
+    faults = error.get("faults", [])
+    assert bool(faults) == (message == "the settings are wrong")
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_names_are_utf_8_in_a_locale_without_letters(locale: str, tmp_path: pathlib.Path) -> None:
+    _, told = outcome(["backup", f"{tmp_path}/没有/文件"], AWAY | {"LC_ALL": locale})
+
+    assert f"{tmp_path}/没有/文件: No such file" in told
+
+
+def test_a_shell_that_completes_a_word_hears_no_warning() -> None:
+    foreign = {"HOST": "x86_64-conda-linux-gnu"}
+    words = {"COMP_WORDS": "codex-proapi key", "COMP_CWORD": "1"}
+    completing = {"_CODEX_PROAPI_COMPLETE": "bash_complete", **words}
+
+    assert "HOST is passed over" in outcome(["version"], foreign)[1]
+    assert outcome([], foreign | completing) == (0, "")
+
+
+def test_a_file_of_settings_is_read_by_commands_and_services(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('log_level = "loud"\n')
+    for environ, arguments in (
+        ({"CODEX_PROAPI_CONFIG": str(file)}, ["config", "show"]),
+        ({}, ["--config", str(file), "config", "show"]),
+    ):
+        ended, told = outcome(arguments, environ)
+        assert ended == ExitCode.REFUSED
+        assert "LOG_LEVEL" in told
+    done = subprocess.run(
+        [sys.executable, "-m", "codex_proapi.gateway"],
+        env={"CODEX_PROAPI_CONFIG": str(file)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.REFUSED
+    assert "LOG_LEVEL" in done.stderr
 
 
 def test_the_table_of_exit_codes_has_them_all() -> None:

@@ -26,8 +26,8 @@ from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.cipher import Cipher
-from codex_proapi.commons.runtime.single_flight import SingleFlight
 from codex_proapi.commons.runtime.stored_records import UNREADABLE, DecodedRecords, read_fields
+from codex_proapi.commons.runtime.tasks import SingleFlight
 
 SECRET_PREFIX = "cpa-"  # noqa: S105 - how every key begins, so that scanners can find one
 """Begin of every key we make."""

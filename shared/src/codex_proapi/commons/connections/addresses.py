@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from codex_proapi.commons.runtime.single_flight import SingleFlight
+from codex_proapi.commons.runtime.tasks import SingleFlight
 
 KEPT_SECONDS: Final = 20.0
 """How long an answer is used without another lookup."""

@@ -12,6 +12,7 @@ from codex_proapi.commons.runtime.line_writer import LineWriter, write_message
 from codex_proapi.commons.runtime.logging import configure as configure_logs
 from codex_proapi.commons.runtime.setting_names import with_plain_names
 from codex_proapi.commons.runtime.settings import CommonSettings, from_environ
+from codex_proapi.commons.runtime.settings_file import with_settings_file
 
 S = TypeVar("S", bound=CommonSettings)
 
@@ -57,7 +58,7 @@ def run_service(
     """
     try:
         plain, warnings = with_plain_names(environ)
-        found = from_environ(settings, plain)
+        found = from_environ(settings, with_settings_file(plain))
         for warning in warnings:
             sys.stderr.write(f"{warning}\n")
         with process_output(found.log_level) as output:

@@ -1,5 +1,8 @@
 """Background tasks that are referenced, logged when they fail, restarted, and ended on close.
 
+`SingleFlight` lets concurrent callers with the same question share one call: without it, every request
+that misses an invalidated cache would send the same command to Redis at the same moment.
+
 The only place that calls `asyncio.create_task`: a task that nothing refers to may be garbage
 collected while it runs, and its error lost.
 """
@@ -7,14 +10,16 @@ collected while it runs, and its error lost.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import msgspec
 import structlog
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 CANCEL_AGAIN = 0.5
 """Seconds after which a task that still runs is cancelled once more."""
@@ -156,3 +161,37 @@ def _seen(task: asyncio.Future[Any]) -> None:
     """Take note of an error that nobody awaits any more."""
     if not task.cancelled():
         task.exception()
+
+
+class SingleFlight(Generic[K, V]):
+    """Calls under way, by key."""
+
+    def __init__(self) -> None:
+        self._tasks = Tasks()
+        self._under_way: dict[K, asyncio.Task[V | Exception]] = {}
+
+    def __repr__(self) -> str:
+        return f"<SingleFlight {len(self._under_way)} under way>"
+
+    async def join(self, key: K, read: Callable[[], Awaitable[V]]) -> V:
+        """The result or error of `read`, shared with a call for the same key under way.
+
+        Cancelling one waiter does not cancel the call for the others.
+        """
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._tasks.start(_outcome(read), name="look")
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            self._under_way[key] = task
+        found = await asyncio.shield(task)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+async def _outcome(read: Callable[[], Awaitable[Any]]) -> Any:
+    """The result, or the error as a value: a task whose waiters have all left must not raise."""
+    try:
+        return await read()
+    except Exception as error:  # noqa: BLE001 - raised to everybody who waits
+        return error

@@ -7,7 +7,7 @@ import sys
 import traceback
 
 from codex_proapi.console.cli.commands import run
-from codex_proapi.console.cli.terminal.failures import ExitCode, fail
+from codex_proapi.console.cli.terminal.failures import ExitCode, Failures
 
 LAST_STANDARD = 2
 """The descriptor of standard error."""
@@ -22,7 +22,7 @@ def main() -> None:
     ):  # names go out also where the terminal knows ASCII alone
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    environ = dict(os.environ)
+    environ, failures = dict(os.environ), Failures(sys.argv[1:])
     try:
         code = run(environ)
         sys.stdout.flush()
@@ -30,12 +30,12 @@ def main() -> None:
         code = ExitCode.FAILED
         _forget_output()
     except OSError as error:  # a full disk behind `>`
-        code = fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        code = failures.fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
         _forget_output()
     except KeyboardInterrupt:  # where nothing of ours could say it any more
         code = ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a fault of ours; its text may have anything in it
-        code = fail(f"an error that was not foreseen: {_where(error)}. Please report it.")
+        code = failures.fail(f"an error that was not foreseen: {_where(error)}. Please report it.")
     sys.exit(code)
 
 

@@ -13,10 +13,11 @@ from codex_proapi.commons.runtime.errors import (
     StoreUnavailable,
 )
 from codex_proapi.commons.runtime.setting_names import with_plain_names
+from codex_proapi.commons.runtime.settings_file import with_settings_file
 from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.lazy_commands import LazyCommand
-from codex_proapi.console.cli.store_address import address_of
-from codex_proapi.console.cli.terminal.failures import NAME, ExitCode, fail, show_wrong_command
+from codex_proapi.console.cli.store_address import FROM_FILE, address_of, reason_of
+from codex_proapi.console.cli.terminal.failures import NAME, ExitCode, Failures
 from codex_proapi.console.version import own_version
 
 click.rich_click.SHOW_ARGUMENTS = True
@@ -45,8 +46,14 @@ CURES = {
     "MISCONF": "Its disk is full or cannot be written to: make room, and do not restart it before;"
     " what it could not write is in its memory only.",
     "OutOfMemory": "Its memory is full: raise maxmemory.",
+    "Authentication": "REDIS_URL has no password, or another one than Redis asks for.",
+    "NOPERM": "Its user in REDIS_URL may not do that.",
+    "TimeoutError": "It took no connection or gave no answer in time: is it busy, is REDIS_URL its port, and"
+    " does it speak TLS (rediss://)?",
 }
 """What to do, by a word of what Redis said."""
+COMPLETE = "_CODEX_PROAPI_COMPLETE"
+"""Set by a shell that completes a word: what is printed then goes to the screen of the person who types."""
 
 
 class Commands(click.RichGroup):
@@ -80,12 +87,23 @@ def _show_version(context: click.Context, _option: click.Parameter, wanted: bool
     callback=_show_version,
     help="Show the version.",
 )
+@click.option(
+    "--config",
+    metavar="FILE",
+    default="",
+    help="Settings beside the environment: a .env or .toml file; also CODEX_PROAPI_CONFIG.",
+)
 @click.pass_context
-def root(context: click.Context) -> None:
+def root(context: click.Context, config: str) -> None:
     """An OpenAI-compatible gateway to the ChatGPT Codex backend.
 
     Settings come from the environment. Without a command it serves, where `serve` is installed.
     """
+    environ: dict[str, str] = context.obj
+    completed = with_settings_file(environ, config)
+    context.meta[FROM_FILE] = frozenset(completed) - frozenset(environ)
+    environ.clear()
+    environ.update(completed)  # every command reads this mapping
     if context.invoked_subcommand is not None:
         return
     serve = root.get_command(context, "serve")
@@ -112,26 +130,29 @@ for _name, _module, _attribute, _summary in OWN:
 
 def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
     """Run one command; returns an `ExitCode`. Expected errors are printed in one sentence each."""
-    environ, warnings = with_plain_names(environ)
-    for warning in warnings:
+    plain, warnings = with_plain_names(environ)
+    for warning in () if COMPLETE in environ else warnings:
         sys.stderr.write(f"{NAME}: {warning}\n")
-    for number, each in enumerate(sys.argv[1:] if arguments is None else arguments, start=1):
+    words = sys.argv[1:] if arguments is None else arguments
+    failures = Failures(words)
+    for number, each in enumerate(words, start=1):
         if not each.isascii() and not _is_text(each):
-            return fail(f"argument {number} is no text in UTF-8", code=ExitCode.REFUSED)
+            return failures.fail(f"argument {number} is no text in UTF-8", code=ExitCode.REFUSED)
     try:
-        code = root.main(args=arguments, prog_name=NAME, obj=environ, standalone_mode=False)
+        code = root.main(args=words, prog_name=NAME, obj=plain, standalone_mode=False)
     except StoreRefused as refused:
-        return fail(*refused.faults, code=ExitCode.REFUSED)
+        return failures.fail(str(refused), code=ExitCode.REFUSED)
     except SettingsError as wrong:
-        faults = (f"  {fault}" for fault in wrong.faults)
-        return fail("the settings are wrong:", *faults, code=ExitCode.REFUSED)
+        told = "the settings are wrong"
+        return failures.fail(told, faults=wrong.faults, code=ExitCode.REFUSED)
     except click.ClickException as wrong:
-        return show_wrong_command(wrong)
+        return failures.show_wrong_command(wrong)
     except StoreUnavailable as wrong:
         cure = next((told for code, told in CURES.items() if code in str(wrong)), CURE)
-        return fail(f"{wrong} ({address_of(environ)}). {cure}")
+        told = f"{wrong}{reason_of(wrong)} ({address_of(plain)}). {cure}"
+        return failures.fail(told)
     except CommonsError as wrong:
-        return fail(str(wrong))
+        return failures.fail(str(wrong))
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     return code if isinstance(code, int) else ExitCode.DONE

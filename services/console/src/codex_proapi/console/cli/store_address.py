@@ -3,6 +3,21 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+FROM_FILE = "codex_proapi.settings_from_file"
+"""Where click's context has the names of settings that come from a file of settings."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What the system said of a connection that failed, `: Connection refused`; empty if it did not."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
+            said = cause.strerror
+            known = f"[Errno {cause.errno}] "
+            return f": {said.removeprefix(known).partition(' (_ssl')[0]}"
+        cause = cause.__cause__ or cause.__context__
+    return ""
+
 
 def address_of(environ: Mapping[str, str]) -> str:
     """The address of the store that an environment names, without user and password."""

@@ -15,7 +15,7 @@ from codex_proapi.commons.api_keys.store import ApiKey, KeyStore, KeyView
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.commons.runtime.single_flight import SingleFlight
+from codex_proapi.commons.runtime.tasks import SingleFlight
 from codex_proapi.gateway.auth.origins import TrustedOrigins
 from codex_proapi.gateway.auth.refused_keys import RefusedKeys
 from codex_proapi.gateway.errors import BadKey, OriginRefused, StoreUnreachable, UnknownModel

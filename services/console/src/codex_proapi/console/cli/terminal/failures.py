@@ -1,7 +1,9 @@
 """Exit codes, and errors as people and programs read them. Imports nothing heavy: `--help` needs it."""
 
 import enum
+import json
 import sys
+from collections.abc import Sequence
 
 import rich_click as click
 
@@ -22,19 +24,42 @@ class ExitCode(enum.IntEnum):
     """Interrupted (Ctrl-C)."""
 
 
-def fail(*lines: str, code: ExitCode = ExitCode.FAILED) -> ExitCode:
-    """Print an error to standard error; returns the exit code."""
-    sys.stderr.write(f"{NAME}: " + "\n".join(lines) + "\n")
-    return code
+class Failures:
+    """Prints the errors of one command to standard error, each once; returns its exit code.
 
+    A sentence for people; with `--json` one object on one line, `{"error": {"message", "exit_code"}}`,
+    and `faults` where there are several.
 
-def show_wrong_command(wrong: click.ClickException) -> ExitCode:
-    """Print what is wrong with a command: in a box on a terminal, elsewhere on one line."""
-    if sys.stderr.isatty():
-        wrong.show()
-    else:
-        fail(_sentence(wrong))
-    return ExitCode(wrong.exit_code)
+    Args:
+        arguments: The command's.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._as_json = "--json" in arguments
+
+    def __repr__(self) -> str:
+        return f"<Failures {'as JSON' if self._as_json else 'in words'}>"
+
+    def fail(
+        self, message: str, *, faults: Sequence[str] = (), code: ExitCode = ExitCode.FAILED
+    ) -> ExitCode:
+        """Print an error, and the faults it consists of."""
+        if self._as_json:
+            error: dict[str, object] = {"message": message, "exit_code": int(code)}
+            told = json.dumps({"error": error | ({"faults": [*faults]} if faults else {})})
+            sys.stderr.write(f"{told}\n")
+            return code
+        lines = [f"{NAME}: {message}{':' if faults else ''}", *(f"  {fault}" for fault in faults)]
+        sys.stderr.write("\n".join(lines) + "\n")
+        return code
+
+    def show_wrong_command(self, wrong: click.ClickException) -> ExitCode:
+        """Print what is wrong with a command: in a box on a terminal, elsewhere on one line."""
+        code = ExitCode(wrong.exit_code)
+        if sys.stderr.isatty() and not self._as_json:
+            wrong.show()
+            return code
+        return self.fail(_sentence(wrong), code=code)
 
 
 def _sentence(wrong: click.ClickException) -> str:
