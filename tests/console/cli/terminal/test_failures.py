@@ -113,10 +113,26 @@ def test_with_json_an_error_is_json_too(line: str, environ: dict[str, str], mess
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX"])
-def test_names_are_utf_8_in_a_locale_without_letters(locale: str, tmp_path: pathlib.Path) -> None:
-    _, told = outcome(["backup", f"{tmp_path}/没有/文件"], AWAY | {"LC_ALL": locale})
+def test_names_are_utf_8_in_a_locale_without_letters(locale: str) -> None:
+    _, told = outcome(["accounts", "import", "没有.json"], AWAY | {"LC_ALL": locale})
 
-    assert f"{tmp_path}/没有/文件: No such file" in told
+    assert "'没有.json': No such file" in told
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis://:secret@127.0.0.1:1/0", "ConnectionError: Connection refused (127.0.0.1:1)."),
+        ("unix:///nowhere", "ConnectionError: No such file or directory (/nowhere)."),
+        ("redis://nowhere.invalid:1/0", "(nowhere.invalid:1)."),
+    ],
+)
+def test_a_redis_that_is_not_there_is_told_with_address_and_reason(url: str, told: str) -> None:
+    _, said = outcome(["keys", "list"], AWAY | {"REDIS_URL": url})
+
+    assert said.startswith("codex-proapi: Redis: ")
+    assert told in said
+    assert "secret" not in said
 
 
 def test_a_shell_that_completes_a_word_hears_no_warning() -> None:

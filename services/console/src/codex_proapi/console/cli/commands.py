@@ -47,6 +47,7 @@ CURES = {
     " what it could not write is in its memory only.",
     "OutOfMemory": "Its memory is full: raise maxmemory.",
     "Authentication": "REDIS_URL has no password, or another one than Redis asks for.",
+    "Redis: DB": "It has no database of the number at the end of REDIS_URL.",
     "NOPERM": "Its user in REDIS_URL may not do that.",
     "TimeoutError": "It took no connection or gave no answer in time: is it busy, is REDIS_URL its port, and"
     " does it speak TLS (rediss://)?",

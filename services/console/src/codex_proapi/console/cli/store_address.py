@@ -1,5 +1,8 @@
-"""How a store is named in messages. Imports nothing, so that `--help` does not either."""
+"""How a store is named in messages, and why it is not reached. Imports nothing heavy, so that `--help` does not either."""
 
+import errno
+import os
+import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -12,9 +15,9 @@ def reason_of(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
-            said = cause.strerror
-            known = f"[Errno {cause.errno}] "
-            return f": {said.removeprefix(known).partition(' (_ssl')[0]}"
+            # asyncio has a text of its own for what the system calls "Connection refused".
+            known = cause.errno in errno.errorcode and not isinstance(cause, socket.gaierror)
+            return f": {os.strerror(cause.errno or 0) if known else cause.strerror}"
         cause = cause.__cause__ or cause.__context__
     return ""
 
