@@ -243,8 +243,8 @@ class UsageStore:
     async def _not_packed(self, kind: str, days: Sequence[str]) -> list[str]:
         """The days of which not all is packed."""
         keys = [keyspace.usage_subjects(day, kind) for day in days]
-        places = await self._scripts.repeat("existing", keys, []) if keys else []
-        return [days[place] for place in places]
+        found = await self._scripts.repeat("existing", keys, []) if keys else []
+        return [days[number] for number in found]
 
     async def _subjects_of(self, kind: str, days: Sequence[str]) -> set[str]:
         """The subjects that have hashes on any of these days."""
