@@ -1,12 +1,15 @@
 """Budgets in money: exact, enforced in the one round trip, at the prices in force."""
 
+import asyncio
 import random
 import time
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from support.redis_clients import connect_patiently
 
 from codex_proapi.commons.api_keys.budgets import Spent, days_counted, spent_in
 from codex_proapi.commons.api_keys.limits import Limit, Limits, Unit
@@ -199,6 +202,27 @@ async def test_what_is_under_way_holds_its_estimate(pool: Pool) -> None:
     third = await pool.ask(limits, tokens=1)
 
     assert [each.refused for each in (first, second, third)] == ["", "", "pending"]
+
+
+async def test_of_many_at_once_as_many_pass_as_the_budget_has_room_for(
+    pool: Pool, redis_url: str
+) -> None:
+    others = [connect_patiently(redis_url) for _ in range(3)]
+    readers = [SnapshotReader(each) for each in others]
+    charges = [pool.charge(Limits(micro_usd_day=DOLLAR), tokens=100_000) for _ in range(24)]
+    found = await asyncio.gather(
+        *(
+            readers[number % 3].read(
+                SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge)
+            )
+            for number, charge in enumerate(charges)
+        )
+    )
+    for each in others:
+        await each.aclose()
+
+    refused = Counter(each.allowance.refused for each in found if each.allowance)
+    assert refused == {Limit.NONE: 5, Limit.PENDING: 19}
 
 
 async def test_an_estimate_without_a_price_holds_nothing(pool: Pool) -> None:

@@ -38,14 +38,18 @@ local function cost_of_models(models, prices)
   return cost
 end
 
+local NINE = string.byte('9')
 local PRICED = {input = true, cached = true, cache_write = true, output = true}
 
 local function cost_of_day(counters, prices)
   local models, all = {}, redis.pcall('HGETALL', counters)
   if all.err then return {0, 0} end
   for i = 1, #all, 2 do
-    local model, counter = string.match(all[i], '^(.+) ([%a_]+)$') -- not those of an hour
-    if model and PRICED[counter] then
+    local model, counter
+    if string.byte(all[i], -1) > NINE then -- not those of an hour, which end with its number
+      model, counter = string.match(all[i], '^(.+) ([%a_]+)$')
+    end
+    if counter and PRICED[counter] then
       models[model] = models[model] or {}
       models[model][counter] = math.max(0, tonumber(all[i + 1]) or 0)
     end
