@@ -14,6 +14,7 @@ EXCEPTIONS: dict[str, str] = {
     "owner_terms": "pure: what an owner says, and what follows of it; its parts serve each other",
     "usage.sums": "the pure half of the counters, which both services use",
     "accounts.view": "the cache of the store, which alone knows what it reads and decrypts",
+    "accounts.one_line": "a part of the store, whose rule the console's names and previews follow",
     "accounts.refresh_pace": "a part of the refresher, which both services use",
     "accounts.renewed_credentials": "a part of the refresher, which both services use",
 }

@@ -52,6 +52,22 @@ async def test_the_demo_answers_and_stops_cleanly(how: signal.Signals) -> None:
     assert "stopping" in running.told
 
 
+@pytest.mark.parametrize("command", ["serve", "demo"])
+async def test_a_start_that_is_ended_leaves_no_store_behind(
+    command: str, tmp_path: pathlib.Path
+) -> None:
+    environ = {"DATA_DIR": str(tmp_path), "PORT": "0", "TMPDIR": str(tmp_path)}
+    async with started(*COMMAND, command, environ=environ) as running:
+        async with asyncio.timeout(60):
+            while not (stores := [c for c in running.children() if "server" in c.name()]):
+                await asyncio.sleep(0.01)
+        running.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            await running.process.wait()
+
+        assert not any(store.is_running() for store in stores)
+
+
 async def test_an_imported_account_serves_and_is_there_after_a_restart(
     tmp_path: pathlib.Path,
 ) -> None:

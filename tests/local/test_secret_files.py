@@ -70,3 +70,41 @@ def test_an_unreadable_key_is_explained(tmp_path: pathlib.Path) -> None:
     (tmp_path / KEYS_FILE).mkdir()
     with pytest.raises(FolderUnusable, match="Is a directory"):
         encryption_keys(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750])
+def test_a_folder_with_other_files_stays_as_it_is(tmp_path: pathlib.Path, mode: int) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    tmp_path.chmod(mode)
+
+    for _ in range(2):
+        assert encryption_keys(tmp_path)
+    assert mode_of(tmp_path) == mode
+    assert mode_of(tmp_path / KEYS_FILE) == 0o600
+    assert mode_of(private_folder(tmp_path / "redis")) == 0o700
+
+
+@pytest.mark.parametrize(("mode", "files"), [(0o1777, 0), (0o1777, 1), (0o777, 1), (0o775, 1)])
+def test_a_folder_that_others_write_to_is_refused_with_a_cure(
+    tmp_path: pathlib.Path, mode: int, files: int
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    for number in range(files):
+        (shared / f"file-{number}").touch()
+    shared.chmod(mode)
+
+    with pytest.raises(FolderUnusable, match=r"others may write .* such as .*/shared/codex-proapi"):
+        encryption_keys(shared)
+
+    assert stat.S_IMODE(shared.stat().st_mode) == mode
+    assert len(list(shared.iterdir())) == files
+    assert encryption_keys(shared / "codex-proapi")
+
+
+def test_an_empty_volume_that_everybody_may_write_to_is_narrowed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    tmp_path.chmod(0o777)
+
+    assert encryption_keys(tmp_path)
+    assert mode_of(tmp_path) == 0o700

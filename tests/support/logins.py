@@ -17,7 +17,13 @@ def a_jwt(**claims: Any) -> str:
 
 
 def an_access_token(
-    *, exp: int, workspace: str = "ws-1", user: str = "user-1", mark: str = "", plan: str = "plus"
+    *,
+    exp: int,
+    workspace: str = "ws-1",
+    user: str = "user-1",
+    mark: str = "",
+    plan: str = "plus",
+    email: str = "ada@example.com",
 ) -> str:
     """An access token; `mark` tells it from others of the same time."""
     auth = {
@@ -25,9 +31,7 @@ def an_access_token(
         "chatgpt_user_id": user,
         "chatgpt_plan_type": plan,
     }
-    return a_jwt(
-        exp=exp, iat=exp - 864_000, jti=mark, email="ada@example.com", **{AUTH_CLAIM: auth}
-    )
+    return a_jwt(exp=exp, iat=exp - 864_000, jti=mark, email=email, **{AUTH_CLAIM: auth})
 
 
 def a_login(

@@ -166,6 +166,20 @@ def test_all_faults_come_in_one_message() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("MODE", "loud", "MODE: must be one of slow, fast."),
+        ("COUNT", "many", "COUNT: must be a whole number."),
+        ("COUNT", "0", "COUNT: Expected int >= 1."),
+        ("SHARE", "half", "SHARE: must be a number."),
+        ("LOUD", "loudly", "LOUD: must be true or false."),
+    ],
+)
+def test_a_fault_says_which_values_there_are(name: str, value: str, told: str) -> None:
+    assert faults_of({name: value}, Some) == [told]
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("COUNT", "0"),

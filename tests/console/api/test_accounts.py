@@ -87,6 +87,21 @@ async def test_a_file_that_is_none_is_refused_with_its_fault(api: httpx.AsyncCli
     assert error["request_id"] == answer.headers["x-request-id"]
 
 
+async def test_what_a_token_says_of_its_owner_stands_in_one_line(api: httpx.AsyncClient) -> None:
+    token = an_access_token(exp=LATER, email="a\n\x1b[31m\u202e" + "x" * 500, plan="p\n" * 300)
+    file = auth_json(access_token=token, id_token=token)
+    preview = (await api.post("/api/accounts/preview", json={"auth_json": file})).json()
+    account = (await add(api, auth_json=file)).json()
+
+    assert account["email"].startswith("a [31m x")
+    assert (len(account["name"]), len(account["email"]), account["plan"]) == (
+        100,
+        254,
+        "p " * 31 + "p",
+    )
+    assert (preview["email"], preview["plan"]) == (account["email"], account["plan"])
+
+
 async def test_a_preview_saves_nothing(api: httpx.AsyncClient) -> None:
     answer = await api.post("/api/accounts/preview", json={"auth_json": auth_json()})
 
@@ -164,7 +179,12 @@ async def test_an_unknown_account_is_404(api: httpx.AsyncClient, method: str, pa
 
 @pytest.mark.parametrize(
     ("change", "param"),
-    [({"name": ""}, "name"), ({"weight": -1}, "weight"), ({"paused": "yes"}, "paused")],
+    [
+        ({"name": ""}, "name"),
+        ({"name": "a\u202eb"}, "name"),
+        ({"weight": -1}, "weight"),
+        ({"paused": "yes"}, "paused"),
+    ],
 )
 async def test_a_wrong_value_is_named(
     api: httpx.AsyncClient, change: dict[str, Any], param: str

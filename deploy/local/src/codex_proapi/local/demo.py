@@ -12,7 +12,7 @@ from codex_proapi.commons.http.service import Output, process_output
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.console.accounts.auth_json import read_auth_json
 from codex_proapi.local.environment import PORT, Start
-from codex_proapi.local.serving import listen, serve_on
+from codex_proapi.local.serving import end_by_sigterm, listen, serve_on
 from codex_proapi.simulator import Simulator
 
 PACE = 0.01
@@ -56,6 +56,7 @@ async def _serve(
     folder: pathlib.Path,
     output: Output,
 ) -> None:
+    end_by_sigterm()
     port = sockets[0].getsockname()[1]
     async with Simulator() as simulator:
         redirect = f"http://localhost:{port}/auth/callback"

@@ -17,6 +17,8 @@ LEAST_ROOM = 1 << 20
 """Bytes that a disk must have free for a start: the store could not write a word of what it is told."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_WRITING = stat.S_IWGRP | stat.S_IWOTH
+_OURS = {KEYS_FILE, "redis", "s", "appendonlydir", "owner.lock", "store.lock", "lost+found"}
 
 
 class FolderUnusable(CommonsError):
@@ -24,11 +26,23 @@ class FolderUnusable(CommonsError):
 
 
 def private_folder(path: pathlib.Path) -> pathlib.Path:
-    """Make a folder only its owner can enter; one of ours with wider permissions is narrowed."""
+    """Make a folder only its owner can enter; one of ours with wider permissions is narrowed.
+
+    A folder that holds other files is left as it is: everybody who needs them would be locked out.
+    Raises FolderUnusable for one of these that others may write to, as `/tmp`.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+        mode = path.stat().st_mode
+        if not mode & _OTHERS:
+            return path
+        if not mode & stat.S_ISVTX and all(map(_is_ours, path.iterdir())):
             path.chmod(0o700)
+        elif mode & _WRITING:
+            raise FolderUnusable(
+                f"cannot use {path}: others may write to it, and it is not ours alone. Set DATA_DIR"
+                f" to a folder of its own, such as {path / 'codex-proapi'}"
+            )
     except PermissionError as error:
         raise FolderUnusable(
             f"cannot use {path}: {error.strerror}. It must belong to the user that runs this, whose"
@@ -37,6 +51,12 @@ def private_folder(path: pathlib.Path) -> pathlib.Path:
     except OSError as error:
         raise FolderUnusable(f"cannot use {path}: {error.strerror}") from None
     return path
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+    """Whether a file is one that we make in a data directory, or that a file system has there."""
+    drafts = (f".{KEYS_FILE}.", ".room.", "redis.")
+    return path.name in _OURS or path.name.startswith(drafts)
 
 
 def refuse_full_disk(folder: pathlib.Path) -> None:

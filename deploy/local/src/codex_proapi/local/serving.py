@@ -1,6 +1,7 @@
 """Runs both applications on one port in one event loop until a signal, then drains streams."""
 
 import contextlib
+import signal
 import socket
 
 import uvloop
@@ -72,6 +73,7 @@ async def serve_on(
     sockets: list[socket.socket], start: Start, output: Output, *, demo: bool = False
 ) -> None:
     """Like `serve`, on sockets that listen already and within a running loop."""
+    end_by_sigterm()
     async with contextlib.AsyncExitStack() as stack:
         if start.redis is not None:
             await stack.enter_async_context(start.redis)
@@ -105,6 +107,14 @@ async def serve_on(
         freeze_heap()
         return_large_blocks()
         await server.serve(sockets=sockets)
+
+
+def end_by_sigterm() -> None:
+    """Have SIGTERM end the start as Ctrl-C does: the store that was begun is stopped again.
+
+    The server takes both signals over as soon as it serves.
+    """
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
 
 
 async def default_time_zone(live_settings: LiveSettingsStore, zone: str) -> None:

@@ -23,6 +23,7 @@ from codex_proapi.commons.accounts.model import (
     account_id_of,
     token_digest,
 )
+from codex_proapi.commons.accounts.one_line import MOST_EMAIL, MOST_NAME, MOST_PLAN, one_line
 from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.owner_terms.terms import OwnerTerms, read_terms, stored_terms
 from codex_proapi.commons.redis import keyspace, operator_keys
@@ -178,7 +179,7 @@ class AccountStore:
         claims = claims_of_login(credential.id_token, credential.access_token)
         fields: dict[str, Any] = {"token_expires_at": credential.expires_at}
         if claims.plan:
-            fields["plan"] = claims.plan
+            fields["plan"] = one_line(claims.plan, MOST_PLAN)
         keys = [
             *(keyspace.credential(account_id), keyspace.account(account_id)),
             *(keyspace.accounts_version(), keyspace.cooldowns()),
@@ -307,16 +308,17 @@ class AccountStore:
 
 def _facts_of(new: NewAccount, account_id: str) -> dict[str, dict[str, str]]:
     """The account's fields to store: always, only with a working login, and only at first."""
+    name, email = one_line(new.name, MOST_NAME), one_line(new.email, MOST_EMAIL)
     always: dict[str, Any] = {
         "id": account_id,
         "chatgpt_account_id": new.chatgpt_account_id,
         "chatgpt_user_id": new.chatgpt_user_id,
-        **({"name": new.name} if new.name else {}),
+        **({"name": name} if name else {}),
     }
     login: dict[str, Any] = {
         "kind": new.kind,
-        "email": new.email,
-        "plan": new.plan,
+        "email": email,
+        "plan": one_line(new.plan, MOST_PLAN),
         "fedramp": new.fedramp,
         "source": new.source,
         "state": AccountState.ACTIVE,
@@ -325,7 +327,7 @@ def _facts_of(new: NewAccount, account_id: str) -> dict[str, dict[str, str]]:
     }
     once = {
         **login,
-        "name": new.email or account_id,
+        "name": email[:MOST_NAME] or account_id,
         "created_at": new.created_at,
         "token_expires_at": 0,
         "paused": False,

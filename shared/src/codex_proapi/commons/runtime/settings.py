@@ -4,6 +4,7 @@
 Nothing here reads `os.environ`: the caller passes the environment.
 """
 
+import enum
 import ipaddress
 import pathlib
 import re
@@ -54,6 +55,8 @@ REDIS_SCHEMES = (
 
 Threshold: TypeAlias = Literal["debug", "info", "warning", "error"]
 """The least level that is logged."""
+
+_KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -285,7 +288,25 @@ def _value(text: str, hint: Any) -> Any:
     try:
         return msgspec.convert(raw, hint, strict=False)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{error}.") from None
+        raise ValueError(_fault_of(error, plain)) from None
+
+
+def _fault_of(error: msgspec.ValidationError, plain: Any) -> str:
+    """What is wrong with a value of a type, in words, with the values there are where they are few."""
+    kinds = [plain, *get_args(plain)]
+    words = [
+        str(getattr(word, "value", word))
+        for kind in kinds
+        for word in (kind if isinstance(kind, enum.EnumMeta) else _words(kind))
+    ]
+    if words:
+        return f"must be one of {', '.join(words)}."
+    told = next((told for kind, told in _KINDS.items() if kind in kinds), "")
+    return f"must be {told}." if told and ", got " in str(error) else f"{error}.".replace("`", "")
+
+
+def _words(kind: Any) -> Sequence[Any]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _extra(hint: Any) -> Mapping[str, Any]:

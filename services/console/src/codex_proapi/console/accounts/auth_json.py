@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from codex_proapi.commons.accounts.model import CHATGPT, NewAccount, account_id_of
+from codex_proapi.commons.accounts.one_line import MOST_EMAIL, MOST_PLAN, one_line
 from codex_proapi.commons.codex.claims import UnverifiedClaims, claims_of, claims_of_login
 from codex_proapi.commons.codex.whoami import PREFIX
 from codex_proapi.console.errors import BadAuthFile, Code
@@ -75,8 +76,8 @@ def read_auth_json(content: Any, *, now: float, name: str = "") -> AuthFile:
     )
     preview = Preview(
         id=account_id_of(workspace, claims.chatgpt_user_id),
-        email=claims.email,
-        plan=claims.plan,
+        email=one_line(claims.email, MOST_EMAIL),
+        plan=one_line(claims.plan, MOST_PLAN),
         workspace=workspace,
         expires_at=claims.expires_at,
         expired=expired,

@@ -6,6 +6,7 @@ Nothing is saved here. The answer of `whoami` names workspace and user; the toke
 from typing import Final
 
 from codex_proapi.commons.accounts.model import PERSONAL_TOKEN, NewAccount, account_id_of
+from codex_proapi.commons.accounts.one_line import MOST_EMAIL, MOST_PLAN, one_line
 from codex_proapi.commons.codex.token_endpoint import (
     GrantError,
     GrantRefused,
@@ -65,8 +66,8 @@ def _file_of(token: str, owner: TokenOwner, *, now: float, name: str, expires_at
     )
     preview = Preview(
         id=account_id_of(owner.chatgpt_account_id, owner.chatgpt_user_id),
-        email=owner.email,
-        plan=owner.plan,
+        email=one_line(owner.email, MOST_EMAIL),
+        plan=one_line(owner.plan, MOST_PLAN),
         workspace=owner.chatgpt_account_id,
         expires_at=expires_at,
         expired=False,

@@ -8,6 +8,7 @@ from litestar.params import FromQuery, JSONBody
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import Account, AccountState
+from codex_proapi.commons.accounts.one_line import LINE_PATTERN, MOST_NAME, NAME_PATTERN
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.console.accounts.auth_json import MAX_BYTES, AuthFile, Preview
@@ -24,7 +25,7 @@ MAX_TOKEN = 8192
 """Most characters of a personal access token; those seen are much shorter."""
 
 AnyRequest = Request[Any, Any, Any]
-AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME, pattern=NAME_PATTERN)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=100)]
 AccessToken = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TOKEN)]
 Moment = Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
@@ -45,7 +46,7 @@ class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True):
     """A personal access token of ChatGPT, `at-…`; OpenAI is asked whose it is."""
     expires_at: Moment | None = None
     """When a personal access token ends, seconds since the epoch, where its owner knows; it is shown."""
-    name: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    name: Annotated[str, msgspec.Meta(max_length=MOST_NAME, pattern=LINE_PATTERN)] | None = None
     """What to call it; without one it keeps its name, or takes the e-mail address."""
     account: Annotated[str, msgspec.Meta(max_length=80)] = ""
     """The account to renew; another identity is then refused."""

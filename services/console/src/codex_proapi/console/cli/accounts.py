@@ -8,6 +8,7 @@ from typing import IO
 import rich_click as click
 
 from codex_proapi.commons.accounts.model import PERSONAL_TOKEN, Account, AccountState
+from codex_proapi.commons.accounts.one_line import MOST_NAME, is_name
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.console.accounts.auth_json import (
     MAX_BYTES,
@@ -45,6 +46,9 @@ def import_account(
     From then on the login belongs to the gateway: a refresh token works once, so the Codex CLI
     must not go on using the same file.
     """
+    if name and not is_name(name):
+        told = f"an account's name has {MOST_NAME} characters at most, in one line"
+        raise click.BadParameter(told, param_hint="--name")
     content = file.read(MAX_BYTES + 1)
     told = getattr(file, "name", "-")
     if len(content) > MAX_BYTES:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import rich_click as click
 
+from codex_proapi.commons.accounts.one_line import MOST_NAME, is_name
 from codex_proapi.console.auth.script_tokens import ScriptToken
 from codex_proapi.console.cli.key_options import End, Ending, end_of
 from codex_proapi.console.cli.opened_store import OpenedStore, with_store
@@ -18,8 +19,6 @@ from codex_proapi.console.server.error_responses import SIGN_IN_PAGE
 
 PORT = 1455
 """Default address of `serve` and of the compose stack."""
-MOST_NAME = 100
-"""Characters of a token's name, as in the console's API."""
 
 
 @click.group()
@@ -86,8 +85,8 @@ def token() -> None:
 def create(environ: Mapping[str, str], name: str, expires: Ending | None, *, as_json: bool) -> None:
     """Make an admin token called NAME; it is shown this once, on standard output."""
     name = name.strip()
-    if not 0 < len(name) <= MOST_NAME:
-        told = f"a token needs a name, of {MOST_NAME} characters at most"
+    if not is_name(name):
+        told = f"a token needs a name, of {MOST_NAME} characters at most, in one line"
         raise click.BadParameter(told, param_hint="NAME")
 
     async def make(store: OpenedStore) -> tuple[ScriptToken, str]:

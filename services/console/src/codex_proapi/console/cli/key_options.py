@@ -170,6 +170,8 @@ def _checked(facts: dict[str, Any]) -> dict[str, Any]:
         field = where.rstrip("`").split(".")[-1].partition("[")[0]
         option = {"allowed_models": "model", "allowed_accounts": "account", "expires_at": "expires"}
         name = option.get(field, field).removeprefix("micro_").replace("_", "-")
+        if "matching regex" in told and field == "owner":
+            told = "one line without control characters is needed"
         raise click.BadParameter(told.replace("`", ""), param_hint=f"--{name}") from None
     return facts
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import rich_click as click
 
+from codex_proapi.commons.accounts.one_line import MOST_NAME, is_name
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.model_fallbacks import pairs_of
 from codex_proapi.commons.api_keys.small_work import WorkClass, unknown_classes
@@ -17,7 +18,6 @@ from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.console.accounts.model_names import ModelNames, names_in_force
 from codex_proapi.console.accounts.models_seen import offered_by
 from codex_proapi.console.api.keys import (
-    MOST_NAME,
     MOST_OVERLAP,
     KeyList,
     MadeKey,
@@ -184,8 +184,8 @@ def remove(environ: Mapping[str, str], key: str, *, as_json: bool) -> None:
 
 def check_name(name: str) -> None:
     """Refuse a name that the console would refuse; click.BadParameter."""
-    if not name.strip() or len(name.strip()) > MOST_NAME:
-        told = f"a key needs a name, of {MOST_NAME} characters at most"
+    if not is_name(name):
+        told = f"a key needs a name, of {MOST_NAME} characters at most, in one line"
         raise click.BadParameter(told, param_hint="NAME")
 
 

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, delete, get, post
 from litestar.params import JSONBody
 
+from codex_proapi.commons.accounts.one_line import MOST_NAME, NAME_PATTERN
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.auth.script_tokens import ScriptToken, ScriptTokens
@@ -20,7 +21,7 @@ AnyRequest = Request[Any, Any, Any]
 class NewToken(msgspec.Struct, frozen=True, kw_only=True):
     """A token to make."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME, pattern=NAME_PATTERN)]
     expires_at: Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800)] = 0
     """When it ends, seconds since the epoch; 0 is never."""
 
