@@ -31,7 +31,8 @@ def said() -> Iterator[Found]:
             for line, _, message, _ in babel_extract(
                 io.BytesIO(content), tuple(KEYWORDS), (), options
             ):
-                if message is not None:  # a message from a table, marked where the table stands
+                # Else a message from a table, with figures or without, marked where the table stands.
+                if message is not None and (isinstance(message, str) or any(message)):
                     yield name, line, _plain(message)
         elif path.suffix in {".js", ".py"} and "vendor" not in path.parts:
             method = {".js": "javascript", ".py": "python"}[path.suffix]

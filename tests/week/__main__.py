@@ -8,9 +8,10 @@ import pathlib
 import sys
 
 import msgspec
-from week.model import Week
 from week.scenarios import SCENARIOS, SEEDS, make
 from week.table import HEAD, rows_of
+
+from codex_proapi.console.what_if.replay.week import Week
 
 
 def main() -> int:

@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
-from week.model import (
+
+from codex_proapi.console.what_if.replay.week import (
     DAY,
     FIVE_HOURS,
     HOUR,
@@ -162,7 +163,7 @@ def _odd(member: Member, place: int) -> Member:
     )
     oddities: dict[int, Callable[[], Member]] = {
         0: lambda: msgspec.structs.replace(member, limits=(long,)),
-        1: lambda: msgspec.structs.replace(member, shown=False),
+        1: lambda: msgspec.structs.replace(member, reports_quota=False),
         2: lambda: msgspec.structs.replace(member, credits=long.capacity / 4),
         4: lambda: msgspec.structs.replace(member, troubles=troubles),
         5: lambda: msgspec.structs.replace(member, troubles=troubles[2:4]),

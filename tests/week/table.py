@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from week.model import Week
-from week.replay import Figures, Replay
 from week.yardsticks import Knowing, blind
 
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.console.what_if.replay.week import Week
+from codex_proapi.console.what_if.replay.week_replay import Figures, Replay
 
 HEAD = (
     "| week | strategy | cache hits | quota per answer | refused | asked in vain | lost at reset "

@@ -1,8 +1,6 @@
 """What our choice is measured against: one that sees less, and one that sees all."""
 
 import msgspec
-from week.pool import EPOCH
-from week.replay import Replay
 
 from codex_proapi.commons.balancing.candidates import (
     NoCandidate,
@@ -12,6 +10,8 @@ from codex_proapi.commons.balancing.candidates import (
     SelectionInput,
 )
 from codex_proapi.commons.balancing.select_account import select
+from codex_proapi.console.what_if.replay.pool import EPOCH
+from codex_proapi.console.what_if.replay.week_replay import Replay
 
 
 def blind(selection_input: SelectionInput, model: str) -> Selection | NoCandidate:

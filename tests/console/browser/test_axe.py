@@ -14,6 +14,7 @@ PAGES = (
     "/catalogue",
     "/keys",
     "/usage",
+    "/what-if",
     "/connect",
     "/logs",
     "/alerts",

@@ -18,6 +18,7 @@ PAGES = (
     "/catalogue",
     "/keys",
     "/usage",
+    "/what-if",
     "/connect",
     "/logs",
     "/alerts",

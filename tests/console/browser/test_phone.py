@@ -17,6 +17,7 @@ PAGES = (
     "/catalogue",
     "/keys",
     "/usage",
+    "/what-if",
     "/connect",
     "/logs",
     "/alerts",

@@ -26,6 +26,7 @@ PAGES = (
         "/owners",
         "/settings",
     ),
+    "/what-if",
 )
 LISTS = ("/api/accounts", "/api/keys", "/api/models", "/api/dashboard", "/api/logs")
 MOST_TRIPS = 45

@@ -66,6 +66,8 @@ from codex_proapi.console.settings import ConsoleSettings
 from codex_proapi.console.version import own_version
 from codex_proapi.console.views.alert_facts import AlertFacts
 from codex_proapi.console.views.sources import Sources
+from codex_proapi.console.what_if.recorded import RecordReader
+from codex_proapi.console.what_if.what_if import WhatIf
 
 
 class Foundations(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,6 +252,13 @@ class Components(Pages):
     def __init__(self, ground: Foundations) -> None:
         super().__init__(ground)
         redis, clock, settings = ground.redis, ground.clock, ground.settings
+        records = RecordReader(
+            accounts=self.accounts,
+            quotas=self.quotas,
+            usage=self.usage,
+            live_settings=self.live_settings,
+        )
+        self.what_if = WhatIf(records, clock=clock)
         self.destinations = DestinationStore(redis, ground.cipher)
         self.alert_store = AlertStore(redis)
         self.drift = UpstreamDriftStore(redis)

@@ -16,6 +16,7 @@ ConsoleError                     status, code, public message; cannot be raised 
 ├── TooLarge 413 · WrongMedia 415
 ├── TooMany 429                  sign-in attempts, open streams (retry_after)
 ├── AuthServerAway 502           the authorization server cannot be reached or fails
+├── WhatIfUnavailable 503        a replay took too long, or too many are asked for
 └── StoreAway 503                Redis does not answer
 
 Every code has a row in docs/console-errors.md and its sentences in `codex_proapi.console.texts.phrases`, in
@@ -117,6 +118,7 @@ class Code(enum.StrEnum):
     STORE_READ_ONLY = "store_read_only"
     STORE_REFUSED = "store_refused"
     STORE_LOADING = "store_loading"
+    WHAT_IF_UNAVAILABLE = "what_if_unavailable"
     INTERNAL = "internal"
 
 
@@ -260,3 +262,11 @@ class StoreAway(ConsoleError):
     status = 503
     code = Code.STORE_UNAVAILABLE
     retry_after = 2
+
+
+class WhatIfUnavailable(ConsoleError):
+    """The last weeks could not be replayed in time, or too many questions wait."""
+
+    status = 503
+    code = Code.WHAT_IF_UNAVAILABLE
+    retry_after = 30

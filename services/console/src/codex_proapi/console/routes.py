@@ -22,6 +22,7 @@ from codex_proapi.console.api import (
 from codex_proapi.console.api.administration import audit, connection, script_tokens, sign_in
 from codex_proapi.console.api.holders import entry as key_entry
 from codex_proapi.console.api.owners import entry, own_accounts, own_logins, records
+from codex_proapi.console.api.reports import what_if
 from codex_proapi.console.live import log_download, logs
 from codex_proapi.console.pages import overview
 from codex_proapi.console.server import health, version
@@ -41,7 +42,7 @@ API_ROUTES = (
     *(key_entry.sign_in_with_key, key_entry.sign_out_of_key),
     *(logs.list_logs, logs.clear_logs, logs.restore_logs, logs.stream_logs, logs.stream_changes),
     *(log_download.download_ndjson, log_download.download_csv),
-    *(usage.show_usage, usage.show_series),
+    *(usage.show_usage, usage.show_series, what_if.ask_what_if),
     *(prices.show_prices, prices.set_price, prices.reset_price),
     *(settings.show_settings, settings.change_settings, connection.test_connection),
     *(alerts.show_alerts, alerts.make_destination, alerts.change_destination),

@@ -25,6 +25,8 @@ from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.balancing.strategy_order import StrategyOrder
 from codex_proapi.commons.owner_terms.closing import Closed
 
+MOST_ACCOUNTS: Final = 3
+"""Most accounts that are asked for one request."""
 SHORT_WAIT: Final = 60.0
 """Seconds a client may be told to wait; beyond it, retrying soon makes no sense."""
 RENEWING_CODE: Final = "credential_unavailable"

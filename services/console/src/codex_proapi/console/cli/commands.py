@@ -37,6 +37,7 @@ OWN = (
     ("restore", "archive.commands", "restore_command", "Put a backup (FILE, or - for standard input) into this installation's store."),
     ("status", "reports.status", "status_command", "What runs and what there is to spend."),
     ("usage", "reports.status", "usage_command", "Requests and tokens of the last days."),
+    ("what-if", "reports.what_if", "what_if_command", "Replay the last weeks with other accounts, people or another strategy."),
 )  # fmt: skip
 """Name, module below this folder, attribute and summary of each command of the console's."""
 

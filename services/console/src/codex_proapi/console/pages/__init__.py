@@ -16,6 +16,7 @@ from codex_proapi.console.pages.logs import logs_page
 from codex_proapi.console.pages.models import catalogue_page
 from codex_proapi.console.pages.owners.list import owners_page
 from codex_proapi.console.pages.owners.own import own_page, owner_entry_page
+from codex_proapi.console.pages.reports.what_if import what_if_page
 from codex_proapi.console.pages.settings import settings_page
 from codex_proapi.console.pages.sign_in import error_page, sign_in_page
 from codex_proapi.console.pages.usage import usage_page
@@ -27,6 +28,7 @@ page_handlers = (
     catalogue_page,
     keys_page,
     usage_page,
+    what_if_page,
     connect_page,
     logs_page,
     alerts_page,

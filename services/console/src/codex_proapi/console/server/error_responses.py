@@ -98,6 +98,7 @@ def handlers_of(
 
     def answer(request: AnyRequest, error: Exception) -> Response[Any]:
         known = known_as(error)
+        known.param = known.param and _name_of(request, known.param)
         if isinstance(known, StoreAway):
             store_failed(request)
         if known.code is Code.INTERNAL:
@@ -197,6 +198,13 @@ def _param_of(error: HTTPException) -> str | None:
         key = missing[1] if missing else extra[0].get("key")
         return str(key)[:64] if key else None
     return None
+
+
+def _name_of(request: AnyRequest, param: str) -> str:
+    """What clients call an argument of the handler: `format`, where that is called `form`."""
+    handler = request.scope.get("route_handler")
+    found = handler.parsed_fn_signature.parameters.get(param) if handler is not None else None
+    return getattr(found and found.kwarg_definition, "name", None) or param
 
 
 def _wants_page(request: AnyRequest) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
+from codex_proapi.commons.balancing.select_account import MOST_ACCOUNTS
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.errors import UpstreamRefused
@@ -48,8 +49,6 @@ WAKE_SECONDS = 0.05
 """Seconds added to the end of a cooldown, so that it is over by every replica's clock."""
 LATE_SECONDS = 2.0
 """Seconds after which a lost request may have been worked on: one, and what connecting may take."""
-MOST_ACCOUNTS = 3
-"""Most accounts that one exchange leases, in each round where it waits for rate limits to end."""
 MOST_LEASED = 9
 """Most accounts that one exchange leases over all rounds."""
 WAIT_MARGIN = 2.0

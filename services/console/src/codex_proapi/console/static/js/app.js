@@ -14,6 +14,7 @@ const pages = {
   keys: () => import("./pages/keys.js"),
   connect: () => import("./pages/connect.js"),
   logs: () => import("./pages/logs.js"),
+  what_if: () => import("./pages/what_if.js"),
   alerts: () => import("./pages/alerts.js"),
   owners: () => import("./pages/owners.js"),
   owner: () => import("./pages/owner.js"),

@@ -1,18 +1,18 @@
 """A week replayed on a fake clock, event by event, with the real choice; and what came of it."""
 
 import heapq
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
-from week.model import Conversation, Turn, Week, cost
-from week.pool import Pool
-from week.upstream import Account
 
 from codex_proapi.commons.balancing.candidates import NoCandidate, Selection, SelectionInput
-from codex_proapi.commons.balancing.select_account import select
+from codex_proapi.commons.balancing.select_account import MOST_ACCOUNTS, select
 from codex_proapi.commons.balancing.strategies import Routing
-from codex_proapi.gateway.exchange.dispatch_state import MOST_ACCOUNTS
+from codex_proapi.console.what_if.replay.pool import Pool
+from codex_proapi.console.what_if.replay.upstream import Account
+from codex_proapi.console.what_if.replay.week import Conversation, Turn, Week, cost
 
 RESERVE = 5.0
 """The default of QUOTA_RESERVE."""
@@ -21,6 +21,8 @@ FIRST_WORD = 2.0
 """Seconds before an answer's first token."""
 TOKENS_PER_SECOND = 80.0
 
+Note = Callable[[Turn, str, int], None]
+"""Told of each request: what was asked, the account that served it (empty if none did), cached tokens."""
 Chooser = Callable[[SelectionInput, str], Selection | NoCandidate]
 """Makes a choice from a ballot; the model is told to yardsticks that look upstream over."""
 
@@ -50,6 +52,10 @@ class Figures(msgspec.Struct, kw_only=True):
     """Units of them that nobody used."""
     bought: float = 0.0
     """Units paid with credits."""
+    waited: float = 0.0
+    """Seconds until some account would have served, summed over the requests that nobody served."""
+    dry: float = 0.0
+    """Seconds in which no account would have served a request for the general windows."""
 
     def __add__(self, other: "Figures") -> "Figures":
         """Of two weeks together."""
@@ -71,6 +77,11 @@ class Figures(msgspec.Struct, kw_only=True):
     def price(self) -> float:
         """Thousand units of quota for one answer."""
         return self.paid / 1000 / max(1, self.requests - self.refused)
+
+    @property
+    def wait(self) -> float:
+        """Mean seconds until some account would have served a request that nobody did."""
+        return self.waited / self.refused if self.refused else 0.0
 
     @property
     def refusals(self) -> float:
@@ -98,6 +109,7 @@ class Replay:
         *,
         routing: Routing,
         reserve: float = RESERVE,
+        note: Note | None = None,
     ) -> None:
         self._week = week
         self.accounts = {member.id: Account(member) for member in week.members}
@@ -105,6 +117,7 @@ class Replay:
         self.chooser: Chooser = _ours
         """A yardstick may stand in for our own."""
         self._figures = Figures()
+        self._note = note
         self._last: dict[int, str] = {}
         self._ends: list[_Event] = []
         self._looked = 0.0
@@ -114,7 +127,7 @@ class Replay:
 
     def run(self) -> Figures:
         """Replay it all; give the figures."""
-        self._pool.look(0.0)
+        self._pool.poll(0.0)
         for number, (at, conversation, turn) in enumerate(_requests(self._week.conversations)):
             if at >= self._week.seconds:
                 break
@@ -133,9 +146,19 @@ class Replay:
             self._looked += CHECK_SECONDS
             self._end_answers(self._looked)
             self._roll(self._looked)
-            self._pool.look(self._looked)
+            self._pool.poll(self._looked)
+            self._count_dry(self._looked)
         self._end_answers(until)
         self._roll(until)
+
+    def _count_dry(self, now: float) -> None:
+        if now >= self._week.counted_from and self._free_at("", now) > now:
+            self._figures.dry += CHECK_SECONDS
+
+    def _free_at(self, model: str, now: float) -> float:
+        """When the first account would serve a model; `now` if one would at once."""
+        refusals = (account.refusal(model, now) for account in self.accounts.values())
+        return min((now if each is None else each.until for each in refusals), default=math.inf)
 
     def _end_answers(self, until: float) -> None:
         while self._ends and self._ends[0].at <= until:
@@ -173,8 +196,12 @@ class Replay:
                 return
             figures.vain += refused.spent
             self._pool.cool(found.account_id, refused, turn.at)
+        free_at = self._free_at(model, turn.at)
         figures.refused += 1
-        figures.avoidable += any(a.refusal(model, turn.at) is None for a in self.accounts.values())
+        figures.avoidable += free_at <= turn.at
+        figures.waited += min(free_at, self._week.seconds) - turn.at
+        if self._note is not None:
+            self._note(turn, "", 0)
 
     def _answer(self, name: str, conversation: int, turn: Turn, figures: Figures) -> None:
         account, week = self.accounts[name], self._week
@@ -187,6 +214,8 @@ class Replay:
         model = week.conversations[conversation].model
         account.begin(model, turn.at)
         heapq.heappush(self._ends, _Event(ends, 0, len(self._ends), name, model, units))
+        if self._note is not None:
+            self._note(turn, name, cached)
         figures.input += turn.input
         figures.cached += cached
         figures.paid += units

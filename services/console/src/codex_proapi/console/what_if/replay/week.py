@@ -43,7 +43,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Its general windows, from the shortest to the longest."""
     families: dict[str, tuple[Limit, ...]] = {}
     """Windows of models that have their own, by model."""
-    shown: bool = True
+    reports_quota: bool = True
     """Whether upstream tells how much of its windows is used."""
     credits: float = 0.0
     """Bought units that go on where its windows are spent."""

@@ -10,14 +10,13 @@ import math
 from collections import deque
 from collections.abc import Collection, Sequence
 
-from week.model import Week
-from week.upstream import Account, Refused
-
 from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.candidates import Candidate, SelectionInput, Window
 from codex_proapi.commons.balancing.quota_pace import FULL, Plenty, plenty
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.redis.keyspace import AFFINITY_SECONDS
+from codex_proapi.console.what_if.replay.upstream import Account, Refused
+from codex_proapi.console.what_if.replay.week import Week
 
 EPOCH = 1_790_553_600.0
 """The week begins on a Monday at midnight UTC."""
@@ -39,9 +38,11 @@ class Replica:
         return f"<Replica knowing {len(self._known)} accounts>"
 
     def hear(self, account: str, reading: Reading, arrives: float) -> None:
+        """Take in a reading, which counts from when it arrives."""
         self._coming.setdefault(account, deque()).append((arrives, reading))
 
     def windows(self, account: str, model: str, now: float) -> tuple[Window, ...]:
+        """The windows of an account that hold for a model, as far as they are known here."""
         coming = self._coming.get(account)
         while coming and coming[0][0] <= now:
             self._known[account] = coming.popleft()[1]
@@ -92,9 +93,11 @@ class Pool:
         )
 
     def tie(self, conversation: int, account: str, now: float) -> None:
+        """Tie a conversation to the account that has answered."""
         self._ties[conversation] = account, now
 
     def cool(self, account: str, refused: Refused, now: float) -> None:
+        """Pass an account over for a while, on all gateways."""
         reason = CooldownReason.QUOTA if refused.spent else CooldownReason.RATE
         until = EPOCH + refused.until
         self._cooldowns[account] = Cooldown(until=until, reason=reason, since=EPOCH + now)
@@ -108,7 +111,7 @@ class Pool:
         for number, known in enumerate(self._replicas):
             known.hear(account, reading, own if number == replica else others)
 
-    def look(self, now: float) -> None:
+    def poll(self, now: float) -> None:
         """Ask about accounts that were not heard of; one that cools in vain is back."""
         for name in self._accounts:
             if now - self._seen.get(name, -math.inf) < IDLE_SECONDS:

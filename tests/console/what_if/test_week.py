@@ -6,12 +6,21 @@ from typing import Any
 import msgspec
 import pytest
 from support.tree import ROOT
-from week.model import DAY, FIVE_HOURS, WEEKLY, Conversation, Limit, Member, Turn, Week
-from week.replay import Figures, Replay
 from week.scenarios import SEEDS, least, make
 from week.table import ROWS, figures_of, rows_of
 
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.console.what_if.replay.week import (
+    DAY,
+    FIVE_HOURS,
+    WEEKLY,
+    Conversation,
+    Limit,
+    Member,
+    Turn,
+    Week,
+)
+from codex_proapi.console.what_if.replay.week_replay import Figures, Replay
 
 SMALL = make("small", 1)
 

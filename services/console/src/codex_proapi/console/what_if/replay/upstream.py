@@ -3,9 +3,9 @@
 import math
 
 import msgspec
-from week.model import Limit, Member
 
 from codex_proapi.commons.balancing.candidates import Window
+from codex_proapi.console.what_if.replay.week import Limit, Member
 
 PREFIX = 128
 """Prompt caches are kept in pieces of so many tokens."""
@@ -41,6 +41,7 @@ class Meter:
 
     @property
     def full(self) -> bool:
+        """Whether nothing is left."""
         return self.spent >= self.limit.capacity
 
     @property
@@ -50,6 +51,7 @@ class Meter:
 
     @property
     def length(self) -> float:
+        """Seconds."""
         return self.limit.minutes * 60.0
 
     def roll(self, now: float) -> float | None:
@@ -61,6 +63,7 @@ class Meter:
         return unused
 
     def begin(self, now: float) -> None:
+        """Begin with the first use."""
         if math.isinf(self.ends):
             self.ends = now + self.length
 
@@ -124,6 +127,7 @@ class Account:
         return tokens // PREFIX * PREFIX if now - at <= lifetime else 0
 
     def remember(self, conversation: int, now: float, tokens: int) -> None:
+        """Keep a conversation in the prompt cache."""
         self._caches[conversation] = now, tokens
 
     def charge(self, model: str, units: float) -> None:
@@ -138,6 +142,6 @@ class Account:
 
     def told(self, model: str, now: float, epoch: float) -> tuple[Window, ...]:
         """The windows for a model as an answer's headers tell them."""
-        if not self.member.shown:
+        if not self.member.reports_quota:
             return ()
         return tuple(meter.told(now, epoch) for meter in self.meters(model))

@@ -1,0 +1,1 @@
+"""Routes of reports that are worked out from what was recorded."""

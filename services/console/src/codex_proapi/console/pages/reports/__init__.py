@@ -1,0 +1,1 @@
+"""Pages of reports that are worked out from what was recorded."""
