@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from codex_proapi.commons.runtime.single_flight import SingleFlight
+from codex_proapi.commons.runtime.tasks import SingleFlight
 from codex_proapi.console.errors import WhatIfUnavailable
 from codex_proapi.console.what_if.recorded import RecordReader
 from codex_proapi.console.what_if.replay.question import Answer, Change, Question
