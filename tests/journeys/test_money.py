@@ -115,6 +115,8 @@ async def test_a_storm_costs_the_same_wherever_it_is_told(redis_url: str) -> Non
     assert sums == {"account": by_key, "model": by_key}
     budgets = [each for each in own.json()["budgets"] if each["unit"] == "micro_usd"]
     assert [each["used"] for each in budgets] == [int(costs[key.id] * 10**6)] * 2
+    assert Decimal(own.json()["days"][0]["cost_usd"]) == costs[key.id]
+    assert own.json()["days"][0]["unpriced_tokens"] > 0
     assert limited.headers["anthropic-ratelimit-unified-status"] == "allowed"
     assert f"${rounded(by_key)}" in page
 

@@ -165,6 +165,22 @@ async def test_the_price_of_a_receipt_is_exact(redis_url: str) -> None:
     assert f"${cost:.6f}".rstrip("0")[:9] in words
 
 
+async def test_what_people_and_clients_wrote_is_text_on_it(redis_url: str) -> None:
+    hostile = "<script>alert(1)</script>\"'"
+    async with filled_console(redis_url, admin_password=PASSWORD) as site:
+        key, secret = await site.console.parts.keys.create(hostile, owner=hostile)
+        await site.browser.learn()
+        await site.browser.post("/api/key/session", json={"key": secret})
+        holder = Holder(site, key.id)
+        request_id = await holder.settle(
+            5006, asked_model=hostile, answered_model=hostile, dropped=(hostile,), code=hostile
+        )
+        pages = [(await site.get(path)).text for path in ("/key", f"/key/requests/{request_id}")]
+
+    assert all("alert(1)" in page for page in pages)
+    assert not [page for page in pages if "<script>alert" in page]
+
+
 async def test_another_keys_receipt_is_not_found(redis_url: str) -> None:
     async with signed_in(redis_url) as holder:
         other = next(iter(holder.site.scene.key_names))

@@ -11,7 +11,7 @@ import msgspec
 
 from codex_proapi.commons.prices.list_prices import LIST_PRICES, Price
 from codex_proapi.commons.prices.price_store import PriceStore
-from codex_proapi.commons.prices.token_costs import MILLION, cost_of, price_of, total_cost
+from codex_proapi.commons.prices.token_costs import MILLION, Cost, cost_of, price_of, total_cost
 from codex_proapi.commons.usage.counters import Counters
 
 PARTS: Final = 10**12
@@ -51,6 +51,20 @@ def table_of(prices: Mapping[str, Price]) -> PriceTable:
     return PriceTable(prices=prices, text=text, version=version)
 
 
+def cost_of_models(
+    counted: Mapping[tuple[str, str], Counters], prices: Mapping[str, Price]
+) -> Cost:
+    """What one key's tokens cost together; exact.
+
+    Args:
+        counted: Its counters by key and model.
+        prices: By model.
+    """
+    return total_cost(
+        cost_of(counters, price_of(model, prices)) for (_, model), counters in counted.items()
+    )
+
+
 def costs_of_days(
     by_day: Mapping[str, Mapping[tuple[str, str], Counters]],
     days: Sequence[str],
@@ -63,16 +77,7 @@ def costs_of_days(
         days: The days wanted, in their order.
         prices: By model.
     """
-    return [
-        int(
-            PARTS
-            * total_cost(
-                cost_of(counters, price_of(model, prices))
-                for (_, model), counters in by_day.get(day, {}).items()
-            ).amount
-        )
-        for day in days
-    ]
+    return [int(PARTS * cost_of_models(by_day.get(day, {}), prices).amount) for day in days]
 
 
 def dollars(micros: int) -> str:

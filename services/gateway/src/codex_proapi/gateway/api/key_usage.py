@@ -7,6 +7,7 @@ import msgspec
 
 from codex_proapi.commons.api_keys.budgets import PERIODS, Budget
 from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.prices.token_costs import Cost
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.counters import Counters
 from codex_proapi.gateway.errors import BadRequest, StoreUnreachable
@@ -36,7 +37,9 @@ async def usage_of(key: ApiKey | None, quota: KeyQuota, query: Mapping[str, str]
             "key": {"id": key.id, "name": key.name} if key is not None else None,
             "limits": {name: value for name, value in limits.items() if value},
             "budgets": _budgets(figures.budgets),
-            "days": [_day(day, counted) for day, counted in figures.days.items()],
+            "days": [
+                _day(day, counted, figures.costs[day]) for day, counted in figures.days.items()
+            ],
         }
     )
 
@@ -62,7 +65,7 @@ def _budgets(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
     ]
 
 
-def _day(day: str, counted: Counters) -> dict[str, Any]:
+def _day(day: str, counted: Counters, cost: Cost) -> dict[str, Any]:
     return {
         "date": day,
         "requests": counted.requests,
@@ -72,4 +75,6 @@ def _day(day: str, counted: Counters) -> dict[str, Any]:
         "output_tokens": counted.output,
         "reasoning_tokens": counted.reasoning,
         "estimated_tokens": counted.estimated,
+        "cost_usd": None if cost.known is None else f"{cost.known:f}",
+        "unpriced_tokens": cost.unpriced,
     }

@@ -25,7 +25,8 @@ from codex_proapi.commons.api_keys.limits import Limits, Unit
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.quota_parser import Quota, QuotaWindow, window_name
 from codex_proapi.commons.owner_terms.closing import admits
-from codex_proapi.commons.prices.price_table import PriceView, costs_of_days
+from codex_proapi.commons.prices.price_table import PriceView, cost_of_models, costs_of_days
+from codex_proapi.commons.prices.token_costs import Cost
 from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.commons.usage.counters import Counters, UsageStore
 from codex_proapi.gateway.formats.codex.quota_encoder import quota_of_windows
@@ -43,6 +44,8 @@ class KeyFigures(msgspec.Struct, frozen=True):
     """Its budgets, the shortest first."""
     days: dict[str, Counters]
     """Counters by day (`2026-11-24`), from today back."""
+    costs: dict[str, Cost]
+    """What each of these days' tokens would cost at list prices."""
 
 
 class KeyQuota:
@@ -96,8 +99,15 @@ class KeyQuota:
             spent, cost = await self._spent(key, counted, now)
             budgets = budgets_of(key.limits, spent, now, calendar, cost=cost)
         subject = key.id if key is not None else WITHOUT_KEY
-        read = await self._usage.read("key", calendar.days_back(now, days), subjects=[subject])
-        return KeyFigures(budgets, {day: found[subject] for day, found in read.items()})
+        wanted = calendar.days_back(now, days)
+        read = await self._usage.read("key", wanted, subjects=[subject])
+        models = await self._usage.read_models([subject], wanted)
+        prices = self._prices.table.prices
+        return KeyFigures(
+            budgets,
+            {day: found[subject] for day, found in read.items()},
+            {day: cost_of_models(models.get(day, {}), prices) for day in wanted},
+        )
 
     async def _spent(self, key: ApiKey, days: Sequence[str], now: float) -> tuple[Spent, Spent]:
         """What the key has used of its budgets: tokens, and money."""
