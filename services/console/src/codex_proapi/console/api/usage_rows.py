@@ -1,5 +1,6 @@
 """Usage as rows: which is asked for, read period by period, written as JSON or CSV in parts."""
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -54,6 +55,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Of this key only; empty is every key's, and so below."""
     account: str = ""
     model: str = ""
+
+
+ROWS_AT_ONCE = 250
+"""Rows that are made and written at once: some three milliseconds of the loop."""
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +238,17 @@ def rows_of(
     return sorted(rows, key=lambda row: (row.day, -row.total, row.subject))
 
 
+async def _row_parts(
+    period: str, sums: Sums, names: Mapping[str, str], costs: Mapping[str, Cost]
+) -> AsyncIterator[list[UsageRow]]:
+    """The same rows in the same order, ROWS_AT_ONCE at once; others are served in between."""
+    ordered = sorted(sums, key=lambda each: (-(sums[each].input + sums[each].output), each))
+    for begin in range(0, len(ordered), ROWS_AT_ONCE):
+        part = ordered[begin : begin + ROWS_AT_ONCE]
+        yield rows_of(period, {subject: sums[subject] for subject in part}, names, costs)
+        await asyncio.sleep(0)
+
+
 async def json_parts(
     body: UsageBody,
     periods: AsyncIterator[Period],
@@ -244,11 +260,11 @@ async def json_parts(
     between = b""
     async for period, sums in periods:
         if sums:
-            rows = rows_of(period, sums, names, await costs(period, sums))
-            written += between + msgspec.json.encode(rows)[1:-1]
-            between = b","
-            yield written
-            written = b""
+            async for rows in _row_parts(period, sums, names, await costs(period, sums)):
+                written += between + msgspec.json.encode(rows)[1:-1]
+                between = b","
+                yield written
+                written = b""
     yield written + b"]}"
 
 
@@ -259,8 +275,8 @@ async def csv_parts(
     yield _lines([(*UsageRow.__struct_fields__, "time_zone")])
     async for period, sums in periods:
         if sums:
-            rows = rows_of(period, sums, names, await costs(period, sums))
-            yield _lines((*map(_cell, msgspec.structs.astuple(row)), time_zone) for row in rows)
+            async for rows in _row_parts(period, sums, names, await costs(period, sums)):
+                yield _lines((*map(_cell, msgspec.structs.astuple(row)), time_zone) for row in rows)
 
 
 def _cell(value: Any) -> Any:
