@@ -64,6 +64,8 @@ async def test_an_auth_json_becomes_an_account_without_its_tokens(api: httpx.Asy
         "last_used_at": 0,
         "last_error": "",
         "last_error_at": 0,
+        "owner": "",
+        "closed": None,
         "in_flight": 0,
         "cooldowns": [],
         "quota": None,

@@ -25,6 +25,8 @@ accounts import AUTH --json
 accounts list --json
 accounts pause ada@example.com --json
 accounts resume ada@example.com --json
+accounts terms set ada@example.com --paused --json
+accounts terms show ada@example.com --json
 accounts reseal --json
 keys create laptop --expires 30d --json
 keys list --json

@@ -23,6 +23,7 @@ from codex_proapi.console.api.administration import audit, connection, script_to
 from codex_proapi.console.api.holders import entry as key_entry
 from codex_proapi.console.api.owners import entry, own_accounts, own_logins, records
 from codex_proapi.console.api.reports import what_if
+from codex_proapi.console.api.terms import routes as terms
 from codex_proapi.console.live import log_download, logs
 from codex_proapi.console.pages import overview
 from codex_proapi.console.server import health, version
@@ -35,6 +36,7 @@ API_ROUTES = (
     *(sign_in.change_password, sign_in.list_sessions, sign_in.end_sessions, sign_in.end_session),
     *(accounts.list_accounts, accounts.show_account, accounts.add_account),
     *(accounts.preview_account, accounts.change_account, accounts.remove_account),
+    *(terms.show_terms, terms.change_terms),
     *(accounts.refresh_account, accounts.use_account_again, accounts.try_account),
     *(logins.begin_login, logins.show_login, logins.poll_login, logins.paste_callback),
     *(logins.give_up_login, authorize.leave, authorize.arrive),

@@ -9,6 +9,7 @@ from codex_proapi.commons.accounts.model import Account, Cooldown
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.console.accounts.closed_accounts import ClosedBody, closed_body, closed_by_owner
 from codex_proapi.console.errors import Code, NotFound
 
 
@@ -43,6 +44,10 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: int
     last_error: str
     last_error_at: int
+    owner: str
+    """Id of its owner; empty if it has none."""
+    closed: ClosedBody | None
+    """How its owner's terms keep every key off it now; null if they do not."""
     in_flight: int
     """Answers under way on all gateways."""
     cooldowns: tuple[CooldownBody, ...]
@@ -85,7 +90,8 @@ class AccountBodies:
     async def draw(self, accounts: Sequence[Account]) -> list[AccountBody]:
         """Bodies of some accounts with their present state."""
         ids = [account.id for account in accounts]
-        cooldowns = await self._cooldowns.all(ids, now=self._clock())
+        now = self._clock()
+        cooldowns = await self._cooldowns.all(ids, now=now)
         quotas = await self._quotas.all(ids)
         replicas = await self._replicas.all()
         return [
@@ -94,6 +100,7 @@ class AccountBodies:
                 cooldowns=cooldowns.get(account.id, {}),
                 quota=quotas.get(account.id),
                 in_flight=sum(replica.in_flight.get(account.id, 0) for replica in replicas),
+                now=now,
             )
             for account in accounts
         ]
@@ -105,6 +112,7 @@ def _body(
     cooldowns: Mapping[str, Cooldown],
     quota: SeenQuota | None,
     in_flight: int,
+    now: float,
 ) -> AccountBody:
     return AccountBody(
         id=account.id,
@@ -123,6 +131,8 @@ def _body(
         last_used_at=account.last_used_at,
         last_error=account.last_error,
         last_error_at=account.last_error_at,
+        owner=account.owner,
+        closed=closed_body(closed_by_owner(account, quota, now=now)),
         in_flight=in_flight,
         cooldowns=tuple(
             CooldownBody(

@@ -1,4 +1,4 @@
-"""`codex-proapi accounts …`: login, import, add-token, list, pause, resume, remove, reseal."""
+"""`codex-proapi accounts …`: login, import, add-token, list, pause, resume, remove, reseal, terms."""
 
 import asyncio
 import time
@@ -17,6 +17,7 @@ from codex_proapi.console.accounts.auth_json import (
     read_auth_json,
 )
 from codex_proapi.console.accounts.pending_logins import PendingLogin, Way
+from codex_proapi.console.cli.lazy_commands import LazyCommand
 from codex_proapi.console.cli.opened_store import OpenedStore, opened, with_store
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
 from codex_proapi.console.cli.terminal.questions import confirm
@@ -82,7 +83,7 @@ def login(environ: Mapping[str, str], account: str, *, as_json: bool) -> None:
     upstream = UpstreamLogin(environ)
 
     async def sign_in(store: OpenedStore) -> tuple[bool, Account]:
-        again = await _meant(store.accounts, account) if account else None
+        again = await meant_account(store.accounts, account) if account else None
         before = {each.id for each in await store.accounts.list()}
         try:
             found = await upstream.sign_in(
@@ -172,7 +173,7 @@ def remove(
         confirm(plain(f"Forget {account} and its tokens?"), option="--yes")
 
     async def forget(store: OpenedStore) -> tuple[Account, bool]:
-        meant = await _meant(store.accounts, account)
+        meant = await meant_account(store.accounts, account)
         revoked = upstream is not None and await upstream.end(store.accounts, meant.id)
         await store.accounts.remove(meant.id)
         before = {"name": meant.name, "login_revoked": revoked}
@@ -260,7 +261,7 @@ def _change(
     """Run an action on the account with an id or name; `done` is its name in the audit log."""
 
     async def change(store: OpenedStore) -> Account:
-        meant = await _meant(store.accounts, wanted)
+        meant = await meant_account(store.accounts, wanted)
         if await act(store.accounts, meant.id):
             await store.note(f"account.{done}", account=meant.id, before={"name": meant.name})
         return await store.accounts.get(meant.id) or meant
@@ -272,7 +273,7 @@ def _change(
         print(plain(f"{done} {changed.name}"))
 
 
-async def _meant(accounts: AccountStore, wanted: str) -> Account:
+async def meant_account(accounts: AccountStore, wanted: str) -> Account:
     """The account with an id, name or e-mail address."""
     known = await accounts.list()
     meant = [a for a in known if wanted in (a.id, a.name, a.email)]
@@ -292,3 +293,13 @@ def _state(account: Account) -> str:
     if account.state is AccountState.UNKNOWN:
         return "not known to this version"
     return "paused" if account.paused else "active"
+
+
+accounts.add_command(
+    LazyCommand(
+        "terms",
+        module="codex_proapi.console.cli.terms.commands",
+        attribute="terms",
+        summary="On which terms an account may be used: hours, a share that stays its owner's, keys, a pause.",
+    )
+)

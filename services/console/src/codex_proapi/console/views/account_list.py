@@ -14,6 +14,7 @@ from codex_proapi.commons.accounts.quota_store import (
 )
 from codex_proapi.commons.cluster.replicas import Replica
 from codex_proapi.commons.owner_terms.terms import OwnerTerms
+from codex_proapi.console.accounts.closed_accounts import closed_by_owner
 from codex_proapi.console.views.account_status import AccountStatus, Word, status_of
 from codex_proapi.console.views.quota_windows import (
     SPENT_LEFT,
@@ -171,7 +172,13 @@ async def load_accounts(sources: Sources, *, owner: str = "") -> AccountOverview
             weight=account.weight,
             owner=account.owner,
             terms=account.terms,
-            condition=status_of(account, cooldown=cooldown, bars=bars, now=now),
+            condition=status_of(
+                account,
+                cooldown=cooldown,
+                bars=bars,
+                now=now,
+                closed=closed_by_owner(account, quota, now=now),
+            ),
             bars=bars,
             limits=limits_of(quota, now=now),
             credits=quota.credits if quota else None,

@@ -16,6 +16,7 @@ from codex_proapi.commons.accounts.model import (
     Cooldown,
     CooldownReason,
 )
+from codex_proapi.commons.owner_terms.closing import Closed
 from codex_proapi.console.texts.phrases import N_
 from codex_proapi.console.views.quota_windows import SPENT_LEFT, Bar, Tone
 
@@ -25,6 +26,7 @@ class Word(enum.StrEnum):
 
     READY = "ready"
     PAUSED = "paused"
+    CLOSED = "closed"
     SPENT = "spent"
     COOLING = "cooling"
     UNREACHABLE = "unreachable"
@@ -40,6 +42,7 @@ class Word(enum.StrEnum):
 WORDS: dict[Word, str] = {
     Word.READY: N_("Ready"),
     Word.PAUSED: N_("Paused"),
+    Word.CLOSED: N_("Not offered now"),
     Word.SPENT: N_("Quota used up"),
     Word.COOLING: N_("Cooling down"),
     Word.UNREACHABLE: N_("Unreachable"),
@@ -53,6 +56,7 @@ WORDS: dict[Word, str] = {
 }
 CAUSES: dict[Word, str] = {
     Word.PAUSED: N_("You took it out of rotation."),
+    Word.CLOSED: N_("Its owner's terms do not offer it now."),
     Word.SPENT: N_("A usage window of its plan is spent."),
     Word.COOLING: N_("OpenAI asked for a pause after many requests in a short time."),
     Word.UNREACHABLE: N_("Several requests in a row failed on the way."),
@@ -66,6 +70,7 @@ CAUSES: dict[Word, str] = {
 }
 CURES: dict[Word, str] = {
     Word.PAUSED: N_("Resume it when it may serve again."),
+    Word.CLOSED: N_("It comes back when its owner's terms allow it."),
     Word.SPENT: N_("It comes back by itself when the window resets."),
     Word.COOLING: N_("It comes back by itself in a moment."),
     Word.UNREACHABLE: N_("It is tried again by itself. If it stays, check the connection."),
@@ -79,10 +84,12 @@ CURES: dict[Word, str] = {
 }
 OWNERS_CAUSES: dict[Word, str] = {
     Word.PAUSED: N_("The administrator has taken it out of rotation."),
+    Word.CLOSED: N_("Your terms do not offer it now."),
 }
 """Causes in other words, for the owner of the account."""
 OWNERS_CURES: dict[Word, str] = {
     Word.PAUSED: N_("It is used again when the administrator resumes it."),
+    Word.CLOSED: N_("It is used again when they allow it."),
     Word.ENTITLEMENT: N_("Check its plan and workspace."),
     Word.SIGN_IN: N_("Sign in again; terms and history stay."),
     Word.DISABLED: N_("Ask OpenAI's support, or take it out of the pool."),
@@ -101,6 +108,7 @@ _COOLING: dict[CooldownReason, Word] = {
 _TONES: dict[Word, Tone] = {
     Word.READY: Tone.OK,
     Word.PAUSED: Tone.UNKNOWN,
+    Word.CLOSED: Tone.UNKNOWN,
     Word.SPENT: Tone.WARN,
     Word.COOLING: Tone.WARN,
     Word.SUBSTITUTED: Tone.WARN,
@@ -177,6 +185,8 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def answers_never(self) -> bool:
         """Whether it cannot serve until an administrator acts."""
+        if self.word is Word.CLOSED:
+            return not self.until
         return self.word in {
             Word.PAUSED,
             Word.SIGN_IN,
@@ -193,9 +203,17 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def status_of(
-    account: Account, *, cooldown: Cooldown | None, bars: Sequence[Bar], now: float
+    account: Account,
+    *,
+    cooldown: Cooldown | None,
+    bars: Sequence[Bar],
+    now: float,
+    closed: Closed | None = None,
 ) -> AccountStatus:
-    """Choose the state: those that need an administrator first, then paused, then temporary ones."""
+    """Choose the state: those that need an administrator first, then paused, then temporary ones.
+
+    `closed` is how its owner's terms close it.
+    """
     match account.state:
         case AccountState.DEACTIVATED:
             return AccountStatus(word=Word.DISABLED, code=account.state_reason)
@@ -209,6 +227,9 @@ def status_of(
             pass
     if account.paused:
         return AccountStatus(word=Word.PAUSED)
+    if closed is not None:
+        code = f"closed_by_{closed.term.value}"
+        return AccountStatus(word=Word.CLOSED, until=int(closed.until), code=code)
     if cooldown is not None and cooldown.until > now:
         word = _COOLING[cooldown.reason]
         return AccountStatus(word=word, until=int(cooldown.until), code=cooldown.code)
