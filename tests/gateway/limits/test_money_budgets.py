@@ -16,6 +16,7 @@ from codex_proapi.commons.api_keys.limits import Limit, Limits, Unit
 from codex_proapi.commons.prices.list_prices import Price
 from codex_proapi.commons.prices.price_table import PricedModel, PriceTable, costs_of_days, table_of
 from codex_proapi.commons.redis import keyspace, operator_keys
+from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
@@ -193,6 +194,25 @@ async def test_a_spent_week_tells_when_something_is_left(pool: Pool) -> None:
 
     assert (allowance.refused, allowance.days) == (Limit.WEEK_COST, 1)
     assert allowance.cost == Spent(week=1_200_000, week_midnights=1)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Shanghai"])
+async def test_days_are_those_of_the_team(pool: Pool, zone: str) -> None:
+    calendar = Calendar(zone)
+    pool.usage.calendar = calendar
+    await pool.settle(Tokens(output=100_000))
+    charge = charge_for(
+        "key_1",
+        Limits(micro_usd_day=DOLLAR),
+        request_id="req_zone",
+        version=0,
+        tokens=0,
+        calendar=calendar,
+        priced=PricedModel(table=TABLE, model="sol"),
+    )
+    assert charge is not None
+
+    assert (await pool.allowed(charge)).refused is Limit.DAY_COST
 
 
 async def test_what_is_under_way_holds_its_estimate(pool: Pool) -> None:
