@@ -112,3 +112,10 @@ async def test_what_counts_against_limits_just_now_is_told(scene: Scene) -> None
 
     assert await scene.records.minute("key_a", now=NOW) == (1, 42, 1)
     assert await scene.records.minute("key_b", now=NOW) == (0, 0, 0)
+
+
+async def test_figures_of_a_minute_of_another_type_are_none(scene: Scene) -> None:
+    for name in (keyspace.minute_requests, keyspace.minute_tokens, keyspace.streams):
+        await scene.redis.set(name("key_a"), "x")
+
+    assert await scene.records.minute("key_a", now=NOW) == (0, 0, 0)

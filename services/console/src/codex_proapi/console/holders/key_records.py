@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -19,7 +19,8 @@ from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.prices.list_prices import Price
 from codex_proapi.commons.prices.price_table import costs_of_days
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.commons.redis.clients import ask, text
+from codex_proapi.commons.redis.clients import text
+from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.commons.usage.counters import UsageStore, key_and_model
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
@@ -99,23 +100,22 @@ class KeyRecords:
 
     async def minute(self, key_id: str, *, now: float) -> MinuteUse:
         """What a key with limits has under way, and had in the last minute."""
-
-        async def together() -> list[Any]:
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.zcount(keyspace.minute_requests(key_id), now - MINUTE, "+inf")
-            pipe.hgetall(keyspace.minute_tokens(key_id))
-            pipe.zcount(keyspace.streams(key_id), now, "+inf")
-            replies: list[Any] = await pipe.execute()
-            return replies
-
-        requests, seconds, streams = await ask(together)
+        reads = [
+            StoredRead("usage", key_id, command)
+            for command in (
+                ("ZCOUNT", keyspace.minute_requests(key_id), str(now - MINUTE), "+inf"),
+                ("HGETALL", keyspace.minute_tokens(key_id)),
+                ("ZCOUNT", keyspace.streams(key_id), str(now), "+inf"),
+            )
+        ]
+        requests, seconds, streams = await read_each(self._redis, reads)
         # A second's tokens stand under its number; one with a plus is when the last were charged.
         tokens = sum(
             int(count)
-            for second, count in seconds.items()
+            for second, count in (seconds or {}).items()
             if text(second).isdecimal() and int(second) > now - MINUTE
         )
-        return MinuteUse(requests=requests, tokens=max(0, tokens), streams=streams)
+        return MinuteUse(requests=requests or 0, tokens=max(0, tokens), streams=streams or 0)
 
     async def budgets(
         self, key: ApiKey, *, prices: Mapping[str, Price], calendar: Calendar, now: float
