@@ -189,6 +189,7 @@ class Scene:
                 self.ask(gateway, f"Hello {number}", stream=stream, seed=number)
             self.ask(gateway, "Hello", path="/v1/responses")
             self.ask(gateway, "[[fault:slow pace=0.02]] Hello", stream=True)
+            self.ask(gateway, "Hello", metadata={"task": "title_generation"})
             self.ask(gateway, "Hello", key="cpa-wrong")
             self.ask(gateway, "Hello", model="no-such-model")
             gateway.get("/v1/models")

@@ -19,6 +19,7 @@ WRITES = {
     "images.yml": {"packages", "id-token", "attestations"},
     "release.yml": {"packages", "id-token", "attestations", "contents"},
     "check.yml": set(),
+    "live.yml": set(),
 }
 """What a workflow may write; pull requests run `check.yml` alone."""
 
