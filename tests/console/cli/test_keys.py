@@ -61,6 +61,7 @@ def test_no_keys_is_told(environ: dict[str, str]) -> None:
 
 def test_all_a_key_may_be_is_said_shown_and_changed(environ: dict[str, str]) -> None:
     run(environ, "create", "ci", "--rpm", "60", "--tokens-week", "1000000", "--expires", "30d")
+    run(environ, "change", "ci", "--usd-day", "12.50", "--usd-month", "0.0004")
     run(
         environ, "change", "ci", "--model", "gpt-5.5", "--weight", "2", "--rpm", "0", "--name", "CI"
     )
@@ -69,11 +70,16 @@ def test_all_a_key_may_be_is_said_shown_and_changed(environ: dict[str, str]) -> 
 
     assert (shown["models"], shown["weight"], shown["group"]) == ("gpt-5.5", "2", "nightly")
     assert run(environ, "list").stdout.rstrip().endswith("\tnightly")
-    assert (shown["limits"], shown["accounts"]) == ("tokens-week 1000000", "all")
+    assert (shown["limits"], shown["accounts"]) == (
+        "tokens-week 1000000, usd-day 12.50, usd-month 0.0004",
+        "all",
+    )
     assert shown["ends"].endswith("UTC")
     told = json.loads(run(environ, "list", "--json").stdout)["keys"]
     assert told == [json.loads(run(environ, "show", "CI", "--json").stdout)]
     assert told[0]["limits"]["tokens_week"] == 1_000_000
+    assert told[0]["limits"]["micro_usd_day"] == 12_500_000
+    assert "is no amount" in run(environ, "change", "CI", "--usd-day", "12,50").output
     assert "nothing to change" in run(environ, "change", "CI").output
     assert "ada is no account" in run(environ, "change", "CI", "--account", "ada").output
     assert run(environ, "change", "CI", "--account", "all").exit_code == 0
