@@ -116,3 +116,17 @@ async def test_terms_of_a_newer_version_are_left_as_they_are(
 
     assert again.terms.unreadable
     assert await redis_client.hget(keyspace.account(account.id), "terms") == newer
+
+
+async def test_terms_are_set_for_the_owner_they_were_meant_for(store: AccountStore) -> None:
+    account = await store.add(a_login(exp=LATER))
+    paused = OwnerTerms(paused=True)
+    assert await store.set_terms(account.id, paused, owner="")
+    await claim(store, "own_1", "rt_2")
+
+    assert not await store.set_terms(account.id, OwnerTerms(), owner="")
+    assert not await store.set_terms(account.id, OwnerTerms(), owner="own_2")
+    kept = await store.get(account.id)
+    assert kept is not None
+    assert kept.terms == OwnerTerms(paused=True, consent=AGREED)
+    assert await store.set_terms(account.id, OwnerTerms(consent=AGREED), owner="own_1")

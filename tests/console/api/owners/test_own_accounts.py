@@ -341,6 +341,23 @@ async def test_leaving_while_openai_is_away_deletes_the_tokens_and_says_so(scene
     assert await scene.first.redis.exists(keyspace.credential(account_id)) == 0
 
 
+async def test_the_administrator_cannot_loosen_an_owner_s_terms(scene: Scene) -> None:
+    account_id = await add(scene.ada, scene.sim)
+    home = f"/api/owner/accounts/{account_id}/terms"
+    await scene.ada.patch(home, json={"paused": True, "reserved_percent": {"weekly": 40}})
+    changed = await scene.administrator.put(f"/api/accounts/{account_id}/terms", json={})
+    resumed = await scene.administrator.patch(f"/api/accounts/{account_id}", json={"paused": False})
+    renewed = await scene.administrator.post(
+        "/api/accounts", json={"auth_json": scene.sim.auth_json("ada")}
+    )
+
+    assert code_of(changed) == (403, "owners_terms")
+    assert (resumed.status_code, renewed.status_code) == (200, 201)
+    (own,) = await scene.ada.own()
+    assert own["closed"] == {"term": "paused", "until": 0.0}
+    assert own["terms"]["reserved_percent"] == {"weekly": 40.0}
+
+
 async def test_an_owner_with_accounts_is_not_removed(scene: Scene) -> None:
     account_id = await add(scene.ada, scene.sim)
     answer = await scene.administrator.delete(f"/api/owners/{scene.ada_id}")

@@ -274,3 +274,11 @@ async def test_while_redis_is_away_nothing_is_used_up_and_nobody_is_signed_out(
         assert (await ada.enter(token)).status_code == 201
         assert await while_away("GET", "/api/owner/accounts") == 503
         assert (await ada.get("/api/owner/accounts")).status_code == 200
+
+
+async def test_his_page_is_refreshed_with_what_has_changed_alone(ada: OwnerBrowser) -> None:
+    page = await ada.get("/owner", headers=HTML)
+    [shown] = re.findall(r'<meta name="live" content="([^"]+)">', page.text)
+    again = await ada.get("/owner", headers={**HTML, "x-live": shown})
+
+    assert (page.status_code, again.status_code, again.text) == (200, 204, "")

@@ -235,15 +235,17 @@ class AccountStore:
         """Change an account's share of new conversations; False if it is unknown."""
         return await self._change(account_id, {"weight": weight})
 
-    async def set_terms(self, account_id: str, terms: OwnerTerms) -> bool:
-        """Replace the terms of an account's owner; False if it is unknown.
+    async def set_terms(
+        self, account_id: str, terms: OwnerTerms, *, owner: str | None = None
+    ) -> bool:
+        """Replace the terms of an account; False if it is unknown, or not this owner's any more.
 
         They are to be checked before (`owner_terms.terms.check`). What only a newer version knows of
         the terms before stays.
         """
         read = StoredRead("account", account_id, ("HGET", keyspace.account(account_id), "terms"))
         [before] = await read_each(self._redis, [read])
-        return await self._change(account_id, {"terms": stored_terms(terms, before)})
+        return await self._change(account_id, {"terms": stored_terms(terms, before)}, owner=owner)
 
     async def remove(self, account_id: str) -> bool:
         """Delete an account and its credential; its usage stays. False if it is unknown."""
@@ -280,14 +282,19 @@ class AccountStore:
             return False
 
     async def _change(
-        self, account_id: str, fields: Mapping[str, Any], *, generation: int | None = None
+        self,
+        account_id: str,
+        fields: Mapping[str, Any],
+        *,
+        generation: int | None = None,
+        owner: str | None = None,
     ) -> bool:
         keys = [
             *(keyspace.account(account_id), keyspace.credential(account_id)),
             keyspace.accounts_version(),
         ]
         expected = "" if generation is None else generation
-        args = [expected, *_pairs(fields)]
+        args = [expected, "*" if owner is None else owner, *_pairs(fields)]
         return bool(await self._run("change_account", keys, args))
 
     async def _run(

@@ -73,13 +73,18 @@ async def page(
     request: AnyRequest, sources: Sources, overview: AccountOverview, template: str, **context: Any
 ) -> Response[str]:
     """Respond with a page, or with its live regions alone."""
-    seen = request.headers.get(LIVE_HEADER)
-    live = seen is not None
+    live = LIVE_HEADER in request.headers
     name = template.removesuffix(".html")
     layout = await _layout(request, sources, overview, name=name)
     html = await render_in_steps(
         template, preferences(request), layout=layout, live=live, **context
     )
+    return live_response(request, html)
+
+
+def live_response(request: AnyRequest, html: str) -> Response[str]:
+    """The response of a page that is rendered: whole, or what has changed of its live regions."""
+    seen = request.headers.get(LIVE_HEADER)
     headers = {"vary": "cookie, accept-language"}
     if seen is None:
         html = with_digests(html)

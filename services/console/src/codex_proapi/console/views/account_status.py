@@ -87,12 +87,19 @@ OWNERS_CAUSES: dict[Word, str] = {
     Word.CLOSED: N_("Your terms do not offer it now."),
 }
 """Causes in other words, for the owner of the account."""
+OWNERS_FAULTS: dict[str, str] = {
+    "closed_by_paused": N_("You have paused it."),
+    "closed_by_hours": N_("It is outside your hours."),
+    "closed_by_share": N_("What is left of a window stays yours."),
+    "closed_by_reading": N_("A share stays yours, and nobody knows just now what is left."),
+}
+"""Codes in other words, for the owner of the account."""
 OWNERS_CURES: dict[Word, str] = {
     Word.PAUSED: N_("It is used again when the administrator resumes it."),
-    Word.CLOSED: N_("It is used again when they allow it."),
     Word.ENTITLEMENT: N_("Check its plan and workspace."),
     Word.SIGN_IN: N_("Sign in again; terms and history stay."),
     Word.DISABLED: N_("Ask OpenAI's support, or take it out of the pool."),
+    Word.CLOSED: N_("Your terms decide when it is used again."),
     Word.UNKNOWN: N_("Tell your administrator."),
 }
 """Cures in other words, for the owner of the account."""
@@ -161,6 +168,11 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     def cure(self) -> str:
         """What to do, untranslated; empty when nothing is to be done."""
         return CURES.get(self.word, "")
+
+    @property
+    def owners_fault(self) -> str:
+        """What the code means to the account's owner, untranslated; empty if it is the same."""
+        return OWNERS_FAULTS.get(self.code, "")
 
     @property
     def owners_cause(self) -> str:

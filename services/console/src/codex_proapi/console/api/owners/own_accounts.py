@@ -21,16 +21,18 @@ from codex_proapi.commons.owner_terms.terms import (
     check,
 )
 from codex_proapi.console.accounts.auth_json import MAX_BYTES, Preview
+from codex_proapi.console.accounts.closed_accounts import ClosedBody
 from codex_proapi.console.accounts.login_service import LoginService
 from codex_proapi.console.api.account_bodies import AccountBodies, CooldownBody
 from codex_proapi.console.api.accounts import AuthFileBody, read_login
 from codex_proapi.console.api.owners.claims import OwnerClaims, own_account
 from codex_proapi.console.api.owners.entry import owner_of_accounts
+from codex_proapi.console.api.terms.bodies import audited
 from codex_proapi.console.auth.attempts import Attempts
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.identity import identity_of
 from codex_proapi.console.auth.request_author import audit_event
-from codex_proapi.console.errors import BadRequest
+from codex_proapi.console.errors import BadRequest, Code, NotFound
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.parameters import Id
 
@@ -73,6 +75,8 @@ class OwnAccountBody(msgspec.Struct, frozen=True, kw_only=True):
     paused_by_administrator: bool
     cooldowns: tuple[CooldownBody, ...]
     quota: SeenQuota | None
+    closed: ClosedBody | None
+    """How the terms keep every key off it now; null if they do not."""
     terms: OwnerTerms
 
 
@@ -176,15 +180,12 @@ async def change_own_terms(
         raise BadRequest(message=f"{wrong.parameter} {wrong}.", param=wrong.parameter) from None
     if terms != account.terms:
         await attempts.count_change(account.owner)
-        await accounts.set_terms(account_id, terms)
+        if not await accounts.set_terms(account_id, terms, owner=account.owner):
+            raise NotFound(Code.UNKNOWN_ACCOUNT)
+        action = terms_action(account.terms, terms)
+        before, after = audited(account.terms, terms)
         await audit.note(
-            audit_event(
-                request,
-                terms_action(account.terms, terms),
-                account=account_id,
-                before=terms_facts(account.terms, changed_to=terms),
-                after=terms_facts(terms, changed_to=account.terms),
-            )
+            audit_event(request, action, account=account_id, before=before, after=after)
         )
     return (await show_bodies([await own_account(request, accounts, account_id)], bodies))[0]
 
@@ -219,17 +220,6 @@ def terms_action(before: OwnerTerms, after: OwnerTerms) -> str:
     return "account.paused_by_owner" if after.paused else "account.resumed_by_owner"
 
 
-def terms_facts(terms: OwnerTerms, *, changed_to: OwnerTerms) -> Facts:
-    """The terms that differ, as the audit writes them."""
-    facts: dict[str, str | int | float | bool] = {}
-    for name in OwnTermsChange.__struct_fields__:
-        value = getattr(terms, name)
-        if value != getattr(changed_to, name):
-            plain = isinstance(value, str | bool)
-            facts[name] = value if plain else msgspec.json.encode(value).decode()
-    return facts
-
-
 async def show_bodies(accounts: list[Account], bodies: AccountBodies) -> list[OwnAccountBody]:
     """Accounts as their owner sees them."""
     terms = {account.id: account.terms for account in accounts}
@@ -244,6 +234,7 @@ async def show_bodies(accounts: list[Account], bodies: AccountBodies) -> list[Ow
             paused_by_administrator=body.paused,
             cooldowns=body.cooldowns,
             quota=body.quota,
+            closed=body.closed,
             terms=terms[body.id],
         )
         for body in await bodies.draw(accounts)

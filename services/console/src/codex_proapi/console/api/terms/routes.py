@@ -53,7 +53,8 @@ async def change_terms(
     terms = data.terms(account.terms)
     check_keys(terms.keys, known=await keys.names(), before=account.terms.keys)
     if terms != account.terms:
-        await accounts.set_terms(account_id, terms)
+        if not await accounts.set_terms(account_id, terms, owner=""):  # claimed, or removed
+            raise Refused(Code.OWNERS_TERMS)
         before, after = audited(account.terms, terms)
         await audit.note(
             audit_event(

@@ -91,7 +91,7 @@ def set_terms(
         after = _changed(meant.terms, **provided)
         _checked(after, meant.terms, known=await store.keys.names())
         if after != meant.terms:
-            await store.accounts.set_terms(meant.id, after)
+            await store.accounts.set_terms(meant.id, after, owner="")
             before, now = audited(meant.terms, after)
             await store.note("account.terms_changed", account=meant.id, before=before, after=now)
         return await _body(store, await meant_account(store.accounts, meant.id))

@@ -11,8 +11,12 @@ from codex_proapi.commons.owner_terms.terms import OwnerTerms, zone_names
 from codex_proapi.console.api.owners.entry import owner_of_accounts
 from codex_proapi.console.api.owners.records import ENTRY_PAGE
 from codex_proapi.console.auth.identity import identity_of
-from codex_proapi.console.layout.layout import LIVE_HEADER, AnyRequest, preferences
-from codex_proapi.console.layout.live_parts import changes_of, digests_in
+from codex_proapi.console.layout.layout import (
+    LIVE_HEADER,
+    AnyRequest,
+    live_response,
+    preferences,
+)
 from codex_proapi.console.layout.rendering import render, render_in_steps
 from codex_proapi.console.owners.consent import CURRENT, WORDINGS
 from codex_proapi.console.owners.owner_store import Owner
@@ -71,17 +75,9 @@ async def own_page(request: AnyRequest, sources: NamedDependency[Sources]) -> Re
     """The accounts of the owner who asks."""
     identity = identity_of(request.scope)
     view = await _view(request, sources, owner_of_accounts(identity), csrf=identity.csrf)
-    seen = request.headers.get(LIVE_HEADER)
-    html = await render_in_steps(
-        "owner.html", preferences(request), live=seen is not None, view=view
-    )
-    headers = {"vary": "cookie, accept-language"}
-    if seen is not None:
-        html, digests = changes_of(html, digests_in(seen))
-        headers[LIVE_HEADER] = " ".join(digests)
-        if not html:
-            return Response("", status_code=204, headers=headers)
-    return Response(html, media_type=MediaType.HTML, headers=headers)
+    live = LIVE_HEADER in request.headers
+    html = await render_in_steps("owner.html", preferences(request), live=live, view=view)
+    return live_response(request, html)
 
 
 @get(ENTRY_PAGE, opt={"page": True, "public": True, "passive": True}, include_in_schema=False)
