@@ -119,6 +119,9 @@ async def test_a_model_alias_that_cannot_be_read_is_not_dropped(site: Served, vi
     await visitor.page.fill("[name=model_aliases]", "gpt-4o = gpt-5.5\nhouse gpt-5.5")
     await visitor.click("[data-settings] [type=submit]")
     await visitor.see("#requests [data-error]", "“house gpt-5.5” is not “name = model”.")
+    await visitor.page.fill("[name=model_aliases]", "gpt-4o = gpt-5.5\nGPT-4o = gpt-6-sol")
+    await visitor.click("[data-settings] [type=submit]")
+    await visitor.see("#requests [data-error]", "“GPT-4o” stands in two lines.")
     assert not (await LiveSettingsStore(site.scene.redis).read()).model_aliases
 
     await visitor.page.fill("[name=model_aliases]", "gpt-4o = nope-model")

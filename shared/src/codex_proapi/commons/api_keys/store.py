@@ -199,7 +199,8 @@ class KeyStore:
             fields["limits"] = _merged_limits(stored.get("limits"), changed.limits)
         pairs = [part for pair in fields.items() for part in pair]
         keys = [keyspace.key(key_id), keyspace.keys_version()]
-        return changed if await self._run("change_key", keys, pairs) else None
+        durably = changes.get("revoked") is True  # a failover must not bring a revoked key back
+        return changed if await self._run("change_key", keys, pairs, durably=durably) else None
 
     async def revoke(self, key_id: str) -> bool:
         """Revoke a key, on every replica from its next request on; False if it is unknown."""
@@ -209,7 +210,7 @@ class KeyStore:
         """Delete a key; its usage stays. False if it is unknown."""
         keys = [keyspace.keys(), keyspace.keys_version(), keyspace.key(key_id)]
         args = [key_id, keyspace.key_digest("")]
-        return bool(await self._run("remove_key", keys, args))
+        return bool(await self._run("remove_key", keys, args, durably=True))
 
     async def rotate(self, key_id: str, *, overlap: int = 0) -> str | None:
         """Give a key a new secret; the old one works for `overlap` seconds more.
@@ -247,10 +248,12 @@ class KeyStore:
         args = [msgspec.json.encode(order).decode()]
         return bool(await self._run("save_key", keys, args))
 
-    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    async def _run(
+        self, script: str, keys: Sequence[str], args: Sequence[Any], *, durably: bool = False
+    ) -> Any:
         """Run an idempotent script; a version of another Redis type goes on from a new number."""
         return await self._repair.run(
-            lambda: self._scripts.repeat(script, keys, args),
+            lambda: self._scripts.repeat(script, keys, args, durably=durably),
             lambda: {keyspace.keys_version(): Form.VERSION},
         )
 

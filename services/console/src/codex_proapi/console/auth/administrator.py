@@ -98,11 +98,10 @@ class Administrator:
         return fits
 
     async def change(self, password: str) -> None:
-        """Replace the password; the caller has verified the old one."""
+        """Replace the password, durably; the caller has verified the old one."""
         check_strength(password)
         hashed = await self._passwords.hash(password)
-        with mapped():
-            await self._redis.hset(keyspace.admin(), "password", hashed)
+        await self._scripts.run("set_password", [keyspace.admin()], [hashed], durably=True)
         self._knows(present=True)
 
     def _knows(self, *, present: bool) -> None:

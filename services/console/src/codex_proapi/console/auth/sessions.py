@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.runtime.stored_records import read_json
 
@@ -56,6 +57,7 @@ class Sessions:
     def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
         self._redis = redis
         self._clock = clock
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<Sessions>"
@@ -109,22 +111,17 @@ class Sessions:
 
     async def end(self, session_id: str) -> bool:
         """End one session on every replica; False if there is none."""
-        with mapped():
-            pipe = self._redis.pipeline(transaction=True)
-            pipe.delete(keyspace.session(session_id))
-            pipe.zrem(keyspace.sessions(), session_id)
-            return bool((await pipe.execute())[0])
+        return bool(await self._end([session_id], counted=""))
 
     async def end_all(self) -> int:
         """End every session on every replica, also one that is being begun; returns how many were."""
-        ids = await self._ids()
-        with mapped():
-            pipe = self._redis.pipeline(transaction=True)
-            for session_id in ids:
-                pipe.delete(keyspace.session(session_id))
-            pipe.delete(keyspace.sessions())
-            pipe.hincrby(keyspace.admin(), SIGN_OUTS, 1)
-            return sum((await pipe.execute())[:-2])
+        return await self._end(await self._ids(), counted=SIGN_OUTS)
+
+    async def _end(self, ids: Sequence[str], *, counted: str) -> int:
+        """End sessions, durably: a failover brings none back."""
+        keys = [keyspace.sessions(), keyspace.admin(), *map(keyspace.session, ids)]
+        args = [counted, *ids]
+        return int(await self._scripts.run("end_sessions", keys, args, durably=True))
 
     async def all(self) -> list[Session]:
         """Every session that has not ended, the one used last first."""

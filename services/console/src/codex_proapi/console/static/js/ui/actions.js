@@ -69,6 +69,9 @@ function pairsOf(text) {
     if (!name || rest.length !== 1 || !rest[0]) throw new Fault({ code: "line_unreadable", message: t("“%(line)s” is not “name = model”.", { line }) });
     return [name, rest[0]];
   });
+  const names = pairs.map(([name]) => name.toLowerCase());
+  const twice = pairs.find((_, at) => names.indexOf(names[at]) !== at);
+  if (twice) throw new Fault({ code: "line_unreadable", message: t("“%(name)s” stands in two lines.", { name: twice[0] }) });
   return pairs.length ? Object.fromEntries(pairs) : null;
 }
 
