@@ -11,7 +11,9 @@ from week.recorded import recorded
 from week.scenarios import make
 
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.console.what_if.replay import question as question_module
 from codex_proapi.console.what_if.replay.question import (
+    MOST_REQUESTS,
     MOST_SIMULATED,
     Answer,
     Change,
@@ -139,6 +141,32 @@ def test_people_more_ask_as_the_others_do(known: tuple[Week, Figures, Records]) 
         ratio = found.then.requests.value / found.today.requests.value
         assert ratio == pytest.approx(1 + people / 10, abs=0.05)
         assert found.people == (10, 10 + people)
+
+
+@pytest.mark.parametrize(
+    "change", [Change(accounts=1000), Change(people=1000), Change(accounts=-47), Change()]
+)
+def test_no_change_makes_a_replay_larger_than_it_may_be(
+    known: tuple[Week, Figures, Records], change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, replays = known[2], []
+    if change.accounts < 0:
+        accounts = tuple(
+            msgspec.structs.replace(account, id=f"{account.id}_{number}")
+            for account in records.accounts
+            for number in range(8)
+        )
+        records = msgspec.structs.replace(records, accounts=accounts)
+
+    def counted(week: Week, **_: Any) -> Replay:
+        replays.append((len(week.members), sum(len(c.turns) for c in week.conversations)))
+        return Replay(msgspec.structs.replace(week, conversations=()), routing=Routing.AFFINITY)
+
+    monkeypatch.setattr(question_module, "Replay", counted)
+    answer(Question(records=records, change=change))
+
+    assert max(members for members, _ in replays) <= 2 * MOST_SIMULATED
+    assert max(requests for _, requests in replays) <= 1.1 * MOST_REQUESTS
 
 
 def test_nobody_is_served_without_accounts(known: tuple[Week, Figures, Records]) -> None:

@@ -169,7 +169,13 @@ def answer(question: Question) -> Answer:
     faults = too_little(records, capacities, weeks=weeks, hours=hours)
     if faults:
         return Answer(sureness=Sureness.TOO_LITTLE, notes=faults)
-    recording = Recording(records=records, hours=hours, capacities=capacities, weeks=weeks)
+    recording = Recording(
+        records=records,
+        hours=hours,
+        capacities=capacities,
+        weeks=weeks,
+        growth=growth_of(records, change),
+    )
     pairs = [
         [_replayed(recording, change=each, run=run) for each in (Change(), change)]
         for run in _runs(recording)
@@ -221,6 +227,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     capacities: Capacities
     weeks: int
     """Weeks of figures."""
+    growth: float
+    """How many times as much is asked of an account with the change; at least 1."""
 
     @property
     def seconds(self) -> float:
@@ -274,6 +282,14 @@ def recent_hours(records: Records, weeks: int) -> Sequence[Hour]:
     return [msgspec.structs.replace(h, at=int(h.at - WEEK)) for h in found] + found
 
 
+def growth_of(records: Records, change: Change) -> float:
+    """How many times as much a change lets ask of an account; at least 1."""
+    people = 1 + max(0, change.people) / records.people if records.people else 1.0
+    left = len(records.accounts) + min(0, change.accounts)
+    large = len(records.accounts) > MOST_SIMULATED and left > 0
+    return people * (len(records.accounts) / left if large else 1.0)
+
+
 def recorded_refusals(hours: Sequence[Hour]) -> float:
     """Percent of the requests that were refused or broke."""
     requests = sum(hour.requests for hour in hours)
@@ -292,16 +308,17 @@ def pool_of(recording: Recording, *, change: Change, factor: float) -> Pool:
     chosen = [accounts[int(number * step)] for number in range(int(len(accounts) / step))]
     part = sum(capacities.of[each.id].long for each in chosen) / whole
     requests = sum(hour.requests for hour in recording.hours) * part
-    scale = max(1.0, requests / MOST_REQUESTS)
+    scale = max(1.0, requests * recording.growth / MOST_REQUESTS)
     usual = capacities.usual
     members = [
         _member(account, capacities.of[account.id], times=factor / scale, begin=begin)
         for account in chosen
     ]
-    if step > 1.0:
-        # A part of the pool stands for all: more accounts mean that less is asked of each.
-        after = whole + change.accounts * usual.long
-        part, members = (part * whole / after, members) if after > 0 else (part, [])
+    if len(accounts) + change.accounts <= 0:
+        members = []
+    elif step > 1.0 or change.accounts > MOST_SIMULATED:
+        # These stand for all: more accounts mean that less is asked of each.
+        part *= len(accounts) / (len(accounts) + change.accounts)
     elif change.accounts < 0:
         middle = (len(members) - 1) / 2
         farthest = sorted(range(len(members)), key=lambda n: (-abs(n - middle), n))
