@@ -210,3 +210,23 @@ async def test_nothing_is_revoked_at_openai_when_it_is_removed(
     assert (await api.delete(f"/api/accounts/{account['id']}")).status_code == 204
 
     assert not [request for request in sim.requests if "revoke" in request.path]
+
+
+async def test_a_test_asks_no_answer_of_an_account_that_its_owner_has_closed(
+    api: httpx.AsyncClient, sim: Simulator
+) -> None:
+    account = (await add(api, access_token=sim.account("ada").access_key)).json()
+    path = f"/api/accounts/{account['id']}"
+    await api.put(f"{path}/terms", json={"paused": True})
+
+    report = (await api.post(f"{path}/test", json={"answer": True})).json()
+
+    assert report["steps"][-1] == {
+        "name": "answer",
+        "passed": False,
+        "milliseconds": 0,
+        "code": "closed_by_paused",
+        "facts": {},
+    }
+    assert not report["passed"]
+    assert sim.turns == []

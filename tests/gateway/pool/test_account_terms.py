@@ -2,9 +2,12 @@
 
 import datetime as dt
 import time
+import zoneinfo
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.selecting import REQUEST, Scene
 
 from codex_proapi.commons.accounts.model import Account, CooldownReason
@@ -12,6 +15,7 @@ from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCa
 from codex_proapi.commons.owner_terms.closing import Closed, Opening, Term, opening
 from codex_proapi.commons.owner_terms.terms import DAYS, HoursSpan, OwnerTerms, ReservedPercent
 from codex_proapi.gateway.pool.account_terms import AccountTerms
+from codex_proapi.gateway.pool.eligible import EligibilityCache
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.slot_queue import Waiter
 
@@ -247,3 +251,99 @@ def test_hours_are_computed_once_for_each_opening(counted: list[float]) -> None:
     assert closed() is None
     now[0] -= 4 * HOUR
     assert closed() is not None
+
+
+ZONES = ("UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Asia/Kathmandu")
+CLOCKS = st.integers(0, 95).map(lambda quarter: f"{quarter // 4:02}:{quarter % 4 * 15:02}")
+SPANS = st.builds(
+    HoursSpan,
+    days=st.lists(st.sampled_from(DAYS), min_size=1, unique=True).map(tuple),
+    begin=CLOCKS,
+    end=CLOCKS | st.just("24:00"),
+).filter(lambda span: span.begin != span.end)
+TERMS = st.builds(
+    OwnerTerms,
+    time_zone=st.sampled_from(ZONES),
+    hours=st.lists(SPANS, max_size=3).map(tuple),
+    reserved_percent=st.builds(ReservedPercent, weekly=st.sampled_from([0.0, 30.0, 60.0])),
+    key_groups=st.sampled_from([(), ("team",)]),
+    paused=st.integers(0, 9).map(lambda number: number == 0),
+)
+
+
+class Readings:
+    """A week that is used by as much as a test says; nothing else is known."""
+
+    revision = readings = 0
+
+    def __init__(self) -> None:
+        self.used: dict[str, float] = {}
+
+    def lists(self, account_id: str, model: str) -> bool:
+        return True
+
+    def windows(self, account_id: str, model: str) -> tuple[Window, ...]:
+        return (Window(minutes=WEEK, used=self.used[account_id]),)
+
+    def is_read(self, account_id: str, model: str) -> bool:
+        return True
+
+    def credits(self, account_id: str) -> bool:
+        return False
+
+
+def may_begin(terms: OwnerTerms, moment: float, *, used: float, group: str) -> bool:
+    """What an owner would say who has a clock, a calendar and the newest figure."""
+    local = dt.datetime.fromtimestamp(moment, zoneinfo.ZoneInfo(terms.time_zone))
+    clock = f"{local:%H:%M}"
+    today, yesterday = DAYS[local.weekday()], DAYS[local.weekday() - 1]
+    within = not terms.hours or any(
+        today in span.days and span.begin <= clock < span.end
+        if span.begin < span.end
+        else (today in span.days and clock >= span.begin)
+        or (yesterday in span.days and clock < span.end)
+        for span in terms.hours
+    )
+    kept = terms.reserved_percent.weekly
+    return (
+        within
+        and not terms.paused
+        and (not terms.key_groups or group in terms.key_groups)
+        and (not kept or 100 - used > kept)
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    terms=st.lists(TERMS, min_size=1, max_size=4),
+    week=st.sampled_from([1_774_569_600.0, 1_793_318_400.0, 1_792_713_600.0, 1_780_000_000.0]),
+    steps=st.lists(
+        st.tuples(st.floats(1, 40_000), st.sampled_from(["team", ""]), st.floats(0, 8)),
+        min_size=20,
+        max_size=60,
+    ),
+)
+def test_in_any_week_only_what_the_owners_allow_is_offered(
+    terms: list[OwnerTerms], week: float, steps: list[tuple[float, str, float]]
+) -> None:
+    """Weeks with and without a change of the clocks, on lists that are kept from request to request."""
+    view: Any = View(**{f"acc_{number}": each for number, each in enumerate(terms)})
+    facts, now = Readings(), [week]
+    facts.used = dict.fromkeys(view.accounts, 0.0)
+    cache = EligibilityCache(view, facts, clock=lambda: now[0])
+
+    for seconds, group, spent in steps:
+        now[0] += seconds
+        request = a_request("key_1", group)
+        listed = cache.list(request)
+        for account_id, account in view.accounts.items():
+            used = facts.used[account_id]
+            allowed = may_begin(account.terms, now[0], used=used, group=group)
+            soon = may_begin(account.terms, now[0] + 1, used=used, group=group)
+            offered = cache.terms.closed(account, request) is None
+            assert offered == (allowed and soon)
+            # The list may be a little behind a reading, never behind hours, keys or a pause.
+            if not allowed and may_begin(account.terms, now[0], used=0, group=group) is False:
+                assert account_id not in listed.open
+            if offered:
+                facts.used[account_id] = min(100.0, used + spent)

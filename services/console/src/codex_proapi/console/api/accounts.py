@@ -233,12 +233,20 @@ async def try_account(
     accounts: Injected[AccountStore],
     connection_test: Injected[ConnectionTest],
     audit: Injected[Audit],
+    bodies: Injected[AccountBodies],
 ) -> ConnectionTestReport:
-    """Try an account step by step; `answer` asks for one short answer, which costs quota."""
+    """Try an account step by step; `answer` asks for one short answer, which costs quota.
+
+    While its owner's terms close the account no answer is asked for, and that step fails with them.
+    """
     account = await accounts.get(account_id)
     if account is None:
         raise NotFound(Code.UNKNOWN_ACCOUNT)
-    steps = await connection_test.run(account, answer=data.answer)
+    closed = (await bodies.one(account_id)).closed
+    steps = await connection_test.run(account, answer=data.answer and closed is None)
+    if data.answer and closed is not None and steps[-1].passed:
+        code = f"closed_by_{closed.term}"
+        steps.append(Step(name="answer", passed=False, milliseconds=0, code=code))
     passed = all(step.passed for step in steps)
     after = {"passed": passed, "answer": data.answer}
     await audit.note(

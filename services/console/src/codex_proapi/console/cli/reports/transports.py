@@ -10,13 +10,16 @@ import rich_click as click
 
 from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, Credential
+from codex_proapi.commons.accounts.quota_store import QuotaStore
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.codex.endpoints import models_url
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.connections.http_client import http_client
+from codex_proapi.commons.owner_terms.closing import WORDS
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
 from codex_proapi.commons.runtime.settings import from_environ
+from codex_proapi.console.accounts.closed_accounts import closed_by_owner
 from codex_proapi.console.cli.opened_store import OpenedStore, with_store
 from codex_proapi.console.cli.reports.machine_checks import UPSTREAM
 from codex_proapi.console.cli.terminal.json_output import print_json
@@ -55,6 +58,9 @@ def compare_transports(
         account = await store.accounts.get(account_id)
         if account is None:
             raise click.ClickException(f"there is no account {account_id}")
+        quota = (await QuotaStore(store.redis).all([account.id])).get(account.id)
+        if (closed := closed_by_owner(account, quota, now=time.time())) is not None:
+            raise click.ClickException(f"{account_id} is {WORDS[closed.term]}: it is not asked")
         async with http_client(settings.proxy_rules, timeout=SECONDS) as http:
             asked = _Asked(store, account, http, settings)
             try:
