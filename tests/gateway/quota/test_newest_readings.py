@@ -246,3 +246,54 @@ async def test_a_reading_is_known_while_it_is_written(scene: Scene) -> None:
 
     assert told == [[55]]
     assert first.used(account) == [55]
+
+
+async def test_a_reading_that_is_written_at_once_makes_no_list_anew(scene: Scene) -> None:
+    """A list of all accounts for each answer would cost a large pool more than the answer."""
+    account = await scene.add("ws-1")
+    await scene.ask_all()
+    first, second, *_ = scene.replicas
+    await first.answered(account, 10)
+    await second.ask()
+    before = first.quotas.revision, second.quotas.revision
+
+    for used in (10.5, 11.0, 11.5):
+        await first.answered(account, used)
+        await second.ask()
+
+    assert (first.quotas.revision, second.quotas.revision) == before
+    assert first.used(account) == second.used(account) == [11.5]
+
+
+async def test_only_readings_with_a_share_are_written_at_once(scene: Scene) -> None:
+    shared, other = await scene.add("ws-1"), await scene.add("ws-2", terms=None)
+    await scene.ask_all()
+    first, *_ = scene.replicas
+    windows = (QuotaWindow(minutes=10_080, used_percent=70),)
+    first.quotas.observe_quota(other, Quota(families=(QuotaFamily(id="codex", windows=windows),)))
+
+    await first.answered(shared, 10)
+
+    assert set(await first.all.all([shared, other])) == {shared}
+    assert first.used(other) == [70]
+    await first.quotas.keep()
+    assert set(await first.all.all([shared, other])) == {shared, other}
+
+
+async def test_an_older_list_of_all_quotas_takes_back_nothing(scene: Scene) -> None:
+    account = await scene.add("ws-1")
+    await scene.ask_all()
+    first, second, *_ = scene.replicas
+    await first.answered(account, 10)
+    older = await second.all.all([account])
+    scene.clock.pass_(1)
+    await first.answered(account, 60)
+    await second.ask()
+
+    async def late(_: Any) -> Any:
+        return older
+
+    second.quotas._store.all = late  # type: ignore[method-assign,assignment]
+    await second.quotas.check()
+
+    assert second.used(account) == [60]

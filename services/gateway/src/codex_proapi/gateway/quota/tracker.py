@@ -6,7 +6,7 @@ next selection at once. Polling is done by `quota.poller`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -127,9 +127,7 @@ class QuotaTracker:
         self._known[account_id] = quota
         if self._overlay.pop(account_id, None) is not None:
             self._unread.add(account_id)
-        for family in quota.families:
-            used = [window.used_percent for window in family.windows]
-            self._changes.note(account_id, f"{family.id} as stored", used)
+        self._count(account_id, quota)
 
     def is_read(self, account_id: str, model: str) -> bool:
         """Whether a reading of the windows that hold for a model is known, and not too old."""
@@ -158,22 +156,11 @@ class QuotaTracker:
 
         Raises StoreUnavailable; the readings are dropped then, and the next answer brings new ones.
         """
-        for account_id in self._pending():  # known while it is written, too
-            self._now_known(account_id)
-        changed: dict[str, Callable[[SeenQuota | None], SeenQuota]] = {}
-        for account_id, readings in self._observed().items():
-            change = _Change(*readings)
-            known = self._known.get(account_id)
-            if known is None or change(known) is not known:
-                changed[account_id] = change
-        self._known |= await self._store.keep(changed)
-        self._overlay.clear()
-        self._unread |= self._pending()  # what came in the meantime
-        self._merged += bool(changed)
+        self._merged += bool(await self._write(self._pending()))
 
     async def check(self) -> None:
         """Read the stored quotas of all accounts, and plan polls. Raises StoreUnavailable."""
-        self._known = await self._store.all(list(self._view.accounts))
+        self._known = self._newest(await self._store.all(list(self._view.accounts)))
         self._drawn.clear()
         self._merged += 1
         self._poll.plan({id_: known.windows_seen_at for id_, known in self._known.items()})
@@ -206,17 +193,56 @@ class QuotaTracker:
             await self._shared.wait()
             self._shared.clear()
             try:
-                await self.keep()
+                for account_id, stored in (await self._write(self._pending_shared())).items():
+                    self._count(account_id, stored)  # not as a change of all: lists stay
             except StoreUnavailable as error:
                 log.debug("quota.kept", error=str(error))
+
+    async def _write(self, account_ids: Collection[str]) -> dict[str, SeenQuota]:
+        """Write the collected readings of some accounts; gives what is stored of those that changed."""
+        for account_id in account_ids:  # known while it is written, too
+            self._now_known(account_id)
+        changed: dict[str, Callable[[SeenQuota | None], SeenQuota]] = {}
+        for account_id, readings in self._observed(account_ids).items():
+            change = _Change(*readings)
+            known = self._known.get(account_id)
+            if known is None or change(known) is not known:
+                changed[account_id] = change
+        stored = await self._store.keep(changed)
+        self._known |= self._newest(stored)
+        for account_id in account_ids:
+            self._overlay.pop(account_id, None)
+        self._unread |= self._pending()  # what came in the meantime
+        return stored
+
+    def _newest(self, stored: Mapping[str, SeenQuota]) -> dict[str, SeenQuota]:
+        """Quotas as they were stored, or as they are known since: a snapshot may have brought newer ones."""
+        return {
+            id_: known if (known := self._known.get(id_, quota)).seen_at > quota.seen_at else quota
+            for id_, quota in stored.items()
+        }
 
     def _note(self, account_id: str, limit: str, used: Sequence[str | float]) -> None:
         """Count a reading; one that has changed is written at once if an owner keeps a share."""
         before = self._changes.all
         self._changes.note(account_id, limit, used)
-        account = self._view.accounts.get(account_id)
-        if self._changes.all != before and account is not None and account.terms.reserves:
+        if self._changes.all != before and self._is_shared(account_id):
             self._shared.set()
+
+    def _count(self, account_id: str, quota: SeenQuota) -> None:
+        """Count what is stored as a reading."""
+        for family in quota.families:
+            used = [window.used_percent for window in family.windows]
+            self._changes.note(account_id, f"{family.id} as stored", used)
+
+    def _is_shared(self, account_id: str) -> bool:
+        """Whether a share of an account stays its owner's."""
+        account = self._view.accounts.get(account_id)
+        return account is not None and account.terms.reserves
+
+    def _pending_shared(self) -> set[str]:
+        """Those of which owners keep a share."""
+        return set(filter(self._is_shared, self._pending()))
 
     def _pending(self) -> set[str]:
         """Accounts with readings that are not written yet."""
@@ -250,10 +276,12 @@ class QuotaTracker:
         serving = {account.id for account in accounts.values() if in_use(account)}
         self._figures.show(known, serving=serving, now=self._clock())
 
-    def _observed(self) -> dict[str, list[SeenQuota]]:
-        """Take the collected readings, by account id, oldest first."""
-        headers, self._headers = self._headers, {}
-        parsed, self._parsed = self._parsed, {}
+    def _observed(self, account_ids: Collection[str]) -> dict[str, list[SeenQuota]]:
+        """Take the collected readings of some accounts, by id, oldest first."""
+        headers = {key: each for key, each in self._headers.items() if key[0] in account_ids}
+        parsed = {id_: each for id_, each in self._parsed.items() if id_ in account_ids}
+        self._headers = {key: v for key, v in self._headers.items() if key not in headers}
+        self._parsed = {id_: v for id_, v in self._parsed.items() if id_ not in parsed}
         observed: dict[str, list[SeenQuota]] = {}
         for (account_id, _), (at, lines) in headers.items():
             if (quota := quota_of_headers(lines)) is not None:
