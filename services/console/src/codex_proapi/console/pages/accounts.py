@@ -6,6 +6,7 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
+from codex_proapi.commons.owner_terms.terms import NO_TERMS
 from codex_proapi.console.api.logins import returns_here
 from codex_proapi.console.errors import Code, NotFound
 from codex_proapi.console.layout.layout import AnyRequest, page
@@ -76,6 +77,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountRow
     owner: str
     """Name of its owner; empty if it has none but the administrator."""
+    on_terms: bool
+    """Whether there are terms of its use."""
     hours: tuple[HoursLine, ...]
     keys: tuple[str, ...]
     """Names of the keys that its owner's terms admit."""
@@ -144,6 +147,7 @@ async def account_page(
     view = AccountView(
         account=row,
         owner=owner.name if owner else row.owner,
+        on_terms=row.terms != NO_TERMS,
         hours=hours_lines(row.terms),
         keys=tuple(keys.get(key, key) for key in row.terms.keys),
         entries=[failure_of(entry, names) for entry in own[:LAST_REQUESTS]],
