@@ -124,6 +124,27 @@ async def test_an_answer_is_kept_and_those_who_ask_at_once_share_it(
     assert asked == [one, two, one]
 
 
+async def test_a_question_that_failed_is_not_worked_on_again_at_once(
+    redis_client: Redis, accounts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def failed(question: Question, *, seconds: float) -> Answer:
+        asked.append(question.change)
+        raise WhatIfUnavailable
+
+    monkeypatch.setattr(module, "replayed", failed)
+    clock = Clock(NOW)
+    what_if = WhatIf(reader(redis_client), clock=clock)
+
+    for seconds in (0.0, 1.0, module.FAILED_SECONDS):
+        clock.pass_(seconds)
+        with pytest.raises(WhatIfUnavailable):
+            await what_if.answer(Change(accounts=1))
+
+    assert asked == [Change(accounts=1)] * 2
+
+
 async def test_a_further_question_is_refused_while_many_wait(
     redis_client: Redis, accounts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_an_input_that_is_no_list_is_one_message_or_left_to_be_refused(
 def test_headers_of_a_turn_stand_in_its_metadata() -> None:
     metadata = {
         "ws_request_header_x_openai_internal_codex_responses_lite": "true",
+        "x-openai-subagent": "guardian",
         "x-codex-ws-stream-request-start-ms": "1",
         "session-id": "abc",
         "x-codex-turn-metadata": "line\nbreak",
@@ -63,10 +64,14 @@ def test_headers_of_a_turn_stand_in_its_metadata() -> None:
     assert found is not None
     assert found.headers == {
         "x-openai-internal-codex-responses-lite": "true",
+        "x-openai-subagent": "guardian",
         "session-id": "abc",
     }
     kept = msgspec.json.decode(found.fields["client_metadata"])
-    assert set(kept) == {"session-id", "x-codex-turn-metadata", "authorization", "turn_id"}
+    assert set(kept) == {
+        *("session-id", "x-codex-turn-metadata", "authorization", "turn_id"),
+        "x-openai-subagent",
+    }
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[1]", b'{"type":"response.create"', b"\xff"])

@@ -20,6 +20,8 @@ MODULE: Final = "codex_proapi.console.what_if.replay"
 ANSWER_SECONDS: Final = 120.0
 """How long a replay may take; on an idle machine it takes some seconds."""
 KEEP_SECONDS: Final = 600.0
+FAILED_SECONDS: Final = 60.0
+"""How long a question that failed is not worked on again: a page that waits asks every other second."""
 MOST_KEPT: Final = 64
 MOST_WAITING: Final = 4
 """Questions that wait for the one that is worked on; a further one is refused."""
@@ -32,7 +34,7 @@ class WhatIf:
         self._records = records
         self._clock = clock
         self._flights: SingleFlight[Change, Answer] = SingleFlight()
-        self._kept: dict[Change, tuple[float, Answer]] = {}
+        self._kept: dict[Change, tuple[float, Answer | None]] = {}
         self._turn = asyncio.Lock()
         self._waiting = 0
 
@@ -41,9 +43,12 @@ class WhatIf:
 
     async def answer(self, change: Change) -> Answer:
         """The answer to a question. Raises WhatIfUnavailable."""
-        kept = self._kept.get(change)
-        if kept is not None and self._clock() - kept[0] < KEEP_SECONDS:
-            return kept[1]
+        at, kept = self._kept.get(change, (0.0, None))
+        age = self._clock() - at
+        if kept is not None and age < KEEP_SECONDS:
+            return kept
+        if change in self._kept and kept is None and age < FAILED_SECONDS:
+            raise WhatIfUnavailable(message="The replay took too long a moment ago")
         return await self._flights.join(change, lambda: self._asked(change))
 
     async def answer_soon(self, change: Change, *, seconds: float) -> Answer | None:
@@ -60,12 +65,20 @@ class WhatIf:
             async with self._turn:
                 question = Question(records=await self._records.read(self._clock()), change=change)
                 found = await replayed(question, seconds=ANSWER_SECONDS)
+        except WhatIfUnavailable:
+            self._keep(change, None)
+            raise
         finally:
             self._waiting -= 1
+        self._keep(change, found)
+        return found
+
+    def _keep(self, change: Change, found: Answer | None) -> None:
+        """Keep an answer, or that there was none."""
+        self._kept.pop(change, None)
         while len(self._kept) >= MOST_KEPT:
             self._kept.pop(next(iter(self._kept)))
         self._kept[change] = self._clock(), found
-        return found
 
 
 async def replayed(question: Question, *, seconds: float) -> Answer:
