@@ -13,6 +13,7 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.console.api.account_bodies import AccountBodies
 from codex_proapi.console.errors import NotFound
+from codex_proapi.console.resets.reset_store import ResetStore
 
 NOW = 1_795_000_000
 QUOTA = SeenQuota(
@@ -26,6 +27,7 @@ async def test_an_account_is_drawn_with_its_quota_and_its_load(redis_client: Red
     accounts = AccountStore(redis_client, CredentialCipher([KEY]))
     quotas, replicas = QuotaStore(redis_client), ReplicaStore(redis_client)
     bodies = AccountBodies(
+        resets=ResetStore(redis_client),
         accounts=accounts,
         cooldowns=CooldownStore(redis_client),
         quotas=quotas,

@@ -68,6 +68,7 @@ async def test_an_auth_json_becomes_an_account_without_its_tokens(api: httpx.Asy
         "closed": None,
         "in_flight": 0,
         "cooldowns": [],
+        "saved_resets": None,
         "quota": None,
     }
     assert (await api.get("/api/accounts")).json() == {"accounts": [account]}

@@ -66,6 +66,8 @@ ELSEWHERE = {
     "logs": "tests/console/cli/reports; one object a line",
     "migrate": "test_migrate",
     "alerts test": "tests/console/alerts",
+    "accounts resets": "test_resets, which has a server to ask",
+    "accounts redeem-reset": "test_resets",
     "accounts add-token": "test_add_token, which has a server to ask",
 }
 """Commands whose JSON is shown by another test."""

@@ -6,11 +6,12 @@ from redis.asyncio import Redis
 from support.clock import Clock
 from support.leases import an_account
 
+from codex_proapi.commons.accounts.quota_merge import seen
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenWindow
 from codex_proapi.commons.balancing.candidates import Window
 from codex_proapi.commons.codex.quota_parser import Credits, Quota, QuotaFamily, QuotaWindow
 from codex_proapi.commons.runtime.errors import StoreUnavailable
-from codex_proapi.gateway.quota.tracker import KEEP_SECONDS, QuotaTracker, seen
+from codex_proapi.gateway.quota.tracker import KEEP_SECONDS, QuotaTracker
 
 HEADERS = {
     "x-codex-plan-type": "plus",

@@ -62,6 +62,9 @@ from codex_proapi.console.live.log_broadcast import LogBroadcast
 from codex_proapi.console.metrics import Metrics, RedisWork
 from codex_proapi.console.owners.owner_access import OwnerAccesses
 from codex_proapi.console.owners.owner_store import OwnerStore
+from codex_proapi.console.resets.backend_calls import ResetCalls
+from codex_proapi.console.resets.redeeming import Resets
+from codex_proapi.console.resets.reset_store import ResetStore
 from codex_proapi.console.settings import ConsoleSettings
 from codex_proapi.console.version import own_version
 from codex_proapi.console.views.alert_facts import AlertFacts
@@ -201,6 +204,19 @@ class Logins(Administration):
         self.connection_test = ConnectionTest(
             ground.http, self.refresher, settings=settings, identity=ground.identity
         )
+        self.resets = Resets(
+            ResetCalls(
+                ground.http,
+                self.refresher,
+                base_url=settings.codex_base_url,
+                identity=ground.identity,
+            ),
+            ResetStore(redis),
+            cooldowns=self.cooldowns,
+            quotas=self.quotas,
+            clock=clock,
+            hook=lambda outcome: metrics.reset_redemptions.labels(outcome).inc(),
+        )
 
 
 class Pages(Logins):
@@ -220,6 +236,7 @@ class Pages(Logins):
             accounts=self.accounts,
             cooldowns=self.cooldowns,
             quotas=self.quotas,
+            resets=self.resets.store,
             replicas=self.replicas,
             clock=ground.clock,
         )
@@ -234,6 +251,7 @@ class Pages(Logins):
             accounts=self.accounts,
             cooldowns=self.cooldowns,
             quotas=self.quotas,
+            resets=self.resets.store,
             keys=self.keys,
             usage=self.usage,
             prices=self.prices,

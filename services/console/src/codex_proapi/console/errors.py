@@ -16,6 +16,7 @@ ConsoleError                     status, code, public message; cannot be raised 
 ├── TooLarge 413 · WrongMedia 415
 ├── TooMany 429                  sign-in attempts, open streams (retry_after)
 ├── AuthServerAway 502           the authorization server cannot be reached or fails
+├── UpstreamAway 502             the backend cannot be reached, or its answer cannot be used
 ├── WhatIfUnavailable 503        a replay took too long, or too many are asked for
 └── StoreAway 503                Redis does not answer
 
@@ -87,6 +88,15 @@ class Code(enum.StrEnum):
     CREDENTIAL_REVOKED = "credential_revoked"
     CREDENTIAL_UNAVAILABLE = "credential_unavailable"
     CREDENTIAL_LOCKED = "credential_locked"
+    # saved resets
+    RESET_UNKNOWN = "unknown_reset"
+    RESET_GONE = "reset_gone"
+    RESET_REDEEMED = "reset_already_redeemed"
+    RESET_NOTHING = "nothing_to_reset"
+    RESET_REFUSED = "reset_refused"
+    RESET_UNCONFIRMED = "reset_unconfirmed"
+    RESETS_UNREADABLE = "resets_unreadable"
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
     # things
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_KEY = "unknown_key"
@@ -254,6 +264,13 @@ class AuthServerAway(ConsoleError):
 
     status = 502
     code = Code.AUTHORIZATION_UNREACHABLE
+
+
+class UpstreamAway(ConsoleError):
+    """The backend cannot be reached, or its answer cannot be used."""
+
+    status = 502
+    code = Code.UPSTREAM_UNREACHABLE
 
 
 class StoreAway(ConsoleError):

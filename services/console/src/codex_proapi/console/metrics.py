@@ -5,6 +5,7 @@ import enum
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from codex_proapi.commons.codex.reset_credits import RedeemOutcome
 from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -13,6 +14,7 @@ LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 """Buckets of how late the event loop is, in seconds."""
 
 SIGN_IN_OUTCOMES = ("signed_in", "refused", "limited")
+RESET_OUTCOMES = (*(outcome.value for outcome in RedeemOutcome), "unreadable")
 REFRESH_OUTCOMES = ("refreshed", "confirmed", "superseded", "refused", "unavailable")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -43,6 +45,7 @@ class Metrics:
         self.process = ProcessMetrics("console", registry)
         self._declare_requests(registry)
         self._declare_accounts(registry)
+        self._declare_resets(registry)
         self._declare_alerts(registry)
         self._declare_process(registry)
         self._begin()
@@ -91,6 +94,14 @@ class Metrics:
             registry=registry,
         )
 
+    def _declare_resets(self, registry: CollectorRegistry) -> None:
+        self.reset_redemptions = Counter(
+            "console_reset_redemptions",
+            "Tries to redeem a saved reset, by outcome; unreadable entries of lists too.",
+            ("outcome",),
+            registry=registry,
+        )
+
     def _declare_alerts(self, registry: CollectorRegistry) -> None:
         self.alerts_firing = Gauge(
             "console_alerts_firing",
@@ -134,6 +145,7 @@ class Metrics:
             (self.sign_ins, SIGN_IN_OUTCOMES),
             (self.refreshes, REFRESH_OUTCOMES),
             (self.alert_deliveries, ALERT_RESULTS),
+            (self.reset_redemptions, RESET_OUTCOMES),
         ):
             for label in labels:
                 counter.labels(label)

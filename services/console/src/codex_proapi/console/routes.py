@@ -19,7 +19,13 @@ from codex_proapi.console.api import (
     settings,
     usage,
 )
-from codex_proapi.console.api.administration import audit, connection, script_tokens, sign_in
+from codex_proapi.console.api.administration import (
+    audit,
+    connection,
+    saved_resets,
+    script_tokens,
+    sign_in,
+)
 from codex_proapi.console.api.holders import entry as key_entry
 from codex_proapi.console.api.owners import entry, own_accounts, own_logins, records
 from codex_proapi.console.api.reports import what_if
@@ -38,6 +44,8 @@ API_ROUTES = (
     *(accounts.preview_account, accounts.change_account, accounts.remove_account),
     *(terms.show_terms, terms.change_terms),
     *(accounts.refresh_account, accounts.use_account_again, accounts.try_account),
+    *(saved_resets.list_resets, saved_resets.redeem_reset),
+    *(saved_resets.list_own_resets, saved_resets.redeem_own_reset),
     *(logins.begin_login, logins.show_login, logins.poll_login, logins.paste_callback),
     *(logins.give_up_login, authorize.leave, authorize.arrive),
     *(keys.list_keys, keys.make_key, keys.change_key, keys.rotate_key, keys.revoke_key),

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from codex_proapi.simulator.state.accounts import SimulatedAccount
+from codex_proapi.simulator.state.accounts import SavedReset, SimulatedAccount
 from codex_proapi.simulator.state.fault_rules import Rule
 from codex_proapi.simulator.state.faults import NAMED, UnknownFault, named_fault
 from codex_proapi.simulator.state.world import World
@@ -85,12 +85,15 @@ class Control:
         """Change an account, e.g. `{"used_percent": 100}`; an unknown name makes a new one."""
         name = request.match_info["name"]
         changes = await request.json()
+        if "saved_resets" in changes:
+            changes["saved_resets"] = [SavedReset(**each) for each in changes["saved_resets"]]
         known = next((a for a in self._world.accounts if a.name == name), None)
         if known is None:
             known = SimulatedAccount(name=name, **changes)
             self._world.accounts.append(known)
         for field, value in changes.items():
-            setattr(known, field, tuple(value) if isinstance(value, list) else value)
+            plain = isinstance(value, list) and field != "saved_resets"
+            setattr(known, field, tuple(value) if plain else value)
         return web.json_response(_describe(known))
 
     async def login(self, request: web.Request) -> web.Response:

@@ -16,6 +16,16 @@ def usage_url(base_url: str) -> str:
     return f"{base_url.rstrip('/').removesuffix('/codex')}/wham/usage"
 
 
+def saved_resets_url(base_url: str) -> str:
+    """Where an account's saved resets are listed, beside the usage."""
+    return f"{base_url.rstrip('/').removesuffix('/codex')}/wham/rate-limit-reset-credits"
+
+
+def redeem_url(base_url: str) -> str:
+    """Where one of them is redeemed (POST)."""
+    return f"{saved_resets_url(base_url)}/consume"
+
+
 def authorize_url(issuer: str) -> str:
     """The page where a browser signs in, without its query parameters."""
     return f"{issuer.rstrip('/')}/oauth/authorize"

@@ -3,10 +3,16 @@
 A test compares both with docs/redis.md.
 """
 
-from codex_proapi.commons.redis.keyspace import TAG
+from codex_proapi.commons.redis.keyspace import DAY, TAG
 
 KEY_COSTS_SECONDS = 3600
 """How long what a key's earlier days cost is remembered: then it is worked out anew."""
+
+
+SAVED_RESETS_SECONDS = 40 * DAY
+"""How long saved resets are kept as they were last read; those seen end within a month."""
+REDEMPTION_SECONDS = 90 * DAY
+"""How long redemptions are kept after the last one of an account was begun."""
 ALERT_LOCK_SECONDS = 30
 """How long one console delivers alerts; it renews that while it does."""
 
@@ -74,3 +80,13 @@ def owners() -> str:
 def owner_access(owner_id: str) -> str:
     """Hash of digests of an owner's invitation (three days) or session (90 days unused)."""
     return f"{TAG}:owner-access:{owner_id}"
+
+
+def saved_resets(account_id: str) -> str:
+    """String, JSON of an account's saved resets as last read; SAVED_RESETS_SECONDS."""
+    return f"{TAG}:saved-resets:{account_id}"
+
+
+def reset_redemptions(account_id: str) -> str:
+    """Hash of JSON redemptions of an account by reset, with the request's id; REDEMPTION_SECONDS."""
+    return f"{TAG}:reset-redemptions:{account_id}"

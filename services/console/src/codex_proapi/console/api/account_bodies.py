@@ -9,8 +9,10 @@ from codex_proapi.commons.accounts.model import Account, Cooldown
 from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.cluster.replicas import ReplicaStore
+from codex_proapi.commons.codex.reset_credits import SavedResets
 from codex_proapi.console.accounts.closed_accounts import ClosedBody, closed_body, closed_by_owner
 from codex_proapi.console.errors import Code, NotFound
+from codex_proapi.console.resets.reset_store import ResetStore
 
 
 class CooldownBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +53,8 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     """Answers under way on all gateways."""
     cooldowns: tuple[CooldownBody, ...]
+    saved_resets: SavedResets | None
+    """Its saved resets as they were last read; null if they never were."""
     quota: SeenQuota | None
     """What was last seen of its windows; null if nothing was. How old it is stands in `seen_at`."""
 
@@ -64,12 +68,14 @@ class AccountBodies:
         accounts: AccountStore,
         cooldowns: CooldownStore,
         quotas: QuotaStore,
+        resets: ResetStore,
         replicas: ReplicaStore,
         clock: Callable[[], float],
     ) -> None:
         self._accounts = accounts
         self._cooldowns = cooldowns
         self._quotas = quotas
+        self._resets = resets
         self._replicas = replicas
         self._clock = clock
 
@@ -93,12 +99,14 @@ class AccountBodies:
         now = self._clock()
         cooldowns = await self._cooldowns.all(ids, now=now)
         quotas = await self._quotas.all(ids)
+        resets = await self._resets.last_read(ids)
         replicas = await self._replicas.all()
         return [
             _body(
                 account,
                 cooldowns=cooldowns.get(account.id, {}),
                 quota=quotas.get(account.id),
+                resets=resets.get(account.id),
                 in_flight=sum(replica.in_flight.get(account.id, 0) for replica in replicas),
                 now=now,
             )
@@ -111,6 +119,7 @@ def _body(
     *,
     cooldowns: Mapping[str, Cooldown],
     quota: SeenQuota | None,
+    resets: SavedResets | None,
     in_flight: int,
     now: float,
 ) -> AccountBody:
@@ -144,5 +153,6 @@ def _body(
             )
             for model, cooldown in sorted(cooldowns.items())
         ),
+        saved_resets=resets,
         quota=quota,
     )

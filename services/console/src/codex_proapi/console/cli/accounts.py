@@ -303,3 +303,19 @@ accounts.add_command(
         summary="On which terms an account may be used: hours, a share that stays its owner's, keys, a pause.",
     )
 )
+accounts.add_command(
+    LazyCommand(
+        "resets",
+        module="codex_proapi.console.cli.resets.commands",
+        attribute="list_resets",
+        summary="The saved resets of ACCOUNT (id, name or e-mail), read from OpenAI now.",
+    )
+)
+accounts.add_command(
+    LazyCommand(
+        "redeem-reset",
+        module="codex_proapi.console.cli.resets.commands",
+        attribute="redeem_reset",
+        summary="Redeem RESET, an id that `accounts resets` shows, of ACCOUNT (id, name or e-mail).",
+    )
+)

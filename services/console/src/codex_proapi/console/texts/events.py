@@ -16,6 +16,8 @@ EVENTS: Final[dict[str, str]] = {
     "account.used_again": N_("Account is asked again"),
     "account.tested": N_("Account tested"),
     "account.refreshed": N_("Token of an account renewed"),
+    "account.reset_redeemed": N_("Saved reset redeemed"),
+    "account.reset_failed": N_("Redeeming a saved reset failed"),
     "account.exported": N_("Login exported"),
     "account.cooled": N_("Account cools down"),
     "account.revoked": N_("Account must sign in again"),

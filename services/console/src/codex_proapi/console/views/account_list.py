@@ -81,6 +81,10 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str
     last_error_at: int
     substitutions: tuple[Substitution, ...] = ()
+    saved_resets: int = 0
+    """How many saved resets it has, as far as is known."""
+    resets_end_at: int = 0
+    """When the first of them is lost, seconds since the epoch; 0 is unknown."""
 
     @property
     def by_token(self) -> bool:
@@ -151,12 +155,14 @@ async def load_accounts(sources: Sources, *, owner: str = "") -> AccountOverview
     ids = [account.id for account in accounts]
     cooldowns = await sources.cooldowns.all(ids, now=now)
     quotas = await sources.quotas.all(ids)
+    resets = await sources.resets.last_read(ids)
     gateways = [r for r in await sources.replicas.all() if r.service == GATEWAY and not r.draining]
     day = (await sources.calendar()).day_of(now)
     used = (await sources.usage.read("account", [day]))[day]
 
     def row(account: Account) -> AccountRow:
         quota = quotas.get(account.id)
+        usable = resets[account.id].usable(now) if account.id in resets else ()
         bars = bars_of(readings_of(quota), now=now)
         cooldown = cooldowns.get(account.id, {}).get("")
         counters = used.get(account.id)
@@ -191,6 +197,8 @@ async def load_accounts(sources: Sources, *, owner: str = "") -> AccountOverview
             last_error=account.last_error,
             last_error_at=account.last_error_at,
             substitutions=substitutions_of(cooldowns.get(account.id, {})),
+            saved_resets=len(usable),
+            resets_end_at=usable[0].expires_at if usable else 0,
         )
 
     return AccountOverview(

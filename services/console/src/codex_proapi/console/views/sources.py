@@ -17,6 +17,7 @@ from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.script_tokens import ScriptTokens
 from codex_proapi.console.auth.sessions import Sessions
+from codex_proapi.console.resets.reset_store import ResetStore
 from codex_proapi.console.settings import ConsoleSettings
 
 
@@ -33,6 +34,7 @@ class Sources:
         accounts: AccountStore,
         cooldowns: CooldownStore,
         quotas: QuotaStore,
+        resets: ResetStore,
         keys: KeyStore,
         usage: UsageStore,
         prices: PriceStore,
@@ -50,6 +52,7 @@ class Sources:
         self.accounts = accounts
         self.cooldowns = cooldowns
         self.quotas = quotas
+        self.resets = resets
         self.keys = keys
         self.usage = usage
         self.prices = prices

@@ -13,26 +13,14 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from codex_proapi.commons.accounts.quota_store import (
-    QuotaStore,
-    SeenCredits,
-    SeenFamily,
-    SeenQuota,
-    SeenWindow,
-)
+from codex_proapi.commons.accounts.quota_merge import join, seen
+from codex_proapi.commons.accounts.quota_store import QuotaStore, SeenQuota
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.balancing.candidates import Window
-from codex_proapi.commons.codex.quota_parser import (
-    Credits,
-    Quota,
-    QuotaWindow,
-    combined,
-    quota_of_headers,
-)
+from codex_proapi.commons.codex.quota_parser import Quota, combined, quota_of_headers
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.metrics.quota_gauges import QuotaFigures
 from codex_proapi.gateway.quota.changes import QuotaChanges
-from codex_proapi.gateway.quota.merge import join
 from codex_proapi.gateway.quota.poller import QuotaPoller, in_use
 
 KEEP_SECONDS: Final = 5.0
@@ -331,37 +319,4 @@ def _windows(known: SeenQuota, model: str) -> tuple[Window, ...]:
     return tuple(
         Window(minutes=w.minutes, used=w.used_percent, resets_at=float(w.resets_at))
         for w in known.windows_for(model)
-    )
-
-
-def seen(quota: Quota, at: float) -> SeenQuota:
-    """A parsed quota as a stored reading; `at` is seconds since the epoch."""
-    return SeenQuota(
-        seen_at=at,
-        plan=quota.plan,
-        active_limit=quota.active_limit,
-        families=tuple(
-            SeenFamily(
-                id=family.id,
-                name=family.name,
-                seen_at=at,
-                windows=tuple(_window(window, at) for window in family.windows),
-            )
-            for family in quota.families
-        ),
-        credits=_credits(quota.credits) if quota.credits else None,
-        spending=_window(quota.spending, at) if quota.spending else None,
-        reached=quota.reached,
-        reached_type=quota.reached_type,
-    )
-
-
-def _window(window: QuotaWindow, at: float) -> SeenWindow:
-    resets_at = window.resets_at or (round(at + window.resets_in) if window.resets_in else 0)
-    return SeenWindow(minutes=window.minutes, used_percent=window.used_percent, resets_at=resets_at)
-
-
-def _credits(credits_: Credits) -> SeenCredits:
-    return SeenCredits(
-        has_credits=credits_.has_credits, unlimited=credits_.unlimited, balance=credits_.balance
     )

@@ -13,6 +13,7 @@ from codex_proapi.simulator.answers.parts import Answer, Call, Message, Reasonin
 from codex_proapi.simulator.answers.simulated_model import answer_to
 from codex_proapi.simulator.backend.delivery import deliver
 from codex_proapi.simulator.backend.events import Envelope
+from codex_proapi.simulator.backend.saved_resets import SavedResetRoutes
 from codex_proapi.simulator.backend.sockets import SocketBackend
 from codex_proapi.simulator.backend.streams import compose
 from codex_proapi.simulator.backend.unary_routes import answer_unary
@@ -41,6 +42,7 @@ class CodexBackend:
     def __init__(self, world: World) -> None:
         self._world = world
         self._sockets = SocketBackend(world, self)
+        self._saved_resets = SavedResetRoutes(world, self)
         self._numbers = itertools.count(1)
 
     def __repr__(self) -> str:
@@ -58,6 +60,7 @@ class CodexBackend:
             web.post(f"{CODEX}/alpha/search", self.search),
             *(web.get(f"{base}/usage", self.usage, allow_head=False) for base in wham),
             *(web.get(f"{base}/accounts/check", self.check, allow_head=False) for base in wham),
+            *self._saved_resets.routes(),
             web.route("*", "/backend-api/{rest:.*}", self.nothing_here),
         ]
 
@@ -94,7 +97,7 @@ class CodexBackend:
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         """GET /models: what this account may use with this version."""
-        received, account = await self._admit(request, "models")
+        received, account = await self.admit(request, "models")
         if isinstance(account, web.StreamResponse):
             return account
         version = request.query.get("client_version", "")
@@ -116,7 +119,7 @@ class CodexBackend:
 
     async def _unary(self, request: web.Request, on: str, route: str) -> web.StreamResponse:
         """Refuse, fail or answer with one JSON body."""
-        received, account = await self._admit(request, on)
+        received, account = await self.admit(request, on)
         if isinstance(account, web.StreamResponse):
             return account
         body = unpack_body(await request.read(), request.headers)
@@ -136,7 +139,7 @@ class CodexBackend:
 
     async def usage(self, request: web.Request) -> web.StreamResponse:
         """GET /wham/usage: the quota."""
-        received, account = await self._admit(request, "usage")
+        received, account = await self.admit(request, "usage")
         if isinstance(account, web.StreamResponse):
             return account
         received.end("whole", self._world.clock())
@@ -145,7 +148,7 @@ class CodexBackend:
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """GET /wham/accounts/check: the workspaces of a login and their routing."""
-        received, account = await self._admit(request, "check")
+        received, account = await self.admit(request, "check")
         if isinstance(account, web.StreamResponse):
             return account
         received.end("whole", self._world.clock())
@@ -195,7 +198,7 @@ class CodexBackend:
         self._world.note(received)
         return received
 
-    async def _admit(
+    async def admit(
         self, request: web.Request, on: str
     ) -> tuple[ReceivedRequest, SimulatedAccount | web.StreamResponse]:
         """The account of a GET request, or the response that refuses it."""

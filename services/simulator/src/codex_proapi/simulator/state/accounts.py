@@ -24,6 +24,18 @@ _SIGNING_KEY = b"simulated tokens protect nothing"
 
 
 @dataclasses.dataclass
+class SavedReset:
+    """A reset of an account's windows that it may redeem once."""
+
+    id: str
+    expires_at: float
+    """Seconds since the epoch."""
+    granted_at: float = 0.0
+    redeemed_by: str = ""
+    """The id of the request that redeemed it; empty is not yet."""
+
+
+@dataclasses.dataclass
 class SimulatedAccount:
     """One invented ChatGPT login with its workspace, plan and remaining quota."""
 
@@ -57,6 +69,10 @@ class SimulatedAccount:
     """Number of its present `at-…` token; those before it are deleted."""
     answers: int = 0
     """Number of answers it has given."""
+    saved_resets: list[SavedReset] = dataclasses.field(default_factory=list)
+    """Its saved resets, redeemed ones too."""
+    resets_redeemed: int = 0
+    """How often a reset took effect."""
 
     def __post_init__(self) -> None:
         self.email = self.email or f"{self.name}@example.com"

@@ -15,7 +15,7 @@ class Rule(msgspec.Struct, kw_only=True):
     fault: Fault
     """What goes wrong."""
     on: str = "responses"
-    """Which call: `responses`, `upload` (before the body of POST /responses is read), `images`, `search`, `models`, `usage`, `token`, `authorize`, `usercode`, `device_token`, `revoke`, `whoami`, `check`."""
+    """Which call: `responses`, `upload` (before the body of POST /responses is read), `images`, `search`, `models`, `usage`, `token`, `authorize`, `usercode`, `device_token`, `revoke`, `whoami`, `check`, `resets`, `redeem` (with `words`: after it was redeemed)."""
     account: str | None = None
     """Only for the account of this name."""
     model: str | None = None

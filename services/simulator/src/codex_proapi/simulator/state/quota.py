@@ -123,5 +123,9 @@ def usage_report(account: SimulatedAccount, now: float) -> dict[str, Any]:
         "rate_limit_reached_type": None,
         "promo": None,
         "referral_beacon": None,
-        "rate_limit_reset_credits": {"available_count": 0},
+        "rate_limit_reset_credits": {
+            "available_count": sum(
+                not each.redeemed_by and each.expires_at > now for each in account.saved_resets
+            )
+        },
     }

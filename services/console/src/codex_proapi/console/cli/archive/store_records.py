@@ -29,6 +29,7 @@ LASTING = frozenset(
         ),
         *("admin", "admin-token", "admin-tokens"),
         *("alert-destinations", "upstream-drift", "prices", "owners"),
+        "reset-redemptions",
     }
 )
 """Names (up to the first colon) of what a backup has."""
@@ -67,6 +68,7 @@ PASSING = frozenset(
             "sessions",
         ),
         *("attempts", "key-session", "key-costs", "sign-in-link", "replicas", "replica"),
+        "saved-resets",
         *("alerts", "alert-deliveries", "alert-outcomes", "alert-lock", "last-backup"),
         "owner-access",
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from codex_proapi.commons.accounts.quota_merge import join
 from codex_proapi.commons.accounts.quota_store import (
     Sample,
     SeenCredits,
@@ -12,7 +13,6 @@ from codex_proapi.commons.accounts.quota_store import (
     SeenQuota,
     SeenWindow,
 )
-from codex_proapi.gateway.quota.merge import join
 
 SPENDING = SeenWindow(minutes=0, used_percent=5)
 

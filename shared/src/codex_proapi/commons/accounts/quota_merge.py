@@ -12,10 +12,12 @@ import msgspec
 from codex_proapi.commons.accounts.quota_store import (
     GENERAL,
     Sample,
+    SeenCredits,
     SeenFamily,
     SeenQuota,
     SeenWindow,
 )
+from codex_proapi.commons.codex.quota_parser import Credits, Quota, QuotaWindow
 
 TRAIL_STEPS: Final = 12
 """Most samples of a window's trail within the span of its recent pace."""
@@ -23,6 +25,28 @@ RESET_SLACK: Final = 0.02
 """Share of a window's length by which its reset may move without being a new one: clocks differ."""
 USED_SLACK: Final = 1.5
 """Percentage points that usage may fall without a reset: it is rounded, by several machines."""
+
+
+def seen(quota: Quota, at: float) -> SeenQuota:
+    """A parsed quota as a stored reading; `at` is seconds since the epoch."""
+    return SeenQuota(
+        seen_at=at,
+        plan=quota.plan,
+        active_limit=quota.active_limit,
+        families=tuple(
+            SeenFamily(
+                id=family.id,
+                name=family.name,
+                seen_at=at,
+                windows=tuple(_seen_window(window, at) for window in family.windows),
+            )
+            for family in quota.families
+        ),
+        credits=_credits(quota.credits) if quota.credits else None,
+        spending=_seen_window(quota.spending, at) if quota.spending else None,
+        reached=quota.reached,
+        reached_type=quota.reached_type,
+    )
 
 
 def join(known: SeenQuota | None, reading: SeenQuota, *, complete: bool) -> SeenQuota:
@@ -104,3 +128,14 @@ def _began_anew(before: SeenWindow, window: SeenWindow) -> bool:
     if not before.resets_at or not window.resets_at:
         return False
     return window.resets_at - before.resets_at > max(60, window.minutes * 60 * RESET_SLACK)
+
+
+def _seen_window(window: QuotaWindow, at: float) -> SeenWindow:
+    resets_at = window.resets_at or (round(at + window.resets_in) if window.resets_in else 0)
+    return SeenWindow(minutes=window.minutes, used_percent=window.used_percent, resets_at=resets_at)
+
+
+def _credits(credits_: Credits) -> SeenCredits:
+    return SeenCredits(
+        has_credits=credits_.has_credits, unlimited=credits_.unlimited, balance=credits_.balance
+    )

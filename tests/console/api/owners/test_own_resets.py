@@ -1,0 +1,76 @@
+"""An owner redeems saved resets of his own accounts, and of no other."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import pytest
+from support.clock import Clock
+from support.consoles import Browser, guarded, running
+from support.login_scene import code_of
+from support.owner_scene import AGREED, OwnerBrowser, add_owner, invite
+
+from codex_proapi.simulator import Simulator
+from codex_proapi.simulator.state.accounts import SavedReset
+
+BODY = {"reset_id": "saved-1", "confirm": True}
+
+
+class Scene(NamedTuple):
+    """A console with its administrator and two owners; the first has an account with a reset."""
+
+    sim: Simulator
+    administrator: Browser
+    ada: OwnerBrowser
+    ben: OwnerBrowser
+    account_id: str
+
+
+@pytest.fixture
+async def scene(redis_url: str) -> AsyncIterator[Scene]:
+    clock = Clock()
+    async with Simulator(clock=clock) as sim:
+        settings = guarded(redis_url, codex_auth_url=sim.auth_url, codex_base_url=sim.base_url)
+        async with (
+            running(settings, clock=clock) as console,
+            Browser(console) as administrator,
+            OwnerBrowser(console) as ada,
+            OwnerBrowser(console) as ben,
+        ):
+            await administrator.sign_in()
+            for name, owner in (("Ada", ada), ("Ben", ben)):
+                await owner.enter(await invite(administrator, await add_owner(administrator, name)))
+            token = sim.account("ada").access_key
+            added = await ada.post("/api/owner/accounts", json={"access_token": token, **AGREED})
+            assert added.status_code == 201, added.text
+            saved = SavedReset(id="saved-1", expires_at=clock() + 86_400)
+            sim.account("ada").saved_resets = [saved]
+            yield Scene(sim, administrator, ada, ben, str(added.json()["id"]))
+
+
+async def test_he_redeems_his_saved_reset_and_the_administrator_repeats_nothing(
+    scene: Scene,
+) -> None:
+    home, path = f"/api/owner/accounts/{scene.account_id}", f"/api/accounts/{scene.account_id}"
+
+    listed = (await scene.ada.get(f"{home}/resets")).json()
+    done = await scene.ada.post(f"{home}/resets/redeem", json=BODY)
+    again = (await scene.administrator.post(f"{path}/resets/redeem", json=BODY)).json()
+
+    assert listed["available"] == 1
+    assert (done.status_code, done.json()["first"]) == (200, True)
+    assert (again["first"], again["request_id"]) == (False, done.json()["request_id"])
+    assert scene.sim.account("ada").resets_redeemed == 1
+
+
+async def test_another_owner_and_the_administrator_s_path_are_closed_to_him(scene: Scene) -> None:
+    home, path = f"/api/owner/accounts/{scene.account_id}", f"/api/accounts/{scene.account_id}"
+
+    others = [
+        await scene.ben.get(f"{home}/resets"),
+        await scene.ben.post(f"{home}/resets/redeem", json=BODY),
+    ]
+    refused = await scene.ada.post(f"{path}/resets/redeem", json=BODY)
+
+    assert {code_of(answer) for answer in others} == {(404, "unknown_account")}
+    assert refused.status_code in {401, 403, 404}
+    assert scene.sim.account("ada").resets_redeemed == 0
