@@ -1,9 +1,12 @@
 """Small work is told by what a client declares, never by its text; and what a cheaper model can do of it."""
 
+import contextlib
+import json
 from typing import Any
 
 import msgspec
 import pytest
+from support.tree import ROOT
 
 from codex_proapi.commons.api_keys.small_work import (
     WorkClass,
@@ -13,6 +16,7 @@ from codex_proapi.commons.api_keys.small_work import (
 )
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Model
 from codex_proapi.gateway.api.dialects.table import DIALECTS
+from codex_proapi.gateway.errors import BadRequest, UnknownModel
 from codex_proapi.gateway.translation.messages.request.model_families import is_haiku
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -125,6 +129,26 @@ def test_no_text_of_a_conversation_makes_small_work(words: str) -> None:
     assert told("chat", {"messages": messages}, {}) is None
     assert told("messages", {"messages": messages[1:], "system": words}, CLAUDE) is None
     assert told("responses", {"input": items, "instructions": words}, CODEX) is None
+
+
+def test_of_all_recorded_bodies_only_those_of_small_work_are_told_as_such() -> None:
+    found = {}
+    for path in sorted((ROOT / "tests/corpus").glob("*.json")):
+        recorded = json.loads(path.read_text())
+        where, body = recorded["endpoint"], recorded["body"]
+        if not isinstance(body, dict) or body.get("model") == "claude-x":
+            continue
+        endpoint = next(n for n in ("messages", "chat", "responses") if n in where)
+        headers = {name.lower(): value for name, value in recorded["headers"].items()}
+        with contextlib.suppress(BadRequest, UnknownModel):
+            if work := told(endpoint, body, headers):
+                found[path.stem] = work.value
+
+    assert found == {
+        "076_codex-compact_resp_toolturn_stream": "compaction",
+        "227_open-webui-title_chat": "ui_task",
+        "229_claude332-safeguards_msgs": "auxiliary",
+    }
 
 
 def test_an_alias_of_the_owner_is_no_haiku() -> None:
