@@ -341,3 +341,8 @@ def test_a_file_of_authorities_that_is_none_stops_the_start(tmp_path: Path) -> N
         f"SSL_CERT_FILE: {empty} holds no certificates in PEM."
     ]
     from_environ(CommonSettings, {**NEEDED, "SSL_CERT_FILE": str(good)})
+
+
+def test_a_secret_is_not_read_from_a_file_without_end() -> None:
+    with pytest.raises(SettingsError, match="ENCRYPTION_KEYS_FILE: /dev/zero is too large"):
+        from_environ(CommonSettings, {"ENCRYPTION_KEYS_FILE": "/dev/zero"})

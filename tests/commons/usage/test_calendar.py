@@ -127,6 +127,8 @@ def test_the_zones_to_choose_from_are_places() -> None:
         ({"TZ": ":Asia/Tokyo"}, "Europe/Berlin", "Asia/Tokyo"),
         ({"TZ": "CET-1CEST"}, "Europe/Berlin", "Europe/Berlin"),
         ({}, "Europe/Berlin", "Europe/Berlin"),
+        ({}, "Etc/UTC", "UTC"),
+        ({"TZ": "Etc/UTC"}, "Europe/Berlin", "UTC"),
         ({}, "nowhere", "UTC"),
     ],
 )

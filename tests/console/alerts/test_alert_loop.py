@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from support.alert_receivers import WebhookReceiver, answer, webhook_receiver
 from support.clock import Clock
 
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.proxy.address import ProxyRules
 from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.locks import Locks
@@ -52,7 +53,12 @@ class Site:
             store=store or AlertStore(self.redis),
             destinations=self.destinations,
             deliverer=Deliverer(
-                self.destinations, ProxyRules(), allowed=allowed, console="", clock=self.clock
+                self.destinations,
+                ProxyRules(),
+                allowed=allowed,
+                console="",
+                clock=self.clock,
+                read_zone=LiveSettingsStore(self.redis).time_zone,
             ),
             read_facts=self.facts,
             locks=Locks(self.redis, lambda _name: operator_keys.alert_lock(), seconds=30),

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.console.alerts.delivery.messages import message_of
 from codex_proapi.console.alerts.kinds import AlertKind, Notification, Phase, Subject
 from codex_proapi.console.texts.language import Language
@@ -34,3 +35,6 @@ def test_a_window_is_told_with_its_figures() -> None:
 
     line = "ada (7 d): 8 % left, resets 2026-09-21 14:13 UTC"
     assert message_of(told, Language.ENGLISH).lines == (line,)
+
+    shanghai = message_of(told, Language.ENGLISH, calendar=Calendar("Asia/Shanghai"))
+    assert shanghai.lines == ("ada (7 d): 8 % left, resets 2026-09-21 22:13 Asia/Shanghai",)

@@ -28,6 +28,6 @@ def test_what_cannot_be_a_price_is_refused(environ: dict[str, str]) -> None:
         "set x --in -1 --out 1",
         "set / --in 1 --out 1",
     )
-    assert [run(environ, line).exit_code for line in lines] == [2, 1, 1, 1]
+    assert [run(environ, line).exit_code for line in lines] == [2, 2, 2, 2]
     assert run(environ, "remove gpt-5.5").stdout == "gpt-5.5 has no price\n"
     assert "gpt-5.5\t-\t-\t-\t-\tset here" in run(environ, "list").stdout

@@ -77,6 +77,12 @@ def test_a_wrong_command_is_one_line_where_no_terminal_is(line: str, said: str) 
         (f"migrate --to-url redis://x --to-keys {sys.executable}", AWAY, ExitCode.REFUSED),
         ("logs --level nonsense", AWAY, ExitCode.REFUSED),
         ("keys create \udcff\udcfe", AWAY, ExitCode.REFUSED),
+        ("prices set gpt-9 --in -1 --out 2", AWAY, ExitCode.REFUSED),
+        ("prices set gpt/9 --in 1 --out 2", AWAY, ExitCode.REFUSED),
+        ("accounts list", {"DATA_DIR": "~nobody-of-this-name/data"}, ExitCode.REFUSED),
+        ("doctor", {"DATA_DIR": "~nobody-of-this-name/data", "NO_PROXY": "*"}, ExitCode.FAILED),
+        ("accounts import /proc/self/mem", AWAY, ExitCode.FAILED),
+        ("replay /proc/self/mem", {}, ExitCode.FAILED),
         ("keys create x --owner \u00e9", AWAY | {"PYTHONIOENCODING": "ascii"}, ExitCode.FAILED),
         ("--help", {"PYTHONIOENCODING": "ascii"}, ExitCode.DONE),
     ],
@@ -88,6 +94,8 @@ def test_an_end_has_the_code_of_the_table(
 
     assert ended == code, told
     assert "secret" not in told
+    assert "not foreseen" not in told
+    assert "standard output" not in told or "PYTHONIOENCODING" in environ
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from codex_proapi.console.cli.terminal.tables import counted, show_table
@@ -17,6 +19,30 @@ def test_a_table_is_a_table_for_people(
     show_table(("A", "B"), [("1", "[red]x[/red]")])
 
     assert "[red]x[/red]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("screen", "told"),
+    [
+        (28, ["LAST", "ID USED CALLED", "acc_1234 2026-11-30 名字名字"]),
+        (27, ["ID: acc_1234", "LAST USED: 2026-11-30", "CALLED: 名字名字", "", "ID: b"]),
+    ],
+)
+def test_a_table_that_does_not_fit_becomes_paragraphs_and_nothing_is_cut(
+    screen: int,
+    told: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(screen))
+
+    show_table(
+        ("ID", "LAST USED", "CALLED"), [("acc_1234", "2026-11-30", "名字名字"), ("b", "", "")]
+    )
+
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert [" ".join(line.split()) for line in plain.splitlines()][: len(told)] == told
 
 
 def test_a_name_neither_moves_the_cursor_nor_splits_a_row(

@@ -75,7 +75,12 @@ async def embedded_store(environ: Mapping[str, str]) -> AsyncIterator[Mapping[st
 
 def data_folder(environ: Mapping[str, str]) -> pathlib.Path:
     """The folder of the embedded store and of generated secrets."""
-    return pathlib.Path(environ.get("DATA_DIR") or _DEFAULT_FOLDER).expanduser()
+    path = pathlib.Path(environ.get("DATA_DIR") or _DEFAULT_FOLDER)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        told = f"DATA_DIR: there is no home folder for {path}; name a folder in full."
+        raise SettingsError([told]) from None
 
 
 def _completed(

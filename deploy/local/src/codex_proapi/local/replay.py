@@ -1,8 +1,12 @@
 """`codex-proapi replay`: repeats account selections from the log lines that record them."""
 
+from collections.abc import Iterator
 from typing import IO
 
 import rich_click as click
+
+MOST_LINE = 16 << 20
+"""Bytes of a line of a log; the rest of a longer one is a line of its own, which is none of an exchange."""
 
 
 @click.command()
@@ -21,7 +25,7 @@ def replay(context: click.Context, log: IO[bytes], *, every: bool, as_json: bool
 
     seen = differing = 0
     rows = []
-    for each in replayed(log):
+    for each in replayed(_lines(log)):
         seen += 1
         differs = each.asked != each.again
         differing += differs
@@ -37,3 +41,11 @@ def replay(context: click.Context, log: IO[bytes], *, every: bool, as_json: bool
         click.echo("No line holds a choice: gateways log them with LOG_SELECTIONS.", err=True)
     if differing:
         context.exit(1)
+
+
+def _lines(log: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a log, however long; ClickException where it cannot be read."""
+    try:
+        yield from iter(lambda: log.readline(MOST_LINE), b"")
+    except OSError as error:
+        raise click.ClickException(f"{log.name}: cannot be read: {error.strerror}") from None

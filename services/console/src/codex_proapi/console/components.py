@@ -287,6 +287,7 @@ class Components(Pages):
             allowed=settings.alert_networks,
             console=settings.public_url,
             clock=clock,
+            read_zone=self.live_settings.time_zone,
         )
         self.alert_loop = AlertLoop(
             store=self.alert_store,

@@ -133,6 +133,10 @@ class LiveSettingsStore:
                         values[field.name] = _CAUTIOUS[field.name]
         return LiveSettings(**values)
 
+    async def time_zone(self) -> str | None:
+        """IANA name of the team's time zone; None is UTC."""
+        return (await self.read()).time_zone
+
     async def change(self, changes: dict[str, Any]) -> LiveSettings:
         """Set some values; None restores the environment's. Returns what is then set."""
         unset = [name for name, value in changes.items() if value is None]

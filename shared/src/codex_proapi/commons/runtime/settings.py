@@ -38,6 +38,9 @@ LOOPBACK: tuple[Network, ...] = (
 LOWER_CASE_TOO = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 """Names that other programs read too; the lower-case spelling is the older and more common one."""
 
+MOST_SECRET_BYTES = 1 << 16
+"""A larger file holds no secret of ours."""
+
 REDIS_OPTIONS = {
     **dict.fromkeys(("db", "timeout", "socket_timeout", "socket_connect_timeout"), "number"),
     **dict.fromkeys(("max_connections", "health_check_interval", "protocol"), "number"),
@@ -262,7 +265,12 @@ def _text(name: str, environ: Mapping[str, str], *, secret: bool, faults: list[s
         faults.append(f"{name} and {name}_FILE are both set; leave one out.")
         return None
     try:
-        return pathlib.Path(path).read_text(encoding="utf-8").strip() or None
+        with pathlib.Path(path).open("rb") as file:
+            content = file.read(MOST_SECRET_BYTES + 1)
+        if len(content) > MOST_SECRET_BYTES:
+            faults.append(f"{name}_FILE: {path} is too large for a secret.")
+            return None
+        return content.decode().strip() or None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         faults.append(f"{name}_FILE: cannot read {path}: {reason}.")

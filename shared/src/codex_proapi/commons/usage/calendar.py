@@ -16,6 +16,7 @@ UTC_NAME = "UTC"
 HOUR = 3600
 _NO_ZONES = frozenset({"localtime", "Factory", "posixrules"})
 """Files of a time zone database that name no zone."""
+_OTHER_NAMES_OF_UTC = frozenset({"Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Universal", "Etc/Zulu"})
 _ONE_DAY = dt.timedelta(days=1)
 
 
@@ -132,5 +133,5 @@ def machine_zone(
     linked = str(localtime.resolve()).partition("/zoneinfo/")[2]
     for name in (environ.get("TZ", "").removeprefix(":"), linked):
         if name in time_zones():
-            return name
+            return UTC_NAME if name in _OTHER_NAMES_OF_UTC else name
     return UTC_NAME

@@ -1,6 +1,5 @@
 """Routes of the price table: the rows in force, and those that the operator sets."""
 
-import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import msgspec
 from litestar import Request, delete, get, put
 from litestar.params import JSONBody, PathParameter
 
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.prices.list_prices import CURRENCY, LIST_PRICES, Price
 from codex_proapi.commons.prices.price_store import (
     MOST_PRICES,
@@ -16,6 +16,7 @@ from codex_proapi.commons.prices.price_store import (
     PriceStore,
     price_fault,
 )
+from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.errors import BadRequest, Code, Conflict, NotFound
@@ -75,13 +76,15 @@ async def set_price(
     data: JSONBody[NewPrice],
     prices: Injected[PriceStore],
     audit: Injected[Audit],
+    live_settings: Injected[LiveSettingsStore],
     clock: Injected[Clock],
 ) -> PriceTable:
     """Set the price of a model; what was used before it costs the same from then on."""
     own = await prices.own()
     if data.model not in own and len(own) >= MOST_PRICES:
         raise Conflict(Code.TOO_MANY_PRICES)
-    price = _price(data, prices_day(clock()))
+    calendar = calendar_of(await live_settings.time_zone())
+    price = _price(data, calendar.day_of(clock()))
     if price is not None:
         param, what = price_fault(data.model, price)
         if param:
@@ -119,11 +122,6 @@ async def price_rows(prices: PriceStore) -> list[PriceRow]:
     """The table, by model."""
     own, force = await prices.own(), await prices.all()
     return [_row(model, force.get(model), own=model in own) for model in sorted({*own, *force})]
-
-
-def prices_day(now: float) -> str:
-    """The day a price is set, in UTC."""
-    return dt.datetime.fromtimestamp(now, tz=dt.UTC).date().isoformat()
 
 
 def _row(model: str, price: Price | None, *, own: bool) -> PriceRow:

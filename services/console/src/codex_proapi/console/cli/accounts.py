@@ -50,8 +50,11 @@ def import_account(
     if name and not is_name(name):
         told = f"an account's name has {MOST_NAME} characters at most, in one line"
         raise click.BadParameter(told, param_hint="--name")
-    content = file.read(MAX_BYTES + 1)
     told = getattr(file, "name", "-")
+    try:
+        content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise click.ClickException(f"{told}: cannot be read: {error.strerror}") from None
     if len(content) > MAX_BYTES:
         raise click.ClickException(f"{told}: too large for an auth.json")
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import rich_click as click
 
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.runtime.settings import Network, Url, from_environ
 from codex_proapi.commons.usage.calendar import Calendar
 from codex_proapi.console.alerts.alert_store import Outcome
@@ -200,6 +201,7 @@ async def _test(store: OpenedStore, reach: _Reach, wanted: str) -> Outcome:
         allowed=reach.alert_networks,
         console=reach.public_url,
         clock=time.time,
+        read_zone=LiveSettingsStore(store.redis).time_zone,
     )
     outcome = await deliverer.test(destination)
     await store.alerts.note(destination.id, outcome)

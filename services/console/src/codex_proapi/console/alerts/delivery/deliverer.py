@@ -1,11 +1,12 @@
 """One try to deliver a notification to a destination, whatever its shape."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from codex_proapi.commons.proxy.address import ProxyRules
 from codex_proapi.commons.runtime.settings import Network
+from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.console.alerts.alert_store import Outcome, new_notification_id
 from codex_proapi.console.alerts.delivery.mail_sender import MailSender
 from codex_proapi.console.alerts.delivery.messages import message_of
@@ -25,6 +26,7 @@ class Deliverer:
         allowed: Address ranges that the operator allows beside public ones.
         console: Address of the console, for the last line of a message.
         clock: Seconds since the epoch.
+        read_zone: Reads the team's time zone (None is UTC), in which messages tell times.
         resolve: Finds the addresses of a host; None asks the system.
     """
 
@@ -36,11 +38,13 @@ class Deliverer:
         allowed: Sequence[Network],
         console: str,
         clock: Callable[[], float],
+        read_zone: Callable[[], Awaitable[str | None]],
         resolve: Resolve | None = None,
     ) -> None:
         self._destinations = destinations
         self._console = console
         self._clock = clock
+        self._read_zone = read_zone
         self._webhooks = WebhookSender(rules, allowed=allowed, resolve=resolve)
         self._mail = MailSender(allowed=allowed, resolve=resolve)
 
@@ -53,7 +57,10 @@ class Deliverer:
         opened = self._destinations.open(destination)
         if opened is None:
             return Outcome(code="sealed", at=now)
-        message = message_of(notification, destination.language, console=self._console)
+        calendar = calendar_of(await self._read_zone())
+        message = message_of(
+            notification, destination.language, console=self._console, calendar=calendar
+        )
         if destination.shape is Shape.EMAIL:
             outcome = await self._mail.send(destination, opened, notification, message)
         else:

@@ -1,10 +1,10 @@
 """What a message says, in the language of its destination. Pure."""
 
-import datetime as dt
 from typing import Final
 
 import msgspec
 
+from codex_proapi.commons.usage.calendar import UTC, Calendar
 from codex_proapi.console.alerts.kinds import AlertKind, Notification, Phase, Subject
 from codex_proapi.console.texts.catalogue import texts_of
 from codex_proapi.console.texts.language import Language
@@ -50,19 +50,26 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join((self.title, *self.lines))
 
 
-def message_of(notification: Notification, language: Language, *, console: str = "") -> Message:
+def message_of(
+    notification: Notification,
+    language: Language,
+    *,
+    console: str = "",
+    calendar: Calendar = UTC,
+) -> Message:
     """What a notification says.
 
     Args:
         notification: What is told.
         language: In which language.
         console: Address of the console, for a last line; empty where it has none of its own.
+        calendar: Has the zone that times are told in, with its name.
     """
     texts = texts_of(language)
     titles = ENDS if notification.phase is Phase.RESOLVED else KINDS
     test = notification.phase is Phase.TEST
     title = texts.gettext(TEST if test else titles[notification.kind])
-    lines = [_line(each, notification, language) for each in notification.subjects]
+    lines = [_line(each, notification, language, calendar) for each in notification.subjects]
     if notification.more:
         more = texts.ngettext("and %(num)s more", "and %(num)s more", notification.more)
         lines.append(more % {"num": notification.more})
@@ -71,9 +78,11 @@ def message_of(notification: Notification, language: Language, *, console: str =
     return Message(title=f"Codex Pro API: {title}", lines=tuple(filter(None, lines)))
 
 
-def _line(subject: Subject, notification: Notification, language: Language) -> str:
+def _line(
+    subject: Subject, notification: Notification, language: Language, calendar: Calendar
+) -> str:
     _ = texts_of(language).gettext
-    name = clean(subject.name)
+    name, at = clean(subject.name), calendar.told(subject.at) if subject.at else ""
     over = notification.phase is Phase.RESOLVED
     match notification.kind:
         case AlertKind.ACCOUNT_SIGN_IN:
@@ -83,10 +92,9 @@ def _line(subject: Subject, notification: Notification, language: Language) -> s
         case AlertKind.WINDOW_LOW:
             said = _("%(name)s (%(span)s): %(left)s %% left, resets %(at)s")
             left = f"{subject.left or 0:.0f}"
-            span, at = _span(subject.minutes), _moment(subject.at)
+            span = _span(subject.minutes)
             return said % {"name": name, "span": span, "left": left, "at": at}
         case AlertKind.POOL_DRY:
-            at = _moment(subject.at)
             said = _("The next account is expected back %(at)s.") if at and not over else ""
             return said % {"at": at} if said else ""
         case AlertKind.MODEL_SUBSTITUTED:
@@ -99,7 +107,7 @@ def _line(subject: Subject, notification: Notification, language: Language) -> s
         case AlertKind.BACKUP_OLD if not over:
             if not subject.at:
                 return _("There is none yet: codex-proapi backup FILE writes one.")
-            return _("It was written %(at)s.") % {"at": _moment(subject.at)}
+            return _("It was written %(at)s.") % {"at": at}
         case _:
             return ""
 
@@ -113,7 +121,3 @@ def clean(name: str) -> str:
 def _span(minutes: int) -> str:
     hours = minutes / 60
     return f"{hours / 24:g} d" if hours % 24 == 0 and hours else f"{hours:g} h"
-
-
-def _moment(at: int) -> str:
-    return dt.datetime.fromtimestamp(at, tz=dt.UTC).strftime("%Y-%m-%d %H:%M UTC") if at else ""

@@ -41,7 +41,11 @@ def machine_findings(environ: Mapping[str, str], *, embedded: bool, running: boo
 
 
 def _disk(environ: Mapping[str, str]) -> Finding:
-    folder = pathlib.Path(environ.get("DATA_DIR") or ConsoleSettings().data_dir).expanduser()
+    folder = pathlib.Path(environ.get("DATA_DIR") or ConsoleSettings().data_dir)
+    try:
+        folder = folder.expanduser()
+    except RuntimeError:
+        return failure("disk", f"there is no home folder for {folder}", "name DATA_DIR in full")
     there = next((each for each in (folder, *folder.parents) if each.is_dir()), pathlib.Path("/"))
     if not os.access(there, os.W_OK):
         return failure("disk", f"{there} cannot be written to", "set DATA_DIR to a folder of yours")

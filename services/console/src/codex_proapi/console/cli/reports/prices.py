@@ -1,13 +1,14 @@
 """`codex-proapi prices …`: the list prices that the cost of usage is worked out from."""
 
-import datetime as dt
 import time
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
 import rich_click as click
 
+from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
 from codex_proapi.commons.prices.list_prices import CURRENCY, Price
 from codex_proapi.commons.prices.price_store import (
     MODEL,
@@ -16,6 +17,7 @@ from codex_proapi.commons.prices.price_store import (
     PriceStore,
     price_fault,
 )
+from codex_proapi.commons.usage.calendar import calendar_of
 from codex_proapi.console.api.prices import PriceRow, PriceTable, price_rows
 from codex_proapi.console.cli.opened_store import OpenedStore, with_store
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
@@ -35,6 +37,15 @@ class _Dollars(click.ParamType[Decimal]):
 
 
 DOLLARS = _Dollars()
+HINTS = {
+    "model": "MODEL",
+    "input": "--in",
+    "output": "--out",
+    "source": "--source",
+    "cached": "--cached",
+    "cache_write": "--cache-write",
+}
+"""How a part of a price is written, by its name."""
 
 
 @click.group()
@@ -80,11 +91,10 @@ def set_price(environ: Mapping[str, str], /, model: str, *, as_json: bool, **pro
         cached=provided["cached"],
         cache_write=provided["cache_write"],
         source=provided["source"],
-        as_of=dt.datetime.fromtimestamp(time.time(), tz=dt.UTC).date().isoformat(),
     )
     param, what = price_fault(model, price)
     if param:
-        raise click.ClickException(f"{param} {what}")
+        raise click.BadParameter(what, param_hint=HINTS.get(param, param))
     _set(environ, model, OwnPrice(price=price))
     _tell(environ, model, f"set the price of {model}", as_json=as_json)
 
@@ -96,7 +106,7 @@ def set_price(environ: Mapping[str, str], /, model: str, *, as_json: bool, **pro
 def remove(environ: Mapping[str, str], model: str, *, as_json: bool) -> None:
     """Let MODEL have no price, whatever is shipped."""
     if not MODEL.fullmatch(model):
-        raise click.ClickException("model must be the name of a model")
+        raise click.BadParameter("must be the name of a model", param_hint="MODEL")
     _set(environ, model, OwnPrice())
     _tell(environ, model, f"{model} has no price", as_json=as_json)
 
@@ -133,8 +143,12 @@ def _set(environ: Mapping[str, str], model: str, own: OwnPrice) -> None:
         known = await kept.own()
         if model not in known and len(known) >= MOST_PRICES:
             raise click.ClickException(f"there are {MOST_PRICES} prices already")
-        await kept.put(model, own)
-        after = "none" if own.price is None else f"{own.price.input}/{own.price.output}"
+        price = own.price
+        if price is not None:
+            calendar = calendar_of(await LiveSettingsStore(store.redis).time_zone())
+            price = msgspec.structs.replace(price, as_of=calendar.day_of(time.time()))
+        await kept.put(model, OwnPrice(price=price))
+        after = "none" if price is None else f"{price.input}/{price.output}"
         await store.note("price.set", after={"name": model, "price": after})
 
     with_store(environ, put)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -10,17 +11,36 @@ from codex_proapi.console.texts.phrases import CURES, FAULTS
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on a terminal, tab-separated lines elsewhere."""
+    """A table on a terminal, tab-separated lines elsewhere.
+
+    On a terminal too narrow for the table each row is a paragraph with a line for each of its cells that
+    is not empty: nothing is cut, as what was cut could not be copied.
+    """
     rows = [[plain(cell) for cell in row] for row in rows]
     screen = Console(highlight=False, markup=False, soft_wrap=True)
     if not screen.is_terminal:
         for row in [columns, *rows]:
             print("\t".join(row))
-        return
+        return None
+    if _width(columns, rows) > screen.width:
+        told = [
+            "\n".join(f"{name}: {cell}" for name, cell in zip(columns, row, strict=True) if cell)
+            for row in rows
+        ]
+        return print("\n\n".join(told))
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    screen.print(table)
+    return screen.print(table)
+
+
+def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the screen that a table needs; only its heads may go on several lines."""
+    heads = [max(map(cell_len, head.split())) for head in columns]
+    cells = [
+        max((cell_len(row[number]) for row in rows), default=0) for number in range(len(heads))
+    ]
+    return sum(map(max, heads, cells)) + len(heads) - 1
 
 
 def plain(text: str) -> str:
