@@ -8,7 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
-from codex_proapi.local.serving import CannotListen, Together, default_time_zone, listen
+from codex_proapi.commons.http.listening import CannotListen
+from codex_proapi.local.serving import Together, default_time_zone, listen
 
 
 def close(sockets: list[socket.socket]) -> None:

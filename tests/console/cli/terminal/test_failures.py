@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -171,6 +172,26 @@ def test_a_file_of_settings_is_read_by_commands_and_services(tmp_path: pathlib.P
     )
     assert done.returncode == ExitCode.REFUSED
     assert "LOG_LEVEL" in done.stderr
+
+
+@pytest.mark.parametrize("service", ["gateway", "console"])
+def test_a_service_that_cannot_listen_says_so_and_fails(service: str, redis_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for address in (
+            {"PORT": str(taken.getsockname()[1])},
+            {"HOST": "nowhere.invalid"},
+        ):
+            done = subprocess.run(
+                [sys.executable, "-m", f"codex_proapi.{service}"],
+                env=AWAY | {"REDIS_URL": redis_url} | address,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+            assert done.returncode == ExitCode.FAILED
+            assert f"The {service} cannot start:\ncannot listen on " in done.stderr
+            assert "Traceback" not in done.stderr
 
 
 def test_the_table_of_exit_codes_has_them_all() -> None:

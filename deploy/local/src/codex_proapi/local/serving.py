@@ -7,6 +7,7 @@ import socket
 import uvloop
 
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.commons.http.listening import CannotListen, bound_socket
 from codex_proapi.commons.http.server import (
     HttpServer,
     configure,
@@ -14,7 +15,6 @@ from codex_proapi.commons.http.server import (
     return_large_blocks,
 )
 from codex_proapi.commons.http.service import Output, process_output
-from codex_proapi.commons.runtime.errors import CommonsError
 from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.console.app import Console
 from codex_proapi.console.app import build as build_console
@@ -28,10 +28,6 @@ from codex_proapi.local.secret_files import refuse_full_disk
 from codex_proapi.local.welcome import goodbye, welcome
 
 _LOOPBACK = "127.0.0.1"
-
-
-class CannotListen(CommonsError):
-    """The address cannot be listened on; the message says why and what may help."""
 
 
 class Together:
@@ -125,35 +121,9 @@ async def default_time_zone(live_settings: LiveSettingsStore, zone: str) -> None
 
 def listen(host: str, port: int) -> list[socket.socket]:
     """Listening sockets for host and port; on loopback for both addresses of `localhost`."""
-    first = _bind(host, port)
+    first = bound_socket(host, port)
     if host != _LOOPBACK:
         return [first]
     with contextlib.suppress(OSError, CannotListen):
-        return [first, _bind("::1", first.getsockname()[1])]
+        return [first, bound_socket("::1", first.getsockname()[1])]
     return [first]
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "that is no host name"
-        raise CannotListen(
-            f"cannot listen on HOST={host}: {reason}. HOST is an address of this machine, as "
-            "127.0.0.1 (only this machine) or 0.0.0.0 (everybody who reaches it)."
-        ) from None
-    made = socket.socket(family, kind, protocol)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
-        made.bind(address)
-    except OSError as error:
-        made.close()
-        raise CannotListen(
-            f"cannot listen on {host}:{port}: {error.strerror}. Codex Pro API may be running "
-            "already, or a Codex CLI is signing in; PORT=… takes another port."
-        ) from None
-    return made

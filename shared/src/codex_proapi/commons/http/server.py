@@ -23,6 +23,7 @@ from codex_proapi.commons.http.connection.protocol import (
     protocol_with,
 )
 from codex_proapi.commons.http.limits import FaultBody, HttpLimits
+from codex_proapi.commons.http.listening import bound_socket
 from codex_proapi.commons.http.upgrade import ServerConnection
 
 LAST_WORDS_SECONDS: Final = 5
@@ -77,9 +78,9 @@ class HttpServer(uvicorn.Server):
         return cast("list[ServerConnection]", list(self.server_state.connections))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Remember the loop for the signal handler, then listen."""
+        """Remember the loop for the signal handler, then listen; CannotListen if that cannot be."""
         self._loop = asyncio.get_running_loop()
-        listening = sockets or [self.config.bind_socket()]
+        listening = sockets or [bound_socket(self.config.host, self.config.port)]
         self._listeners = duplicated(listening, self._loop)
         if not sockets:
             listening[0].close()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import uvloop
 
+from codex_proapi.commons.http.listening import CannotListen
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.line_writer import LineWriter, write_message
 from codex_proapi.commons.runtime.logging import configure as configure_logs
@@ -16,6 +17,8 @@ from codex_proapi.commons.runtime.settings_file import with_settings_file
 
 S = TypeVar("S", bound=CommonSettings)
 
+FAILED = 1
+"""Exit code of a process that could not listen: another one may, or later."""
 CANNOT_START = 2
 """Exit code of a process whose environment is wrong, or that does not fit what is stored."""
 
@@ -66,3 +69,6 @@ def run_service(
     except SettingsError as error:
         sys.stderr.write(f"The {name} cannot start:\n{error}\n")
         sys.exit(CANNOT_START)
+    except CannotListen as error:
+        sys.stderr.write(f"The {name} cannot start:\n{error}\n")
+        sys.exit(FAILED)

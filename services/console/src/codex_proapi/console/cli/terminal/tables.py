@@ -9,6 +9,9 @@ from rich.table import Table
 from codex_proapi.console.errors import Code
 from codex_proapi.console.texts.phrases import CURES, FAULTS
 
+BETWEEN = 2
+"""Blanks between two columns of a table."""
+
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on a terminal, tab-separated lines elsewhere.
@@ -22,25 +25,25 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         for row in [columns, *rows]:
             print("\t".join(row))
         return None
-    if _width(columns, rows) > screen.width:
+    widths = _widths(columns, rows)
+    if sum(widths) + BETWEEN * (len(widths) - 1) > screen.width:
         told = [
             "\n".join(f"{name}: {cell}" for name, cell in zip(columns, row, strict=True) if cell)
             for row in rows
         ]
         return print("\n\n".join(told))
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name, width in zip(columns, widths, strict=True):
+        table.add_column(name, min_width=width)
     for row in rows:
         table.add_row(*row)
     return screen.print(table)
 
 
-def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Columns of the screen that a table needs; only its heads may go on several lines."""
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """What each column of a table needs at least; only heads may go on several lines."""
     heads = [max(map(cell_len, head.split())) for head in columns]
-    cells = [
-        max((cell_len(row[number]) for row in rows), default=0) for number in range(len(heads))
-    ]
-    return sum(map(max, heads, cells)) + len(heads) - 1
+    return [max(head, *(cell_len(row[n]) for row in rows), 0) for n, head in enumerate(heads)]
 
 
 def plain(text: str) -> str:
