@@ -134,6 +134,8 @@ FIELDS: Final[dict[str, str]] = {
     "answer": N_("With an answer"),
     "reason": N_("Reason"),
     "way": N_("Way"),
+    "state": N_("State"),
+    "entries": N_("Entries"),
     "resealed": N_("Sealed again"),
     "known": N_("Accounts"),
     "records": N_("Records"),

@@ -72,7 +72,7 @@ function detailsOf(entry) {
 }
 
 function detailValue(field, value) {
-  if (field === "actor") return names.actors[value] || String(value).replace(/^token:/, `${t("Admin token")} `);
+  if (field === "actor") return names.actors[value] || String(value).replace(/^token:/, `${t("Admin token")} `).replace(/^owner:/, `${t("Owner")} `);
   if (field === "reason") return names.refusedKeys[value] || value;
   if (field === "expires_at") return value ? dateOf(value) : t("never");
   if (field === "overlap_seconds") return value ? duration(value * 1000) : "–";
