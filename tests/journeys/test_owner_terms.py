@@ -7,10 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from support.gateways import Stage, stage
+from support.sockets import CODEX, socket_to, text_of
 
 from codex_proapi.commons.owner_terms.terms import DAYS, HoursSpan, OwnerTerms, ReservedPercent
 from codex_proapi.commons.owner_terms.weekly_hours import WeeklyHours
+from codex_proapi.commons.redis import keyspace
+from codex_proapi.gateway.settings import TransportSetting
 
 REPLICAS = 5
 PAUSED = OwnerTerms(paused=True)
@@ -197,3 +201,45 @@ async def test_a_fallback_serves_while_the_owners_of_a_model_have_closed(redis_u
         # The fallback is asked for on accounts that are closed, too: they serve nothing.
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "accounts_closed")
         assert team.asked("ada") == 0
+
+
+async def test_a_request_that_waits_for_a_slot_past_the_closing_is_not_begun(
+    redis_url: str,
+) -> None:
+    async with stage(redis_url, "ada", account_streams=1) as team:
+        [account] = await team.accounts.list()
+        slow = asyncio.ensure_future(team.chat("[[fault:slow pace=0.05]] write 40 words"))
+        await team.until(lambda: team.asked("ada") == 1)
+        waiting = [asyncio.ensure_future(team.chat(f"say hello {n}")) for n in range(3)]
+        while await team.redis.hlen(keyspace.queue()) != len(waiting):
+            await asyncio.sleep(0.01)
+
+        await team.accounts.set_terms(account.id, PAUSED)
+        answers = await asyncio.gather(*waiting)
+
+        assert (await slow).status_code == 200  # what is under way ends as it would
+        assert {each.json()["error"]["code"] for each in answers} == {"accounts_closed"}
+        assert team.asked("ada") == 1
+        await team.until(lambda: not team.replicas[0].gateway.stores.queue._held)
+        assert await team.redis.zcard(keyspace.slots()) == 0
+
+
+@pytest.mark.parametrize("upstream", ["http", "websocket"])
+async def test_a_turn_on_a_kept_socket_is_a_beginning(redis_url: str, upstream: str) -> None:
+    transport = TransportSetting(upstream)
+    async with (
+        stage(redis_url, "ada", "ben", upstream_transport=transport) as team,
+        socket_to(team.replicas[0].url + "/v1/responses", CODEX) as socket,
+    ):
+        assert text_of(await socket.turn(say="say hello")) == "hello"
+        [own] = {turn.account for turn in team.sim.turns}
+        accounts = {each.name: each.id for each in await team.accounts.list()}
+        await team.accounts.set_terms(accounts[own], PAUSED)
+        asked = team.asked(own)
+
+        assert text_of(await socket.turn(say="say hello")) == "hello"
+        assert team.asked(own) == asked
+
+        await team.accounts.set_terms(accounts[({"ada", "ben"} - {own}).pop()], PAUSED)
+        [error] = await socket.turn(say="say hello")
+        assert error["error"]["code"] == "accounts_closed"

@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from codex_proapi.commons.accounts.model import (
@@ -9,6 +10,9 @@ from codex_proapi.commons.accounts.model import (
     Cooldown,
     CooldownReason,
 )
+from codex_proapi.commons.owner_terms.closing import Closed, Term
+from codex_proapi.console.texts.phrases import CURES as PHRASE_CURES
+from codex_proapi.console.texts.phrases import FAULTS
 from codex_proapi.console.views.account_status import (
     CAUSES,
     CURES,
@@ -104,3 +108,29 @@ def test_every_state_is_told_in_words_with_cause_and_cure(word: Any) -> None:
 @pytest.mark.parametrize("word", [Word.READY, Word.PAUSED, Word.SPENT, Word.COOLING])
 def test_what_passes_by_itself_needs_nobody(word: Any) -> None:
     assert not AccountStatus(word=word).needs_attention
+
+
+def test_terms_that_close_an_account_are_told_before_what_passes_by_itself() -> None:
+    account = Account(id="acc_1", name="n", chatgpt_account_id="ws")
+    cooldown = Cooldown(until=2000, reason=CooldownReason.RATE)
+    hours = Closed(term=Term.HOURS, until=3000.5)
+
+    found = status_of(account, cooldown=cooldown, bars=(), now=1000, closed=hours)
+    paused = status_of(account, cooldown=None, bars=(), now=1000, closed=Closed(term=Term.PAUSED))
+    both = status_of(
+        msgspec.structs.replace(account, paused=True),
+        cooldown=None,
+        bars=(),
+        now=1000,
+        closed=hours,
+    )
+
+    assert (found.word, found.until, found.code) == (Word.CLOSED, 3000, "closed_by_hours")
+    assert (found.answers_never, paused.answers_never) == (False, True)
+    assert both.word is Word.PAUSED
+
+
+def test_every_term_has_a_sentence_and_a_cure() -> None:
+    for term in set(Term) - {Term.KEYS, Term.UNKNOWN}:
+        assert FAULTS[f"closed_by_{term.value}"]
+        assert PHRASE_CURES[f"closed_by_{term.value}"]
