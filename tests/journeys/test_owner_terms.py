@@ -15,6 +15,7 @@ from codex_proapi.commons.owner_terms.terms import DAYS, HoursSpan, OwnerTerms, 
 from codex_proapi.commons.owner_terms.weekly_hours import WeeklyHours
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.settings import TransportSetting
+from codex_proapi.simulator import Simulator
 
 REPLICAS = 5
 PAUSED = OwnerTerms(paused=True)
@@ -200,6 +201,24 @@ async def test_a_fallback_serves_while_the_owners_of_a_model_have_closed(redis_u
 
         # The fallback is asked for on accounts that are closed, too: they serve nothing.
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "accounts_closed")
+        assert team.asked("ada") == 0
+
+
+async def test_another_model_serves_where_only_closed_accounts_have_the_one_asked(
+    redis_url: str,
+) -> None:
+    backend = Simulator()
+    backend.account("ada").models, backend.account("ben").models = ("gpt-5.5",), ("gpt-6-luna",)
+    fallbacks = {"gpt-5.5": "gpt-6-luna"}
+    async with stage(redis_url, "ada", "ben", backend=backend, model_fallbacks=fallbacks) as team:
+        accounts = {each.name: each.id for each in await team.accounts.list()}
+        await team.until_polled()
+        await team.accounts.set_terms(accounts["ada"], PAUSED)
+
+        answer = await team.chat(model="gpt-5.5")
+
+        assert answer.status_code == 200
+        assert answer.headers["x-fallback-model"] == "gpt-6-luna"
         assert team.asked("ada") == 0
 
 
