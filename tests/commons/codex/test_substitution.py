@@ -39,3 +39,18 @@ def test_another_model_is_a_substitution(sent: str, answered: str) -> None:
 )
 def test_another_name_of_the_same_model_is_none(sent: str, answered: str) -> None:
     assert not is_substitution(sent, answered)
+
+
+@pytest.mark.parametrize(
+    ("answered", "other"),
+    [
+        ("gpt-5.6-luna", False),
+        ("gpt-5.6-luna-2026-07-01", False),
+        ("gpt-reserve", False),
+        ("", False),
+        ("gpt-5.5", True),
+        ("gpt-6-sol", True),
+    ],
+)
+def test_in_place_of_the_reserve_only_its_own_model_may_answer(answered: str, other: bool) -> None:
+    assert is_substitution("gpt-reserve", answered, stands_for="gpt-5.6-luna") is other

@@ -134,3 +134,23 @@ def test_every_term_has_a_sentence_and_a_cure() -> None:
     for term in set(Term) - {Term.KEYS, Term.UNKNOWN}:
         assert FAULTS[f"closed_by_{term.value}"]
         assert PHRASE_CURES[f"closed_by_{term.value}"]
+
+
+@pytest.mark.parametrize(("cooldown", "left"), [(_cooldown(CooldownReason.QUOTA), 50), (None, 0)])
+def test_an_open_reserve_is_a_state_of_its_own(cooldown: Any, left: float) -> None:
+    bar = Bar(kind=WindowKind.WEEKLY, minutes=10_080, left=left, tone=Tone.OK, resets_at=2_000_000)
+
+    found = status_of(_account(), cooldown=cooldown, bars=[bar], now=NOW, reserve="gpt-5.6-luna")
+
+    assert (found.word, found.code, found.until > 0) == (Word.RESERVE, "", True)
+
+
+def test_a_reserve_changes_nothing_while_the_account_serves_or_rests_for_another_reason() -> None:
+    bar = Bar(kind=WindowKind.WEEKLY, minutes=10_080, left=50, tone=Tone.OK, resets_at=2_000_000)
+    rate = _cooldown(CooldownReason.RATE)
+
+    for cooldown, word in ((None, Word.READY), (rate, Word.COOLING)):
+        found = status_of(
+            _account(), cooldown=cooldown, bars=[bar], now=NOW, reserve="gpt-5.6-luna"
+        )
+        assert found.word is word

@@ -202,6 +202,7 @@ class Gateway:
             stream_permits=stores.stream_permits,
             tasks=self.tasks,
             ticker=ticker,
+            reserve_models=lambda: self.upstream.quota_tracker.reserve_models,
         )
 
     def _body_budget(self) -> BodyBudget:

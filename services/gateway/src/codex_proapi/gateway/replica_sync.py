@@ -16,6 +16,7 @@ from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.cluster.live_settings import READ_SECONDS, LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import BEAT_SECONDS, Replica, ReplicaStore
+from codex_proapi.commons.codex.luna_reserve import LunaReserve
 from codex_proapi.commons.owner_terms.closing import Closed
 from codex_proapi.commons.prices.price_table import PriceView
 from codex_proapi.commons.redis.keyspace import USAGE_DAYS
@@ -88,6 +89,9 @@ class LiveSettingsApplier:
         self._options.history_mode = live.history_mode or settings.history_mode
         self._options.reasoning_summary = live.reasoning_summary or settings.reasoning_summary
         self._options.model_substitution = live.model_substitution or settings.model_substitution
+        reserves = live.luna_reserve or settings.luna_reserve
+        self._options.luna_reserve = reserves
+        self._poll.asks_reserve = reserves is not LunaReserve.OFF
         calendar = calendar_of(live.time_zone)
         self._settlements.calendar = calendar
         self._options.calendar = calendar

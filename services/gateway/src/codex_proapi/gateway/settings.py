@@ -15,6 +15,7 @@ from codex_proapi.commons.cluster.live_settings import (
     ModelSubstitution,
     ReasoningSummary,
 )
+from codex_proapi.commons.codex.luna_reserve import LunaReserve
 from codex_proapi.commons.runtime.settings import CommonSettings
 
 ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
@@ -71,6 +72,8 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     """Reasoning summary where neither client nor key says which; clients differ in what they show."""
     model_substitution: ModelSubstitution = ModelSubstitution.ACCEPT
     """Whether an answer by another model than was sent is dropped for another account's, once."""
+    luna_reserve: LunaReserve = LunaReserve.OFF
+    """Whether accounts' reserves serve while their ordinary windows are shut."""
     routing: Routing = Routing.AFFINITY
     """Strategy of account selection."""
     quota_reserve: float = 5.0

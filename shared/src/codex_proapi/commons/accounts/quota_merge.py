@@ -17,6 +17,7 @@ from codex_proapi.commons.accounts.quota_store import (
     SeenQuota,
     SeenWindow,
 )
+from codex_proapi.commons.codex.luna_reserve import is_reserve
 from codex_proapi.commons.codex.quota_parser import Credits, Quota, QuotaWindow
 
 TRAIL_STEPS: Final = 12
@@ -37,6 +38,7 @@ def seen(quota: Quota, at: float) -> SeenQuota:
             SeenFamily(
                 id=family.id,
                 name=family.name,
+                stands_for=family.stands_for,
                 seen_at=at,
                 windows=tuple(_seen_window(window, at) for window in family.windows),
             )
@@ -80,11 +82,25 @@ def _families(known: SeenQuota, reading: SeenQuota, *, final: bool) -> tuple[See
     if final:
         mentioned = {family.id for family in reading.families}
         since = reading.seen_at
-        families = {id_: f for id_, f in families.items() if id_ in mentioned or f.seen_at > since}
+        families = {
+            id_: f
+            for id_, f in families.items()
+            if id_ in mentioned or f.seen_at > since or _lasts(f, since)
+        }
     for family in reading.families:
         before = families.get(family.id)
         families[family.id] = family if before is None else _family(before, family)
     return tuple(sorted(families.values(), key=lambda family: (family.id != GENERAL, family.id)))
+
+
+def _lasts(family: SeenFamily, at: float) -> bool:
+    """Whether a limit that a complete reading leaves out is kept: a reserve until its windows reset.
+
+    Its list was seen to be null between readings that had it (Codex-Manager, November 2026).
+    """
+    if not is_reserve(family.id, family.name):
+        return False
+    return any(window.resets_at > at for window in family.windows)
 
 
 def _family(known: SeenFamily, reading: SeenFamily) -> SeenFamily:
@@ -98,6 +114,7 @@ def _family(known: SeenFamily, reading: SeenFamily) -> SeenFamily:
     return SeenFamily(
         id=reading.id,
         name=reading.name or known.name,
+        stands_for=reading.stands_for or known.stands_for,
         seen_at=reading.seen_at,
         windows=tuple(
             msgspec.structs.replace(

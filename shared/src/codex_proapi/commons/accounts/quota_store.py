@@ -10,6 +10,8 @@ from typing import NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
+from codex_proapi.commons.codex.luna_reserve import is_reserve
+from codex_proapi.commons.codex.quota_parser import SPENT_PERCENT
 from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.scripts import Scripts
@@ -45,6 +47,10 @@ class SeenWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trail: tuple[Sample, ...] = ()
     """Earlier readings since it began, oldest first: few, and only as far back as paces need."""
 
+    def is_spent(self, now: float) -> bool:
+        """Whether nothing is left of it, and it has not been reset since."""
+        return self.used_percent >= SPENT_PERCENT and not 0 < self.resets_at <= now
+
     @property
     def recent_seconds(self) -> float:
         """Span of a recent pace in seconds: an hour of a five-hour window, a day of a week."""
@@ -58,6 +64,8 @@ class SeenFamily(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`codex` is the general one, `codex_…` belongs to some models."""
     name: str = ""
     """What upstream calls it in words."""
+    stands_for: str = ""
+    """The model that a reserve serves; empty of every other limit."""
     windows: tuple[SeenWindow, ...] = ()
     """From the shortest to the longest."""
     seen_at: float = 0.0
@@ -107,6 +115,23 @@ class SeenQuota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """When the windows that hold for a model were seen, seconds since the epoch."""
         own = (f.seen_at for f in self.families if f.windows and f.is_of(model))
         return next(own, self.windows_seen_at)
+
+    def reserve(self, now: float) -> str:
+        """The model that its reserve serves: the ordinary windows are shut, the reserve is open.
+
+        Empty if it has none, if either is otherwise, or if the reserve's windows have not been seen.
+        """
+        shut = self.reached or any(window.is_spent(now) for window in self.windows)
+        if not shut:
+            return ""
+        open_ = (
+            family.stands_for
+            for family in self.families
+            if is_reserve(family.id, family.name)
+            and family.windows
+            and not any(window.is_spent(now) for window in family.windows)
+        )
+        return next(open_, "")
 
     def windows_for(self, model: str) -> tuple[SeenWindow, ...]:
         """The windows that hold for a model: those of its own family, else the general ones.

@@ -12,6 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.commons.codex.luna_reserve import LunaReserve
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped, text
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
@@ -80,6 +81,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     history_mode: HistoryMode | None = None
     reasoning_summary: ReasoningSummary | None = None
     model_substitution: ModelSubstitution | None = None
+    luna_reserve: LunaReserve | None = None
     api_key_policy: KeyPolicy | None = None
     disabled_models: tuple[str, ...] | None = None
     """Models that are not offered although accounts have them."""

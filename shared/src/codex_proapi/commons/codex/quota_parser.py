@@ -68,6 +68,8 @@ class QuotaFamily(msgspec.Struct, frozen=True, kw_only=True):
     """`codex` is the general one, `codex_…` belongs to some models."""
     name: str = ""
     """What upstream calls it in words, often the model's name."""
+    stands_for: str = ""
+    """The model that a reserve serves (`normal_model_slug`)."""
     windows: tuple[QuotaWindow, ...] = ()
     """From the shortest to the longest."""
 
@@ -195,9 +197,13 @@ def quota_of_usage(payload: bytes) -> Quota | None:
             )
         )
     spending = _mapping(usage.get("spend_control"))
+    slugs = _slugs(extras)
     return Quota(
         plan=_text(usage.get("plan_type")),
-        families=_families(families),
+        families=tuple(
+            msgspec.structs.replace(each, stands_for=slugs.get(each.id, ""))
+            for each in _families(families)
+        ),
         credits=_credits(_mapping(usage.get("credits"))),
         spending=_window(_mapping(spending.get("individual_limit"))),
         reached=(
@@ -207,6 +213,15 @@ def quota_of_usage(payload: bytes) -> Quota | None:
         ),
         reached_type=_text(usage.get("rate_limit_reached_type")),
     )
+
+
+def _slugs(extras: object) -> Mapping[str, str]:
+    """The models that limits name as the ones they serve, by the limit's id."""
+    limits = [_mapping(each) for each in extras] if isinstance(extras, list) else []
+    return {
+        _text(limit.get("metered_feature")): _text(limit.get("normal_model_slug"))
+        for limit in limits
+    }
 
 
 _Slots = Mapping[str, Any]

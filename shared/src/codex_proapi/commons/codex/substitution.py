@@ -15,11 +15,14 @@ RESERVE: Final = "gpt-reserve"
 """Sent in place of the name of the model that serves the reserve (help.openai.com 20001499)."""
 
 
-def is_substitution(sent: str, answered: str) -> bool:
+def is_substitution(sent: str, answered: str, *, stands_for: str = "") -> bool:
     """Whether `answered`, the model that an answer names, is another one than was `sent`.
 
-    False where either is unknown (empty).
+    False where either is unknown (empty). Where RESERVE was sent, the answer must name it or the model
+    it `stands_for`, if that is known.
     """
+    if sent == RESERVE and stands_for:
+        sent = stands_for
     if sent == answered:
         return False
     sent, answered = _plain(sent), _plain(answered)

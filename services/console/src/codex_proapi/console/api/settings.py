@@ -17,6 +17,7 @@ from codex_proapi.commons.cluster.live_settings import (
     ReasoningSummary,
     Reserve,
 )
+from codex_proapi.commons.codex.luna_reserve import LunaReserve
 from codex_proapi.commons.usage.calendar import calendar_of, time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
 from codex_proapi.commons.usage.log_stream import LEAST_LENGTH, LENGTH, MOST_LENGTH, LogStream
@@ -65,6 +66,8 @@ class LiveBody(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_summary: ReasoningSummary | None
     model_substitution: ModelSubstitution | None
     """What happens to an answer that another model gives than was sent."""
+    luna_reserve: LunaReserve | None
+    """Whether accounts' reserves serve while their ordinary windows are shut."""
     api_key_policy: KeyPolicy | None
     disabled_models: tuple[str, ...] | None
     time_zone: str | None
@@ -118,6 +121,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
     history_mode: HistoryMode | msgspec.UnsetType | None = msgspec.UNSET
     reasoning_summary: ReasoningSummary | msgspec.UnsetType | None = msgspec.UNSET
     model_substitution: ModelSubstitution | msgspec.UnsetType | None = msgspec.UNSET
+    luna_reserve: LunaReserve | msgspec.UnsetType | None = msgspec.UNSET
     api_key_policy: KeyPolicy | msgspec.UnsetType | None = msgspec.UNSET
     disabled_models: Models | msgspec.UnsetType | None = msgspec.UNSET
     time_zone: Zone | msgspec.UnsetType | None = msgspec.UNSET

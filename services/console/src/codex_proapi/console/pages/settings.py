@@ -16,6 +16,7 @@ from codex_proapi.commons.cluster.live_settings import (
     ModelSubstitution,
     ReasoningSummary,
 )
+from codex_proapi.commons.codex.luna_reserve import LunaReserve
 from codex_proapi.commons.redis.keyspace import USAGE_MONTHS
 from codex_proapi.commons.usage.calendar import time_zones
 from codex_proapi.commons.usage.counters import LEAST_DAYS, MOST_DAYS
@@ -71,6 +72,19 @@ HISTORIES: Sequence[tuple[HistoryMode, str, str]] = (
         HistoryMode.TRANSCRIPT,
         N_("Transcript"),
         N_("The whole history is sent as one text, for tools that expect that."),
+    ),
+)
+RESERVES: Sequence[tuple[LunaReserve, str, str]] = (
+    (LunaReserve.OFF, N_("Not used"), N_("OpenAI is not asked for it.")),
+    (
+        LunaReserve.LUNA,
+        N_("For requests for Luna"),
+        N_("While no account can serve them otherwise."),
+    ),
+    (
+        LunaReserve.FALLBACK,
+        N_("Also in place of other models"),
+        N_("As the last step, after their fallbacks; not for keys without fallbacks."),
     ),
 )
 SUBSTITUTIONS: Sequence[tuple[ModelSubstitution, str, str]] = (
@@ -137,6 +151,7 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
     routings: Sequence[tuple[Routing, str, str]] = ROUTINGS
     histories: Sequence[tuple[HistoryMode, str, str]] = HISTORIES
     substitutions: Sequence[tuple[ModelSubstitution, str, str]] = SUBSTITUTIONS
+    reserves: Sequence[tuple[LunaReserve, str, str]] = RESERVES
     policies: Sequence[tuple[KeyPolicy, str, str]] = POLICIES
     summaries: tuple[str, ...] = tuple(ReasoningSummary)
     work_classes: tuple[str, ...] = tuple(WorkClass)

@@ -168,6 +168,7 @@ FIELDS: Final[dict[str, str]] = {
     "log_entries": N_("Entries of the log"),
     "time_zone": N_("Time zone"),
     "model_substitution": N_("When another model answers"),
+    "luna_reserve": N_("Luna Reserve"),
     "disabled_models": N_("Models not offered"),
     "quota_poll_seconds": N_("Seconds between quota checks"),
     "fair_share_below": N_("Fair sharing below"),

@@ -178,13 +178,7 @@ async def load_accounts(sources: Sources, *, owner: str = "") -> AccountOverview
             weight=account.weight,
             owner=account.owner,
             terms=account.terms,
-            condition=status_of(
-                account,
-                cooldown=cooldown,
-                bars=bars,
-                now=now,
-                closed=closed_by_owner(account, quota, now=now),
-            ),
+            condition=_condition(account, quota, cooldown=cooldown, bars=bars, now=now),
             bars=bars,
             limits=limits_of(quota, now=now),
             credits=quota.credits if quota else None,
@@ -206,6 +200,24 @@ async def load_accounts(sources: Sources, *, owner: str = "") -> AccountOverview
         rows=tuple(row(account) for account in accounts),
         gateways=tuple(gateways),
         quota_seen_at=int(max((quota.seen_at for quota in quotas.values()), default=0)),
+    )
+
+
+def _condition(
+    account: Account,
+    quota: SeenQuota | None,
+    *,
+    cooldown: Cooldown | None,
+    bars: Sequence[Bar],
+    now: float,
+) -> AccountStatus:
+    return status_of(
+        account,
+        cooldown=cooldown,
+        bars=bars,
+        now=now,
+        closed=closed_by_owner(account, quota, now=now),
+        reserve=quota.reserve(now) if quota else "",
     )
 
 
@@ -286,7 +298,9 @@ def spendable(row: AccountRow, bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
     window said before.
     """
     known = [bar for bar in bars if bar.left is not None]
-    if row.condition.word is not Word.SPENT or any((bar.left or 0) <= SPENT_LEFT for bar in known):
+    if row.condition.word not in {Word.SPENT, Word.RESERVE} or any(
+        (bar.left or 0) <= SPENT_LEFT for bar in known
+    ):
         return bars
     if not bars:
         return bars

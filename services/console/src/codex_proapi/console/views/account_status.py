@@ -28,6 +28,7 @@ class Word(enum.StrEnum):
     PAUSED = "paused"
     CLOSED = "closed"
     SPENT = "spent"
+    RESERVE = "reserve"
     COOLING = "cooling"
     UNREACHABLE = "unreachable"
     TOKEN = "token"  # noqa: S105 - a word about a token, not one
@@ -44,6 +45,7 @@ WORDS: dict[Word, str] = {
     Word.PAUSED: N_("Paused"),
     Word.CLOSED: N_("Not offered now"),
     Word.SPENT: N_("Quota used up"),
+    Word.RESERVE: N_("Reserve only"),
     Word.COOLING: N_("Cooling down"),
     Word.UNREACHABLE: N_("Unreachable"),
     Word.TOKEN: N_("Token refused"),
@@ -58,6 +60,7 @@ CAUSES: dict[Word, str] = {
     Word.PAUSED: N_("You took it out of rotation."),
     Word.CLOSED: N_("Its owner's terms do not offer it now."),
     Word.SPENT: N_("A usage window of its plan is spent."),
+    Word.RESERVE: N_("A usage window of its plan is spent; its Luna Reserve is open."),
     Word.COOLING: N_("OpenAI asked for a pause after many requests in a short time."),
     Word.UNREACHABLE: N_("Several requests in a row failed on the way."),
     Word.TOKEN: N_("OpenAI refused its token, and it could not be renewed yet."),
@@ -72,6 +75,7 @@ CURES: dict[Word, str] = {
     Word.PAUSED: N_("Resume it when it may serve again."),
     Word.CLOSED: N_("It comes back when its owner's terms allow it."),
     Word.SPENT: N_("It comes back by itself when the window resets."),
+    Word.RESERVE: N_("It serves the reserve's model alone, until the window resets."),
     Word.COOLING: N_("It comes back by itself in a moment."),
     Word.UNREACHABLE: N_("It is tried again by itself. If it stays, check the connection."),
     Word.TOKEN: N_("It is tried again by itself. If it stays, sign in again."),
@@ -117,6 +121,7 @@ _TONES: dict[Word, Tone] = {
     Word.PAUSED: Tone.UNKNOWN,
     Word.CLOSED: Tone.UNKNOWN,
     Word.SPENT: Tone.WARN,
+    Word.RESERVE: Tone.WARN,
     Word.COOLING: Tone.WARN,
     Word.SUBSTITUTED: Tone.WARN,
     Word.SIGN_IN: Tone.BAD,
@@ -136,7 +141,15 @@ _ATTENTION = frozenset(
 
 
 _RETRIED = frozenset(
-    {Word.SPENT, Word.COOLING, Word.UNREACHABLE, Word.TOKEN, Word.ENTITLEMENT, Word.DISABLED}
+    {
+        Word.SPENT,
+        Word.RESERVE,
+        Word.COOLING,
+        Word.UNREACHABLE,
+        Word.TOKEN,
+        Word.ENTITLEMENT,
+        Word.DISABLED,
+    }
 )
 
 
@@ -221,10 +234,12 @@ def status_of(
     bars: Sequence[Bar],
     now: float,
     closed: Closed | None = None,
+    reserve: str = "",
 ) -> AccountStatus:
     """Choose the state: those that need an administrator first, then paused, then temporary ones.
 
-    `closed` is how its owner's terms close it.
+    `closed` is how its owner's terms close it; `reserve` the model that its reserve serves while the
+    ordinary windows are shut.
     """
     match account.state:
         case AccountState.DEACTIVATED:
@@ -237,6 +252,21 @@ def status_of(
             return AccountStatus(word=Word.UNKNOWN)
         case AccountState.ACTIVE:
             pass
+    status = _passing(account, cooldown=cooldown, bars=bars, now=now, closed=closed)
+    if reserve and status.word is Word.SPENT:
+        return msgspec.structs.replace(status, word=Word.RESERVE, code="")
+    return status
+
+
+def _passing(
+    account: Account,
+    *,
+    cooldown: Cooldown | None,
+    bars: Sequence[Bar],
+    now: float,
+    closed: Closed | None,
+) -> AccountStatus:
+    """The state of a login that works: paused, a temporary one, or ready."""
     if account.paused:
         return AccountStatus(word=Word.PAUSED)
     if closed is not None:

@@ -46,6 +46,8 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     asked_model: str
     """As the client wrote it."""
     sent_model: str
+    reserve_of: str = ""
+    """The model that the sent one stands for, if it is the reserve."""
     effort: str = ""
     service_tier: str = ""
     fallback: bool = False
@@ -201,7 +203,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         effort=_printable(request.effort),
         service_tier=_printable(request.service_tier),
         answered_model=report.answered_model,
-        substituted=is_substitution(request.sent_model, report.answered_model),
+        substituted=_is_substituted(request, report.answered_model),
         account=answered.account,
         attempts=_attempts(facts, settled_at),
         waited_ms=_waited(opened, facts, settled_at),
@@ -297,3 +299,7 @@ def _printable(model: str) -> str:
     """A model name from a client without unprintable characters, at most MODEL_LENGTH long."""
     cut = model[:MODEL_LENGTH]
     return cut if cut.isprintable() else "".join(filter(str.isprintable, cut))
+
+
+def _is_substituted(request: Translated, answered: str) -> bool:
+    return is_substitution(request.sent_model, answered, stands_for=request.reserve_of)

@@ -1,5 +1,6 @@
 """The dependencies of serving exchanges: one value for each process, made by `app`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,6 +10,7 @@ from codex_proapi.commons.cluster.live_settings import (
     ModelSubstitution,
     ReasoningSummary,
 )
+from codex_proapi.commons.codex.luna_reserve import LunaReserve
 from codex_proapi.commons.prices.price_table import PriceView
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.calendar import UTC
@@ -47,6 +49,8 @@ class ServingOptions:
         """Models by class of small work, unless the key says otherwise."""
         self.model_substitution = ModelSubstitution.ACCEPT
         """What happens to an answer that another model gives."""
+        self.luna_reserve = LunaReserve.OFF
+        """Whether requests may be served by accounts' reserves."""
         self.calendar = UTC
         """Whose days and months budgets count."""
 
@@ -79,3 +83,5 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     stream_permits: StreamPermits
     tasks: Tasks
     ticker: Ticker
+    reserve_models: Callable[[], frozenset[str]] = frozenset
+    """Gives the models that reserves of accounts serve."""

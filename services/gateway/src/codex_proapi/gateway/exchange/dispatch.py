@@ -232,7 +232,7 @@ class Dispatcher:
             _check(exchange)
             if not self._selector.may_begin(held, account_try.state.lease_request):
                 return None  # its owner's terms have closed it since it was leased
-            attempt = account_try.begin(exchange.begin(held), model=sent.model, lease=held)
+            attempt = account_try.begin(exchange.begin(held), model=sent.meant_model, lease=held)
             transport = choose_transport(self._transports, route=sent.route)
             answer = await self.context.open(transport, prepared, account_try.state.silence)
             if not isinstance(answer, Refusal):
@@ -386,7 +386,7 @@ class Dispatcher:
             route=request.route,
             owner=asked.owner(lease),
             on_head=partial(exchange.note_head, lease.account.id),
-            model=request.model,
+            model=request.meant_model,
             on_other_model=account_try.other_model,
         )
 

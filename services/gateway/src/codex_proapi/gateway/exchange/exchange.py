@@ -269,6 +269,7 @@ class Exchange:
                 effort=_text(translated.request.reasoning.get("effort")),
                 service_tier=_text(translated.request.service_tier),
                 sent_model=translated.request.model,
+                reserve_of=translated.request.reserve_of,
                 dropped=translated.dropped,
             )
         )

@@ -38,6 +38,7 @@ from codex_proapi.gateway.exchange.dispatch_state import (
 )
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.request_translator import RequestTranslator
+from codex_proapi.gateway.exchange.reserve import on_reserve, reserve_for
 from codex_proapi.gateway.limits.key_claims import Claims
 from codex_proapi.gateway.limits.limit_charge import charge_for
 from codex_proapi.gateway.pool.admission_control import (
@@ -56,6 +57,8 @@ from codex_proapi.gateway.translation.request.translated_request import (
 if TYPE_CHECKING:
     from codex_proapi.gateway.pool.state.pool_reader import PoolState
 
+NO_FALLBACKS: Final = "none"
+"""A key's `model_fallbacks` if it admits no other model than it asked for."""
 MOST_FALLBACKS: Final = 3
 """Most models that are tried in place of one another for one request."""
 REPLACED: Final = (AccountsClosed, AllCooling, AllSpent, UnknownModel)
@@ -110,10 +113,11 @@ class RequestHandler:
         translated, pump, admission = await self._admitted(traits, authenticated)
         lease_request = admission.lease_request
         state: PoolState | None = admission.state
-        fallbacks = 0
+        fallbacks, unserved = 0, None
         while True:
             fallback = self._fallback_of(translated) if fallbacks < MOST_FALLBACKS else ""
-            if not fallback and not translated.small_work:
+            reserve = "" if fallback else self._reserve_for(translated)
+            if not fallback and not translated.small_work and not reserve:
                 self._exchange.release_body()
             request = DispatchRequest(
                 request=translated.request,
@@ -133,6 +137,11 @@ class RequestHandler:
                 elif fallback and isinstance(error, REPLACED) and _lasts(error):
                     translated, pump = await self._retranslated(traits, fallback, error)
                     fallbacks += 1
+                elif reserve and isinstance(error, REPLACED) and _lasts(error):
+                    translated, pump = await self._on_reserve(traits, translated, reserve, error)
+                    unserved = error
+                elif unserved is not None and isinstance(error, REPLACED):
+                    raise unserved from None  # that a reserve cannot serve either says less
                 else:
                     raise
                 lease_request, state = self._lease_request(translated, self._exchange.key), None
@@ -160,6 +169,28 @@ class RequestHandler:
         if translated.request.route or translated.small_work:  # route: of pictures and searches
             return ""
         return fallback_of(translated.request.model, key.model_fallbacks if key else "", general)
+
+    def _reserve_for(self, translated: TranslatedRequest) -> str:
+        """The model whose reserve may serve; empty if none may, or one was asked already."""
+        key, request = self._exchange.key, translated.request
+        if request.route or translated.small_work or request.reserve_of:
+            return ""
+        return reserve_for(
+            request.model,
+            mode=self._services.options.luna_reserve,
+            serves=self._services.reserve_models(),
+            takes_fallbacks=key is None or key.model_fallbacks != NO_FALLBACKS,
+        )
+
+    async def _on_reserve(
+        self, traits: ClientTraits, translated: TranslatedRequest, model: str, error: GatewayError
+    ) -> tuple[TranslatedRequest, ResponsePump]:
+        """The request for the reserve of a model. Raises `error` if that cannot serve this request."""
+        if translated.request.model != model:
+            translated, _ = await self._retranslated(traits, model, error)
+        reserved = on_reserve(translated)
+        self._exchange.note_translation(reserved)
+        return reserved, self._pump_of(reserved)
 
     async def _as_asked(
         self, traits: ClientTraits, work: WorkClass

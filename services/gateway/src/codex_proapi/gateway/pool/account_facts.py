@@ -5,6 +5,7 @@ from typing import Final
 
 from codex_proapi.commons.balancing.candidates import Window
 from codex_proapi.commons.codex.quota_parser import Quota
+from codex_proapi.commons.codex.substitution import RESERVE
 from codex_proapi.gateway.quota.tracker import QuotaTracker
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 
@@ -33,7 +34,9 @@ class AccountFacts:
         return self._quotas.readings
 
     def lists(self, account_id: str, model: str) -> bool:
-        """Whether an account lists a model; image models are in no list."""
+        """Whether an account lists a model; image models and the reserve are in no list."""
+        if model == RESERVE:
+            return bool(self._quotas.reserve(account_id))
         return model.startswith(IMAGE_MODELS) or self._catalogues.lists(account_id, model)
 
     def windows(self, account_id: str, model: str) -> tuple[Window, ...]:

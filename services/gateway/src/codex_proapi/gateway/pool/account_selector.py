@@ -21,6 +21,7 @@ from codex_proapi.commons.balancing.candidates import (
 )
 from codex_proapi.commons.balancing.logged_input import logged_input
 from codex_proapi.commons.balancing.select_account import RENEWING_CODE, Ranking
+from codex_proapi.commons.codex.substitution import RESERVE
 from codex_proapi.commons.owner_terms.closing import Closed
 from codex_proapi.commons.runtime.errors import (
     CredentialRevoked,
@@ -161,7 +162,7 @@ class AccountSelector:
             except CredentialUnreachable:  # concerns this replica only: others may use the account
                 unreachable, lease = True, None
             if lease is not None:
-                return lease
+                return _explained(lease, lease_request)
             passed.add(selected.account_id)
 
     def note_tie(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
@@ -377,3 +378,10 @@ class _Selected(msgspec.Struct, frozen=True):
     def account_id(self) -> str:
         """The selected account; empty where there is none."""
         return self.found.account_id if isinstance(self.found, Selection) else ""
+
+
+def _explained(lease: Lease, lease_request: LeaseRequest) -> Lease:
+    """The lease, which says so if it is on the account's reserve."""
+    if lease_request.model != RESERVE:
+        return lease
+    return msgspec.structs.replace(lease, why=f"on its Luna Reserve; {lease.why}")

@@ -66,6 +66,15 @@ class QuotaPoller:
         self.interval = POLL_SECONDS
         """Seconds; may change while running."""
 
+    @property
+    def asks_reserve(self) -> bool:
+        """Whether accounts' reserves are asked for; may change while running."""
+        return self._calls.reserve
+
+    @asks_reserve.setter
+    def asks_reserve(self, wanted: bool) -> None:
+        self._calls.reserve = wanted
+
     def __repr__(self) -> str:
         return f"<QuotaPoller every {self.interval} s, {len(self._due)} due>"
 

@@ -74,6 +74,7 @@ class QuotaTracker:
         self._merged = 0
         """How often quotas were read from Redis or merged with it."""
         self._changes = QuotaChanges()
+        self._reserve_models: frozenset[str] = frozenset()
         self._drawn: dict[tuple[str, str], tuple[SeenQuota, tuple[Window, ...]]] = {}
 
     def __repr__(self) -> str:
@@ -139,6 +140,16 @@ class QuotaTracker:
         bought = known.credits if known is not None else None
         return bought is not None and (bought.has_credits or bought.unlimited)
 
+    def reserve(self, account_id: str) -> str:
+        """The model that an account's reserve serves now; empty if none does."""
+        known = self._now_known(account_id)
+        return known.reserve(self._clock()) if known is not None else ""
+
+    @property
+    def reserve_models(self) -> frozenset[str]:
+        """The models that accounts' reserves serve, open or not, as of the last reading of all."""
+        return self._reserve_models
+
     async def keep(self) -> None:
         """Write collected readings.
 
@@ -151,6 +162,7 @@ class QuotaTracker:
         self._known = self._newest(await self._store.all(list(self._view.accounts)))
         self._drawn.clear()
         self._merged += 1
+        self._note_reserves()
         self._poll.plan({id_: known.windows_seen_at for id_, known in self._known.items()})
 
     async def ask(self) -> None:
@@ -159,6 +171,7 @@ class QuotaTracker:
             change = _Change(seen(quota, self._clock()), complete=True)
             self._known |= await self._store.keep({account_id: change})
             self._merged += 1
+            self._note_reserves()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Write, read and poll until cancelled."""
@@ -257,6 +270,10 @@ class QuotaTracker:
             at, quota = self._parsed[account_id]
             found.append(seen(quota, at))
         return sorted(found, key=lambda reading: reading.seen_at)
+
+    def _note_reserves(self) -> None:
+        families = (family for known in self._known.values() for family in known.families)
+        self._reserve_models = frozenset(f.stands_for for f in families if f.stands_for)
 
     def _show(self) -> None:
         accounts = self._view.accounts

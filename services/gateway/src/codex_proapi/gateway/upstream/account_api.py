@@ -3,6 +3,7 @@
 A failed call is not counted against the account; the caller retries later.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import httpx
@@ -14,8 +15,10 @@ from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.codex.endpoints import models_url, usage_url
 from codex_proapi.commons.codex.identity import Identity
+from codex_proapi.commons.codex.luna_reserve import RESERVE_HEADER
 from codex_proapi.commons.runtime.errors import CredentialUnavailable
 
+NO_HEADERS: Final[Mapping[str, str]] = {}
 SECONDS: Final = 20.0
 """Time-out of one call."""
 
@@ -44,6 +47,8 @@ class AccountApi:
         self._identity = identity
         self._view = view
         self._refresher = refresher
+        self.reserve = False
+        """Whether accounts' reserves are asked for; may change while running."""
 
     def __repr__(self) -> str:
         return f"<AccountApi to {self._base_url}>"
@@ -58,21 +63,25 @@ class AccountApi:
         """Fetch an account's quota, which costs none; None if the call failed, or it has no quota."""
         if not kind_of(account).has_quota:
             return None
-        return await self._get(usage_url(self._base_url), account)
+        asks = self.reserve and not account.fedramp
+        more = {RESERVE_HEADER: "1"} if asks else {}
+        return await self._get(usage_url(self._base_url), account, more)
 
-    async def _get(self, url: str, account: Account) -> ApiResponse | None:
+    async def _get(
+        self, url: str, account: Account, more: Mapping[str, str] = NO_HEADERS
+    ) -> ApiResponse | None:
         held = self._view.credential(account.id)
         try:
             credential = await self._refresher.fresh(account.id, held=held)
             answer = await self._http.get(
-                url, headers=self._headers(account, credential), timeout=SECONDS
+                url, headers={**self._headers(account, credential), **more}, timeout=SECONDS
             )
             if answer.status_code == httpx.codes.UNAUTHORIZED:
                 # What this means for the account is for the refresher to find out: a refused
                 # credential is renewed once, and one that cannot be marks its account.
                 credential = await self._refresher.fresh(account.id, rejected=credential)
                 answer = await self._http.get(
-                    url, headers=self._headers(account, credential), timeout=SECONDS
+                    url, headers={**self._headers(account, credential), **more}, timeout=SECONDS
                 )
             if answer.status_code != httpx.codes.OK:
                 return None

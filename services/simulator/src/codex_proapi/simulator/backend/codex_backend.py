@@ -33,6 +33,8 @@ from codex_proapi.simulator.validation.values import Refused
 
 CODEX = "/backend-api/codex"
 _SHED_ORIGINATOR = "codex-tui"
+RESERVE = "gpt-reserve"
+"""What requests name in place of the reserve's model."""
 _SHED_MODEL = "gpt-5.6-sol"
 
 
@@ -142,9 +144,12 @@ class CodexBackend:
         received, account = await self.admit(request, "usage")
         if isinstance(account, web.StreamResponse):
             return account
+        reserve = request.headers.get("x-openai-codex-luna-reserve", "")
+        if reserve not in ("", "1") or (reserve and account.fedramp):
+            return self.refuse(received, detail("Forbidden", status=403))
         received.end("whole", self._world.clock())
         received.status = 200
-        return json_reply(usage_report(account, self._world.clock()))
+        return json_reply(usage_report(account, self._world.clock(), reserve=bool(reserve)))
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """GET /wham/accounts/check: the workspaces of a login and their routing."""
@@ -248,9 +253,16 @@ class CodexBackend:
         if fault.status:
             body = {"detail": "scripted"} if fault.body is None else fault.body
             return Refusal(status=fault.status, body=body, headers=fault.headers)
-        if isinstance(body, dict) and is_spent(account):
+        if isinstance(body, dict) and self._is_shut(account, model):
             return refuse("usage_limit_reached", at)
         return None
+
+    def _is_shut(self, account: SimulatedAccount, model: str) -> bool:
+        """Whether the limit that counts for a model is spent; a reserve is open while the others are shut."""
+        if model != RESERVE:
+            return is_spent(account)
+        used = account.reserve_used
+        return used is None or used >= 100 or not is_spent(account)  # noqa: PLR2004 - percent
 
     def refuse(
         self,
@@ -350,7 +362,7 @@ class CodexBackend:
             created_at=int(now),
             request=checked.body,
             workspace=account.workspace,
-            model=fault.answered_model or checked.model.slug,
+            model=fault.answered_model or str(checked.body["model"]),
             usage=self._world.count_tokens(checked.body, account, said=said, thought=thought),
             rate_limits=limit_event(account, now),
         )

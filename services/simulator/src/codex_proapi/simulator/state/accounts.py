@@ -71,6 +71,10 @@ class SimulatedAccount:
     """Number of answers it has given."""
     saved_resets: list[SavedReset] = dataclasses.field(default_factory=list)
     """Its saved resets, redeemed ones too."""
+    reserve_used: float | None = None
+    """Percent of its reserve (`gpt-reserve`) that is spent; None: it has none."""
+    reserve_model: str = "gpt-5.6-luna"
+    """The model that its reserve serves."""
     resets_redeemed: int = 0
     """How often a reset took effect."""
 

@@ -86,8 +86,33 @@ def limit_event(account: SimulatedAccount, now: float) -> dict[str, Any]:
     }
 
 
-def usage_report(account: SimulatedAccount, now: float) -> dict[str, Any]:
-    """The body of `GET /wham/usage`."""
+def reserve_limits(account: SimulatedAccount, now: float) -> list[dict[str, Any]]:
+    """The limit of the reserve as `additional_rate_limits` has it; empty if there is none."""
+    if account.reserve_used is None:
+        return []
+    resets_at = windows(account, now)[-1]["resets_at"]
+    return [
+        {
+            "metered_feature": "base_model_inference",
+            "limit_name": "gpt-reserve",
+            "normal_model_slug": account.reserve_model,
+            "rate_limit": {
+                "allowed": account.reserve_used < 100,  # noqa: PLR2004 - percent
+                "limit_reached": account.reserve_used >= 100,  # noqa: PLR2004 - percent
+                "primary_window": {
+                    "used_percent": account.reserve_used,
+                    "limit_window_seconds": 7 * 86_400,
+                    "reset_after_seconds": int(resets_at - now),
+                    "reset_at": resets_at,
+                },
+                "secondary_window": None,
+            },
+        }
+    ]
+
+
+def usage_report(account: SimulatedAccount, now: float, *, reserve: bool = False) -> dict[str, Any]:
+    """The body of `GET /wham/usage`; with the reserve if it was asked for."""
     reported = [
         {
             "used_percent": window["used"],
@@ -109,7 +134,7 @@ def usage_report(account: SimulatedAccount, now: float) -> dict[str, Any]:
             "secondary_window": reported[1] if len(reported) > 1 else None,
         },
         "code_review_rate_limit": None,
-        "additional_rate_limits": [],
+        "additional_rate_limits": reserve_limits(account, now) if reserve else [],
         "model_usage": None,
         "credits": {
             "has_credits": False,

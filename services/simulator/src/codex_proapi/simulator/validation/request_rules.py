@@ -135,6 +135,8 @@ def _check_model(
         refuse_missing("model")
     if not isinstance(slug, str):
         refuse_type("model", "a string", slug)
+    if slug == "gpt-reserve" and account.reserve_used is not None:
+        slug = account.reserve_model
     at = Circumstance(model=slug)
     model = next((known for known in MODELS if known.slug == slug), None)
     if model is None or model not in models_for(account.plan, only=account.models):

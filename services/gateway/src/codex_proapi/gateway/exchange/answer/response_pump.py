@@ -16,6 +16,7 @@ from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.dispatch_state import Committed, without_content
 from codex_proapi.gateway.exchange.exchange import Exchange
+from codex_proapi.gateway.exchange.reserve import as_answered
 from codex_proapi.gateway.formats.codex.requests import TURN_STATE_HEADER
 from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.server.asgi import Header
@@ -195,12 +196,12 @@ def response_headers(
         told = f"{translated.small_work}={translated.request.model}"
         headers.append((b"x-small-work", told.encode()))
     elif translated.replaces:
-        headers.append((b"x-fallback-model", translated.request.model.encode()))
+        headers.append((b"x-fallback-model", translated.request.meant_model.encode()))
     if codex_account:
         if state := turn_state.bound(answered, codex_account):
             headers.append((TURN_STATE_HEADER.encode(), state.encode()))
         for name in PASSED_HEADERS:
-            value = answered.get(name, "")
+            value = as_answered(answered.get(name, ""), translated)
             if value and value.isascii() and value.isprintable():
                 headers.append((name.encode(), value.encode()))
     return headers

@@ -118,6 +118,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The backend's route that is asked instead of Responses and answers in one piece."""
     tool_search: Search | None = None
     """The client's tool search, if it is sent in the native form; all else is in the text form."""
+    reserve_of: str = ""
+    """The model that RESERVE, the one to send, stands for; empty for every other request."""
     payload: dict[str, Any] | None = None
     """The body for that route, without its model."""
 
@@ -191,6 +193,11 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         if len(kept) == len(self.input):
             return self
         return msgspec.structs.replace(self, input=kept)
+
+    @property
+    def meant_model(self) -> str:
+        """The model that is to answer: the one sent, or the one that RESERVE stands for."""
+        return self.reserve_of or self.model
 
     @property
     def searches(self) -> bool:

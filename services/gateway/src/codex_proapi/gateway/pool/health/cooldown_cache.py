@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 
 from codex_proapi.commons.accounts.cooldowns import read_cooldown
-from codex_proapi.commons.accounts.model import Cooldown
+from codex_proapi.commons.accounts.model import Cooldown, CooldownReason
 from codex_proapi.commons.balancing.select_account import PASSED_OVER
+from codex_proapi.commons.codex.substitution import RESERVE
 
 MOST_SECONDS: Final = 5.0
 """Seconds after which the copy is read again in any case: a replica of an older version does not
@@ -108,6 +109,8 @@ class CooldownCache:
             cooldown = each.cooldown
             if cooldown is None or cooldown.until <= now or each.model not in ("", model):
                 continue
+            if model == RESERVE and not each.model and cooldown.reason is CooldownReason.QUOTA:
+                continue  # the ordinary windows are shut: that is when a reserve serves
             held = found.get(each.account)
             if held is None or _weight(cooldown) > _weight(held):
                 found[each.account] = cooldown

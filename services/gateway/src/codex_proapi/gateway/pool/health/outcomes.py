@@ -13,6 +13,7 @@ from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.balancing.select_account import RENEWING_CODE
+from codex_proapi.commons.codex.substitution import RESERVE
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind, LogLevel
 from codex_proapi.gateway.accounting.ledger import Ledger
@@ -85,7 +86,9 @@ class OutcomeRecorder:
                     decision.row.cooldown,
                     decision.seconds,
                     code=refusal.code or decision.kind.value,
-                    model=model if decision.row.model_only else None,
+                    model=model
+                    if decision.row.model_only or _of_reserve(model, decision)
+                    else None,
                 )
         except StoreUnavailable as error:
             self._metrics.redis_failed(RedisWork.OUTCOME)
@@ -222,3 +225,8 @@ class OutcomeRecorder:
                 detail=facts,
             )
         )
+
+
+def _of_reserve(model: str, decision: RetryDecision) -> bool:
+    """Whether a refusal is about an account's reserve alone, whose quota is spent."""
+    return model == RESERVE and decision.row.cooldown is CooldownReason.QUOTA

@@ -11,6 +11,8 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str = ""
     """The requested model, repeated in the answer; empty for upstream's."""
+    reserve_of: str = ""
+    """The model that RESERVE stands for in upstream's events; empty if it was not sent."""
     tool_names: Mapping[str, str] = {}
     """Sent tool name to the client's, for those that differ."""
     echo: Mapping[str, Any] = {}

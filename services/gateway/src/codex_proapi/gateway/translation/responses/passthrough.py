@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from msgspec import Raw
 
+from codex_proapi.commons.codex.substitution import RESERVE
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, write
 from codex_proapi.gateway.errors import GatewayError, Malformed, Truncated
 from codex_proapi.gateway.formats.codex.events import (
@@ -68,6 +69,8 @@ class ResponsesPassthrough(EventTranslator):
             "created_at": created,
             "model": options.model,
         }
+        self._sent = f'"model":"{RESERVE}"'.encode()
+        self._meant = f'"model":"{options.reserve_of}"'.encode() if options.reserve_of else b""
         self._events = 0
         self._failed = False
 
@@ -76,7 +79,11 @@ class ResponsesPassthrough(EventTranslator):
 
     def _pass(self, block: bytes) -> bytes:
         self._events += 1
-        return block
+        return self._named(block)
+
+    def _named(self, block: bytes) -> bytes:
+        """The block with the name of the model that RESERVE stands for; text of it is quoted twice."""
+        return block.replace(self._sent, self._meant) if self._meant else block
 
     def _send(self) -> bytes:
         """Return all blocks to forward, each with its blank line."""
@@ -103,7 +110,7 @@ class ResponsesPassthrough(EventTranslator):
         if isinstance(event, RateLimits) and self._options.own_quota:
             return b""
         self._events += 1
-        block = self._block_for(event, message)
+        block = self._named(self._block_for(event, message))
         if isinstance(event, ResponseFailed):
             self._failed = True
             self._unsent.append(block)

@@ -26,6 +26,7 @@ def responses_translator(
     options = msgspec.structs.replace(
         translated.answer,
         model="" if translated.verbatim else translated.asked_model,
+        reserve_of=translated.request.reserve_of,
         tool_names=translated.tool_names,
         own_quota=own_quota,
         keep_response=translated.store,
