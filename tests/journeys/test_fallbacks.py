@@ -95,6 +95,52 @@ async def test_a_fallback_is_charged_to_the_key_once(redis_url: str) -> None:
         assert [answer.status_code for answer in answers] == [200, 200, 429]
 
 
+@pytest.mark.parametrize("name", ["big", "openai/gpt-6-sol", "GPT-6-Sol", f"{DEAR}-high"])
+async def test_a_name_that_leads_to_the_model_has_its_fallback(redis_url: str, name: str) -> None:
+    changes: Any = {"model_aliases": {"big": DEAR}, "model_fallbacks": {name: CHEAP}}
+    async with stage(redis_url, "ada", **changes) as play:
+        play.sim.script("unsupported_model", model=DEAR, times=None)
+
+        answer = await play.chat(model=DEAR)
+
+        assert (answer.status_code, answer.json()["model"]) == (200, CHEAP)
+
+
+async def test_a_model_is_no_fallback_of_itself(redis_url: str) -> None:
+    async with stage(redis_url, "ada", model_fallbacks={DEAR: f"{DEAR}-low"}) as play:
+        play.sim.script("unsupported_model", model=DEAR, times=None)
+
+        answer = await play.chat(model=DEAR)
+
+        assert answer.status_code == 404
+        [record] = await play.records()
+        assert (len(record.attempts), record.fallback) == (1, False)
+
+
+async def test_the_log_names_no_fallback_that_was_never_sent(redis_url: str) -> None:
+    async with stage(redis_url, "ada", model_fallbacks={DEAR: CHEAP}) as play:
+        play.sim.script("unsupported_model", model=DEAR, times=None)
+        _, secret = await play.make_key(allowed_models=(DEAR,))
+
+        answer = await play.chat(model=DEAR, headers={"authorization": f"Bearer {secret}"})
+
+        assert answer.status_code == 404
+        [record] = await play.records()
+        assert (record.asked_model, record.sent_model, record.fallback) == (DEAR, DEAR, False)
+
+
+async def test_the_log_names_the_model_of_a_request_that_a_cap_refuses(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play:
+        _, secret = await play.make_key(fast_tier="refuse")
+        headers = {"authorization": f"Bearer {secret}"}
+
+        answer = await play.chat(model=DEAR, service_tier="priority", stream=True, headers=headers)
+
+        assert answer.status_code == 400
+        [record] = await play.records()
+        assert (record.asked_model, record.streamed) == (DEAR, True)
+
+
 @pytest.mark.parametrize("client", [{}, {"originator": "codex_cli_rs"}])
 async def test_a_keys_caps_hold_for_every_client(redis_url: str, client: dict[str, str]) -> None:
     async with stage(redis_url, "ada") as play:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
-from codex_proapi.commons.api_keys.model_fallbacks import fallback_of
 from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import ModelSubstitution
@@ -115,7 +114,9 @@ class RequestHandler:
         state: PoolState | None = admission.state
         fallbacks, unserved = 0, None
         while True:
-            fallback = self._fallback_of(translated) if fallbacks < MOST_FALLBACKS else ""
+            fallback = ""
+            if fallbacks < MOST_FALLBACKS:
+                fallback = self._translator.fallback_of(translated, self._exchange.key)
             reserve = "" if fallback else self._reserve_for(translated)
             if not fallback and not translated.small_work and not reserve:
                 self._exchange.release_body()
@@ -135,7 +136,7 @@ class RequestHandler:
                         traits, WorkClass(translated.small_work)
                     )
                 elif fallback and isinstance(error, REPLACED) and _lasts(error):
-                    translated, pump = await self._retranslated(traits, fallback, error)
+                    translated, pump = await self._replaced(translated, traits, fallback, error)
                     fallbacks += 1
                 elif reserve and isinstance(error, REPLACED) and _lasts(error):
                     translated, pump = await self._on_reserve(traits, translated, reserve, error)
@@ -163,13 +164,6 @@ class RequestHandler:
             pump.forget_request()
             self._exchange.forget_request()
 
-    def _fallback_of(self, translated: TranslatedRequest) -> str:
-        """The model that may serve in place of the one sent; empty if none may."""
-        key, general = self._exchange.key, self._services.options.model_fallbacks
-        if translated.request.route or translated.small_work:  # route: of pictures and searches
-            return ""
-        return fallback_of(translated.request.model, key.model_fallbacks if key else "", general)
-
     def _reserve_for(self, translated: TranslatedRequest) -> str:
         """The model whose reserve may serve; empty if none may, or one was asked already."""
         key, request = self._exchange.key, translated.request
@@ -187,7 +181,7 @@ class RequestHandler:
     ) -> tuple[TranslatedRequest, ResponsePump]:
         """The request for the reserve of a model. Raises `error` if that cannot serve this request."""
         if translated.request.model != model:
-            translated, _ = await self._retranslated(traits, model, error)
+            translated, _ = await self._replaced(translated, traits, model, error)
         reserved = on_reserve(translated)
         self._exchange.note_translation(reserved)
         return reserved, self._pump_of(reserved)
@@ -200,16 +194,20 @@ class RequestHandler:
         self._exchange.note_small_work(work, WorkOutcome.REFUSED)
         return translated, self._pump_of(translated)
 
-    async def _retranslated(
-        self, traits: ClientTraits, fallback: str, error: GatewayError
+    async def _replaced(
+        self,
+        refused: TranslatedRequest,
+        traits: ClientTraits,
+        fallback: str,
+        error: GatewayError,
     ) -> tuple[TranslatedRequest, ResponsePump]:
         """The request for a fallback. Raises `error` if it cannot serve this request, or this key."""
         try:
             translated = await self._translator.translate(traits, self._exchange.key, fallback)
         except ClientFault:
+            self._exchange.note_translation(refused)  # the fallback was never sent
             raise error from None
-        pump = self._pump_of(translated)
-        return translated, pump
+        return translated, self._pump_of(translated)
 
     def _pump_of(self, translated: TranslatedRequest) -> ResponsePump:
         pump = ResponsePump(

@@ -1,11 +1,11 @@
 """Translates the body of one exchange, by the terms of its client's key and with what it refers to."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import msgspec
 
+from codex_proapi.commons.api_keys.model_fallbacks import fallback_of
 from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome, small_models_of
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import ReasoningSummary
@@ -109,6 +109,18 @@ class RequestTranslator:
             return WorkOutcome.SAME
         return misfit(translated, model, tokens=self._exchange.estimate)
 
+    def fallback_of(self, translated: TranslatedRequest, key: ApiKey | None) -> str:
+        """The model that may serve in place of the one sent; empty if none may."""
+        if translated.request.route or translated.small_work:  # route: of pictures and searches
+            return ""
+        catalogue = self._services.catalogues.current
+        return fallback_of(
+            translated.request.model,
+            key.model_fallbacks if key else "",
+            self._services.options.model_fallbacks,
+            model_of=partial(_slug, catalogue),
+        )
+
     async def translate(
         self,
         traits: ClientTraits,
@@ -146,6 +158,7 @@ class RequestTranslator:
                 replaces=translated.asked_model,
                 small_work=work.value if work is not None else "",
             )
+        exchange.note_translation(translated)  # what the caps refuse has asked for a model, too
         translated = self._by_terms(translated, key, catalogue)
         exchange.note_translation(translated)
         check_model(key, translated.request.model)
@@ -212,8 +225,12 @@ class RequestTranslator:
 
 def _slugs(names: Iterable[str], catalogue: Catalogue) -> set[str]:
     """The models that names lead to."""
-    found = set()
-    for name in names:
-        with contextlib.suppress(ModelNotFound):
-            found.add(catalogue.resolve(name).model.slug)
-    return found
+    return {_slug(catalogue, name) for name in names} - {""}
+
+
+def _slug(catalogue: Catalogue, name: str) -> str:
+    """The model that a name leads to; empty if there is none."""
+    try:
+        return catalogue.resolve(name).model.slug if name else ""
+    except ModelNotFound:
+        return ""
