@@ -54,6 +54,7 @@ prices remove gpt-9 --json
 prices reset gpt-9 --json
 status --json
 usage --json
+what-if --people 2 --json
 config show --json
 backup FILE --json
 restore FILE --force --json

@@ -36,7 +36,7 @@ def what_if_command(
     routing: str | None,
     as_json: bool,
 ) -> None:
-    """Replay the last weeks with something changed.
+    """Replay the last weeks with other accounts, people or another strategy.
 
     From their own hourly figures, as they were and as asked, side by side: refusals, waiting, lost
     quota. It takes some seconds.
