@@ -1,11 +1,14 @@
 """Luna Reserve: accounts whose ordinary windows are shut serve one model, where that is switched on."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from support.gateways import Stage, a_response, stage
 
+from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.codex.luna_reserve import LunaReserve
+from codex_proapi.commons.prices.list_prices import LIST_PRICES
 from codex_proapi.simulator import Simulator
 
 LUNA = "gpt-5.6-luna"
@@ -58,9 +61,33 @@ async def test_a_request_for_luna_is_served_by_the_reserve(
         assert play.sim.turns[-1].body["model"] == "gpt-reserve"
         assert set(polled(play)) == {"1"}
         [record] = await play.records()
-        assert (record.sent_model, record.answered_model) == ("gpt-reserve", "gpt-reserve")
+        assert (record.sent_model, record.answered_model) == ("gpt-reserve", LUNA)
         assert not record.substituted
         assert "on its Luna Reserve" in str(record.attempts)
+
+
+async def test_the_reserve_costs_what_its_model_costs(redis_url: str) -> None:
+    async with stage(
+        redis_url, "ada", backend=with_reserve(), luna_reserve=LunaReserve.LUNA
+    ) as play:
+        await until_known(play)
+        _, secret = await play.make_key(limits=Limits(micro_usd_day=1_000_000_000))
+        headers = {"authorization": f"Bearer {secret}"}
+
+        answer = await play.chat(model=LUNA, headers=headers)
+        await play.logged(answer.headers["x-request-id"])
+        told = await play.client.get(
+            f"/v1/requests/{answer.headers['x-request-id']}", headers=headers
+        )
+        usage = (await play.client.get("/v1/usage", headers=headers)).json()
+
+        assert answer.status_code == 200
+        assert told.json()["model"]["answered"] == LUNA
+        used, price = answer.json()["usage"], LIST_PRICES[LUNA]
+        cost = used["prompt_tokens"] * price.input + used["completion_tokens"] * price.output
+        assert Decimal(told.json()["cost"]["amount"]) == cost / 10**6
+        assert usage["days"][0]["unpriced_tokens"] == 0
+        assert Decimal(usage["days"][0]["cost_usd"]) == cost / 10**6
 
 
 async def test_a_codex_client_hears_of_luna_too(redis_url: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from codex_proapi.commons.codex.substitution import is_substitution
+from codex_proapi.commons.codex.substitution import RESERVE, is_substitution
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
 
@@ -202,7 +202,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         small_work_outcome=work.outcome,
         effort=_printable(request.effort),
         service_tier=_printable(request.service_tier),
-        answered_model=report.answered_model,
+        answered_model=_answered_model(request, report),
         substituted=_is_substituted(request, report.answered_model),
         account=answered.account,
         attempts=_attempts(facts, settled_at),
@@ -299,6 +299,12 @@ def _printable(model: str) -> str:
     """A model name from a client without unprintable characters, at most MODEL_LENGTH long."""
     cut = model[:MODEL_LENGTH]
     return cut if cut.isprintable() else "".join(filter(str.isprintable, cut))
+
+
+def _answered_model(request: Translated, report: Reported) -> str:
+    """The model that answered: of a reserve the one that it serves, by which usage is counted and priced."""
+    served = request.reserve_of and report.answered_model == RESERVE
+    return request.reserve_of if served else report.answered_model
 
 
 def _is_substituted(request: Translated, answered: str) -> bool:
