@@ -74,3 +74,16 @@ async def test_another_owner_and_the_administrator_s_path_are_closed_to_him(scen
     assert {code_of(answer) for answer in others} == {(404, "unknown_account")}
     assert refused.status_code in {401, 403, 404}
     assert scene.sim.account("ada").resets_redeemed == 0
+
+
+async def test_attempts_are_limited_so_that_he_cannot_fill_the_audit(scene: Scene) -> None:
+    path = f"/api/owner/accounts/{scene.account_id}/resets/redeem"
+
+    answers = [
+        await scene.ada.post(path, json={"reset_id": f"none-{n}", "confirm": True})
+        for n in range(31)
+    ]
+
+    assert {code_of(answer) for answer in answers[:30]} == {(404, "unknown_reset")}
+    assert answers[30].status_code == 429
+    assert int(answers[30].headers["retry-after"]) > 0

@@ -9,6 +9,7 @@ from litestar.params import JSONBody
 from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.console.api.owners.claims import own_account
+from codex_proapi.console.auth.attempts import Attempts
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.identity import identity_of
 from codex_proapi.console.auth.request_author import audit_event
@@ -76,10 +77,12 @@ async def redeem_own_reset(
     data: JSONBody[RedeemBody],
     accounts: Injected[AccountStore],
     resets: Injected[Resets],
+    attempts: Injected[Attempts],
     audit: Injected[Audit],
 ) -> DoneRedemption:
-    """Redeem a saved reset of an owner's own account."""
+    """Redeem a saved reset of an owner's own account; counted as a change of his."""
     account = await own_account(request, accounts, account_id)
+    await attempts.count_change(account.owner)
     return await redeem_audited(request, account, data, resets=resets, audit=audit)
 
 
