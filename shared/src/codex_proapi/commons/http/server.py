@@ -80,7 +80,7 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Remember the loop for the signal handler, then listen; CannotListen if that cannot be."""
         self._loop = asyncio.get_running_loop()
-        listening = sockets or [bound_socket(self.config.host, self.config.port)]
+        listening = sockets or [self._bound()]
         self._listeners = duplicated(listening, self._loop)
         if not sockets:
             listening[0].close()
@@ -126,6 +126,11 @@ class HttpServer(uvicorn.Server):
         await super().shutdown([*(sockets or []), *self._listeners])
         if self._deadline is not None:
             self._deadline.cancel()
+
+    def _bound(self) -> socket.socket:
+        if self.config.uds:
+            return self.config.bind_socket()
+        return bound_socket(self.config.host, self.config.port)
 
     def _stop_accepting(self) -> None:
         self.should_exit = True
