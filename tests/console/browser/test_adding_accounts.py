@@ -126,7 +126,7 @@ async def test_a_device_code_is_shown_waited_for_and_finished(
 
     await page.see(".account", simulator.account("cleo").email)
     assert len(await bare.scene.accounts.list()) == 1
-    assert not await page.page.is_visible("#add-account")
+    await page.page.wait_for_selector("#add-account", state="hidden")
 
 
 async def test_a_refused_device_login_says_why_and_may_be_tried_again(

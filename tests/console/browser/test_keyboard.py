@@ -104,8 +104,8 @@ async def test_tabs_are_chosen_with_arrows(visitor: Tab) -> None:
     await visitor.page.keyboard.press("End")
     last = await visitor.eval("document.activeElement.id")
 
-    assert (first, second, last) == ("tab-device", "tab-pasted", "tab-auth_json")
-    await visitor.see("#way-auth_json")
+    assert (first, second, last) == ("tab-device", "tab-pasted", "tab-access_token")
+    await visitor.see("#way-access_token")
 
 
 async def test_escape_closes_a_menu_and_gives_the_focus_back(visitor: Tab) -> None:
