@@ -4,7 +4,7 @@
 -- include codex_proapi.commons.usage/cleared_log.lua
 local count = redis.call('XLEN', KEYS[1])
 if count == 0 then return 0 end
-local adds = redis.call('EXISTS', KEYS[2]) == 1 and appending(KEYS[1], KEYS[2])
+local adds = redis.call('TYPE', KEYS[2]).ok == 'stream' and appending(KEYS[1], KEYS[2])
 if adds then
   -- Only the first write can fail, for lack of memory.
   for _, add in ipairs(adds) do redis.call(unpack(add)) end
@@ -12,7 +12,7 @@ if adds then
   redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
   return count
 end
--- There are none, or they have higher ids (the log was deleted meanwhile): these take their place.
+-- There are none, or none that can be read, or they have higher ids (the log was deleted meanwhile): these take their place.
 local last = last_of(KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.call('RENAME', KEYS[1], KEYS[2])
