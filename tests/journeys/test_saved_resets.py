@@ -17,14 +17,15 @@ CONSOLES = ("/api/accounts", "/api/accounts/{id}/resets", "/api/accounts/{id}/re
 
 def every_path(account: str) -> set[str]:
     """Every path of the gateway, alone and with the backend's and the console's paths behind it."""
-    bases = {*PREFIXES, "/backend-api", "/backend-api/codex", *PATHS}
+    bases = {*PREFIXES, "/backend-api", "/backend-api/codex"}
     behind = {
         f"{base.rstrip('/')}{end}{more}"
         for base in bases
         for end in ENDS
         for more in ("", "/consume")
     }
-    return {*PATHS, *behind, *(path.format(id=account) for path in CONSOLES)}
+    below = {f"{path}{ENDS[0]}" for path in PATHS}
+    return {*PATHS, *behind, *below, *(path.format(id=account) for path in CONSOLES)}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import ipaddress
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ import structlog
 from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
 from support.clock import Clock
+from support.free_ports import loopback_listener
 
 from codex_proapi.commons.http.limits import HttpLimits
 from codex_proapi.commons.http.server import HttpServer, configure
@@ -122,7 +122,7 @@ async def listening(
         fault_body=fault_body,
     )
     server = HttpServer(config, console, settle_seconds=0, drain_seconds=5)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with loopback_listener() as listener:
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         try:
             while not server.started:

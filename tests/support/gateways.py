@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,6 +10,7 @@ import aiohttp
 import httpx
 import msgspec
 from cryptography.fernet import Fernet
+from support.free_ports import loopback_listener
 from support.redis_clients import connect_patiently
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
@@ -96,7 +96,7 @@ class Stage:
                 **changes,
             },
         )
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = loopback_listener()
         port = listener.getsockname()[1]
         gateway = build(settings)
         self._stack.push_async_callback(gateway.close)

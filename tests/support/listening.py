@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-import socket
 from typing import Any
+
+from support.free_ports import loopback_listener
 
 from codex_proapi.commons.http.limits import HttpLimits
 from codex_proapi.commons.http.server import HttpServer, configure
@@ -109,7 +110,7 @@ async def serving(
     *, settle: Any = 0.0, drain: Any = 5.0, limits: HttpLimits = HTTP_LIMITS, app: Any = None
 ) -> Any:
     app = app or App()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = loopback_listener()
     port = listener.getsockname()[1]
     config = configuration(app, port=port, drain=drain, limits=limits)
     server = HttpServer(config, app, settle_seconds=settle, drain_seconds=drain)

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from support.console_scene import FERNET, Scene
 from support.consoles import console_settings
+from support.free_ports import loopback_listener
 
 from codex_proapi.commons.http.server import configure
 from codex_proapi.console.app import Console, build
@@ -47,7 +48,7 @@ async def serving(app: Any, listener: socket.socket) -> AsyncIterator[uvicorn.Se
 
 def listening() -> tuple[socket.socket, str]:
     """A free port of this machine, and its address as a browser writes it."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = loopback_listener()
     return listener, f"http://localhost:{listener.getsockname()[1]}"
 
 
