@@ -35,6 +35,17 @@ async def receipt(play: Any, request_id: str, secret: str) -> dict[str, Any]:
             await asyncio.sleep(0.05)
 
 
+async def own_usage(play: Any, secret: str, *, micro_usd: int) -> Any:
+    """What a key is told of itself, once the estimates of its requests have given way to what they took."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            own = await play.client.get("/v1/usage", headers={"authorization": f"Bearer {secret}"})
+            told = [b["used"] for b in own.json()["budgets"] if b["unit"] == "micro_usd"]
+            if told == [micro_usd] * len(told):
+                return own
+            await asyncio.sleep(0.05)
+
+
 async def storm(play: Any, secrets: list[str]) -> dict[str, list[str]]:
     """Many requests at once, of all keys and models, some broken off: their ids by secret."""
     dice = random.Random(5)
@@ -88,7 +99,7 @@ async def test_a_storm_costs_the_same_wherever_it_is_told(redis_url: str) -> Non
         }
         total = sum(costs.values(), Decimal(0))
         key, secret = made[0]
-        own = await play.client.get("/v1/usage", headers={"authorization": f"Bearer {secret}"})
+        own = await own_usage(play, secret, micro_usd=int(costs[key.id] * 10**6))
         limited = await play.client.post(
             "/v1/messages", json={**MESSAGE, "model": "gpt-5.5"}, headers={"x-api-key": secret}
         )
