@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 MEMBERS := -e shared -e services/gateway -e services/console -e services/simulator -e deploy/local
 SOURCES := services/gateway/src services/console/src services/simulator/src shared/src deploy/local/src
-# A third of its time a test waits for a process or a socket: two cores are busy with three of them.
-TEST_JOBS ?= 3
+# Half of its time a test waits for a process or a socket: two cores are busy with four of them.
+TEST_JOBS ?= 4
 DISTRIBUTED := -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 # What Python has compiled it keeps: a test run starts dozens of processes.
