@@ -31,6 +31,16 @@ async def test_the_fallback_serves_and_is_told(redis_url: str) -> None:
         assert not any(record.substituted for record in records)
 
 
+async def test_a_fallback_may_say_with_which_effort(redis_url: str) -> None:
+    async with stage(redis_url, "ada", model_fallbacks={DEAR: f"{CHEAP}-low"}) as play:
+        play.sim.script("unsupported_model", model=DEAR, times=None)
+
+        answer = await play.chat(model=f"{DEAR}-high")
+
+        assert (answer.json()["model"], answer.headers["x-fallback-model"]) == (CHEAP, CHEAP)
+        assert play.sim.turns[-1].body["reasoning"]["effort"] == "low"
+
+
 async def test_a_model_that_can_be_served_is(redis_url: str) -> None:
     async with stage(redis_url, "ada", "ben", model_fallbacks={DEAR: CHEAP}) as play:
         answer = await play.chat(model=DEAR)
@@ -129,14 +139,17 @@ async def test_the_log_names_no_fallback_that_was_never_sent(redis_url: str) -> 
         assert (record.asked_model, record.sent_model, record.fallback) == (DEAR, DEAR, False)
 
 
-async def test_the_log_names_the_model_of_a_request_that_a_cap_refuses(redis_url: str) -> None:
+@pytest.mark.parametrize("tier", ["priority", "ultrafast"])
+async def test_the_log_names_the_model_of_a_request_that_a_cap_refuses(
+    redis_url: str, tier: str
+) -> None:
     async with stage(redis_url, "ada") as play:
         _, secret = await play.make_key(fast_tier="refuse")
         headers = {"authorization": f"Bearer {secret}"}
 
-        answer = await play.chat(model=DEAR, service_tier="priority", stream=True, headers=headers)
+        answer = await play.chat(model=DEAR, service_tier=tier, stream=True, headers=headers)
 
-        assert answer.status_code == 400
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "service_tier")
         [record] = await play.records()
         assert (record.asked_model, record.streamed) == (DEAR, True)
 

@@ -10,6 +10,7 @@ from week.scenarios import SEEDS, least, make
 from week.table import ROWS, figures_of, rows_of
 
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.console.what_if.replay.upstream import Account, Refused
 from codex_proapi.console.what_if.replay.week import (
     DAY,
     FIVE_HOURS,
@@ -123,6 +124,16 @@ def test_a_spent_window_refuses_until_it_ends_and_is_asked_once() -> None:
     found = replayed(lone(*turns, capacity=1500))
 
     assert (found.requests, found.refused, found.vain) == (5, 3, 1)
+
+
+def test_an_answer_that_outlives_its_window_and_fills_the_next_begins_that_one() -> None:
+    account = Account(Member(id="acc_a", limits=(Limit(minutes=FIVE_HOURS, capacity=1500),)))
+    account.begin("m", 0)
+    account.roll(18_000, counted=True)
+
+    account.charge("m", 2000, 18_010)
+
+    assert account.refusal("m", 18_020) == Refused(until=18_010 + 18_000, spent=True)
 
 
 def test_what_nobody_used_of_the_long_window_is_lost_at_its_end() -> None:

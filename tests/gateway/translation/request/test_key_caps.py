@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from support.leases import a_request
 
@@ -80,3 +81,13 @@ def test_or_refused_by_name() -> None:
         capped(translated(service_tier="priority"), None, max_effort="", fast_tier="refuse")
 
     assert (refused.value.param, refused.value.status) == ("service_tier", 400)
+
+
+def test_so_is_one_that_the_model_does_not_have() -> None:
+    given = msgspec.structs.replace(translated(), asks_faster=True)
+
+    with pytest.raises(BadRequest) as refused:
+        capped(given, None, max_effort="", fast_tier="refuse")
+
+    assert refused.value.param == "service_tier"
+    assert capped(given, None, max_effort="", fast_tier="ignore") is given

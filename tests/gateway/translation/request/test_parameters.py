@@ -210,6 +210,22 @@ def test_the_service_tier(name: str, values: Any, tier: str | None, left_out: An
     assert dropped.names == left_out
 
 
+@pytest.mark.parametrize(
+    ("values", "faster"),
+    [
+        ({"service_tier": "ultrafast"}, True),
+        ({"service_tier": "priority"}, True),
+        ({"speed": "fast"}, True),
+        ({"service_tier": "flex"}, False),
+        ({"service_tier": "auto"}, False),
+        ({"service_tier": 7}, False),
+        ({}, False),
+    ],
+)
+def test_whether_a_body_asks_for_a_faster_service(values: Any, faster: bool) -> None:
+    assert parameters.asks_faster(_body(**values)) is faster
+
+
 def test_a_tier_the_model_lists_is_sent() -> None:
     resolved = Resolved(model=Model(slug="m", service_tiers=("flex",)))
 

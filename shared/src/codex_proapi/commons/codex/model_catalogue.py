@@ -117,7 +117,7 @@ class Catalogue:
             (name[:-1], target) for name, target in self._aliases.items() if name.endswith("*")
         )
         self._by_name = {model.slug.lower(): model for model in self.models}
-        self._serving: Model | None = None
+        self._serving: Resolved | None = None
 
     def __repr__(self) -> str:
         return f"<Catalogue of {len(self.models)} models>"
@@ -174,13 +174,16 @@ class Catalogue:
         return self._by_name.get(slug.lower())
 
     def serving(self, name: str) -> "Catalogue":
-        """A catalogue whose names all resolve to one model, with the options of their suffixes.
+        """A catalogue whose names all resolve to what `name` does.
+
+        An effort that `name` leaves open is that of the suffix of the name that is asked for; a
+        request is fast if either name says so.
 
         Raises:
             ModelNotFound: No model has this name.
         """
         made = copy.copy(self)
-        made._serving = self.resolve(name).model  # noqa: SLF001 - its own
+        made._serving = self.resolve(name)  # noqa: SLF001 - its own
         return made
 
     def resolve(self, asked: str | None) -> Resolved:
@@ -193,9 +196,13 @@ class Catalogue:
         found = self._resolve(name, depth=0) if name else self._default(depth=0)
         if found is None:
             raise self._unknown(asked or "")
-        if self._serving is not None:
-            return msgspec.structs.replace(found, model=self._serving)
-        return found
+        if (serving := self._serving) is None:
+            return found
+        return Resolved(
+            model=serving.model,
+            effort=serving.effort or found.effort,
+            fast=serving.fast or found.fast,
+        )
 
     def _resolve(self, name: str, *, depth: int) -> Resolved | None:
         """Try the whole name first, then shorter ones: a model's name may end like a suffix."""

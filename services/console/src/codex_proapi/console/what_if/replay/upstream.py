@@ -130,8 +130,11 @@ class Account:
         """Keep a conversation in the prompt cache."""
         self._caches[conversation] = now, tokens
 
-    def charge(self, model: str, units: float) -> None:
-        """Take an answer's units: from the windows while they last, else from credits."""
+    def charge(self, model: str, units: float, now: float) -> None:
+        """Take an answer's units: from the windows while they last, else from credits.
+
+        A window that ended meanwhile, and is full with this answer alone, runs from now on.
+        """
         meters = self.meters(model)
         if self.credits > 0 and any(meter.full for meter in meters):
             self.credits -= units
@@ -139,6 +142,8 @@ class Account:
             return
         for meter in meters:
             meter.spent += units
+            if meter.full:
+                meter.begin(now)
 
     def told(self, model: str, now: float, epoch: float) -> tuple[Window, ...]:
         """The windows for a model as an answer's headers tell them."""

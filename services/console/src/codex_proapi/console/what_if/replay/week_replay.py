@@ -166,7 +166,7 @@ class Replay:
             self._roll(event.at)
             account = self.accounts[event.account]
             account.streams -= 1
-            account.charge(event.model, event.units)
+            account.charge(event.model, event.units, event.at)
 
     def _roll(self, now: float) -> None:
         for account in self.accounts.values():

@@ -6,6 +6,7 @@ import msgspec
 
 from codex_proapi.commons.codex.model_catalogue import EFFORTS, Model
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.translation.request.parameters import SLOWER_TIERS
 from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
 
 REFUSE: Final = "refuse"
@@ -29,13 +30,14 @@ def capped(
     if not max_effort and not fast_tier:
         return translated
     request, dropped = translated.request, list(translated.dropped)
-    if fast_tier and request.service_tier not in (None, "flex"):
-        if fast_tier == REFUSE:
-            raise BadRequest(
-                "This API key may not ask for a faster service tier",
-                code="unsupported_value",
-                param="service_tier",
-            )
+    sent = request.service_tier is not None and request.service_tier not in SLOWER_TIERS
+    if fast_tier == REFUSE and (sent or translated.asks_faster):
+        raise BadRequest(
+            "This API key may not ask for a faster service tier",
+            code="unsupported_value",
+            param="service_tier",
+        )
+    if fast_tier and sent:
         request = msgspec.structs.replace(request, service_tier=None)
         dropped.append("service_tier")
     effort = _capped_effort(request.reasoning.get("effort"), model, max_effort)

@@ -48,6 +48,7 @@ _SCHEMA_NAME_LIMIT = 64
 MOST_STOPS = 16
 """Most strings of `stop`; OpenAI's API has 4, other APIs that chat clients know have more."""
 STANDARD_TIERS = frozenset({"auto", "default", "standard"})
+SLOWER_TIERS = frozenset({"flex"})
 
 
 def refuse_impossible(body: ClientBody) -> None:
@@ -143,6 +144,13 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
     if wanted is not None and not (isinstance(wanted, str) and wanted in STANDARD_TIERS):
         dropped.add("service_tier")
     return None
+
+
+def asks_faster(body: ClientBody) -> bool:
+    """Return whether the body asks for a faster service than the standard one, offered or not."""
+    tier = body.get("service_tier")
+    named = isinstance(tier, str) and tier not in STANDARD_TIERS | SLOWER_TIERS
+    return named or body.get("speed") == "fast"
 
 
 def stops_of(body: ClientBody, *, most: int = MOST_STOPS) -> tuple[str, ...]:

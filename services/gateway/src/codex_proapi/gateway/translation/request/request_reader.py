@@ -157,6 +157,7 @@ class RequestReader:
             unresolved=previous_response_id is not None or bool(references),
             previous_response_id=previous_response_id,
             references=references,
+            asks_faster=parameters.asks_faster(self.body),
             dropped=self.dropped.names,
             task=self._task(),
             basis=self._basis(verbatim=verbatim),

@@ -140,6 +140,8 @@ class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the client is Codex, whose answers pass unchanged."""
     tool_names: dict[str, str] = {}
     """Sent tool name to the client's, for those that differ."""
+    asks_faster: bool = False
+    """Whether the body names a faster service tier, also one that the model does not have."""
     dropped: tuple[str, ...] = ()
     """Names of what was accepted and left out, safe for a header."""
     store: bool = False

@@ -4,7 +4,7 @@ Any JSON gives a `TranslatedRequest`, or raises BadRequest or UnknownModel with 
 the argument is never changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Resolved
@@ -17,7 +17,7 @@ from codex_proapi.gateway.formats.anthropic.request import (
     stop_sequences,
     system_texts,
 )
-from codex_proapi.gateway.formats.client_body import ClientBody, tool_value
+from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields, tool_value
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.formats.codex.tool_search import NAME
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
@@ -91,11 +91,7 @@ class _MessagesReader:
         changes = changes_in(self._messages)
         offered = read_offered(body, changes, dropped, silent=self._compacts)
         reading = TranslationContext(names=offered.names, dropped=dropped)
-        known = frozenset(
-            name
-            for fields in (*body.tools, *changes.added)
-            if isinstance(name := tool_value(fields, "name"), str)
-        )
+        known = _tool_names([*body.tools, *changes.added])
         history = HistoryReader(reading, known - changes.removed).read(self._messages)
         if not history.items:
             raise BadRequest("There is nothing to answer", param="messages")
@@ -138,6 +134,7 @@ class _MessagesReader:
                 stream=body.flag("stream"),
                 answer=answer,
                 tool_names=offered.names.restored,
+                asks_faster=body.get("speed") == "fast",
                 dropped=dropped.names,
                 basis=self._basis(),
             ),
@@ -175,3 +172,8 @@ class _MessagesReader:
             lane=f"{session} {agent}" if session and agent else session,
             session=None,
         )
+
+
+def _tool_names(tools: Iterable[ToolFields]) -> frozenset[str]:
+    named = (tool_value(fields, "name") for fields in tools)
+    return frozenset(name for name in named if isinstance(name, str))
