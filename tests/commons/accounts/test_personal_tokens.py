@@ -77,6 +77,20 @@ async def test_a_refusal_is_asked_about_once_by_all_replicas_together(
     assert stored.token_expires_at == 0
 
 
+async def test_a_confirmed_token_has_the_plan_that_its_owner_has_now(
+    five: list[Replica], sim: Simulator
+) -> None:
+    account = await added(five[0], sim)
+    sim.account("ada").plan, sim.account("ada").fedramp = "enterprise", True
+
+    await five[0].fresh(account, rejected=await five[0].held(account))
+
+    stored = await five[0].store.get(account.id)
+    assert stored is not None
+    assert (stored.plan, stored.fedramp) == ("enterprise", True)
+    assert (account.plan, account.fedramp) != (stored.plan, stored.fedramp)
+
+
 async def test_a_token_that_whoami_refuses_needs_another_one(
     five: list[Replica], sim: Simulator
 ) -> None:

@@ -82,8 +82,8 @@ class ChatGptLogin:
 class PersonalToken:
     """A personal access token `at-…` of a workspace's member. It is never replaced, only confirmed.
 
-    Its "refresh" asks the authorization server whose token it is; an answer confirms it, and there
-    is no new token.
+    Its "refresh" asks the authorization server whose token it is; an answer confirms it and tells
+    the plan, and there is no new token.
     """
 
     lasts = True
@@ -104,12 +104,12 @@ class PersonalToken:
         """Confirm the token by `whoami`. Raises GrantRefused TOKEN_REFUSED if it is over."""
         del reason
         try:
-            await endpoint.whoami(token)
+            owner = await endpoint.whoami(token)
         except GrantRefused as refusal:
             if not refusal.permanent:
                 raise
             raise GrantRefused(TOKEN_REFUSED, permanent=True, status=refusal.status) from None
-        return Grant()
+        return Grant(owner=owner)
 
     async def revoke(self, endpoint: TokenEndpoint, credential: Credential) -> bool:
         """Not possible: its member, or the workspace's owner, deletes it in ChatGPT."""

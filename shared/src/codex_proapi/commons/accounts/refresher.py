@@ -250,7 +250,7 @@ class CredentialRefresher:
             refreshed_at=int(self._clock()),
             generation=current.generation + 1,
         )
-        saved = await self._renewed.save(renewed, replaced=current)
+        saved = await self._renewed.save(renewed, replaced=current, owner=grant.owner)
         self._failures.pop(current.account_id, None)
         if not saved:
             return await self._superseded(current)

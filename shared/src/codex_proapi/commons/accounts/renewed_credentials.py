@@ -14,6 +14,7 @@ import structlog
 from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Credential, token_digest
 from codex_proapi.commons.accounts.store import AccountStore
+from codex_proapi.commons.codex.whoami import TokenOwner
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 KEPT_SECONDS = 600.0
@@ -53,12 +54,15 @@ class RenewedCredentials:
         self._returned.set()
         self._returned = asyncio.Event()
 
-    async def save(self, renewed: Credential, *, replaced: Credential) -> bool:
+    async def save(
+        self, renewed: Credential, *, replaced: Credential, owner: TokenOwner | None = None
+    ) -> bool:
         """Save a renewed credential; retried while Redis is away.
 
         Args:
             renewed: the credential to save.
             replaced: the one whose refresh token it was obtained for.
+            owner: whose a personal access token is, as the authorization server says now.
 
         Returns False if another credential was saved meanwhile.
         """
@@ -66,7 +70,9 @@ class RenewedCredentials:
         while True:
             returned = self._returned
             try:
-                saved = await self._store.save_credential(renewed, expected=replaced.generation)
+                saved = await self._store.save_credential(
+                    renewed, expected=replaced.generation, owner=owner
+                )
             except StoreUnavailable:
                 log.warning("credential.unsaved", account=renewed.account_id)
                 await asyncio.wait({asyncio.ensure_future(returned.wait())}, timeout=pause)

@@ -25,6 +25,7 @@ from codex_proapi.commons.accounts.model import (
 )
 from codex_proapi.commons.accounts.one_line import MOST_EMAIL, MOST_NAME, MOST_PLAN, one_line
 from codex_proapi.commons.codex.claims import claims_of_login
+from codex_proapi.commons.codex.whoami import TokenOwner
 from codex_proapi.commons.owner_terms.terms import OwnerTerms, read_terms, stored_terms
 from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import ask, text
@@ -173,13 +174,20 @@ class AccountStore:
         credential = self._cipher.open(sealed.encode(), account_id)
         return msgspec.structs.replace(credential, generation=generation, kind=kind)
 
-    async def save_credential(self, credential: Credential, *, expected: int) -> bool:
-        """Save a refreshed credential as generation `expected + 1`; False if another came first."""
+    async def save_credential(
+        self, credential: Credential, *, expected: int, owner: TokenOwner | None = None
+    ) -> bool:
+        """Save a refreshed credential as generation `expected + 1`; False if another came first.
+
+        The account's plan becomes what the tokens, or their `owner`, say.
+        """
         account_id = credential.account_id
         claims = claims_of_login(credential.id_token, credential.access_token)
         fields: dict[str, Any] = {"token_expires_at": credential.expires_at}
-        if claims.plan:
-            fields["plan"] = one_line(claims.plan, MOST_PLAN)
+        if plan := claims.plan or (owner.plan if owner else ""):
+            fields["plan"] = one_line(plan, MOST_PLAN)
+        if owner is not None:
+            fields["fedramp"] = owner.fedramp
         keys = [
             *(keyspace.credential(account_id), keyspace.account(account_id)),
             *(keyspace.accounts_version(), keyspace.cooldowns()),

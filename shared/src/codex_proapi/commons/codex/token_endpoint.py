@@ -43,6 +43,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     id_token: str = ""
     expires_in: int = 0
     """Seconds the access token lives, as the answer says; 0 when it does not."""
+    owner: TokenOwner | None = None
+    """Whose a personal access token is; None of a login, whose tokens say it."""
 
     def __repr__(self) -> str:
         provided = [name for name in ("access", "refresh", "id") if getattr(self, f"{name}_token")]
