@@ -67,6 +67,41 @@ def test_the_pool_is_dry_when_nobody_is_ready_and_comes_back_with_the_first() ->
     assert holding() == set(), "no accounts at all is a first run"
 
 
+def test_a_pool_outside_its_owners_hours_is_not_dry_nor_is_a_dry_one_over_then() -> None:
+    resting = account(state="closed", outside_hours=True, until=NOW + 90)
+    absent = (account("p", state="closed", paused=True), account("s", state="sign_in"))
+
+    found = find_conditions(Facts(at=NOW, accounts=(resting, *absent)))
+
+    assert (AlertKind.POOL_DRY, "pool") not in found.holding
+    assert found.undecided == {(AlertKind.POOL_DRY, "pool")}
+
+
+@pytest.mark.parametrize(
+    ("accounts", "state"),
+    [
+        ([account(state="closed"), account("b", state="closed", outside_hours=True)], "closed"),
+        ([account(state="spent"), account("b", state="closed", outside_hours=True)], ""),
+        ([account(state="sign_in")], ""),
+    ],
+)
+def test_a_dry_pool_says_whether_owners_close_it(accounts: Any, state: str) -> None:
+    found = find_conditions(Facts(at=NOW, accounts=tuple(accounts)))
+
+    assert found.holding[AlertKind.POOL_DRY, "pool"].state == state
+    assert found.undecided == set()
+
+
+@pytest.mark.parametrize(
+    ("ends", "holds"),
+    [(0, 0), (NOW, 0), (NOW + 1, 1), (NOW + 3 * DAY - 1, 1), (NOW + 3 * DAY, 0)],
+)
+def test_a_saved_reset_is_told_of_three_days_before_it_is_lost(ends: int, holds: int) -> None:
+    found = holding(accounts=(account(reset_ends_at=ends),))
+
+    assert found == ({("reset_expiring", "ada")} if holds else set())
+
+
 @pytest.mark.parametrize(
     ("backup_at", "since", "days", "old"),
     [

@@ -15,6 +15,8 @@ WINDOW_MARGIN = 5.0
 """Percent that a window must have more than the threshold before it counts as recovered."""
 DRIFT_SECONDS = DAY
 """How long after it was last seen something new counts as going on."""
+RESET_SECONDS = 3 * DAY
+"""How long before a saved reset is lost that is told."""
 SIGN_IN_STATES = frozenset({"sign_in", "new_token", "disabled"})
 
 AlertKey = tuple[AlertKind, str]
@@ -47,6 +49,10 @@ class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool
     until: int
     """When its state ends by itself, seconds since the epoch; 0 is not, or unknown."""
+    outside_hours: bool = False
+    """Whether nothing but its owner's hours closes it."""
+    reset_ends_at: int = 0
+    """When the first of its saved resets is lost, seconds since the epoch; 0 is none, or unknown."""
     windows: tuple[WindowFacts, ...] = ()
     substitutions: tuple[SubstitutionFacts, ...] = ()
 
@@ -95,11 +101,17 @@ def find_conditions(facts: Facts) -> Findings:
             )
         else:
             _windows(account, facts.window_percent, holding, undecided)
+            if 0 < account.reset_ends_at - facts.at < RESET_SECONDS:
+                holding[AlertKind.RESET_EXPIRING, account.id] = Subject(
+                    id=account.id, name=account.name, at=account.reset_ends_at
+                )
         for seen in account.substitutions:
             subject = _substitution(account, seen)
             holding[AlertKind.MODEL_SUBSTITUTED, subject.id] = subject
     if (pool := _pool(facts.accounts)) is not None:
         holding[AlertKind.POOL_DRY, pool.id] = pool
+    elif _outside_hours(facts.accounts):
+        undecided.add((AlertKind.POOL_DRY, POOL))
     if (backup := _backup(facts)) is not None:
         holding[AlertKind.BACKUP_OLD, backup.id] = backup
     for new in facts.drift:
@@ -148,13 +160,33 @@ def _substitution(account: AccountFacts, seen: SubstitutionFacts) -> Subject:
 
 
 POOL, BACKUP = "pool", "backup"
+CLOSED = "closed"
+"""State of an account that its owner's terms close."""
 
 
 def _pool(accounts: Sequence[AccountFacts]) -> Subject | None:
-    """The pool, if it has accounts and none can be asked."""
+    """The pool, if it has accounts and none can be asked, other than as its owners' hours say."""
     if not accounts or any(account.state == "ready" for account in accounts):
         return None
-    return Subject(id=POOL, at=min((a.until for a in accounts if a.until), default=0))
+    if _outside_hours(accounts):
+        return None
+    closed = all(account.state == CLOSED for account in _serving(accounts))
+    return Subject(
+        id=POOL,
+        state=CLOSED if closed and _serving(accounts) else "",
+        at=min((a.until for a in accounts if a.until), default=0),
+    )
+
+
+def _outside_hours(accounts: Sequence[AccountFacts]) -> bool:
+    """Whether all accounts that serve are outside their owners' hours: that was planned."""
+    serving = _serving(accounts)
+    return bool(serving) and all(account.outside_hours for account in serving)
+
+
+def _serving(accounts: Sequence[AccountFacts]) -> Sequence[AccountFacts]:
+    """Accounts that serve, now or later by themselves."""
+    return [a for a in accounts if not a.paused and a.state not in SIGN_IN_STATES]
 
 
 def _backup(facts: Facts) -> Subject | None:

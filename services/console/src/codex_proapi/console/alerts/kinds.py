@@ -14,6 +14,8 @@ class AlertKind(enum.StrEnum):
     """A quota window of an account is nearly spent."""
     POOL_DRY = "pool_dry"
     """No account can be asked."""
+    RESET_EXPIRING = "reset_expiring"
+    """A saved reset of an account is about to be lost unused."""
     MODEL_SUBSTITUTED = "model_substituted"
     """An account answered with another model than was sent."""
     UPSTREAM_DRIFT = "upstream_drift"
@@ -39,7 +41,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     """What the console calls it."""
     state: str = ""
-    """State of the account, `sign_in`, `new_token` or `disabled`; of drift `event`, `field` or `refusal`."""
+    """State of the account, `sign_in`, `new_token` or `disabled`; of the pool `closed` if its owners'
+    terms close it; of drift `event`, `field` or `refusal`."""
     sent_model: str = ""
     """The model in whose place another one answered."""
     answered_model: str = ""
@@ -48,8 +51,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left: float | None = None
     """Percent left of the window."""
     at: int = 0
-    """Seconds since the epoch: the window's reset, when the pool recovers, when it was seen first,
-    the last backup; 0 is unknown."""
+    """Seconds since the epoch: the window's reset, when the pool recovers, when a saved reset is lost,
+    when it was seen first, the last backup; 0 is unknown."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,6 +15,9 @@ from codex_proapi.console.alerts.conditions import (
 from codex_proapi.console.views.account_list import AccountOverview, AccountRow, load_accounts
 from codex_proapi.console.views.sources import Sources
 
+OUTSIDE_HOURS = "closed_by_hours"
+"""Code of the status of an account that its owner's hours close."""
+
 
 class AlertFacts:
     """Reads the facts."""
@@ -73,6 +76,8 @@ def _account(row: AccountRow) -> AccountFacts:
         state=row.condition.word.value,
         paused=row.paused,
         until=row.condition.until,
+        outside_hours=row.condition.code == OUTSIDE_HOURS,
+        reset_ends_at=row.resets_end_at,
         windows=tuple(
             WindowFacts(minutes=bar.minutes, left=bar.left, resets_at=bar.resets_at)
             for bar in row.bars

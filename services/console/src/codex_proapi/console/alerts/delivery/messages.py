@@ -16,6 +16,7 @@ KINDS: Final[dict[AlertKind, str]] = {
     AlertKind.ACCOUNT_SIGN_IN: N_("An account needs signing in"),
     AlertKind.WINDOW_LOW: N_("A quota window is nearly empty"),
     AlertKind.POOL_DRY: N_("No account can be asked"),
+    AlertKind.RESET_EXPIRING: N_("A saved reset is about to expire"),
     AlertKind.MODEL_SUBSTITUTED: N_("Another model answered than was asked for"),
     AlertKind.UPSTREAM_DRIFT: N_("OpenAI's backend sends something new"),
     AlertKind.BACKUP_OLD: N_("The last backup is too old"),
@@ -25,6 +26,7 @@ ENDS: Final[dict[AlertKind, str]] = {
     AlertKind.ACCOUNT_SIGN_IN: N_("Over: an account needed signing in"),
     AlertKind.WINDOW_LOW: N_("Over: a quota window was nearly empty"),
     AlertKind.POOL_DRY: N_("Over: no account could be asked"),
+    AlertKind.RESET_EXPIRING: N_("Over: a saved reset was about to expire"),
     AlertKind.MODEL_SUBSTITUTED: N_("Over: another model answered than was asked for"),
     AlertKind.UPSTREAM_DRIFT: N_("Over: something new from OpenAI's backend was not seen again"),
     AlertKind.BACKUP_OLD: N_("Over: there is a new backup"),
@@ -94,9 +96,12 @@ def _line(
             left = f"{subject.left or 0:.0f}"
             span = _span(subject.minutes)
             return said % {"name": name, "span": span, "left": left, "at": at}
-        case AlertKind.POOL_DRY:
-            said = _("The next account is expected back %(at)s.") if at and not over else ""
-            return said % {"at": at} if said else ""
+        case AlertKind.POOL_DRY if not over:
+            closed = _("Their owners' terms close the accounts.") if subject.state else ""
+            back = _("The next account is expected back %(at)s.") % {"at": at} if at else ""
+            return " ".join(filter(None, (closed, back)))
+        case AlertKind.RESET_EXPIRING:
+            return name if over else _("%(name)s: lost %(at)s") % {"name": name, "at": at}
         case AlertKind.MODEL_SUBSTITUTED:
             said = _("%(name)s: %(answered)s in place of %(sent)s")
             answered, sent = clean(subject.answered_model), clean(subject.sent_model)
