@@ -4,7 +4,8 @@ Deltas of text, reasoning and arguments take the fast path of `stream.answer_tra
 events go through `ChatStream`.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.openai.chat_chunks import CallDelta, ChatChunk, ChunkEncoder
@@ -23,6 +24,7 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     reasoning_string,
     text_string,
 )
+from codex_proapi.gateway.translation.stream.event_translator import FastHandler
 
 if TYPE_CHECKING:
     from codex_proapi.gateway.translation.chat.tool_calls import Call
@@ -51,12 +53,6 @@ class ChatTranslator(ChatAnswer):
             model: The requested model, repeated in every chunk.
         """
         super().__init__(options, completion_id=completion_id)
-        self._fast = {
-            TEXT_LINES: self._text,
-            REASONING_LINES: self._reasoning,
-            ARGUMENTS_LINES: self._arguments,
-            **SILENT_HANDLERS,
-        }
         self._encoder = ChunkEncoder(completion_id=completion_id, created=created, model=model)
         self._text_around = self._encoder.content
         self._reasoning_around = self._encoder.reasoning
@@ -84,6 +80,13 @@ class ChatTranslator(ChatAnswer):
             return delta
         before, after = self._call_around
         return before + delta + after
+
+    _fast: ClassVar[Mapping[bytes, FastHandler]] = {
+        TEXT_LINES: _text,
+        REASONING_LINES: _reasoning,
+        ARGUMENTS_LINES: _arguments,
+        **SILENT_HANDLERS,
+    }
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
         self._remember_call()

@@ -1,5 +1,8 @@
 """A streamed completions answer: upstream's bytes in, the chunks' bytes out."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
 from codex_proapi.gateway.formats.openai.completions import CompletionEncoder
@@ -13,6 +16,7 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     TEXT_LINES,
     text_string,
 )
+from codex_proapi.gateway.translation.stream.event_translator import FastHandler
 
 
 class CompletionTranslator(ChatAnswer):
@@ -23,7 +27,6 @@ class CompletionTranslator(ChatAnswer):
     ) -> None:
         """Take the id and time of the completion, and the model to echo: the one asked for."""
         super().__init__(options.of_chat(), completion_id=completion_id)
-        self._fast = {TEXT_LINES: self._text, **SILENT_HANDLERS}
         self._echo = options.echo
         self._encoder = CompletionEncoder(completion_id=completion_id, created=created, model=model)
         self._text_around = self._encoder.around_text
@@ -34,6 +37,8 @@ class CompletionTranslator(ChatAnswer):
             return delta
         before, after = self._text_around
         return before + delta + after
+
+    _fast: ClassVar[Mapping[bytes, FastHandler]] = {TEXT_LINES: _text, **SILENT_HANDLERS}
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
         if chunks and self._echo:

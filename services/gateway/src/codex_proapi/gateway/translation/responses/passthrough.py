@@ -9,7 +9,8 @@
 Events that cannot be read are forwarded and counted.
 """
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from msgspec import Raw
 
@@ -35,7 +36,11 @@ from codex_proapi.gateway.formats.openai.errors import response_error_event, res
 from codex_proapi.gateway.formats.openai.responses import complete_response, encode_response_event
 from codex_proapi.gateway.formats.sse import SSEMessage, encode_sse, read_block
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
-from codex_proapi.gateway.translation.stream.event_translator import EventTranslator, first_lines
+from codex_proapi.gateway.translation.stream.event_translator import (
+    EventTranslator,
+    FastHandler,
+    first_lines,
+)
 
 KEEP_ALIVE_EVENT: Final = encode_sse(b'{"type":"keepalive"}', event=b"keepalive")
 """Codex's timeout counts from the last event and ignores comments; unknown events it skips."""
@@ -61,7 +66,6 @@ class ResponsesPassthrough(EventTranslator):
     def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
         """Arguments as for `ResponsesTranslator`; used by failures before upstream's own id and time."""
         super().__init__()
-        self._fast = dict.fromkeys(_UNREAD, self._pass)
         self._options = options
         self._items: dict[int, dict[str, Any]] = {}
         self._known: dict[str, Any] = {
@@ -80,6 +84,8 @@ class ResponsesPassthrough(EventTranslator):
     def _pass(self, block: bytes) -> bytes:
         self._events += 1
         return self._named(block)
+
+    _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(_UNREAD, _pass)
 
     def _named(self, block: bytes) -> bytes:
         """The block with the name of the model that RESERVE stands for; text of it is quoted twice."""

@@ -5,7 +5,8 @@ sequence number replaced; all other events go through `ResponseStream`. Codex cl
 `passthrough.ResponsesPassthrough`.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 from msgspec import Raw
@@ -32,7 +33,11 @@ from codex_proapi.gateway.translation.responses.events_from_upstream import (
 )
 from codex_proapi.gateway.translation.responses.missing_events import Body
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
-from codex_proapi.gateway.translation.stream.event_translator import EventTranslator, first_lines
+from codex_proapi.gateway.translation.stream.event_translator import (
+    EventTranslator,
+    FastHandler,
+    first_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +92,6 @@ class ResponsesTranslator(EventTranslator):
     def __init__(self, options: ResponseOptions, *, response_id: str, created: int) -> None:
         """Arguments as for `ResponseStream`."""
         super().__init__()
-        self._fast = {first_lines(name): self._delta for name in _SHAPES}
         self._options = options
         self._stream = ResponseStream(options, response_id=response_id, created=created)
         self._next = 0
@@ -127,6 +131,8 @@ class ResponsesTranslator(EventTranslator):
             block = block.replace(provided, b'"sequence_number":%d' % self._next, 1)
         self._next += 1
         return block + b"\n\n"
+
+    _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _delta)
 
     def _translate(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
         body = _body_of(message, event)

@@ -107,7 +107,7 @@ def arguments_string(block: bytes, item_id: str | None) -> bytes | None:
     return delta if delta[0] == _QUOTE else None
 
 
-def _silent(block: bytes) -> bytes | None:
+def _silent(_: object, block: bytes) -> bytes | None:
     """Skip an event by its name, if its payload has the same type."""
     return b"" if block.startswith(_SILENT_BEGINNINGS) else None
 

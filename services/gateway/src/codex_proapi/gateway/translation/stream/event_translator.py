@@ -2,8 +2,8 @@
 
 A dialect implements, as methods of a subclass:
 
-* `_fast`: for events that are nearly all of a stream, a handler of the undecoded block by the
-  lines it begins with; the handler returns the client's bytes, or None to decode the event;
+* `_fast`: for events that are nearly all of a stream, a method for the undecoded block by the
+  lines it begins with; the method returns the client's bytes, or None to decode the event;
 * `_translate(event, message)`: the client's bytes for any other event, decoded;
 * `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
 * `_error(error)`: the bytes that end a stream with an error.
@@ -12,8 +12,8 @@ A block is one server-sent event without the blank line that ends it. A text del
 its JSON string as upstream wrote it, so the fast path copies and never decodes.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import GatewayError, Malformed
@@ -28,7 +28,8 @@ from codex_proapi.gateway.formats.sse import (
 from codex_proapi.gateway.translation.stream.response_observer import observe
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
-FastHandler = Callable[[bytes], bytes | None]
+FastHandler = Callable[[Any, bytes], bytes | None]
+"""A method that is not bound: a translator that holds its own is freed by the garbage collector only."""
 
 NO_LINES: Final = b"\n"
 """A prefix that no block has."""
@@ -44,11 +45,11 @@ class EventTranslator:
     """Base of the stream translators: translates one answer; subclasses implement the dialect."""
 
     keep_alive = KEEP_ALIVE
+    _fast: ClassVar[Mapping[bytes, FastHandler]] = {}
 
     def __init__(self) -> None:
         self.report = ResponseReport()
         self.done = False
-        self._fast: dict[bytes, FastHandler] = {}
         self._splitter = SSESplitter()
         self._unsent: list[bytes] = []
         self._lines = NO_LINES
@@ -74,7 +75,7 @@ class EventTranslator:
                 lines = block[: block.find(b"\n") + 1 + len(DATA)]
                 handler = self._fast.get(lines, _nothing)
                 self._lines, self._handler = lines, handler
-            passed = handler(block)
+            passed = handler(self, block)
             if passed is None:
                 passed = self._slow(block)
             if passed:
@@ -136,5 +137,5 @@ class EventTranslator:
         raise NotImplementedError
 
 
-def _nothing(_: bytes) -> None:
+def _nothing(_: object, __: bytes) -> None:
     """The handler of events without a fast path."""

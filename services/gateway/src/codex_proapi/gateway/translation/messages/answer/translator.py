@@ -4,7 +4,8 @@ Deltas of text, thinking and arguments, nearly all of a stream, take the fast pa
 `stream.answer_translator`.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -32,6 +33,7 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     reasoning_string,
     text_string,
 )
+from codex_proapi.gateway.translation.stream.event_translator import FastHandler
 
 if TYPE_CHECKING:
     from codex_proapi.gateway.translation.messages.answer.blocks import Block
@@ -46,8 +48,9 @@ class MessagesAnswer(AnswerTranslator[StreamEvent]):
     def __init__(self, options: MessagesOptions, *, message_id: str, model: str) -> None:
         """Create the answer; `message_id` must be unique, `model` is the requested model."""
         super().__init__()
+        report = self.report
         self._stream: MessagesStream = MessagesStream(
-            options, message_id=message_id, model=model, account=lambda: self.report.account
+            options, message_id=message_id, model=model, account=lambda: report.account
         )
 
 
@@ -61,12 +64,6 @@ class MessagesTranslator(MessagesAnswer):
     ) -> None:
         """Arguments as for `MessagesAnswer`; `request_id` is repeated in an error event."""
         super().__init__(options, message_id=message_id, model=model)
-        self._fast = {
-            TEXT_LINES: self._text,
-            REASONING_LINES: self._thinking,
-            ARGUMENTS_LINES: self._arguments,
-            **SILENT_HANDLERS,
-        }
         self._request_id = request_id
         self._block: Block | None = None
         self._thought: Block | None = None
@@ -104,6 +101,13 @@ class MessagesTranslator(MessagesAnswer):
             return None
         before, after = self._around
         return before + delta + after
+
+    _fast: ClassVar[Mapping[bytes, FastHandler]] = {
+        TEXT_LINES: _text,
+        REASONING_LINES: _thinking,
+        ARGUMENTS_LINES: _arguments,
+        **SILENT_HANDLERS,
+    }
 
     def _write(self, events: list[StreamEvent]) -> bytes:
         self._remember()
