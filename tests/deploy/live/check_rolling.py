@@ -140,10 +140,11 @@ async def test_a_rolling_restart_breaks_no_stream(stage: Stage, proxy: str) -> N
     assert not crowd.failed(), said + found(crowd, gateways, stage)
 
 
-async def test_a_killed_gateway_breaks_only_its_own_streams(stage: Stage) -> None:
+@pytest.mark.parametrize("proxy", ["haproxy", "traefik"])
+async def test_a_killed_gateway_breaks_only_its_own_streams(stage: Stage, proxy: str) -> None:
     gateways = stage.gateways(2, LOG_LEVEL="info")
     doomed, other = gateways
-    front = stage.proxy("haproxy", gateways, console=None)
+    front = stage.proxy(proxy, gateways, console=None)
     await found_by(front, gateways)
     async with crowded(front.url, streams=STREAMS, marker=ANSWER) as crowd:
         had = (await carried(gateways))[0]

@@ -55,6 +55,11 @@ NEIGHBOUR = Peer(pod="shop", labels={LABEL: "shop"})
 """A pod of somebody else in our namespace."""
 ANYBODY = {"key": LABEL, "operator": "Exists"}
 METADATA, CLUSTER = Peer(address="169.254.169.254"), Peer(address="10.96.0.1")
+INSIDE = [
+    *(METADATA, CLUSTER, Peer(address="100.64.0.1"), Peer(address="172.20.0.1")),
+    *(Peer(address="192.168.1.1"), Peer(address="fd00::1"), Peer(address="fe80::1")),
+]
+"""Addresses that belong to clusters and clouds, of each kind that there is."""
 MAY = [
     *((service, REDIS, 6379, "TCP") for service in (GATEWAY, CONSOLE, RESEAL)),
     *((service, DNS, 53, way) for service in (GATEWAY, CONSOLE, RESEAL) for way in ("UDP", "TCP")),
@@ -69,7 +74,7 @@ MAY_NOT = [
     *((who, REDIS, 6379, "TCP") for who in (STRANGER, INGRESS, MONITORING, NEIGHBOUR)),
     *((NEIGHBOUR, target, port, "TCP") for target, port in ((GATEWAY, 8080), (CONSOLE, 8081))),
     *((REDIS, target, 443, "TCP") for target in (INTERNET, CLUSTER)),
-    *((GATEWAY, target, 443, "TCP") for target in (METADATA, CLUSTER)),
+    *((service, target, 443, "TCP") for service in (GATEWAY, CONSOLE) for target in INSIDE),
     *((service, INTERNET, port, "TCP") for service in (GATEWAY, CONSOLE) for port in (80, 25)),
     *((RESEAL, target, 443, "TCP") for target in (INTERNET, CLUSTER, METADATA)),
     (RESEAL, GATEWAY, 8080, "TCP"),
@@ -117,6 +122,8 @@ def test_whoever_must_reach_somebody_does_and_nobody_else(manifests: list[Manife
         ("services", 443, 8443),
         ("services", 53, 54),
         ("services", "fe80::/10", "::/0"),
+        ("services", "fc00::/7", "2001:db8::/32"),
+        ("services", "172.16.0.0/12", "192.0.2.0/24"),
         ("services", "169.254.0.0/16", "192.0.2.0/24"),
         ("services", "ingress-nginx", "ingress"),
         ("redis", "monitoring", "metrics"),
@@ -213,6 +220,7 @@ def test_a_monitor_that_asks_in_vain_is_found(
     assert monitor_faults(planted(example, kind, name, *path, value=value))
 
 
+SUM = "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)"
 FEW_STREAMS = 50
 """A pod for fewer would be one for each client."""
 
@@ -220,8 +228,10 @@ FEW_STREAMS = 50
 def scaling_faults(manifests: list[Manifest], rule: str) -> list[str]:
     """Metrics an autoscaler asks for that no adapter's rule gives, or that nobody counts."""
     given = {each["name"]["matches"]: each["seriesQuery"] for each in yaml.safe_load(rule)}
+    asked = {each["metricsQuery"] for each in yaml.safe_load(rule)}
     counted = {family.name for family in Metrics(CollectorRegistry()).registry.collect()}
-    found = []
+    # Whatever series a pod has; the adapter fills in which pods it is about.
+    found = [f"{each} is not all of a pod's" for each in asked if each != SUM]
     for scaler in of_kind(manifests, "HorizontalPodAutoscaler"):
         for metric in scaler["spec"]["metrics"]:
             if metric["type"] == "Pods":
@@ -246,6 +256,7 @@ def test_the_autoscalers_metric_is_given_and_counted(ha: list[Manifest]) -> None
         assert scaling_faults(broken, rule)
     assert scaling_faults(ha, rule.replace("matches: gateway_exchanges", "matches: exchanges"))
     assert scaling_faults(ha, rule.replace("seriesQuery: gateway_exchanges", "seriesQuery: open"))
+    assert scaling_faults(ha, rule.replace("sum(", "max("))
 
 
 # --- Redis -------------------------------------------------------------------------------------

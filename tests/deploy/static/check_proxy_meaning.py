@@ -151,7 +151,7 @@ def traefik_faults(text: str) -> list[str]:
     routers, services = http["routers"], http["services"]
     wanted = {
         "who goes is not seen": services["gateway"]["loadBalancer"].get("healthCheck")
-        == {"path": "/readyz", "interval": "1s", "timeout": "2s"},
+        == {"path": "/readyz", "interval": "1s", "timeout": "10s"},
         "a POST is lost on a connection that closes": services["gateway"]["loadBalancer"].get(
             "serversTransport"
         )
@@ -168,8 +168,10 @@ def traefik_faults(text: str) -> list[str]:
         "words are held back": routers["gateway"]["middlewares"] == ["another"]
         and set(http["middlewares"]["another"]) == {"retry"}
         and "middlewares" not in routers["console"],
-        "a request that was sent is sent again": set(http["middlewares"]["another"]["retry"])
-        == {"attempts", "initialInterval"},
+        "a request that was sent is sent again, or one that was not is given up": http[
+            "middlewares"
+        ]["another"]["retry"]
+        == {"attempts": 10, "initialInterval": "250ms"},
     }
     found = [fault for fault, right in wanted.items() if not right]
     large = re.compile(str(routers["large"]["rule"]).split("`")[3])
@@ -240,12 +242,14 @@ def test_every_proxy_means_what_the_services_need(name: str) -> None:
     ("name", "right", "wrong"),
     [
         ("traefik-routes.yml", "path: /readyz", "path: /health"),
+        ("traefik-routes.yml", "timeout: 10s", "timeout: 2s"),
+        ("traefik-routes.yml", "attempts: 10", "attempts: 3"),
         ("traefik-routes.yml", "maxIdleConnsPerHost: -1", "maxIdleConnsPerHost: 100"),
         ("traefik-routes.yml", "serversTransport: gateway", "passHostHeader: true"),
         ("traefik-routes.yml", "!PathRegexp(`(?i)^/+metrics`)", "PathPrefix(`/`)"),
         ("traefik-routes.yml", "priority: 2", "priority: 0"),
         ("traefik-routes.yml", "[another]", "[another, compress]"),
-        ("traefik-routes.yml", "attempts: 3", "attempts: 3\n        status: ['502']"),
+        ("traefik-routes.yml", "attempts: 10", "attempts: 10\n        status: ['502']"),
         ("traefik-routes.yml", "|responses|", "|"),
         ("traefik-routes.yml", "6[89]|", "[0-9]{2}|"),
         ("traefik-routes.yml", "67108864", "671088640"),
