@@ -1,20 +1,33 @@
-"""`codex-proapi`, also as `python -m codex_proapi.console.cli`."""
+"""`codex-proapi`, also as `python -m codex_proapi.console.cli`.
 
+Imports little: what takes long is imported where an interruption is an exit code, not a traceback.
+"""
+
+import importlib
 import io
 import os
-import pathlib
 import sys
-import traceback
 
-from codex_proapi.console.cli.commands import run
-from codex_proapi.console.cli.terminal.failures import ExitCode, Failures
+from codex_proapi.console.cli.terminal.ending import Ending
 
 LAST_STANDARD = 2
 """The descriptor of standard error."""
+INTERRUPTED = 130
+"""`ExitCode.INTERRUPTED`, which is not imported yet when it is needed."""
 
 
 def main() -> None:
     """Run the command line with this process' environment."""
+    ending = Ending()
+    try:
+        code = _run()
+    except KeyboardInterrupt:  # where nothing of ours could say it any more
+        code = INTERRUPTED
+    sys.exit(ending.code if code == INTERRUPTED else code)
+
+
+def _run() -> int:
+    """The exit code of the command."""
     _reopen_closed()
     for stream in (
         sys.stdout,
@@ -22,29 +35,22 @@ def main() -> None:
     ):  # names go out also where the terminal knows ASCII alone
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    environ, failures = dict(os.environ), Failures(sys.argv[1:])
+    commands = importlib.import_module("codex_proapi.console.cli.commands")
+    failures = importlib.import_module("codex_proapi.console.cli.terminal.failures")
+    failing = failures.Failures(sys.argv[1:])
     try:
-        code = run(environ)
+        code: int = commands.run(dict(os.environ))
         sys.stdout.flush()
     except BrokenPipeError:
-        code = ExitCode.FAILED
+        code = failures.ExitCode.FAILED
         _forget_output()
     except OSError as error:  # a full disk behind `>`
-        code = failures.fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        code = failing.fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
         _forget_output()
-    except KeyboardInterrupt:  # where nothing of ours could say it any more
-        code = ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a fault of ours; its text may have anything in it
-        code = failures.fail(f"an error that was not foreseen: {_where(error)}. Please report it.")
-    sys.exit(code)
-
-
-def _where(error: BaseException) -> str:
-    """What it was and where: no text of it, which may have a secret."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "codex_proapi" in frame.filename] or frames
-    at = f" ({pathlib.PurePath(ours[-1].filename).name}:{ours[-1].lineno})" if ours else ""
-    return f"{type(error).__name__}{at}"
+        where = failures.where_of(error)
+        code = failing.fail(f"an error that was not foreseen: {where}. Please report it.")
+    return code
 
 
 def _reopen_closed() -> None:

@@ -35,7 +35,7 @@ def password(environ: Mapping[str, str], *, from_stdin: bool, as_json: bool) -> 
     if from_stdin:
         provided = sys.stdin.readline().rstrip("\r\n")
     else:
-        provided = ask_secret("New password", option="--stdin", confirmation_prompt=True)
+        provided = ask_secret("New password", option="--stdin", repeated=True)
 
     async def change(store: OpenedStore) -> None:
         await store.administrator.change(provided)

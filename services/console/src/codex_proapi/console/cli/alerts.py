@@ -159,8 +159,8 @@ def remove(environ: Mapping[str, str], destination: str, *, as_json: bool) -> No
 def _entered() -> tuple[str, str]:
     if sys.stdin.isatty():
         address = ask_secret("Address", option="it in a line of standard input")
-        empty = {"default": "", "show_default": False}
-        return address, ask_secret("Secret (empty for none)", option="it in a line too", **empty)
+        told = "Secret (empty for none)"
+        return address, ask_secret(told, option="it in a line too", optional=True)
     lines = [sys.stdin.readline().strip() for _ in range(2)]
     return lines[0], lines[1]
 

@@ -2,7 +2,9 @@
 
 import enum
 import json
+import pathlib
 import sys
+import traceback
 from collections.abc import Sequence
 
 import rich_click as click
@@ -21,7 +23,7 @@ class ExitCode(enum.IntEnum):
     """Nothing was begun: a wrong command, wrong settings, or data this process does not fit. The
     services end with the same."""
     INTERRUPTED = 130
-    """Interrupted (Ctrl-C)."""
+    """Interrupted (Ctrl-C). Other signals likewise, as a shell counts: 143 for SIGTERM, 129 for SIGHUP."""
 
 
 class Failures:
@@ -60,6 +62,14 @@ class Failures:
             wrong.show()
             return code
         return self.fail(_sentence(wrong), code=code)
+
+
+def where_of(error: BaseException) -> str:
+    """What an error was and where: no text of it, which may have a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "codex_proapi" in frame.filename] or frames
+    at = f" ({pathlib.PurePath(ours[-1].filename).name}:{ours[-1].lineno})" if ours else ""
+    return f"{type(error).__name__}{at}"
 
 
 def _sentence(wrong: click.ClickException) -> str:
