@@ -1,7 +1,6 @@
 """The console as a process: its limits, and an end that open streams do not delay."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+from support.free_ports import free_port
 from support.pretended import pretended_time
 
 from codex_proapi.commons.cluster.replicas import ReplicaStore
@@ -20,9 +20,7 @@ class Process:
     """`python -m console` on a free port."""
 
     def __init__(self, redis_url: str, **environ: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.address = f"http://localhost:{self.port}"
         self.redis_url = redis_url
         keys = Fernet.generate_key().decode()
@@ -43,7 +41,7 @@ class Process:
     def wait_until_ready(self) -> None:
         for _ in range(1200):
             try:
-                if httpx.get(f"{self.address}/readyz").status_code == 200:
+                if httpx.get(f"{self.address}/readyz", timeout=60).status_code == 200:
                     return
             except httpx.ConnectError:
                 time.sleep(0.05)
@@ -67,7 +65,7 @@ def process(redis_url: str) -> Iterator[Process]:
 async def test_a_signal_ends_open_streams_at_once_and_leaves_nothing_behind(
     process: Process,
 ) -> None:
-    with httpx.stream("GET", f"{process.address}/api/logs/stream") as stream:
+    with httpx.stream("GET", f"{process.address}/api/logs/stream", timeout=60) as stream:
         pieces = stream.iter_raw()
         assert next(pieces).startswith(b"retry:")
         began = time.monotonic()
@@ -92,7 +90,7 @@ def test_the_start_says_where_browser_logins_return(process: Process) -> None:
 
 
 def test_a_head_larger_than_any_honest_one_is_refused(process: Process) -> None:
-    answer = httpx.get(process.address, headers={"x-large": "x" * 40_000})
+    answer = httpx.get(process.address, headers={"x-large": "x" * 40_000}, timeout=60)
 
     assert answer.status_code == 431
     assert answer.json()["error"]["code"] == "request_head_too_large"

@@ -1,6 +1,5 @@
 """The API keeps what its OpenAPI document promises, whatever is sent to it."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from support.consoles import PASSWORD
+from support.free_ports import free_port
 from support.pretended import pretended_time
 from support.redis_server import RedisServer
 
@@ -33,9 +33,7 @@ an address, a time zone that exists."""
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A console in a process of its own; nothing it could call outside is there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with RedisServer() as redis:
         environ = {
             **pretended_time(),
@@ -54,16 +52,16 @@ def address() -> Iterator[str]:
             yield _ready(f"http://localhost:{port}")
         finally:
             process.terminate()
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
 
 def _ready(address: str) -> str:
-    for _ in range(300):
+    for _ in range(1200):
         try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
+            if httpx.get(f"{address}/readyz", timeout=60).status_code == 200:
                 return address
         except httpx.ConnectError:
-            time.sleep(0.1)
+            time.sleep(0.05)
     pytest.fail("the console did not start")
 
 
@@ -79,7 +77,7 @@ def document(address: str) -> Any:
 
 @pytest.fixture(scope="module")
 def admin_token(address: str) -> str:
-    with httpx.Client(base_url=address) as client:
+    with httpx.Client(base_url=address, timeout=60) as client:
         signed_in = client.post("/api/session", json={"password": PASSWORD})
         csrf = {"x-csrf-token": signed_in.json()["csrf_token"]}
         made = client.post("/api/tokens", json={"name": "schemathesis"}, headers=csrf)
@@ -114,7 +112,7 @@ def test_every_answer_is_one_the_document_promises(document: Any, admin_token: s
 
 
 def test_the_document_needs_no_login_and_nothing_from_outside(address: str) -> None:
-    answer = httpx.get(f"{address}/api/openapi.json")
+    answer = httpx.get(f"{address}/api/openapi.json", timeout=60)
 
     assert answer.headers["content-type"].startswith("application/json")
     assert answer.json()["openapi"].startswith("3.1")
@@ -123,7 +121,7 @@ def test_the_document_needs_no_login_and_nothing_from_outside(address: str) -> N
 
 
 def test_every_route_of_the_api_is_in_the_document(address: str) -> None:
-    paths = httpx.get(f"{address}/api/openapi.json").json()["paths"]
+    paths = httpx.get(f"{address}/api/openapi.json", timeout=60).json()["paths"]
     routes = {
         path.replace(":str", "")
         for route in API_ROUTES

@@ -10,7 +10,8 @@ from support.gateways import a_chat, events_of, reading, stage
 
 from codex_proapi.commons.redis import keyspace
 
-LONG = "[[fault:slow pace=0.02]] write 20 words"
+HELD = "[[fault:silent silence=3600]] say held"
+"""What holds a slot until its client leaves, or the backend hurries."""
 
 
 @pytest.fixture
@@ -30,6 +31,11 @@ async def ask(team: Any, secret: str, content: str, *, replica: int = 0) -> http
     return found
 
 
+async def held(team: Any, count: int) -> None:
+    while await team.redis.zcard(keyspace.slots()) != count:
+        await asyncio.sleep(0.01)
+
+
 async def queued(team: Any, count: int) -> None:
     while await team.redis.hlen(keyspace.queue()) != count:
         await asyncio.sleep(0.01)
@@ -38,23 +44,27 @@ async def queued(team: Any, count: int) -> None:
 async def test_a_greedy_key_does_not_keep_a_calm_one_waiting(team: Any) -> None:
     _, greedy = await team.make_key()
     _, calm = await team.make_key()
-    crowd = [asyncio.ensure_future(ask(team, greedy, LONG, replica=n % 2)) for n in range(8)]
+    first = [asyncio.ensure_future(ask(team, greedy, HELD, replica=n)) for n in range(2)]
+    await held(team, 2)
+    crowd = [asyncio.ensure_future(ask(team, greedy, f"say {n}", replica=n % 2)) for n in range(6)]
     await queued(team, 6)
+    answer = asyncio.ensure_future(ask(team, calm, "say calm", replica=1))
+    await queued(team, 7)
 
-    answer = await ask(team, calm, "say hello", replica=1)
-    done = [each for each in crowd if each.done()]
-    everybody = await asyncio.gather(*crowd)
+    first[0].cancel()  # one slot comes free
+    assert (await answer).status_code == 200
+    team.sim.hurry()
+    everybody = await asyncio.gather(first[1], *crowd)
 
-    assert answer.status_code == 200
-    assert len(done) <= 2, "it was served with the first slot that came free"
     assert {each.status_code for each in everybody} == {200}
-    assert await team.redis.zcard(keyspace.slots()) == 0
+    assert "say calm" in str(team.sim.turns[2].body), "it was served with the first slot"
+    await held(team, 0)
 
 
 async def test_a_waiting_request_goes_on_the_moment_a_slot_is_free(team: Any) -> None:
     _, secret = await team.make_key()
     headers = {"authorization": f"Bearer {secret}"}
-    body = a_chat("[[fault:slow pace=0.2]] write 90 words", stream=True)
+    body = a_chat("[[fault:slow pace=0.2]] write 900 words", stream=True)
     async with (
         reading(team.replicas[0], "/v1/chat/completions", body, **headers) as first,
         reading(team.replicas[0], "/v1/chat/completions", body, **headers) as second,
@@ -74,18 +84,17 @@ async def test_a_waiting_request_goes_on_the_moment_a_slot_is_free(team: Any) ->
 
 async def test_a_client_that_goes_away_while_it_waits_takes_no_slot(team: Any) -> None:
     _, secret = await team.make_key()
-    crowd = [asyncio.ensure_future(ask(team, secret, LONG)) for _ in range(2)]
-    while await team.redis.zcard(keyspace.slots()) != 2:
-        await asyncio.sleep(0.01)
+    crowd = [asyncio.ensure_future(ask(team, secret, HELD)) for _ in range(2)]
+    await held(team, 2)
     gone = asyncio.ensure_future(ask(team, secret, "say hello", replica=1))
     await queued(team, 1)
 
     gone.cancel()
 
     await queued(team, 0)
+    team.sim.hurry()
     await asyncio.gather(*crowd)
-    while await team.redis.zcard(keyspace.slots()):
-        await asyncio.sleep(0.01)
+    await held(team, 0)
     assert len(team.sim.turns) == 2
 
 

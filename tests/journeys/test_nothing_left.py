@@ -58,7 +58,7 @@ async def test_after_an_answer(play: Stage, path: str, body: Any, stream: bool) 
 
     assert answer.status_code == 200
     await play.records()
-    assert left() == []
+    await play.until(lambda: not left())
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -69,14 +69,14 @@ async def test_after_a_refusal_of_the_backend(play: Stage, fault: str, stream: b
     await play.chat(stream=stream)
 
     await play.records()
-    assert left() == []
+    await play.until(lambda: not left())
 
 
 async def test_after_a_refusal_of_ours(play: Stage) -> None:
     assert (await play.chat(messages=[])).status_code == 400
 
     await play.records()
-    assert left() == []
+    await play.until(lambda: not left())
 
 
 @pytest.mark.parametrize("fault", ["silent", "slow"])

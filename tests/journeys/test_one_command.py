@@ -160,7 +160,7 @@ async def test_a_killed_store_comes_back_with_what_it_held(tmp_path: pathlib.Pat
         async with started(*COMMAND, environ=environ) as running:
             [store] = [child for child in running.children() if "valkey" in child.name()]
             store.kill()
-            await running.until_ready(within=20)
+            await running.until_ready()
 
             assert await chat(running.address, "say back") == "back"
             assert await running.stop(signal.SIGTERM) == 0

@@ -2,24 +2,19 @@
 
 import asyncio
 import signal
-import socket
 import sys
 from typing import Any
 
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+from support.free_ports import free_port
 from support.gateways import KEY, a_chat, events_of, stage, text_of
 from support.pretended import pretended_time
 
 from codex_proapi.commons.cluster.store_check import StoreCheck
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.runtime.cipher import Cipher
-
-
-def a_free_port() -> Any:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 async def start(environ: Any) -> Any:
@@ -45,7 +40,7 @@ async def until_ready(client: Any) -> None:
 async def test_a_sigterm_says_no_at_readyz_and_lets_the_stream_finish(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         play.sim.script("slow", pace=0.15, times=None)
-        port = a_free_port()
+        port = free_port()
         process = await start(
             {
                 **play.sim.environ,
@@ -56,7 +51,7 @@ async def test_a_sigterm_says_no_at_readyz_and_lets_the_stream_finish(redis_url:
                 "DRAIN_SETTLE_SECONDS": "1",
             }
         )
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             await until_ready(client)
             async with client.stream(
                 "POST", "/v1/chat/completions", json=a_chat("count to 20", stream=True)
@@ -108,7 +103,7 @@ async def refused_start(redis_url: str, service: str) -> str:
             **pretended_time(),
             "REDIS_URL": redis_url,
             "ENCRYPTION_KEYS": KEY,
-            "PORT": str(a_free_port()),
+            "PORT": str(free_port()),
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -152,7 +147,7 @@ async def test_a_second_signal_ends_everything_at_once_and_asks_nobody_again(
 ) -> None:
     async with stage(redis_url, "ada", "ben") as play:
         play.sim.script("slow", pace=3.0, times=None)
-        port = a_free_port()
+        port = free_port()
         process = await start(
             {
                 **play.sim.environ,

@@ -15,6 +15,7 @@ from support.redis_server import RedisServer
 
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
+from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import UsageStore, day_of
 from codex_proapi.gateway.limits.limit_charge import STREAM_SECONDS
 
@@ -188,13 +189,15 @@ async def test_in_grace_no_token_is_refreshed_and_one_that_still_works_is_used(
     server: RedisServer,
 ) -> None:
     async with stage(server.url, redis_grace_seconds=60.0) as play:
-        await play.log_in("ada", expires_in=6)
-        await play.log_in("ben", expires_in=3600)
-        ids = {account.name: account.id for account in await play.accounts.list()}
-        await play.accounts.pause(ids["ben"])
-        await play.client.get("/readyz")
+        # It is to be renewed, and the authorization server is not there for that.
+        play.sim.script("bad_gateway", on="token", times=None)
+        [ada] = await play.log_in("ada", expires_in=250, age=3600)
         await play.chat()
+        await play.redis.set(keyspace.refresh_pause(ada), 1, ex=3600)
+        refresher = play.replicas[0].gateway.upstream.refresher
+        await play.until(lambda: not refresher._flights)
         calls = len(play.sim.token_calls)
+        assert calls > 0
         async with frozen(server):
             answers, _ = await chats(play, 3)
 

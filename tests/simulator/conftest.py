@@ -16,5 +16,5 @@ async def sim() -> Any:
 
 @pytest.fixture
 async def http() -> Any:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         yield client

@@ -111,7 +111,7 @@ async def test_it_serves_tls_with_a_certificate_of_the_testers(tmp_path: pathlib
 
     async with (
         Simulator(tls=authority.server()) as sim,
-        httpx.AsyncClient(verify=authority.client()) as http,
+        httpx.AsyncClient(verify=authority.client(), timeout=60) as http,
     ):
         answer = await http.get(f"{sim.base_url}/models")
 

@@ -1,19 +1,33 @@
 """Ports for servers that a test starts."""
 
 import contextlib
+import os
 import random
 import socket
 
 FIRST, LAST = 10_000, 32_767
 """Below those that the system gives to connections that go out: one of these may not take the port
 of a server while it is started again."""
+OURS = range(
+    FIRST + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
+    LAST + 1,
+    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+)
+"""Those of them that no other process of the same run of tests gives away."""
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on, and that no outgoing connection is given."""
+    """A port of this machine that nobody listens on, and that no outgoing connection is given.
+
+    No other call gets it, in any process of the same run: a server may bind it later.
+    """
     while True:
-        port = random.randint(FIRST, LAST)
+        port = random.choice(OURS)
+        if port in _given:
+            continue
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            _given.add(port)
             return port
 
 

@@ -67,14 +67,24 @@ class Stage:
         self.cooldowns = CooldownStore(self.redis)
         self.logs = LogStream(self.redis)
         self.replicas: list[Replica] = []
-        self.client: httpx.AsyncClient = httpx.AsyncClient()
+        self.client = httpx.AsyncClient(timeout=PATIENCE_SECONDS)
 
-    async def log_in(self, *names: str, expires_in: float | None = None) -> list[str]:
-        """Add simulated accounts, a second apart in age; gives our ids."""
+    async def log_in(
+        self, *names: str, expires_in: float | None = None, age: float = 0
+    ) -> list[str]:
+        """Add simulated accounts, a second apart in age; gives our ids.
+
+        `expires_in` are seconds that their access tokens live yet, `age` those that they have lived.
+        """
         now = int(time.time())
         return [
             await log_in(
-                self.accounts, self.sim, name, created_at=now + place, expires_in=expires_in
+                self.accounts,
+                self.sim,
+                name,
+                created_at=now + place,
+                expires_in=expires_in,
+                age=age,
             )
             for place, name in enumerate(names)
         ]
@@ -205,6 +215,7 @@ async def log_in(
     *,
     created_at: int,
     expires_in: float | None = None,
+    age: float = 0,
 ) -> str:
     """Add a simulated account; gives our id."""
     tokens = simulator.auth_json(name, expires_in=expires_in)["tokens"]
@@ -216,8 +227,8 @@ async def log_in(
             access_token=tokens["access_token"],
             refresh_token=tokens["refresh_token"],
             id_token=tokens["id_token"],
-            expires_at=claims_of_login(tokens["access_token"], "").expires_at,
-            refreshed_at=int(time.time()),
+            expires_at=claims.expires_at,
+            refreshed_at=int(time.time() - age),
             name=name,
             plan=claims.plan,
             created_at=created_at,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from typing import Any
 
 from support.free_ports import loopback_listener
@@ -12,6 +13,8 @@ from codex_proapi.gateway.api.router import fault_body
 from codex_proapi.gateway.server.asgi import send_response
 from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 from codex_proapi.gateway.server.read_body import read_body
+
+PATIENCE_SECONDS = 60.0
 
 
 class App:
@@ -80,16 +83,30 @@ class Scene:
     async def connect(self) -> Any:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
-    async def ask(self, request: Any) -> Any:
-        """Everything that is answered until the server hangs up or says nothing more."""
+    async def ask(self, request: Any, *, answers: int = 0) -> Any:
+        """Everything that is answered until the server hangs up, or so many whole answers."""
         reader, writer = await self.connect()
         writer.write(request)
         answered = b""
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            while piece := await asyncio.wait_for(reader.read(65536), 0.3):
-                answered += piece
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not answers or whole_answers(answered) < answers:
+                    if not (piece := await reader.read(65536)):
+                        break
+                    answered += piece
         writer.close()
         return answered
+
+
+def whole_answers(data: bytes) -> int:
+    """How many answers with a `content-length` are there to their end."""
+    count = 0
+    while found := re.search(rb"content-length: (\d+).*?\r\n\r\n", data, re.DOTALL):
+        end = found.end() + int(found[1])
+        if len(data) < end:
+            break
+        count, data = count + 1, data[end:]
+    return count
 
 
 def configuration(

@@ -25,7 +25,7 @@ async def main() -> None:
     orders = json.loads(sys.argv[1])
     redis = connect(orders["redis_url"])
     store = AccountStore(redis, CredentialCipher([orders["key"]]))
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         endpoint = TokenEndpoint(http, issuer=orders["issuer"], client_id="app_test", identity={})
         refresher = CredentialRefresher(
             store,

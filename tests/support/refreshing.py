@@ -32,7 +32,7 @@ class Replica:
     def __init__(self, redis: Redis, server_url: str, clock: Clock, pace: Pace = QUICK) -> None:
         self.outcomes: list[str] = []
         self.store = AccountStore(redis, CredentialCipher([KEY]))
-        self.http = httpx.AsyncClient(trust_env=False)
+        self.http = httpx.AsyncClient(trust_env=False, timeout=60)
         identity = {"originator": "codex_cli_rs", "user-agent": "codex_cli_rs/0.169.0"}
         endpoint = TokenEndpoint(
             self.http, issuer=server_url, client_id="app_test", identity=identity

@@ -34,11 +34,11 @@ class Running:
                 self.told += line
                 if "runs on http://" in line:
                     self.address = line.split("runs on ")[1].split()[0]
-        await self.until_ready(within=30)
+        await self.until_ready()
 
-    async def until_ready(self, *, within: float) -> None:
+    async def until_ready(self) -> None:
         """Wait for `/readyz`."""
-        async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(within):
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http, asyncio.timeout(60):
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await http.get(f"{self.address}/readyz")).status_code == 200:

@@ -30,7 +30,7 @@ async def server() -> AsyncIterator[TokenServer]:
 
 @pytest.fixture
 async def endpoint(server: TokenServer) -> AsyncIterator[TokenEndpoint]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         yield TokenEndpoint(http, issuer=f"{server.url}/", client_id="app_1", identity=IDENTITY)
 
 
@@ -272,7 +272,7 @@ async def test_everything_else_may_pass(
 
 
 async def test_a_server_that_was_not_reached_has_spent_no_token() -> None:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         endpoint = TokenEndpoint(http, issuer="http://127.0.0.1:9", client_id="a", identity={})
         with pytest.raises(GrantUnavailable) as caught:
             await endpoint.refresh("rt_1")

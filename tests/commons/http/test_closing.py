@@ -113,7 +113,8 @@ async def test_a_trailer_is_no_header() -> None:
         body = await scene.ask(
             b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
             b"2\r\n{}\r\n0\r\nauthorization: Bearer x\r\nx-forwarded-for: 1.2.3.4\r\n\r\n"
-            + a_head()
+            + a_head(),
+            answers=2,
         )
 
         assert body.count(b"HTTP/1.1 200 OK") == 2
@@ -176,6 +177,6 @@ async def test_the_end_of_a_client_that_cannot_be_asked_is_its_leaving(sent: byt
 
 
 async def _until(condition: Any) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)

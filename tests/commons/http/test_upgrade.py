@@ -69,7 +69,7 @@ class Upgrading(App):
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -174,7 +174,7 @@ async def test_a_drain_asks_upgraded_connections_to_leave_and_waits_for_the_busy
         assert not busy.gone
         assert not scene.serving.done()
         busy.transport.close()
-        await asyncio.wait_for(scene.serving, 30)
+        await asyncio.wait_for(scene.serving, 60)
         for _, writer in streams:
             writer.close()
 
@@ -194,7 +194,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_not_read_meanwhile() -
 
         scene.sweep(60)
         await until(lambda: echo.gone)
-        await asyncio.wait_for(waiting, 30)
+        await asyncio.wait_for(waiting, 60)
         writer.close()
 
 

@@ -31,7 +31,7 @@ class Bench:
             redis_url, codex_base_url=sim.base_url, codex_auth_url=sim.auth_url
         )
         self.sim, self.clock = sim, clock
-        self.http = httpx.AsyncClient(trust_env=False)
+        self.http = httpx.AsyncClient(trust_env=False, timeout=60)
         self.accounts = AccountStore(redis, CredentialCipher([KEY]))
         endpoint = TokenEndpoint(
             self.http,

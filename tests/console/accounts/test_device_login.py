@@ -183,7 +183,7 @@ async def test_a_login_that_no_page_waits_for_is_polled_until_it_ends(
     scene.server.polls = [PENDING, httpx.ConnectError("no"), done]
     begun = await scene.devices.begin(owner="session:1")
     scene.devices.watch(begun, note)
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 60)
     await scene.devices.close()
 
     assert scene.server.polls == []

@@ -48,7 +48,7 @@ async def _consent(url: str, *, login: str) -> str:
     """What a person does at the authorization server; gives the address the browser lands on."""
     asked = httpx.URL(url).params
     decide = str(httpx.URL(url).copy_with(path="/oauth/authorize/decide", query=None))
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         answer = await client.get(decide, params={**asked, "login": login})
     return answer.headers["location"]
 
@@ -120,7 +120,7 @@ async def test_a_device_code_is_shown_waited_for_and_finished(
     assert await page.page.get_attribute("[data-device-link]", "href")
     await page.see("#way-device .waiting", "in 1")
 
-    async with httpx.AsyncClient(trust_env=False) as person:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as person:
         form = {"user_code": code, "login": "cleo"}
         await person.post(f"{simulator.auth_url}/codex/device", data=form)
 
@@ -136,7 +136,7 @@ async def test_a_refused_device_login_says_why_and_may_be_tried_again(
     await page.click('[data-begin="device"]')
     await page.see("#device-code", "-")
     code = await page.text("#device-code")
-    async with httpx.AsyncClient(trust_env=False) as person:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as person:
         await person.post(
             f"{simulator.auth_url}/codex/device", data={"user_code": code, "login": "deny"}
         )

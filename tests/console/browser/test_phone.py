@@ -149,7 +149,7 @@ async def test_nothing_that_is_long_makes_a_page_scroll_sideways(
     words, letters = "Department of Research " * 3 + "North", "x" * 80
     await site.scene.keys.create(letters, owner=words)
     await site.scene.accounts.rename(site.scene.ids[0], letters)
-    async with httpx.AsyncClient(base_url=site.base, trust_env=False) as api:
+    async with httpx.AsyncClient(base_url=site.base, trust_env=False, timeout=60) as api:
         for routing in ("least_used", "round_robin"):
             change = {"routing": routing, "model_aliases": {letters[:60]: "gpt-6-sol"}}
             assert (await api.patch("/api/settings", json=change)).is_success

@@ -28,7 +28,7 @@ def environ(environ: dict[str, str], sim: Simulator) -> dict[str, str]:
 
 async def code_of(sim: Simulator) -> str:
     """The code of the login that was begun last, once there is one."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not sim.world.logins.devices:
             await asyncio.sleep(0.01)
     return [*sim.world.logins.devices.values()][-1].user_code

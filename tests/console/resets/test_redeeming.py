@@ -37,7 +37,7 @@ class Bench:
 
     def __init__(self, sim: Simulator, redis: Redis, clock: Clock) -> None:
         self.sim, self.redis, self.clock = sim, redis, clock
-        self.http = httpx.AsyncClient(trust_env=False)
+        self.http = httpx.AsyncClient(trust_env=False, timeout=60)
         self.accounts = AccountStore(redis, CredentialCipher([KEY]))
         self.cooldowns, self.quotas = CooldownStore(redis), QuotaStore(redis)
         endpoint = TokenEndpoint(self.http, issuer=sim.auth_url, client_id=CLIENT_ID, identity={})

@@ -62,7 +62,7 @@ class Replica:
         self.quotas.observe_quota(account_id, quota)
         tasks = Tasks()
         tasks.start(self.quotas.keep_shared(), name="shares")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.stored(await self.all.all([account_id])) != [used]:
                 await asyncio.sleep(0)
         await tasks.close()

@@ -46,7 +46,7 @@ class Scene:
 @pytest.fixture
 async def scene() -> Any:
     async with Simulator() as sim:
-        session = httpx.AsyncClient(trust_env=False)
+        session = httpx.AsyncClient(trust_env=False, timeout=60)
         made = Scene(sim, session, sim.base_url)
         workspace = sim.account("ada").workspace
         made.account = an_account(chatgpt_account_id=workspace, fedramp=True)

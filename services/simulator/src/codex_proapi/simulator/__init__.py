@@ -21,6 +21,7 @@ In a test:
         sim.script("late_head", silence=8)         # no head before the first delta
         sim.script("silent", on="upload", delay=3) # the body is not read for three seconds
         await sim.refuse_connections()             # until accept_connections()
+        sim.hurry()                                # no fault waits any longer, nor do those to come
         sim.script("token_slow", on="token", delay=35)
         sim.script("refresh_token_reused", on="token")
         sim.script("answer_lost", on="token")        # processed, rotated, never answered

@@ -196,6 +196,10 @@ class Simulator:
             Rule(fault=made, on=on, account=name, model=model, times=times, skip=skip)
         )
 
+    def hurry(self) -> None:
+        """Let no fault wait from now on; answers that wait go on at once."""
+        self.world.hurried.set()
+
     def clear(self) -> None:
         """Forget fault rules and received requests."""
         self.world.faults.clear()

@@ -1,6 +1,5 @@
 """The simulated authorization server over HTTP: browser login, tokens, device codes, revocation."""
 
-import asyncio
 import html
 from urllib.parse import urlencode
 
@@ -108,8 +107,7 @@ class AuthorizationServer:
         """GET …/whoami: whose `at-…` token this is; a login's token is refused."""
         received = await record_request(request, self._world)
         fault = self._world.faults.take("whoami")
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
+        await self._world.wait(fault.delay)
         if fault.refusal or fault.status:
             received.status = fault.status
             return reply(scripted_refusal(fault, self._world))

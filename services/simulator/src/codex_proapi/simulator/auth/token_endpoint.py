@@ -1,6 +1,5 @@
 """POST /oauth/token: code exchange and refresh."""
 
-import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -38,8 +37,7 @@ class TokenEndpoint:
         if fault.drop == "before":
             return self._token_dropped(request, received, form, account)
         outcome = self._token_outcome(form, fault, account, is_form(request))
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
+        await self._world.wait(fault.delay)
         if fault.drop == "after":
             return self._token_dropped(request, received, form, account)
         refused = isinstance(outcome, Refusal)

@@ -295,7 +295,7 @@ class CodexBackend:
     async def _patiently(self, seconds: float, received: ReceivedRequest) -> None:
         """Wait; record if the client disconnects meanwhile."""
         try:
-            await asyncio.sleep(seconds)
+            await self._world.wait(seconds)
         except asyncio.CancelledError:
             received.end("client_left", self._world.clock())
             raise
@@ -336,7 +336,7 @@ class CodexBackend:
             request,
             fault=fault,
             received=received,
-            clock=self._world.clock,
+            world=self._world,
         )
         return response
 

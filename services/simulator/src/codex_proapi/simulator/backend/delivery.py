@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from aiohttp import web
 
@@ -10,6 +10,7 @@ from codex_proapi.simulator.backend.events import StreamEvent, encode_event
 from codex_proapi.simulator.http.connections import close_later, reset
 from codex_proapi.simulator.state.faults import Fault
 from codex_proapi.simulator.state.received_requests import ReceivedRequest
+from codex_proapi.simulator.state.world import World
 
 GIANT = 32 * 1024 * 1024
 """Bytes of the fault `giant_line`: more than any client should buffer."""
@@ -33,7 +34,7 @@ async def deliver(
     *,
     fault: Fault,
     received: ReceivedRequest,
-    clock: Callable[[], float],
+    world: World,
 ) -> None:
     """Write the stream with a fault; sets `ending` of the received request."""
     writer = _Writer(response, fault, received)
@@ -41,25 +42,24 @@ async def deliver(
         for piece, pause in _pieces(lines, fault):
             if pause:
                 await writer.flush()
-                await asyncio.sleep(pause)
+                await world.wait(pause)
             await writer.write(piece)
         await writer.flush()
     except Cut:
-        received.end("cut", clock())
+        received.end("cut", world.clock())
         await _cut(request, response, how=fault.cut)
         return
     except (ConnectionError, asyncio.CancelledError):
-        received.end("client_left", clock())
+        received.end("client_left", world.clock())
         raise
     try:
-        await asyncio.sleep(fault.end_delay)
+        await world.wait(fault.end_delay)
     except asyncio.CancelledError:
         # The client closed after the last event: the answer was complete.
-        received.end("failed" if fault.failure else "whole", clock())
+        received.end("failed" if fault.failure else "whole", world.clock())
         raise
-    received.end("failed" if fault.failure else "whole", clock())
-    if fault.late_end:
-        await asyncio.sleep(fault.late_end)
+    received.end("failed" if fault.failure else "whole", world.clock())
+    await world.wait(fault.late_end)
     with contextlib.suppress(ConnectionError):
         await response.write_eof()
     if fault.idle_close is not None:

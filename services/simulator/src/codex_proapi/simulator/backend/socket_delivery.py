@@ -10,6 +10,7 @@ from codex_proapi.simulator.backend.events import StreamEvent
 from codex_proapi.simulator.http.connections import reset
 from codex_proapi.simulator.state.faults import Fault
 from codex_proapi.simulator.state.received_requests import ReceivedRequest
+from codex_proapi.simulator.state.world import World
 
 _NO_JSON = "no json {"
 
@@ -29,6 +30,7 @@ async def deliver_frames(
     *,
     fault: Fault,
     received: ReceivedRequest,
+    world: World,
 ) -> None:
     """Send every event, or as many as the fault lets pass. Raises Left."""
     deltas, troubled = 0, False
@@ -36,14 +38,14 @@ async def deliver_frames(
         due = fault.words == 0 or (line.is_delta and deltas >= fault.words)
         if not troubled and due:
             troubled = True
-            await asyncio.sleep(fault.silence)
+            await world.wait(fault.silence)
             if fault.garbage:
                 await ws.send_str(_NO_JSON)
             if fault.close and fault.close_at == "words":
                 await ws.close(code=fault.close)
                 raise Left("cut")
-        if line.is_delta and fault.pace:
-            await asyncio.sleep(fault.pace)
+        if line.is_delta:
+            await world.wait(fault.pace)
         deltas += line.is_delta
         data = msgspec.json.encode(line.event).decode()
         if fault.binary:

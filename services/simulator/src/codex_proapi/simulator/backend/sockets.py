@@ -85,8 +85,7 @@ class SocketBackend:
             return self._backend.refuse(received, account)
         received.account = account.name
         fault = self._world.faults.take("upgrade", account=account.name)
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
+        await self._world.wait(fault.delay)
         if fault.drop:
             received.end("dropped", self._world.clock())
             reset(request)
@@ -234,7 +233,9 @@ class _Conversation:
         envelope = self._backend.envelope(checked, self._account, answer, fault, now)
         lines = compose(answer, envelope, fault)
         received.code, received.status = fault.failure, 200
-        await deliver_frames(lines, self._ws, self._request, fault=fault, received=received)
+        await deliver_frames(
+            lines, self._ws, self._request, fault=fault, received=received, world=self._world
+        )
         received.end("failed" if fault.failure else "whole", self._world.clock())
         if (end := end_of(lines)) is not None and not fault.failure:
             self._remember(envelope.response_id, [*whole, *end])
@@ -252,8 +253,7 @@ class _Conversation:
 
     async def _before(self, fault: Fault) -> None:
         """What happens instead of an answer, before anything was made of the frame."""
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
+        await self._world.wait(fault.delay)
         if fault.drop:
             reset(self._request)
             raise Left("dropped")

@@ -1,5 +1,7 @@
 """The state behind both simulated servers: accounts, logins, faults, and the record of requests."""
 
+import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import time
@@ -51,7 +53,16 @@ class World:
     """Part of the etag of `/models`."""
     sockets: int = 0
     """WebSocket connections that were ever opened."""
+    hurried: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    """Set once no fault waits any longer."""
     _prompts: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait as long as a fault says, or until `hurried` is set."""
+        if seconds:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.hurried.wait()
 
     def note(self, received: ReceivedRequest) -> None:
         """Add to the record."""
