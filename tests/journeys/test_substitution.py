@@ -6,6 +6,8 @@ import pytest
 from support.gateways import a_response, stage
 
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore, ModelSubstitution
+from codex_proapi.commons.owner_terms.terms import OwnerTerms, ReservedPercent
+from codex_proapi.simulator import Simulator
 from codex_proapi.simulator.state.faults import Fault
 
 LUNA = Fault(answered_model="gpt-5.6-luna")
@@ -79,7 +81,8 @@ async def test_where_all_accounts_substitute_the_client_still_gets_an_answer(
         answers = [await play.chat(f"say {n}") for n in range(5)]
 
         assert [answer.status_code for answer in answers] == [200] * 5
-        assert [len(record.attempts) for record in await play.records(5)] == [2] * 5
+        # Once all of them rest for the model an answer is dropped for nobody.
+        assert [len(record.attempts) for record in await play.records(5)] == [2, 2, 1, 1, 1]
 
 
 async def test_where_the_others_have_no_quota_the_dropped_accounts_answer_is_taken(
@@ -95,3 +98,25 @@ async def test_where_the_others_have_no_quota_the_dropped_accounts_answer_is_tak
         answers = [await play.chat(f"say {n}") for n in range(3)]
 
         assert [answer.status_code for answer in answers] == [200] * 3
+        # The first answer alone is dropped: later ones are asked for knowing that nobody else can.
+        assert play.asked("ada") == 4
+
+
+async def test_a_dropped_answer_never_leads_to_an_account_that_its_owner_has_closed(
+    redis_url: str,
+) -> None:
+    backend = Simulator()
+    ben = backend.account("ben")
+    ben.plan, ben.used_percent, ben.percent_per_request = "plus", 60.0, 0.0
+    changes: Any = {"model_substitution": ModelSubstitution.RETRY, "backend": backend}
+    async with stage(redis_url, "ada", "ben", **changes) as play:
+        accounts = {each.name: each.id for each in await play.accounts.list()}
+        share = ReservedPercent(five_hour=50, weekly=50)
+        await play.accounts.set_terms(accounts["ben"], OwnerTerms(reserved_percent=share))
+        play.sim.script(LUNA, account="ada", times=None)
+
+        answers = [await play.chat(f"say {n}") for n in range(3)]
+
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert (play.asked("ada"), play.asked("ben")) == (4, 0)
+        assert [len(each.attempts) for each in await play.records(3)] == [2, 1, 1]

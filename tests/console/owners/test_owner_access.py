@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 from support.clock import Clock
@@ -200,3 +201,13 @@ async def test_fields_of_a_newer_version_harm_nobody(
     assert found is not None
     assert found.name == "Ada"
     assert [owner.id for owner in await OwnerStore(redis_client).all()] == [ADA.id]
+
+
+async def test_a_removed_owner_is_not_brought_back_by_a_new_name(owners: OwnerStore) -> None:
+    assert await owners.rename(msgspec.structs.replace(ADA, name="Ada L."))
+    assert [each.name for each in await owners.all()] == ["Ada L."]
+
+    await owners.remove(ADA.id)
+
+    assert not await owners.rename(msgspec.structs.replace(ADA, name="Ada K."))
+    assert await owners.all() == []

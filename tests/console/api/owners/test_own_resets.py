@@ -87,3 +87,17 @@ async def test_attempts_are_limited_so_that_he_cannot_fill_the_audit(scene: Scen
     assert {code_of(answer) for answer in answers[:30]} == {(404, "unknown_reset")}
     assert answers[30].status_code == 429
     assert int(answers[30].headers["retry-after"]) > 0
+
+
+async def test_what_he_has_openai_asked_is_limited(scene: Scene) -> None:
+    path = f"/api/owner/accounts/{scene.account_id}/resets"
+    body = {"auth_json": "no login"}
+
+    lists = [await scene.ada.get(path) for _ in range(20)]
+    looks = [await scene.ada.post("/api/owner/accounts/preview", json=body) for _ in range(11)]
+
+    assert {answer.status_code for answer in lists} == {200}
+    assert {answer.status_code for answer in looks[:10]} == {400}
+    assert code_of(looks[10]) == (429, "too_many_attempts")
+    assert code_of(await scene.ada.get(path)) == (429, "too_many_attempts")
+    assert (await scene.ben.post("/api/owner/accounts/preview", json=body)).status_code == 400

@@ -9,6 +9,7 @@ signed in before (`known_browsers`) is counted by itself, so nobody else can loc
 import ipaddress
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 from limits import RateLimitItem, parse_many
@@ -24,6 +25,8 @@ PER_ADDRESS = "5/minute; 10/15 minute; 30/day"
 """Limits of attempts from one address."""
 OWNER_CHANGES = "30/minute; 300/day"
 """Limits of what one owner of accounts may change: each change is a record of the audit."""
+OWNER_LOOKUPS = "30/minute; 1000/day"
+"""Limits of what one owner may have OpenAI asked: his saved resets, whose a token is."""
 ALTOGETHER = "60/minute; 300/hour"
 """Limits of attempts from all addresses together, without known browsers."""
 NEWS = 20
@@ -39,6 +42,7 @@ class Attempts:
         self._each = parse_many(PER_ADDRESS)
         self._all = parse_many(ALTOGETHER)
         self._changes = parse_many(OWNER_CHANGES)
+        self._lookups = parse_many(OWNER_LOOKUPS)
 
     def __repr__(self) -> str:
         return f"<Attempts {PER_ADDRESS}>"
@@ -64,11 +68,19 @@ class Attempts:
 
     async def count_change(self, owner_id: str) -> None:
         """Count one change by an owner of accounts; raises TooMany with the seconds to wait."""
+        await self._count_of_owner(self._changes, "owner_change", owner_id)
+
+    async def count_lookup(self, owner_id: str) -> None:
+        """Count one question to OpenAI for an owner; raises TooMany with the seconds to wait."""
+        await self._count_of_owner(self._lookups, "owner_lookup", owner_id)
+
+    async def _count_of_owner(
+        self, limits: Sequence[RateLimitItem], what: str, owner_id: str
+    ) -> None:
         with mapped():
-            for limit in self._changes:
-                if not await self._limiter.hit(limit, "owner_change", owner_id):
-                    wait = await self._wait(limit, "owner_change", owner_id)
-                    raise TooMany(retry_after=wait)
+            for limit in limits:
+                if not await self._limiter.hit(limit, what, owner_id):
+                    raise TooMany(retry_after=await self._wait(limit, what, owner_id))
 
     async def forgive(self, what: str, *, ip: str, browser: str = "") -> None:
         """Reset an address, or a known browser, after a success."""

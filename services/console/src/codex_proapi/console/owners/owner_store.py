@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import operator_keys
 from codex_proapi.commons.redis.clients import ask, mapped, text
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.stored_records import read_json
 
 MOST_OWNERS = 500
@@ -31,6 +32,7 @@ class OwnerStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<OwnerStore>"
@@ -48,10 +50,14 @@ class OwnerStore:
         )
 
     async def put(self, owner: Owner) -> None:
-        """Store an owner, new or renamed."""
-        body = msgspec.json.encode(owner).decode()
+        """Store a new owner."""
         with mapped():
-            await self._redis.hset(operator_keys.owners(), owner.id, body)
+            await self._redis.hset(operator_keys.owners(), owner.id, _written(owner))
+
+    async def rename(self, owner: Owner) -> bool:
+        """Store an owner's new name; False if he was removed."""
+        args = [owner.id, _written(owner)]
+        return bool(await self._scripts.repeat("rename_owner", [operator_keys.owners()], args))
 
     async def remove(self, owner_id: str) -> bool:
         """Delete an owner with his invitation and session; False if there is none."""
@@ -70,3 +76,7 @@ def new_owner(name: str, *, now: int) -> Owner:
 def read_owner(owner_id: str, body: object) -> Owner | None:
     """An owner from the store; None if there is none, or this version cannot read it."""
     return read_json(text(body), Owner, kind="owner", name=owner_id) if body else None
+
+
+def _written(owner: Owner) -> str:
+    return msgspec.json.encode(owner).decode()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import structlog
 
-from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
+from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause, Reason
 from codex_proapi.commons.balancing.select_account import MOST_ACCOUNTS
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota_parser import Quota
@@ -279,13 +279,14 @@ class AccountTry:
         """Note that another model answers; gives the refusal that drops its answer.
 
         None if the answer is taken: it was not asked to be dropped, one was dropped already, or
-        there is no other account.
+        no other account can be asked.
         """
         if self._expected is None:
             return None
         (sent, lease), state = self._expected, self.state
         self.substitution = Substitution(lease, sent, answered)
-        if not state.dispatch_request.drop_substituted or state.dropped_of or lease.sole:
+        nobody_else = lease.sole or lease.basis is Reason.LAST
+        if not state.dispatch_request.drop_substituted or state.dropped_of or nobody_else:
             return None
         state.dropped_of = lease.account.id
         return Refusal(

@@ -55,13 +55,17 @@ async def redeem_reset(
 
 @get("/api/owner/accounts/{account_id:str}/resets", opt={"owner": True}, tags=["owner"])
 async def list_own_resets(
+    *,
     request: AnyRequest,
     account_id: Id,
     accounts: Injected[AccountStore],
     resets: Injected[Resets],
+    attempts: Injected[Attempts],
 ) -> KnownResets:
     """The saved resets of an owner's own account, read from OpenAI now."""
-    return await resets.list(await own_account(request, accounts, account_id))
+    account = await own_account(request, accounts, account_id)
+    await attempts.count_lookup(account.owner)
+    return await resets.list(account)
 
 
 @post(

@@ -149,9 +149,14 @@ async def add_own_account(
     status_code=200,
 )
 async def preview_own_account(
-    data: JSONBody[AuthFileBody], login_service: Injected[LoginService]
+    *,
+    request: AnyRequest,
+    data: JSONBody[AuthFileBody],
+    login_service: Injected[LoginService],
+    attempts: Injected[Attempts],
 ) -> Preview:
     """What an auth.json or a personal access token would add; nothing is saved."""
+    await attempts.count_lookup(owner_of_accounts(identity_of(request.scope)).id)
     return (await read_login(login_service, data)).preview
 
 

@@ -156,7 +156,8 @@ async def rename_owner(
     before = await _found(owners, owner_id)
     after = msgspec.structs.replace(before, name=_name_in(data))
     if after != before:
-        await owners.put(after)
+        if not await owners.rename(after):
+            raise NotFound(Code.UNKNOWN_OWNER)
         await audit.note(
             audit_event(
                 request,
