@@ -285,6 +285,8 @@ def test_ultra_is_what_the_catalogue_says(told: str | None, wire: str) -> None:
         ("", "0.1.0", False),
         ("soon", "0.1.0", False),
         ("0.166.0", "dev", False),
+        ("0.166.0", "9" * 5000, False),
+        ("0.166.0", f"0.{'9' * 5000}", False),
     ],
 )
 def test_versions_older_than_a_models_least_are_refused(

@@ -36,6 +36,7 @@ _FOREIGN = re.compile(r"claude|gemini|anthropic|sonnet|opus|haiku", re.IGNORECAS
 _PRINTABLE_NAME = 128
 _ALIAS_DEPTH = 4
 _LAST = 1000
+_VERSION_DIGITS = 9
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,7 +323,8 @@ def _ultra_effort(entry: dict[str, Any]) -> str:
 def _version(text: str) -> tuple[int, ...]:
     """The numbers of a version, without what follows a hyphen; empty if it is none."""
     parts = text.split("-", 1)[0].split(".")
-    return tuple(map(int, parts)) if all(p.isascii() and p.isdigit() for p in parts) else ()
+    numbers = all(p.isascii() and p.isdigit() and len(p) <= _VERSION_DIGITS for p in parts)
+    return tuple(map(int, parts)) if numbers else ()
 
 
 def _plain(name: str) -> str:

@@ -19,6 +19,8 @@ TIMEOUT = httpx.Timeout(connect=10, read=110, write=20, pool=10)
 WHOAMI_SECONDS = 20.0
 """How long `whoami` may take: nothing is lost by giving up."""
 
+_DIGITS = 10
+"""Most digits of a number that is written as text."""
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Failures before anything reached the server."""
 
@@ -316,6 +318,6 @@ def _text(fields: dict[str, Any], name: str) -> str:
 def _number(fields: dict[str, Any], name: str) -> int:
     """A number of seconds, also where the server writes it as text."""
     value = fields.get(name)
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS:
         value = int(value)
     return int(value) if isinstance(value, int | float) and 0 < value < 1 << 31 else 0

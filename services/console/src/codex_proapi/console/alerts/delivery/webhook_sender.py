@@ -29,6 +29,7 @@ MOST_ANSWER: Final = 8192
 """Bytes of an answer that are read."""
 MOST_WAIT: Final = 3600
 """Seconds; a receiver that wants a longer pause gets this one."""
+_DIGITS: Final = 9
 
 
 class InsecureRefused(Exception):
@@ -98,10 +99,17 @@ async def _exchange(client: httpx.AsyncClient, shape: Shape, request: WebhookReq
             if len(body) >= MOST_ANSWER:
                 break
     code, again = answer_code(shape, answer.status_code, body)
-    wait = answer.headers.get("retry-after", "")
     return Outcome(
         code=code,
         status=answer.status_code,
         again=again,
-        retry_after=min(int(wait), MOST_WAIT) if wait.isascii() and wait.isdecimal() else 0,
+        retry_after=_wait_of(answer.headers.get("retry-after", "")),
     )
+
+
+def _wait_of(told: str) -> int:
+    """Seconds that a receiver wants to be waited, at most MOST_WAIT; 0 if it does not say."""
+    if not (told.isascii() and told.isdecimal()):
+        return 0
+    # A number of thousands of digits cannot be read, and is one all the same.
+    return MOST_WAIT if len(told) > _DIGITS else min(int(told), MOST_WAIT)

@@ -44,6 +44,8 @@ TOO_BIG: Final = 1009
 """Close code for a message that is too long."""
 NOT_FOUND: Final = "previous_response_not_found"
 LIMIT_REACHED: Final = "websocket_connection_limit_reached"
+_DIGITS: Final = 18
+"""Most digits of a size; a header of thousands of them is no number that can be read."""
 _OF_SOCKETS: Final = frozenset({NOT_FOUND, LIMIT_REACHED})
 """Refusals that are about the connection alone."""
 
@@ -307,4 +309,4 @@ def address_of(url: str) -> WebSocketURI:
 def _limit_of(headers: Mapping[str, str]) -> int:
     """The size from which on the backend takes no message; 0 if it does not say."""
     found = headers.get(LIMIT_HEADER, "")
-    return int(found) if found.isascii() and found.isdigit() else 0
+    return int(found) if found.isascii() and found.isdigit() and len(found) <= _DIGITS else 0
