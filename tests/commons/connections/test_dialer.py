@@ -86,10 +86,6 @@ def test_a_connection_is_a_tunnel_and_is_kept(
 def test_a_certificate_is_checked_inside_the_tunnel(
     run: Any, scheme: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if scheme == "https" and run is asyncio.run:
-        pytest.skip(
-            "asyncio of 3.11 fails itself when TLS inside TLS fails; services run on uvloop"
-        )
     authority = Authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 from codex_proapi.commons.connections.addresses import AddressBook
 from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.commons.connections.sockets import connected_socket
+from codex_proapi.commons.connections.tls_transport import TlsTransport
 from codex_proapi.commons.proxy.address import Proxy
 from codex_proapi.commons.proxy.handshake import CLOSED, Handshake, ProxyFailed, handshake_with
 
@@ -135,11 +136,7 @@ class Dialer:
         sock = await _socket_to(self._book, self._host, self._port, step)
         if self._tls:
             step.begin("tls")
-        name = self._host if self._tls else None
-        loop = asyncio.get_running_loop()
-        await loop.create_connection(
-            lambda: protocol, sock=sock, ssl=self._tls, server_hostname=name
-        )
+        await _open(sock, protocol, self._tls, name=self._host)
 
     async def _connect_through(
         self, proxy: Proxy, protocol: asyncio.BaseProtocol, step: "_Step"
@@ -149,16 +146,11 @@ class Dialer:
         if self._proxy_tls:
             step.begin("tls")
         shaking = _HandshakeProtocol(handshake_with(proxy, self._host, self._port))
-        transport, _ = await asyncio.get_running_loop().create_connection(
-            lambda: shaking,
-            sock=sock,
-            ssl=self._proxy_tls,
-            server_hostname=proxy.host if self._proxy_tls else None,
-        )
+        transport = await _open(sock, shaking, self._proxy_tls, name=proxy.host)
         try:
             step.begin("handshake")
             await shaking.opened
-            _still_open(transport)
+            _check_open(transport)
             step.end()
             step.on_proxy = False
             step.begin("tls" if self._tls else "tcp")
@@ -171,23 +163,39 @@ class Dialer:
         self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol
     ) -> None:
         """Give an open tunnel to its protocol, with TLS inside where the host wants it."""
-        if self._tls is None:
-            transport.pause_reading()  # uvloop reads in the way of the protocol it began with
-            transport.set_protocol(protocol)
-            protocol.connection_made(transport)
-            transport.resume_reading()
-            return
-        inner = await asyncio.get_running_loop().start_tls(
-            transport, protocol, self._tls, server_hostname=self._host
+        secured = (
+            TlsTransport(protocol, self._tls, server_hostname=self._host) if self._tls else None
         )
-        protocol.connection_made(_still_open(inner))
+        transport.pause_reading()  # uvloop reads in the way of the protocol it began with
+        transport.set_protocol(secured or protocol)
+        (secured or protocol).connection_made(transport)
+        transport.resume_reading()
+        if secured is not None:
+            await secured.opened()
 
 
-def _still_open(transport: asyncio.Transport | None) -> asyncio.Transport:
-    """The transport; raises ConnectionResetError if it ended before it was handed over."""
-    if transport is None or transport.is_closing():
+async def _open(
+    sock: socket.socket, protocol: asyncio.BaseProtocol, tls: ssl.SSLContext | None, *, name: str
+) -> asyncio.Transport:
+    """Give a connected socket to its protocol, with TLS where there is a context. Raises OSError."""
+    secured = TlsTransport(protocol, tls, server_hostname=name) if tls else None
+    transport, _ = await asyncio.get_running_loop().create_connection(
+        lambda: secured or protocol, sock=sock
+    )
+    if secured is None:
+        return transport
+    try:
+        await secured.opened()
+    except BaseException:
+        secured.abort()
+        raise
+    return secured
+
+
+def _check_open(transport: asyncio.Transport) -> None:
+    """Raise ConnectionResetError if a connection ended before it was handed over."""
+    if transport.is_closing():
         raise ConnectionResetError
-    return transport
 
 
 class _Step:

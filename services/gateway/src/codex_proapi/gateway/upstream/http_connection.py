@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Protocol
 
 import httptools
 
-from codex_proapi.gateway.upstream.http_response import HIGH_WATER, ConnectionLost, HttpResponse
+from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
 from codex_proapi.gateway.upstream.request_body import PIECE_BYTES, RequestBody, Upload
 
 READ_BYTES: Final = 16 * 1024
@@ -119,11 +119,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._client.ending(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the connection is open; bounds what TLS buffers while reading is paused."""
+        """asyncio: the connection is open."""
         self._transport = transport  # type: ignore[assignment]  # a stream's, by its maker
-        limit = getattr(transport, "set_read_buffer_limits", None)
-        if limit is not None:
-            limit(high=HIGH_WATER)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """asyncio: where the next read goes."""

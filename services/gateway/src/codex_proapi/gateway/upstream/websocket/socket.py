@@ -221,9 +221,6 @@ class UpstreamSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection is open; the handshake goes out."""
         self._transport = cast("asyncio.Transport", transport)
-        limit = getattr(transport, "set_read_buffer_limits", None)
-        if limit is not None:
-            limit(high=HIGH_WATER)
         request = self._framing.connect()
         for name, value in self._headers.items():
             request.headers[name] = value
