@@ -200,14 +200,28 @@ class Stage:
             each.start(ready="/readyz")
         return made
 
-    def proxy(self, name: str, gateways: Sequence[Process], console: Process | None) -> Process:
-        """A proxy with its configuration from deploy/proxies, for these processes."""
+    def proxy(
+        self,
+        name: str,
+        gateways: Sequence[Process],
+        console: Process | None,
+        *,
+        within: Sequence[str] = (),
+    ) -> Process:
+        """A proxy with its configuration from deploy/proxies, for these processes.
+
+        Args:
+            name: which one.
+            gateways: whom it asks.
+            console: whom it asks for the rest; None: nobody is there.
+            within: a command that starts it, such as `nice`.
+        """
         port = free_port()
         inside = console.address if console else f"127.0.0.1:{free_port()}"
         text = aimed(proxy_text(name, port), [g.address for g in gateways], inside)
         config = self.folder / f"{name}-{port}.{SUFFIX.get(name, 'conf')}"
         config.write_text(text)
-        command = proxy_command(name, config, self.folder)
+        command = [*within, *proxy_command(name, config, self.folder)]
         made = self.process(f"{name}-{port}", command, port=port, HOME=str(self.folder))
         made.start()
         return made

@@ -146,6 +146,10 @@ def caddy_faults(text: str) -> list[str]:
     return found
 
 
+BODY_FIRST = {"status": ["599"], "retryNonIdempotentMethod": True}
+"""Of Traefik's retry: a status that no answer has makes it read a body before it asks a service."""
+
+
 def traefik_faults(text: str) -> list[str]:
     http = yaml.safe_load(text)["http"]
     routers, services = http["routers"], http["services"]
@@ -167,11 +171,11 @@ def traefik_faults(text: str) -> list[str]:
         > routers["console"]["priority"],
         "words are held back": routers["gateway"]["middlewares"] == ["another"]
         and set(http["middlewares"]["another"]) == {"retry"}
-        and "middlewares" not in routers["console"],
+        and routers["console"]["middlewares"] == ["another"],
         "a request that was sent is sent again, or one that was not is given up": http[
             "middlewares"
         ]["another"]["retry"]
-        == {"attempts": 10, "initialInterval": "250ms"},
+        == {"attempts": 10, "initialInterval": "250ms", **BODY_FIRST},
     }
     found = [fault for fault, right in wanted.items() if not right]
     large = re.compile(str(routers["large"]["rule"]).split("`")[3])
@@ -249,7 +253,8 @@ def test_every_proxy_means_what_the_services_need(name: str) -> None:
         ("traefik-routes.yml", "!PathRegexp(`(?i)^/+metrics`)", "PathPrefix(`/`)"),
         ("traefik-routes.yml", "priority: 2", "priority: 0"),
         ("traefik-routes.yml", "[another]", "[another, compress]"),
-        ("traefik-routes.yml", "attempts: 10", "attempts: 10\n        status: ['502']"),
+        ("traefik-routes.yml", 'status: ["599"]', 'status: ["502"]'),
+        ("traefik-routes.yml", "retryNonIdempotentMethod: true", ""),
         ("traefik-routes.yml", "|responses|", "|"),
         ("traefik-routes.yml", "6[89]|", "[0-9]{2}|"),
         ("traefik-routes.yml", "67108864", "671088640"),
