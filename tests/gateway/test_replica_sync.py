@@ -66,9 +66,13 @@ class Part:
         self.interval: Any = None
         self.days: Any = None
         self.calendar: Any = None
+        self.rounds = 0
 
     def configure(self, names: Any) -> None:
         self.names = names
+
+    def observe_accounts(self) -> None:
+        self.rounds += 1
 
 
 CLOSED = Closed(term=Term.PAUSED)
@@ -100,6 +104,7 @@ class Scene:
             applier=self.applier,
             accounts=self.accounts,
             view=AccountView(self.accounts),
+            catalogues=parts["catalogues"],
             prices=self.prices,
             status=ReplicaStatus(
                 clock=self.clock,
@@ -169,6 +174,7 @@ async def test_a_replica_that_serves_nobody_learns_of_changes_too(scene: Any) ->
     }
     assert status == {"active": 1, "paused": 1, "closed": 1, "revoked": 0}
     assert scene.part.strategy.routing is Routing.DRAIN_SOONEST
+    assert scene.part.rounds == 1
 
 
 async def test_the_bytes_of_stored_responses_are_read_with_each_heartbeat(scene: Any) -> None:

@@ -167,6 +167,8 @@ async def test_a_spent_budget_refuses_in_the_clients_dialect(redis_url: str, spe
 async def test_a_model_without_a_price_is_served_though_the_budget_is_small(redis_url: str) -> None:
     async with stage(redis_url, "ada") as play:
         await PriceStore(play.redis).put("gpt-5.5", OwnPrice())
+        view = play.replicas[0].gateway.stores.prices
+        await play.until(lambda: "gpt-5.5" not in view.table.prices)
         _, secret = await play.make_key(limits=Limits(micro_usd_day=1))
         headers = {"authorization": f"Bearer {secret}"}
         for count in (1, 2):

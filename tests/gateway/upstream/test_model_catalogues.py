@@ -11,6 +11,7 @@ from support.leases import an_account
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.upstream import model_catalogues
 from codex_proapi.gateway.upstream.account_api import ApiResponse
 from codex_proapi.gateway.upstream.catalogue_rows import MOST_BYTES, MOST_ROWS, CatalogueRows
 from codex_proapi.gateway.upstream.model_catalogues import (
@@ -32,6 +33,7 @@ def a_list(*slugs: Any, **fields: Any) -> Any:
 class View:
     def __init__(self, *ids: Any, **fields: Any) -> None:
         self.accounts = {account_id: an_account(account_id, **fields) for account_id in ids}
+        self.version = 1
 
 
 class Calls:
@@ -62,6 +64,12 @@ class Scene:
         """The time in which others leave a list to whoever fetches it is over."""
         for account_id in self.view.accounts:
             await self.redis.delete(keyspace.catalogue_poll(account_id))
+
+
+async def until_names(scene: Any, *names: str) -> None:
+    """Wait until just these models are known."""
+    while set(scene.catalogues.current.names) != set(names):
+        await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -238,8 +246,52 @@ async def test_it_looks_at_once_when_an_etag_changes_and_goes_on_without_redis(s
     scene.calls.lists = {"acc_a": ApiResponse(a_list("gpt-9"), "new")}
 
     scene.catalogues.observe_etag("acc_a", "new")
-    while scene.catalogues.current.names != ("gpt-9",):
-        await asyncio.sleep(0.005)
+    await until_names(scene, "gpt-9")
+
+    running.cancel()
+
+
+async def test_what_is_noticed_while_it_fetches_is_fetched_after_it(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_catalogues, "CHECK_SECONDS", 3600)
+    scene.calls.lists = {"acc_a": ApiResponse(a_list("gpt-8"), "old")}
+    fetching, go_on = asyncio.Event(), asyncio.Event()
+    models = scene.calls.models
+
+    async def slow_for_the_last(account: Any) -> Any:
+        if account.id == "acc_b":
+            fetching.set()
+            await go_on.wait()
+        return await models(account)
+
+    scene.calls.models = slow_for_the_last
+    running = asyncio.ensure_future(scene.catalogues.run())
+    await fetching.wait()
+    scene.calls.lists = {"acc_a": ApiResponse(a_list("gpt-9"), "new")}
+    await scene.release()
+
+    scene.catalogues.observe_etag("acc_a", "new")
+    go_on.set()
+    await until_names(scene, "gpt-9")
+
+    running.cancel()
+
+
+async def test_the_list_of_an_account_that_comes_is_fetched_at_once(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_catalogues, "CHECK_SECONDS", 3600)
+    scene.calls.lists = {name: ApiResponse(a_list("gpt-8")) for name in ("acc_a", "acc_b")}
+    running = asyncio.ensure_future(scene.catalogues.run())
+    await until_names(scene, "gpt-8")
+    scene.catalogues.observe_accounts()
+    scene.view.accounts["acc_c"] = an_account("acc_c")
+    scene.view.version += 1
+    scene.calls.lists["acc_c"] = ApiResponse(a_list("gpt-9"))
+
+    scene.catalogues.observe_accounts()
+    await until_names(scene, "gpt-8", "gpt-9")
 
     running.cancel()
 

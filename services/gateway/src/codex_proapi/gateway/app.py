@@ -242,6 +242,7 @@ class Gateway:
             applier=self._settings_applier,
             accounts=self.stores.accounts,
             view=self.stores.view,
+            catalogues=self.upstream.catalogues,
             prices=self.stores.prices,
             status=ReplicaStatus(
                 clock=self.clock,

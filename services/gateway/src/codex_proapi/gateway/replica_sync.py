@@ -123,6 +123,7 @@ class ReplicaSync:
         applier: LiveSettingsApplier,
         accounts: AccountStore,
         view: AccountView,
+        catalogues: ModelCatalogues,
         prices: PriceView,
         status: "ReplicaStatus",
     ) -> None:
@@ -132,6 +133,7 @@ class ReplicaSync:
         self._applier = applier
         self._accounts = accounts
         self._view = view
+        self._catalogues = catalogues
         self._prices = prices
         self._status = status
         self._rounds = 0
@@ -145,6 +147,7 @@ class ReplicaSync:
         """Synchronise once. Raises StoreUnavailable."""
         self._status.clock.learn(await self._replicas.now())
         await self._view.refresh_if(await self._accounts.version())
+        self._catalogues.observe_accounts()
         self._show_accounts()
         self._applier.apply(await self._live.read())
         await self._prices.refresh()
@@ -158,14 +161,14 @@ class ReplicaSync:
             status.metrics.states.stored_bytes.set(await status.responses.bytes_of_all())
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Synchronise until cancelled."""
+        """Synchronise until cancelled; the start of a replica has done the first round."""
         while True:
+            await sleep(READ_SECONDS)
             try:
                 await self.round()
             except StoreUnavailable as error:
                 self._status.metrics.redis_failed(RedisWork.SYNC)
                 log.debug("upkeep.waited", error=str(error))
-            await sleep(READ_SECONDS)
 
     async def leave(self) -> None:
         """Remove the heartbeat, if Redis answers."""

@@ -80,6 +80,7 @@ class ModelCatalogues:
         self._slugs: dict[str, frozenset[str]] = {}
         self._etags: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._version_seen = -1
         self._rows = CatalogueRows(redis)
         self._described: dict[str, dict[str, Any]] | None = None
         self._etags_told: dict[tuple[str, ...], str] = {}
@@ -103,6 +104,13 @@ class ModelCatalogues:
         if kept is not None and kept.etag != etag and self._etags.get(account_id) != etag:
             self._etags[account_id] = etag
             self._wake.set()
+
+    def observe_accounts(self) -> None:
+        """Fetch the lists of accounts that have come since the last call, at once."""
+        if self._version_seen != self._view.version:
+            self._version_seen = self._view.version
+            if not self._view.accounts.keys() <= self._kept.keys():
+                self._wake.set()
 
     def configure(self, names: Names) -> None:
         """Set the default model, aliases and disabled models."""
@@ -186,13 +194,14 @@ class ModelCatalogues:
     async def run(self) -> None:
         """Keep the catalogue current, until cancelled."""
         while True:
+            # Cleared first: what is noticed during the work below is worked on after it.
+            self._wake.clear()
             try:
                 await self.load()
                 await self.fetch_stale()
             except StoreUnavailable as error:
                 self._metrics.redis_failed(RedisWork.SYNC)
                 log.debug("catalogue.kept", error=str(error))
-            self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), CHECK_SECONDS)
 
