@@ -32,6 +32,8 @@ KEY = Fernet.generate_key().decode()
 """One encryption key for all replicas of a test."""
 PATIENCE_SECONDS = 60.0
 """How long a test waits for what must come about: a busy machine is no fault of it."""
+AGAIN_SECONDS = 150.0
+"""The same, where a call that a busy machine has failed is made again after a minute."""
 POLLED = {"models", "usage"}
 """Last segments of the paths that a gateway asks in the background."""
 
@@ -197,7 +199,9 @@ class Stage:
 
         A token that ends before that is renewed by the one who polls.
         """
-        await self.until(lambda: {r.path.split("/")[-1] for r in self.sim.requests} >= POLLED)
+        await self.until(
+            lambda: {r.path.split("/")[-1] for r in self.sim.requests} >= POLLED, AGAIN_SECONDS
+        )
 
     async def until(self, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until something is so."""

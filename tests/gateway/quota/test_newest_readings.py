@@ -1,6 +1,5 @@
 """A share that any replica has seen reached is known to every other one from its next snapshot on."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.codex.quota_parser import Quota, QuotaFamily, QuotaWindow
 from codex_proapi.commons.owner_terms.terms import OwnerTerms, ReservedPercent
 from codex_proapi.commons.redis import keyspace, operator_keys
-from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 from codex_proapi.gateway.quota.newest_readings import NewestReadings
 from codex_proapi.gateway.quota.tracker import READING_SECONDS, QuotaTracker
@@ -60,12 +58,9 @@ class Replica:
         windows = (QuotaWindow(minutes=10_080, used_percent=used),)
         quota = Quota(families=(QuotaFamily(id="codex", windows=windows),))
         self.quotas.observe_quota(account_id, quota)
-        tasks = Tasks()
-        tasks.start(self.quotas.keep_shared(), name="shares")
-        async with asyncio.timeout(60):
-            while self.stored(await self.all.all([account_id])) != [used]:
-                await asyncio.sleep(0)
-        await tasks.close()
+        assert self.quotas._shared.is_set()  # wakes `keep_shared`
+        await self.quotas.write_shared()
+        assert self.stored(await self.all.all([account_id])) == [used]
 
     @staticmethod
     def stored(quotas: dict[str, SeenQuota]) -> list[float]:

@@ -2,6 +2,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from support.account_kinds import BADGE, with_badges
 from support.leases import a_credential, an_account
 
@@ -73,11 +74,24 @@ async def test_the_quota_of_an_account_is_told(scene: Any) -> None:
     assert b'"rate_limit"' in told.body
 
 
-@pytest.mark.parametrize("fault", ["bad_gateway", "unauthorized", "connection_reset"])
-async def test_what_cannot_be_had_is_none_and_nobodys_fault(scene: Any, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("bad_gateway", "502"),
+        ("unauthorized", "CredentialUnavailable"),
+        ("connection_reset", "ReadError"),
+    ],
+)
+async def test_what_cannot_be_had_is_none_logged_and_nobodys_fault(
+    scene: Any, fault: str, why: str
+) -> None:
     scene.sim.script(fault, on="models", times=None)
 
-    assert await scene.calls.models(scene.account) is None
+    with capture_logs() as lines:
+        assert await scene.calls.models(scene.account) is None
+
+    told = [(line["account"], line["path"], line["why"]) for line in lines if "path" in line]
+    assert told == [(scene.account.id, "/backend-api/codex/models", why)]
 
 
 async def test_a_refused_token_is_renewed_once(scene: Any) -> None:

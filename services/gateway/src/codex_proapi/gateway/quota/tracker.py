@@ -192,12 +192,16 @@ class QuotaTracker:
         """Write readings of quotas of which owners keep a share as soon as they come, until cancelled."""
         while True:
             await self._shared.wait()
-            self._shared.clear()
-            try:
-                for account_id, stored in (await self._write(self._pending_shared())).items():
-                    self._count(account_id, stored)  # not as a change of all: lists stay
-            except StoreUnavailable as error:
-                log.debug("quota.kept", error=str(error))
+            await self.write_shared()
+
+    async def write_shared(self) -> None:
+        """Write those that have come."""
+        self._shared.clear()
+        try:
+            for account_id, stored in (await self._write(self._pending_shared())).items():
+                self._count(account_id, stored)  # not as a change of all: lists stay
+        except StoreUnavailable as error:
+            log.debug("quota.kept", error=str(error))
 
     async def _write(self, account_ids: Collection[str]) -> dict[str, SeenQuota]:
         """Write the collected readings of some accounts; gives what is stored of those that changed."""

@@ -1,6 +1,6 @@
 """Calls to the backend outside of exchanges: an account's models and its quota.
 
-A failed call is not counted against the account; the caller retries later.
+A failed call is logged, and not counted against the account; the caller retries later.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Final
 
 import httpx
 import msgspec
+import structlog
 
 from codex_proapi.commons.accounts.kinds import kind_of
 from codex_proapi.commons.accounts.model import Account, Credential
@@ -21,6 +22,8 @@ from codex_proapi.commons.runtime.errors import CredentialUnavailable
 NO_HEADERS: Final[Mapping[str, str]] = {}
 SECONDS: Final = 20.0
 """Time-out of one call."""
+
+log = structlog.get_logger(__name__)
 
 
 class ApiResponse(msgspec.Struct, frozen=True):
@@ -83,11 +86,13 @@ class AccountApi:
                 answer = await self._http.get(
                     url, headers={**self._headers(account, credential), **more}, timeout=SECONDS
                 )
-            if answer.status_code != httpx.codes.OK:
-                return None
-            return ApiResponse(answer.content, answer.headers.get("etag", ""))
-        except (CredentialUnavailable, httpx.HTTPError):
-            return None
+            if answer.status_code == httpx.codes.OK:
+                return ApiResponse(answer.content, answer.headers.get("etag", ""))
+            why = str(answer.status_code)
+        except (CredentialUnavailable, httpx.HTTPError) as error:
+            why = type(error).__name__
+        log.info("account.call_failed", account=account.id, path=httpx.URL(url).path, why=why)
+        return None
 
     def _headers(self, account: Account, credential: Credential) -> dict[str, str]:
         return kind_of(account).headers(self._identity, account, credential)
