@@ -142,7 +142,11 @@ class Administration(Stores):
             metrics=ground.metrics,
         )
         self.owner_claims = OwnerClaims(
-            accounts=self.accounts, owners=self.owners, attempts=self.attempts, clock=clock
+            accounts=self.accounts,
+            owners=self.owners,
+            keys=self.keys,
+            attempts=self.attempts,
+            clock=clock,
         )
         self.owner_bodies = OwnerBodies(
             owners=self.owners,

@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
 
-_MISSING = re.compile(r"required field `(\w+)`")
+_NAMED = re.compile(r"(?:required|unknown) field `([^`]+)`")
 
 SIGN_IN_PAGE = "/login"
 """Where a browser without a session is sent."""
@@ -193,10 +193,14 @@ def _param_of(error: HTTPException) -> str | None:
     """The field that failed validation, if known."""
     extra = error.extra if isinstance(error, ValidationException) else None
     if isinstance(extra, list) and extra and isinstance(extra[0], dict):
-        # Litestar reports a missing field as a fault of the whole body, which it calls `data`.
-        missing = _MISSING.search(str(extra[0].get("message", "")))
-        key = missing[1] if missing else extra[0].get("key")
-        return str(key)[:64] if key else None
+        # Of a missing or unknown field Litestar names what holds it; it calls the whole body `data`.
+        holder = str(extra[0].get("key") or "")
+        field = _NAMED.search(str(extra[0].get("message", "")))
+        names = (
+            [holder, field[1]] if field and holder != "data" else [field[1] if field else holder]
+        )
+        key = ".".join(filter(None, names))
+        return key[:64] or None
     return None
 
 

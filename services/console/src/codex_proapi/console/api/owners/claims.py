@@ -1,4 +1,7 @@
-"""What an owner's login of an account needs: a session of his, his consent, an account that may be his."""
+"""What an owner's login of an account needs: a session of his, his consent, an account that may be his.
+
+And what a change of its terms needs: keys that there are, and not too many changes.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +10,10 @@ from litestar import Request
 
 from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.store import AccountStore
-from codex_proapi.commons.owner_terms.terms import Consent
+from codex_proapi.commons.api_keys.store import KeyStore
+from codex_proapi.commons.owner_terms.terms import Consent, OwnerTerms
 from codex_proapi.console.api.owners.entry import owner_of_accounts
+from codex_proapi.console.api.terms.bodies import check_keys
 from codex_proapi.console.auth.attempts import Attempts
 from codex_proapi.console.auth.identity import identity_of
 from codex_proapi.console.errors import Code, Conflict, NotFound, Refused
@@ -20,18 +25,20 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class OwnerClaims:
-    """Lets owners begin logins of accounts."""
+    """Lets owners begin logins of accounts, and change their terms."""
 
     def __init__(
         self,
         *,
         accounts: AccountStore,
         owners: OwnerStore,
+        keys: KeyStore,
         attempts: Attempts,
         clock: Callable[[], float],
     ) -> None:
         self._accounts = accounts
         self._owners = owners
+        self._keys = keys
         self._attempts = attempts
         self._clock = clock
 
@@ -55,6 +62,11 @@ class OwnerClaims:
         ip = origin_of(request.scope).client_ip
         await self._attempts.count("owner_login", ip=ip, browser=owner.id, guessable=False)
         return Claim(owner=owner.id, consent=consent)
+
+    async def allow_change(self, account: Account, terms: OwnerTerms) -> None:
+        """Count a change of an account's terms; BadRequest for an id of no key, TooMany of too many."""
+        check_keys(terms.keys, known=await self._keys.names(), before=account.terms.keys)
+        await self._attempts.count_change(account.owner)
 
     async def knows(self, claim: Claim, account_id: str) -> bool:
         """Whether an account is in the pool already; Conflict if it is another owner's."""

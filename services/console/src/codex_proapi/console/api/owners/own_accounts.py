@@ -12,14 +12,7 @@ from litestar.params import JSONBody
 from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.quota_store import SeenQuota
 from codex_proapi.commons.accounts.store import AccountStore
-from codex_proapi.commons.owner_terms.terms import (
-    MOST_NAME,
-    HoursSpan,
-    InvalidTerms,
-    OwnerTerms,
-    ReservedPercent,
-    check,
-)
+from codex_proapi.commons.owner_terms.terms import OwnerTerms
 from codex_proapi.console.accounts.auth_json import MAX_BYTES, Preview
 from codex_proapi.console.accounts.closed_accounts import ClosedBody
 from codex_proapi.console.accounts.login_service import LoginService
@@ -27,18 +20,22 @@ from codex_proapi.console.api.account_bodies import AccountBodies, CooldownBody
 from codex_proapi.console.api.accounts import AuthFileBody, read_login
 from codex_proapi.console.api.owners.claims import OwnerClaims, own_account
 from codex_proapi.console.api.owners.entry import owner_of_accounts
-from codex_proapi.console.api.terms.bodies import audited
+from codex_proapi.console.api.terms.bodies import (
+    TermsBody,
+    TermsChange,
+    audited,
+    form_of,
+)
 from codex_proapi.console.auth.attempts import Attempts
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.identity import identity_of
 from codex_proapi.console.auth.request_author import audit_event
-from codex_proapi.console.errors import BadRequest, Code, NotFound
+from codex_proapi.console.errors import Code, NotFound
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.parameters import Id
 
 AnyRequest = Request[Any, Any, Any]
 Wording = Annotated[str, msgspec.Meta(max_length=40)]
-KeyName = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME)]
 
 
 class OwnFile(AuthFileBody, frozen=True, kw_only=True):
@@ -50,17 +47,6 @@ class OwnFile(AuthFileBody, frozen=True, kw_only=True):
     """The account to renew; another identity is then refused."""
     consent: Wording = ""
     """Version of the wording that is agreed to."""
-
-
-class OwnTermsChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an owner changes of his terms; what is left out stays."""
-
-    time_zone: str | msgspec.UnsetType = msgspec.UNSET
-    hours: tuple[HoursSpan, ...] | msgspec.UnsetType = msgspec.UNSET
-    reserved_percent: ReservedPercent | msgspec.UnsetType = msgspec.UNSET
-    key_groups: tuple[KeyName, ...] | msgspec.UnsetType = msgspec.UNSET
-    keys: tuple[KeyName, ...] | msgspec.UnsetType = msgspec.UNSET
-    paused: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class OwnAccountBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +63,11 @@ class OwnAccountBody(msgspec.Struct, frozen=True, kw_only=True):
     quota: SeenQuota | None
     closed: ClosedBody | None
     """How the terms keep every key off it now; null if they do not."""
-    terms: OwnerTerms
+    terms: TermsBody
+    consent_at: int
+    """When he agreed, seconds since the epoch; 0 is never."""
+    consent_wording: str
+    """Version of the wording."""
 
 
 class OwnAccountList(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,26 +155,17 @@ async def change_own_terms(
     *,
     request: AnyRequest,
     account_id: Id,
-    data: JSONBody[OwnTermsChange],
+    data: JSONBody[TermsChange],
     accounts: Injected[AccountStore],
-    attempts: Injected[Attempts],
+    owner_claims: Injected[OwnerClaims],
     bodies: Injected[AccountBodies],
     audit: Injected[Audit],
 ) -> OwnAccountBody:
     """Change the terms of one of them, or pause it; the next request obeys."""
     account = await own_account(request, accounts, account_id)
-    changes = {
-        name: value
-        for name in data.__struct_fields__
-        if (value := getattr(data, name)) is not msgspec.UNSET
-    }
-    terms = msgspec.structs.replace(account.terms, **changes)
-    try:
-        check(terms)
-    except InvalidTerms as wrong:
-        raise BadRequest(message=f"{wrong.parameter} {wrong}.", param=wrong.parameter) from None
+    terms = data.terms(account.terms)
     if terms != account.terms:
-        await attempts.count_change(account.owner)
+        await owner_claims.allow_change(account, terms)
         if not await accounts.set_terms(account_id, terms, owner=account.owner):
             raise NotFound(Code.UNKNOWN_ACCOUNT)
         action = terms_action(account.terms, terms)
@@ -240,7 +221,9 @@ async def show_bodies(accounts: list[Account], bodies: AccountBodies) -> list[Ow
             cooldowns=body.cooldowns,
             quota=body.quota,
             closed=body.closed,
-            terms=terms[body.id],
+            terms=form_of(terms[body.id]),
+            consent_at=terms[body.id].consent.at,
+            consent_wording=terms[body.id].consent.wording,
         )
         for body in await bodies.draw(accounts)
     ]

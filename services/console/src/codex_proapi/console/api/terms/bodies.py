@@ -1,5 +1,7 @@
 """The terms of an account as the API has them: every field is there, and an unknown one is refused."""
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 
 from codex_proapi.commons.accounts.model import Account
@@ -60,6 +62,30 @@ class TermsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return found
 
 
+class TermsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an owner changes of an account's terms; what is left out stays."""
+
+    time_zone: str | msgspec.UnsetType = msgspec.UNSET
+    hours: tuple[SpanBody, ...] | msgspec.UnsetType = msgspec.UNSET
+    reserved_percent: ReservedBody | msgspec.UnsetType = msgspec.UNSET
+    key_groups: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    keys: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    paused: bool | msgspec.UnsetType = msgspec.UNSET
+
+    def terms(self, before: OwnerTerms) -> OwnerTerms:
+        """The terms with these changes.
+
+        Raises BadRequest if they are wrong, or if those before cannot be read and some would stay.
+        """
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        changes = {name: value for name, value in values.items() if value is not msgspec.UNSET}
+        if before.unreadable and len(changes) < len(values):
+            raise BadRequest(
+                message="A newer version has stored these terms: set all of them.", param="terms"
+            )
+        return msgspec.structs.replace(form_of(before), **changes).terms(before)
+
+
 class AccountTermsBody(msgspec.Struct, frozen=True, kw_only=True):
     """The terms of one account."""
 
@@ -112,3 +138,11 @@ def _facts(form: TermsBody, names: list[str]) -> Facts:
         plain = isinstance(value, str | bool)
         facts[name] = value if plain else msgspec.json.encode(value).decode()
     return facts
+
+
+def check_keys(keys: Sequence[str], *, known: Collection[str], before: Sequence[str]) -> None:
+    """Raise BadRequest for an id of no key; one that stood there before may stay."""
+    for number, key in enumerate(keys):
+        if key not in known and key not in before:
+            param = f"keys[{number}]"
+            raise BadRequest(message=f"{param} is not the id of an API key.", param=param)

@@ -1,6 +1,5 @@
 """Routes of one account's terms: read by the administrator, and replaced where it has no owner."""
 
-from collections.abc import Collection, Sequence
 from typing import Any
 
 from litestar import Request, get, put
@@ -14,11 +13,12 @@ from codex_proapi.console.api.terms.bodies import (
     AccountTermsBody,
     TermsBody,
     audited,
+    check_keys,
     terms_body,
 )
 from codex_proapi.console.auth.audit import Audit
 from codex_proapi.console.auth.request_author import audit_event
-from codex_proapi.console.errors import BadRequest, Code, NotFound, Refused
+from codex_proapi.console.errors import Code, NotFound, Refused
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.parameters import Id
 
@@ -62,14 +62,6 @@ async def change_terms(
             )
         )
     return await _body(await _account(accounts, account_id), bodies)
-
-
-def check_keys(keys: Sequence[str], *, known: Collection[str], before: Sequence[str]) -> None:
-    """Raise BadRequest for an id of no key; one that stood there before may stay."""
-    for number, key in enumerate(keys):
-        if key not in known and key not in before:
-            param = f"keys[{number}]"
-            raise BadRequest(message=f"{param} is not the id of an API key.", param=param)
 
 
 async def _account(accounts: AccountStore, account_id: str) -> Account:

@@ -17,10 +17,10 @@ from codex_proapi.console.accounts.closed_accounts import closed_body, closed_by
 from codex_proapi.console.api.terms.bodies import (
     AccountTermsBody,
     audited,
+    check_keys,
     form_of,
     terms_body,
 )
-from codex_proapi.console.api.terms.routes import check_keys
 from codex_proapi.console.cli.accounts import meant_account
 from codex_proapi.console.cli.opened_store import OpenedStore, with_store
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
