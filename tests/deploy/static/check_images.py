@@ -104,6 +104,56 @@ def meaning_faults(text: str) -> list[str]:
     return found
 
 
+def content_faults(text: str) -> list[str]:
+    """Images that run another's program, or what is not locked, or that nobody reaches."""
+    found = []
+    for image, start in (
+        ("gateway", '["/app/bin/python", "-m", "codex_proapi.gateway"]'),
+        ("console", '["/app/bin/python", "-m", "codex_proapi.console"]'),
+        ("standalone", '["/app/bin/codex-proapi"]\nCMD ["serve"]'),
+    ):
+        (stage,) = re.findall(
+            rf"^FROM runtime AS {image}\n(.*?)(?=^FROM |\Z)", text, re.DOTALL | re.MULTILINE
+        )
+        if set(re.findall(r"COPY --from=([\w-]+)", stage)) != {f"{image}-build"}:
+            found.append(f"{image} holds what was built for another")
+        if f"ENTRYPOINT {start}" not in stage:
+            found.append(f"{image} runs something else")
+        locks = re.findall(rf"AS {image}-build\n.*?\"locked\", \"(\S+)\"", text, re.DOTALL)
+        if locks[:1] != [f"locks/{image}.txt"]:
+            found.append(f"{image} is made from {locks[:1]}")
+    runtime = text[text.index("AS runtime") :]
+    told = dict(re.findall(r"\b(HOME|HOST)=(\S+)", runtime))
+    if told != {"HOME": "/tmp", "HOST": "0.0.0.0"}:  # noqa: S108 - the only folder it may write to
+        found.append(f"an image is told {told}")
+    if "pip install --quiet --require-hashes --no-deps --only-binary :all:" not in text:
+        found.append("what builds is not locked")
+    return found
+
+
+def test_images_hold_and_run_what_they_are_called() -> None:
+    assert content_faults(DOCKERFILE.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("COPY --from=console-build /app", "COPY --from=gateway-build /app"),
+        ('"-m", "codex_proapi.console"', '"-m", "codex_proapi.gateway"'),
+        ('CMD ["serve"]', 'CMD ["demo"]'),
+        ("HOME=/tmp", "HOME=/root"),
+        ("HOST=0.0.0.0", "HOST=127.0.0.1"),
+        ("--require-hashes ", ""),
+        ('"locked", "locks/console.txt"', '"locked", "locks/standalone.txt"'),
+    ],
+)
+def test_an_image_that_holds_something_else_is_found(right: str, wrong: str) -> None:
+    text = DOCKERFILE.read_text()
+    assert right in text
+
+    assert content_faults(text.replace(right, wrong))
+
+
 def test_images_listen_end_and_are_looked_at_as_they_say() -> None:
     assert meaning_faults(DOCKERFILE.read_text()) == []
 

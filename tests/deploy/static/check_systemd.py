@@ -40,8 +40,61 @@ def stop_faults(text: str) -> list[str]:
     return found
 
 
+def start_faults(text: str) -> list[str]:
+    """What would keep the unit from starting, from its network, or give it more than it needs."""
+    said = lines(text)
+    found = []
+    if not said["ExecStart"].endswith("/codex-proapi serve"):
+        found.append(f"it runs {said['ExecStart']}")
+    if not said["EnvironmentFile"].startswith("-"):
+        found.append("it does not start without a file of settings")
+    # The embedded store is asked over a socket file, the backend over either family.
+    families = set(said.get("RestrictAddressFamilies", "").split())
+    if families != {"AF_INET", "AF_INET6", "AF_UNIX"} or said.get("PrivateNetwork", "no") != "no":
+        found.append(f"it may use {sorted(families)}")
+    if {said.get("User"), said.get("Group")} != {"codex-proapi"}:
+        found.append(f"it is {said.get('User')}")
+    if said.get("WantedBy") != "multi-user.target" or said.get("After") != said.get("Wants"):
+        found.append("it does not come with the machine, or comes before the network")
+    narrow = {
+        **dict.fromkeys(("NoNewPrivileges", "ProtectHome", "PrivateTmp", "PrivateDevices"), "yes"),
+        "ProtectSystem": "strict",
+        "CapabilityBoundingSet": "",
+        "SystemCallFilter": "@system-service",
+    }
+    found += [f"{name} is {said.get(name)}" for name in narrow if said.get(name) != narrow[name]]
+    return found
+
+
 def test_a_stop_lets_streams_finish_and_the_store_last() -> None:
     assert stop_faults(UNIT.read_text()) == []
+
+
+def test_it_starts_with_the_machine_and_has_what_it_needs_and_no_more() -> None:
+    assert start_faults(UNIT.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("codex-proapi serve", "codex-proapi demo"),
+        ("EnvironmentFile=-/", "EnvironmentFile=/"),
+        (" AF_UNIX", ""),
+        (" AF_INET6", ""),
+        ("LockPersonality=yes", "PrivateNetwork=yes"),
+        ("User=codex-proapi", "User=root"),
+        ("After=network-online.target\n", ""),
+        ("multi-user.target", "graphical.target"),
+        ("NoNewPrivileges=yes", "NoNewPrivileges=no"),
+        ("ProtectSystem=strict", "ProtectSystem=full"),
+        ("=@system-service", "=@basic-io"),
+    ],
+)
+def test_a_unit_that_has_too_little_or_too_much_is_found(old: str, new: str) -> None:
+    text = UNIT.read_text()
+    assert old in text
+
+    assert start_faults(text.replace(old, new))
 
 
 @pytest.mark.parametrize(
