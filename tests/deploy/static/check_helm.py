@@ -140,6 +140,25 @@ def test_what_is_said_at_the_end_can_be_done(tmp_path: pathlib.Path) -> None:
     assert "port-forward service/console 1455:80" in commands[0]
 
 
+def test_an_image_is_pinned_by_its_digest(tmp_path: pathlib.Path) -> None:
+    """The Job of a rotation runs the console's image, so it is pinned with it."""
+    digests = {"gateway": "sha256:" + "a" * 64, "console": "sha256:" + "b" * 64}
+    manifests = chart(tmp_path, {"images": {"tag": "9.8.7", "digests": digests}})
+
+    named_by = {
+        name: pod_template(named(manifests, kind, name))["spec"]["containers"][0]["image"]
+        for kind, name in (
+            *(("Deployment", "gateway"), ("Deployment", "console")),
+            ("CronJob", "reseal"),
+        )
+    }
+    assert named_by == {
+        "gateway": f"codex-proapi/gateway:9.8.7@{digests['gateway']}",
+        "console": f"codex-proapi/console:9.8.7@{digests['console']}",
+        "reseal": f"codex-proapi/console:9.8.7@{digests['console']}",
+    }
+
+
 def test_pods_take_further_fields(tmp_path: pathlib.Path) -> None:
     pod = {"imagePullSecrets": [{"name": "ours"}], "priorityClassName": "high"}
     manifests = chart(tmp_path, {name: {"pod": pod} for name in ("gateway", "console", "redis")})
@@ -156,6 +175,7 @@ def test_pods_take_further_fields(tmp_path: pathlib.Path) -> None:
         ({"gatway": {}}, "gatway"),
         ({"console": {"replicas": "two"}}, "replicas"),
         ({"settings": {"log_level": "info"}}, "log_level"),
+        ({"images": {"digests": {"gateway": "latest"}}}, "digests"),
         ({"settings": {"REDIS_URL": "redis://x"}}, "REDIS_URL"),
         ({"redis": {"enabled": False}}, "networkPolicy.redis"),
     ],

@@ -1,7 +1,9 @@
 {{- /* image (list ROOT NAME): the image of one of our services. */ -}}
 {{- define "image" -}}
 {{- $root := index . 0 -}}
-{{- printf "%s%s:%s" $root.Values.images.prefix (index . 1) ($root.Values.images.tag | default $root.Chart.AppVersion) -}}
+{{- $image := printf "%s%s:%s" $root.Values.images.prefix (index . 1) ($root.Values.images.tag | default $root.Chart.AppVersion) -}}
+{{- with get $root.Values.images.digests (index . 1) }}{{- $image = printf "%s@%s" $image . }}{{- end -}}
+{{- $image -}}
 {{- end -}}
 
 {{- /* podAnnotations (list ROOT NAME): a changed setting rolls the pods; figures are found without an operator. */ -}}
