@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from deploy.toolbox import composed
+from deploy.toolbox import DEPLOY, ENVIRONMENT, composed, run
 
 from codex_proapi.gateway.settings import GatewaySettings
 
@@ -149,3 +149,14 @@ def test_a_file_of_another_place_is_missed(stack: dict[str, Any], right: str, wr
     assert right in text
 
     assert faults(json.loads(text.replace(right, wrong)))
+
+
+def test_certificates_without_a_name_are_refused() -> None:
+    """Otherwise the ports of HTTPS are open and nobody answers on them."""
+    files = [DEPLOY / "compose" / name for name in ("compose.yaml", "compose.tls.yaml")]
+    told = {**ENVIRONMENT, "SITE_ADDRESS": ""}
+
+    done = run("docker-compose", "-f", files[0], "-f", files[1], "config", "--quiet", env=told)
+
+    assert done.returncode != 0
+    assert "the name of this server" in done.stderr
