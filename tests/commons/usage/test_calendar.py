@@ -93,6 +93,14 @@ def test_days_are_counted_back_over_a_clock_change_and_a_month() -> None:
     assert (calendar.day_of_month(moment), UTC.day_of_month(moment)) == (31, 30)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
+def test_a_day_spans_from_its_midnight_to_the_next_one(zone: str) -> None:
+    calendar = Calendar(zone)
+    for at in range(1_790_000_000, 1_790_000_000 + 400 * 86_400, 40_000):
+        midnights = calendar.midnight_after(at, 0), calendar.midnight_after(at, 1)
+        assert calendar.span_of_day(at) == (*midnights, calendar.day_of_month(at))
+
+
 def test_weeks_begin_on_monday() -> None:
     calendar = Calendar("Asia/Shanghai")
 

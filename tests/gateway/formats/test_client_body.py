@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats import client_body
 from codex_proapi.gateway.formats.client_body import (
     ClientBody,
     asked_of,
@@ -141,3 +145,40 @@ def test_a_number_that_nothing_can_hold_names_its_field(value: str) -> None:
 )
 def test_a_refused_body_tells_the_model_where_it_can(body: bytes, asked: tuple[str, bool]) -> None:
     assert asked_of(body) == asked
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+_NAMES = st.sampled_from(["model", "messages", "n", "tools", "functions", "x", "\u0074ools"])
+_ODD = st.sampled_from(
+    [
+        *(b'{"n":1e400}', b'{"x":1e400,"n":1}', b'{"x":"\\ud83d"}', b'{"n":"\\ud83d"}'),
+        *(b'{"x":"\xff","n":1}', b'{"n":"\xff"}', b'{"n":1,"n":2}', b'{"n":1,"n":null}', b"[]"),
+        *(b"", b"{", b'{"n":1}x', b'{"\\u0074ools":[{"a": 1}]}', b'{"tools":1}', b'{"n": null }'),
+        *(b"[" * 5000, b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}"),
+    ]
+)
+_READ = st.none() | st.just(frozenset({"model", "messages", "n"}))
+
+
+def _outcome(body: bytes, read: frozenset[str] | None) -> object:
+    try:
+        return decode_body(body, read=read)
+    except BadRequest as error:
+        return str(error), error.param
+
+
+@given(st.dictionaries(_NAMES, _VALUES).map(msgspec.json.encode) | _ODD, _READ)
+def test_a_short_body_decoded_at_once_is_as_one_decoded_by_its_fields(
+    body: bytes, read: frozenset[str] | None
+) -> None:
+    at_once = _outcome(body, read)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(client_body, "SHORT_BYTES", -1)
+        by_fields = _outcome(body, read)
+
+    assert at_once == by_fields

@@ -22,7 +22,7 @@ FEW = b'{"input":"' + b"word " * VALUES_AT_ONCE + b'"}'
 async def test_the_loop_turns_while_a_body_of_many_values_is_worked_on() -> None:
     turned = threading.Event()
     worked = asyncio.ensure_future(
-        work_on(MANY, lambda: turned.wait(PATIENCE_SECONDS), turn=asyncio.Semaphore(1))
+        work_on(MANY, lambda: turned.wait(PATIENCE_SECONDS), turn=lambda: asyncio.Semaphore(1))
     )
     for _ in range(10):
         await asyncio.sleep(0)
@@ -35,7 +35,7 @@ async def test_the_loop_turns_while_a_body_of_many_values_is_worked_on() -> None
 async def test_a_body_of_few_values_needs_no_thread() -> None:
     taken = asyncio.Semaphore(0)
 
-    assert await work_on(FEW, threading.get_ident, turn=taken) == threading.get_ident()
+    assert await work_on(FEW, threading.get_ident, turn=lambda: taken) == threading.get_ident()
 
 
 async def test_only_so_many_bodies_are_worked_on_at_a_time() -> None:
@@ -47,8 +47,8 @@ async def test_only_so_many_bodies_are_worked_on_at_a_time() -> None:
         return go_on.wait(PATIENCE_SECONDS)
 
     turns = asyncio.Semaphore(1)
-    first = asyncio.ensure_future(work_on(MANY, partial(work, 1), turn=turns))
-    second = asyncio.ensure_future(work_on(MANY, partial(work, 2), turn=turns))
+    first = asyncio.ensure_future(work_on(MANY, partial(work, 1), turn=lambda: turns))
+    second = asyncio.ensure_future(work_on(MANY, partial(work, 2), turn=lambda: turns))
     while not begun:
         await asyncio.sleep(0.001)
 
@@ -68,7 +68,7 @@ async def test_a_caller_that_is_cancelled_keeps_its_turn_until_the_thread_has_en
         raise ValueError("nobody hears this")
 
     turns = asyncio.Semaphore(1)
-    working = asyncio.ensure_future(work_on(MANY, work, turn=turns))
+    working = asyncio.ensure_future(work_on(MANY, work, turn=lambda: turns))
     while not begun.is_set():
         await asyncio.sleep(0.001)
 
@@ -87,7 +87,7 @@ async def test_a_caller_that_is_cancelled_keeps_its_turn_until_the_thread_has_en
 async def test_who_is_cancelled_before_a_turn_begins_no_work() -> None:
     begun: list[int] = []
     turns = asyncio.Semaphore(0)
-    waiting = asyncio.ensure_future(work_on(MANY, lambda: begun.append(1), turn=turns))
+    waiting = asyncio.ensure_future(work_on(MANY, lambda: begun.append(1), turn=lambda: turns))
     await asyncio.sleep(0)
 
     waiting.cancel()
@@ -103,7 +103,7 @@ async def test_what_the_work_raises_is_raised() -> None:
 
     for body in (MANY, FEW):
         with pytest.raises(ValueError, match="no"):
-            await work_on(body, fail, turn=asyncio.Semaphore(1))
+            await work_on(body, fail, turn=lambda: asyncio.Semaphore(1))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,15 @@
 import json
 from typing import Any, get_args
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import upstream_says as says
 from support.playbook import transcript
 
 from codex_proapi.gateway.errors import Malformed
+from codex_proapi.gateway.formats.codex import events
 from codex_proapi.gateway.formats.codex.events import (
     SHAPES,
     AnnotationAdded,
@@ -219,3 +223,31 @@ def test_announcements_and_failures_are_not(body: Any) -> None:
 
 def test_the_union_has_every_shape() -> None:
     assert {*SHAPES.values(), UnknownEvent} == set(get_args(UpstreamEvent))
+
+
+_FIELDS = st.dictionaries(
+    st.sampled_from(["delta", "item", "response", "output_index", "item_id", "text", "headers"]),
+    st.sampled_from(["x", 1, None, {}, {"id": "a"}, [1], "\u00e9"]),
+)
+_KINDS = st.sampled_from([*SHAPES, "response.unheard_of"])
+
+
+def _outcome(name: bytes | None, data: bytes) -> Any:
+    try:
+        return decode_event(name, data)
+    except Malformed as error:
+        return str(error)
+
+
+@given(_KINDS, _KINDS | st.none(), _FIELDS, st.booleans(), st.sampled_from([b"", b" ", b"x"]))
+def test_an_event_read_in_one_step_is_as_one_whose_type_was_read_first(
+    kind: str, line: str | None, fields: Any, first: bool, after: bytes
+) -> None:
+    body = {"type": kind, **fields} if first else {**fields, "type": kind}
+    name = line.encode() if line else None
+    data = msgspec.json.encode(body) + after
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(events, "_PLAIN", {})
+        expected = _outcome(name, data), _outcome(kind.encode(), data)
+
+    assert (_outcome(name, data), _outcome(kind.encode(), data)) == expected

@@ -96,6 +96,8 @@ def _budgets(
 
 def days_counted(limits: Limits, now: float, calendar: Calendar = UTC) -> Sequence[str]:
     """The days (YYYY-MM-DD) that count for a key's budgets, from today back; empty without any."""
+    if not limits.budgeted:
+        return []
     sizes = zip(limits.sizes(Unit.TOKENS), limits.sizes(Unit.MICRO_USD), strict=True)
     day, week, month = (any(each) for each in sizes)
     count = max(

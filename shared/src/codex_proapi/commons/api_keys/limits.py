@@ -30,12 +30,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def budgeted(self) -> bool:
         """Whether the key has a budget of some length, in tokens or in money."""
-        return any(self.sizes(Unit.TOKENS)) or self.priced
+        return bool(self.tokens_day or self.tokens_week or self.tokens_month) or self.priced
 
     @property
     def priced(self) -> bool:
         """Whether the key has a budget in money."""
-        return any(self.sizes(Unit.MICRO_USD))
+        return bool(self.micro_usd_day or self.micro_usd_week or self.micro_usd_month)
 
     def sizes(self, unit: "Unit") -> tuple[int, int, int]:
         """The budgets of a day, of seven days and of a month; 0 is none."""

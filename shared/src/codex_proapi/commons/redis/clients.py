@@ -9,7 +9,7 @@ after a time-out, since the caller has waited long enough.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
@@ -70,6 +70,15 @@ def connect_blocking(url: str, *, max_connections: int = MAX_BLOCKING) -> Redis:
     )
 
 
+REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError)
+"""What redis-py raises."""
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """What stands for one of REDIS_ERRORS."""
+    return StoreUnavailable(f"Redis: {code_of(error) or type(error).__name__}")
+
+
 class _Mapped:
     """A context that turns errors; without a state, so that one serves every command."""
 
@@ -79,9 +88,8 @@ class _Mapped:
         """Begin."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, RedisError | RedisClusterException | OSError):
-            code = code_of(error)
-            raise StoreUnavailable(f"Redis: {code or type(error).__name__}") from error
+        if isinstance(error, REDIS_ERRORS):
+            raise unavailable(error) from error
 
 
 _MAPPED = _Mapped()

@@ -27,6 +27,7 @@ _ERRORS = {
     "NOAUTH": AuthenticationError,
     "WRONGPASS": AuthenticationError,
 }
+_pack: Callable[[tuple["Word", ...]], bytes] = cast("Any", hiredis.pack_command)
 _ELSEWHERE = ("READONLY", "LOADING", "MASTERDOWN")
 """Errors of a server that is not (or not yet) the primary: another connection may find it."""
 
@@ -86,8 +87,15 @@ class MultiplexedConnection:
     def __repr__(self) -> str:
         return f"<MultiplexedConnection {'up' if self._is_up() else 'down'}>"
 
-    async def call(self, *command: Word) -> Any:
+    def call(self, *command: Word) -> Awaitable[Any]:
         """Run a command; raises as redis-py does. A cancelled caller's reply is discarded."""
+        end = self._end
+        if end is None or end.broken or self._breaker.shut:
+            return self._connected(command)
+        return end.send(command)
+
+    async def _connected(self, command: tuple[Word, ...]) -> Any:
+        """Run a command where there is no connection yet, or none may be made."""
         if self._breaker.shut:
             raise ConnectionBroken("away")
         end = self._end
@@ -181,7 +189,7 @@ class _End(asyncio.Protocol):
             return reply
         if not self._out:
             self._loop.call_soon(self._flush)
-        self._out.append(hiredis.pack_command(cast("Any", command)))
+        self._out.append(_pack(command))
         self._waiting.append((reply, self._loop.time() + self._timeout))
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._check_timeout)

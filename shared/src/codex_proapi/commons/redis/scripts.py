@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from codex_proapi.commons.redis.clients import mapped, text
+from codex_proapi.commons.redis.clients import REDIS_ERRORS, mapped, text, unavailable
 from codex_proapi.commons.redis.multiplexed import Execute, MultiplexedConnection, executor
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
@@ -76,6 +76,22 @@ class Scripts:
 
         An error reply is not retried: the script may have run in part, and would do the same again.
         """
+        known = self._known.get(name)
+        if known is None or durably:
+            return await self._repeated(name, keys, args, durably=durably)
+        # The same in one step: each request runs several scripts, all of them known to the server.
+        try:
+            return await self._execute("EVALSHA", known[0], len(keys), *keys, *args)
+        except NoScriptError:
+            return await self._repeated(name, keys, args)
+        except (ConnectionBroken, ConnectionError):
+            return await self.run(name, keys, args)
+        except REDIS_ERRORS as error:
+            raise unavailable(error) from error
+
+    async def _repeated(
+        self, name: str, keys: Sequence[str], args: Sequence[Any], *, durably: bool = False
+    ) -> Any:
         try:
             return await self.run(name, keys, args, durably=durably)
         except StoreUnavailable as error:

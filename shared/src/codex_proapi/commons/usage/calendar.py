@@ -70,6 +70,11 @@ class Calendar:
         """The begin of the day so many days after a moment's, seconds since the epoch."""
         return self._begin(self._date(at) + dt.timedelta(days=days))
 
+    def span_of_day(self, at: float) -> tuple[int, int, int]:
+        """The day a moment belongs to: its begin, that of the next one, and its number in the month."""
+        today = self._date(at)
+        return self._begin(today), self._begin(today + _ONE_DAY), today.day
+
     def next_month(self, at: float) -> int:
         """The begin of the month after a moment's, seconds since the epoch."""
         after = (self._date(at).replace(day=1) + dt.timedelta(days=31)).replace(day=1)

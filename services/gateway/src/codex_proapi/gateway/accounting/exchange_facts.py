@@ -207,7 +207,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         account=answered.account,
         attempts=_attempts(facts, settled_at),
         waited_ms=_waited(opened, facts, settled_at),
-        selection_inputs=tuple(f.selection_input for f in facts if isinstance(f, Attempted)),
+        selection_inputs=tuple([f.selection_input for f in facts if isinstance(f, Attempted)]),
         tokens=report.tokens or Tokens(),
         estimated=_estimated(estimate, answered, report),
         drawn_at=charged.drawn_at,
@@ -251,13 +251,13 @@ def _attempts(facts: Sequence[Fact], settled_at: float) -> tuple[AttemptRecord, 
 def _waited(opened: Opened, facts: Sequence[Fact], settled_at: float) -> int:
     """Milliseconds before and between attempts; all of them where none was made."""
     since: float | None = opened.began
-    waited = 0.0
+    waited, attempted = 0.0, False
     for fact in facts:
         if isinstance(fact, Attempted) and since is not None:
-            waited, since = waited + fact.at - since, None
+            waited, since, attempted = waited + fact.at - since, None, True
         elif isinstance(fact, AttemptEnded):
             since = fact.at
-    if not any(isinstance(fact, Attempted) for fact in facts):
+    if not attempted:
         waited = settled_at - opened.began
     return max(0, round(waited * 1000))
 

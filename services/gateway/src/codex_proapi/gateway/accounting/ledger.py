@@ -211,22 +211,22 @@ class Ledger:
     async def _write(self) -> None:
         await self._write_ties()
         await self._write_settlements()
-        async with self._taken(self._unreadable) as unreadable:
-            if unreadable:
+        if self._unreadable:
+            async with self._taken(self._unreadable) as unreadable:
                 await self._writer.mark_unreadable(unreadable)
-        async with self._taken(self._answered) as answered:
-            if answered:
+        if self._answered:
+            async with self._taken(self._answered) as answered:
                 await self._writer.succeed(answered)
-        async with self._taken(self._entries) as entries:
-            if entries:
+        if self._entries:
+            async with self._taken(self._entries) as entries:
                 await self._writer.tell(list(entries.values()))
 
     async def _write_ties(self) -> None:
-        async with self._taken(self._tentative_ties) as tentative_ties:
-            if tentative_ties:
+        if self._tentative_ties:
+            async with self._taken(self._tentative_ties) as tentative_ties:
                 await self._writer.tie_tentatively(tentative_ties)
-        async with self._taken(self._ties) as ties:
-            if ties:
+        if self._ties:
+            async with self._taken(self._ties) as ties:
                 await self._writer.tie(ties)
 
     async def _write_settlements(self) -> None:
@@ -280,7 +280,7 @@ class Ledger:
         now = self._clock()
         while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
             self._recent.popleft()
-        self._recent.extend((now, record) for record in written)
+        self._recent.extend([(now, record) for record in written])
 
     def _take(self, waiting: dict[K, V], key: K, value: V) -> None:
         if len(waiting) >= MOST and key not in waiting:

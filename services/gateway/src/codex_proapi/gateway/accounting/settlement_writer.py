@@ -7,7 +7,7 @@ the caller keeps the batch and retries.
 import datetime as dt
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -18,7 +18,7 @@ from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import text
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
-from codex_proapi.commons.usage.calendar import UTC, Calendar
+from codex_proapi.commons.usage.calendar import UTC, Calendar, calendar_of
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.hours import quarters_of
@@ -105,52 +105,84 @@ def _encoded(record: ExchangeRecord, *, days: int, calendar: Calendar) -> str:
 
 def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dict[str, Any]:
     """One exchange in the script's format."""
-    day, at = calendar.day_of(record.at), int(record.at)
-    hour = _hour(at // 3600)
-    subjects = {
-        "key": record.key_id or "open",
-        "account": record.account or "none",
-        "model": record.counted_model or "none",
-    }
-    slot = f"{at % keyspace.DAY // SLOT_SECONDS} "
-    series = (keyspace.usage_series(day_of(record.at)), keyspace.SERIES_SECONDS, slot)
-    seconds = seconds_left(day, days, now=at, calendar=calendar)
-    by_model = [
-        (keyspace.usage_models(day, subjects["key"]), seconds),
-        (keyspace.usage_models(day, subjects["account"]), min(seconds, ACCOUNT_MODEL_SECONDS)),
-    ]
-    quarters = quarters_of(calendar.begin_of_hour(record.at))
+    moment = _moment_of(int(record.at), days, calendar.zone)
+    key, account = record.key_id or "open", record.account or "none"
+    model = record.counted_model or "none"
+    kept, kept_of_account = moment.seconds, min(moment.seconds, ACCOUNT_MODEL_SECONDS)
+    of_key, key_models = _usage_of(moment.day, "key", key)
+    of_account, account_models = _usage_of(moment.day, "account", account)
+    of_model, _ = _usage_of(moment.day, "model", model)
+    by_model, by_hour = f"{model} ", f"{model} {moment.hour}"
     return {
-        "settled": keyspace.settled(hour),
+        "settled": moment.settled,
         "id": record.request_id,
         "entry": encode_entry(entry_of(record)),
-        "at": at,
+        "at": moment.at,
         "sums": [
-            series,
-            *((name, kept, f"{subjects['model']} ") for name, kept in by_model),
-            *(
-                (keyspace.usage(day, kind, subject), seconds, "")
-                for kind, subject in subjects.items()
-            ),
+            moment.series,
+            (key_models, kept, by_model),
+            (account_models, kept_of_account, by_model),
+            (of_key, kept, ""),
+            (of_account, kept, ""),
+            (of_model, kept, ""),
         ],
-        "hours": [
-            *((name, f"{subjects['model']} {quarters}") for name, _ in by_model),
-            (keyspace.usage(day, "model", subjects["model"]), quarters),
-        ],
+        "hours": [(key_models, by_hour), (account_models, by_hour), (of_model, moment.hour)],
         "counts": _counts(record),
         "subjects": [
-            (keyspace.usage_subjects(day, kind), seconds, subject)
-            for kind, subject in subjects.items()
+            (moment.keys, kept, key),
+            (moment.accounts, kept, account),
+            (moment.models, kept, model),
         ],
         "key": keyspace.key(record.key_id) if record.key_id else "",
-        "costs": (operator_keys.key_costs(record.key_id), day) if record.key_id else None,
+        "costs": (operator_keys.key_costs(record.key_id), moment.day) if record.key_id else None,
         "drawn": _drawn(record),
         "fair_share": _fair_share(record),
         "attempts": [(keyspace.account(each.account), _error(each)) for each in record.attempts],
     }
 
 
-@functools.lru_cache(maxsize=4)
+class _Moment(NamedTuple):
+    """What all exchanges of one second have in common in the script's format."""
+
+    at: int
+    day: str
+    seconds: int
+    """How long the counters of its day are kept."""
+    series: tuple[str, int, str]
+    hour: str
+    """The name of its hour in a hash."""
+    settled: str
+    keys: str
+    accounts: str
+    models: str
+    """Names of the sets of subjects."""
+
+
+@functools.lru_cache(maxsize=64)
+def _moment_of(at: int, days: int, zone: str) -> _Moment:
+    """What is the same for all exchanges of a second; raises for a time out of range."""
+    calendar = calendar_of(zone)
+    day = calendar.day_of(at)
+    slot = f"{at % keyspace.DAY // SLOT_SECONDS} "
+    return _Moment(
+        at=at,
+        day=day,
+        seconds=seconds_left(day, days, now=at, calendar=calendar),
+        series=(keyspace.usage_series(day_of(at)), keyspace.SERIES_SECONDS, slot),
+        hour=quarters_of(calendar.begin_of_hour(at)),
+        settled=keyspace.settled(_hour(at // 3600)),
+        keys=keyspace.usage_subjects(day, "key"),
+        accounts=keyspace.usage_subjects(day, "account"),
+        models=keyspace.usage_subjects(day, "model"),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _usage_of(day: str, kind: str, subject: str) -> tuple[str, str]:
+    """Names of a subject's counters of a day: their sums, and by model."""
+    return keyspace.usage(day, kind, subject), keyspace.usage_models(day, subject)
+
+
 def _hour(number: int) -> str:
     """An hour, counted since the epoch, as the sets of settled ids are named: `2026-11-24T07`."""
     return dt.datetime.fromtimestamp(number * 3600, dt.UTC).strftime("%Y-%m-%dT%H")

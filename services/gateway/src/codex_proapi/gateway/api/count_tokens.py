@@ -42,7 +42,7 @@ class CountTokens:
         try:
             hold = self._service.hold_body(await self._service.authenticate(headers))
             body = await receive_body(receive, headers, hold=hold)
-            counted = await work_on(body, partial(_counted, body), turn=hold.turn())
+            counted = await work_on(body, partial(_counted, body), turn=hold.turn)
         except ClientGone:
             return
         except GatewayError as error:

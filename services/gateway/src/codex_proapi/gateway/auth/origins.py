@@ -5,6 +5,7 @@ was given. In open mode any web page in a browser near the gateway could spend q
 answers, by its own `Origin` or by DNS rebinding; so only trusted origins and host names are served.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
@@ -104,6 +105,7 @@ def _is_local(name: str) -> bool:
     return name == "localhost" or name.endswith(".localhost")
 
 
+@functools.lru_cache(maxsize=256)
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(name.strip("[]"))

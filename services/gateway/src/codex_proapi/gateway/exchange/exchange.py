@@ -136,16 +136,25 @@ class Exchange:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._opened = Opened(request_id=request_id, endpoint=endpoint, at=at, began=clock())
+        self.request_id = request_id
+        """Id of the request."""
+        self.at = at
+        """When it was authenticated, seconds since the epoch."""
         self._facts: list[Fact] = []
         self._readers = readers
         self._clock = clock
         self._task = asyncio.current_task()
-        self._body = b""
+        self.body = b""
+        """The client's body, until the request is admitted; then empty."""
         self._hold = hold or BodyHold()
-        self._key: ApiKey | None = None
-        self._claims = Claims()
-        self._estimate = 0
-        self._account = ""
+        self.key: ApiKey | None = None
+        """The client's key; None in open mode."""
+        self.claims = Claims()
+        """The claims on the client's key."""
+        self.estimate = 0
+        """Estimated input tokens."""
+        self.account = ""
+        """Id of the account whose answer reached its commit point; empty before."""
         self._upstream_head = UpstreamHead()
         self._report: ResponseReport | None = None
         self._stored_bytes = 0
@@ -160,41 +169,6 @@ class Exchange:
         attempts = sum(isinstance(fact, Attempted) for fact in self._facts)
         state = "settled" if self._settled else f"{attempts} attempts"
         return f"<Exchange {self.request_id} {state}>"
-
-    @property
-    def request_id(self) -> str:
-        """Id of the request."""
-        return self._opened.request_id
-
-    @property
-    def at(self) -> float:
-        """When it was authenticated, seconds since the epoch."""
-        return self._opened.at
-
-    @property
-    def body(self) -> bytes:
-        """The client's body, until the request is admitted; then empty."""
-        return self._body
-
-    @property
-    def key(self) -> "ApiKey | None":
-        """The client's key; None in open mode."""
-        return self._key
-
-    @property
-    def claims(self) -> Claims:
-        """The claims on the client's key."""
-        return self._claims
-
-    @property
-    def estimate(self) -> int:
-        """Estimated input tokens."""
-        return self._estimate
-
-    @property
-    def account(self) -> str:
-        """Id of the account whose answer reached its commit point; empty before."""
-        return self._account
 
     @property
     def upstream_head(self) -> UpstreamHead:
@@ -223,7 +197,7 @@ class Exchange:
 
     def receive(self, body: bytes) -> None:
         """Take the client's body, which is kept until `release_body`."""
-        self._body = body
+        self.body = body
 
     @property
     def body_bytes(self) -> int:
@@ -246,16 +220,16 @@ class Exchange:
 
     def release_body(self) -> None:
         """Drop the body once the request is admitted: it will not be translated again."""
-        self._body = b""
+        self.body = b""
 
     def forget_request(self) -> None:
         """Drop the body, and release the request's share of the body budget."""
-        self._body = b""
+        self.body = b""
         self._hold.release()
 
     def identify(self, key: "ApiKey | None") -> None:
         """Note the client's key by its current terms."""
-        self._key = key
+        self.key = key
         if key is not None:
             self._facts.append(Identified(key_id=key.id, key_name=key.name))
 
@@ -285,12 +259,12 @@ class Exchange:
 
     def note_estimate(self, tokens: int) -> None:
         """Note the estimated input tokens."""
-        self._estimate = tokens
+        self.estimate = tokens
         self._facts.append(Estimated(tokens))
 
     def claim(self, claims: Claims) -> None:
         """Set the claims on the client's key; what they have charged is noted on settlement."""
-        self._claims = claims
+        self.claims = claims
 
     def begin(self, lease: "Lease") -> Attempt:
         """Begin an attempt on a lease."""
@@ -303,7 +277,7 @@ class Exchange:
     def own(self, opening: Closable, account: str, upstream_request_id: str = "") -> None:
         """Take over a committed upstream stream: settling closes it in any case."""
         self._opening = opening
-        self._account = account
+        self.account = account
         self._facts.append(
             Answered(
                 account=account,
@@ -368,7 +342,7 @@ class Exchange:
                 log.exception("settlement.failed", reader=repr(read))
 
     def _charged(self) -> Charged:
-        charge, share = self._claims.charge, self._claims.fair_share
+        charge, share = self.claims.charge, self.claims.fair_share
         shared = share is not None and share.charged
         return Charged(
             drawn_at=charge.drawn_at if charge else 0,

@@ -167,17 +167,17 @@ class RequestTranslator:
             translated = await self._expanded(translated, options.key_id, stored)
         parts = [exchange.body, *stored]
         counting = partial(estimate, sum(map(len, parts)), translated.request.input)
-        exchange.note_estimate(await work_on(parts, counting, turn=exchange.body_turn()))
+        exchange.note_estimate(await work_on(parts, counting, turn=exchange.body_turn))
         return translated
 
     async def _read(self, work: Callable[[], TranslatedRequest]) -> TranslatedRequest:
         """Translate the body; where it is refused, note which model was asked for."""
         exchange = self._exchange
         try:
-            return await work_on(exchange.body, work, turn=exchange.body_turn())
+            return await work_on(exchange.body, work, turn=exchange.body_turn)
         except ClientFault:
             asking = partial(asked_of, exchange.body)
-            exchange.note_asked(*await work_on(exchange.body, asking, turn=exchange.body_turn()))
+            exchange.note_asked(*await work_on(exchange.body, asking, turn=exchange.body_turn))
             raise
 
     def _catalogue(self, instead: str) -> Catalogue:
@@ -220,7 +220,7 @@ class RequestTranslator:
         stored += [*(previous or ()), *found.values()]
         self._exchange.hold_stored(sum(map(len, stored)))
         work = partial(expand, translated, previous_items=previous, referenced_items=found)
-        return await work_on(stored, work, turn=self._exchange.body_turn())
+        return await work_on(stored, work, turn=self._exchange.body_turn)
 
 
 def _slugs(names: Iterable[str], catalogue: Catalogue) -> set[str]:

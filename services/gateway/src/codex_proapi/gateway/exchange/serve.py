@@ -63,11 +63,20 @@ class ExchangeService:
 
     def __init__(self, services: Dependencies) -> None:
         self._services = services
+        self._early: dict[str, Callable[[], None]] = {}
         self._patience_ticks = math.ceil(services.patience)
         self._whole_patience_ticks = math.ceil(services.whole_patience)
 
     def __repr__(self) -> str:
         return f"<ExchangeService with {self._services.in_flight!r}>"
+
+    def _early_of(self, endpoint: str) -> Callable[[], None]:
+        """What counts an early answer of an endpoint; looked up once."""
+        counts = self._early.get(endpoint)
+        if counts is None:
+            counted = self._services.metrics.states.early_answers.labels(endpoint)
+            counts = self._early[endpoint] = counted.inc
+        return counts
 
     def hold_body(self, authenticated: Authenticated) -> BodyHold:
         """An empty share of the body budget, for a request of a key."""
@@ -125,7 +134,7 @@ class ExchangeService:
             whole_patience_ticks=self._whole_patience_ticks,
             gaps=services.metrics.gaps.of(request.dialect.name),
             limit_headers=request.dialect.limit_headers,
-            early=services.metrics.states.early_answers.labels(request.dialect.name).inc,
+            early=self._early_of(request.dialect.name),
         )
         services.in_flight.enter(exchange)
         services.ticker.join(writer)
@@ -147,7 +156,7 @@ class ExchangeService:
             exchange.receive(await request.body())
             # No name for the work: it would hold the body for as long as the answer takes.
             await work_on(
-                exchange.body, partial(check_values, exchange.body), turn=request.hold.turn()
+                exchange.body, partial(check_values, exchange.body), turn=request.hold.turn
             )
             if len(exchange.body) > LARGE_BODY:
                 await asyncio.sleep(0)

@@ -5,6 +5,7 @@ Responses-shaped body to the chat route). The values are interpreted in `transla
 """
 
 import codecs
+import functools
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -20,13 +21,19 @@ MOST_STOP_CHARACTERS = 1000
 ToolFields = dict[str, msgspec.Raw]
 """One tool, by field; the values are the client's bytes, so schemas are forwarded undecoded."""
 
-_RAW_LISTS = ("tools", "functions")
+REMEMBERED_BYTES = 128 * 1024
+"""Bytes of the longest list of tools that is remembered."""
+REMEMBERED_LISTS = 64
+"""Most lists of tools that are remembered: some megabytes, if all were of the longest."""
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 """Byte order marks of other encodings; that of UTF-32 in little endian begins like UTF-16's."""
 _NULL = msgspec.Raw(b"null")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TOOLS = msgspec.json.Decoder(list[ToolFields])
 _VALUE = msgspec.json.Decoder()
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+SHORT_BYTES = 16 * 1024
+"""Bytes up to which a body is decoded whole, at the risk that it has to be decoded once more."""
 
 
 class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +44,8 @@ class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     """Names of all fields but the tools, including those that were not decoded."""
     tools: tuple[ToolFields, ...] = ()
+    tools_json: bytes = b""
+    """The JSON of the tools, if it is short enough to remember what was made of it; else empty."""
     functions: tuple[ToolFields, ...] = ()
     """The deprecated form of tools."""
 
@@ -79,6 +88,8 @@ def decode_body(
     """
     if not isinstance(body, bytes):
         body = _encoded(body)
+    if len(body) <= SHORT_BYTES and (short := _decoded_at_once(body, read)) is not None:
+        return short
     try:
         return _decoded(body, read)
     except msgspec.DecodeError:
@@ -108,10 +119,31 @@ def tool_value(fields: ToolFields, name: str) -> Any:
     return None if raw is None else _VALUE.decode(raw)
 
 
+def _decoded_at_once(body: bytes, read: Container[str] | None) -> ClientBody | None:
+    """The fast way of `_decoded`, in one call of the decoder; None for bodies that it cannot judge.
+
+    Those have tools, which stay bytes, or something that cannot be decoded, perhaps in a field that
+    needs not be.
+    """
+    try:
+        fields = _OBJECT.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if "tools" in fields or "functions" in fields:
+        return None
+    names = [name for name, value in fields.items() if value is not None]
+    return ClientBody(
+        values={name: fields[name] for name in names if read is None or name in read},
+        names=tuple(names),
+    )
+
+
 def _decoded(body: bytes, read: Container[str] | None) -> ClientBody:
     try:
         fields = _FIELDS.decode(body)
-        raw_lists = {name: _tool_list(name, fields.pop(name, _NULL)) for name in _RAW_LISTS}
+        tools_json = bytes(fields.pop("tools", _NULL))
+        tools = _tool_list("tools", tools_json)
+        functions = _tool_list("functions", bytes(fields.pop("functions", _NULL)))
         fields = {name: raw for name, raw in fields.items() if raw != _NULL}
         values = {
             name: _value(name, raw) for name, raw in fields.items() if read is None or name in read
@@ -122,7 +154,13 @@ def _decoded(body: bytes, read: Container[str] | None) -> ClientBody:
         raise BadRequest("The body is not UTF-8", param="body") from None
     except RecursionError:
         raise BadRequest("The body is nested too deeply", param="body") from None
-    return ClientBody(values=values, names=tuple(fields), **raw_lists)
+    return ClientBody(
+        values=values,
+        names=tuple(fields),
+        tools=tools,
+        tools_json=tools_json if tools and len(tools_json) <= REMEMBERED_BYTES else b"",
+        functions=functions,
+    )
 
 
 def _value(name: str, raw: msgspec.Raw) -> Any:
@@ -148,14 +186,22 @@ def _decoded_mended(body: bytes, read: Container[str] | None) -> ClientBody:
         raise BadRequest(f"The body is not valid JSON: {error}", param="body") from None
 
 
-def _tool_list(name: str, raw: msgspec.Raw) -> tuple[ToolFields, ...]:
-    if raw == _NULL:
+def _tool_list(name: str, data: bytes) -> tuple[ToolFields, ...]:
+    if data == b"null":
         return ()
     try:
-        bytes(raw).decode()  # what is not decoded must be valid, too
-        return tuple(_TOOLS.decode(raw))
+        return remembered_tools(data) if len(data) <= REMEMBERED_BYTES else _tools_of(data)
     except msgspec.ValidationError:
         raise BadRequest(f"'{name}' must be a list of objects", param=name) from None
+
+
+def _tools_of(data: bytes) -> tuple[ToolFields, ...]:
+    data.decode()  # what is not decoded must be valid, too
+    return tuple(_TOOLS.decode(data))
+
+
+remembered_tools = functools.lru_cache(maxsize=REMEMBERED_LISTS)(_tools_of)
+"""The tools in the JSON of a list: agents send the same ones with every request."""
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ All times are by Redis' clock. The replica renews the stream permit that belongs
 permits of a dead replica expire.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,28 +84,17 @@ class LimitCharge(msgspec.Struct, kw_only=True):
 
         With a budget in money also what earlier days cost, and usage by model from today back.
         """
-        days = self._days(now)
-        models = (
-            operator_keys.key_costs(self.key_id),
-            *(keyspace.usage_models(day, self.key_id) for day in days),
-        )
-        return (
-            keyspace.minute_requests(self.key_id),
-            keyspace.minute_tokens(self.key_id),
-            keyspace.streams(self.key_id),
-            *(keyspace.usage(day, "key", self.key_id) for day in days),
-            *(models if self.prices is not None else ()),
-        )
+        return _names_of(self.key_id, tuple(self._days(now)), self.prices is not None)
 
     def arguments(self, now: float) -> Sequence[Any]:
         """Arguments for the script."""
         limits = self.limits
+        begin, end, day_of_month = self.calendar.span_of_day(now)
         return (
             *(self.version, self.request_id, self.tokens, limits.rpm, limits.tpm),
             *(limits.concurrent, self.permit_id if self.has_permit else "", STREAM_SECONDS),
             *(limits.tokens_day, limits.tokens_week, limits.tokens_month),
-            self.calendar.day_of_month(now),
-            *(self.calendar.midnight_after(now, days) for days in (0, 1)),
+            *(day_of_month, begin, end),
             *self._money(now),
         )
 
@@ -180,6 +170,22 @@ def charge_for(
         version=version,
         tokens=min(tokens, limits.tpm) if limits.tpm else tokens,
         calendar=calendar,
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_of(key_id: str, days: tuple[str, ...], priced: bool) -> tuple[str, ...]:  # noqa: FBT001 - cached by position
+    """Redis keys of a charge that counts these days, from today back."""
+    models = (
+        operator_keys.key_costs(key_id),
+        *(keyspace.usage_models(day, key_id) for day in days),
+    )
+    return (
+        keyspace.minute_requests(key_id),
+        keyspace.minute_tokens(key_id),
+        keyspace.streams(key_id),
+        *(keyspace.usage(day, "key", key_id) for day in days),
+        *(models if priced else ()),
     )
 
 

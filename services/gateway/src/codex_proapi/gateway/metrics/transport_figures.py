@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from codex_proapi.gateway.metrics.histograms import HotHistogram
 
 FIRST_EVENT_BUCKETS: Final = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 13, 20, 30, 60, 120, 300)
 """Seconds; WebSocket was reported a second, POST four, for the same request."""
@@ -17,13 +19,13 @@ class TransportFigures:
             "Open WebSocket connections of clients.",
             registry=registry,
         )
-        self.first_event = Histogram(
+        self.first_event = HotHistogram(
             "gateway_upstream_first_event_seconds",
             "From sending a request to the backend to the first event with content, by transport.",
-            ("transport",),
-            buckets=FIRST_EVENT_BUCKETS,
-            registry=registry,
+            labels=("transport",),
+            bounds=FIRST_EVENT_BUCKETS,
         )
+        registry.register(self.first_event)
         self.socket_requests = Counter(
             "gateway_upstream_socket_requests",
             "Requests answered over WebSocket, by socket (new, kept) and input (full, incremental).",

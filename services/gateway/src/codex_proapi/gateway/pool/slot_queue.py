@@ -234,9 +234,12 @@ class AccountQueue:
     async def _do(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
         keys = [keyspace.slots(), keyspace.queue()]
         provided = [action, self.most, HOLD_SECONDS, keyspace.wakes(""), request_id, *args]
-        done: Sequence[Any] = await self._repair.run(
-            lambda: self._scripts.repeat("slots", keys, provided), lambda: FORMS
-        )
+        try:
+            done: Sequence[Any] = await self._scripts.repeat("slots", keys, provided)
+        except StoreUnavailable as error:
+            if not await self._repair.repair(error, FORMS):
+                raise
+            done = await self._scripts.repeat("slots", keys, provided)
         return done
 
 

@@ -92,12 +92,17 @@ class QuotaTracker:
 
     def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """Collect response headers of an account, by lower-case name; they are parsed later."""
-        if any(name.startswith(PREFIX) for name in headers):
-            # Headers of one limit do not hide those of another that came in the same seconds.
-            self._headers[account_id, headers.get(ACTIVE, "")] = self._clock(), headers
-            self._unread.add(account_id)
-            used = [headers.get(name, "") for name in USED]
-            self._note(account_id, f"{headers.get(ACTIVE, '')} in headers", used)
+        for name in headers:
+            if name.startswith(PREFIX):
+                break
+        else:
+            return
+        # Headers of one limit do not hide those of another that came in the same seconds.
+        active = headers.get(ACTIVE, "")
+        self._headers[account_id, active] = self._clock(), headers
+        self._unread.add(account_id)
+        used = [headers.get(name, "") for name in USED]
+        self._note(account_id, f"{active} in headers", used)
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
         """Collect a quota from a refusal or an event."""

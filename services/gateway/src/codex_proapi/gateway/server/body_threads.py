@@ -104,21 +104,25 @@ async def work_on(
     body: bytes | Sequence[bytes],
     work: Callable[[], Result],
     *,
-    turn: contextlib.AbstractAsyncContextManager[None],
+    turn: Callable[[], contextlib.AbstractAsyncContextManager[None]],
 ) -> Result:
     """Return what `work` gives: at once for a body of few values, else in a thread.
 
     Args:
         body: the JSON that is worked on, in one or several parts.
         work: reads the body; must not touch what another thread may change.
-        turn: the turn at a thread, waited for as it is entered; not entered for a body of few values.
+        turn: gives a turn at a thread, waited for as it is entered; not asked for a body of few values.
 
     Raises:
         Exception: whatever `work` raises.
     """
-    if is_small(*([body] if isinstance(body, bytes) else body)):
+    if isinstance(body, bytes):
+        small = len(body) <= VALUES_AT_ONCE or is_small(body)
+    else:
+        small = is_small(*body)
+    if small:
         return work()
-    async with turn:
+    async with turn():
         return await in_thread(work)
 
 

@@ -200,7 +200,7 @@ class Session:
     async def _answered(
         self, data: bytes, hold: BodyHold, request_id: str, sink: WebSocketSink
     ) -> None:
-        frame = await work_on(data, partial(read_frame, data), turn=hold.turn())
+        frame = await work_on(data, partial(read_frame, data), turn=hold.turn)
         if frame is None:
             sink.frames.ended = True
             return

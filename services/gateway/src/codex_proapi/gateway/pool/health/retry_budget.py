@@ -1,8 +1,6 @@
 """The retry budget: bounds concurrent retries of transient faults, and so the load on the backend."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from typing import Final, Self
 
 BUDGET_SHARE: Final = 0.2
 """Most retrying exchanges, as a share (0 to 1) of the exchanges being dispatched."""
@@ -20,16 +18,18 @@ class RetryBudget:
     def __repr__(self) -> str:
         return f"<RetryBudget {self._retrying} of {self._under_way}>"
 
-    @contextmanager
-    def exchange(self) -> Iterator["Spending"]:
-        """Count one exchange while it is being dispatched."""
+    def exchange(self) -> "Spending":
+        """Give a context that counts one exchange while it is being dispatched."""
+        return Spending(self)
+
+    def begin(self) -> None:
+        """Count one exchange more."""
         self._under_way += 1
-        spending = Spending(self)
-        try:
-            yield spending
-        finally:
-            self._under_way -= 1
-            self._retrying -= spending.held
+
+    def end(self, retries: int) -> None:
+        """Count one exchange less, and give back the retries that it held."""
+        self._under_way -= 1
+        self._retrying -= retries
 
     def take(self) -> bool:
         """Take one retry from the budget; False if it is exhausted."""
@@ -40,7 +40,9 @@ class RetryBudget:
 
 
 class Spending:
-    """One exchange's use of the retry budget."""
+    """One exchange's use of the retry budget; a context that lasts as long as its dispatch."""
+
+    __slots__ = ("_budget", "held")
 
     def __init__(self, budget: RetryBudget) -> None:
         self._budget = budget
@@ -48,6 +50,13 @@ class Spending:
 
     def __repr__(self) -> str:
         return f"<Spending {self.held}>"
+
+    def __enter__(self) -> Self:
+        self._budget.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.end(self.held)
 
     def retry(self) -> bool:
         """Whether this exchange may retry; it takes from the budget only once."""

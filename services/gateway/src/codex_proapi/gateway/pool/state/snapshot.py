@@ -235,24 +235,23 @@ class SnapshotReader:
         return accounts, keys
 
     async def _run(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run the script and report its duration to the hook."""
+        """Run the script and report its duration to the hook.
+
+        Once more where the type of a value was another and is now right.
+        """
         began = time.monotonic()
         try:
-            reply = await self._ask(keys, args)
+            try:
+                reply = await self._scripts.repeat("snapshot", keys, args)
+            except StoreUnavailable as error:
+                if not await self._repair.repair(error, _forms(keys)):
+                    raise
+                reply = await self._scripts.repeat("snapshot", keys, args)
         except StoreUnavailable as error:
             self._hook(time.monotonic() - began, error)
             raise
         self._hook(time.monotonic() - began, None)
         return reply
-
-    async def _ask(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run the script, once more where the type of a value was another and is now right."""
-        try:
-            return await self._scripts.repeat("snapshot", keys, args)
-        except StoreUnavailable as error:
-            if not await self._repair.repair(error, _forms(keys)):
-                raise
-        return await self._scripts.repeat("snapshot", keys, args)
 
 
 def _forms(keys: Sequence[str]) -> Mapping[str, Form]:

@@ -169,8 +169,10 @@ class ChatStream(AnswerStream[ChatChunk]):
         chunks += self._call_chunks(self.calls.close(complete=complete))
         if complete and not self.text.any_text and not self.calls.any_whole:
             raise self._empty()
-        short = FINISH_REASONS.get(incomplete_reason(event.response), "length")
-        reason = self._reason("stop" if complete or self.text.stopped else short)
+        reason = self._reason("stop")
+        if not complete and not self.text.stopped:
+            short = FINISH_REASONS.get(incomplete_reason(event.response), "length")
+            reason = self._reason(short)
         return [*chunks, *self._cited(), ChatChunk(finish_reason=reason), *usage]
 
     def _reason(self, otherwise: str) -> str:

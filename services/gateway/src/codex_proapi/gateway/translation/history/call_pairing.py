@@ -26,14 +26,16 @@ RESULT_OF = {
 }
 """Type of a call to the type of its result."""
 RESULTS = frozenset(RESULT_OF.values())
+_PAIRED = RESULTS | RESULT_OF.keys()
 _DIGEST_LENGTH = 16
 
 
 def paired(items: list[Item]) -> list[Item]:
     """Return the history in which every call has a unique id and one result, after the call."""
-    if not any(item["type"] in RESULT_OF or item["type"] in RESULTS for item in items):
-        return items
-    return list(_Pairs(items).settled())
+    for item in items:
+        if item["type"] in _PAIRED:
+            return list(_Pairs(items).settled())
+    return items
 
 
 class _Call(msgspec.Struct):

@@ -32,7 +32,7 @@ def opening_words(instructions: str | None, items: Iterable[Item]) -> str:
     for item in items:
         if item.get("type") != "message":
             continue
-        seen.extend(_words(part) for part in item["content"])
+        seen.extend(map(_words, item["content"]))
         if item.get("role") == "user":
             break
     return "\0".join(seen)

@@ -47,7 +47,7 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
         translated,
         request=request,
         fingerprint_source=name,
-        begins=not basis.lane and all(_asks(item) for item in history),
+        begins=not basis.lane and all(map(_asks, history)),
         history=tuple(history),
     )
 

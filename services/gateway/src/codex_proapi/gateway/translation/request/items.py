@@ -71,7 +71,7 @@ def is_upstream_id(kind: str, item_id: Any) -> bool:
 
 def references_of(items: list[Item]) -> tuple[str, ...]:
     """Return the ids of the item references, in order."""
-    return tuple(item["id"] for item in items if item["type"] == REFERENCE)
+    return tuple([item["id"] for item in items if item["type"] == REFERENCE])
 
 
 def _entry_items(entry: Any, where: str, reading: TranslationContext) -> list[Item]:

@@ -5,8 +5,8 @@ options of its translator. Any JSON gives a `TranslatedRequest` or raises BadReq
 with the parameter's name; the argument is never changed.
 """
 
-from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -34,6 +34,7 @@ from codex_proapi.gateway.translation.request.translated_request import (
     RequestOptions,
     TranslatedRequest,
 )
+from codex_proapi.gateway.translation.tools.remembered_tools import read_again
 from codex_proapi.gateway.translation.tools.tool_choice import forces, read_choice
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 from codex_proapi.gateway.translation.tools.tools import (
@@ -50,13 +51,25 @@ ASK_FOR_JSON = "Answer with one JSON object."
 _MODEL_NAME_LENGTH = 128
 
 
-@contextmanager
-def decoding_errors_refused() -> Iterator[None]:
-    """Raise BadRequest for the errors of decoding a part of a body that was left undecoded."""
-    try:
-        yield
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("The body cannot be read", param="body") from None
+class _Refusing:
+    """A context that refuses what cannot be decoded; without a state, so that one serves all bodies."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, msgspec.MsgspecError | UnicodeDecodeError | RecursionError):
+            raise BadRequest("The body cannot be read", param="body") from None
+
+
+_REFUSING = _Refusing()
+
+
+def decoding_errors_refused() -> AbstractContextManager[None]:
+    """A context that raises BadRequest for the errors of decoding a part that was left undecoded."""
+    return _REFUSING
 
 
 class RequestReader:
@@ -165,21 +178,26 @@ class RequestReader:
         if translated.unresolved:
             pending = msgspec.structs.replace(request, input=tuple(items))
             return msgspec.structs.replace(translated, request=pending)
-        if not any(item != COMPACTION_TRIGGER for item in items):
+        if all([item == COMPACTION_TRIGGER for item in items]):  # noqa: C419 - a list is made faster
             raise BadRequest("There is nothing to answer", param=field)
         return finished(translated, items)
 
     def _read_tools(self, field: str) -> str | dict[str, Any]:
         """Read the tools and their names; return the tool choice."""
         body = self.body
-        declared, tools_field = tools_inside(body.get(field)), "tools"
-        if body.functions and not body.tools:
-            declared, tools_field = (*declared, *body.functions), "functions"
+        inside = tools_inside(body.get(field))
+        search = search_of_options(body.get("web_search_options"))
+        if body.tools_json and not inside and not search:
+            read = read_again(body.tools_json)
+            self.names, self.tools = read.names.copy(), read.tools
+            for name in read.dropped:
+                self.dropped.add(name)
         else:
-            declared = (*declared, *body.tools)
-        declared = (*declared, *search_of_options(body.get("web_search_options")))
-        self.names = ToolNames(declared_names(declared))
-        self.tools = read_tools(declared, tools_field, names=self.names, dropped=self.dropped)
+            functions = bool(body.functions) and not body.tools
+            declared = (*inside, *(body.functions if functions else body.tools), *search)
+            tools_field = "functions" if functions else "tools"
+            self.names = ToolNames(declared_names(declared))
+            self.tools = read_tools(declared, tools_field, names=self.names, dropped=self.dropped)
         choice_field = "tool_choice" if body.get("tool_choice") is not None else "function_call"
         return read_choice(
             body.get(choice_field), choice_field, offered=self.tools, names=self.names

@@ -76,10 +76,13 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "ClientTraits":
         """Read the traits from headers with lower-case names."""
-        sessions = (headers.get(name, "").strip() for name in SESSION_HEADERS)
+        session = None
+        for name in SESSION_HEADERS:
+            if name in headers and (session := headers[name].strip() or None):
+                break
         return cls(
             is_codex=headers.get("originator", "").startswith(CODEX_ORIGINATORS),
-            session=next((session for session in sessions if session), None),
+            session=session,
             lite=headers.get(LITE_HEADER, "").lower() == "true",
             is_claude_code=CLAUDE_CODE_HEADER in headers,
             agent=headers.get(AGENT_HEADER, "").strip(),

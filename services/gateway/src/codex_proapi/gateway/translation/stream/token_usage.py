@@ -17,8 +17,47 @@ class _Response(msgspec.Struct):
 _read: Final = reader(_Response)
 
 
+class _InputDetails(msgspec.Struct, frozen=True):
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+class _OutputDetails(msgspec.Struct, frozen=True):
+    reasoning_tokens: int = 0
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int
+    output_tokens: int
+    input_tokens_details: _InputDetails = _InputDetails()
+    output_tokens_details: _OutputDetails = _OutputDetails()
+
+
+class _Plain(msgspec.Struct):
+    usage: _Usage
+
+
+_read_plain: Final = msgspec.json.Decoder(_Plain).decode
+
+
 def tokens_of(response: bytes | Raw) -> Tokens | None:
     """Tokens in a response object's usage; None when it has none, or one that cannot be read."""
+    try:
+        usage = _read_plain(response).usage
+    except DECODE_ERRORS:
+        return _tokens_of_any(response)
+    into, out = usage.input_tokens_details, usage.output_tokens_details
+    return Tokens(
+        input=max(0, usage.input_tokens),
+        cached=max(0, into.cached_tokens),
+        cache_write=max(0, into.cache_write_tokens),
+        output=max(0, usage.output_tokens),
+        reasoning=max(0, out.reasoning_tokens),
+    )
+
+
+def _tokens_of_any(response: bytes | Raw) -> Tokens | None:
+    """The same for any usage: `tokens_of` reads those that are as they should be in one step."""
     try:
         usage = read_any(_read(response).usage or b"null")
     except DECODE_ERRORS:

@@ -1,11 +1,10 @@
 """Fields of a response object that this version does not know: the backend may have changed. Pure."""
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec import Raw
 
-from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, reader
+from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, reader
 
 RESPONSE_FIELDS: Final = frozenset(
     (
@@ -32,21 +31,14 @@ MOST_FIELDS: Final = 32
 _read: Final = reader(dict[str, Raw])
 
 
-class _WithUsage(msgspec.Struct):
-    usage: Any = None
-
-
-_read_usage: Final = reader(_WithUsage)
-
-
 def unknown_fields(response: bytes | Raw) -> list[str]:
     """Names of the fields of a response object, and of its usage as `usage.…`, that are not known."""
     try:
-        fields = set(_read(response or b"{}"))
-        usage = _read_usage(response or b"{}").usage if "usage" in fields else None
+        fields = _read(response or b"{}")
+        usage = read_any(fields["usage"]) if "usage" in fields else None
     except DECODE_ERRORS:
         return []
-    found = sorted(fields - RESPONSE_FIELDS)
+    found = sorted(fields.keys() - RESPONSE_FIELDS)
     if isinstance(usage, dict):
         found += [f"usage.{name}" for name in sorted(set(usage) - USAGE_FIELDS)]
     return found[:MOST_FIELDS]

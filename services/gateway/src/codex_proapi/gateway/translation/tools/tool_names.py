@@ -26,6 +26,12 @@ class ToolNames:
     def __repr__(self) -> str:
         return f"<ToolNames {len(self._sent)}, {len(self.restored)} shortened>"
 
+    def copy(self) -> "ToolNames":
+        """Names that can be added to without changing these."""
+        names = ToolNames()
+        names._sent, names._original = dict(self._sent), dict(self._original)
+        return names
+
     def sent(self, name: str) -> str:
         """Return the name to send for a client's name."""
         if known := self._sent.get(name):

@@ -115,7 +115,7 @@ class WebSocketTransport:
         """Note how long the first event took, and for the log why it came this way."""
         if not isinstance(answer, Refusal):
             seconds = self._clock() - began
-            self._figures.first_event.labels(transport).observe(seconds)
+            self._figures.first_event.of(transport).note(seconds)
             self._choice.measured(transport, request.owner.account, seconds)
             answer.way = "; ".join(filter(None, (answer.way, why)))
         return answer

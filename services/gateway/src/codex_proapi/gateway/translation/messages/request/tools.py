@@ -1,12 +1,19 @@
 """Translates the tools of a Messages request and its tool choice."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields, tool_value
+from codex_proapi.gateway.formats.client_body import (
+    REMEMBERED_LISTS,
+    ClientBody,
+    ToolFields,
+    remembered_tools,
+    tool_value,
+)
 from codex_proapi.gateway.formats.codex.requests import Tool
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import (
@@ -37,29 +44,59 @@ class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
     tools: ToolSet
     names: ToolNames
     """Names of the tools; extended by tools that only the history mentions."""
+    shapes: dict[str, ToolShape]
+    """Sent name of each function to the shape of its parameters."""
     choice: Choice
 
-    @property
-    def shapes(self) -> dict[str, ToolShape]:
-        """Sent name of each function to the shape of its parameters."""
-        return {
-            tool.name: shape_of(tool.definition.get("parameters"))
-            for tool in self.tools.tools
-            if isinstance(tool.definition, dict) and tool.name
-        }
+
+class _ReadTools(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of tools was read as; nothing of it may be changed."""
+
+    declared: list[ToolFields]
+    names: ToolNames
+    tools: ToolSet
+    shapes: dict[str, ToolShape]
+    dropped: tuple[str, ...]
 
 
 def read_offered(
     body: ClientBody, changes: ToolChanges, dropped: Dropped, *, silent: bool
 ) -> OfferedTools:
-    """Read tools and choice; with `silent` no call is allowed. Raises BadRequest."""
-    declared = [_fields(f, f"tools.{n}") for n, f in enumerate((*body.tools, *changes.added))]
-    unique = list(_unique(declared, changes.removed))
-    names = ToolNames(declared_names(unique))
+    """Read tools and choice; with `silent` no call is allowed. Raises BadRequest.
+
+    What a list alone is read as is remembered: agents send the same one with every request.
+    """
+    if body.tools_json and not changes.added and not changes.removed:
+        read = _read_again(body.tools_json)
+    else:
+        read = _read((*body.tools, *changes.added), changes.removed)
+    for name in read.dropped:
+        dropped.add(name)
+    tools, names = read.tools, read.names.copy()
+    asked = body.get("tool_choice")
+    choice: Choice = "none" if silent else _choice(asked, read.declared, tools, names)
+    return OfferedTools(tools=tools, names=names, shapes=read.shapes, choice=choice)
+
+
+def _read(found: Iterable[ToolFields], removed: frozenset[str]) -> _ReadTools:
+    declared = [_fields(fields, f"tools.{number}") for number, fields in enumerate(found)]
+    unique = list(_unique(declared, removed))
+    names, dropped = ToolNames(declared_names(unique)), Dropped()
     tools = read_tools(unique, "tools", names=names, dropped=dropped)
     tools = msgspec.structs.replace(tools, tools=tuple(map(_search_as_upstream_has, tools.tools)))
-    choice: Choice = "none" if silent else _choice(body.get("tool_choice"), unique, tools, names)
-    return OfferedTools(tools=tools, names=names, choice=choice)
+    shapes = {
+        tool.name: shape_of(tool.definition.get("parameters"))
+        for tool in tools.tools
+        if isinstance(tool.definition, dict) and tool.name
+    }
+    return _ReadTools(
+        declared=unique, names=names, tools=tools, shapes=shapes, dropped=dropped.names
+    )
+
+
+@functools.lru_cache(maxsize=REMEMBERED_LISTS)
+def _read_again(tools_json: bytes) -> _ReadTools:
+    return _read(remembered_tools(tools_json), frozenset())
 
 
 def _unique(tools: Iterable[ToolFields], removed: frozenset[str]) -> Iterable[ToolFields]:
