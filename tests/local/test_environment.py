@@ -1,9 +1,13 @@
 import pathlib
+import pkgutil
+import tomllib
 
 import pytest
 from cryptography.fernet import Fernet
+from support.tree import ROOT
 
 from codex_proapi.commons.runtime.errors import SettingsError
+from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.opened_store import opened
 from codex_proapi.local.environment import Start
 
@@ -88,3 +92,13 @@ def test_home_is_where_the_data_goes_by_default(
     monkeypatch.setenv("HOME", str(tmp_path))
 
     assert Start({}).data_dir == tmp_path / ".codex-proapi"
+
+
+def test_doctor_finds_what_the_gateway_would_refuse() -> None:
+    declared = tomllib.loads((ROOT / "deploy/local/pyproject.toml").read_text())["project"]
+    (entry,) = declared["entry-points"][extensions.SETTINGS].values()
+    check = pkgutil.resolve_name(entry)
+
+    assert check({"ENCRYPTION_KEYS": Fernet.generate_key().decode()}) == []
+    (fault,) = check({"ENCRYPTION_KEYS": Fernet.generate_key().decode(), "ACCOUNT_STREAMS": "many"})
+    assert fault.startswith("ACCOUNT_STREAMS: ")

@@ -3,7 +3,7 @@
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from redis import Redis
 
 from codex_proapi.console.cli.commands import run
+from codex_proapi.console.cli.reports import setting_checks
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -124,6 +125,10 @@ def test_what_is_wrong_has_a_cure_and_an_exit_code(
         {"ENCRYPTION_KEYS": "short"},
         {"ENCRYPTION_KEYS": ""},
         {"CODEX_BASE_URL": "nowhere"},
+        {"CODEX_PROAPI_LOG_LEVEL": "loud"},
+        {"TRUSTED_PROXIES": "everybody"},
+        {"SSL_CERT_FILE": "/nowhere.pem"},
+        {"CODEX_PROAPI_NONSENSE": "1"},
     ],
 )
 def test_settings_that_are_wrong_are_no_traceback(
@@ -133,3 +138,38 @@ def test_settings_that_are_wrong_are_no_traceback(
 
     assert code == 1
     assert [cure for verdict, cure in found.values() if verdict == "fail"] != [""]
+
+
+def test_each_fault_of_the_settings_is_told_once(
+    healthy: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run({**healthy, "ENCRYPTION_KEYS": "short", "CODEX_BASE_URL": "nowhere"}, ["doctor"])
+    faults = [line for line in capsys.readouterr().out.splitlines() if "settings: " in line]
+
+    assert [line.split(":")[1].strip() for line in faults] == ["CODEX_BASE_URL", "ENCRYPTION_KEYS"]
+
+
+def test_other_members_say_what_is_wrong_with_their_settings(
+    healthy: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def wrong(environ: Mapping[str, str]) -> list[str]:
+        return [f"ACCOUNT_STREAMS={environ['ACCOUNT_STREAMS']}: no"]
+
+    monkeypatch.setattr(setting_checks, "setting_checks", lambda: [wrong])
+    code, found = examined({**healthy, "ACCOUNT_STREAMS": "many"}, capsys)
+
+    assert (code, found["settings"][0]) == (1, "fail")
+
+
+def test_a_redis_that_is_away_is_named_with_what_to_do(
+    healthy: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run({**healthy, "REDIS_URL": "redis://:canary@127.0.0.1:1/0"}, ["doctor", "--json"])
+    told = capsys.readouterr().out
+    (found,) = [each for each in json.loads(told) if each["check"] == "redis"]
+
+    assert found["found"] == "Redis: ConnectionError: Connection refused (127.0.0.1:1)"
+    assert "REDIS_URL" in found["cure"]
+    assert "canary" not in told

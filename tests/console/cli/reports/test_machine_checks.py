@@ -12,9 +12,11 @@ from support.certificates import Authority
 
 from codex_proapi.console.cli.reports.findings import Verdict
 from codex_proapi.console.cli.reports.machine_checks import (
+    finding_of,
     machine_findings,
     upstream_findings,
 )
+from codex_proapi.console.connection.steps import RouteReport, RouteStep
 
 
 def test_a_port_that_is_taken_and_one_that_is_none() -> None:
@@ -89,3 +91,16 @@ async def test_an_address_that_is_none_is_a_fault_and_no_traceback() -> None:
     found = [each async for each in upstream_findings({"CODEX_BASE_URL": "ftp://x"})]
 
     assert [each.check for each in found] == ["settings"]
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(7200, "7200 s ahead of"), (-90, "90 s behind")])
+def test_a_clock_that_is_wrong_is_told_with_how_far(seconds: int, told: str) -> None:
+    step = RouteStep(name="http", passed=True, milliseconds=1.0, note="401")
+    report = RouteReport(
+        name="backend", host="h", proxy="", passed=True, clock_seconds=seconds, steps=[step]
+    )
+    found = finding_of(report)
+
+    assert found.verdict is Verdict.WARN
+    assert told in found.found
+    assert "NTP" in found.cure

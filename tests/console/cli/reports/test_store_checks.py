@@ -50,6 +50,7 @@ async def test_versions_of_every_spelling(
         ({"aof_enabled": 1, "aof_last_write_status": "err"}, "persistence", Verdict.FAIL, "failed"),
         ({"maxmemory_policy": "allkeys-lru"}, "memory", Verdict.FAIL, "allkeys-lru"),
         ({"maxmemory": 100 << 20, "used_memory": 90 << 20}, "memory", Verdict.WARN, "90 %"),
+        ({"maxmemory": 100 << 20, "used_memory": 101 << 20}, "memory", Verdict.FAIL, "101 %"),
         ({"maxmemory": 100 << 20, "used_memory": 5 << 20}, "memory", Verdict.OK, "5 MiB of 100"),
         ({"used_memory": 5 << 20}, "memory", Verdict.OK, "without a limit"),
     ],

@@ -73,6 +73,19 @@ async def embedded_store(environ: Mapping[str, str]) -> AsyncIterator[Mapping[st
         yield {**completed, "REDIS_URL": redis.url}
 
 
+def setting_faults(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with the gateway's settings; `doctor` finds this by its entry point.
+
+    Args:
+        environ: The environment, with some encryption keys: none are generated to look at settings.
+    """
+    try:
+        from_environ(GatewaySettings, {name: value for name, value in environ.items() if value})
+    except SettingsError as wrong:
+        return [*wrong.faults]
+    return []
+
+
 def data_folder(environ: Mapping[str, str]) -> pathlib.Path:
     """The folder of the embedded store and of generated secrets."""
     path = pathlib.Path(environ.get("DATA_DIR") or _DEFAULT_FOLDER)

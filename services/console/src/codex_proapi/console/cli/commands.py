@@ -16,7 +16,7 @@ from codex_proapi.commons.runtime.setting_names import with_plain_names
 from codex_proapi.commons.runtime.settings_file import with_settings_file
 from codex_proapi.console.cli import extensions
 from codex_proapi.console.cli.lazy_commands import LazyCommand
-from codex_proapi.console.cli.store_address import FROM_FILE, address_of, reason_of
+from codex_proapi.console.cli.store_address import FROM_FILE, cure_of, fault_of
 from codex_proapi.console.cli.terminal.failures import NAME, ExitCode, Failures
 from codex_proapi.console.version import own_version
 
@@ -42,18 +42,6 @@ OWN = (
 """Name, module below this folder, attribute and summary of each command of the console's."""
 
 
-CURE = "Check that it runs and what REDIS_URL says."
-CURES = {
-    "MISCONF": "Its disk is full or cannot be written to: make room, and do not restart it before;"
-    " what it could not write is in its memory only.",
-    "OutOfMemory": "Its memory is full: raise maxmemory.",
-    "Authentication": "REDIS_URL has no password, or another one than Redis asks for.",
-    "Redis: DB": "It has no database of the number at the end of REDIS_URL.",
-    "NOPERM": "Its user in REDIS_URL may not do that.",
-    "TimeoutError": "It took no connection or gave no answer in time: is it busy, is REDIS_URL its port, and"
-    " does it speak TLS (rediss://)?",
-}
-"""What to do, by a word of what Redis said."""
 COMPLETE = "_CODEX_PROAPI_COMPLETE"
 """Set by a shell that completes a word: what is printed then goes to the screen of the person who types."""
 
@@ -150,9 +138,7 @@ def run(environ: Mapping[str, str], arguments: list[str] | None = None) -> int:
     except click.ClickException as wrong:
         return failures.show_wrong_command(wrong)
     except StoreUnavailable as wrong:
-        cure = next((told for code, told in CURES.items() if code in str(wrong)), CURE)
-        told = f"{wrong}{reason_of(wrong)} ({address_of(plain)}). {cure}"
-        return failures.fail(told)
+        return failures.fail(f"{fault_of(wrong, plain)}. {cure_of(wrong)}")
     except CommonsError as wrong:
         return failures.fail(str(wrong))
     except (click.Abort, KeyboardInterrupt):

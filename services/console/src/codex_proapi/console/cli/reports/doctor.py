@@ -15,10 +15,19 @@ from codex_proapi.commons.runtime.errors import (
 )
 from codex_proapi.console.cli.opened_store import names_redis, opened
 from codex_proapi.console.cli.reports.bundle import Bundle, bundle_of
-from codex_proapi.console.cli.reports.findings import Finding, Verdict, failure, fine
+from codex_proapi.console.cli.reports.findings import (
+    CORRECT,
+    Finding,
+    Verdict,
+    each_once,
+    failure,
+    fine,
+)
 from codex_proapi.console.cli.reports.machine_checks import machine_findings, upstream_findings
+from codex_proapi.console.cli.reports.setting_checks import setting_findings
 from codex_proapi.console.cli.reports.store_checks import store_findings
 from codex_proapi.console.cli.reports.transports import compare_transports, show_comparison
+from codex_proapi.console.cli.store_address import cure_of, fault_of
 from codex_proapi.console.cli.terminal.json_output import json_option, print_json
 from codex_proapi.console.cli.terminal.tables import plain
 from codex_proapi.console.cli.terminal.whole_files import write_whole
@@ -58,7 +67,7 @@ def doctor_command(
 ) -> int:
     """Look for what is wrong with an installation, and say what to do.
 
-    Looks at Redis, encryption keys, clock, accounts, gateways, disk, port, and the way to OpenAI.
+    Looks at settings, Redis, encryption keys, clock, accounts, gateways, disk, port, and the way to OpenAI.
     Changes nothing. Ends with 1 if something fails.
     """
     if account is not None:
@@ -79,13 +88,14 @@ def doctor_command(
 
 async def _examine(environ: Mapping[str, str]) -> tuple[list[Finding], Bundle]:
     told = bundle_of(environ)
-    findings = []
+    findings = setting_findings(environ)
     running = False
     async for finding, replicas in _store(environ, told):
         findings.append(finding)
         running = running or replicas
     findings += machine_findings(environ, embedded=not names_redis(environ), running=running)
     findings += [finding async for finding in upstream_findings(environ)]
+    findings = each_once(findings)
     told.findings += findings
     return findings, told
 
@@ -94,7 +104,6 @@ async def _store(environ: Mapping[str, str], told: Bundle) -> AsyncIterator[tupl
     """What is wrong with Redis and what is in it, and whether a process of ours serves."""
     try:
         async with opened(environ, any_keys=True) as store:
-            yield fine("settings", "REDIS_URL and ENCRYPTION_KEYS can be read"), False
             for finding in await store_findings(store):
                 yield finding, False
             await told.read(store)
@@ -104,10 +113,9 @@ async def _store(environ: Mapping[str, str], told: Bundle) -> AsyncIterator[tupl
         yield failure("stored data", str(refused), "see docs/running.md, Upgrades"), False
     except SettingsError as error:
         for fault in error.faults:
-            yield failure("settings", fault, "set it as the gateways and consoles have it"), False
+            yield failure("settings", fault, CORRECT), False
     except StoreUnavailable as error:
-        cure = "check that it runs, what REDIS_URL says, and its password"
-        yield failure("redis", str(error), cure), False
+        yield failure("redis", fault_of(error, environ), cure_of(error)), False
     except CommonsError as error:
         yield failure("store", str(error), "set DATA_DIR to a folder of yours, or REDIS_URL"), False
 

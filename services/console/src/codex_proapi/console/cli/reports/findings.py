@@ -1,8 +1,12 @@
 """What a check of `doctor` found. Pure."""
 
 import enum
+from collections.abc import Iterable
 
 import msgspec
+
+CORRECT = "correct it: docs/settings.md says what it may be; gateways and consoles need the same"
+"""What to do about a setting that is wrong."""
 
 
 class Verdict(enum.StrEnum):
@@ -36,3 +40,8 @@ def warning(check: str, found: str, cure: str) -> Finding:
 def failure(check: str, found: str, cure: str) -> Finding:
     """It does not work."""
     return Finding(verdict=Verdict.FAIL, check=check, found=found, cure=cure)
+
+
+def each_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings without those that say the same again."""
+    return [*dict.fromkeys(findings)]

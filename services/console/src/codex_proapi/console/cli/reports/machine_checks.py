@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
-from codex_proapi.console.cli.reports.findings import Finding, failure, fine, warning
+from codex_proapi.console.cli.reports.findings import CORRECT, Finding, failure, fine, warning
 from codex_proapi.console.connection.route_test import RouteTest
 from codex_proapi.console.connection.steps import RouteReport
 from codex_proapi.console.settings import ConsoleSettings
@@ -83,7 +83,7 @@ async def upstream_findings(environ: Mapping[str, str]) -> AsyncIterator[Finding
         settings = from_environ(ConsoleSettings, {**provided, **placeholder})
     except SettingsError as error:
         for fault in error.faults:
-            yield failure("settings", fault, "correct it")
+            yield failure("settings", fault, CORRECT)
         return
     for report in await RouteTest(settings).run():
         yield finding_of(report)
@@ -101,6 +101,9 @@ def finding_of(report: RouteReport) -> Finding:
         found = f"{report.host} cannot be reached{way} ({step}: {last.note}; {times})"
         return failure(name, found, cure)
     if abs(report.clock_seconds) > SECONDS_APART:
-        found = f"{report.host} has another time than this machine"
-        return warning(name, found, "let NTP set the clock")
+        seconds, ahead = abs(report.clock_seconds), report.clock_seconds > 0
+        found = (
+            f"{report.host} is {seconds} s {'ahead of' if ahead else 'behind'} this machine's clock"
+        )
+        return warning(name, found, "let NTP set the clock: tokens end, and TLS fails, by it")
     return fine(name, f"{report.host} answers{way} ({times})")

@@ -19,6 +19,8 @@ SECONDS_APART = 5.0
 """Clocks further apart make tokens and leases end at the wrong time."""
 FULL_SHARE = 0.8
 """Share of Redis' maxmemory from which it is worth a word."""
+FULL = 100
+"""Percent of it from which Redis takes nothing more."""
 
 UNFINISHED = warning(
     "restore",
@@ -82,13 +84,9 @@ def _told(info: Mapping[str, Any]) -> list[Finding]:
         )
     elif most and int(info.get("used_memory", 0)) > FULL_SHARE * most:
         share = 100 * int(info["used_memory"]) // most
-        found.append(
-            warning(
-                "memory",
-                f"{share} % of maxmemory are used",
-                "raise maxmemory, or keep usage for fewer days",
-            )
-        )
+        told = f"{share} % of maxmemory ({most >> 20} MiB) are used"
+        cure = "raise maxmemory, or keep usage for fewer days: a full one refuses every request"
+        found.append((failure if share >= FULL else warning)("memory", told, cure))
     else:
         told = f"of {most >> 20} MiB" if most else "without a limit"
         used = int(info.get("used_memory", 0)) >> 20
@@ -107,7 +105,9 @@ async def _keys_fit(store: OpenedStore) -> Finding:
     try:
         await store.check.check()
     except StoreRefused as refused:
-        return failure("encryption keys", str(refused), "see above")
+        return failure(
+            "encryption keys", str(refused), "give it the keys of its gateways and consoles"
+        )
     return fine("encryption keys", "they open what is stored")
 
 
