@@ -1,13 +1,17 @@
+import pathlib
 from typing import Any
 
 from cryptography.fernet import Fernet
 
+from codex_proapi.commons.http.figures import FiguresAccess
 from codex_proapi.console.app import build
+from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 from codex_proapi.gateway.api.paths import owns
 from codex_proapi.local.environment import Start
 from codex_proapi.local.one_port import OnePort, merge_expositions
 
 KEY = Fernet.generate_key().decode()
+GATEWAY_ALONE = b"# HELP a A\n# TYPE a counter\na 1\n"
 
 
 def app(name: str, *, ready: int = 200, metrics: bytes = b"") -> Any:
@@ -27,7 +31,13 @@ def app(name: str, *, ready: int = 200, metrics: bytes = b"") -> Any:
 
 
 async def get(
-    port: OnePort, path: str, method: str = "GET", *, mark: bytes = b"a"
+    port: OnePort,
+    path: str,
+    method: str = "GET",
+    *,
+    mark: bytes = b"a",
+    value: bytes = b"b",
+    **ends: Any,
 ) -> tuple[int, bytes]:
     sent: list[Any] = []
 
@@ -37,17 +47,19 @@ async def get(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    headers = [(b"host", b"x"), (mark, b"b")]
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    headers = [(b"host", b"x"), (mark, value)]
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, **ends}
     await port(scope, receive, send)
     return sent[0]["status"], sent[1]["body"]
 
 
-def both(**console: Any) -> OnePort:
+def both(token: str = "", peers: LoopbackPeers | None = None, **console: Any) -> OnePort:
     return OnePort(
-        gateway=app("gateway", metrics=b"# HELP a A\n# TYPE a counter\na 1\n"),
+        gateway=app("gateway", metrics=GATEWAY_ALONE),
         console=app("console", **console),
-        owns=lambda path: path.startswith("/v1"),
+        owns=lambda path: path.startswith(("/v1", "/metrics")),
+        figures=FiguresAccess(token),
+        peers=peers or LoopbackPeers(),
     )
 
 
@@ -73,9 +85,22 @@ async def test_ready_is_when_both_are() -> None:
 
 
 async def test_who_comes_through_a_proxy_is_answered_by_the_gateway_alone() -> None:
-    port = OnePort(gateway=app("gateway", metrics=b"no"), console=app("console"), owns=owns)
+    assert await get(both(), "/metrics", mark=b"x-forwarded-for") == (200, GATEWAY_ALONE)
 
-    assert await get(port, "/metrics", mark=b"x-forwarded-for") == (200, b"no")
+
+async def test_another_user_of_the_machine_needs_the_token(tmp_path: pathlib.Path) -> None:
+    table = tmp_path / "tcp"
+    table.write_text(
+        "sl local_address rem_address st tx_queue tr tm->when retrnsmt uid timeout inode\n"
+        "0: 0100007F:C001 0100007F:05AF 01 0:0 00:0 0 4711 0 1\n"
+    )
+    peers = LoopbackPeers(tables=[table], own=frozenset({1000}))
+    ends: dict[str, Any] = {"client": ("127.0.0.1", 0xC001), "server": ("127.0.0.1", 1455)}
+
+    assert await get(both("", peers, metrics=b"b 2\n"), "/metrics", **ends) == (200, GATEWAY_ALONE)
+    with_token: dict[str, Any] = {"mark": b"authorization", "value": b"Bearer s3cret", **ends}
+    told = await get(both("s3cret", peers, metrics=b"b 2\n"), "/metrics", **with_token)
+    assert told == (200, GATEWAY_ALONE + b"b 2\n")
 
 
 async def test_metrics_are_those_of_both() -> None:

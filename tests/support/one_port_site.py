@@ -8,7 +8,9 @@ from typing import Any
 from support.console_scene import FERNET, Scene
 from support.served import Served, listening, serving
 
+from codex_proapi.commons.http.figures import FiguresAccess
 from codex_proapi.console.app import build as build_console
+from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 from codex_proapi.console.settings import ConsoleSettings
 from codex_proapi.gateway.api.paths import owns
 from codex_proapi.gateway.app import build as build_gateway
@@ -40,7 +42,13 @@ async def one_port_site(
         stack.push_async_callback(console.close)
         await gateway.start()
         await console.start()
-        app = OnePort(gateway=gateway.asgi, console=console.asgi, owns=owns)
+        app = OnePort(
+            gateway=gateway.asgi,
+            console=console.asgi,
+            owns=owns,
+            figures=FiguresAccess(),
+            peers=LoopbackPeers(),
+        )
         await stack.enter_async_context(serving(app, listener))
         stack.callback(console.begin_drain)
         yield Served(console, Scene(console.redis, now=time.time()), base)

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from codex_proapi.commons.http.forwarded import was_forwarded
+from codex_proapi.commons.http.figures import FiguresAccess
+from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -21,16 +22,36 @@ ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 _OK = 200
 _UNREADY = 503
+_PASSED_ON = frozenset({b"host", b"authorization"})
+"""Headers that both get; those that ask for another form of the answer stay outside."""
 _METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class OnePort:
-    """ASGI application that routes to both."""
+    """ASGI application that routes to both.
 
-    def __init__(self, *, gateway: ASGIApp, console: ASGIApp, owns: Callable[[str], bool]) -> None:
+    Args:
+        gateway: The gateway's application.
+        console: The console's.
+        owns: Whether a path is the gateway's.
+        figures: Who may see `/metrics`.
+        peers: Knows connections of other users of this machine, who need the token for that.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: ASGIApp,
+        console: ASGIApp,
+        owns: Callable[[str], bool],
+        figures: FiguresAccess,
+        peers: LoopbackPeers,
+    ) -> None:
         self._gateway = gateway
         self._console = console
         self._owns = owns
+        self._figures = figures
+        self._peers = peers
 
     def __repr__(self) -> str:
         return "<OnePort>"
@@ -40,12 +61,21 @@ class OnePort:
         if scope["type"] != "http":
             raise RuntimeError("only HTTP is served here")
         merged = _MERGED.get(scope["path"].rstrip("/"))
-        if merged is OnePort.metrics and was_forwarded(scope["headers"]):
-            merged = None  # the gateway answers where metrics are hidden
+        if merged is OnePort.metrics and not self._shows_figures(scope):
+            # The gateway answers where metrics are hidden, as it does from outside.
+            scope = {**scope, "headers": [*scope["headers"], (b"forwarded", b"for=unknown")]}
+            merged = None
         if merged is not None and scope["method"] in ("GET", "HEAD"):
-            await _answer(send, *await merged(self, scope))
-            return
-        await (self._gateway if self._owns(scope["path"]) else self._console)(scope, receive, send)
+            return await _answer(send, *await merged(self, scope))
+        return await (self._gateway if self._owns(scope["path"]) else self._console)(
+            scope, receive, send
+        )
+
+    def _shows_figures(self, scope: Scope) -> bool:
+        if not self._figures.allows(scope["headers"]):
+            return False
+        foreign = self._peers.is_foreign(scope.get("client"), scope.get("server"))
+        return self._figures.asks or not foreign
 
     async def health(self, _: Scope) -> tuple[int, bytes, bytes]:
         """Liveness of the process."""
@@ -111,8 +141,7 @@ async def _ask(app: ASGIApp, scope: Scope) -> tuple[int, bytes]:
         elif message["type"] == "http.response.body":
             body.extend(message.get("body", b""))
 
-    # Headers that ask for another form of the answer stay outside.
-    headers = [(name, value) for name, value in scope["headers"] if name == b"host"]
+    headers = [(name, value) for name, value in scope["headers"] if name in _PASSED_ON]
     await app({**scope, "method": "GET", "headers": headers, "state": {}}, receive, send)
     return status, bytes(body)
 

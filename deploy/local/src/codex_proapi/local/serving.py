@@ -7,6 +7,7 @@ import socket
 import uvloop
 
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.commons.http.figures import FiguresAccess
 from codex_proapi.commons.http.listening import CannotListen, bound_socket
 from codex_proapi.commons.http.server import (
     HttpServer,
@@ -18,6 +19,7 @@ from codex_proapi.commons.http.service import Output, process_output
 from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.console.app import Console
 from codex_proapi.console.app import build as build_console
+from codex_proapi.console.auth.loopback_peers import LoopbackPeers
 from codex_proapi.gateway.api.paths import owns
 from codex_proapi.gateway.app import Gateway
 from codex_proapi.gateway.app import build as build_gateway
@@ -82,7 +84,13 @@ async def serve_on(
         await console.start()
         if start.redis is not None:  # a store of this machine only
             await default_time_zone(console.parts.live_settings, start.time_zone)
-        app = OnePort(gateway=gateway.asgi, console=console.asgi, owns=owns)
+        app = OnePort(
+            gateway=gateway.asgi,
+            console=console.asgi,
+            owns=owns,
+            figures=FiguresAccess(start.gateway.metrics_token),
+            peers=LoopbackPeers(),
+        )
         drain = start.gateway.drain_seconds
         host, port = sockets[0].getsockname()[:2]
         server = HttpServer(

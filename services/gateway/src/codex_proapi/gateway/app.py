@@ -14,6 +14,7 @@ import structlog
 from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSettingsStore
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.cluster.store_check import end_process
+from codex_proapi.commons.http.figures import FiguresAccess
 from codex_proapi.commons.prices.price_store import PriceStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.line_writer import TextOutput
@@ -285,4 +286,5 @@ class Gateway:
             check_page=self.stores.authenticator.check_page,
             socket=WebSocketEndpoint(self.services, service, RESPONSES, self.tasks),
             trusted_proxies=self._settings.trusted_proxies,
+            figures=FiguresAccess(self._settings.metrics_token),
         )

@@ -101,6 +101,8 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Hosts that are reached directly in spite of HTTPS_PROXY and ALL_PROXY."""
     log_level: Threshold = "info"
     """Least level that is logged."""
+    metrics_token: Annotated[str, Secret] = ""
+    """What `/metrics` asks for as a bearer token; empty is nothing."""
 
     def __repr__(self) -> str:
         hidden = {name for name, hint in hints_of(type(self)).items() if is_secret(hint)}

@@ -15,7 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from codex_proapi.commons.http.forwarded import was_forwarded
+from codex_proapi.commons.http.figures import FiguresAccess
 from codex_proapi.commons.http.limits import BodyDeadlines
 from codex_proapi.commons.http.request_body import with_deadlines
 from codex_proapi.commons.http.request_id import make_request_id
@@ -28,7 +28,7 @@ from codex_proapi.console.server.http_limits import BODY_DEADLINES
 from codex_proapi.console.settings import ConsoleSettings
 
 FIGURES = "/metrics"
-"""Metrics for Prometheus inside the network; requests through a proxy get a 404."""
+"""Metrics for Prometheus inside the network; who may not see them gets a 404."""
 PROBES = frozenset({"/health", "/readyz", FIGURES})
 """Asked by address, inside the cluster: the host list does not apply."""
 
@@ -105,6 +105,7 @@ class ConsoleMiddleware:
         self._body_deadlines = body_deadlines
         self._clock = clock
         self._hosts = HostList(settings)
+        self._figures = FiguresAccess(settings.metrics_token)
         trusted = [str(network) for network in settings.trusted_proxies]
         self._proxied = ProxyHeadersMiddleware(
             cast("Any", self._seen), trusted_hosts=trusted or ["-"]
@@ -156,7 +157,7 @@ class ConsoleMiddleware:
 
     def _fault(self, scope: Scope, origin: Origin) -> ConsoleError | None:
         """Why this request is refused; None if it is not."""
-        if scope["path"].rstrip("/") == FIGURES and was_forwarded(scope["headers"]):
+        if scope["path"].rstrip("/") == FIGURES and not self._figures.allows(scope["headers"]):
             return NotFound()
         if scope["path"] in PROBES or self._hosts.allows(origin):
             return None

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
-from codex_proapi.commons.http.forwarded import client_address, was_forwarded
+from codex_proapi.commons.http.figures import FiguresAccess
+from codex_proapi.commons.http.forwarded import client_address
 from codex_proapi.commons.http.limits import HttpFault
 from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.http.upgrade import UPGRADE
@@ -64,6 +65,7 @@ def fault_body(fault: HttpFault, request_id: str) -> bytes:
     return error_body(ClientFault(fault.message, code=fault.code))
 
 
+NO_TOKEN: Final = FiguresAccess()
 CheckPage: TypeAlias = Callable[[Mapping[bytes, bytes]], Awaitable[None]]
 """Raises OriginRefused for a web page that may not use the gateway at the moment."""
 
@@ -79,6 +81,7 @@ class Router:
         check_page: CheckPage,
         socket: PostRoute | None = None,
         trusted_proxies: Sequence[Network] = (),
+        figures: FiguresAccess = NO_TOKEN,
     ) -> None:
         self._endpoints = endpoints
         self._direct = {
@@ -90,6 +93,7 @@ class Router:
         self._rest = rest
         self._check_page = check_page
         self._trusted_proxies = tuple(trusted_proxies)
+        self._figures = figures
 
     def __repr__(self) -> str:
         return f"<Router of {sorted(self._endpoints)}>"
@@ -114,7 +118,7 @@ class Router:
                 await self._check_page(headers_of(scope))
             if method == "OPTIONS":
                 return await _preflight(scope, send, request_id)
-            scope = _checked(scope, method)
+            scope = _checked(scope, method, self._figures)
         except GatewayError as error:
             log_refusal(error)
             shape, told = error_body_for(scope), id_headers_for(scope, request_id)
@@ -142,12 +146,12 @@ def _comes_from_page(scope: Scope) -> bool:
     return any(name == b"origin" for name, _ in scope["headers"])
 
 
-def _checked(scope: Scope, method: str) -> Scope:
+def _checked(scope: Scope, method: str, figures: FiguresAccess) -> Scope:
     """The scope as Litestar gets it: the route as its path. Raises what is to be answered."""
     route = route_of(scope["path"])
     if route is None and (hint := hint_for(scope["path"])) is not None:
         raise NotServed(f"{_printable(scope['path'])} is not served here: {hint}.")
-    if route is None or (route == FIGURES and was_forwarded(scope["headers"])):
+    if route is None or (route == FIGURES and not figures.allows(scope["headers"])):
         raise UnknownRoute(_unknown_route(scope["path"]))
     if route in POST_ROUTES or route == COUNT_ROUTE:
         if method == "GET" and _wants_websocket(scope):
