@@ -31,6 +31,7 @@ PAGES = (
 LISTS = (
     *("/api/accounts", "/api/keys", "/api/models", "/api/dashboard", "/api/settings", "/api/audit"),
     *("/api/usage", "/api/usage?by=account", "/api/usage?by=model", "/api/series?span=7d"),
+    *("/api/usage?format=csv", "/api/usage?format=csv&since={year}", "/api/usage?since={year}"),
     *("/api/logs", "/api/logs?limit=60&q=overloaded", "/api/logs?limit=60&q=nothingatall"),
     *("/api/prices", "/api/alerts", "/api/replicas"),
 )

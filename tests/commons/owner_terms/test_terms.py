@@ -54,7 +54,7 @@ def test_terms_are_read_as_they_were_stored(terms: OwnerTerms) -> None:
         ('{"reserved_percent": {"weekly": 100.5}}', "reserved_percent.weekly"),
         ('{"reserved_percent": {"five_hour": -1}}', "reserved_percent.five_hour"),
         ('{"key_groups": [" "]}', "key_groups[0]"),
-        ('{"keys": ["' + "k" * 81 + '"]}', "keys[0]"),
+        ('{"keys": ["' + "k" * 101 + '"]}', "keys[0]"),
         ('{"unreadable": true}', "unreadable"),
     ],
 )

@@ -98,7 +98,7 @@ def test_two_of_one_name_are_told_apart_by_id_and_an_unknown_one_is_told(
     assert run(environ, "invite", first).exit_code == 0
     assert "no owner is called Ben" in run(environ, "invite", "Ben").output
     assert run(environ, "add", " ").exit_code == 2
-    assert run(environ, "add", "x" * 81).exit_code == 2
+    assert run(environ, "add", "x" * 101).exit_code == 2
 
 
 def test_an_owner_with_accounts_is_not_removed(environ: dict[str, str]) -> None:

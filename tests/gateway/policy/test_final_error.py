@@ -137,7 +137,7 @@ def test_a_spent_quota_names_its_end_and_its_plan() -> None:
 
     assert isinstance(error, AllSpent)
     assert (error.resets_at, error.resets_in, error.plan) == (int(NOW) + 3600, 3600, "team")
-    assert error.message == "All accounts are out of quota until 12:06 UTC."
+    assert error.message == "All accounts are out of quota until 2026-11-18 12:06 UTC."
     assert error.retry_after is None
     assert error.should_retry is False
 
@@ -180,7 +180,7 @@ def test_what_ends_by_itself_tells_a_true_wait(cause: Any, seconds: Any, told: A
         (
             (Term.HOURS, Term.SHARE),
             30.2,
-            f"{NONE} outside its owner's hours, on its owner's share. The first one opens at 11:07 UTC.",
+            f"{NONE} outside its owner's hours, on its owner's share. The first one opens at 2026-11-18 11:07 UTC.",
             *(31, True),
         ),
         (

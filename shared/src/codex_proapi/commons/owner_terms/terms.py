@@ -15,8 +15,8 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST_SPANS: Final = 50
 MOST_KEYS: Final = 500
 """Most keys, and most key groups, in one account's terms."""
-MOST_NAME: Final = 80
-"""Most characters of a key group's name."""
+MOST_NAME: Final = 100
+"""Most characters of a key group's name: as many as any name has (`accounts.one_line`, which imports this room)."""
 FULL: Final = 100.0
 _NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
 """Files of a time zone database that name no zone."""

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.params import JSONBody
 
-from codex_proapi.commons.accounts.one_line import NAME_PATTERN
+from codex_proapi.commons.accounts.one_line import MOST_NAME, NAME_PATTERN
 from codex_proapi.console.alerts.alert_store import AlertStore, Outcome
 from codex_proapi.console.alerts.changed_destinations import (
     DestinationFault,
@@ -33,7 +33,7 @@ from codex_proapi.console.server.parameters import Id
 from codex_proapi.console.texts.language import Language
 
 AnyRequest = Request[Any, Any, Any]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=NAME_PATTERN)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME, pattern=NAME_PATTERN)]
 Address = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Entered = Annotated[str, msgspec.Meta(max_length=500)]
 Mailbox = Annotated[str, msgspec.Meta(max_length=254)]

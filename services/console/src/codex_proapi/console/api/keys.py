@@ -10,7 +10,6 @@ from litestar.params import FromQuery, JSONBody
 from codex_proapi.commons.accounts.one_line import LINE_PATTERN, MOST_NAME, NAME_PATTERN
 from codex_proapi.commons.api_keys.limits import Limits
 from codex_proapi.commons.api_keys.store import LEAST_WEIGHT, MOST_WEIGHT, ApiKey, KeyStore
-from codex_proapi.commons.owner_terms.terms import MOST_NAME as MOST_GROUP
 from codex_proapi.console.api.model_check import ModelCheck
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.request_author import audit_event
@@ -23,7 +22,7 @@ Clock = Callable[[], float]
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME, pattern=NAME_PATTERN)]
 Owner = Annotated[str, msgspec.Meta(max_length=MOST_NAME, pattern=LINE_PATTERN)]
-Group = Annotated[str, msgspec.Meta(max_length=MOST_GROUP, pattern=rf"{LINE_PATTERN}(\S(.*\S)?)?$")]
+Group = Annotated[str, msgspec.Meta(max_length=MOST_NAME, pattern=rf"{LINE_PATTERN}(\S(.*\S)?)?$")]
 """The group of keys it belongs to, without spaces at its ends; empty is none."""
 Ends = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800)]
 """Seconds since the epoch; 0 is never."""

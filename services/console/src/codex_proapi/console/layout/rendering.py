@@ -21,6 +21,7 @@ from babel.numbers import (
 from babel.units import format_unit
 from markupsafe import Markup
 
+from codex_proapi.commons.accounts.one_line import MOST_NAME
 from codex_proapi.console.layout.assets import assets
 from codex_proapi.console.layout.preferences import Preferences, Theme
 from codex_proapi.console.texts.catalogue import Texts, texts_of
@@ -64,6 +65,7 @@ def environment(language: Language) -> jinja2.Environment:
         script_modules=assets().scripts,
         languages=list(Language),
         themes=list(Theme),
+        most_name=MOST_NAME,
     )
     made.filters.update(
         number=lambda value: format_decimal(value, locale=locale),

@@ -12,8 +12,6 @@ from codex_proapi.commons.runtime.stored_records import read_json
 
 MOST_OWNERS = 500
 """Owners there can be."""
-MOST_NAME = 80
-"""Characters of an owner's name."""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -4,7 +4,6 @@ The most specific refusal decides, not the last. Faults of accounts are never re
 403, which a client would take as a fault of its own key.
 """
 
-import datetime as dt
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from codex_proapi.commons.balancing.candidates import NoCandidate, NoCandidateCause
 from codex_proapi.commons.balancing.select_account import SHORT_WAIT
 from codex_proapi.commons.owner_terms.closing import WORDS
+from codex_proapi.commons.usage.calendar import UTC
 from codex_proapi.gateway.errors import (
     AccountsClosed,
     AllCooling,
@@ -174,22 +174,15 @@ def _closed(nobody: NoCandidate, now: float) -> AccountsClosed:
         return AccountsClosed(message)
     opens_at = math.ceil(nobody.until)
     seconds = max(1, opens_at - math.floor(now))
-    message = f"{message} The first one opens at {_when(opens_at, now)}."
+    message = f"{message} The first one opens at {UTC.told(opens_at)}."
     return AccountsClosed(message, retry_after=seconds)
 
 
 def _all_spent(until: float, *, now: float, plan: str) -> AllSpent:
     resets_at = math.ceil(until)
     return AllSpent(
-        f"All accounts are out of quota until {_when(resets_at, now)}.",
+        f"All accounts are out of quota until {UTC.told(resets_at)}.",
         resets_at=resets_at,
         resets_in=max(0, math.ceil(until - now)),
         plan=plan or "unknown",
     )
-
-
-def _when(at: int, now: float) -> str:
-    """`14:05 UTC`, with the date if it is not today's."""
-    time = dt.datetime.fromtimestamp(at, dt.UTC)
-    same_day = time.date() == dt.datetime.fromtimestamp(now, dt.UTC).date()
-    return time.strftime("%H:%M UTC" if same_day else "%Y-%m-%d %H:%M UTC")

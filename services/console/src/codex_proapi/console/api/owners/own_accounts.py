@@ -10,6 +10,7 @@ from litestar import Request, delete, get, patch, post
 from litestar.params import JSONBody
 
 from codex_proapi.commons.accounts.model import Account
+from codex_proapi.commons.accounts.one_line import MOST_NAME
 from codex_proapi.commons.accounts.quota_store import SeenQuota
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.owner_terms.terms import OwnerTerms
@@ -41,7 +42,7 @@ Wording = Annotated[str, msgspec.Meta(max_length=40)]
 class OwnFile(AuthFileBody, frozen=True, kw_only=True):
     """An auth.json or a personal access token of an owner's own account."""
 
-    name: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    name: Annotated[str, msgspec.Meta(max_length=MOST_NAME)] = ""
     """What to call the account; without one it keeps its name, or takes the e-mail address."""
     account: Annotated[str, msgspec.Meta(max_length=80)] = ""
     """The account to renew; another identity is then refused."""

@@ -7,13 +7,13 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.params import JSONBody
 
+from codex_proapi.commons.accounts.one_line import MOST_NAME
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.errors import BadRequest, Code, Conflict, NotFound
 from codex_proapi.console.owners.owner_access import NONE, OwnerAccess, OwnerAccesses
 from codex_proapi.console.owners.owner_store import (
-    MOST_NAME,
     MOST_OWNERS,
     Owner,
     OwnerStore,

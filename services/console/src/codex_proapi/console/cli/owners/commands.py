@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import rich_click as click
 
+from codex_proapi.commons.accounts.one_line import MOST_NAME
 from codex_proapi.console.api.owners.records import (
     Invitation,
     OwnerBodies,
@@ -19,7 +20,7 @@ from codex_proapi.console.cli.terminal.questions import confirm
 from codex_proapi.console.cli.terminal.tables import plain, show_table
 from codex_proapi.console.cli.terminal.times import heading, moment, told
 from codex_proapi.console.owners.owner_access import OwnerAccesses
-from codex_proapi.console.owners.owner_store import MOST_NAME, MOST_OWNERS, OwnerStore, new_owner
+from codex_proapi.console.owners.owner_store import MOST_OWNERS, OwnerStore, new_owner
 
 ADDRESS = "Where the console is reached; else PUBLIC_URL, else this machine."
 
