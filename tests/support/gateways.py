@@ -34,8 +34,6 @@ PATIENCE_SECONDS = 60.0
 """How long a test waits for what must come about: a busy machine is no fault of it."""
 AGAIN_SECONDS = 150.0
 """The same, where a call that a busy machine has failed is made again after a minute."""
-POLLED = {"models", "usage"}
-"""Last segments of the paths that a gateway asks in the background."""
 
 
 class Replica:
@@ -195,13 +193,19 @@ class Stage:
         return sum(turn.account == name for turn in self.sim.turns)
 
     async def until_polled(self) -> None:
-        """Wait until the first replica has asked for the models and the quota, as it does at its start.
+        """Wait until the first replica knows the models and the quota of all accounts, as after its start.
 
-        A token that ends before that is renewed by the one who polls.
+        A poll that comes later may renew a token, or end the cooldown of an account whose quota a
+        fault has called spent. An account whose poll has failed is waited for no longer.
         """
-        await self.until(
-            lambda: {r.path.split("/")[-1] for r in self.sim.requests} >= POLLED, AGAIN_SECONDS
-        )
+        gateway = self.replicas[0].gateway
+        lists, tracker = gateway.upstream.catalogues, gateway.upstream.quota_tracker
+
+        def polled() -> bool:
+            known = lists._kept.keys() & tracker._known.keys() | tracker._poll._failures.keys()
+            return tracker.revision > 0 and known >= gateway.stores.view.accounts.keys()
+
+        await self.until(polled, AGAIN_SECONDS)
 
     async def until(self, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until something is so."""
@@ -279,6 +283,7 @@ async def stage(
         if accounts:
             await made.log_in(*accounts)
         first = await made.add_replica(**changes)
+        await made.until_polled()
         await made.client.aclose()
         made.client = await stack.enter_async_context(
             httpx.AsyncClient(base_url=first.url, timeout=PATIENCE_SECONDS, trust_env=False)
