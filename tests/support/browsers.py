@@ -44,6 +44,13 @@ AT_REST = """() => Promise.allSettled(
 """What moves has come to rest, but for what goes on moving: half faded in is no colour to judge."""
 
 
+PASSING = """window.passing = [];
+new MutationObserver((changes) => changes.forEach(({ target, addedNodes }) => addedNodes.forEach((node) => {
+  if (target.id === "toasts" || node.nodeType === Node.TEXT_NODE) window.passing.push(node.textContent);
+}))).observe(document, { subtree: true, childList: true });"""
+"""Remembers what is shown for a few seconds only: a busy machine looks later."""
+
+
 @contextlib.asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """A browser process; the one of the machine, else Playwright's own."""
@@ -96,11 +103,18 @@ class Tab:
     async def see(
         self, selector: str, words: str = "", *, timeout: float = PATIENCE_MILLISECONDS
     ) -> None:
-        """Wait until something is shown."""
+        """Wait until something is shown that stays."""
+        assert ".toast" not in selector, "it passes: `told` waits for what was shown"
         found = (
             self.page.locator(selector, has_text=words) if words else self.page.locator(selector)
         )
         await found.first.wait_for(state="visible", timeout=timeout)
+
+    async def told(self, words: str) -> None:
+        """Wait until a message was shown, on this page, that passes after some seconds."""
+        await self.page.wait_for_function(
+            "words => window.passing.some((text) => text.includes(words))", arg=words
+        )
 
     async def gone(self, selector: str) -> None:
         """Wait until something is shown no more."""
@@ -161,6 +175,7 @@ async def tab(
         **(shape | {"locale": "en-US", "timezone_id": "Europe/Berlin"} | provided)
     )
     context.set_default_timeout(PATIENCE_MILLISECONDS)
+    await context.add_init_script(PASSING)
     try:
         yield Tab(await context.new_page(), base)
     finally:

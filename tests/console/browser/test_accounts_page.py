@@ -32,7 +32,7 @@ async def test_rename_and_weigh(site: Served, visitor: Tab) -> None:
     await visitor.page.fill("#rename [name=name]", "Ada L.")
     await visitor.page.fill("#rename [name=weight]", "2.5")
     await visitor.click("#rename [type=submit]")
-    await visitor.see(".toast", "Saved.")
+    await visitor.told("Saved.")
 
     assert await _state(site, 0) == (False, "Ada L.", 2.5)
     await visitor.see("h1", "ada@example.com")

@@ -67,7 +67,7 @@ async def test_an_auth_json_is_looked_at_before_it_is_saved(
     await page.click("#way-auth_json [data-save]")
 
     await page.see(".account", "Ada's pool")
-    await page.see(".toast", "Ada's pool is signed in and ready.")
+    await page.told("Ada's pool is signed in and ready.")
     assert page.problems == []
 
 

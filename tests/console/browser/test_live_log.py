@@ -27,6 +27,15 @@ async def _settle(site: Served, number: int, **facts: Any) -> str:
     return record.request_id
 
 
+async def layouts(visitor: Tab) -> int:
+    """How often the page has been laid out."""
+    session = await visitor.page.context.new_cdp_session(visitor.page)
+    await session.send("Performance.enable")
+    metrics = (await session.send("Performance.getMetrics"))["metrics"]
+    await session.detach()
+    return next(int(each["value"]) for each in metrics if each["name"] == "LayoutCount")
+
+
 async def test_a_request_comes_to_the_page_by_the_stream(site: Served, visitor: Tab) -> None:
     await visitor.open("/logs")
     await visitor.see(STATE, "Live")
@@ -182,7 +191,7 @@ async def test_a_line_is_copied_as_json(browser: Browser, site: Served) -> None:
         await visitor.open(f"/logs?request_id={request_id}")
         await visitor.click(".log-line")
         await visitor.click("[data-copy-json]")
-        await visitor.see("[data-copy-json]", "Copied")
+        await visitor.told("Copied")
         copied = msgspec.json.decode(await visitor.eval("navigator.clipboard.readText()"))
 
     assert copied["entry"]["request_id"] == request_id
@@ -205,18 +214,13 @@ async def test_the_page_never_holds_more_than_five_hundred_rows(site: Served, vi
 async def test_a_burst_does_not_freeze_the_page(site: Served, visitor: Tab) -> None:
     await visitor.open("/logs")
     await visitor.see(STATE, "Live")
-    await visitor.eval(
-        "() => { window.longest = 0; new PerformanceObserver((list) => list.getEntries().forEach("
-        "(e) => (window.longest = Math.max(window.longest, e.duration)))).observe({ type: 'longtask' }); }"
-    )
+    before = await layouts(visitor)
     records = [site.scene.record(70_000 + n, at=time.time()) for n in range(300)]
     await SettlementWriter(site.console.redis).add(records)
     newest = (await LogStream(site.console.redis).page(count=1))[0]
     await visitor.page.wait_for_selector(f"#log-{newest.id}")
 
-    assert await visitor.eval("window.longest") < 400, (
-        "one layout for all, though machines are slow"
-    )
+    assert await layouts(visitor) - before < len(records) / 3, "not one for each"
 
 
 async def test_clearing_asks_first_and_can_be_undone(site: Served, visitor: Tab) -> None:
@@ -226,7 +230,7 @@ async def test_clearing_asks_first_and_can_be_undone(site: Served, visitor: Tab)
     await visitor.click("#log-clear")
     await visitor.see("#confirm", "Clear the log?")
     await visitor.click("[data-confirm-do]")
-    await visitor.see(".toast", "The log is cleared.")
+    await visitor.told("The log is cleared.")
     assert await visitor.page.locator(".log-row", has_text="gpt").count() == 0
 
     await visitor.click(".toast .button")
@@ -254,7 +258,7 @@ async def test_hidden_tabs_hold_no_connections_and_catch_up_when_seen(
     await visitor.see(STATE, "Live")
     hide = "(hidden) => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true}); document.dispatchEvent(new Event('visibilitychange')); }"
     await visitor.eval(hide, True)
-    for _ in range(100):
+    for _ in range(600):
         if not site.console.parts.gate._open:
             break
         await visitor.page.wait_for_timeout(100)

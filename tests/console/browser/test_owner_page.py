@@ -121,7 +121,7 @@ async def test_an_owner_s_way_from_the_link_to_leaving_the_pool(
     await phone.click("[data-leave]")
     await phone.page.fill("[data-confirm-name]", simulator.account("ada").email)
     await phone.click("[data-confirm-do]")
-    await phone.see(".toast", "登录已吊销")
+    await phone.told("登录已吊销")
     await phone.see(".empty")
     assert await accounts.list() == []
 
