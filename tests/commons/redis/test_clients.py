@@ -179,7 +179,7 @@ async def test_failures_become_store_unavailable_and_name_no_address() -> None:
 
 async def test_a_server_that_hangs_is_given_up_after_the_timeout() -> None:
     with RedisServer() as server:
-        client = connect(server.url, timeout=0.1)
+        client = connect(server.url, timeout=1.0)
         assert await client.ping()
         server.freeze()
         with pytest.raises(StoreUnavailable):
@@ -219,7 +219,7 @@ async def test_a_broken_read_is_asked_once_more_and_a_wrong_one_is_not() -> None
 
 async def test_what_timed_out_is_not_repeated() -> None:
     with RedisServer() as server:
-        client, patient_client = connect(server.url, timeout=0.3), connect_patiently(server.url)
+        client, patient_client = connect(server.url, timeout=1.0), connect_patiently(server.url)
         scripts = Scripts(client, "codex_proapi.commons.redis")
         await scripts.run("release_lock", ["lock"], ["me"])
         before = (await patient_client.info("stats"))["total_connections_received"]
@@ -288,7 +288,7 @@ async def it_goes_on(servers: RedisSentinels, client: Redis, blocking_redis: Red
     await walk(client, blocking_redis)
     store = AccountStore(client, CIPHER)
     before = await store.list()
-    await client.wait(1, 1000)
+    servers.wait_for_replica()
 
     servers.kill(servers.primary)
     with pytest.raises(StoreUnavailable):

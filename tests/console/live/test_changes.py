@@ -1,7 +1,7 @@
 """What has changed lately, told to those who follow."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -20,15 +20,21 @@ async def changes(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> Async
     changes = Changes(redis_client, LogBroadcast(LogStream(redis_client)))
     async with Tasks() as tasks:
         tasks.start(changes.run(), name="changes")
+        await until(lambda: changes._seen)
         yield changes
         changes.close()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():
+            await asyncio.sleep(0.001)
 
 
 async def next_topics(changes: Changes, *, touch: object) -> frozenset[Topic]:
     """What a follower hears after something was touched."""
     following = changes.follow(patience=0.05)
     await anext(following)
-    await asyncio.sleep(0.05)
     await touch  # type: ignore[misc]
     async with asyncio.timeout(60):
         async for topics in following:
@@ -60,11 +66,14 @@ async def test_nobody_looks_while_nobody_follows(changes: Changes, redis_client:
     following = changes.follow(patience=0.02)
     await anext(following)
     await following.aclose()
-    await asyncio.sleep(0.05)
-    commands = (await redis_client.info("commandstats"))["cmdstat_hgetall"]["calls"]
-    await asyncio.sleep(0.1)
 
-    assert (await redis_client.info("commandstats"))["cmdstat_hgetall"]["calls"] == commands
+    async def looks() -> int:
+        return int((await redis_client.info("commandstats"))["cmdstat_hgetall"]["calls"])
+
+    async with asyncio.timeout(60):  # one may be under way
+        before = -1
+        while before != (before := await looks()):
+            await asyncio.sleep(0.05)
     assert repr(changes) == "<Changes for 0 followers>"
 
 
@@ -76,9 +85,22 @@ async def test_closing_ends_who_follows(changes: Changes) -> None:
             heard.append(topics)
 
     following = asyncio.ensure_future(follow())
-    await asyncio.sleep(0.05)
+    await until(lambda: changes._followers)
     changes.close()
     async with asyncio.timeout(60):
         await following
 
     assert heard == [frozenset()]
+
+
+async def test_what_changed_before_anybody_followed_is_told_to_who_comes_first(
+    changes: Changes, redis_client: Redis
+) -> None:
+    await redis_client.incr(keyspace.keys_version())
+
+    async with asyncio.timeout(60):
+        async for topics in changes.follow(patience=0.05):
+            if topics:
+                break
+
+    assert topics == {Topic.KEYS}

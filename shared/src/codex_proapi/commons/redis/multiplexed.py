@@ -237,6 +237,7 @@ class _End(asyncio.Protocol):
         """Close the connection if the oldest command has waited too long."""
         self._watch = None
         if not self._waiting:
+            self._overdue = False
             return
         left = self._waiting[0][1] - self._loop.time()
         if left > 0:

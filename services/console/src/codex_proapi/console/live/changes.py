@@ -49,13 +49,11 @@ class Changes:
         return f"<Changes for {self._followers} followers>"
 
     async def run(self) -> None:
-        """Check until closed or cancelled."""
+        """Check until closed or cancelled; what changes after the start is told to who follows first."""
+        await self._check()
         while not self._closed:
             await self._wanted.wait()
-            try:
-                self._compare(await self._read_topics())
-            except StoreUnavailable:
-                log.warning("changes.interrupted")
+            await self._check()
             await asyncio.sleep(CHECK_SECONDS)
 
     def close(self) -> None:
@@ -83,6 +81,12 @@ class Changes:
             if not self._followers:
                 self._wanted.clear()
 
+    async def _check(self) -> None:
+        try:
+            self._compare(await self._read_topics())
+        except StoreUnavailable:
+            log.warning("changes.interrupted")
+
     async def _read_topics(self) -> dict[Topic, object]:
         reads = [
             StoredRead("value", "accounts-version", ("GET", keyspace.accounts_version())),
@@ -101,7 +105,8 @@ class Changes:
         }
 
     def _compare(self, found: dict[Topic, object]) -> None:
-        differ = [topic for topic in Topic if self._seen and self._seen[topic] != found[topic]]
+        unread = ""  # the log's place, until it is read
+        differ = [t for t in Topic if self._seen.get(t, unread) not in (unread, found[t])]
         self._seen = found
         for topic in differ:
             self._changed[topic] += 1
