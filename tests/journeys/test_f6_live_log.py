@@ -36,6 +36,9 @@ async def scene(redis_url: str, redis_client: Redis) -> AsyncIterator[Scene]:
         served(first) as here,
         served(second) as there,
     ):
+        await _until(
+            lambda: all(each.parts.log_broadcast._ready.is_set() for each in (first, second))
+        )
         yield Scene(first, here, there, LogStream(redis_client))
 
 

@@ -203,7 +203,7 @@ class Stage:
 
         def polled() -> bool:
             known = lists._kept.keys() & tracker._known.keys() | tracker._poll._failures.keys()
-            return tracker.revision > 0 and known >= gateway.stores.view.accounts.keys()
+            return bool(tracker.revision and known >= gateway.stores.view.accounts.keys())
 
         await self.until(polled, AGAIN_SECONDS)
 

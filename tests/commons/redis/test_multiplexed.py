@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
@@ -11,6 +10,7 @@ from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import TimeoutError as TimedOut
 from support.exchanges import a_record
+from support.loop_clock import clock_of
 from support.redis_server import RedisServer
 
 from codex_proapi.commons.accounts.cooldowns import CooldownStore
@@ -37,42 +37,6 @@ def line_to(url: str, *, timeout: float = 1.0) -> MultiplexedConnection:
     line = connect_multiplexed(url, timeout=timeout)
     assert line is not None
     return line
-
-
-class LoopClock:
-    """The running loop to a connection, but for its time and timers, which move when told."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._now = 0.0
-        self._timers: list[tuple[float, Callable[[], object]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
-
-    def time(self) -> float:
-        return self._now
-
-    def call_later(self, seconds: float, work: Callable[[], object]) -> asyncio.Handle:
-        self._timers.append((self._now + seconds, work))
-        return asyncio.Handle(work, (), self._loop)
-
-    def pass_(self, seconds: float) -> None:
-        """Let time go by within one turn of the loop: nothing is read meanwhile."""
-        self._now += seconds
-        due = [work for at, work in self._timers if at <= self._now]
-        self._timers = [each for each in self._timers if each[0] > self._now]
-        for work in due:
-            work()
-
-
-async def clock_of(line: MultiplexedConnection) -> LoopClock:
-    """Connect, and give the connection a clock of the test's."""
-    await line.call("PING")
-    end: Any = line._end
-    end._watch.cancel()
-    end._watch, end._loop = None, LoopClock()
-    return end._loop  # type: ignore[no-any-return]
 
 
 @pytest.fixture
