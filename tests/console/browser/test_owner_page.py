@@ -1,6 +1,7 @@
 """An owner comes in by the administrator's link, on a phone and in Chinese, and rules his account."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from support.served import Served, served
 from codex_proapi.commons.owner_terms.terms import HoursSpan
 from codex_proapi.console.owners.consent import CURRENT
 from codex_proapi.simulator import Simulator
+from codex_proapi.simulator.state.accounts import SavedReset
 
 pytestmark = pytest.mark.browser
 
@@ -124,6 +126,30 @@ async def test_an_owner_s_way_from_the_link_to_leaving_the_pool(
     await phone.told("登录已吊销")
     await phone.see(".empty")
     assert await accounts.list() == []
+
+
+async def test_an_owner_reads_his_saved_resets_and_redeems_one(
+    administrator: Tab, phone: Tab, simulator: Simulator
+) -> None:
+    ada = simulator.account("ada")
+    ends = time.time() + 9 * 86_400
+    ada.saved_resets = [SavedReset(id="saved-1", expires_at=ends)]
+    await enter(phone, await invited(administrator))
+    await sign_in(phone, simulator)
+    reset = phone.page.locator(".reset-row")
+    await expect(reset).to_have_count(0)
+
+    await phone.page.get_by_role("button", name="从 OpenAI 读取").click()
+    await expect(reset).to_contain_text("可用")
+    assert await phone.eval(WIDE) == 0
+    await reset.get_by_role("button").click()
+    await phone.see("#confirm", "无法撤销")
+    assert ada.resets_redeemed == 0
+    await phone.click("[data-confirm-do]")
+
+    await expect(reset).to_contain_text("owner:Ada")
+    await expect(reset.get_by_role("button")).to_have_count(0)
+    assert ada.resets_redeemed == 1
 
 
 async def test_the_administrator_sees_whose_an_account_is_and_on_which_terms(

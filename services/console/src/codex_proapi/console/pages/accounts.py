@@ -11,7 +11,7 @@ from codex_proapi.console.api.logins import returns_here
 from codex_proapi.console.errors import Code, NotFound
 from codex_proapi.console.layout.layout import AnyRequest, page
 from codex_proapi.console.owners.owner_store import OwnerStore
-from codex_proapi.console.resets.redeeming import KnownResets, known_resets
+from codex_proapi.console.resets.known_resets import KnownResets, read_known_resets
 from codex_proapi.console.server.parameters import Id
 from codex_proapi.console.texts.phrases import FAULTS, N_
 from codex_proapi.console.views.account_list import (
@@ -147,27 +147,20 @@ async def account_page(
     ways = ways_of(request, sources)
     owner = await owners.get(row.owner) if row.owner else None
     keys = await sources.keys.names() if row.terms.keys else {}
+    resets = await read_known_resets(sources.resets, [account_id], now=sources.clock())
     view = AccountView(
         account=row,
         owner=owner.name if owner else row.owner,
         on_terms=row.terms != NO_TERMS,
         hours=hours_lines(row.terms),
         keys=tuple(keys.get(key, key) for key in row.terms.keys),
-        resets=await _resets_of(account_id, sources),
+        resets=resets.get(account_id),
         entries=[failure_of(entry, names) for entry in own[:LAST_REQUESTS]],
         ways=ways.ways,
         redirect_uri=ways.redirect_uri,
         at_registered_address=ways.at_registered_address,
     )
     return await page(request, sources, overview, "account.html", view=view)
-
-
-async def _resets_of(account_id: str, sources: Sources) -> KnownResets | None:
-    read = (await sources.resets.last_read([account_id])).get(account_id)
-    if read is None:
-        return None
-    redemptions = await sources.resets.redemptions(account_id)
-    return known_resets(read, redemptions, now=sources.clock())
 
 
 def ways_of(request: AnyRequest, sources: Sources) -> Ways:

@@ -14,7 +14,8 @@ from codex_proapi.console.auth.audit import Audit, Facts
 from codex_proapi.console.auth.identity import identity_of
 from codex_proapi.console.auth.request_author import audit_event
 from codex_proapi.console.errors import Code, ConsoleError, NotFound
-from codex_proapi.console.resets.redeeming import DoneRedemption, KnownResets, Resets
+from codex_proapi.console.resets.known_resets import KnownResets
+from codex_proapi.console.resets.redeeming import DoneRedemption, Resets
 from codex_proapi.console.server.dependencies import Injected
 from codex_proapi.console.server.parameters import Id
 

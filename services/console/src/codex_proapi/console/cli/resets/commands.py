@@ -25,7 +25,8 @@ from codex_proapi.console.cli.upstream.login import PLACEHOLDER
 from codex_proapi.console.cli.upstream.login import READ as READ_FOR_LOGIN
 from codex_proapi.console.errors import ConsoleError
 from codex_proapi.console.resets.backend_calls import SECONDS, ResetCalls
-from codex_proapi.console.resets.redeeming import DoneRedemption, KnownReset, KnownResets, Resets
+from codex_proapi.console.resets.known_resets import KnownReset, KnownResets
+from codex_proapi.console.resets.redeeming import DoneRedemption, Resets
 from codex_proapi.console.resets.reset_store import ResetStore
 from codex_proapi.console.settings import ConsoleSettings
 from codex_proapi.console.version import own_version

@@ -21,6 +21,7 @@ from codex_proapi.console.layout.rendering import render, render_in_steps
 from codex_proapi.console.owners.consent import CURRENT, WORDINGS
 from codex_proapi.console.owners.owner_store import Owner
 from codex_proapi.console.pages.accounts import known_fault, ways_of
+from codex_proapi.console.resets.known_resets import KnownResets, read_known_resets
 from codex_proapi.console.server.error_responses import OWNER_PAGE
 from codex_proapi.console.views.account_list import AccountRow, load_accounts
 from codex_proapi.console.views.owners.hours import DAY_NAMES, HoursLine, hours_lines
@@ -39,6 +40,8 @@ class OwnAccount(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     """Names of the keys that may use it, and of no others."""
     usage: OwnUsage
+    resets: KnownResets | None
+    """Its saved resets as they were last read; None if they never were."""
     wording: tuple[str, ...]
     """The wording that was agreed to, untranslated; empty if this version does not know it."""
     agreed: bool
@@ -95,8 +98,10 @@ async def owner_entry_page(request: AnyRequest) -> Response[str]:
 
 async def _view(request: AnyRequest, sources: Sources, owner: Owner, *, csrf: str) -> OwnView:
     overview = await load_accounts(sources, owner=owner.id)
-    usage = await usage_of(sources, [row.id for row in overview.rows])
+    ids = [row.id for row in overview.rows]
+    usage = await usage_of(sources, ids)
     now = sources.clock()
+    resets = await read_known_resets(sources.resets, ids, now=now)
     keys = [key for key in await sources.keys.list() if not (key.revoked or key.expired(now))]
     names = {key.id: key.name for key in keys}
     asked, ways = request.query_params, ways_of(request, sources)
@@ -104,7 +109,9 @@ async def _view(request: AnyRequest, sources: Sources, owner: Owner, *, csrf: st
     return OwnView(
         owner=owner,
         csrf=csrf,
-        accounts=tuple(_account(row, names, usage[row.id]) for row in overview.rows),
+        accounts=tuple(
+            _account(row, names, usage[row.id], resets.get(row.id)) for row in overview.rows
+        ),
         key_groups=tuple(sorted({key.group for key in keys if key.group}, key=str.casefold)),
         keys=tuple(sorted(names.items(), key=lambda each: (each[1].casefold(), each[0]))),
         zones=tuple(sorted(zone_names())),
@@ -120,7 +127,9 @@ async def _view(request: AnyRequest, sources: Sources, owner: Owner, *, csrf: st
     )
 
 
-def _account(row: AccountRow, keys: Mapping[str, str], usage: OwnUsage) -> OwnAccount:
+def _account(
+    row: AccountRow, keys: Mapping[str, str], usage: OwnUsage, resets: KnownResets | None
+) -> OwnAccount:
     terms = row.terms
     form = {
         "id": row.id,
@@ -139,6 +148,7 @@ def _account(row: AccountRow, keys: Mapping[str, str], usage: OwnUsage) -> OwnAc
         hours=hours_lines(terms),
         keys=tuple(keys[key] for key in terms.keys if key in keys),
         usage=usage,
+        resets=resets,
         wording=WORDINGS.get(terms.consent.wording, ()),
         agreed=bool(terms.consent.at) and terms.consent.wording == CURRENT,
         form=msgspec.json.encode(form).decode(),
