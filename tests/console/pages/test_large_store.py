@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from support.clock import Clock
 from support.console_scene import FERNET
 from support.consoles import console_settings, running
 from support.large_scene import LargeScene
@@ -37,10 +38,9 @@ MOST_TRIPS = 45
 async def console(redis_url: str) -> AsyncIterator[Console]:
     """A console with more accounts and keys than a page shows."""
     settings = console_settings(patient(redis_url), encryption_keys=(FERNET,))
-    async with running(settings, clock=time.time) as console:
-        scene = LargeScene(
-            console.redis, now=time.time(), accounts=120, keys=150, days=3, entries=600
-        )
+    clock = Clock(time.time())
+    async with running(settings, clock=clock) as console:
+        scene = LargeScene(console.redis, now=clock(), accounts=120, keys=150, days=3, entries=600)
         await scene.fill()
         yield console
 
