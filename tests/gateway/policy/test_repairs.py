@@ -159,3 +159,30 @@ def test_what_a_request_needs_stays(name: str) -> None:
     request = a_request()
 
     assert without_parameter(request, name) is request
+
+
+def test_images_before_the_last_item_become_notes() -> None:
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    text = {"type": "input_text", "text": "look"}
+    asked = {"type": "message", "role": "user", "content": [image, text]}
+    shown = {"type": "function_call_output", "call_id": "c", "output": [image]}
+    plain = {"type": "function_call_output", "call_id": "d", "output": "done"}
+    request = a_request(asked, shown, plain, asked)
+
+    found = changed(request, Change.WITHOUT_IMAGES, NO)
+
+    kinds = [
+        [part["type"] for part in item.get("content") or item["output"]]
+        for item in (found.input[0], found.input[1], found.input[3])
+    ]
+    assert kinds == [["input_text", "input_text"], ["input_text"], ["input_image", "input_text"]]
+    assert found.input[2] == plain
+    assert request.input[0] == asked, "never the argument"
+
+
+def test_an_image_of_the_last_item_alone_leaves_nothing_to_change() -> None:
+    image = {"type": "input_image", "image_url": "https://a.test/b.png"}
+    request = a_request({"type": "message", "role": "user", "content": [image]})
+
+    with pytest.raises(GatewayError):
+        changed(request, Change.WITHOUT_IMAGES, NO)

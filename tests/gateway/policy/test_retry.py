@@ -49,6 +49,7 @@ def detail(status: int, text: Any) -> Any:
 
 
 NOT_IN_PLAN = "The 'gpt-6-sol' model is not supported when using Codex with a ChatGPT account."
+NO_IMAGE = "The image data you provided does not represent a valid image. Please try again."
 TOO_OLD = "The 'gpt-6-sol' model requires a newer version of Codex. Please upgrade."
 INVALIDATED = "Your authentication token has been invalidated. Please try signing in again."
 
@@ -60,6 +61,8 @@ ROWS = [
     (detail(400, "Instructions are required"), RefusalKind.SHAPE, Change.OTHER_SHAPE),
     (coded(400, "invalid_value"), RefusalKind.REQUEST, None),
     (coded(400, "invalid_function_parameters"), RefusalKind.REQUEST, None),
+    (coded(400, "invalid_value", NO_IMAGE), RefusalKind.IMAGE, Change.WITHOUT_IMAGES),
+    (coded(400, "image_parse_error"), RefusalKind.IMAGE, Change.WITHOUT_IMAGES),
     (typed(400, "invalid_request_error"), RefusalKind.REQUEST, None),
     (coded(400, "unknown_parameter"), RefusalKind.PARAMETER, Change.WITHOUT_PARAMETER),
     (coded(400, "context_length_exceeded"), RefusalKind.REQUEST, None),
@@ -166,6 +169,7 @@ IN_STREAM = {
     "bio_policy": RefusalKind.REQUEST,
     "content_policy_violation": RefusalKind.REQUEST,
     "misalignment_policy_violation": RefusalKind.REQUEST,
+    "image_content_policy_violation": RefusalKind.IMAGE,
     "model_not_found": RefusalKind.SHAPE,
     "server_is_overloaded": RefusalKind.CAPACITY,
     "flex_unavailable": RefusalKind.TIER,

@@ -110,6 +110,7 @@ REPAIRS: Final[dict[str, str]] = {
     "without_parameter": N_("sent again without the parameter that was refused"),
     "without_tier": N_("sent again without a service tier"),
     "without_tool_search": N_("sent again with the tool search as a function"),
+    "without_images": N_("sent again without earlier images, as one of them was refused"),
 }
 """What was changed of a request before the next attempt, by `gateway.policy.retry.Change`."""
 

@@ -7,7 +7,7 @@ import enum
 import re
 from typing import Final
 
-from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.formats.codex.refusals import IMAGE_CODES, Refusal
 from codex_proapi.gateway.policy.transport_faults import (
     SOCKET_BROKEN,
     SOCKET_LOST,
@@ -29,6 +29,7 @@ class RefusalKind(enum.StrEnum):
     SHAPE = "shape"
     TIER = "tier"
     TOOL_SEARCH = "tool_search"
+    IMAGE = "image"
     MODEL_NOT_IN_PLAN = "model_not_in_plan"
     CLIENT_TOO_OLD = "client_too_old"
     EXPIRED = "expired"
@@ -76,6 +77,7 @@ KIND_OF_CODE: Final[dict[str, RefusalKind]] = {
     "model_not_found": RefusalKind.SHAPE,
     "unsupported_value": RefusalKind.SHAPE,
     "flex_unavailable": RefusalKind.TIER,
+    **dict.fromkeys(IMAGE_CODES, RefusalKind.IMAGE),
     "token_expired": RefusalKind.EXPIRED,
     **dict.fromkeys(
         (
@@ -136,6 +138,9 @@ KIND_OF_STATUS: Final[dict[int, RefusalKind]] = {
 }
 """Kinds by status, for refusals without a known code; others below 500 are the request's fault."""
 
+_OF_BODY: Final = frozenset({400, 422})
+_IMAGE_WORDS: Final = re.compile(r"does not represent a valid image\b")
+"""Of an image that cannot be read; its code is that of any other invalid value."""
 _TIMED_OUT = ("timeout", "proxy: timeout")
 
 
@@ -152,6 +157,8 @@ def _kind_of(refusal: Refusal) -> RefusalKind:
         return RefusalKind.CONNECT_TIMEOUT
     # The more telling of two: `type: usage_limit_reached` may come with a rate limit's code.
     kinds = [KIND_OF_CODE.get(word) for word in (refusal.type, refusal.code)]
+    if refusal.status in _OF_BODY and _IMAGE_WORDS.search(refusal.message):
+        return RefusalKind.IMAGE
     if RefusalKind.SPENT in kinds and refusal.quota is not None and refusal.quota.of_some_models:
         return RefusalKind.MODEL_SPENT
     for preferred in (RefusalKind.SPENT, RefusalKind.NOT_INCLUDED):

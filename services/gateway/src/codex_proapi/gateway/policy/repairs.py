@@ -15,7 +15,7 @@ from codex_proapi.gateway.policy.retry import Change, parameter_of
 LASTING: Final = frozenset(
     {
         *(Change.OTHER_SHAPE, Change.WITHOUT_PARAMETER, Change.WITHOUT_TIER),
-        Change.WITHOUT_TOOL_SEARCH,
+        *(Change.WITHOUT_TOOL_SEARCH, Change.WITHOUT_IMAGES),
     }
 )
 """Changes that are kept for all further accounts."""
@@ -24,6 +24,7 @@ NEEDED: Final = frozenset(
     {"type", "role", "content", "call_id", "output", "arguments", "name", "text", "image_url"}
 )
 """Keys that an item or part cannot do without."""
+_NOTE: Final[Item] = {"type": "input_text", "text": "[an image that could not be used]"}
 _OF_SEARCH: Final = frozenset({"model", "tools", "tool_choice"})
 """Parameters that a refusal of the shape, or of its web search, may name."""
 _IN_INPUT: Final = re.compile(
@@ -34,7 +35,8 @@ _IN_INPUT: Final = re.compile(
 def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> UpstreamRequest:
     """The request with a change applied; the same object if nothing can be changed.
 
-    Raises GatewayError, the client's error, for a forced web search: the lite shape has none.
+    Raises GatewayError, the client's error, for a forced web search, which the lite shape has not, and
+    for an image of the last item.
     """
     match change:
         case Change.WITHOUT_ENCRYPTED:
@@ -47,10 +49,38 @@ def changed(request: UpstreamRequest, change: Change, refusal: Refusal) -> Upstr
             return msgspec.structs.replace(request, service_tier=None)
         case Change.WITHOUT_TOOL_SEARCH:
             return msgspec.structs.replace(request, tool_search=None)
+        case Change.WITHOUT_IMAGES:
+            return _without_images(request, refusal)
         case Change.WITHOUT_PARAMETER:
             return without_parameter(request, parameter_of(refusal))
         case Change.NOTHING | Change.CREDENTIAL | Change.NEW_CONNECTION:
             return request
+
+
+def _without_images(request: UpstreamRequest, refusal: Refusal) -> UpstreamRequest:
+    """The request with a note in the place of each image before its last item.
+
+    An image that was refused stays in the client's history: without this it would end the session,
+    whatever is asked next. Raises GatewayError where there is none: the last item's is refused.
+    """
+    earlier = tuple(map(_noted, request.input[:-1]))
+    if earlier == request.input[:-1]:
+        raise public_error(refusal)
+    return msgspec.structs.replace(request, input=(*earlier, *request.input[-1:]))
+
+
+def _noted(item: Item) -> Item:
+    """An item with a note in the place of each image."""
+    found = {
+        name: [_NOTE if _is_image(part) else part for part in parts]
+        for name in ("content", "output")
+        if isinstance(parts := item.get(name), list) and any(map(_is_image, parts))
+    }
+    return {**item, **found} if found else item
+
+
+def _is_image(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") == "input_image"
 
 
 def _without_search(request: UpstreamRequest, refusal: Refusal) -> GatewayError:

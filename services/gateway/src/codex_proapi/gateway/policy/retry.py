@@ -65,6 +65,8 @@ class Change(enum.StrEnum):
     """Without a service tier."""
     WITHOUT_TOOL_SEARCH = "without_tool_search"
     """With the client's tool search as a function, and its tools at the top level."""
+    WITHOUT_IMAGES = "without_images"
+    """With a note in the place of each image before the last item."""
 
 
 class RetryRule(msgspec.Struct, frozen=True):
@@ -116,6 +118,7 @@ TABLE: Final[dict[RefusalKind, RetryRule]] = {
     RefusalKind.TOOL_SEARCH: RetryRule(
         Fault.REQUEST, Verdict.GIVE_UP, once=Change.WITHOUT_TOOL_SEARCH
     ),
+    RefusalKind.IMAGE: RetryRule(Fault.REQUEST, Verdict.GIVE_UP, once=Change.WITHOUT_IMAGES),
     RefusalKind.MODEL_NOT_IN_PLAN: RetryRule(
         Fault.REQUEST,
         Verdict.NEXT_ACCOUNT,

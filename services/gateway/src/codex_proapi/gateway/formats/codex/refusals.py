@@ -31,7 +31,17 @@ LOG_WORDS: Final = 160
 FARTHEST_RESET: Final = 366 * 86_400
 """Seconds; a reset further away is ignored as an error."""
 
+IMAGE_CODES: Final = frozenset(
+    {
+        *("invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url"),
+        *("invalid_image_mode", "image_too_large", "image_too_small", "image_parse_error"),
+        *("image_content_policy_violation", "image_file_too_large", "image_file_not_found"),
+        *("unsupported_image_media_type", "empty_image_file", "failed_to_download_image"),
+    }
+)
+"""Codes of an image that is not taken, as OpenAI's API reference lists them (November 2026)."""
 STATUS_OF_CODE: Final[dict[str, int]] = {
+    **dict.fromkeys(IMAGE_CODES, 400),
     "context_length_exceeded": 400,
     "invalid_prompt": 400,
     "cyber_policy": 400,
