@@ -173,6 +173,9 @@ async def test_a_fedramp_account_is_never_asked_for_it(redis_url: str) -> None:
         [ada] = await play.log_in("ada")
         await play.redis.hset("{codex-proapi}:account:" + ada, "fedramp", "1")
         await play.redis.incr("{codex-proapi}:accounts-version")
-        await until_known(play)
+        gateway = play.replicas[0].gateway
+        await play.until(lambda: any(a.fedramp for a in gateway.stores.view.accounts.values()))
+        await gateway.upstream.quota_tracker.check()
+        await gateway.upstream.quota_tracker.ask()
 
         assert set(polled(play)) == {""}

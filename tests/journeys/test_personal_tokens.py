@@ -39,7 +39,8 @@ async def test_each_call_names_the_token_its_workspace_and_its_region(
         play.sim.account("ada").fedramp = True
         await add_token(play, "ada")
         await play.add_replica(upstream_transport=transport)
-        await play.until_polled()
+        polled = {"models", "usage"}  # by the second replica, which finds it at its start
+        await play.until(lambda: {r.path.split("/")[-1] for r in play.sim.requests} >= polled)
 
         answers = [
             await play.chat(model="gpt-6-sol"),

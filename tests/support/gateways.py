@@ -150,7 +150,7 @@ class Stage:
             entries = await self.logs.page(count=1000)
             found = [e.entry.exchange for e in reversed(entries) if e.entry.exchange]
             if len(found) >= count:
-                return found
+                return sorted(found, key=lambda each: each.at)
             await asyncio.sleep(0.02)
         raise AssertionError(f"{len(found)} of {count} exchanges were settled")
 
