@@ -47,6 +47,11 @@ class SSESplitter:
     def __repr__(self) -> str:
         return f"<SSESplitter {self._size} bytes pending>"
 
+    @property
+    def at_border(self) -> bool:
+        """Whether the next byte begins a block, whatever it is."""
+        return self._started and not (self._pieces or self._after_cr or self.overlong)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Add bytes; return the blocks they complete, with LF line ends."""
         if self.overlong:

@@ -195,10 +195,9 @@ class HttpResponse:
 
         Raises ConnectionLost if the head is too long.
         """
-        receiver = self._receiver
         pieces = self._pieces
-        if receiver is not None and pieces:
-            self._framing = self._size = 0
+        if pieces and (receiver := self._receiver) is not None:
+            self._framing = 0
             data = pieces.pop() if len(pieces) == 1 else self._taken()
             return not receiver.received(data)
         self.wake()

@@ -94,7 +94,7 @@ class RequestCycle:
         ),
         *("response_started", "response_complete", "on_writable"),
         *("_connection", "_gone", "_pieces", "_untaken", "_woken", "_end_told"),
-        *("_chunked", "_left", "_unsent_head"),
+        *("_chunked", "_left", "_unsent_head", "_only_chunks"),
     )
 
     def __init__(
@@ -121,6 +121,8 @@ class RequestCycle:
         self._chunked: bool | None = None
         self._left = 0
         self._unsent_head = b""
+        self._only_chunks = False
+        """Whether the head was sent and everything that follows are chunks."""
 
     def __repr__(self) -> str:
         state = "complete" if self.response_complete else "under way"
@@ -263,7 +265,11 @@ class RequestCycle:
         transport = connection.transport
         if self.disconnected or transport.is_closing():
             return not connection.write_paused
+        if self._only_chunks and data:
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            return not connection.write_paused
         head, self._unsent_head = self._unsent_head, b""
+        self._only_chunks = bool(self._chunked) and self.head.method != "HEAD"
         if not data or self.head.method == "HEAD":
             framed = head
         elif self._chunked:

@@ -18,7 +18,6 @@ SLICE_BYTES = 4 * 1024
 
 What is translated waits for a client that reads slowly, and is not to be more than what may wait anyhow.
 """
-EVENT_END = b"\n\n"
 
 
 class PushedStream:
@@ -41,19 +40,19 @@ class PushedStream:
         translator: StreamTranslator,
         times: StreamTimes,
     ) -> None:
-        self.events = 0
-        """Events that have come."""
         self._source = source
         self._cycle = cycle
         self._translator = translator
         self._times = times
+        self._over = False
+        """Whether the last bytes are known; what still comes is nobody's."""
         self._rest = b""
         self._complete = False
         self._error: Exception | None = None
         self._last: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def __repr__(self) -> str:
-        return f"<PushedStream after {self.events} events>"
+        return f"<PushedStream {'over' if self._over else 'under way'}>"
 
     @property
     def waits(self) -> bool:
@@ -72,16 +71,15 @@ class PushedStream:
             return await self._last
         finally:
             self._cycle.on_writable = None
-            self._last.cancel()  # what still comes is nobody's
+            self._over = True
 
     # What the source calls.
 
     def received(self, data: bytes) -> bool:
         """Take what upstream has sent; False if no more should come until it is resumed."""
-        if self._last.done():
+        if self._over:
             return True
         self._times.received()
-        self.events += data.count(EVENT_END)
         if self._rest or len(data) > SLICE_BYTES:
             self._rest += data
             return self._write_slices()
@@ -103,7 +101,7 @@ class PushedStream:
 
     def _write_slices(self) -> bool:
         """Write what is kept, a slice at a time; False if the client stops taking it."""
-        while self._rest and not self._last.done():
+        while self._rest and not self._over:
             data, self._rest = self._rest[:SLICE_BYTES], self._rest[SLICE_BYTES:]
             if not self._write(data):
                 return False
@@ -117,11 +115,11 @@ class PushedStream:
         try:
             out = translator.feed(data)
         except Exception as error:  # noqa: BLE001 - it is the waiting task's
-            self._last.set_exception(error)
+            self._end(error)
             return True
         if translator.done:
             self._rest = b""
-            self._last.set_result(out)
+            self._end(out)
             return True
         if not out:
             return self._cycle.writable
@@ -130,11 +128,21 @@ class PushedStream:
 
     def _conclude(self) -> None:
         """The last byte of upstream was translated."""
-        if self._last.done():
+        if self._over:
             return
         try:
             if self._error is not None:
                 raise broke_off(self._error) from self._error  # noqa: TRY301 - the same end for both
-            self._last.set_result(self._translator.finish())
+            self._end(self._translator.finish())
         except Exception as error:  # noqa: BLE001 - it is the waiting task's
-            self._last.set_exception(error)
+            self._end(error)
+
+    def _end(self, last: bytes | Exception) -> None:
+        """Wake the waiting task with the last bytes, or with what went wrong."""
+        self._over = True
+        if self._last.done():
+            return  # the task was cancelled, and does not know it yet
+        if isinstance(last, Exception):
+            self._last.set_exception(last)
+        else:
+            self._last.set_result(last)

@@ -10,11 +10,7 @@ from typing import Final, Protocol, TypeAlias
 
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.errors import GatewayError, UpstreamSlow
-from codex_proapi.gateway.exchange.answer.pushed_stream import (
-    EVENT_END,
-    SLICE_BYTES,
-    PushedStream,
-)
+from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES, PushedStream
 from codex_proapi.gateway.exchange.answer.stream_times import StreamTimes
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.limits.limit_charge import LimitCharge
@@ -212,9 +208,13 @@ class ResponseWriter:
 
     async def _pumped(self, source: ResponseSource, translator: StreamTranslator) -> bytes:
         """Write the answer up to its last bytes, which it gives; by pushing where both ends can."""
-        if isinstance(source, PushingStream) and isinstance(self._sink, DirectSink):
-            return await self._push(source, self._sink, translator)
-        return await self._pull(source, translator)
+        held = translator.report.events
+        try:
+            if isinstance(source, PushingStream) and isinstance(self._sink, DirectSink):
+                return await self._push(source, self._sink, translator)
+            return await self._pull(source, translator)
+        finally:
+            self._exchange.count_events(translator.report.events - held)
 
     async def _push(
         self, source: PushingStream, sink: DirectSink, translator: StreamTranslator
@@ -226,7 +226,6 @@ class ResponseWriter:
             return await pushed.last()
         finally:
             self._pushed = None
-            self._exchange.count_events(pushed.events)
 
     async def _pull(self, source: ResponseSource, translator: StreamTranslator) -> bytes:
         """The slow way: wait for each read, then for the client."""
@@ -239,7 +238,6 @@ class ResponseWriter:
             if not data:
                 return translator.finish()
             times.received()
-            self._exchange.count_events(data.count(EVENT_END))
             if len(data) > SLICE_BYTES:
                 out = await self._write_slices(translator, data)
             else:
@@ -306,21 +304,22 @@ class ResponseWriter:
         fold, read, times = self._translator, source.read, self._times
         if fold is None:
             raise RuntimeError("an answer needs its translator first")
+        fold.feed(source.held)
+        held = fold.report.events
         times.idle = 0
         times.begin()
         self._reading = True
         try:
-            fold.feed(source.held)
             while not fold.done:
                 data = await read()
                 times.idle = 0
                 if not data:
                     break
                 times.received()
-                self._exchange.count_events(data.count(EVENT_END))
                 fold.feed(data)
         finally:
             self._reading = False
+            self._exchange.count_events(fold.report.events - held)
         return fold.finish()
 
     async def fail(self, error: GatewayError) -> None:

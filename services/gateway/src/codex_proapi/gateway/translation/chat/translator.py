@@ -21,8 +21,6 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     TEXT_LINES,
     AnswerTranslator,
     arguments_string,
-    reasoning_string,
-    text_string,
 )
 from codex_proapi.gateway.translation.stream.event_translator import FastHandler
 
@@ -59,20 +57,6 @@ class ChatTranslator(ChatAnswer):
         self._call: Call | None = None
         self._call_around = (b"", b"")
 
-    def _text(self, block: bytes) -> bytes | None:
-        delta = text_string(block, self._stream.text.text_position)
-        if not delta:
-            return delta
-        before, after = self._text_around
-        return before + delta + after
-
-    def _reasoning(self, block: bytes) -> bytes | None:
-        delta = reasoning_string(block, self._stream.text.reasoning_position)
-        if not delta:
-            return delta
-        before, after = self._reasoning_around
-        return before + delta + after
-
     def _arguments(self, block: bytes) -> bytes | None:
         call = self._call
         delta = arguments_string(block, call.item_id) if call is not None else None
@@ -82,14 +66,14 @@ class ChatTranslator(ChatAnswer):
         return before + delta + after
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {
-        TEXT_LINES: _text,
-        REASONING_LINES: _reasoning,
+        TEXT_LINES: ChatAnswer.copy_text,
+        REASONING_LINES: ChatAnswer.copy_reasoning,
         ARGUMENTS_LINES: _arguments,
         **SILENT_HANDLERS,
     }
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
-        self._remember_call()
+        self._remember()
         return b"".join([self._encoder.encode(chunk) for chunk in chunks])
 
     def _terminator(self) -> bytes:
@@ -100,8 +84,11 @@ class ChatTranslator(ChatAnswer):
         cut = self._stream.state is AnswerState.CUT
         return DONE if cut else chat_error_event(error)
 
-    def _remember_call(self) -> None:
-        """Note the call whose deltas can take the fast path."""
+    def _remember(self) -> None:
+        """Note which deltas can take the fast path."""
+        text = self._stream.text
+        self._text_position = text.text_position
+        self._reasoning_position = text.reasoning_position
         call = self._stream.calls.current
         if call is not self._call and call is not None:
             delta = CallDelta(index=call.index, form=call.form)

@@ -14,7 +14,6 @@ from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 from codex_proapi.gateway.translation.stream.answer_translator import (
     SILENT_HANDLERS,
     TEXT_LINES,
-    text_string,
 )
 from codex_proapi.gateway.translation.stream.event_translator import FastHandler
 
@@ -31,16 +30,13 @@ class CompletionTranslator(ChatAnswer):
         self._encoder = CompletionEncoder(completion_id=completion_id, created=created, model=model)
         self._text_around = self._encoder.around_text
 
-    def _text(self, block: bytes) -> bytes | None:
-        delta = text_string(block, self._stream.text.text_position)
-        if not delta:
-            return delta
-        before, after = self._text_around
-        return before + delta + after
-
-    _fast: ClassVar[Mapping[bytes, FastHandler]] = {TEXT_LINES: _text, **SILENT_HANDLERS}
+    _fast: ClassVar[Mapping[bytes, FastHandler]] = {
+        TEXT_LINES: ChatAnswer.copy_text,
+        **SILENT_HANDLERS,
+    }
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
+        self._text_position = self._stream.text.text_position
         if chunks and self._echo:
             chunks = [ChatChunk(content=self._echo), *chunks]
             self._echo = ""

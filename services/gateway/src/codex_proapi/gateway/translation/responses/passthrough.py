@@ -37,9 +37,11 @@ from codex_proapi.gateway.formats.openai.responses import complete_response, enc
 from codex_proapi.gateway.formats.sse import SSEMessage, encode_sse, read_block
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
 from codex_proapi.gateway.translation.stream.event_translator import (
+    BLANK_LINE,
     EventTranslator,
     FastHandler,
     first_lines,
+    with_blank_line,
 )
 
 KEEP_ALIVE_EVENT: Final = encode_sse(b'{"type":"keepalive"}', event=b"keepalive")
@@ -83,7 +85,7 @@ class ResponsesPassthrough(EventTranslator):
 
     def _pass(self, block: bytes) -> bytes:
         self._events += 1
-        return self._named(block)
+        return with_blank_line(self._named(block))
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(_UNREAD, _pass)
 
@@ -91,18 +93,14 @@ class ResponsesPassthrough(EventTranslator):
         """The block with the name of the model that RESERVE stands for; text of it is quoted twice."""
         return block.replace(self._sent, self._meant) if self._meant else block
 
-    def _send(self) -> bytes:
-        """Return all blocks to forward, each with its blank line."""
-        blocks, self._unsent = self._unsent, []
-        return b"\n\n".join(blocks) + b"\n\n" if blocks else b""
-
     def _slow(self, block: bytes) -> bytes:
         """Forward blocks that cannot be read, or have no data, unchanged."""
         try:
-            return super()._slow(block) if read_block(block) is not None else block
+            passed = super()._slow(block) if read_block(block) is not None else block
         except Malformed:
             self.report.malformed_events += 1
-            return block
+            passed = block
+        return passed + BLANK_LINE if passed else b""
 
     def _last(self, block: bytes) -> bytes:
         """Forward a last event that lacks only its blank line, but not an incomplete one."""
@@ -119,7 +117,7 @@ class ResponsesPassthrough(EventTranslator):
         block = self._named(self._block_for(event, message))
         if isinstance(event, ResponseFailed):
             self._failed = True
-            self._unsent.append(block)
+            self._unsent.append(block + BLANK_LINE)
             raise public_error(refusal_of_event(event))
         return block
 

@@ -37,6 +37,7 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     EventTranslator,
     FastHandler,
     first_lines,
+    with_blank_line,
 )
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class ResponsesTranslator(EventTranslator):
                 return None
             block = block.replace(provided, b'"sequence_number":%d' % self._next, 1)
         self._next += 1
-        return block + b"\n\n"
+        return with_blank_line(block)
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _delta)
 

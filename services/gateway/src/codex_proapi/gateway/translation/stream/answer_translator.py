@@ -65,36 +65,8 @@ _read_reasoning: Final = msgspec.json.Decoder(_Reasoning).decode
 _read_arguments: Final = msgspec.json.Decoder(_Arguments).decode
 
 
-def text_string(block: bytes, position: IndexPair | None) -> bytes | None:
-    """The JSON string of a text delta at `position`, b"" for an empty one; None for other blocks."""
-    try:
-        event = _read_text(block[_TEXT_AT:])
-    except ValueError:
-        return None
-    if (event.output_index, event.content_index) != position:
-        return None
-    delta = bytes(event.delta)
-    if delta == _EMPTY:
-        return b""
-    return delta if delta[0] == _QUOTE else None
-
-
-def reasoning_string(block: bytes, position: IndexPair | None) -> bytes | None:
-    """The same for a delta of a reasoning summary."""
-    try:
-        event = _read_reasoning(block[_REASONING_AT:])
-    except ValueError:
-        return None
-    if (event.output_index, event.summary_index) != position:
-        return None
-    delta = bytes(event.delta)
-    if delta == _EMPTY:
-        return b""
-    return delta if delta[0] == _QUOTE else None
-
-
 def arguments_string(block: bytes, item_id: str | None) -> bytes | None:
-    """The same for a delta of this item's arguments."""
+    """The JSON string of a delta of this item's arguments, b"" for an empty one; None for others."""
     try:
         event = _read_arguments(block[_ARGUMENTS_AT:])
     except ValueError:
@@ -119,9 +91,48 @@ SILENT_HANDLERS: Final[dict[bytes, FastHandler]] = {
 
 
 class AnswerTranslator(EventTranslator, Generic[Piece]):
-    """One answer as pieces of the dialect's stream; subclasses write or aggregate them."""
+    """One answer as pieces of the dialect's stream; subclasses write or aggregate them.
+
+    A subclass that writes says after each event, in `_write`, which deltas may be copied and between
+    which bytes.
+    """
 
     _stream: AnswerStream[Piece]
+    _text_position: IndexPair | None = None
+    """Where the next text delta must be to be copied; None for nowhere."""
+    _text_around = (b"", b"")
+    """The client's bytes before and after the JSON string of such a delta."""
+    _reasoning_position: IndexPair | None = None
+    """The same for a delta of a reasoning summary."""
+    _reasoning_around = (b"", b"")
+
+    def copy_text(self, block: bytes) -> bytes | None:
+        """The fast path of a text delta."""
+        try:
+            event = _read_text(block[_TEXT_AT:])
+        except ValueError:
+            return None
+        if (event.output_index, event.content_index) != self._text_position:
+            return None
+        delta = bytes(event.delta)
+        if delta == _EMPTY:
+            return b""
+        before, after = self._text_around
+        return before + delta + after if delta[0] == _QUOTE else None
+
+    def copy_reasoning(self, block: bytes) -> bytes | None:
+        """The fast path of a delta of a reasoning summary."""
+        try:
+            event = _read_reasoning(block[_REASONING_AT:])
+        except ValueError:
+            return None
+        if (event.output_index, event.summary_index) != self._reasoning_position:
+            return None
+        delta = bytes(event.delta)
+        if delta == _EMPTY:
+            return b""
+        before, after = self._reasoning_around
+        return before + delta + after if delta[0] == _QUOTE else None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._stream.state.value}>"

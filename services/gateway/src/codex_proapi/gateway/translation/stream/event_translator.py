@@ -3,7 +3,8 @@
 A dialect implements, as methods of a subclass:
 
 * `_fast`: for events that are nearly all of a stream, a method for the undecoded block by the
-  lines it begins with; the method returns the client's bytes, or None to decode the event;
+  lines it begins with; the method returns the client's bytes, or None to decode the event, and does
+  not mind whether the blank line is still behind the block;
 * `_translate(event, message)`: the client's bytes for any other event, decoded;
 * `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
 * `_error(error)`: the bytes that end a stream with an error.
@@ -20,6 +21,7 @@ from codex_proapi.gateway.errors import GatewayError, Malformed
 from codex_proapi.gateway.formats.codex.events import UpstreamEvent, decode_event
 from codex_proapi.gateway.formats.sse import (
     KEEP_ALIVE,
+    MAX_MESSAGE_BYTES,
     SSEMessage,
     SSESplitter,
     read_block,
@@ -34,6 +36,10 @@ FastHandler = Callable[[Any, bytes], bytes | None]
 NO_LINES: Final = b"\n"
 """A prefix that no block has."""
 DATA: Final = b"data: "
+BLANK_LINE: Final = b"\n\n"
+"""Ends the last line of an event, and the event."""
+LF: Final = ord("\n")
+CR: Final = ord("\r")
 
 
 def first_lines(name: str) -> bytes:
@@ -55,11 +61,34 @@ class EventTranslator:
         self._lines = NO_LINES
         self._handler: FastHandler = _nothing
         self._plain = True
+        self._at_border = False
+        """Whether the next byte begins an event, and a handler for the kind of the last one is known."""
 
     def feed(self, data: bytes) -> bytes:
-        """Translate upstream's bytes into the client's; b"" if there are none to write."""
+        """Translate upstream's bytes into the client's; b"" if there are none to write.
+
+        Most reads are one delta of the kind before it: it has one line of data, then the blank line.
+        Such a read is its handler's as it is. Every other one is split into blocks.
+        """
+        if (
+            self._at_border
+            and data.startswith(self._lines)
+            and data.find(b"\n", len(self._lines)) == len(data) - 2
+            and data[-1] == LF
+            and CR not in data
+            and len(data) <= MAX_MESSAGE_BYTES
+        ):
+            passed = self._handler(self, data if data.isascii() else sound_utf8(data))
+            if passed is not None:
+                self.report.events += 1
+                return passed
+        return self._feed_blocks(data)
+
+    def _feed_blocks(self, data: bytes) -> bytes:
+        """Split what has come into blocks, and translate each."""
         if self.done:
             return b""
+        self._at_border = False
         out = self._unsent
         lines, handler = self._lines, self._handler
         ascii_read = data.isascii()
@@ -67,29 +96,35 @@ class EventTranslator:
         splitter = self._splitter
         blocks = splitter.feed(data)
         self._plain = ascii_read if blocks else plain
-        for block in blocks:
-            if not plain:
-                block = sound_utf8(block)  # noqa: PLW2901 - the sound form of the same block
-            if not block.startswith(lines):
-                # Events of one kind follow each other: the kind is looked up when it changes.
-                lines = block[: block.find(b"\n") + 1 + len(DATA)]
-                handler = self._fast.get(lines, _nothing)
-                self._lines, self._handler = lines, handler
-            passed = handler(self, block)
-            if passed is None:
-                passed = self._slow(block)
-            if passed:
-                out.append(passed)
-            if self.done:
-                return self._send()
+        number = 0
+        try:
+            for number, block in enumerate(blocks, 1):  # noqa: B007 - read behind the loop
+                if not plain:
+                    block = sound_utf8(block)  # noqa: PLW2901 - the sound form of the same block
+                if not block.startswith(lines):
+                    # Events of one kind follow each other: the kind is looked up when it changes.
+                    lines = block[: block.find(b"\n") + 1 + len(DATA)]
+                    handler = self._fast.get(lines, _nothing)
+                    self._lines, self._handler = lines, handler
+                passed = handler(self, block)
+                if passed is None:
+                    passed = self._slow(block)
+                if passed:
+                    out.append(passed)
+                if self.done:
+                    return self._send()
+        finally:
+            self.report.events += number
         if splitter.overlong:
             splitter.check()
+        self._at_border = splitter.at_border and handler is not _nothing
         return self._send() if out else b""
 
     def finish(self) -> bytes:
         """Return the rest at the end of upstream's stream. Raises `Truncated` if it is not whole."""
         if self.done:
             return b""
+        self._at_border = False
         try:
             # A last event may lack only the blank line to end it.
             if last := self._last(sound_utf8(self._splitter.close())):
@@ -104,7 +139,7 @@ class EventTranslator:
         """Return what was translated before the error, then the error in the dialect's format."""
         if self.done:
             return b""
-        self.done = True
+        self.done, self._at_border = True, False
         self.report.ending = Ending.BROKEN
         self.report.code = self.report.code or error.label
         return self._send() + self._error(error)
@@ -135,6 +170,11 @@ class EventTranslator:
 
     def _error(self, error: GatewayError) -> bytes:
         raise NotImplementedError
+
+
+def with_blank_line(block: bytes) -> bytes:
+    """The block with the blank line that ends it."""
+    return block if block.endswith(BLANK_LINE) else block + BLANK_LINE
 
 
 def _nothing(_: object, __: bytes) -> None:

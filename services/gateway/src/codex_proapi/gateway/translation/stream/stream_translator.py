@@ -45,6 +45,8 @@ class ResponseReport:
         """Number of unknown events, by name."""
         self.unknown_fields: frozenset[str] = frozenset()
         """Fields of its response object that are not known."""
+        self.events = 0
+        """Number of events that have come, whatever they are."""
         self.malformed_events = 0
         """Number of unreadable events that were forwarded to a Codex client."""
         self.response = b""

@@ -30,8 +30,6 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     TEXT_LINES,
     AnswerTranslator,
     arguments_string,
-    reasoning_string,
-    text_string,
 )
 from codex_proapi.gateway.translation.stream.event_translator import FastHandler
 
@@ -68,25 +66,7 @@ class MessagesTranslator(MessagesAnswer):
         self._block: Block | None = None
         self._thought: Block | None = None
         self._call: Call | None = None
-        self._around = (b"", b"")
-
-    def _text(self, block: bytes) -> bytes | None:
-        if self._block is None:
-            return None
-        delta = text_string(block, self._stream.text.position)
-        if not delta:
-            return delta
-        before, after = self._around
-        return before + delta + after
-
-    def _thinking(self, block: bytes) -> bytes | None:
-        if self._thought is None:
-            return None
-        delta = reasoning_string(block, self._stream.reasoning.position)
-        if not delta:
-            return delta
-        before, after = self._around
-        return before + delta + after
+        self._arguments_around = (b"", b"")
 
     def _arguments(self, block: bytes) -> bytes | None:
         call = self._call
@@ -99,12 +79,12 @@ class MessagesTranslator(MessagesAnswer):
             call.pieces.append(_read_string(delta))
         except ValueError:
             return None
-        before, after = self._around
+        before, after = self._arguments_around
         return before + delta + after
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {
-        TEXT_LINES: _text,
-        REASONING_LINES: _thinking,
+        TEXT_LINES: MessagesAnswer.copy_text,
+        REASONING_LINES: MessagesAnswer.copy_reasoning,
         ARGUMENTS_LINES: _arguments,
         **SILENT_HANDLERS,
     }
@@ -127,9 +107,11 @@ class MessagesTranslator(MessagesAnswer):
         thought = current if current is thinking.block and thinking.position else None
         call = stream.calls.written_into(current)
         if text is not None and text is not self._block:
-            self._around = around_delta(text.index, text_delta(""))
+            self._text_around = around_delta(text.index, text_delta(""))
         elif thought is not None and thought is not self._thought:
-            self._around = around_delta(thought.index, thinking_delta(""))
+            self._reasoning_around = around_delta(thought.index, thinking_delta(""))
         elif call is not None and call is not self._call:
-            self._around = around_delta(call.block.index, input_delta(""))
+            self._arguments_around = around_delta(call.block.index, input_delta(""))
         self._block, self._thought, self._call = text, thought, call
+        self._text_position = None if text is None else stream.text.position
+        self._reasoning_position = None if thought is None else thinking.position
