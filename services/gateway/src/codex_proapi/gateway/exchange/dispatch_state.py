@@ -92,7 +92,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     def lost_search(self) -> bool:
         """Whether the hosted search was left out: the lite shape has none. Ask before `forget_request`."""
         request = self.account_try.state.request
-        return request.searches and request.shape is Shape.LITE
+        return request.shape is Shape.LITE and request.searches
 
     def forget_request(self) -> None:
         """Release the request's content once this answer cannot be requested again."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Final
 
 import msgspec
 
 from codex_proapi.commons.api_keys.model_fallbacks import fallback_of
 from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome, small_models_of
 from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.cluster.live_settings import HistoryMode as SettingMode
 from codex_proapi.commons.cluster.live_settings import ReasoningSummary
 from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import Catalogue
@@ -29,6 +31,8 @@ from codex_proapi.gateway.translation.request.translated_request import (
 )
 from codex_proapi.gateway.translation.responses.stored_items import expand
 from codex_proapi.gateway.translation.small_work import MESSAGES, misfit, work_class
+
+_HISTORY_MODES: Final = {mode: HistoryMode(mode.value) for mode in SettingMode}
 
 
 class RequestTranslator:
@@ -138,7 +142,7 @@ class RequestTranslator:
         exchange.identify(key)
         options = RequestOptions(
             key_id=key.id if key else "",
-            history_mode=HistoryMode(self._services.options.history_mode.value),
+            history_mode=_HISTORY_MODES[self._services.options.history_mode],
             default_model=(key.default_model or None) if key else None,
             default_effort=(key.default_effort or None) if key else None,
             reasoning_summary=self._summary(key),
@@ -159,8 +163,10 @@ class RequestTranslator:
                 small_work=work.value if work is not None else "",
             )
         exchange.note_translation(translated)  # what the caps refuse has asked for a model, too
-        translated = self._by_terms(translated, key, catalogue)
-        exchange.note_translation(translated)
+        within = self._by_terms(translated, key, catalogue)
+        if within is not translated:
+            translated = within
+            exchange.note_translation(translated)
         check_model(key, translated.request.model)
         stored: list[bytes] = []
         if translated.unresolved:

@@ -22,7 +22,7 @@ from codex_proapi.commons.owner_terms.closing import (
     opening,
     share_reached,
 )
-from codex_proapi.commons.owner_terms.terms import OwnerTerms
+from codex_proapi.commons.owner_terms.terms import NO_TERMS, OwnerTerms
 from codex_proapi.gateway.pool.lease import LeaseRequest
 
 MOST_KEYS: Final = 10_000
@@ -96,6 +96,8 @@ class AccountTerms:
     def closed(self, account: Account, lease_request: LeaseRequest) -> Closed | None:
         """How an account is closed for a request now; None if it may be used."""
         terms = account.terms
+        if terms == NO_TERMS:
+            return None
         if terms.limits_keys and not _admits(account, lease_request):
             return Closed(term=Term.KEYS)
         return self.closed_to_all(account) or self._share(account, lease_request.model)

@@ -94,7 +94,7 @@ def _of_account(request: UpstreamRequest, account_id: str, *, unmarked: bool) ->
 
 def has_encrypted(request: UpstreamRequest) -> bool:
     """Whether a request contains encrypted items."""
-    return any(CONTENT in item and item[CONTENT] for item in request.input)
+    return any(item.get(CONTENT) for item in request.input)
 
 
 def _digest(item: Item) -> str:

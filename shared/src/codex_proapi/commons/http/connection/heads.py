@@ -77,7 +77,7 @@ def names_one_host(version: str, headers: Iterable[Header]) -> bool:
 
     One, even an empty one; HTTP/1.0 needs none, and some health checkers send none.
     """
-    hosts = sum(1 for name, _ in headers if name == b"host")
+    hosts = len([1 for name, _ in headers if name == b"host"])
     return hosts == 1 or (hosts == 0 and version == "1.0")
 
 

@@ -163,9 +163,8 @@ class HttpProtocol(SweptConnection):
             self,
             head,
             keep_alive=version != "1.0" and parser.should_keep_alive() and not self._leaving,
-            expects_continue=any(
-                name == b"expect" and value.lower() == b"100-continue" for name, value in headers
-            ),
+            expects_continue=b"100-continue"
+            in [value.lower() for name, value in headers if name == b"expect"],
         )
         # HTTP/1.0 knows no upgrade (RFC 9110, 7.8): such a request is answered like any other.
         self._upgrade_offered = (

@@ -134,13 +134,15 @@ class RequestCycle:
         """Take a piece of the body; gives how many bytes of memory hold what nobody has taken yet."""
         self._pieces.append(piece)
         self._untaken += len(piece) + PIECE_BYTES
-        self.wake()
+        if self._woken is not None:
+            self._woken.set()
         return self._untaken
 
     def end_body(self) -> None:
         """The body has ended."""
         self.more_body = False
-        self.wake()
+        if self._woken is not None:
+            self._woken.set()
 
     def disconnect(self) -> None:
         """The client has left."""
@@ -304,7 +306,8 @@ class RequestCycle:
             transport.write(framed)
         self.response_complete = True
         self._gone = self.on_writable = None
-        self.wake()
+        if self._woken is not None:
+            self._woken.set()
         if not self.keep_alive and self.more_body and not self.expects_continue:
             self._connection.close()
         elif not self.keep_alive:

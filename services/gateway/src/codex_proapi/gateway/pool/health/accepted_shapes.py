@@ -62,6 +62,8 @@ class AcceptedShapes:
         The same object if nothing is known, if it has that shape already, or if it forces a web
         search, which only the classic shape has.
         """
+        if not self._known:
+            return request
         key = _key(kind, request)
         shape, until = self._known.get(key, (request.shape, 0.0))
         if shape is request.shape or (shape is Shape.LITE and request.forces_search):
@@ -82,8 +84,10 @@ class AcceptedShapes:
 
     def without_refused_search(self, kind: str, request: UpstreamRequest) -> UpstreamRequest:
         """The request with its tool search as text, if its model is known to refuse the native form."""
+        if request.tool_search is None:
+            return request
         until = self._refused_searches.get((kind, request.model), 0.0)
-        if request.tool_search is None or self._clock() >= until:
+        if self._clock() >= until:
             return request
         return msgspec.structs.replace(request, tool_search=None)
 

@@ -187,7 +187,9 @@ class RequestReader:
         body = self.body
         inside = tools_inside(body.get(field))
         search = search_of_options(body.get("web_search_options"))
-        if body.tools_json and not inside and not search:
+        if not (body.tools or body.functions or inside or search):
+            pass  # no tools: names and tools are empty as they were made
+        elif body.tools_json and not inside and not search:
             read = read_again(body.tools_json)
             self.names, self.tools = read.names.copy(), read.tools
             for name in read.dropped:

@@ -44,7 +44,7 @@ from codex_proapi.gateway.translation.stream.delta_tracker import Position
 Piece = TypeVar("Piece")
 
 
-class AnswerState(enum.Enum):
+class AnswerState(enum.StrEnum):
     """The state of an answer."""
 
     WAITING = "waiting"

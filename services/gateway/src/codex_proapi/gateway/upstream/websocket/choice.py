@@ -73,6 +73,11 @@ class TransportChoice:
     def __repr__(self) -> str:
         return f"<TransportChoice {self._setting.value}>"
 
+    @property
+    def looks_at_models(self) -> bool:
+        """Whether it matters which transport the catalogue prefers for a model."""
+        return self._setting is TransportSetting.AUTO
+
     def decide(self, account: str, *, preferred: bool) -> Decision:
         """Decide about the next request; if WebSocket carries it `ended` or `failed` must be called.
 

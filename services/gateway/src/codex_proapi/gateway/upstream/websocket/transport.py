@@ -94,7 +94,8 @@ class WebSocketTransport:
         answer: ResponseStream | Refusal | ByPost
         why = self._unfit(request)
         if not why:
-            decision = self._choice.decide(account, preferred=self._preferred(request))
+            preferred = self._choice.looks_at_models and self._preferred(request)
+            decision = self._choice.decide(account, preferred=preferred)
             why = decision.why
             if decision.by_socket:
                 answer = await self._turns.ask(request, silence)
