@@ -163,8 +163,9 @@ async def test_the_server_of_a_killed_owner_is_taken_over_and_stopped(
     assert not await answers(server)
 
 
+@pytest.mark.parametrize("removed", [(), ("store.lock", "owner.lock")])
 async def test_an_orphan_without_a_socket_is_ended_first_and_its_log_is_kept(
-    tmp_path: pathlib.Path,
+    tmp_path: pathlib.Path, removed: tuple[str, ...]
 ) -> None:
     owner = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", textwrap.dedent(OWNER), str(tmp_path)),
@@ -178,6 +179,8 @@ async def test_an_orphan_without_a_socket_is_ended_first_and_its_log_is_kept(
     owner.kill()
     await owner.wait()
     left.socket.unlink()
+    for name in removed:
+        (tmp_path / "redis" / name).unlink()
 
     async with EmbeddedRedis(tmp_path) as server:
         assert await pid_of(server) != before

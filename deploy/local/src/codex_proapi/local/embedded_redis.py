@@ -179,13 +179,16 @@ class EmbeddedRedis:
                     self._process.terminate()
             return
         files = _lock_file(self._folder / "store.lock")
-        if files is None:
-            self._end_orphan()
-            return
+        orphan = self._orphan_pid()
+        if orphan is not None:
+            self._end_orphan(orphan)
         try:
-            await self._start_server(files)
+            # Where the lock's file was removed, too, its process still tells of an orphan.
+            if files is not None and orphan is None:
+                await self._start_server(files)
         finally:
-            os.close(files)  # the server has its own: the lock is now the server's
+            if files is not None:
+                os.close(files)  # the server has its own: the lock is now the server's
 
     async def _start_server(self, files: int) -> None:
         """Start a server process.
@@ -220,21 +223,25 @@ class EmbeddedRedis:
                 pass_fds=(files,),
             )
 
-    def _end_orphan(self) -> None:
-        """End the server that has the files and no socket any more; it saves and leaves.
-
-        One that is not known may be about to leave: it is waited for.
-        """
+    def _orphan_pid(self) -> int | None:
+        """The process of a server that has the files and no socket any more; None if none is known."""
         try:
             pid = int(self._pid_file.read_text(encoding="ascii"))
-            name = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+            process = pathlib.Path(f"/proc/{pid}")
+            name = (process / "comm").read_text(encoding="utf-8")
+            inside = (process / "cwd").samefile(self._folder)
         except (OSError, ValueError):
+            return None
+        return pid if inside and name.startswith(("valkey", "redis")) else None
+
+    def _end_orphan(self, pid: int) -> None:
+        """End such a server, once; it saves and leaves."""
+        if pid == self._orphan:
             return
-        if pid != self._orphan and name.startswith(("valkey", "redis")):
-            self._orphan = pid
-            log.warning("redis.orphaned", pid=pid, folder=str(self._folder))
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        self._orphan = pid
+        log.warning("redis.orphaned", pid=pid, folder=str(self._folder))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
     @property
     def _pid_file(self) -> pathlib.Path:
