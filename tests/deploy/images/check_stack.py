@@ -72,6 +72,14 @@ class Stack:
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         return done.stdout
 
+    def start(self) -> None:
+        """Start it and wait until every container is healthy; a failure tells what they printed."""
+        try:
+            self.compose("up", "--detach", "--wait", "--no-build", "--pull", "never", *SERVICES)
+        except AssertionError:
+            print(self.compose("ps", "--all"), self.compose("logs", "--no-color", "--tail", "30"))
+            raise
+
     def command(self, *arguments: str, fed: str | None = None) -> str:
         """Our command line, as the manual says: in the console's own container."""
         return self.compose("exec", "-T", "console", "codex-proapi", *arguments, fed=fed)
@@ -136,7 +144,7 @@ def stack(images: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     try:
         subprocess.run(["bash", str(folder / "deploy/compose/secrets.sh")], check=True)
         began = time.monotonic()
-        made.compose("up", "--detach", "--wait", "--no-build", "--pull", "never", *SERVICES)
+        made.start()
         print(f"\ncompose up --wait: {time.monotonic() - began:.0f} s")
         auth = post(made.simulator, "/_simulator/accounts/ada/login", {"expires_in": 36_000})
         made.command("accounts", "import", "-", "--name", "ada", fed=auth.decode())
@@ -202,7 +210,8 @@ def test_a_missing_dependency_stops_the_build(images: Docker, tmp_path: pathlib.
     """The planted fault: a module of the gateway that imports what only the console declares."""
     context = tmp_path / "context"
     shutil.copytree(
-        ROOT, context, ignore=shutil.ignore_patterns(".git", ".venv", "*cache*", "node_modules")
+        *(ROOT, context),
+        ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "node_modules"),
     )
     context.joinpath("services/gateway/src/codex_proapi/gateway/stray.py").write_text(
         "import jinja2\n"

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from deploy.toolbox import DEPLOY, ENVIRONMENT, composed, run
+import yaml  # type: ignore[import-untyped]
+from deploy.toolbox import DEPLOY, ENVIRONMENT, composed, panels, run
 
 from codex_proapi.gateway.settings import GatewaySettings
 
@@ -27,6 +28,8 @@ HEALTH = {
 """Where the images of others say that they are well."""
 OF_BODIES, AT_REST = 3, 200 << 20
 """How many times its size a body may take while it is worked on, and what a gateway takes without any."""
+MOST_SECONDS = 30
+"""Between two scrapes: the rules look at five minutes."""
 LEAST_DAYS = 8
 """Of figures: the dashboards look back a week."""
 
@@ -80,6 +83,34 @@ def board_faults(services: dict[str, Any]) -> list[str]:
     if not kept or int(kept[0]) < LEAST_DAYS:
         found.append("prometheus forgets before the dashboards look")
     return found
+
+
+def watching_faults(text: str) -> list[str]:
+    """Jobs that rules and dashboards ask for by another name, and scrapes too seldom for them."""
+    told = yaml.safe_load(text)
+    jobs = {job["job_name"] for job in told["scrape_configs"]}
+    rules = (DEPLOY / "prometheus" / "alerts.yml").read_text()
+    asked = set(re.findall(r'\bjob="(\w+)"', rules + "".join(query for _, _, query in panels())))
+    found = [f"nobody is called {job}" for job in sorted(asked - jobs)]
+    intervals = [told["global"]["scrape_interval"]]
+    intervals += [job.get("scrape_interval", "15s") for job in told["scrape_configs"]]
+    return found + [
+        f"asks every {each}"
+        for each in intervals
+        if not re.fullmatch(r"\d+s", each) or int(each[:-1]) > MOST_SECONDS
+    ]
+
+
+def test_prometheus_asks_as_the_rules_and_dashboards_expect() -> None:
+    text = (DEPLOY / "compose" / "prometheus.yml").read_text()
+
+    assert watching_faults(text) == []
+    for right, wrong in (
+        ("job_name: gateway", "job_name: gateways"),
+        ("scrape_interval: 15s", "scrape_interval: 5m"),
+    ):
+        assert right in text
+        assert watching_faults(text.replace(right, wrong)), wrong
 
 
 @pytest.fixture(scope="module")
