@@ -99,6 +99,10 @@ async def test_a_long_answer_is_cut_and_a_wish_to_wait_is_bounded(wish: str) -> 
     assert outcome == Outcome(code="http_429", status=429, again=True, retry_after=3600)
 
 
+async def test_a_name_that_cannot_be_one_is_nobody_s() -> None:
+    assert (await post("https://xn--/")).code == "unreachable"
+
+
 async def test_nobody_there_is_tried_again() -> None:
     outcome = await post(f"http://127.0.0.1:{free_port()}/")
 

@@ -19,7 +19,10 @@ Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _NEVER_PUBLIC: Final = tuple(
     ipaddress.ip_network(each)
-    for each in ("64:ff9b:1::/48", "fec0::/10", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24")
+    for each in (
+        *("64:ff9b:1::/48", "fec0::/10", "3fff::/20"),
+        *("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24"),
+    )
 )
 """What `ipaddress` takes for public in one version or another, and is not."""
 

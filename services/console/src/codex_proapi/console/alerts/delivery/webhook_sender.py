@@ -79,7 +79,7 @@ class WebhookSender:
             return Outcome(code="timeout", again=True)
         except httpx.ProxyError:
             return Outcome(code="proxy_failed", again=True)
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError):
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError):
             return Outcome(code="unreachable", again=True)
 
     async def _resolve(self, host: str, port: int, *, secure: bool) -> Sequence[str]:
