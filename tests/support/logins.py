@@ -1,5 +1,6 @@
 """Invented logins: tokens with the claims of real ones."""
 
+import re
 from typing import Any
 
 from joserfc import jwt
@@ -8,6 +9,8 @@ from joserfc.jwk import OctKey
 from codex_proapi.commons.accounts.model import NewAccount
 from codex_proapi.commons.codex.claims import AUTH_CLAIM
 
+JWT = re.compile(r"eyJ[\w-]*\.eyJ")
+"""The beginning of a token; the first letters alone come up in anything encrypted by chance."""
 _KEY = OctKey.import_key("a key nobody checks, of a length nobody minds")
 
 

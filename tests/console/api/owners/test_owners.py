@@ -7,6 +7,7 @@ from support.consoles import Browser, console_settings, guarded, running, script
 from support.login_scene import code_of
 from support.owner_scene import OwnerBrowser, add_owner, invite, token_in
 
+from codex_proapi.commons.accounts.one_line import MOST_NAME
 from codex_proapi.console.app import Console
 from codex_proapi.console.owners.owner_store import MOST_OWNERS, new_owner
 
@@ -105,7 +106,7 @@ async def test_there_is_an_end_to_owners(console: Console, administrator: Browse
     assert code_of(answer) == (409, "too_many_owners")
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 81, 5, None])
+@pytest.mark.parametrize("name", ["", "   ", "x" * (MOST_NAME + 1), 5, None])
 async def test_a_name_that_is_none_is_told(administrator: Browser, name: object) -> None:
     answer = await administrator.post("/api/owners", json={"name": name})
 
